@@ -1,0 +1,213 @@
+"""The two contracts. A task is what is asked; a model is how it is answered; the engine names neither.
+
+    folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> outputs --loss--> scalars
+                                                                            \\--decode--> prediction --metric--> numbers
+                                                                                              \\--draw--> picture
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from zorki.types import Batch, Defect, Placement, Sample
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+O = TypeVar("O")  # raw outputs of a network  # noqa: E741
+T = TypeVar("T")  # target
+P = TypeVar("P")  # prediction
+
+
+class Preprocess(Protocol):
+    """Original images to network inputs; a small picklable value that is saved with the weights."""
+
+    def __call__(self, images: Sequence[Tensor]) -> tuple[Tensor, list[Placement]]:
+        """uint8 images (3, H, W) of any sizes to one uint8 tensor (B, 3, height, width), and where each one sits."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with the class's name under "kind"."""
+
+
+class Dataset(ABC, Generic[T]):
+    """Samples of one data set, in splits, with what was found wrong while reading.
+
+    Picklable, so that it travels to worker processes; reading a sample is lazy.
+    """
+
+    root: Path
+    format: str  # "folders", "csv", "idx", ...
+    reason: str  # how the format was recognised, for a person
+    class_names: list[str]
+    splits: dict[str, list[int]]  # name of the split -> indices of samples
+    split_reason: str  # where the splits come from, for a person
+    defects: list[Defect]
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample[T]:
+        """The sample, decoded. Raises DataError where the file is broken."""
+
+    @abstractmethod
+    def target(self, index: int) -> T:
+        """The annotation alone: no picture is decoded."""
+
+    @abstractmethod
+    def path(self, index: int) -> Path: ...
+
+    @abstractmethod
+    def check(self, index: int) -> Defect | None:
+        """A quick look at the sample's file, without decoding: is it there, is it whole, is it not too large?"""
+
+
+class Metric(ABC, Generic[P, T]):
+    """Numbers for predictions against truth. Judges the untouched annotation, in original pixels."""
+
+    @abstractmethod
+    def update(self, predictions: Sequence[P], targets: Sequence[T]) -> None: ...
+
+    @abstractmethod
+    def compute(self) -> dict[str, Any]:
+        """Figures by name: floats for the log; lists and nested dicts for tables. Plain JSON."""
+
+    @abstractmethod
+    def reset(self) -> None: ...
+
+    @abstractmethod
+    def merge(self, other: Self) -> None:
+        """Takes in what another process counted: afterwards both count as one."""
+
+
+class Model(nn.Module, ABC, Generic[O, T, P]):
+    """A network with the loss that trains it and the decoding that reads it. Knows no file and no metric."""
+
+    preprocess: Preprocess
+
+    @abstractmethod
+    def forward(self, inputs: Tensor) -> O:
+        """Raw outputs, with all that loss and decode need; one type in training and in evaluation."""
+
+    @abstractmethod
+    def loss(self, outputs: O, targets: Sequence[T]) -> dict[str, Tensor]:
+        """Weighted scalars whose sum is minimised; `targets` are in network pixels."""
+
+    @abstractmethod
+    def decode(self, outputs: O, placements: Sequence[Placement]) -> list[P]:
+        """Answers in the pixels of the original pictures."""
+
+    def after_step(self, progress: float) -> None:
+        """Called after each optimiser step with the share of training done; for EMA teachers."""
+
+    def prepare(self, images: Tensor) -> None:
+        """Called once before training with a sheet of preprocessed training inputs (uint8, N 3 H W): statistics."""
+
+    def stages(self) -> list[nn.Module]:
+        """The backbone's parts from input to output, for freezing and smaller learning rates; head excluded."""
+        return []
+
+    def rename_weights(self, names: str) -> str:
+        """This model's name for a published weight of that name; the identity where they agree."""
+        return names
+
+    def expected_loss(self) -> float | None:
+        """The loss of an untrained network that knows nothing, such as log(num_classes); None where unknown."""
+        return None
+
+
+class Task(ABC, Generic[T, P]):
+    """What is asked: how data are read and varied, what is measured, how an annotation looks. Knows no architecture."""
+
+    name: ClassVar[str]
+    monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
+    summary: ClassVar[str]  # one line for `zorki tasks`
+    class_names: list[str]
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        self.class_names = list(class_names)
+
+    @classmethod
+    @abstractmethod
+    def read(
+        cls,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+    ) -> Dataset[T]:
+        """The data set at `root`; `format` forces a reader, `class_names` fixes the labels' order (a run's)."""
+
+    @abstractmethod
+    def augment(self, sample: Sample[T], recipe: Recipe, generator: torch.Generator) -> Sample[T]:
+        """One sample varied, picture and target together, with chance drawn from `generator` alone."""
+
+    def mix(self, batch: Batch[T], recipe: Recipe, generator: torch.Generator) -> Batch[T]:
+        """A batch with its samples mixed among themselves (MixUp, CutMix); the identity where nothing is mixed."""
+        return batch
+
+    @abstractmethod
+    def metric(self) -> Metric[P, T]: ...
+
+    @abstractmethod
+    def draw(self, image: Tensor, annotation: T | P) -> Tensor:
+        """The uint8 picture (3, H, W) with the annotation on it."""
+
+    def baseline(self, train: Sequence[T]) -> P | None:
+        """The best answer without looking at the picture; None where there is none."""
+        return None
+
+    def balance(self, targets: Sequence[T]) -> list[float] | None:
+        """A sampling weight for each target that makes rare ones as frequent as common ones; None: not for this task."""
+        return None
+
+    def ensemble(self, predictions: Sequence[P]) -> P:
+        """One answer from several models' answers to the same picture."""
+        raise NotImplementedError(f"{self.name} has no rule to join the answers of several models")
+
+    def badness(self, prediction: P, target: T) -> float:
+        """How wrong an answer is; the report shows the worst pictures."""
+        return 0.0
+
+    def describe(self, annotation: T | P) -> dict[str, Any]:
+        """The annotation in plain JSON with names of classes, for predictions.json and the report."""
+        return annotation.to_json()  # type: ignore[attr-defined, no-any-return]
+
+    def tally(self, dataset: Dataset[T]) -> dict[str, Any]:
+        """Counts a class and split for `show` and the report: {"classes": {split: {class: count}}, ...}. Plain JSON."""
+        return {}
+
+    def sections(self, results: Mapping[str, Any]) -> list[Section]:
+        """The task's own part of the report: tables and plots from a result of `metric().compute()`."""
+        return []
+
+
+@dataclass
+class Section:
+    """A part of a report: a title, HTML that needs no network, and one line that says how to read it."""
+
+    title: str
+    html: str
+    note: str = ""
+
+
+@dataclass
+class Results:
+    """What evaluation found on one split."""
+
+    split: str
+    count: int
+    figures: dict[str, Any]  # of the metric
+    losses: dict[str, float]
+    baseline: dict[str, Any] | None = None
+    worst: list[tuple[int, Any]] = field(default_factory=list)  # (index in the data set, prediction), most wrong first
+    samples: list[tuple[int, Any]] = field(default_factory=list)  # a few, in the data set's order
+    defects: list[Defect] = field(default_factory=list)

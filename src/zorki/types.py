@@ -1,0 +1,281 @@
+"""What goes in and what comes out: samples, batches, and one annotation type for truth and answer alike.
+
+Every annotation can place itself into network pixels (`place`) and turn itself into plain JSON and back
+(`to_json`, `from_json`). Coordinates are continuous, in pixels; pixel (row i, column j) covers
+[i, i+1) x [j, j+1). Sizes are (height, width). Labels run 0..num_classes-1; background is no label.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an original image sits inside the network's input: network = original * scale + (left, top).
+
+    `height` and `width` are the original's. Negative `left` or `top` mean that the original is cropped there.
+    """
+
+    height: int
+    width: int
+    scale: float = 1.0
+    left: float = 0.0
+    top: float = 0.0
+
+
+class Annotation:
+    """What is known, or answered, about one image."""
+
+    def place(self, placement: Placement) -> Self:
+        """The same annotation in network pixels; annotations without coordinates return themselves."""
+        return self
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same annotation with its tensors on `device`."""
+        moved = {
+            f.name: getattr(self, f.name).to(device)
+            for f in dataclasses.fields(self)  # type: ignore[arg-type]
+            if isinstance(getattr(self, f.name), Tensor)
+        }
+        return dataclasses.replace(self, **moved) if moved else self  # type: ignore[type-var]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, lists and strings; None fields are left out."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {
+            name: value.tolist() if isinstance(value, Tensor) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_json`: lists become tensors of the field's kind and shape."""
+        return cls(**{name: _revive(cls, name, value) for name, value in values.items()})
+
+
+# The dtype and the row shape of every tensor field: `from_json` needs both, since an empty list has neither.
+_TENSORS: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
+    "xyxy": (torch.float32, (-1, 4)),
+    "labels": (torch.int64, (-1,)),
+    "scores": (torch.float32, (-1,)),
+    "masks": (torch.bool, ()),
+    "classes": (torch.int64, ()),
+    "points": (torch.float32, ()),
+    "visible": (torch.bool, ()),
+    "vector": (torch.float32, (-1,)),
+    "identities": (torch.int64, (-1,)),
+    "frames": (torch.int64, (-1,)),
+    "crowd": (torch.bool, (-1,)),
+}
+
+
+def _revive(cls: type, name: str, value: Any) -> Any:
+    if name not in {f.name for f in dataclasses.fields(cls)}:
+        raise ValueError(f"{cls.__name__} has no field {name!r}; expected {[f.name for f in dataclasses.fields(cls)]}")
+    if name not in _TENSORS or not isinstance(value, list):
+        return value
+    dtype, shape = _TENSORS[name]
+    tensor = torch.tensor(value, dtype=dtype)
+    return tensor.reshape(shape) if shape else tensor
+
+
+class Rows(Annotation):
+    """Annotations that hold N rows: length, joint indexing, a length check, and no truth value.
+
+    `if boxes:` would silently mean "are there any", and has dropped the empty targets of a batch before;
+    ask `len(boxes) > 0`.
+    """
+
+    first: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(value) for name, value in self._columns()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{type(self).__name__} has columns of different lengths: {lengths}; expected one row each")
+
+    def _columns(self) -> Iterator[tuple[str, Tensor]]:
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if isinstance(value, Tensor):
+                yield f.name, value
+
+    def __len__(self) -> int:
+        return len(getattr(self, self.first))
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"the truth of {type(self).__name__} is ambiguous: ask `len(...) > 0` or `is not None`")
+
+    def __getitem__(self, rows: Any) -> Self:
+        """Rows by a slice, a mask or an index tensor, in every column together."""
+        if isinstance(rows, int):
+            rows = slice(rows, rows + 1) if rows != -1 else slice(-1, None)
+        return dataclasses.replace(self, **{name: value[rows] for name, value in self._columns()})  # type: ignore[type-var]
+
+
+@dataclass
+class Unlabelled(Annotation):
+    """The target of a bare picture: nothing is known about it."""
+
+
+@dataclass
+class Label(Annotation):
+    """The class of one image.
+
+    Truth: `index`, and `scores` None; mixed pictures (MixUp, CutMix) carry their shares in `scores`.
+    Prediction: `index` of the best class, and in `scores` the probability of each class, summing to 1.
+    `index` is a plain int: thousands of one-number tensors a second would choke the road between processes.
+    """
+
+    index: int
+    scores: Float[Tensor, " K"] | None = None
+
+
+@dataclass
+class Boxes(Rows):
+    """Boxes of one image; `scores` is None for ground truth, `crowd` marks boxes that hold many objects."""
+
+    first: ClassVar[str] = "xyxy"
+    xyxy: Float[Tensor, "N 4"]
+    labels: Int[Tensor, " N"]
+    scores: Float[Tensor, " N"] | None = None
+    identities: Int[Tensor, " N"] | None = None
+    crowd: Bool[Tensor, " N"] | None = None
+
+    def place(self, placement: Placement) -> Self:
+        offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
+        return dataclasses.replace(self, xyxy=self.xyxy * placement.scale + offset)
+
+
+@dataclass
+class Mask(Annotation):
+    """A class for every pixel; `ignore` marks pixels that nobody judged."""
+
+    classes: Int[Tensor, "H W"]
+    ignore: int = 255
+
+    def place(self, placement: Placement) -> Self:
+        height, width = round(placement.height * placement.scale), round(placement.width * placement.scale)
+        scaled = torch.nn.functional.interpolate(self.classes[None, None].float(), (height, width), mode="nearest-exact")
+        return dataclasses.replace(self, classes=scaled[0, 0].to(self.classes.dtype))
+
+
+@dataclass
+class Instances(Rows):
+    """Objects of one image: a box, a class and a mask each, in original pixels."""
+
+    first: ClassVar[str] = "xyxy"
+    xyxy: Float[Tensor, "N 4"]
+    labels: Int[Tensor, " N"]
+    masks: Bool[Tensor, "N H W"]
+    scores: Float[Tensor, " N"] | None = None
+    identities: Int[Tensor, " N"] | None = None
+    crowd: Bool[Tensor, " N"] | None = None
+
+
+@dataclass
+class Keypoints(Rows):
+    """N figures of P named places; `visible` tells which places can be seen."""
+
+    first: ClassVar[str] = "points"
+    points: Float[Tensor, "N P 2"]
+    visible: Bool[Tensor, "N P"]
+    labels: Int[Tensor, " N"] | None = None
+    scores: Float[Tensor, " N"] | None = None
+
+    def place(self, placement: Placement) -> Self:
+        offset = self.points.new_tensor([placement.left, placement.top])
+        return dataclasses.replace(self, points=self.points * placement.scale + offset)
+
+
+@dataclass
+class Embedding(Annotation):
+    """An image as a point: near means alike."""
+
+    vector: Float[Tensor, " D"]
+
+
+@dataclass
+class Tracks(Rows):
+    """Boxes over time: in which frame, whose, and where."""
+
+    first: ClassVar[str] = "xyxy"
+    frames: Int[Tensor, " N"]
+    identities: Int[Tensor, " N"]
+    xyxy: Float[Tensor, "N 4"]
+    labels: Int[Tensor, " N"] | None = None
+    scores: Float[Tensor, " N"] | None = None
+
+
+@dataclass
+class Picture(Annotation):
+    """A picture as an answer (style transfer, restoration)."""
+
+    image: UInt8[Tensor, "3 H W"]
+
+
+@dataclass
+class Sample(Generic[T]):
+    """One picture and what is known of it. A leading T makes it a clip."""
+
+    image: UInt8[Tensor, "*T 3 H W"]
+    target: T
+    path: Path
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong with the data: where, what, and what was done about it."""
+
+    path: Path
+    reason: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line is not None else str(self.path)
+        return f"{place}: {self.reason}"
+
+
+@dataclass
+class Batch(Generic[T]):
+    """What the loader hands to the engine: network inputs, and the annotations in both frames.
+
+    `inputs` is what the model's `preprocess` made, uint8 for pictures. `targets` are in original pixels, untouched in
+    evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
+    `indices` are places in the data set; `defects` are samples that could not be read and were left out.
+    """
+
+    inputs: Shaped[Tensor, "B *_"]
+    targets: list[T]
+    placed: list[T]
+    placements: list[Placement]
+    indices: list[int]
+    defects: list[Defect] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch[T]:
+        """The batch with its inputs on `device`; annotations are small and stay until a loss asks for them."""
+        return dataclasses.replace(self, inputs=self.inputs.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch[T]:
+        """The batch with its inputs in page-locked memory, from which a GPU can fetch while it computes."""
+        return dataclasses.replace(self, inputs=self.inputs.pin_memory())
+
+
+def check_lengths(**columns: Sequence[Any]) -> None:
+    """Raises ValueError where sequences that belong together differ in length."""
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ValueError(f"lengths differ: {({name: len(column) for name, column in columns.items()})}")
