@@ -91,6 +91,7 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     """A network with the loss that trains it and the decoding that reads it. Knows no file and no metric."""
 
     preprocess: Preprocess
+    normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
 
     @abstractmethod
     def forward(self, inputs: Tensor) -> O:
@@ -107,8 +108,6 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     def after_step(self, progress: float) -> None:
         """Called after each optimiser step with the share of training done; for EMA teachers."""
 
-    def prepare(self, images: Tensor) -> None:
-        """Called once before training with a sheet of preprocessed training inputs (uint8, N 3 H W): statistics."""
 
     def stages(self) -> list[nn.Module]:
         """The backbone's parts from input to output, for freezing and smaller learning rates; head excluded."""
@@ -164,6 +163,9 @@ class Task(ABC, Generic[T, P]):
     def baseline(self, train: Sequence[T]) -> P | None:
         """The best answer without looking at the picture; None where there is none."""
         return None
+
+    def configure(self, model: Model[Any, T, P], recipe: Recipe, targets: Sequence[T]) -> None:
+        """Hands the recipe's wishes about the task's loss (class weights, label smoothing) to the model."""
 
     def balance(self, targets: Sequence[T]) -> list[float] | None:
         """A sampling weight for each target that makes rare ones as frequent as common ones; None: not for this task."""

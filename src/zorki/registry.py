@@ -1,0 +1,122 @@
+"""Names of models, for the command line and for tests; models themselves are plain functions to import and call.
+
+A builder joins by standing in a `tasks/<task>/models/` folder under the `model` decorator; nothing else is edited.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from zorki.contracts import Model, Task
+from zorki.errors import RecipeError, did_you_mean
+
+Build = TypeVar("Build", bound=Callable[..., Model[Any, Any, Any]])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One named model: who builds it, for which task, and where published weights are.
+
+    `weights` maps a word of `--weights` to a source: "torchvision:ResNet18_Weights.IMAGENET1K_V1" or
+    "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k".
+    """
+
+    name: str
+    task: type[Task[Any, Any]]
+    build: Callable[..., Model[Any, Any, Any]]
+    weights: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the builder's docstring."""
+        return (inspect.getdoc(self.build) or "").split("\n", 1)[0]
+
+    def options(self) -> dict[str, inspect.Parameter]:
+        """The builder's keyword arguments beside `num_classes`: what `--options` can set."""
+        return {
+            name: parameter
+            for name, parameter in inspect.signature(self.build).parameters.items()
+            if name not in ("num_classes", "name")
+        }
+
+
+_entries: dict[str, Entry] = {}
+_families: dict[str, Callable[[str], Entry]] = {}
+
+
+def model(task: type[Task[Any, Any]], *, weights: Mapping[str, str] | None = None) -> Callable[[Build], Build]:
+    """Registers a builder `f(num_classes, *, ...) -> Model` under its own name and returns it unchanged."""
+
+    def register(build: Build) -> Build:
+        name = build.__name__
+        known = _entries.get(name)
+        if known is not None and known.build.__module__ != build.__module__:
+            raise ValueError(f"two models are named {name}: {known.build.__module__} and {build.__module__}; rename one")
+        _entries[name] = Entry(name, task, build, dict(weights or {}))
+        return build
+
+    return register
+
+
+def family(prefix: str, make: Callable[[str], Entry]) -> None:
+    """Registers names that are made when asked for, such as `timm:` followed by any of timm's."""
+    _families[prefix] = make
+
+
+@cache
+def tasks() -> dict[str, type[Task[Any, Any]]]:
+    """Every task by name, found by looking into the `tasks` folder."""
+    import zorki.tasks
+
+    found: dict[str, type[Task[Any, Any]]] = {}
+    for package in sorted(info.name for info in pkgutil.iter_modules(zorki.tasks.__path__) if info.ispkg):
+        module = importlib.import_module(f"zorki.tasks.{package}.task")
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__:
+                found[value.name] = value
+    return found
+
+
+@cache
+def _discover() -> None:
+    import zorki.tasks
+
+    for package in sorted(info.name for info in pkgutil.iter_modules(zorki.tasks.__path__) if info.ispkg):
+        folder = importlib.import_module(f"zorki.tasks.{package}.models")
+        for info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda info: info.name):
+            importlib.import_module(f"{folder.__name__}.{info.name}")
+
+
+def entries(pattern: str = "*", task: str | None = None) -> list[Entry]:
+    """Models whose name matches a shell-style pattern, by name."""
+    _discover()
+    return [
+        _entries[name]
+        for name in sorted(_entries, key=_natural)
+        if fnmatch.fnmatchcase(name, pattern) and (task is None or _entries[name].task.name == task)
+    ]
+
+
+def find(name: str) -> Entry:
+    """The model of that name. Raises RecipeError with the nearest names where there is none."""
+    _discover()
+    if name in _entries:
+        return _entries[name]
+    for prefix, make in _families.items():
+        if name.startswith(prefix):
+            return make(name.removeprefix(prefix))
+    raise RecipeError(f"no model is named {name!r}.{did_you_mean(name, _entries)} `zorki models` lists them all.")
+
+
+def _natural(name: str) -> list[Any]:
+    """Numbers in a name count as numbers: resnet18 stands before resnet101."""
+    import re
+
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name)]

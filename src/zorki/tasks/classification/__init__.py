@@ -1,0 +1,1 @@
+"""Classification: which of K classes does the picture show?"""

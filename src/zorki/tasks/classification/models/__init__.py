@@ -1,0 +1,1 @@
+"""The classifiers of the textbooks, one file each."""
