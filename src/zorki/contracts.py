@@ -1,8 +1,8 @@
 """The two contracts. A task is what is asked; a model is how it is answered; the engine names neither.
 
-    folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> outputs --loss--> scalars
-                                                                            \\--decode--> prediction --metric--> numbers
-                                                                                              \\--draw--> picture
+folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> outputs --loss--> scalars
+                                                                        \\--decode--> prediction --metric--> numbers
+                                                                                          \\--draw--> picture
 """
 
 from __future__ import annotations
@@ -108,7 +108,6 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     def after_step(self, progress: float) -> None:
         """Called after each optimiser step with the share of training done; for EMA teachers."""
 
-
     def stages(self) -> list[nn.Module]:
         """The backbone's parts from input to output, for freezing and smaller learning rates; head excluded."""
         return []
@@ -168,7 +167,7 @@ class Task(ABC, Generic[T, P]):
         """Hands the recipe's wishes about the task's loss (class weights, label smoothing) to the model."""
 
     def balance(self, targets: Sequence[T]) -> list[float] | None:
-        """A sampling weight for each target that makes rare ones as frequent as common ones; None: not for this task."""
+        """A sampling weight for each target that makes rare ones as frequent as common; None: no such thing."""
         return None
 
     def ensemble(self, predictions: Sequence[P]) -> P:

@@ -58,7 +58,7 @@ def model(task: type[Task[Any, Any]], *, weights: Mapping[str, str] | None = Non
         name = build.__name__
         known = _entries.get(name)
         if known is not None and known.build.__module__ != build.__module__:
-            raise ValueError(f"two models are named {name}: {known.build.__module__} and {build.__module__}; rename one")
+            raise ValueError(f"two models are named {name}, in {known.build.__module__} and {build.__module__}")
         _entries[name] = Entry(name, task, build, dict(weights or {}))
         return build
 

@@ -103,7 +103,7 @@ class Rows(Annotation):
     def __post_init__(self) -> None:
         lengths = {name: len(value) for name, value in self._columns()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"{type(self).__name__} has columns of different lengths: {lengths}; expected one row each")
+            raise ValueError(f"{type(self).__name__} has columns of different lengths: {lengths}")
 
     def _columns(self) -> Iterator[tuple[str, Tensor]]:
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -167,7 +167,8 @@ class Mask(Annotation):
 
     def place(self, placement: Placement) -> Self:
         height, width = round(placement.height * placement.scale), round(placement.width * placement.scale)
-        scaled = torch.nn.functional.interpolate(self.classes[None, None].float(), (height, width), mode="nearest-exact")
+        pixels = self.classes[None, None].float()
+        scaled = torch.nn.functional.interpolate(pixels, (height, width), mode="nearest-exact")
         return dataclasses.replace(self, classes=scaled[0, 0].to(self.classes.dtype))
 
 
@@ -278,4 +279,4 @@ class Batch(Generic[T]):
 def check_lengths(**columns: Sequence[Any]) -> None:
     """Raises ValueError where sequences that belong together differ in length."""
     if len({len(column) for column in columns.values()}) > 1:
-        raise ValueError(f"lengths differ: {({name: len(column) for name, column in columns.items()})}")
+        raise ValueError(f"lengths differ: { ({name: len(column) for name, column in columns.items()}) }")
