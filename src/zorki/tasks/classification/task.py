@@ -1,0 +1,143 @@
+"""Classification: which of K classes does the picture show?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from zorki.contracts import Dataset, Model, Section, Task
+from zorki.tasks.classification.metrics import ClassificationMetric
+from zorki.types import Batch, Label, Sample
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+
+class Classification(Task[Label, Label]):
+    """One label a picture."""
+
+    name = "classification"
+    monitor = "top1"
+    summary = "Which of K classes does the picture show?"
+
+    @classmethod
+    def read(
+        cls,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+    ) -> Dataset[Label]:
+        """Folder per class, CSV, IDX, or the built-in scenes (`scenes:COUNT@SIZE`). Raises DataError."""
+        from zorki.tasks.classification.read import read
+
+        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+
+    def augment(self, sample: Sample[Label], recipe: Recipe, generator: torch.Generator) -> Sample[Label]:
+        """The picture varied; its label stays."""
+        return dataclasses.replace(sample, image=recipe_augment(recipe)(sample.image, generator))
+
+    def mix(self, batch: Batch[Label], recipe: Recipe, generator: torch.Generator) -> Batch[Label]:
+        """MixUp or CutMix, where the recipe asks for one; the labels' shares go into `scores`."""
+        if not (recipe.mixup or recipe.cutmix) or len(batch) < 2:
+            return batch
+        from zorki.data.mixing import cutmix, mix_scores, mixup
+
+        mixed, alpha = (mixup, recipe.mixup) if recipe.mixup else (cutmix, recipe.cutmix)
+        inputs, partner, share = mixed(batch.inputs, alpha, generator)
+        indices = torch.tensor([target.index for target in batch.targets])
+        scores = mix_scores(indices, partner, share, len(self.class_names))
+        placed = [Label(int(row.argmax()), row) for row in scores]
+        return dataclasses.replace(batch, inputs=inputs, placed=placed)
+
+    def metric(self) -> ClassificationMetric:
+        return ClassificationMetric(self.class_names)
+
+    def configure(self, model: Model[Any, Label, Label], recipe: Recipe, targets: Sequence[Label]) -> None:
+        """Label smoothing, and class weights N / (K n_k): a class with few pictures counts as much as any other."""
+        from zorki.losses.cross_entropy import CrossEntropy
+
+        weights = None
+        if recipe.class_weights:
+            counts = torch.bincount(torch.tensor([target.index for target in targets]), minlength=len(self.class_names))
+            weights = len(targets) / (len(self.class_names) * counts.clamp_min(1).float())
+        model.criterion = CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights)
+
+    def baseline(self, train: Sequence[Label]) -> Label | None:
+        """The class that is most frequent in training, with the training shares as scores."""
+        if not train:
+            return None
+        counts = torch.bincount(torch.tensor([target.index for target in train]), minlength=len(self.class_names))
+        return Label(int(counts.argmax()), counts / counts.sum())
+
+    def balance(self, targets: Sequence[Label]) -> list[float]:
+        counts = Counter(target.index for target in targets)
+        return [1.0 / counts[target.index] for target in targets]
+
+    def ensemble(self, predictions: Sequence[Label]) -> Label:
+        """The mean of the probabilities."""
+        scores = torch.stack([prediction.scores for prediction in predictions if prediction.scores is not None]).mean(0)
+        return Label(int(scores.argmax()), scores)
+
+    def badness(self, prediction: Label, target: Label) -> float:
+        """The probability missing at the truth: near 1 is a confident error."""
+        assert prediction.scores is not None
+        return 1.0 - float(prediction.scores[target.index])
+
+    def describe(self, annotation: Label) -> dict[str, Any]:
+        """Class name, and the five likeliest classes with their probabilities."""
+        values: dict[str, Any] = {"label": annotation.index, "class_name": self.class_names[annotation.index]}
+        if annotation.scores is not None:
+            best = annotation.scores.topk(min(5, len(self.class_names)))
+            values["score"] = float(annotation.scores[annotation.index])
+            values["top"] = [
+                {"class_name": self.class_names[k], "score": score}
+                for k, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            ]
+        return values
+
+    def draw(self, image: Tensor, annotation: Label) -> Tensor:
+        """The picture with its class, and the probability where there is one, written under it."""
+        from zorki.draw.pictures import caption
+
+        text = self.class_names[annotation.index]
+        if annotation.scores is not None:
+            text = f"{text} {float(annotation.scores[annotation.index]):.0%}"
+        return caption(image, text)
+
+    def tally(self, dataset: Dataset[Label]) -> dict[str, Any]:
+        """Counts by split and class."""
+        counts: dict[str, dict[str, int]] = {}
+        for split, indices in dataset.splits.items():
+            found = Counter(dataset.target(index).index for index in indices)
+            counts[split] = {name: found.get(k, 0) for k, name in enumerate(dataset.class_names)}
+        return {"classes": counts}
+
+    def sections(self, results: Mapping[str, Any]) -> list[Section]:
+        """Confusion matrix, per-class table, calibration."""
+        from zorki.tasks.classification.report import sections
+
+        return sections(results, self.class_names)
+
+
+def recipe_augment(recipe: Recipe) -> Any:
+    """The recipe's augmentations as one callable; kept, since it is asked for once a picture."""
+    key = id(recipe)
+    if key not in _augments:
+        from zorki.data.transforms import Augment
+
+        fields = {f.name for f in dataclasses.fields(Augment)}
+        values = {name: value for name in fields if (value := getattr(recipe, name)) is not None}
+        _augments.clear()
+        _augments[key] = (recipe, Augment(**values))
+    return _augments[key][1]
+
+
+_augments: dict[int, Any] = {}
