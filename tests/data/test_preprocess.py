@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zorki.data.preprocess import Fit, Letterbox, Pad, preprocess_from_json
+from zorki.errors import RecipeError
+from zorki.types import Boxes
+
+KINDS = [Fit(32), Fit(32, 0.875), Pad(32), Letterbox(32), Letterbox(48, 16)]
+
+
+def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    """Smooth noise: neighbouring pixels are alike, as in photos."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand((1, 3, 5, 5), generator=generator) * 255
+    fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 255)[0]
+    return (fine + torch.rand((3, height, width), generator=generator) * 20).clamp(0, 255).to(torch.uint8)
+
+
+@pytest.mark.parametrize(("size", "crop_share"), [(32, 1.0), (32, 0.875), (64, 0.9), (96, 1.0), (7, 1.0)])
+@pytest.mark.parametrize(("height", "width"), [(60, 80), (80, 60), (33, 32), (50, 50), (31, 101)])
+def test_fit_equals_torchvision(size: int, crop_share: float, height: int, width: int) -> None:
+    from torchvision.transforms import v2
+
+    image = picture(height, width)
+    theirs = v2.Compose([v2.Resize(round(size / crop_share), antialias=True), v2.CenterCrop(size)])(image)
+    ours, _ = Fit(size, crop_share)([image])
+    assert (ours[0].int() - theirs.int()).abs().max() <= 1
+
+
+def test_fit_equals_pil_to_one_level() -> None:
+    from PIL import Image
+
+    image = picture(60, 80)
+    small = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).resize((42, 32), Image.Resampling.BILINEAR)
+    theirs = torch.tensor(list(small.tobytes()), dtype=torch.int64).reshape(32, 42, 3).permute(2, 0, 1)[:, :, 5:37]
+    ours, placements = Fit(32)([image])
+    assert (ours[0].int() - theirs).abs().max() <= 1
+    assert (placements[0].left, placements[0].top, placements[0].scale) == (-5, 0, 32 / 60)
+
+
+def test_layout_of_the_picture_in_memory_does_not_matter() -> None:
+    image = picture(60, 80)
+    interleaved = image.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    assert not interleaved.is_contiguous()
+    for preprocess in [*KINDS, Letterbox(80, 20), Pad(100)]:
+        (first, _), (second, _) = preprocess([image]), preprocess([interleaved])
+        assert torch.equal(first, second)
+        assert first.is_contiguous()
+        assert second.is_contiguous()
+
+
+def test_pictures_that_fit_pass_unchanged() -> None:
+    images = [picture(32, 32, seed) for seed in range(3)]
+    images[1] = images[1].permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    for preprocess in (Fit(32), Pad(32), Letterbox(32)):
+        batch, placements = preprocess(images)
+        assert batch.is_contiguous()
+        assert torch.equal(batch, torch.stack([image.contiguous() for image in images]))
+        assert all((p.scale, p.left, p.top) == (1, 0, 0) for p in placements)
+
+
+def test_pad_by_hand() -> None:
+    image = torch.full((3, 2, 3), 9, dtype=torch.uint8)
+    batch, placements = Pad(6)([image])
+    expected = torch.zeros((3, 6, 6), dtype=torch.uint8)
+    expected[:, 2:4, 1:4] = 9
+    assert torch.equal(batch[0], expected)
+    assert (placements[0].left, placements[0].top, placements[0].scale) == (1, 2, 1)
+
+
+def test_pad_shrinks_what_is_too_large() -> None:
+    batch, placements = Pad(16)([torch.full((3, 32, 64), 200, dtype=torch.uint8)])
+    assert placements[0].scale == 0.25
+    assert (batch[0, :, 4:12] == 200).all()
+    assert (batch[0, :, :4] == 0).all()
+    assert (batch[0, :, 12:] == 0).all()
+
+
+def test_letterbox_by_hand() -> None:
+    wide, tall = torch.full((3, 10, 40), 7, dtype=torch.uint8), torch.full((3, 20, 5), 8, dtype=torch.uint8)
+    batch, placements = Letterbox(20, 8)([wide])
+    assert batch.shape == (1, 3, 8, 24)
+    assert (batch[0, :, 1:6, 2:22] == 7).all()
+    assert (batch[0] == 114).sum() == 3 * (8 * 24 - 5 * 20)
+    assert (placements[0].left, placements[0].top, placements[0].scale) == (2, 1, 0.5)
+    batch, placements = Letterbox(20, 8)([wide, tall])
+    assert batch.shape == (2, 3, 24, 24)
+    assert (batch[1, :, 2:22, 9:14] == 8).all()
+    assert placements[1].scale == 1
+
+
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    kind=st.sampled_from(KINDS),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_size_gives_the_promised_shape(height: int, width: int, kind: Fit | Pad | Letterbox) -> None:
+    image = picture(height, width)
+    before = image.clone()
+    batch, placements = kind([image, image.flip(2)])
+    assert batch.dtype == torch.uint8
+    assert len(batch) == len(placements) == 2
+    assert torch.equal(image, before)
+    assert (placements[0].height, placements[0].width) == (height, width)
+    if isinstance(kind, Letterbox):
+        assert batch.shape[2] % kind.stride == batch.shape[3] % kind.stride == 0
+    else:
+        assert batch.shape == (2, 3, kind.size, kind.size)
+
+
+@pytest.mark.parametrize("preprocess", [Fit(64), Fit(64, 0.8), Pad(64), Letterbox(64), Pad(200)])
+@pytest.mark.parametrize(("height", "width"), [(100, 160), (150, 90), (20, 160)])
+def test_placement_finds_a_box_again(preprocess: Fit | Pad | Letterbox, height: int, width: int) -> None:
+    image = torch.full((3, height, width), 30, dtype=torch.uint8)
+    left, top = width // 2 - 7, height // 2 - 5
+    image[:, top : top + 12, left : left + 16] = 255
+    batch, placements = preprocess([image])
+    boxes = Boxes(torch.tensor([[left, top, left + 16, top + 12]]).float(), torch.tensor([0])).place(placements[0])
+    inside = (batch[0, 0] > 142).nonzero()
+    found = torch.cat([inside.min(0).values.flip(0), inside.max(0).values.flip(0) + 1]).float()
+    # Within one network pixel, clipped to the canvas.
+    limit = torch.tensor([batch.shape[3], batch.shape[2]] * 2)
+    assert (boxes.xyxy[0].clamp(min=0).minimum(limit) - found).abs().max() <= 1
+
+
+def test_a_long_strip_needs_no_gigabyte_and_keeps_its_middle() -> None:
+    strip = torch.zeros((3, 1, 5000), dtype=torch.uint8)
+    strip[:, :, 2500:] = 255
+    batch, placements = Fit(224)([strip])
+    assert placements[0].left == pytest.approx(112 - 2500 * 224, abs=1)
+    assert (batch[0, :, :, 0] <= 1).all()
+    assert (batch[0, :, :, -1] > 120).all()
+    assert torch.equal(Fit(224)([strip.transpose(1, 2)])[0], batch.transpose(2, 3))
+
+
+@pytest.mark.parametrize("preprocess", KINDS)
+def test_json_and_pickle_give_the_same_value(preprocess: Fit | Pad | Letterbox) -> None:
+    assert preprocess_from_json(json.loads(json.dumps(preprocess.to_json()))) == preprocess
+    assert pickle.loads(pickle.dumps(preprocess)) == preprocess
+
+
+@pytest.mark.parametrize("preprocess", KINDS)
+def test_no_pictures_give_an_empty_batch(preprocess: Fit | Pad | Letterbox) -> None:
+    batch, placements = preprocess([])
+    assert len(batch) == len(placements) == 0
+    assert batch.ndim == 4
+
+
+def test_bad_values_are_refused() -> None:
+    with pytest.raises(RecipeError, match="size must be at least 1"):
+        Fit(0)
+    with pytest.raises(RecipeError, match=r"crop_share must lie in \(0, 1\]"):
+        Fit(32, 1.2)
+    with pytest.raises(RecipeError, match="stride"):
+        Letterbox(32, 0)
+    with pytest.raises(RecipeError, match="Did you mean Letterbox"):
+        preprocess_from_json({"kind": "LetterBox", "size": 3})
+    with pytest.raises(RecipeError, match="sise"):
+        preprocess_from_json({"kind": "Fit", "sise": 3})
+    with pytest.raises(RecipeError, match="a clip of shape"):
+        Fit(32)([torch.zeros((8, 3, 32, 32), dtype=torch.uint8)])
+    with pytest.raises(RecipeError, match=r"float32"):
+        Pad(32)([torch.zeros((3, 32, 32))])
