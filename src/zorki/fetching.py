@@ -1,0 +1,318 @@
+"""Published weights: where they are, and their files fetched when asked, whole and with the checksum verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zorki.errors import WeightsError, ZorkiError, did_you_mean
+from zorki.registry import Entry
+
+_ATTEMPTS = 4  # of a download whose connection breaks
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published weights of a model: the word for `--weights`, and what is known of them without the network."""
+
+    word: str
+    source: str
+    url: str
+    cached: Path | None  # where they lie already
+    size: int | None = None  # bytes
+    top1: float | None = None  # ImageNet-1k top-1 accuracy, a share, as the publisher gives it
+    licence: str | None = None
+
+
+def published(entry: Entry) -> list[Published]:
+    """What exists for a model, by word of `--weights`. Asks nothing of the network."""
+    return [_describe(word, source) for word, source in entry.weights.items()]
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept: $ZORKI_CACHE, else torch.hub's folder of checkpoints."""
+    if chosen := os.environ.get("ZORKI_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def fetch(source: str, *, cache: Path | None = None) -> Path:
+    """The file of published weights, downloaded where the cache has none, with its checksum verified.
+
+    Args:
+        source: "torchvision:ResNet18_Weights.IMAGENET1K_V1" or "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k".
+        cache: folder for the file; None is `cache_folder()`, or for Hugging Face's files without $ZORKI_CACHE
+            their own cache, which other programs share.
+
+    Raises:
+        WeightsError: no such weights, no network, or a wrong checksum (the file is removed then).
+    """
+    library, _, name = source.partition(":")
+    if library == "torchvision":
+        url = _torchvision_weights(name).url
+        return download(url, (cache or cache_folder()) / _last_part(url), hash_in_name(url))
+    if library == "timm":
+        settings = _timm_weights(name)
+        if settings.hf_hub_id:
+            return _from_hugging_face(settings.hf_hub_id, settings.hf_hub_filename, source, cache)
+        url = settings.url
+        return download(url, (cache or cache_folder()) / _last_part(url), hash_in_name(url))
+    raise WeightsError(f"weights {source!r}: expected torchvision:ENUM.MEMBER or timm:NAME[.TAG]")
+
+
+def hash_in_name(url: str) -> str | None:
+    """The leading hexadecimal digits of the file's SHA-256, where its name ends with them, as torch.hub reads it.
+
+    >>> hash_in_name("https://download.pytorch.org/models/resnet18-f37072fd.pth")
+    'f37072fd'
+    """
+    found = re.search(r"-([a-f0-9]{8,64})\.[^-/]*$", url)
+    return found.group(1) if found else None
+
+
+def download(url: str, path: Path, sha256: str | None) -> Path:
+    """The file behind `url` at `path`: kept if it is there already and right, else downloaded whole.
+
+    A broken connection is taken up where it broke, also by a later call when `sha256` can prove the result.
+
+    Args:
+        url: http, https or file.
+        path: where the file comes to lie; it is never there in part.
+        sha256: the checksum's leading digits, 8 to 64 of them; None trusts the connection.
+
+    Raises:
+        WeightsError: no network, no such file, or another checksum than expected.
+    """
+    from filelock import FileLock
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes of one run ask for the same file at once: one downloads, the others find it there.
+    with FileLock(path.with_name(path.name + ".lock")):
+        if path.exists() and (sha256 is None or _sha256(path).startswith(sha256)):
+            return path
+        part = path.with_name(path.name + ".part")
+        if sha256 is None:
+            part.unlink(missing_ok=True)
+        resumed = part.exists()
+        _download_part(url, part, path)
+        if sha256 is not None and resumed and not _sha256(part).startswith(sha256):
+            part.unlink()  # the beginning was of another version of the file
+            _download_part(url, part, path)
+        if sha256 is not None and not (found := _sha256(part)).startswith(sha256):
+            part.unlink()
+            raise WeightsError(
+                f"{url}: SHA-256 {sha256}... expected, {found[: len(sha256)]}... came; the file was removed. "
+                "A proxy or a login page may stand in between: try again, or pass --weights FILE"
+            )
+        os.replace(part, path)
+    return path
+
+
+def _torchvision_weights(name: str) -> Any:
+    from torchvision.models import get_weight
+
+    try:
+        return get_weight(name)
+    except (ValueError, KeyError, AttributeError) as error:
+        raise WeightsError(f"torchvision publishes no weights named {name!r} ({error})") from error
+
+
+def _timm_weights(name: str) -> Any:
+    import timm
+
+    try:
+        settings = timm.models.get_pretrained_cfg(name)
+    except RuntimeError:  # an unknown tag of a known architecture
+        settings = None
+    if settings is None or not settings.has_weights:
+        tagged = timm.list_pretrained()
+        raise WeightsError(f"timm publishes no weights named {name!r}.{did_you_mean(name, tagged)}")
+    return settings
+
+
+def _describe(word: str, source: str) -> Published:
+    library, _, name = source.partition(":")
+    if library == "torchvision":
+        weights = _torchvision_weights(name)
+        path = cache_folder() / _last_part(weights.url)
+        top1 = weights.meta.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1")
+        size = weights.meta.get("_file_size")
+        return Published(
+            word,
+            source,
+            weights.url,
+            path if path.exists() else None,
+            size=round(size * 2**20) if size else None,
+            top1=top1 / 100 if top1 else None,
+        )
+    settings = _timm_weights(name)
+    if settings.hf_hub_id:
+        url = f"https://huggingface.co/{settings.hf_hub_id}"
+        return Published(word, source, url, _cached_by_hugging_face(settings), licence=settings.license)
+    path = cache_folder() / _last_part(settings.url)
+    return Published(word, source, settings.url, path if path.exists() else None, licence=settings.license)
+
+
+def _hugging_face_names(filename: str | None) -> tuple[str, ...]:
+    return (filename,) if filename else ("model.safetensors", "pytorch_model.bin")
+
+
+def _hugging_face_cache(cache: Path | None) -> Path | None:
+    chosen = cache or (cache_folder() if os.environ.get("ZORKI_CACHE") else None)
+    return chosen / "huggingface" if chosen else None
+
+
+def _cached_by_hugging_face(settings: Any) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in _hugging_face_names(settings.hf_hub_filename):
+        found = try_to_load_from_cache(settings.hf_hub_id, name, cache_dir=_hugging_face_cache(None))
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def _from_hugging_face(repository: str, filename: str | None, source: str, cache: Path | None) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    folder = _hugging_face_cache(cache)
+    url = f"https://huggingface.co/{repository}"
+    names = _hugging_face_names(filename)
+    for name in names:
+        try:
+            found = huggingface_hub.hf_hub_download(
+                repository, name, cache_dir=folder, local_files_only=not _reachable(huggingface_hub.constants.ENDPOINT)
+            )
+        except LocalEntryNotFoundError as error:  # neither cached nor reachable; it is an EntryNotFoundError too
+            raise _unreachable(f"{url}/resolve/main/{name}", None, error) from error
+        except EntryNotFoundError:
+            continue
+        except (HfHubHTTPError, OSError) as error:
+            raise _unreachable(f"{url}/resolve/main/{name}", None, error) from error
+        _check_blob(Path(found), url)
+        return Path(found)
+    raise WeightsError(f"{source}: {url} has none of {', '.join(names)}; download by hand and pass --weights FILE")
+
+
+def _reachable(url: str) -> bool:
+    """Whether the host's name is known here: without a network the hub's client would retry for half a minute."""
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    if getproxies():
+        return True
+    try:
+        socket.getaddrinfo(urlsplit(url).hostname, None)
+    except OSError:
+        return False
+    return True
+
+
+def _check_blob(path: Path, url: str) -> None:
+    """The hub's cache names a large file by its SHA-256 and links to it; other files bear a git hash."""
+    blob = path.resolve()
+    if not re.fullmatch(r"[a-f0-9]{64}", blob.name):
+        return
+    if (found := _sha256(blob)) != blob.name:
+        path.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+        raise WeightsError(f"{url}: SHA-256 {blob.name} expected, {found} came; the file was removed. Try again")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _unreachable(url: str, path: Path | None, error: Exception) -> WeightsError:
+    place = f"put it at {path}, or " if path else ""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return WeightsError(
+        f"{url}: cannot be downloaded ({reason}). Without a network: download it elsewhere "
+        f"and {place}pass --weights FILE"
+    )
+
+
+def _download_part(url: str, part: Path, path: Path) -> None:
+    """Fills `part` until the server has no more; takes up a broken connection a few times."""
+    import http.client
+    import urllib.error
+
+    for attempt in range(_ATTEMPTS):
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            if _receive(url, part):
+                return
+            error: Exception = ConnectionError("the connection ended too early")
+        except urllib.error.HTTPError as refused:
+            if refused.code == 416 and attempt == 0:  # the part is as long as the file, or longer: begin anew
+                part.unlink(missing_ok=True)
+                continue
+            raise _unreachable(url, path, refused) from refused
+        except (http.client.HTTPException, urllib.error.URLError, ConnectionError, TimeoutError) as broken:
+            error = broken
+        except OSError as full:
+            raise disk_error(path, part.stat().st_size if part.exists() else 0, full) from full
+        if (part.stat().st_size if part.exists() else 0) <= before:
+            break  # no byte came: another attempt would only make the user wait
+    raise _unreachable(url, path, error) from error
+
+
+def _receive(url: str, part: Path) -> bool:
+    """One connection: appends what comes to `part`; True when all of it came."""
+    import urllib.request
+
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "zorki", **({"Range": f"bytes={have}-"} if have else {})}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+        resumes = getattr(answer, "status", None) == 206
+        length = answer.headers.get("Content-Length")
+        total = (have if resumes else 0) + int(length) if length else None
+        with part.open("ab" if resumes else "wb") as file, _progress(_last_part(url), total, file.tell()) as advance:
+            while chunk := answer.read(1 << 18):
+                file.write(chunk)
+                advance(len(chunk))
+            done = file.tell()
+    return total is None or done >= total
+
+
+def _last_part(url: str) -> str:
+    return url.split("?", 1)[0].rsplit("/", 1)[-1]
+
+
+@contextmanager
+def _progress(name: str, total: int | None, done: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; silence where nobody watches."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=total, completed=done)
+        yield lambda count: bar.advance(task, count)
+
+
+def disk_error(path: Path, size: int, error: Exception) -> ZorkiError:
+    """What to raise when `path`, of `size` bytes, cannot be written: says how much room there is."""
+    folder = next(p for p in path.absolute().parents if p.exists())
+    free = shutil.disk_usage(folder).free
+    return ZorkiError(
+        f"{path}: cannot be written ({error}); {size / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free on the disk. "
+        "Make room or name another folder; an older file there is untouched"
+    )
