@@ -91,6 +91,7 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     """A network with the loss that trains it and the decoding that reads it. Knows no file and no metric."""
 
     preprocess: Preprocess
+    suggestions: Mapping[str, Any] = {}  # fields of the recipe that suit this network, where the user said nothing
     normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
 
     @abstractmethod

@@ -72,7 +72,7 @@ class Recipe:
     # Training
     epochs: int | None = _setting(None, "Training", "Times through the training pictures.", unit="epochs", least=1)
     batch_size: int | None = _setting(None, "Training", "Pictures a step, over all devices.", unit="pictures", least=1)
-    optimiser: Optimiser = _setting("sgd", "Training", "Rule that turns gradients into steps.")
+    optimiser: Optimiser | None = _setting(None, "Training", "Rule that turns gradients into steps.")
     rate: float | None = _setting(None, "Training", "Largest learning rate.", unit="per step", least=0)
     momentum: float = _setting(0.9, "Training", "Momentum of sgd and rmsprop.", least=0, most=1)
     nesterov: bool = _setting(True, "Training", "Nesterov's look-ahead, for sgd.")
@@ -177,7 +177,9 @@ class Recipe:
     )
 
     # Machine
-    device: str = _setting("auto", "Machine", "auto, cpu, cuda, mps, or what Lightning's Trainer takes as accelerator.")
+    device: str | None = _setting(
+        None, "Machine", "cpu, cuda, cuda, mps, or what Lightning's Trainer takes as accelerator."
+    )
     devices: int = _setting(1, "Machine", "Devices a node.", least=1)
     nodes: int = _setting(1, "Machine", "Computers, started by torchrun or the cluster.", least=1)
     precision: Precision | None = _setting(

@@ -5,6 +5,7 @@ A builder joins by standing in a `tasks/<task>/models/` folder under the `model`
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import importlib
 import inspect
@@ -120,3 +121,35 @@ def _natural(name: str) -> list[Any]:
     import re
 
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name)]
+
+
+def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None) -> Model[Any, Any, Any]:
+    """The named model. Options may be text, as typed; they become what the builder's annotations say.
+
+    Raises:
+        RecipeError: no such model, or an option that its builder does not take.
+    """
+    entry = find(name)
+    known = entry.options()
+    values: dict[str, Any] = {}
+    for key, value in (options or {}).items():
+        if key not in known:
+            raise RecipeError(
+                f"{name} takes no {key!r}.{did_you_mean(key, known)} It takes: {', '.join(known) or 'nothing'}"
+            )
+        values[key] = _converted(f"{name}'s {key}", known[key], value)
+    return entry.build(num_classes, **values)
+
+
+def _converted(what: str, parameter: inspect.Parameter, value: Any) -> Any:
+    """Text as the parameter's kind, judged by its default."""
+    if not isinstance(value, str) or isinstance(parameter.default, str):
+        return value
+    try:
+        read = ast.literal_eval(value.capitalize() if value in ("true", "false") else value)
+    except (ValueError, SyntaxError):
+        return value
+    default = parameter.default
+    if isinstance(default, bool | int | float) and not isinstance(read, bool | int | float):
+        raise RecipeError(f"{what} is {value!r}; expected something like {default!r}")
+    return float(read) if isinstance(default, float) else read

@@ -1,0 +1,65 @@
+"""What a run needs to go on after a kill at any moment, as if nothing had happened.
+
+`last.ckpt` holds network, optimiser, schedule, place in the data's order, and the state of chance; it is written aside
+and renamed, and read without unpickling code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zorki.errors import WeightsError, ZorkiError
+from zorki.files import is_full_disk, whole
+
+LAST = "last.ckpt"
+
+
+def write(trainer: Any, folder: Path) -> None:
+    """Writes `last.ckpt`, whole or not at all. Raises ZorkiError where the disk is full; the earlier file stays."""
+    path = folder / LAST
+    state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+    if not trainer.is_global_zero:
+        return
+    try:
+        with whole(path) as aside:
+            torch.save(state, aside)
+    except ZorkiError as error:
+        resume = f" Then go on with: zorki train --resume {folder}" if path.exists() else ""
+        raise ZorkiError(f"{error}{resume}") from error
+    except RuntimeError as error:
+        if is_full_disk(error):
+            raise ZorkiError(f"{path}: could not be written: {error}") from error
+        raise
+
+
+def check(folder: Path) -> Path:
+    """The path of the run's checkpoint. Raises WeightsError where there is none that can be read."""
+    path = folder / LAST
+    if not path.exists():
+        raise WeightsError(f"{path}: not there, so the run cannot go on; start anew with `zorki train`")
+    try:
+        torch.load(path, map_location="meta", weights_only=True)
+    except Exception as error:
+        raise WeightsError(f"{path}: cannot be read ({type(error).__name__}); start anew with `zorki train`") from error
+    return path
+
+
+def chance() -> dict[str, torch.Tensor]:
+    """The state of PyTorch's generators, as tensors. Data have chance of their own, from seed, epoch and index."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state |= {f"cuda:{i}": value for i, value in enumerate(torch.cuda.get_rng_state_all())}
+    return state
+
+
+def restore_chance(state: dict[str, Any] | None) -> None:
+    """Puts the generators back; None leaves them."""
+    if state is None:
+        return
+    torch.set_rng_state(state["cpu"].cpu())
+    for name, value in state.items():
+        if name.startswith("cuda:") and torch.cuda.is_available() and int(name[5:]) < torch.cuda.device_count():
+            torch.cuda.set_rng_state(value.cpu(), int(name[5:]))

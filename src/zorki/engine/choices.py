@@ -1,0 +1,157 @@
+"""What was not said is chosen here, and every choice has a reason that is printed and kept with the run.
+
+An order of rank: what the user said, then what the model suggests for itself, then what suits data and machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from zorki.contracts import Dataset, Model
+from zorki.recipe import Recipe
+
+SMALL_INPUT = 64  # pixels: below, pictures are cheap, and batches can be large
+SEEN = 200_000  # pictures that training from nothing should see at least, when nobody said how long
+FULL_RATE_BATCH = 128  # pictures: suggested rates are for this batch size, and scale with it
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A field that nobody set, what it was set to, and why."""
+
+    name: str
+    value: Any
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value} ({self.why})"
+
+
+def complete(
+    recipe: Recipe, model: Model[Any, Any, Any], dataset: Dataset[Any], train_count: int, input_size: int
+) -> tuple[Recipe, list[Choice]]:
+    """The recipe with nothing left empty, and the choices made.
+
+    Args:
+        train_count: pictures to train on.
+        input_size: side of the network's input, in pixels.
+    """
+    choices: list[Choice] = []
+
+    def fill(name: str, choose: Callable[[], tuple[Any, str]]) -> None:
+        nonlocal recipe
+        if getattr(recipe, name) is not None:
+            return
+        if name in model.suggestions:
+            value, why = model.suggestions[name], "suits this network"
+        else:
+            value, why = choose()
+        choices.append(Choice(name, value, why))
+        recipe = dataclasses.replace(recipe, **{name: value})
+
+    fill("device", lambda: best_device())
+    fill("precision", lambda: best_precision(recipe.device or "cpu", input_size))
+    fill("batch_size", lambda: _batch_size(train_count, input_size))
+    fill("epochs", lambda: _epochs(recipe, train_count))
+    fill("optimiser", lambda: ("sgd", "momentum serves most networks"))
+    fill("rate", lambda: _rate(recipe))
+    fill("weight_decay", lambda: _weight_decay(recipe))
+    fill("flip", lambda: _flip(dataset))
+    fill("shift", lambda: (0.0, "not asked for"))
+    fill("crop", lambda: _crop(recipe, input_size))
+    fill("normalise", lambda: _normalise(recipe))
+    fill("workers", lambda: _workers(recipe, dataset))
+    return recipe, choices
+
+
+def best_device() -> tuple[str, str]:
+    """The accelerator that is there, in Lightning's word, and why."""
+    if torch.cuda.is_available():
+        return "cuda", torch.cuda.get_device_name()
+    if torch.backends.mps.is_available():
+        return "mps", "Apple's GPU is there"
+    return "cpu", "no GPU found"
+
+
+def best_precision(device: str, input_size: int) -> tuple[str, str]:
+    """bf16 where the device multiplies it quicker than float32, and the pictures are large enough to gain."""
+    if device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16", "the GPU is quick at it"
+    if device == "cpu" and _cpu_is_good_at_bf16() and input_size > SMALL_INPUT:
+        return "bf16", "the processor has AMX"
+    return "32", "the pictures are small" if device == "cpu" and _cpu_is_good_at_bf16() else "the device prefers it"
+
+
+def _cpu_is_good_at_bf16() -> bool:
+    capable = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(capable is not None and capable())
+
+
+def _batch_size(train_count: int, input_size: int) -> tuple[int, str]:
+    largest = 128 if input_size <= SMALL_INPUT else 32
+    # At least ten steps an epoch, so that a small data set still gets its steps.
+    size = max(2, min(largest, 2 ** max(1, (train_count // 10).bit_length() - 1)))
+    return size, f"for {train_count} pictures of {input_size} x {input_size}"
+
+
+def _epochs(recipe: Recipe, train_count: int) -> tuple[int, str]:
+    if recipe.weights is not None:
+        return 10, "starting from trained weights"
+    epochs = max(5, min(100, round(SEEN / max(1, train_count))))
+    return epochs, f"so that about {epochs * train_count:,} pictures are seen"
+
+
+def _rate(recipe: Recipe) -> tuple[float, str]:
+    assert recipe.batch_size is not None
+    if recipe.optimiser in ("adam", "adamw"):
+        return (3e-4, "tuning trained weights") if recipe.weights else (1e-3, f"usual for {recipe.optimiser}")
+    if recipe.optimiser == "rmsprop":
+        return 1e-4, "usual for rmsprop with momentum"
+    full = 0.01 if recipe.weights else 0.05
+    batch = recipe.batch_size * recipe.accumulate
+    rate = float(f"{full * min(1.0, batch / FULL_RATE_BATCH):.2g}")
+    return rate, f"{full} for batches of {FULL_RATE_BATCH}" + (", on trained weights" if recipe.weights else "")
+
+
+def _weight_decay(recipe: Recipe) -> tuple[float, str]:
+    if recipe.optimiser == "adamw":
+        return 0.05, "usual for adamw"
+    if recipe.optimiser in ("adam", "rmsprop"):
+        return 0.0, f"usual for {recipe.optimiser}"
+    return (1e-4, "on trained weights") if recipe.weights else (5e-4, "usual for sgd")
+
+
+def _flip(dataset: Dataset[Any]) -> tuple[float, str]:
+    if dataset.format in ("idx", "scenes"):
+        return 0.0, "a mirrored sign or shape may be another one"
+    return 0.5, "photos stay true when mirrored"
+
+
+def _crop(recipe: Recipe, input_size: int) -> tuple[float, str]:
+    if recipe.freeze == "backbone":
+        return 1.0, "the backbone is frozen"
+    if input_size <= SMALL_INPUT:
+        return 1.0, "the pictures are small"
+    return (0.5, "gentle, on trained weights") if recipe.weights else (0.35, "from nothing, variety helps")
+
+
+def _normalise(recipe: Recipe) -> tuple[str, str]:
+    if recipe.weights is not None:
+        return "weights", "as the weights were trained"
+    return "mean_std", "measured on the training pictures"
+
+
+def _workers(recipe: Recipe, dataset: Dataset[Any]) -> tuple[int, str]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if recipe.device == "cpu":
+        # Reading beside a network that uses all cores: one worker, so that both do not wait for each other.
+        if dataset.format == "idx":
+            return 0, "the pictures are in memory"
+        return max(0, min(2, cores - 1)), f"{cores} cores, shared with the network"
+    return max(1, min(8 * recipe.devices, cores - 1)), f"{cores} cores feed the device"

@@ -1,0 +1,316 @@
+"""The model as Lightning drives it, and the one callback that watches over training."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from zorki.contracts import Model
+from zorki.engine import checkpoints, optimise
+from zorki.engine.logs import Log
+from zorki.engine.progress import Progress
+from zorki.errors import ZorkiError
+from zorki.recipe import Recipe
+from zorki.types import Batch
+
+EARLY_PEAK = 0.02  # a rise of the watched figure below this many parts in a million is chance of rounding
+
+
+class Interrupted(ZorkiError):
+    """Training was stopped by Ctrl-C or a signal; everything is written and the run can go on."""
+
+
+class Diverged(ZorkiError):
+    """The loss is no number any more."""
+
+
+class Learner(lightning.LightningModule):
+    """One model and its recipe, in Lightning's words. Names no task and no network."""
+
+    def __init__(self, model: Model[Any, Any, Any], recipe: Recipe) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.frozen: list[nn.Module] = optimise.freeze(model, recipe.freeze)
+        self.losses: dict[str, Tensor] = {}
+
+    def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
+        inputs = batch.inputs
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        losses = self.model.loss(self.model(inputs), batch.placed)
+        self.losses = {name: loss.detach() for name, loss in losses.items()}
+        return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return optimise.optimiser(self.model, self.recipe)
+
+    def on_train_epoch_start(self) -> None:
+        optimise.keep_frozen(self.frozen)
+
+
+class Conductor(lightning.Callback):
+    """Sets the rate, logs, averages, validates, writes checkpoints, listens to Ctrl-C, and stops when it is time.
+
+    One callback, so that the order of these is written in one place, and so that a step costs little.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        validate: Callable[[Model[Any, Any, Any]], dict[str, Any]] | None,
+        monitor: str,
+        log: Log,
+        progress: Progress,
+        keep_best: Callable[[Model[Any, Any, Any], dict[str, Any]], None],
+        after_epoch: Callable[[], None],
+    ) -> None:
+        assert recipe.epochs is not None
+        self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
+        self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
+        self.after_epoch = after_epoch
+        self.plateau = optimise.Plateau()
+        self.average: AveragedModel | None = None
+        self.best, self.best_epoch, self.stale = -math.inf, -1, 0
+        self.sums: dict[str, Tensor] = {}
+        self.batches, self.pictures, self.seconds = 0, 0, 0.0
+        self.first_loss: float | None = None
+        self.stop_signal: int | None = None
+        self._state: dict[str, Any] = {}
+        self._old_handlers: dict[int, Any] = {}
+
+    # -- beginning and end
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.recipe.average is not None:
+            self.average = AveragedModel(
+                pl_module.model, multi_avg_fn=get_ema_multi_avg_fn(self.recipe.average), use_buffers=True
+            )
+            self.average.requires_grad_(False)
+            if "average" in self._state:
+                self.average.load_state_dict(self._state["average"])
+        self._listen()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        checkpoints.restore_chance(self._state.get("chance"))
+        self._last_checkpoint = self._started = time.monotonic()
+        self._steps_an_epoch = max(1, int(trainer.num_training_batches))
+        for group in trainer.optimizers[0].param_groups:
+            group.setdefault("largest", group["lr"])
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)
+        self._old_handlers = {}
+        self.progress.close()
+
+    def _listen(self) -> None:
+        """Ctrl-C and a kind kill end training after the step at hand; a second Ctrl-C ends it at once."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self.stop_signal is not None:
+                raise KeyboardInterrupt
+            self.stop_signal = number
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._old_handlers[number] = signal.signal(number, note)
+            except ValueError:  # not in the main thread: somebody else listens there
+                return
+
+    # -- every step
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        epoch = trainer.current_epoch + batch_idx / self._steps_an_epoch
+        factor = optimise.rate_factor(self.recipe, epoch, self.epochs) * self.plateau.factor
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = group["largest"] * factor
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Batch[Any], batch_idx: int
+    ) -> None:
+        whole_step = (batch_idx + 1) % self.recipe.accumulate == 0 or batch_idx + 1 == self._steps_an_epoch
+        if whole_step:
+            if self.average is not None:
+                self.average.update_parameters(pl_module.model)
+            pl_module.model.after_step((trainer.current_epoch + (batch_idx + 1) / self._steps_an_epoch) / self.epochs)
+        for name, loss in pl_module.losses.items():
+            known = self.sums.get(name)
+            self.sums[name] = loss.clone() if known is None else known.add_(loss)
+        self.batches += 1
+        self.pictures += len(batch)
+        step = trainer.current_epoch * self._steps_an_epoch + batch_idx + 1
+        if self.first_loss is None or step % self.recipe.log_every == 0:
+            self._log_step(trainer, pl_module, step)
+        self.progress.step(trainer.current_epoch, batch_idx + 1, self._steps_an_epoch)
+        if whole_step and batch_idx + 1 < self._steps_an_epoch:
+            self._write_within_epoch(trainer, step)
+
+    def _log_step(self, trainer: lightning.Trainer, pl_module: Any, step: int) -> None:
+        losses = {name: float(loss) for name, loss in pl_module.losses.items()}
+        total = sum(losses.values())
+        if not math.isfinite(total):
+            raise Diverged(
+                f"the loss is {total} at step {step}: training has run away. Lower --rate, or cut gradients with --clip 1."
+            )
+        if self.first_loss is None:
+            self.first_loss = total
+        row = {
+            "step": step,
+            "epoch": trainer.current_epoch,
+            "rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "loss": total,
+            **{f"loss/{name}": loss for name, loss in losses.items() if len(losses) > 1},
+        }
+        self.progress.losses = {"loss": total}
+        self.log_.step(row)
+
+    def _write_within_epoch(self, trainer: lightning.Trainer, step: int) -> None:
+        stop = self._asked_to_stop(trainer, step)
+        due = time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_minutes * 60
+        if trainer.world_size > 1:
+            due = step % 50 == 0 and trainer.strategy.reduce_boolean_decision(due, all=False)
+        by_steps = self.recipe.checkpoint_steps is not None and step % self.recipe.checkpoint_steps == 0
+        if stop or due or by_steps:
+            self.write_checkpoint(trainer)
+        if stop:
+            self._stop()
+
+    def _asked_to_stop(self, trainer: lightning.Trainer, step: int) -> bool:
+        asked = self.stop_signal is not None
+        if trainer.world_size > 1:  # all processes must stop at the same step; asking at every step would be dear
+            return step % 10 == 0 and trainer.strategy.reduce_boolean_decision(asked, all=False)
+        return asked
+
+    def _stop(self) -> None:
+        word = "Ctrl-C" if self.stop_signal == signal.SIGINT else "a signal"
+        raise Interrupted(f"stopped by {word}; nothing is lost. Go on with: zorki train --resume {self.folder}")
+
+    # -- every epoch
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        epoch = trainer.current_epoch
+        means = {name: float(total) / max(1, self.batches) for name, total in self.sums.items()}
+        now = time.monotonic()
+        row: dict[str, Any] = {
+            "epoch": epoch,
+            "step": (epoch + 1) * self._steps_an_epoch,
+            "train/loss": sum(means.values()),
+            **{f"train/{name}": loss for name, loss in means.items() if len(means) > 1},
+            "rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+        }
+        if not math.isfinite(row["train/loss"]):
+            raise Diverged(f"the loss is {row['train/loss']} in epoch {epoch + 1}: lower --rate, or set --clip 1.")
+        train_seconds = now - self._started
+        self.sums, self.batches = {}, 0
+        if self.validate is not None:
+            judged: Any = self.average.module if self.average is not None else pl_module.model
+            figures = self.validate(judged)
+            pl_module.model.train()
+            optimise.keep_frozen(pl_module.frozen)
+            row |= {f"val/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
+            self._judge(trainer, judged, figures, epoch)
+        elif trainer.is_global_zero:
+            self.best_epoch = epoch
+            self.keep_best(self.average.module if self.average is not None else pl_module.model, {"epoch": epoch})
+        self.seconds += time.monotonic() - self._started
+        row["seconds"] = self.seconds
+        row["pictures_per_second"] = self.pictures * trainer.world_size / max(1e-9, train_seconds)
+        self.pictures = 0
+        self._started = time.monotonic()
+        self.log_.epoch(row)
+        self.progress.epoch(row, self.epochs)
+        self.after_epoch()
+        self.write_checkpoint(trainer)
+        if self._asked_to_stop(trainer, 0):
+            self._stop()
+
+    def _judge(self, trainer: lightning.Trainer, model: Any, figures: dict[str, Any], epoch: int) -> None:
+        figure = float(figures[self.monitor])
+        self.plateau.see(figure) if self.recipe.schedule == "plateau" else None
+        if figure > self.best:
+            self.best, self.best_epoch, self.stale = figure, epoch, 0
+            if trainer.is_global_zero:
+                self.keep_best(model, {"epoch": epoch, self.monitor: figure})
+        else:
+            self.stale += 1
+            if self.recipe.patience is not None and self.stale >= self.recipe.patience:
+                trainer.should_stop = True
+
+    # -- what survives a kill
+
+    def write_checkpoint(self, trainer: lightning.Trainer) -> None:
+        checkpoints.write(trainer, self.folder)
+        self._last_checkpoint = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        state: dict[str, Any] = {
+            "chance": checkpoints.chance(),
+            "plateau": vars(self.plateau).copy(),
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "stale": self.stale,
+            "sums": dict(self.sums),
+            "batches": self.batches,
+            "pictures": self.pictures,
+            "first_loss": self.first_loss,
+            "seconds": self.seconds + time.monotonic() - self._started,
+        }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._state = state_dict
+        vars(self.plateau).update(state_dict["plateau"])
+        for name in ("best", "best_epoch", "stale", "sums", "batches", "pictures", "first_loss", "seconds"):
+            setattr(self, name, state_dict[name])
+
+
+def make_trainer(
+    recipe: Recipe, callbacks: Sequence[lightning.Callback], loggers: Any, folder: Path
+) -> lightning.Trainer:
+    """Lightning's Trainer with everything off that the Conductor does."""
+    hush()
+    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[recipe.precision or "32"]
+    return lightning.Trainer(
+        accelerator=recipe.device,
+        devices=recipe.devices,
+        num_nodes=recipe.nodes,
+        strategy="ddp" if recipe.devices * recipe.nodes > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=recipe.epochs,
+        gradient_clip_val=recipe.clip,
+        accumulate_grad_batches=recipe.accumulate,
+        callbacks=list(callbacks),
+        logger=loggers,
+        default_root_dir=folder,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=10**9,
+    )
+
+
+def hush() -> None:
+    """Silences Lightning's advertisements and its advice on things that the engine does in another way."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")

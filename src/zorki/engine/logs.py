@@ -1,0 +1,129 @@
+"""The log of a run: CSV for everybody, TensorBoard always, Weights & Biases where asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zorki.errors import ZorkiError
+from zorki.files import is_full_disk, write_text
+
+STEPS, EPOCHS = "steps.csv", "epochs.csv"
+
+
+class Log:
+    """Rows of steps and of epochs, flushed as they come; after a resume, rows from after the checkpoint are dropped."""
+
+    def __init__(self, folder: Path, loggers: Sequence[Any] = (), *, active: bool = True) -> None:
+        self.folder, self.loggers, self.active = folder, list(loggers), active
+
+    def step(self, row: dict[str, Any]) -> None:
+        """One row of `steps.csv`, and the same for the loggers."""
+        self._append(STEPS, row)
+        self._pass_on(
+            {f"step/{name}": value for name, value in row.items() if name not in ("step", "epoch")}, row["step"]
+        )
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """One row of `epochs.csv`, and the same for the loggers."""
+        self._append(EPOCHS, row)
+        self._pass_on({name: value for name, value in row.items() if name not in ("step", "epoch")}, row["step"])
+        for logger in self.loggers:
+            logger.save()
+
+    def _pass_on(self, values: dict[str, float], step: int) -> None:
+        if self.active:
+            for logger in self.loggers:
+                logger.log_metrics(values, step)
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        if not self.active:
+            return
+        path = self.folder / name
+        known = header(path)
+        if known is not None and list(row) != known:
+            # A figure came that earlier rows lack (or one is missing): the file is written anew with all columns.
+            rows = [*read(path), row]
+            columns = list(dict.fromkeys([*known, *row]))
+            write_text(path, _text(rows, columns))
+            return
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row), lineterminator="\n")
+        if known is None:
+            writer.writeheader()
+        writer.writerow(row)
+        try:
+            with path.open("a", encoding="utf-8", newline="") as file:
+                file.write(text.getvalue())
+        except OSError as error:
+            if is_full_disk(error):
+                raise ZorkiError(
+                    f"{path}: the disk is full. Free some space, then: zorki train --resume {self.folder}"
+                ) from error
+            raise
+
+    def cut(self, step: int) -> None:
+        """Drops the rows of later steps: they will come again, equal."""
+        for name in (STEPS, EPOCHS):
+            path = self.folder / name
+            columns = header(path)
+            if columns is not None:
+                rows = [row for row in read(path) if int(row["step"]) <= step]
+                write_text(path, _text(rows, columns))
+
+
+def header(path: Path) -> list[str] | None:
+    """The columns of a CSV file; None where there is no file or it is empty."""
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file), None)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Rows with numbers as numbers; a last line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = []
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if None in row.values():
+                continue
+            rows.append({name: _number(text) for name, text in row.items()})
+    return rows
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _text(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def loggers(folder: Path, wandb: str | None) -> list[Any]:
+    """TensorBoard, and Weights & Biases where a project is named. Raises ZorkiError where the latter is not installed."""
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    made: list[Any] = [TensorBoardLogger(save_dir=str(folder), name="", version="tensorboard")]
+    if wandb is not None:
+        try:
+            import wandb as _  # noqa: F401
+        except ImportError:
+            raise ZorkiError("--wandb needs the package wandb: pip install 'zorki[track]'") from None
+        from lightning.pytorch.loggers import WandbLogger
+
+        made.append(WandbLogger(project=wandb, name=folder.name, save_dir=str(folder)))
+    return made

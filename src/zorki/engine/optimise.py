@@ -1,0 +1,139 @@
+"""What learns, by which rule, and how fast: parameter groups, optimisers, schedules, freezing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from zorki.contracts import Model
+from zorki.errors import RecipeError
+from zorki.recipe import Recipe
+
+ONE_CYCLE_RISE = 0.3  # share of training with a rising rate: Smith and Topin, 2018, "Super-Convergence"
+ONE_CYCLE_START = 1 / 25
+PLATEAU_FACTOR = 0.1
+PLATEAU_PATIENCE = 3  # epochs
+WARMUP_START = 1e-3
+
+
+def freeze(model: Model[Any, Any, Any], what: str) -> list[nn.Module]:
+    """Stops parts of a model from learning, and returns them.
+
+    Frozen parts also stay in evaluation mode (see `keep_frozen`), so that statistics of batch norm do not drift.
+
+    Args:
+        what: "nothing", "backbone", or "-N" for all of the backbone but its last N stages.
+
+    Raises:
+        RecipeError: the model has no stages, or fewer than asked to stay free.
+    """
+    if what == "nothing":
+        return []
+    stages = model.stages()
+    if not stages:
+        raise RecipeError(f"freeze is {what}, but {type(model).__name__} has no stages to freeze; say --freeze nothing")
+    keep = 0 if what == "backbone" else int(what[1:])
+    if keep > len(stages):
+        raise RecipeError(
+            f"freeze is {what}, but the backbone has {len(stages)} stages; expected at most -{len(stages)}"
+        )
+    frozen = stages[: len(stages) - keep]
+    for stage in frozen:
+        stage.requires_grad_(False)
+    return frozen
+
+
+def parameter_groups(model: Model[Any, Any, Any], recipe: Recipe) -> list[dict[str, Any]]:
+    """Learning parameters in groups: backbone or head, with weight decay or without.
+
+    Vectors and scalars (norms, biases, tokens' scales) are spared from decay; the backbone learns at
+    `recipe.backbone_rate` of the rate.
+    """
+    assert recipe.rate is not None
+    assert recipe.weight_decay is not None
+    backbone = {id(p) for stage in model.stages() for p in stage.parameters()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups.setdefault((id(parameter) in backbone, parameter.ndim > 1), []).append(parameter)
+    if not groups:
+        raise RecipeError("nothing is left to learn: every parameter is frozen; free some with --freeze")
+    return [
+        {
+            "params": parameters,
+            "lr": recipe.rate * (recipe.backbone_rate if in_backbone else 1.0),
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+            "name": ("backbone" if in_backbone else "head") + ("" if decays else ", norms and biases"),
+        }
+        for (in_backbone, decays), parameters in groups.items()
+    ]
+
+
+def optimiser(model: Model[Any, Any, Any], recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over the model's parameter groups; fused kernels where PyTorch has them."""
+    groups = parameter_groups(model, recipe)
+    match recipe.optimiser:
+        case "sgd":
+            nesterov = recipe.nesterov and recipe.momentum > 0
+            return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+        case "adam":
+            return torch.optim.Adam(groups, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, fused=True)
+        case _:
+            return torch.optim.RMSprop(groups, momentum=recipe.momentum)
+
+
+def rate_factor(recipe: Recipe, epoch: float, epochs: int) -> float:
+    """The share of the largest rate at a moment of training; plateaus come on top.
+
+    Args:
+        epoch: epochs done, with the fraction of the current one.
+        epochs: epochs in all.
+
+    >>> rate_factor(Recipe(schedule="cosine"), 5, 10)
+    0.5
+    """
+    warm = 1.0
+    if recipe.warmup > 0 and epoch < recipe.warmup:
+        warm = WARMUP_START + (1 - WARMUP_START) * epoch / recipe.warmup
+    progress = min(1.0, epoch / epochs)
+    match recipe.schedule:
+        case "steps":
+            return float(warm * 0.1 ** sum(progress >= share for share in recipe.step_at))
+        case "cosine":
+            return warm * round(0.5 * (1 + math.cos(math.pi * progress)), 12)
+        case "one-cycle":
+            if progress < ONE_CYCLE_RISE:
+                risen = 0.5 * (1 - math.cos(math.pi * progress / ONE_CYCLE_RISE))
+                return warm * (ONE_CYCLE_START + (1 - ONE_CYCLE_START) * risen)
+            fallen = (progress - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE)
+            return warm * 0.5 * (1 + math.cos(math.pi * fallen))
+        case _:
+            return warm
+
+
+class Plateau:
+    """Divides the rate by ten when the watched figure (larger is better) has not risen for three epochs."""
+
+    def __init__(self) -> None:
+        self.factor, self.best, self.stale = 1.0, -math.inf, 0
+
+    def see(self, figure: float) -> None:
+        """Takes in the figure of one epoch."""
+        if figure > self.best:
+            self.best, self.stale = figure, 0
+            return
+        self.stale += 1
+        if self.stale >= PLATEAU_PATIENCE:
+            self.factor, self.stale = self.factor * PLATEAU_FACTOR, 0
+
+
+def keep_frozen(frozen: Sequence[nn.Module]) -> None:
+    """Puts frozen parts into evaluation mode; to be called after `model.train()`."""
+    for stage in frozen:
+        stage.eval()

@@ -1,0 +1,187 @@
+"""A run: a folder that holds all that was said, chosen, learnt and measured, and can be asked again.
+
+runs/lenet5-1/
+  run.json          model, task, classes, preprocessing, recipe, choices, environment, how to repeat
+  recipe.yaml       the recipe alone, to read and to edit
+  best.safetensors  the weights that judged best on validation (the last, where nothing was validated)
+  last.ckpt         what `--resume` needs
+  steps.csv epochs.csv tensorboard/   the log
+  results.json      figures of the best weights on each split
+  report.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zorki import registry
+from zorki.contracts import Model, Results, Task
+from zorki.errors import WeightsError, did_you_mean
+from zorki.recipe import Recipe
+
+ABOUT, BEST, RECIPE, RESULTS, REPORT = "run.json", "best.safetensors", "recipe.yaml", "results.json", "report.html"
+RECIPE_FIELDS_OF_BUILDERS = ("size", "dropout")
+
+
+@dataclass
+class Run:
+    """A trained model with its folder; what `zorki.train` and `zorki.load` return.
+
+    `about` is the content of run.json.
+    """
+
+    folder: Path
+    model_name: str
+    task: Task[Any, Any]
+    recipe: Recipe
+    about: dict[str, Any]
+    model: Model[Any, Any, Any]
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the labels 0..num_classes-1."""
+        return self.task.class_names
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.folder / REPORT
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Figures by split, as written after training; empty before."""
+        path = self.folder / RESULTS
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
+
+    def evaluate(self, data: str | Path | None = None, *, split: str | None = None, **settings: Any) -> Results:
+        """Judges the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
+        from zorki.engine.evaluate import evaluate
+
+        return evaluate([self], data, split=split, **settings)[-1]
+
+    def predict(self, *sources: str | Path, **settings: Any) -> list[Any]:
+        """One answer a picture, in the order of the sources. See `zorki.predict`."""
+        from zorki.engine.predict import predict
+
+        return [answer.prediction for answer in predict([self], [str(source) for source in sources], **settings)]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's."""
+    return (Path(folder) / ABOUT).is_file()
+
+
+def build(name: str, num_classes: int, recipe: Recipe) -> Model[Any, Any, Any]:
+    """The named model with what the recipe says of its builder's arguments.
+
+    Raises:
+        RecipeError: no such model, no such argument, or a value that the builder refuses.
+    """
+    return registry.build(name, num_classes, builder_options(recipe))
+
+
+def builder_options(recipe: Recipe) -> dict[str, Any]:
+    """The fields of the recipe that builders take, and the recipe's `options`."""
+    fields = {name: getattr(recipe, name) for name in RECIPE_FIELDS_OF_BUILDERS if getattr(recipe, name) is not None}
+    return {**recipe.options, **fields}
+
+
+def load(folder: str | Path) -> Run:
+    """The run in a folder, with its best weights.
+
+    Raises:
+        WeightsError: the folder is no run's, its weights are missing, or do not fit.
+    """
+    from zorki.weights import load_into, read_weights
+
+    folder = Path(folder)
+    about = read_about(folder)
+    recipe = Recipe.of({name: value for name, value in about["recipe"].items() if name in Recipe.__dataclass_fields__})
+    task_type = registry.tasks().get(about["task"])
+    if task_type is None:
+        raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
+    task = task_type(about["class_names"])
+    model = build(about["model"], len(task.class_names), recipe)
+    best = folder / BEST
+    if not best.exists():
+        raise WeightsError(
+            f"{best}: not there yet; the first epoch writes it. Go on with: zorki train --resume {folder}"
+        )
+    match = load_into(model, read_weights(best))
+    if match.mismatched or match.new:
+        raise WeightsError(f"{best}: does not fit {about['model']}:\n{match.summary()}")
+    return Run(folder, about["model"], task, recipe, about, model.eval())
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """The content of run.json. Raises WeightsError where the folder is no run's."""
+    path = Path(folder) / ABOUT
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = _near_runs(Path(folder))
+        raise WeightsError(f"{folder}: expected a run's folder (with {ABOUT}), found none.{near}") from None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read: {error}") from error
+    missing = {"model", "task", "class_names", "recipe"} - set(about)
+    if missing:
+        raise WeightsError(f"{path}: lacks {sorted(missing)}; was it edited? Restore it, or train again")
+    return about  # type: ignore[no-any-return]
+
+
+def _near_runs(folder: Path) -> str:
+    parent = folder.parent
+    names = [child.name for child in parent.iterdir() if is_run(child)] if parent.is_dir() else []
+    return did_you_mean(folder.name, names)
+
+
+def new_folder(out: Path, model_name: str, name: str | None) -> Path:
+    """A run's folder that did not exist before: `name`, or MODEL-1, MODEL-2, ...
+
+    Raises:
+        WeightsError: `name` is taken.
+    """
+    from zorki.errors import ZorkiError
+
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in model_name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            try:
+                (out / name).mkdir()
+            except FileExistsError:
+                raise WeightsError(
+                    f"{out / name}: is there already; choose another --name, or go on with: zorki train --resume {out / name}"
+                ) from None
+            return out / name
+        number = 1
+        while True:
+            try:
+                (out / f"{safe}-{number}").mkdir()
+                return out / f"{safe}-{number}"
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise ZorkiError(f"{out}: no run can be written there: {error.strerror}") from error
+
+
+def result_json(results: Results) -> dict[str, Any]:
+    """Results in plain JSON, without the pictures."""
+    return {
+        "split": results.split,
+        "count": results.count,
+        "figures": results.figures,
+        "losses": results.losses,
+        "baseline": results.baseline,
+        "defects": [str(defect) for defect in results.defects],
+    }
+
+
+def headline(figures: Mapping[str, Any], names: Sequence[str] = ()) -> str:
+    """The plain numbers of a result in one line."""
+    chosen = [(name, figures[name]) for name in (names or figures) if isinstance(figures.get(name), float)]
+    return "  ".join(f"{name} {value:.4f}" for name, value in chosen)
