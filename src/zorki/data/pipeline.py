@@ -1,0 +1,106 @@
+"""From places in a data set to one batch: the same to the bit wherever and whenever it is made.
+
+Every chance is drawn from a hash of what it is for (seed, epoch, place in the order), never from a generator that
+runs along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from zorki.contracts import Dataset, Preprocess
+from zorki.errors import DataError
+from zorki.types import Batch, Defect, Sample
+
+T = TypeVar("T")
+
+
+class Work(NamedTuple):
+    """One batch to be made: which epoch's, which of the epoch, and of which samples.
+
+    `places` are places in the epoch's order, `indices` places in the data set.
+    """
+
+    epoch: int
+    number: int
+    places: list[int]
+    indices: list[int]
+
+
+@dataclass(frozen=True)
+class Pipeline(Generic[T]):
+    """How a batch is made of its samples: read, augment, preprocess, mix. Travels to the workers once.
+
+    Samples that cannot be read are left out and become defects of the batch; with `strict` they raise DataError.
+    `augment` draws from a generator that depends on the seed, the epoch, the sample and its place in the epoch's
+    order (a sample drawn twice by weight is varied twice); `mix` from one that depends on the batch.
+    """
+
+    dataset: Dataset[T]
+    preprocess: Preprocess
+    augment: Callable[[Sample[T], torch.Generator], Sample[T]] | None = None
+    mix: Callable[[Batch[T], torch.Generator], Batch[T]] | None = None
+    seed: int = 0
+    strict: bool = False
+
+    def __call__(self, work: Work) -> Batch[T]:
+        """The batch; of length 0 where none of its samples could be read. Raises DataError where `strict`."""
+        generator = torch.Generator()
+        samples, indices, defects = [], [], []
+        for place, index in zip(work.places, work.indices, strict=True):
+            try:
+                sample = self.dataset[index]
+            except DataError as error:
+                defects.append(self._defect(index, error))
+                continue
+            if self.augment is not None:
+                sample = self.augment(sample, seeded(generator, "augment", self.seed, work.epoch, place, index))
+            samples.append(sample)
+            indices.append(index)
+        inputs, placements = self.preprocess([sample.image for sample in samples])
+        targets = [sample.target for sample in samples]
+        # Annotations without coordinates place themselves by returning themselves: one object, sent once.
+        placed = [target.place(placement) for target, placement in zip(targets, placements, strict=True)]  # type: ignore[attr-defined]
+        batch = Batch(inputs, targets, placed, placements, indices, defects)
+        if self.mix is None or not samples:
+            return batch
+        return self.mix(batch, seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0]))
+
+    def _defect(self, index: int, error: DataError) -> Defect:
+        path = self.dataset.path(index)
+        defect = Defect(path, str(error).removeprefix(f"{path}: "))
+        if self.strict:
+            raise DataError(f"{defect}; repair or remove it, or run without strict to leave it out") from error
+        return defect
+
+
+def pack(batch: Batch[T]) -> tuple[Tensor, bytes]:
+    """A batch for the way between processes: `inputs` as a tensor, all else as bytes."""
+    # The inputs cross between processes as shared memory. Annotations cross as bytes: torch would open a file of
+    # shared memory for each little tensor, a thousand a second.
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=5)
+    pickler.dispatch_table = {Tensor: lambda tensor: (torch.from_numpy, (tensor.numpy(),))}
+    pickler.dump((batch.targets, batch.placed, batch.placements, batch.indices, batch.defects))
+    return batch.inputs, buffer.getvalue()
+
+
+def unpack(packed: tuple[Tensor, bytes]) -> Batch[Any]:
+    """The inverse of `pack`."""
+    return Batch(packed[0], *pickle.loads(packed[1]))
+
+
+def seeded(generator: torch.Generator, purpose: str, *numbers: int) -> torch.Generator:
+    """`generator`, started afresh from a hash of a purpose and numbers."""
+    # A hash, because neighbouring seeds give some generators alike beginnings.
+    name = purpose.encode() + struct.pack(f"<{len(numbers)}q", *numbers)
+    return generator.manual_seed(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"))
