@@ -1,0 +1,172 @@
+"""A folder for each class, below folders for train, val and test or without them.
+
+    photos/cat/1.jpg, photos/dog/2.jpg          or          photos/train/cat/1.jpg, photos/Validation/dog/2.jpg
+
+Labels agree with torchvision's ImageFolder: classes are sorted by name. Folders within a class belong to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from zorki.contracts import Dataset
+from zorki.data.formats.files import (
+    LabelledFiles,
+    holds_picture,
+    is_picture,
+    is_visible,
+    map_classes,
+    missing_root,
+    no_pictures,
+    subfolders,
+    unseen_classes,
+    walk_files,
+)
+from zorki.data.images import MAX_PIXELS
+from zorki.data.splits import complete_splits, split_name
+from zorki.errors import DataError
+from zorki.types import Defect, Label
+
+WANTED = "a folder for each class, below train, val and test folders or without them"
+
+
+@dataclass
+class _Found:
+    """What the walk through the folders brings together."""
+
+    names: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)  # the class of each of `names`
+    empty: list[tuple[Path, str]] = field(default_factory=list)  # class folders without a picture
+    given: dict[str, list[int]] = field(default_factory=dict)
+    defects: list[Defect] = field(default_factory=list)
+
+
+def recognise(root: Path) -> str | None:
+    """Why `root` is a folder for each class, in words for a person; None where it is not."""
+    fits, reason = _inspect(root)
+    return reason if fits else None
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    fits, reason = _inspect(root)
+    return None if fits else reason
+
+
+def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
+    """The pictures below `root`, each labelled by its class folder.
+
+    Hidden files and file managers' leftovers are passed over; other files that are no pictures, pictures outside of
+    class folders, and empty class folders are told in `defects`. A class whose folders are all empty is left out,
+    unless `class_names` names it.
+
+    Raises:
+        DataError: there is no such folder, no class folder or no picture in it, or a class is not among `class_names`.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    fits, reason = _inspect(root)
+    if not fits:
+        raise no_pictures(root) if root.is_dir() and not holds_picture(root) else DataError(f"{root}: {reason}")
+    found = _Found()
+    splits = _split_folders(root)
+    for split in splits:
+        first = len(found.names)
+        _read_classes(root, f"{split}/", found)
+        found.given.setdefault(split, []).extend(range(first, len(found.names)))
+    if splits:
+        _note_other_folders(root, splits, found)
+    else:
+        _read_classes(root, "", found)
+    order = map_classes(sorted(set(found.classes)), class_names, root)
+    numbers = {name: label for label, name in enumerate(order)}
+    labels = [numbers[name] for name in found.classes]
+    parts, split_reason = complete_splits(found.given, found.names)
+    defects = found.defects + _empty_classes(found, order) + unseen_classes(root, order, labels, parts)
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    return LabelledFiles(root, root, "folders", reason, order, found.names, labels, parts, split_reason, defects, limit)
+
+
+def _inspect(root: Path) -> tuple[bool, str]:
+    """Whether the format fits, and why or why not."""
+    if not root.is_dir():
+        return False, "it is not a folder"
+    folders = subfolders(root)
+    if not folders:
+        return False, "there is no folder in it that could be a class"
+    splits = _split_folders(root)
+    if splits:
+        classes = {name for split in splits for name in subfolders(root / split)}
+        if any(holds_picture(root / split / name) for split in splits for name in subfolders(root / split)):
+            return True, f"{_list(splits)} hold a folder for each class: {_list(sorted(classes))}"
+        return False, f"the class folders in {_list(splits)} hold no picture"
+    if all(split_name(name) for name in folders):
+        return False, f"{_list(folders)} are splits, and hold no folder for each class"
+    if any(holds_picture(root / name) for name in folders):
+        return True, f"it holds a folder for each class: {_list(folders)}"
+    return False, f"its folders hold no picture: {_list(folders)}"
+
+
+def _split_folders(root: Path) -> list[str]:
+    """The folders of `root` that are splits; none where a folder of that name is a class ("train" beside "car")."""
+    folders = subfolders(root)
+    splits = [name for name in folders if split_name(name) and subfolders(root / name)]
+    classes = [name for name in folders if not split_name(name)]
+    if any(_holds_picture_itself(root / name) for name in classes):
+        return []
+    return splits
+
+
+def _holds_picture_itself(folder: Path) -> bool:
+    return any(is_picture(path.name) and is_visible(path.name) and path.is_file() for path in folder.iterdir())
+
+
+def _read_classes(root: Path, prefix: str, found: _Found) -> None:
+    """Adds the classes in the folder `root / prefix`."""
+    for class_name in subfolders(root / prefix):
+        folder = root / prefix / class_name
+        files = list(walk_files(folder))
+        pictures = [name for name in files if is_picture(name)]
+        found.names.extend(f"{prefix}{class_name}/{name}" for name in pictures)
+        found.classes.extend([class_name] * len(pictures))
+        if not pictures:
+            found.empty.append((folder, class_name))
+        if len(pictures) < len(files):
+            found.defects.append(_others(folder, [name for name in files if not is_picture(name)]))
+    _note_loose_pictures(root / prefix, found)
+
+
+def _note_loose_pictures(folder: Path, found: _Found) -> None:
+    loose = sum(is_picture(path.name) and is_visible(path.name) and path.is_file() for path in folder.iterdir())
+    if loose:
+        found.defects.append(Defect(folder, f"{loose} pictures outside of any class folder were left out"))
+
+
+def _note_other_folders(root: Path, splits: list[str], found: _Found) -> None:
+    for name in subfolders(root):
+        if name not in splits and holds_picture(root / name):
+            what = "pictures without class folders" if split_name(name) else "pictures, but is no split"
+            found.defects.append(Defect(root / name, f"the folder holds {what}, and was left out"))
+    _note_loose_pictures(root, found)
+
+
+def _empty_classes(found: _Found, order: Sequence[str]) -> list[Defect]:
+    kept = set(order)
+    return [
+        Defect(folder, "the class folder holds no picture" + ("" if name in kept else "; the class was left out"))
+        for folder, name in found.empty
+    ]
+
+
+def _others(folder: Path, names: list[str]) -> Defect:
+    suffixes = sorted({PurePosixPath(name).suffix.lower() or "no suffix" for name in names})
+    one = len(names) == 1
+    return Defect(
+        folder, f"{len(names)} file{'' if one else 's'} ({_list(suffixes)}) left out: no picture{'' if one else 's'}"
+    )
+
+
+def _list(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

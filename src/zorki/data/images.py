@@ -1,0 +1,261 @@
+"""Pictures in files: read as RGB whatever they hold, checked without decoding, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import mmap
+import os
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from zorki.errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# fmt: off
+EXTENSIONS = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
+})
+# fmt: on
+"""Suffixes, in small letters, by which a file counts as a picture."""
+
+MAX_PIXELS = 178_956_970
+"""The largest picture that is decoded unless told otherwise: half a gigabyte as RGB, Pillow's own limit."""
+
+_ORIENTATION = 0x0112  # the tag of EXIF 2.32, section 4.6.4
+_open_lock = threading.Lock()
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
+    """The picture in a file as RGB, upright as its EXIF orientation says, in memory of its own.
+
+    Transparent pictures are laid over white. 16-bit gray is scaled, value / 257 rounded; 16-bit colour keeps its
+    high bytes. Whole numbers of 32 bits are taken as 16-bit ones; floats as 0..1, or as 0..255 where one is above 1.
+    CMYK is turned to RGB without a colour profile. Of an animation the first frame is read.
+
+    Raises:
+        DataError: the file is missing, empty, no picture, truncated, or holds more than `max_pixels` pixels; the
+            size is judged by the header, before anything is decoded.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {_file_reason(path, error)}") from error
+    if not data:
+        raise DataError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with _open(io.BytesIO(data)) as picture:
+            reason = _size_reason(picture.size, max_pixels)
+            if reason is None:
+                return _decode(picture, data)
+    except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
+        raise DataError(f"{path}: {_decoder_reason(error)}") from error
+    raise DataError(f"{path}: {reason}")
+
+
+def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
+    """What is wrong with a picture file, seen without decoding it; None where nothing is.
+
+    Looks whether the file is there and not empty, whether its header can be read, whether its size is within
+    `max_pixels`, and whether JPEG, PNG and WebP files are whole to their end; bytes after the end are tolerated.
+    """
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return "the file is empty (0 bytes)"
+            with _open(file) as picture:
+                reason = _size_reason(picture.size, max_pixels)
+                kind = picture.format
+            if reason is not None:
+                return reason
+            with open(path, "rb") as again, mmap.mmap(again.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _end_reason(kind, data)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            return _file_reason(path, error)
+        return _decoder_reason(error)
+
+
+def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: int = 85) -> bytes:
+    """The picture as the bytes of a JPEG or PNG file; `quality`, 1 to 95, is for JPEG alone."""
+    if format not in ("jpeg", "png"):
+        raise DataError(f"a picture can be encoded as jpeg or png, not as {format!r}")
+    buffer = io.BytesIO()
+    pixels = np.ascontiguousarray(image.cpu().numpy().transpose(1, 2, 0))
+    options = {"quality": quality} if format == "jpeg" else {}
+    Image.fromarray(pixels).save(buffer, format=format, **options)
+    return buffer.getvalue()
+
+
+def write_image(path: Path, image: UInt8[Tensor, "3 H W"]) -> None:
+    """Writes a JPEG (quality 95) or PNG file by the path's suffix, whole or not at all; folders are made.
+
+    Raises:
+        DataError: the suffix is neither .png nor .jpg nor .jpeg, or the file cannot be written.
+    """
+    formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+    if path.suffix.lower() not in formats:
+        raise DataError(f"{path}: pictures are written as .png, .jpg or .jpeg, not as {path.suffix or 'no suffix'!r}")
+    data = encode_image(image, formats[path.suffix.lower()], quality=95)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise DataError(f"{path}: the picture cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _open(file: Any) -> Image.Image:
+    """Pillow's lazy picture, header read. Its own limit of size is lifted meanwhile: ours is checked instead."""
+    with _open_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _decode(picture: Image.Image, data: bytes) -> Tensor:
+    decode_jpeg = _jpeg_decoder() if picture.format in ("JPEG", "MPO") and picture.mode == "RGB" else None
+    pixels: Array | None = None
+    if decode_jpeg is not None:
+        # Where this decoder fails, Pillow tries again: it is more tolerant, and its messages are better.
+        with contextlib.suppress(RuntimeError):
+            pixels = decode_jpeg(data)
+    if pixels is None:
+        picture.load()
+        pixels = _rgb(picture)
+    # Asked after loading: some decoders turn the picture themselves, and then drop the tag.
+    pixels = _upright(pixels, _orientation(picture))
+    # NumPy makes channels-first of channels-last several times as fast as torch does.
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    return torch.from_numpy(planes if planes.flags.writeable and planes.flags.owndata else planes.copy())
+
+
+@cache
+def _jpeg_decoder() -> Callable[[bytes], Array] | None:
+    """Torchvision's decoder, a third faster than Pillow and of the same pixels; None where it is not built in.
+
+    The operator is called directly, since the Python function around it is deprecated and warns on each picture.
+    """
+    try:
+        import torchvision.io  # noqa: F401  # loads the operator
+
+        operator = torch.ops.image.decode_jpeg
+    except (ImportError, AttributeError, RuntimeError):
+        return None
+
+    def decode(data: bytes) -> Array:
+        encoded = torch.from_numpy(np.frombuffer(bytearray(data), dtype=np.uint8))
+        return operator(encoded, 3, False).numpy().transpose(1, 2, 0)  # 3: RGB; False: turning is done here
+
+    return decode
+
+
+def _rgb(picture: Image.Image) -> Array:
+    """Pixels (H, W, 3) in uint8 of a loaded picture of any mode."""
+    mode = picture.mode
+    if mode.startswith("I"):
+        return _repeat(_from_whole_numbers(np.asarray(picture)))
+    if mode == "F":
+        return _repeat(_from_floats(np.asarray(picture)))
+    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or picture.has_transparency_data:
+        return _over_white(np.asarray(picture.convert("RGBA")))
+    if mode in ("1", "L"):
+        return _repeat(np.asarray(picture.convert("L")))
+    return np.asarray(picture if mode == "RGB" else picture.convert("RGB"))
+
+
+def _repeat(gray: Array) -> Array:
+    return np.broadcast_to(gray[..., None], (*gray.shape, 3))
+
+
+def _over_white(rgba: Array) -> Array:
+    alpha = rgba[..., 3:].astype(np.uint16)
+    return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def _from_whole_numbers(values: Array) -> Array:
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise ValueError(f"its gray values run from {low} to {high}; 0 to 65535 can be read")
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _from_floats(values: Array) -> Array:
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 255):  # so that not-a-number is refused too
+        raise ValueError(f"its gray values run from {low:g} to {high:g}; floats of 0 to 1, or 0 to 255, can be read")
+    scale = 255.0 if high <= 1 else 1.0
+    return (values.astype(np.float64) * scale + 0.5).astype(np.uint8)
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a broken EXIF block does not make the pixels worse
+        return 1
+
+
+def _upright(pixels: Array, orientation: int) -> Array:
+    """A view of (H, W, 3) pixels with the first row on top: EXIF's eight orientations."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+    return pixels[rows, columns]
+
+
+def _size_reason(size: tuple[int, int], max_pixels: int) -> str | None:
+    width, height = size
+    if width * height <= max_pixels:
+        return None
+    return f"the picture is {width} x {height}, {width * height:,} pixels, and at most {max_pixels:,} are allowed"
+
+
+def _file_reason(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, IsADirectoryError) or path.is_dir():
+        return "this is a folder, not a picture"
+    return f"the file cannot be read: {error.strerror or error}"
+
+
+def _decoder_reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "this is no picture of a known kind, or its header is broken"
+    return f"the picture cannot be decoded: {error or type(error).__name__}"
+
+
+def _end_reason(kind: str | None, data: mmap.mmap) -> str | None:
+    """Whether the file goes on to the mark that ends pictures of its kind."""
+    if kind in ("JPEG", "MPO") and data.rfind(b"\xff\xd9", _start_of_scan(data)) < 0:
+        return "the JPEG is truncated: its end marker is missing"
+    if kind == "PNG" and data.rfind(b"IEND") < 0:
+        return "the PNG is truncated: its IEND chunk is missing"
+    if kind == "WEBP" and int.from_bytes(data[4:8], "little") + 8 > len(data):
+        return f"the WebP is truncated: {len(data)} bytes of {int.from_bytes(data[4:8], 'little') + 8}"
+    return None
+
+
+def _start_of_scan(data: mmap.mmap) -> int:
+    """Where a JPEG's pixels begin. Segments before may hold a thumbnail, whose end marker is not the picture's."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return position
