@@ -1,0 +1,33 @@
+"""Where training from scratch starts."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def initialise_he(network: nn.Module) -> None:
+    """He initialisation (He et al., 2015, eq. 10 and 14) of every convolution and linear layer; biases at 0.
+
+    Convolutions keep the variance of the gradients (fan out, as the authors' ResNets do), linear layers that of the
+    activations (fan in). Norms start as the identity.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+        elif isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):
+            nn.init.ones_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def initialise_output(layer: nn.Linear | nn.Conv2d) -> None:
+    """A last layer that answers nearly nothing: Gaussian weights of deviation 0.01, bias 0.
+
+    So an untrained classifier's loss is close to log(num_classes), the loss of one that knows nothing.
+    """
+    nn.init.normal_(layer.weight, std=0.01)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,130 @@
+"""The one shape that every classifier has: pixels, normalisation, backbone, head, softmax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from zorki.contracts import Model, Preprocess
+from zorki.losses.cross_entropy import CrossEntropy
+from zorki.nn.backbone import Backbone
+from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.types import Label, Placement
+
+
+@dataclass
+class Logits:
+    """What a classifier answers before the softmax; `auxiliary` is empty but in training, and for most networks."""
+
+    main: Float[Tensor, "B K"]
+    auxiliary: list[Tensor] = field(default_factory=list)  # each (B, K)
+
+
+class Classifier(Model[Logits, Label, Label]):
+    """A backbone with a head, trained by cross-entropy.
+
+    Args:
+        backbone: makes features.
+        head: turns `backbone.top` into (B, num_classes) logits.
+        num_classes: K.
+        preprocess: from pictures of any size to the batch.
+        channels: of the backbone's input; RGB pictures turn gray where it is 1.
+        mean, std: of the input in units of 0..1, as the published weights want them.
+        auxiliary: turns the backbone's inner maps (`top_and_sides`) into a list of logits, while training only.
+        auxiliary_weight: of each auxiliary loss.
+        published: beginnings of published names of weights, and what stands there in ours; the longest that fits
+            counts, and where none does, "backbone." is put before the name.
+    """
+
+    normalise: Normalise
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        head: nn.Module,
+        *,
+        num_classes: int,
+        preprocess: Preprocess,
+        channels: int = 3,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        auxiliary: nn.Module | None = None,
+        auxiliary_weight: float = 0.3,
+        published: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.preprocess = preprocess
+        self.normalise = Normalise(channels, mean, std)
+        self.backbone = backbone
+        self.head = head
+        self.auxiliary = auxiliary
+        self.auxiliary_weight = auxiliary_weight
+        self.criterion = CrossEntropy()
+        self.published = dict(published or {})
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> Logits:
+        """Logits of uint8 pictures (or floats of 0..255)."""
+        x = self.normalise(inputs)
+        if self.auxiliary is None or not self.training:
+            return Logits(self.head(self.backbone.top(x)))
+        top, sides = self.backbone.top_and_sides(x)
+        return Logits(self.head(top), self.auxiliary(sides))
+
+    def loss(self, outputs: Logits, targets: Sequence[Label]) -> dict[str, Tensor]:
+        """The cross-entropy, and the weighted sum of the auxiliary classifiers' where there are any."""
+        wanted = _wanted(targets, self.num_classes, outputs.main.device)
+        losses = {"cross_entropy": self.criterion(outputs.main, wanted)}
+        if outputs.auxiliary:
+            sides = torch.stack([self.criterion(logits, wanted) for logits in outputs.auxiliary])
+            losses["auxiliary"] = self.auxiliary_weight * sides.sum()
+        return losses
+
+    @torch.no_grad()
+    def decode(self, outputs: Logits, placements: Sequence[Placement]) -> list[Label]:
+        """The best class of each picture, with the probability of every class, on the CPU."""
+        # One copy a batch: a copy a picture would make a GPU wait B times.
+        scores = outputs.main.float().softmax(1).cpu()
+        best = scores.argmax(1).tolist()
+        return [Label(index, row) for index, row in zip(best, scores.unbind(), strict=True)]
+
+    def stages(self) -> list[nn.Module]:
+        return self.backbone.stages()
+
+    def rename_weights(self, names: str) -> str:
+        """Our name for a weight in torchvision's, timm's or the paper's authors' files; our own names stay."""
+        if self._owns(names):
+            return names
+        beginnings = [beginning for beginning in self.published if names.startswith(beginning)]
+        if not beginnings:
+            return f"backbone.{names}"
+        longest = max(beginnings, key=len)
+        return self.published[longest] + names.removeprefix(longest)
+
+    def expected_loss(self) -> float:
+        return math.log(self.num_classes)
+
+    def _owns(self, name: str) -> bool:
+        path, _, last = name.rpartition(".")
+        try:
+            module = self.get_submodule(path)
+        except AttributeError:
+            return False
+        return last in module._parameters or last in module._buffers
+
+
+def _wanted(targets: Sequence[Label], num_classes: int, device: torch.device) -> Tensor:
+    """(B,) indices where every picture has one class; (B, K) shares where any is mixed."""
+    indices = torch.tensor([target.index for target in targets], dtype=torch.int64)
+    if all(target.scores is None for target in targets):
+        return indices.to(device, non_blocking=True)
+    shares = torch.nn.functional.one_hot(indices, num_classes).float()
+    for row, target in enumerate(targets):
+        if target.scores is not None:
+            shares[row] = target.scores
+    return shares.to(device, non_blocking=True)

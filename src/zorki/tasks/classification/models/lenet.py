@@ -1,0 +1,21 @@
+"""LeNet-5."""
+
+from __future__ import annotations
+
+from zorki.data.preprocess import Pad
+from zorki.nn.heads import LeNetHead
+from zorki.nn.lenet import LeNet5
+from zorki.registry import model
+from zorki.tasks.classification.classifier import Classifier
+from zorki.tasks.classification.task import Classification
+
+
+@model(Classification)
+def lenet5(num_classes: int, *, size: int = 32, in_channels: int = 1) -> Classifier:
+    """LeNet-5 (LeCun et al., 1998): partial connections, trainable subsampling, scaled tanh.
+
+    Pictures smaller than `size` are padded, as the paper's 28x28 digits are. At another `size` C5's kernel follows.
+    """
+    backbone = LeNet5(in_channels, size)
+    head = LeNetHead(backbone.channels[-1], num_classes)
+    return Classifier(backbone, head, num_classes=num_classes, preprocess=Pad(size), channels=in_channels)
