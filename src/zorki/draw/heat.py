@@ -1,0 +1,125 @@
+"""The confusion matrix as a heat map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from zorki.draw.markup import element, escape, number, shorten
+
+MOST_CLASSES = 100  # beyond this neither names nor cells can be told apart
+_RIGHT = "var(--right,#007e8a)"
+_WRONG = "var(--wrong,#c8500a)"
+
+
+def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, title: str = "Confusion matrix") -> str:
+    """Truth by row, prediction by column; cells coloured by their share of the row, right teal and wrong vermilion.
+
+    `matrix[i][j]` counts pictures of class i taken for class j. The colour's strength is the square root of the
+    share, so that a mistake of 1 % can be seen; the scale stands below. Counts are written where cells are large
+    enough (25 classes), and everything is on hover. Of more than 100 classes, those with the most mistakes are shown.
+    Rows without pictures stay empty.
+
+    Raises ValueError where the matrix is not square or has not one row a class.
+    """
+    size = len(class_names)
+    if len(matrix) != size or any(len(row) != size for row in matrix):
+        rows = f"{len(matrix)} rows of {sorted({len(row) for row in matrix})}"
+        raise ValueError(f"a confusion matrix of {size} classes needs {size} rows of {size} counts, not {rows}")
+    totals = [float(sum(row)) for row in matrix]
+    shown = _worst(matrix) if size > MOST_CLASSES else list(range(size))
+    cell = max(9.0, min(56.0, 600 / max(1, len(shown))))
+    font = max(7.6, min(13.0, cell * 0.85))
+    names = [shorten(class_names[index], 18) for index in shown]
+    margin = 34 + font * 0.62 * max((len(name) for name in names), default=4)
+    left, top = max(margin, 60.0), margin + 22
+    side = cell * len(shown)
+    parts = [_names(shown, class_names, names, cell, font, left, top), _axis_titles(left, top, side)]
+    for row, truth in enumerate(shown):
+        for column, answer in enumerate(shown):
+            if count := matrix[truth][answer]:
+                words = _words(class_names[truth], class_names[answer], count, totals[truth], truth == answer)
+                place = (left + column * cell, top + row * cell, cell)
+                parts.append(_cell(place, count, count / totals[truth], truth == answer, words, len(shown)))
+    frame = {"x": left, "y": top, "width": side, "height": side, "style": "fill:none;stroke:var(--grid,#8884)"}
+    note = "" if len(shown) == size else f" ({MOST_CLASSES} of {size} classes: those with the most mistakes)"
+    width, height = max(left + side + 12, 420.0), top + side + 62
+    heading = {"x": 12, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
+    attributes = {"viewBox": f"0 0 {width:g} {height:g}", "role": "img", "class": "figure heat"}
+    attributes |= {"aria-label": title, "style": f"--width:{width:.0f}px"}
+    text = element("text", heading, escape(title + note))
+    return element("svg", attributes, text, element("rect", frame), *parts, _scale(left, top + side + 18))
+
+
+def _worst(matrix: Sequence[Sequence[float]]) -> list[int]:
+    """The classes with the most mistakes, as truth or as answer, in their old order."""
+    size = range(len(matrix))
+    answered = [sum(matrix[row][column] for row in size) for column in size]
+    mistakes = [sum(matrix[index]) + answered[index] - 2 * matrix[index][index] for index in size]
+    return sorted(sorted(size, key=lambda index: -mistakes[index])[:MOST_CLASSES])
+
+
+def _words(truth: str, answer: str, count: float, total: float, right: bool) -> str:
+    share = f"{number(count)} of {number(total if isinstance(count, float) else int(total))} ({count / total:.1%})"
+    return f"{truth} recognised: {share}" if right else f"{truth} taken for {answer}: {share}"
+
+
+def _cell(place: tuple[float, float, float], count: float, share: float, right: bool, words: str, classes: int) -> str:
+    x, y, side = place
+    strength = math.sqrt(share)
+    style = f"fill:{_RIGHT if right else _WRONG};fill-opacity:{strength:.3f}"
+    square = {"x": x, "y": y, "width": side, "height": side, "style": style}
+    parts = [element("rect", square, element("title", {}, escape(words)))]
+    if classes <= 25:
+        text = _compact(count)
+        size = min(13.0, side * 0.5, side * 1.5 / max(1, len(text)))
+        centre = {"x": x + side / 2, "y": y + side / 2 + size * 0.36, "text-anchor": "middle", "font-size": size}
+        # Strong cells are dark on every page; weak ones show the page through, so they take its ink.
+        ink = {"fill": "#fff" if strength > 0.62 else "currentColor", "pointer-events": "none"}
+        parts.append(element("text", centre | ink, escape(text)))
+    return "".join(parts)
+
+
+def _compact(count: float) -> str:
+    if count >= 1e6:
+        return f"{count / 1e6:.3g}M"
+    return f"{count / 1e3:.3g}k" if count >= 1e4 else f"{count:.4g}"
+
+
+def _names(
+    shown: Sequence[int], full: Sequence[str], short: Sequence[str], cell: float, font: float, left: float, top: float
+) -> str:
+    parts = []
+    for place, (index, name) in enumerate(zip(shown, short, strict=True)):
+        centre = (place + 0.5) * cell
+        hover = element("title", {}, escape(full[index]))
+        look = {"font-size": font, "fill": "currentColor"}
+        row = {"x": left - 6, "y": top + centre + font * 0.35, "text-anchor": "end"}
+        x = left + centre + font * 0.35
+        column = {"x": x, "y": top - 6, "transform": f"rotate(-90 {x:.2f} {top - 6:.2f})"}
+        parts += [
+            element("text", row | look, hover + escape(name)),
+            element("text", column | look, hover + escape(name)),
+        ]
+    return "".join(parts)
+
+
+def _axis_titles(left: float, top: float, side: float) -> str:
+    look = {"font-size": 13, "fill": "currentColor", "opacity": ".72", "text-anchor": "middle"}
+    middle = top + side / 2
+    across = element("text", {"x": left + side / 2, "y": 42} | look, "prediction")
+    turned = {"x": 16, "y": middle, "transform": f"rotate(-90 16 {middle:.2f})"}
+    return across + element("text", turned | look, "truth")
+
+
+def _scale(left: float, top: float) -> str:
+    """Swatches of both hues: the square root is not to be guessed."""
+    parts = [element("text", {"x": left, "y": top + 12, "font-size": 11, "fill": "currentColor"}, "share of the row")]
+    for place, share in enumerate((0.01, 0.05, 0.2, 0.5, 1.0)):
+        x = left + 92 + place * 44
+        for row, hue in enumerate((_RIGHT, _WRONG)):
+            style = f"fill:{hue};fill-opacity:{math.sqrt(share):.3f}"
+            parts.append(element("rect", {"x": x, "y": top + row * 9, "width": 40, "height": 8, "style": style}))
+        label = {"x": x + 20, "y": top + 31, "font-size": 11, "text-anchor": "middle", "fill": "currentColor"}
+        parts.append(element("text", label, f"{share:.0%}"))
+    return "".join(parts)

@@ -1,0 +1,254 @@
+"""Text, frames, boxes and contact sheets on uint8 pictures (3, H, W)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from zorki.draw.markup import ELLIPSIS
+from zorki.draw.palette import colour as colour
+from zorki.draw.palette import mark_colour
+from zorki.types import check_lengths
+
+Colour = tuple[int, int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_PAPER: Colour = (250, 250, 251)
+_INK: Colour = (32, 36, 42)
+_WHITE: Colour = (255, 255, 255)
+_CAPTION_WIDTH = 160  # below this a caption of two words is not readable
+_WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")
+
+
+def to_image(picture: UInt8[Tensor, "3 H W"]) -> Image.Image:
+    """The picture as PIL has it."""
+    return Image.fromarray(picture.permute(1, 2, 0).cpu().contiguous().numpy(), "RGB")
+
+
+def to_tensor(image: Image.Image) -> UInt8[Tensor, "3 H W"]:
+    """A PIL picture of any mode as a uint8 RGB tensor."""
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def enlarge(picture: UInt8[Tensor, "3 H W"], width: int) -> UInt8[Tensor, "3 H2 W2"]:
+    """The picture enlarged by the smallest whole factor that makes it at least `width` wide; pixels stay crisp."""
+    factor = max(1, math.ceil(width / picture.shape[2]))
+    return picture.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
+
+
+def caption(
+    image: UInt8[Tensor, "3 H W"], text: str, good: bool | None = None, *, min_width: int = _CAPTION_WIDTH
+) -> UInt8[Tensor, "3 H2 W2"]:
+    """The picture with a strip of text under it, on teal with a tick (good), vermilion with a cross, or gray.
+
+    Pictures narrower than `min_width` pixels are enlarged by a whole factor first. Long text is broken into at most
+    three lines, then cut with an ellipsis. The letters grow with the picture. An empty text gives no strip.
+    """
+    picture = to_image(enlarge(image, min_width))
+    if not text.strip():
+        return to_tensor(picture)
+    size = max(13, round(picture.width / 26))
+    pad, glyph = round(size * 0.45), 0 if good is None else round(size * 1.15)
+    font = _font(size, text)
+    lines = _wrap(text, font, picture.width - 2 * pad - glyph, 3)
+    step = round(size * 1.3)
+    canvas = Image.new("RGB", (picture.width, picture.height + step * len(lines) + 2 * pad), mark_colour(good))
+    canvas.paste(picture, (0, 0))
+    pen = ImageDraw.Draw(canvas)
+    for row, line in enumerate(lines):
+        _write(pen, (pad + glyph, picture.height + pad + step * row), line, font, _WHITE)
+    if good is not None:
+        _mark(pen, (pad, picture.height + pad + round(size * 0.2)), round(size * 0.75), good)
+    return to_tensor(canvas)
+
+
+def sheet(
+    images: Sequence[UInt8[Tensor, "3 _ _"]],
+    captions: Sequence[str] | None = None,
+    columns: int | None = None,
+    cell: int = 128,
+    marks: Sequence[bool | None] | None = None,
+) -> UInt8[Tensor, "3 H W"]:
+    """A contact sheet: equal cells of `cell` pixels, each with its picture, a caption cut to fit, and a frame.
+
+    Pictures keep their aspect; small ones are enlarged by whole factors. `marks` colours the frames: right, wrong,
+    or None for neither; right and wrong carry a tick or a cross too. `columns` defaults to what makes the sheet
+    about as wide as high, eight at most. No picture gives one small sheet that says so.
+
+    Raises ValueError where captions or marks are not as many as pictures, or `columns` or `cell` is below 1.
+    """
+    if cell < 1 or (columns is not None and columns < 1):
+        raise ValueError(f"a sheet needs cells and columns of at least 1, not cell={cell}, columns={columns}")
+    if not images:
+        return caption(torch.full((3, cell, cell), 235, dtype=torch.uint8), "no pictures")
+    check_lengths(images=images, captions=captions or images, marks=marks or images)
+    columns = min(columns or min(8, math.ceil(math.sqrt(len(images)))), len(images))
+    rows = math.ceil(len(images) / columns)
+    gap, frame = max(4, cell // 12), max(2, cell // 40)
+    size = max(10, cell // 10)
+    strip = round(size * 1.7) if captions else 0
+    step_x, step_y = cell + 2 * frame + gap, cell + 2 * frame + strip + gap
+    canvas = Image.new("RGB", (columns * step_x + gap, rows * step_y + gap), _PAPER)
+    pen = ImageDraw.Draw(canvas)
+    for index, image in enumerate(images):
+        left, top = gap + index % columns * step_x, gap + index // columns * step_y
+        good = marks[index] if marks else None
+        edge = mark_colour(good) if good is not None else (208, 212, 218)
+        pen.rectangle((left, top, left + cell + 2 * frame - 1, top + cell + 2 * frame - 1), fill=edge)
+        picture = _fit(image, cell)
+        corner = (left + frame + (cell - picture.width) // 2, top + frame + (cell - picture.height) // 2)
+        pen.rectangle(
+            (left + frame, top + frame, left + frame + cell - 1, top + frame + cell - 1), fill=(236, 238, 241)
+        )
+        canvas.paste(picture, corner)
+        if captions:
+            _caption_cell(pen, (left, top + cell + 2 * frame), cell + 2 * frame, captions[index], size, good)
+    return to_tensor(canvas)
+
+
+def boxes(
+    image: UInt8[Tensor, "3 H W"],
+    xyxy: Float[Tensor, "N 4"],
+    texts: Sequence[str] | None = None,
+    colours: Sequence[Colour] | None = None,
+) -> UInt8[Tensor, "3 H W"]:
+    """The picture with boxes on it, in the pixels of the picture; it is not enlarged.
+
+    A box covers [x0, x1) x [y0, y1); parts beyond the picture are not drawn, nor are boxes with a NaN. Texts stand on
+    their box, inside it where the picture ends above. Colours default to `colour(row)`. Empty boxes are drawn as one
+    pixel line, so that an annotation's mistakes can be seen.
+
+    Raises ValueError where texts or colours are not as many as boxes.
+    """
+    check_lengths(xyxy=list(xyxy), texts=texts if texts is not None else list(xyxy))
+    check_lengths(xyxy=list(xyxy), colours=colours if colours is not None else list(xyxy))
+    canvas = to_image(image)
+    pen = ImageDraw.Draw(canvas)
+    line = max(1, round(max(canvas.size) / 320))
+    size = max(10, round(max(canvas.size) / 45))
+    for row, corners in enumerate(xyxy.tolist()):
+        if not all(math.isfinite(corner) for corner in corners):
+            continue
+        ink = colours[row] if colours is not None else colour(row)
+        x0, y0 = (math.floor(corner + 0.5) for corner in corners[:2])
+        x1, y1 = (math.floor(corner + 0.5) - 1 for corner in corners[2:])
+        pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=ink, width=line)
+        if texts is not None and texts[row]:
+            _tag(pen, (x0, y0), texts[row], size, ink, canvas.size)
+    return to_tensor(canvas)
+
+
+def _tag(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, size: int, ink: Colour, bounds: tuple[int, int]
+) -> None:
+    font = _font(size, text)
+    text = _cut(text, font, bounds[0] - 6)
+    width, height = math.ceil(font.getlength(text)) + 6, round(size * 1.4)
+    left = max(0, min(corner[0], bounds[0] - width))
+    top = corner[1] - height if corner[1] >= height else max(0, corner[1])
+    pen.rectangle((left, top, left + width - 1, top + height - 1), fill=ink)
+    # Rec. 601 luma: dark letters on the palette's light shades, white ones on the rest.
+    light = 0.299 * ink[0] + 0.587 * ink[1] + 0.114 * ink[2] > 150
+    _write(pen, (left + 3, top + round(size * 0.12)), text, font, _INK if light else _WHITE)
+
+
+def _caption_cell(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, text: str, size: int, good: bool | None
+) -> None:
+    left, top = corner
+    glyph = 0 if good is None else round(size * 1.3)
+    if good is not None:
+        pen.rectangle((left, top, left + width - 1, top + round(size * 1.7) - 1), fill=mark_colour(good))
+        _mark(pen, (left + round(size * 0.35), top + round(size * 0.5)), round(size * 0.75), good)
+    font = _font(size, text)
+    room = width - glyph - round(size * 0.6)
+    ink = _INK if good is None else _WHITE
+    place = (left + (0 if good is None else round(size * 0.2)) + glyph, top + round(size * 0.25))
+    _write(pen, place, _cut(text, font, room), font, ink)
+
+
+def _fit(image: Tensor, cell: int) -> Image.Image:
+    """The whole picture in a square of `cell`: enlarged by a whole factor, or made smaller smoothly."""
+    picture = to_image(image)
+    longest = max(picture.size)
+    if longest <= cell:
+        factor = cell // longest
+        return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    scale = cell / longest
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+
+
+def _mark(pen: ImageDraw.ImageDraw, corner: tuple[int, int], size: int, good: bool) -> None:
+    """A tick or a cross, drawn: the built-in font has neither, and colour alone does not reach everybody."""
+    left, top = corner
+    width = max(2, size // 5)
+    if good:
+        tick = [(left, top + size * 0.55), (left + size * 0.38, top + size * 0.9), (left + size, top + size * 0.1)]
+        pen.line(tick, fill=_WHITE, width=width, joint="curve")
+    else:
+        pen.line([(left, top + 1), (left + size * 0.9, top + size * 0.9)], fill=_WHITE, width=width)
+        pen.line([(left, top + size * 0.9), (left + size * 0.9, top + 1)], fill=_WHITE, width=width)
+
+
+def _write(pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, font: Font, ink: Colour) -> None:
+    pen.text(corner, text, fill=ink, font=font)
+
+
+def _clean(text: str) -> str:
+    """One line that every font engine takes: control characters and lone surrogates become question marks."""
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def _cut(text: str, font: Font, width: int) -> str:
+    text = _clean(text)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + ELLIPSIS) > width:
+        text = text[:-1]
+    return text.rstrip() + ELLIPSIS if text else ""
+
+
+def _wrap(text: str, font: Font, width: int, most: int) -> list[str]:
+    """Lines no wider than `width`, broken between words; the last is cut where `most` lines are not enough."""
+    words, lines = _clean(text).split(), [""]
+    while words:
+        joined = f"{lines[-1]} {words[0]}".strip()
+        if lines[-1] and font.getlength(joined) > width:
+            if len(lines) == most:
+                lines[-1] = " ".join([lines[-1], *words])
+                break
+            lines.append("")
+            continue
+        lines[-1] = joined
+        words.pop(0)
+    return [_cut(line, font, width) for line in lines]
+
+
+def _font(size: int, text: str) -> Font:
+    """PIL's built-in font, which is on every machine; for letters that it lacks, one of the machine's, if any."""
+    wide = None if text.isascii() else _wide_font(size)
+    return wide or _built_in_font(size)
+
+
+@cache
+def _built_in_font(size: int) -> Font:
+    return ImageFont.load_default(size)
+
+
+@cache
+def _wide_font(size: int) -> Font | None:
+    for name in _WIDE_FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return None
