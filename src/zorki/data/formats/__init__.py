@@ -1,0 +1,83 @@
+"""Formats of data sets on disk, one file each, and how the right one is found.
+
+Every format has the same four names: `WANTED` says what it looks like, `recognise(root)` why `root` is of it,
+`refusal(root)` why not, and `read(root, class_names=..., max_pixels=...)` gives the data set.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from zorki.contracts import Dataset
+from zorki.data.formats.files import holds_picture, missing_root, no_pictures
+from zorki.errors import DataError, did_you_mean
+
+LABELLED = ("csv", "idx", "folders")
+"""Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
+
+
+class Format(Protocol):
+    """What a format's module offers."""
+
+    WANTED: str
+
+    def recognise(self, root: Path) -> str | None: ...
+
+    def refusal(self, root: Path) -> str | None: ...
+
+    def read(
+        self, root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None
+    ) -> Dataset[Any]: ...
+
+
+def find(name: str) -> Format:
+    """The format's module."""
+    return cast(Format, importlib.import_module(f"{__name__}.{name}"))
+
+
+def recognise(root: Path, format: str | None = None, allowed: Sequence[str] = LABELLED) -> tuple[str, str]:
+    """The name of the format of `root`, and the reason in words for a person.
+
+    A `format` that was asked for is taken whether it fits or not: its reader then says what is wrong.
+
+    Raises:
+        DataError: `root` does not exist, `format` is not one of `allowed`, or no format fits.
+    """
+    if format is not None and format not in allowed:
+        raise DataError(
+            f"{format!r} is no format that can be read here; expected one of {', '.join(allowed)}."
+            f"{did_you_mean(format, allowed)}"
+        )
+    if (error := missing_root(root)) is not None:
+        raise error
+    if format is not None:
+        return format, find(format).recognise(root) or "as asked for"
+    tried = []
+    for name in allowed:
+        module = find(name)
+        reason = module.recognise(root)
+        if reason is not None:
+            return name, reason
+        tried.append(f"\n  {name}: {module.refusal(root)}; wanted {module.WANTED}")
+    nothing = f"\n{no_pictures(root)}" if root.is_dir() and not holds_picture(root) else ""
+    raise DataError(f"{root}: the format of the data was not recognised; tried{''.join(tried)}{nothing}")
+
+
+def read(
+    root: Path,
+    format: str | None = None,
+    *,
+    allowed: Sequence[str] = LABELLED,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+) -> Dataset[Any]:
+    """The data set at `root`, in the format that is asked for or recognised.
+
+    Raises:
+        DataError: as `recognise`, and as the format's `read`.
+    """
+    name, _ = recognise(root, format, allowed)
+    return find(name).read(root, class_names=class_names, max_pixels=max_pixels)
