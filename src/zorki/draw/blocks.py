@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from zorki.draw.markup import escape, number
+from zorki.draw.markup import escape, number, numbers
 from zorki.draw.pictures import to_image
 
 Align = Literal["left", "right", "center"]
@@ -54,7 +54,12 @@ def table(
         return notice(f"{caption}: nothing to show." if caption else "Nothing to show.", kind="note")
     sides = {name: (align or {}).get(name) or _side([row.get(name) for row in rows]) for name in names}
     heads = "".join(f'<th scope="col" class="{sides[name]}">{escape(name)}</th>' for name in names)
-    body = "".join("<tr>" + "".join(_cell(row.get(name), sides[name]) for name in names) + "</tr>" for row in rows)
+    written = [numbers([row.get(name) for row in rows]) for name in names]
+    lines = [
+        "".join(_cell(row.get(name), texts[place], sides[name]) for name, texts in zip(names, written, strict=True))
+        for place, row in enumerate(rows)
+    ]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption or "table")}">'
@@ -168,7 +173,9 @@ def _side(values: Sequence[Any]) -> Align:
     return "right" if known and all(_is_number(value) for value in known) else "left"
 
 
-def _cell(value: Any, side: Align) -> str:
+def _cell(value: Any, text: str, side: Align) -> str:
     # What is sorted is the number itself, not its text with thousands apart.
     sort = f' data-sort="{value}"' if _is_number(value) and math.isfinite(value) else ""
-    return f'<td class="{side}"{sort}>{escape(number(value))}</td>'
+    # A path or a name without spaces may be broken anywhere; a word may not.
+    long = " long" if max(map(len, text.split()), default=0) > 40 else ""
+    return f'<td class="{side}{long}"{sort}>{escape(text)}</td>'

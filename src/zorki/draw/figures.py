@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 
 from zorki.draw.axes import Axis, nice_ticks, x_axis, y_axis
 from zorki.draw.heat import confusion as confusion
-from zorki.draw.markup import element, escape, number, shorten
+from zorki.draw.markup import element, escape, number, numbers, shorten
 from zorki.draw.palette import series_style
 
 __all__ = ["bars", "confusion", "curves", "reliability"]
 
 Point = tuple[float, float]
 
-WIDTH, LEFT, RIGHT = 640, 64, 18  # the picture, and the margins beside the plot, in pixels
-HEIGHT, BELOW = 250, 50  # the plot itself, and the room for ticks and axis label under it
+WIDTH, LEFT, RIGHT = 540, 60, 16  # the picture, and the margins beside the plot, in pixels
+HEIGHT, BELOW = 230, 48  # the plot itself, and the room for ticks and axis label under it
 _FONT = 13
 _GRID = "stroke:var(--grid,#8884);stroke-width:1"
 _SPLITS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
@@ -46,7 +46,7 @@ def curves(
     kept = {name: _segments(points, log_y) for name, points in series.items()}
     points = [point for segments in kept.values() for segment in segments for point in segment]
     legend, rows = _legend([(name, *_look(name, list(series))) for name in series])
-    top = 36 + 20 * rows + 8
+    top = 36 + 20 * rows + (20 if best is not None else 10)
     bottom = top + HEIGHT
     if not points:
         note = _text(WIDTH / 2, top + HEIGHT / 2, "no finite values", "middle", muted=True)
@@ -81,15 +81,18 @@ def bars(
     ticks = nice_ticks(0, maximum or max(values, default=0) or 1)
     axis = Axis(0, maximum or ticks[-1], left, WIDTH - RIGHT - 62, ticks)
     parts = [legend, _vertical_grid(axis, top, bottom, x_label)]
+    texts = {name: dict(zip(group, numbers(list(group.values())), strict=True)) for name, group in groups.items()}
     for place, label in enumerate(labels):
         y = top + place * step + 4
-        name = _text(left - 8, y + (step - 8) / 2 + 4.5, shorten(label, 24), "end", hover=label)
+        name = _text(left - 8, y + (step - 8) / 2 + 4.5, shorten(label, 24, middle=True), "end", hover=label)
         parts.append(name)
         for index, (group, members) in enumerate(groups.items()):
-            parts.append(_bar(axis, y + index * thick, thick - 2, members.get(label), index, f"{label}, {group}"))
+            text = texts[group].get(label, number(None))
+            bar = (axis, y + index * thick, thick - 2)
+            parts.append(_bar(*bar, members.get(label), text, index, f"{label}, {group}"))
     if not labels:
         parts.append(_text(WIDTH / 2, (top + bottom) / 2 + 4, "nothing to count", "middle", muted=True))
-    return _svg(title, bottom + BELOW, *parts)
+    return _svg(title, bottom + (BELOW if x_label else 28), *parts)
 
 
 def reliability(
@@ -154,12 +157,12 @@ def _box(x: float, y: float, width: float, height: float) -> dict[str, object]:
     return {"x": float(x), "y": float(y), "width": float(max(0, width)), "height": float(max(0, height))}
 
 
-def _bar(axis: Axis, y: float, thick: float, value: float | None, index: int, name: str) -> str:
+def _bar(axis: Axis, y: float, thick: float, value: float | None, text: str, index: int, name: str) -> str:
     known = value is not None and math.isfinite(value)
     end = axis.pixel(min(float(value), axis.high)) if known and value is not None else axis.start
-    hover = element("title", {}, escape(f"{name}: {number(value)}"))
+    hover = element("title", {}, escape(f"{name}: {text}"))
     attributes = _box(axis.start, y, end - axis.start, thick) | {"rx": 2, "style": f"fill:{series_style(index)}"}
-    label = _text(end + 6, y + thick / 2 + 4, number(value), muted=True, size=11)
+    label = _text(end + 6, y + thick / 2 + 4, text, muted=True, size=11)
     return (element("rect", attributes, hover) if known else "") + label
 
 
@@ -264,20 +267,20 @@ def _frame(top: float, bottom: float) -> str:
 
 def _best(x: float, value: float, top: float, bottom: float) -> str:
     line = {"x1": x, "x2": x, "y1": float(top), "y2": float(bottom), "stroke-dasharray": "3 3"}
-    # The label stays inside the plot: it hangs on the side with more room.
-    right = x < (LEFT + WIDTH - RIGHT) / 2
-    label = _text(x + (6 if right else -6), top + 13, f"best: {value:g}", "start" if right else "end")
+    # Above the plot, where no curve can cross it, and turned inwards near the edges.
+    anchor = "end" if x > WIDTH - RIGHT - 40 else "start" if x < LEFT + 40 else "middle"
+    label = _text(x, top - 5, f"best: {value:g}", anchor, size=12)
     return element("line", line | {"style": "stroke:currentColor;opacity:.6"}) + label
 
 
 def _legend(entries: Sequence[tuple[str, int, str, bool]]) -> tuple[str, int]:
     """Swatches with names under the title, in as many rows as they need, and the number of rows."""
-    parts, x, row = [], float(LEFT), 0
+    parts, x, row = [], 4.0, 0
     for name, index, dashes, faint in entries:
         text = shorten(name, 40)
         width = 30 + 7.2 * len(text) + 16
-        if x + width > WIDTH and x > LEFT:
-            x, row = float(LEFT), row + 1
+        if x + width > WIDTH + 16 and x > 4:
+            x, row = 4.0, row + 1
         y = 44.0 + 20 * row
         style = f"stroke:{series_style(index)};stroke-width:{2.5 if dashes else 4}" + (";opacity:.75" if faint else "")
         swatch = {"x1": x, "x2": x + 22, "y1": y, "y2": y, "style": style, "stroke-dasharray": dashes or "none"}
@@ -299,5 +302,5 @@ def _text(
 
 def _svg(title: str, height: float, *parts: str) -> str:
     attributes = {"viewBox": f"0 0 {WIDTH} {height:g}", "role": "img", "class": "figure", "aria-label": title}
-    heading = {"x": LEFT, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
-    return element("svg", attributes, element("text", heading, escape(shorten(title, 72))), *parts)
+    heading = {"x": 4, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
+    return element("svg", attributes, element("text", heading, escape(shorten(title, 60))), *parts)

@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from zorki.draw.markup import element, escape, number, shorten
 
 MOST_CLASSES = 100  # beyond this neither names nor cells can be told apart
+_LEAST = 7.5  # pixels; a window in which letters would be smaller scrolls instead
 _RIGHT = "var(--right,#007e8a)"
 _WRONG = "var(--wrong,#c8500a)"
 
 
-def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, title: str = "Confusion matrix") -> str:
+def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, title: str = "") -> str:
     """Truth by row, prediction by column; cells coloured by their share of the row, right teal and wrong vermilion.
 
     `matrix[i][j]` counts pictures of class i taken for class j. The colour's strength is the square root of the
     share, so that a mistake of 1 % can be seen; the scale stands below. Counts are written where cells are large
     enough (25 classes), and everything is on hover. Of more than 100 classes, those with the most mistakes are shown.
-    Rows without pictures stay empty.
+    Rows without pictures stay empty. Without a title no heading stands above.
 
     Raises ValueError where the matrix is not square or has not one row a class.
     """
@@ -30,11 +31,16 @@ def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, 
     shown = _worst(matrix) if size > MOST_CLASSES else list(range(size))
     cell = max(9.0, min(56.0, 600 / max(1, len(shown))))
     font = max(7.6, min(13.0, cell * 0.85))
-    names = [shorten(class_names[index], 18) for index in shown]
+    names = [shorten(class_names[index], 20, middle=True) for index in shown]
     margin = 34 + font * 0.62 * max((len(name) for name in names), default=4)
-    left, top = max(margin, 60.0), margin + 22
+    note = "" if len(shown) == size else f"{MOST_CLASSES} of {size} classes: those with the most mistakes"
+    heading = ". ".join(part for part in (title, note) if part)
+    left, top = max(margin, 60.0), margin + (22 if heading else 0)
     side = cell * len(shown)
-    parts = [_names(shown, class_names, names, cell, font, left, top), _axis_titles(left, top, side)]
+    parts = [
+        _names(shown, class_names, names, cell, font, left, top),
+        _axis_titles(left, top, side, 42 if heading else 18),
+    ]
     for row, truth in enumerate(shown):
         for column, answer in enumerate(shown):
             if count := matrix[truth][answer]:
@@ -42,12 +48,14 @@ def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, 
                 place = (left + column * cell, top + row * cell, cell)
                 parts.append(_cell(place, count, count / totals[truth], truth == answer, words, len(shown)))
     frame = {"x": left, "y": top, "width": side, "height": side, "style": "fill:none;stroke:var(--grid,#8884)"}
-    note = "" if len(shown) == size else f" ({MOST_CLASSES} of {size} classes: those with the most mistakes)"
     width, height = max(left + side + 12, 420.0), top + side + 62
-    heading = {"x": 12, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
+    look = {"x": 4, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
     attributes = {"viewBox": f"0 0 {width:g} {height:g}", "role": "img", "class": "figure heat"}
-    attributes |= {"aria-label": title, "style": f"--width:{width:.0f}px"}
-    text = element("text", heading, escape(title + note))
+    attributes |= {
+        "aria-label": heading or "Confusion matrix",
+        "style": f"--width:{width:.0f}px;--least:{width * _LEAST / font:.0f}px",
+    }
+    text = element("text", look, escape(heading)) if heading else ""
     return element("svg", attributes, text, element("rect", frame), *parts, _scale(left, top + side + 18))
 
 
@@ -104,10 +112,10 @@ def _names(
     return "".join(parts)
 
 
-def _axis_titles(left: float, top: float, side: float) -> str:
+def _axis_titles(left: float, top: float, side: float, above: float) -> str:
     look = {"font-size": 13, "fill": "currentColor", "opacity": ".72", "text-anchor": "middle"}
     middle = top + side / 2
-    across = element("text", {"x": left + side / 2, "y": 42} | look, "prediction")
+    across = element("text", {"x": left + side / 2, "y": above} | look, "prediction")
     turned = {"x": 16, "y": middle, "transform": f"rotate(-90 16 {middle:.2f})"}
     return across + element("text", turned | look, "truth")
 

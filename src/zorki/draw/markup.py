@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 # Characters that XML forbids, and lone surrogates (undecodable bytes of file names), which UTF-8 cannot write.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -34,14 +34,19 @@ def _plain(value: object) -> object:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
 
 
-def shorten(text: object, characters: int) -> str:
+def shorten(text: object, characters: int, *, middle: bool = False) -> str:
     """`text` on one line, of at most `characters` characters, with an ellipsis where it was cut.
+
+    `middle` cuts there: names of classes often differ at their ends.
 
     >>> shorten("a long name", 6)
     'a lon…'
     """
     line = " ".join(str(text).split())
-    return line if len(line) <= characters else line[: max(characters - 1, 0)].rstrip() + ELLIPSIS
+    if len(line) <= characters:
+        return line
+    tail = (characters - 1) // 2 if middle else 0
+    return line[: max(characters - 1 - tail, 0)].rstrip() + ELLIPSIS + line[len(line) - tail :].lstrip()
 
 
 def number(value: object) -> str:
@@ -63,3 +68,21 @@ def number(value: object) -> str:
     if math.isinf(value):
         return "\N{INFINITY}" if value > 0 else "-\N{INFINITY}"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def numbers(values: Sequence[object]) -> list[str]:
+    """A column of numbers with as many decimals each, so that they can be compared at a glance.
+
+    Where their sizes differ too much for that, and where there are no floats, each is written by `number`.
+
+    >>> numbers([0.7, 0.91234, None])
+    ['0.7000', '0.9123', '–']
+    """
+    floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value != 0]
+    if not floats or min(floats) < 1e-3 or max(floats) >= 1e4:
+        return [number(value) for value in values]
+    decimals = 4 - math.floor(math.log10(max(1.0, *floats)))
+    return [
+        f"{value:,.{decimals}f}" if isinstance(value, float) and math.isfinite(value) else number(value)
+        for value in values
+    ]

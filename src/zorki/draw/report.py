@@ -103,5 +103,5 @@ def _section(anchor: str, section: Section) -> str:
 def _style() -> str:
     marks = f"--right:{RIGHT};--wrong:{WRONG};"
     light = f":root{{{marks}{variables(dark=False)}}}"
-    dark = f"@media screen and (prefers-color-scheme:dark){{:root{{{marks}{variables(dark=True)}}}}}"
+    dark = f"@media screen and (prefers-color-scheme:dark){{:root{{{variables(dark=True)}}}}}"
     return light + dark + resources.files("zorki.draw").joinpath("report.css").read_text(encoding="utf-8")
