@@ -167,6 +167,9 @@ class Task(ABC, Generic[T, P]):
     def configure(self, model: Model[Any, T, P], recipe: Recipe, targets: Sequence[T]) -> None:
         """Hands the recipe's wishes about the task's loss (class weights, label smoothing) to the model."""
 
+    def check(self, dataset: Dataset[T], train: Sequence[int]) -> None:
+        """Raises DataError where training on these samples makes no sense, such as a single class."""
+
     def balance(self, targets: Sequence[T]) -> list[float] | None:
         """A sampling weight for each target that makes rare ones as frequent as common; None: no such thing."""
         return None

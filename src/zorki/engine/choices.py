@@ -66,7 +66,7 @@ def complete(
     fill("shift", lambda: (0.0, "not asked for"))
     fill("crop", lambda: _crop(recipe, input_size))
     fill("normalise", lambda: _normalise(recipe))
-    fill("workers", lambda: _workers(recipe, dataset))
+    fill("workers", lambda: worker_count(recipe.device or "cpu", dataset, recipe.devices))
     return recipe, choices
 
 
@@ -147,11 +147,12 @@ def _normalise(recipe: Recipe) -> tuple[str, str]:
     return "mean_std", "measured on the training pictures"
 
 
-def _workers(recipe: Recipe, dataset: Dataset[Any]) -> tuple[int, str]:
+def worker_count(device: str, dataset: Dataset[Any], devices: int = 1) -> tuple[int, str]:
+    """How many processes read pictures, and why."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if recipe.device == "cpu":
+    if device == "cpu":
         # Reading beside a network that uses all cores: one worker, so that both do not wait for each other.
         if dataset.format == "idx":
             return 0, "the pictures are in memory"
         return max(0, min(2, cores - 1)), f"{cores} cores, shared with the network"
-    return max(1, min(8 * recipe.devices, cores - 1)), f"{cores} cores feed the device"
+    return max(1, min(8 * devices, cores - 1)), f"{cores} cores feed the device"

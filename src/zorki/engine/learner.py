@@ -77,12 +77,10 @@ class Conductor(lightning.Callback):
         log: Log,
         progress: Progress,
         keep_best: Callable[[Model[Any, Any, Any], dict[str, Any]], None],
-        after_epoch: Callable[[], None],
     ) -> None:
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
-        self.after_epoch = after_epoch
         self.plateau = optimise.Plateau()
         self.average: AveragedModel | None = None
         self.best, self.best_epoch, self.stale = -math.inf, -1, 0
@@ -234,7 +232,6 @@ class Conductor(lightning.Callback):
         self._started = time.monotonic()
         self.log_.epoch(row)
         self.progress.epoch(row, self.epochs)
-        self.after_epoch()
         self.write_checkpoint(trainer)
         if self._asked_to_stop(trainer, 0):
             self._stop()

@@ -96,8 +96,7 @@ class ClassificationMetric(Metric[Label, Label]):
             },
             "confusion": self.confusion.tolist(),
             "reliability": [
-                {"count": int(n), "confidence": float(c / n), "accuracy": float(r / n)}
+                {"count": int(n), "confidence": float(c / n) if n else None, "accuracy": float(r / n) if n else None}
                 for n, c, r in zip(bin_count, confidence, right, strict=True)
-                if n
             ],
         }

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Section, Task
+from zorki.errors import DataError
 from zorki.tasks.classification.metrics import ClassificationMetric
 from zorki.types import Batch, Label, Sample
 
@@ -69,6 +70,16 @@ class Classification(Task[Label, Label]):
             counts = torch.bincount(torch.tensor([target.index for target in targets]), minlength=len(self.class_names))
             weights = len(targets) / (len(self.class_names) * counts.clamp_min(1).float())
         model.criterion = CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights)
+
+    def check(self, dataset: Dataset[Label], train: Sequence[int]) -> None:
+        """Two classes at least must have training pictures."""
+        seen = {dataset.target(index).index for index in train}
+        if len(seen) < 2:
+            only = ", ".join(self.class_names[k] for k in sorted(seen)) or "none"
+            raise DataError(
+                f"{dataset.root}: only one class has training pictures ({only}); expected at least two. "
+                "Each class needs a folder of its own, with pictures in it."
+            )
 
     def baseline(self, train: Sequence[Label]) -> Label | None:
         """The class that is most frequent in training, with the training shares as scores."""

@@ -1,0 +1,268 @@
+"""Judging: one pass over a split, with the metric of the task and a baseline that never looked at the pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zorki import registry
+from zorki.contracts import Dataset, Metric, Model, Results, Task
+from zorki.data.loader import Loader, Pipeline
+from zorki.engine import choices
+from zorki.engine.run import Run, build, is_run, load
+from zorki.engine.survey import survey
+from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
+from zorki.recipe import Recipe
+from zorki.types import Batch, Defect
+
+WORST, SAMPLES = 24, 24  # pictures kept for the report
+
+
+def evaluate(
+    runs: Sequence[Run | str | Path],
+    data: str | Path | None = None,
+    *,
+    split: str | None = None,
+    weights: str | None = None,
+    format: str | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    **options: Any,
+) -> list[Results]:
+    """Judges runs, or a model with weights, on one split; several also together, as an ensemble.
+
+    Args:
+        runs: run folders, or `Run`s; or a model's name, where `weights` says what it knows.
+        data: the data set; None takes what the first run was trained on.
+        split: train, val, test, or all; None takes test, else val.
+        options: arguments of the model's builder, where `runs` names a model.
+
+    Returns:
+        Results in the order of `runs`, and at the end those of the ensemble, where there are several.
+
+    Raises:
+        ZorkiError: no such run, data, split; or classes that differ.
+    """
+    if not runs:
+        raise RecipeError("nothing to evaluate: expected at least one run")
+    opened = [run for run in runs if isinstance(run, Run)] if all(isinstance(run, Run) for run in runs) else []
+    if not opened:
+        opened = [run if isinstance(run, Run) else open_run(run, weights, data, format, options) for run in runs]
+    first = opened[0]
+    for run in opened[1:]:
+        if run.task.name != first.task.name:
+            raise RecipeError(
+                f"{run.folder} is a run of {run.task.name}, {first.folder} of {first.task.name}: not comparable"
+            )
+        if run.class_names != first.class_names:
+            raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
+    root = Path(data) if data is not None else Path(first.about["data"])
+    forced = format if format is not None else (first.recipe.format if data is None else None)
+    dataset = first.task.read(root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels)
+    chosen = split or ("test" if "test" in dataset.splits else "val" if "val" in dataset.splits else "all")
+    looked = survey(dataset, strict=strict, splits=[chosen])
+    indices = looked.indices(chosen)
+    if not indices:
+        raise DataError(f"{root}: the split {chosen} has no picture that can be read")
+    device = device or choices.best_device()[0]
+    everything: list[dict[int, Any]] = []
+    results: list[Results] = []
+    for run in opened:
+        answers: dict[int, Any] | None = {} if len(opened) > 1 else None
+        loader = eval_loader(
+            run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
+        )
+        result = judge(run.model.to(device), loader, run.task, split=chosen, device=device, answers=answers)
+        result.defects = [*looked.defects, *result.defects]
+        results.append(result)
+        everything.append(answers or {})
+    if len(opened) > 1:
+        results.append(_ensemble(first.task, everything, dataset, chosen))
+    train = looked.splits.get("train", [])
+    for result in results:
+        result.baseline = baseline(first.task, dataset, train or indices, indices)
+    return results
+
+
+def open_run(
+    name: str | Path,
+    weights: str | None = None,
+    data: str | Path | None = None,
+    format: str | None = None,
+    options: dict[str, Any] | None = None,
+) -> Run:
+    """A run from its folder, or made of a model's name and weights; class names come from the weights or the data.
+
+    Raises:
+        ZorkiError: it is neither a run nor a model; or a model without weights.
+    """
+    if is_run(Path(name)):
+        if weights is not None:
+            raise RecipeError(f"{name} is a run and has weights of its own; leave out --weights {weights}")
+        return load(name)
+    known = [entry.name for entry in registry.entries()]
+    if str(name) not in known and ":" not in str(name):
+        near = did_you_mean(str(name), known)
+        raise ZorkiError(f"{name}: neither a run's folder nor a model's name.{near} `zorki models` lists models.")
+    entry = registry.find(str(name))
+    if weights is None:
+        raise RecipeError(
+            f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
+        )
+    from zorki.engine.origin import class_names_of, names_for, num_classes_of
+    from zorki.weights import load_into, read_weights, resolve
+
+    found = read_weights(resolve(weights, entry))
+    names = class_names_of(found)
+    if data is not None:
+        names = list(entry.task.read(Path(data), format=format, class_names=names).class_names)
+    if names is None:
+        names = names_for(num_classes_of(found, entry))
+    recipe = Recipe(weights=weights, options={key: str(value) for key, value in (options or {}).items()})
+    model = build(entry.name, len(names), recipe)
+    match = load_into(model, found, model.rename_weights)
+    if match.new or match.mismatched:
+        raise ZorkiError(f"{weights}: does not fill {name} with {len(names)} classes:\n{match.summary()}")
+    about = {"model": entry.name, "task": entry.task.name, "data": str(data) if data is not None else None}
+    return Run(Path(str(name)), entry.name, entry.task(names), recipe, about, model.eval())
+
+
+def eval_loader(
+    run: Run,
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    device: str = "cpu",
+) -> Loader:
+    """Batches in the data's order, without chance."""
+    if workers is None:
+        workers = choices.worker_count(device, dataset)[0]
+    pipeline = Pipeline(dataset, preprocess=run.model.preprocess, strict=strict)
+    size = batch_size or run.recipe.batch_size or 64
+    return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=device == "cuda")
+
+
+def judge(
+    model: Model[Any, Any, Any],
+    loader: Iterable[Batch[Any]],
+    task: Task[Any, Any],
+    *,
+    split: str,
+    device: str | torch.device,
+    precision: str = "32",
+    keep: bool = True,
+    gather: bool = False,
+    answers: dict[int, Any] | None = None,
+) -> Results:
+    """One pass without learning.
+
+    Args:
+        keep: hold on to the most wrong answers and to a few samples, for the report.
+        gather: join what all processes of a distributed run found.
+        answers: filled with each sample's prediction, where given.
+    """
+    metric = task.metric()
+    sums: dict[str, float] = {}
+    worst: list[tuple[float, int, Any]] = []
+    samples: list[tuple[int, Any]] = []
+    count = 0
+    order = itertools.count()
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), autocast(device, precision):
+        for batch in loader:
+            batch = batch.to(device)
+            outputs = model(channels_last(batch.inputs))
+            losses = model.loss(outputs, batch.placed)
+            predictions = model.decode(outputs, batch.placements)
+            metric.update(predictions, batch.targets)
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
+            count += len(batch)
+            if answers is not None:
+                answers.update(zip(batch.indices, predictions, strict=True))
+            if keep:
+                for index, prediction, target in zip(batch.indices, predictions, batch.targets, strict=True):
+                    entry = (task.badness(prediction, target), -next(order), (index, prediction))
+                    heapq.heappush(worst, entry) if len(worst) < WORST else heapq.heappushpop(worst, entry)
+                samples.extend(zip(batch.indices[: SAMPLES - len(samples)], predictions, strict=False))
+    model.train(was_training)
+    defects: list[Defect] = list(getattr(loader, "defects", []))
+    if gather:
+        metric, sums, count = _gathered(metric, sums, count)
+    worst.sort(reverse=True)
+    return Results(
+        split=split,
+        count=count,
+        figures=metric.compute(),
+        losses={name: total / max(1, count) for name, total in sums.items()},
+        worst=[item for _, _, item in worst],
+        samples=samples,
+        defects=defects,
+    )
+
+
+def _gathered(
+    metric: Metric[Any, Any], sums: dict[str, float], count: int
+) -> tuple[Metric[Any, Any], dict[str, float], int]:
+    world = torch.distributed.get_world_size()
+    parts: list[Any] = [None] * world
+    torch.distributed.all_gather_object(parts, (metric, sums, count))
+    joined, total, number = parts[0]
+    for other, more, n in parts[1:]:
+        joined.merge(other)
+        total = {name: total.get(name, 0.0) + more.get(name, 0.0) for name in {*total, *more}}
+        number += n
+    return joined, total, number
+
+
+def _ensemble(task: Task[Any, Any], everything: Sequence[dict[int, Any]], dataset: Dataset[Any], split: str) -> Results:
+    metric = task.metric()
+    common = [index for index in everything[0] if all(index in answers for answers in everything)]
+    joined = [task.ensemble([answers[index] for answers in everything]) for index in common]
+    targets = [dataset.target(index) for index in common]
+    metric.update(joined, targets)
+    wrong = sorted(
+        zip(common, joined, targets, strict=True), key=lambda item: task.badness(item[1], item[2]), reverse=True
+    )
+    return Results(
+        split=split,
+        count=len(common),
+        figures=metric.compute(),
+        losses={},
+        worst=[(index, answer) for index, answer, _ in wrong[:WORST]],
+        samples=list(zip(common[:SAMPLES], joined, strict=False)),
+    )
+
+
+def baseline(task: Task[Any, Any], dataset: Dataset[Any], train: Sequence[int], indices: Sequence[int]) -> Any:
+    """Figures of the best answer that does not look at the picture; None where the task has none."""
+    answer = task.baseline([dataset.target(index) for index in train])
+    if answer is None:
+        return None
+    metric = task.metric()
+    metric.update([answer] * len(indices), [dataset.target(index) for index in indices])
+    return {name: value for name, value in metric.compute().items() if isinstance(value, int | float)}
+
+
+def channels_last(inputs: torch.Tensor) -> torch.Tensor:
+    """Pictures in the layout that convolutions are quickest on; values stay."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
+
+
+def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Lower precision where a recipe says so."""
+    if precision == "32":
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, torch.bfloat16 if precision == "bf16" else torch.float16)

@@ -1,0 +1,61 @@
+"""What a file of weights knows about classes: their names, or at least their number."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import torch
+
+from zorki.errors import WeightsError
+from zorki.registry import Entry
+from zorki.weights import Weights
+
+IMAGENET_CLASSES = 1000
+
+
+def class_names_of(weights: Weights) -> list[str] | None:
+    """The names that a run wrote into its weights; None in anybody else's file."""
+    text = weights.metadata.get("class_names")
+    return None if text is None else list(json.loads(text))
+
+
+def num_classes_of(weights: Weights, entry: Entry) -> int:
+    """How many classes a file was trained for, read off its head's shape.
+
+    The head is what changes shape when the model is built with another number of classes.
+
+    Raises:
+        WeightsError: the file has no head.
+    """
+    with torch.device("meta"):
+        few, many = (entry.build(count) for count in (7, 11))
+    theirs = {few.rename_weights(name): value for name, value in weights.tensors.items()}
+    shapes = {name: value.shape for name, value in many.state_dict().items()}
+    for name, value in few.state_dict().items():
+        if value.shape != shapes[name] and name in theirs:
+            place = next(i for i, (a, b) in enumerate(zip(value.shape, shapes[name], strict=True)) if a != b)
+            return int(theirs[name].shape[place])
+    raise WeightsError(
+        f"{weights.path}: holds no head of {entry.name}, so the number of classes is unknown; train one first"
+    )
+
+
+def names_for(count: int) -> list[str]:
+    """ImageNet's names for 1000 classes, else the numbers."""
+    if count == IMAGENET_CLASSES:
+        from torchvision.models._meta import _IMAGENET_CATEGORIES
+
+        names: Any = _IMAGENET_CATEGORIES
+        return _unique(list(names))
+    return [str(label) for label in range(count)]
+
+
+def _unique(names: list[str]) -> list[str]:
+    """ImageNet has two cranes and two maillots; the second of a name gets a number."""
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        made.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+    return made

@@ -1,0 +1,60 @@
+"""A look at the data before anything is trained on them: which files are whole, what is in the splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from zorki.contracts import Dataset
+from zorki.errors import DataError, did_you_mean
+from zorki.types import Defect
+
+LOOKERS = 8  # threads: a look waits for the disk, not for the processor
+
+
+@dataclass
+class Survey:
+    """Splits without the files that are broken, and the defects found by the reader and by the look."""
+
+    splits: dict[str, list[int]]
+    defects: list[Defect]
+
+    def indices(self, split: str) -> list[int]:
+        """The whole samples of a split; "all" takes every split. Raises DataError with the splits that there are."""
+        if split == "all":
+            return sorted({index for indices in self.splits.values() for index in indices})
+        if split not in self.splits:
+            there = ", ".join(f"{name} ({len(indices)})" for name, indices in self.splits.items())
+            raise DataError(f"the data have no split {split!r}; they have {there}.{did_you_mean(split, self.splits)}")
+        return self.splits[split]
+
+
+def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str] | None = None) -> Survey:
+    """Looks at every file without decoding it.
+
+    Args:
+        strict: raise at the first defect instead of collecting.
+        splits: look only at these; the others are passed on as they are.
+
+    Raises:
+        DataError: something is broken and `strict` is set.
+    """
+    wanted = set(dataset.splits if splits is None or "all" in splits else splits)
+    chosen = sorted({index for name, indices in dataset.splits.items() if name in wanted for index in indices})
+    with ThreadPoolExecutor(LOOKERS) as pool:
+        found = {index: defect for index, defect in zip(chosen, pool.map(dataset.check, chosen), strict=True) if defect}
+    defects = [*dataset.defects, *found.values()]
+    if strict and defects:
+        raise DataError(f"{defects[0]} ({len(defects)} defects in all; without --strict they are left out)")
+    whole = {name: [index for index in indices if index not in found] for name, indices in dataset.splits.items()}
+    return Survey(whole, defects)
+
+
+def summary(defects: Sequence[Defect], most: int = 5) -> list[str]:
+    """A few lines about defects, for the terminal."""
+    lines = [f"  {defect}" for defect in defects[:most]]
+    if len(defects) > most:
+        lines.append(f"  ... and {len(defects) - most} more: `zorki show` lists them all")
+    return lines
