@@ -43,7 +43,8 @@ def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) 
     >>> nice_ticks(0.13, 0.87)
     (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     """
-    if high <= low:
+    # Below this the values are one value with rounding errors, and ticks between them would be equal.
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         margin = 1.0 if whole else abs(low) * 0.1 or 1.0
         low, high = low - margin, high + margin
     rough = (high - low) / count
@@ -52,7 +53,7 @@ def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) 
     if whole:
         step = max(1.0, step)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(round(index * step, 12) for index in range(first, last + 1))
+    return tuple(float(f"{index * step:.12g}") for index in range(first, last + 1))
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
@@ -71,7 +72,8 @@ def x_axis(values: Sequence[float], start: float, end: float) -> Axis:
     low, high = min(values), max(values)
     whole = all(float(value).is_integer() for value in values)
     if low == high:
-        return Axis(low - 1, high + 1, start, end, (low,))
+        margin = max(1.0, abs(low) * 0.1)
+        return Axis(low - margin, high + margin, start, end, (low,))
     inside = tuple(tick for tick in nice_ticks(low, high, 8, whole=whole) if low <= tick <= high)
     return Axis(low, high, start, end, inside)
 

@@ -16,8 +16,8 @@ _WRONG = "var(--wrong,#c8500a)"
 def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, title: str = "") -> str:
     """Truth by row, prediction by column; cells coloured by their share of the row, right teal and wrong vermilion.
 
-    `matrix[i][j]` counts pictures of class i taken for class j. The colour's strength is the square root of the
-    share, so that a mistake of 1 % can be seen; the scale stands below. Counts are written where cells are large
+    `matrix[i][j]` counts pictures of class i taken for class j. The colour's strength grows with the root of
+    the share, so that a mistake of 1 % can be seen; the scale stands below. Counts are written where cells are large
     enough (25 classes), and everything is on hover. Of more than 100 classes, those with the most mistakes are shown.
     Rows without pictures stay empty. Without a title no heading stands above.
 
@@ -74,7 +74,7 @@ def _words(truth: str, answer: str, count: float, total: float, right: bool) -> 
 
 def _cell(place: tuple[float, float, float], count: float, share: float, right: bool, words: str, classes: int) -> str:
     x, y, side = place
-    strength = math.sqrt(share)
+    strength = _strength(share)
     style = f"fill:{_RIGHT if right else _WRONG};fill-opacity:{strength:.3f}"
     square = {"x": x, "y": y, "width": side, "height": side, "style": style}
     parts = [element("rect", square, element("title", {}, escape(words)))]
@@ -86,6 +86,11 @@ def _cell(place: tuple[float, float, float], count: float, share: float, right: 
         ink = {"fill": "#fff" if strength > 0.62 else "currentColor", "pointer-events": "none"}
         parts.append(element("text", centre | ink, escape(text)))
     return "".join(parts)
+
+
+def _strength(share: float) -> float:
+    """Opacity of a cell: the root of its share, from a tenth up, below which a dark page swallows it."""
+    return 0.1 + 0.9 * math.sqrt(share)
 
 
 def _compact(count: float) -> str:
@@ -121,12 +126,12 @@ def _axis_titles(left: float, top: float, side: float, above: float) -> str:
 
 
 def _scale(left: float, top: float) -> str:
-    """Swatches of both hues: the square root is not to be guessed."""
+    """Swatches of both hues: the root is not to be guessed."""
     parts = [element("text", {"x": left, "y": top + 12, "font-size": 11, "fill": "currentColor"}, "share of the row")]
     for place, share in enumerate((0.01, 0.05, 0.2, 0.5, 1.0)):
         x = left + 92 + place * 44
         for row, hue in enumerate((_RIGHT, _WRONG)):
-            style = f"fill:{hue};fill-opacity:{math.sqrt(share):.3f}"
+            style = f"fill:{hue};fill-opacity:{_strength(share):.3f}"
             parts.append(element("rect", {"x": x, "y": top + row * 9, "width": 40, "height": 8, "style": style}))
         label = {"x": x + 20, "y": top + 31, "font-size": 11, "text-anchor": "middle", "fill": "currentColor"}
         parts.append(element("text", label, f"{share:.0%}"))
