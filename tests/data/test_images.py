@@ -1,0 +1,349 @@
+import io
+import pickle
+import re
+import struct
+import threading
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, PngImagePlugin
+
+from zorki.data import images
+from zorki.data.images import check_image, encode_image, read_image, write_image
+from zorki.errors import DataError
+
+rng = np.random.default_rng(0)
+
+
+def pixels(image):
+    return image.permute(1, 2, 0).tolist()
+
+
+def gray(values):
+    return [[[value] * 3 for value in row] for row in values]
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, depth, colour, rows, *extra):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    body = b"".join([chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")])
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A JPEG of 40 x 24 with smooth colours, large enough to be cut."""
+    small = rng.integers(0, 256, (6, 10, 3), dtype=np.uint8)
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(small).resize((40, 24), Image.Resampling.BICUBIC).save(path, quality=95)
+    return path
+
+
+# -- kinds of pictures: pixels that a pencil can check --
+
+
+def test_rgb_png_and_what_comes_out(tmp_path):
+    wanted = rng.integers(0, 256, (3, 5, 3), dtype=np.uint8)
+    Image.fromarray(wanted).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png")
+    assert image.dtype == torch.uint8
+    assert image.shape == (3, 3, 5)
+    assert pixels(image) == wanted.tolist()
+    assert image.is_contiguous()
+    image.zero_()  # writable memory of its own
+    assert pixels(read_image(tmp_path / "a.png")) == wanted.tolist()
+
+
+def test_jpeg_agrees_with_pillow_on_both_roads(photo, monkeypatch):
+    with Image.open(photo) as picture:
+        wanted = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    image = read_image(photo)
+    assert image.is_contiguous()
+    assert (image.int() - wanted.int()).abs().max() <= 1
+    monkeypatch.setattr(images, "_jpeg_decoder", lambda: None)
+    assert read_image(photo).equal(wanted)
+
+
+def test_gray_and_gray_with_alpha(tmp_path):
+    Image.fromarray(np.array([[0, 100, 255]], np.uint8)).save(tmp_path / "l.png")
+    assert pixels(read_image(tmp_path / "l.png")) == gray([[0, 100, 255]])
+    Image.fromarray(np.array([[[100, 255], [100, 0], [0, 51]]], np.uint8), "LA").save(tmp_path / "la.png")
+    assert pixels(read_image(tmp_path / "la.png")) == gray([[100, 255, 204]])
+
+
+def test_gray_jpeg(tmp_path):
+    Image.new("L", (16, 16), 77).save(tmp_path / "l.jpg", quality=100)
+    assert set(read_image(tmp_path / "l.jpg").flatten().tolist()) == {77}
+
+
+def test_one_bit(tmp_path):
+    Image.fromarray(np.array([[True, False, True]])).save(tmp_path / "1.png")
+    assert pixels(read_image(tmp_path / "1.png")) == gray([[255, 0, 255]])
+
+
+@pytest.mark.parametrize(
+    ("transparency", "second"),
+    [(None, [0, 0, 255]), (1, [255, 255, 255]), (bytes([255, 51]), [204, 204, 255])],
+    ids=["opaque", "one clear colour", "an alpha for each colour"],
+)
+def test_palette(tmp_path, transparency, second):
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    picture.putpalette([255, 0, 0, 0, 0, 255])
+    picture.save(tmp_path / "p.png", **({} if transparency is None else {"transparency": transparency}))
+    assert pixels(read_image(tmp_path / "p.png")) == [[[255, 0, 0], second]]
+
+
+def test_gif_reads_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert pixels(read_image(tmp_path / "a.gif"))[0][0] == [255, 0, 0]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".pgm"])
+def test_16_bit_gray_is_scaled_and_not_clipped(tmp_path, suffix):
+    values = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)  # 128 / 257 = .498, 129 / 257 = .502
+    Image.fromarray(values).save(tmp_path / f"i{suffix}")
+    assert pixels(read_image(tmp_path / f"i{suffix}")) == gray([[0, 0, 1, 1, 128, 255]])
+
+
+def test_16_bit_big_endian_tiff(tmp_path):
+    pixels16 = np.array([[0, 25700, 65535]], ">u2")
+    Image.frombytes("I;16B", (3, 1), pixels16.tobytes()).save(tmp_path / "b.tif")
+    assert pixels(read_image(tmp_path / "b.tif")) == gray([[0, 100, 255]])
+
+
+def test_16_bit_colour_keeps_its_high_bytes(tmp_path):
+    row = np.array([0, 0x64FF, 0xFFFF], ">u2").tobytes()
+    (tmp_path / "c.png").write_bytes(png(1, 1, 16, 2, b"\0" + row))
+    assert pixels(read_image(tmp_path / "c.png")) == [[[0, 0x64, 255]]]
+
+
+def test_16_bit_gray_with_a_clear_value(tmp_path):
+    row = np.array([0, 65535], ">u2").tobytes()
+    (tmp_path / "t.png").write_bytes(png(2, 1, 16, 0, b"\0" + row, chunk(b"tRNS", b"\0\0")))
+    assert read_image(tmp_path / "t.png").shape == (3, 1, 2)
+
+
+def test_32_bit_whole_numbers(tmp_path):
+    Image.fromarray(np.array([[0, 25700]], np.int32)).save(tmp_path / "i.tif")
+    assert pixels(read_image(tmp_path / "i.tif")) == gray([[0, 100]])
+    Image.fromarray(np.array([[0, 70000]], np.int32)).save(tmp_path / "far.tif")
+    with pytest.raises(DataError, match=r"far\.tif: .*run from 0 to 70000; 0 to 65535 can be read"):
+        read_image(tmp_path / "far.tif")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"), [([0.0, 0.5, 1.0], [0, 128, 255]), ([0.0, 1.4, 254.6], [0, 1, 255])], ids=["to 1", "to 255"]
+)
+def test_float_tiff(tmp_path, values, wanted):
+    Image.fromarray(np.array([values], np.float32)).save(tmp_path / "f.tif")
+    assert pixels(read_image(tmp_path / "f.tif")) == gray([wanted])
+
+
+@pytest.mark.parametrize("value", [-0.5, 256.0, float("nan")])
+def test_floats_out_of_range_are_refused(tmp_path, value):
+    Image.fromarray(np.array([[0, value]], np.float32)).save(tmp_path / "f.tif")
+    with pytest.raises(DataError, match="floats of 0 to 1, or 0 to 255"):
+        read_image(tmp_path / "f.tif")
+
+
+def test_rgba_is_laid_over_white(tmp_path):
+    colours = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 200, 128]]], np.uint8)
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    # 0 * 128/255 + 255 * 127/255 = 127; 100 * .50196 + 127 = 177.2; 200 * .50196 + 127 = 227.4
+    assert pixels(read_image(tmp_path / "a.png")) == [[[10, 20, 30], [255, 255, 255], [127, 177, 227]]]
+
+
+def test_cmyk_jpeg_and_tiff(tmp_path):
+    # Full cyan with no other ink takes all red away. Pillow writes JPEGs with Adobe's marker, inverted.
+    picture = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    picture.save(tmp_path / "c.jpg", quality=100)
+    picture.save(tmp_path / "c.tif")
+    assert b"Adobe" in (tmp_path / "c.jpg").read_bytes()
+    for name in ("c.jpg", "c.tif"):
+        red, green, blue = read_image(tmp_path / name)[:, 8, 8].tolist()
+        assert (red <= 2, green >= 253, blue >= 253) == (True, True, True)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_exif_orientation(tmp_path, orientation, suffix):
+    # The scene has red above and green to the left; each orientation stores it in its own way (EXIF 2.32, 4.6.4 A).
+    scene = np.full((32, 48, 3), 255, np.uint8)
+    scene[:16] = (255, 0, 0)
+    scene[:, :16] = (0, 255, 0)
+    stored = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],  # the first column is on the right
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, 1),  # turning clockwise by 90 degrees makes it upright
+        7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation](scene)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"o{suffix}"
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif, **({"quality": 95} if suffix == ".jpg" else {}))
+    image = read_image(path)
+    assert image.is_contiguous()
+    assert image.shape == (3, 32, 48)
+    assert (image.permute(1, 2, 0).int() - torch.from_numpy(scene).int()).abs().float().mean() < 4
+
+
+def test_broken_exif_does_not_matter(tmp_path):
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "e.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03")
+    assert read_image(tmp_path / "e.png").shape == (3, 8, 8)
+
+
+# -- what is broken --
+
+
+def broken(tmp_path):
+    """Names of broken files, and what the message must say."""
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "folder.jpg").mkdir()
+    return {
+        "empty.jpg": r"the file is empty \(0 bytes\)",
+        "text.jpg": "no picture of a known kind",
+        "folder.jpg": "a folder, not a picture",
+        "missing.jpg": "there is no such file",
+    }
+
+
+def test_what_is_no_picture_is_refused_with_path_and_reason(tmp_path):
+    for name, reason in broken(tmp_path).items():
+        with pytest.raises(DataError, match=f"{name}: .*{reason}"):
+            read_image(tmp_path / name)
+        assert re.search(reason, check_image(tmp_path / name) or "")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_truncated_files_are_seen_by_reading_and_by_checking(tmp_path, suffix):
+    picture = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    path = tmp_path / f"cut{suffix}"
+    picture.save(path)
+    assert check_image(path) is None
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    # Pillow itself opens no WebP that is cut.
+    assert ("decoder" if suffix == ".webp" else "truncated") in (check_image(path) or "")
+    with pytest.raises(DataError, match=f"cut{suffix}: the picture cannot be decoded"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".gif", ".tif"])
+def test_bytes_after_the_end_are_tolerated(tmp_path, suffix):
+    path = tmp_path / f"long{suffix}"
+    Image.new("RGB", (16, 16), (200, 100, 50)).save(path)
+    path.write_bytes(path.read_bytes() + bytes(100_000))
+    assert check_image(path) is None
+    assert read_image(path).shape == (3, 16, 16)
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "jpeg")
+    thumbnail = b"Exif\0\0" + buffer.getvalue()
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(buffer, "jpeg")
+    whole = buffer.getvalue()
+    data = whole[:2] + b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail + whole[2:]
+    path = tmp_path / "t.jpg"
+    path.write_bytes(data)
+    assert check_image(path) is None
+    path.write_bytes(data[:-500])
+    assert "end marker is missing" in (check_image(path) or "")
+
+
+def test_a_huge_picture_is_refused_by_its_header(tmp_path):
+    # 30,000 x 30,000, and the pixels are not even there.
+    path = tmp_path / "huge.png"
+    path.write_bytes(png(30_000, 30_000, 8, 2, b""))
+    with pytest.raises(DataError, match=r"30000 x 30000, 900,000,000 pixels, and at most 178,956,970 are allowed"):
+        read_image(path)
+    assert "30000 x 30000" in (check_image(path) or "")
+
+
+def test_the_limit_can_be_moved_and_pillow_keeps_its_own(tmp_path):
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
+    limit = Image.MAX_IMAGE_PIXELS
+    assert read_image(tmp_path / "a.png", max_pixels=200).shape == (3, 10, 20)
+    with pytest.raises(DataError, match="at most 199 are allowed"):
+        read_image(tmp_path / "a.png", max_pixels=199)
+    assert check_image(tmp_path / "a.png", 199) is not None
+    assert limit == Image.MAX_IMAGE_PIXELS
+    path = tmp_path / "huge.png"
+    path.write_bytes(png(30_000, 30_000, 8, 2, b""))
+    assert check_image(path, 10**9) is None  # above Pillow's limit, without its warning or error
+
+
+def test_a_text_bomb_in_a_png_is_refused(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "x" * (2 * PngImagePlugin.MAX_TEXT_CHUNK), zip=True)
+    Image.new("RGB", (2, 2)).save(tmp_path / "bomb.png", pnginfo=info)
+    with pytest.raises(DataError, match=r"bomb\.png"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_reading_in_threads(photo):
+    wanted, seen = read_image(photo), []
+    threads = [threading.Thread(target=lambda: seen.append(read_image(photo).equal(wanted))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [True] * 8
+
+
+# -- writing --
+
+
+def test_png_is_written_as_it_is_and_jpeg_nearly(tmp_path):
+    image = torch.from_numpy(rng.integers(0, 256, (3, 5, 7), dtype=np.uint8))
+    write_image(tmp_path / "new" / "a.PNG", image)
+    assert read_image(tmp_path / "new" / "a.PNG").equal(image)
+    flat = torch.full((3, 16, 16), 90, dtype=torch.uint8)
+    write_image(tmp_path / "a.jpg", flat)
+    assert (read_image(tmp_path / "a.jpg").int() - 90).abs().max() <= 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.PNG", "a.jpg", "new"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"old")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(images.os, "replace", fail)
+    with pytest.raises(DataError, match=r"a\.png: the picture cannot be written: No space left on device"):
+        write_image(tmp_path / "a.png", torch.zeros(3, 2, 2, dtype=torch.uint8))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.png", b"old")]
+
+
+def test_other_kinds_are_not_written(tmp_path):
+    image = torch.zeros(3, 2, 2, dtype=torch.uint8)
+    with pytest.raises(DataError, match=r"written as \.png, \.jpg or \.jpeg, not as '\.bmp'"):
+        write_image(tmp_path / "a.bmp", image)
+    with pytest.raises(DataError, match="not as 'webp'"):
+        encode_image(image, "webp")
+
+
+def test_encoded_bytes_and_quality():
+    image = torch.from_numpy(rng.integers(0, 256, (3, 32, 32), dtype=np.uint8))
+    assert encode_image(image, "png").startswith(b"\x89PNG")
+    small, large = encode_image(image, quality=20), encode_image(image, quality=90)
+    assert small.startswith(b"\xff\xd8")
+    assert len(small) < len(large)
+
+
+def test_errors_travel_between_processes(tmp_path):
+    with pytest.raises(DataError) as caught:
+        read_image(tmp_path / "missing.png")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
