@@ -1,0 +1,121 @@
+"""Where the points of a picture go: affine maps of the plane, the pictures they make, windows and crops.
+
+Coordinates are continuous, in pixels: the centre of the first pixel is at (0.5, 0.5). Pictures are uint8 (3, H, W).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+
+class Affine(NamedTuple):
+    """x' = a x + b y + c and y' = d x + e y + f: where a point of a picture goes. Rows of a 2 x 3 matrix."""
+
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
+    f: float
+
+    def then(self, after: Affine) -> Affine:
+        """This one first, `after` second."""
+        return Affine(
+            after.a * self.a + after.b * self.d,
+            after.a * self.b + after.b * self.e,
+            after.a * self.c + after.b * self.f + after.c,
+            after.d * self.a + after.e * self.d,
+            after.d * self.b + after.e * self.e,
+            after.d * self.c + after.e * self.f + after.f,
+        )
+
+    def inverse(self) -> Affine:
+        """The way back. Raises ZeroDivisionError where the picture was pressed flat."""
+        a, b, c, d, e, f = self
+        determinant = a * e - b * d
+        a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
+        return Affine(a, b, -a * c - b * f, d, e, -d * c - e * f)
+
+    def tensor(self) -> Float[Tensor, "2 3"]:
+        """The matrix, for points in tensors: points @ matrix[:, :2].T + matrix[:, 2]."""
+        return torch.tensor([self[:3], self[3:]])
+
+
+def move(right: float, down: float) -> Affine:
+    """Every point moved, in pixels."""
+    return Affine(1.0, 0.0, right, 0.0, 1.0, down)
+
+
+def turn(degrees: float, scale: float, centre_x: float, centre_y: float) -> Affine:
+    """A turn, counter-clockwise as seen, and an enlargement about one point, in pixels."""
+    cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
+    around = Affine(cosine, sine, 0.0, -sine, cosine, 0.0)
+    return move(-centre_x, -centre_y).then(around).then(move(centre_x, centre_y))
+
+
+def mirror(width: float) -> Affine:
+    """Left and right exchanged in a picture of that width, in pixels."""
+    return Affine(-1.0, 0.0, width, 0.0, 1.0, 0.0)
+
+
+def mirror_vertical(height: float) -> Affine:
+    """Top and bottom exchanged in a picture of that height, in pixels."""
+    return Affine(1.0, 0.0, 0.0, 0.0, -1.0, height)
+
+
+def warp_image(image: UInt8[Tensor, "3 H W"], matrix: Affine, size: tuple[int, int]) -> UInt8[Tensor, "3 height width"]:
+    """The picture moved by any matrix onto a black canvas of `size` (height, width); bilinear, no anti-aliasing."""
+    back, (height, width) = matrix.inverse(), size
+    x, y = torch.arange(width) + 0.5, torch.arange(height)[:, None] + 0.5
+    grid = torch.empty((1, height, width, 2))
+    # grid_sample wants the picture's extent as -1..1.
+    across, down = 2 / image.shape[2], 2 / image.shape[1]
+    torch.add(x * (back.a * across), y * (back.b * across) + (back.c * across - 1), out=grid[0, :, :, 0])
+    torch.add(x * (back.d * down), y * (back.e * down) + (back.f * down - 1), out=grid[0, :, :, 1])
+    floats = image.to(torch.float32, memory_format=torch.contiguous_format)[None]
+    warped = torch.nn.functional.grid_sample(floats, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return warped[0].add_(0.5).to(torch.int32).to(torch.uint8)
+
+
+def cut_window(
+    image: UInt8[Tensor, "3 H W"], top: int, left: int, height: int, width: int
+) -> UInt8[Tensor, "3 height width"]:
+    """A window of the picture by whole pixels, black where it leaves the picture; a view where it does not.
+
+    Crops, and shifts too: a window of the picture's own size, moved 4 pixels up, is a shift of 4 pixels down, the
+    pad-and-crop of CIFAR (Lee et al., 2015; He et al., 2016, section 4.2).
+    """
+    whole_height, whole_width = image.shape[1:]
+    if (top, left, height, width) == (0, 0, whole_height, whole_width):
+        return image
+    bottom, right = top + height, left + width
+    if top >= 0 and left >= 0 and bottom <= whole_height and right <= whole_width:
+        return image[:, top:bottom, left:right]
+    if top >= whole_height or left >= whole_width or bottom <= 0 or right <= 0:
+        return torch.zeros((3, height, width), dtype=torch.uint8)
+    rows, columns = (-top, bottom - whole_height), (-left, right - whole_width)
+    if image.is_contiguous():
+        return torch.nn.functional.pad(image, (*columns, *rows))
+    # Decoded pictures are often laid out pixel by pixel; padded that way they need no transposing.
+    return torch.nn.functional.pad(image.permute(1, 2, 0), (0, 0, *columns, *rows)).permute(2, 0, 1)
+
+
+def crop_size(height: int, width: int, area: float, aspect: float) -> tuple[int, int]:
+    """Height and width of a crop of a share of a picture's area, in (0, 1].
+
+    `aspect`, in [0, 1], chooses width / height evenly on a logarithmic scale from 3/4 to 4/3 (Szegedy et al., 2015,
+    section 6), but only among those that fit into the picture, where torchvision draws again until one does. Where
+    none fits, because the picture is very wide or very tall, the largest crop of the nearest aspect is taken.
+    """
+    low, high = max(3 / 4, area * width / height), min(4 / 3, width / (height * area))
+    if low > high:
+        low = high = 4 / 3 if width > height else 3 / 4
+    ratio = low * (high / low) ** aspect
+    pixels = area * height * width
+    crop_height = min(math.sqrt(pixels / ratio), height, width / ratio)
+    return max(1, round(crop_height)), max(1, min(width, round(crop_height * ratio)))
