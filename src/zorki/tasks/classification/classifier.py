@@ -38,7 +38,8 @@ class Classifier(Model[Logits, Label, Label]):
         auxiliary: turns the backbone's inner maps (`top_and_sides`) into a list of logits, while training only.
         auxiliary_weight: of each auxiliary loss.
         published: beginnings of published names of weights, and what stands there in ours; the longest that fits
-            counts, and where none does, "backbone." is put before the name.
+            counts, and where none does, "backbone." is put before the name. Keys that begin with a dot are pieces
+            to replace inside of names.
     """
 
     normalise: Normalise
@@ -100,6 +101,9 @@ class Classifier(Model[Logits, Label, Label]):
         """Our name for a weight in torchvision's, timm's or the paper's authors' files; our own names stay."""
         if self._owns(names):
             return names
+        for piece, ours in self.published.items():
+            if piece.startswith("."):
+                names = names.replace(piece, ours)
         beginnings = [beginning for beginning in self.published if names.startswith(beginning)]
         if not beginnings:
             return f"backbone.{names}"

@@ -1,0 +1,47 @@
+"""Any network of timm: `timm:convnext_tiny`."""
+
+from __future__ import annotations
+
+from zorki.data.preprocess import Fit
+from zorki.nn.timm_backbone import TimmBackbone, TimmHead, timm_published, timm_settings
+from zorki.registry import Entry, family
+from zorki.tasks.classification.classifier import Classifier
+from zorki.tasks.classification.task import Classification
+
+
+def timm_classifier(
+    num_classes: int, *, name: str, size: int | None = None, in_channels: int = 3, dropout: float = 0.0
+) -> Classifier:
+    """A classifier on timm's network `name`, which prepares pictures as its published weights want them.
+
+    Raises:
+        RecipeError: timm has no such network (the message has the nearest names), or it cannot take this size.
+    """
+    settings = timm_settings(name)
+    backbone = TimmBackbone(name, in_channels, size=size)
+    return Classifier(
+        backbone,
+        TimmHead(backbone, num_classes, dropout=dropout),
+        num_classes=num_classes,
+        preprocess=Fit(backbone.size, settings["crop_pct"]),
+        channels=in_channels,
+        mean=settings["mean"],
+        std=settings["std"],
+        published=timm_published(settings),
+    )
+
+
+def _entry(name: str) -> Entry:
+    from timm.models import is_model_pretrained
+
+    timm_settings(name)  # refuses unknown names with the nearest known
+
+    def build(num_classes: int, *, size: int | None = None, in_channels: int = 3, dropout: float = 0.0) -> Classifier:
+        return timm_classifier(num_classes, name=name, size=size, in_channels=in_channels, dropout=dropout)
+
+    build.__doc__ = f"{name} of timm (Wightman, PyTorch Image Models)."
+    weights = {"imagenet": f"timm:{name}"} if is_model_pretrained(name) else {}
+    return Entry(f"timm:{name}", Classification, build, weights)
+
+
+family("timm:", _entry)
