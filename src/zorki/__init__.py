@@ -1,0 +1,69 @@
+"""zorki: sharp-eyed. One library for every task of computer vision.
+
+    run = zorki.train("lenet5", "photos/", epochs=5)
+    run.evaluate(split="test").figures["top1"]
+    run.predict("cat.jpg")
+
+Names are loaded when they are first used: `import zorki` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zorki.contracts import Dataset, Metric, Model, Results, Task
+    from zorki.engine.api import evaluate, load, predict, resume, train
+    from zorki.engine.run import Run
+    from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
+    from zorki.recipe import Recipe
+    from zorki.registry import build, entries, find, tasks
+    from zorki.registry import entries as models
+
+_HOMES = {
+    "zorki.engine.api": ("train", "resume", "evaluate", "predict", "load"),
+    "zorki.engine.run": ("Run",),
+    "zorki.registry": ("build", "entries", "find", "models", "tasks"),
+    "zorki.recipe": ("Recipe",),
+    "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),
+    "zorki.errors": ("DataError", "RecipeError", "WeightsError", "ZorkiError"),
+}
+_WHERE = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "Metric",
+    "Model",
+    "Recipe",
+    "RecipeError",
+    "Results",
+    "Run",
+    "Task",
+    "WeightsError",
+    "ZorkiError",
+    "build",
+    "entries",
+    "evaluate",
+    "find",
+    "load",
+    "models",
+    "predict",
+    "resume",
+    "tasks",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'zorki' has no attribute {name!r}")
+    module = importlib.import_module(_WHERE[name])
+    value = getattr(module, "entries" if name == "models" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import batched, chain
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from zorki.data.sources import Source, VideoWriter, expand, frames
 
 from zorki.contracts import Model, Task
 from zorki.data.images import MAX_PIXELS, read_image, write_image
-from zorki.data.sources import Source, VideoWriter, expand, frames
 from zorki.engine import choices
 from zorki.engine.evaluate import channels_last, open_run
 from zorki.engine.run import Run
@@ -37,6 +36,7 @@ class Answer:
     width: int
     frame: int | None = None
     drawn: Path | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # the prediction with names of classes, in plain JSON
 
 
 def predict(
@@ -75,7 +75,7 @@ def predict(
         for (source, image), prediction in zip(
             batch, _answer(opened, [image for _, image in batch], device), strict=True
         ):
-            answer = Answer(source.name, prediction, *image.shape[-2:])
+            answer = Answer(source.name, prediction, *image.shape[-2:], facts=task.describe(prediction))
             if folder is not None:
                 answer.drawn = _free(folder / f"{Path(source.name).stem}.{_suffix(image)}", answers)
                 write_image(answer.drawn, task.draw(image, prediction))
@@ -105,7 +105,7 @@ def _read(
             return error
 
     with ThreadPoolExecutor(READERS) as pool:
-        groups = [list(group) for group in batched(sources, batch_size)]
+        groups = [list(group) for group in _batched(sources, batch_size)]
         waiting = [(group, [pool.submit(read, source) for source in group]) for group in groups[:2]]
         for place in range(len(groups)):
             group, futures = waiting.pop(0)
@@ -122,6 +122,13 @@ def _read(
                     batch.append((source, image))
             if batch:
                 yield batch
+
+
+def _batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    """Itertools' `batched`, which came with Python 3.12."""
+    iterator = iter(items)
+    while group := tuple(islice(iterator, size)):
+        yield group
 
 
 def _answer(runs: Sequence[Run], images: Sequence[Tensor], device: str) -> list[Any]:
@@ -159,10 +166,12 @@ def _video(
     try:
         if writer is not None:
             writer.__enter__()
-        for group in batched(chain([first], stream), batch_size):
+        for group in _batched(chain([first], stream), batch_size):
             images = [image for _, image in group]
             for (number, image), prediction in zip(group, _answer(runs, images, device), strict=True):
-                answers.append(Answer(source.name, prediction, *image.shape[-2:], frame=number, drawn=path))
+                answer = Answer(source.name, prediction, *image.shape[-2:], frame=number, drawn=path)
+                answer.facts = task.describe(prediction)
+                answers.append(answer)
                 if writer is not None:
                     writer.write(task.draw(image, prediction))
     except BaseException as error:
@@ -197,13 +206,12 @@ def _page(
         "class_names": task.class_names,
         "predictions": [
             {
-                **{
-                    name: value
-                    for name, value in dataclasses.asdict(dataclasses.replace(answer, prediction=None)).items()
-                    if name not in ("prediction", "drawn") and value is not None
-                },
+                "source": answer.source,
+                **({} if answer.frame is None else {"frame": answer.frame}),
+                "height": answer.height,
+                "width": answer.width,
                 "drawn": answer.drawn.relative_to(folder).as_posix() if answer.drawn else None,
-                **task.describe(answer.prediction),
+                **answer.facts,
             }
             for answer in answers
         ],

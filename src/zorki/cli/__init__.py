@@ -1,0 +1,89 @@
+"""The command line: one small file a verb, imported when it runs.
+
+`zorki --help` is answered from the table below, without importing anything heavy.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+VERBS = {
+    "demo": "See a network learn on built-in pictures, and open its report.",
+    "train": "Train a model on your pictures.",
+    "evaluate": "Judge runs on held-out pictures; several also as an ensemble.",
+    "predict": "Answer for files, folders, globs, URLs and videos.",
+    "show": "What a data set holds: format, counts, defects, and a sheet of pictures.",
+    "tasks": "The tasks and their models.",
+    "models": "Names of models, with parameters and published weights.",
+    "info": "A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.",
+}
+ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs one command line. Bad input ends with one message, exit code 2, and no traceback."""
+    given = list(sys.argv[1:] if words is None else words)
+    if not given or given[0] in ("--help", "-h", "help"):
+        print(_help())
+        return
+    if given[0] == "--version":
+        from importlib.metadata import version
+
+        print(version("zorki"))
+        return
+    sys.exit(_run(given))
+
+
+def _help() -> str:
+    width = max(map(len, VERBS)) + 2
+    lines = [f"  {verb:<{width}}{summary}" for verb, summary in VERBS.items()]
+    return "\n".join(
+        [
+            ABOUT,
+            "",
+            "Usage: zorki VERB ...",
+            "",
+            *lines,
+            "",
+            "`zorki VERB --help` tells more. First steps: zorki demo; then zorki train resnet18 YOUR_PICTURES/",
+        ]
+    )
+
+
+def _run(given: list[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from zorki.errors import ZorkiError
+
+    try:
+        _app()(given, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _tell(
+            f"{error} `zorki {given[0] if given[0] in VERBS else ''} --help` lists what there is.".replace("  ", " ")
+        )
+    except ZorkiError as error:
+        return _tell(str(error), INTERRUPTED if type(error).__name__ == "Interrupted" else BAD_INPUT)
+    except KeyboardInterrupt:
+        return _tell("stopped by Ctrl-C", INTERRUPTED)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _tell(message: str, code: int = BAD_INPUT) -> int:
+    sys.stdout.flush()
+    print(f"zorki: {message}", file=sys.stderr)
+    return code
+
+
+def _app() -> Any:
+    from cyclopts import App
+
+    app = App(name="zorki", help=ABOUT, version_flags=[])
+    for verb, summary in VERBS.items():
+        app.command(f"zorki.cli.{verb}:{verb}", name=verb, help=summary)
+    return app

@@ -1,0 +1,33 @@
+"""`zorki demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from zorki.errors import RecipeError, did_you_mean
+
+DEMOS = {"classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64})}
+
+
+def demo(
+    task: Annotated[str, Parameter(help="What to see; `zorki tasks` lists tasks.")] = "classification",
+    *,
+    epochs: Annotated[int | None, Parameter(help="Times through the pictures.")] = None,
+    out: Annotated[str, Parameter(help="Folder that holds the runs.")] = "runs",
+) -> None:
+    """See a network learn on built-in pictures, and open its report."""
+    if task not in DEMOS:
+        raise RecipeError(f"no demo for {task!r}.{did_you_mean(task, DEMOS)} There are: {', '.join(DEMOS)}")
+    from zorki.engine.train import train
+
+    model, data, settings = DEMOS[task]
+    chosen = {**settings, "out": out} | ({"epochs": epochs} if epochs is not None else {})
+    run = train(model, data, **chosen)
+    print()
+    print(f"A network has learnt. Open {run.report} in a browser. The same, by hand:")
+    words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if name != "out")
+    print(f"    zorki train {model} {data} {words}")
+    print("On your own pictures, in a folder for each class:")
+    print("    zorki train squeezenet1_1 YOUR_PICTURES/ --weights imagenet --freeze backbone")

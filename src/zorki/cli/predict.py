@@ -1,0 +1,39 @@
+"""`zorki predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from zorki.errors import RecipeError
+
+
+def predict(
+    run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
+    *sources: Annotated[str, Parameter(help="Files, folders, globs, URLs of pictures, videos.")],
+    out: Annotated[Path, Parameter(help="Folder for annotated pictures and predictions.json.")] = Path("predictions"),
+    weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
+    batch_size: Annotated[int, Parameter(help="Pictures a step.")] = 16,
+    device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
+    strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
+) -> None:
+    """Answer for files, folders, globs, URLs and videos.
+
+    zorki predict runs/lenet5-1 cat.jpg --out answers
+    zorki predict runs/lenet5-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
+    """
+    from zorki.engine.predict import predict as answer
+
+    if not sources:
+        raise RecipeError("expected at least one source, such as: zorki predict runs/lenet5-1 cat.jpg")
+    answers = answer([run], list(sources), out=out, weights=weights, batch_size=batch_size, device=device, strict=strict,
+                     say=print)  # fmt: skip
+    for one in answers[:20]:
+        frame = "" if one.frame is None else f" frame {one.frame}"
+        words = f"{one.facts['class_name']} {one.facts['score']:.0%}" if "score" in one.facts else str(one.facts)
+        print(f"{one.source}{frame}: {words}")
+    if len(answers) > 20:
+        print(f"... and {len(answers) - 20} more")
+    print(f"{len(answers)} answers in {out / 'predictions.json'}")

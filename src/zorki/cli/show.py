@@ -1,0 +1,95 @@
+"""`zorki show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+SHEET_SEED = 0
+
+
+def show(
+    data: Annotated[str, Parameter(help="Folder or file with your pictures, or scenes:COUNT@SIZE.")],
+    *,
+    task: Annotated[str, Parameter(help="What the data are for; `zorki tasks` lists tasks.")] = "classification",
+    format: Annotated[str | None, Parameter(help="Reader to use instead of the recognised one.")] = None,
+    out: Annotated[Path, Parameter(help="The sheet of pictures with their truth, PNG or JPEG.")] = Path("sheet.png"),
+    pictures: Annotated[int, Parameter(help="How many pictures on the sheet.")] = 40,
+    max_pixels: Annotated[int | None, Parameter(help="Refuse larger pictures; empty: 178 million.")] = None,
+    strict: Annotated[bool, Parameter(help="Stop at the first defect.", negative="")] = False,
+    json: Annotated[Path | None, Parameter(help="Write all of it to this file.")] = None,
+) -> None:
+    """What a data set holds: format, counts, defects, and a sheet of pictures."""
+    from zorki import registry
+    from zorki.data.images import write_image
+    from zorki.engine.survey import survey
+    from zorki.errors import RecipeError, did_you_mean
+    from zorki.files import write_json
+
+    known = registry.tasks()
+    if task not in known:
+        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
+    dataset = known[task].read(Path(data), format=format, max_pixels=max_pixels)
+    looked = survey(dataset, strict=strict)
+    asked = known[task](dataset.class_names)
+    tally = asked.tally(dataset)
+    print(f"{data}: read as {dataset.format}: {dataset.reason}")
+    print(f"splits: {dataset.split_reason}")
+    _print_counts(tally.get("classes", {}), looked.splits)
+    if looked.defects:
+        print(f"{len(looked.defects)} defects:")
+        for defect in looked.defects:
+            print(f"  {defect}")
+    else:
+        print("no defect found (files were looked at, not decoded)")
+    write_image(out, _sheet(asked, dataset, looked.splits, pictures))
+    print(f"sheet: {out}")
+    if json is not None:
+        write_json(json, {
+            "data": data,
+            "task": task,
+            "format": dataset.format,
+            "reason": dataset.reason,
+            "split_reason": dataset.split_reason,
+            "class_names": dataset.class_names,
+            "splits": {name: len(indices) for name, indices in looked.splits.items()},
+            **tally,
+            "defects": [str(defect) for defect in looked.defects],
+        })  # fmt: skip
+
+
+def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("class")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for name in next(iter(classes.values()), {}):
+        table.add_row(name, *[str(classes[split][name]) for split in splits])
+    table.add_section()
+    table.add_row("whole pictures", *[str(len(indices)) for indices in splits.values()])
+    Console(width=None if Console().is_terminal else 120).print(table)
+
+
+def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) -> Any:
+    """Pictures picked evenly over the data set, which gives every class its share where files are sorted by class."""
+    from zorki.draw.pictures import sheet
+    from zorki.errors import DataError
+
+    indices = sorted({index for members in splits.values() for index in members})
+    stride = max(1.0, len(indices) / max(1, count))
+    images, captions = [], []
+    for place in range(min(count, len(indices))):
+        try:
+            sample = dataset[indices[int(place * stride)]]
+        except DataError:
+            continue
+        images.append(sample.image)
+        captions.append(str(task.describe(sample.target).get("class_name", "")))
+    if not images:
+        raise DataError(f"{dataset.root}: none of the pictures looked at can be read")
+    return sheet(images, captions)

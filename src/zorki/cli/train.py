@@ -1,0 +1,53 @@
+"""`zorki train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zorki.cli.flags import Flags, read_recipe, said
+from zorki.errors import RecipeError
+
+
+def train(
+    model: Annotated[str | None, Parameter(help="Name of a model; `zorki models` lists them.")] = None,
+    data: Annotated[str | None, Parameter(help="Folder or file with your pictures, or scenes:COUNT@SIZE.")] = None,
+    *,
+    resume: Annotated[
+        Path | None, Parameter(help="Go on with the run in this folder, which was stopped or killed.")
+    ] = None,
+    recipe: Annotated[Path | None, Parameter(help="Take settings from this recipe.yaml; flags go before it.")] = None,
+    quiet: Annotated[bool, Parameter(help="Print nothing.", negative="")] = False,
+    flags: Annotated[Any, Parameter(name="*")] = Flags(),  # noqa: B008
+) -> None:
+    """Train a model on your pictures.
+
+    Empty settings are chosen for you, and every choice is printed. The run's folder (runs/MODEL-1, ...) holds the
+    recipe, the log, checkpoints, TensorBoard files and report.html.
+
+    zorki train lenet5 photos/ --epochs 5
+    zorki train resnet18 photos/ --weights imagenet --freeze backbone
+    zorki train --resume runs/lenet5-1
+    """
+    wished = said(flags)
+    if resume is not None:
+        if model is not None or wished or recipe is not None:
+            given = [*([model] if model is not None else []), *(f"--{name.replace('_', '-')}" for name in wished)]
+            raise RecipeError(
+                f"--resume goes on as the run began, and takes nothing else; leave out {', '.join(given)}"
+            )
+        from zorki.engine.train import resume as go_on
+
+        go_on(resume, quiet=quiet)
+        return
+    if model is None or data is None:
+        raise RecipeError("expected a model and data, such as: zorki train lenet5 photos/ (or --resume RUN)")
+    from zorki.engine.train import train as start
+
+    settings = {**(read_recipe(recipe) if recipe is not None else {}), **wished}
+    start(model, data, quiet=quiet, **settings)
+
+
+train.__annotations__["flags"] = Annotated[Flags, Parameter(name="*")]

@@ -1,0 +1,44 @@
+"""The same words in Python as on the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, get_type_hints
+
+from zorki.engine import train as _train
+from zorki.engine.evaluate import evaluate
+from zorki.engine.predict import predict
+from zorki.engine.run import load
+from zorki.recipe import Recipe
+
+resume = _train.resume
+
+
+def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with the recipe's fields in its signature, so that `help` and editors show them."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    hints = get_type_hints(Recipe)
+    plain = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = [
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default={} if f.default is dataclasses.MISSING else f.default,
+            annotation=hints[f.name],
+        )
+        for f in dataclasses.fields(Recipe)
+    ]
+    call.__signature__ = inspect.Signature([*plain, *fields])  # type: ignore[attr-defined]
+    return call
+
+
+train = _with_fields(_train.train)
+
+__all__ = ["evaluate", "load", "predict", "resume", "train"]
