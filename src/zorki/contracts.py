@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ T = TypeVar("T")  # target
 P = TypeVar("P")  # prediction
 
 
+@runtime_checkable
 class Preprocess(Protocol):
     """Original images to network inputs; a small picklable value that is saved with the weights."""
 
@@ -83,8 +84,8 @@ class Metric(ABC, Generic[P, T]):
     def reset(self) -> None: ...
 
     @abstractmethod
-    def merge(self, other: Self) -> None:
-        """Takes in what another process counted: afterwards both count as one."""
+    def merge(self, other: Any) -> None:
+        """Takes in what a metric of the same class counted in another process: afterwards both count as one."""
 
 
 class Model(nn.Module, ABC, Generic[O, T, P]):

@@ -137,10 +137,10 @@ class Recipe:
     rotate: float = _setting(
         0.0, "Augmentation", "Turn by up to so much either way.", unit="degrees", least=0, most=180
     )
-    crop: float = _setting(
-        1.0,
+    crop: float | None = _setting(
+        None,
         "Augmentation",
-        "Take a random part of at least this area; 1 takes all.",
+        "Take a random part of at least this area; 1 takes all, empty chooses.",
         unit="share of area",
         least=0.01,
         most=1,

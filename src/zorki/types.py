@@ -11,13 +11,14 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
 T = TypeVar("T")
+Own = TypeVar("Own", bound="Annotation")  # typing.Self, in a form that run-time shape checks understand
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ class Placement:
 class Annotation:
     """What is known, or answered, about one image."""
 
-    def place(self, placement: Placement) -> Self:
+    def place(self: Own, placement: Placement) -> Own:
         """The same annotation in network pixels; annotations without coordinates return themselves."""
         return self
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self: Own, device: torch.device | str) -> Own:
         """The same annotation with its tensors on `device`."""
         moved = {
             f.name: getattr(self, f.name).to(device)
@@ -60,7 +61,7 @@ class Annotation:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Self:
+    def from_json(cls: type[Own], values: dict[str, Any]) -> Own:
         """The inverse of `to_json`: lists become tensors of the field's kind and shape."""
         return cls(**{name: _revive(cls, name, value) for name, value in values.items()})
 
@@ -117,7 +118,7 @@ class Rows(Annotation):
     def __bool__(self) -> bool:
         raise TypeError(f"the truth of {type(self).__name__} is ambiguous: ask `len(...) > 0` or `is not None`")
 
-    def __getitem__(self, rows: Any) -> Self:
+    def __getitem__(self: Own, rows: Any) -> Own:
         """Rows by a slice, a mask or an index tensor, in every column together."""
         if isinstance(rows, int):
             rows = slice(rows, rows + 1) if rows != -1 else slice(-1, None)
@@ -153,7 +154,7 @@ class Boxes(Rows):
     identities: Int[Tensor, " N"] | None = None
     crowd: Bool[Tensor, " N"] | None = None
 
-    def place(self, placement: Placement) -> Self:
+    def place(self: Own, placement: Placement) -> Own:
         offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
         return dataclasses.replace(self, xyxy=self.xyxy * placement.scale + offset)
 
@@ -165,7 +166,7 @@ class Mask(Annotation):
     classes: Int[Tensor, "H W"]
     ignore: int = 255
 
-    def place(self, placement: Placement) -> Self:
+    def place(self: Own, placement: Placement) -> Own:
         height, width = round(placement.height * placement.scale), round(placement.width * placement.scale)
         pixels = self.classes[None, None].float()
         scaled = torch.nn.functional.interpolate(pixels, (height, width), mode="nearest-exact")
@@ -195,7 +196,7 @@ class Keypoints(Rows):
     labels: Int[Tensor, " N"] | None = None
     scores: Float[Tensor, " N"] | None = None
 
-    def place(self, placement: Placement) -> Self:
+    def place(self: Own, placement: Placement) -> Own:
         offset = self.points.new_tensor([placement.left, placement.top])
         return dataclasses.replace(self, points=self.points * placement.scale + offset)
 

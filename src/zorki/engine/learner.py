@@ -25,8 +25,6 @@ from zorki.errors import ZorkiError
 from zorki.recipe import Recipe
 from zorki.types import Batch
 
-EARLY_PEAK = 0.02  # a rise of the watched figure below this many parts in a million is chance of rounding
-
 
 class Interrupted(ZorkiError):
     """Training was stopped by Ctrl-C or a signal; everything is written and the run can go on."""
@@ -162,9 +160,7 @@ class Conductor(lightning.Callback):
         losses = {name: float(loss) for name, loss in pl_module.losses.items()}
         total = sum(losses.values())
         if not math.isfinite(total):
-            raise Diverged(
-                f"the loss is {total} at step {step}: training has run away. Lower --rate, or cut gradients with --clip 1."
-            )
+            raise Diverged(f"the loss is {total} at step {step}: training has run away. Lower --rate, or set --clip 1.")
         if self.first_loss is None:
             self.first_loss = total
         row = {

@@ -114,7 +114,7 @@ def _text(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
 
 
 def loggers(folder: Path, wandb: str | None) -> list[Any]:
-    """TensorBoard, and Weights & Biases where a project is named. Raises ZorkiError where the latter is not installed."""
+    """TensorBoard, and Weights & Biases where a project is named. Raises ZorkiError where that is not installed."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
     made: list[Any] = [TensorBoardLogger(save_dir=str(folder), name="", version="tensorboard")]

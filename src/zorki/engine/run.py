@@ -155,7 +155,7 @@ def new_folder(out: Path, model_name: str, name: str | None) -> Path:
                 (out / name).mkdir()
             except FileExistsError:
                 raise WeightsError(
-                    f"{out / name}: is there already; choose another --name, or go on with: zorki train --resume {out / name}"
+                    f"{out / name}: is there already; choose another --name, or: zorki train --resume {out / name}"
                 ) from None
             return out / name
         number = 1

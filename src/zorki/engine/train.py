@@ -125,7 +125,7 @@ def resume(folder: str | Path, *, quiet: bool = False, devices: int | None = Non
     train_indices = _train_indices(looked, recipe)
     if len(train_indices) != about["train_count"]:
         raise WeightsError(
-            f"{folder}: was trained on {about['train_count']} pictures, but {about['data']} holds {len(train_indices)} now; "
+            f"{folder}: began with {about['train_count']} pictures, but {about['data']} holds {len(train_indices)} now; "
             "put the data back as they were, or start anew"
         )
     task = entry.task(about["class_names"])
@@ -163,7 +163,7 @@ def _report_data(dataset: Dataset[Any], looked: Survey, say: Callable[[str], Non
 def _train_indices(looked: Survey, recipe: Recipe) -> list[int]:
     indices = looked.splits.get("train", [])
     if not indices:
-        raise DataError(f"nothing to train on: the split train has no picture that can be read ({list(looked.splits)})")
+        raise DataError(f"nothing to train on: no picture of the split train can be read ({list(looked.splits)})")
     if recipe.limit is not None and recipe.limit < len(indices):
         generator = torch.Generator().manual_seed(0)
         picked = torch.randperm(len(indices), generator=generator)[: recipe.limit].tolist()

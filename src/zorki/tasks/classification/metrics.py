@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -59,7 +59,7 @@ class ClassificationMetric(Metric[Label, Label]):
         for row, weight in enumerate((torch.ones_like(right), confidence.double(), right)):
             self.bins[row] += torch.bincount(index, weight, minlength=CALIBRATION_BINS)
 
-    def merge(self, other: Self) -> None:
+    def merge(self, other: ClassificationMetric) -> None:
         self.confusion += other.confusion
         self.top5 += other.top5
         self.log_loss += other.log_loss

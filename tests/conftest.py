@@ -1,0 +1,25 @@
+"""Shapes in annotations are checked in every test, by jaxtyping's import hook with beartype."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+from jaxtyping import install_import_hook
+
+# The command line is left out: its annotations are made for a parser of words.
+install_import_hook(
+    ["zorki.types", "zorki.contracts", "zorki.ops", "zorki.nn", "zorki.losses", "zorki.data", "zorki.draw", "zorki.tasks",
+     "zorki.engine"],
+    "beartype.beartype",
+)  # fmt: skip
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)

@@ -1,0 +1,80 @@
+"""A run that is killed and resumed goes on as if nothing had happened, to the last bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zorki.engine import logs
+from zorki.engine.train import resume, train
+
+SETTINGS = {
+    "epochs": 2, "batch_size": 16, "workers": 1, "log_every": 1, "checkpoint_steps": 5, "dropout": 0.3, "seed": 3,
+    "flip": 0.5, "mixup": 0.2, "average": 0.9, "out": "runs",
+}  # fmt: skip
+MODEL, DATA = "squeezenet1_1", "scenes:240@64"
+
+
+def flags(settings):
+    return [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def step_losses(folder):
+    return {row["step"]: row["loss"] for row in logs.read(folder / logs.STEPS)}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    out = tmp_path_factory.mktemp("unbroken")
+    return train(MODEL, DATA, quiet=True, **{**SETTINGS, "out": str(out)})
+
+
+@pytest.mark.parametrize("steps_before", [7, 13])
+def test_killed_within_an_epoch_and_resumed_gives_the_same_losses(unbroken, tmp_path, steps_before):
+    command = [sys.executable, "-m", "zorki", "train", MODEL, DATA, *flags({**SETTINGS, "out": str(tmp_path)})]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    folder = tmp_path / f"{MODEL}-1"
+    deadline = time.monotonic() + 120
+    while len(logs.read(folder / logs.STEPS)) < steps_before:
+        assert process.poll() is None, "ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(logs.read(folder / logs.STEPS))
+    run = resume(folder, quiet=True)
+    expected = step_losses(unbroken.folder)
+    assert len(expected) == 20
+    assert done < 20
+    assert step_losses(folder) == expected
+    assert run.results == unbroken.results
+
+
+def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(tmp_path):
+    settings = {**SETTINGS, "epochs": 50, "out": str(tmp_path), "workers": 0, "checkpoint_steps": 10_000}
+    command = [sys.executable, "-m", "zorki", "train", MODEL, DATA, *flags(settings)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    folder = tmp_path / f"{MODEL}-1"
+    deadline = time.monotonic() + 120
+    while len(logs.read(folder / logs.STEPS)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert f"zorki train --resume {folder}" in err
+    assert "Traceback" not in err
+    assert (folder / "last.ckpt").exists()
+    assert json.loads((folder / "run.json").read_text())["recipe"]["seed"] == 3
+    assert not list(Path(folder).glob("*.part"))
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(unbroken, tmp_path):
+    run = train(MODEL, DATA, quiet=True, **{**SETTINGS, "epochs": 1, "out": str(tmp_path)})
+    (run.folder / "last.ckpt").unlink()
+    again = resume(run.folder, quiet=True)
+    assert [row["step"] for row in logs.read(again.folder / logs.STEPS)] == list(range(1, 11))
