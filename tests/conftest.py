@@ -11,7 +11,7 @@ from jaxtyping import install_import_hook
 install_import_hook(
     ["zorki.types", "zorki.contracts", "zorki.ops", "zorki.nn", "zorki.losses", "zorki.data", "zorki.draw", "zorki.tasks",
      "zorki.engine"],
-    "beartype.beartype",
+    "shape_checking.check",
 )  # fmt: skip
 
 import pytest
