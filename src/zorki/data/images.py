@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import mmap
 import os
@@ -151,13 +152,18 @@ def _decode(picture: Image.Image, data: bytes) -> Tensor:
 def _jpeg_decoder() -> Callable[[bytes], Array] | None:
     """Torchvision's decoder, a third faster than Pillow and of the same pixels; None where it is not built in.
 
-    The operator is called directly, since the Python function around it is deprecated and warns on each picture.
+    Its library is loaded alone: to import torchvision takes seconds in every process, and the Python functions around
+    the operator are deprecated and warn on each picture.
     """
     try:
-        import torchvision.io  # noqa: F401  # loads the operator
-
+        package = importlib.util.find_spec("torchvision")
+        folders = (package.submodule_search_locations or []) if package else []
+        libraries = [str(path) for folder in folders for path in Path(folder).glob("image*.so")]
+        if not libraries:
+            return None
+        torch.ops.load_library(libraries[0])
         operator = torch.ops.image.decode_jpeg
-    except (ImportError, AttributeError, RuntimeError):
+    except (ImportError, AttributeError, OSError, RuntimeError):
         return None
 
     def decode(data: bytes) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from zorki.contracts import Dataset
 from zorki.data.formats.files import holds_picture, missing_root, no_pictures
@@ -19,6 +19,7 @@ LABELLED = ("csv", "idx", "folders")
 """Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
 
 
+@runtime_checkable
 class Format(Protocol):
     """What a format's module offers."""
 
@@ -62,8 +63,9 @@ def recognise(root: Path, format: str | None = None, allowed: Sequence[str] = LA
         if reason is not None:
             return name, reason
         tried.append(f"\n  {name}: {module.refusal(root)}; wanted {module.WANTED}")
-    nothing = f"\n{no_pictures(root)}" if root.is_dir() and not holds_picture(root) else ""
-    raise DataError(f"{root}: the format of the data was not recognised; tried{''.join(tried)}{nothing}")
+    if root.is_dir() and not holds_picture(root):
+        raise DataError(f"{no_pictures(root)}; tried{''.join(tried)}")
+    raise DataError(f"{root}: the format of the data was not recognised; tried{''.join(tried)}")
 
 
 def read(

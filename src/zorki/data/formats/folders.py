@@ -141,7 +141,8 @@ def _read_classes(root: Path, prefix: str, found: _Found) -> None:
 def _note_loose_pictures(folder: Path, found: _Found) -> None:
     loose = sum(is_picture(path.name) and is_visible(path.name) and path.is_file() for path in folder.iterdir())
     if loose:
-        found.defects.append(Defect(folder, f"{loose} pictures outside of any class folder were left out"))
+        what = "1 picture was" if loose == 1 else f"{loose} pictures were"
+        found.defects.append(Defect(folder, f"{what} left out: outside of any class folder"))
 
 
 def _note_other_folders(root: Path, splits: list[str], found: _Found) -> None:

@@ -13,9 +13,10 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
+from io import BufferedIOBase
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,6 +82,8 @@ class IdxPictures(Dataset[Label]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Sample[Label]:
+        if (defect := self.check(index)) is not None:
+            raise DataError(str(defect))
         which, place = self._locate(index)
         # A copy: what is done to the sample must not reach the data.
         image = torch.from_numpy(np.repeat(self.images[which][place][None], 3, axis=0))
@@ -98,7 +101,8 @@ class IdxPictures(Dataset[Label]):
         height, width = self.images[which][place].shape
         if height * width <= self.max_pixels:
             return None
-        return Defect(self.path(index), f"the picture is {width} x {height}; {self.max_pixels:,} pixels are allowed")
+        reason = f"the picture is {width} x {height}, and at most {self.max_pixels:,} pixels are allowed"
+        return Defect(self.path(index), reason)
 
     def _locate(self, index: int) -> tuple[int, int]:
         """The file and the number within it."""
@@ -180,7 +184,7 @@ def read_idx(path: Path, rank: int) -> Array:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
 
 
-def _read_array(path: Path, file: BinaryIO | gzip.GzipFile, rank: int) -> Array:
+def _read_array(path: Path, file: BufferedIOBase, rank: int) -> Array:
     header = file.read(4 + 4 * rank)
     wanted = bytes([0, 0, _UINT8, rank])
     if header[:4] != wanted:
