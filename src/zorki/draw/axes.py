@@ -6,26 +6,28 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+Real = int | float  # written out: to the type checker of the tests an int is no float
+
 
 @dataclass(frozen=True)
 class Axis:
     """Values from `low` to `high` on pixels from `start` to `end`; y axes start below, so `start` > `end` there."""
 
-    low: float
-    high: float
-    start: float
-    end: float
-    ticks: tuple[float, ...]
+    low: Real
+    high: Real
+    start: Real
+    end: Real
+    ticks: tuple[Real, ...]
     log: bool = False
 
-    def pixel(self, value: float) -> float:
+    def pixel(self, value: Real) -> Real:
         """Where a value lies, in pixels of the picture."""
         low, high = self.low, self.high
         if self.log:
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
-    def label(self, tick: float) -> str:
+    def label(self, tick: Real) -> str:
         """The tick as text, with the digits that tell neighbours apart."""
         if self.log or len(self.ticks) < 2:
             return f"{tick:g}"
@@ -35,7 +37,7 @@ class Axis:
         return f"{tick:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
 
-def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) -> tuple[float, ...]:
+def nice_ticks(low: Real, high: Real, count: int = 5, *, whole: bool = False) -> tuple[Real, ...]:
     """Multiples of 1, 2 or 5 times a power of ten that enclose [low, high]; about `count` steps.
 
     `whole` keeps them integers, for epochs. Equal ends are widened first.
@@ -56,7 +58,7 @@ def nice_ticks(low: float, high: float, count: int = 5, *, whole: bool = False) 
     return tuple(float(f"{index * step:.12g}") for index in range(first, last + 1))
 
 
-def log_ticks(low: float, high: float) -> tuple[float, ...]:
+def log_ticks(low: Real, high: Real) -> tuple[Real, ...]:
     """Powers of ten, with their 2- and 5-folds where the span is below three decades, that enclose [low, high] > 0."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high) + 1e-12)
     factors = (1, 2, 5) if last - first <= 3 else (1,)
@@ -67,7 +69,7 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(tick for tick in ticks if lowest <= tick <= above[0])
 
 
-def x_axis(values: Sequence[float], start: float, end: float) -> Axis:
+def x_axis(values: Sequence[Real], start: Real, end: Real) -> Axis:
     """An axis tight around the values; whole ticks where all values are whole; one value stands in the middle."""
     low, high = min(values), max(values)
     whole = all(float(value).is_integer() for value in values)
@@ -78,7 +80,7 @@ def x_axis(values: Sequence[float], start: float, end: float) -> Axis:
     return Axis(low, high, start, end, inside)
 
 
-def y_axis(values: Sequence[float], start: float, end: float, *, log: bool = False) -> Axis:
+def y_axis(values: Sequence[Real], start: Real, end: Real, *, log: bool = False) -> Axis:
     """An axis that ends on round ticks around the values."""
     ticks = log_ticks(min(values), max(values)) if log else nice_ticks(min(values), max(values))
     return Axis(ticks[0], ticks[-1], start, end, ticks, log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zorki.draw.axes import Axis
+from zorki.draw.axes import Axis, Real
 from zorki.draw.markup import element, escape, shorten
 from zorki.draw.palette import series_style
 
@@ -14,7 +14,7 @@ FONT = 13
 GRID = "stroke:var(--grid,#8884);stroke-width:1"
 
 
-def box(x: float, y: float, width: float, height: float) -> dict[str, object]:
+def box(x: Real, y: Real, width: Real, height: Real) -> dict[str, object]:
     """Attributes of a `<rect>`; sizes below 0 become 0, which SVG demands."""
     return {"x": float(x), "y": float(y), "width": float(max(0, width)), "height": float(max(0, height))}
 
@@ -36,7 +36,7 @@ def grid(horizontal: Axis, vertical: Axis, x_label: str, y_label: str, labelled:
     return "".join(parts)
 
 
-def vertical_grid(axis: Axis, top: float, bottom: float, label: str) -> str:
+def vertical_grid(axis: Axis, top: Real, bottom: Real, label: str) -> str:
     """Vertical lines from `top` to `bottom` at the ticks of a horizontal axis, and its labels below."""
     parts = []
     for tick in axis.ticks:
@@ -48,7 +48,7 @@ def vertical_grid(axis: Axis, top: float, bottom: float, label: str) -> str:
     return "".join(parts)
 
 
-def frame(top: float, bottom: float) -> str:
+def frame(top: Real, bottom: Real) -> str:
     """The outline of an empty plot."""
     style = "fill:none;" + GRID
     return element("rect", box(LEFT, top, WIDTH - RIGHT - LEFT, bottom - top) | {"style": style})
@@ -74,7 +74,7 @@ def legend(entries: Sequence[tuple[str, int, str, bool]]) -> tuple[str, int]:
 
 
 def write(
-    x: float, y: float, text: str, anchor: str = "start", *, muted: bool = False, hover: str = "", size: int = FONT
+    x: Real, y: Real, text: str, anchor: str = "start", *, muted: bool = False, hover: str = "", size: int = FONT
 ) -> str:
     """A `<text>` in the page's ink; `hover` is shown on hover where it says more than the text."""
     attributes: dict[str, object] = {"x": float(x), "y": float(y), "text-anchor": anchor, "font-size": size}
@@ -85,7 +85,7 @@ def write(
     return element("text", attributes, title + escape(text))
 
 
-def svg(title: str, height: float, *parts: str) -> str:
+def svg(title: str, height: Real, *parts: str) -> str:
     """The figure: as wide as all are, `height` high, with its title above."""
     attributes = {"viewBox": f"0 0 {WIDTH} {height:g}", "role": "img", "class": "figure", "aria-label": title}
     heading = {"x": 4, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
-from zorki.draw.axes import Axis, nice_ticks, x_axis, y_axis
+from zorki.draw.axes import Axis, Real, nice_ticks, x_axis, y_axis
 from zorki.draw.canvas import BELOW, HEIGHT, LEFT, RIGHT, WIDTH, box, frame, grid, legend, svg, vertical_grid, write
 from zorki.draw.heat import confusion as confusion
 from zorki.draw.markup import element, escape, number, numbers, shorten
@@ -18,7 +18,7 @@ from zorki.draw.palette import series_style
 
 __all__ = ["bars", "confusion", "curves", "reliability"]
 
-Point = tuple[float, float]
+Point = tuple[Real, Real]
 
 _SPLITS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
 _DASHES = ("5 4", "", "2 3")  # training is dashed, validation full, test dotted
@@ -33,7 +33,7 @@ def curves(
     x_label: str = "epoch",
     y_label: str = "",
     log_y: bool = False,
-    best: float | None = None,
+    best: Real | None = None,
 ) -> str:
     """Lines through (x, y) points, one a series, with grid, legend and each point's values on hover.
 
@@ -61,7 +61,7 @@ def curves(
 
 
 def bars(
-    groups: Mapping[str, Mapping[str, float | None]], *, title: str, x_label: str = "", maximum: float | None = None
+    groups: Mapping[str, Mapping[str, Real | None]], *, title: str, x_label: str = "", maximum: Real | None = None
 ) -> str:
     """Horizontal bars: for each label one bar a group, such as {"train": {"cat": 500}, "val": {"cat": 60}}.
 
@@ -98,12 +98,12 @@ def bars(
 
 
 def reliability(
-    confidence: Sequence[float | None],
-    accuracy: Sequence[float | None],
+    confidence: Sequence[Real | None],
+    accuracy: Sequence[Real | None],
     counts: Sequence[int],
     *,
     title: str = "Calibration",
-    error: float | None = None,
+    error: Real | None = None,
 ) -> str:
     """The reliability diagram (Guo et al., 2017, section 2): accuracy over confidence in equally wide bins.
 
@@ -136,13 +136,13 @@ def reliability(
 
 
 def _bin(
-    x: float,
-    width: float,
-    values: tuple[float | None, float | None, int],
+    x: Real,
+    width: Real,
+    values: tuple[Real | None, Real | None, int],
     most: int,
     upward: Axis,
-    strip_top: float,
-    strip: float,
+    strip_top: Real,
+    strip: Real,
 ) -> str:
     sure, right, count = values
     tall = strip * count / most if most else 0.0
@@ -157,20 +157,20 @@ def _bin(
     return element("g", {}, element("title", {}, escape(text)), *parts)
 
 
-def _span(x: float, width: float, low: float, high: float, upward: Axis) -> dict[str, object]:
+def _span(x: Real, width: Real, low: Real, high: Real, upward: Axis) -> dict[str, object]:
     return box(x + 1, upward.pixel(high), width - 2, upward.pixel(low) - upward.pixel(high))
 
 
-def _bar(axis: Axis, y: float, thick: float, value: float | None, text: str, index: int, name: str) -> str:
+def _bar(axis: Axis, y: Real, thick: Real, value: Real | None, text: str, index: int, name: str) -> str:
     known = _known(value)
-    end = axis.pixel(min(float(value), axis.high)) if known else axis.start
+    end = axis.pixel(min(float(value), axis.high)) if value is not None and known else axis.start
     hover = element("title", {}, escape(f"{name}: {text}"))
     attributes = box(axis.start, y, end - axis.start, thick) | {"rx": 2, "style": f"fill:{series_style(index)}"}
     label = write(end + 6, y + thick / 2 + 4, text, muted=True, size=11)
     return (element("rect", attributes, hover) if known else "") + label
 
 
-def _known(value: float | None) -> TypeGuard[float]:
+def _known(value: Real | None) -> TypeGuard[Real]:
     return value is not None and math.isfinite(value)
 
 
@@ -241,7 +241,7 @@ def _line(
     return element("g", {}, *parts) if parts else ""
 
 
-def _best(x: float, value: float, top: float, bottom: float) -> str:
+def _best(x: Real, value: Real, top: Real, bottom: Real) -> str:
     line = {"x1": x, "x2": x, "y1": float(top), "y2": float(bottom), "stroke-dasharray": "3 3"}
     # Above the plot, where no curve can cross it, and turned inwards near the edges.
     anchor = "end" if x > WIDTH - RIGHT - 40 else "start" if x < LEFT + 40 else "middle"

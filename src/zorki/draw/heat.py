@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from zorki.draw.axes import Real
 from zorki.draw.markup import element, escape, number, shorten
 
 MOST_CLASSES = 100  # beyond this neither names nor cells can be told apart
@@ -13,7 +14,7 @@ _RIGHT = "var(--right,#007e8a)"
 _WRONG = "var(--wrong,#c8500a)"
 
 
-def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, title: str = "") -> str:
+def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, title: str = "") -> str:
     """Truth by row, prediction by column; cells coloured by their share of the row, right teal and wrong vermilion.
 
     `matrix[i][j]` counts pictures of class i taken for class j. The colour's strength grows with the root of
@@ -59,7 +60,7 @@ def confusion(matrix: Sequence[Sequence[float]], class_names: Sequence[str], *, 
     return element("svg", attributes, text, element("rect", frame), *parts, _scale(left, top + side + 18))
 
 
-def _worst(matrix: Sequence[Sequence[float]]) -> list[int]:
+def _worst(matrix: Sequence[Sequence[Real]]) -> list[int]:
     """The classes with the most mistakes, as truth or as answer, in their old order."""
     size = range(len(matrix))
     answered = [sum(matrix[row][column] for row in size) for column in size]
@@ -67,12 +68,12 @@ def _worst(matrix: Sequence[Sequence[float]]) -> list[int]:
     return sorted(sorted(size, key=lambda index: -mistakes[index])[:MOST_CLASSES])
 
 
-def _words(truth: str, answer: str, count: float, total: float, right: bool) -> str:
+def _words(truth: str, answer: str, count: Real, total: Real, right: bool) -> str:
     share = f"{number(count)} of {number(total if isinstance(count, float) else int(total))} ({count / total:.1%})"
     return f"{truth} recognised: {share}" if right else f"{truth} taken for {answer}: {share}"
 
 
-def _cell(place: tuple[float, float, float], count: float, share: float, right: bool, words: str, classes: int) -> str:
+def _cell(place: tuple[Real, Real, Real], count: Real, share: Real, right: bool, words: str, classes: int) -> str:
     x, y, side = place
     strength = _strength(share)
     style = f"fill:{_RIGHT if right else _WRONG};fill-opacity:{strength:.3f}"
@@ -88,19 +89,19 @@ def _cell(place: tuple[float, float, float], count: float, share: float, right: 
     return "".join(parts)
 
 
-def _strength(share: float) -> float:
+def _strength(share: Real) -> Real:
     """Opacity of a cell: the root of its share, from a tenth up, below which a dark page swallows it."""
     return 0.1 + 0.9 * math.sqrt(share)
 
 
-def _compact(count: float) -> str:
+def _compact(count: Real) -> str:
     if count >= 1e6:
         return f"{count / 1e6:.3g}M"
     return f"{count / 1e3:.3g}k" if count >= 1e4 else f"{count:.4g}"
 
 
 def _names(
-    shown: Sequence[int], full: Sequence[str], short: Sequence[str], cell: float, font: float, left: float, top: float
+    shown: Sequence[int], full: Sequence[str], short: Sequence[str], cell: Real, font: Real, left: Real, top: Real
 ) -> str:
     parts = []
     for place, (index, name) in enumerate(zip(shown, short, strict=True)):
@@ -117,7 +118,7 @@ def _names(
     return "".join(parts)
 
 
-def _axis_titles(left: float, top: float, side: float, above: float) -> str:
+def _axis_titles(left: Real, top: Real, side: Real, above: Real) -> str:
     look = {"font-size": 13, "fill": "currentColor", "opacity": ".72", "text-anchor": "middle"}
     middle = top + side / 2
     across = element("text", {"x": left + side / 2, "y": above} | look, "prediction")
@@ -125,7 +126,7 @@ def _axis_titles(left: float, top: float, side: float, above: float) -> str:
     return across + element("text", turned | look, "truth")
 
 
-def _scale(left: float, top: float) -> str:
+def _scale(left: Real, top: Real) -> str:
     """Swatches of both hues: the root is not to be guessed."""
     parts = [element("text", {"x": left, "y": top + 12, "font-size": 11, "fill": "currentColor"}, "share of the row")]
     for place, share in enumerate((0.01, 0.05, 0.2, 0.5, 1.0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -88,7 +89,8 @@ def write_page(path: Path, html: str) -> None:
         part.write_bytes(html.encode("utf-8", errors="replace"))
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder itself may not be there
+            part.unlink()
         reason = error.strerror or error
         raise ZorkiError(f"{path}: the report cannot be written: {reason}; free the disk or choose another") from error
 

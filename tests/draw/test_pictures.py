@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zorki.draw.palette import RIGHT, WRONG
+from zorki.draw.pictures import boxes, caption, colour, enlarge, sheet, to_image, to_tensor
+
+TEAL = tuple(bytes.fromhex(RIGHT[1:]))
+VERMILION = tuple(bytes.fromhex(WRONG[1:]))
+
+
+def plain(height: int, width: int, shade: int = 90) -> torch.Tensor:
+    return torch.full((3, height, width), shade, dtype=torch.uint8)
+
+
+def pixel(picture: torch.Tensor, row: int, column: int) -> tuple[int, ...]:
+    return tuple(picture[:, row, column].tolist())
+
+
+def test_tensor_and_image_are_the_same_picture() -> None:
+    picture = torch.arange(3 * 5 * 7, dtype=torch.uint8).reshape(3, 5, 7)
+    assert torch.equal(to_tensor(to_image(picture)), picture)
+    assert to_tensor(to_image(picture).convert("L")).shape == (3, 5, 7)
+
+
+def test_small_pictures_are_enlarged_by_whole_factors() -> None:
+    picture = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
+    large = enlarge(picture, 160)
+    assert large.shape == (3, 168, 168)  # six times
+    assert torch.equal(large[:, ::6, ::6], picture)
+    assert torch.equal(large[:, 5::6, 5::6], picture)
+    assert enlarge(plain(10, 200), 160).shape == (3, 10, 200)
+
+
+@pytest.mark.parametrize(("good", "ink"), [(True, TEAL), (False, VERMILION), (None, (120, 128, 138))])
+def test_caption_stands_under_the_untouched_picture(good: bool | None, ink: tuple[int, ...]) -> None:
+    picture = torch.randint(0, 256, (3, 40, 200), dtype=torch.uint8)
+    before = picture.clone()
+    done = caption(picture, "a cat in a hat", good)
+    assert torch.equal(picture, before)
+    assert torch.equal(done[:, :40], picture)
+    assert pixel(done, done.shape[1] - 1, 199) == ink
+    strip = done[:, 40:]
+    assert int((strip > 230).all(dim=0).sum()) > 20  # white letters
+
+
+def test_caption_grows_to_three_lines_and_no_further() -> None:
+    heights = [caption(plain(10, 200), "word " * count).shape[1] for count in (1, 10, 30, 300)]
+    assert heights[0] < heights[1] < heights[2] == heights[3]
+    assert torch.equal(caption(plain(10, 200), " \n"), plain(10, 200))
+
+
+@pytest.mark.parametrize("text", ["Кошка", "très bien", "猫", "\udcff\x00\n\t", "x" * 500, "🐈 cat"])
+def test_any_text_can_be_written(text: str) -> None:
+    assert caption(plain(28, 28), text, True).shape[2] == 168
+    assert sheet([plain(28, 28)], [text], marks=[False]).dtype == torch.uint8
+    assert boxes(plain(60, 60), torch.tensor([[5.0, 5.0, 40.0, 40.0]]), [text]).shape == (3, 60, 60)
+
+
+def test_sheet_has_equal_cells_with_frames_by_mark() -> None:
+    images = [plain(28, 28, 10), plain(300, 100, 20), plain(64, 256, 30)]
+    done = sheet(images, ["a", "a caption that is much too long for its cell", ""], marks=[True, False, None], cell=120)
+    # Two columns and rows; gap 10, frame 3, caption strip 20.
+    assert done.shape == (3, 2 * (120 + 6 + 20 + 10) + 10, 2 * (120 + 6 + 10) + 10)
+    assert pixel(done, 10, 10) == TEAL
+    assert pixel(done, 10, 146) == VERMILION
+    assert pixel(done, 166, 10) == (208, 212, 218)
+    # 28 pixels go four times into 120: the picture spans 112, centred.
+    assert pixel(done, 13 + 4, 13 + 4) == (10, 10, 10)
+    assert pixel(done, 13 + 3, 13 + 3) == (236, 238, 241)
+    assert pixel(done, 13 + 60, 146 + 3 + 60) == (20, 20, 20)
+    assert pixel(done, 13 + 60, 146 + 3 + 10) == (236, 238, 241)  # 300 x 100 becomes 120 x 40
+
+
+def test_long_captions_stay_in_their_cell() -> None:
+    done = sheet([plain(28, 28), plain(28, 28)], ["w" * 300, ""], columns=2, cell=120)
+    strip, paper = done[:, 139:], torch.tensor([250, 250, 251], dtype=torch.uint8)[:, None]
+    written = (strip != paper[:, None]).any(dim=0).any(dim=0)
+    assert written[10:136].any()
+    assert not written[136:].any()
+
+
+def test_sheet_of_nothing_and_wrong_lengths() -> None:
+    assert sheet([]).shape[0] == 3
+    with pytest.raises(ValueError, match="lengths differ"):
+        sheet([plain(8, 8)], ["a", "b"])
+    with pytest.raises(ValueError, match="lengths differ"):
+        sheet([plain(8, 8)], marks=[True, None])
+    with pytest.raises(ValueError, match="at least 1"):
+        sheet([plain(8, 8)], cell=0)
+    with pytest.raises(ValueError, match="at least 1"):
+        sheet([plain(8, 8)], columns=0)
+
+
+def test_more_columns_than_pictures_leave_no_room() -> None:
+    assert sheet([plain(8, 8)], columns=5).shape == sheet([plain(8, 8)], columns=1).shape
+
+
+def test_box_covers_its_pixels() -> None:
+    picture = plain(20, 30, 0)
+    done = boxes(picture, torch.tensor([[4.0, 5.0, 10.0, 9.0]]), colours=[(255, 0, 0)])
+    drawn = (done[0] == 255).nonzero()
+    # [4, 10) x [5, 9): columns 4..9, rows 5..8; the outline of 6 x 4 has 16 pixels.
+    assert drawn.min(dim=0).values.tolist() == [5, 4]
+    assert drawn.max(dim=0).values.tolist() == [8, 9]
+    assert len(drawn) == 16
+    assert not picture.any()
+
+
+def test_boxes_that_leave_the_picture_or_are_empty() -> None:
+    odd = torch.tensor([[-50.0, -50.0, 500.0, 500.0], [5.0, 5.0, 5.0, 5.0], [9.0, 9.0, 2.0, 2.0]])
+    assert boxes(plain(20, 30), odd, ["a", "b", "c"]).shape == (3, 20, 30)
+    nothing = torch.tensor([[float("nan"), 0.0, 5.0, 5.0]])
+    assert torch.equal(boxes(plain(20, 30), nothing), plain(20, 30))
+    assert torch.equal(boxes(plain(20, 30), torch.zeros(0, 4)), plain(20, 30))
+    with pytest.raises(ValueError, match="lengths differ"):
+        boxes(plain(20, 30), torch.zeros(1, 4), [])
+
+
+def test_forty_colours_differ_and_stay() -> None:
+    colours = [colour(index) for index in range(40)]
+    assert len(set(colours)) == 40
+    assert colour(40) == colour(0) == (0, 114, 178)
+    assert colour(1) == (213, 94, 0)
+    assert colour(-1) == colour(39)
+
+
+def test_first_colours_differ_to_the_colour_blind() -> None:
+    # Full deuteranopia and protanopia after Vienot, Brettel and Mollon (1999), on linear light.
+    eyes = {
+        "deutan": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+        "protan": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+    }
+    light = (torch.tensor([colour(index) for index in range(6)]) / 255) ** 2.2
+    for matrix in eyes.values():
+        seen = (light @ torch.tensor(matrix).T).clamp(0, 1) ** (1 / 2.2)
+        distance = torch.cdist(seen, seen) + torch.eye(6)
+        assert distance.min() > 0.09

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from zorki.contracts import Section
+from zorki.draw import figures, report
+from zorki.draw.blocks import encode
+from zorki.errors import ZorkiError
+
+HOSTILE = "<script>alert('&\"')</script>\x00\udcff"
+EMPTY = {"meta", "img", "br", "line", "rect", "circle", "path", "text"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attributes}))
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        assert tag in EMPTY, f"<{tag}/> is no empty element of HTML"
+        self.tags.append((tag, {name: value or "" for name, value in attributes}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data)
+
+    def all(self, name: str) -> list[dict[str, str]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+def picture(height: int, width: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
+
+
+def full_page() -> str:
+    points = [(1.0, 1.0), (2.0, float("nan")), (3.0, 0.5)]
+    sections = [
+        Section(HOSTILE, report.table([{"class": HOSTILE, "F1": 0.5}], caption=HOSTILE), HOSTILE),
+        Section("Curves", report.columns(report.figure(figures.curves({HOSTILE: points}, title=HOSTILE), HOSTILE))),
+        Section("Matrix", report.figure(figures.confusion([[3]], [HOSTILE]))),
+        Section("Pictures", report.picture_grid([report.Thumbnail(picture(28, 28), HOSTILE, False)])),
+        Section("Recipe", report.definition_list({HOSTILE: HOSTILE, "lr": 0.1}, {HOSTILE: HOSTILE})),
+        Section("Text", report.preformatted(HOSTILE) + report.notice(HOSTILE)),
+    ]
+    return report.page(HOSTILE, sections, subtitle=HOSTILE, facts={HOSTILE: HOSTILE})
+
+
+def test_page_is_well_formed_and_hostile_text_is_text() -> None:
+    html = full_page()
+    page = Page(html)
+    assert len(page.all("script")) == 1
+    assert "alert" not in html[html.index("<script>") :]
+    assert "".join(page.text).count("<script>alert") >= 14
+    assert html.encode("utf-8")
+
+
+def test_page_asks_the_network_for_nothing() -> None:
+    html = full_page()
+    assert "http://" not in html
+    assert "https://" not in html
+    assert not re.search(r"@import|url\(|//[a-z]", html)
+    page = Page(html)
+    assert not page.all("link")
+    assert not any("src" in attributes for tag, attributes in page.tags if tag != "img")
+    assert all(attributes["src"].startswith("data:image/") for attributes in page.all("img"))
+    assert all(attributes["href"].startswith("#") for _, attributes in page.tags if "href" in attributes)
+    policy = next(meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+
+
+def test_contents_lead_to_their_sections() -> None:
+    page = Page(report.page("Run", [Section("One", "<p>1</p>"), Section("One", "<p>2</p>", "note")]))
+    targets = [link["href"].removeprefix("#") for link in page.all("a")]
+    assert targets == [section["id"] for section in page.all("section")]
+    assert len(set(targets)) == 2
+    identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    assert all(section["aria-labelledby"] in identifiers for section in page.all("section"))
+
+
+def test_page_of_nothing() -> None:
+    page = Page(report.page("Run", []))
+    assert page.all("h1")
+    assert not page.all("nav")
+    assert not page.all("dl")
+
+
+def test_facts_are_tiles_in_order() -> None:
+    page = Page(report.page("Run", [], facts={"top-1": "87 %", "time": "3 s"}))
+    text = "".join(page.text)
+    assert text.index("top-1") < text.index("87 %") < text.index("time") < text.index("3 s")
+
+
+def test_table_aligns_numbers_and_keeps_columns_in_order() -> None:
+    html = report.table([{"class": "cat", "n": 1200, "f": 0.5}, {"class": "dog", "f": float("nan"), "late": True}])
+    page = Page(html)
+    assert [head["class"] for head in page.all("th")] == ["left", "right", "right", "left"]
+    cells = re.findall(r"<td class=\"(\w+)\"(?: data-sort=\"([^\"]*)\")?>([^<]*)</td>", html)
+    assert cells == [
+        ("left", "", "cat"), ("right", "1200", "1,200"), ("right", "0.5", "0.5000"), ("left", "", "–"),
+        ("left", "", "dog"), ("right", "", "–"), ("right", "", "–"), ("left", "", "yes"),
+    ]  # fmt: skip
+
+
+def test_table_with_chosen_columns_and_alignment() -> None:
+    html = report.table([{"a": 1, "b": 2, "c": "x"}], columns=["c", "a"], align={"a": "center"})
+    assert [head["class"] for head in Page(html).all("th")] == ["left", "center"]
+    assert ">2<" not in html
+
+
+def test_empty_table_and_no_pictures_say_so() -> None:
+    assert "Defects: nothing to show." in report.table([], caption="Defects")
+    assert "No pictures." in report.picture_grid([])
+
+
+def test_recipe_marks_what_was_chosen() -> None:
+    html = report.definition_list({"lr": 0.1, "ema": None, "flip": True, "crop": [0.8, 1.0]}, {"lr": "for 128 a batch"})
+    Page(html)
+    assert html.count("chosen</span>") == 1
+    assert "<code>0.1</code>" in html
+    assert "<code>–</code>" in html
+    assert "<code>yes</code>" in html
+    assert "<code>0.8, 1</code>" in html
+    with pytest.raises(ValueError, match="notes without an entry"):
+        report.definition_list({"lr": 1}, {"lrr": "why"})
+
+
+def decode(address: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1])))
+
+
+def test_small_pictures_stay_exact_and_photos_shrink() -> None:
+    small = picture(28, 63)
+    assert encode(small).startswith("data:image/png")
+    assert decode(encode(small)).size == (63, 28)
+    assert decode(encode(small)).getpixel((62, 27)) == tuple(small[:, 27, 62].tolist())
+    flat = torch.full((3, 300, 600), 77, dtype=torch.uint8)
+    assert encode(flat).startswith("data:image/jpeg")
+    assert decode(encode(flat)).size == (224, 112)
+    assert decode(encode(torch.full((3, 64, 100), 77, dtype=torch.uint8))).size == (100, 64)
+    assert decode(encode(torch.full((3, 2000, 1), 77, dtype=torch.uint8))).size == (1, 224)
+
+
+def test_sixty_pictures_of_noise_fit_into_a_mail() -> None:
+    # Noise is the worst that JPEG can meet; photos need a third of this.
+    item = report.Thumbnail(picture(480, 480), "noise", True)
+    assert 60 * len(report.picture_grid([item])) < 1_500_000
+
+
+def test_grid_has_alternative_texts_and_marks() -> None:
+    items = [
+        report.Thumbnail(picture(8, 8), "cat\ntaken for dog", False, alt="a cat"),
+        report.Thumbnail(picture(8, 8), "cat", True),
+        report.Thumbnail(picture(8, 8), ""),
+    ]
+    html = report.picture_grid(items)
+    page = Page(html)
+    assert [image["alt"] for image in page.all("img")] == ["a cat", "cat", "picture"]
+    assert [tile["class"] for tile in page.all("figure")] == ["tile wrong", "tile right", "tile"]
+    assert html.index("✗") < html.index("✓")
+    assert "cat<br/>taken for dog" in html
+
+
+def test_page_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "runs" / "report.html"
+    report.write_page(path, "old ü")
+    assert path.read_text(encoding="utf-8") == "old ü"
+
+    def full(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ZorkiError, match=r"report\.html: the report cannot be written: No space left"):
+        report.write_page(path, "new")
+    assert path.read_text(encoding="utf-8") == "old ü"
+    assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
+
+
+def test_page_cannot_be_written_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ZorkiError, match="cannot be written"):
+        report.write_page(tmp_path / "file" / "report.html", "x")
+
+
+def contrast(ink: str, paper: str) -> float:
+    """WCAG 2.1's contrast ratio of two colours."""
+
+    def luminance(code: str) -> float:
+        digits = code.lstrip("#")
+        digits = "".join(2 * digit for digit in digits) if len(digits) == 3 else digits
+        linear = [
+            part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+            for part in (value / 255 for value in bytes.fromhex(digits))
+        ]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(ink), luminance(paper)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1])
+def test_colours_of_text_have_contrast(scheme: int) -> None:
+    css = re.search(r"<style>(.*)</style>", report.page("Run", []), re.S)
+    assert css is not None
+    block = re.findall(r":root\s*\{([^}]*--paper[^}]*)\}", css[1])[scheme]
+    colours = dict(re.findall(r"--([\w-]+):\s*(#\w+)", block))
+    for paper in ("paper", "card", "shade"):
+        for ink in ("ink", "muted", "accent", "right-ink", "wrong-ink"):
+            assert contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper)
+    for paper in ("note", "warning", "error", "code"):
+        assert contrast(colours["ink"], colours[paper]) >= 4.5, paper
