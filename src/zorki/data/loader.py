@@ -34,10 +34,11 @@ class Loader(Generic[T]):
     `load_state_dict` on (0 at first). `state_dict` counts the batches that were yielded, not those made ahead.
     Lightning's Trainer finds `sampler.set_epoch`, `state_dict` and `load_state_dict` and calls them.
 
-    Training (`shuffle` or `weights`): each process takes its share of every batch, shares are filled up to equal
-    lengths with samples of the epoch's beginning, and a batch of which no sample can be read is made of the next
-    readable batch's samples, since processes that step together must all step. Evaluation: no sample is repeated or
-    lost, so processes may differ by one in their number of batches, and an unreadable batch is passed over.
+    Training (`shuffle` or `weights`): each process takes its share of every batch; shares of the last one are filled
+    up to equal lengths with samples of the epoch's beginning, and a batch of which no sample can be read is made of
+    the next readable batch's samples, since processes that step together must all step.
+    Evaluation: no sample is repeated or lost, so processes may differ by one in their number of batches, and a batch
+    of which no sample can be read is passed over; its defects come with the next.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class Loader(Generic[T]):
             world: how many processes there are.
 
         Raises:
-            RecipeError: a number is out of its range, or weights do not belong to the indices.
+            RecipeError: a number is out of its range, weights do not belong to the indices, or a batch for training
+                cannot be shared evenly.
         """
         if not 0 <= rank < world:
             raise RecipeError(f"rank must lie in 0..{world - 1} for {world} processes, but is {rank}")
@@ -81,12 +83,17 @@ class Loader(Generic[T]):
                 f"expected a batch_size of at least {world} (one picture a process), workers of at least 0 and a "
                 f"prefetch of at least 1, but was given {batch_size}, {workers} and {prefetch}"
             )
+        self._training = shuffle or weights is not None
+        if self._training and batch_size % world:
+            raise RecipeError(
+                f"a batch of {batch_size} pictures cannot be shared evenly by {world} processes; "
+                f"take {batch_size // world * world} or {(batch_size // world + 1) * world}"
+            )
         self.pipeline = pipeline
         self.batch_size = batch_size
         self._indices = torch.as_tensor(indices, dtype=torch.int64)
         self._cumulated = None if weights is None else _cumulate(weights, len(indices))
         self._shuffle = shuffle
-        self._training = shuffle or weights is not None
         self._rank, self._world = rank, world
         self._drop_last = drop_last
         self._workers = workers

@@ -10,16 +10,16 @@ import hashlib
 import io
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset, Preprocess
+from zorki.contracts import Dataset
 from zorki.errors import DataError
-from zorki.types import Batch, Defect, Sample
+from zorki.types import Batch, Defect, Placement, Sample
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Pipeline(Generic[T]):
     """
 
     dataset: Dataset[T]
-    preprocess: Preprocess
+    preprocess: Callable[[Sequence[Tensor]], tuple[Tensor, list[Placement]]]  # contracts.Preprocess
     augment: Callable[[Sample[T], torch.Generator], Sample[T]] | None = None
     mix: Callable[[Batch[T], torch.Generator], Batch[T]] | None = None
     seed: int = 0

@@ -17,7 +17,6 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.contracts import Preprocess
 from zorki.errors import RecipeError, did_you_mean
 from zorki.types import Placement
 
@@ -138,7 +137,7 @@ class Letterbox:
 _KINDS = {kind.__name__: kind for kind in (Fit, Pad, Letterbox)}
 
 
-def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
+def preprocess_from_json(values: dict[str, Any]) -> Fit | Pad | Letterbox:
     """The inverse of `to_json`. Raises RecipeError where the kind or a field is unknown.
 
     >>> preprocess_from_json(Fit(224, 0.875).to_json())
