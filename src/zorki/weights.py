@@ -131,7 +131,7 @@ def load_into(model: nn.Module, weights: Weights, rename: Callable[[str], str] |
     fitting = {
         name: weights.tensors[theirs[name]]
         for name, value in own.items()
-        if name in theirs and weights.tensors[theirs[name]].shape == value.shape
+        if name in theirs and _fits(model, name, value, weights.tensors[theirs[name]])
     }
     # A tied tensor has several names in the network and often one in the file: filled by one, it is filled for all.
     filled = {id(own[name]) for name in fitting}
@@ -288,6 +288,18 @@ def _without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     if rest and all(name.startswith("module.") for name in rest):
         return {name.removeprefix("module."): value for name, value in rest.items()}
     return tensors
+
+
+def _fits(model: nn.Module, name: str, wanted: Tensor, given: Tensor) -> bool:
+    """Whether the shapes agree, or the module that holds the tensor takes the other shape (a mean image)."""
+    if wanted.shape == given.shape:
+        return True
+    path, _, last = name.rpartition(".")
+    try:
+        model.get_submodule(path).load_state_dict({last: given}, strict=False)
+    except RuntimeError:
+        return False
+    return True
 
 
 # -- telling --------------------------------------------------------------------------------------------------------
