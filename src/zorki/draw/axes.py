@@ -30,10 +30,10 @@ class Axis:
     def label(self, tick: Real) -> str:
         """The tick as text, with the digits that tell neighbours apart."""
         if self.log or len(self.ticks) < 2:
-            return f"{tick:g}"
+            return f"{tick:g}".replace("e-0", "e-")
         step = self.ticks[1] - self.ticks[0]
         if max(abs(self.low), abs(self.high)) >= 1e6 or step < 1e-4:
-            return f"{tick:g}"
+            return f"{tick:g}".replace("e-0", "e-")
         return f"{tick:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
 
 

@@ -10,6 +10,7 @@ from zorki.draw.markup import element, escape, number, shorten
 
 MOST_CLASSES = 100  # beyond this neither names nor cells can be told apart
 _LEAST = 7.5  # pixels; a window in which letters would be smaller scrolls instead
+_SCALE = 312  # the width of the colour scale
 _RIGHT = "var(--right,#007e8a)"
 _WRONG = "var(--wrong,#c8500a)"
 
@@ -49,7 +50,7 @@ def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, t
                 place = (left + column * cell, top + row * cell, cell)
                 parts.append(_cell(place, count, count / totals[truth], truth == answer, words, len(shown)))
     frame = {"x": left, "y": top, "width": side, "height": side, "style": "fill:none;stroke:var(--grid,#8884)"}
-    width, height = max(left + side + 12, 420.0), top + side + 62
+    width, height = left + max(side, _SCALE) + 12, top + side + 62
     look = {"x": 4, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
     attributes = {"viewBox": f"0 0 {width:g} {height:g}", "role": "img", "class": "figure heat"}
     attributes |= {
