@@ -1,0 +1,42 @@
+# Fresh machine: needs python3 (3.11 or newer), make and git. Nothing outside this folder is changed.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+
+.PHONY: demo test lint types clean help
+
+help:
+	@echo "make demo    set up .venv, train on built-in pictures, write a report"
+	@echo "make test    set up .venv, run all tests"
+	@echo "make lint    style and types"
+	@echo "make clean   remove .venv"
+
+demo: $(READY)
+	$(BIN)/zorki demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# uv with the lock where it can be had; else plain pip, with the pair of torch and torchvision that belong together.
+$(READY): pyproject.toml uv.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet "uv>=0.9"; then \
+		PATH="$(CURDIR)/$(BIN):$$PATH" uv sync --frozen --inexact --extra all --group dev; \
+	else \
+		echo "uv is not to be had: falling back to pip"; \
+		$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" && \
+		$(BIN)/python -m pip install --quiet torch==2.14.1 torchvision==0.29.1 && \
+		$(BIN)/python -m pip install --quiet -e ".[all]" --group dev; \
+	fi
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,64 @@
+import errno
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from zorki.errors import ZorkiError
+from zorki.files import whole, write_json, write_text
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail():
+        with whole(path) as aside:
+            aside.write_text("half")
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        fail()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_full_disk_is_told_in_words(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+
+    def fail():
+        with whole(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(ZorkiError, match=r"a\.txt: could not be written: the disk is full .* the earlier one is whole"):
+        fail()
+    assert path.read_text() == "old"
+
+
+def test_a_checkpoint_that_grows_past_the_limit_of_the_disk(tmp_path):
+    """A real limit on the size of files stands in for a full disk."""
+    program = f"""
+import resource, signal, torch
+from pathlib import Path
+from zorki.files import whole
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+path = Path({str(tmp_path)!r}) / "last.ckpt"
+path.write_text("old")
+with whole(path) as aside:
+    torch.save(torch.zeros(1_000_000), aside)
+"""
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "the disk is full" in done.stderr
+    assert (tmp_path / "last.ckpt").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_numbers_that_json_lacks_become_null(tmp_path):
+    write_json(tmp_path / "a.json", {"loss": float("nan"), "rows": [1.5, float("inf")]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"loss": None, "rows": [1.5, None]}

@@ -1,0 +1,92 @@
+"""Arrows point one way, heavy packages are imported when needed, and no file has a name that says nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zorki
+
+ROOT = Path(zorki.__file__).parent
+FILES = sorted(path for path in ROOT.rglob("*.py"))
+FLOOR = ("ops", "nn", "losses", "data", "draw")
+EMPTY_NAMES = {"utils", "util", "helpers", "common", "misc", "base"}
+# The parts of the house from the ground up; a part may import those before it and itself.
+ORDER = [
+    ("errors", "files"),
+    ("types",),
+    ("contracts",),
+    FLOOR,
+    ("registry", "recipe"),
+    ("fetching", "weights", "ledger"),
+    ("tasks",),
+    ("engine",),
+    ("cli",),
+]
+LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
+# Named exceptions: an arrow that only types need, or that discovery needs.
+ALLOWED = {("contracts", "recipe"), ("registry", "tasks")}
+
+
+def part_of(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """Modules of zorki imported anywhere in a file, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "zorki":
+            names = [node.module] if node.module != "zorki" else [f"zorki.{alias.name}" for alias in node.names]
+            yield from names
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "zorki")
+
+
+@pytest.mark.parametrize("path", [f for f in FILES if f.parent != ROOT or f.stem != "__init__"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows_point_one_way(path):
+    part = part_of(path)
+    if part == "__main__":
+        return
+    assert part in LEVEL, f"{part} has no place in the house: add it to ORDER"
+    for module in imports_of(path):
+        target = module.split(".")[1] if "." in module else ""
+        if not target or target == part or (part, target) in ALLOWED:
+            continue
+        assert LEVEL[target] <= LEVEL[part], f"{path.relative_to(ROOT)} imports {module}, which stands above it"
+
+
+def test_the_floor_knows_no_task():
+    for path in FILES:
+        if part_of(path) in FLOOR:
+            assert not [m for m in imports_of(path) if m.startswith(("zorki.tasks", "zorki.engine", "zorki.cli", "zorki.recipe"))]
+
+
+def test_no_file_has_an_empty_name():
+    assert not [path for path in FILES if path.stem in EMPTY_NAMES]
+
+
+def test_files_can_be_read_in_one_sitting():
+    long = {str(path.relative_to(ROOT)): n for path in FILES if (n := path.read_text().count("\n")) > 400}
+    assert not long
+
+
+def loaded_by(code):
+    program = f"import sys\n{code}\nprint(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    return set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_import_zorki_and_help_load_nothing_heavy():
+    heavy = {"torch", "torchvision", "lightning", "timm", "numpy", "PIL", "cyclopts", "rich", "av", "cv2"}
+    assert not loaded_by("import zorki") & heavy
+    assert not loaded_by("import contextlib, io, zorki.cli\nwith contextlib.redirect_stdout(io.StringIO()): zorki.cli.main(['--help'])") & heavy
+
+
+def test_help_of_a_verb_does_not_load_torch():
+    for verb in ("train", "evaluate", "predict", "show", "models", "info", "tasks", "demo"):
+        code = (
+            "import contextlib, io, zorki.cli\n"
+            f"with contextlib.redirect_stdout(io.StringIO()):\n    zorki.cli._run(['{verb}', '--help'])"
+        )
+        assert "torch" not in loaded_by(code), verb
