@@ -1,0 +1,208 @@
+"""Pictures a second a core: zorki's loader beside a plain torchvision-v2 and PIL DataLoader that does the same work.
+
+    python benchmarks/loader.py [--data FOLDER] [--json FILE] [--count 160] [--repeats 5]
+
+FOLDER holds one folder of pictures a class; without it, textured photos (500 x 375, JPEG of quality 90) are made. Both
+loaders have one worker process of one thread and take turns, an epoch each; medians are printed. The plain loader
+jitters colours of tensors or of PIL pictures, whichever was quicker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+from torchvision.transforms import v2
+
+from zorki.data.formats import read
+from zorki.data.loader import Loader, Pipeline
+from zorki.data.preprocess import Fit
+from zorki.data.transforms import Augment
+from zorki.types import Sample
+
+BATCH = 32
+
+
+@dataclass
+class Case:
+    """One kind of work, done by both; the plain loader may do it in several ways."""
+
+    name: str
+    folder: Path
+    plain: dict[str, Callable[[Image.Image], torch.Tensor]]
+    augment: Augment | None
+    preprocess: Fit
+
+
+class PlainFolder(TorchDataset[tuple[torch.Tensor, int]]):
+    """What a stranger writes: PIL opens, torchvision transforms."""
+
+    def __init__(self, paths: list[Path], transform: Callable[[Image.Image], torch.Tensor]) -> None:
+        self.paths, self.transform = paths, transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        with Image.open(self.paths[index]) as picture:
+            return self.transform(picture.convert("RGB")), 0
+
+
+class Apply:
+    """A picklable augmentation of samples."""
+
+    def __init__(self, augment: Augment) -> None:
+        self.augment = augment
+
+    def __call__(self, sample: Sample[Any], generator: torch.Generator) -> Sample[Any]:
+        return replace(sample, image=self.augment(sample.image, generator))
+
+
+def photo(height: int, width: int, seed: int) -> Image.Image:
+    """A textured picture: noise of all scales, as strong on each as in photos, where power falls with frequency."""
+    generator = torch.Generator().manual_seed(seed)
+    total = torch.zeros((1, 3, height, width))
+    for octave in range(8):
+        cells = 2 ** (octave + 1)
+        noise = torch.randn((1, 3, cells, cells), generator=generator) / 1.7**octave
+        total += torch.nn.functional.interpolate(noise, (height, width), mode="bicubic")
+    levels = (128 + 55 * total[0]).clamp(0, 255).to(torch.uint8)
+    return Image.fromarray(np.ascontiguousarray(levels.permute(1, 2, 0).numpy()))
+
+
+def make_pictures(root: Path, count: int) -> tuple[Path, Path]:
+    """A folder of photos and one of 32 x 32 PNG files, each of two classes."""
+    photos, small = root / "photos", root / "small"
+    for index in range(count):
+        for folder, size in ((photos, (375, 500)), (small, (32, 32))):
+            path = folder / "ab"[index % 2] / f"{index}.{'jpg' if folder is photos else 'png'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            photo(*size, seed=index).save(path, **({"quality": 90} if folder is photos else {}))
+    return photos, small
+
+
+def cases(photos: Path, small: Path | None) -> list[Case]:
+    """The work that is compared."""
+    jitter = v2.ColorJitter(0.4, 0.4, 0.4, 0.1)
+    crop, flip, tensor = v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip(), v2.PILToTensor()
+    plain_crop = {"PIL": v2.Compose([crop, flip, tensor]), "tensor": v2.Compose([tensor, crop, flip])}
+    plain_colour = {
+        "PIL": v2.Compose([crop, flip, jitter, tensor]),
+        "tensor": v2.Compose([tensor, crop, flip, jitter]),
+        "PIL, then tensor": v2.Compose([crop, flip, tensor, jitter]),
+    }
+    resize, centre = v2.Resize(256, antialias=True), v2.CenterCrop(224)
+    plain_centre = {"PIL": v2.Compose([resize, centre, tensor]), "tensor": v2.Compose([tensor, resize, centre])}
+    colours: dict[str, Any] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+    found = [
+        Case("photos: resize, centre crop", photos, plain_centre, None, Fit(224, 224 / 256)),
+        Case("photos: crop, flip", photos, plain_crop, Augment(crop=0.08, flip=0.5, size=224), Fit(224)),
+        Case(
+            "photos: crop, flip, colours",
+            photos,
+            plain_colour,
+            Augment(crop=0.08, flip=0.5, size=224, **colours),
+            Fit(224),
+        ),
+    ]
+    if small is not None:
+        shift = v2.RandomCrop(32, padding=4)
+        plain_shift = {"PIL": v2.Compose([shift, flip, tensor]), "tensor": v2.Compose([tensor, shift, flip])}
+        found.append(Case("32 x 32: shift, flip", small, plain_shift, Augment(shift=4 / 32, flip=0.5), Fit(32)))
+    return found
+
+
+def loaders(case: Case, workers: int) -> dict[str, Iterable[Any]]:
+    """Ours under "zorki", and each way of the plain one."""
+    dataset = read(case.folder)
+    indices = list(range(len(dataset)))
+    paths = [dataset.path(index) for index in indices]
+    augment = None if case.augment is None else Apply(case.augment)
+    made: dict[str, Iterable[Any]] = {
+        "zorki": Loader(
+            Pipeline(dataset, Fit(case.preprocess.size, case.preprocess.crop_share), augment),
+            indices,
+            batch_size=BATCH,
+            shuffle=True,
+            workers=workers,
+        )
+    }
+    for name, transform in case.plain.items():
+        made[name] = DataLoader(
+            PlainFolder(paths, transform),
+            batch_size=BATCH,
+            shuffle=True,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
+    return made
+
+
+def epoch_seconds(loader: Iterable[Any]) -> float:
+    """How long one pass takes."""
+    start = time.perf_counter()
+    for _ in loader:
+        pass
+    return time.perf_counter() - start
+
+
+def measure(case: Case, repeats: int) -> dict[str, Any]:
+    """Pictures a second of both; one epoch first to start the workers and to warm the file cache."""
+    both = loaders(case, workers=1)
+    for loader in both.values():
+        epoch_seconds(loader)
+    seconds: dict[str, list[float]] = {name: [] for name in both}
+    for _ in range(repeats):
+        for name, loader in both.items():
+            seconds[name].append(epoch_seconds(loader))
+    count = len(read(case.folder))
+    rates = {name: count / statistics.median(values) for name, values in seconds.items()}
+    ways = {name: rate for name, rate in rates.items() if name != "zorki"}
+    way = max(ways, key=lambda name: ways[name])
+    return {
+        "case": case.name,
+        "zorki": round(rates["zorki"]),
+        "plain": round(ways[way]),
+        "plain_way": way,
+        "plain_ways": {name: round(rate) for name, rate in ways.items()},
+        "ratio": round(rates["zorki"] / ways[way], 2),
+        "seconds": {name: [round(value, 4) for value in values] for name, values in seconds.items()},
+    }
+
+
+def main() -> None:
+    """Measures, prints a table, and writes the figures where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of pictures, one folder a class")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--count", type=int, default=160, help="pictures to make where no --data is given")
+    parser.add_argument("--repeats", type=int, default=5, help="epochs each")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        photos, small = (arguments.data, None) if arguments.data else make_pictures(Path(folder), arguments.count)
+        print(f"{'pictures a second, one worker':<34}{'zorki':>8}{'plain':>8}{'ratio':>7}  plain, quickest way")
+        results = []
+        for case in cases(photos, small):
+            results.append(measure(case, arguments.repeats))
+            row = results[-1]
+            print(f"{row['case']:<34}{row['zorki']:>8}{row['plain']:>8}{row['ratio']:>7.2f}  {row['plain_way']}")
+    if arguments.json:
+        versions = {"torch": torch.__version__, "pillow": Image.__version__}
+        arguments.json.write_text(json.dumps({"versions": versions, "results": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
