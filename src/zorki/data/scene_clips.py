@@ -93,7 +93,7 @@ def clip(
         litter(stage, chance)
     paths = [
         _PATHS[name](chance, pose, size)
-        for name, pose in zip(names, arrange(chance, objects, size, (0.16, 0.26), clutter), strict=True)
+        for name, pose in zip(names, arrange(chance, objects, size, (0.16, 0.26), math.pi, clutter), strict=True)
     ]
     grain = Chance(GRAIN, seed, index)
     pictures, tracks = _film(stage, grain, actors, paths, frames, 1.0 + 3 * clutter)
@@ -140,7 +140,7 @@ def _film(
     return torch.from_numpy(pictures), tracks
 
 
-# -- paths: a pose for every moment t in 0..1, in which the object stays within the picture -----------------------------
+# -- paths: a pose for every moment t in 0..1, in which the object stays within the picture -------------------------
 
 Path = Callable[[float], Pose]
 
@@ -150,7 +150,7 @@ def _slide(right: int, down: int) -> Callable[[Chance, Pose, tuple[int, int]], P
         height, width = size
         room_x, room_y = max(0.0, width - 2 * pose.radius), max(0.0, height - 2 * pose.radius)
         far = chance.uniform(0.6, 0.95)
-        early = chance.uniform(0, 1 - far)
+        early = chance.uniform(0.0, 1 - far)
 
         def along(t: float) -> Pose:
             done = early + far * t
@@ -186,7 +186,7 @@ def _scale(grow: bool) -> Callable[[Chance, Pose, tuple[int, int]], Path]:
 
 def _circle(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
     orbit = max(1.0, chance.uniform(0.7, 1.0) * (min(size) / 2 - pose.radius))
-    start, sign = chance.uniform(0, 2 * math.pi), chance.pick((-1, 1))
+    start, sign = chance.uniform(0.0, 2 * math.pi), chance.pick((-1, 1))
     middle = _within(pose, pose.radius + orbit, size)
 
     def along(t: float) -> Pose:

@@ -13,7 +13,7 @@ from zorki.data.scene_textures import Chance, Field, oklch
 
 
 def arrange(
-    chance: Chance, count: int, size: tuple[int, int], radius: tuple[float, float], clutter: float
+    chance: Chance, count: int, size: tuple[int, int], radius: tuple[float, float], tilt: float, clutter: float
 ) -> list[Pose]:
     """Poses for so many objects that overlap a little; more with clutter, and as little as can be where it is full.
 
@@ -22,6 +22,7 @@ def arrange(
         count: of objects.
         size: (height, width) of the picture in pixels.
         radius: the least and the greatest, as shares of the shorter side.
+        tilt: the greatest turn from upright, either way, in radians.
         clutter: 0..1.
     """
     height, width = size
@@ -40,7 +41,7 @@ def arrange(
             if gap > 0.8 - 0.2 * clutter:
                 break
         assert best is not None  # twelve tries, each above minus infinity
-        poses.append(Pose(best[0], best[1], reach, chance.uniform(-math.pi, math.pi)))
+        poses.append(Pose(best[0], best[1], reach, chance.uniform(-tilt, tilt)))
     return poses
 
 
@@ -72,8 +73,13 @@ def litter(canvas: Canvas, chance: Chance) -> None:
         across = y - bend * (x * x - 0.3)
         return np.sqrt(beyond * beyond + across * across) - thick
 
-    pose = Pose(chance.uniform(0, canvas.width), chance.uniform(0, canvas.height), radius, chance.uniform(0, math.pi))
-    colour = oklch(chance.uniform(0.3, 0.85), chance.uniform(0.02, 0.12), chance.uniform(0, 2 * math.pi))
+    pose = Pose(
+        chance.uniform(0.0, float(canvas.width)),
+        chance.uniform(0.0, float(canvas.height)),
+        radius,
+        chance.uniform(0.0, math.pi),
+    )
+    colour = oklch(chance.uniform(0.3, 0.85), chance.uniform(0.02, 0.12), chance.uniform(0.0, 2 * math.pi))
     canvas.paint(distance, pose, Coat(colour, colour, gloss=0.2, bevel=0.3))
 
 

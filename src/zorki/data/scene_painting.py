@@ -81,7 +81,7 @@ class Light:
 def individual(seed: int, identity: int) -> Individual:
     """The individual of that number in the world of that seed; its class is `identity % len(SHAPES)`."""
     chance = Chance(INDIVIDUAL, seed, identity)
-    hue, lightness = chance.uniform(0, 2 * math.pi), chance.uniform(0.5, 0.74)
+    hue, lightness = chance.uniform(0.0, 2 * math.pi), chance.uniform(0.5, 0.74)
     texture = chance.pick(tuple(TEXTURES))
     # The second colour is a neighbour, the complement or a tint: intervals that painters call harmonious.
     hue_step = chance.pick((0.0, 0.4, -0.4, 2.1, math.pi))
@@ -92,7 +92,7 @@ def individual(seed: int, identity: int) -> Individual:
         second=second,
         texture=texture,
         pitch=chance.uniform(2.2, 3.6),
-        turn=chance.uniform(0, math.pi),
+        turn=chance.uniform(0.0, math.pi),
         bevel=chance.uniform(0.12, 0.3),
         gloss=chance.uniform(0.05, 0.6),
         table=noise_table(chance) if texture in ("marble", "mottle") else None,
@@ -104,7 +104,7 @@ def lamp(chance: Chance) -> Light:
     """A lamp somewhere above the picture, between candle and sky in colour."""
     # Lamps stand above: people, and photographs, know light from below only as an exception.
     x, y = turned(chance.uniform(-0.9 * math.pi, -0.1 * math.pi))
-    warmth = chance.uniform(-1, 1)
+    warmth = chance.uniform(-1.0, 1.0)
     strength = chance.uniform(0.9, 1.1)
     colour = (strength * (1 + 0.07 * warmth), strength, strength * (1 - 0.1 * warmth))
     return Light(x, y, chance.uniform(0.35, 1.0), colour)
@@ -136,7 +136,7 @@ class Canvas:
     def ground(self, chance: Chance, clutter: float) -> None:
         """Fills the picture with a textured ground; clutter raises its contrast and its colours."""
         unit = float(max(self.height, self.width))
-        hue, dark = chance.uniform(0, 2 * math.pi), chance.integer(2) == 0
+        hue, dark = chance.uniform(0.0, 2 * math.pi), chance.integer(2) == 0
         lightness = chance.uniform(0.2, 0.34) if dark else chance.uniform(0.8, 0.93)
         spread = chance.uniform(0.06, 0.12) + 0.2 * clutter * chance.uniform()
         chroma = chance.uniform(0.01, 0.04 + 0.05 * clutter)
@@ -222,7 +222,9 @@ class Canvas:
         soft *= soft * (3.0 - 2.0 * soft)
         self.image[:, *view] *= 1.0 - soft * _column((0.62, 0.58, 0.5))
 
-    def _lit(self, field: Field, x: Field, y: Field, turn: tuple[float, float], pixel: float, coat: Coat) -> Field:
+    def _lit(
+        self, field: Field, x: Field, y: Field, turn: tuple[float, float], pixel: float, coat: Coat
+    ) -> Float32[np.ndarray, "3 H W"]:
         """The coat's colours under the lamp: Lambert's law on a rounded edge, and Phong's highlight on it."""
         cosine, sine = turned(coat.turn)
         u, v = x * cosine + y * sine, y * cosine - x * sine
@@ -233,6 +235,10 @@ class Canvas:
         facing = np.zeros_like(field)
         facing[:, 1:-1] += (field[:, 2:] - field[:, :-2]) * (0.5 / pixel * self.light.x)
         facing[1:-1] += (field[2:] - field[:-2]) * (0.5 / pixel * self.light.y)
+        if min(facing.shape) > 2:
+            # Where the picture's edge cuts the window, the slope beside it serves.
+            facing[:, 0], facing[:, -1] = facing[:, 1], facing[:, -2]
+            facing[0], facing[-1] = facing[1], facing[-2]
         facing *= lean
         # The lamp in the shape's frame, for the slow fall of light over the whole object.
         along = self.light.x * turn[0] + self.light.y * turn[1]

@@ -83,7 +83,7 @@ def _disc(x: Field, y: Field, proportion: float) -> Field:
 
 
 def _disc_places(proportion: float) -> tuple[Point, Point, Point, Point]:
-    return (0, -0.85), (0.85, 0), (0, 0.85), (-0.85, 0)
+    return (0.0, -0.85), (0.85, 0.0), (0.0, 0.85), (-0.85, 0.0)
 
 
 def _ring_band(proportion: float) -> float:
@@ -97,19 +97,19 @@ def _ring(x: Field, y: Field, proportion: float) -> Field:
 
 def _ring_places(proportion: float) -> tuple[Point, Point, Point, Point]:
     middle = 0.96 - _ring_band(proportion)
-    return (0, -middle), (middle, 0), (0, middle), (-middle, 0)
+    return (0.0, -middle), (middle, 0.0), (0.0, middle), (-middle, 0.0)
 
 
 def _triangle(x: Field, y: Field, proportion: float) -> Field:
     corner = 0.04 + 0.08 * proportion  # radius of the rounded corners
     reach = 1.06 - 2 * corner
     foot = (reach * round(math.sqrt(0.75), 6), reach / 2)
-    return _outline(np.abs(x), y, [(0, -reach), foot, (0, foot[1])]) - corner
+    return _outline(np.abs(x), y, [(0.0, -reach), foot, (0.0, foot[1])]) - corner
 
 
 def _triangle_places(proportion: float) -> tuple[Point, Point, Point, Point]:
     reach = 0.86 - 0.08 * proportion
-    return (0, -reach), (0.866 * reach, reach / 2), (0, reach / 2), (-0.866 * reach, reach / 2)
+    return (0.0, -reach), (0.866 * reach, reach / 2), (0.0, reach / 2), (-0.866 * reach, reach / 2)
 
 
 def _square(x: Field, y: Field, proportion: float) -> Field:
@@ -120,7 +120,7 @@ def _square(x: Field, y: Field, proportion: float) -> Field:
 
 
 def _square_places(proportion: float) -> tuple[Point, Point, Point, Point]:
-    return (0, -0.71), (0.71, 0), (0, 0.71), (-0.71, 0)
+    return (0.0, -0.71), (0.71, 0.0), (0.0, 0.71), (-0.71, 0.0)
 
 
 _COS36, _SIN36 = turned(math.pi / 5)
@@ -143,18 +143,18 @@ def _star(x: Field, y: Field, proportion: float) -> Field:
 
 def _star_places(proportion: float) -> tuple[Point, Point, Point, Point]:
     (c, s), waist = turned(math.pi / 10), 0.38 + 0.1 * proportion
-    return (0, -0.86), (0.86 * c, -0.86 * s), (0, 0.95 * waist), (-0.86 * c, -0.86 * s)
+    return (0.0, -0.86), (0.86 * c, -0.86 * s), (0.0, 0.95 * waist), (-0.86 * c, -0.86 * s)
 
 
 def _cross(x: Field, y: Field, proportion: float) -> Field:
     arm = 0.2 + 0.1 * proportion
     x, y = np.abs(x), np.abs(y)
     x, y = np.maximum(x, y), np.minimum(x, y)
-    return _outline(x, y, [(0.9, 0), (0.9, arm), (arm, arm)]) - 0.04
+    return _outline(x, y, [(0.9, 0.0), (0.9, arm), (arm, arm)]) - 0.04
 
 
 def _cross_places(proportion: float) -> tuple[Point, Point, Point, Point]:
-    return (0, -0.88), (0.88, 0), (0, 0.88), (-0.88, 0)
+    return (0.0, -0.88), (0.88, 0.0), (0.0, 0.88), (-0.88, 0.0)
 
 
 def _crescent_bite(proportion: float) -> tuple[float, float]:
@@ -183,12 +183,12 @@ def _crescent(x: Field, y: Field, proportion: float) -> Field:
 
 def _crescent_places(proportion: float) -> tuple[Point, Point, Point, Point]:
     (height, radius), (x, y) = _crescent_bite(proportion), _crescent_horn(proportion)
-    return (0, height + radius), (x, y), (0, 0.88), (-x, y)
+    return (0.0, height + radius), (x, y), (0.0, 0.88), (-x, y)
 
 
 def _heart(x: Field, y: Field, proportion: float) -> Field:
     # A square on its corner, tip at the origin, with a half-disc on each upper side; y is turned to point up.
-    size = 1.62
+    size = 1.56
     x, y = np.abs(x) * (1 / size), 0.56 - y * (1 / size)
     lobe = _length(x - 0.25, y - 0.75) - 0.353553
     notch = x * x + (y - 1) * (y - 1)
@@ -199,7 +199,7 @@ def _heart(x: Field, y: Field, proportion: float) -> Field:
 
 
 def _heart_places(proportion: float) -> tuple[Point, Point, Point, Point]:
-    return (0, -0.66), (0.9, -0.28), (0, 0.86), (-0.9, -0.28)
+    return (0.0, -0.63), (0.89, -0.28), (0.0, 0.83), (-0.89, -0.28)
 
 
 def _arrow_parts(proportion: float) -> tuple[float, float, float]:
@@ -209,13 +209,13 @@ def _arrow_parts(proportion: float) -> tuple[float, float, float]:
 
 def _arrow(x: Field, y: Field, proportion: float) -> Field:
     barb, shaft, neck = _arrow_parts(proportion)
-    corners = [(0, -0.92), (barb, neck), (shaft, neck), (shaft, 0.9), (0, 0.9)]
+    corners = [(0.0, -0.92), (barb, neck), (shaft, neck), (shaft, 0.9), (0.0, 0.9)]
     return _outline(np.abs(x), y, corners) - 0.04
 
 
 def _arrow_places(proportion: float) -> tuple[Point, Point, Point, Point]:
     barb, _, neck = _arrow_parts(proportion)
-    return (0, -0.9), (barb, neck), (0, 0.88), (-barb, neck)
+    return (0.0, -0.9), (barb, neck), (0.0, 0.88), (-barb, neck)
 
 
 def _drop_radius(proportion: float) -> float:
@@ -235,7 +235,7 @@ def _drop(x: Field, y: Field, proportion: float) -> Field:
 
 def _drop_places(proportion: float) -> tuple[Point, Point, Point, Point]:
     radius = _drop_radius(proportion)
-    return (0, -0.92), (0.95 * radius, 0.96 - radius), (0, 0.9), (-0.95 * radius, 0.96 - radius)
+    return (0.0, -0.92), (0.95 * radius, 0.96 - radius), (0.0, 0.9), (-0.95 * radius, 0.96 - radius)
 
 
 SHAPES: tuple[Shape, ...] = (

@@ -16,6 +16,7 @@ from zorki.data.scene_shapes import turned
 
 Value = TypeVar("Value")
 Field = Float32[np.ndarray, "H W"]
+Values = Float32[np.ndarray, "*S"]
 Table = Float32[np.ndarray, "R C"]
 Colour = tuple[float, float, float]  # linear red, green, blue in 0..1
 
@@ -82,17 +83,17 @@ def oklch(lightness: float, chroma: float, hue: float) -> Colour:
     return tuple(round(min(1.0, max(0.0, value)), 5) for value in (red, green, blue))  # type: ignore[return-value]
 
 
-def _smooth(t: Field) -> Field:
+def _smooth(t: Values) -> Values:
     return t * t * (3.0 - 2.0 * t)
 
 
-def _wave(t: Field) -> Field:
+def _wave(t: Values) -> Values:
     """A smooth wave of period 1 between 0 and 1: a triangle with rounded ends, since sines differ between machines."""
     t = t - np.floor(t)
     return _smooth(np.abs(2.0 * t - 1.0))
 
 
-def _step(distance: Field, pixel: float) -> Field:
+def _step(distance: Values, pixel: float) -> Values:
     """1 where the distance is negative and 0 where it is positive, with one pixel of transition."""
     return np.minimum(np.maximum(0.5 - distance * (1.0 / pixel), 0.0), 1.0)
 
@@ -141,7 +142,7 @@ def clouds(chance: Chance, height: int, width: int, cell: Sequence[float], octav
     return total * np.float32(1 / weights)
 
 
-# -- textures of objects: a mixture of two colours at (x, y) of the shape's frame; `pixel` is a pixel's size there ------
+# -- textures of objects: a mixture of two colours at (x, y) of the shape's frame; `pixel` is a pixel's size there --
 
 
 def _plain(x: Field, y: Field, pixel: float, pitch: float, table: Table) -> Field:
@@ -193,12 +194,12 @@ TEXTURES: dict[str, Callable[[Field, Field, float, float, Table], Field]] = {
 }
 
 
-# -- grounds: a mixture of two colours for every pixel of a picture ----------------------------------------
+# -- grounds: a mixture of two colours for every pixel of a picture ------------------------------------
 
 
 def _turned_grid(chance: Chance, height: int, width: int) -> tuple[Field, Field]:
     """Pixel coordinates in a frame that is turned by chance."""
-    cosine, sine = turned(chance.uniform(0, math.pi))
+    cosine, sine = turned(chance.uniform(0.0, math.pi))
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     return x * cosine + y * sine, y * cosine - x * sine
 

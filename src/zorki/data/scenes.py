@@ -7,6 +7,7 @@ identities; `clip` adds motion.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -64,6 +65,7 @@ def scene(
     size: tuple[int, int] = (96, 128),
     objects: int | tuple[int, int] = (1, 4),
     radius: tuple[float, float] = (0.15, 0.3),
+    tilt: float = math.pi,
     clutter: float = 0.3,
     population: int = 1000,
     cast: Sequence[int] | None = None,
@@ -76,6 +78,7 @@ def scene(
         size: (height, width) in pixels, each 1 or more.
         objects: how many, or the least and the most.
         radius: the least and the greatest radius of an object, as shares of the picture's shorter side.
+        tilt: the greatest turn from upright, either way, in radians.
         clutter: difficulty, 0..1: contrast of the ground, litter on it and before the objects, overlap, grain.
         population: identities are drawn from 0..population-1, without repetition in one scene.
         cast: the identities to draw, from back to front, instead of drawing them by chance.
@@ -96,7 +99,7 @@ def scene(
     actors = [individual(seed, identity) for identity in cast]
     canvas = Canvas(height, width, lamp(chance))
     canvas.ground(chance, clutter)
-    poses = arrange(chance, len(actors), size, radius, clutter)
+    poses = arrange(chance, len(actors), size, radius, tilt, clutter)
     dress(canvas, chance, actors, poses, clutter)
     image = canvas.finish(Chance(GRAIN, seed, index), 1.0 + 3 * clutter)
     return _truth(image, canvas, actors, poses)
@@ -158,15 +161,20 @@ class SceneClassification(Dataset[Label]):
     Every ten pictures in a row show every class once, so all splits are balanced. Each picture is a function of (seed,
     index), made when it is asked for; the object is a new individual in every picture.
 
+    The object is large and at most 0.4 radians from upright: LeNet-5 learns it in seconds, and does not exhaust it.
+
     Args:
         count: pictures in all; 70 % train, 15 % val, 15 % test, in this order.
         seed: the world.
         size: (height, width) in pixels.
         clutter: difficulty, 0..1.
+
+    Raises:
+        DataError: count, size or clutter cannot be.
     """
 
     def __init__(
-        self, count: int = 1200, *, seed: int = 0, size: tuple[int, int] = (64, 64), clutter: float = 0.5
+        self, count: int = 3000, *, seed: int = 0, size: tuple[int, int] = (64, 64), clutter: float = 0.3
     ) -> None:
         if count < 3 * len(CLASS_NAMES):
             raise DataError(
@@ -175,6 +183,8 @@ class SceneClassification(Dataset[Label]):
             )
         if min(size) < 8:
             raise DataError(f"scenes: expected pictures of 8x8 pixels or more, got {size[0]}x{size[1]}; ask for larger")
+        if not 0 <= clutter <= 1:
+            raise DataError(f"scenes: expected a clutter of 0 to 1, got {clutter}; name one between")
         self.count, self.seed, self.size, self.clutter = count, seed, size, clutter
         self.root = Path("scenes")
         self.format, self.reason = "scenes", "built in"
@@ -198,7 +208,8 @@ class SceneClassification(Dataset[Label]):
             self.seed,
             index,
             size=(height, width),
-            radius=(0.3, 0.44),
+            radius=(0.36, 0.46),
+            tilt=0.4,
             clutter=self.clutter,
             cast=[index * len(CLASS_NAMES) + target.index],
         )
