@@ -225,6 +225,13 @@ def test_what_is_no_picture_is_refused_with_path_and_reason(tmp_path):
         assert re.search(reason, check_image(tmp_path / name) or "")
 
 
+def test_a_kind_that_runs_programs_is_not_opened(tmp_path):
+    path = tmp_path / "postscript.jpg"
+    Image.new("RGB", (4, 4)).save(path, format="eps")
+    with pytest.raises(DataError, match=r"postscript\.jpg: this is no picture of a known kind"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
 def test_truncated_files_are_seen_by_reading_and_by_checking(tmp_path, suffix):
     picture = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))

@@ -34,6 +34,9 @@ EXTENSIONS = frozenset({
 MAX_PIXELS = 178_956_970
 """The largest picture that is decoded unless told otherwise: half a gigabyte as RGB, Pillow's own limit."""
 
+# Pillow's names for the kinds of EXTENSIONS. It knows more, and would start Ghostscript for a PostScript file that is
+# named .jpg; TGA comes last, since it has no magic number.
+_KINDS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "TGA")
 _ORIENTATION = 0x0112  # the tag of EXIF 2.32, section 4.6.4
 _open_lock = threading.Lock()
 
@@ -126,9 +129,15 @@ def _open(file: Any) -> Image.Image:
     with _open_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file)
+            return Image.open(file, formats=_kinds())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+@cache
+def _kinds() -> tuple[str, ...]:
+    Image.init()
+    return tuple(kind for kind in _KINDS if kind in Image.OPEN)  # some builds lack AVIF or WebP
 
 
 def _decode(picture: Image.Image, data: bytes) -> Tensor:

@@ -178,3 +178,12 @@ def test_why_it_is_refused(tmp_path, files, reason):
     with pytest.raises(DataError, match=reason):
         folders.read(tmp_path)
     assert folders.refusal(tmp_path / files[0]) == "it is not a folder"
+
+
+def test_a_folder_that_cannot_be_read(photos, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(DataError, match=f"{photos}: the folder cannot be read: Permission denied"):
+        folders.read(photos)

@@ -21,7 +21,7 @@ from zorki.contracts import Dataset
 from zorki.data.formats.files import (
     LabelledFiles,
     is_picture,
-    is_visible,
+    loose_files,
     map_classes,
     missing_root,
     unseen_classes,
@@ -140,7 +140,7 @@ def _find(root: Path) -> _Table | str:
         return _look(root)
     if not root.is_dir():
         return "it is neither a file nor a folder"
-    files = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and is_visible(path.name))
+    files = [root / name for name in loose_files(root) if Path(name).suffix.lower() in SUFFIXES]
     if not files:
         return "it holds no .csv or .tsv file"
     looks = [_look(path) for path in files]
@@ -260,8 +260,11 @@ def _take(rows: _Rows, folder: Path, row: _Row) -> str | None:
 def _locate(folder: Path, path: str) -> str | None:
     """The file that a cell means, relative to the table's folder (or absolute); None where it is not there."""
     for name in (path, f"images/{path}", path.replace("\\", "/")):
-        if os.path.isfile(os.path.join(folder, name)):
-            return os.path.normpath(name).replace(os.sep, "/")
+        file = folder / name
+        if file.is_file():
+            # Relative where it can be, so that the splits, which hang on the name, outlive a move of the folder.
+            inside = file.is_relative_to(folder)
+            return Path(os.path.normpath(file.relative_to(folder) if inside else file)).as_posix()
     return None
 
 

@@ -98,8 +98,12 @@ def is_visible(name: str) -> bool:
 
 def subfolders(folder: Path) -> list[str]:
     """Names of the visible folders in a folder, sorted; links to folders count."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if is_visible(entry.name) and entry.is_dir())
+    return [entry.name for entry in _visible(str(folder)) if entry.is_dir()]
+
+
+def loose_files(folder: Path) -> list[str]:
+    """Names of the visible files that lie in a folder itself, sorted."""
+    return [entry.name for entry in _visible(str(folder)) if entry.is_file()]
 
 
 def walk_files(folder: Path) -> Iterator[str]:
@@ -111,15 +115,21 @@ def walk_files(folder: Path) -> Iterator[str]:
 
 
 def _walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
-    with os.scandir(folder) as found:
-        entries = sorted((entry for entry in found if is_visible(entry.name)), key=lambda entry: entry.name)
-    for entry in entries:
+    for entry in _visible(folder):
         if not entry.is_dir():
             yield prefix + entry.name
         else:
             real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
             if real not in above:
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {os.path.realpath(entry.path)})
+
+
+def _visible(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if is_visible(entry.name)), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder}: the folder cannot be read: {error.strerror or error}") from error
 
 
 def holds_picture(folder: Path) -> bool:

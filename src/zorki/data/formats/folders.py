@@ -16,7 +16,7 @@ from zorki.data.formats.files import (
     LabelledFiles,
     holds_picture,
     is_picture,
-    is_visible,
+    loose_files,
     map_classes,
     missing_root,
     no_pictures,
@@ -120,7 +120,7 @@ def _split_folders(root: Path) -> list[str]:
 
 
 def _holds_picture_itself(folder: Path) -> bool:
-    return any(is_picture(path.name) and is_visible(path.name) and path.is_file() for path in folder.iterdir())
+    return any(is_picture(name) for name in loose_files(folder))
 
 
 def _read_classes(root: Path, prefix: str, found: _Found) -> None:
@@ -139,7 +139,7 @@ def _read_classes(root: Path, prefix: str, found: _Found) -> None:
 
 
 def _note_loose_pictures(folder: Path, found: _Found) -> None:
-    loose = sum(is_picture(path.name) and is_visible(path.name) and path.is_file() for path in folder.iterdir())
+    loose = sum(is_picture(name) for name in loose_files(folder))
     if loose:
         what = "1 picture was" if loose == 1 else f"{loose} pictures were"
         found.defects.append(Defect(folder, f"{what} left out: outside of any class folder"))

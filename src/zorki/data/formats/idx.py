@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from zorki.contracts import Dataset
-from zorki.data.formats.files import map_classes, missing_root, unseen_classes
+from zorki.data.formats.files import loose_files, map_classes, missing_root, unseen_classes
 from zorki.data.images import MAX_PIXELS
 from zorki.data.splits import complete_splits
 from zorki.errors import DataError
@@ -212,7 +212,7 @@ def _inspect(root: Path) -> tuple[bool, str]:
 
 
 def _matches(root: Path) -> list[re.Match[str]]:
-    return [match for path in sorted(root.iterdir()) if path.is_file() and (match := _NAME.fullmatch(path.name))]
+    return [match for name in loose_files(root) if (match := _NAME.fullmatch(name))]
 
 
 def _pairs(root: Path) -> dict[str, tuple[Path, Path]]:
