@@ -173,7 +173,8 @@ class _Recorder:
         self._model = model
         self._source = source
         self._names = {module: name for name, module in model.named_modules()}
-        self._stack: list[nn.Module] = []
+        self._stack: list[tuple[nn.Module, int]] = []  # modules at work, and how many rows there were when they began
+        self._not_pointwise: set[nn.Module] = set()
         self._macs: dict[nn.Module, int] = {}
         self._rows: list[tuple[nn.Module, Row]] = []
         self._input: Tensor | None = None
@@ -204,25 +205,30 @@ class _Recorder:
         return rows
 
     def _enter(self, module: nn.Module, arguments: Any) -> None:
-        self._stack.append(module)
+        self._stack.append((module, len(self._rows)))
 
     def _leave(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
-        self._stack.pop()
+        _, start = self._stack.pop()
         if module is getattr(self._model, "normalise", None):
             self._input = outputs
-        elif self._normalising():
-            pass
-        elif module in self._macs or not any(True for _ in module.children()):
+            return
+        inner = any(not row.hidden for _, row in self._rows[start:])
+        own = module in self._macs or any(True for _ in module.parameters(recurse=False))
+        leaf = not any(True for _ in module.children())
+        if not self._normalising() and (leaf or module in self._macs or (own and not inner)):
             self._rows.append((module, self._row(module, arguments, outputs)))
             self._macs.pop(module, None)
 
     def _normalising(self) -> bool:
-        return any(module is getattr(self._model, "normalise", None) for module in self._stack)
+        return any(module is getattr(self._model, "normalise", None) for module, _ in self._stack)
 
     def _count(self, operation: Any, arguments: Any, keywords: Any, answer: Any) -> None:
-        counter = flop_registry.get(operation.overloadpacket)
-        if counter is not None and self._stack and not self._normalising():
-            module = self._stack[-1]
+        if not self._stack or self._normalising():
+            return
+        module = self._stack[-1][0]
+        if torch.Tag.pointwise not in operation.tags:
+            self._not_pointwise.add(module)
+        if counter := flop_registry.get(operation.overloadpacket):
             flops = counter(*arguments, **keywords, out_val=answer)
             self._macs[module] = self._macs.get(module, 0) + flops // 2 // self._source.shape[0]
 
@@ -230,7 +236,8 @@ class _Recorder:
         tensors = [value for value in _pytree.tree_leaves(outputs) if isinstance(value, Tensor)]
         given = [value for value in _pytree.tree_leaves(arguments) if isinstance(value, Tensor)]
         shape = tuple(tensors[0].shape[1:]) if tensors else ()
-        hidden = _in_place(module, given, tensors)
+        activation = module not in self._not_pointwise and not any(True for _ in module.parameters())
+        hidden = _in_place(module, given, tensors) or (activation and len(given) == 1)
         values = 0 if hidden else sum(math.prod(tensor.shape[1:]) for tensor in tensors)
         size = tensors[0].element_size() if tensors else 0
         seen = self.trace.of(tensors[0]) if tensors else None

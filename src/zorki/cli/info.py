@@ -1,0 +1,139 @@
+"""`zorki info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zorki.ledger import Ledger
+    from zorki.registry import Entry
+
+
+def info(
+    model: Annotated[str, Parameter(help="A model's name, or a run's folder.")],
+    *,
+    size: Annotated[int | None, Parameter(help="Side of the square input, in pixels; empty: the model's own.")] = None,
+    classes: Annotated[int | None, Parameter(help="Number of classes; empty: 1000, or the run's.")] = None,
+    hidden: Annotated[
+        bool, Parameter(help="Show also what works in place: activations, dropout.", negative="")
+    ] = False,
+    json: Annotated[str | None, Parameter(help="Write all of it to this file; - prints it.")] = None,
+) -> None:
+    """A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.
+
+    The columns: `values` are activations of one picture, MMACs are millions of multiply-adds (a FLOP is half of one),
+    `sees` is the receptive field in pixels, and `jump` the pixels between neighbouring positions.
+    """
+    from zorki.ledger import COLUMNS
+
+    entry, network, about = _build(model, size, classes)
+    table = _ledger(network, about["size"])
+    weights = _published(entry)
+    backbone = getattr(network, "backbone", None)
+    maps = {"channels": list(getattr(backbone, "channels", ())), "strides": list(getattr(backbone, "strides", ()))}
+    if json is not None:
+        _write(json, {**about, "backbone": maps, "weights": weights, **table.to_json()})
+        if json == "-":
+            return
+    import inspect
+
+    from zorki.cli.models import print_columns
+
+    print(f"{entry.name}: {inspect.getdoc(entry.build) or ''}")
+    print(f"{about['classes']} classes, input {about['size']}x{about['size']}\n")
+    print_columns(COLUMNS, table.table(hidden=hidden), right=set(range(3, len(COLUMNS))))
+    print(f"\n{table.totals()}")
+    if maps["channels"]:
+        pairs = zip(maps["channels"], maps["strides"], strict=True)
+        print("backbone's maps: " + ", ".join(f"{channels} channels at stride {stride}" for channels, stride in pairs))
+    for one in weights:
+        print(_told(one))
+    if not weights:
+        print("no published weights")
+
+
+def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn.Module, dict[str, Any]]:
+    """The registry's entry, the network without memory, and what it was built with."""
+    import torch
+
+    from zorki import registry
+
+    options: dict[str, Any] = {}
+    name, run = model, None
+    if Path(model).is_dir():
+        name, options, known = _of_run(Path(model))
+        classes, run = classes or known, model
+    entry = registry.find(name)
+    if size is not None:
+        options["size"] = size
+    classes = classes or 1000
+    with torch.device("meta"):
+        network = registry.build(name, classes, options)
+    preprocess = network.preprocess.to_json()
+    side = size or preprocess.get("size") or 224
+    about = {"model": entry.name, "task": entry.task.name, "run": run, "classes": classes, "size": int(side)}
+    return entry, network, {**about, "preprocess": preprocess}
+
+
+def _of_run(folder: Path) -> tuple[str, dict[str, Any], int]:
+    from zorki.engine.run import builder_options, read_about
+    from zorki.recipe import Recipe
+
+    about = read_about(folder)
+    recipe = Recipe.of({key: value for key, value in about["recipe"].items() if key in Recipe.__dataclass_fields__})
+    return about["model"], builder_options(recipe), len(about["class_names"])
+
+
+def _ledger(network: nn.Module, size: int) -> Ledger:
+    import torch
+
+    from zorki.errors import RecipeError
+    from zorki.ledger import ledger
+
+    try:
+        return ledger(network, torch.empty(1, 3, size, size, dtype=torch.uint8, device="meta"))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"the network cannot take pictures of {size}x{size}: {reason}; try another --size") from error
+
+
+def _published(entry: Entry) -> list[dict[str, Any]]:
+    from zorki.weights import published
+
+    return [
+        {
+            "word": one.word,
+            "source": one.source,
+            "url": one.url,
+            "cached": str(one.cached) if one.cached else None,
+            "bytes": one.size,
+            "top1": one.top1,
+            "licence": one.licence,
+        }
+        for one in published(entry)
+    ]
+
+
+def _told(one: dict[str, Any]) -> str:
+    facts = [one["source"]]
+    facts += [f"{one['bytes'] / 1e6:,.1f} MB"] if one["bytes"] else []
+    facts += [f"top-1 {one['top1']:.3f} on ImageNet as published"] if one["top1"] else []
+    facts += [f"licence {one['licence']}"] if one["licence"] else []
+    facts += [f"here: {one['cached']}" if one["cached"] else "not downloaded yet"]
+    return f"--weights {one['word']}: {', '.join(facts)}"
+
+
+def _write(target: str, content: dict[str, Any]) -> None:
+    if target == "-":
+        import json as writer
+
+        print(writer.dumps(content, indent=2))
+        return
+    from zorki.files import write_json
+
+    write_json(Path(target), content)
