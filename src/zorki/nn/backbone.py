@@ -77,7 +77,7 @@ def with_channels(convolution: nn.Conv2d, channels: int) -> nn.Conv2d:
         convolution.padding,  # type: ignore[arg-type]
         bias=convolution.bias is not None,
     )
-    nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+    nn.init.kaiming_normal_(new.weight, nonlinearity="relu")
     if new.bias is not None:
         nn.init.zeros_(new.bias)
     return new

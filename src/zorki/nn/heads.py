@@ -119,7 +119,7 @@ class LeNetHead(nn.Module):
         self.squash = ScaledTanh()
         self.output = nn.Linear(hidden, num_classes)
         initialise_lecun(self.f6)
-        initialise_lecun(self.output)
+        initialise_output(self.output)
 
     def forward(self, x: Float[Tensor, "B C 1 1"]) -> Float[Tensor, "B K"]:
         return self.output(self.squash(self.f6(x.flatten(1))))

@@ -6,16 +6,14 @@ from torch import nn
 
 
 def initialise_he(network: nn.Module) -> None:
-    """He initialisation (He et al., 2015, eq. 10 and 14) of every convolution and linear layer; biases at 0.
+    """He initialisation (He et al., 2015: Delving Deep into Rectifiers, eq. 10) of convolutions and linear layers.
 
-    Convolutions keep the variance of the gradients (fan out, as the authors' ResNets do), linear layers that of the
-    activations (fan in). Norms start as the identity.
+    Gaussian weights of deviation sqrt(2 / fan-in) keep the spread of the activations behind ReLUs; biases start at 0,
+    norms as the identity.
     """
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         elif isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):
             nn.init.ones_(layer.weight)
             nn.init.zeros_(layer.bias)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -98,7 +100,7 @@ class PartialConvolution(nn.Module):
         slots = torch.full((len(connections), in_channels), count)
         places = iter(range(count))
         for output, inputs in enumerate(connections):
-            bound = 2.4 / (len(inputs) * kernel**2)
+            bound = math.sqrt(3 / (len(inputs) * kernel**2))
             for one in inputs:
                 slots[output, one] = place = next(places)
                 nn.init.uniform_(self.weight.data[place], -bound, bound)
@@ -110,8 +112,11 @@ class PartialConvolution(nn.Module):
 
 
 def initialise_lecun(layer: nn.Conv2d | nn.Linear) -> None:
-    """Uniform in +-2.4 / fan-in (appendix A); biases at 0."""
-    bound = 2.4 / layer.weight[0].numel()
+    """Uniform weights of deviation 1 / sqrt(fan-in), biases at 0 (LeCun et al., 1998: Efficient BackProp, eq. 16).
+
+    LeNet-5's own paper draws from +-2.4 / fan-in, which lets the signal fade: F6 answers with thousandths.
+    """
+    bound = math.sqrt(3 / layer.weight[0].numel())
     nn.init.uniform_(layer.weight, -bound, bound)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

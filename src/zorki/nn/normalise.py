@@ -59,9 +59,8 @@ class Normalise(nn.Module):
                 f"the mean image is {_size(self.mean)}, but the pictures are {_size(floats)}: "
                 "use pictures of the size that the network was trained with, or another normalisation"
             )
-        # One multiplication and one addition a pixel in place of three steps.
-        scale = 1 / (255 * self.std)
-        return floats * scale - self.mean / self.std
+        # One pass over the pixels in place of three.
+        return torch.addcmul(-self.mean / self.std, floats, 1 / (255 * self.std))
 
     @torch.no_grad()
     def measure(self, images: UInt8[Tensor, "N C H W"], kind: Literal["mean_std", "mean", "mean_image"]) -> None:

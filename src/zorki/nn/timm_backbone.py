@@ -57,7 +57,7 @@ class TimmBackbone(Backbone):
         return self.network.forward_head(self.network.forward_features(x), pre_logits=True)
 
     def stages(self) -> list[nn.Module]:
-        """The parts of the network in order; sequences of blocks are taken apart. Loose parameters go with the first."""
+        """The network's parts in order, sequences of blocks taken apart; loose parameters go with the first."""
         loose = nn.ParameterList(self.network.parameters(recurse=False))
         parts: list[nn.Module] = []
         for child in self.network.children():
@@ -75,7 +75,7 @@ class TimmBackbone(Backbone):
         works = next((other for other in [*sorted(multiples), 96, 128, 224, 384] if not self._refusal(other)), None)
         advice = f"size {works} works" if works else "leave size empty"
         if works and works > size:
-            advice = f"the least size from there on is {self._least_between(size, works)}"
+            advice = f"the next size that works is {self._least_between(size, works)}"
         raise RecipeError(f"{network} cannot take pictures of size {size} ({reason}); {advice}")
 
     def _least_between(self, refused: int, taken: int) -> int:
@@ -95,7 +95,8 @@ class TimmBackbone(Backbone):
         inputs = torch.empty((1, self.in_channels, size, size), dtype=first.dtype, device="meta")
         training = self.network.training
         try:
-            torch.func.functional_call(self.network.eval(), shapes, (inputs,))
+            # Parts that stand in a network twice must be exchanged once only: else they come back without values.
+            torch.func.functional_call(self.network.eval(), shapes, (inputs,), tie_weights=False)
         except NotImplementedError:
             return None  # some layer has no shape rule: the first batch will tell
         except (RuntimeError, AssertionError, ValueError) as error:
