@@ -1,4 +1,5 @@
 import io
+import multiprocessing
 import pickle
 import re
 import struct
@@ -307,6 +308,26 @@ def test_reading_in_threads(photo):
     for thread in threads:
         thread.join()
     assert seen == [True] * 8
+
+
+def test_workers_forked_while_a_thread_reads_can_read(photo):
+    stop = threading.Event()
+
+    def keep_reading():
+        while not stop.is_set():
+            check_image(photo)
+
+    thread = threading.Thread(target=keep_reading)
+    thread.start()
+    try:
+        for _ in range(10):
+            worker = multiprocessing.get_context("fork").Process(target=check_image, args=(photo,))
+            worker.start()
+            worker.join(timeout=20)
+            assert worker.exitcode == 0
+    finally:
+        stop.set()
+        thread.join()
 
 
 # -- writing --

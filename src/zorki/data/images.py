@@ -39,6 +39,10 @@ MAX_PIXELS = 178_956_970
 _KINDS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "TGA")
 _ORIENTATION = 0x0112  # the tag of EXIF 2.32, section 4.6.4
 _open_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a worker forked while another thread reads would wait for the lock forever
+    os.register_at_fork(
+        before=_open_lock.acquire, after_in_parent=_open_lock.release, after_in_child=_open_lock.release
+    )
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:

@@ -156,6 +156,20 @@ def test_one_class_is_read(tmp_path):
     assert folders.read(tmp_path).class_names == ["cat"]
 
 
+def test_one_folder_above_the_classes_is_told(photos):
+    dataset = folders.read(photos.parent)
+    assert dataset.class_names == ["photos"]
+    hint = "the only class holds folders; if they are the classes (Zebra, cat, dog), name this folder"
+    assert dataset.defects == [Defect(photos, hint)]
+
+
+def test_the_reason_names_the_splits(tmp_path):
+    picture(tmp_path / "train/cat/1.jpg")
+    assert folders.recognise(tmp_path) == "train holds a folder for each class: cat"
+    picture(tmp_path / "test/dog/1.jpg")
+    assert folders.recognise(tmp_path) == "test, train hold a folder for each class: cat, dog"
+
+
 def test_no_picture_at_all_names_folder_and_suffixes(tmp_path):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/1.txt").touch()
@@ -167,7 +181,7 @@ def test_no_picture_at_all_names_folder_and_suffixes(tmp_path):
     ("files", "reason"),
     [
         (["1.jpg"], "there is no folder in it that could be a class"),
-        (["train/1.jpg", "test/2.jpg"], "test, train are splits, and hold no folder for each class"),
+        (["train/1.jpg", "test/2.jpg"], "test, train hold no folder for each class, and none is a class by its name"),
     ],
 )
 def test_why_it_is_refused(tmp_path, files, reason):

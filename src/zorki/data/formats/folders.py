@@ -84,7 +84,12 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     numbers = {name: label for label, name in enumerate(order)}
     labels = [numbers[name] for name in found.classes]
     parts, split_reason = complete_splits(found.given, found.names)
-    defects = found.defects + _empty_classes(found, order) + unseen_classes(root, order, labels, parts)
+    defects = (
+        found.defects
+        + _only_class(root, found)
+        + _empty_classes(found, order)
+        + unseen_classes(root, order, labels, parts)
+    )
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     return LabelledFiles(root, root, "folders", reason, order, found.names, labels, parts, split_reason, defects, limit)
 
@@ -100,10 +105,10 @@ def _inspect(root: Path) -> tuple[bool, str]:
     if splits:
         classes = {name for split in splits for name in subfolders(root / split)}
         if any(holds_picture(root / split / name) for split in splits for name in subfolders(root / split)):
-            return True, f"{_list(splits)} hold a folder for each class: {_list(sorted(classes))}"
+            return True, f"{_list(splits)} {_hold(splits)} a folder for each class: {_list(sorted(classes))}"
         return False, f"the class folders in {_list(splits)} hold no picture"
     if all(split_name(name) for name in folders):
-        return False, f"{_list(folders)} are splits, and hold no folder for each class"
+        return False, f"{_list(folders)} {_hold(folders)} no folder for each class, and none is a class by its name"
     if any(holds_picture(root / name) for name in folders):
         return True, f"it holds a folder for each class: {_list(folders)}"
     return False, f"its folders hold no picture: {_list(folders)}"
@@ -167,6 +172,21 @@ def _others(folder: Path, names: list[str]) -> Defect:
     return Defect(
         folder, f"{len(names)} file{'' if one else 's'} ({_list(suffixes)}) left out: no picture{'' if one else 's'}"
     )
+
+
+def _only_class(root: Path, found: _Found) -> list[Defect]:
+    """A hint where all pictures are of one class that is rather a folder of classes."""
+    if len(set(found.classes)) != 1 or found.given:
+        return []
+    folder = root / found.classes[0]
+    inner = [name for name in subfolders(folder) if holds_picture(folder / name)]
+    if len(inner) < 2:
+        return []
+    return [Defect(folder, f"the only class holds folders; if they are the classes ({_list(inner)}), name this folder")]
+
+
+def _hold(names: Sequence[str]) -> str:
+    return "holds" if len(names) == 1 else "hold"
 
 
 def _list(names: Sequence[str], most: int = 5) -> str:
