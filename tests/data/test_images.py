@@ -310,6 +310,7 @@ def test_reading_in_threads(photo):
     assert seen == [True] * 8
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns of what is tried here
 def test_workers_forked_while_a_thread_reads_can_read(photo):
     stop = threading.Event()
 
@@ -320,7 +321,7 @@ def test_workers_forked_while_a_thread_reads_can_read(photo):
     thread = threading.Thread(target=keep_reading)
     thread.start()
     try:
-        for _ in range(10):
+        for _ in range(30):
             worker = multiprocessing.get_context("fork").Process(target=check_image, args=(photo,))
             worker.start()
             worker.join(timeout=20)

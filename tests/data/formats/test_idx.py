@@ -161,6 +161,7 @@ def test_the_limit_of_size(digits):
         dataset[0]
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns where torch has threads
 def test_it_travels_to_workers(digits):
     dataset = idx.read(digits[0])
     assert pickle.loads(pickle.dumps(dataset))[45].image.equal(dataset[45].image)
