@@ -20,7 +20,8 @@ ORDER = [
     ("contracts",),
     FLOOR,
     ("registry", "recipe"),
-    ("fetching", "weights", "ledger"),
+    ("fetching", "weights", "receptive_field"),
+    ("ledger",),
     ("tasks",),
     ("engine",),
     ("cli",),
@@ -44,7 +45,9 @@ def imports_of(path):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "zorki")
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if f.parent != ROOT or f.stem != "__init__"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if f.parent != ROOT or f.stem != "__init__"], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_arrows_point_one_way(path):
     part = part_of(path)
     if part == "__main__":
@@ -60,7 +63,11 @@ def test_arrows_point_one_way(path):
 def test_the_floor_knows_no_task():
     for path in FILES:
         if part_of(path) in FLOOR:
-            assert not [m for m in imports_of(path) if m.startswith(("zorki.tasks", "zorki.engine", "zorki.cli", "zorki.recipe"))]
+            assert not [
+                m
+                for m in imports_of(path)
+                if m.startswith(("zorki.tasks", "zorki.engine", "zorki.cli", "zorki.recipe"))
+            ]
 
 
 def test_no_file_has_an_empty_name():
@@ -74,13 +81,20 @@ def test_files_can_be_read_in_one_sitting():
 
 def loaded_by(code):
     program = f"import sys\n{code}\nprint(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
-    return set(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    )
 
 
 def test_import_zorki_and_help_load_nothing_heavy():
     heavy = {"torch", "torchvision", "lightning", "timm", "numpy", "PIL", "cyclopts", "rich", "av", "cv2"}
     assert not loaded_by("import zorki") & heavy
-    assert not loaded_by("import contextlib, io, zorki.cli\nwith contextlib.redirect_stdout(io.StringIO()): zorki.cli.main(['--help'])") & heavy
+    assert (
+        not loaded_by(
+            "import contextlib, io, zorki.cli\nwith contextlib.redirect_stdout(io.StringIO()): zorki.cli.main(['--help'])"
+        )
+        & heavy
+    )
 
 
 def test_help_of_a_verb_does_not_load_torch():

@@ -48,7 +48,9 @@ def test_all_but_the_last_stages():
     model = build("resnet18", 10, {"size": 64})
     stages = model.stages()
     optimise.freeze(model, "-1")
-    assert [any(p.requires_grad for p in stage.parameters()) for stage in stages] == [False] * (len(stages) - 1) + [True]
+    assert [any(p.requires_grad for p in stage.parameters()) for stage in stages] == [False] * (len(stages) - 1) + [
+        True
+    ]
     with pytest.raises(RecipeError, match="stages"):
         optimise.freeze(model, f"-{len(stages) + 1}")
 
@@ -91,5 +93,5 @@ def test_every_optimiser_lowers_a_quadratic(name):
         rule.zero_grad()
         loss.backward()
         rule.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]

@@ -25,6 +25,10 @@ class Logits:
     auxiliary: list[Tensor] = field(default_factory=list)  # each (B, K)
 
 
+# Exported graphs take networks apart into tensors, and must know this type for one that holds some.
+torch.export.register_dataclass(Logits)
+
+
 class Classifier(Model[Logits, Label, Label]):
     """A backbone with a head, trained by cross-entropy.
 

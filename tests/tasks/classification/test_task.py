@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from zorki.errors import DataError
+from zorki.recipe import Recipe
+from zorki.registry import build
+from zorki.tasks.classification.task import Classification
+from zorki.types import Batch, Label, Placement
+
+TASK = Classification(["cat", "dog", "owl"])
+
+
+def batch():
+    inputs = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
+    labels = [Label(0), Label(1), Label(2), Label(0)]
+    return Batch(inputs, labels, labels, [Placement(8, 8)] * 4, [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}])
+def test_mixed_targets_are_shares_and_truth_stays(settings):
+    given = batch()
+    mixed = TASK.mix(given, Recipe(**settings), torch.Generator().manual_seed(1))
+    assert mixed.inputs.dtype == torch.uint8
+    assert mixed.inputs.shape == given.inputs.shape
+    for label in mixed.placed:
+        assert label.scores.sum() == pytest.approx(1.0)
+    assert [target.scores for target in mixed.targets] == [None] * 4
+
+
+def test_nothing_is_mixed_unless_asked():
+    given = batch()
+    assert TASK.mix(given, Recipe(), torch.Generator()) is given
+
+
+def test_class_weights_make_rare_classes_count_as_much():
+    model = build("lenet5", 3)
+    TASK.configure(
+        model, Recipe(class_weights=True, label_smoothing=0.1), [Label(0)] * 6 + [Label(1)] * 2 + [Label(2)] * 1
+    )
+    weights = model.criterion.weights
+    assert torch.allclose(weights * torch.tensor([6.0, 2.0, 1.0]), torch.full((3,), 3.0))
+
+
+def test_balance_draws_classes_evenly():
+    weights = TASK.balance([Label(0)] * 3 + [Label(1)])
+    assert sum(weights[:3]) == pytest.approx(weights[3])
+
+
+def test_baseline_is_the_majority():
+    answer = TASK.baseline([Label(1), Label(1), Label(0), Label(1)])
+    assert answer.index == 1
+    assert answer.scores.tolist() == [0.25, 0.75, 0.0]
+    assert TASK.baseline([]) is None
+
+
+def test_ensemble_is_the_mean_of_probabilities():
+    answer = TASK.ensemble([Label(0, torch.tensor([0.6, 0.4, 0.0])), Label(1, torch.tensor([0.1, 0.9, 0.0]))])
+    assert answer.index == 1
+    assert torch.allclose(answer.scores, torch.tensor([0.35, 0.65, 0.0]))
+
+
+def test_descriptions_are_plain():
+    facts = TASK.describe(Label(2, torch.tensor([0.1, 0.2, 0.7])))
+    assert facts["class_name"] == "owl"
+    assert [row["class_name"] for row in facts["top"]] == ["owl", "dog", "cat"]
+    assert TASK.describe(Label(1)) == {"label": 1, "class_name": "dog"}
+
+
+def test_badness_is_what_the_truth_lacks():
+    assert TASK.badness(Label(0, torch.tensor([0.9, 0.1, 0.0])), Label(1)) == pytest.approx(0.9)
+
+
+def test_one_class_only_is_refused():
+    dataset = Classification.read(Path("scenes:60@32"))
+    one = [index for index in range(60) if dataset.target(index).index == 3]
+    with pytest.raises(DataError, match=r"only one class has training pictures .* expected at least two"):
+        Classification(dataset.class_names).check(dataset, one)
