@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,13 @@ def photo(height: int, width: int, seed: int) -> Image.Image:
 
 
 def make_pictures(root: Path, count: int) -> tuple[Path, Path]:
-    """A folder of photos and one of 32 x 32 PNG files, each of two classes."""
+    """A folder of photos, and one of ten times as many 32 x 32 PNG files, each of two classes."""
     photos, small = root / "photos", root / "small"
-    for index in range(count):
-        for folder, size in ((photos, (375, 500)), (small, (32, 32))):
-            path = folder / "ab"[index % 2] / f"{index}.{'jpg' if folder is photos else 'png'}"
+    for folder, suffix, size, number in ((photos, "jpg", (375, 500), count), (small, "png", (32, 32), 10 * count)):
+        for index in range(number):
+            path = folder / "ab"[index % 2] / f"{index}.{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            photo(*size, seed=index).save(path, **({"quality": 90} if folder is photos else {}))
+            photo(*size, seed=index).save(path, quality=90)  # PNG has no quality, and ignores it
     return photos, small
 
 
@@ -132,7 +133,7 @@ def loaders(case: Case, workers: int) -> dict[str, Iterable[Any]]:
     augment = None if case.augment is None else Apply(case.augment)
     made: dict[str, Iterable[Any]] = {
         "zorki": Loader(
-            Pipeline(dataset, Fit(case.preprocess.size, case.preprocess.crop_share), augment),
+            Pipeline(dataset, case.preprocess, augment),
             indices,
             batch_size=BATCH,
             shuffle=True,
@@ -200,7 +201,7 @@ def main() -> None:
             row = results[-1]
             print(f"{row['case']:<34}{row['zorki']:>8}{row['plain']:>8}{row['ratio']:>7.2f}  {row['plain_way']}")
     if arguments.json:
-        versions = {"torch": torch.__version__, "pillow": Image.__version__}
+        versions = {name: metadata.version(name) for name in ("torch", "torchvision", "pillow")}
         arguments.json.write_text(json.dumps({"versions": versions, "results": results}, indent=1) + "\n")
 
 
