@@ -84,6 +84,9 @@ class ConvHead(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.pool = nn.AdaptiveAvgPool2d(1)
         initialise_output(self.conv)
+        # Behind a ReLU a class whose scores fall below 0 everywhere learns nothing ever again, and with biases of 0
+        # all classes start on that edge. A bias common to all classes moves them away and changes no probability.
+        nn.init.ones_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         return self.pool(self.relu(self.conv(self.dropout(x)))).flatten(1)

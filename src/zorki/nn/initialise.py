@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import nn
 
 
@@ -22,10 +24,11 @@ def initialise_he(network: nn.Module) -> None:
 
 
 def initialise_output(layer: nn.Linear | nn.Conv2d) -> None:
-    """A last layer that answers nearly nothing: Gaussian weights of deviation 0.01, bias 0.
+    """A last layer that answers nearly nothing: Gaussian weights of deviation 0.1 / sqrt(fan-in), bias 0.
 
-    So an untrained classifier's loss is close to log(num_classes), the loss of one that knows nothing.
+    So an untrained classifier's loss is close to log(num_classes), the loss of one that knows nothing, however wide
+    the layer below is.
     """
-    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.normal_(layer.weight, std=0.1 / math.sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""AlexNet, as in its paper and as torchvision has it."""
+"""AlexNet, as in its paper and as torchvision has it. `hidden` is the width of the two hidden layers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,29 @@ from zorki.tasks.classification.task import Classification
 
 @model(Classification)
 def alexnet(
-    num_classes: int, *, size: int = 227, in_channels: int = 3, dropout: float = 0.5, groups: int = 2
+    num_classes: int,
+    *,
+    size: int = 227,
+    in_channels: int = 3,
+    dropout: float = 0.5,
+    hidden: int = 4096,
+    groups: int = 2,
 ) -> Classifier:
     """AlexNet (Krizhevsky et al., 2012) as in the paper: response normalisation, overlapping pools, 2 groups."""
     backbone = AlexNet(in_channels, groups=groups)
     backbone.check_size(size, "alexnet")
-    head = FlattenHead(backbone.channels[-1], num_classes, grid=6, dropout=dropout)
+    head = FlattenHead(backbone.channels[-1], num_classes, grid=6, hidden=hidden, dropout=dropout)
     return Classifier(backbone, head, num_classes=num_classes, preprocess=Fit(size, 0.875), channels=in_channels)
 
 
 @model(Classification, weights={"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"})
-def alexnet_torchvision(num_classes: int, *, size: int = 224, in_channels: int = 3, dropout: float = 0.5) -> Classifier:
+def alexnet_torchvision(
+    num_classes: int, *, size: int = 224, in_channels: int = 3, dropout: float = 0.5, hidden: int = 4096
+) -> Classifier:
     """AlexNet as torchvision ships it (Krizhevsky, 2014): 64-192-384-256-256, no response normalisation."""
     backbone = AlexNetTorchvision(in_channels)
     backbone.check_size(size, "alexnet_torchvision")
-    head = FlattenHead(backbone.channels[-1], num_classes, grid=6, dropout=dropout, dropout_first=True)
+    head = FlattenHead(backbone.channels[-1], num_classes, grid=6, hidden=hidden, dropout=dropout, dropout_first=True)
     return Classifier(
         backbone,
         head,
