@@ -141,7 +141,8 @@ def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
     source = torch.empty(inputs.shape[0], *inputs.shape[1:], dtype=inputs.dtype, device="meta")
     state: dict[str, Tensor] = dict(model.named_parameters(remove_duplicate=False))
     state.update(model.named_buffers(remove_duplicate=False))
-    weightless = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
+    alike = {value: torch.empty_like(value, device="meta") for value in state.values()}
+    weightless = {name: alike[value] for name, value in state.items()}  # tied ones stay tied
     training = {module: module.training for module in model.modules()}
     recorder = _Recorder(model, source)
     try:

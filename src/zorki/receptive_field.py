@@ -371,6 +371,29 @@ def _reshape(trace: Trace, arguments: Sequence[Any], answer: Tensor) -> Field | 
     return field.reshape(arguments[0].shape, answer.shape) if field else None
 
 
+@_rule("pixel_shuffle")
+def _pixel_shuffle(trace: Trace, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+    field, by = trace.of(arguments[0]), arguments[1]
+    if field is None:
+        return None
+    batch, channels, height, width = answer.shape
+    parts = field.reshape(arguments[0].shape, (batch, channels, by, by, height // by, width // by)).dimensions
+    mixed = replace(field, dimensions=tuple(parts[d] for d in (0, 1, 4, 2, 5, 3)))
+    shuffled = mixed.reshape((batch, channels, height // by, by, width // by, by), answer.shape)
+    return shuffled.regular(2).regular(3)
+
+
+@_rule("pixel_unshuffle")
+def _pixel_unshuffle(trace: Trace, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+    field, by = trace.of(arguments[0]), arguments[1]
+    if field is None:
+        return None
+    for dimension in (-2, -1):
+        places = answer.shape[dimension]
+        field = field.resample(answer.dim() + dimension, Fraction(0), Fraction(by - 1), Fraction(by), places)
+    return field
+
+
 @_rule("permute", "transpose", "t", "transpose_")
 def _permute(trace: Trace, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = trace.of(arguments[0])
@@ -526,12 +549,13 @@ class Trace(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs one operation and notes what its answer sees."""
         kwargs = kwargs or {}
-        with self:  # operations that are made of others are taken apart, and their parts come here
-            answer = func.decompose(*args, **kwargs)
-        if answer is not NotImplemented:
-            return answer
-        answer = func(*args, **kwargs)
         name = func.overloadpacket.__name__
+        if "upsample" not in name:  # whose parts look pixels up by computed numbers, and tell nothing
+            with self:  # operations that are made of others are taken apart, and their parts come here
+                answer = func.decompose(*args, **kwargs)
+            if answer is not NotImplemented:
+                return answer
+        answer = func(*args, **kwargs)
         rule = _RULES.get(name) or (_attention if "scaled_dot_product" in name else None)
         answers = [a for a in (answer if isinstance(answer, tuple | list) else [answer]) if isinstance(a, Tensor)]
         for tensor in answers:

@@ -22,12 +22,14 @@ def info(
     hidden: Annotated[
         bool, Parameter(help="Show also what works in place: activations, dropout.", negative="")
     ] = False,
-    json: Annotated[str | None, Parameter(help="Write all of it to this file; - prints it.")] = None,
+    json: Annotated[
+        str | None, Parameter(help="Write all of it to this file; - prints it.", allow_leading_hyphen=True)
+    ] = None,
 ) -> None:
     """A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.
 
-    The columns: `values` are activations of one picture, MMACs are millions of multiply-adds (a FLOP is half of one),
-    `sees` is the receptive field in pixels, and `jump` the pixels between neighbouring positions.
+    The columns: `values` are activations of one picture, MMACs are millions of multiply-adds (two
+    FLOPs each), `sees` is the receptive field in pixels, and `jump` the pixels between neighbouring positions.
     """
     from zorki.ledger import COLUMNS
 
