@@ -16,6 +16,7 @@ def test_pooled_head_by_hand():
 def test_conv_head_averages_behind_the_relu():
     head = ConvHead(1, 1, dropout=0.0)
     nn.init.ones_(head.conv.weight)
+    nn.init.zeros_(head.conv.bias)
     assert head(torch.tensor([[[[-4.0, 2.0]]]])).item() == pytest.approx(1.0)
 
 
