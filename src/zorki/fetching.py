@@ -96,7 +96,10 @@ def download(url: str, path: Path, sha256: str | None) -> Path:
     from filelock import FileLock
 
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(f"{path.parent}: cannot be made ({error}); set ZORKI_CACHE to another folder") from error
     # Several processes of one run ask for the same file at once: one downloads, the others find it there.
     with FileLock(path.with_name(path.name + ".lock")):
         if path.exists() and (sha256 is None or _sha256(path).startswith(sha256)):
@@ -120,12 +123,13 @@ def download(url: str, path: Path, sha256: str | None) -> Path:
 
 
 def _torchvision_weights(name: str) -> Any:
-    from torchvision.models import get_weight
+    from torchvision.models import get_model_weights, get_weight, list_models
 
     try:
         return get_weight(name)
     except (ValueError, KeyError, AttributeError) as error:
-        raise WeightsError(f"torchvision publishes no weights named {name!r} ({error})") from error
+        known = [str(weights) for model in list_models() for weights in get_model_weights(model)]
+        raise WeightsError(f"torchvision publishes no weights named {name!r}.{did_you_mean(name, known)}") from error
 
 
 def _timm_weights(name: str) -> Any:
@@ -196,7 +200,8 @@ def _from_hugging_face(repository: str, filename: str | None, source: str, cache
                 repository, name, cache_dir=folder, local_files_only=not _reachable(huggingface_hub.constants.ENDPOINT)
             )
         except LocalEntryNotFoundError as error:  # neither cached nor reachable; it is an EntryNotFoundError too
-            raise _unreachable(f"{url}/resolve/main/{name}", None, error) from error
+            reason = ConnectionError("no connection to the hub, and no copy in its cache")
+            raise _unreachable(f"{url}/resolve/main/{name}", None, reason) from error
         except EntryNotFoundError:
             continue
         except (HfHubHTTPError, OSError) as error:

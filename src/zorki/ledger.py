@@ -175,6 +175,7 @@ class _Recorder:
         self._source = source
         self._names = {module: name for name, module in model.named_modules()}
         self._stack: list[tuple[nn.Module, int]] = []  # modules at work, and how many rows there were when they began
+        self._ran: set[nn.Module] = set()
         self._not_pointwise: set[nn.Module] = set()
         self._macs: dict[nn.Module, int] = {}
         self._rows: list[tuple[nn.Module, Row]] = []
@@ -202,10 +203,15 @@ class _Recorder:
             rows.append(_with_parameters(row, mine))
         for module, rest in owners.items():  # of modules without a row of their own: class tokens, position embeddings
             for name, parameter in rest:
-                rows.insert(1, _parameter_row(".".join(filter(None, (self._names[module], name))), parameter))
+                path = ".".join(filter(None, (self._names[module], name)))
+                if module in self._ran:
+                    rows.insert(1, _parameter_row("PARAMETER", path, parameter))
+                else:  # works in training only, as auxiliary classifiers do
+                    rows.append(_parameter_row("NOT RUN", path, parameter))
         return rows
 
     def _enter(self, module: nn.Module, arguments: Any) -> None:
+        self._ran.add(module)
         self._stack.append((module, len(self._rows)))
 
     def _leave(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
@@ -294,8 +300,9 @@ def _with_parameters(row: Row, parameters: list[tuple[str, nn.Parameter]]) -> Ro
     return replace(row, weights=sum(parameter.numel() for _, parameter in parameters) - biases, biases=biases)
 
 
-def _parameter_row(name: str, parameter: nn.Parameter) -> Row:
-    return Row(name, "PARAMETER", tuple(parameter.shape), 0, 0, parameter.numel(), 0, 0, None, None, False, False)
+def _parameter_row(kind: str, name: str, parameter: nn.Parameter) -> Row:
+    row = Row(name, kind, tuple(parameter.shape), 0, 0, 0, 0, 0, None, None, False, False)
+    return _with_parameters(row, [(name, parameter)])
 
 
 def _in_place(module: nn.Module, given: list[Tensor], tensors: list[Tensor]) -> bool:
@@ -372,7 +379,11 @@ _KINDS: list[tuple[Any, Callable[[Any, tuple[int, ...]], str]]] = [
 def _texts(row: Row) -> tuple[str, ...]:
     sees = "" if row.receptive_field is None else "all" if row.whole else _one(row.receptive_field)
     jump = "" if row.jump is None else _one([f"{j:g}" for j in row.jump if j is not None])
-    places = (*row.shape[1:], row.shape[0]) if len(row.shape) >= 3 and row.kind != "PARAMETER" else row.shape
+    places = (
+        (*row.shape[1:], row.shape[0])
+        if len(row.shape) >= 3 and row.kind not in ("PARAMETER", "NOT RUN")
+        else row.shape
+    )
     numbers = (f"{n:,}" if n else "" for n in (row.values, row.weights, row.biases))
     macs = f"{row.macs / 1e6:,.2f}" if row.macs else ""
     return (row.kind, row.name, "x".join(map(str, places)), *numbers, macs, sees, jump)

@@ -117,7 +117,9 @@ def test_info_of_a_run(capsys, tmp_path):
 
 
 def test_torchvision_weights():
-    with pytest.raises(WeightsError, match=r"publishes no weights named 'ResNet18_Weights\.NONE'"):
+    with pytest.raises(
+        WeightsError, match=r"publishes no weights named 'ResNet18_Weights\.NONE'.* Did you mean ResNet18_Weights"
+    ):
         fetch("torchvision:ResNet18_Weights.NONE")
     with pytest.raises(WeightsError, match="expected torchvision:"):
         fetch("elsewhere:net")
