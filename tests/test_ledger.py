@@ -283,3 +283,17 @@ def test_activations_of_ones_own_work_in_place():
 
     table = ledger(nn.Sequential(nn.Conv2d(3, 2, 1), Swish(), nn.LocalResponseNorm(2)), torch.empty(1, 3, 4, 4))
     assert [row.values for row in table.rows] == [48, 32, 0, 32]
+
+
+def test_layers_that_only_train_stand_last():
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.main, self.side = nn.Linear(4, 2), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.main(x) + self.side(x).sum() if self.training else self.main(x)
+
+    table = ledger(Network().train(), torch.empty(1, 4))
+    rows = [(row.kind, row.name, row.weights, row.biases) for row in table.rows[1:]]
+    assert rows == [("FC-2", "main", 8, 2), ("NOT RUN", "side.weight", 12, 0), ("NOT RUN", "side.bias", 0, 3)]
