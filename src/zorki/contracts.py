@@ -33,6 +33,9 @@ class Preprocess(Protocol):
     def __call__(self, images: Sequence[Tensor]) -> tuple[Tensor, list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one uint8 tensor (B, 3, height, width), and where each one sits."""
 
+    def whole(self) -> Preprocess:
+        """The same without cutting anything off, for training on random crops."""
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the class's name under "kind"."""
 
@@ -92,7 +95,9 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     """A network with the loss that trains it and the decoding that reads it. Knows no file and no metric."""
 
     preprocess: Preprocess
-    suggestions: Mapping[str, Any] = {}  # fields of the recipe that suit this network, where the user said nothing
+    suggestions: Mapping[
+        str, Any
+    ] = {}  # fields of the recipe for where the user said nothing; `rate` is for batches of 128
     normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
 
     @abstractmethod
@@ -185,7 +190,7 @@ class Task(ABC, Generic[T, P]):
 
     def describe(self, annotation: T | P) -> dict[str, Any]:
         """The annotation in plain JSON with names of classes, for predictions.json and the report."""
-        return annotation.to_json()  # type: ignore[attr-defined, no-any-return]
+        return annotation.to_json()  # type: ignore[attr-defined, union-attr, no-any-return]
 
     def tally(self, dataset: Dataset[T]) -> dict[str, Any]:
         """Counts a class and split for `show` and the report: {"classes": {split: {class: count}}, ...}. Plain JSON."""

@@ -84,8 +84,8 @@ class Recipe:
         least=0,
     )
     schedule: Schedule = _setting("one-cycle", "Training", "How the learning rate goes over training.")
-    warmup: float = _setting(
-        0.0,
+    warmup: float | None = _setting(
+        None,
         "Training",
         "Start at a tiny rate and rise over so many epochs (one-cycle rises by itself).",
         unit="epochs",
@@ -99,7 +99,7 @@ class Recipe:
         least=0,
         most=1,
     )
-    clip: float | None = _setting(None, "Training", "Largest norm of the gradient; longer ones are cut.", least=0)
+    clip: float | None = _setting(None, "Training", "Longest gradient; longer ones are cut, 0 cuts none.", least=0)
     accumulate: int = _setting(
         1, "Training", "Batches whose gradients are joined into one step.", unit="batches", least=1
     )
@@ -305,9 +305,8 @@ def _number(f: dataclasses.Field[Any], kind: type, value: Any) -> Any:
         if isinstance(value, bool) or (kind is int and number != float(value)):
             raise ValueError
     except (TypeError, ValueError):
-        raise RecipeError(
-            f"{f.name} is {value!r}; expected {'a whole number' if kind is int else 'a number'}"
-        ) from None
+        wanted = "a whole number" if kind is int else "a number"
+        raise RecipeError(f"{f.name} is {value!r}; expected {wanted}") from None
     least, most = f.metadata["least"], f.metadata["most"]
     if number != number or (least is not None and number < least) or (most is not None and number > most):
         bounds = " and ".join(

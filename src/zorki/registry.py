@@ -74,10 +74,10 @@ def family(prefix: str, make: Callable[[str], Entry]) -> None:
 @cache
 def tasks() -> dict[str, type[Task[Any, Any]]]:
     """Every task by name, found by looking into the `tasks` folder."""
-    import zorki.tasks
+    home = importlib.import_module("zorki.tasks")
 
     found: dict[str, type[Task[Any, Any]]] = {}
-    for package in sorted(info.name for info in pkgutil.iter_modules(zorki.tasks.__path__) if info.ispkg):
+    for package in sorted(info.name for info in pkgutil.iter_modules(home.__path__) if info.ispkg):
         module = importlib.import_module(f"zorki.tasks.{package}.task")
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__:
@@ -87,9 +87,9 @@ def tasks() -> dict[str, type[Task[Any, Any]]]:
 
 @cache
 def _discover() -> None:
-    import zorki.tasks
+    home = importlib.import_module("zorki.tasks")
 
-    for package in sorted(info.name for info in pkgutil.iter_modules(zorki.tasks.__path__) if info.ispkg):
+    for package in sorted(info.name for info in pkgutil.iter_modules(home.__path__) if info.ispkg):
         folder = importlib.import_module(f"zorki.tasks.{package}.models")
         for info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda info: info.name):
             importlib.import_module(f"{folder.__name__}.{info.name}")

@@ -19,13 +19,15 @@ from torch import Tensor
 
 T = TypeVar("T")
 Own = TypeVar("Own", bound="Annotation")  # typing.Self, in a form that run-time shape checks understand
+Row = TypeVar("Row", bound="Rows")
 
 
 @dataclass(frozen=True)
 class Placement:
     """Where an original image sits inside the network's input: network = original * scale + (left, top).
 
-    `height` and `width` are the original's. Negative `left` or `top` mean that the original is cropped there.
+    `height` and `width` are the original's, `input_height` and `input_width` the network's, in pixels. Negative `left`
+    or `top` mean that the original is cropped there.
     """
 
     height: int
@@ -33,6 +35,8 @@ class Placement:
     scale: float = 1.0
     left: float = 0.0
     top: float = 0.0
+    input_height: int = 0
+    input_width: int = 0
 
 
 class Annotation:
@@ -118,7 +122,7 @@ class Rows(Annotation):
     def __bool__(self) -> bool:
         raise TypeError(f"the truth of {type(self).__name__} is ambiguous: ask `len(...) > 0` or `is not None`")
 
-    def __getitem__(self: Own, rows: Any) -> Own:
+    def __getitem__(self: Row, rows: Any) -> Row:
         """Rows by a slice, a mask or an index tensor, in every column together."""
         if isinstance(rows, int):
             rows = slice(rows, rows + 1) if rows != -1 else slice(-1, None)
@@ -154,9 +158,18 @@ class Boxes(Rows):
     identities: Int[Tensor, " N"] | None = None
     crowd: Bool[Tensor, " N"] | None = None
 
-    def place(self: Own, placement: Placement) -> Own:
+    def place(self, placement: Placement) -> Boxes:
         offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
         return dataclasses.replace(self, xyxy=self.xyxy * placement.scale + offset)
+
+
+def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tensor:
+    """Maps (N, H, W) of an original in network pixels, nearest neighbour; `fill` where the original does not reach."""
+    rows = (torch.arange(placement.input_height) + 0.5 - placement.top) / placement.scale
+    columns = (torch.arange(placement.input_width) + 0.5 - placement.left) / placement.scale
+    inside = ((rows >= 0) & (rows < placement.height))[:, None] & ((columns >= 0) & (columns < placement.width))
+    picked = maps[:, rows.long().clamp(0, placement.height - 1)][:, :, columns.long().clamp(0, placement.width - 1)]
+    return torch.where(inside, picked, torch.full_like(picked, fill))
 
 
 @dataclass
@@ -166,11 +179,9 @@ class Mask(Annotation):
     classes: Int[Tensor, "H W"]
     ignore: int = 255
 
-    def place(self: Own, placement: Placement) -> Own:
-        height, width = round(placement.height * placement.scale), round(placement.width * placement.scale)
-        pixels = self.classes[None, None].float()
-        scaled = torch.nn.functional.interpolate(pixels, (height, width), mode="nearest-exact")
-        return dataclasses.replace(self, classes=scaled[0, 0].to(self.classes.dtype))
+    def place(self, placement: Placement) -> Mask:
+        """Nearest neighbour, so that no class is invented; what the picture does not cover becomes `ignore`."""
+        return dataclasses.replace(self, classes=_place_pixels(self.classes[None], placement, self.ignore)[0])
 
 
 @dataclass
@@ -185,6 +196,11 @@ class Instances(Rows):
     identities: Int[Tensor, " N"] | None = None
     crowd: Bool[Tensor, " N"] | None = None
 
+    def place(self, placement: Placement) -> Instances:
+        offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
+        masks = _place_pixels(self.masks, placement, False)
+        return dataclasses.replace(self, xyxy=self.xyxy * placement.scale + offset, masks=masks)
+
 
 @dataclass
 class Keypoints(Rows):
@@ -196,7 +212,7 @@ class Keypoints(Rows):
     labels: Int[Tensor, " N"] | None = None
     scores: Float[Tensor, " N"] | None = None
 
-    def place(self: Own, placement: Placement) -> Own:
+    def place(self, placement: Placement) -> Keypoints:
         offset = self.points.new_tensor([placement.left, placement.top])
         return dataclasses.replace(self, points=self.points * placement.scale + offset)
 

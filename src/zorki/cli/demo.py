@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from zorki.errors import RecipeError, did_you_mean
 
-DEMOS = {"classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64})}
+DEMOS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64})
+}
 
 
 def demo(
@@ -23,7 +25,7 @@ def demo(
     from zorki.engine.train import train
 
     model, data, settings = DEMOS[task]
-    chosen = {**settings, "out": out} | ({"epochs": epochs} if epochs is not None else {})
+    chosen: dict[str, Any] = {**settings, "out": out} | ({"epochs": epochs} if epochs is not None else {})
     run = train(model, data, **chosen)
     print()
     print(f"A network has learnt. Open {run.report} in a browser. The same, by hand:")

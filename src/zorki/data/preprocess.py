@@ -52,7 +52,9 @@ class Fit:
         size = self.size
         shorter = round(size / self.crop_share)
         if shorter == size and all(image.shape[1] == size == image.shape[2] for image in images):
-            return _stack(images, size, size), [Placement(size, size)] * len(images)
+            return _stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(
+                images
+            )
         batch = torch.empty((len(images), 3, size, size), dtype=torch.uint8)
         return batch, [self._fit(image, shorter, out) for image, out in zip(images, batch, strict=True)]
 
@@ -68,8 +70,18 @@ class Fit:
         out.copy_(resized[:, top : top + self.size, left : left + self.size])
         scale = shorter / least
         return Placement(
-            whole_height, whole_width, scale, float(-left) - skipped_left * scale, float(-top) - skipped_top * scale
+            whole_height,
+            whole_width,
+            scale,
+            float(-left) - skipped_left * scale,
+            float(-top) - skipped_top * scale,
+            self.size,
+            self.size,
         )
+
+    def whole(self) -> Fit:
+        """The same with a crop_share of 1."""
+        return dataclasses.replace(self, crop_share=1.0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with "kind": "Fit"."""
@@ -93,10 +105,16 @@ class Pad:
         _check_pictures(self, images)
         size = self.size
         if all(image.shape[1] == size == image.shape[2] for image in images):
-            return _stack(images, size, size), [Placement(size, size)] * len(images)
+            return _stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(
+                images
+            )
         batch = torch.zeros((len(images), 3, size, size), dtype=torch.uint8)
         scales = [min(1.0, size / max(image.shape[1:])) for image in images]
         return batch, [_centre(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+
+    def whole(self) -> Pad:
+        """Itself: it cuts nothing off."""
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with "kind": "Pad"."""
@@ -125,9 +143,15 @@ class Letterbox:
         sizes = [_scaled(image, scale) for image, scale in zip(images, scales, strict=True)] or [(self.size, self.size)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
         if images and all(size == (height, width) == image.shape[1:] for size, image in zip(sizes, images)):
-            return _stack(images, height, width), [Placement(height, width)] * len(images)
+            return _stack(images, height, width), [
+                Placement(height, width, input_height=height, input_width=width)
+            ] * len(images)
         batch = torch.full((len(images), 3, height, width), 114, dtype=torch.uint8)
         return batch, [_centre(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+
+    def whole(self) -> Letterbox:
+        """Itself: it cuts nothing off."""
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with "kind": "Letterbox"."""
@@ -201,4 +225,4 @@ def _centre(image: Tensor, scale: float, out: Tensor) -> Placement:
     height, width = _scaled(image, scale)
     top, left = (out.shape[1] - height) // 2, (out.shape[2] - width) // 2
     out[:, top : top + height, left : left + width] = resize_image(image, height, width)
-    return Placement(image.shape[1], image.shape[2], scale, float(left), float(top))
+    return Placement(image.shape[1], image.shape[2], scale, float(left), float(top), out.shape[1], out.shape[2])

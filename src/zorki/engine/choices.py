@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +34,20 @@ class Choice:
 
 
 def complete(
-    recipe: Recipe, model: Model[Any, Any, Any], dataset: Dataset[Any], train_count: int, input_size: int
+    recipe: Recipe,
+    model: Model[Any, Any, Any],
+    dataset: Dataset[Any],
+    train_count: int,
+    input_size: int,
+    *,
+    takes_size: bool,
 ) -> tuple[Recipe, list[Choice]]:
     """The recipe with nothing left empty, and the choices made.
 
     Args:
         train_count: pictures to train on.
         input_size: side of the network's input, in pixels.
+        takes_size: whether the model's builder can be told another one.
     """
     choices: list[Choice] = []
 
@@ -48,20 +55,24 @@ def complete(
         nonlocal recipe
         if getattr(recipe, name) is not None:
             return
-        if name in model.suggestions:
+        if name in model.suggestions and name != "rate":
             value, why = model.suggestions[name], "suits this network"
         else:
             value, why = choose()
         choices.append(Choice(name, value, why))
         recipe = dataclasses.replace(recipe, **{name: value})
 
+    if takes_size:
+        fill("size", lambda: (input_size, "the network's own"))
     fill("device", lambda: best_device())
-    fill("precision", lambda: best_precision(recipe.device or "cpu", input_size))
+    fill("precision", lambda: best_precision(recipe.device or "cpu"))
     fill("batch_size", lambda: _batch_size(train_count, input_size))
     fill("epochs", lambda: _epochs(recipe, train_count))
     fill("optimiser", lambda: ("sgd", "momentum serves most networks"))
-    fill("rate", lambda: _rate(recipe))
+    fill("rate", lambda: _rate(recipe, model.suggestions))
     fill("weight_decay", lambda: _weight_decay(recipe))
+    fill("warmup", lambda: (0.0, "one-cycle rises by itself" if recipe.schedule == "one-cycle" else "not asked for"))
+    fill("clip", lambda: (0.0, "off"))
     fill("flip", lambda: _flip(dataset))
     fill("shift", lambda: (0.0, "not asked for"))
     fill("crop", lambda: _crop(recipe, input_size))
@@ -79,18 +90,16 @@ def best_device() -> tuple[str, str]:
     return "cpu", "no GPU found"
 
 
-def best_precision(device: str, input_size: int) -> tuple[str, str]:
-    """bf16 where the device multiplies it quicker than float32, and the pictures are large enough to gain."""
+def best_precision(device: str) -> tuple[str, str]:
+    """bf16 where the device multiplies it quicker than float32, else float32."""
     if device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return "bf16", "the GPU is quick at it"
-    if device == "cpu" and _cpu_is_good_at_bf16() and input_size > SMALL_INPUT:
-        return "bf16", "the processor has AMX"
-    return "32", "the pictures are small" if device == "cpu" and _cpu_is_good_at_bf16() else "the device prefers it"
-
-
-def _cpu_is_good_at_bf16() -> bool:
-    capable = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(capable is not None and capable())
+    if device == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        for name, words in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 BF16")):
+            if capabilities.get(name):
+                return "bf16", f"the processor has {words}"
+    return "32", "the device has no quick bf16"
 
 
 def _batch_size(train_count: int, input_size: int) -> tuple[int, str]:
@@ -107,16 +116,22 @@ def _epochs(recipe: Recipe, train_count: int) -> tuple[int, str]:
     return epochs, f"so that about {epochs * train_count:,} pictures are seen"
 
 
-def _rate(recipe: Recipe) -> tuple[float, str]:
+def _rate(recipe: Recipe, suggestions: Mapping[str, Any]) -> tuple[float, str]:
+    """From nothing, the network's own rate, where it has one and its optimiser is used."""
     assert recipe.batch_size is not None
+    own = suggestions.get("rate") if recipe.optimiser == suggestions.get("optimiser", "sgd") else None
     if recipe.optimiser in ("adam", "adamw"):
+        if own is not None and not recipe.weights:
+            return own, "suits this network"
         return (3e-4, "tuning trained weights") if recipe.weights else (1e-3, f"usual for {recipe.optimiser}")
     if recipe.optimiser == "rmsprop":
         return 1e-4, "usual for rmsprop with momentum"
-    full = 0.01 if recipe.weights else 0.05
+    full = 0.01 if recipe.weights else own or 0.05
     batch = recipe.batch_size * recipe.accumulate
     rate = float(f"{full * min(1.0, batch / FULL_RATE_BATCH):.2g}")
-    return rate, f"{full} for batches of {FULL_RATE_BATCH}" + (", on trained weights" if recipe.weights else "")
+    return rate, f"{full} for batches of {FULL_RATE_BATCH}" + (
+        ", on trained weights" if recipe.weights else ", suits this network" if own else ""
+    )
 
 
 def _weight_decay(recipe: Recipe) -> tuple[float, str]:

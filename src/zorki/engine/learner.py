@@ -220,7 +220,8 @@ class Conductor(lightning.Callback):
             self._judge(trainer, judged, figures, epoch)
         elif trainer.is_global_zero:
             self.best_epoch = epoch
-            self.keep_best(self.average.module if self.average is not None else pl_module.model, {"epoch": epoch})
+            kept: Any = self.average.module if self.average is not None else pl_module.model
+            self.keep_best(kept, {"epoch": epoch})
         self.seconds += time.monotonic() - self._started
         row["seconds"] = self.seconds
         row["pictures_per_second"] = self.pictures * trainer.world_size / max(1e-9, train_seconds)
@@ -287,7 +288,7 @@ def make_trainer(
         strategy="ddp" if recipe.devices * recipe.nodes > 1 else "auto",
         precision=precision,  # type: ignore[arg-type]
         max_epochs=recipe.epochs,
-        gradient_clip_val=recipe.clip,
+        gradient_clip_val=recipe.clip or None,
         accumulate_grad_batches=recipe.accumulate,
         callbacks=list(callbacks),
         logger=loggers,

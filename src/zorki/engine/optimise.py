@@ -99,7 +99,7 @@ def rate_factor(recipe: Recipe, epoch: float, epochs: int) -> float:
     0.5
     """
     warm = 1.0
-    if recipe.warmup > 0 and epoch < recipe.warmup:
+    if recipe.warmup and epoch < recipe.warmup:
         warm = WARMUP_START + (1 - WARMUP_START) * epoch / recipe.warmup
     progress = min(1.0, epoch / epochs)
     match recipe.schedule:

@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from zorki.data.sources import Source, VideoWriter, expand, frames
 
 from zorki.contracts import Model, Task
 from zorki.data.images import MAX_PIXELS, read_image, write_image
+from zorki.data.sources import Source, VideoWriter, expand, frame_rate, frames
 from zorki.engine import choices
 from zorki.engine.evaluate import channels_last, open_run
 from zorki.engine.run import Run
-from zorki.errors import DataError, ZorkiError
+from zorki.errors import DataError
 from zorki.files import write_json
 from zorki.types import Defect
 
@@ -70,18 +70,18 @@ def predict(
     found = expand(list(sources))
     answers: list[Answer] = []
     defects: list[Defect] = []
-    pictures = [source for source in found if not source.is_video]
+    pictures = [source for source in found if source.kind != "video"]
     for batch in _read(pictures, batch_size, defects, strict):
         for (source, image), prediction in zip(
             batch, _answer(opened, [image for _, image in batch], device), strict=True
         ):
-            answer = Answer(source.name, prediction, *image.shape[-2:], facts=task.describe(prediction))
+            answer = _answered(task, source, image, prediction)
             if folder is not None:
                 answer.drawn = _free(folder / f"{Path(source.name).stem}.{_suffix(image)}", answers)
                 write_image(answer.drawn, task.draw(image, prediction))
             answers.append(answer)
     for source in found:
-        if source.is_video:
+        if source.kind == "video":
             answers += _video(opened, task, source, folder, batch_size, device, answers)
     if say is not None:
         for defect in defects:
@@ -162,15 +162,15 @@ def _video(
     first = next(stream, None)
     if first is None:
         raise DataError(f"{source.name}: the video has no frame that can be read")
-    writer = None if path is None else VideoWriter(path)
+    writer = None if path is None else VideoWriter(path, frame_rate(source.path))
     try:
         if writer is not None:
             writer.__enter__()
         for group in _batched(chain([first], stream), batch_size):
             images = [image for _, image in group]
             for (number, image), prediction in zip(group, _answer(runs, images, device), strict=True):
-                answer = Answer(source.name, prediction, *image.shape[-2:], frame=number, drawn=path)
-                answer.facts = task.describe(prediction)
+                answer = _answered(task, source, image, prediction)
+                answer.frame, answer.drawn = number, path
                 answers.append(answer)
                 if writer is not None:
                     writer.write(task.draw(image, prediction))
@@ -181,6 +181,11 @@ def _video(
     if writer is not None:
         writer.__exit__(None, None, None)
     return answers
+
+
+def _answered(task: Task[Any, Any], source: Source, image: Tensor, prediction: Any) -> Answer:
+    height, width = image.shape[-2:]
+    return Answer(source.name, prediction, height, width, facts=task.describe(prediction))
 
 
 def _suffix(image: Tensor) -> str:
@@ -217,6 +222,3 @@ def _page(
         ],
         "defects": [str(defect) for defect in defects],
     }
-
-
-__all__ = ["Answer", "ZorkiError", "answer_images", "predict"]

@@ -34,7 +34,7 @@ def write_report(
         found: results by split; the last (test, where there is one) is shown in full.
         first_loss: of the first step, beside what an untrained network should have.
     """
-    main = next(reversed(found.values()), None)
+    main = next(reversed(list(found.values())), None)
     sections = [_outcome(run, found, looked)]
     sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
     if main is not None:

@@ -76,7 +76,9 @@ def train(
     lightning.seed_everything(wish.seed, verbose=False)
     network = runs.build(entry.name, len(dataset.class_names), wish)
     size = _input_size(network, dataset, train_indices)
-    full, chosen = choices.complete(wish, network, dataset, len(train_indices), size)
+    full, chosen = choices.complete(
+        wish, network, dataset, len(train_indices), size, takes_size="size" in entry.options()
+    )
     for choice in chosen:
         say(f"chosen: {choice}")
     _start_from(network, entry, full, dataset, train_indices, say)
@@ -288,7 +290,8 @@ def _train_loader(work: _Work, world: int, rank: int) -> Loader:
     pipeline = Pipeline(
         work.dataset,
         augment=partial(_augment, task, recipe),
-        preprocess=work.model.preprocess,
+        # A random crop is fitted whole: the centre crop of evaluation would cut it a second time.
+        preprocess=work.model.preprocess.whole() if (recipe.crop or 1.0) < 1 else work.model.preprocess,
         mix=partial(_mix, task, recipe),
         seed=recipe.seed,
         strict=recipe.strict,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Num
@@ -44,6 +45,7 @@ class Classifier(Model[Logits, Label, Label]):
         published: beginnings of published names of weights, and what stands there in ours; the longest that fits
             counts, and where none does, "backbone." is put before the name. Keys that begin with a dot are pieces
             to replace inside of names.
+        suggestions: fields of the recipe that suit this network, for what the user leaves open.
     """
 
     normalise: Normalise
@@ -61,6 +63,7 @@ class Classifier(Model[Logits, Label, Label]):
         auxiliary: nn.Module | None = None,
         auxiliary_weight: float = 0.3,
         published: Mapping[str, str] | None = None,
+        suggestions: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -72,6 +75,7 @@ class Classifier(Model[Logits, Label, Label]):
         self.auxiliary_weight = auxiliary_weight
         self.criterion = CrossEntropy()
         self.published = dict(published or {})
+        self.suggestions = dict(suggestions or {})
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Logits:
         """Logits of uint8 pictures (or floats of 0..255)."""

@@ -24,7 +24,15 @@ def alexnet(
     backbone = AlexNet(in_channels, groups=groups)
     backbone.check_size(size, "alexnet")
     head = FlattenHead(backbone.channels[-1], num_classes, grid=6, hidden=hidden, dropout=dropout)
-    return Classifier(backbone, head, num_classes=num_classes, preprocess=Fit(size, 0.875), channels=in_channels)
+    return Classifier(
+        backbone,
+        head,
+        num_classes=num_classes,
+        preprocess=Fit(size, 0.875),
+        channels=in_channels,
+        # Without batch norm, larger rates send it off.
+        suggestions={"rate": 0.01, "clip": 5.0},
+    )
 
 
 @model(Classification, weights={"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"})
@@ -42,4 +50,6 @@ def alexnet_torchvision(
         preprocess=Fit(size, 0.875),
         channels=in_channels,
         published={"classifier.": "head.classifier."},
+        # Without batch norm, larger rates send it off.
+        suggestions={"rate": 0.01, "clip": 5.0},
     )

@@ -64,4 +64,5 @@ def _cifar_resnet(
         preprocess=Fit(size),
         channels=in_channels,
         published={"linear.": "head.fc.", "fc.": "head.fc."},
+        suggestions={"rate": 0.1, "shift": 0.125},
     )

@@ -18,4 +18,11 @@ def lenet5(num_classes: int, *, size: int = 32, in_channels: int = 1) -> Classif
     """
     backbone = LeNet5(in_channels, size)
     head = LeNetHead(backbone.channels[-1], num_classes)
-    return Classifier(backbone, head, num_classes=num_classes, preprocess=Pad(size), channels=in_channels)
+    return Classifier(
+        backbone,
+        head,
+        num_classes=num_classes,
+        preprocess=Pad(size),
+        channels=in_channels,
+        suggestions={"precision": "32"},  # too small to gain from less
+    )

@@ -90,4 +90,6 @@ def _vgg(
         preprocess=Fit(size, 0.875),
         channels=in_channels,
         published={"classifier.": "head.classifier."},
+        # Without batch norm, larger rates send it off.
+        suggestions={} if batch_norm else {"rate": 0.01, "clip": 5.0},
     )

@@ -64,4 +64,6 @@ def _vit(backbone: Vit, num_classes: int, size: int, in_channels: int, crop_shar
         preprocess=Fit(size, crop_share),
         channels=in_channels,
         published=_PUBLISHED,
+        # Attention learns poorly from plain momentum.
+        suggestions={"optimiser": "adamw", "rate": 5e-4, "warmup": 1.0},
     )
