@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from zorki.engine.run import Run
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
-    from zorki.registry import build, entries, find, tasks
+    from zorki.registry import build, entries, find
     from zorki.registry import entries as models
 
 _HOMES = {
     "zorki.engine.api": ("train", "resume", "evaluate", "predict", "load"),
     "zorki.engine.run": ("Run",),
-    "zorki.registry": ("build", "entries", "find", "models", "tasks"),
+    "zorki.registry": ("build", "entries", "find", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),
     "zorki.errors": ("DataError", "RecipeError", "WeightsError", "ZorkiError"),
@@ -51,7 +51,6 @@ __all__ = [
     "models",
     "predict",
     "resume",
-    "tasks",
     "train",
 ]
 

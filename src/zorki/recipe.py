@@ -212,7 +212,7 @@ class Recipe:
             object.__setattr__(self, f.name, _checked(f, hints[f.name], getattr(self, f.name)))
         if self.freeze not in ("nothing", "backbone") and not _is_count(self.freeze):
             raise RecipeError(
-                f"freeze is {self.freeze!r}; expected nothing, backbone, or -N for all but the last N stages, such as -1"
+                f"freeze is {self.freeze!r}; expected nothing, backbone, or -N: all but the last N stages"
             )
         if self.mixup > 0 and self.cutmix > 0:
             raise RecipeError("mixup and cutmix are both above 0; expected one of them: set the other to 0")

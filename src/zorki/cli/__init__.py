@@ -34,7 +34,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
         print(version("zorki"))
         return
-    sys.exit(_run(given))
+    if code := _run(given):
+        sys.exit(code)
 
 
 def _help() -> str:
@@ -83,7 +84,7 @@ def _tell(message: str, code: int = BAD_INPUT) -> int:
 def _app() -> Any:
     from cyclopts import App
 
-    app = App(name="zorki", help=ABOUT, version_flags=[])
+    app = App(name="zorki", help=ABOUT, version_flags=[], result_action="return_value")
     for verb, summary in VERBS.items():
         app.command(f"zorki.cli.{verb}:{verb}", name=verb, help=summary)
     return app

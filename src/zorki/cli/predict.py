@@ -28,8 +28,16 @@ def predict(
 
     if not sources:
         raise RecipeError("expected at least one source, such as: zorki predict runs/lenet5-1 cat.jpg")
-    answers = answer([run], list(sources), out=out, weights=weights, batch_size=batch_size, device=device, strict=strict,
-                     say=print)  # fmt: skip
+    answers = answer(
+        [run],
+        list(sources),
+        out=out,
+        weights=weights,
+        batch_size=batch_size,
+        device=device,
+        strict=strict,
+        say=print,
+    )
     for one in answers[:20]:
         frame = "" if one.frame is None else f" frame {one.frame}"
         words = f"{one.facts['class_name']} {one.facts['score']:.0%}" if "score" in one.facts else str(one.facts)

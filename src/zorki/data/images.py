@@ -157,6 +157,7 @@ def _decode(picture: Image.Image, data: bytes) -> Tensor:
     # Asked after loading: some decoders turn the picture themselves, and then drop the tag.
     pixels = _upright(pixels, _orientation(picture))
     # The channels stay last in memory, as decoders write them and as crops, resizing and colours are quickest on.
+    pixels = np.ascontiguousarray(pixels)
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
 
 

@@ -55,6 +55,13 @@ class Learner(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return optimise.optimiser(self.model, self.recipe)
 
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Cuts by norm. Lightning's own way refuses fused optimisers under bf16, where nothing needs unscaling."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
     def on_train_epoch_start(self) -> None:
         optimise.keep_frozen(self.frozen)
 

@@ -76,14 +76,16 @@ def parameter_groups(model: Model[Any, Any, Any], recipe: Recipe) -> list[dict[s
 def optimiser(model: Model[Any, Any, Any], recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser over the model's parameter groups; fused kernels where PyTorch has them."""
     groups = parameter_groups(model, recipe)
+    # Fused kernels unscale float16's gradients themselves: too late for cutting them.
+    fused = None if recipe.clip and recipe.precision == "16" else True
     match recipe.optimiser:
         case "sgd":
             nesterov = recipe.nesterov and recipe.momentum > 0
-            return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+            return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
         case "adam":
-            return torch.optim.Adam(groups, fused=True)
+            return torch.optim.Adam(groups, fused=fused)
         case "adamw":
-            return torch.optim.AdamW(groups, fused=True)
+            return torch.optim.AdamW(groups, fused=fused)
         case _:
             return torch.optim.RMSprop(groups, momentum=recipe.momentum)
 

@@ -127,7 +127,7 @@ def resume(folder: str | Path, *, quiet: bool = False, devices: int | None = Non
     train_indices = _train_indices(looked, recipe)
     if len(train_indices) != about["train_count"]:
         raise WeightsError(
-            f"{folder}: began with {about['train_count']} pictures, but {about['data']} holds {len(train_indices)} now; "
+            f"{folder}: began with {about['train_count']} pictures, {about['data']} holds {len(train_indices)} now; "
             "put the data back as they were, or start anew"
         )
     task = entry.task(about["class_names"])

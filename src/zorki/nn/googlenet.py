@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models.googlenet import GoogLeNet as Published
-from torchvision.models.googlenet import InceptionAux
 
 from zorki.nn.backbone import Backbone, with_channels
 from zorki.nn.initialise import initialise_he, initialise_output
@@ -28,6 +26,8 @@ class GoogLeNet(Backbone):
     least_size = 15
 
     def __init__(self, in_channels: int = 3) -> None:
+        from torchvision.models.googlenet import GoogLeNet as Published  # takes seconds; listing names needs it not
+
         super().__init__()
         network = Published(num_classes=1, aux_logits=False, init_weights=False)
         self.conv1 = network.conv1
@@ -76,6 +76,8 @@ class AuxiliaryHeads(nn.Module):
     """The two auxiliary classifiers (section 5), which push gradients into the middle of the network in training."""
 
     def __init__(self, num_classes: int, *, dropout: float = 0.7) -> None:
+        from torchvision.models.googlenet import InceptionAux
+
         super().__init__()
         self.aux1 = InceptionAux(SIDE_CHANNELS[0], num_classes, dropout=dropout)
         self.aux2 = InceptionAux(SIDE_CHANNELS[1], num_classes, dropout=dropout)

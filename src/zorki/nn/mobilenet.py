@@ -7,7 +7,6 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import mobilenetv3 as published
 
 from zorki.nn.backbone import Backbone, run_with_taps, split_at_taps, with_channels
 
@@ -22,6 +21,8 @@ class MobileNetV3(Backbone):
     strides = (2, 4, 8, 16, 32)
 
     def __init__(self, version: Literal["small", "large"], in_channels: int = 3) -> None:
+        from torchvision.models import mobilenetv3 as published  # takes seconds; listing the names needs it not
+
         super().__init__()
         settings, last = published._mobilenet_v3_conf(f"mobilenet_v3_{version}")
         network = published.MobileNetV3(

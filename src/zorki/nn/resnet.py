@@ -6,17 +6,11 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import resnet as published
 
 from zorki.nn.backbone import Backbone, with_channels
 
-_DEPTHS: dict[int, tuple[type, list[int]]] = {
-    18: (published.BasicBlock, [2, 2, 2, 2]),
-    34: (published.BasicBlock, [3, 4, 6, 3]),
-    50: (published.Bottleneck, [3, 4, 6, 3]),
-    101: (published.Bottleneck, [3, 4, 23, 3]),
-    152: (published.Bottleneck, [3, 8, 36, 3]),
-}
+# Blocks in each stage; networks of 50 layers and more are made of bottlenecks.
+_BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
 class ResNet(Backbone):
@@ -29,16 +23,18 @@ class ResNet(Backbone):
     strides = (2, 4, 8, 16, 32)
 
     def __init__(self, depth: Literal[18, 34, 50, 101, 152], in_channels: int = 3) -> None:
+        from torchvision.models import resnet as published  # takes seconds; listing the names needs it not
+
         super().__init__()
-        block, counts = _DEPTHS[depth]
-        network = published.ResNet(block, counts, num_classes=1)
+        block = published.Bottleneck if depth >= 50 else published.BasicBlock
+        network = published.ResNet(block, list(_BLOCKS[depth]), num_classes=1)
         self.conv1 = with_channels(network.conv1, in_channels)
         self.bn1 = network.bn1
         self.relu = network.relu
         self.maxpool = network.maxpool
         self.layer1, self.layer2 = network.layer1, network.layer2
         self.layer3, self.layer4 = network.layer3, network.layer4
-        self.channels = (64, *(width * block.expansion for width in (64, 128, 256, 512)))  # type: ignore[attr-defined]
+        self.channels = (64, *(width * block.expansion for width in (64, 128, 256, 512)))
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         maps = [self.relu(self.bn1(self.conv1(x)))]

@@ -6,7 +6,6 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import squeezenet as published
 
 from zorki.nn.backbone import Backbone, run_with_taps, split_at_taps, with_channels
 
@@ -23,6 +22,8 @@ class SqueezeNet(Backbone):
     strides = (2, 4, 8, 16)
 
     def __init__(self, version: Literal["1_0", "1_1"], in_channels: int = 3) -> None:
+        from torchvision.models import squeezenet as published  # takes seconds; listing the names needs it not
+
         super().__init__()
         self.features = published.SqueezeNet(version, num_classes=1).features
         self.features[0] = with_channels(self.features[0], in_channels)

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models.vision_transformer import EncoderBlock
 
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
@@ -43,6 +42,8 @@ class Vit(Backbone):
         in_channels: int = 3,
         dropout: float = 0.0,
     ) -> None:
+        from torchvision.models.vision_transformer import EncoderBlock  # takes seconds; listing names needs it not
+
         super().__init__()
         self.channels, self.strides, self.least_size = (width,), (patch,), patch
         self.check_size(size, "a vision transformer")

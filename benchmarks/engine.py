@@ -1,0 +1,136 @@
+"""What the engine adds to a step: the same network, batches and optimiser in a bare PyTorch loop and in the engine.
+
+    python benchmarks/engine.py --model lenet5 --steps 200 --repeats 5
+
+Both run in turn, so that a busy machine slows both; medians are printed, with the spread. The engine's side includes
+Lightning, the rate's schedule, sums of losses, the log and the look for Ctrl-C; what comes once an epoch (validation,
+checkpoint) is left out on both sides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+
+from zorki.engine import logs, optimise
+from zorki.engine.evaluate import autocast, channels_last
+from zorki.engine.learner import Conductor, Learner, make_trainer
+from zorki.engine.progress import Progress
+from zorki.recipe import Recipe
+from zorki.registry import build
+from zorki.types import Batch, Label, Placement
+
+WARM = 20  # steps before the clock starts
+
+
+class Repeated:
+    """The same batch again and again, so that reading costs nothing on either side."""
+
+    def __init__(self, batch: Batch[Any], steps: int) -> None:
+        self.batch, self.steps = batch, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch[Any]]:
+        for _ in range(self.steps):
+            yield self.batch
+
+
+class Clock(lightning.Callback):
+    """Seconds from the end of the warm-up to the last step."""
+
+    def __init__(self) -> None:
+        self.begun = self.seconds = 0.0
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx + 1 == WARM:
+            self.begun = time.perf_counter()
+        self.seconds = time.perf_counter() - self.begun
+
+
+def bare(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) -> float:
+    """Milliseconds a step of a loop that one would write by hand."""
+    torch.manual_seed(0)
+    model = build(name, 10, {"size": size}).train().to(memory_format=torch.channels_last)
+    rule = optimise.optimiser(model, recipe)
+    begun = 0.0
+    for number in range(steps):
+        if number == WARM:
+            begun = time.perf_counter()
+        with autocast("cpu", recipe.precision or "32"):
+            loss = model.loss(model(channels_last(batch.inputs)), batch.placed)["cross_entropy"]
+        rule.zero_grad()
+        loss.backward()
+        rule.step()
+    return (time.perf_counter() - begun) / (steps - WARM) * 1e3
+
+
+def through_engine(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) -> float:
+    """Milliseconds a step through Lightning and the Conductor."""
+    torch.manual_seed(0)
+    model = build(name, 10, {"size": size}).to(memory_format=torch.channels_last)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        clock, kept = Clock(), logs.loggers(folder, None)
+        conductor = Conductor(
+            recipe,
+            folder,
+            validate=None,
+            monitor="top1",
+            log=logs.Log(folder, kept),
+            progress=Progress(1, "top1", active=False),
+            keep_best=lambda model, facts: None,
+        )
+        trainer = make_trainer(recipe, [conductor, clock], kept, folder)
+        trainer.fit(Learner(model, recipe), Repeated(batch, steps))
+    return clock.seconds / (steps - WARM) * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", nargs="+", default=["lenet5", "cifar_resnet20"])
+    parser.add_argument("--size", type=int, default=32, help="pixels")
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--precision", default="32", choices=["32", "bf16"])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found = []
+    for name in options.model:
+        inputs = torch.randint(0, 256, (options.batch_size, 3, options.size, options.size), dtype=torch.uint8)
+        labels = [Label(i % 10) for i in range(options.batch_size)]
+        places = [Placement(options.size, options.size)] * options.batch_size
+        batch = Batch(inputs, labels, labels, places, list(range(options.batch_size)))
+        recipe = Recipe(
+            epochs=1, batch_size=options.batch_size, rate=0.01, weight_decay=5e-4, optimiser="sgd", device="cpu",
+            precision=options.precision, checkpoint_minutes=1000,
+        )  # fmt: skip
+        times: dict[str, list[float]] = {"bare": [], "engine": []}
+        for _ in range(options.repeats):
+            times["bare"].append(bare(name, batch, recipe, options.steps, options.size))
+            times["engine"].append(through_engine(name, batch, recipe, options.steps, options.size))
+        medians = {side: statistics.median(values) for side, values in times.items()}
+        added = (medians["engine"] / medians["bare"] - 1) * 100
+        pairs = [100 * (b / a - 1) for a, b in zip(times["bare"], times["engine"], strict=True)]
+        print(
+            f"{name:20} bare {medians['bare']:8.2f} ms  engine {medians['engine']:8.2f} ms  added {added:+.1f} % "
+            f"(pairs {min(pairs):+.1f} to {max(pairs):+.1f} %)"
+        )
+        found.append({"model": name, **times, "added_percent": added})
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

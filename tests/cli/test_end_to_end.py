@@ -1,0 +1,156 @@
+"""The commands of the README, one after another, on built-in pictures."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import zorki
+from zorki.cli import main
+from zorki.data.images import write_image
+from zorki.data.scenes import SceneClassification
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("photos") / "data"
+    SceneClassification(300, size=(32, 32)).write_folders(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    return zorki.train(
+        "cifar_resnet20",
+        str(photos),
+        epochs=8,
+        batch_size=16,
+        workers=0,
+        out=str(out),
+        quiet=True,
+        rate=0.05,
+        average=0.9,
+    )
+
+
+def test_a_network_learns(run):
+    results = run.results
+    assert results["val"]["figures"]["top1"] > 2 * results["val"]["baseline"]["top1"]
+    assert set(results) == {"val", "test"}
+
+
+def test_the_folder_holds_what_it_should(run):
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"run.json", "recipe.yaml", "best.safetensors", "last.ckpt", "steps.csv", "epochs.csv", "results.json",
+            "report.html", "tensorboard"} <= names  # fmt: skip
+    about = json.loads((run.folder / "run.json").read_text())
+    assert about["class_names"] == run.class_names
+    assert (
+        about["environment"]["versions"]["torch"] == torch.__version__.split("+")[0] or about["environment"]["versions"]
+    )
+    assert {choice["name"] for choice in about["choices"]} >= {"device", "optimiser"}
+    assert about["said"]["epochs"] == 8
+    assert list((run.folder / "tensorboard").glob("events*"))
+
+
+def test_loading_gives_the_same_answers(run, photos):
+    again = zorki.load(run.folder)
+    found = again.evaluate(split="test")
+    assert found.figures["right"] == run.results["test"]["figures"]["right"]
+    picture = next((photos / "test").rglob("*.png"))
+    (one,) = again.predict(picture)
+    (two,) = run.predict(picture)
+    assert one.index == two.index
+    assert torch.equal(one.scores, two.scores)
+
+
+def test_evaluate_several_runs_and_their_ensemble(run, photos, tmp_path, capsys):
+    main(["evaluate", str(run.folder), str(run.folder), str(photos), "--split", "test", "--json", "figures.json"])
+    page = json.loads((tmp_path / "figures.json").read_text())
+    assert page["ensemble"]["figures"]["right"] == page[str(run.folder)]["figures"]["right"]
+    assert "baseline" in capsys.readouterr().out
+
+
+def test_a_model_with_weights_serves_where_a_run_does(run, photos, capsys):
+    weights = run.folder / "best.safetensors"
+    main(["evaluate", "cifar_resnet20", str(photos), "--weights", str(weights), "--split", "test", "--json", "-"])
+    page = json.loads(capsys.readouterr().out)
+    assert page["cifar_resnet20"]["figures"]["right"] == run.results["test"]["figures"]["right"]
+
+
+def test_predict_files_folders_globs_and_videos(run, photos, tmp_path, capsys):
+    av = pytest.importorskip("av")
+    assert av
+    from zorki.data.sources import VideoWriter
+
+    dataset = SceneClassification(30, size=(48, 64))
+    with VideoWriter(tmp_path / "film.mp4") as film:
+        for index in range(6):
+            film.write(dataset[index].image)
+    write_image(tmp_path / "one.png", dataset[7].image)
+    sources = [str(tmp_path / "one.png"), str(photos / "test" / "*" / "*1.png"), str(tmp_path / "film.mp4")]
+    main(["predict", str(run.folder), *sources, "--out", "answers"])
+    page = json.loads((tmp_path / "answers" / "predictions.json").read_text())
+    films = [row for row in page["predictions"] if row["source"].endswith("film.mp4")]
+    assert [row["frame"] for row in films] == list(range(6))
+    for row in page["predictions"]:
+        assert (tmp_path / "answers" / row["drawn"]).is_file()
+        assert row["class_name"] in run.class_names
+        assert 0 <= row["score"] <= 1
+    assert page["predictions"][0]["height"] == 48
+    assert "answers in" in capsys.readouterr().out
+
+
+def test_transfer_prints_what_matched_and_trains_the_head_alone(run, photos, tmp_path, capsys):
+    from zorki.weights import read_weights
+
+    main(["train", "cifar_resnet20", str(photos), "--weights", str(run.folder), "--freeze", "backbone", "--epochs", "1",
+          "--batch-size", "16", "--workers", "0", "--out", "runs"])  # fmt: skip
+    out = capsys.readouterr().out
+    assert "tensors match" in out
+    before = read_weights(run.folder / "best.safetensors").tensors
+    after = read_weights(tmp_path / "runs" / "cifar_resnet20-1" / "best.safetensors").tensors
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith(("backbone", "normalise")))
+    assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("head"))
+
+
+def test_the_same_seed_gives_the_same_numbers(tmp_path):
+    settings = {"epochs": 1, "batch_size": 16, "quiet": True, "obstruct": 0.3, "cutmix": 1.0}
+    first = zorki.train("lenet5", "scenes:120@32", out=str(tmp_path / "a"), workers=0, **settings)
+    second = zorki.train("lenet5", "scenes:120@32", out=str(tmp_path / "b"), workers=2, **settings)
+    other = zorki.train("lenet5", "scenes:120@32", out=str(tmp_path / "c"), workers=0, **settings, seed=1)
+    assert first.results == second.results
+    assert first.results != other.results
+
+
+def test_show_lists_counts_and_draws_a_sheet(photos, tmp_path, capsys):
+    main(["show", str(photos), "--out", "sheet.png", "--json", "facts.json"])
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    assert facts["format"] == "folders"
+    assert sum(facts["classes"]["train"].values()) == facts["splits"]["train"]
+    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+    assert "disc" in capsys.readouterr().out
+
+
+def test_two_processes_train_as_one(photos, tmp_path):
+    """Two processes on the CPU, as two GPUs would be: both learn, figures are merged, one folder is written."""
+    words = ["train", "lenet5", str(photos), "--epochs", "1", "--devices", "2", "--batch-size", "20", "--workers", "0",
+             "--device", "cpu", "--out", str(tmp_path / "runs")]  # fmt: skip
+    done = subprocess.run([sys.executable, "-m", "zorki", *words], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["lenet5-1"]
+    results = json.loads((tmp_path / "runs" / "lenet5-1" / "results.json").read_text())
+    rows = (tmp_path / "runs" / "lenet5-1" / "epochs.csv").read_text().splitlines()
+    assert results["test"]["count"] == 45
+    assert len(rows) == 2
+
+
+def test_nothing_is_trained_where_the_loss_is_no_number(photos, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["train", "vgg11", str(photos), "--size", "32", "--rate", "1e30", "--clip", "0", "--epochs", "1", "--workers",
+              "0", "--options.hidden", "64", "--precision", "32", "--log-every", "1"])  # fmt: skip
+    assert end.value.code == 2
+    assert "Lower --rate" in capsys.readouterr().err

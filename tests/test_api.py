@@ -1,0 +1,37 @@
+"""The public names, and that they can be used as the README says."""
+
+import inspect
+
+import zorki
+from zorki.recipe import Recipe
+
+
+def test_public_names_are_there():
+    for name in zorki.__all__:
+        assert getattr(zorki, name) is not None
+    assert set(zorki.__all__) <= set(dir(zorki))
+
+
+def test_train_shows_the_recipes_fields():
+    parameters = inspect.signature(zorki.train).parameters
+    assert list(parameters)[:2] == ["model", "data"]
+    assert set(Recipe.__dataclass_fields__) <= set(parameters)
+
+
+def test_models_by_wildcard():
+    names = [entry.name for entry in zorki.models("resnet*")]
+    assert names == ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+    assert zorki.find("timm:resnet10t").name == "timm:resnet10t"
+
+
+def test_pieces_need_no_registry():
+    import torch
+
+    from zorki.losses.cross_entropy import CrossEntropy
+    from zorki.tasks.classification.metrics import ClassificationMetric
+    from zorki.tasks.classification.models.lenet import lenet5
+
+    network = lenet5(10)
+    logits = network(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).main
+    assert CrossEntropy()(logits, torch.tensor([1, 2])) > 0
+    assert ClassificationMetric(["a"]).compute() == {"count": 0}
