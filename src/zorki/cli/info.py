@@ -61,9 +61,8 @@ def info(
 
 def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn.Module, dict[str, Any]]:
     """The registry's entry, the network without memory, and what it was built with."""
-    import torch
-
     from zorki import registry
+    from zorki.nn.initialise import without_values
 
     options: dict[str, Any] = {}
     name, run = model, None
@@ -74,7 +73,7 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
     if size is not None:
         options["size"] = size
     classes = classes or 1000
-    with torch.device("meta"):
+    with without_values():
         network = registry.build(name, classes, options)
     preprocess = network.preprocess.to_json()
     side = size or preprocess.get("size") or 224

@@ -115,9 +115,9 @@ def usual_classes(entry: Entry) -> int:
 
 def count_parameters(entry: Entry, classes: int) -> int:
     """Built on the meta device: no memory, no random numbers."""
-    import torch
+    from zorki.nn.initialise import without_values
 
-    with torch.device("meta"):
+    with without_values():
         return sum(parameter.numel() for parameter in entry.build(classes).parameters())
 
 

@@ -129,7 +129,8 @@ def open_run(
     recipe = Recipe(weights=weights, options={key: str(value) for key, value in (options or {}).items()})
     model = build(entry.name, len(names), recipe)
     match = load_into(model, found, model.rename_weights)
-    if match.new or match.mismatched:
+    # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
+    if match.mismatched or any(not new.startswith("normalise.") for new in match.new):
         raise ZorkiError(f"{weights}: does not fill {name} with {len(names)} classes:\n{match.summary()}")
     about = {"model": entry.name, "task": entry.task.name, "data": str(data) if data is not None else None}
     return Run(Path(str(name)), entry.name, entry.task(names), recipe, about, model.eval())

@@ -115,7 +115,8 @@ class Conductor(lightning.Callback):
         for group in trainer.optimizers[0].param_groups:
             group.setdefault("largest", group["lr"])
 
-    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+    def close(self) -> None:
+        """Gives signals back to whoever listened before, and takes the bar away; also after an error."""
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
         self._old_handlers = {}
@@ -237,7 +238,7 @@ class Conductor(lightning.Callback):
         self.log_.epoch(row)
         self.progress.epoch(row, self.epochs)
         self.write_checkpoint(trainer)
-        if self._asked_to_stop(trainer, 0):
+        if self._asked_to_stop(trainer, 0) and epoch + 1 < self.epochs:
             self._stop()
 
     def _judge(self, trainer: lightning.Trainer, model: Any, figures: dict[str, Any], epoch: int) -> None:

@@ -136,7 +136,6 @@ def resume(folder: str | Path, *, quiet: bool = False, devices: int | None = Non
     checkpoint: Path | None = None
     if (folder / checkpoints.LAST).exists():
         checkpoint = checkpoints.check(folder)
-        _measure(network, recipe, dataset, train_indices)
     else:
         say("no checkpoint was written yet: starting from the beginning")
         _start_from(network, entry, recipe, dataset, train_indices, say)
@@ -255,7 +254,7 @@ def _fit(work: _Work, say: Callable[[str], None], checkpoint: Path | None) -> ru
     try:
         trainer.fit(Learner(network, recipe), train_loader, ckpt_path=checkpoint, weights_only=True)
     finally:
-        progress.close()
+        conductor.close()
         train_loader.close()
         os.environ.pop(FOLDER_VARIABLE, None)
     for defect in train_loader.defects:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 
 def initialise_he(network: nn.Module) -> None:
@@ -32,3 +37,24 @@ def initialise_output(layer: nn.Linear | nn.Conv2d) -> None:
     nn.init.normal_(layer.weight, std=0.1 / math.sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Networks built inside are shapes alone, on the meta device: no memory, and no random numbers.
+
+    Normal numbers are left out here because for the meta device they are Python code, which loads PyTorch's compiler
+    first: seconds, where all else takes milliseconds.
+    """
+    with torch.device("meta"), _NoNormalNumbers():
+        yield
+
+
+class _NoNormalNumbers(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (nn.init.normal_, torch.Tensor.normal_):  # the former gives itself its tensor by name
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)

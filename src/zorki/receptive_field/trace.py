@@ -31,6 +31,11 @@ class Trace(TorchDispatchMode):
         """What a tensor's elements see; None where it does not depend on the input."""
         return self._fields.get(tensor) if isinstance(tensor, Tensor) else None
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing here is compiled: else the first operation would load PyTorch's compiler, for seconds, to say so."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs one operation and notes what its answer sees."""
         kwargs = kwargs or {}

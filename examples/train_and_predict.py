@@ -1,0 +1,14 @@
+"""Train on built-in pictures, judge, and answer: the three calls that most work needs."""
+
+from pathlib import Path
+
+import zorki
+from zorki.data.scenes import SceneClassification
+
+run = zorki.train("lenet5", "scenes:300@32", epochs=3, quiet=True)
+results = run.evaluate(split="test")
+print(f"top-1 {results.figures['top1']:.3f}, baseline {results.baseline['top1']:.3f}, report {run.report}")
+
+SceneClassification(30, size=(32, 32)).write_folders("pictures")
+(label,) = run.predict(next(Path("pictures").rglob("*.png")))
+print("it is a", run.class_names[label.index])
