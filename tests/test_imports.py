@@ -104,3 +104,9 @@ def test_help_of_a_verb_does_not_load_torch():
             f"with contextlib.redirect_stdout(io.StringIO()):\n    zorki.cli._run(['{verb}', '--help'])"
         )
         assert "torch" not in loaded_by(code), verb
+
+
+def test_listing_names_loads_neither_torchvision_nor_timm():
+    """Only building a network that they bring does: they take seconds to load."""
+    code = "from zorki import registry\nassert registry.entries() and registry.tasks()"
+    assert not loaded_by(code) & {"torchvision", "timm", "lightning"}
