@@ -178,7 +178,7 @@ class Recipe:
 
     # Machine
     device: str | None = _setting(
-        None, "Machine", "cpu, cuda, cuda, mps, or what Lightning's Trainer takes as accelerator."
+        None, "Machine", "cpu, cuda, mps, or what Lightning's Trainer takes as accelerator; empty: the best there is."
     )
     devices: int = _setting(1, "Machine", "Devices a node.", least=1)
     nodes: int = _setting(1, "Machine", "Computers, started by torchrun or the cluster.", least=1)

@@ -215,3 +215,10 @@ def test_prediction_of_things_that_cannot_be(trained, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"")
     refused("predict", trained, tmp_path / "bad.jpg", "--out", tmp_path / "out")
     assert not (tmp_path / "out" / "predictions.json").exists()
+
+
+def test_a_typed_flag_goes_before_a_recipe_even_with_the_defaults_value():
+    from zorki.cli.flags import Flags, said
+
+    assert said(Flags()) == {}
+    assert said(Flags(schedule="one-cycle", strict=False)) == {"schedule": "one-cycle", "strict": False}

@@ -19,7 +19,9 @@ def evaluate(
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes that read pictures.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
-    json: Annotated[str | None, Parameter(help="Write all figures to this file; - prints them.", allow_leading_hyphen=True)] = None,
+    json: Annotated[
+        str | None, Parameter(help="Write all figures to this file; - prints them.", allow_leading_hyphen=True)
+    ] = None,
     options: Annotated[dict[str, str] | None, Parameter(help="Arguments of the model's builder.")] = None,
 ) -> None:
     """Judge runs on held-out pictures; several also as an ensemble.

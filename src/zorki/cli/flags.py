@@ -13,18 +13,17 @@ from zorki.errors import RecipeError
 from zorki.recipe import Recipe, describe
 
 
-def _help(name: str) -> str:
-    facts = describe(name)
-    return f"{facts['help']} [{facts['unit']}]" if facts["unit"] else str(facts["help"])
+def _help(f: dataclasses.Field[Any]) -> str:
+    facts = describe(f.name)
+    unit = f" [{facts['unit']}]" if facts["unit"] else ""
+    default = f" [default: {f.default}]" if f.default not in (None, dataclasses.MISSING) else ""
+    return f"{facts['help']}{unit}{default}"
 
 
 def _field(f: dataclasses.Field[Any], hint: Any) -> tuple[str, Any, Any]:
-    if hint == "Mapping":
-        hint = dict[str, str]
-    annotation = Annotated[hint, Parameter(help=_help(f.name), group=describe(f.name)["group"])]
-    if f.default_factory is not dataclasses.MISSING:
-        return f.name, annotation, dataclasses.field(default_factory=f.default_factory)
-    return f.name, annotation, f.default
+    # None is "not typed" for every flag, so that a flag typed with its default's value still goes before a recipe.
+    parameter = Parameter(help=_help(f), group=describe(f.name)["group"], show_default=False)
+    return f.name, Annotated[hint | None, parameter], None
 
 
 _hints = get_type_hints(Recipe) | {"options": dict[str, str]}
@@ -35,13 +34,9 @@ Flags.__module__ = __name__  # where the command line looks up annotations
 
 
 def said(flags: Any) -> dict[str, Any]:
-    """The flags that differ from the recipe's defaults."""
-    default = Flags()
-    return {
-        f.name: getattr(flags, f.name)
-        for f in dataclasses.fields(Flags)
-        if getattr(flags, f.name) != getattr(default, f.name)
-    }
+    """The flags that were typed."""
+    values = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Flags)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
