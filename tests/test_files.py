@@ -38,6 +38,23 @@ def test_a_full_disk_is_told_in_words(tmp_path):
     assert path.read_text() == "old"
 
 
+def test_what_stands_in_the_way_is_told(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ZorkiError, match=r"a\.txt: could not be written: .*; mend that, or name another folder"):
+        write_text(tmp_path / "file" / "a.txt", "new")
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(ZorkiError, match=r"a\.txt: could not be written: Is a directory"):
+        write_text(tmp_path / "a.txt", "new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "file"]
+
+
+def test_a_file_that_is_not_flushed_is_whole_all_the_same(tmp_path):
+    with whole(tmp_path / "deep" / "a.txt", flush=False) as aside:
+        aside.write_text("new")
+        assert not (tmp_path / "deep" / "a.txt").exists()
+    assert (tmp_path / "deep" / "a.txt").read_text() == "new"
+
+
 def test_a_checkpoint_that_grows_past_the_limit_of_the_disk(tmp_path):
     """A real limit on the size of files stands in for a full disk."""
     program = f"""

@@ -161,7 +161,7 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
-        with pytest.raises(ZorkiError, match=r"cannot be written .*0.4 MB needed, .* MB free") as caught:
+        with pytest.raises(ZorkiError, match=r"the disk is full .* MB free.*the earlier one is whole") as caught:
             save_weights(path, {"a": torch.zeros(100_000)}, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
@@ -175,7 +175,7 @@ def test_a_full_disk_at_the_last_moment(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ZorkiError, match="No space left on device"):
+    with pytest.raises(ZorkiError, match="the disk is full"):
         save_weights(tmp_path / "w.safetensors", {"a": torch.zeros(3)}, {})
     assert not list(tmp_path.iterdir())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from typing import Any
 
 import torch
 
-from zorki.errors import WeightsError, ZorkiError, did_you_mean
+from zorki.errors import WeightsError, did_you_mean
+from zorki.files import unwritable
 from zorki.registry import Entry
 
 _ATTEMPTS = 4  # of a download whose connection breaks
@@ -270,7 +270,7 @@ def _download_part(url: str, part: Path, path: Path) -> None:
         except (http.client.HTTPException, urllib.error.URLError, ConnectionError, TimeoutError) as broken:
             error = broken
         except OSError as full:
-            raise disk_error(path, part.stat().st_size if part.exists() else 0, full) from full
+            raise unwritable(path, full) from full
         if (part.stat().st_size if part.exists() else 0) <= before:
             break  # no byte came: another attempt would only make the user wait
     raise _unreachable(url, path, error) from error
@@ -311,13 +311,3 @@ def _progress(name: str, total: int | None, done: int) -> Iterator[Callable[[int
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=total, completed=done)
         yield lambda count: bar.advance(task, count)
-
-
-def disk_error(path: Path, size: int, error: Exception) -> ZorkiError:
-    """What to raise when `path`, of `size` bytes, cannot be written: says how much room there is."""
-    folder = next(p for p in path.absolute().parents if p.exists())
-    free = shutil.disk_usage(folder).free
-    return ZorkiError(
-        f"{path}: cannot be written ({error}); {size / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free on the disk. "
-        "Make room or name another folder; an older file there is untouched"
-    )

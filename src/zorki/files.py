@@ -7,19 +7,30 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from zorki.errors import ZorkiError
 
-# PyTorch's zip writer tells a full disk by its own words instead of by errno.
-_FULL_DISK_WORDS = ("No space left", "file write failed", "unexpected pos", "enforce fail at inline_container")
+# PyTorch's zip writer and safetensors tell a full disk by their own words instead of by errno.
+_FULL_DISK_WORDS = (
+    "No space left",
+    "File too large",
+    "file write failed",
+    "unexpected pos",
+    "enforce fail at inline_container",
+)
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """A path to write to; what was written there becomes `path` at the end, or leaves no trace after an error.
+
+    Args:
+        path: where the file comes to lie; folders above it are made.
+        flush: wait until the bytes are on the disk, since a rename can survive a power cut that the content does
+            not. Without it thousands of small files that can be made again are written quicker.
 
     Raises:
         ZorkiError: the disk is full or the file is not allowed; the old file is as it was.
@@ -29,27 +40,36 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
+        if flush:
+            with aside.open("rb+") as file:
+                os.fsync(file.fileno())
         os.replace(aside, path)
     except BaseException as error:
-        aside.unlink(missing_ok=True)
-        if is_full_disk(error):
-            free = shutil.disk_usage(path.parent).free / 1e6
-            kept = "; the earlier one is whole" if path.exists() else ""
-            raise ZorkiError(
-                f"{path}: could not be written: the disk is full ({free:.0f} MB free){kept}. Free some space and go on."
-            ) from error
-        if isinstance(error, PermissionError):
-            raise ZorkiError(f"{path}: could not be written: {error.strerror}") from error
+        with suppress(OSError):  # the folder itself may not be there
+            aside.unlink()
+        if isinstance(error, OSError) or is_full_disk(error):
+            raise unwritable(path, error) from error
         raise
+
+
+def unwritable(path: Path, error: BaseException) -> ZorkiError:
+    """What to raise when `path` could not be written: why, and how much room a full disk has."""
+    if not is_full_disk(error):
+        reason = getattr(error, "strerror", None) or error
+        return ZorkiError(f"{path}: could not be written: {reason}; mend that, or name another folder")
+    folder = next(above for above in path.absolute().parents if above.is_dir())
+    free = shutil.disk_usage(folder).free / 1e6
+    kept = "; the earlier one is whole" if path.exists() else ""
+    return ZorkiError(
+        f"{path}: could not be written: the disk is full ({free:.0f} MB free){kept}. Free some space and go on."
+    )
 
 
 def is_full_disk(error: BaseException) -> bool:
     """Whether an error says that there was no room for a file."""
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _FULL_DISK_WORDS)
+    return isinstance(error, OSError | RuntimeError) and any(words in str(error) for words in _FULL_DISK_WORDS)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,6 @@ print(load_into(network, weights).summary())
 from __future__ import annotations
 
 import json
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from zorki.errors import WeightsError, did_you_mean
-from zorki.fetching import Published, cache_folder, disk_error, download, fetch, published
+from zorki.fetching import Published, cache_folder, download, fetch, published
+from zorki.files import whole
 from zorki.registry import Entry
 
 __all__ = [
@@ -172,16 +172,11 @@ def save_weights(path: Path, model_or_tensors: nn.Module | Mapping[str, Tensor],
     named = model_or_tensors.state_dict() if isinstance(model_or_tensors, nn.Module) else model_or_tensors
     tensors, shared = _stored_once(named)
     notes = {**metadata, **({_SHARED: json.dumps(shared)} if shared else {})}
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, notes)
-        _flush_to_disk(part)
-        os.replace(part, path)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        raise disk_error(path, size, error) from error
+    with whole(path) as aside:
+        try:
+            save_file(tensors, aside, notes)
+        except SafetensorError as error:  # its own kind also for what the disk refuses
+            raise OSError(str(error)) from error
 
 
 def resolve(wanted: str, entry: Entry | None = None) -> Path:
@@ -348,9 +343,3 @@ def _stored_once(named: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
         storages.add(storage)
         tensors[name] = (tensor.clone() if overlaps else tensor).cpu().contiguous()
     return tensors, shared
-
-
-def _flush_to_disk(path: Path) -> None:
-    """Until the bytes are on the disk, a rename can survive a power cut that the content does not."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

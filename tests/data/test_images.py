@@ -1,5 +1,6 @@
 import io
 import multiprocessing
+import os
 import pickle
 import re
 import struct
@@ -13,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from zorki.data import images
 from zorki.data.images import check_image, encode_image, read_image, write_image
-from zorki.errors import DataError
+from zorki.errors import DataError, ZorkiError
 
 rng = np.random.default_rng(0)
 
@@ -350,8 +351,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(images.os, "replace", fail)
-    with pytest.raises(DataError, match=r"a\.png: the picture cannot be written: No space left on device"):
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(ZorkiError, match=r"a\.png: could not be written: the disk is full"):
         write_image(tmp_path / "a.png", torch.zeros(3, 2, 2, dtype=torch.uint8))
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.png", b"old")]
 

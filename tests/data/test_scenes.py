@@ -17,7 +17,7 @@ from torchvision.transforms.v2.functional import rotate
 from zorki.data.scene_painting import individual
 from zorki.data.scene_shapes import SHAPES, Shape
 from zorki.data.scenes import CLASS_NAMES, MOTIONS, PLACES, Scene, SceneClassification, clip, parse, scene
-from zorki.errors import DataError
+from zorki.errors import DataError, ZorkiError
 
 DROP = CLASS_NAMES.index("drop")
 
@@ -387,7 +387,7 @@ def test_a_broken_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ZorkiError, match=r"pictures: could not be written: the disk is full"):
         dataset.write_folders(tmp_path / "pictures")
     assert list(tmp_path.iterdir()) == []
 

@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from zorki.errors import DataError
+from zorki.files import whole
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -110,22 +111,15 @@ def write_image(path: Path, image: UInt8[Tensor, "3 H W"]) -> None:
     """Writes a JPEG (quality 95) or PNG file by the path's suffix, whole or not at all; folders are made.
 
     Raises:
-        DataError: the suffix is neither .png nor .jpg nor .jpeg, or the file cannot be written.
+        DataError: the suffix is neither .png nor .jpg nor .jpeg.
+        ZorkiError: the file cannot be written.
     """
     formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
     if path.suffix.lower() not in formats:
         raise DataError(f"{path}: pictures are written as .png, .jpg or .jpeg, not as {path.suffix or 'no suffix'!r}")
     data = encode_image(image, formats[path.suffix.lower()], quality=95)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise DataError(f"{path}: the picture cannot be written: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    with whole(path, flush=False) as aside:
+        aside.write_bytes(data)
 
 
 def _open(file: Any) -> Image.Image:

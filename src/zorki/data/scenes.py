@@ -26,6 +26,7 @@ from zorki.data.scene_painting import GRAIN, LAYOUT, ORDER, Canvas, Individual, 
 from zorki.data.scene_shapes import PLACES, SHAPES, turned
 from zorki.data.scene_textures import Chance
 from zorki.errors import DataError
+from zorki.files import unwritable
 from zorki.types import Boxes, Defect, Instances, Keypoints, Label, Mask, Sample
 
 __all__ = ["CLASS_NAMES", "MOTIONS", "PLACES", "Clip", "Scene", "SceneClassification", "clip", "parse", "scene"]
@@ -243,6 +244,7 @@ class SceneClassification(Dataset[Label]):
 
         Raises:
             DataError: `root` exists and is not an empty folder, or `<root>.part` exists.
+            ZorkiError: the disk is full or the folder is not allowed; nothing is left then.
         """
         from PIL import Image
 
@@ -262,8 +264,10 @@ class SceneClassification(Dataset[Label]):
                     picture = Image.fromarray(sample.image.permute(1, 2, 0).contiguous().numpy())
                     picture.save(part / split / name / sample.path.name)
             os.replace(part, root)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(part, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise unwritable(root, error) from error
             raise
 
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from zorki.data.formats.files import is_picture, missing_root, walk_files
 from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image
 from zorki.errors import DataError, ZorkiError
+from zorki.files import unwritable
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 """Suffixes, in small letters, by which a file counts as a video."""
@@ -258,11 +259,16 @@ class VideoWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._part), mode="w")
         except (OSError, av.FFmpegError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
         return self
 
     def write(self, image: UInt8[Tensor, "3 H W"]) -> None:
-        """Adds a frame. Raises DataError where its size differs from the first one's, or the disk is full."""
+        """Adds a frame.
+
+        Raises:
+            DataError: its size differs from the first one's.
+            ZorkiError: the disk is full.
+        """
         av = _av()
         height, width = image.shape[-2] // 2 * 2, image.shape[-1] // 2 * 2
         if self._stream is None:
@@ -288,7 +294,7 @@ class VideoWriter:
                 os.replace(self._part, self.path)
         except (OSError, _av().FFmpegError) as failure:
             if kind is None:  # else the first error is the one to tell
-                raise self._failure(failure) from failure
+                raise unwritable(self.path, failure) from failure
         finally:
             self._part.unlink(missing_ok=True)
 
@@ -311,7 +317,4 @@ class VideoWriter:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
         except (OSError, _av().FFmpegError) as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> DataError:
-        return DataError(f"{self.path}: the video cannot be written: {getattr(error, 'strerror', None) or error}")
+            raise unwritable(self.path, error) from error

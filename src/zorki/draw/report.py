@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -20,7 +18,7 @@ from zorki.draw.blocks import preformatted as preformatted
 from zorki.draw.blocks import table as table
 from zorki.draw.markup import escape
 from zorki.draw.palette import RIGHT, WRONG, variables
-from zorki.errors import ZorkiError
+from zorki.files import whole
 
 # The browser itself is told to fetch nothing: a report can be sent to anybody.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -83,16 +81,8 @@ def write_page(path: Path, html: str) -> None:
 
     Raises ZorkiError where it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(html.encode("utf-8", errors="replace"))
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # the folder itself may not be there
-            part.unlink()
-        reason = error.strerror or error
-        raise ZorkiError(f"{path}: the report cannot be written: {reason}; free the disk or choose another") from error
+    with whole(path) as aside:
+        aside.write_bytes(html.encode("utf-8", errors="replace"))
 
 
 def _section(anchor: str, section: Section) -> str:

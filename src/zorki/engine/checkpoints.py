@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from zorki.errors import WeightsError, ZorkiError
-from zorki.files import is_full_disk, whole
+from zorki.files import whole
 
 LAST = "last.ckpt"
 
@@ -29,10 +29,6 @@ def write(trainer: Any, folder: Path) -> None:
     except ZorkiError as error:
         resume = f" Then go on with: zorki train --resume {folder}" if path.exists() else ""
         raise ZorkiError(f"{error}{resume}") from error
-    except RuntimeError as error:
-        if is_full_disk(error):
-            raise ZorkiError(f"{path}: could not be written: {error}") from error
-        raise
 
 
 def check(folder: Path) -> Path:
