@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -21,7 +23,8 @@ def wheel(tmp_path_factory):
 
 
 def test_it_holds_the_package_and_its_style_sheet(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
     assert "zorki/draw/report.css" in names
     assert "zorki/py.typed" in names
     assert all(name.startswith(("zorki/", "zorki-")) for name in names)
@@ -29,24 +32,20 @@ def test_it_holds_the_package_and_its_style_sheet(wheel):
 
 
 def test_it_installs_into_a_clean_environment_and_runs(wheel, tmp_path):
-    """A new environment with the wheel alone; heavy packages are borrowed from this one, so that no network is needed."""
-    import sysconfig
-
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")], check=True)
-    python = tmp_path / "env" / "bin" / "python"
-    site = Path(
-        subprocess.check_output(
-            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-        ).strip()
-    )
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    # A .pth line is not used: an editable install of the checkout would come along with it.
-    borrowed = sysconfig.get_path("purelib")
-    env = {**os.environ, "PYTHONPATH": f"{site}:{borrowed}"}
-    code = "import zorki, sys; from zorki.cli import main; main(sys.argv[1:]); print(zorki.__file__)"
-    done = subprocess.run([python, "-c", code, "train", "lenet5", "scenes:60@32", "--epochs", "1", "--workers", "0"],
-                          capture_output=True, text=True, env=env, cwd=tmp_path)  # fmt: skip
+    """A new environment that holds the wheel alone; what it depends on is borrowed, as there is no network."""
+    folder = tmp_path / "env"
+    venv.create(folder, with_pip=True)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    install = [folder / "bin" / "python", "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", wheel]
+    done = subprocess.run(install, capture_output=True, text=True, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert str(site) in done.stdout
+
+    # Lines of .pth files do not count in folders of PYTHONPATH: the checkout itself does not come along.
+    env["PYTHONPATH"] = sysconfig.get_path("purelib")
+    where = [folder / "bin" / "python", "-c", "import zorki; print(zorki.__file__)"]
+    found = subprocess.run(where, capture_output=True, text=True, env=env, cwd=tmp_path, check=True).stdout
+    assert Path(found.strip()).is_relative_to(folder)
+    words = [folder / "bin" / "zorki", "train", "lenet5", "scenes:60@32", "--epochs", "1", "--workers", "0"]
+    done = subprocess.run(words, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "lenet5-1" / "report.html").is_file()
