@@ -1,17 +1,11 @@
-"""The ledger of a network: layer by layer its output, memory, parameters, multiply-adds and receptive field.
-
-    print(ledger(vgg16(1000), torch.empty(1, 3, 224, 224)))
-
-The network runs once on the meta device: shapes are computed, numbers are not, so that even VGG-16 takes no memory
-and no time.
-"""
+"""Running a network once without numbers, and writing down what each of its layers does."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,115 +13,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree
 from torch.utils.flop_counter import flop_registry
 
+from zorki.ledger.kinds import textbook_name
+from zorki.ledger.rows import Ledger, Row
 from zorki.receptive_field import Field, Trace
-
-
-@dataclass(frozen=True)
-class Row:
-    """One layer, for one picture of the batch.
-
-    `shape` is the output's without the batch: (channels, height, width) for maps. `values` counts the numbers that
-    the layer keeps in memory: 0 where it can work in place (activation functions, dropout) or only reshapes.
-    `macs` are multiply-adds; FLOPs are twice as many. `receptive_field` and `jump` are in pixels of the input, one
-    number an axis; `jump` is None where no positions are left.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    values: int
-    bytes: int
-    weights: int
-    biases: int
-    macs: int
-    receptive_field: tuple[int, ...] | None
-    jump: tuple[float | None, ...] | None
-    whole: bool  # sees the whole picture from every position
-    hidden: bool  # in place, or a reshape: textbooks leave it out
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases together."""
-        return self.weights + self.biases
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The rows from input to output, and their totals. Prints as a table."""
-
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases of the whole network."""
-        return sum(row.parameters for row in self.rows)
-
-    @property
-    def values(self) -> int:
-        """Activation values with the input, for one picture, forward only."""
-        return sum(row.values for row in self.rows)
-
-    @property
-    def bytes(self) -> int:
-        """Memory of the activation values."""
-        return sum(row.bytes for row in self.rows)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds for one picture."""
-        return sum(row.macs for row in self.rows)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON: "rows", all of them, and "totals"."""
-        rows = [
-            {
-                "name": row.name,
-                "kind": row.kind,
-                "shape": list(row.shape),
-                "values": row.values,
-                "bytes": row.bytes,
-                "weights": row.weights,
-                "biases": row.biases,
-                "macs": row.macs,
-                "receptive_field": list(row.receptive_field) if row.receptive_field else None,
-                "jump": list(row.jump) if row.jump else None,
-                "whole": row.whole,
-                "hidden": row.hidden,
-            }
-            for row in self.rows
-        ]
-        totals = {
-            "parameters": self.parameters,
-            "values": self.values,
-            "bytes": self.bytes,
-            "macs": self.macs,
-            "flops": 2 * self.macs,
-        }
-        return {"rows": rows, "totals": totals}
-
-    def table(self, *, hidden: bool = False) -> list[tuple[str, ...]]:
-        """Texts, one tuple a row, under the headings `COLUMNS`; `hidden` shows also what works in place."""
-        return [_texts(row) for row in self.rows if hidden or not row.hidden]
-
-    def totals(self) -> str:
-        """One line for a person."""
-        return (
-            f"{self.parameters:,} parameters, {self.values:,} activation values with the input "
-            f"({self.bytes / 2**20:,.1f} MiB), {self.macs / 1e9:,.2f} GMACs ({2 * self.macs / 1e9:,.2f} GFLOPs)"
-        )
-
-    def __str__(self) -> str:
-        rows = [COLUMNS, *self.table()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
-        right = range(3, len(COLUMNS))
-        lines = [
-            "  ".join(row[i].rjust(width) if i in right else row[i].ljust(width) for i, width in enumerate(widths))
-            for row in rows
-        ]
-        return "\n".join([*(line.rstrip() for line in lines), self.totals()])
-
-
-COLUMNS = ("layer", "name", "output", "values", "weights", "biases", "MMACs", "sees", "jump")
 
 
 def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
@@ -250,7 +138,7 @@ class _Recorder:
         seen = self.trace.of(tensors[0]) if tensors else None
         return Row(
             name=self._names[module],
-            kind=_kind(module, shape),
+            kind=textbook_name(module, shape),
             shape=_channels_first(shape, seen),
             values=values,
             bytes=values * size,
@@ -316,74 +204,3 @@ def _in_place(module: nn.Module, given: list[Tensor], tensors: list[Tensor]) -> 
         return given[0].shape == tensors[0].shape  # bins of one pixel each
     storages = {tensor.untyped_storage()._cdata for tensor in given}
     return bool(tensors) and all(tensor.untyped_storage()._cdata in storages for tensor in tensors)
-
-
-# -- the textbooks' names of layers ---------------------------------------------------------------------------------
-
-
-def _kind(module: nn.Module, shape: tuple[int, ...]) -> str:
-    """CONV3-64, POOL2, FC-4096, ... and the class's name for what textbooks have no word for."""
-    for types, name in _KINDS:
-        if isinstance(module, types):
-            return name(module, shape)
-    return type(module).__name__
-
-
-def _convolution(module: Any, shape: tuple[int, ...]) -> str:
-    depthwise = module.groups == module.in_channels > 1
-    word = "UPCONV" if module.transposed else "DWCONV" if depthwise else "CONV"
-    notes = [f"/{_one(module.stride)}"] * (set(module.stride) != {1})
-    notes += [f"dilated {_one(module.dilation)}"] * (set(module.dilation) != {1})
-    notes += [f"{module.groups} groups"] * (module.groups > 1 and not depthwise)
-    return " ".join([f"{word}{_one(module.kernel_size)}-{module.out_channels}", *notes])
-
-
-def _pooling(word: str) -> Callable[[Any, tuple[int, ...]], str]:
-    def name(module: Any, shape: tuple[int, ...]) -> str:
-        kernel, stride = _one(module.kernel_size), _one(module.stride)
-        return f"{word}{kernel}" + (f" /{stride}" if stride != kernel else "")
-
-    return name
-
-
-def _adaptive_pooling(module: Any, shape: tuple[int, ...]) -> str:
-    return "GLOBALPOOL" if set(shape[1:]) <= {1} else f"ADAPTIVEPOOL-{_one(shape[1:])}"
-
-
-def _one(sizes: Any) -> str:
-    values = list(sizes) if isinstance(sizes, tuple | list | torch.Size) else [sizes]
-    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
-
-
-def _word(word: str) -> Callable[[Any, tuple[int, ...]], str]:
-    return lambda module, shape: word
-
-
-_KINDS: list[tuple[Any, Callable[[Any, tuple[int, ...]], str]]] = [
-    (nn.modules.conv._ConvNd, _convolution),
-    (nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d, _pooling("POOL")),
-    (nn.AvgPool1d | nn.AvgPool2d | nn.AvgPool3d, _pooling("AVGPOOL")),
-    (nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d, _adaptive_pooling),
-    (nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d | nn.AdaptiveMaxPool3d, _adaptive_pooling),
-    (nn.Linear, lambda module, shape: f"FC-{module.out_features}"),
-    (nn.modules.batchnorm._BatchNorm, _word("BN")),
-    (nn.LayerNorm, _word("LN")),
-    (nn.GroupNorm, _word("GN")),
-    (nn.LocalResponseNorm, _word("LRN")),
-    (nn.MultiheadAttention, lambda module, shape: f"ATTENTION-{module.num_heads}"),
-    (nn.ReLU, _word("RELU")),
-    (nn.modules.dropout._DropoutNd, _word("DROPOUT")),
-]
-
-
-def _texts(row: Row) -> tuple[str, ...]:
-    sees = "" if row.receptive_field is None else "all" if row.whole else _one(row.receptive_field)
-    jump = "" if row.jump is None else _one([f"{j:g}" for j in row.jump if j is not None])
-    places = (
-        (*row.shape[1:], row.shape[0])
-        if len(row.shape) >= 3 and row.kind not in ("PARAMETER", "NOT RUN")
-        else row.shape
-    )
-    numbers = (f"{n:,}" if n else "" for n in (row.values, row.weights, row.biases))
-    macs = f"{row.macs / 1e6:,.2f}" if row.macs else ""
-    return (row.kind, row.name, "x".join(map(str, places)), *numbers, macs, sees, jump)
