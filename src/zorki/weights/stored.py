@@ -1,16 +1,12 @@
-"""Weights: read without running code, matched by name and shape, written whole, fetched when asked and checked.
-
-weights = read_weights(Path("resnet20.th"))
-print(load_into(network, weights).summary())
-"""
+"""Tensors in files: read without running code, written whole."""
 
 from __future__ import annotations
 
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from zorki.errors import WeightsError, did_you_mean
-from zorki.fetching import Published, cache_folder, download, fetch, published
 from zorki.files import whole
-from zorki.registry import Entry
-
-__all__ = [
-    "Match",
-    "Published",
-    "Weights",
-    "cache_folder",
-    "download",
-    "fetch",
-    "load_into",
-    "published",
-    "read_weights",
-    "resolve",
-    "save_weights",
-]
 
 # Where training scripts put the tensors inside a checkpoint. Averaged weights stand first: they are the ones that
 # were judged, wherever a checkpoint holds both.
 _CONTAINERS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net")
 _SHARED = "shared_tensors"  # safetensors metadata: which names are one tensor
-_COUNTER = "num_batches_tracked"  # of batch norm; no network needs it to answer
 
 
 @dataclass
@@ -50,48 +29,6 @@ class Weights:
     tensors: dict[str, Tensor]
     metadata: dict[str, str]
     path: Path
-
-
-@dataclass
-class Match:
-    """What of a file went into a network. Names are the network's, except those of `unused`, which are the file's."""
-
-    matched: list[str]
-    mismatched: list[tuple[str, tuple[int, ...], tuple[int, ...]]]  # (name, shape in the file, shape wanted)
-    new: list[str]  # the file lacks them: they stay as they were
-    unused: list[str]  # the network has no such name
-    matched_values: int = 0
-    total_values: int = 0
-    path: Path = field(default_factory=Path)
-
-    def summary(self) -> str:
-        """A few lines for a person: counts, what did not fit and why, what was new, what was left over."""
-        total = len(self.matched) + len(self.mismatched) + len(self.new)
-        lines = [
-            f"{self.path.name}: {len(self.matched)} of {total} tensors match "
-            f"({self.matched_values:,} of {self.total_values:,} values)"
-        ]
-        if head := self._other_head():
-            name, theirs, ours = head
-            lines.append(f"  {name} starts anew: {theirs} classes in the file, {ours} here")
-        elif self.mismatched:
-            shown = [f"{name} is {_shape(theirs)} there, {_shape(ours)} here" for name, theirs, ours in self.mismatched]
-            lines.append(f"  does not fit, starts anew: {_some(shown, '; ')}")
-        if self.new:
-            lines.append(f"  not in the file, left as built: {_some(self.new)}")
-        if self.unused:
-            lines.append(f"  in the file only, not used: {_some(self.unused)}")
-        return "\n".join(lines)
-
-    def _other_head(self) -> tuple[str, int, int] | None:
-        """(module, classes there, classes here) where all that misfits is one layer with another count of outputs."""
-        modules = {name.rpartition(".")[0] for name, _, _ in self.mismatched}
-        outputs = {(theirs[:1], ours[:1]) for _, theirs, ours in self.mismatched}
-        alike = all(theirs[1:] == ours[1:] and theirs for _, theirs, ours in self.mismatched)
-        if len(modules) != 1 or len(outputs) != 1 or not alike:
-            return None
-        ((theirs, ours),) = outputs
-        return modules.pop(), theirs[0], ours[0]
 
 
 def read_weights(path: Path) -> Weights:
@@ -115,50 +52,6 @@ def read_weights(path: Path) -> Weights:
     return Weights(_without_wrappers(tensors), metadata, path)
 
 
-def load_into(model: nn.Module, weights: Weights, rename: Callable[[str], str] | None = None) -> Match:
-    """Copies into `model` what fits by name and shape, and says what did and what did not.
-
-    Args:
-        model: receives the values, cast to its own dtype and device.
-        weights: what `read_weights` returned.
-        rename: the model's name for a name of the file; zorki's models bring `rename_weights`.
-
-    Raises:
-        WeightsError: nothing fits; `model` is unchanged.
-    """
-    own = {name: value for name, value in model.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
-    theirs = {(rename(name) if rename else name): name for name in weights.tensors}
-    fitting = {
-        name: weights.tensors[theirs[name]]
-        for name, value in own.items()
-        if name in theirs and _fits(model, name, value, weights.tensors[theirs[name]])
-    }
-    # A tied tensor has several names in the network and often one in the file: filled by one, it is filled for all.
-    filled = {id(own[name]) for name in fitting}
-    told = [name for name in own if not name.endswith(_COUNTER)]
-    match = Match(
-        matched=[name for name in told if name in fitting or id(own[name]) in filled],
-        mismatched=[
-            (name, tuple(weights.tensors[theirs[name]].shape), tuple(own[name].shape))
-            for name in told
-            if name in theirs and name not in fitting
-        ],
-        new=[name for name in told if name not in theirs and id(own[name]) not in filled],
-        unused=[old for new, old in theirs.items() if new not in own and not old.endswith(_COUNTER)],
-        path=weights.path,
-    )
-    if not match.matched and told:
-        raise WeightsError(
-            f"{weights.path}: nothing in this file fits the network. Names in the file: "
-            f"{_some(list(theirs.values()))}; names wanted: {_some(told)}{_first_misfit(match)}. "
-            "Is it another architecture's file?"
-        )
-    match.matched_values = _values(own[name] for name in match.matched)
-    match.total_values = _values(own[name] for name in told)
-    model.load_state_dict(fitting, strict=False)
-    return match
-
-
 def save_weights(path: Path, model_or_tensors: nn.Module | Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file, whole or not at all; tensors with several names are stored once.
 
@@ -177,28 +70,6 @@ def save_weights(path: Path, model_or_tensors: nn.Module | Mapping[str, Tensor],
             save_file(tensors, aside, notes)
         except SafetensorError as error:  # its own kind also for what the disk refuses
             raise OSError(str(error)) from error
-
-
-def resolve(wanted: str, entry: Entry | None = None) -> Path:
-    """The file behind a word of `--weights`: published weights of that name (fetched), a file, or a run folder.
-
-    Raises:
-        WeightsError: there is neither such a file nor published weights of that name.
-    """
-    words = dict(entry.weights) if entry is not None else {}
-    if wanted in words:
-        return fetch(words[wanted])
-    if Path(wanted).exists():
-        return Path(wanted)
-    folder = Path(wanted).parent
-    near = did_you_mean(wanted, [*words, *(str(p) for p in (folder.iterdir() if folder.is_dir() else ()))])
-    known = (
-        f"published for {entry.name}: {', '.join(words) or 'nothing'}" if entry is not None else "no model was named"
-    )
-    raise WeightsError(f"--weights {wanted}: no such file or run folder, and no published weights ({known}).{near}")
-
-
-# -- reading --------------------------------------------------------------------------------------------------------
 
 
 def _best_of_run(folder: Path) -> Path:
@@ -241,7 +112,7 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(_why_unreadable(path, error)) from error
     found = _find_tensors(content)
     if not found:
-        holds = f"a {type(content).__name__}" + (f" with {_some(list(map(str, content)))}" if content else "")
+        holds = f"a {type(content).__name__}" + (f" with {some(list(map(str, content)))}" if content else "")
         wanted = f"tensors by name, bare or under one of {', '.join(_CONTAINERS)}"
         raise WeightsError(f"{path}: no weights found: expected {wanted}; it holds {holds if content else 'nothing'}")
     notes = content if isinstance(content, Mapping) else {}
@@ -285,44 +156,6 @@ def _without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _fits(model: nn.Module, name: str, wanted: Tensor, given: Tensor) -> bool:
-    """Whether the shapes agree, or the module that holds the tensor takes the other shape (a mean image)."""
-    if wanted.shape == given.shape:
-        return True
-    path, _, last = name.rpartition(".")
-    try:
-        model.get_submodule(path).load_state_dict({last: given}, strict=False)
-    except RuntimeError:
-        return False
-    return True
-
-
-# -- telling --------------------------------------------------------------------------------------------------------
-
-
-def _some(names: list[str], between: str = ", ") -> str:
-    return between.join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "a number"
-
-
-def _values(tensors: Iterable[Tensor]) -> int:
-    """How many numbers; what has two names counts once."""
-    return sum(tensor.numel() for tensor in {id(tensor): tensor for tensor in tensors}.values())
-
-
-def _first_misfit(match: Match) -> str:
-    if not match.mismatched:
-        return ""
-    name, theirs, ours = match.mismatched[0]
-    return f"; shapes differ too: {name} is {_shape(theirs)} there, {_shape(ours)} wanted"
-
-
-# -- writing --------------------------------------------------------------------------------------------------------
-
-
 def _stored_once(named: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors without shared memory, and alias -> name for those that are another one's very values."""
     tensors: dict[str, Tensor] = {}
@@ -343,3 +176,8 @@ def _stored_once(named: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
         storages.add(storage)
         tensors[name] = (tensor.clone() if overlaps else tensor).cpu().contiguous()
     return tensors, shared
+
+
+def some(names: list[str], between: str = ", ") -> str:
+    """The first four, and how many more there are."""
+    return between.join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

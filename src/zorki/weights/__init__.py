@@ -1,0 +1,48 @@
+"""Weights: read without running code, matched by name and shape, written whole, fetched when asked and checked.
+
+weights = read_weights(Path("resnet20.th"))
+print(load_into(network, weights).summary())
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zorki.errors import WeightsError, did_you_mean
+from zorki.fetching import Published, cache_folder, download, fetch, published
+from zorki.registry import Entry
+from zorki.weights.matching import Match, load_into
+from zorki.weights.stored import Weights, read_weights, save_weights
+
+__all__ = [
+    "Match",
+    "Published",
+    "Weights",
+    "cache_folder",
+    "download",
+    "fetch",
+    "load_into",
+    "published",
+    "read_weights",
+    "resolve",
+    "save_weights",
+]
+
+
+def resolve(wanted: str, entry: Entry | None = None) -> Path:
+    """The file behind a word of `--weights`: published weights of that name (fetched), a file, or a run folder.
+
+    Raises:
+        WeightsError: there is neither such a file nor published weights of that name.
+    """
+    words = dict(entry.weights) if entry is not None else {}
+    if wanted in words:
+        return fetch(words[wanted])
+    if Path(wanted).exists():
+        return Path(wanted)
+    folder = Path(wanted).parent
+    near = did_you_mean(wanted, [*words, *(str(p) for p in (folder.iterdir() if folder.is_dir() else ()))])
+    known = (
+        f"published for {entry.name}: {', '.join(words) or 'nothing'}" if entry is not None else "no model was named"
+    )
+    raise WeightsError(f"--weights {wanted}: no such file or run folder, and no published weights ({known}).{near}")
