@@ -8,14 +8,11 @@ os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
 from jaxtyping import install_import_hook
 
 # The command line is left out: its annotations are made for a parser of words.
-install_import_hook(
-    ["zorki.types", "zorki.contracts", "zorki.ops", "zorki.nn", "zorki.losses", "zorki.data", "zorki.draw", "zorki.tasks",
-     "zorki.engine"],
-    "shape_checking.check",
-)  # fmt: skip
+CHECKED = ("types", "contracts", "ops", "nn", "losses", "data", "draw", "tasks", "engine")
+install_import_hook([f"zorki.{part}" for part in CHECKED], "shape_checking.check")
 
-import pytest
-import torch
+import pytest  # noqa: E402  # what is imported before the hook is not checked
+import torch  # noqa: E402
 
 torch.set_num_threads(1)
 

@@ -50,6 +50,8 @@ class Dataset(ABC, Generic[T]):
     format: str  # "folders", "csv", "idx", ...
     reason: str  # how the format was recognised, for a person
     class_names: list[str]
+    in_memory: bool = False  # nothing is decoded when a sample is read
+    may_be_mirrored: bool = True  # a mirrored picture keeps its meaning, as photos do and digits do not
     splits: dict[str, list[int]]  # name of the split -> indices of samples
     split_reason: str  # where the splits come from, for a person
     defects: list[Defect]
@@ -187,6 +189,19 @@ class Task(ABC, Generic[T, P]):
     def badness(self, prediction: P, target: T) -> float:
         """How wrong an answer is; the report shows the worst pictures."""
         return 0.0
+
+    def right(self, prediction: P, target: T) -> bool | None:
+        """Whether an answer is right; None where there is no plain yes or no."""
+        return None
+
+    def caption(self, annotation: T | P) -> str:
+        """A few words for under a picture."""
+        return ""
+
+    @classmethod
+    def names_for(cls, num_classes: int) -> list[str]:
+        """Names of classes for weights that tell only how many there are."""
+        return [str(label) for label in range(num_classes)]
 
     def describe(self, annotation: T | P) -> dict[str, Any]:
         """The annotation in plain JSON with names of classes, for predictions.json and the report."""

@@ -80,14 +80,15 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Writes indented JSON, whole or not at all; numbers that JSON lacks (nan, inf) become null."""
-    write_text(path, json.dumps(_finite(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _finite(values: Any) -> Any:
+def plain(values: Any) -> Any:
+    """Values that JSON can hold: numbers that it lacks become None, tuples become lists."""
     if isinstance(values, float):
         return values if values - values == 0 else None
     if isinstance(values, dict):
-        return {str(key): _finite(value) for key, value in values.items()}
+        return {str(key): plain(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
-        return [_finite(value) for value in values]
+        return [plain(value) for value in values]
     return values

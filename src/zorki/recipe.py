@@ -17,6 +17,7 @@ Optimiser = Literal["sgd", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "steps", "cosine", "one-cycle", "plateau"]
 Normalisation = Literal["mean_std", "mean", "mean_image", "weights"]
 Precision = Literal["32", "bf16", "16"]
+Device = Literal["cpu", "cuda", "mps"]
 
 
 def _setting(
@@ -50,7 +51,9 @@ class Recipe:
         None, "Data", "Refuse larger pictures; empty: 178 million.", unit="pixels", least=1
     )
     balanced: bool = _setting(False, "Data", "Draw rare classes as often as common ones.")
-    limit: int | None = _setting(None, "Data", "Train on the first so many pictures only, to try things.", least=1)
+    limit: int | None = _setting(
+        None, "Data", "Train on so many pictures only, drawn at random, to try things.", least=1
+    )
     workers: int | None = _setting(
         None, "Data", "Processes that read and vary pictures; 0 reads in the main one.", least=0
     )
@@ -113,7 +116,7 @@ class Recipe:
     patience: int | None = _setting(
         None, "Training", "Stop after so many epochs without a better validation figure.", unit="epochs", least=1
     )
-    seed: int = _setting(0, "Training", "Number from which all chance follows.", least=0)
+    seed: int = _setting(0, "Training", "Number from which all chance follows.", least=0, most=2**32 - 1)
 
     # Loss
     dropout: float | None = _setting(
@@ -177,11 +180,9 @@ class Recipe:
     )
 
     # Machine
-    device: str | None = _setting(
-        None, "Machine", "cpu, cuda, mps, or what Lightning's Trainer takes as accelerator; empty: the best there is."
-    )
+    device: Device | None = _setting(None, "Machine", "What the network runs on; empty: the best there is.")
     devices: int = _setting(1, "Machine", "Devices a node.", least=1)
-    nodes: int = _setting(1, "Machine", "Computers, started by torchrun or the cluster.", least=1)
+    nodes: int = _setting(1, "Machine", "Computers, with the processes started by torchrun or Slurm.", least=1)
     precision: Precision | None = _setting(
         None, "Machine", "Numbers of the forward pass; empty: bf16 where the device is good at it."
     )
@@ -279,6 +280,7 @@ def _checked(f: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
             return None
         raise RecipeError(f"{f.name} is None; expected a value, such as {f.default!r}")
     if choices := _choices(hint):
+        value = str(value) if type(value) is int else value  # YAML reads a precision of 32 as a number
         if value not in choices:
             words = ", ".join(str(choice) for choice in choices)
             raise RecipeError(f"{f.name} is {value!r}; expected one of {words}.{did_you_mean(str(value), choices)}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 VERBS = {
-    "demo": "See a network learn on built-in pictures, and open its report.",
+    "demo": "See a network learn on built-in pictures, and get its report.",
     "train": "Train a model on your pictures.",
     "evaluate": "Judge runs on held-out pictures; several also as an ensemble.",
     "predict": "Answer for files, folders, globs, URLs and videos.",
@@ -69,9 +69,13 @@ def _run(given: list[str]) -> int:
         return _tell(str(error), INTERRUPTED if type(error).__name__ == "Interrupted" else BAD_INPUT)
     except KeyboardInterrupt:
         return _tell("stopped by Ctrl-C", INTERRUPTED)
+    except ImportError as error:
+        return _tell(f"a package is missing: {error}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:
+        return _tell(f"{error.filename or 'the machine'}: {error.strerror or error}")
     return 0
 
 

@@ -19,7 +19,7 @@ def demo(
     epochs: Annotated[int | None, Parameter(help="Times through the pictures.")] = None,
     out: Annotated[str, Parameter(help="Folder that holds the runs.")] = "runs",
 ) -> None:
-    """See a network learn on built-in pictures, and open its report."""
+    """See a network learn on built-in pictures, and get its report."""
     if task not in DEMOS:
         raise RecipeError(f"no demo for {task!r}.{did_you_mean(task, DEMOS)} There are: {', '.join(DEMOS)}")
     from zorki.engine.train import train

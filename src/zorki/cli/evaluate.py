@@ -43,7 +43,7 @@ def evaluate(
         device=device,
         workers=workers,
         strict=strict,
-        **(options or {}),
+        options=options,
     )
     names = [*runs, "ensemble"][: len(results)] if len(runs) > 1 else runs
     if json != "-":
@@ -67,6 +67,7 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
 
 def _print(names: list[str], results: list[Any]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     first = results[0]
@@ -88,7 +89,7 @@ def _print(names: list[str], results: list[Any]) -> None:
         for column in ("count", "precision", "recall", "f1"):
             classes.add_column(column, justify="right")
         for name, row in rows.items():
-            classes.add_row(name, *[_number(row[column]) for column in ("count", "precision", "recall", "f1")])
+            classes.add_row(escape(name), *[_number(row[column]) for column in ("count", "precision", "recall", "f1")])
         console.print(classes)
     defects = first.defects
     if defects:
@@ -106,12 +107,12 @@ def _number(value: Any) -> str:
 
 def _write(target: str, names: list[str], results: list[Any]) -> None:
     from zorki.engine.run import result_json
-    from zorki.files import write_json
+    from zorki.files import plain, write_json
 
     page = {name: result_json(result) for name, result in zip(names, results, strict=True)}
     if target == "-":
         import json
 
-        print(json.dumps(page, indent=2, ensure_ascii=False))
+        print(json.dumps(plain(page), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         write_json(Path(target), page)

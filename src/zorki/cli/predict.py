@@ -40,8 +40,7 @@ def predict(
     )
     for one in answers[:20]:
         frame = "" if one.frame is None else f" frame {one.frame}"
-        words = f"{one.facts['class_name']} {one.facts['score']:.0%}" if "score" in one.facts else str(one.facts)
-        print(f"{one.source}{frame}: {words}")
+        print(f"{one.source}{frame}: {one.words}")
     if len(answers) > 20:
         print(f"... and {len(answers) - 20} more")
     print(f"{len(answers)} answers in {out / 'predictions.json'}")

@@ -62,6 +62,7 @@ def show(
 
 def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table()
@@ -69,7 +70,7 @@ def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int
     for split in splits:
         table.add_column(split, justify="right")
     for name in next(iter(classes.values()), {}):
-        table.add_row(name, *[str(classes[split][name]) for split in splits])
+        table.add_row(escape(name), *[str(classes[split][name]) for split in splits])
     table.add_section()
     table.add_row("whole pictures", *[str(len(indices)) for indices in splits.values()])
     Console(width=None if Console().is_terminal else 120).print(table)
@@ -89,7 +90,7 @@ def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) ->
         except DataError:
             continue
         images.append(sample.image)
-        captions.append(str(task.describe(sample.target).get("class_name", "")))
+        captions.append(task.caption(sample.target))
     if not images:
         raise DataError(f"{dataset.root}: none of the pictures looked at can be read")
     return sheet(images, captions)

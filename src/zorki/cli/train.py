@@ -34,7 +34,11 @@ def train(
     wished = said(flags)
     if resume is not None:
         if model is not None or wished or recipe is not None:
-            given = [*([model] if model is not None else []), *(f"--{name.replace('_', '-')}" for name in wished)]
+            given = [
+                *([model] if model is not None else []),
+                *(["--recipe"] if recipe is not None else []),
+                *(f"--{name.replace('_', '-')}" for name in wished),
+            ]
             raise RecipeError(
                 f"--resume goes on as the run began, and takes nothing else; leave out {', '.join(given)}"
             )

@@ -174,6 +174,8 @@ class SceneClassification(Dataset[Label]):
         DataError: count, size or clutter cannot be.
     """
 
+    may_be_mirrored = False
+
     def __init__(
         self, count: int = 3000, *, seed: int = 0, size: tuple[int, int] = (64, 64), clutter: float = 0.3
     ) -> None:

@@ -46,8 +46,8 @@ def check(folder: Path) -> Path:
 def chance() -> dict[str, torch.Tensor]:
     """The state of PyTorch's generators, as tensors. Data have chance of their own, from seed, epoch and index."""
     state = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state |= {f"cuda:{i}": value for i, value in enumerate(torch.cuda.get_rng_state_all())}
+    if torch.cuda.is_initialized():  # all processes draw alike, each on its own device
+        state["cuda"] = torch.cuda.get_rng_state()
     return state
 
 
@@ -56,6 +56,5 @@ def restore_chance(state: dict[str, Any] | None) -> None:
     if state is None:
         return
     torch.set_rng_state(state["cpu"].cpu())
-    for name, value in state.items():
-        if name.startswith("cuda:") and torch.cuda.is_available() and int(name[5:]) < torch.cuda.device_count():
-            torch.cuda.set_rng_state(value.cpu(), int(name[5:]))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"].cpu())

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from zorki.contracts import Dataset, Model
+from zorki.engine.device import best_device, best_precision
 from zorki.recipe import Recipe
 
 SMALL_INPUT = 64  # pixels: below, pictures are cheap, and batches can be large
@@ -81,27 +80,6 @@ def complete(
     return recipe, choices
 
 
-def best_device() -> tuple[str, str]:
-    """The accelerator that is there, in Lightning's word, and why."""
-    if torch.cuda.is_available():
-        return "cuda", torch.cuda.get_device_name()
-    if torch.backends.mps.is_available():
-        return "mps", "Apple's GPU is there"
-    return "cpu", "no GPU found"
-
-
-def best_precision(device: str) -> tuple[str, str]:
-    """bf16 where the device multiplies it quicker than float32, else float32."""
-    if device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return "bf16", "the GPU is quick at it"
-    if device == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        for name, words in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 BF16")):
-            if capabilities.get(name):
-                return "bf16", f"the processor has {words}"
-    return "32", "the device has no quick bf16"
-
-
 def _batch_size(train_count: int, input_size: int) -> tuple[int, str]:
     largest = 128 if input_size <= SMALL_INPUT else 32
     # At least ten steps an epoch, so that a small data set still gets its steps.
@@ -143,7 +121,7 @@ def _weight_decay(recipe: Recipe) -> tuple[float, str]:
 
 
 def _flip(dataset: Dataset[Any]) -> tuple[float, str]:
-    if dataset.format in ("idx", "scenes"):
+    if not dataset.may_be_mirrored:
         return 0.0, "a mirrored sign or shape may be another one"
     return 0.5, "photos stay true when mirrored"
 
@@ -165,9 +143,10 @@ def _normalise(recipe: Recipe) -> tuple[str, str]:
 def worker_count(device: str, dataset: Dataset[Any], devices: int = 1) -> tuple[int, str]:
     """How many processes read pictures, and why."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    spare = (cores - 1) // devices  # for each of the processes that share this computer
     if device == "cpu":
-        # Reading beside a network that uses all cores: one worker, so that both do not wait for each other.
-        if dataset.format == "idx":
+        if dataset.in_memory:
             return 0, "the pictures are in memory"
-        return max(0, min(2, cores - 1)), f"{cores} cores, shared with the network"
-    return max(1, min(8 * devices, cores - 1)), f"{cores} cores feed the device"
+        # Beside a network that uses all cores, more readers would only wait for each other.
+        return max(0, min(2, spare)), f"{cores} cores, shared with the network"
+    return max(1, min(8, spare)), f"{cores} cores feed the device"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from zorki import registry
 from zorki.contracts import Dataset, Metric, Model, Results, Task
 from zorki.data.loader import Loader, Pipeline
 from zorki.engine import choices
+from zorki.engine.device import autocast, best_device, channels_last, check_device
 from zorki.engine.run import Run, build, is_run, load
 from zorki.engine.survey import survey
 from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
@@ -25,22 +25,22 @@ WORST, SAMPLES = 24, 24  # pictures kept for the report
 
 
 def evaluate(
-    runs: Sequence[Run | str | Path],
+    runs: Sequence[Run | str | Path] | Run | str | Path,
     data: str | Path | None = None,
     *,
     split: str | None = None,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     format: str | None = None,
     batch_size: int | None = None,
     device: str | None = None,
     workers: int | None = None,
     strict: bool = False,
-    **options: Any,
+    options: Mapping[str, str] | None = None,
 ) -> list[Results]:
     """Judges runs, or a model with weights, on one split; several also together, as an ensemble.
 
     Args:
-        runs: run folders, or `Run`s; or a model's name, where `weights` says what it knows.
+        runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
         data: the data set; None takes what the first run was trained on.
         split: train, val, test, or all; None takes test, else val.
         options: arguments of the model's builder, where `runs` names a model.
@@ -51,11 +51,13 @@ def evaluate(
     Raises:
         ZorkiError: no such run, data, split; or classes that differ.
     """
-    if not runs:
+    listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
+    if not listed:
         raise RecipeError("nothing to evaluate: expected at least one run")
-    opened = [run for run in runs if isinstance(run, Run)] if all(isinstance(run, Run) for run in runs) else []
-    if not opened:
-        opened = [run if isinstance(run, Run) else open_run(run, weights, data, format, options) for run in runs]
+    if batch_size is not None and batch_size < 1:
+        raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
+    device = check_device(device or best_device()[0])
+    opened = [run if isinstance(run, Run) else open_run(run, weights, data, format, options) for run in listed]
     first = opened[0]
     for run in opened[1:]:
         if run.task.name != first.task.name:
@@ -64,7 +66,10 @@ def evaluate(
             )
         if run.class_names != first.class_names:
             raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
-    root = Path(data) if data is not None else Path(first.about["data"])
+    if data is None and first.about["data"] is None:
+        name = first.model_name
+        raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")
+    root = Path(data if data is not None else first.about["data"])
     forced = format if format is not None else (first.recipe.format if data is None else None)
     dataset = first.task.read(root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels)
     chosen = split or ("test" if "test" in dataset.splits else "val" if "val" in dataset.splits else "all")
@@ -72,7 +77,6 @@ def evaluate(
     indices = looked.indices(chosen)
     if not indices:
         raise DataError(f"{root}: the split {chosen} has no picture that can be read")
-    device = device or choices.best_device()[0]
     everything: list[dict[int, Any]] = []
     results: list[Results] = []
     for run in opened:
@@ -80,7 +84,7 @@ def evaluate(
         loader = eval_loader(
             run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
         )
-        result = judge(run.model.to(device), loader, run.task, split=chosen, device=device, answers=answers)
+        result = judge(run.model.to(device), loader, run.task, split=chosen, device=device, answers=answers, keep=False)
         result.defects = [*looked.defects, *result.defects]
         results.append(result)
         everything.append(answers or {})
@@ -94,10 +98,10 @@ def evaluate(
 
 def open_run(
     name: str | Path,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     data: str | Path | None = None,
     format: str | None = None,
-    options: dict[str, Any] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Run:
     """A run from its folder, or made of a model's name and weights; class names come from the weights or the data.
 
@@ -107,6 +111,8 @@ def open_run(
     if is_run(Path(name)):
         if weights is not None:
             raise RecipeError(f"{name} is a run and has weights of its own; leave out --weights {weights}")
+        if options:
+            raise RecipeError(f"{name} is a run and was built with options of its own; leave out {', '.join(options)}")
         return load(name)
     known = [entry.name for entry in registry.entries()]
     if str(name) not in known and ":" not in str(name):
@@ -117,16 +123,16 @@ def open_run(
         raise RecipeError(
             f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
         )
-    from zorki.engine.origin import class_names_of, names_for, num_classes_of
+    from zorki.engine.origin import class_names_of, num_classes_of
     from zorki.weights import load_into, read_weights, resolve
 
-    found = read_weights(resolve(weights, entry))
+    found = read_weights(resolve(str(weights), entry))
     names = class_names_of(found)
     if data is not None:
         names = list(entry.task.read(Path(data), format=format, class_names=names).class_names)
     if names is None:
-        names = names_for(num_classes_of(found, entry))
-    recipe = Recipe(weights=weights, options={key: str(value) for key, value in (options or {}).items()})
+        names = entry.task.names_for(num_classes_of(found, entry))
+    recipe = Recipe(weights=str(weights), options=dict(options or {}))
     model = build(entry.name, len(names), recipe)
     match = load_into(model, found, model.rename_weights)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
@@ -145,7 +151,7 @@ def eval_loader(
     workers: int | None = None,
     strict: bool = False,
     device: str = "cpu",
-) -> Loader:
+) -> Loader[Any]:
     """Batches in the data's order, without chance."""
     if workers is None:
         workers = choices.worker_count(device, dataset)[0]
@@ -163,6 +169,7 @@ def judge(
     device: str | torch.device,
     precision: str = "32",
     keep: bool = True,
+    sample_stride: int = 1,
     gather: bool = False,
     answers: dict[int, Any] | None = None,
 ) -> Results:
@@ -170,6 +177,7 @@ def judge(
 
     Args:
         keep: hold on to the most wrong answers and to a few samples, for the report.
+        sample_stride: a sample is kept from each so many pictures; data sorted by class show all classes then.
         gather: join what all processes of a distributed run found.
         answers: filled with each sample's prediction, where given.
     """
@@ -197,7 +205,8 @@ def judge(
                 for index, prediction, target in zip(batch.indices, predictions, batch.targets, strict=True):
                     entry = (task.badness(prediction, target), -next(order), (index, prediction))
                     heapq.heappush(worst, entry) if len(worst) < WORST else heapq.heappushpop(worst, entry)
-                samples.extend(zip(batch.indices[: SAMPLES - len(samples)], predictions, strict=False))
+                    if -entry[1] % sample_stride == 0 and len(samples) < SAMPLES:
+                        samples.append((index, prediction))
     model.train(was_training)
     defects: list[Defect] = list(getattr(loader, "defects", []))
     if gather:
@@ -255,15 +264,3 @@ def baseline(task: Task[Any, Any], dataset: Dataset[Any], train: Sequence[int], 
     metric = task.metric()
     metric.update([answer] * len(indices), [dataset.target(index) for index in indices])
     return {name: value for name, value in metric.compute().items() if isinstance(value, int | float)}
-
-
-def channels_last(inputs: torch.Tensor) -> torch.Tensor:
-    """Pictures in the layout that convolutions are quickest on; values stay."""
-    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
-
-
-def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
-    """Lower precision where a recipe says so."""
-    if precision == "32":
-        return contextlib.nullcontext()
-    return torch.autocast(torch.device(device).type, torch.bfloat16 if precision == "bf16" else torch.float16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,9 +20,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zorki.contracts import Model
 from zorki.engine import checkpoints, optimise
+from zorki.engine.device import channels_last
 from zorki.engine.logs import Log
 from zorki.engine.progress import Progress
-from zorki.errors import ZorkiError
+from zorki.errors import DataError, ZorkiError
 from zorki.recipe import Recipe
 from zorki.types import Batch
 
@@ -45,10 +47,7 @@ class Learner(lightning.LightningModule):
         self.losses: dict[str, Tensor] = {}
 
     def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
-        inputs = batch.inputs
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        losses = self.model.loss(self.model(inputs), batch.placed)
+        losses = self.model.loss(self.model(channels_last(batch.inputs)), batch.placed)
         self.losses = {name: loss.detach() for name, loss in losses.items()}
         return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
 
@@ -82,10 +81,12 @@ class Conductor(lightning.Callback):
         log: Log,
         progress: Progress,
         keep_best: Callable[[Model[Any, Any, Any], dict[str, Any]], None],
+        gather: Callable[[lightning.Trainer], None] = lambda trainer: None,
     ) -> None:
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
+        self.gather = gather
         self.plateau = optimise.Plateau()
         self.average: AveragedModel | None = None
         self.best, self.best_epoch, self.stale = -math.inf, -1, 0
@@ -106,19 +107,27 @@ class Conductor(lightning.Callback):
             self.average.requires_grad_(False)
             if "average" in self._state:
                 self.average.load_state_dict(self._state["average"])
-        self._listen()
+        self._old_handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         checkpoints.restore_chance(self._state.get("chance"))
         self._last_checkpoint = self._started = time.monotonic()
         self._steps_an_epoch = max(1, int(trainer.num_training_batches))
+        # In the middle of a resumed epoch nobody else does these: modes, devices, and the end of patience.
+        pl_module.model.train()
+        optimise.keep_frozen(pl_module.frozen)
+        self.sums = {name: total.to(pl_module.device) for name, total in self.sums.items()}
+        if self.recipe.patience is not None and self.stale >= self.recipe.patience:
+            trainer.should_stop = True
+        self._listen()  # after Lightning, whose own way to stop writes no checkpoint
         for group in trainer.optimizers[0].param_groups:
             group.setdefault("largest", group["lr"])
 
     def close(self) -> None:
         """Gives signals back to whoever listened before, and takes the bar away; also after an error."""
         for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(number, handler)
         self._old_handlers = {}
         self.progress.close()
 
@@ -127,14 +136,14 @@ class Conductor(lightning.Callback):
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.stop_signal is not None:
-                raise KeyboardInterrupt
+                raise Interrupted(
+                    f"stopped at once; go on from the last checkpoint: zorki train --resume {self.folder}"
+                )
             self.stop_signal = number
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._old_handlers[number] = signal.signal(number, note)
-            except ValueError:  # not in the main thread: somebody else listens there
-                return
+        if threading.current_thread() is threading.main_thread():  # elsewhere somebody else listens
+            for number in self._old_handlers:
+                signal.signal(number, note)
 
     # -- every step
 
@@ -162,7 +171,7 @@ class Conductor(lightning.Callback):
             self._log_step(trainer, pl_module, step)
         self.progress.step(trainer.current_epoch, batch_idx + 1, self._steps_an_epoch)
         if whole_step and batch_idx + 1 < self._steps_an_epoch:
-            self._write_within_epoch(trainer, step)
+            self._write_within_epoch(trainer, (batch_idx + 1) // self.recipe.accumulate)
 
     def _log_step(self, trainer: lightning.Trainer, pl_module: Any, step: int) -> None:
         losses = {name: float(loss) for name, loss in pl_module.losses.items()}
@@ -181,21 +190,22 @@ class Conductor(lightning.Callback):
         self.progress.losses = {"loss": total}
         self.log_.step(row)
 
-    def _write_within_epoch(self, trainer: lightning.Trainer, step: int) -> None:
-        stop = self._asked_to_stop(trainer, step)
+    def _write_within_epoch(self, trainer: lightning.Trainer, done: int) -> None:
+        """`done` counts the optimiser's steps of this epoch, so that every process asks at the same ones."""
+        stop = self._asked_to_stop(trainer, done)
         due = time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_minutes * 60
         if trainer.world_size > 1:
-            due = step % 50 == 0 and trainer.strategy.reduce_boolean_decision(due, all=False)
-        by_steps = self.recipe.checkpoint_steps is not None and step % self.recipe.checkpoint_steps == 0
+            due = done % 50 == 0 and trainer.strategy.reduce_boolean_decision(due, all=False)
+        by_steps = self.recipe.checkpoint_steps is not None and done % self.recipe.checkpoint_steps == 0
         if stop or due or by_steps:
             self.write_checkpoint(trainer)
         if stop:
             self._stop()
 
-    def _asked_to_stop(self, trainer: lightning.Trainer, step: int) -> bool:
+    def _asked_to_stop(self, trainer: lightning.Trainer, done: int) -> bool:
         asked = self.stop_signal is not None
         if trainer.world_size > 1:  # all processes must stop at the same step; asking at every step would be dear
-            return step % 10 == 0 and trainer.strategy.reduce_boolean_decision(asked, all=False)
+            return done % 10 == 0 and trainer.strategy.reduce_boolean_decision(asked, all=False)
         return asked
 
     def _stop(self) -> None:
@@ -233,6 +243,7 @@ class Conductor(lightning.Callback):
         self.seconds += time.monotonic() - self._started
         row["seconds"] = self.seconds
         row["pictures_per_second"] = self.pictures * trainer.world_size / max(1e-9, train_seconds)
+        self.gather(trainer)
         self.pictures = 0
         self._started = time.monotonic()
         self.log_.epoch(row)
@@ -242,6 +253,8 @@ class Conductor(lightning.Callback):
             self._stop()
 
     def _judge(self, trainer: lightning.Trainer, model: Any, figures: dict[str, Any], epoch: int) -> None:
+        if self.monitor not in figures:
+            raise DataError("nothing was judged: no picture of the split val can be decoded; repair or remove them")
         figure = float(figures[self.monitor])
         self.plateau.see(figure) if self.recipe.schedule == "plateau" else None
         if figure > self.best:
@@ -268,7 +281,6 @@ class Conductor(lightning.Callback):
             "stale": self.stale,
             "sums": dict(self.sums),
             "batches": self.batches,
-            "pictures": self.pictures,
             "first_loss": self.first_loss,
             "seconds": self.seconds + time.monotonic() - self._started,
         }
@@ -279,7 +291,7 @@ class Conductor(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._state = state_dict
         vars(self.plateau).update(state_dict["plateau"])
-        for name in ("best", "best_epoch", "stale", "sums", "batches", "pictures", "first_loss", "seconds"):
+        for name in ("best", "best_epoch", "stale", "sums", "batches", "first_loss", "seconds"):
             setattr(self, name, state_dict[name])
 
 

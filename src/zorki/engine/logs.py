@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,29 @@ class Log:
     def epoch(self, row: dict[str, Any]) -> None:
         """One row of `epochs.csv`, and the same for the loggers."""
         self._append(EPOCHS, row)
-        self._pass_on({name: value for name, value in row.items() if name not in ("step", "epoch")}, row["step"])
-        for logger in self.loggers:
-            logger.save()
+        self._pass_on(
+            {name: value for name, value in row.items() if name not in ("step", "epoch")}, row["step"], save=True
+        )
 
-    def _pass_on(self, values: dict[str, float], step: int) -> None:
-        if self.active:
+    def _pass_on(self, values: dict[str, float], step: int, *, save: bool = False) -> None:
+        if not self.active:
+            return
+        with self._told_if_full(self.folder):
             for logger in self.loggers:
                 logger.log_metrics(values, step)
+                if save:
+                    logger.save()
+
+    @contextmanager
+    def _told_if_full(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if is_full_disk(error):
+                raise ZorkiError(
+                    f"{path}: the disk is full. Free some space, then: zorki train --resume {self.folder}"
+                ) from error
+            raise
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         if not self.active:
@@ -55,15 +72,8 @@ class Log:
         if known is None:
             writer.writeheader()
         writer.writerow(row)
-        try:
-            with path.open("a", encoding="utf-8", newline="") as file:
-                file.write(text.getvalue())
-        except OSError as error:
-            if is_full_disk(error):
-                raise ZorkiError(
-                    f"{path}: the disk is full. Free some space, then: zorki train --resume {self.folder}"
-                ) from error
-            raise
+        with self._told_if_full(path), path.open("a", encoding="utf-8", newline="") as file:
+            file.write(text.getvalue())
 
     def cut(self, step: int) -> None:
         """Drops the rows of later steps: they will come again, equal."""
@@ -113,16 +123,18 @@ def _text(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     return text.getvalue()
 
 
+def check_loggers(wandb: str | None) -> None:
+    """Raises ZorkiError where Weights & Biases is asked for and not installed; to be asked before anything is made."""
+    if wandb is not None and importlib.util.find_spec("wandb") is None:
+        raise ZorkiError("--wandb needs the package wandb: pip install 'zorki[track]'")
+
+
 def loggers(folder: Path, wandb: str | None) -> list[Any]:
-    """TensorBoard, and Weights & Biases where a project is named. Raises ZorkiError where that is not installed."""
+    """TensorBoard, and Weights & Biases where a project is named."""
     from lightning.pytorch.loggers import TensorBoardLogger
 
     made: list[Any] = [TensorBoardLogger(save_dir=str(folder), name="", version="tensorboard")]
     if wandb is not None:
-        try:
-            import wandb as _  # noqa: F401
-        except ImportError:
-            raise ZorkiError("--wandb needs the package wandb: pip install 'zorki[track]'") from None
         from lightning.pytorch.loggers import WandbLogger
 
         made.append(WandbLogger(project=wandb, name=folder.name, save_dir=str(folder)))

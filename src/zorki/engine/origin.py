@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import torch
 
 from zorki.errors import WeightsError
 from zorki.registry import Entry
 from zorki.weights import Weights
-
-IMAGENET_CLASSES = 1000
 
 
 def class_names_of(weights: Weights) -> list[str] | None:
@@ -39,23 +36,3 @@ def num_classes_of(weights: Weights, entry: Entry) -> int:
     raise WeightsError(
         f"{weights.path}: holds no head of {entry.name}, so the number of classes is unknown; train one first"
     )
-
-
-def names_for(count: int) -> list[str]:
-    """ImageNet's names for 1000 classes, else the numbers."""
-    if count == IMAGENET_CLASSES:
-        from torchvision.models._meta import _IMAGENET_CATEGORIES
-
-        names: Any = _IMAGENET_CATEGORIES
-        return _unique(list(names))
-    return [str(label) for label in range(count)]
-
-
-def _unique(names: list[str]) -> list[str]:
-    """ImageNet has two cranes and two maillots; the second of a name gets a number."""
-    seen: dict[str, int] = {}
-    made = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        made.append(name if seen[name] == 1 else f"{name} {seen[name]}")
-    return made

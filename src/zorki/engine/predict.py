@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,15 @@ from torch import Tensor
 from zorki.contracts import Model, Task
 from zorki.data.images import MAX_PIXELS, read_image, write_image
 from zorki.data.sources import Source, VideoWriter, expand, frame_rate, frames
-from zorki.engine import choices
-from zorki.engine.evaluate import channels_last, open_run
+from zorki.engine.device import best_device, channels_last, check_device
+from zorki.engine.evaluate import open_run
 from zorki.engine.run import Run
-from zorki.errors import DataError
+from zorki.errors import DataError, RecipeError
 from zorki.files import write_json
 from zorki.types import Defect
 
+AHEAD = 3  # batches in work: one answered, two decoded
+SMALL = 256  # pixels: larger answers are written as JPEG
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
 PREDICTIONS = "predictions.json"
 
@@ -36,15 +41,16 @@ class Answer:
     width: int
     frame: int | None = None
     drawn: Path | None = None
+    words: str = ""  # the prediction for a person
     facts: dict[str, Any] = field(default_factory=dict)  # the prediction with names of classes, in plain JSON
 
 
 def predict(
-    runs: Sequence[Run | str | Path],
-    sources: Sequence[str],
+    runs: Sequence[Run | str | Path] | Run | str | Path,
+    sources: Sequence[str] | str,
     *,
     out: str | Path | None = None,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     batch_size: int = 16,
     device: str | None = None,
     strict: bool = False,
@@ -56,68 +62,97 @@ def predict(
         runs: one run, or several that answer together; or a model's name with `weights`.
         sources: files, folders, globs, URLs, videos.
         out: folder for annotated pictures, annotated videos and predictions.json; None writes nothing.
-        strict: stop at the first picture that cannot be read; else it is reported and left out.
+        strict: stop at the first source that cannot be read; else it is reported and left out.
 
     Raises:
         ZorkiError: no such run or source; or nothing at all could be read.
     """
-    opened = [run if isinstance(run, Run) else open_run(run, weights) for run in runs]
-    device = device or choices.best_device()[0]
+    listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
+    if batch_size < 1:
+        raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
+    device = check_device(device or best_device()[0])
+    opened = [run if isinstance(run, Run) else open_run(run, weights) for run in listed]
     for run in opened:
         run.model.to(device).eval()
-    task = opened[0].task
-    folder = Path(out) if out is not None else None
-    found = expand(list(sources))
+    found = expand([sources] if isinstance(sources, str) else list(sources))
+    work = _Work(opened, opened[0].task, device, batch_size, strict, Path(out) if out is not None else None)
+    work.taken = {os.path.abspath(source.path) for source in found}  # pictures are never written over their originals
     answers: list[Answer] = []
-    defects: list[Defect] = []
-    pictures = [source for source in found if source.kind != "video"]
-    for batch in _read(pictures, batch_size, defects, strict):
-        for (source, image), prediction in zip(
-            batch, _answer(opened, [image for _, image in batch], device), strict=True
-        ):
-            answer = _answered(task, source, image, prediction)
-            if folder is not None:
-                answer.drawn = _free(folder / f"{Path(source.name).stem}.{_suffix(image)}", answers)
-                write_image(answer.drawn, task.draw(image, prediction))
-            answers.append(answer)
-    for source in found:
-        if source.kind == "video":
-            answers += _video(opened, task, source, folder, batch_size, device, answers)
+    for kind, group in groupby(found, key=lambda source: source.kind):
+        answers.extend(_videos(work, list(group)) if kind == "video" else _pictures(work, list(group)))
     if say is not None:
-        for defect in defects:
+        for defect in work.defects:
             say(f"left out: {defect}")
     if not answers:
-        raise DataError(f"nothing could be read of {len(found)} sources; the first reason: {defects[0]}")
-    if folder is not None:
-        write_json(folder / PREDICTIONS, _page(opened, task, answers, defects, folder))
+        raise DataError(f"nothing could be read of {len(found)} sources; the first reason: {work.defects[0]}")
+    if work.out is not None:
+        write_json(work.out / PREDICTIONS, _page(work, answers))
     return answers
 
 
-def _read(
-    sources: Sequence[Source], batch_size: int, defects: list[Defect], strict: bool
-) -> Iterator[list[tuple[Source, Tensor]]]:
+@dataclass
+class _Work:
+    """What one call works with."""
+
+    runs: list[Run]
+    task: Task[Any, Any]
+    device: str
+    batch_size: int
+    strict: bool
+    out: Path | None
+    defects: list[Defect] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+
+    def place(self, name: str) -> Path:
+        """A path for a drawn answer that is nobody else's: two folders may hold files of one name."""
+        assert self.out is not None
+        wanted = self.out / Path(name).name
+        path, number = wanted, 2
+        while os.path.abspath(path) in self.taken:
+            path = wanted.with_stem(f"{wanted.stem}-{number}")
+            number += 1
+        self.taken.add(os.path.abspath(path))
+        return path
+
+    def fail(self, path: Path, error: DataError) -> None:
+        if self.strict:
+            raise error
+        self.defects.append(Defect(path, str(error).removeprefix(f"{path}: ")))
+
+
+def _pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+    for batch in _read(work, sources):
+        predictions = _answer(work, [image for _, image in batch])
+        for (source, image), prediction in zip(batch, predictions, strict=True):
+            answer = _answered(work, source, image, prediction)
+            if work.out is not None:
+                suffix = "png" if max(image.shape[-2:]) <= SMALL else "jpg"
+                answer.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
+                write_image(answer.drawn, work.task.draw(image, prediction))
+            yield answer
+
+
+def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:
     """Batches of decoded pictures; the next batch is decoded while this one is answered."""
+    most = work.runs[0].recipe.max_pixels or MAX_PIXELS
 
     def read(source: Source) -> Tensor | DataError:
         try:
-            return read_image(source.path, max_pixels=MAX_PIXELS)
+            return read_image(source.path, max_pixels=most)
         except DataError as error:
             return error
 
     with ThreadPoolExecutor(READERS) as pool:
-        groups = [list(group) for group in _batched(sources, batch_size)]
-        waiting = [(group, [pool.submit(read, source) for source in group]) for group in groups[:2]]
-        for place in range(len(groups)):
-            group, futures = waiting.pop(0)
-            if place + 2 < len(groups):
-                waiting.append((groups[place + 2], [pool.submit(read, source) for source in groups[place + 2]]))
+        waiting: deque[tuple[tuple[Source, ...], list[Future[Tensor | DataError]]]] = deque()
+        for group in chain(_batched(sources, work.batch_size), [(), ()]):  # the empty ones drain what waits
+            waiting.append((group, [pool.submit(read, source) for source in group]))
+            if len(waiting) < AHEAD:
+                continue
             batch = []
-            for source, future in zip(group, futures, strict=True):
+            for source, future in zip(*waiting.popleft(), strict=True):
                 image = future.result()
                 if isinstance(image, DataError):
-                    if strict:
-                        raise image
-                    defects.append(Defect(source.path, str(image).removeprefix(f"{source.path}: ")))
+                    work.fail(source.path, image)
                 else:
                     batch.append((source, image))
             if batch:
@@ -131,11 +166,11 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
         yield group
 
 
-def _answer(runs: Sequence[Run], images: Sequence[Tensor], device: str) -> list[Any]:
-    every = [answer_images(run.model, images, device) for run in runs]
+def _answer(work: _Work, images: Sequence[Tensor]) -> list[Any]:
+    every = [answer_images(run.model, images, work.device) for run in work.runs]
     if len(every) == 1:
         return every[0]
-    return [runs[0].task.ensemble(list(answers)) for answers in zip(*every, strict=True)]
+    return [work.task.ensemble(list(answers)) for answers in zip(*every, strict=True)]
 
 
 def answer_images(
@@ -147,78 +182,62 @@ def answer_images(
         return model.decode(model(channels_last(inputs.to(device))), placements)
 
 
-def _video(
-    runs: Sequence[Run],
-    task: Task[Any, Any],
-    source: Source,
-    folder: Path | None,
-    batch_size: int,
-    device: str,
-    earlier: Sequence[Answer],
-) -> list[Answer]:
-    answers: list[Answer] = []
-    path = None if folder is None else _free(folder / f"{Path(source.name).stem}.mp4", earlier)
+def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+    for source in sources:
+        try:
+            yield from _video(work, source)
+        except DataError as error:
+            work.fail(source.path, error)
+
+
+def _video(work: _Work, source: Source) -> Iterator[Answer]:
     stream = frames(source.path)
     first = next(stream, None)
     if first is None:
-        raise DataError(f"{source.name}: the video has no frame that can be read")
-    writer = None if path is None else VideoWriter(path, frame_rate(source.path))
-    try:
-        if writer is not None:
-            writer.__enter__()
-        for group in _batched(chain([first], stream), batch_size):
-            images = [image for _, image in group]
-            for (number, image), prediction in zip(group, _answer(runs, images, device), strict=True):
-                answer = _answered(task, source, image, prediction)
+        raise DataError(f"{source.path}: the video has no frame that can be read")
+    path = None if work.out is None else work.place(f"{Path(source.name).stem}.mp4")
+    with contextlib.ExitStack() as stack:
+        writer = None if path is None else stack.enter_context(VideoWriter(path, frame_rate(source.path)))
+        for group in _batched(chain([first], _readable(work, source, stream)), work.batch_size):
+            predictions = _answer(work, [image for _, image in group])
+            for (number, image), prediction in zip(group, predictions, strict=True):
+                answer = _answered(work, source, image, prediction)
                 answer.frame, answer.drawn = number, path
-                answers.append(answer)
                 if writer is not None:
-                    writer.write(task.draw(image, prediction))
-    except BaseException as error:
-        if writer is not None:
-            writer.__exit__(type(error), error, error.__traceback__)
-        raise
-    if writer is not None:
-        writer.__exit__(None, None, None)
-    return answers
+                    writer.write(work.task.draw(image, prediction))
+                yield answer
 
 
-def _answered(task: Task[Any, Any], source: Source, image: Tensor, prediction: Any) -> Answer:
+def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+    """The frames of a video up to where it is broken, so that those before are written and kept."""
+    try:
+        yield from stream
+    except DataError as error:
+        work.fail(source.path, error)
+
+
+def _answered(work: _Work, source: Source, image: Tensor, prediction: Any) -> Answer:
     height, width = image.shape[-2:]
-    return Answer(source.name, prediction, height, width, facts=task.describe(prediction))
+    told = source.given if "://" in source.given else source.path.as_posix()
+    words = work.task.caption(prediction)
+    return Answer(told, prediction, height, width, words=words, facts=work.task.describe(prediction))
 
 
-def _suffix(image: Tensor) -> str:
-    return "png" if max(image.shape[-2:]) <= 256 else "jpg"
-
-
-def _free(path: Path, earlier: Sequence[Answer]) -> Path:
-    """A name that no other answer of this call has: two folders may hold files of one name."""
-    taken = {answer.drawn for answer in earlier}
-    number, wanted = 2, path
-    while path in taken or path.name == PREDICTIONS:
-        path = wanted.with_stem(f"{wanted.stem}-{number}")
-        number += 1
-    return path
-
-
-def _page(
-    runs: Sequence[Run], task: Task[Any, Any], answers: Sequence[Answer], defects: Sequence[Defect], folder: Path
-) -> dict[str, Any]:
+def _page(work: _Work, answers: Sequence[Answer]) -> dict[str, Any]:
     return {
-        "runs": [str(run.folder) for run in runs],
-        "task": task.name,
-        "class_names": task.class_names,
+        "runs": [str(run.folder) for run in work.runs],
+        "task": work.task.name,
+        "class_names": work.task.class_names,
         "predictions": [
             {
                 "source": answer.source,
                 **({} if answer.frame is None else {"frame": answer.frame}),
                 "height": answer.height,
                 "width": answer.width,
-                "drawn": answer.drawn.relative_to(folder).as_posix() if answer.drawn else None,
+                "drawn": answer.drawn.relative_to(work.out).as_posix() if answer.drawn and work.out else None,
                 **answer.facts,
             }
             for answer in answers
         ],
-        "defects": [str(defect) for defect in defects],
+        "defects": [str(defect) for defect in work.defects],
     }

@@ -32,7 +32,11 @@ class Progress:
             self._open(epoch, steps)
         text = "  ".join(f"{name} {value:.4f}" for name, value in self.losses.items())
         self._bar.update(
-            self._task, completed=epoch * steps + done, description=f"epoch {epoch + 1}/{self.epochs}", losses=text
+            self._task,
+            completed=epoch * steps + done,
+            description=f"epoch {epoch + 1}/{self.epochs}",
+            losses=text,
+            refresh=True,
         )
 
     def _open(self, epoch: int, steps: int) -> None:

@@ -57,17 +57,35 @@ class Run:
         path = self.folder / RESULTS
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
 
-    def evaluate(self, data: str | Path | None = None, *, split: str | None = None, **settings: Any) -> Results:
+    def evaluate(
+        self,
+        data: str | Path | None = None,
+        *,
+        split: str | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        workers: int | None = None,
+        strict: bool = False,
+    ) -> Results:
         """Judges the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
         from zorki.engine.evaluate import evaluate
 
+        settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "workers": workers, "strict": strict}
         return evaluate([self], data, split=split, **settings)[-1]
 
-    def predict(self, *sources: str | Path, **settings: Any) -> list[Any]:
-        """One answer a picture, in the order of the sources. See `zorki.predict`."""
+    def predict(
+        self, *sources: str | Path, out: str | Path | None = None, batch_size: int = 16, device: str | None = None
+    ) -> list[Any]:
+        """One answer a picture, in the order of the sources; for videos, one a frame. See `zorki.predict`.
+
+        Raises:
+            DataError: a source cannot be read: an answer left out would shift all others.
+        """
         from zorki.engine.predict import predict
 
-        return [answer.prediction for answer in predict([self], [str(source) for source in sources], **settings)]
+        given = [str(source) for source in sources]
+        answers = predict([self], given, out=out, batch_size=batch_size, device=device, strict=True)
+        return [answer.prediction for answer in answers]
 
 
 def is_run(folder: Path) -> bool:
@@ -100,7 +118,7 @@ def load(folder: str | Path) -> Run:
 
     folder = Path(folder)
     about = read_about(folder)
-    recipe = Recipe.of({name: value for name, value in about["recipe"].items() if name in Recipe.__dataclass_fields__})
+    recipe = recipe_of(about)
     task_type = registry.tasks().get(about["task"])
     if task_type is None:
         raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
@@ -115,6 +133,11 @@ def load(folder: str | Path) -> Run:
     if match.mismatched or match.new:
         raise WeightsError(f"{best}: does not fit {about['model']}:\n{match.summary()}")
     return Run(folder, about["model"], task, recipe, about, model.eval())
+
+
+def recipe_of(about: Mapping[str, Any]) -> Recipe:
+    """The recipe of a run; fields that this version does not know are left out."""
+    return Recipe.of({name: value for name, value in about["recipe"].items() if name in Recipe.__dataclass_fields__})
 
 
 def read_about(folder: Path) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import itertools
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +24,12 @@ from zorki.contracts import Dataset, Model, Results, Task
 from zorki.data.loader import Loader, Pipeline
 from zorki.engine import checkpoints, choices, evaluate, logs
 from zorki.engine import run as runs
+from zorki.engine.device import best_device, check_device, rank
 from zorki.engine.environment import environment
 from zorki.engine.learner import Conductor, Interrupted, Learner, make_trainer
 from zorki.engine.progress import Progress
 from zorki.engine.survey import Survey, summary, survey
-from zorki.errors import DataError, WeightsError
+from zorki.errors import DataError, RecipeError, WeightsError
 from zorki.files import write_json, write_text
 from zorki.recipe import Recipe
 from zorki.weights import load_into, read_weights, resolve, save_weights
@@ -62,10 +66,11 @@ def train(
     Raises:
         ZorkiError: data, settings, weights, or the machine cannot serve; what was learnt so far stays on disk.
     """
-    said = recipe.said() if recipe is not None else {}
-    wish = Recipe.of({**said, **settings})
+    said = {**(recipe.said() if recipe is not None else {}), **settings}
+    wish = Recipe.of(said)
     say = _speaker(quiet)
     entry = registry.find(model)
+    _check_machine(wish)
     dataset = entry.task.read(Path(data), format=wish.format, max_pixels=wish.max_pixels)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
     looked = survey(dataset, strict=wish.strict)
@@ -73,6 +78,7 @@ def train(
     _report_data(dataset, looked, say)
     train_indices = _train_indices(looked, wish)
     task.check(dataset, train_indices)
+    _check_validation(looked, wish)
     lightning.seed_everything(wish.seed, verbose=False)
     network = runs.build(entry.name, len(dataset.class_names), wish)
     size = _input_size(network, dataset, train_indices)
@@ -84,30 +90,33 @@ def train(
     _start_from(network, entry, full, dataset, train_indices, say)
     task.configure(network, full, [dataset.target(index) for index in train_indices])
     folder = _folder(entry.name, full)
+    source = str(Path(data).resolve()) if Path(data).exists() else str(data)
     about = {
         "model": entry.name,
         "task": task.name,
         "class_names": task.class_names,
-        "data": str(Path(data).resolve()) if Path(data).exists() else str(data),
+        "data": source,
         "format": dataset.format,
         "counts": {split: len(indices) for split, indices in looked.splits.items()},
         "train_count": len(train_indices),
         "preprocess": network.preprocess.to_json(),
         "parameters": sum(p.numel() for p in network.parameters()),
-        "said": {**said, **settings},
+        "said": {name: full.to_json()[name] for name in said},
         "choices": [dataclasses.asdict(choice) for choice in chosen],
         "recipe": full.to_json(),
-        "repeat": f"zorki train {entry.name} {data} --recipe {folder / runs.RECIPE}",
+        "fingerprint": _fingerprint(dataset, train_indices),
+        "repeat": shlex.join(["zorki", "train", entry.name, source, "--recipe", str(folder / runs.RECIPE)]),
         "environment": environment(),
     }
     if _is_first():
         write_json(folder / runs.ABOUT, about)
-        write_text(folder / runs.RECIPE, yaml.safe_dump(full.to_json(), sort_keys=False, allow_unicode=True))
+        again = {name: value for name, value in full.to_json().items() if name != "name"}
+        write_text(folder / runs.RECIPE, yaml.safe_dump(again, sort_keys=False, allow_unicode=True))
     say(f"run: {folder}")
     return _fit(_Work(entry, task, dataset, looked, full, network, folder, about), say, None)
 
 
-def resume(folder: str | Path, *, quiet: bool = False, devices: int | None = None) -> runs.Run:
+def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     """Goes on with a run that was stopped or killed, as if it had never been: losses are equal to the last bit.
 
     Raises:
@@ -116,19 +125,18 @@ def resume(folder: str | Path, *, quiet: bool = False, devices: int | None = Non
     folder = Path(folder)
     about = runs.read_about(folder)
     say = _speaker(quiet)
-    recipe = Recipe.of(about["recipe"])
-    if devices is not None:
-        recipe = dataclasses.replace(recipe, devices=devices)
+    recipe = runs.recipe_of(about)
+    _check_machine(recipe)
     entry = registry.find(about["model"])
     dataset = entry.task.read(
         Path(about["data"]), format=recipe.format, class_names=about["class_names"], max_pixels=recipe.max_pixels
     )
     looked = survey(dataset, strict=recipe.strict)
     train_indices = _train_indices(looked, recipe)
-    if len(train_indices) != about["train_count"]:
+    if _fingerprint(dataset, train_indices) != about["fingerprint"]:
         raise WeightsError(
-            f"{folder}: began with {about['train_count']} pictures, {about['data']} holds {len(train_indices)} now; "
-            "put the data back as they were, or start anew"
+            f"{folder}: began with {about['train_count']} training pictures; now {about['data']} holds "
+            f"{len(train_indices)}, or their names or labels have changed. Put the data back, or start anew"
         )
     task = entry.task(about["class_names"])
     lightning.seed_everything(recipe.seed, verbose=False)
@@ -149,7 +157,39 @@ def _speaker(quiet: bool) -> Callable[[str], None]:
 
 
 def _is_first() -> bool:
-    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("RANK", "0") == "0"
+    return rank() == 0
+
+
+def _check_machine(recipe: Recipe) -> None:
+    """Raises ZorkiError before anything is made, where the machine cannot do what the recipe says."""
+    logs.check_loggers(recipe.wandb)
+    device = check_device(recipe.device or best_device()[0], recipe.devices)
+    if device == "cpu" and recipe.precision == "16":
+        raise RecipeError("precision is 16, but the processor has no quick float16; say bf16 or 32")
+    world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
+    if "TORCHELASTIC_RUN_ID" in os.environ and world != recipe.devices * recipe.nodes:
+        raise RecipeError(
+            f"torchrun started {world} processes, but devices is {recipe.devices} and nodes {recipe.nodes}; "
+            "say --devices and --nodes as torchrun was told"
+        )
+
+
+def _check_validation(looked: Survey, recipe: Recipe) -> None:
+    if looked.splits.get("val"):
+        return
+    for name, asked in (("patience", recipe.patience is not None), ("schedule plateau", recipe.schedule == "plateau")):
+        if asked:
+            raise RecipeError(f"{name} watches validation, but the data have no validation picture; leave it out")
+
+
+def _fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
+    """A hash of which pictures are trained on and what they are called: another order is another run."""
+    digest = hashlib.sha256()
+    for index in indices:
+        path, target = dataset.path(index), dataset.target(index)
+        name = path.relative_to(dataset.root) if path.is_relative_to(dataset.root) else path
+        digest.update(f"{name.as_posix()}\t{target.to_json()}\n".encode())
+    return digest.hexdigest()
 
 
 def _report_data(dataset: Dataset[Any], looked: Survey, say: Callable[[str], None]) -> None:
@@ -185,9 +225,11 @@ def _input_size(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: l
 def _folder(name: str, recipe: Recipe) -> Path:
     if FOLDER_VARIABLE in os.environ and not _is_first():
         return Path(os.environ[FOLDER_VARIABLE])
-    launched = os.environ.get("TORCHELASTIC_RUN_ID")
+    launched = os.environ.get("TORCHELASTIC_RUN_ID", os.environ.get("SLURM_JOB_ID") if recipe.nodes > 1 else None)
     if launched is not None and recipe.name is None:  # all processes must find the same name without talking
         folder = Path(recipe.out) / f"{name.replace(':', '-')}-{launched}-{os.environ.get('MASTER_PORT', '0')}"
+        if _is_first() and (folder / runs.ABOUT).exists():
+            raise WeightsError(f"{folder}: is there already; give --name, or another --rdzv-id to torchrun")
         folder.mkdir(parents=True, exist_ok=True)
     elif launched is not None and not _is_first():
         folder = Path(recipe.out) / str(recipe.name)
@@ -233,8 +275,9 @@ def _fit(work: _Work, say: Callable[[str], None], checkpoint: Path | None) -> ru
     network = work.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.compile:
         network.compile()
-    world, rank = recipe.devices * recipe.nodes, _rank()
-    train_loader = _train_loader(work, world, rank)
+    world = recipe.devices * recipe.nodes
+    train_loader = _train_loader(work, world)
+    val_loader = _val_loader(work, world)
     progress = Progress(recipe.epochs or 0, work.task.monitor, active=_is_first() and say is not _silent)
     kept = logs.loggers(folder, recipe.wandb)
     log = logs.Log(folder, kept, active=_is_first())
@@ -243,11 +286,12 @@ def _fit(work: _Work, say: Callable[[str], None], checkpoint: Path | None) -> ru
     conductor = Conductor(
         recipe,
         folder,
-        validate=_validation(work, world, rank),
+        validate=None if val_loader is None else partial(_validate, work, val_loader, world),
         monitor=work.task.monitor,
         log=log,
         progress=progress,
         keep_best=partial(_keep_best, work),
+        gather=partial(_gather_defects, work, train_loader),
     )
     trainer = make_trainer(recipe, [conductor], kept, folder)
     started = time.monotonic()
@@ -256,10 +300,9 @@ def _fit(work: _Work, say: Callable[[str], None], checkpoint: Path | None) -> ru
     finally:
         conductor.close()
         train_loader.close()
+        if val_loader is not None:
+            val_loader.close()
         os.environ.pop(FOLDER_VARIABLE, None)
-    for defect in train_loader.defects:
-        if defect not in work.looked.defects:
-            work.looked.defects.append(defect)
     if not trainer.is_global_zero:
         raise SystemExit(0)
     say(f"trained in {time.monotonic() - started:.0f} s; best epoch {conductor.best_epoch + 1}")
@@ -270,8 +313,16 @@ def _silent(text: str) -> None:
     """Says nothing."""
 
 
-def _rank() -> int:
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+def _gather_defects(work: _Work, loader: Loader[Any], trainer: lightning.Trainer) -> None:
+    """What any process could not read joins what the look found; asked once an epoch."""
+    found: list[Any] = [loader.defects]
+    if trainer.world_size > 1:
+        found = [None] * trainer.world_size
+        torch.distributed.all_gather_object(found, loader.defects)
+    known = set(work.looked.defects)
+    work.looked.defects += [
+        defect for defect in dict.fromkeys(itertools.chain.from_iterable(found)) if defect not in known
+    ]
 
 
 def _step_of(checkpoint: Path) -> int:
@@ -280,7 +331,7 @@ def _step_of(checkpoint: Path) -> int:
     return int(state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"])
 
 
-def _train_loader(work: _Work, world: int, rank: int) -> Loader:
+def _train_loader(work: _Work, world: int) -> Loader[Any]:
     recipe, task = work.recipe, work.task
     assert recipe.batch_size is not None
     assert recipe.workers is not None
@@ -303,7 +354,7 @@ def _train_loader(work: _Work, world: int, rank: int) -> Loader:
         drop_last=len(indices) >= 2 * recipe.batch_size,
         workers=recipe.workers,
         weights=balance,
-        rank=rank,
+        rank=rank(),
         world=world,
         pin_memory=recipe.device == "cuda",
     )
@@ -317,32 +368,38 @@ def _mix(task: Task[Any, Any], recipe: Recipe, batch: Any, generator: torch.Gene
     return task.mix(batch, recipe, generator)
 
 
-def _validation(work: _Work, world: int, rank: int) -> Callable[[Model[Any, Any, Any]], dict[str, Any]] | None:
+def _val_loader(work: _Work, world: int) -> Loader[Any] | None:
     indices = work.looked.splits.get("val", [])
     if not indices:
         return None
     recipe = work.recipe
     assert recipe.batch_size is not None
-    pipeline = Pipeline(work.dataset, preprocess=work.model.preprocess, strict=recipe.strict)
-    loader = Loader(
-        pipeline,
+    return Loader(
+        Pipeline(work.dataset, preprocess=work.model.preprocess, strict=recipe.strict),
         indices,
         batch_size=recipe.batch_size,
         workers=recipe.workers or 0,
-        rank=rank,
+        rank=rank(),
         world=world,
         pin_memory=recipe.device == "cuda",
     )
 
-    def validate(model: Model[Any, Any, Any]) -> dict[str, Any]:
-        device = next(model.parameters()).device
-        result = evaluate.judge(
-            model, loader, work.task, split="val", device=device, precision=recipe.precision or "32", keep=False,
-            gather=world > 1,
-        )  # fmt: skip
-        return {**result.figures, "loss": sum(result.losses.values())}
 
-    return validate
+def _validate(work: _Work, loader: Loader[Any], world: int, model: Model[Any, Any, Any]) -> dict[str, Any]:
+    if world > 1:  # each process has seen other pictures: statistics of batch norm differ until one's are taken
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, 0)
+    result = evaluate.judge(
+        model,
+        loader,
+        work.task,
+        split="val",
+        device=next(model.parameters()).device,
+        precision=work.recipe.precision or "32",
+        keep=False,
+        gather=world > 1,
+    )
+    return {**result.figures, "loss": sum(result.losses.values())}
 
 
 def _keep_best(work: _Work, model: Model[Any, Any, Any], facts: dict[str, Any]) -> None:
@@ -369,8 +426,12 @@ def _finish(work: _Work, conductor: Conductor, say: Callable[[str], None]) -> ru
         indices = work.looked.splits.get(split, [])
         if not indices:
             continue
-        loader = evaluate.eval_loader(run, work.dataset, indices, workers=work.recipe.workers, device=device)
-        result = evaluate.judge(run.model, loader, work.task, split=split, device=device)
+        size = max(1, (work.recipe.batch_size or 64) // (work.recipe.devices * work.recipe.nodes))
+        loader = evaluate.eval_loader(
+            run, work.dataset, indices, batch_size=size, workers=work.recipe.workers, device=device
+        )
+        stride = max(1, len(indices) // evaluate.SAMPLES)
+        result = evaluate.judge(run.model, loader, work.task, split=split, device=device, sample_stride=stride)
         loader.close()
         result.baseline = evaluate.baseline(work.task, work.dataset, train, indices)
         for defect in result.defects:

@@ -66,6 +66,9 @@ class IdxPictures(Dataset[Label]):
     A sample's path is its file of images and its number there, `train-images-idx3-ubyte/17`: a name, not a file.
     """
 
+    in_memory = True
+    may_be_mirrored = False
+
     root: Path
     format: str
     reason: str

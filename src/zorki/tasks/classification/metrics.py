@@ -51,7 +51,7 @@ class ClassificationMetric(Metric[Label, Label]):
         # Rank by counting larger scores, ties to the lower index as argmax breaks them: no sort of 1,000 columns.
         own = scores.gather(1, truth[:, None])
         earlier = torch.arange(num_classes) < truth[:, None]
-        rank = ((scores > own) | ((scores == own) & earlier)).sum(1)
+        rank = (~(scores <= own) | ((scores == own) & earlier)).sum(1)  # what is no number counts as larger
         self.top5 += int((rank < 5).sum())
         self.log_loss -= float(own.double().clamp_min(1e-12).log().sum())
         # Bins are (lower, upper]: a confidence of exactly 1 belongs to the last.

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
 
+IMAGENET_CLASSES = 1000
+
+
 class Classification(Task[Label, Label]):
     """One label a picture."""
 
@@ -102,6 +105,27 @@ class Classification(Task[Label, Label]):
         assert prediction.scores is not None
         return 1.0 - float(prediction.scores[target.index])
 
+    def right(self, prediction: Label, target: Label) -> bool:
+        return prediction.index == target.index
+
+    def caption(self, annotation: Label) -> str:
+        """The class, and its probability where there is one."""
+        name = self.class_names[annotation.index]
+        return name if annotation.scores is None else f"{name} {float(annotation.scores[annotation.index]):.0%}"
+
+    @classmethod
+    def names_for(cls, num_classes: int) -> list[str]:
+        """ImageNet's names for 1000 classes, else the numbers."""
+        if num_classes != IMAGENET_CLASSES:
+            return super().names_for(num_classes)
+        from torchvision.models import AlexNet_Weights
+
+        # ImageNet has two cranes and two maillots; the second of a name gets a number.
+        names: list[str] = []
+        for name in AlexNet_Weights.IMAGENET1K_V1.meta["categories"]:
+            names.append(name if name not in names else f"{name} 2")
+        return names
+
     def describe(self, annotation: Label) -> dict[str, Any]:
         """Class name, and the five likeliest classes with their probabilities."""
         values: dict[str, Any] = {"label": annotation.index, "class_name": self.class_names[annotation.index]}
@@ -118,10 +142,7 @@ class Classification(Task[Label, Label]):
         """The picture with its class, and the probability where there is one, written under it."""
         from zorki.draw.pictures import caption
 
-        text = self.class_names[annotation.index]
-        if annotation.scores is not None:
-            text = f"{text} {float(annotation.scores[annotation.index]):.0%}"
-        return caption(image, text)
+        return caption(image, self.caption(annotation))
 
     def tally(self, dataset: Dataset[Label]) -> dict[str, Any]:
         """Counts by split and class."""

@@ -1,0 +1,69 @@
+"""Where a network runs and in what numbers: choosing, checking, and laying pictures out for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+import torch
+
+from zorki.errors import RecipeError
+
+
+def best_device() -> tuple[str, str]:
+    """The accelerator that is there, in Lightning's word, and why."""
+    if torch.cuda.is_available():
+        return "cuda", torch.cuda.get_device_name()
+    if torch.backends.mps.is_available():
+        return "mps", "Apple's GPU is there"
+    return "cpu", "no GPU found"
+
+
+def check_device(device: str, devices: int = 1) -> str:
+    """The device, where the machine has it. Raises RecipeError with what the machine has."""
+    there = {
+        "cpu": os.cpu_count() or 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if device not in there:
+        raise RecipeError(f"device is {device!r}; expected one of {', '.join(there)}")
+    if there[device] == 0:
+        has = ", ".join(name for name, count in there.items() if count)
+        raise RecipeError(f"device is {device}, but PyTorch finds none here; it finds {has}")
+    if device != "cpu" and devices > there[device]:
+        raise RecipeError(f"devices is {devices}, but this computer has {there[device]} of {device}")
+    return device
+
+
+def best_precision(device: str) -> tuple[str, str]:
+    """bf16 where the device multiplies it quicker than float32, else float32."""
+    if device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16", "the GPU is quick at it"
+    if device == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        for name, words in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 BF16")):
+            if capabilities.get(name):
+                return "bf16", f"the processor has {words}"
+    return "32", "the device has no quick bf16"
+
+
+def channels_last(inputs: torch.Tensor) -> torch.Tensor:
+    """Pictures in the layout that convolutions are quickest on; values stay."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
+
+
+def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Lower precision where a recipe says so."""
+    if precision == "32":
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+def rank() -> int:
+    """This process's number among all that train together: torchrun's, Slurm's, or Lightning's."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return 0
