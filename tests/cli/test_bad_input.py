@@ -168,10 +168,12 @@ def test_a_checkpoint_of_something_else(trained, photos, tmp_path):
 
 
 def test_runs_that_are_none(trained, photos):
-    assert f"Did you mean {trained.name}" in refused("evaluate", trained.parent / "lenet5-2x", photos) or True
+    assert f"Did you mean {trained.name}?" in refused("train", "--resume", trained.parent / "lenet5-2")
     assert "neither a run's folder nor a model's name" in refused("evaluate", "runs/nothing", photos)
     assert "model without weights" in refused("evaluate", "lenet5", photos)
     assert "expected a run's folder" in refused("train", "--resume", trained.parent)
+    assert "leave out --recipe" in refused("train", "--resume", trained, "--recipe", "recipe.yaml")
+    assert "its data must be named" in refused("evaluate", "lenet5", "--weights", trained)
     assert "takes nothing else" in refused("train", "--resume", trained, "--epochs", 3)
     assert "have no split 'tset'" in refused("evaluate", trained, photos, "--split", "tset")
 
@@ -222,3 +224,35 @@ def test_a_typed_flag_goes_before_a_recipe_even_with_the_defaults_value():
 
     assert said(Flags()) == {}
     assert said(Flags(schedule="one-cycle", strict=False)) == {"schedule": "one-cycle", "strict": False}
+
+
+def test_settings_that_this_machine_cannot_serve(photos):
+    assert 'Choose from: "cpu", "cuda", "mps"' in refused("train", "lenet5", photos, "--device", "gpu")
+    if not torch.cuda.is_available():
+        assert "PyTorch finds none here" in refused("train", "lenet5", photos, "--device", "cuda")
+    assert "say bf16 or 32" in refused("train", "lenet5", photos, "--device", "cpu", "--precision", "16")
+    assert "batch_size is 0" in refused("predict", "lenet5", "a.jpg", "--batch-size", 0)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("settings", [{"patience": 3}, {"schedule": "plateau"}])
+def test_what_watches_validation_needs_validation(settings):
+    from zorki.engine.checks import check_validation
+    from zorki.engine.survey import Survey
+    from zorki.errors import RecipeError
+    from zorki.recipe import Recipe
+
+    check_validation(Survey({"train": [0, 1], "val": [2]}, []), Recipe(**settings))
+    with pytest.raises(RecipeError, match="watches validation"):
+        check_validation(Survey({"train": [0, 1], "val": []}, []), Recipe(**settings))
+
+
+def test_predictions_are_not_written_over_their_pictures(trained, photos, tmp_path):
+    import shutil
+
+    shutil.copytree(photos / "test" / "disc", tmp_path / "mine")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
+    code, _, err = run("predict", trained, tmp_path / "mine", "--out", tmp_path / "mine")
+    assert code == 0, err
+    assert all((tmp_path / "mine" / name).read_bytes() == content for name, content in before.items())
+    assert len(list((tmp_path / "mine").glob("*.png"))) == 2 * len(before)

@@ -149,8 +149,8 @@ def test_two_processes_train_as_one(photos, tmp_path):
 
 
 def test_nothing_is_trained_where_the_loss_is_no_number(photos, capsys):
+    words = "--size 32 --rate 1e30 --clip 0 --epochs 1 --workers 0 --options.hidden 64 --precision 32 --log-every 1"
     with pytest.raises(SystemExit) as end:
-        main(["train", "vgg11", str(photos), "--size", "32", "--rate", "1e30", "--clip", "0", "--epochs", "1", "--workers",
-              "0", "--options.hidden", "64", "--precision", "32", "--log-every", "1"])  # fmt: skip
+        main(["train", "vgg11", str(photos), *words.split()])
     assert end.value.code == 2
     assert "Lower --rate" in capsys.readouterr().err

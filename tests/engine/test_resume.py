@@ -9,15 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from zorki.engine import logs
+from zorki.engine.learner import Conductor, Interrupted
 from zorki.engine.train import resume, train
+from zorki.weights import read_weights
 
 SETTINGS = {
     "epochs": 2, "batch_size": 16, "workers": 1, "log_every": 1, "checkpoint_steps": 5, "dropout": 0.3, "seed": 3,
-    "flip": 0.5, "mixup": 0.2, "average": 0.9, "out": "runs",
+    "flip": 0.5, "mixup": 0.2, "average": 0.9, "out": "runs", "size": 48,
 }  # fmt: skip
-MODEL, DATA = "squeezenet1_1", "scenes:240@64"
+MODEL, DATA = "squeezenet1_1", "scenes:240@48"
 
 
 def flags(settings):
@@ -53,6 +56,37 @@ def test_killed_within_an_epoch_and_resumed_gives_the_same_losses(unbroken, tmp_
     assert done < 20
     assert step_losses(folder) == expected
     assert run.results == unbroken.results
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"freeze": "-1"},  # frozen batch norm must stay frozen in the rest of the epoch
+        {"accumulate": 2, "schedule": "plateau", "balanced": True, "cutmix": 1.0, "mixup": 0.0, "optimiser": "adamw"},
+    ],
+)
+def test_stopped_within_an_epoch_and_resumed_gives_the_same_losses(tmp_path, monkeypatch, settings):
+    wanted = {**SETTINGS, "dropout": 0.2, "size": 32, "quiet": True, "workers": 0, **settings}
+    unbroken = train("cifar_resnet20", "scenes:240@32", **{**wanted, "out": str(tmp_path / "a")})
+    real = Conductor._asked_to_stop
+    monkeypatch.setattr(Conductor, "_asked_to_stop", lambda self, trainer, done: done == 4)
+    with pytest.raises(Interrupted):
+        train("cifar_resnet20", "scenes:240@32", **{**wanted, "out": str(tmp_path / "b")})
+    monkeypatch.setattr(Conductor, "_asked_to_stop", real)
+    folder = tmp_path / "b" / "cifar_resnet20-1"
+    assert 0 < len(step_losses(folder)) < 10
+    run = resume(folder, quiet=True)
+    assert step_losses(folder) == step_losses(unbroken.folder)
+    assert run.results == unbroken.results
+    a, b = (read_weights(r.folder / "best.safetensors").tensors for r in (unbroken, run))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path):
+    run = train("lenet5", "scenes:120@32", epochs=9, rate=1e-9, patience=2, workers=0, quiet=True, out=str(tmp_path))
+    before = (run.folder / logs.EPOCHS).read_text()
+    resume(run.folder, quiet=True)
+    assert (run.folder / logs.EPOCHS).read_text() == before
 
 
 def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from zorki.errors import RecipeError
+
+Module = TypeVar("Module", bound=torch.nn.Module)
 
 
 def best_device() -> tuple[str, str]:
@@ -52,6 +54,11 @@ def best_precision(device: str) -> tuple[str, str]:
 def channels_last(inputs: torch.Tensor) -> torch.Tensor:
     """Pictures in the layout that convolutions are quickest on; values stay."""
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
+
+
+def on_device(model: Module, device: str) -> Module:
+    """The model itself, moved, its weights laid out as its inputs will be."""
+    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

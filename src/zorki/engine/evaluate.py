@@ -14,7 +14,7 @@ from zorki import registry
 from zorki.contracts import Dataset, Metric, Model, Results, Task
 from zorki.data.loader import Loader, Pipeline
 from zorki.engine import choices
-from zorki.engine.device import autocast, best_device, channels_last, check_device
+from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
 from zorki.engine.run import Run, build, is_run, load
 from zorki.engine.survey import survey
 from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
@@ -84,7 +84,9 @@ def evaluate(
         loader = eval_loader(
             run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
         )
-        result = judge(run.model.to(device), loader, run.task, split=chosen, device=device, answers=answers, keep=False)
+        result = judge(
+            on_device(run.model, device), loader, run.task, split=chosen, device=device, answers=answers, keep=False
+        )
         result.defects = [*looked.defects, *result.defects]
         results.append(result)
         everything.append(answers or {})

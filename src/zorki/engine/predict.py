@@ -18,7 +18,7 @@ from torch import Tensor
 from zorki.contracts import Model, Task
 from zorki.data.images import MAX_PIXELS, read_image, write_image
 from zorki.data.sources import Source, VideoWriter, expand, frame_rate, frames
-from zorki.engine.device import best_device, channels_last, check_device
+from zorki.engine.device import best_device, channels_last, check_device, on_device
 from zorki.engine.evaluate import open_run
 from zorki.engine.run import Run
 from zorki.errors import DataError, RecipeError
@@ -73,13 +73,14 @@ def predict(
     device = check_device(device or best_device()[0])
     opened = [run if isinstance(run, Run) else open_run(run, weights) for run in listed]
     for run in opened:
-        run.model.to(device).eval()
+        on_device(run.model, device).eval()
     found = expand([sources] if isinstance(sources, str) else list(sources))
     work = _Work(opened, opened[0].task, device, batch_size, strict, Path(out) if out is not None else None)
     work.taken = {os.path.abspath(source.path) for source in found}  # pictures are never written over their originals
     answers: list[Answer] = []
-    for kind, group in groupby(found, key=lambda source: source.kind):
-        answers.extend(_videos(work, list(group)) if kind == "video" else _pictures(work, list(group)))
+    for kind, members in groupby(found, key=lambda source: source.kind):
+        group = list(members)
+        answers.extend(_videos(work, group) if kind == "video" else _pictures(work, group))
     if say is not None:
         for defect in work.defects:
             say(f"left out: {defect}")

@@ -118,10 +118,9 @@ def _grid(run: runs.Run, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]
             sample = dataset[index]
         except DataError:
             continue
-        truth, answer = run.task.describe(sample.target), run.task.describe(prediction)
-        good = truth.get("class_name") == answer.get("class_name") if "class_name" in truth else None
-        said = f"{answer.get('class_name', '')} {answer['score']:.0%}" if "score" in answer else str(answer)
-        text = said if good else f"{said}\nis {truth.get('class_name', truth)}"
+        good = run.task.right(prediction, sample.target)
+        said = run.task.caption(prediction)
+        text = said if good else f"{said}\nis {run.task.caption(sample.target)}"
         thumbnails.append(Thumbnail(sample.image, text, good, alt=f"{dataset.path(index).name}: {text}"))
     return picture_grid(thumbnails)
 
