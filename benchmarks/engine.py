@@ -2,14 +2,15 @@
 
     python benchmarks/engine.py --model lenet5 --steps 200 --repeats 5
 
-Both run in turn, so that a busy machine slows both; medians are printed, with the spread. The engine's side includes
-Lightning, the rate's schedule, sums of losses, the log and the look for Ctrl-C; what comes once an epoch (validation,
-checkpoint) is left out on both sides.
+Both run in turn, on one thread, which keeps the machine's other work out; medians over steps, then over repeats, are
+printed. The engine's side includes Lightning, the rate's schedule, sums of losses, the log and the look for Ctrl-C; what
+comes once an epoch (validation, checkpoint) is left out on both sides.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
@@ -47,15 +48,18 @@ class Repeated:
 
 
 class Clock(lightning.Callback):
-    """Seconds from the end of the warm-up to the last step."""
+    """When each step ended."""
 
     def __init__(self) -> None:
-        self.begun = self.seconds = 0.0
+        self.moments: list[float] = []
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if batch_idx + 1 == WARM:
-            self.begun = time.perf_counter()
-        self.seconds = time.perf_counter() - self.begun
+        self.moments.append(time.perf_counter())
+
+
+def median_step(moments: list[float]) -> float:
+    """The median time of a step after the warm-up, in milliseconds: others' bursts on the machine do not count."""
+    return statistics.median(b - a for a, b in itertools.pairwise(moments[WARM:])) * 1e3
 
 
 def bare(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) -> float:
@@ -63,16 +67,15 @@ def bare(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) ->
     torch.manual_seed(0)
     model = build(name, 10, {"size": size}).train().to(memory_format=torch.channels_last)
     rule = optimise.optimiser(model, recipe)
-    begun = 0.0
-    for number in range(steps):
-        if number == WARM:
-            begun = time.perf_counter()
+    moments = []
+    for _ in range(steps):
         with autocast("cpu", recipe.precision or "32"):
             loss = model.loss(model(channels_last(batch.inputs)), batch.placed)["cross_entropy"]
         rule.zero_grad()
         loss.backward()
         rule.step()
-    return (time.perf_counter() - begun) / (steps - WARM) * 1e3
+        moments.append(time.perf_counter())
+    return median_step(moments)
 
 
 def through_engine(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) -> float:
@@ -93,7 +96,7 @@ def through_engine(name: str, batch: Batch[Any], recipe: Recipe, steps: int, siz
         )
         trainer = make_trainer(recipe, [conductor, clock], kept, folder)
         trainer.fit(Learner(model, recipe), Repeated(batch, steps))
-    return clock.seconds / (steps - WARM) * 1e3
+    return median_step(clock.moments)
 
 
 def main() -> None:
@@ -103,9 +106,11 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", default="32", choices=["32", "bf16"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     found = []
     for name in options.model:
         inputs = torch.randint(0, 256, (options.batch_size, 3, options.size, options.size), dtype=torch.uint8)

@@ -46,6 +46,13 @@ class Learner(lightning.LightningModule):
         self.frozen: list[nn.Module] = optimise.freeze(model, recipe.freeze)
         self.losses: dict[str, Tensor] = {}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning writes down the running hook forty times a step; a word needs none of a module's care.
+        if name in ("_current_fx_name", "losses"):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
         losses = self.model.loss(self.model(channels_last(batch.inputs)), batch.placed)
         self.losses = {name: loss.detach() for name, loss in losses.items()}
