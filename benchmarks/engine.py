@@ -3,7 +3,7 @@
     python benchmarks/engine.py --model lenet5 --steps 200 --repeats 5
 
 Both run in turn, on one thread, which keeps the machine's other work out; medians over steps, then over repeats, are
-printed. The engine's side includes Lightning, the rate's schedule, sums of losses, the log and the look for Ctrl-C; what
+printed. The engine side includes Lightning, the rate schedule, sums of losses, the log and the look for Ctrl-C; what
 comes once an epoch (validation, checkpoint) is left out on both sides.
 """
 
