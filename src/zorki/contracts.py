@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, run
 import torch
 from torch import Tensor, nn
 
+from zorki.errors import ZorkiError
 from zorki.types import Batch, Defect, Placement, Sample
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class Task(ABC, Generic[T, P]):
 
     def ensemble(self, predictions: Sequence[P]) -> P:
         """One answer from several models' answers to the same picture."""
-        raise NotImplementedError(f"{self.name} has no rule to join the answers of several models")
+        raise ZorkiError(f"{self.name} has no rule to join the answers of several models; name one run at a time")
 
     def badness(self, prediction: P, target: T) -> float:
         """How wrong an answer is; the report shows the worst pictures."""
