@@ -31,16 +31,20 @@ def write(trainer: Any, folder: Path) -> None:
         raise ZorkiError(f"{error}{resume}") from error
 
 
-def check(folder: Path) -> Path:
-    """The path of the run's checkpoint. Raises WeightsError where there is none that can be read."""
+def check(folder: Path) -> tuple[Path, int]:
+    """The run's checkpoint, and the batches done when it was written, over all epochs.
+
+    Raises:
+        WeightsError: there is none that can be read.
+    """
     path = folder / LAST
     if not path.exists():
         raise WeightsError(f"{path}: not there, so the run cannot go on; start anew with `zorki train`")
     try:
-        torch.load(path, map_location="meta", weights_only=True)
+        state = torch.load(path, map_location="meta", weights_only=True)
+        return path, int(state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"])
     except Exception as error:
         raise WeightsError(f"{path}: cannot be read ({type(error).__name__}); start anew with `zorki train`") from error
-    return path
 
 
 def chance() -> dict[str, torch.Tensor]:

@@ -78,10 +78,7 @@ def gather_defects(work: Work, loader: Loader[Any], trainer: lightning.Trainer) 
     if trainer.world_size > 1:
         found = [None] * trainer.world_size
         torch.distributed.all_gather_object(found, loader.defects)
-    known = set(work.looked.defects)
-    work.looked.defects += [
-        defect for defect in dict.fromkeys(itertools.chain.from_iterable(found)) if defect not in known
-    ]
+    work.looked.add(itertools.chain.from_iterable(found))
 
 
 def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any, Any]) -> dict[str, Any]:

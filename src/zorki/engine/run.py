@@ -162,6 +162,11 @@ def _near_runs(folder: Path) -> str:
     return did_you_mean(folder.name, names)
 
 
+def folder_name(model_name: str) -> str:
+    """The model's name as every file system takes it: `timm:x` becomes `timm-x`."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in model_name)
+
+
 def new_folder(out: Path, model_name: str, name: str | None) -> Path:
     """A run's folder that did not exist before: `name`, or MODEL-1, MODEL-2, ...
 
@@ -170,7 +175,7 @@ def new_folder(out: Path, model_name: str, name: str | None) -> Path:
     """
     from zorki.errors import ZorkiError
 
-    safe = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in model_name)
+    safe = folder_name(model_name)
     try:
         out.mkdir(parents=True, exist_ok=True)
         if name is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,10 @@ class Survey:
 
     splits: dict[str, list[int]]
     defects: list[Defect]
+
+    def add(self, defects: Iterable[Defect]) -> None:
+        """Takes in what decoding found and the look had missed; each defect once."""
+        self.defects += [defect for defect in dict.fromkeys(defects) if defect not in self.defects]
 
     def indices(self, split: str) -> list[int]:
         """The whole samples of a split; "all" takes every split. Raises DataError with the splits that there are."""

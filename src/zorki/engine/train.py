@@ -24,7 +24,7 @@ from zorki.engine.checks import check_machine, check_validation, fingerprint, in
 from zorki.engine.device import on_device, rank
 from zorki.engine.environment import environment
 from zorki.engine.feeding import gather_defects, train_loader_of, val_loader_of, validate
-from zorki.engine.learner import Conductor, Interrupted, Learner, make_trainer
+from zorki.engine.learner import Conductor, Learner, make_trainer
 from zorki.engine.progress import Progress
 from zorki.engine.survey import survey
 from zorki.engine.work import Work
@@ -127,12 +127,14 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     lightning.seed_everything(recipe.seed, verbose=False)
     network = runs.build(entry.name, len(task.class_names), recipe)
     checkpoint: Path | None = None
+    done = -1
     if (folder / checkpoints.LAST).exists():
-        checkpoint = checkpoints.check(folder)
+        checkpoint, done = checkpoints.check(folder)
     else:
         say("no checkpoint was written yet: starting from the beginning")
         _start_from(network, entry, recipe, dataset, train_indices, say)
-        logs.Log(folder).cut(-1)
+    if _is_first():
+        logs.Log(folder).cut(done)
     task.configure(network, recipe, [dataset.target(index) for index in train_indices])
     return _fit(Work(entry, task, dataset, looked, recipe, network, folder, about), say, checkpoint)
 
@@ -150,7 +152,7 @@ def _folder(name: str, recipe: Recipe) -> Path:
         return Path(os.environ[FOLDER_VARIABLE])
     launched = os.environ.get("TORCHELASTIC_RUN_ID", os.environ.get("SLURM_JOB_ID") if recipe.nodes > 1 else None)
     if launched is not None and recipe.name is None:  # all processes must find the same name without talking
-        folder = Path(recipe.out) / f"{name.replace(':', '-')}-{launched}-{os.environ.get('MASTER_PORT', '0')}"
+        folder = Path(recipe.out) / f"{runs.folder_name(name)}-{launched}-{os.environ.get('MASTER_PORT', '0')}"
         if _is_first() and (folder / runs.ABOUT).exists():
             raise WeightsError(f"{folder}: is there already; give --name, or another --rdzv-id to torchrun")
         folder.mkdir(parents=True, exist_ok=True)
@@ -204,8 +206,6 @@ def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> run
     progress = Progress(recipe.epochs or 0, work.task.monitor, active=_is_first() and say is not _silent)
     kept = logs.loggers(folder, recipe.wandb)
     log = logs.Log(folder, kept, active=_is_first())
-    if checkpoint is not None and _is_first():
-        log.cut(_step_of(checkpoint))
     conductor = Conductor(
         recipe,
         folder,
@@ -234,12 +234,6 @@ def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> run
 
 def _silent(text: str) -> None:
     """Says nothing."""
-
-
-def _step_of(checkpoint: Path) -> int:
-    """Batches done when the checkpoint was written, over all epochs."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    return int(state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"])
 
 
 def _keep_best(work: Work, model: Model[Any, Any, Any], facts: dict[str, Any]) -> None:
@@ -274,9 +268,7 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
         result = evaluate.judge(run.model, loader, work.task, split=split, device=device, sample_stride=stride)
         loader.close()
         result.baseline = evaluate.baseline(work.task, work.dataset, train, indices)
-        for defect in result.defects:
-            if defect not in work.looked.defects:
-                work.looked.defects.append(defect)
+        work.looked.add(result.defects)
         found[split] = result
         monitor = work.task.monitor
         beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
@@ -285,6 +277,3 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
     path = write_report(run, work.dataset, work.looked, found, first_loss=conductor.first_loss)
     say(f"report: {path}")
     return run
-
-
-__all__ = ["Interrupted", "resume", "train"]
