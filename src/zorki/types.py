@@ -8,13 +8,13 @@ Every annotation can place itself into network pixels (`place`) and turn itself 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 T = TypeVar("T")
@@ -83,6 +83,7 @@ _TENSORS: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
     "identities": (torch.int64, (-1,)),
     "frames": (torch.int64, (-1,)),
     "crowd": (torch.bool, (-1,)),
+    "difficult": (torch.bool, (-1,)),
 }
 
 
@@ -149,7 +150,11 @@ class Label(Annotation):
 
 @dataclass
 class Boxes(Rows):
-    """Boxes of one image; `scores` is None for ground truth, `crowd` marks boxes that hold many objects."""
+    """Boxes of one image; `scores` is None for ground truth.
+
+    `crowd` marks boxes that hold many objects (COCO's iscrowd), `difficult` objects that nobody need find (VOC's);
+    both are left out of the count, found or not.
+    """
 
     first: ClassVar[str] = "xyxy"
     xyxy: Float[Tensor, "N 4"]
@@ -157,10 +162,18 @@ class Boxes(Rows):
     scores: Float[Tensor, " N"] | None = None
     identities: Int[Tensor, " N"] | None = None
     crowd: Bool[Tensor, " N"] | None = None
+    difficult: Bool[Tensor, " N"] | None = None
 
     def place(self, placement: Placement) -> Boxes:
         offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
         return dataclasses.replace(self, xyxy=self.xyxy * placement.scale + offset)
+
+    def restore(self, placement: Placement) -> Boxes:
+        """The inverse of `place`, cut off at the edges of the original picture."""
+        offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
+        most = self.xyxy.new_tensor([placement.width, placement.height] * 2)
+        xyxy = ((self.xyxy - offset) / placement.scale).clamp_min(0).minimum(most)
+        return dataclasses.replace(self, xyxy=xyxy)
 
 
 def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tensor:
@@ -195,6 +208,7 @@ class Instances(Rows):
     scores: Float[Tensor, " N"] | None = None
     identities: Int[Tensor, " N"] | None = None
     crowd: Bool[Tensor, " N"] | None = None
+    difficult: Bool[Tensor, " N"] | None = None
 
     def place(self, placement: Placement) -> Instances:
         offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
@@ -266,15 +280,44 @@ class Defect:
 
 
 @dataclass
+class Proposed:
+    """Pictures with regions in which an object may lie: the inputs of networks that do not look for them themselves.
+
+    `regions` holds one tensor (P, 4) a picture: xyxy in network pixels, best first.
+    """
+
+    images: UInt8[Tensor, "B 3 H W"]
+    regions: list[Tensor]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the pictures: (B, 3, H, W)."""
+        return self.images.shape
+
+
+def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Network inputs with every tensor in them changed: a tensor, a list of such, or a dataclass of such."""
+    if isinstance(inputs, Tensor):
+        return change(inputs)
+    if isinstance(inputs, list):
+        return [map_tensors(item, change) for item in inputs]
+    if dataclasses.is_dataclass(inputs) and not isinstance(inputs, type):
+        parts = {f.name: map_tensors(getattr(inputs, f.name), change) for f in dataclasses.fields(inputs)}
+        return dataclasses.replace(inputs, **parts)
+    return inputs
+
+
+@dataclass
 class Batch(Generic[T]):
     """What the loader hands to the engine: network inputs, and the annotations in both frames.
 
-    `inputs` is what the model's `preprocess` made, uint8 for pictures. `targets` are in original pixels, untouched in
+    `inputs` is what the model's `preprocess` made, uint8 for pictures; a dataclass of tensors where a network needs
+    more than pixels, such as `Proposed`. `targets` are in original pixels, untouched in
     evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
     `indices` are places in the data set; `defects` are samples that could not be read and were left out.
     """
 
-    inputs: Shaped[Tensor, "B *_"]
+    inputs: Any
     targets: list[T]
     placed: list[T]
     placements: list[Placement]
@@ -286,11 +329,12 @@ class Batch(Generic[T]):
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch[T]:
         """The batch with its inputs on `device`; annotations are small and stay until a loss asks for them."""
-        return dataclasses.replace(self, inputs=self.inputs.to(device, non_blocking=non_blocking))
+        inputs = map_tensors(self.inputs, lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return dataclasses.replace(self, inputs=inputs)
 
     def pin_memory(self) -> Batch[T]:
         """The batch with its inputs in page-locked memory, from which a GPU can fetch while it computes."""
-        return dataclasses.replace(self, inputs=self.inputs.pin_memory())
+        return dataclasses.replace(self, inputs=map_tensors(self.inputs, Tensor.pin_memory))
 
 
 def check_lengths(**columns: Sequence[Any]) -> None:

@@ -240,7 +240,7 @@ class _Maker(TorchDataset[Any]):
     def __init__(self, pipeline: Pipeline[Any]) -> None:
         self.pipeline = pipeline
 
-    def __getitem__(self, work: Work) -> tuple[Tensor, bytes] | ZorkiError:
+    def __getitem__(self, work: Work) -> tuple[list[Tensor], bytes] | ZorkiError:
         try:
             return pack(self.pipeline(work))
         except ZorkiError as error:

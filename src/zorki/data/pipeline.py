@@ -6,6 +6,7 @@ runs along.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import pickle
@@ -83,20 +84,45 @@ class Pipeline(Generic[T]):
         return defect
 
 
-def pack(batch: Batch[T]) -> tuple[Tensor, bytes]:
-    """A batch for the way between processes: `inputs` as a tensor, all else as bytes."""
-    # The inputs cross between processes as shared memory. Annotations cross as bytes: torch would open a file of
-    # shared memory for each little tensor, a thousand a second.
+LARGE = 1 << 16  # bytes: smaller tensors are cheaper to copy than to share
+
+
+def pack(batch: Batch[T]) -> tuple[list[Tensor], bytes]:
+    """A batch for the way between processes: its large tensors, and all else as bytes."""
+    # Pictures cross between processes as shared memory. Annotations cross as bytes: torch would open a file of shared
+    # memory for each little tensor, a thousand a second.
     buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=5)
-    pickler.dispatch_table = {Tensor: lambda tensor: (torch.from_numpy, (tensor.numpy(),))}
-    pickler.dump((batch.targets, batch.placed, batch.placements, batch.indices, batch.defects))
-    return batch.inputs, buffer.getvalue()
+    pickler = _Packer(buffer)
+    pickler.dump([getattr(batch, f.name) for f in dataclasses.fields(batch)])
+    return pickler.large, buffer.getvalue()
 
 
-def unpack(packed: tuple[Tensor, bytes]) -> Batch[Any]:
+def unpack(packed: tuple[list[Tensor], bytes]) -> Batch[Any]:
     """The inverse of `pack`."""
-    return Batch(packed[0], *pickle.loads(packed[1]))
+    return Batch(*_Unpacker(*packed).load())
+
+
+class _Packer(pickle.Pickler):
+    dispatch_table = {Tensor: lambda tensor: (torch.from_numpy, (tensor.numpy(),))}
+
+    def __init__(self, buffer: io.BytesIO) -> None:
+        super().__init__(buffer, protocol=5)
+        self.large: list[Tensor] = []
+
+    def persistent_id(self, value: Any) -> int | None:
+        if not isinstance(value, Tensor) or value.nbytes < LARGE:
+            return None
+        self.large.append(value)
+        return len(self.large) - 1
+
+
+class _Unpacker(pickle.Unpickler):
+    def __init__(self, large: list[Tensor], rest: bytes) -> None:
+        super().__init__(io.BytesIO(rest))
+        self.large = large
+
+    def persistent_load(self, place: int) -> Tensor:
+        return self.large[place]
 
 
 def seeded(generator: torch.Generator, purpose: str, *numbers: int) -> torch.Generator:

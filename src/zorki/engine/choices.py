@@ -95,9 +95,13 @@ def _epochs(recipe: Recipe, train_count: int) -> tuple[int, str]:
 
 
 def _rate(recipe: Recipe, suggestions: Mapping[str, Any]) -> tuple[float, str]:
-    """From nothing, the network's own rate, where it has one and its optimiser is used."""
+    """The network's own rate, where it has one (`tuned_rate` on trained weights) and its optimiser is used."""
     assert recipe.batch_size is not None
-    own = suggestions.get("rate") if recipe.optimiser == suggestions.get("optimiser", "sgd") else None
+    same = recipe.optimiser == suggestions.get("optimiser", "sgd")
+    own = suggestions.get("rate") if same else None
+    tuned = suggestions.get("tuned_rate") if same and recipe.weights else None
+    if tuned is not None:
+        return tuned, "suits this network on trained weights"
     if recipe.optimiser in ("adam", "adamw"):
         if own is not None and not recipe.weights:
             return own, "suits this network"

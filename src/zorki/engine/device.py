@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 
 from zorki.errors import RecipeError
+from zorki.types import map_tensors
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 
@@ -51,9 +52,9 @@ def best_precision(device: str) -> tuple[str, str]:
     return "32", "the device has no quick bf16"
 
 
-def channels_last(inputs: torch.Tensor) -> torch.Tensor:
-    """Pictures in the layout that convolutions are quickest on; values stay."""
-    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
+def channels_last(inputs: Any) -> Any:
+    """Network inputs with pictures in the layout that convolutions are quickest on; values stay."""
+    return map_tensors(inputs, lambda t: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t)
 
 
 def on_device(model: Module, device: str) -> Module:

@@ -18,6 +18,9 @@ from zorki.errors import DataError, did_you_mean
 LABELLED = ("csv", "idx", "folders")
 """Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
 
+BOXED = ("coco", "voc", "yolo", "cvat", "labelme", "via", "boxes_csv")
+"""Formats of pictures with boxes, in the order in which they are tried."""
+
 
 @runtime_checkable
 class Format(Protocol):

@@ -16,6 +16,7 @@ from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.backbone import Backbone
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from zorki.types import Label, Placement
+from zorki.weights.renaming import our_name
 
 
 @dataclass
@@ -42,9 +43,7 @@ class Classifier(Model[Logits, Label, Label]):
         mean, std: of the input in units of 0..1, as the published weights want them.
         auxiliary: turns the backbone's inner maps (`top_and_sides`) into a list of logits, while training only.
         auxiliary_weight: of each auxiliary loss.
-        published: beginnings of published names of weights, and what stands there in ours; the longest that fits
-            counts, and where none does, "backbone." is put before the name. Keys that begin with a dot are pieces
-            to replace inside of names.
+        published: names of published weights in ours, see `our_name`.
         suggestions: fields of the recipe that suit this network, for what the user leaves open.
     """
 
@@ -107,27 +106,10 @@ class Classifier(Model[Logits, Label, Label]):
 
     def rename_weights(self, names: str) -> str:
         """Our name for a weight in torchvision's, timm's or the paper's authors' files; our own names stay."""
-        if self._owns(names):
-            return names
-        for piece, ours in self.published.items():
-            if piece.startswith("."):
-                names = names.replace(piece, ours)
-        beginnings = [beginning for beginning in self.published if names.startswith(beginning)]
-        if not beginnings:
-            return f"backbone.{names}"
-        longest = max(beginnings, key=len)
-        return self.published[longest] + names.removeprefix(longest)
+        return our_name(names, self, self.published)
 
     def expected_loss(self) -> float:
         return math.log(self.num_classes)
-
-    def _owns(self, name: str) -> bool:
-        path, _, last = name.rpartition(".")
-        try:
-            module = self.get_submodule(path)
-        except AttributeError:
-            return False
-        return last in module._parameters or last in module._buffers
 
 
 def _wanted(targets: Sequence[Label], num_classes: int, device: torch.device) -> Tensor:

@@ -1,0 +1,1 @@
+"""Detection: what is where? A box, a class and a score for every object."""

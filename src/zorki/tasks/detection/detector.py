@@ -1,0 +1,146 @@
+"""The shape that every detector has: pixels, backbone, outputs, and candidates that are thinned out to boxes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from zorki.contracts import Model, Preprocess
+from zorki.nn.backbone import Backbone
+from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.ops.boxes import suppress
+from zorki.types import Boxes, Placement
+from zorki.weights.renaming import our_name
+
+O = TypeVar("O")  # raw outputs of a network  # noqa: E741
+
+DETECTOR_SUGGESTIONS: Mapping[str, Any] = {
+    "optimiser": "adamw",
+    "rate": 5e-4,
+    "tuned_rate": 5e-4,
+    "weight_decay": 1e-4,
+    "clip": 10.0,
+    "batch_size": 8,
+    "crop": 1.0,
+}
+"""What suits most detectors where the user said nothing."""
+
+
+@dataclass
+class Candidates:
+    """A fixed number N of boxes a picture, in network pixels, not yet thinned out; scores in 0..1."""
+
+    xyxy: Float[Tensor, "B N 4"]
+    scores: Float[Tensor, "B N"]
+    labels: Int[Tensor, "B N"]
+
+
+torch.export.register_dataclass(Candidates)
+
+
+class Detector(Model[O, Boxes, Boxes]):
+    """A backbone with whatever a method puts on it, answering boxes.
+
+    A method gives `forward`, `loss` and `candidates`, which is made of tensors of fixed sizes alone, so that it can
+    be exported; `decode` thins the candidates out: what scores above `min_score`, non-maximum suppression within each
+    class at `max_iou`, the best `max_boxes`.
+
+    Args:
+        backbone: makes features; its parts are the `stages`.
+        num_classes: K; labels run 0..K-1.
+        preprocess: from pictures of any size to the batch.
+        min_score: candidates must score above it.
+        max_iou: of two boxes of a class that stay; None suppresses nothing.
+        max_boxes: answered a picture.
+        mean, std: of the input in units of 0..1, as the published weights want them.
+        frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few pictures want it.
+        published: names of published weights in ours, see `our_name`.
+        suggestions: fields of the recipe that suit this network, for what the user leaves open, beside
+            `DETECTOR_SUGGESTIONS`.
+    """
+
+    normalise: Normalise
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_classes: int,
+        preprocess: Preprocess,
+        min_score: float,
+        max_iou: float | None,
+        max_boxes: int,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        frozen_norms: bool = False,
+        published: Mapping[str, str] | None = None,
+        suggestions: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.num_classes = num_classes
+        self.preprocess = preprocess
+        self.min_score, self.max_iou, self.max_boxes = min_score, max_iou, max_boxes
+        self.normalise = Normalise(3, mean, std)
+        self.frozen_norms = frozen_norms
+        self.published = dict(published or {})
+        self.suggestions = {**DETECTOR_SUGGESTIONS, **(suggestions or {})}
+        if frozen_norms:
+            for norm in self._norms():
+                norm.requires_grad_(False)
+
+    @abstractmethod
+    def candidates(self, outputs: O) -> Candidates:
+        """Boxes before thinning out, tensors alone: a fixed number for inputs of one size."""
+
+    @torch.no_grad()
+    def decode(self, outputs: O, placements: Sequence[Placement]) -> list[Boxes]:
+        """The boxes of each picture, best first, in original pixels, on the CPU."""
+        found = self.candidates(outputs)
+        answers = []
+        for xyxy, scores, labels, placement in zip(found.xyxy, found.scores, found.labels, placements, strict=True):
+            keep = scores > self.min_score
+            boxes = Boxes(xyxy[keep].float(), labels[keep], scores[keep].float())
+            answers.append(self.thin_out(boxes).to("cpu").restore(placement))
+        return answers
+
+    def thin_out(self, boxes: Boxes) -> Boxes:
+        """Non-maximum suppression within each class, and the best `max_boxes`, best first."""
+        assert boxes.scores is not None
+        if self.max_iou is None:
+            order = boxes.scores.argsort(descending=True, stable=True)
+        else:
+            order = suppress(boxes.xyxy, boxes.scores, boxes.labels, self.max_iou)
+        return boxes[order[: self.max_boxes]]
+
+    def stages(self) -> list[nn.Module]:
+        return self.backbone.stages()
+
+    def rename_weights(self, names: str) -> str:
+        return our_name(names, self, self.published)
+
+    def train(self, mode: bool = True) -> Detector[O]:
+        super().train(mode)
+        if self.frozen_norms:
+            for norm in self._norms():
+                norm.eval()
+        return self
+
+    def _norms(self) -> list[nn.Module]:
+        return [module for module in self.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def learnable(target: Boxes, device: torch.device | None = None) -> Boxes:
+    """The boxes that a network learns from: no crowds, and none without an area; in network pixels."""
+    size = target.xyxy[:, 2:] - target.xyxy[:, :2]
+    keep = (size > 0).all(1)
+    if target.crowd is not None:
+        keep &= ~target.crowd
+    boxes = Boxes(target.xyxy[keep], target.labels[keep])
+    return boxes if device is None else boxes.to(device)
