@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zorki.data.preprocess import Fit, Letterbox, Pad, preprocess_from_json
+from zorki.data.preprocess import Fit, Letterbox, Pad, Span, preprocess_from_json
 from zorki.errors import RecipeError
 from zorki.types import Boxes
 
@@ -169,3 +169,25 @@ def test_bad_values_are_refused() -> None:
         Fit(32)([torch.zeros((8, 3, 32, 32), dtype=torch.uint8)])
     with pytest.raises(RecipeError, match=r"float32"):
         Pad(32)([torch.zeros((3, 32, 32))])
+
+
+def test_span_scales_the_shorter_side_and_lies_in_the_corner():
+    wide, tall = torch.full((3, 100, 300), 7, dtype=torch.uint8), torch.full((3, 80, 40), 9, dtype=torch.uint8)
+    batch, (first, second) = Span(50, 120, stride=16)([wide, tall])
+    # The wide one is held by its longer side: 0.4; the tall one by its shorter: 1.25.
+    assert (first.scale, second.scale) == (0.4, 1.25)
+    assert tuple(batch.shape) == (2, 3, 112, 128)
+    assert (batch[0, :, :40, :120] == 7).all()
+    assert (batch[1, :, :100, :50] == 9).all()
+    assert batch[1, :, 100, 0].tolist() == batch[0, :, 0, 120].tolist() == [124, 116, 104]
+    assert (first.left, first.top, first.input_height, first.input_width) == (0, 0, 112, 128)
+
+
+def test_span_comes_back_from_json_and_refuses_nonsense():
+    span = Span(800, 1333)
+    assert preprocess_from_json(span.to_json()) == span
+    assert len(span([])[0]) == 0
+    with pytest.raises(RecipeError, match="longest"):
+        Span(800, 600)
+    with pytest.raises(RecipeError, match="shorter and longest"):
+        preprocess_from_json({"kind": "Span", "shorter": 5})

@@ -1,4 +1,4 @@
-"""From pictures of any size to one batch of network inputs, and back: three small picklable values.
+"""From pictures of any size to one batch of network inputs, and back: small picklable values.
 
 A model holds one of them, it is saved with the weights, and training, evaluation, prediction and export all use it.
 Pictures stay uint8 RGB; networks normalise themselves. Resizing is bilinear with anti-aliasing, the triangle filter of
@@ -158,10 +158,56 @@ class Letterbox:
         return _to_json(self)
 
 
-_KINDS = {kind.__name__: kind for kind in (Fit, Pad, Letterbox)}
+@dataclass(frozen=True)
+class Span:
+    """The whole picture, its shorter side scaled to `shorter`, or its longer to `longest` where that is less.
+
+    It lies in the top left of a canvas that holds every picture of the batch and whose sides are multiples of
+    `stride`, filled with ImageNet's mean colour. Detectors of torchvision's kind (Ren et al., 2015, section 3.3) are
+    trained so. All in pixels, at least 1.
+    """
+
+    shorter: int
+    longest: int
+    stride: int = 32
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "shorter", "longest", "stride")
+        if self.longest < self.shorter:
+            raise RecipeError(f"Span: longest ({self.longest}) must be at least shorter ({self.shorter})")
+
+    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
+        """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        _check_pictures(self, images)
+        scales = [min(self.shorter / min(image.shape[1:]), self.longest / max(image.shape[1:])) for image in images]
+        # Torchvision rounds down; what a float misses by its last bit shall not cost a pixel.
+        sizes = [
+            tuple(max(1, int(side * scale + 1e-6)) for side in image.shape[1:])
+            for image, scale in zip(images, scales, strict=True)
+        ] or [(self.shorter, self.shorter)]
+        height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
+        batch = _MEAN_COLOUR[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
+        placements = []
+        for image, scale, size, out in zip(images, scales, sizes, batch):  # noqa: B905: `sizes` may be the default
+            out[:, : size[0], : size[1]] = resize_image(image, *size)
+            placements.append(Placement(image.shape[1], image.shape[2], scale, 0.0, 0.0, height, width))
+        return batch, placements
+
+    def whole(self) -> Span:
+        """Itself: it cuts nothing off."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with "kind": "Span"."""
+        return _to_json(self)
 
 
-def preprocess_from_json(values: dict[str, Any]) -> Fit | Pad | Letterbox:
+_MEAN_COLOUR = torch.tensor([124, 116, 104], dtype=torch.uint8)  # what (0.485, 0.456, 0.406) is in levels
+
+_KINDS = {kind.__name__: kind for kind in (Fit, Pad, Letterbox, Span)}
+
+
+def preprocess_from_json(values: dict[str, Any]) -> Fit | Pad | Letterbox | Span:
     """The inverse of `to_json`. Raises RecipeError where the kind or a field is unknown.
 
     >>> preprocess_from_json(Fit(224, 0.875).to_json())
@@ -175,23 +221,24 @@ def preprocess_from_json(values: dict[str, Any]) -> Fit | Pad | Letterbox:
         )
     known = [f.name for f in dataclasses.fields(_KINDS[kind])]
     unknown = [name for name in fields if name not in known]
-    if unknown or "size" not in fields:
-        raise RecipeError(f"{kind} takes {', '.join(known)} (size at least), but was given {fields}")
+    needed = [f.name for f in dataclasses.fields(_KINDS[kind]) if f.default is dataclasses.MISSING]
+    if unknown or not set(needed) <= set(fields):
+        raise RecipeError(f"{kind} takes {', '.join(known)} ({' and '.join(needed)} at least), but was given {fields}")
     return _KINDS[kind](**fields)
 
 
-def _to_json(preprocess: Fit | Pad | Letterbox) -> dict[str, Any]:
+def _to_json(preprocess: Fit | Pad | Letterbox | Span) -> dict[str, Any]:
     return {"kind": type(preprocess).__name__, **dataclasses.asdict(preprocess)}
 
 
-def _check_positive(preprocess: Fit | Pad | Letterbox, *names: str) -> None:
+def _check_positive(preprocess: Fit | Pad | Letterbox | Span, *names: str) -> None:
     for name in names:
         value = getattr(preprocess, name)
         if value < 1:
             raise RecipeError(f"{type(preprocess).__name__}: {name} must be at least 1 pixel, but is {value}")
 
 
-def _check_pictures(preprocess: Fit | Pad | Letterbox, images: Sequence[Tensor]) -> None:
+def _check_pictures(preprocess: Fit | Pad | Letterbox | Span, images: Sequence[Tensor]) -> None:
     for image in images:
         if image.ndim == 3 and image.shape[0] == 3 and image.dtype == torch.uint8:
             continue
