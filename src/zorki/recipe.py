@@ -18,6 +18,7 @@ Schedule = Literal["constant", "steps", "cosine", "one-cycle", "plateau"]
 Normalisation = Literal["mean_std", "mean", "mean_image", "weights"]
 Precision = Literal["32", "bf16", "16"]
 Device = Literal["cpu", "cuda", "mps"]
+TrainOn = Literal["train", "trainval"]
 
 
 def _setting(
@@ -53,6 +54,11 @@ class Recipe:
     balanced: bool = _setting(False, "Data", "Draw rare classes as often as common ones.")
     limit: int | None = _setting(
         None, "Data", "Train on so many pictures only, drawn at random, to try things.", least=1
+    )
+    train_on: TrainOn = _setting(
+        "train",
+        "Data",
+        "Pictures to learn from: train, or trainval, which adds those of val; the last epoch is kept then.",
     )
     workers: int | None = _setting(
         None, "Data", "Processes that read and vary pictures; 0 reads in the main one.", least=0

@@ -115,3 +115,11 @@ def test_frozen_whole_networks_and_missing_loggers_are_refused():
         train("lenet5", DATA, **PLAIN, wandb="project")
     with pytest.raises(RecipeError, match="stages"):
         train("lenet5", DATA, **PLAIN, freeze="-99")
+
+
+def test_training_on_train_and_val_holds_nothing_out_but_the_test_pictures():
+    both = train("lenet5", "scenes:60@32", epochs=1, train_on="trainval", quiet=True)
+    alone = train("lenet5", "scenes:60@32", epochs=1, quiet=True)
+    assert both.about["train_count"] == alone.about["train_count"] + alone.about["counts"]["val"]
+    assert "val" not in both.about["counts"]
+    assert both.about["counts"]["test"] == alone.about["counts"]["test"]

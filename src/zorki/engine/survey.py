@@ -25,6 +25,14 @@ class Survey:
         """Takes in what decoding found and the look had missed; each defect once."""
         self.defects += [defect for defect in dict.fromkeys(defects) if defect not in self.defects]
 
+    def learn_from(self, what: str) -> Survey:
+        """The same with val's pictures in train, and no val, where `what` is "trainval"."""
+        if what != "trainval":
+            return self
+        joined = sorted({*self.splits.get("train", []), *self.splits.get("val", [])})
+        others = {name: indices for name, indices in self.splits.items() if name not in ("train", "val")}
+        return Survey({"train": joined, **others}, self.defects)
+
     def indices(self, split: str) -> list[int]:
         """The whole samples of a split; "all" takes every split. Raises DataError with the splits that there are."""
         if split == "all":

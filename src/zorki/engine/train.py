@@ -58,7 +58,7 @@ def train(
     check_machine(wish)
     dataset = entry.task.read(Path(data), format=wish.format, max_pixels=wish.max_pixels)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
-    looked = survey(dataset, strict=wish.strict)
+    looked = survey(dataset, strict=wish.strict).learn_from(wish.train_on)
     task = entry.task(dataset.class_names)
     tell_data(dataset, looked, say)
     train_indices = train_indices_of(looked, wish)
@@ -116,7 +116,7 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     dataset = entry.task.read(
         Path(about["data"]), format=recipe.format, class_names=about["class_names"], max_pixels=recipe.max_pixels
     )
-    looked = survey(dataset, strict=recipe.strict)
+    looked = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
     train_indices = train_indices_of(looked, recipe)
     if fingerprint(dataset, train_indices) != about["fingerprint"]:
         raise WeightsError(
