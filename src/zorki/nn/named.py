@@ -7,6 +7,7 @@ from typing import Any
 
 from zorki.errors import RecipeError, did_you_mean
 from zorki.nn.backbone import Backbone
+from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
 
 
 def _squeezenet(version: Any) -> Callable[[], Backbone]:
@@ -81,6 +82,7 @@ def backbone(name: str) -> Backbone:
     Raises:
         RecipeError: there is no such backbone, or it gives no feature maps.
     """
+    check_backbone(name)
     if name.startswith("timm:"):
         from zorki.nn.timm_backbone import TimmBackbone
 
@@ -88,12 +90,30 @@ def backbone(name: str) -> Backbone:
         if not network.channels:
             raise RecipeError(f"{name} gives no feature maps; choose a network with falling resolutions")
         return network
-    if name not in BACKBONES:
+    return BACKBONES[name]()
+
+
+def check_backbone(name: str) -> None:
+    """Raises RecipeError, with the nearest names, where there is no backbone of that name. Builds nothing."""
+    if name.startswith("timm:"):
+        from zorki.nn.timm_backbone import timm_settings
+
+        timm_settings(name.removeprefix("timm:"))
+    elif name not in BACKBONES:
         raise RecipeError(
             f"no backbone is named {name!r}.{did_you_mean(name, BACKBONES)} "
             f"There are: {', '.join(BACKBONES)}, and timm:NAME"
         )
-    return BACKBONES[name]()
+
+
+def backbone_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of the pixels, in units of 0..1, that the backbone's published weights want."""
+    if name.startswith("timm:"):
+        from zorki.nn.timm_backbone import timm_settings
+
+        settings = timm_settings(name.removeprefix("timm:"))
+        return tuple(settings["mean"]), tuple(settings["std"])
+    return IMAGENET_MEAN, IMAGENET_STD
 
 
 def backbone_published(name: str) -> dict[str, str]:
