@@ -137,6 +137,7 @@ class Task(ABC, Generic[T, P]):
     name: ClassVar[str]
     monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
     summary: ClassVar[str]  # one line for `zorki tasks`
+    headline: ClassVar[tuple[str, ...]] = ()  # figures to compare runs by; empty: the monitor alone
     class_names: list[str]
 
     def __init__(self, class_names: Sequence[str]) -> None:

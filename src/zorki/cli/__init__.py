@@ -15,6 +15,8 @@ VERBS = {
     "evaluate": "Judge runs on held-out pictures; several also as an ensemble.",
     "predict": "Answer for files, folders, globs, URLs and videos.",
     "show": "What a data set holds: format, counts, defects, and a sheet of pictures.",
+    "compare": "Lay finished runs side by side: figures, speed, memory, in one table and one plot.",
+    "bench": "Train several models on the same data, and compare them.",
     "tasks": "The tasks and their models.",
     "models": "Names of models, with parameters and published weights.",
     "info": "A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.",

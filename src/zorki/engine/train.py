@@ -21,10 +21,12 @@ from zorki.contracts import Dataset, Model, Results
 from zorki.engine import checkpoints, choices, evaluate, logs
 from zorki.engine import run as runs
 from zorki.engine.checks import check_machine, check_validation, fingerprint, input_size_of, tell_data, train_indices_of
+from zorki.engine.compare import COST
 from zorki.engine.device import on_device, rank
 from zorki.engine.environment import environment
 from zorki.engine.feeding import gather_defects, train_loader_of, val_loader_of, validate
 from zorki.engine.learner import Conductor, Learner, make_trainer
+from zorki.engine.measure import peak_memory
 from zorki.engine.progress import Progress
 from zorki.engine.survey import survey
 from zorki.engine.work import Work
@@ -228,6 +230,7 @@ def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> run
         os.environ.pop(FOLDER_VARIABLE, None)
     if not trainer.is_global_zero:
         raise SystemExit(0)
+    write_json(folder / COST, {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.device or "cpu")})
     say(f"trained in {time.monotonic() - started:.0f} s; best epoch {conductor.best_epoch + 1}")
     return _finish(work, conductor, say)
 

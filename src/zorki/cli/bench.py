@@ -1,0 +1,84 @@
+"""`zorki bench`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from zorki.cli.flags import Flags, read_recipe, said
+from zorki.errors import RecipeError, ZorkiError, did_you_mean
+
+
+def bench(
+    task: Annotated[str, Parameter(help="What is asked; `zorki tasks` lists tasks.")],
+    data: Annotated[str, Parameter(help="Folder or file with your pictures, or scenes:COUNT@SIZE.")],
+    *,
+    models: Annotated[str, Parameter(help="Names with commas between; `zorki models` lists them.")],
+    recipe: Annotated[Path | None, Parameter(help="Take settings from this recipe.yaml; flags go before it.")] = None,
+    split: Annotated[str | None, Parameter(help="Split to judge on; empty: test, else val.")] = None,
+    flags: Annotated[Any, Parameter(name="*")] = Flags(),  # noqa: B008
+) -> None:
+    """Train several models on the same data with the same settings, and compare them.
+
+    Each run lies in OUT/MODEL; a model whose run is finished there is not trained again, and one that was stopped
+    goes on. The ladder (table and plot) is written into OUT.
+
+    zorki bench detection cells/ --models ssd_squeezenet,fcos_squeezenet --epochs 20 --out ladder
+    """
+    from zorki import registry
+    from zorki.cli.compare import tell
+    from zorki.engine.compare import compare
+
+    known = registry.tasks()
+    if task not in known:
+        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    wrong = [name for name in names if registry.find(name).task.name != task]
+    if wrong or not names:
+        raise RecipeError(f"{', '.join(wrong) or 'no model'}: expected models for {task}; `zorki models` lists them")
+    settings = {**(read_recipe(recipe) if recipe is not None else {}), **said(flags)}
+    out = Path(settings.pop("out", None) or f"bench-{task}")
+    if settings.pop("name", None) is not None:
+        raise RecipeError("a benchmark names its runs after their models: leave out --name, and say --out")
+    failed = [name for name in names if not _trained(name, data, out, settings)]
+    done = [out / _folder(name) for name in names if name not in failed]
+    if not done:
+        raise ZorkiError("none of the models could be trained; the reasons stand above")
+    tell(compare(done, data, split=split, device=settings.get("device"), say=print), out)
+    if failed:
+        raise ZorkiError(f"could not be trained, and is not in the ladder: {', '.join(failed)}")
+
+
+def _folder(name: str) -> str:
+    from zorki.engine.run import folder_name
+
+    return folder_name(name)
+
+
+def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
+    """Trains in a process of its own, so that one model's memory and mistakes are not another's."""
+    import yaml
+
+    from zorki.engine.run import RESULTS, is_run
+    from zorki.files import write_text
+
+    folder = out / _folder(name)
+    if (folder / RESULTS).is_file():
+        print(f"{name}: is trained already, in {folder}")
+        return True
+    if is_run(folder):
+        words = ["--resume", str(folder)]
+    else:
+        wishes = out / f"{_folder(name)}.yaml"
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        write_text(wishes, yaml.safe_dump({**plain, "out": str(out), "name": folder.name}))
+        words = [name, data, "--recipe", str(wishes)]
+    print(f"{name}: training", flush=True)
+    return subprocess.run([sys.executable, "-m", "zorki", "train", *words], check=False).returncode == 0
+
+
+bench.__annotations__["flags"] = Annotated[Flags, Parameter(name="*")]

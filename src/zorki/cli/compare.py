@@ -1,0 +1,41 @@
+"""`zorki compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def compare(
+    *words: Annotated[str, Parameter(help="RUN RUN [...] [DATA]; without DATA, what each run was trained on.")],
+    split: Annotated[str | None, Parameter(help="train, val or test; empty: test, else val.")] = None,
+    device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
+    pictures: Annotated[int, Parameter(help="Pictures to time predictions on, at most.")] = 64,
+    seconds: Annotated[float, Parameter(help="Time for timing each run's predictions, at most.")] = 20.0,
+    threads: Annotated[int | None, Parameter(help="Threads; empty: PyTorch's own choice.")] = None,
+    out: Annotated[Path, Parameter(help="Folder for ladder.md, .json, .svg and .html.")] = Path("ladder"),
+) -> None:
+    """Lay finished runs side by side: figures, speed, training time, parameters, memory.
+
+    zorki compare runs/ssd_squeezenet-1 runs/fcos_squeezenet-1
+    zorki compare runs/*-1 photos/ --split val --out ladder
+    """
+    from zorki.cli.evaluate import split_words
+    from zorki.engine.compare import compare as measure
+
+    runs, data = split_words(list(words))
+    rungs = measure(
+        runs, data, split=split, device=device, pictures=pictures, seconds=seconds, threads=threads, say=print
+    )
+    tell(rungs, out)
+
+
+def tell(rungs: list, out: Path) -> None:  # type: ignore[type-arg]
+    """Prints the ladder and writes it."""
+    from zorki.engine.compare import write_ladder
+
+    page = write_ladder(rungs, out, title="Ladder")
+    print((out / "ladder.md").read_text(encoding="utf-8"), end="")
+    print(f"ladder: {page}")

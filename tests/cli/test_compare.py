@@ -1,0 +1,45 @@
+"""Runs side by side, from the command line."""
+
+import json
+from pathlib import Path
+
+from zorki.cli import main
+
+SHORT = ["--epochs", "1", "--limit", "32", "--workers", "0"]
+
+
+def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
+    words = ["bench", "classification", "scenes:60@32", "--models", "lenet5,cifar_resnet20", "--out", "b", *SHORT]
+    main(words)
+    told = capsys.readouterr().out
+    rungs = json.loads(Path("b/ladder.json").read_text())
+    assert {rung["model"] for rung in rungs} == {"lenet5", "cifar_resnet20"}
+    assert rungs[0]["figures"]["top1"] >= rungs[1]["figures"]["top1"]
+    for rung in rungs:
+        assert rung["pictures_per_second"] > 0
+        assert rung["train_seconds"] > 0
+        assert 2**20 < rung["peak_memory"] < 2**36
+        assert rung["epochs"] == 1
+    table = Path("b/ladder.md").read_text()
+    assert table in told
+    assert "pictures/s" in table
+    assert "<svg" in Path("b/ladder.html").read_text()
+    before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
+    main(words)
+    assert "trained already" in capsys.readouterr().out
+    assert Path("b/lenet5/best.safetensors").stat().st_mtime_ns == before
+
+
+def test_bad_wishes_end_with_one_message(capsys):
+    import pytest
+
+    for words, said in (
+        (["bench", "classification", "scenes:60@32", "--models", "lenet6"], "lenet5"),
+        (["bench", "klassification", "scenes:60@32", "--models", "lenet5"], "classification"),
+        (["bench", "classification", "scenes:60@32", "--models", "lenet5", "--name", "x"], "--out"),
+        (["compare", "nowhere", "neither"], "nowhere"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        assert end.value.code == 2
+        assert said in capsys.readouterr().err
