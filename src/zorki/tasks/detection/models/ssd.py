@@ -1,0 +1,214 @@
+"""SSD: boxes from several maps at once, each map for objects of its own size (Liu et al., 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zorki.contracts import Preprocess
+from zorki.data.preprocess import Letterbox
+from zorki.nn.backbone import Backbone
+from zorki.nn.named import backbone as named_backbone
+from zorki.nn.named import backbone_published
+from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
+from zorki.nn.ssd_layers import ExtraMaps, MapScale, SsdVgg, extra_maps
+from zorki.ops.boxes import clip_boxes, generalized_iou, pairwise_iou
+from zorki.ops.coding import decode_offsets, encode_offsets
+from zorki.ops.matching import BACKGROUND, match_by_cost, match_by_iou
+from zorki.registry import model
+from zorki.tasks.detection.detector import Candidates, Detector
+from zorki.tasks.detection.hard_negatives import hard_negatives
+from zorki.tasks.detection.joined import Joined, join
+from zorki.tasks.detection.priors import PriorGrid, Shapes, prior_shapes
+from zorki.tasks.detection.task import Detection
+from zorki.types import Boxes
+
+Matching = Literal["iou", "hungarian"]
+
+# "Variances" 0.1 and 0.2 of the authors' code: offsets are learnt ten and five times enlarged.
+_WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+_MEAN, _STD = (0.48235, 0.45882, 0.40784), (1 / 255, 1 / 255, 1 / 255)
+
+# The authors' settings for COCO: the share of the input's side that the priors of each map span.
+_SCALES_300 = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
+_SCALES_512 = (0.04, 0.1, 0.26, 0.42, 0.58, 0.74, 0.9, 1.06)
+_ASPECTS_300 = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
+_ASPECTS_512 = ((2,), (2, 3), (2, 3), (2, 3), (2, 3), (2,), (2,))
+
+
+@dataclass
+class SsdOutputs:
+    """For each prior its offsets and the logits of background (slot 0) and of the K classes."""
+
+    offsets: Float[Tensor, "B P 4"]
+    logits: Float[Tensor, "B P K1"]
+    priors: Float[Tensor, "P 4"]
+    height: int
+    width: int
+
+
+def match_priors(priors: Float[Tensor, "P 4"], joined: Joined, matching: Matching) -> Int[Tensor, "B P"]:
+    """For each picture and prior the row in `joined` that it learns, or BACKGROUND.
+
+    "iou" is the paper's (section 2.2): each prior takes the box that it overlaps most, where by at least 0.5, and each
+    box claims the prior that overlaps it most. "hungarian" gives each box exactly one prior, no two boxes the same, so
+    that the sum of 1 - GIoU is least; all other priors are background.
+    """
+    owners = torch.full((len(joined.counts), len(priors)), BACKGROUND, device=priors.device)
+    overlap = None if matching == "hungarian" else pairwise_iou(priors, joined.xyxy)
+    start = 0
+    for owner, count in zip(owners, joined.counts, strict=True):
+        if count and overlap is None:
+            cost = 1 - generalized_iou(priors[:, None], joined.xyxy[None, start : start + count])
+            rows, columns = match_by_cost(cost)
+            owner[rows] = columns + start
+        elif count and overlap is not None:
+            found = match_by_iou(overlap[:, start : start + count], 0.5, 0.5, claim=True, exact=True)
+            owner.copy_(torch.where(found >= 0, found + start, found))
+        start += count
+    return owners
+
+
+class Ssd(Detector[SsdOutputs]):
+    """SSD on any backbone: 3x3 convolutions on maps of falling resolution answer offsets and classes of priors.
+
+    The loss is section 2.2's: softmax cross-entropy of positives and of three hard negatives for each, and smooth L1
+    of the positives' offsets, both divided by the number of positives in the batch. A picture without objects teaches
+    three hard negatives, where the paper learns nothing from it.
+
+    Args:
+        backbone: see `Detector`, as for all arguments that are not named here.
+        taps: which of its maps are used.
+        extra: makes coarser maps from the last.
+        grid: the priors of all maps.
+        matching: "iou" or "hungarian", see `match_priors`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        taps: Sequence[int],
+        extra: ExtraMaps,
+        grid: PriorGrid,
+        *,
+        num_classes: int,
+        preprocess: Preprocess,
+        matching: Matching = "iou",
+        min_score: float = 0.01,
+        max_iou: float = 0.45,
+        max_boxes: int = 200,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        published: Mapping[str, str] | None = None,
+        suggestions: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            backbone,
+            num_classes=num_classes,
+            preprocess=preprocess,
+            min_score=min_score,
+            max_iou=max_iou,
+            max_boxes=max_boxes,
+            mean=mean,
+            std=std,
+            published=published,
+            suggestions=suggestions,
+        )
+        if matching not in ("iou", "hungarian"):
+            raise ValueError(f"matching must be 'iou' or 'hungarian', not {matching!r}")
+        self.taps, self.extra, self.grid, self.matching = tuple(taps), extra, grid, matching
+        self.scale = MapScale(backbone.channels[self.taps[0]])
+        widths = [*(backbone.channels[tap] for tap in self.taps), *extra.channels]
+        counts = [len(shapes) for shapes in grid.shapes]
+        pairs = list(zip(widths, counts, strict=True))
+        self.regressors = nn.ModuleList(nn.Conv2d(width, 4 * count, 3, padding=1) for width, count in pairs)
+        self.classifiers = nn.ModuleList(
+            nn.Conv2d(width, (num_classes + 1) * count, 3, padding=1) for width, count in pairs
+        )
+        for layer in (*self.regressors, *self.classifiers):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, inputs: Tensor) -> SsdOutputs:
+        height, width = (int(side) for side in inputs.shape[-2:])
+        found = self.backbone(self.normalise(inputs))
+        maps = [found[tap] for tap in self.taps]
+        maps += self.extra(maps[-1])
+        priors = self.grid(maps, height, width)
+        maps[0] = self.scale(maps[0])
+        offsets = [_rows(layer(x), 4) for layer, x in zip(self.regressors, maps, strict=True)]
+        logits = [_rows(layer(x), self.num_classes + 1) for layer, x in zip(self.classifiers, maps, strict=True)]
+        return SsdOutputs(torch.cat(offsets, 1), torch.cat(logits, 1), priors, height, width)
+
+    def loss(self, outputs: SsdOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        offsets, logits = outputs.offsets.float(), outputs.logits.float()
+        joined = join(targets, logits.device)
+        owners = match_priors(outputs.priors, joined, self.matching)
+        picture, prior = (owners >= 0).nonzero(as_tuple=True)
+        box = owners[picture, prior]
+        wanted = torch.zeros_like(owners)
+        wanted[picture, prior] = joined.labels[box] + 1
+        surprise = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
+        learnt = (wanted > 0) | hard_negatives(surprise, wanted > 0, 3.0, least=3)
+        encoded = encode_offsets(outputs.priors[prior], joined.xyxy[box], _WEIGHTS)
+        distance = functional.smooth_l1_loss(offsets[picture, prior], encoded, reduction="sum")
+        positives = max(1, len(picture))
+        return {"classes": (surprise * learnt).sum() / positives, "boxes": distance / positives}
+
+    def candidates(self, outputs: SsdOutputs) -> Candidates:
+        """The 400 best priors of each class, or all where there are fewer."""
+        scores = outputs.logits.float().softmax(-1)[..., 1:].transpose(1, 2)
+        xyxy = decode_offsets(outputs.priors, outputs.offsets.float(), _WEIGHTS)
+        xyxy = clip_boxes(xyxy, outputs.height, outputs.width)
+        best, rows = scores.topk(min(400, scores.shape[-1]), dim=-1)
+        labels = torch.arange(self.num_classes, device=rows.device)[None, :, None].expand_as(rows)
+        picked = xyxy.gather(1, rows.flatten(1)[..., None].expand(-1, -1, 4))
+        return Candidates(picked, best.flatten(1), labels.flatten(1))
+
+
+def _rows(x: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B P values"]:
+    """Answers of `values` numbers a prior, cells row by row and the priors of a cell together."""
+    return x.permute(0, 2, 3, 1).reshape(len(x), -1, values)
+
+
+def ssd(
+    num_classes: int, backbone: Backbone, *, size: int, matching: Matching = "iou", published: Mapping[str, str]
+) -> Ssd:
+    """SSD on `backbone`: its maps of strides 8 and more, continued by strided convolutions to six.
+
+    Priors are those of SSD300 for COCO, in shares of `size`; pictures are as long as `size` and not made square.
+    """
+    last = {stride: tap for tap, stride in enumerate(backbone.strides) if stride >= 8}
+    strides, taps = list(last)[-6:], list(last.values())[-6:]
+    extra = extra_maps(backbone.channels[taps[-1]], 6 - len(taps))
+    while len(strides) < 6:
+        strides.append(2 * strides[-1])
+    grid = PriorGrid(prior_shapes(size, _SCALES_300, _ASPECTS_300), strides)
+    return Ssd(
+        backbone,
+        taps,
+        extra,
+        grid,
+        num_classes=num_classes,
+        preprocess=Letterbox(size, stride=16),
+        matching=matching,
+        published=published,
+    )
+
+
+@model(Detection, weights={"imagenet": "torchvision:SqueezeNet1_0_Weights.IMAGENET1K_V1"})
+def ssd_squeezenet(num_classes: int, *, size: int = 300, matching: Matching = "iou") -> Ssd:
+    """SSD (Liu et al., 2016) on SqueezeNet 1.0."""
+    return ssd(
+        num_classes,
+        named_backbone("squeezenet"),
+        size=size,
+        matching=matching,
+        published=backbone_published("squeezenet"),
+    )
