@@ -184,6 +184,13 @@ class Recipe:
     cutmix: float = _setting(
         0.0, "Augmentation", "CutMix: paste parts of pairs, areas from Beta(a, a); such as 1.0.", least=0
     )
+    mosaic: float = _setting(
+        0.0,
+        "Augmentation",
+        "Mosaic: make one picture of four with this probability (detection); such as 0.5.",
+        least=0,
+        most=1,
+    )
 
     # Machine
     device: Device | None = _setting(None, "Machine", "What the network runs on; empty: the best there is.")

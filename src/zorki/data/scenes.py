@@ -282,12 +282,28 @@ def parse(text: str) -> SceneClassification | None:
     Raises:
         DataError: the text begins with "scenes:" and goes on otherwise.
     """
-    word, colon, rest = text.partition(":")
-    if word != "scenes":
-        return None
-    if not colon:
+    if text == "scenes":
         return SceneClassification()
+    asked = count_and_side(text)
+    if asked is None:
+        return None
+    count, side = asked
+    return SceneClassification(count) if side is None else SceneClassification(count, size=(side, side))
+
+
+def count_and_side(text: str) -> tuple[int, int | None] | None:
+    """What "scenes:COUNT" or "scenes:COUNT@SIZE" says; None where the text does not begin with "scenes:".
+
+    >>> count_and_side("scenes:2000@32")
+    (2000, 32)
+
+    Raises:
+        DataError: the text begins with "scenes:" and goes on otherwise.
+    """
+    word, colon, rest = text.partition(":")
+    if word != "scenes" or not colon:
+        return None
     count, at, side = rest.partition("@")
     if not (count.isascii() and count.isdigit() and (not at or (side.isascii() and side.isdigit()))):
         raise DataError(f"{text!r}: expected scenes, scenes:COUNT or scenes:COUNT@SIZE, such as scenes:2000@64")
-    return SceneClassification(int(count), size=(int(side), int(side)) if at else (64, 64))
+    return int(count), int(side) if at else None

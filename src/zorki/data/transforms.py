@@ -217,7 +217,12 @@ class Augment:
 
     def __call__(self, image: UInt8[Tensor, "3 H W"], generator: torch.Generator) -> UInt8[Tensor, "3 height width"]:
         """The picture varied; the very same object where nothing was to be done."""
-        drawn = self.draw(image.shape[1], image.shape[2], generator)
+        return self.vary(image, self.draw(image.shape[1], image.shape[2], generator), generator)
+
+    def vary(
+        self, image: UInt8[Tensor, "3 H W"], drawn: Drawn, generator: torch.Generator
+    ) -> UInt8[Tensor, "3 height width"]:
+        """The picture varied as it was drawn, for those who move points along with it; `generator` makes the noise."""
         image = self._geometry(image, drawn)
         image = vary_colours(image, *drawn.colours)
         image = blur_image(image, drawn.blur)
