@@ -61,6 +61,11 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {_file_reason(path, error)}") from error
+    return decode_image(data, path, max_pixels=max_pixels)
+
+
+def decode_image(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
+    """As `read_image`, of a file's bytes; `path` stands in the messages."""
     if not data:
         raise DataError(f"{path}: the file is empty (0 bytes)")
     try:
@@ -94,6 +99,24 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
         if isinstance(error, OSError) and error.errno is not None:
             return _file_reason(path, error)
         return _decoder_reason(error)
+
+
+def image_size(source: Path | bytes) -> tuple[int, int]:
+    """Height and width of a picture as `read_image` gives it, upright, from the header of its file (or its bytes).
+
+    Raises:
+        DataError: the file is missing or empty, or its header cannot be read.
+    """
+    try:
+        with _open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+            width, height = picture.size
+            turned = _orientation(picture) in (5, 6, 7, 8)
+    except Exception as error:
+        if isinstance(source, bytes):
+            raise DataError(_decoder_reason(error)) from error
+        missing = isinstance(error, OSError) and error.errno is not None
+        raise DataError(f"{source}: {_file_reason(source, error) if missing else _decoder_reason(error)}") from error  # type: ignore[arg-type]
+    return (width, height) if turned else (height, width)
 
 
 def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: int = 85) -> bytes:

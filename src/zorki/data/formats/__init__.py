@@ -18,7 +18,7 @@ from zorki.errors import DataError, did_you_mean
 LABELLED = ("csv", "idx", "folders")
 """Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
 
-BOXED = ("coco", "voc", "yolo", "cvat", "labelme", "via", "boxes_csv")
+BOXED = ("voc",)
 """Formats of pictures with boxes, in the order in which they are tried."""
 
 

@@ -1,0 +1,315 @@
+"""From records to a data set: pictures found, boxes judged, classes and splits put in order, all defects told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zorki.data.formats.boxed_cleaning import clean
+from zorki.data.formats.boxed_files import BoxedFiles
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.files import is_picture, loose_files, map_classes
+from zorki.data.formats.picture_finder import PictureFinder
+from zorki.data.images import MAX_PIXELS, image_size
+from zorki.data.splits import complete_splits
+from zorki.errors import DataError
+from zorki.types import Defect
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_READERS = 8  # threads that read headers: they wait for the disk, not for the processor
+
+
+@dataclass(frozen=True)
+class BoxedOptions:
+    """What every reader of boxes is asked for, beside its folder.
+
+    Args:
+        class_names: fixes the labels' order (a run's).
+        max_pixels: larger pictures are refused when they are read.
+        need_pictures: without, the annotation alone is read, to judge detections: no picture needs to be there.
+        need_segments: outlines are kept too.
+        pictures: a folder where the pictures lie, if not where the format has them.
+    """
+
+    class_names: Sequence[str] | None = None
+    max_pixels: int | None = None
+    need_pictures: bool = True
+    need_segments: bool = False
+    pictures: Path | None = None
+
+
+def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
+    """The data set that the records tell of.
+
+    Raises:
+        DataError: none of the pictures is there, no box is left, or none is of a class among `class_names`.
+    """
+    defects = list(records.defects)
+    places = _locate(records, options, defects)
+    sizes = _measure(records, places, options, defects)
+    kept = sorted(sizes)
+    order = _class_order(records, options.class_names)
+    rows = _Rows.of(records, kept, sizes, {name: label for label, name in enumerate(order)})
+    chosen = rows.judge(records, order, defects)
+    if len(chosen) == 0:
+        raise _no_box(records, defects)
+    folder = records.root if records.root.is_dir() else records.root.parent
+    names = [_name(places[place], records.pictures[place], folder) for place in kept]
+    splits, split_reason = _splits(records, kept, names, defects)
+    data = _assemble(records, rows, chosen, kept)
+    defects += _unseen(records.root, order, data, splits)
+    return BoxedFiles(
+        records.root, folder, records.format, records.reason, order, names,
+        sizes=np.array([sizes[place] for place in kept], np.int32).reshape(-1, 2), splits=splits,
+        split_reason=split_reason, category_ids=_category_ids(records, order), image_ids=_image_ids(records, kept),
+        segments=[rows.objects[row].segments for row in chosen.tolist()] if options.need_segments else None,
+        embedded=frozenset(new for new, old in enumerate(kept) if records.pictures[old].embedded), defects=defects,
+        max_pixels=MAX_PIXELS if options.max_pixels is None else options.max_pixels, **data,
+    )  # fmt: skip
+
+
+@dataclass
+class _Rows:
+    """The objects of all pictures, one after the other."""
+
+    objects: list[BoxedObject]
+    owners: Array  # the place among the kept pictures
+    pictures: list[BoxedPicture]  # the kept ones
+    xyxy: Array
+    sizes: Array
+    labels: Array  # -1: of no known class
+
+    @classmethod
+    def of(
+        cls, records: BoxedRecords, kept: list[int], sizes: dict[int, tuple[int, int]], numbers: dict[str, int]
+    ) -> _Rows:
+        pictures = [records.pictures[place] for place in kept]
+        objects = [thing for picture in pictures for thing in picture.objects]
+        owners = np.repeat(np.arange(len(kept)), [len(picture.objects) for picture in pictures])
+        each = np.array([sizes[place] for place in kept], np.int64).reshape(-1, 2)[owners]
+        xyxy = np.array([thing.xyxy for thing in objects], np.float64).reshape(-1, 4)
+        if records.relative:
+            xyxy = xyxy * each[:, [1, 0, 1, 0]]
+        labels = np.array([numbers.get(thing.class_name, -1) for thing in objects], np.int64)
+        return cls(objects, owners, pictures, xyxy, each, labels)
+
+    def judge(self, records: BoxedRecords, order: list[str], defects: list[Defect]) -> Array:
+        """The rows that stay; their boxes are put right in `xyxy`."""
+        self.xyxy, keep, reasons = clean(self.xyxy, self.sizes)
+        defects += [self.defect(records, row, reason) for row, reason in reasons.items()]
+        unknown: dict[str, list[int]] = {}
+        for row in np.flatnonzero(keep & (self.labels < 0)).tolist():
+            unknown.setdefault(self.objects[row].class_name, []).append(row)
+        for name, rows in unknown.items():
+            boxes = "a box is" if len(rows) == 1 else f"{len(rows)} boxes are"
+            reason = f"{boxes} of the class {name!r}, which is not among {_some(order)}; left out"
+            defects.append(self.defect(records, rows[0], reason))
+        return np.flatnonzero(keep & (self.labels >= 0))
+
+    def defect(self, records: BoxedRecords, row: int, reason: str) -> Defect:
+        picture, thing = self.pictures[self.owners[row]], self.objects[row]
+        line = thing.line
+        if line is None and records.line_of is not None:
+            line = records.line_of(picture, thing)
+        which = "" if thing.identity is None else f"annotation {thing.identity}: "
+        where = "" if picture.source.stem == Path(picture.name).stem else f"{picture.name}: "
+        return Defect(picture.source, f"{where}{which}{reason}", line)
+
+
+def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect]) -> dict[int, Path | None]:
+    """Where each picture lies, by its place in the records; those that are missing, or there twice, are left out."""
+    if not options.need_pictures:
+        return dict.fromkeys(range(len(records.pictures)))
+    folders = [*([options.pictures] if options.pictures else []), *records.folders]
+    finder = PictureFinder(folders)
+    found: dict[int, Path | None] = {}
+    owners: dict[Path, int] = {}
+    missing: list[Defect] = []
+    for place, picture in enumerate(records.pictures):
+        path = picture.source if picture.embedded else _find(finder, picture)
+        boxes = f"{len(picture.objects)} box{'' if len(picture.objects) == 1 else 'es'}"
+        if path is None:
+            reason = f"there is no picture {picture.name!r}; its {boxes} left out"
+            missing.append(Defect(picture.source, reason, picture.line))
+        elif path in owners:
+            before = records.pictures[owners[path]]
+            reason = f"{path.name} was annotated before, in {_place(before)}; these {boxes} left out"
+            defects.append(Defect(picture.source, reason, picture.line))
+        else:
+            found[place], owners[path] = path, place
+    if not found:
+        looked = ", ".join(map(str, finder.folders)) or "no folder that is there"
+        named = f", such as {records.pictures[0].name!r}" if records.pictures else ""
+        raise DataError(
+            f"{records.root}: none of the {len(records.pictures)} pictures that it tells of{named} is there; looked in "
+            f"{looked}. Put the pictures there, or beside their annotation"
+        )
+    defects += missing
+    defects += _unlabelled(list(owners))
+    return found
+
+
+def _find(finder: PictureFinder, picture: BoxedPicture) -> Path | None:
+    if picture.path is not None:
+        return picture.path if picture.path.is_file() else None
+    return finder.find(picture.name) or (finder.find(picture.other_name) if picture.other_name else None)
+
+
+def _place(picture: BoxedPicture) -> str:
+    return str(picture.source) if picture.line is None else f"{picture.source}:{picture.line}"
+
+
+def _unlabelled(paths: Sequence[Path]) -> list[Defect]:
+    """A defect for each folder in which pictures lie of which nothing is said, beside others of which something is."""
+    known: dict[Path, set[str]] = {}
+    for path in paths:
+        known.setdefault(path.parent, set()).add(path.name)
+    defects = []
+    for folder, names in known.items():
+        bare = [name for name in loose_files(folder) if is_picture(name) and name not in names]
+        if bare:
+            count = f"1 picture ({bare[0]}) has" if len(bare) == 1 else f"{len(bare)} pictures ({bare[0]}, ...) have"
+            reason = f"{count} no annotation, and {len(names)} beside have one; left out, since it may hold anything"
+            defects.append(Defect(folder, reason))
+    return defects
+
+
+def _measure(
+    records: BoxedRecords, places: dict[int, Path | None], options: BoxedOptions, defects: list[Defect]
+) -> dict[int, tuple[int, int]]:
+    """(height, width) of each picture: as stated, or by its header; (0, 0) where it is not known and not needed."""
+    stated = {place: (records.pictures[place].height or 0, records.pictures[place].width or 0) for place in places}
+    unknown = [place for place, size in stated.items() if min(size) <= 0]
+    if unknown and not options.need_pictures and records.relative:
+        picture = records.pictures[unknown[0]]
+        raise DataError(
+            f"{picture.source}: boxes are given in shares of the pictures, and without these "
+            f"({picture.name!r}) their pixels are not known; read them with their pictures"
+        )
+    with ThreadPoolExecutor(_READERS) as pool:
+        for place, size in zip(unknown, pool.map(lambda place: _header(places[place]), unknown), strict=True):
+            if isinstance(size, str):
+                defects.append(Defect(places[place] or records.pictures[place].source, f"{size}; left out"))
+                del stated[place]
+            else:
+                stated[place] = size
+    return stated
+
+
+def _header(path: Path | None) -> tuple[int, int] | str:
+    """The size that a file's header tells, or why it cannot be read."""
+    if path is None or not is_picture(path.name):
+        return 0, 0
+    try:
+        return image_size(path)
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ")
+
+
+def _class_order(records: BoxedRecords, class_names: Sequence[str] | None) -> list[str]:
+    found = {thing.class_name for picture in records.pictures for thing in picture.objects}
+    if class_names is None:
+        return sorted(found) if records.class_names is None else list(records.class_names)
+    if found and not found & set(class_names):
+        map_classes(sorted(found), class_names, records.root)
+    return list(class_names)
+
+
+def _category_ids(records: BoxedRecords, order: Sequence[str]) -> list[int]:
+    """COCO's numbers of the classes; classes that the data do not know get numbers that none has."""
+    if not records.category_ids:
+        return [label + 1 for label in range(len(order))]
+    free = max(records.category_ids.values()) + 1
+    return [records.category_ids.get(name, free + label) for label, name in enumerate(order)]
+
+
+def _image_ids(records: BoxedRecords, kept: Sequence[int]) -> list[int] | None:
+    ids = [records.pictures[place].image_id for place in kept]
+    return [int(one) for one in ids if one is not None] if all(isinstance(one, int) for one in ids) else None
+
+
+def _name(path: Path | None, picture: BoxedPicture, folder: Path) -> str:
+    if path is None:
+        return picture.name.replace("\\", "/")
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path.absolute()).as_posix()
+
+
+def _splits(
+    records: BoxedRecords, kept: Sequence[int], names: Sequence[str], defects: list[Defect]
+) -> tuple[dict[str, list[int]], str]:
+    new = {old: place for place, old in enumerate(kept)}
+    given = {word: sorted({new[old] for old in olds if old in new}) for word, olds in records.given.items()}
+    splits, reason = complete_splits(given, names)
+    words = list(splits)
+    for number, word in enumerate(words):
+        for other in words[number + 1 :]:
+            both = set(splits[word]) & set(splits[other])
+            if both:
+                count = f"{len(both)} picture{'' if len(both) == 1 else 's'} ({names[min(both)]})"
+                defects.append(Defect(records.root, f"{count} in {word} and in {other}: what is learnt is judged"))
+    outside = sorted(set(range(len(names))) - {index for indices in splits.values() for index in indices})
+    if outside:
+        count = f"{len(outside)} picture{'' if len(outside) == 1 else 's'} ({names[outside[0]]})"
+        defects.append(Defect(records.root, f"{count} in no split: neither trained on nor judged"))
+    return splits, reason
+
+
+def _assemble(records: BoxedRecords, rows: _Rows, chosen: Array, kept: Sequence[int]) -> dict[str, Any]:
+    """The arrays of the boxes that stay."""
+    things = [rows.objects[row] for row in chosen.tolist()]
+    counts = np.bincount(rows.owners[chosen], minlength=len(kept))
+    xyxy = rows.xyxy[chosen].astype(np.float32)
+    side = xyxy[:, 2:] - xyxy[:, :2]
+    crowd = np.array([thing.crowd for thing in things], bool)
+    difficult = np.array([thing.difficult for thing in things], bool)
+    identities = [thing.identity for thing in things]
+    areas = side[:, 0] * side[:, 1]
+    for place, thing in enumerate(things):
+        if thing.area is not None:
+            areas[place] = thing.area
+    return {
+        "xyxy": xyxy,
+        "labels": rows.labels[chosen].astype(np.int32),
+        "offsets": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        "crowd": crowd if crowd.any() else None,
+        "difficult": difficult if difficult.any() else None,
+        "areas": areas,
+        "annotation_ids": None if any(one is None for one in identities) else np.array(identities, np.int64),
+    }
+
+
+def _unseen(root: Path, order: Sequence[str], data: dict[str, Any], splits: dict[str, list[int]]) -> list[Defect]:
+    """A defect for each class with boxes in another split than train, where there is one, and none in train."""
+    if "train" not in splits:
+        return []
+    offsets, labels = data["offsets"], data["labels"]
+    counts = {
+        split: Counter(label for index in indices for label in labels[offsets[index] : offsets[index + 1]].tolist())
+        for split, indices in splits.items()
+    }
+    return [
+        Defect(root, f"class {order[label]!r} has {counts[split][label]} boxes in {split} and none in train")
+        for split in splits
+        if split != "train"
+        for label in sorted(set(counts[split]) - set(counts["train"]))
+    ]
+
+
+def _no_box(records: BoxedRecords, defects: Sequence[Defect]) -> DataError:
+    first = "".join(f"\n  {defect}" for defect in defects[:3])
+    count = len(records.pictures)
+    return DataError(
+        f"{records.root}: no box in the data: {count} picture{'' if count == 1 else 's'} read as {records.format}, and "
+        f"none with a usable box{':' if first else ''}{first}"
+    )
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")

@@ -1,0 +1,59 @@
+"""Boxes judged: what is no box is left out, what reaches beyond its picture is cut off, and each is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TOLERANCE = 1.0
+"""Pixels by which a box may leave its picture and stay as it is: formats round, and some count pixels from 1."""
+
+
+def clean(xyxy: Array, sizes: Array) -> tuple[Array, Array, dict[int, str]]:
+    """Boxes put right, which of them stay, and by row what was wrong and what was done.
+
+    Boxes with a value that is no number, without an area, or wholly outside of their picture are left out. Inverted
+    boxes get their corners exchanged: tools that write where the mouse went down and up make them. Boxes that leave
+    their picture by more than `TOLERANCE` are cut off at its edge.
+
+    Args:
+        xyxy: (N, 4), in pixels.
+        sizes: (N, 2), height and width of the picture of each; 0 where it is not known.
+    """
+    with np.errstate(invalid="ignore"):
+        finite = np.isfinite(xyxy).all(1)
+        inverted = finite & (xyxy[:, :2] > xyxy[:, 2:]).any(1)
+        fixed = np.concatenate([np.minimum(xyxy[:, :2], xyxy[:, 2:]), np.maximum(xyxy[:, :2], xyxy[:, 2:])], 1)
+        empty = finite & (fixed[:, :2] >= fixed[:, 2:]).any(1)
+        known = (sizes > 0).all(1)
+        most = np.where(known[:, None], sizes[:, [1, 0, 1, 0]], np.inf).astype(np.float64)
+        least = np.where(known[:, None], 0.0, -np.inf)
+        outside = finite & ~empty & ((fixed[:, 2:] <= least) | (fixed[:, :2] >= most[:, :2])).any(1)
+        keep = finite & ~empty & ~outside
+        leaves = keep & ((fixed < least - TOLERANCE) | (fixed > most + TOLERANCE)).any(1)
+    fixed = np.where(leaves[:, None], np.clip(fixed, least, most), fixed)
+    reasons: dict[int, str] = {}
+    for row in np.flatnonzero(~keep | inverted | leaves).tolist():
+        reasons[row] = _reason(xyxy[row].tolist(), sizes[row].tolist(), {
+            "number": not finite[row], "empty": bool(empty[row]), "outside": bool(outside[row]),
+            "leaves": bool(leaves[row]),
+        })  # fmt: skip
+    return fixed, keep, reasons
+
+
+def _reason(xyxy: Sequence[float], size: Sequence[int], wrong: dict[str, bool]) -> str:
+    box = f"the box ({', '.join(f'{value:.6g}' for value in xyxy)})"
+    picture = f"the picture of {size[1]} x {size[0]}"
+    if wrong["number"]:
+        return f"{box} has a value that is no number; it was left out"
+    if wrong["empty"]:
+        return f"{box} has no area; it was left out"
+    if wrong["outside"]:
+        return f"{box} lies outside of {picture}; it was left out"
+    if wrong["leaves"]:
+        return f"{box} leaves {picture}; it was cut off at the edge"
+    return f"{box} is inverted; its corners were exchanged"

@@ -1,0 +1,75 @@
+"""What a file of boxes says, as it says it: plain records, before pictures are looked for and boxes are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zorki.types import Defect
+
+
+@dataclass(slots=True)
+class BoxedObject:
+    """One object as it stands in the file.
+
+    `xyxy` is in pixels, or in shares of width and height where the records are `relative`. `segments` is the outline
+    as found: a list of polygons [x, y, x, y, ...] in pixels, or COCO's RLE {"counts", "size"}. `identity` is COCO's
+    annotation id, `area` its area in pixels, by which it counts as small or large.
+    """
+
+    class_name: str
+    xyxy: tuple[float, float, float, float]
+    crowd: bool = False
+    difficult: bool = False
+    line: int | None = None
+    segments: Any = None
+    identity: int | None = None
+    area: float | None = None
+
+
+@dataclass(slots=True)
+class BoxedPicture:
+    """One picture as the file names it, and what is on it.
+
+    `path` is where it lies, where the format knows; otherwise it is looked for by `name`, then by `other_name`.
+    `source` is the file that tells about it. `embedded` pictures lie inside of `source`, in base 64.
+    """
+
+    name: str
+    source: Path
+    objects: list[BoxedObject] = field(default_factory=list)
+    height: int | None = None
+    width: int | None = None
+    path: Path | None = None
+    other_name: str | None = None
+    line: int | None = None
+    image_id: int | str | None = None
+    embedded: bool = False
+
+
+@dataclass
+class BoxedRecords:
+    """All that a data set says about its boxes.
+
+    Args:
+        folders: where pictures are looked for, best first; below them too.
+        given: places in `pictures` by the data's own words for splits.
+        class_names: in the order that the format states; None where it states none, and they are sorted by name.
+        category_ids: the numbers that the format gives classes, by name.
+        relative: boxes are in shares of the picture.
+        line_of: finds the line of an object whose `line` is None, for messages.
+    """
+
+    root: Path
+    format: str
+    reason: str
+    pictures: list[BoxedPicture]
+    folders: Sequence[Path]
+    given: dict[str, list[int]] = field(default_factory=dict)
+    class_names: Sequence[str] | None = None
+    category_ids: dict[str, int] | None = None
+    relative: bool = False
+    defects: list[Defect] = field(default_factory=list)
+    line_of: Callable[[BoxedPicture, BoxedObject], int | None] | None = None

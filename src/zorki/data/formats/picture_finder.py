@@ -1,0 +1,78 @@
+"""Where the picture lies that an annotation names: as a path, by the end of a path, or by its bare name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from zorki.data.formats.files import is_picture, walk_files
+
+
+class PictureFinder:
+    """Looks for pictures in folders and below them; the folders are walked once, when a name is not found at once.
+
+    Args:
+        folders: best first; those that are not there are passed over.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
+        self._by_name: dict[str, list[Path]] | None = None
+
+    def find(self, name: str) -> Path | None:
+        """The picture of that name or path, of any known suffix where the name has none; None where none fits.
+
+        Parts that lead nowhere are dropped from the left ("data/train/1.jpg", "C:\\\\photos\\\\1.jpg"): many tools write
+        paths of the machine they ran on. Of several pictures that fit, the one that shares most of the path is taken,
+        and none where two share as much.
+        """
+        if not name:
+            return None
+        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        if is_picture(name):
+            for folder in self.folders:
+                path = folder / name
+                if path.is_file():
+                    return path
+        return self._find_by_name(parts) if parts else None
+
+    def all(self) -> list[Path]:
+        """Every picture in the folders, each once."""
+        return list(dict.fromkeys(path for paths in self._index().values() for path in paths))
+
+    def _find_by_name(self, parts: list[str]) -> Path | None:
+        last = parts[-1]
+        key = (os.path.splitext(last)[0] if is_picture(last) else last).lower()
+        found = self._index().get(key, [])
+        if is_picture(last):
+            # Another suffix is another picture, unless nothing else bears the name.
+            found = [path for path in found if path.name.lower() == last.lower()] or found
+        if len(found) < 2:
+            return found[0] if found else None
+        shared = [_shared_end([*parts[:-1]], path.parts[:-1]) for path in found]
+        best = max(shared)
+        return found[shared.index(best)] if shared.count(best) == 1 else None
+
+    def _index(self) -> dict[str, list[Path]]:
+        """Pictures by their names without suffix, in small letters."""
+        if self._by_name is None:
+            self._by_name = {}
+            seen: set[Path] = set()
+            for folder in self.folders:
+                for name in walk_files(folder):
+                    path = folder / name
+                    if is_picture(name) and path not in seen:
+                        seen.add(path)
+                        self._by_name.setdefault(path.stem.lower(), []).append(path)
+        return self._by_name
+
+
+def _shared_end(a: Sequence[str], b: Sequence[str]) -> int:
+    """How many parts two paths share, from the right."""
+    count = 0
+    for mine, other in zip(reversed(a), reversed(b), strict=False):
+        if mine.lower() != other.lower():
+            break
+        count += 1
+    return count

@@ -1,0 +1,223 @@
+"""Pascal VOC: an XML file for each picture, splits in ImageSets/Main (Everingham et al., 2010).
+
+    Annotations/0001.xml   JPEGImages/0001.jpg   ImageSets/Main/{train,val,trainval,test}.txt
+
+Also `annotations` and `images`, files beside their pictures, folders train, valid and test of such, and all of it one
+or two folders down (VOCdevkit/VOC2012). Corners are taken as they stand, as continuous pixels. In Everingham's own files
+pixels count from 1 and the last one is inside, so that his left and upper edges lie a pixel further right and down than
+the strict reading puts them; all tools that write this format since, and converters to COCO and YOLO, take the numbers
+as they are, and so does this reader: one box is the same box in every format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element
+
+from zorki.data.formats.boxed_building import BoxedOptions, build
+from zorki.data.formats.boxed_files import BoxedFiles
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.files import is_picture, loose_files, missing_root, subfolders, walk_files
+from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
+from zorki.data.splits import split_name
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "a folder Annotations with one XML file a picture, or such files beside the pictures"
+
+ANNOTATION_FOLDERS = ("Annotations", "annotations", "Annotation", "annotation", "xmls", "xml", "labels")
+PICTURE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "JPEGImage", "image")
+_DEPTH = 2  # folders down to which a VOC folder is looked for
+
+
+def recognise(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    found = _find(root)
+    return None if isinstance(found, str) else _reason(root, found)
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    found = _find(root)
+    return found if isinstance(found, str) else None
+
+
+def read(
+    root: Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_pictures: bool = True,
+    need_segments: bool = False,
+    pictures: Path | None = None,
+) -> BoxedFiles:
+    """The pictures that have an XML file, with their boxes; classes are sorted by name.
+
+    Splits are those of ImageSets/Main, or folders named train, val and test. Pictures without an XML file may hold
+    anything and are left out; those whose file tells of no object are background. A picture is looked for by its XML
+    file's name, then by what `filename` says, which is often out of date. See `BoxedOptions` for the arguments.
+
+    Raises:
+        DataError: there is no such folder, a file is no XML, no picture is there, or no box is left.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    found = _find(root)
+    if isinstance(found, str):
+        raise DataError(f"{root}: {found}; wanted {WANTED}")
+    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
+    return build(_records(root, found), options)
+
+
+def _find(root: Path) -> list[tuple[Path, Path, str | None]] | str:
+    """(the VOC folder, its folder of XML files, the split that it is) for each; or why there is none."""
+    if not root.is_dir():
+        return "it is not a folder" if root.exists() else "it is neither a file nor a folder"
+    folders = [root]
+    for _ in range(_DEPTH + 1):
+        found = [(folder, xml, None) for folder in folders if (xml := _xml_folder(folder)) is not None]
+        if len(found) == 1:
+            return list(found)
+        if len(found) > 1:
+            return _several(root, [folder for folder, _, _ in found])
+        folders = [folder / name for folder in folders for name in subfolders(folder)]
+    return "no folder in it holds XML files that begin with <annotation>"
+
+
+def _several(root: Path, folders: Sequence[Path]) -> list[tuple[Path, Path, str | None]] | str:
+    """Folders side by side are one data set where they are its splits."""
+    words = [split_name(folder.name) for folder in folders]
+    if all(words):
+        parts = [(folder, _xml_folder(folder), word) for folder, word in zip(folders, words, strict=True)]
+        return [(folder, xml, word) for folder, xml, word in parts if xml is not None]
+    names = ", ".join(str(folder.relative_to(root)) for folder in folders)
+    return f"several folders in it hold such data: {names}; name one of them"
+
+
+def _xml_folder(folder: Path) -> Path | None:
+    """The folder of XML files that belongs to a VOC folder."""
+    for name in (*ANNOTATION_FOLDERS, ""):
+        if (folder / name).is_dir() and _holds_annotations(folder / name, below=bool(name)):
+            return folder / name
+    return None
+
+
+def _holds_annotations(folder: Path, below: bool) -> bool:
+    names = walk_files(folder) if below else iter(loose_files(folder))
+    first = next((name for name in names if name.lower().endswith(".xml")), None)
+    if first is None:
+        return False
+    try:
+        with open(folder / first, "rb") as file:
+            return re.search(rb"<annotation[\s>]", file.read(4096)) is not None
+    except OSError:
+        return False
+
+
+def _reason(root: Path, found: Sequence[tuple[Path, Path, str | None]]) -> str:
+    where = ", ".join(str(xml.relative_to(root)) if xml != root else "the folder itself" for _, xml, _ in found)
+    return f"it holds Pascal VOC's XML files: {where}"
+
+
+def _records(root: Path, found: Sequence[tuple[Path, Path, str | None]]) -> BoxedRecords:
+    records = BoxedRecords(root, "voc", _reason(root, found), [], [])
+    folders: list[Path] = []
+    for folder, xml, split in found:
+        first = len(records.pictures)
+        for name in walk_files(xml) if xml != folder else loose_files(xml):
+            if name.lower().endswith(".xml"):
+                _read_file(records, xml / name)
+        if split is not None:
+            records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
+        else:
+            _read_sets(records, folder)
+        folders += [folder / name for name in PICTURE_FOLDERS] + [xml, folder]
+    records.folders = [*folders, root]
+    return records
+
+
+def _read_file(records: BoxedRecords, path: Path) -> None:
+    tree, data = read_xml(path)
+    if tree.tag != "annotation":
+        records.defects.append(Defect(path, f"expected <annotation>, and it begins with <{tree.tag}>; left out", 1))
+        return
+    file_name = text_of(tree, "filename").replace("\\", "/")
+    # The suffix tells apart pictures of one name; the name itself follows the XML file.
+    suffix = PurePosixPath(file_name).suffix if is_picture(file_name) else ""
+    picture = BoxedPicture(path.stem + suffix, path, other_name=file_name or None)
+    size = tree.find("size")
+    if size is not None:
+        picture.height, picture.width = (
+            whole_number_of(size.findtext("height")),
+            whole_number_of(size.findtext("width")),
+        )
+    lines = element_lines(data, "object")
+    for number, element in enumerate(tree.findall("object")):
+        line = lines[number] if number < len(lines) else None
+        thing = _object(element, line)
+        if isinstance(thing, str):
+            records.defects.append(Defect(path, f"{thing}; the object was left out", line))
+        else:
+            picture.objects.append(thing)
+    records.pictures.append(picture)
+
+
+def _object(element: Element, line: int | None) -> BoxedObject | str:
+    """One object, or what it lacks."""
+    box, name = element.find("bndbox"), text_of(element, "name")
+    if not name:
+        return "it has no <name>"
+    if box is None:
+        return f"{name!r} has no <bndbox>"
+    left, top, right, bottom = (number_of(box.findtext(tag)) for tag in ("xmin", "ymin", "xmax", "ymax"))
+    difficult = text_of(element, "difficult") == "1"
+    return BoxedObject(name, (left, top, right, bottom), _is_crowd(element), difficult, line, _polygon(element))
+
+
+def _is_crowd(element: Element) -> bool:
+    """Our own writer keeps COCO's crowds in <crowd>, which other tools pass over."""
+    return text_of(element, "crowd") == "1"
+
+
+def _polygon(element: Element) -> list[list[float]] | None:
+    """Roboflow's outline: <polygon><x1/><y1/><x2/>..."""
+    polygon = element.find("polygon")
+    if polygon is None:
+        return None
+    values = [number_of(child.text) for child in polygon if re.fullmatch(r"[xy]\d+", child.tag)]
+    return [values] if len(values) >= 6 and all(value == value for value in values) else None
+
+
+def _read_sets(records: BoxedRecords, folder: Path) -> None:
+    """Splits from ImageSets/Main/train.txt and its like; trainval only where neither train nor val is there."""
+    for sets in (folder / "ImageSets" / "Main", folder / "ImageSets"):
+        files = {Path(name).stem.lower(): sets / name for name in loose_files(sets)} if sets.is_dir() else {}
+        words = {word: split for word in files if (split := split_name(word))}
+        if "trainval" in files and not {"train", "val"} & set(words.values()):
+            words["trainval"] = "train"
+        if words:
+            break
+    else:
+        return
+    places = {picture.source.stem: place for place, picture in enumerate(records.pictures)}
+    for word, split in words.items():
+        _read_set(records, files[word], records.given.setdefault(split, []), places)
+
+
+def _read_set(records: BoxedRecords, path: Path, members: list[int], places: dict[str, int]) -> None:
+    missing = []
+    for line, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+        if not (cells := text.split()):
+            continue
+        name = PurePosixPath(cells[0].replace("\\", "/")).name
+        place = places.get(name, places.get(PurePosixPath(name).stem if is_picture(name) else name))
+        if place is None:
+            missing.append((line, name))
+        else:
+            members.append(place)
+    if missing:
+        count = "1 picture has" if len(missing) == 1 else f"{len(missing)} pictures have"
+        reason = f"{count} no XML file, {missing[0][1]!r} first; left out"
+        records.defects.append(Defect(path, reason, missing[0][0]))
