@@ -72,6 +72,7 @@ class PriorGrid:
             self._made[key] = self._make(sizes, height, width, device)
         return self._made[key]
 
+    @torch.inference_mode(False)  # what evaluation keeps, training must be able to use
     def _make(
         self, sizes: Sequence[tuple[int, int]], height: int, width: int, device: torch.device
     ) -> Float[Tensor, "P 4"]:

@@ -13,11 +13,12 @@ from torch.nn import functional
 
 from zorki.contracts import Preprocess
 from zorki.data.preprocess import Letterbox
+from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_published
+from zorki.nn.named import backbone_published, backbone_weights
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
-from zorki.nn.ssd_layers import ExtraMaps, MapScale, SsdVgg, extra_maps
+from zorki.nn.ssd_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
 from zorki.ops.boxes import clip_boxes, generalized_iou, pairwise_iou
 from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import BACKGROUND, match_by_cost, match_by_iou
@@ -25,7 +26,8 @@ from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.hard_negatives import hard_negatives
 from zorki.tasks.detection.joined import Joined, join
-from zorki.tasks.detection.priors import PriorGrid, Shapes, prior_shapes
+from zorki.tasks.detection.on_any_backbone import any_backbone
+from zorki.tasks.detection.priors import PriorGrid, prior_shapes
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
@@ -121,7 +123,7 @@ class Ssd(Detector[SsdOutputs]):
             suggestions=suggestions,
         )
         if matching not in ("iou", "hungarian"):
-            raise ValueError(f"matching must be 'iou' or 'hungarian', not {matching!r}")
+            raise RecipeError(f"matching must be 'iou' or 'hungarian', not {matching!r}")
         self.taps, self.extra, self.grid, self.matching = tuple(taps), extra, grid, matching
         self.scale = MapScale(backbone.channels[self.taps[0]])
         widths = [*(backbone.channels[tap] for tap in self.taps), *extra.channels]
@@ -132,7 +134,8 @@ class Ssd(Detector[SsdOutputs]):
             nn.Conv2d(width, (num_classes + 1) * count, 3, padding=1) for width, count in pairs
         )
         for layer in (*self.regressors, *self.classifiers):
-            nn.init.xavier_uniform_(layer.weight)
+            # The paper's Xavier start answers wildly behind features that no norm has tamed.
+            nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: Tensor) -> SsdOutputs:
@@ -177,38 +180,96 @@ def _rows(x: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B P values
     return x.permute(0, 2, 3, 1).reshape(len(x), -1, values)
 
 
-def ssd(
-    num_classes: int, backbone: Backbone, *, size: int, matching: Matching = "iou", published: Mapping[str, str]
-) -> Ssd:
-    """SSD on `backbone`: its maps of strides 8 and more, continued by strided convolutions to six.
+def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: Matching = "iou") -> Ssd:
+    """SSD (Liu et al., 2016) on any backbone.
 
-    Priors are those of SSD300 for COCO, in shares of `size`; pictures are as long as `size` and not made square.
+    Its maps of strides 8 and more are used, continued by strided convolutions to six. Priors are those of SSD300 for
+    COCO, in shares of `size`; pictures are as long as `size` and not made square.
+
+    Raises:
+        RecipeError: there is no such backbone, or it has no map of stride 8 or more.
     """
-    last = {stride: tap for tap, stride in enumerate(backbone.strides) if stride >= 8}
-    strides, taps = list(last)[-6:], list(last.values())[-6:]
-    extra = extra_maps(backbone.channels[taps[-1]], 6 - len(taps))
+    network = named_backbone(backbone)
+    last = {stride: tap for tap, stride in enumerate(network.strides) if stride >= 8}
+    if not last:
+        raise RecipeError(f"SSD needs maps of stride 8 or more, but {backbone} has {network.strides}")
+    strides, taps = list(last)[:6], list(last.values())[:6]
+    extra = extra_maps(network.channels[taps[-1]], 6 - len(taps))
     while len(strides) < 6:
         strides.append(2 * strides[-1])
-    grid = PriorGrid(prior_shapes(size, _SCALES_300, _ASPECTS_300), strides)
     return Ssd(
-        backbone,
+        network,
         taps,
         extra,
-        grid,
+        PriorGrid(prior_shapes(size, _SCALES_300, _ASPECTS_300), strides),
         num_classes=num_classes,
         preprocess=Letterbox(size, stride=16),
         matching=matching,
-        published=published,
+        published=backbone_published(backbone),
     )
 
 
-@model(Detection, weights={"imagenet": "torchvision:SqueezeNet1_0_Weights.IMAGENET1K_V1"})
+@model(Detection, weights=backbone_weights("squeezenet"))
 def ssd_squeezenet(num_classes: int, *, size: int = 300, matching: Matching = "iou") -> Ssd:
     """SSD (Liu et al., 2016) on SqueezeNet 1.0."""
-    return ssd(
-        num_classes,
-        named_backbone("squeezenet"),
-        size=size,
+    return ssd(num_classes, backbone="squeezenet", size=size, matching=matching)
+
+
+@model(Detection, weights=backbone_weights("mobilenet_v3_large"))
+def ssd_mobilenet_v3_large(num_classes: int, *, size: int = 320, matching: Matching = "iou") -> Ssd:
+    """SSD (Liu et al., 2016) on MobileNetV3-Large."""
+    return ssd(num_classes, backbone="mobilenet_v3_large", size=size, matching=matching)
+
+
+@model(
+    Detection,
+    weights={"coco": "torchvision:SSD300_VGG16_Weights.COCO_V1", "imagenet": "torchvision:VGG16_Weights.IMAGENET1K_V1"},
+)
+def ssd300_vgg16(num_classes: int, *, matching: Matching = "iou") -> Ssd:
+    """SSD300 (Liu et al., 2016) on VGG-16: squares of 300 pixels, 8732 priors."""
+    maps = [ExtraMap(256, 512), ExtraMap(128, 256), *[ExtraMap(128, 256, stride=1, padding=0)] * 2]
+    shapes = prior_shapes(300, _SCALES_300, _ASPECTS_300)
+    return _on_vgg(num_classes, 300, maps, PriorGrid(shapes, (8, 16, 32, 64, 100, 300), centred=False), matching)
+
+
+@model(Detection, weights={"imagenet": "torchvision:VGG16_Weights.IMAGENET1K_V1"})
+def ssd512_vgg16(num_classes: int, *, matching: Matching = "iou") -> Ssd:
+    """SSD512 (Liu et al., 2016) on VGG-16: squares of 512 pixels, 24564 priors."""
+    maps = [ExtraMap(256, 512), *[ExtraMap(128, 256)] * 3, ExtraMap(128, 256, kernel=4, stride=1)]
+    shapes = prior_shapes(512, _SCALES_512, _ASPECTS_512)
+    strides = (8, 16, 32, 64, 128, 256, 512)
+    return _on_vgg(num_classes, 512, maps, PriorGrid(shapes, strides, centred=False), matching)
+
+
+def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGrid, matching: Matching) -> Ssd:
+    return Ssd(
+        SsdVgg(),
+        (0, 1),
+        ExtraMaps(1024, maps, norm=False),
+        grid,
+        num_classes=num_classes,
+        preprocess=Letterbox(size, stride=size),
         matching=matching,
-        published=backbone_published("squeezenet"),
+        mean=_MEAN,
+        std=_STD,
+        published=_vgg_published(len(grid.shapes)),
+        # Without norms, larger rates send it off.
+        suggestions={"rate": 1e-4, "tuned_rate": 1e-4, "weight_decay": 5e-4},
     )
+
+
+def _vgg_published(levels: int) -> dict[str, str]:
+    """Where torchvision's names of SSD's weights stand in ours; VGG's own file fills `features`."""
+    names = {"backbone.scale_weight": "scale.weight", "classifier.": "classifier."}
+    # torchvision keeps what is behind conv4_3 in its first extra part, counted anew: conv5 and the two former fully
+    # connected layers.
+    names |= {f"backbone.extra.0.{layer}.": f"backbone.features.{23 + layer}." for layer in (1, 3, 5)}
+    names |= {"backbone.extra.0.7.1.": "backbone.fc6.", "backbone.extra.0.7.3.": "backbone.fc7."}
+    names |= {f"backbone.extra.{map}.": f"extra.maps.{map - 1}." for map in range(1, levels - 1)}
+    for level in range(levels):
+        names[f"head.classification_head.module_list.{level}."] = f"classifiers.{level}."
+        names[f"head.regression_head.module_list.{level}."] = f"regressors.{level}."
+    return names
+
+
+any_backbone("ssd_", ssd)
