@@ -1,0 +1,136 @@
+"""Heads that answer in every cell of every map: convolution towers, where the cells lie, and the best cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from zorki.ops.anchors import grid_points, place_anchors
+
+Shapes = tuple[tuple[float, float], ...]  # width and height of the anchors of one level, in pixels
+
+
+class Tower(nn.Sequential):
+    """3x3 convolutions with ReLU, shared by all levels (Lin et al., 2017, section 4); GroupNorm(32) by choice."""
+
+    def __init__(self, channels: int, depth: int = 4, *, norm: bool = False) -> None:
+        layers: list[nn.Module] = []
+        for _ in range(depth):
+            layers.append(quiet_convolution(channels, channels))
+            if norm:
+                layers.append(nn.GroupNorm(32, channels))
+            layers.append(nn.ReLU(inplace=True))
+        super().__init__(*layers)
+
+
+def quiet_convolution(in_channels: int, out_channels: int, *, prior: float | None = None) -> nn.Conv2d:
+    """A 3x3 convolution that starts with small weights.
+
+    Args:
+        prior: the probability that an untrained sigmoid answers; None starts the bias at 0. Almost every anchor is
+            background, and without this the first steps only undo a huge loss (section 3.3).
+    """
+    convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    nn.init.normal_(convolution.weight, std=0.01)
+    assert convolution.bias is not None
+    nn.init.constant_(convolution.bias, 0.0 if prior is None else -math.log((1 - prior) / prior))
+    return convolution
+
+
+def rows_of(answers: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B N {values}"]:
+    """Answers of a convolution as rows of so many values: cell by cell, and in a cell anchor by anchor."""
+    return answers.permute(0, 2, 3, 1).reshape(len(answers), -1, values)
+
+
+def level_points(
+    maps: Sequence[Tensor], strides: Sequence[int], size: tuple[int, int], grid: Literal["centred", "corner"]
+) -> list[Float[Tensor, "P 2"]]:
+    """(x, y) in input pixels of the cells of each map (B, C, h, w); made once for each shape.
+
+    Args:
+        size: of the input, (height, width).
+        grid: "centred" puts cells `stride` apart with as much room on the left as on the right, which is where the
+            cells of networks without padding (SqueezeNet) and of even kernels look. "corner" starts in the corner, and
+            takes the whole part of size / cells for the stride, as torchvision does.
+    """
+    make = _points if torch.compiler.is_compiling() else _kept_points  # what is traced must not be kept
+    return [
+        make((m.shape[2], m.shape[3]), stride, size, grid, m.device) for m, stride in zip(maps, strides, strict=True)
+    ]
+
+
+def level_anchors(
+    maps: Sequence[Tensor],
+    strides: Sequence[int],
+    size: tuple[int, int],
+    grid: Literal["centred", "corner"],
+    shapes: Sequence[Shapes],
+) -> list[Float[Tensor, "N 4"]]:
+    """The anchors of each map, xyxy, all shapes about the first cell first; made once for each shape of maps."""
+    make = _anchors if torch.compiler.is_compiling() else _kept_anchors
+    return [
+        make((m.shape[2], m.shape[3]), stride, size, grid, m.device, some)
+        for m, stride, some in zip(maps, strides, shapes, strict=True)
+    ]
+
+
+def _points(
+    cells: tuple[int, int], stride: int, size: tuple[int, int], grid: str, device: torch.device
+) -> Float[Tensor, "P 2"]:
+    (height, width), (rows, columns) = size, cells
+    if grid == "corner":
+        return grid_points(rows, columns, height // rows, width // columns, offset=0, device=device)
+    first = torch.tensor([width - (columns - 1) * stride, height - (rows - 1) * stride], device=device) / 2
+    return grid_points(rows, columns, stride, stride, offset=0, device=device) + first
+
+
+def _anchors(
+    cells: tuple[int, int], stride: int, size: tuple[int, int], grid: str, device: torch.device, shapes: Shapes
+) -> Float[Tensor, "N 4"]:
+    points = _points(cells, stride, size, grid, device)
+    return place_anchors(points, torch.tensor(shapes, device=device))
+
+
+@lru_cache(maxsize=256)
+def _kept_points(*place: Any) -> Float[Tensor, "P 2"]:
+    with torch.inference_mode(False):  # what evaluation keeps, training must be able to use
+        return _points(*place)
+
+
+@lru_cache(maxsize=256)
+def _kept_anchors(*place: Any) -> Float[Tensor, "N 4"]:
+    with torch.inference_mode(False):
+        return _anchors(*place)
+
+
+def strongest_rows(strength: Float[Tensor, "B N"], most: int) -> Int[Tensor, "B R"]:
+    """The rows of greatest strength, at most so many."""
+    return strength.topk(min(most, strength.shape[1])).indices
+
+
+def take_rows(values: Float[Tensor, "B N D"], rows: Int[Tensor, "B R"]) -> Float[Tensor, "B R D"]:
+    """Rows of each picture."""
+    return values.gather(1, rows[:, :, None].expand(-1, -1, values.shape[2]))
+
+
+def best_classes(
+    scores: Float[Tensor, "B R K"], most: int
+) -> tuple[Float[Tensor, "B M"], Int[Tensor, "B M"], Int[Tensor, "B M"]]:
+    """The best scores of all rows and classes, at most so many, with their rows and their classes."""
+    classes = scores.shape[2]
+    best, place = scores.flatten(1).topk(min(most, scores.shape[1] * classes))
+    return best, torch.div(place, classes, rounding_mode="floor"), place % classes
+
+
+def tower_published(theirs: str, ours: str, depth: int = 4) -> dict[str, str]:
+    """Where torchvision's names of a tower's weights stand, in files of all its versions."""
+    names = {f"head.{theirs}.conv.": f"{ours}."}
+    # Newer ones count convolutions, older ones and ours count layers.
+    names.update({f"head.{theirs}.conv.{index}.0.": f"{ours}.{2 * index}." for index in range(depth)})
+    return names

@@ -1,0 +1,259 @@
+"""FCOS (Tian et al., 2019: Fully Convolutional One-Stage Object Detection): no anchors, points that lie in boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor
+from torch.nn import functional
+
+from zorki.data.preprocess import Letterbox, Span
+from zorki.losses.focal import focal_loss_of_labels
+from zorki.losses.giou import giou_loss
+from zorki.nn.backbone import Backbone
+from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.named import backbone as backbone_named
+from zorki.nn.pyramid import FeaturePyramid, pyramid_published
+from zorki.ops.boxes import clip_boxes
+from zorki.ops.coding import decode_sides, encode_sides
+from zorki.registry import model
+from zorki.tasks.detection.assign import match_points, stack_truths
+from zorki.tasks.detection.detector import Candidates, Detector
+from zorki.tasks.detection.heads import (
+    Tower,
+    best_classes,
+    level_points,
+    quiet_convolution,
+    rows_of,
+    strongest_rows,
+    take_rows,
+    tower_published,
+)
+from zorki.tasks.detection.on_any_backbone import any_backbone
+from zorki.tasks.detection.task import Detection
+from zorki.types import Boxes
+
+STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
+
+
+@dataclass
+class FcosOutputs:
+    """What every point answers, level by level, finest first."""
+
+    logits: list[Tensor]  # each (B, N, K)
+    sides: list[Tensor]  # each (B, N, 4): left, top, right, bottom in strides, not negative
+    centreness: list[Tensor]  # each (B, N, 1): logits
+    points: list[Tensor]  # each (N, 2): x, y in network pixels
+    size: tuple[int, int]  # of the input
+
+
+torch.export.register_dataclass(FcosOutputs)
+
+
+class Fcos(Detector[FcosOutputs]):
+    """Every point of a feature pyramid tells a class, the distances to the four sides, and how central it is.
+
+    As in the second version (Tian et al., 2020) and in torchvision: centreness beside the distances, points near the
+    centre of a box alone learn it, distances in strides behind a ReLU, GIoU loss, a score that is the root of class
+    times centreness.
+
+    Args:
+        backbone: makes features.
+        channels: of the pyramid and the towers, a multiple of 32.
+        depth: convolutions in a tower.
+        radius: in strides; how near to the centre of a box a point must lie to learn it.
+        reach: in strides; a level learns the boxes whose furthest side is between `reach` and twice as far away
+            (section 3.2 has 64 to 128 pixels for stride 16); the first level learns all smaller ones, and the last
+            all larger ones.
+        twin: cells lie from the corner on, as torchvision's do.
+        most_a_level: candidates.
+        settings: of the `Detector`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_classes: int,
+        channels: int = 256,
+        depth: int = 4,
+        radius: float = 1.5,
+        reach: float = 4.0,
+        twin: bool = False,
+        most_a_level: int = 1000,
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__(backbone, num_classes=num_classes, max_iou=0.6, max_boxes=100, **settings)
+        self.neck = FeaturePyramid(backbone, STRIDES, channels)
+        self.class_tower = Tower(channels, depth, norm=True)
+        self.class_output = quiet_convolution(channels, num_classes, prior=0.01)
+        self.box_tower = Tower(channels, depth, norm=True)
+        self.box_output = quiet_convolution(channels, 4)
+        self.centreness_output = quiet_convolution(channels, 1)
+        self.grid: Literal["centred", "corner"] = "corner" if twin else "centred"
+        self.radius, self.reach, self.most_a_level = radius, reach, most_a_level
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> FcosOutputs:
+        """Raw answers for uint8 pictures."""
+        maps = self.neck(self.backbone(self.normalise(inputs)))
+        size = (inputs.shape[2], inputs.shape[3])
+        boxes = [self.box_tower(m) for m in maps]
+        return FcosOutputs(
+            [rows_of(self.class_output(self.class_tower(m)), self.num_classes) for m in maps],
+            [rows_of(functional.relu(self.box_output(m)), 4) for m in boxes],
+            [rows_of(self.centreness_output(m), 1) for m in boxes],
+            level_points(maps, self.neck.strides, size, self.grid),
+            size,
+        )
+
+    def loss(self, outputs: FcosOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """Focal loss of the classes, GIoU loss of the boxes, cross-entropy of the centreness (sections 3.1 and 3.3).
+
+        Each is summed over the batch and divided by the number of points that learn a box, as in the paper; the
+        last two are sums over those points.
+        """
+        logits, sides = torch.cat(outputs.logits, 1).float(), torch.cat(outputs.sides, 1).float()
+        centreness = torch.cat(outputs.centreness, 1).float()[..., 0]
+        points, strides = torch.cat(outputs.points), self._strides(outputs.points)
+        truths = stack_truths(targets, logits.device)
+        least, most = self._reaches(strides)
+        owner = match_points(points, least, most, self.radius * strides, truths)
+        picture, row = (owner >= 0).nonzero(as_tuple=True)
+        count = max(1, len(row))
+        wanted = truths.xyxy[picture, owner[picture, row]]
+        answered = decode_sides(points[row], sides[picture, row] * strides[row, None])
+        central = centreness_of(encode_sides(points[row], wanted))
+        entropy = functional.binary_cross_entropy_with_logits(centreness[picture, row], central, reduction="sum")
+        labels = truths.of(owner).flatten()
+        weights = torch.full_like(labels, 1 / count, dtype=torch.float32)
+        return {
+            "classes": focal_loss_of_labels(logits.flatten(0, 1), labels, weights),
+            "boxes": giou_loss(answered, wanted).sum() / count,
+            "centreness": entropy / count,
+        }
+
+    def candidates(self, outputs: FcosOutputs) -> Candidates:
+        """The best boxes of each level, cut off at the edges of the input."""
+        levels = []
+        parts = zip(outputs.logits, outputs.sides, outputs.centreness, outputs.points, self.neck.strides, strict=True)
+        for logits, sides, centreness, points, stride in parts:
+            central = centreness.float().sigmoid()
+            # Whatever is among the best pairs of point and class belongs to one of as many best points.
+            rows = strongest_rows(logits.amax(2).float().sigmoid() * central[..., 0], self.most_a_level)
+            scores = (take_rows(logits, rows).float().sigmoid() * take_rows(central, rows)).sqrt()
+            best, place, labels = best_classes(scores, self.most_a_level)
+            rows = rows.gather(1, place)
+            xyxy = decode_sides(points[rows], take_rows(sides, rows).float() * stride)
+            levels.append((clip_boxes(xyxy, *outputs.size), best, labels))
+        xyxy, scores, labels = (torch.cat(part, 1) for part in zip(*levels, strict=True))
+        return Candidates(xyxy, scores, labels)
+
+    def _strides(self, points: Sequence[Tensor]) -> Float[Tensor, " N"]:
+        return torch.cat(
+            [torch.full_like(p[:, 0], stride) for p, stride in zip(points, self.neck.strides, strict=True)]
+        )
+
+    def _reaches(self, strides: Float[Tensor, " N"]) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+        first, last = self.neck.strides[0], self.neck.strides[-1]
+        least = torch.where(strides == first, 0, self.reach * strides)
+        return least, torch.where(strides == last, torch.inf, 2 * self.reach * strides)
+
+
+def centreness_of(sides: Float[Tensor, "N 4"]) -> Float[Tensor, " N"]:
+    """How central a point is, from its distances to the sides (eq. 3): 1 in the middle, 0 on a side."""
+    low, high = sides[:, :2], sides[:, 2:]
+    return (torch.minimum(low, high) / torch.maximum(low, high)).prod(1).sqrt()
+
+
+def fcos(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    channels: int = 128,
+    depth: int = 4,
+    reach: float = 4.0,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> Fcos:
+    """FCOS (Tian et al., 2019) for small pictures and small batches.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        channels: of the pyramid and the towers, a multiple of 32.
+        depth: convolutions in a tower.
+        reach: in strides, where the boxes of a level begin; see `Fcos`.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    mean, std = backbone_statistics(backbone)
+    return Fcos(
+        backbone_named(backbone),
+        num_classes=num_classes,
+        channels=channels,
+        depth=depth,
+        reach=reach,
+        settings={
+            "preprocess": Letterbox(size, stride=32),
+            "min_score": min_score,
+            "mean": mean,
+            "std": std,
+            "frozen_norms": frozen_norms,
+            "published": backbone_published(backbone),
+        },
+    )
+
+
+@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
+def fcos_squeezenet(
+    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, reach: float = 4.0
+) -> Fcos:
+    """FCOS (Tian et al., 2019) on SqueezeNet 1.0, for small pictures."""
+    return fcos(num_classes, backbone="squeezenet", size=size, channels=channels, depth=depth, reach=reach)
+
+
+@model(Detection, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
+def fcos_mobilenet_v3_large(
+    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, reach: float = 4.0
+) -> Fcos:
+    """FCOS (Tian et al., 2019) on MobileNetV3 large, for small pictures."""
+    return fcos(num_classes, backbone="mobilenet_v3_large", size=size, channels=channels, depth=depth, reach=reach)
+
+
+@model(Detection, weights={"coco": "torchvision:FCOS_ResNet50_FPN_Weights.COCO_V1", "imagenet": IMAGENET["resnet50"]})
+def fcos_resnet50_fpn(
+    num_classes: int, *, shorter: int = 800, longest: int = 1333, min_score: float = 0.2, frozen_norms: bool = True
+) -> Fcos:
+    """FCOS (Tian et al., 2019) on ResNet-50, the twin of torchvision's.
+
+    Args:
+        shorter: the shorter side of the pictures, in pixels.
+        longest: what the longer side must not exceed.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    return Fcos(
+        backbone_named("resnet50"),
+        num_classes=num_classes,
+        twin=True,
+        settings={
+            "preprocess": Span(shorter, longest),
+            "min_score": min_score,
+            "frozen_norms": frozen_norms,
+            "published": {
+                **pyramid_published(3),
+                **tower_published("classification_head", "class_tower"),
+                **tower_published("regression_head", "box_tower"),
+                "head.classification_head.cls_logits.": "class_output.",
+                "head.regression_head.bbox_reg.": "box_output.",
+                "head.regression_head.bbox_ctrness.": "centreness_output.",
+            },
+        },
+    )
+
+
+any_backbone("fcos_", fcos)

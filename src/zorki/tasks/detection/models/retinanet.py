@@ -1,0 +1,255 @@
+"""RetinaNet (Lin et al., 2017: Focal Loss for Dense Object Detection)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Num
+from torch import Tensor
+
+from zorki.data.preprocess import Letterbox, Span
+from zorki.losses.focal import focal_loss_of_labels
+from zorki.losses.smooth_l1 import smooth_l1_loss
+from zorki.nn.backbone import Backbone
+from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.named import backbone as backbone_named
+from zorki.nn.pyramid import FeaturePyramid, pyramid_published
+from zorki.ops.anchors import anchor_shapes
+from zorki.ops.boxes import clip_boxes
+from zorki.ops.coding import decode_offsets, encode_offsets
+from zorki.ops.matching import IGNORED
+from zorki.registry import model
+from zorki.tasks.detection.assign import match_anchors, stack_truths
+from zorki.tasks.detection.detector import Candidates, Detector
+from zorki.tasks.detection.heads import (
+    Shapes,
+    Tower,
+    best_classes,
+    level_anchors,
+    quiet_convolution,
+    rows_of,
+    strongest_rows,
+    take_rows,
+    tower_published,
+)
+from zorki.tasks.detection.on_any_backbone import any_backbone
+from zorki.tasks.detection.task import Detection
+from zorki.types import Boxes
+
+STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
+ASPECTS = (0.5, 1.0, 2.0)
+
+
+@dataclass
+class RetinaNetOutputs:
+    """What every anchor answers, level by level, finest first."""
+
+    logits: list[Tensor]  # each (B, N, K)
+    offsets: list[Tensor]  # each (B, N, 4)
+    anchors: list[Tensor]  # each (N, 4), xyxy in network pixels
+    size: tuple[int, int]  # of the input
+
+
+torch.export.register_dataclass(RetinaNetOutputs)
+
+
+class RetinaNet(Detector[RetinaNetOutputs]):
+    """Two convolution towers, shared by all levels of a feature pyramid, classify and move nine anchors a cell.
+
+    Boxes are learnt by L1 of their offsets, as in torchvision, where the paper has smooth L1; both losses are
+    averaged over a picture's positive anchors, and then over pictures.
+
+    Args:
+        backbone: makes features.
+        anchors: sizes in pixels, of every level of `STRIDES`; each comes in the aspects 1:2, 1:1 and 2:1.
+        channels: of the pyramid and the towers.
+        depth: convolutions in a tower.
+        norm: GroupNorm in the towers; the paper has none.
+        twin: cells and anchors lie in whole pixels from the corner, as torchvision's do.
+        low, high: overlaps below which an anchor is background, and from which on it learns a box (section 4).
+        most_a_level: candidates.
+        settings: of the `Detector`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_classes: int,
+        anchors: Sequence[Sequence[float]],
+        channels: int = 256,
+        depth: int = 4,
+        norm: bool = False,
+        twin: bool = False,
+        low: float = 0.4,
+        high: float = 0.5,
+        most_a_level: int = 1000,
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__(backbone, num_classes=num_classes, max_iou=0.5, max_boxes=300, **settings)
+        self.neck = FeaturePyramid(backbone, STRIDES, channels)
+        sizes = {stride: some for stride, some in zip(STRIDES, anchors, strict=True)}
+        self.shapes = [_shapes(sizes[stride], twin) for stride in self.neck.strides]
+        places = len(self.shapes[0])
+        self.class_tower = Tower(channels, depth, norm=norm)
+        self.class_output = quiet_convolution(channels, places * num_classes, prior=0.01)
+        self.box_tower = Tower(channels, depth, norm=norm)
+        self.box_output = quiet_convolution(channels, places * 4)
+        self.grid: Literal["centred", "corner"] = "corner" if twin else "centred"
+        self.low, self.high, self.most_a_level = low, high, most_a_level
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> RetinaNetOutputs:
+        """Raw answers for uint8 pictures."""
+        maps = self.neck(self.backbone(self.normalise(inputs)))
+        size = (inputs.shape[2], inputs.shape[3])
+        return RetinaNetOutputs(
+            [rows_of(self.class_output(self.class_tower(m)), self.num_classes) for m in maps],
+            [rows_of(self.box_output(self.box_tower(m)), 4) for m in maps],
+            level_anchors(maps, self.neck.strides, size, self.grid, self.shapes),
+            size,
+        )
+
+    def loss(self, outputs: RetinaNetOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """The focal loss of the classes (section 3) and the L1 loss of the offsets of positive anchors."""
+        logits, offsets = torch.cat(outputs.logits, 1).float(), torch.cat(outputs.offsets, 1).float()
+        anchors = torch.cat(outputs.anchors)
+        truths = stack_truths(targets, logits.device)
+        owner = match_anchors(anchors, truths, self.low, self.high)
+        positive = owner >= 0
+        share = 1 / (positive.sum(1, keepdim=True).clamp_min(1) * len(targets))
+        weights = torch.where(owner == IGNORED, 0, share)
+        labels = truths.of(owner)
+        picture, row = positive.nonzero(as_tuple=True)
+        wanted = encode_offsets(anchors[row], truths.xyxy[picture, owner[picture, row]])
+        away = smooth_l1_loss(offsets[picture, row], wanted, beta=0).sum(1)
+        return {
+            "classes": focal_loss_of_labels(logits.flatten(0, 1), labels.flatten(), weights.flatten()),
+            "boxes": (away * weights[picture, row]).sum(),
+        }
+
+    def candidates(self, outputs: RetinaNetOutputs) -> Candidates:
+        """The best boxes of each level, cut off at the edges of the input."""
+        levels = []
+        for logits, offsets, anchors in zip(outputs.logits, outputs.offsets, outputs.anchors, strict=True):
+            # Whatever is among the best pairs of anchor and class belongs to one of as many best anchors.
+            rows = strongest_rows(logits.amax(2), self.most_a_level)
+            best, place, labels = best_classes(take_rows(logits, rows), self.most_a_level)
+            rows = rows.gather(1, place)
+            xyxy = decode_offsets(anchors[rows], take_rows(offsets, rows).float())
+            levels.append((clip_boxes(xyxy, *outputs.size), best.float().sigmoid(), labels))
+        xyxy, scores, labels = (torch.cat(parts, 1) for parts in zip(*levels, strict=True))
+        return Candidates(xyxy, scores, labels)
+
+
+def _shapes(sizes: Sequence[float], twin: bool) -> Shapes:
+    shapes = anchor_shapes(sizes, ASPECTS)
+    if twin:
+        shapes = (shapes / 2).round() * 2  # torchvision's corners are whole pixels
+    return tuple((width, height) for width, height in shapes.tolist())
+
+
+def _three_sizes(first: float, whole: bool = False) -> list[float]:
+    """Three sizes an octave (section 4)."""
+    sizes = [first * 2 ** (step / 3) for step in range(3)]
+    return [float(int(size)) for size in sizes] if whole else sizes
+
+
+def retinanet(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    channels: int = 128,
+    depth: int = 4,
+    anchor_scale: float = 2.0,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> RetinaNet:
+    """RetinaNet (Lin et al., 2017) for small pictures and small batches, with group norm in its towers.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        channels: of the pyramid and the towers, a multiple of 32.
+        depth: convolutions in a tower.
+        anchor_scale: the smallest anchor of a level in strides; the paper's 4 suits pictures of 800 pixels.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    mean, std = backbone_statistics(backbone)
+    return RetinaNet(
+        backbone_named(backbone),
+        num_classes=num_classes,
+        anchors=[_three_sizes(anchor_scale * stride) for stride in STRIDES],
+        channels=channels,
+        depth=depth,
+        norm=True,
+        settings={
+            "preprocess": Letterbox(size, stride=32),
+            "min_score": min_score,
+            "mean": mean,
+            "std": std,
+            "frozen_norms": frozen_norms,
+            "published": backbone_published(backbone),
+        },
+    )
+
+
+@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
+def retinanet_squeezenet(
+    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, anchor_scale: float = 2.0
+) -> RetinaNet:
+    """RetinaNet (Lin et al., 2017) on SqueezeNet 1.0, for small pictures."""
+    return retinanet(
+        num_classes, backbone="squeezenet", size=size, channels=channels, depth=depth, anchor_scale=anchor_scale
+    )
+
+
+@model(Detection, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
+def retinanet_mobilenet_v3_large(
+    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, anchor_scale: float = 2.0
+) -> RetinaNet:
+    """RetinaNet (Lin et al., 2017) on MobileNetV3 large, for small pictures."""
+    return retinanet(
+        num_classes, backbone="mobilenet_v3_large", size=size, channels=channels, depth=depth, anchor_scale=anchor_scale
+    )
+
+
+@model(
+    Detection,
+    weights={"coco": "torchvision:RetinaNet_ResNet50_FPN_Weights.COCO_V1", "imagenet": IMAGENET["resnet50"]},
+)
+def retinanet_resnet50_fpn(
+    num_classes: int, *, shorter: int = 800, longest: int = 1333, min_score: float = 0.05, frozen_norms: bool = True
+) -> RetinaNet:
+    """RetinaNet (Lin et al., 2017) on ResNet-50, the twin of torchvision's.
+
+    Args:
+        shorter: the shorter side of the pictures, in pixels.
+        longest: what the longer side must not exceed.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    return RetinaNet(
+        backbone_named("resnet50"),
+        num_classes=num_classes,
+        anchors=[_three_sizes(4 * stride, whole=True) for stride in STRIDES],
+        twin=True,
+        settings={
+            "preprocess": Span(shorter, longest),
+            "min_score": min_score,
+            "frozen_norms": frozen_norms,
+            "published": {
+                **pyramid_published(3),
+                **tower_published("classification_head", "class_tower"),
+                **tower_published("regression_head", "box_tower"),
+                "head.classification_head.cls_logits.": "class_output.",
+                "head.regression_head.bbox_reg.": "box_output.",
+            },
+        },
+    )
+
+
+any_backbone("retinanet_", retinanet)
