@@ -31,8 +31,11 @@ P = TypeVar("P")  # prediction
 class Preprocess(Protocol):
     """Original images to network inputs; a small picklable value that is saved with the weights."""
 
-    def __call__(self, images: Sequence[Tensor]) -> tuple[Tensor, list[Placement]]:
-        """uint8 images (3, H, W) of any sizes to one uint8 tensor (B, 3, height, width), and where each one sits."""
+    def __call__(self, images: Sequence[Tensor]) -> tuple[Any, list[Placement]]:
+        """uint8 images (3, H, W) of any sizes to network inputs, and where each image sits in them.
+
+        Inputs are one uint8 tensor (B, 3, height, width), or a dataclass of tensors such as `Proposed`.
+        """
 
     def whole(self) -> Preprocess:
         """The same without cutting anything off, for training on random crops."""

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from zorki.contracts import Preprocess
 from zorki.errors import RecipeError, did_you_mean
 from zorki.types import Placement
 
@@ -207,24 +208,27 @@ _MEAN_COLOUR = torch.tensor([124, 116, 104], dtype=torch.uint8)  # what (0.485, 
 _KINDS = {kind.__name__: kind for kind in (Fit, Pad, Letterbox, Span)}
 
 
-def preprocess_from_json(values: dict[str, Any]) -> Fit | Pad | Letterbox | Span:
+def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
     """The inverse of `to_json`. Raises RecipeError where the kind or a field is unknown.
 
     >>> preprocess_from_json(Fit(224, 0.875).to_json())
     Fit(size=224, crop_share=0.875)
     """
+    from zorki.data.proposing import Propose  # which stands on this module
+
+    kinds: dict[Any, Any] = {**_KINDS, "Propose": Propose}
     kind, fields = values.get("kind"), {name: value for name, value in values.items() if name != "kind"}
-    if kind not in _KINDS:
+    if kind not in kinds:
         raise RecipeError(
-            f"preprocessing of kind {kind!r} is not known; expected one of {', '.join(_KINDS)}."
-            + did_you_mean(str(kind), _KINDS)
+            f"preprocessing of kind {kind!r} is not known; expected one of {', '.join(kinds)}."
+            + did_you_mean(str(kind), kinds)
         )
-    known = [f.name for f in dataclasses.fields(_KINDS[kind])]
+    known = [f.name for f in dataclasses.fields(kinds[kind])]
     unknown = [name for name in fields if name not in known]
-    needed = [f.name for f in dataclasses.fields(_KINDS[kind]) if f.default is dataclasses.MISSING]
+    needed = [f.name for f in dataclasses.fields(kinds[kind]) if f.default is dataclasses.MISSING]
     if unknown or not set(needed) <= set(fields):
         raise RecipeError(f"{kind} takes {', '.join(known)} ({' and '.join(needed)} at least), but was given {fields}")
-    return _KINDS[kind](**fields)
+    return kinds[kind](**fields)  # type: ignore[no-any-return]
 
 
 def _to_json(preprocess: Fit | Pad | Letterbox | Span) -> dict[str, Any]:
