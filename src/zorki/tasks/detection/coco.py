@@ -12,7 +12,7 @@ from zorki.tasks.detection.columns import Detections, Truths
 
 OVERLAPS = 10  # .50, .55, ..., .95
 RECALLS = 101  # 0, .01, ..., 1
-SIZES = ("all", "small", "medium", "large")  # up to 32 x 32, up to 96 x 96, above
+SIZES = ("small", "medium", "large")  # up to 32 x 32 pixels, up to 96 x 96, above
 MOST = (1, 10, 100)  # answers a picture and class
 
 # Larger than any size that counts: COCO leaves such objects out, found or not.
@@ -38,14 +38,19 @@ class CocoCurves:
             "ap50": _mean(self.precision[0, ..., 0, -1]),
             "ap75": _mean(self.precision[5, ..., 0, -1]),
         }
-        found |= {f"ap_{size}": _mean(self.precision[..., i, -1]) for i, size in enumerate(SIZES) if i}
+        found |= {f"ap_{size}": _mean(self.precision[..., i, -1]) for i, size in enumerate(SIZES, 1)}
         found |= {f"ar{most}": _mean(self.recall[..., 0, i]) for i, most in enumerate(MOST)}
-        return found | {f"ar_{size}": _mean(self.recall[..., i, -1]) for i, size in enumerate(SIZES) if i}
+        return found | {f"ar_{size}": _mean(self.recall[..., i, -1]) for i, size in enumerate(SIZES, 1)}
 
     def of_class(self, label: int) -> dict[str, float | None]:
         """`ap` and `ap50` of one class; None where it has no object."""
         precision = self.precision[:, :, label, 0, -1]
         return {"ap": _mean(precision), "ap50": _mean(precision[0])}
+
+    def at_recalls(self, label: int) -> list[float] | None:
+        """Precision of one class at recalls 0, .01, ..., 1 and an overlap of .5; None where it has no object."""
+        precision = self.precision[0, :, label, 0, -1]
+        return None if precision[0] < 0 else [float(value) for value in precision]
 
 
 def coco_curves(truths: Truths, detections: Detections, *, num_images: int, num_classes: int) -> CocoCurves:

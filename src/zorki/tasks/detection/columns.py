@@ -13,11 +13,20 @@ from numpy import ndarray
 
 from zorki.types import Boxes
 
-Rows = TypeVar("Rows", "Truths", "Detections")
+Rows = TypeVar("Rows", bound="Columns")
 
 
 @dataclass(frozen=True)
-class Truths:
+class Columns:
+    """Arrays of one length."""
+
+    def where(self: Rows, which: ndarray) -> Rows:
+        """Rows by a mask or an index."""
+        return type(self)(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Truths(Columns):
     """Annotated boxes: `image` and `label` are places in lists, `xywh` is (left, top, width, height) in pixels.
 
     `area` decides whether an object is small, medium or large: that of its mask where one is known, as in COCO, else
@@ -41,7 +50,7 @@ class Truths:
 
 
 @dataclass(frozen=True)
-class Detections:
+class Detections(Columns):
     """Answered boxes; columns as in `Truths`, and a score each."""
 
     image: Int64[ndarray, " N"]
@@ -53,16 +62,12 @@ class Detections:
         return len(self.image)
 
 
-def pick(rows: Rows, which: ndarray) -> Rows:
-    """Rows by a mask or an index."""
-    return type(rows)(**{f.name: getattr(rows, f.name)[which] for f in fields(rows)})
-
-
 def join(parts: Sequence[Rows]) -> Rows:
     """The rows of several parts, at least one, one after another."""
     if len(parts) == 1:
         return parts[0]
-    return type(parts[0])(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(parts[0])})
+    names = [f.name for f in fields(parts[0])]
+    return type(parts[0])(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def truths_of(targets: Sequence[Boxes], first: int = 0) -> Truths:
@@ -93,6 +98,12 @@ def detections_of(predictions: Sequence[Boxes], first: int = 0) -> Detections:
     if broken.any():
         xywh[broken] = 0
     return Detections(image, xywh, label, np.nan_to_num(_array(score, np.float64)))
+
+
+def rows_by_class(label: Int64[ndarray, " N"], num_classes: int) -> list[ndarray]:
+    """The rows of each class, in their order."""
+    rows = np.argsort(label, kind="stable")
+    return np.split(rows, np.searchsorted(label[rows], np.arange(1, num_classes)))
 
 
 def _columns(boxes: Sequence[Boxes], first: int) -> tuple[ndarray, ndarray, ndarray]:

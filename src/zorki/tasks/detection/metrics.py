@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from zorki.contracts import Metric
-from zorki.tasks.detection.coco import coco_curves
 from zorki.tasks.detection.columns import Detections, Truths, detections_of, join, truths_of
+from zorki.tasks.detection.figures import detection_figures
 from zorki.types import Boxes, check_lengths
 
 
@@ -36,17 +36,7 @@ class DetectionMetric(Metric[Boxes, Boxes]):
         if self.count == 0:
             return {"count": 0}
         truths, detections = join(self.truths), join(self.detections)
-        curves = coco_curves(truths, detections, num_images=self.count, num_classes=len(self.class_names))
-        figures = curves.figures()
-        counted = truths.label[truths.counted]
-        return {
-            "count": self.count,
-            **{name: value if value is not None or "_" in name else 0.0 for name, value in figures.items()},
-            "per_class": {
-                name: {"count": int((counted == k).sum()), **curves.of_class(k)}
-                for k, name in enumerate(self.class_names)
-            },
-        }
+        return detection_figures(truths, detections, self.class_names, self.count)
 
     def merge(self, other: DetectionMetric) -> None:
         self.truths += [replace(part, image=part.image + self.count) for part in other.truths]
