@@ -1,0 +1,44 @@
+import pytest
+import torch
+from torchvision.models.detection import fcos_resnet50_fpn as their_fcos
+from torchvision_twins import HEIGHT, WIDTH, answers, assert_same_answers, lively, pictures, targets, taught, theirs
+
+from zorki.tasks.detection.models.fcos import fcos_resnet50_fpn
+
+NUM_CLASSES = 4
+
+
+@pytest.fixture(scope="module")
+def twin():
+    network = their_fcos(weights=None, weights_backbone=None, num_classes=NUM_CLASSES, min_size=HEIGHT, max_size=WIDTH)
+    head = network.head
+    return lively(
+        network,
+        scores=[(head.classification_head.cls_logits, 0.05, -1.0), (head.regression_head.bbox_ctrness, 0.05, 0.0)],
+        boxes=[(head.regression_head.bbox_reg, 0.05, 1.5)],
+    )
+
+
+@pytest.fixture(scope="module")
+def ours(twin):
+    return taught(fcos_resnet50_fpn(NUM_CLASSES, shorter=HEIGHT, longest=WIDTH), twin)
+
+
+def test_answers_equal_torchvisions(twin, ours):
+    inputs = pictures()
+    with torch.no_grad():
+        wanted = twin(list(inputs / 255))
+    assert_same_answers(answers(ours, inputs), wanted)
+
+
+def test_losses_equal_torchvisions(twin, ours):
+    inputs, truths = pictures(), targets(num_classes=NUM_CLASSES)
+    twin.training = True  # the losses, with batch norms as they are
+    with torch.no_grad():
+        wanted = twin(list(inputs / 255), [theirs(truth) for truth in truths])
+        losses = ours.loss(ours(inputs), truths)
+    twin.training = False
+    pairs = {"classes": "classification", "boxes": "bbox_regression", "centreness": "bbox_ctrness"}
+    for name, name_there in pairs.items():
+        assert float(losses[name]) == pytest.approx(float(wanted[name_there]), rel=1e-4)
+        assert float(losses[name]) > 0

@@ -1,0 +1,45 @@
+import pytest
+import torch
+from torchvision.models.detection import retinanet_resnet50_fpn as their_retinanet
+from torchvision_twins import HEIGHT, WIDTH, answers, assert_same_answers, lively, pictures, targets, taught, theirs
+
+from zorki.tasks.detection.models.retinanet import retinanet_resnet50_fpn
+
+NUM_CLASSES = 4
+
+
+@pytest.fixture(scope="module")
+def twin():
+    network = their_retinanet(
+        weights=None, weights_backbone=None, num_classes=NUM_CLASSES, min_size=HEIGHT, max_size=WIDTH
+    )
+    head = network.head
+    return lively(
+        network,
+        scores=[(head.classification_head.cls_logits, 0.3, -2.0)],
+        boxes=[(head.regression_head.bbox_reg, 0.05, 0.0)],
+    )
+
+
+@pytest.fixture(scope="module")
+def ours(twin):
+    return taught(retinanet_resnet50_fpn(NUM_CLASSES, shorter=HEIGHT, longest=WIDTH), twin)
+
+
+def test_answers_equal_torchvisions(twin, ours):
+    inputs = pictures()
+    with torch.no_grad():
+        wanted = twin(list(inputs / 255))
+    assert_same_answers(answers(ours, inputs), wanted)
+
+
+def test_losses_equal_torchvisions(twin, ours):
+    inputs, truths = pictures(), targets(num_classes=NUM_CLASSES)
+    twin.training = True  # the losses, with batch norms as they are
+    with torch.no_grad():
+        wanted = twin(list(inputs / 255), [theirs(truth) for truth in truths])
+        losses = ours.loss(ours(inputs), truths)
+    twin.training = False
+    assert float(losses["classes"]) == pytest.approx(float(wanted["classification"]), rel=1e-4)
+    assert float(losses["boxes"]) == pytest.approx(float(wanted["bbox_regression"]), rel=1e-4)
+    assert float(losses["boxes"]) > 0

@@ -1,0 +1,81 @@
+"""torchvision's detectors with lively random weights, and the same weights in ours."""
+
+import torch
+
+from zorki.types import Boxes, Placement
+from zorki.weights import load_into
+from zorki.weights.stored import Weights
+
+HEIGHT, WIDTH = 128, 160
+
+
+def lively(network, scores, boxes, seed=0):
+    """Random weights whose answers pass the thresholds: the last layers are scaled up, the batch norms are measured."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        network.train()
+        for _ in range(2):
+            network.backbone(torch.randn(2, 3, HEIGHT, WIDTH))
+        for layer, scale, bias in (*scores, *boxes):
+            torch.nn.init.normal_(layer.weight, std=scale)
+            torch.nn.init.constant_(layer.bias, bias)
+    return network.eval()
+
+
+def taught(model, network):
+    """Ours with the weights of torchvision's, nothing missing and nothing left over."""
+    from pathlib import Path
+
+    state = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
+    match = load_into(model, Weights(state, {}, Path("twin.pth")), model.rename_weights)
+    assert not match.mismatched
+    assert [name for name in match.new if not name.startswith("normalise.")] == []
+    assert match.unused == []
+    return model.eval()
+
+
+def pictures(count=2, seed=3):
+    generator = torch.Generator().manual_seed(seed)
+    small = torch.rand(count, 3, HEIGHT // 8, WIDTH // 8, generator=generator)
+    large = torch.nn.functional.interpolate(small, (HEIGHT, WIDTH), mode="bilinear", antialias=False)
+    return (large * 255).to(torch.uint8)
+
+
+def targets(count=2, num_classes=4, seed=5):
+    """Boxes inside of the pictures; the last picture has none."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for index in range(count):
+        rows = 6 if index < count - 1 else 0
+        centre = torch.rand(rows, 2, generator=generator) * torch.tensor([WIDTH - 60.0, HEIGHT - 60.0]) + 30
+        half = torch.rand(rows, 2, generator=generator) * 25 + 4
+        labels = torch.randint(0, num_classes, (rows,), generator=generator)
+        found.append(Boxes(torch.cat([centre - half, centre + half], 1), labels))
+    return found
+
+
+def theirs(target):
+    return {"boxes": target.xyxy, "labels": target.labels}
+
+
+def answers(model, inputs):
+    placements = [Placement(HEIGHT, WIDTH, input_height=HEIGHT, input_width=WIDTH)] * len(inputs)
+    with torch.no_grad():
+        return model.decode(model(inputs), placements)
+
+
+def assert_same_answers(ours, wanted, least=20):
+    """The same boxes, scores and labels, to 1e-4 (and 1e-4 of their size)."""
+    for a, b in zip(ours, wanted, strict=True):
+        assert len(b["boxes"]) >= least, "the twin answers too little to compare"
+        assert len(a) == len(b["boxes"])
+        torch.testing.assert_close(a.scores, b["scores"], atol=1e-4, rtol=1e-4)
+        # Scores that differ in their last digits alone may stand in another order.
+        key_a, key_b = _order(a.xyxy, a.labels), _order(b["boxes"], b["labels"])
+        torch.testing.assert_close(a.xyxy[key_a], b["boxes"][key_b], atol=1e-4, rtol=1e-4)
+        assert torch.equal(a.labels[key_a], b["labels"][key_b])
+
+
+def _order(xyxy, labels):
+    rows = [(label, *(round(value, 1) for value in box)) for box, label in zip(xyxy.tolist(), labels.tolist())]
+    return torch.tensor(sorted(range(len(rows)), key=rows.__getitem__))
