@@ -140,6 +140,7 @@ class Task(ABC, Generic[T, P]):
     name: ClassVar[str]
     monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
     summary: ClassVar[str]  # one line for `zorki tasks`
+    thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one picture on a sheet of many
     headline: ClassVar[tuple[str, ...]] = ()  # figures to compare runs by; empty: the monitor alone
     class_names: list[str]
 
@@ -157,6 +158,11 @@ class Task(ABC, Generic[T, P]):
         max_pixels: int | None = None,
     ) -> Dataset[T]:
         """The data set at `root`; `format` forces a reader, `class_names` fixes the labels' order (a run's)."""
+
+    @classmethod
+    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+        """Why the data at `root` seem to be for this task, in words; None where they do not. Reads no annotation."""
+        return None
 
     @abstractmethod
     def augment(self, sample: Sample[T], recipe: Recipe, generator: torch.Generator) -> Sample[T]:
@@ -212,8 +218,25 @@ class Task(ABC, Generic[T, P]):
         """The annotation in plain JSON with names of classes, for predictions.json and the report."""
         return annotation.to_json()  # type: ignore[attr-defined, union-attr, no-any-return]
 
+    def thumbnail(self, image: Tensor, annotation: T | P, truth: T | None = None) -> Tensor:
+        """The uint8 picture for the small grids of reports and sheets, which write `caption` under it.
+
+        With what of the annotation can be drawn on it; beside the `truth`, right and wrong are told apart.
+        """
+        return image
+
+    def adopt(self, results: Mapping[str, Any]) -> None:
+        """Takes over what a run found out about its answers, such as the score from which they are worth showing.
+
+        `results` is what results.json holds: {split: {"figures": ..., ...}}, empty where nothing was judged.
+        """
+
     def tally(self, dataset: Dataset[T]) -> dict[str, Any]:
-        """Counts a class and split for `show` and the report: {"classes": {split: {class: count}}, ...}. Plain JSON."""
+        """Counts for `show` and the report, in plain JSON.
+
+        Under "classes" {split: {class: count}} of what "counted" names (pictures, where it is missing); under
+        "tables" {title: {row: {split: value}}}.
+        """
         return {}
 
     def sections(self, results: Mapping[str, Any]) -> list[Section]:

@@ -121,7 +121,8 @@ def _grid(run: runs.Run, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]
         good = run.task.right(prediction, sample.target)
         said = run.task.caption(prediction)
         text = said if good else f"{said}\nis {run.task.caption(sample.target)}"
-        thumbnails.append(Thumbnail(sample.image, text, good, alt=f"{dataset.path(index).name}: {text}"))
+        image = run.task.thumbnail(sample.image, prediction, sample.target)
+        thumbnails.append(Thumbnail(image, text, good, alt=f"{dataset.path(index).name}: {text}"))
     return picture_grid(thumbnails)
 
 
@@ -135,9 +136,14 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
         "defects": len(looked.defects),
     }
     parts = [definition_list(facts)]
-    tally = run.task.tally(dataset).get("classes", {})
-    if tally and len(dataset.class_names) <= MOST_CLASSES:
-        parts.append(figure(bars(tally, title="Pictures a class", x_label="pictures")))
+    tally = run.task.tally(dataset)
+    if tally.get("classes") and len(dataset.class_names) <= MOST_CLASSES:
+        counted = tally.get("counted", "pictures")
+        parts.append(figure(bars(tally["classes"], title=f"{counted.capitalize()} a class", x_label=counted)))
+    parts += [
+        table([{"": name, **values} for name, values in rows.items()], caption=title)
+        for title, rows in tally.get("tables", {}).items()
+    ]
     if looked.defects:
         lines = [str(defect) for defect in looked.defects[:MOST_DEFECTS]]
         if len(looked.defects) > MOST_DEFECTS:

@@ -132,7 +132,9 @@ def load(folder: str | Path) -> Run:
     match = load_into(model, read_weights(best))
     if match.mismatched or match.new:
         raise WeightsError(f"{best}: does not fit {about['model']}:\n{match.summary()}")
-    return Run(folder, about["model"], task, recipe, about, model.eval())
+    run = Run(folder, about["model"], task, recipe, about, model.eval())
+    task.adopt(run.results)
+    return run
 
 
 def recipe_of(about: Mapping[str, Any]) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -9,12 +10,14 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.draw.palette import colour
+from zorki.data.preprocess import resize_image
+from zorki.draw.palette import colour, mark_colour
 from zorki.draw.pictures import boxes, enlarge
+from zorki.tasks.detection.judging import judge_boxes
 from zorki.types import Boxes
 
 LEAST_WIDTH = 320  # pixels: on smaller pictures names would cover the objects
-CROWD_COLOUR = (120, 128, 138)
+MISSED_COLOUR = (240, 185, 58)
 
 
 def draw_boxes(
@@ -38,8 +41,36 @@ def draw_boxes(
     for label, score, many, hard in rows:
         name = class_names[label] + (" crowd" if many else "") + ("?" if hard else "")
         texts.append(name if score is None else f"{name} {score:.2f}")
-        colours.append(CROWD_COLOUR if many else colour(label))
+        colours.append(mark_colour(None) if many else colour(label))
     return boxes(enlarge(image, LEAST_WIDTH), annotation.xyxy * factor, texts, colours)
+
+
+def thumbnail(
+    image: UInt8[Tensor, "3 H W"], shown: Boxes, truth: Boxes | None, class_names: Sequence[str], side: int
+) -> UInt8[Tensor, "3 H2 W2"]:
+    """The picture with its longer side of `side` pixels, and boxes on it.
+
+    Without a truth in the colours of their classes. With one: right boxes teal, wrong ones vermilion and "wrong",
+    objects that were not found amber and "missed", boxes that do not count gray.
+    """
+    height, width = image.shape[1:]
+    scale = side / max(height, width)
+    small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    factors = torch.tensor([small.shape[2] / width, small.shape[1] / height] * 2)
+    moved = dataclasses.replace(shown, xyxy=shown.xyxy * factors)
+    if truth is None:
+        colours = [colour(label) for label in shown.labels.tolist()]
+        return boxes(small, moved.xyxy, [class_names[label] for label in shown.labels.tolist()], colours)
+    judged = judge_boxes(shown, truth)
+    missed = truth[judged.missed]
+    texts = ["missed " + class_names[label] for label in missed.labels.tolist()]
+    inks = [MISSED_COLOUR] * len(missed)
+    for label, right, excused in zip(
+        shown.labels.tolist(), judged.right.tolist(), judged.excused.tolist(), strict=True
+    ):
+        texts.append(class_names[label] if right or excused else "wrong " + class_names[label])
+        inks.append(mark_colour(None if excused else right))
+    return boxes(small, torch.cat([missed.xyxy * factors, moved.xyxy]), texts, inks)
 
 
 def _marks(column: Tensor | None, count: int) -> list[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ class Detection(Task[Boxes, Boxes]):
     monitor = "ap50"
     headline = ("ap", "ap50")
     summary = "What is where? A box, a class and a score for every object."
+    thumbnail_side = 224
 
     def __init__(self, class_names: Sequence[str]) -> None:
         super().__init__(class_names)
@@ -45,6 +47,15 @@ class Detection(Task[Boxes, Boxes]):
         from zorki.tasks.detection.read import read
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+
+    @classmethod
+    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+        from zorki.data import formats
+
+        try:
+            return ": ".join(formats.recognise(root, format, allowed=formats.BOXED))
+        except DataError:
+            return None
 
     def augment(self, sample: Sample[Boxes], recipe: Recipe, generator: torch.Generator) -> Sample[Boxes]:
         """Picture and boxes varied together."""
@@ -92,15 +103,76 @@ class Detection(Task[Boxes, Boxes]):
         bare = 1.0 / max(1, len(targets))
         return [max((1.0 / int(counts[label]) for label in labels), default=bare) for labels in shown]
 
+    def ensemble(self, predictions: Sequence[Boxes]) -> Boxes:
+        """Weighted boxes fusion (Solovyev et al., 2021)."""
+        from zorki.tasks.detection.fusion import fuse
+
+        return fuse(predictions)
+
+    def badness(self, prediction: Boxes, target: Boxes) -> float:
+        """1 less the F1 of the boxes that are shown, in which a box counts as far as it fits; see `Judged.quality`."""
+        from zorki.tasks.detection.judging import judge_boxes
+
+        return 1.0 - judge_boxes(self.shown(prediction), target).quality()
+
+    def caption(self, annotation: Boxes) -> str:
+        """How many of which class, the most frequent first: "3 RBC, 1 WBC"."""
+        counts = Counter(self.shown(annotation).labels.tolist())
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return ", ".join(f"{count} {self.class_names[label]}" for label, count in ranked) or "nothing"
+
+    @classmethod
+    def names_for(cls, num_classes: int) -> list[str]:
+        """COCO's names for 80, 90 or 91 classes, else the numbers."""
+        from zorki.tasks.detection.names import coco_names
+
+        return coco_names(num_classes) or super().names_for(num_classes)
+
+    def describe(self, annotation: Boxes) -> dict[str, Any]:
+        """Every box, in xyxy pixels, with its class's name, its score and its marks; and how many are shown."""
+        columns = {
+            "score" if name == "scores" else name: values
+            for name, values in annotation.to_json().items()
+            if name != "labels"
+        }
+        rows = [
+            {"label": label, "class_name": self.class_names[label], **{name: columns[name][row] for name in columns}}
+            for row, label in enumerate(annotation.labels.tolist())
+        ]
+        described: dict[str, Any] = {"boxes": rows}
+        if annotation.scores is not None:
+            described |= {"threshold": self.show_score, "shown": len(self.shown(annotation))}
+        return described
+
+    def adopt(self, results: Mapping[str, Any]) -> None:
+        """Shows from now on what scores at least the threshold of the best F1 on validation, else on another split."""
+        for split in ("val", *results):
+            best = results.get(split, {}).get("figures", {}).get("best_threshold")
+            if best is not None:
+                self.show_score = float(best)
+                return
+
     def draw(self, image: Tensor, annotation: Boxes) -> Tensor:
         """The picture with its boxes; of an answer those that score `show_score` or more."""
         from zorki.tasks.detection.drawing import draw_boxes
 
         return draw_boxes(image, self.shown(annotation), self.class_names)
 
+    def thumbnail(self, image: Tensor, annotation: Boxes, truth: Boxes | None = None) -> Tensor:
+        """The picture with its boxes, `thumbnail_side` pixels long; beside the truth also what was missed."""
+        from zorki.tasks.detection.drawing import thumbnail
+
+        return thumbnail(image, self.shown(annotation), truth, self.class_names, self.thumbnail_side)
+
     def shown(self, annotation: Boxes) -> Boxes:
         """The boxes for a person: all of the truth, and of an answer those that score `show_score` or more."""
         return annotation if annotation.scores is None else annotation[annotation.scores >= self.show_score]
+
+    def tally(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
+        """Boxes and pictures a class, sizes, aspects and boxes a picture, by split."""
+        from zorki.tasks.detection.counting import tally_boxes
+
+        return tally_boxes(dataset)
 
     def sections(self, results: Mapping[str, Any]) -> list[Section]:
         """Precision and recall, classes, sizes and errors."""
