@@ -13,7 +13,9 @@ SHEET_SEED = 0
 def show(
     data: Annotated[str, Parameter(help="Folder or file with your pictures, or scenes:COUNT@SIZE.")],
     *,
-    task: Annotated[str, Parameter(help="What the data are for; `zorki tasks` lists tasks.")] = "classification",
+    task: Annotated[
+        str | None, Parameter(help="What the data are for; empty: guessed. `zorki tasks` lists tasks.")
+    ] = None,
     format: Annotated[str | None, Parameter(help="Reader to use instead of the recognised one.")] = None,
     out: Annotated[Path, Parameter(help="The sheet of pictures with their truth, PNG or JPEG.")] = Path("sheet.png"),
     pictures: Annotated[int, Parameter(help="How many pictures on the sheet.")] = 40,
@@ -22,22 +24,21 @@ def show(
     json: Annotated[Path | None, Parameter(help="Write all of it to this file.")] = None,
 ) -> None:
     """What a data set holds: format, counts, defects, and a sheet of pictures."""
-    from zorki import registry
     from zorki.data.images import write_image
     from zorki.engine.survey import survey
-    from zorki.errors import RecipeError, did_you_mean
     from zorki.files import write_json
 
-    known = registry.tasks()
-    if task not in known:
-        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
-    dataset = known[task].read(Path(data), format=format, max_pixels=max_pixels)
+    kind = _task(task, data, format)
+    dataset = kind.read(Path(data), format=format, max_pixels=max_pixels)
     looked = survey(dataset, strict=strict)
-    asked = known[task](dataset.class_names)
+    asked = kind(dataset.class_names)
     tally = asked.tally(dataset)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")
+    print(f"task: {kind.name}" + ("" if task else " (recognised by the format; --task asks for another)"))
     print(f"splits: {dataset.split_reason}")
-    _print_counts(tally.get("classes", {}), looked.splits)
+    _print_counts(tally.get("classes", {}), looked.splits, tally.get("counted", "pictures"))
+    for title, rows in tally.get("tables", {}).items():
+        _print_table(title, rows, list(looked.splits))
     if looked.defects:
         print(f"{len(looked.defects)} defects:")
         for defect in looked.defects:
@@ -49,7 +50,7 @@ def show(
     if json is not None:
         write_json(json, {
             "data": data,
-            "task": task,
+            "task": kind.name,
             "format": dataset.format,
             "reason": dataset.reason,
             "split_reason": dataset.split_reason,
@@ -60,20 +61,49 @@ def show(
         })  # fmt: skip
 
 
-def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int]]) -> None:
+def _task(task: str | None, data: str, format: str | None) -> Any:
+    """The class of the task that was asked for, or the one whose formats know the data."""
+    from zorki import registry
+    from zorki.errors import RecipeError, did_you_mean
+
+    known = registry.tasks()
+    if task is not None:
+        if task not in known:
+            raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
+        return known[task]
+    # Any folder of folders looks like classes, so classification is asked last; and it says best what is wrong.
+    others = [kind for name, kind in known.items() if name != "classification"]
+    return next((kind for kind in others if kind.recognise(Path(data), format)), known["classification"])
+
+
+def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int]], counted: str) -> None:
+    rows = {name: {split: classes[split][name] for split in splits} for name in next(iter(classes.values()), {})}
+    total = {"whole pictures": {split: len(indices) for split, indices in splits.items()}}
+    _print_table(f"{counted} of each class" if rows else "", rows, list(splits), total)
+
+
+def _print_table(
+    title: str, rows: dict[str, dict[str, Any]], splits: list[str], total: dict[str, dict[str, Any]] | None = None
+) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table()
-    table.add_column("class")
+    table = Table(title=escape(title), title_justify="left")
+    table.add_column("")
     for split in splits:
         table.add_column(split, justify="right")
-    for name in next(iter(classes.values()), {}):
-        table.add_row(escape(name), *[str(classes[split][name]) for split in splits])
-    table.add_section()
-    table.add_row("whole pictures", *[str(len(indices)) for indices in splits.values()])
+    for part in (rows, total or {}):
+        for name, values in part.items():
+            table.add_row(escape(name), *[_number(values.get(split)) for split in splits])
+        table.add_section()
     Console(width=None if Console().is_terminal else 120).print(table)
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) -> Any:
@@ -89,8 +119,8 @@ def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) ->
             sample = dataset[indices[int(place * stride)]]
         except DataError:
             continue
-        images.append(sample.image)
+        images.append(task.thumbnail(sample.image, sample.target))
         captions.append(task.caption(sample.target))
     if not images:
         raise DataError(f"{dataset.root}: none of the pictures looked at can be read")
-    return sheet(images, captions)
+    return sheet(images, captions, cell=task.thumbnail_side)

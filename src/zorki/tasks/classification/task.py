@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Section, Task
-from zorki.errors import DataError
+from zorki.errors import DataError, RecipeError
 from zorki.tasks.classification.metrics import ClassificationMetric
 from zorki.types import Batch, Label, Sample
 
@@ -44,6 +44,17 @@ class Classification(Task[Label, Label]):
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
 
+    @classmethod
+    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+        from zorki.data import formats
+
+        if str(root).partition(":")[0] == "scenes":
+            return "scenes: built in"
+        try:
+            return ": ".join(formats.recognise(root, format))
+        except DataError:
+            return None
+
     def augment(self, sample: Sample[Label], recipe: Recipe, generator: torch.Generator) -> Sample[Label]:
         """The picture varied; its label stays."""
         return dataclasses.replace(sample, image=recipe_augment(recipe)(sample.image, generator))
@@ -65,9 +76,15 @@ class Classification(Task[Label, Label]):
         return ClassificationMetric(self.class_names)
 
     def configure(self, model: Model[Any, Label, Label], recipe: Recipe, targets: Sequence[Label]) -> None:
-        """Label smoothing, and class weights N / (K n_k): a class with few pictures counts as much as any other."""
+        """Label smoothing, and class weights N / (K n_k): a class with few pictures counts as much as any other.
+
+        Raises:
+            RecipeError: the recipe asks for mosaics, which have no one label.
+        """
         from zorki.losses.cross_entropy import CrossEntropy
 
+        if recipe.mosaic:
+            raise RecipeError(f"mosaic is {recipe.mosaic}, but four pictures in one have no one label; say --cutmix 1")
         weights = None
         if recipe.class_weights:
             counts = torch.bincount(torch.tensor([target.index for target in targets]), minlength=len(self.class_names))
