@@ -32,7 +32,9 @@ def num_classes_of(weights: Weights, entry: Entry) -> int:
     for name, value in few.state_dict().items():
         if value.shape != shapes[name] and name in theirs:
             place = next(i for i, (a, b) in enumerate(zip(value.shape, shapes[name], strict=True)) if a != b)
-            return int(theirs[name].shape[place])
+            # Heads may have several rows a class, and rows besides: two counts of classes tell how many.
+            rows_a_class = (shapes[name][place] - value.shape[place]) // (11 - 7)
+            return 7 + (theirs[name].shape[place] - value.shape[place]) // rows_a_class
     raise WeightsError(
         f"{weights.path}: holds no head of {entry.name}, so the number of classes is unknown; train one first"
     )

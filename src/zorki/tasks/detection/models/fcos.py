@@ -22,6 +22,7 @@ from zorki.ops.boxes import clip_boxes
 from zorki.ops.coding import decode_sides, encode_sides
 from zorki.registry import model
 from zorki.tasks.detection.assign import match_points, stack_truths
+from zorki.tasks.detection.coco_slots import accept_coco_slots
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.heads import (
     Tower,
@@ -91,6 +92,7 @@ class Fcos(Detector[FcosOutputs]):
         self.neck = FeaturePyramid(backbone, STRIDES, channels)
         self.class_tower = Tower(channels, depth, norm=True)
         self.class_output = quiet_convolution(channels, num_classes, prior=0.01)
+        accept_coco_slots(self.class_output, num_classes)
         self.box_tower = Tower(channels, depth, norm=True)
         self.box_output = quiet_convolution(channels, 4)
         self.centreness_output = quiet_convolution(channels, 1)

@@ -23,6 +23,7 @@ from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import IGNORED
 from zorki.registry import model
 from zorki.tasks.detection.assign import match_anchors, stack_truths
+from zorki.tasks.detection.coco_slots import accept_coco_slots
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.heads import (
     Shapes,
@@ -96,6 +97,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         places = len(self.shapes[0])
         self.class_tower = Tower(channels, depth, norm=norm)
         self.class_output = quiet_convolution(channels, places * num_classes, prior=0.01)
+        accept_coco_slots(self.class_output, num_classes)
         self.box_tower = Tower(channels, depth, norm=norm)
         self.box_output = quiet_convolution(channels, places * 4)
         self.grid: Literal["centred", "corner"] = "corner" if twin else "centred"

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from zorki.tasks.detection.coco_slots import NUMBERS, UNUSED, accept_coco_slots
+from zorki.tasks.detection.names import coco_names
+from zorki.weights import load_into
+from zorki.weights.stored import Weights
+
+
+def numbered(slots, anchors=1, values=1):
+    """A layer's weights whose every row holds 1000 * anchor + 10 * slot + value."""
+    rows = [1000 * a + 10 * s + v for a in range(anchors) for s in range(slots) for v in range(values)]
+    bias = torch.tensor(rows, dtype=torch.float32)
+    return {"weight": bias[:, None].expand(-1, 3).clone(), "bias": bias}
+
+
+USED = [number for number in range(NUMBERS) if number not in UNUSED]
+
+
+@pytest.mark.parametrize(
+    ("classes", "nothing", "wanted"),
+    [
+        (80, "none", USED),
+        (90, "none", list(range(1, 91))),
+        (80, "first", [0, *USED]),
+        (80, "last", [*USED, 91]),
+        (90, "last", list(range(1, 92))),
+    ],
+)
+@pytest.mark.parametrize("anchors", [1, 2])
+def test_rows_of_classes_that_exist_are_taken(classes, nothing, wanted, anchors):
+    layer = nn.Linear(3, anchors * len(wanted))
+    accept_coco_slots(layer, classes, nothing=nothing)
+    match = load_into(layer, Weights(numbered(92 if nothing == "last" else 91, anchors), {}, Path("coco.pth")))
+    assert not match.mismatched
+    assert layer.bias.tolist() == [1000 * a + 10 * slot for a in range(anchors) for slot in wanted]
+    assert torch.equal(layer.weight[:, 2], layer.bias)
+
+
+def test_boxes_of_each_class_go_with_their_class():
+    layer = nn.Linear(3, 81 * 4)
+    accept_coco_slots(layer, 80, nothing="first", values=4)
+    load_into(layer, Weights(numbered(91, values=4), {}, Path("coco.pth")))
+    assert layer.bias[:12].tolist() == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]
+
+
+def test_own_weights_and_other_counts_are_left_alone():
+    layer = nn.Linear(3, 80)
+    accept_coco_slots(layer, 80)
+    state = {name: value.clone() for name, value in layer.state_dict().items()}
+    layer.load_state_dict(state)
+    assert torch.equal(layer.bias, state["bias"])
+    other = nn.Linear(3, 5)
+    accept_coco_slots(other, 5)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        other.load_state_dict(numbered(91))
+
+
+def test_unused_numbers_are_those_without_a_name():
+    names = coco_names(91)
+    assert tuple(number for number, name in enumerate(names) if name.startswith("unused")) == UNUSED
+    assert [names[number] for number in USED] == coco_names(80)
