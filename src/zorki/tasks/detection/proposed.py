@@ -1,0 +1,121 @@
+"""What R-CNN, SPP-net and Fast R-CNN share: pictures with regions that others proposed, judged one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from zorki.nn.backbone import Backbone
+from zorki.nn.initialise import initialise_he
+from zorki.ops.boxes import clip_boxes
+from zorki.ops.regions import join_regions
+from zorki.tasks.detection.detector import Candidates
+from zorki.tasks.detection.regions import answer_regions
+from zorki.types import Proposed
+
+PROPOSED_SUGGESTIONS: Mapping[str, Any] = {"crop": 1.0, "shift": 0.0}
+"""Every picture whose pixels are varied must be searched anew; a mirrored one need not."""
+
+
+@dataclass
+class ProposedOutputs:
+    """Feature maps of a batch, finest first, and the regions (P, 4) of each picture, xyxy in network pixels."""
+
+    maps: list[Tensor]
+    regions: list[Tensor]
+    height: int
+    width: int
+
+
+# From features inside regions, and the pictures that these belong to, to logits (background first) and offsets.
+Judge = Callable[[Float[Tensor, "N 4"], Int[Tensor, " N"]], tuple[Tensor, Tensor]]
+# From logits, offsets and regions to a box and a score in 0..1 for every region and class.
+Answer = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def regions_of(inputs: Proposed) -> list[Float[Tensor, "_ 4"]]:
+    """The regions of each picture; the whole picture where none was proposed, so that there is always one."""
+    height, width = inputs.images.shape[-2:]
+    return [
+        rows.float() if len(rows) else torch.tensor([[0.0, 0.0, width, height]], device=inputs.images.device)
+        for rows in inputs.regions
+    ]
+
+
+def proposed_candidates(
+    outputs: ProposedOutputs, judge: Judge, *, chunk: int, answer: Answer = answer_regions
+) -> Candidates:
+    """A box a class for every region, cut off at the edges of the input.
+
+    Pictures with fewer regions than others are filled up with candidates of score 0.
+
+    Args:
+        outputs: of the network.
+        judge: the network's head.
+        chunk: regions that are judged at once, so that thousands of them need not fit into memory together.
+        answer: from what `judge` says to boxes and scores.
+    """
+    joined, pictures = join_regions(outputs.regions)
+    boxes, scores = [], []
+    for rows, owners in zip(joined.split(chunk), pictures.split(chunk), strict=True):
+        logits, offsets = judge(rows, owners)
+        xyxy, score = answer(logits.float(), offsets.float(), rows)
+        boxes.append(clip_boxes(xyxy, outputs.height, outputs.width))
+        scores.append(score)
+    counts = [len(rows) for rows in outputs.regions]
+    filled_boxes = _fill_up(torch.cat(boxes), counts)
+    filled_scores = _fill_up(torch.cat(scores), counts)
+    labels = torch.arange(filled_scores.shape[2], device=joined.device).expand_as(filled_scores)
+    return Candidates(filled_boxes.flatten(1, 2), filled_scores.flatten(1), labels.flatten(1))
+
+
+def _fill_up(rows: Tensor, counts: Sequence[int]) -> Tensor:
+    return nn.utils.rnn.pad_sequence(list(rows.split(list(counts))), batch_first=True)
+
+
+class RegionHead(nn.Module):
+    """Two fully connected layers, and on them one that tells classes and one that moves boxes (Girshick, 2015).
+
+    Args:
+        features: numbers a region.
+        num_classes: K; background gets the first of K + 1 slots.
+        hidden: width of the two layers.
+        dropout: behind each of them.
+    """
+
+    def __init__(self, features: int, num_classes: int, *, hidden: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(features, hidden), nn.Linear(hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.classes = nn.Linear(hidden, num_classes + 1)
+        self.boxes = nn.Linear(hidden, 4 * (num_classes + 1))
+        initialise_he(self)
+        # Deviations of section 4.2, for 4096 inputs; others get the same spread of what comes out.
+        for layer, deviation in ((self.classes, 0.01), (self.boxes, 0.001)):
+            nn.init.normal_(layer.weight, std=deviation * math.sqrt(4096 / hidden))
+
+    def hidden(self, features: Float[Tensor, "N *_"]) -> Float[Tensor, "N D"]:
+        """What the last two layers read."""
+        x = self.dropout(self.first(features.flatten(1)).relu())
+        return self.dropout(self.second(x).relu())
+
+    def forward(self, features: Float[Tensor, "N *_"]) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
+        """Logits of K + 1 slots and four offsets for each."""
+        x = self.hidden(features)
+        return self.classes(x), self.boxes(x)
+
+
+def head_published(first: str, second: str) -> dict[str, str]:
+    """Where the fully connected layers of a published classifier stand in a model whose `head` is a `RegionHead`."""
+    return {f"{first}.": "head.first.", f"{second}.": "head.second."}
+
+
+def map_of_stride(backbone: Backbone, stride: int) -> int:
+    """The place of the deepest map that is no coarser than `stride` pixels; the finest where all are."""
+    return max((tap for tap, own in enumerate(backbone.strides) if own <= stride), default=0)
