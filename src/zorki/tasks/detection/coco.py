@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -53,34 +55,62 @@ class CocoCurves:
         return None if precision[0] < 0 else [float(value) for value in precision]
 
 
-def coco_curves(truths: Truths, detections: Detections, *, num_images: int, num_classes: int) -> CocoCurves:
+@dataclass(frozen=True)
+class Outlines:
+    """Masks in the place of boxes: COCO's polygons or run lengths of every truth and detection.
+
+    `sizes` are (height, width) of the pictures, in pixels.
+    """
+
+    truths: Sequence[Any]
+    detections: Sequence[Any]
+    sizes: Sequence[tuple[int, int]]
+
+
+def coco_curves(
+    truths: Truths, detections: Detections, *, num_images: int, num_classes: int, outlines: Outlines | None = None
+) -> CocoCurves:
     """Evaluates boxes as COCO does (Lin et al., 2014; https://cocodataset.org/#detection-eval).
 
     Best answers first, each takes the free object of its class that it overlaps most; answers on a crowd do not count.
-    COCO knows no difficult objects: they are left out like objects of another size, found or not.
+    COCO knows no difficult objects: they are left out like objects of another size, found or not. With `outlines` masks are compared instead
+    of boxes.
     """
     import hotcoco
 
-    area = np.where(truths.difficult, _OUT_OF_COUNT, truths.area)
+    images: list[dict[str, Any]] = [{"id": image} for image in range(1, num_images + 1)]
+    if outlines is not None:
+        for image, (height, width) in zip(images, outlines.sizes, strict=True):
+            image |= {"height": height, "width": width}
     truth = hotcoco.COCO.from_arrays(
-        [{"id": image} for image in range(1, num_images + 1)],
+        images,
         [{"id": label, "name": str(label)} for label in range(1, num_classes + 1)],
         truths.image + 1,
         truths.label + 1,
         truths.xywh,
-        area=area,
+        area=np.where(truths.difficult, _OUT_OF_COUNT, truths.area),
         iscrowd=truths.crowd.astype(np.int64),
+        segmentation=None if outlines is None else list(outlines.truths),
     )
-    rows = np.column_stack([detections.image + 1, detections.xywh, detections.score, detections.label + 1])
-    evaluation = hotcoco.COCOeval(truth, truth.load_res(rows.astype(np.float64)), "bbox")
+    answers = truth.load_res(_rows(detections) if outlines is None else _masked_rows(detections, outlines))
+    evaluation = hotcoco.COCOeval(truth, answers, "bbox" if outlines is None else "segm")
     evaluation.evaluate()
     evaluation.accumulate()
-    return curves_of(evaluation.eval)
+    found = evaluation.eval
+    return CocoCurves(found["precision"], found["recall"], found["scores"])
 
 
-def curves_of(accumulated: dict[str, ndarray]) -> CocoCurves:
-    """The curves of an evaluation that was accumulated."""
-    return CocoCurves(accumulated["precision"], accumulated["recall"], accumulated["scores"])
+def _rows(detections: Detections) -> ndarray:
+    return np.column_stack([detections.image + 1, detections.xywh, detections.score, detections.label + 1])
+
+
+def _masked_rows(detections: Detections, outlines: Outlines) -> list[dict[str, Any]]:
+    """One mapping each, and no box: the area that decides on small and large is then that of the mask."""
+    columns = (detections.image + 1, detections.label + 1, detections.score)
+    return [
+        {"image_id": image, "category_id": label, "score": score, "segmentation": outline}
+        for image, label, score, outline in zip(*(c.tolist() for c in columns), outlines.detections, strict=True)
+    ]
 
 
 def _mean(values: ndarray) -> float | None:

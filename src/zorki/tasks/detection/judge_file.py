@@ -1,0 +1,154 @@
+"""Judging anybody's detections from a file: no model, and no pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from zorki.contracts import Results
+from zorki.errors import DataError
+from zorki.tasks.detection.coco import Outlines, coco_curves
+from zorki.tasks.detection.columns import Detections, Truths, join
+from zorki.tasks.detection.error_kinds import BACKGROUND_IOU
+from zorki.tasks.detection.figures import detection_figures
+from zorki.tasks.detection.known_boxes import KnownBoxes, read_known
+from zorki.tasks.detection.matches import Pairs
+from zorki.tasks.detection.results_file import FoundEntries, read_results
+from zorki.types import Defect
+
+UNKNOWN, ELSEWHERE = -1, -2  # of pictures and classes
+
+
+def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
+    """Figures of a file of detections against `data`, all of it or one split.
+
+    A picture is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
+    by `category_name`, else by `category_id`. Detections of unknown pictures or classes are reported and left out.
+    A file with outlines and without boxes is judged by masks.
+
+    Raises:
+        DataError: the file is no list of detections, an entry is broken, or none of the entries fits the data.
+    """
+    known = read_known(data, split=split, format=format)
+    found = read_results(predictions)
+    defects = list(known.defects)
+    images, labels = _images(found, known, defects), _labels(found, known, defects)
+    fits = (images >= 0) & (labels >= 0)
+    if len(fits) and not fits.any() and not (images == ELSEWHERE).any():
+        raise DataError(
+            f"{predictions}: none of the {len(fits)} detections is of a picture and a class in {data}: "
+            f"{'; '.join(defect.reason for defect in defects[len(known.defects) :])}"
+        )
+    detections = Detections(images[fits], found.xywh[fits], labels[fits], found.score[fits])
+    count, num_classes = len(known.names), len(known.class_names)
+    if found.masks is None:
+        figures = detection_figures(known.truths, detections, known.class_names, count)
+    else:
+        outlines = _outlines(found, known, fits, data)
+        curves = coco_curves(known.truths, detections, num_images=count, num_classes=num_classes, outlines=outlines)
+        pairs = overlapping_outlines(known.truths, detections, outlines)
+        figures = detection_figures(known.truths, detections, known.class_names, count, curves=curves, pairs=pairs)
+    return Results(split=known.split, count=count, figures=figures, losses={}, defects=defects)
+
+
+def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
+    """The place of each detection's picture, or UNKNOWN, or ELSEWHERE for a picture of another split."""
+    words = known.image_words()
+    seen: dict[tuple[Any, Any], int] = {}
+    places = np.empty(len(found.entries), np.int64)
+    for row, entry in enumerate(found.entries):
+        key = (entry.get("file_name"), entry["image_id"])
+        if key not in seen:
+            seen[key] = _place(*key, found.images, words, known.others)
+        places[row] = seen[key]
+    _report(found, places == UNKNOWN, "image_id", "pictures that the data do not have, or have twice", defects)
+    elsewhere = int((places == ELSEWHERE).sum())
+    if elsewhere:
+        defects.append(Defect(found.path, f"{elsewhere} detections are of pictures of other splits; left out"))
+    return places
+
+
+def _place(
+    file_name: Any, number: Any, table: Mapping[Any, str], words: Mapping[Any, int | None], others: set[Any]
+) -> int:
+    if file_name is None:
+        file_name = table.get(number)
+    spoken = [] if file_name is None else _forms(str(file_name))
+    for word in [*spoken, *([number] if not isinstance(number, str) else _forms(number))]:
+        place = words.get(word)
+        if place is not None:
+            return place
+        if word in others:
+            return ELSEWHERE
+    return UNKNOWN
+
+
+def _forms(name: str) -> list[str]:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return [path.as_posix(), path.name, path.stem]
+
+
+def _labels(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
+    by_name = {name: label for label, name in enumerate(known.class_names)}
+    by_number: dict[Any, int] = {number: label for label, number in enumerate(known.category_ids)}
+    labels = np.empty(len(found.entries), np.int64)
+    for row, entry in enumerate(found.entries):
+        number = entry.get("category_id")
+        name = entry.get("category_name", found.categories.get(number))
+        labels[row] = by_number.get(number, UNKNOWN) if name is None else by_name.get(name, UNKNOWN)
+    key = "category_name" if any("category_name" in entry for entry in found.entries[:1]) else "category_id"
+    _report(found, labels == UNKNOWN, key, f"classes that are not among {_some(known.class_names)}", defects)
+    return labels
+
+
+def _report(found: FoundEntries, which: ndarray, key: str, what: str, defects: list[Defect]) -> None:
+    rows = np.flatnonzero(which).tolist()
+    if rows:
+        counts = Counter(str(found.entries[row].get(key)) for row in rows)
+        common = ", ".join(f"{value} ({number})" for value, number in counts.most_common(5))
+        more = ", ..." if len(counts) > 5 else ""
+        reason = f"{len(rows)} detections are of {what}, by {key}: {common}{more}; left out"
+        defects.append(Defect(found.path, reason))
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def _outlines(found: FoundEntries, known: KnownBoxes, fits: ndarray, data: Path) -> Outlines:
+    if known.masks is None or known.sizes is None:
+        raise DataError(
+            f"{found.path}: holds masks and no boxes, and {data} has no outlines for all of its objects to judge them "
+            "by; name an annotation file of COCO with a segmentation for each object, or give each entry a bbox"
+        )
+    assert found.masks is not None
+    return Outlines(known.masks, [found.masks[row] for row in np.flatnonzero(fits).tolist()], known.sizes)
+
+
+def overlapping_outlines(truths: Truths, detections: Detections, outlines: Outlines) -> Pairs:
+    """As `overlapping`, for masks: pairs of one picture with an overlap of at least `BACKGROUND_IOU`."""
+    from hotcoco import mask
+
+    def encoded(outline: Any, image: int) -> Any:
+        if isinstance(outline, dict) and not isinstance(outline["counts"], list):
+            return outline
+        height, width = outlines.sizes[image]
+        run_lengths = mask.frPyObjects(outline, height, width)
+        return mask.merge(run_lengths) if isinstance(run_lengths, list) else run_lengths
+
+    parts = [Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    for image in np.unique(detections.image).tolist():
+        mine, theirs = np.flatnonzero(detections.image == image), np.flatnonzero(truths.image == image)
+        if not len(theirs):
+            continue
+        answers = [encoded(outlines.detections[row], image) for row in mine.tolist()]
+        objects = [encoded(outlines.truths[row], image) for row in theirs.tolist()]
+        iou = mask.iou(answers, objects, truths.crowd[theirs].astype(np.uint8))
+        which, whom = np.nonzero(iou >= BACKGROUND_IOU)
+        parts.append(Pairs(mine[which], theirs[whom], iou[which, whom]))
+    return join(parts)

@@ -1,0 +1,175 @@
+"""What a file of detections is judged against: an annotation file of COCO as it stands, or any data set with boxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from zorki.errors import DataError
+from zorki.tasks.detection.columns import Truths, truths_of
+from zorki.types import Defect
+
+PARTS = ("images", "annotations", "categories")
+WANTED = "COCO's annotation file, or a folder with boxes in one of the formats that `zorki train` reads"
+
+
+@dataclass
+class KnownBoxes:
+    """Pictures in an order, their objects, and the words that results may use for them.
+
+    Args:
+        split: what of the data is judged.
+        names: of the pictures that are judged, as paths.
+        image_ids: their numbers, where the data give such.
+        others: names and numbers of pictures that are known and not judged.
+        masks: COCO's outlines of the objects, and `sizes` (height, width) of the pictures, where they are known.
+    """
+
+    split: str
+    truths: Truths
+    names: list[str]
+    class_names: list[str]
+    category_ids: list[int]
+    image_ids: list[int] | None = None
+    others: set[Any] = field(default_factory=set)
+    masks: list[Any] | None = None
+    sizes: list[tuple[int, int]] | None = None
+    defects: list[Defect] = field(default_factory=list)
+
+    def image_words(self) -> dict[Any, int | None]:
+        """Every word for a picture and its place; None for what may mean several, such as a stem in two folders."""
+        words: dict[Any, int | None] = {}
+        for place, name in enumerate(self.names):
+            for word in words_of(name):
+                words[word] = place if word not in words else None
+        words |= {name: place for place, name in enumerate(self.names)}  # not drowned by the short forms of others
+        if self.image_ids is not None:
+            words |= {number: place for place, number in enumerate(self.image_ids)}
+        return words
+
+
+def words_of(name: str) -> set[Any]:
+    """What a picture may be called: its path, its file name, its stem, and the number that the stem is."""
+    path = PurePosixPath(name)
+    numbers = {int(path.stem)} if path.stem.isascii() and path.stem.isdigit() else set()
+    return {name, path.name, path.stem, *numbers}
+
+
+def read_known(data: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
+    """What is known of `data`: an annotation file of COCO, or whatever detection reads. Raises DataError."""
+    if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
+        content = _content(data)
+        if isinstance(content, dict) and all(isinstance(content.get(part), list) for part in PARTS):
+            if split not in (None, "all"):
+                raise DataError(f"{data}: one file has no split {split!r}; leave out --split, or name the folder")
+            return from_coco(data, content)
+    return from_data(data, split=split, format=format)
+
+
+def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
+    """The content of COCO's file `path`, box by box as it stands, so that figures are those of COCO's own tools.
+
+    Pictures and classes stand in the order of their numbers. Annotations of pictures or classes that are not in the
+    file's lists are reported and left out. Raises DataError where an entry lacks something.
+    """
+    try:
+        images = sorted({image["id"]: image for image in content["images"]}.items())
+        classes = sorted({int(row["id"]): str(row["name"]) for row in content["categories"]}.items())
+        image_place = {number: place for place, (number, _) in enumerate(images)}
+        label = {number: place for place, (number, _) in enumerate(classes)}
+        rows = [row for row in content["annotations"] if row["image_id"] in image_place and row["category_id"] in label]
+        truths = _truths(rows, image_place, label)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{path}: is no annotation file of COCO: an entry {reason}; expected {WANTED}") from error
+    left = len(content["annotations"]) - len(rows)
+    reason = f"{left} annotations are of pictures or classes that the file does not list; left out"
+    sizes = [(int(image.get("height") or 0), int(image.get("width") or 0)) for _, image in images]
+    outlines = [row.get("segmentation") for row in rows]
+    return KnownBoxes(
+        "all",
+        truths,
+        [str(image.get("file_name", number)).replace("\\", "/") for number, image in images],
+        [name for _, name in classes],
+        [number for number, _ in classes],
+        [number for number, _ in images],
+        masks=outlines if all(outlines) and all(min(size) > 0 for size in sizes) else None,
+        sizes=sizes,
+        defects=[Defect(path, reason)] if left else [],
+    )
+
+
+def _content(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON: {error}; expected {WANTED}") from error
+
+
+def _truths(rows: Sequence[dict[str, Any]], image_place: dict[Any, int], label: dict[int, int]) -> Truths:
+    xywh = np.array([row["bbox"] for row in rows], np.float64).reshape(len(rows), 4)
+    area = xywh[:, 2] * xywh[:, 3]
+    for place, row in enumerate(rows):
+        if row.get("area") is not None:
+            area[place] = row["area"]
+    return Truths(
+        np.array([image_place[row["image_id"]] for row in rows], np.int64),
+        xywh,
+        np.array([label[row["category_id"]] for row in rows], np.int64),
+        area,
+        np.array([bool(row.get("iscrowd", 0)) for row in rows], bool),
+        np.array([bool(row.get("difficult", 0)) for row in rows], bool),
+    )
+
+
+def from_data(root: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
+    """Any data set with boxes; no picture needs to be there. Raises DataError as its reader, or for no such split."""
+    dataset = _dataset(root, format)
+    if split not in (None, "all", *dataset.splits):
+        raise DataError(f"{root}: has no split {split!r}; expected one of {', '.join(['all', *dataset.splits])}")
+    count = len(dataset)
+    indices = list(range(count)) if split in (None, "all") else list(dataset.splits[split])
+    truths = truths_of([dataset.target(index) for index in indices])
+    if getattr(dataset, "areas", None) is not None and len(truths):
+        area = np.concatenate([dataset.areas[dataset.rows(index)] for index in indices])
+        truths = replace(truths, area=area.astype(np.float64))
+    numbers = getattr(dataset, "image_ids", None)
+    names = [_name(dataset, index) for index in range(count)]
+    others = sorted(set(range(count)) - set(indices))
+    unjudged = {word for index in others for word in words_of(names[index])}
+    if numbers is not None:
+        unjudged |= {numbers[index] for index in others}
+    return KnownBoxes(
+        split or "all",
+        truths,
+        [names[index] for index in indices],
+        list(dataset.class_names),
+        list(getattr(dataset, "category_ids", range(1, len(dataset.class_names) + 1))),
+        None if numbers is None else [numbers[index] for index in indices],
+        unjudged,
+        defects=list(dataset.defects),
+    )
+
+
+def _dataset(root: Path, format: str | None) -> Any:
+    from zorki.data import formats
+    from zorki.data.scene_boxes import parse
+
+    scenes = parse(str(root)) if format in (None, "scenes") else None
+    if scenes is not None:
+        return scenes
+    name, _ = formats.recognise(root, format, formats.BOXED)
+    reader: Any = formats.find(name)  # only readers of boxes can do without pictures
+    return reader.read(root, need_pictures=False)
+
+
+def _name(dataset: Any, index: int) -> str:
+    path, folder = dataset.path(index), getattr(dataset, "folder", dataset.root)
+    return str((path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix())
