@@ -46,6 +46,15 @@ def _vgg(configuration: Any, batch_norm: bool = False) -> Callable[[], Backbone]
     return make
 
 
+def _darknet(name: Any) -> Callable[[], Backbone]:
+    def make() -> Backbone:
+        from zorki.nn import darknet
+
+        return getattr(darknet, name)()
+
+    return make
+
+
 BACKBONES: Mapping[str, Callable[[], Backbone]] = {
     "squeezenet": _squeezenet("1_0"),
     "squeezenet1_0": _squeezenet("1_0"),
@@ -58,6 +67,8 @@ BACKBONES: Mapping[str, Callable[[], Backbone]] = {
         for layers, configuration in ((11, "A"), (13, "B"), (16, "D"), (19, "E"))
         for suffix in ("", "_bn")
     },
+    "darknet24": _darknet("Darknet24"),
+    "darknet53": _darknet("Darknet53"),
 }
 
 IMAGENET: Mapping[str, str] = {

@@ -1,0 +1,256 @@
+"""YOLO v3: three maps, three anchors a cell, everything answered in one pass (Redmon and Farhadi, 2018)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zorki.data.preprocess import Letterbox
+from zorki.errors import RecipeError
+from zorki.losses.giou import giou_loss
+from zorki.nn.backbone import Backbone
+from zorki.nn.named import backbone as backbone_named
+from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.yolo_neck import YoloNeck
+from zorki.registry import model
+from zorki.tasks.detection.assign import stack_truths
+from zorki.tasks.detection.detector import Candidates, Detector, learnable
+from zorki.tasks.detection.heads import best_classes, rows_of, strongest_rows, take_rows
+from zorki.tasks.detection.on_any_backbone import any_backbone
+from zorki.tasks.detection.shape_clusters import cluster_shapes
+from zorki.tasks.detection.task import Detection
+from zorki.tasks.detection.yolo_anchors import (
+    PAPER_ANCHORS,
+    PAPER_SIZE,
+    AnchorGrid,
+    anchor_grid,
+    decode_yolo,
+    encode_yolo,
+    match_shapes,
+    overlaps_any,
+)
+from zorki.types import Boxes
+
+STRIDES = (8, 16, 32)
+Anchors = Literal["paper", "fit"] | Sequence[tuple[float, float]]
+BoxLoss = Literal["giou", "squared"]
+
+_MOST = 1000  # candidates a picture
+
+
+@dataclass
+class Yolo3Outputs:
+    """For each anchor (t_x, t_y, t_w, t_h), the logit of there being an object, and those of its class."""
+
+    answers: Float[Tensor, "B P D"]
+    grid: AnchorGrid
+    area: float  # of the input, in pixels
+
+
+class Yolo3(Detector[Yolo3Outputs]):
+    """YOLO v3 on any backbone.
+
+    Section 2: each box has one anchor that learns its place, its class (independent logistic classifiers) and that
+    there is an object. All other anchors learn that there is none, except those whose answer overlaps a box by more
+    than `ignore` already. The terms are summed and divided by the number of learning anchors in the batch.
+
+    Differs from the paper in choices that it leaves open: the best anchor is the nearest in shape, as the authors' code
+    has it; the bias of objectness starts at the log-odds of 1 %; GIoU may stand for the squared errors.
+
+    Args:
+        neck: makes the maps, see `YoloNeck`.
+        size: of the pictures' longer side, in pixels; the paper's anchors are scaled to it.
+        anchors: nine (width, height) in network pixels, smallest first; "paper" for section 2.3's; or "fit" to take
+            them from the training boxes (`fit_anchors`).
+        box_loss: "giou", or the paper's "squared" errors of (sigmoid(t_x), sigmoid(t_y), t_w, t_h), which count up to
+            twice for small boxes as in the authors' code.
+        also: further anchors of a shape that overlaps the box's by more than this learn it too; 1 is the paper's.
+        ignore: overlap from which wrong anchors are let be (section 2.1).
+        settings: of the `Detector`.
+    """
+
+    anchors: Tensor
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        neck: YoloNeck,
+        *,
+        num_classes: int,
+        size: int,
+        anchors: Anchors = "paper",
+        box_loss: BoxLoss = "giou",
+        also: float = 1.0,
+        ignore: float = 0.5,
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__(backbone, num_classes=num_classes, min_score=0.01, max_iou=0.45, max_boxes=300, **settings)
+        if box_loss not in ("giou", "squared"):
+            raise RecipeError(f"box_loss must be 'giou' or 'squared', but is {box_loss!r}")
+        self.neck, self.size, self.box_loss, self.also, self.ignore = neck, size, box_loss, also, ignore
+        self.fits_anchors = anchors == "fit"
+        self.register_buffer("anchors", _nine(anchors, size).view(len(neck.strides), -1, 2))
+        each = self.anchors.shape[1]
+        self.outputs = nn.ModuleList(nn.Conv2d(width, each * (5 + num_classes), 1) for width in neck.channels)
+        for layer in self.outputs:
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+            # Almost no anchor has an object: without this the first steps only undo a huge loss.
+            nn.init.constant_(layer.bias.view(each, -1)[:, 4].detach(), math.log(0.01 / 0.99))
+
+    def fit_anchors(self, targets: Sequence[Boxes], sizes: Sequence[tuple[int, int]] | None = None) -> None:
+        """Where `anchors` is "fit": nine clusters of the training boxes' shapes (`cluster_shapes`) become the anchors.
+
+        Args:
+            targets: in original pixels.
+            sizes: (height, width) of each picture. Without them all are taken to be of one size, which reaches as far
+                as the farthest corner of any box.
+        """
+        boxes = [learnable(target).xyxy.float() for target in targets]
+        if not self.fits_anchors or not sum(map(len, boxes)):
+            return
+        farthest = max(float(xyxy.max()) for xyxy in boxes if len(xyxy))
+        longest = [farthest] * len(boxes) if sizes is None else [float(max(size)) for size in sizes]
+        shapes = [(xyxy[:, 2:] - xyxy[:, :2]) * self.size / side for xyxy, side in zip(boxes, longest, strict=True)]
+        self.anchors.copy_(cluster_shapes(torch.cat(shapes), 9).view_as(self.anchors))
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> Yolo3Outputs:
+        """Raw answers for uint8 pictures."""
+        height, width = (int(side) for side in inputs.shape[-2:])
+        maps = self.neck(self.backbone(self.normalise(inputs)), height, width)
+        values = 5 + self.num_classes
+        answers = [rows_of(layer(x), values) for layer, x in zip(self.outputs, maps, strict=True)]
+        cells = [(int(x.shape[-2]), int(x.shape[-1])) for x in maps]
+        return Yolo3Outputs(torch.cat(answers, 1), anchor_grid(cells, self.neck.strides, self.anchors), height * width)
+
+    def loss(self, outputs: Yolo3Outputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """Terms of boxes, objectness and classes."""
+        answers, grid = outputs.answers.float(), outputs.grid
+        truths = stack_truths(targets, answers.device)
+        owner = match_shapes(truths, grid.cells, self.neck.strides, self.anchors, self.also)
+        found = decode_yolo(answers[..., :4], grid)
+        positive = owner >= 0
+        judged = positive | ~overlaps_any(found.detach(), truths, self.ignore)
+        objectness = functional.binary_cross_entropy_with_logits(
+            answers[..., 4], positive.float(), judged.float(), reduction="sum"
+        )
+        picture, row = positive.nonzero(as_tuple=True)
+        box = owner[picture, row]
+        wanted = truths.xyxy[picture, box]
+        classes = functional.binary_cross_entropy_with_logits(
+            answers[picture, row, 5:],
+            functional.one_hot(truths.labels[picture, box], self.num_classes).float(),
+            reduction="sum",
+        )
+        if self.box_loss == "giou":
+            boxes = 2 * giou_loss(found[picture, row], wanted).sum()
+        else:
+            aims = encode_yolo(wanted, grid.corners[row], grid.sides[row], grid.shapes[row])
+            got = answers[picture, row, :4]
+            errors = (torch.cat([got[:, :2].sigmoid(), got[:, 2:]], 1) - aims).square().sum(1)
+            share = (wanted[:, 2:] - wanted[:, :2]).prod(1) / outputs.area
+            boxes = (errors * (2 - share)).sum()
+        count = max(1, len(row))
+        return {"boxes": boxes / count, "objectness": objectness / count, "classes": classes / count}
+
+    def candidates(self, outputs: Yolo3Outputs) -> Candidates:
+        """The best pairs of box and class among the boxes that are most likely objects; scores are the product."""
+        rows = strongest_rows(outputs.answers[..., 4].float(), _MOST)
+        answers = take_rows(outputs.answers, rows).float()
+        scores, place, labels = best_classes(answers[..., 4:5].sigmoid() * answers[..., 5:].sigmoid(), _MOST)
+        grid = outputs.grid
+        picked = AnchorGrid(grid.corners[rows], grid.sides[rows], grid.shapes[rows], grid.cells)
+        return Candidates(take_rows(decode_yolo(answers[..., :4], picked), place), scores, labels)
+
+
+def _nine(anchors: Anchors, size: int) -> Float[Tensor, "9 2"]:
+    if isinstance(anchors, str):
+        if anchors not in ("paper", "fit"):
+            raise RecipeError(f"anchors must be 'paper', 'fit' or nine pairs (width, height), but are {anchors!r}")
+        return torch.tensor(PAPER_ANCHORS, dtype=torch.float32) * size / PAPER_SIZE
+    if len(anchors) != 9 or any(len(pair) != 2 or min(pair) <= 0 for pair in anchors):
+        raise RecipeError(f"anchors must be nine pairs (width, height) of positive pixels, but are {anchors}")
+    return torch.tensor([tuple(pair) for pair in anchors], dtype=torch.float32)
+
+
+def yolo3(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    anchors: Anchors = "paper",
+    box_loss: BoxLoss = "giou",
+    also: float = 1.0,
+    ignore: float = 0.5,
+    widths: tuple[int, int, int] = (64, 128, 256),
+    depth: int = 3,
+) -> Yolo3:
+    """YOLO v3 (Redmon and Farhadi, 2018) on any backbone.
+
+    Args:
+        size: of the pictures' longer side, in pixels.
+        widths: of the neck, finest scale first; the paper's are (128, 256, 512).
+        depth: of the neck's columns; the paper's is 5.
+        anchors, box_loss, also, ignore: see `Yolo3`.
+    """
+    network = backbone_named(backbone)
+    mean, std = backbone_statistics(backbone)
+    return Yolo3(
+        network,
+        YoloNeck(network, STRIDES, widths, depth=depth),
+        num_classes=num_classes,
+        size=size,
+        anchors=anchors,
+        box_loss=box_loss,
+        also=also,
+        ignore=ignore,
+        settings={
+            "preprocess": Letterbox(size, stride=32),
+            "mean": mean,
+            "std": std,
+            "published": backbone_published(backbone),
+        },
+    )
+
+
+@model(Detection, weights=backbone_weights("squeezenet"))
+def yolo3_squeezenet(
+    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: BoxLoss = "giou", also: float = 1.0
+) -> Yolo3:
+    """YOLO v3 (Redmon and Farhadi, 2018) on SqueezeNet 1.0, with a thin neck."""
+    return yolo3(num_classes, backbone="squeezenet", size=size, anchors=anchors, box_loss=box_loss, also=also)
+
+
+@model(Detection, weights=backbone_weights("mobilenet_v3_large"))
+def yolo3_mobilenet_v3_large(
+    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: BoxLoss = "giou", also: float = 1.0
+) -> Yolo3:
+    """YOLO v3 (Redmon and Farhadi, 2018) on MobileNetV3-Large, with a thin neck."""
+    return yolo3(num_classes, backbone="mobilenet_v3_large", size=size, anchors=anchors, box_loss=box_loss, also=also)
+
+
+@model(Detection)
+def yolo3_darknet53(
+    num_classes: int, *, size: int = 416, anchors: Anchors = "paper", box_loss: BoxLoss = "giou", also: float = 1.0
+) -> Yolo3:
+    """YOLO v3 (Redmon and Farhadi, 2018) as published, on Darknet-53."""
+    return yolo3(
+        num_classes,
+        backbone="darknet53",
+        size=size,
+        anchors=anchors,
+        box_loss=box_loss,
+        also=also,
+        widths=(128, 256, 512),
+        depth=5,
+    )
+
+
+any_backbone("yolo3_", yolo3)

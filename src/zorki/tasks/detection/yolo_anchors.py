@@ -1,0 +1,108 @@
+"""YOLO v3's anchors: where they stand, which of them learns which box, and the paper's nine shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from zorki.ops.anchors import grid_points
+from zorki.ops.boxes import box_area, cxcywh_to_xyxy, intersection, xyxy_to_cxcywh
+from zorki.ops.coding import LARGEST_LOG
+from zorki.tasks.detection.assign import Truths
+from zorki.tasks.detection.shape_clusters import shape_iou
+
+PAPER_SIZE = 416
+PAPER_ANCHORS = (
+    (10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326),
+)  # fmt: skip
+"""(width, height) in pixels of an input of 416 (Redmon and Farhadi, 2018, section 2.3)."""
+
+
+@dataclass
+class AnchorGrid:
+    """For each of P anchors the corner of its cell and the cell's side in pixels, and its own width and height.
+
+    The finest map is first; cells are row by row, and the anchors of a cell together.
+    """
+
+    corners: Float[Tensor, "P 2"]
+    sides: Float[Tensor, "P 1"]
+    shapes: Float[Tensor, "P 2"]
+    cells: list[tuple[int, int]]  # rows and columns of each map
+
+
+def anchor_grid(cells: Sequence[tuple[int, int]], strides: Sequence[int], shapes: Float[Tensor, "L A 2"]) -> AnchorGrid:
+    """The grid of maps of `cells` (rows, columns), each with its A anchors."""
+    corners, sides, sizes = [], [], []
+    for (rows, columns), stride, row in zip(cells, strides, shapes, strict=True):
+        points = grid_points(rows, columns, stride, stride, offset=0, device=shapes.device)
+        corners.append(points.repeat_interleave(len(row), 0))
+        sides.append(torch.full((len(points) * len(row), 1), float(stride), device=shapes.device))
+        sizes.append(row.repeat(len(points), 1))
+    return AnchorGrid(torch.cat(corners), torch.cat(sides), torch.cat(sizes), list(cells))
+
+
+def decode_yolo(offsets: Float[Tensor, "*B P 4"], grid: AnchorGrid) -> Float[Tensor, "*B P 4"]:
+    """Boxes as xyxy in network pixels of (t_x, t_y, t_w, t_h): figure 2's b_x = sigmoid(t_x) + c_x, b_w = p_w exp(t_w)."""
+    centre = grid.corners + offsets[..., :2].sigmoid() * grid.sides
+    size = grid.shapes * offsets[..., 2:].clamp(max=LARGEST_LOG).exp()
+    return cxcywh_to_xyxy(torch.cat([centre, size], -1))
+
+
+def encode_yolo(
+    xyxy: Float[Tensor, "N 4"], corners: Float[Tensor, "N 2"], sides: Float[Tensor, "N 1"], shapes: Float[Tensor, "N 2"]
+) -> Float[Tensor, "N 4"]:
+    """What (sigmoid(t_x), sigmoid(t_y), t_w, t_h) should be: places in the cell, 0..1, and logarithms of sizes."""
+    box = xyxy_to_cxcywh(xyxy)
+    place = ((box[:, :2] - corners) / sides).clamp(0, 1)
+    return torch.cat([place, (box[:, 2:] / shapes).log()], -1)
+
+
+@torch.no_grad()
+def match_shapes(
+    truths: Truths,
+    cells: Sequence[tuple[int, int]],
+    strides: Sequence[int],
+    shapes: Float[Tensor, "L A 2"],
+    also: float,
+) -> Int[Tensor, "B P"]:
+    """For each picture and anchor the row in `truths` that it learns, or -1.
+
+    A box is learnt in the cell of its centre by the one anchor, of all maps, whose shape overlaps its own most (section
+    2.1), and by every other whose shape overlaps it by more than `also`; 1 is the paper's. Of boxes that share an
+    anchor, one for which it is the best goes first, and then the later in the list.
+    """
+    picture, row = truths.present.nonzero(as_tuple=True)
+    box = xyxy_to_cxcywh(truths.xyxy[picture, row])
+    anchors = shapes.shape[1]
+    device = shapes.device
+    sizes = torch.tensor(cells, device=device)
+    counts = sizes.prod(1) * anchors
+    starts = counts.cumsum(0) - counts
+    overlap = shape_iou(box[:, 2:], shapes.flatten(0, 1))
+    best = torch.zeros_like(overlap, dtype=torch.bool).scatter_(1, overlap.argmax(1, keepdim=True), True)
+    which, anchor = (best | (overlap > also)).nonzero(as_tuple=True)
+    level = torch.div(anchor, anchors, rounding_mode="floor")
+    place = (box[which, :2] / torch.tensor(strides, device=device)[level, None]).long()
+    column = place[:, 0].clamp_min(0).minimum(sizes[level, 1] - 1)
+    line = place[:, 1].clamp_min(0).minimum(sizes[level, 0] - 1)
+    slot = starts[level] + (line * sizes[level, 1] + column) * anchors + anchor % anchors
+    total, most = int(counts.sum()), truths.xyxy.shape[1]
+    # The greatest wins, in whatever order a parallel machine comes to it.
+    rank = row[which] + most * best[which, anchor]
+    owners = torch.full((len(truths.xyxy) * total,), -1, device=device)
+    owners.scatter_reduce_(0, picture[which] * total + slot, rank, "amax")
+    return torch.where(owners >= 0, owners % most, owners).view(-1, total)
+
+
+@torch.no_grad()
+def overlaps_any(xyxy: Float[Tensor, "B P 4"], truths: Truths, least: float) -> Bool[Tensor, "B P"]:
+    """Whether a box overlaps any of its picture's true boxes by more than `least`."""
+    boxes = truths.xyxy[:, None]
+    shared = intersection(xyxy[:, :, None], boxes)
+    union = box_area(xyxy)[:, :, None] + box_area(boxes) - shared
+    return ((shared > least * union) & truths.present[:, None]).any(-1)
