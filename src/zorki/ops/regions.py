@@ -54,6 +54,7 @@ def pool_regions(
     kind: Literal["align", "pool"] = "align",
     sampling_ratio: int = 2,
     home_size: float = 224,
+    starts: Sequence[tuple[float, float]] | None = None,
 ) -> Float[Tensor, "N C h w"]:
     """The features inside each region as a small map of `size` (height, width), from the map of the fitting level.
 
@@ -68,11 +69,14 @@ def pool_regions(
             "pool" takes the maximum of each bin of rounded cells (Girshick, 2015, section 2.1).
         sampling_ratio: points along each side of a bin; 0 takes one a cell.
         home_size: side of the boxes that are read from the map of stride 16, see `pyramid_levels`.
+        starts: (x, y) of the first cell of each map in pixels of the input; None: the corner, as in torchvision.
     """
+    starts = starts or [(0.0, 0.0)] * len(maps)
     levels = pyramid_levels(xyxy, strides, home_size=home_size) if len(maps) > 1 else torch.zeros_like(pictures)
     if kind == "align" and sampling_ratio > 0 and maps[0].device.type == "cpu":
-        return _align_by_taps(maps, strides, xyxy, pictures, levels, size, sampling_ratio)
-    rows = torch.cat([pictures.to(maps[0].dtype)[:, None], xyxy.to(maps[0].dtype)], 1)
+        return _align_by_taps(maps, strides, starts, xyxy, pictures, levels, size, sampling_ratio)
+    # Under bf16 a coordinate would be a multiple of 4 pixels: regions and maps are read in float32.
+    rows = torch.cat([pictures[:, None], xyxy - xyxy.new_tensor(starts).repeat(1, 2)[levels]], 1).float()
     if len(maps) == 1:
         return _pool_one(maps[0], rows, strides[0], size, kind, sampling_ratio)
     pooled: Tensor | None = None
@@ -91,6 +95,7 @@ def _pool_one(
 ) -> Tensor:
     from torchvision.ops import roi_align, roi_pool  # takes seconds to import
 
+    features = features.float()
     if kind == "pool":
         return roi_pool(features, rows, size, 1 / stride)
     return roi_align(features, rows, size, 1 / stride, sampling_ratio)
@@ -99,6 +104,7 @@ def _pool_one(
 def _align_by_taps(
     maps: Sequence[Tensor],
     strides: Sequence[int],
+    starts: Sequence[tuple[float, float]],
     xyxy: Tensor,
     pictures: Tensor,
     levels: Tensor,
@@ -115,12 +121,14 @@ def _align_by_taps(
     heights = torch.tensor([features.shape[2] for features in maps])
     widths = torch.tensor([features.shape[3] for features in maps])
     cells = heights * widths
-    starts = (cells * maps[0].shape[0]).cumsum(0) - cells * maps[0].shape[0]
+    before = (cells * maps[0].shape[0]).cumsum(0) - cells * maps[0].shape[0]
     # Regions of a diverged network must not become wild indices; its features will tell.
-    scaled = xyxy.float().nan_to_num() / torch.tensor(strides)[levels][:, None]
+    scaled = (xyxy.float().nan_to_num() - torch.tensor(starts).repeat(1, 2)[levels]) / torch.tensor(strides)[levels][
+        :, None
+    ]
     row, row_weight = _taps(scaled[:, 1], scaled[:, 3], size[0], ratio, heights[levels])
     column, column_weight = _taps(scaled[:, 0], scaled[:, 2], size[1], ratio, widths[levels])
-    first = starts[levels] + pictures * cells[levels]
+    first = before[levels] + pictures * cells[levels]
     lines = first[:, None, None] + row * widths[levels][:, None, None]
     # (N, h, w, taps of a row, taps of a column)
     indices = (lines[:, :, None, :, None] + column[:, None, :, None, :]).flatten(3).flatten(0, 2)

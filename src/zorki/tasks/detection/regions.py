@@ -6,6 +6,7 @@ the first is for background, label k has slot k + 1, as in torchvision's publish
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import sample_balanced
 from zorki.ops.regions import join_regions
 from zorki.tasks.detection.detector import learnable
-from zorki.types import Boxes
+from zorki.types import Boxes, Placement
 
 Weights = tuple[float, float, float, float]
 
@@ -168,9 +169,11 @@ def region_candidates(
     They are cut off at the edges of the network's input of `height` x `width` pixels; what is then narrower than a
     hundredth of a pixel is left out.
     """
-    xyxy, scores = answer_regions(logits, offsets, regions, weights=weights)
+    scores = logits.float().softmax(1)[:, 1:]
     row, label = (scores > min_score).nonzero(as_tuple=True)
-    found = clip_boxes(xyxy[row, label], height, width)
+    # Of a thousand regions and a hundred classes, few pairs score: only these are decoded.
+    chosen = offsets.unflatten(1, (-1, 4))[row, label + 1 if offsets.shape[1] > 4 else 0].float()
+    found = clip_boxes(decode_offsets(regions[row].float(), chosen, weights), height, width)
     whole = is_large_enough(found, LEAST_SIDE)
     row, label, found = row[whole], label[whole], found[whole]
     score, picture = scores[row, label], pictures[row]
@@ -179,3 +182,14 @@ def region_candidates(
         mine = picture == index
         answers.append(Boxes(found[mine], label[mine], score[mine]))
     return answers
+
+
+def inside_picture(boxes: Boxes, placement: Placement) -> Boxes:
+    """Boxes in network pixels, cut off at the edges of the picture that lies there; those wholly outside are left out.
+
+    What the gray border around a picture answers must not suppress what the picture answers.
+    """
+    low = boxes.xyxy.new_tensor([placement.left, placement.top] * 2)
+    high = low + boxes.xyxy.new_tensor([placement.width, placement.height] * 2) * placement.scale
+    cut = dataclasses.replace(boxes, xyxy=boxes.xyxy.maximum(low).minimum(high))
+    return cut[is_large_enough(cut.xyxy, LEAST_SIDE)]

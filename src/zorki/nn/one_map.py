@@ -1,0 +1,55 @@
+"""One feature map of a backbone, for networks that read no pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from zorki.errors import RecipeError
+from zorki.nn.backbone import Backbone
+from zorki.nn.resnet import ResNet
+
+
+class OneMap(nn.Module):
+    """The last map of one stride, as it is or, with `channels`, through a 1x1 convolution and ReLU.
+
+    Raises:
+        RecipeError: the backbone has no map of that stride.
+    """
+
+    def __init__(self, backbone: Backbone, stride: int, channels: int | None = None) -> None:
+        super().__init__()
+        if stride not in backbone.strides:
+            raise RecipeError(f"the backbone has maps of strides {backbone.strides}, none of stride {stride}")
+        self.tap = max(index for index, one in enumerate(backbone.strides) if one == stride)
+        self.strides = (stride,)
+        self.channels = channels or backbone.channels[self.tap]
+        self.reduce: nn.Module = nn.Identity()
+        if channels is not None:
+            convolution = nn.Conv2d(backbone.channels[self.tap], channels, 1)
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            assert convolution.bias is not None
+            nn.init.zeros_(convolution.bias)
+            self.reduce = nn.Sequential(convolution, nn.ReLU(inplace=True))
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        return [self.reduce(maps[self.tap])]
+
+
+def drop_later_maps(backbone: Backbone, tap: int) -> None:
+    """Takes out of a network of the floor the layers behind its map number `tap`, which nobody would read.
+
+    Networks of other kinds stay whole.
+    """
+    layers = getattr(backbone, "features", None)
+    taps = getattr(backbone, "taps", None)
+    if isinstance(layers, nn.Sequential) and taps is not None:
+        backbone.features = layers[: taps[tap] + 1]
+        backbone.taps = tuple(taps[: tap + 1])
+    elif isinstance(backbone, ResNet):
+        for stage in range(tap + 1, 5):
+            setattr(backbone, f"layer{stage}", nn.Identity())
+    else:
+        return
+    backbone.channels, backbone.strides = backbone.channels[: tap + 1], backbone.strides[: tap + 1]

@@ -1,0 +1,110 @@
+"""What stands on the features of regions: hidden layers, classes and offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zorki.ops.regions import pool_regions
+
+
+class HiddenLayers(nn.Module):
+    """Two hidden layers, fc6 and fc7, over all features of a region (Girshick, 2015, section 2)."""
+
+    def __init__(self, inputs: int, hidden: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.fc6, self.fc7 = nn.Linear(inputs, hidden), nn.Linear(hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+        for layer in (self.fc6, self.fc7):
+            nn.init.kaiming_uniform_(layer.weight, a=1)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, pooled: Float[Tensor, "N C h w"]) -> Float[Tensor, "N D"]:
+        x = self.dropout(functional.relu(self.fc6(pooled.flatten(1))))
+        return self.dropout(functional.relu(self.fc7(x)))
+
+
+class RegionHead(nn.Module):
+    """What a region is, and where exactly: pooled features, a trunk, and two linear layers (Girshick, 2015, section 2).
+
+    `pool` and `forward` are two steps, so that other heads may read the same features.
+
+    Args:
+        trunk: from pooled features (N, C, height, width) to vectors (N, hidden).
+        hidden: length of these vectors.
+        num_classes: K; there are K + 1 slots, background first.
+        strides: of the maps that are read, finest first.
+        size: height and width of the pooled features.
+        kind, sampling_ratio, home_size: see `pool_regions`.
+        grid: where cells lie, as for anchors: see `level_points`.
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        hidden: int,
+        num_classes: int,
+        *,
+        strides: Sequence[int],
+        size: tuple[int, int] = (7, 7),
+        kind: Literal["align", "pool"] = "align",
+        sampling_ratio: int = 2,
+        home_size: float = 224,
+        grid: Literal["centred", "corner"] = "centred",
+    ) -> None:
+        super().__init__()
+        self.strides, self.size = tuple(strides), size
+        self.kind, self.sampling_ratio, self.home_size, self.grid = kind, sampling_ratio, home_size, grid
+        self.trunk = trunk
+        self.logits = nn.Linear(hidden, num_classes + 1)
+        self.offsets = nn.Linear(hidden, 4 * (num_classes + 1))
+        for layer, deviation in ((self.logits, 0.01), (self.offsets, 0.001)):
+            nn.init.normal_(layer.weight, std=deviation)
+            nn.init.zeros_(layer.bias)
+
+    def pool(
+        self,
+        maps: Sequence[Float[Tensor, "B C _ _"]],
+        regions: Float[Tensor, "N 4"],
+        pictures: Int[Tensor, " N"],
+        input_size: tuple[int, int],
+    ) -> Float[Tensor, "N C h w"]:
+        """The features of regions, which are in pixels of the input of that (height, width)."""
+        read = maps[: len(self.strides)]
+        starts = None
+        if self.grid == "centred":
+            starts = [_first_cell(features, s, input_size) for features, s in zip(read, self.strides, strict=True)]
+        return pool_regions(
+            read,
+            self.strides,
+            regions,
+            pictures,
+            self.size,
+            kind=self.kind,
+            sampling_ratio=self.sampling_ratio,
+            home_size=self.home_size,
+            starts=starts,
+        )
+
+    def forward(self, pooled: Float[Tensor, "N C h w"]) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N O"]]:
+        """Logits of K + 1 slots, and 4 offsets a slot."""
+        x = self.trunk(pooled)
+        return self.logits(x), self.offsets(x)
+
+
+def _first_cell(features: Tensor, stride: int, size: tuple[int, int]) -> tuple[float, float]:
+    rows, columns = features.shape[2:]
+    return (size[1] - (columns - 1) * stride) / 2, (size[0] - (rows - 1) * stride) / 2
+
+
+def head_published() -> dict[str, str]:
+    """Where torchvision's names stand in a model whose `head` is a `RegionHead` on `HiddenLayers`."""
+    return {
+        "roi_heads.box_head.": "head.trunk.",
+        "roi_heads.box_predictor.cls_score.": "head.logits.",
+        "roi_heads.box_predictor.bbox_pred.": "head.offsets.",
+    }
