@@ -73,8 +73,8 @@ def coco_curves(
     """Evaluates boxes as COCO does (Lin et al., 2014; https://cocodataset.org/#detection-eval).
 
     Best answers first, each takes the free object of its class that it overlaps most; answers on a crowd do not count.
-    COCO knows no difficult objects: they are left out like objects of another size, found or not. With `outlines` masks are compared instead
-    of boxes.
+    COCO knows no difficult objects: they are left out like objects of another size, found or not. With `outlines`
+    masks are compared instead of boxes.
     """
     import hotcoco
 
