@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from zorki.data.proposing import Propose
 from zorki.data.selective_search import SearchMode

@@ -1,0 +1,193 @@
+"""SPP-net (He et al., 2014): R-CNN whose convolutions run once a picture, with pyramids of pools on its regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from zorki.data.proposing import Propose
+from zorki.data.selective_search import SearchMode
+from zorki.nn.alexnet import AlexNetTorchvision
+from zorki.nn.backbone import Backbone
+from zorki.nn.named import backbone as named_backbone
+from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.spp import SpatialPyramidPool
+from zorki.registry import model
+from zorki.tasks.detection.detector import Candidates, Detector
+from zorki.tasks.detection.on_any_backbone import any_backbone
+from zorki.tasks.detection.proposed import (
+    PROPOSED_SUGGESTIONS,
+    ProposedOutputs,
+    RegionHead,
+    map_of_stride,
+    proposed_candidates,
+    regions_of,
+)
+from zorki.tasks.detection.regions import region_losses, sample_regions
+from zorki.tasks.detection.task import Detection
+from zorki.types import Boxes, Proposed
+
+
+class SppNet(Detector[ProposedOutputs]):
+    """The deepest map of stride 16, a spatial pyramid of pools on each region, two hidden layers, classes and boxes.
+
+    As in section 4.1 the convolutions stay as they are loaded, and the layers above are tuned: on the regions of a
+    softmax with background. The paper then fits support vector machines and a regression of boxes to the hidden
+    layer, one after the other; here the layers answer both themselves, trained together. It reads five scales of a
+    picture, this one.
+
+    Args:
+        backbone: see `Detector`, as for `settings`.
+        levels: of the pyramid.
+        hidden: width of the two hidden layers.
+        dropout: behind each of them.
+        count: regions a picture that learn, a quarter of them positive.
+        tune_backbone: trains the convolutions too, up to the map that is read.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_classes: int,
+        levels: Sequence[int] = (1, 2, 3, 6),
+        hidden: int = 1024,
+        dropout: float = 0.0,
+        count: int = 64,
+        tune_backbone: bool = False,
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__(backbone, num_classes=num_classes, **{"max_iou": 0.3, "max_boxes": 100, **settings})
+        self.tap = map_of_stride(backbone, 16)
+        self.stride = backbone.strides[self.tap]
+        self.tune_backbone = tune_backbone
+        self.count = count
+        self.pool = SpatialPyramidPool(levels)
+        features = backbone.channels[self.tap] * self.pool.bins
+        self.head = RegionHead(features, num_classes, hidden=hidden, dropout=dropout)
+        parts = backbone.stages()
+        behind = parts[self.tap + 1 :] if len(parts) >= len(backbone.strides) - 1 else []
+        for part in behind if tune_backbone else [backbone]:
+            part.requires_grad_(False)
+
+    def forward(self, inputs: Proposed) -> ProposedOutputs:
+        """The feature map of the pictures; regions are judged by `loss` and `candidates`, since they want others."""
+        height, width = (int(side) for side in inputs.shape[-2:])
+        with torch.set_grad_enabled(self.tune_backbone and torch.is_grad_enabled()):
+            features = self.backbone(self.normalise(inputs.images))[self.tap]
+        return ProposedOutputs([features], regions_of(inputs), height, width)
+
+    def judge(
+        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+    ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
+        """Logits and offsets of regions."""
+        # Lower precision would move the regions, not only what is read there.
+        return self.head(self.pool(outputs.maps[0].float(), self.stride, regions, pictures))
+
+    def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """Cross entropy and smooth L1 of sampled regions."""
+        sampled = sample_regions(outputs.regions, targets, num_classes=self.num_classes, count=self.count)
+        logits, offsets = self.judge(outputs, sampled.regions, sampled.pictures)
+        return region_losses(logits, offsets, sampled)
+
+    def candidates(self, outputs: ProposedOutputs) -> Candidates:
+        """A box a class of every region."""
+        return proposed_candidates(outputs, lambda rows, owners: self.judge(outputs, rows, owners), chunk=1024)
+
+    def train(self, mode: bool = True) -> SppNet:
+        super().train(mode)
+        if not self.tune_backbone:
+            self.backbone.eval()  # its statistics stay too
+        return self
+
+
+def sppnet(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 512,
+    tune_backbone: bool = False,
+    min_score: float = 0.05,
+) -> SppNet:
+    """SPP-net (He et al., 2014); its convolutions stay as loaded, so give it --weights imagenet."""
+    mean, std = backbone_statistics(backbone)
+    return SppNet(
+        named_backbone(backbone),
+        num_classes=num_classes,
+        hidden=hidden,
+        tune_backbone=tune_backbone,
+        settings={
+            "preprocess": Propose(size, proposals=proposals, mode=search),
+            "min_score": min_score,
+            "mean": mean,
+            "std": std,
+            "frozen_norms": True,
+            "published": backbone_published(backbone),
+            "suggestions": dict(PROPOSED_SUGGESTIONS),
+        },
+    )
+
+
+@model(Detection, weights=backbone_weights("squeezenet"))
+def sppnet_squeezenet(
+    num_classes: int,
+    *,
+    size: int = 320,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 512,
+    tune_backbone: bool = False,
+    min_score: float = 0.05,
+) -> SppNet:
+    """SPP-net (He et al., 2014) on SqueezeNet 1.0; its convolutions stay as loaded: give it --weights imagenet."""
+    return sppnet(
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        proposals=proposals,
+        search=search,
+        hidden=hidden,
+        tune_backbone=tune_backbone,
+        min_score=min_score,
+    )
+
+
+@model(Detection, weights={"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"})
+def sppnet_alexnet(
+    num_classes: int,
+    *,
+    size: int = 688,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    tune_backbone: bool = False,
+    min_score: float = 0.05,
+) -> SppNet:
+    """SPP-net (He et al., 2014) on AlexNet's convolutions, near the paper's ZF-5: give it --weights imagenet.
+
+    The longer side is scaled to `size`; the paper's single scale has 688 for the shorter.
+    """
+    return SppNet(
+        AlexNetTorchvision(),
+        num_classes=num_classes,
+        hidden=hidden,
+        dropout=dropout,
+        tune_backbone=tune_backbone,
+        settings={
+            "preprocess": Propose(size, proposals=proposals, mode=search, search_size=min(size, 500)),
+            "min_score": min_score,
+            # Without norms, larger rates send it off.
+            "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
+        },
+    )
+
+
+any_backbone("sppnet_", sppnet)
