@@ -14,11 +14,12 @@ from typing import Any, Protocol, cast, runtime_checkable
 from zorki.contracts import Dataset
 from zorki.data.formats.files import holds_picture, missing_root, no_pictures
 from zorki.errors import DataError, did_you_mean
+from zorki.types import Defect
 
 LABELLED = ("csv", "idx", "folders")
 """Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
 
-BOXED = ("voc",)
+BOXED = ("coco", "voc", "yolo", "cvat", "labelme", "via", "boxes_csv")
 """Formats of pictures with boxes, in the order in which they are tried."""
 
 
@@ -85,4 +86,17 @@ def read(
         DataError: as `recognise`, and as the format's `read`.
     """
     name, _ = recognise(root, format, allowed)
-    return find(name).read(root, class_names=class_names, max_pixels=max_pixels)
+    dataset = find(name).read(root, class_names=class_names, max_pixels=max_pixels)
+    if format is None and name in BOXED:
+        dataset.defects += _other_formats(root, name, allowed)
+    return dataset
+
+
+def _other_formats(root: Path, taken: str, allowed: Sequence[str]) -> list[Defect]:
+    """A note for each other format of boxes that lies in the folder too."""
+    reasons = {name: find(name).recognise(root) for name in allowed if name in BOXED and name != taken}
+    return [
+        Defect(root, f"{reason} ({name}) beside {taken}, which was taken; --format {name} takes the other")
+        for name, reason in reasons.items()
+        if reason is not None
+    ]

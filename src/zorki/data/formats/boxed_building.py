@@ -69,7 +69,7 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
         records.root, folder, records.format, records.reason, order, names,
         sizes=np.array([sizes[place] for place in kept], np.int32).reshape(-1, 2), splits=splits,
         split_reason=split_reason, category_ids=_category_ids(records, order), image_ids=_image_ids(records, kept),
-        segments=[rows.objects[row].segments for row in chosen.tolist()] if options.need_segments else None,
+        segments=rows.segments(chosen, records.relative) if options.need_segments else None,
         embedded=frozenset(new for new, old in enumerate(kept) if records.pictures[old].embedded), defects=defects,
         max_pixels=MAX_PIXELS if options.max_pixels is None else options.max_pixels, **data,
     )  # fmt: skip
@@ -112,6 +112,17 @@ class _Rows:
             reason = f"{boxes} of the class {name!r}, which is not among {_some(order)}; left out"
             defects.append(self.defect(records, rows[0], reason))
         return np.flatnonzero(keep & (self.labels >= 0))
+
+    def segments(self, chosen: Array, relative: bool) -> list[Any]:
+        """The outlines of the rows, in pixels."""
+        found = [self.objects[row].segments for row in chosen.tolist()]
+        if not relative:
+            return found
+        sizes = self.sizes[chosen].tolist()
+        return [
+            outline and [[v * (height if place % 2 else width) for place, v in enumerate(part)] for part in outline]
+            for outline, (height, width) in zip(found, sizes, strict=True)
+        ]
 
     def defect(self, records: BoxedRecords, row: int, reason: str) -> Defect:
         picture, thing = self.pictures[self.owners[row]], self.objects[row]

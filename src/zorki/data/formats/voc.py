@@ -3,10 +3,12 @@
     Annotations/0001.xml   JPEGImages/0001.jpg   ImageSets/Main/{train,val,trainval,test}.txt
 
 Also `annotations` and `images`, files beside their pictures, folders train, valid and test of such, and all of it one
-or two folders down (VOCdevkit/VOC2012). Corners are taken as they stand, as continuous pixels. In Everingham's own files
-pixels count from 1 and the last one is inside, so that his left and upper edges lie a pixel further right and down than
-the strict reading puts them; all tools that write this format since, and converters to COCO and YOLO, take the numbers
-as they are, and so does this reader: one box is the same box in every format.
+or two folders down (VOCdevkit/VOC2012).
+
+Corners are taken as they stand, as continuous pixels. In Everingham's own files pixels count from 1 and the last one is
+inside, so that the strict reading would put left and upper edges a pixel further out. But all tools that write this
+format since, and converters to COCO and YOLO, take the numbers as they are, and so does this reader: one box is the same
+box in every format.
 """
 
 from __future__ import annotations
@@ -149,10 +151,7 @@ def _read_file(records: BoxedRecords, path: Path) -> None:
     picture = BoxedPicture(path.stem + suffix, path, other_name=file_name or None)
     size = tree.find("size")
     if size is not None:
-        picture.height, picture.width = (
-            whole_number_of(size.findtext("height")),
-            whole_number_of(size.findtext("width")),
-        )
+        picture.height, picture.width = (whole_number_of(size.findtext(side)) for side in ("height", "width"))
     lines = element_lines(data, "object")
     for number, element in enumerate(tree.findall("object")):
         line = lines[number] if number < len(lines) else None

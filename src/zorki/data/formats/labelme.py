@@ -1,0 +1,142 @@
+"""labelme's JSON: one file a picture, with shapes; the picture lies beside it or inside of it.
+
+1.json: {"imagePath": "1.jpg", "imageData": null, "shapes": [{"label": "cat", "shape_type": "rectangle", ...}]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from math import hypot
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from zorki.data.formats.boxed_building import BoxedOptions, build
+from zorki.data.formats.boxed_files import BoxedFiles
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.files import missing_root, walk_files
+from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
+from zorki.data.formats.picture_finder import PictureFinder
+from zorki.data.splits import split_name
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "labelme's JSON files, one a picture, with shapes and imagePath"
+
+_LOOK = 10  # JSON files that are looked at to recognise the format
+
+
+def recognise(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    if refusal(root) is not None:
+        return None
+    return f"it holds labelme's JSON files, such as {next(_files(root)).name}"
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    if not root.exists():
+        return "it is neither a file nor a folder"
+    if any(_is_labelme(path) for path in islice(_files(root), _LOOK)):
+        return None
+    return "no JSON file in it or below it has shapes and imagePath"
+
+
+def read(
+    root: Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_pictures: bool = True,
+    need_segments: bool = False,
+    pictures: Path | None = None,
+) -> BoxedFiles:
+    """The pictures that have a JSON file, with the bounds of rectangles, polygons and circles; classes by name.
+
+    Splits are folders named train, val and test. Points and lines are no boxes and are told. A picture that lies
+    nowhere is read from inside of its JSON file, where it is. See `BoxedOptions` for the arguments.
+
+    Raises:
+        DataError: there is no such file or folder, a file is no JSON, no picture is there, or no box is left.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    if (reason := refusal(root)) is not None:
+        raise DataError(f"{root}: {reason}; wanted {WANTED}")
+    base = root if root.is_dir() else root.parent
+    folders = [base / "images", base]
+    finder = PictureFinder([*([pictures] if pictures else []), *folders])
+    records = BoxedRecords(root, "labelme", recognise(root) or "", [], folders)
+    for path in _files(root):
+        if not _is_labelme(path):
+            continue
+        picture = _read_file(path, records, finder if need_pictures else None)
+        split = next((word for part in path.relative_to(base).parts[:-1] if (word := split_name(part))), None)
+        if split is not None:
+            records.given.setdefault(split, []).append(len(records.pictures))
+        records.pictures.append(picture)
+    return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+
+
+def _files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+    else:
+        yield from (root / name for name in walk_files(root) if name.lower().endswith(".json"))
+
+
+def _is_labelme(path: Path) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    data = ends(path)
+    return has_key(data, ("shapes",), "[") and has_key(data, ("imagePath", "imageHeight", "imageData"))
+
+
+def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder | None) -> BoxedPicture:
+    data = path.read_bytes()
+    values = read_json(path, data)
+    if not isinstance(values, dict) or not isinstance(values.get("shapes"), list):
+        raise DataError(f"{path}: expected labelme's JSON with a list of shapes, and there is none")
+    name = str(values.get("imagePath") or path.stem).replace("\\", "/")
+    picture = BoxedPicture(name, path, other_name=path.stem)
+    picture.height, picture.width = (whole_number_in(values.get(side)) for side in ("imageHeight", "imageWidth"))
+    if finder is not None:
+        beside = path.parent / name
+        picture.path = beside if beside.is_file() else finder.find(PurePosixPath(name).name) or finder.find(path.stem)
+        picture.embedded = picture.path is None and bool(values.get("imageData"))
+    lines = key_lines(data, "label")
+    for number, shape in enumerate(values["shapes"]):
+        line = lines[number] if number < len(lines) else None
+        thing = _object(shape, line)
+        if isinstance(thing, str):
+            records.defects.append(Defect(path, f"{thing}; left out", line))
+        else:
+            picture.objects.append(thing)
+    return picture
+
+
+def _object(shape: Any, line: int | None) -> BoxedObject | str:
+    """The object of a shape, or why it is none."""
+    label = str(shape.get("label") or "").strip() if isinstance(shape, dict) else ""
+    if not label:
+        return "a shape has no label"
+    kind = shape.get("shape_type") or "polygon"  # early versions knew nothing else, and did not say it
+    try:
+        points = [(number_in(x), number_in(y)) for x, y in shape.get("points") or []]
+    except (TypeError, ValueError):
+        return f"a {kind} of {label!r} has points that are no pairs of x and y"
+    least = {"rectangle": 2, "polygon": 3, "circle": 2, "mask": 2}.get(kind)
+    if least is None:
+        return f"a {kind} of {label!r} is no box"
+    if len(points) < least:
+        return f"a {kind} of {label!r} has {len(points)} points; expected at least {least}"
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    if kind == "circle":
+        radius = hypot(xs[1] - xs[0], ys[1] - ys[0])
+        bounds = xs[0] - radius, ys[0] - radius, xs[0] + radius, ys[0] + radius
+    elif len(points) == 2:
+        bounds = xs[0], ys[0], xs[1], ys[1]
+    else:
+        bounds = min(xs), min(ys), max(xs), max(ys)
+    segments = [[value for point in points for value in point]] if kind == "polygon" else None
+    return BoxedObject(label, bounds, difficult=shape.get("difficult") is True, line=line, segments=segments)

@@ -1,0 +1,129 @@
+"""YOLO's text files: a line `class x y width height` for each box, centre and size in shares of the picture.
+
+    data.yaml (path, train, val, test, names)   images/train/1.jpg   labels/train/1.txt        or, as Darknet has it,
+    obj.data (train, valid, names)   obj.names   train.txt   obj_train_data/1.jpg   obj_train_data/1.txt
+
+Without either, `images` and `labels` side by side, or text files beside pictures, with names in classes.txt. Lines with
+more numbers are polygons, of which the bounds are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zorki.data.formats.boxed_building import BoxedOptions, build
+from zorki.data.formats.boxed_files import BoxedFiles
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.files import missing_root
+from zorki.data.formats.xml_files import number_of
+from zorki.data.formats.yolo_layout import Layout, entries, find_layout, sources_of
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "data.yaml or obj.data with names and splits, or text files of labels in `labels` or beside the pictures"
+
+_MOST = 2.0  # shares above it are pixels, written by a tool that does not know the format
+
+
+def recognise(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    found = _find(root)
+    return None if isinstance(found, str) else found.reason
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    found = _find(root)
+    return found if isinstance(found, str) else None
+
+
+def read(
+    root: Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_pictures: bool = True,
+    need_segments: bool = False,
+    pictures: Path | None = None,
+) -> BoxedFiles:
+    """The pictures of the settings' splits or folders, with their boxes; classes in the order of their numbers.
+
+    A picture without a file of labels is background, as everywhere with this format; how many there are beside others
+    is told. Without names, classes are named by their numbers. See `BoxedOptions` for the arguments.
+
+    Raises:
+        DataError: there is no such file or folder, the settings are broken, no picture is there, or no box is left.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    layout = find_layout(root)
+    if isinstance(layout, str):
+        raise DataError(f"{root}: {layout}; wanted {WANTED}")
+    folders = [layout.base / "images", layout.base]
+    records = BoxedRecords(root, "yolo", layout.reason, [], folders, relative=True, defects=list(layout.defects))
+    bare: list[Path] = []
+    for split, source in sources_of(layout):
+        first = len(records.pictures)
+        for entry in entries(layout, source):
+            picture = BoxedPicture(entry.name, entry.labels or entry.picture or source, path=entry.picture)
+            if entry.labels is not None:
+                _read_labels(entry.labels, layout, picture, records)
+            elif entry.picture is not None:
+                bare.append(entry.picture)
+            records.pictures.append(picture)
+        if split:
+            records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
+    if bare:
+        count = "1 picture has" if len(bare) == 1 else f"{len(bare)} of {len(records.pictures)} pictures have"
+        reason = f"{count} no file of labels, {bare[0].name} first; taken as background"
+        records.defects.append(Defect(bare[0].parent, reason))
+    numbers = {int(thing.class_name) for picture in records.pictures for thing in picture.objects} if not layout.names \
+        else set()  # fmt: skip
+    records.class_names = list(dict.fromkeys(layout.names.values())) or [str(number) for number in sorted(numbers)]
+    return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+
+
+def _find(root: Path) -> Layout | str:
+    try:
+        return find_layout(root)
+    except DataError as error:  # a broken YAML that need not be meant for us; asked for, `read` tells
+        return str(error)
+
+
+def _read_labels(path: Path, layout: Layout, picture: BoxedPicture, records: BoxedRecords) -> None:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        records.defects.append(Defect(path, f"the labels are not text in UTF-8: {error}; left out"))
+        return
+    for line, text in enumerate(lines, 1):
+        if not (cells := text.split()):
+            continue
+        thing = _object(cells, layout, line)
+        if isinstance(thing, str):
+            records.defects.append(Defect(path, f"{thing}; the line was left out", line))
+        else:
+            picture.objects.append(thing)
+
+
+def _object(cells: Sequence[str], layout: Layout, line: int) -> BoxedObject | str:
+    """The object of a line, or what is wrong with it."""
+    if len(cells) < 5:
+        return f"expected a class and four numbers, and got {len(cells)} words"
+    number = number_of(cells[0])
+    if not number.is_integer() or number < 0:
+        return f"expected the number of a class first, and got {cells[0]!r}"
+    if layout.names and int(number) not in layout.names:
+        return f"class {int(number)} has no name; the {len(layout.names)} names run to {max(layout.names)}"
+    values = [number_of(cell) for cell in cells[1:]]
+    if any(abs(value) > _MOST for value in values):
+        return f"expected shares of the picture, 0 to 1, and got {max(values, key=abs):g}: pixels are no shares"
+    name = layout.names.get(int(number), str(int(number)))
+    if len(values) in (4, 5):  # a fifth is the score of a detector, or the number of a track
+        x, y, width, height = values[:4]
+        return BoxedObject(name, (x - width / 2, y - height / 2, x + width / 2, y + height / 2), line=line)
+    if len(values) % 2:
+        return f"expected pairs of x and y after the class, and got {len(values)} numbers"
+    bounds = (min(values[0::2]), min(values[1::2]), max(values[0::2]), max(values[1::2]))
+    return BoxedObject(name, bounds, line=line, segments=[values])

@@ -1,0 +1,232 @@
+"""Where things lie in YOLO's data: names of classes, splits, and for each picture its file of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from zorki.data.formats.files import is_picture, loose_files, subfolders, walk_files
+from zorki.data.splits import split_name
+from zorki.errors import DataError
+from zorki.types import Defect
+
+NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.names", "classes.names")
+_SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
+_LOOK = 20  # text files that are looked at to recognise labels
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture: its name, where it lies and where its labels lie, as far as either is there."""
+
+    name: str
+    picture: Path | None
+    labels: Path | None
+
+
+@dataclass
+class Layout:
+    """What the folder's own words say; `names` by the number of the class, empty where nothing names them."""
+
+    base: Path
+    reason: str
+    names: dict[int, str] = field(default_factory=dict)
+    sources: dict[str, list[Path]] = field(default_factory=dict)  # folders and lists of pictures, by split
+    defects: list[Defect] = field(default_factory=list)
+
+
+def find_layout(root: Path) -> Layout | str:
+    """The layout of the data at `root`, or why they are not YOLO's.
+
+    Raises:
+        DataError: a file of settings is broken.
+    """
+    if root.is_file():
+        return _from_settings(root) or "it is a file, and no YAML or .data file with names"
+    if not root.is_dir():
+        return "it is neither a file nor a folder"
+    settings = [root / name for name in loose_files(root) if name.lower().endswith((".yaml", ".yml", ".data"))]
+    for path in settings:
+        if (layout := _from_settings(path)) is not None:
+            return layout
+    return _from_folders(root)
+
+
+def entries(layout: Layout, source: Path) -> Iterator[Entry]:
+    """The pictures of a folder or of a list, and files of labels that have none."""
+    if source.is_file():
+        for line in source.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+            if name := line.strip():
+                picture = _resolve(layout.base, name, source.parent)
+                yield Entry(name, picture, labels_of(picture) if picture else _listed_labels(layout.base, name, source))
+        return
+    seen: set[Path] = set()
+    for name in walk_files(source):
+        if is_picture(name):
+            labels = labels_of(source / name)
+            seen |= {labels} if labels else set()
+            yield Entry(name, source / name, labels)
+    folder = Path(_swap(source.as_posix()) or source)
+    if folder.is_dir():
+        for name in walk_files(folder):
+            path = folder / name
+            if path.suffix == ".txt" and path not in seen and path.name not in NAME_FILES and looks_like_labels(path):
+                yield Entry(path.stem, None, path)
+
+
+def labels_of(picture: Path) -> Path | None:
+    """The file of labels of a picture: in the folder `labels` for `images`, else beside it; None where none is."""
+    swapped = _swap(picture.as_posix())
+    for path in ([Path(swapped)] if swapped else []) + [picture]:
+        if path.with_suffix(".txt").is_file():
+            return path.with_suffix(".txt")
+    return None
+
+
+def looks_like_labels(path: Path) -> bool:
+    """Whether the first line is a class and at least four numbers, or there is none."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            cells = next((line for line in file if line.strip()), "").split()
+    except (OSError, UnicodeDecodeError):
+        return False
+    try:
+        return not cells or (len(cells) >= 5 and cells[0].isdecimal() and all(float(cell) <= 2 for cell in cells[1:]))
+    except ValueError:
+        return False
+
+
+def _from_settings(path: Path) -> Layout | None:
+    """The layout that a YAML or .data file states; None where it states none."""
+    values = _read_data(path) if path.suffix == ".data" else _read_yaml(path)
+    if values is None or not values.get("names") or not any(key in values for key in (*_SPLIT_KEYS, "path")):
+        return None
+    layout = Layout(path.parent, f"{path.name} tells names and splits")
+    layout.names = _names(values["names"], path)
+    if isinstance(values.get("nc"), int) and values["nc"] != len(layout.names):
+        reason = f"nc is {values['nc']}, and there are {len(layout.names)} names; the names were taken"
+        layout.defects.append(Defect(path, reason))
+    for key in _SPLIT_KEYS:
+        value = values.get(key)
+        for part in value if isinstance(value, list) else [value] if value else []:
+            source = _resolve(path.parent, str(part), path.parent / str(values.get("path") or ""))
+            if source is None:
+                layout.defects.append(Defect(path, f"{key}: there is no {str(part)!r}; left out"))
+            else:
+                layout.sources.setdefault(split_name(key) or key, []).append(source)
+    if not layout.sources:
+        # Made to be trained elsewhere: the folders may still say where things are.
+        found = _from_folders(path.parent)
+        layout.sources = found.sources if isinstance(found, Layout) else {"": [path.parent]}
+    return layout
+
+
+def _read_yaml(path: Path) -> dict[str, Any] | None:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_bytes())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}: the YAML is broken at column {mark.column + 1}" if mark else ": the YAML is broken"
+        raise DataError(f"{path}{place}: {error.problem or error.context}") from error
+    except (yaml.YAMLError, OSError) as error:
+        raise DataError(f"{path}: the YAML cannot be read: {error}") from error
+    return values if isinstance(values, dict) else None
+
+
+def _read_data(path: Path) -> dict[str, Any]:
+    """Darknet's settings: lines of `key = value`."""
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    pairs = [line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#")]
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _names(value: Any, path: Path) -> dict[int, str]:
+    """Names by number, from a list, a mapping, or a file of names."""
+    if isinstance(value, list):
+        return {number: str(name) for number, name in enumerate(value)}
+    if isinstance(value, dict):
+        try:
+            return {int(number): str(name) for number, name in sorted(value.items(), key=lambda item: int(item[0]))}
+        except ValueError as error:
+            raise DataError(f"{path}: names: expected numbers of classes before their names: {error}") from error
+    file = _resolve(path.parent, str(value), path.parent)
+    if file is None or not file.is_file():
+        raise DataError(f"{path}: names: expected a list, a mapping, or a file that is there, and got {value!r}")
+    return _read_names(file)
+
+
+def _read_names(path: Path) -> dict[int, str]:
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").rstrip().splitlines()
+    return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
+
+
+def _from_folders(root: Path) -> Layout | str:
+    """The layout without settings: `labels` beside `images`, or text files of labels beside pictures."""
+    labels = [folder for folder in _below(root) if _holds_labels(folder)]
+    if not labels:
+        return "no text file in it begins with a class and four numbers between 0 and 1"
+    named = (folder / name for folder in (root, *labels) for name in NAME_FILES)
+    names = next((path for path in named if path.is_file()), None)
+    what = ", ".join("the folder itself" if folder == root else str(folder.relative_to(root)) for folder in labels)
+    layout = Layout(root, f"it holds YOLO's text files: {what}", _read_names(names) if names else {})
+    for folder in labels:
+        split = next((word for part in folder.relative_to(root).parts if (word := split_name(part))), "")
+        pictures = Path(_swap(folder.as_posix(), "labels", "images") or folder)
+        layout.sources.setdefault(split, []).append(pictures if pictures.is_dir() else folder)
+    if "" in layout.sources and len(layout.sources) > 1:
+        layout.defects += [Defect(folder, "left out: it is in no split") for folder in layout.sources.pop("")]
+    return layout
+
+
+def _below(root: Path) -> list[Path]:
+    """Folders that may hold labels: the root, and two levels down."""
+    first = [root / name for name in subfolders(root)]
+    return [root, *first, *(folder / name for folder in first for name in subfolders(folder))]
+
+
+def _holds_labels(folder: Path) -> bool:
+    names = [name for name in loose_files(folder) if name.endswith(".txt") and name not in NAME_FILES]
+    if folder.name != "labels" and "labels" not in folder.parts:
+        pictures = {PurePosixPath(name).stem for name in loose_files(folder) if is_picture(name)}
+        names = [name for name in names if PurePosixPath(name).stem in pictures]
+    looks = [looks_like_labels(folder / name) for name in names[:_LOOK]]
+    return any(looks) and all(looks)
+
+
+def _swap(path: str, old: str = "images", new: str = "labels") -> str | None:
+    """The path with its last part `old` replaced; None where it has none."""
+    parts = path.split("/")
+    for place in range(len(parts) - 1, -1, -1):
+        if parts[place] == old:
+            return "/".join([*parts[:place], new, *parts[place + 1 :]])
+    return None
+
+
+def _resolve(base: Path, name: str, first: Path) -> Path | None:
+    """A path of the settings: below `first` or `base`, or without parts of it that lead nowhere here."""
+    for folder in (first, base):
+        if (folder / name).exists():
+            return folder / name
+    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
+    for start in range(len(parts)):
+        if (path := base.joinpath(*parts[start:])).exists():
+            return path
+    return None
+
+
+def _listed_labels(base: Path, name: str, source: Path) -> Path | None:
+    """The labels of a listed picture that is not there itself."""
+    plain = PurePosixPath(name.replace("\\", "/")).with_suffix(".txt").as_posix()
+    for candidate in (_swap(plain), plain):
+        if candidate and (path := _resolve(base, candidate, source.parent)) is not None:
+            return path
+    return None
+
+
+def sources_of(layout: Layout) -> Sequence[tuple[str, Path]]:
+    """Every folder and list with its split."""
+    return [(split, source) for split, sources in layout.sources.items() for source in sources]
