@@ -8,7 +8,7 @@ folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
@@ -42,6 +42,14 @@ class Preprocess(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the class's name under "kind"."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A `Preprocess` whose dear part can be done beforehand for many pictures, and is kept."""
+
+    def prepare(self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]) -> int:
+        """Prepares the pictures 0..count-1 in so many processes, tells how far it is, and answers how many were new."""
 
 
 class Dataset(ABC, Generic[T]):
@@ -175,6 +183,17 @@ class Task(ABC, Generic[T, P]):
     @abstractmethod
     def metric(self) -> Metric[P, T]: ...
 
+    @classmethod
+    def judge_file(
+        cls, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
+    ) -> Results:
+        """Figures of anybody's answers, in a file of the field's own format; neither model nor pictures are needed.
+
+        Raises:
+            ZorkiError: the task has no such format, or the file or the data cannot be read.
+        """
+        raise ZorkiError(f"{cls.name} knows no file of answers to judge; evaluate a run, or weights of a model")
+
     @abstractmethod
     def draw(self, image: Tensor, annotation: T | P) -> Tensor:
         """The uint8 picture (3, H, W) with the annotation on it."""
@@ -217,6 +236,13 @@ class Task(ABC, Generic[T, P]):
     def describe(self, annotation: T | P) -> dict[str, Any]:
         """The annotation in plain JSON with names of classes, for predictions.json and the report."""
         return annotation.to_json()  # type: ignore[attr-defined, union-attr, no-any-return]
+
+    def exchange(self, answers: Sequence[Any]) -> Any | None:
+        """All answers in the plain JSON that the field exchanges, which predictions.json then is; None: zorki's own.
+
+        Answers have a `source`, the number of a `frame` or None, and a `prediction`.
+        """
+        return None
 
     def thumbnail(self, image: Tensor, annotation: T | P, truth: T | None = None) -> Tensor:
         """The uint8 picture for the small grids of reports and sheets, which write `caption` under it.

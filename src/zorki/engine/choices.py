@@ -146,11 +146,15 @@ def _normalise(recipe: Recipe) -> tuple[str, str]:
 
 def worker_count(device: str, dataset: Dataset[Any], devices: int = 1) -> tuple[int, str]:
     """How many processes read pictures, and why."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    spare = (cores - 1) // devices  # for each of the processes that share this computer
+    spare = (cores() - 1) // devices  # for each of the processes that share this computer
     if device == "cpu":
         if dataset.in_memory:
             return 0, "the pictures are in memory"
         # Beside a network that uses all cores, more readers would only wait for each other.
-        return max(0, min(2, spare)), f"{cores} cores, shared with the network"
-    return max(1, min(8, spare)), f"{cores} cores feed the device"
+        return max(0, min(2, spare)), f"{cores()} cores, shared with the network"
+    return max(1, min(8, spare)), f"{cores()} cores feed the device"
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from zorki.contracts import Dataset, Metric, Model, Results, Task
 from zorki.data.loader import Loader, Pipeline
 from zorki.engine import choices
 from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
+from zorki.engine.preparing import prepare
 from zorki.engine.run import Run, build, is_run, load
 from zorki.engine.survey import survey
 from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
@@ -36,6 +37,7 @@ def evaluate(
     workers: int | None = None,
     strict: bool = False,
     options: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = print,
 ) -> list[Results]:
     """Judges runs, or a model with weights, on one split; several also together, as an ensemble.
 
@@ -44,6 +46,7 @@ def evaluate(
         data: the data set; None takes what the first run was trained on.
         split: train, val, test, or all; None takes test, else val.
         options: arguments of the model's builder, where `runs` names a model.
+        say: hears how far a long preparation is.
 
     Returns:
         Results in the order of `runs`, and at the end those of the ensemble, where there are several.
@@ -80,6 +83,7 @@ def evaluate(
     everything: list[dict[int, Any]] = []
     results: list[Results] = []
     for run in opened:
+        prepare(run.model.preprocess, dataset, indices, say)
         answers: dict[int, Any] | None = {} if len(opened) > 1 else None
         loader = eval_loader(
             run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device

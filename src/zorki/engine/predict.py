@@ -224,7 +224,10 @@ def _answered(work: _Work, source: Source, image: Tensor, prediction: Any) -> An
     return Answer(told, prediction, height, width, words=words, facts=work.task.describe(prediction))
 
 
-def _page(work: _Work, answers: Sequence[Answer]) -> dict[str, Any]:
+def _page(work: _Work, answers: Sequence[Answer]) -> Any:
+    exchanged = work.task.exchange(answers)
+    if exchanged is not None:
+        return exchanged
     return {
         "runs": [str(run.folder) for run in work.runs],
         "task": work.task.name,

@@ -27,10 +27,11 @@ from zorki.engine.environment import environment
 from zorki.engine.feeding import gather_defects, train_loader_of, val_loader_of, validate
 from zorki.engine.learner import Conductor, Learner, make_trainer
 from zorki.engine.measure import peak_memory
+from zorki.engine.preparing import prepare
 from zorki.engine.progress import Progress
 from zorki.engine.survey import survey
 from zorki.engine.work import Work
-from zorki.errors import DataError, WeightsError
+from zorki.errors import DataError, RecipeError, WeightsError
 from zorki.files import write_json, write_text
 from zorki.recipe import Recipe
 from zorki.weights import load_into, read_weights, resolve, save_weights
@@ -188,9 +189,14 @@ def _measure(network: Model[Any, Any, Any], recipe: Recipe, dataset: Dataset[Any
     pictures = []
     for index in indices[::stride][:SHEET]:
         try:
-            pictures.append(network.preprocess([dataset[index].image])[0])
+            inputs = network.preprocess([dataset[index].image])[0]
         except DataError:
             continue
+        pictures.append(inputs if isinstance(inputs, torch.Tensor) else inputs.images)
+    if len({picture.shape for picture in pictures}) > 1:
+        if recipe.normalise == "mean_image":
+            raise RecipeError("normalise is mean_image, but the network takes pictures of many sizes; say mean_std")
+        pictures = [torch.cat([picture.flatten(2)[:, :, None] for picture in pictures], 3)]  # one long row
     if pictures:
         network.normalise.measure(torch.cat(pictures), recipe.normalise)  # type: ignore[operator]
 
@@ -202,6 +208,8 @@ def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> run
     network = on_device(work.model, "cpu")  # Lightning moves it on
     if recipe.compile:
         network.compile()
+    everything = sorted({index for indices in work.looked.splits.values() for index in indices})
+    prepare(network.preprocess, work.dataset, everything, say)
     world = recipe.devices * recipe.nodes
     train_loader = train_loader_of(work, world)
     val_loader = val_loader_of(work, world)

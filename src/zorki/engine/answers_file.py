@@ -1,0 +1,38 @@
+"""Judging a file of answers, whoever gave them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zorki import registry
+from zorki.contracts import Results, Task
+from zorki.errors import RecipeError, did_you_mean
+
+
+def evaluate_file(
+    predictions: str | Path,
+    data: str | Path,
+    *,
+    task: str | None = None,
+    split: str | None = None,
+    format: str | None = None,
+) -> Results:
+    """Figures of the answers in a file against `data`; neither a model nor pictures are needed.
+
+    Args:
+        predictions: in the format that the task exchanges; COCO's results for detection.
+        task: its name; None takes the one task that judges files.
+        split: of the data; None takes all of them.
+
+    Raises:
+        ZorkiError: no such task, or the file or the data cannot be read.
+    """
+    known = registry.tasks()
+    if task is None:
+        judging = [name for name, one in known.items() if one.judge_file.__func__ is not Task.judge_file.__func__]  # type: ignore[attr-defined]
+        if len(judging) != 1:
+            raise RecipeError(f"files of several tasks can be judged: say --task {' or --task '.join(judging)}")
+        task = judging[0]
+    if task not in known:
+        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} `zorki tasks` lists them all.")
+    return known[task].judge_file(Path(predictions), Path(data), split=split, format=format)
