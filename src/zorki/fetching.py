@@ -50,7 +50,8 @@ def fetch(source: str, *, cache: Path | None = None) -> Path:
     """The file of published weights, downloaded where the cache has none, with its checksum verified.
 
     Args:
-        source: "torchvision:ResNet18_Weights.IMAGENET1K_V1" or "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k".
+        source: "torchvision:ResNet18_Weights.IMAGENET1K_V1", "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", or a file's
+            address, "https://...".
         cache: folder for the file; None is `cache_folder()`, or for Hugging Face's files without $ZORKI_CACHE
             their own cache, which other programs share.
 
@@ -67,7 +68,9 @@ def fetch(source: str, *, cache: Path | None = None) -> Path:
             return _from_hugging_face(settings.hf_hub_id, settings.hf_hub_filename, source, cache)
         url = settings.url
         return download(url, (cache or cache_folder()) / _last_part(url), hash_in_name(url))
-    raise WeightsError(f"weights {source!r}: expected torchvision:ENUM.MEMBER or timm:NAME[.TAG]")
+    if library == "https":
+        return download(source, (cache or cache_folder()) / _last_part(source), hash_in_name(source))
+    raise WeightsError(f"weights {source!r}: expected torchvision:ENUM.MEMBER, timm:NAME[.TAG] or https://ADDRESS")
 
 
 def hash_in_name(url: str) -> str | None:
@@ -160,6 +163,9 @@ def _describe(word: str, source: str) -> Published:
             size=round(size * 2**20) if size else None,
             top1=top1 / 100 if top1 else None,
         )
+    if library == "https":
+        path = cache_folder() / _last_part(source)
+        return Published(word, source, source, path if path.exists() else None)
     settings = _timm_weights(name)
     if settings.hf_hub_id:
         url = f"https://huggingface.co/{settings.hf_hub_id}"

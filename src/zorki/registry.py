@@ -25,8 +25,8 @@ Build = TypeVar("Build", bound=Callable[..., Model[Any, Any, Any]])
 class Entry:
     """One named model: who builds it, for which task, and where published weights are.
 
-    `weights` maps a word of `--weights` to a source: "torchvision:ResNet18_Weights.IMAGENET1K_V1" or
-    "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k".
+    `weights` maps a word of `--weights` to a source: "torchvision:ResNet18_Weights.IMAGENET1K_V1",
+    "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", or the address of a file, "https://...".
     """
 
     name: str

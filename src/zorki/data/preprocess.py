@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import UInt8
@@ -131,6 +131,7 @@ class Letterbox:
     `size` and `stride` are in pixels, at least 1.
     """
 
+    canvas: ClassVar = (114, 114, 114)
     size: int
     stride: int = 32
 
@@ -147,7 +148,7 @@ class Letterbox:
             return _stack(images, height, width), [
                 Placement(height, width, input_height=height, input_width=width)
             ] * len(images)
-        batch = torch.full((len(images), 3, height, width), 114, dtype=torch.uint8)
+        batch = torch.full((len(images), 3, height, width), self.canvas[0], dtype=torch.uint8)
         return batch, [_centre(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
 
     def whole(self) -> Letterbox:
@@ -168,6 +169,7 @@ class Span:
     trained so. All in pixels, at least 1.
     """
 
+    canvas: ClassVar = (124, 116, 104)  # what (0.485, 0.456, 0.406) is in levels
     shorter: int
     longest: int
     stride: int = 32
@@ -187,7 +189,8 @@ class Span:
             for image, scale in zip(images, scales, strict=True)
         ] or [(self.shorter, self.shorter)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
-        batch = _MEAN_COLOUR[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
+        colour = torch.tensor(self.canvas, dtype=torch.uint8)
+        batch = colour[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
         placements = []
         for image, scale, size, out in zip(images, scales, sizes, batch):  # noqa: B905: `sizes` may be the default
             out[:, : size[0], : size[1]] = resize_image(image, *size)
@@ -202,8 +205,6 @@ class Span:
         """Plain values, with "kind": "Span"."""
         return _to_json(self)
 
-
-_MEAN_COLOUR = torch.tensor([124, 116, 104], dtype=torch.uint8)  # what (0.485, 0.456, 0.406) is in levels
 
 _KINDS = {kind.__name__: kind for kind in (Fit, Pad, Letterbox, Span)}
 
