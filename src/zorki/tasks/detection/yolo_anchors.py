@@ -47,7 +47,7 @@ def anchor_grid(cells: Sequence[tuple[int, int]], strides: Sequence[int], shapes
 
 
 def decode_yolo(offsets: Float[Tensor, "*B P 4"], grid: AnchorGrid) -> Float[Tensor, "*B P 4"]:
-    """Boxes as xyxy in network pixels of (t_x, t_y, t_w, t_h): figure 2's b_x = sigmoid(t_x) + c_x, b_w = p_w exp(t_w)."""
+    """Boxes as xyxy of (t_x, t_y, t_w, t_h), in pixels: figure 2's b_x = sigmoid(t_x) + c_x, b_w = p_w exp(t_w)."""
     centre = grid.corners + offsets[..., :2].sigmoid() * grid.sides
     size = grid.shapes * offsets[..., 2:].clamp(max=LARGEST_LOG).exp()
     return cxcywh_to_xyxy(torch.cat([centre, size], -1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,16 +16,17 @@ from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_published, backbone_weights
+from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
 from zorki.nn.ssd_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
 from zorki.ops.boxes import clip_boxes, generalized_iou, pairwise_iou
 from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import BACKGROUND, match_by_cost, match_by_iou
 from zorki.registry import model
+from zorki.tasks.detection.assign import Truths, stack_truths
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.hard_negatives import hard_negatives
-from zorki.tasks.detection.joined import Joined, join
+from zorki.tasks.detection.heads import rows_of
 from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.priors import PriorGrid, prior_shapes
 from zorki.tasks.detection.task import Detection
@@ -55,25 +56,24 @@ class SsdOutputs:
     width: int
 
 
-def match_priors(priors: Float[Tensor, "P 4"], joined: Joined, matching: Matching) -> Int[Tensor, "B P"]:
-    """For each picture and prior the row in `joined` that it learns, or BACKGROUND.
+@torch.no_grad()
+def match_priors(priors: Float[Tensor, "P 4"], truths: Truths, matching: Matching) -> Int[Tensor, "B P"]:
+    """For each picture and prior the row in `truths` that it learns, or BACKGROUND.
 
     "iou" is the paper's (section 2.2): each prior takes the box that it overlaps most, where by at least 0.5, and each
     box claims the prior that overlaps it most. "hungarian" gives each box exactly one prior, no two boxes the same, so
     that the sum of 1 - GIoU is least; all other priors are background.
     """
-    owners = torch.full((len(joined.counts), len(priors)), BACKGROUND, device=priors.device)
-    overlap = None if matching == "hungarian" else pairwise_iou(priors, joined.xyxy)
-    start = 0
-    for owner, count in zip(owners, joined.counts, strict=True):
-        if count and overlap is None:
-            cost = 1 - generalized_iou(priors[:, None], joined.xyxy[None, start : start + count])
+    owners = torch.full((len(truths.xyxy), len(priors)), BACKGROUND, device=priors.device)
+    overlap = pairwise_iou(priors, truths.xyxy.flatten(0, 1)) if matching == "iou" else None
+    overlaps = overlap.unflatten(1, truths.present.shape).unbind(1) if overlap is not None else ()
+    for picture, count in enumerate(truths.present.sum(1).tolist()):
+        if matching == "iou":
+            owners[picture] = match_by_iou(overlaps[picture][:, :count], 0.5, 0.5, claim=True, exact=True)
+        else:
+            cost = 1 - generalized_iou(priors[:, None], truths.xyxy[picture, None, :count])
             rows, columns = match_by_cost(cost)
-            owner[rows] = columns + start
-        elif count and overlap is not None:
-            found = match_by_iou(overlap[:, start : start + count], 0.5, 0.5, claim=True, exact=True)
-            owner.copy_(torch.where(found >= 0, found + start, found))
-        start += count
+            owners[picture, rows] = columns
     return owners
 
 
@@ -138,28 +138,29 @@ class Ssd(Detector[SsdOutputs]):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, inputs: Tensor) -> SsdOutputs:
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> SsdOutputs:
+        """Raw answers for uint8 pictures."""
         height, width = (int(side) for side in inputs.shape[-2:])
         found = self.backbone(self.normalise(inputs))
         maps = [found[tap] for tap in self.taps]
         maps += self.extra(maps[-1])
         priors = self.grid(maps, height, width)
         maps[0] = self.scale(maps[0])
-        offsets = [_rows(layer(x), 4) for layer, x in zip(self.regressors, maps, strict=True)]
-        logits = [_rows(layer(x), self.num_classes + 1) for layer, x in zip(self.classifiers, maps, strict=True)]
+        offsets = [rows_of(layer(x), 4) for layer, x in zip(self.regressors, maps, strict=True)]
+        logits = [rows_of(layer(x), self.num_classes + 1) for layer, x in zip(self.classifiers, maps, strict=True)]
         return SsdOutputs(torch.cat(offsets, 1), torch.cat(logits, 1), priors, height, width)
 
     def loss(self, outputs: SsdOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """Terms of classes and boxes."""
         offsets, logits = outputs.offsets.float(), outputs.logits.float()
-        joined = join(targets, logits.device)
-        owners = match_priors(outputs.priors, joined, self.matching)
+        truths = stack_truths(targets, logits.device)
+        owners = match_priors(outputs.priors, truths, self.matching)
         picture, prior = (owners >= 0).nonzero(as_tuple=True)
-        box = owners[picture, prior]
-        wanted = torch.zeros_like(owners)
-        wanted[picture, prior] = joined.labels[box] + 1
+        box = truths.xyxy[picture, owners[picture, prior]]
+        wanted = truths.of(owners) + 1  # slot 0 is background
         surprise = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
         learnt = (wanted > 0) | hard_negatives(surprise, wanted > 0, 3.0, least=3)
-        encoded = encode_offsets(outputs.priors[prior], joined.xyxy[box], _WEIGHTS)
+        encoded = encode_offsets(outputs.priors[prior], box, _WEIGHTS)
         distance = functional.smooth_l1_loss(offsets[picture, prior], encoded, reduction="sum")
         positives = max(1, len(picture))
         return {"classes": (surprise * learnt).sum() / positives, "boxes": distance / positives}
@@ -175,11 +176,6 @@ class Ssd(Detector[SsdOutputs]):
         return Candidates(picked, best.flatten(1), labels.flatten(1))
 
 
-def _rows(x: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B P values"]:
-    """Answers of `values` numbers a prior, cells row by row and the priors of a cell together."""
-    return x.permute(0, 2, 3, 1).reshape(len(x), -1, values)
-
-
 def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: Matching = "iou") -> Ssd:
     """SSD (Liu et al., 2016) on any backbone.
 
@@ -190,6 +186,7 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: Matching 
         RecipeError: there is no such backbone, or it has no map of stride 8 or more.
     """
     network = named_backbone(backbone)
+    mean, std = backbone_statistics(backbone)
     last = {stride: tap for tap, stride in enumerate(network.strides) if stride >= 8}
     if not last:
         raise RecipeError(f"SSD needs maps of stride 8 or more, but {backbone} has {network.strides}")
@@ -205,6 +202,8 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: Matching 
         num_classes=num_classes,
         preprocess=Letterbox(size, stride=16),
         matching=matching,
+        mean=mean,
+        std=std,
         published=backbone_published(backbone),
     )
 
