@@ -17,6 +17,7 @@ VERBS = {
     "show": "What a data set holds: format, counts, defects, and a sheet of pictures.",
     "compare": "Lay finished runs side by side: figures, speed, memory, in one table and one plot.",
     "bench": "Train several models on the same data, and compare them.",
+    "convert": "Turn boxes from one format into another: COCO, Pascal VOC, YOLO.",
     "tasks": "The tasks and their models.",
     "models": "Names of models, with parameters and published weights.",
     "info": "A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.",

@@ -9,12 +9,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from zorki.contracts import Dataset
 from zorki.data.formats.files import holds_picture, missing_root, no_pictures
 from zorki.errors import DataError, did_you_mean
 from zorki.types import Defect
+
+if TYPE_CHECKING:
+    from zorki.data.formats.boxed_files import BoxedFiles
 
 LABELLED = ("csv", "idx", "folders")
 """Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
@@ -36,6 +39,22 @@ class Format(Protocol):
     def read(
         self, root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None
     ) -> Dataset[Any]: ...
+
+
+@runtime_checkable
+class BoxedFormat(Protocol):
+    """What the module of a format of boxes offers beside: options of `BoxedOptions`."""
+
+    def read(
+        self,
+        root: Path,
+        *,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+        need_pictures: bool = True,
+        need_segments: bool = False,
+        pictures: Path | None = None,
+    ) -> BoxedFiles: ...
 
 
 def find(name: str) -> Format:
@@ -85,16 +104,48 @@ def read(
     Raises:
         DataError: as `recognise`, and as the format's `read`.
     """
+    if all(name in BOXED for name in allowed):
+        return read_boxes(root, format, allowed=allowed, class_names=class_names, max_pixels=max_pixels)
     name, _ = recognise(root, format, allowed)
-    dataset = find(name).read(root, class_names=class_names, max_pixels=max_pixels)
-    if format is None and name in BOXED:
+    return find(name).read(root, class_names=class_names, max_pixels=max_pixels)
+
+
+def read_boxes(
+    root: Path,
+    format: str | None = None,
+    *,
+    allowed: Sequence[str] = BOXED,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_pictures: bool = True,
+    need_segments: bool = False,
+    pictures: Path | None = None,
+) -> BoxedFiles:
+    """The pictures with boxes at `root`; a folder or an annotation file. Other formats there too are told as defects.
+
+    The arguments are those of `BoxedOptions`.
+
+    Raises:
+        DataError: as `recognise`, and as the format's `read`.
+    """
+    name, _ = recognise(root, format, allowed)
+    reader = cast(BoxedFormat, find(name))
+    dataset = reader.read(
+        root,
+        class_names=class_names,
+        max_pixels=max_pixels,
+        need_pictures=need_pictures,
+        need_segments=need_segments,
+        pictures=pictures,
+    )
+    if format is None:
         dataset.defects += _other_formats(root, name, allowed)
     return dataset
 
 
 def _other_formats(root: Path, taken: str, allowed: Sequence[str]) -> list[Defect]:
     """A note for each other format of boxes that lies in the folder too."""
-    reasons = {name: find(name).recognise(root) for name in allowed if name in BOXED and name != taken}
+    reasons = {name: find(name).recognise(root) for name in allowed if name != taken}
     return [
         Defect(root, f"{reason} ({name}) beside {taken}, which was taken; --format {name} takes the other")
         for name, reason in reasons.items()

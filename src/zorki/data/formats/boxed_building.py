@@ -62,9 +62,13 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
         raise _no_box(records, defects)
     folder = records.root if records.root.is_dir() else records.root.parent
     names = [_name(places[place], records.pictures[place], folder) for place in kept]
-    splits, split_reason = _splits(records, kept, names, defects)
+    if options.need_pictures or records.given:
+        splits, split_reason = _splits(records, kept, names, defects)
+    else:
+        splits, split_reason = {"all": list(range(len(kept)))}, "all: the annotation tells no splits"
     data = _assemble(records, rows, chosen, kept)
-    defects += _unseen(records.root, order, data, splits)
+    if options.need_pictures:  # nothing is trained on boxes without pictures
+        defects += _unseen(records.root, order, data, splits)
     return BoxedFiles(
         records.root, folder, records.format, records.reason, order, names,
         sizes=np.array([sizes[place] for place in kept], np.int32).reshape(-1, 2), splits=splits,

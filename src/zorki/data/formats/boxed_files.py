@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
 from zorki.contracts import Dataset
 from zorki.data.images import MAX_PIXELS, check_image, decode_image, image_size, read_image
@@ -73,7 +71,10 @@ class BoxedFiles(Dataset[Boxes]):
     def __getitem__(self, index: int) -> Sample[Boxes]:
         """The picture with its boxes. Raises DataError where it is broken, or not of the size that its boxes mean."""
         path = self.path(index)
-        image = self._embedded_image(path) if index in self.embedded else read_image(path, max_pixels=self.max_pixels)
+        if index in self.embedded:
+            image = decode_image(self.picture_bytes(index), path, max_pixels=self.max_pixels)
+        else:
+            image = read_image(path, max_pixels=self.max_pixels)
         if (reason := self._other_size(index, (image.shape[1], image.shape[2]))) is not None:
             raise DataError(f"{path}: {reason}")
         return Sample(image, self.target(index), path)
@@ -103,9 +104,13 @@ class BoxedFiles(Dataset[Boxes]):
 
     def check(self, index: int) -> Defect | None:
         path = self.path(index)
-        if index in self.embedded:
-            return None if path.is_file() else Defect(path, "there is no such file")
-        reason = check_image(path, self.max_pixels) or self._other_size(index, image_size(path))
+        try:
+            if index in self.embedded:
+                reason = self._other_size(index, image_size(self.picture_bytes(index)))
+            else:
+                reason = check_image(path, self.max_pixels) or self._other_size(index, image_size(path))
+        except DataError as error:
+            reason = str(error).removeprefix(f"{path}: ")
         return None if reason is None else Defect(path, reason)
 
     def _other_size(self, index: int, found: tuple[int, int]) -> str | None:
@@ -118,9 +123,13 @@ class BoxedFiles(Dataset[Boxes]):
             "scaled or turned since; the picture was left out"
         )
 
-    def _embedded_image(self, path: Path) -> UInt8[Tensor, "3 H W"]:
+    def picture_bytes(self, index: int) -> bytes:
+        """The picture's file, or what its annotation holds of one. Raises DataError."""
+        path = self.path(index)
         try:
-            data = base64.b64decode(json.loads(path.read_bytes())["imageData"])
+            if index not in self.embedded:
+                return path.read_bytes()
+            return base64.b64decode(json.loads(path.read_bytes())["imageData"])
         except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
-            raise DataError(f"{path}: the picture inside of the file cannot be read: {error}") from error
-        return decode_image(data, path, max_pixels=self.max_pixels)
+            where = " inside of the file" if index in self.embedded else ""
+            raise DataError(f"{path}: the picture{where} cannot be read: {error}") from error

@@ -30,7 +30,8 @@ def recognise(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     if refusal(root) is not None:
         return None
-    return f"it holds labelme's JSON files, such as {next(_files(root)).name}"
+    first = next(path for path in islice(_files(root), _LOOK) if _is_labelme(path))
+    return f"it holds labelme's JSON files, such as {first.name}"
 
 
 def refusal(root: Path) -> str | None:

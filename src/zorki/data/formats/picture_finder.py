@@ -23,9 +23,9 @@ class PictureFinder:
     def find(self, name: str) -> Path | None:
         """The picture of that name or path, of any known suffix where the name has none; None where none fits.
 
-        Parts that lead nowhere are dropped from the left ("data/train/1.jpg", "C:\\\\photos\\\\1.jpg"): many tools write
-        paths of the machine they ran on. Of several pictures that fit, the one that shares most of the path is taken,
-        and none where two share as much.
+        Parts that lead nowhere are dropped from the left ("data/train/1.jpg", "C:\\\\photos\\\\1.jpg"): many tools
+        write paths of the machine they ran on. Of several pictures that fit, the one that shares most of the path is
+        taken, and none where two share as much.
         """
         if not name:
             return None

@@ -7,8 +7,8 @@ or two folders down (VOCdevkit/VOC2012).
 
 Corners are taken as they stand, as continuous pixels. In Everingham's own files pixels count from 1 and the last one is
 inside, so that the strict reading would put left and upper edges a pixel further out. But all tools that write this
-format since, and converters to COCO and YOLO, take the numbers as they are, and so does this reader: one box is the same
-box in every format.
+format since, and converters to COCO and YOLO, take the numbers as they are, and so does this reader: one box is the
+same box in every format.
 """
 
 from __future__ import annotations
@@ -171,13 +171,9 @@ def _object(element: Element, line: int | None) -> BoxedObject | str:
     if box is None:
         return f"{name!r} has no <bndbox>"
     left, top, right, bottom = (number_of(box.findtext(tag)) for tag in ("xmin", "ymin", "xmax", "ymax"))
-    difficult = text_of(element, "difficult") == "1"
-    return BoxedObject(name, (left, top, right, bottom), _is_crowd(element), difficult, line, _polygon(element))
-
-
-def _is_crowd(element: Element) -> bool:
-    """Our own writer keeps COCO's crowds in <crowd>, which other tools pass over."""
-    return text_of(element, "crowd") == "1"
+    crowd = text_of(element, "crowd") == "1"  # of our own writer, which marks them difficult for all other tools
+    difficult = text_of(element, "difficult") == "1" and not crowd
+    return BoxedObject(name, (left, top, right, bottom), crowd, difficult, line, _polygon(element))
 
 
 def _polygon(element: Element) -> list[list[float]] | None:

@@ -1,0 +1,179 @@
+"""Boxes written in the formats of others: a whole new folder, or none at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
+
+from zorki.data.formats.boxed_files import BoxedFiles
+from zorki.data.formats.files import is_visible
+from zorki.errors import DataError
+from zorki.files import is_full_disk, unwritable
+
+_COPIERS = 8  # threads that copy pictures: they wait for the disk, not for the processor
+
+WRITERS = ("coco", "voc", "yolo")
+"""Formats that can be written."""
+
+
+@dataclass
+class Draft:
+    """What a writer works from: the data, the folder to fill, and the name of every picture there.
+
+    `members` are indices by split, each picture in one; `lost` collects in words what the format cannot say.
+    """
+
+    data: BoxedFiles
+    folder: Path
+    names: list[str]
+    members: dict[str, list[int]]
+    lost: list[str] = field(default_factory=list)
+
+    def count(self, flags: str) -> int:
+        """How many boxes have the flag `crowd` or `difficult`."""
+        values = getattr(self.data, flags)
+        return 0 if values is None else int(values.sum())
+
+
+def write(data: BoxedFiles, out: Path, to: str, *, pictures: str | None = "copy") -> list[str]:
+    """Writes the data set as `to` into the new folder `out`, and tells in words what that format cannot keep.
+
+    A picture keeps its file name where no other picture has it; else the folders above it are joined to it. Every
+    picture is written into the first of its splits. Boxes come back from a reader to within a thousandth of a pixel.
+
+    Args:
+        to: one of `WRITERS`.
+        pictures: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
+
+    Raises:
+        DataError: `out` is there and not empty, or `to` is none of the formats, or a picture's size is not known.
+        ZorkiError: the disk is full, or the folder cannot be written; nothing is left then.
+    """
+    if to not in WRITERS:
+        raise DataError(f"{to!r} is no format that can be written; expected one of {', '.join(WRITERS)}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: this is there already, and nothing is overwritten; name a new folder")
+    for index in range(len(data)):
+        if min(data.size(index)) <= 0:
+            raise DataError(f"{data.names[index]}: the size of the picture is not known; convert it with its pictures")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    except OSError as error:
+        raise unwritable(out, error) from error
+    try:
+        lost = _fill(data, aside, to, pictures)
+        aside.chmod(0o777 & ~_umask())
+        with suppress(OSError):
+            out.rmdir()  # an empty folder, which may be the only thing in the way
+        os.rename(aside, out)
+    except BaseException as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        if isinstance(error, OSError) or is_full_disk(error):
+            raise unwritable(out, error) from error
+        raise
+    return lost
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _fill(data: BoxedFiles, folder: Path, to: str, pictures: str | None) -> list[str]:
+    from zorki.data.formats import coco_writing, voc_writing, yolo_writing
+
+    writers = {"coco": coco_writing, "voc": voc_writing, "yolo": yolo_writing}
+    members, outside, twice = _members(data)
+    draft = Draft(data, folder, file_names(data), members)
+    if outside:
+        draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
+    if twice:
+        draft.lost.append(f"{twice} pictures are in several splits: each was written into the first")
+    place = writers[to].write(draft)
+    if pictures is not None:
+        _place_pictures(draft, pictures, place)
+    return draft.lost
+
+
+def _members(data: BoxedFiles) -> tuple[dict[str, list[int]], int, int]:
+    """Indices by split, each once; how many are in none, and how many were in several."""
+    members: dict[str, list[int]] = {}
+    seen: set[int] = set()
+    twice = 0
+    for split, indices in ((split, indices) for split, indices in data.splits.items() if indices):
+        members[split] = [index for index in indices if index not in seen]
+        twice += len(indices) - len(members[split])
+        seen.update(indices)
+    return members, len(data) - len(seen), twice
+
+
+def file_names(data: BoxedFiles) -> list[str]:
+    """A name for the file of every picture: unique without its suffix, in any case, since labels share that."""
+    given = [_with_suffix(data, index) for index in range(len(data))]
+    bare = [PurePosixPath(name).name for name in given]
+    counts: dict[str, int] = {}
+    for name in bare:
+        counts[_stem(name)] = counts.get(_stem(name), 0) + 1
+    names: list[str] = []
+    taken = {stem for stem, count in counts.items() if count == 1}
+    for whole, name in zip(given, bare, strict=True):
+        if counts[_stem(name)] > 1:
+            joined = "_".join(part for part in PurePosixPath(whole).parts if part not in ("/", "..", "."))
+            name, number = joined, 1
+            while _stem(name) in taken:
+                number += 1
+                name = f"{PurePosixPath(joined).stem}_{number}{PurePosixPath(joined).suffix}"
+            taken.add(_stem(name))
+        names.append(name if is_visible(name) else f"_{name}")  # readers pass over hidden files
+    return names
+
+
+def _with_suffix(data: BoxedFiles, index: int) -> str:
+    """The picture's name; of an embedded one, with the suffix of its kind in place of its file's .json."""
+    if index not in data.embedded:
+        return data.names[index]
+    suffix = ".png" if data.picture_bytes(index).startswith(b"\x89PNG") else ".jpg"
+    return str(PurePosixPath(data.names[index]).with_suffix(suffix))
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem.lower()
+
+
+def _place_pictures(draft: Draft, how: str, place: Callable[[str, str], Path]) -> None:
+    """Copies or links every picture to where the writer wants it: `place(split, name)`."""
+    jobs = [(index, place(split, draft.names[index])) for split, indices in draft.members.items() for index in indices]
+    for folder in {path.parent for _, path in jobs}:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def work(job: tuple[int, Path]) -> None:
+        index, path = job
+        if index in draft.data.embedded:
+            path.write_bytes(draft.data.picture_bytes(index))
+        elif how == "link":
+            path.symlink_to(draft.data.path(index).resolve())
+        else:
+            shutil.copyfile(draft.data.path(index), path)
+
+    with ThreadPoolExecutor(_COPIERS) as pool:
+        list(pool.map(work, jobs))
+
+
+def lost_flags(draft: Draft, names: Sequence[str], format: str) -> None:
+    """Notes which flags of boxes the format cannot say."""
+    for name in names:
+        if (count := draft.count(name)) > 0:
+            draft.lost.append(f"{format} knows no {name} boxes: {count} are written as ordinary ones")
+
+
+def shortest(value: float, decimals: int = 4) -> str:
+    """A number in as few characters as hold `decimals` places: 174 and not 174.0."""
+    return f"{value:.{decimals}f}".rstrip("0").rstrip(".") if value != 0 else "0"

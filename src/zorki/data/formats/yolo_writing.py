@@ -1,0 +1,56 @@
+"""YOLO's text files written: data.yaml, images/SPLIT/ and labels/SPLIT/NAME.txt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from zorki.data.formats.boxed_writing import Draft, lost_flags, shortest
+from zorki.data.splits import split_name
+
+
+def write(draft: Draft) -> Callable[[str, str], Path]:
+    """Writes the annotation, and gives where the picture of a split and a name goes.
+
+    Shares keep ten decimals. A picture without boxes gets an empty file. A box that leaves its picture, by less than a
+    pixel, is cut off at the edge where one of its four shares would else lie outside of 0 to 1: trainers refuse those.
+    """
+    import yaml
+
+    for split, indices in draft.members.items():
+        folder = draft.folder / "labels" / split
+        folder.mkdir(parents=True)
+        for index in indices:
+            path = folder / f"{PurePosixPath(draft.names[index]).stem}.txt"
+            path.write_text(_lines(draft, index), encoding="utf-8")
+    settings = {split_name(split) or "train": f"images/{split}" for split in draft.members}
+    if "all" in draft.members:
+        draft.lost.append("yolo's settings must name a split: all pictures are written as train")
+    names = dict(enumerate(draft.data.class_names))
+    text = yaml.safe_dump({**settings, "nc": len(names), "names": names}, sort_keys=False, allow_unicode=True)
+    (draft.folder / "data.yaml").write_text(text, encoding="utf-8")
+    lost_flags(draft, ("crowd", "difficult"), "yolo")
+    data = draft.data
+    if data.image_ids is not None or data.category_ids != list(range(1, len(names) + 1)):
+        draft.lost.append("yolo has no ids of pictures, boxes and classes: classes are numbered from 0 in their order")
+    if data.segments is not None and any(data.segments):
+        draft.lost.append("yolo's boxes have no outlines: the boxes alone are kept")
+    return lambda split, name: draft.folder / "images" / split / name
+
+
+def _lines(draft: Draft, index: int) -> str:
+    data, (height, width) = draft.data, draft.data.size(index)
+    rows = data.rows(index)
+    lines = []
+    for row in range(rows.start, rows.stop):
+        corners = [value / side for value, side in zip(data.xyxy[row].tolist(), (width, height) * 2, strict=True)]
+        shares = _shares(corners)
+        if not all(0 <= share <= 1 for share in shares):
+            shares = _shares([min(1.0, max(0.0, corner)) for corner in corners])
+        lines.append(f"{int(data.labels[row])} {' '.join(shortest(share, 10) for share in shares)}\n")
+    return "".join(lines)
+
+
+def _shares(corners: list[float]) -> list[float]:
+    left, top, right, bottom = corners
+    return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
