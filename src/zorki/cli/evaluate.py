@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +10,18 @@ from cyclopts import Parameter
 
 from zorki.errors import RecipeError
 
+MOST_COLUMNS = 10  # figures side by side; more stand one under another
+
 
 def evaluate(
     *words: Annotated[str, Parameter(help="RUN [RUN ...] DATA; without DATA, what the first run was trained on.")],
-    split: Annotated[str | None, Parameter(help="train, val, test or all; empty: test, else val.")] = None,
+    split: Annotated[
+        str | None, Parameter(help="train, val, test or all; empty: test, else val; with --predictions all.")
+    ] = None,
+    predictions: Annotated[
+        str | None, Parameter(help="A file of anybody's answers in the place of a run: COCO's results format.")
+    ] = None,
+    task: Annotated[str | None, Parameter(help="What --predictions answer; empty: found out.")] = None,
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
     format: Annotated[str | None, Parameter(help="Reader to use: folders, csv, idx.")] = None,
     batch_size: Annotated[int | None, Parameter(help="Pictures a step.")] = None,
@@ -29,7 +38,17 @@ def evaluate(
     zorki evaluate runs/lenet5-1
     zorki evaluate runs/resnet18-1 runs/vgg16-1 photos/ --split test
     zorki evaluate cifar_resnet20 photos/ --weights resnet20.th
+    zorki evaluate --predictions results.json instances_val2017.json
     """
+    if predictions is not None:
+        if len(words) != 1 or weights is not None:
+            raise RecipeError("expected --predictions FILE and the data alone: zorki evaluate --predictions FILE DATA")
+        from zorki.engine.answers_file import evaluate_file
+
+        result = evaluate_file(predictions, words[0], task=task, split=split, format=format)
+        return _tell([Path(predictions).name], [result], json)
+    if task is not None:
+        raise RecipeError("--task belongs to --predictions; a run knows its task")
     from zorki.engine.evaluate import evaluate as judge
 
     runs, data = split_words(list(words))
@@ -45,7 +64,11 @@ def evaluate(
         strict=strict,
         options=options,
     )
-    names = [*runs, "ensemble"][: len(results)] if len(runs) > 1 else runs
+    _tell([*runs, "ensemble"][: len(results)] if len(runs) > 1 else runs, results, json)
+
+
+def _tell(names: list[str], results: list[Any], json: str | None) -> None:
+    """Prints the figures, and writes them where it was asked for."""
     if json != "-":
         _print(names, results)
     if json is not None:
@@ -67,36 +90,61 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
 
 def _print(names: list[str], results: list[Any]) -> None:
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
-    first = results[0]
-    shown = [name for name, value in first.figures.items() if isinstance(value, int | float) and name != "count"]
-    table = Table(title=f"{first.split}: {first.count} pictures")
-    table.add_column("")
-    for name in shown:
-        table.add_column(name, justify="right")
-    for name, result in zip(names, results, strict=True):
-        table.add_row(name, *[_number(result.figures[figure]) for figure in shown])
-    if first.baseline:
-        table.add_row("baseline", *[_number(first.baseline.get(figure)) for figure in shown])
     console = Console(width=None if Console().is_terminal else 160)
-    console.print(table)
-    if "per_class" in first.figures:
-        rows = results[-1].figures["per_class"]
-        classes = Table(title=f"classes, {names[-1]}")
-        classes.add_column("class")
-        for column in ("count", "precision", "recall", "f1"):
-            classes.add_column(column, justify="right")
-        for name, row in rows.items():
-            classes.add_row(escape(name), *[_number(row[column]) for column in ("count", "precision", "recall", "f1")])
-        console.print(classes)
-    defects = first.defects
+    console.print(_figures(names, results))
+    for title, rows in results[-1].figures.items():
+        if _is_table(rows):
+            first = "class" if title == "per_class" else ""
+            console.print(_rows(f"{'classes' if title == 'per_class' else title}, {names[-1]}", first, rows))
+    defects = results[0].defects
     if defects:
         from zorki.engine.survey import summary
 
-        print(f"{len(defects)} defects; broken pictures were left out:")
+        print(f"{len(defects)} defects; what is broken was left out:")
         print("\n".join(summary(defects)))
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a figure is a mapping of rows, which are mappings of plain values."""
+    if not isinstance(value, Mapping) or not value:
+        return False
+    rows = [row for row in value.values() if isinstance(row, Mapping)]
+    return len(rows) == len(value) and all(not isinstance(cell, list | dict) for row in rows for cell in row.values())
+
+
+def _figures(names: list[str], results: list[Any]) -> Any:
+    """One row a run; where figures are too many for a line, one row a figure."""
+    first = results[0]
+    columns = {name: result.figures for name, result in zip(names, results, strict=True)}
+    if first.baseline:
+        columns["baseline"] = first.baseline
+    shown = [
+        name
+        for name in first.figures
+        if name != "count" and any(isinstance(figures.get(name), int | float) for figures in columns.values())
+    ]
+    title = f"{first.split}: {first.count} pictures"
+    if len(shown) <= MOST_COLUMNS:
+        rows = {name: {figure: figures.get(figure) for figure in shown} for name, figures in columns.items()}
+        return _rows(title, "", rows)
+    rows = {figure: {name: figures.get(figure) for name, figures in columns.items()} for figure in shown}
+    return _rows(title, "", rows)
+
+
+def _rows(title: str, first: str, rows: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A table of numbers: a row's name, and all values that any row has."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title))
+    table.add_column(first)
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    for column in columns:
+        table.add_column(escape(column), justify="right")
+    for name, row in rows.items():
+        table.add_row(escape(name), *[_number(row.get(column)) for column in columns])
+    return table
 
 
 def _number(value: Any) -> str:

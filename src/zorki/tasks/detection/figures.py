@@ -66,8 +66,9 @@ def detection_figures(
             name: {"count": each[k].wanted, **curves.of_class(k), **_of_class(voc[k], each[k], best)}
             for k, name in enumerate(class_names)
         },
-        "errors": errors,
-        "error_shares": {kind: number / max(1, sum(errors.values())) for kind, number in errors.items()},
+        "errors": {
+            kind: {"count": number, "share": number / max(1, sum(errors.values()))} for kind, number in errors.items()
+        },
         "threshold_curve": whole.over_scores(),
         "precision_curves": {name: curves.at_recalls(k) for k, name in enumerate(class_names)},
     }

@@ -11,7 +11,7 @@ from zorki.draw.figures import bars, curves
 from zorki.tasks.detection.error_kinds import KINDS
 
 MOST_BARS = 40  # classes; above, the table alone tells
-MOST_CURVES = 8  # classes with a curve of their own: the most frequent
+MOST_CURVES = 7  # classes with a curve of their own: the most frequent
 
 NAMES = {
     "ap": "AP, overlap .50 to .95",
@@ -116,11 +116,9 @@ _BARS = {"AP": "ap", "AP50": "ap50"}
 
 
 def _errors(figures: Mapping[str, Any]) -> str:
-    counts = figures["errors"]
+    errors = figures["errors"]
+    counts = {kind: row["count"] for kind, row in errors.items()}
     if not sum(counts.values()):
         return notice("No errors at all.", kind="note")
-    rows = [
-        {"kind": kind, "what": what, "count": counts[kind], "share": figures["error_shares"][kind]}
-        for kind, what in KINDS.items()
-    ]
+    rows = [{"kind": kind, "what": what, **errors[kind]} for kind, what in KINDS.items()]
     return columns(table(rows), figure(bars({"errors": counts}, title="Errors by kind")))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy import ndarray
 
 from zorki.errors import DataError
+from zorki.tasks.detection.names import COCO, coco_names
 from zorki.types import Boxes
 
 FORMAT = "a JSON list of detections, {image_id, category_id, bbox: [x, y, width, height], score} each"
@@ -33,7 +34,7 @@ def to_results(
     """The entries of one picture, in the order of its boxes; coordinates in hundredths of a pixel.
 
     `image_id` is the file's stem, as a number where it is one, as in COCO's own pictures; frames of a video have their
-    number behind it. `category_id` is the label + 1 without `category_ids`. Raises ValueError for boxes without scores.
+    number behind it. `category_ids` default to `numbers_of`. Raises ValueError for boxes without scores.
     """
     if boxes.scores is None:
         raise ValueError("boxes have no scores; a file of results needs one for each")
@@ -42,7 +43,7 @@ def to_results(
     if frame is not None:
         image = {"image_id": f"{stem}-{frame:06d}"}
     tail: dict[str, Any] = {"file_name": file_name} | ({} if frame is None else {"frame": frame})
-    ids = list(category_ids) if category_ids is not None else list(range(1, len(class_names) + 1))
+    ids = numbers_of(class_names) if category_ids is None else category_ids
     rows = boxes.xyxy.double()
     sizes = (rows[:, 2:] - rows[:, :2]).tolist()
     return [
@@ -58,6 +59,15 @@ def to_results(
             rows[:, :2].tolist(), sizes, boxes.labels.tolist(), boxes.scores.tolist(), strict=True
         )
     ]
+
+
+def numbers_of(class_names: Sequence[str]) -> list[int]:
+    """The numbers of classes in results: COCO's own for its 80 classes, which leave out ten of 90; else label + 1."""
+    if len(class_names) == COCO:
+        numbered = coco_names(90) or []
+        if list(class_names) == coco_names(COCO):
+            return [numbered.index(name) + 1 for name in class_names]
+    return list(range(1, len(class_names) + 1))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset, Model, Section, Task
+from zorki.contracts import Dataset, Model, Results, Section, Task
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.detection.metrics import DetectionMetric
 from zorki.types import Batch, Boxes, Sample
@@ -73,6 +73,15 @@ class Detection(Task[Boxes, Boxes]):
 
     def metric(self) -> DetectionMetric:
         return DetectionMetric(self.class_names)
+
+    @classmethod
+    def judge_file(
+        cls, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
+    ) -> Results:
+        """Detections in COCO's results format. Raises DataError."""
+        from zorki.tasks.detection.judge_file import judge_file
+
+        return judge_file(predictions, data, split=split, format=format)
 
     def configure(self, model: Model[Any, Boxes, Boxes], recipe: Recipe, targets: Sequence[Boxes]) -> None:
         """Shows the training boxes to a model that fits its anchors to them (`fit_anchors`).
@@ -143,6 +152,14 @@ class Detection(Task[Boxes, Boxes]):
         if annotation.scores is not None:
             described |= {"threshold": self.show_score, "shown": len(self.shown(annotation))}
         return described
+
+    def exchange(self, answers: Sequence[Any]) -> list[dict[str, Any]]:
+        """COCO's results format, all boxes of all pictures in one list."""
+        from zorki.tasks.detection.results_file import numbers_of, to_results
+
+        numbers = numbers_of(self.class_names)
+        each = [to_results(one.prediction, one.source, self.class_names, numbers, frame=one.frame) for one in answers]
+        return [entry for entries in each for entry in entries]
 
     def adopt(self, results: Mapping[str, Any]) -> None:
         """Shows from now on what scores at least the threshold of the best F1 on validation, else on another split."""
