@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Num
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.data.preprocess import Letterbox, Span
@@ -95,6 +95,8 @@ class Fcos(Detector[FcosOutputs]):
         accept_coco_slots(self.class_output, num_classes)
         self.box_tower = Tower(channels, depth, norm=True)
         self.box_output = quiet_convolution(channels, 4)
+        # Boxes start half as large as the level's largest: a ReLU around 0 would answer, and learn, half of nothing.
+        nn.init.constant_(self.box_output.bias, reach / 2)  # type: ignore[arg-type]
         self.centreness_output = quiet_convolution(channels, 1)
         self.grid: Literal["centred", "corner"] = "corner" if twin else "centred"
         self.radius, self.reach, self.most_a_level = radius, reach, most_a_level
