@@ -87,23 +87,28 @@ class RegionHead(nn.Module):
         num_classes: K; background gets the first of K + 1 slots.
         hidden: width of the two layers.
         dropout: behind each of them.
+        norm: a layer norm before each of their ReLUs, which the papers do not have. Layers that start from nothing
+            want it, since features of one backbone are a hundred times larger than another's; published ones do not.
     """
 
-    def __init__(self, features: int, num_classes: int, *, hidden: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, features: int, num_classes: int, *, hidden: int, dropout: float = 0.0, norm: bool = True
+    ) -> None:
         super().__init__()
         self.first, self.second = nn.Linear(features, hidden), nn.Linear(hidden, hidden)
+        self.first_norm, self.second_norm = (nn.LayerNorm(hidden) if norm else nn.Identity() for _ in range(2))
         self.dropout = nn.Dropout(dropout)
         self.classes = nn.Linear(hidden, num_classes + 1)
         self.boxes = nn.Linear(hidden, 4 * (num_classes + 1))
         initialise_he(self)
-        # Deviations of section 4.2, for 4096 inputs; others get the same spread of what comes out.
+        # Deviations of section 4.2 are for 4096 inputs; others get the same spread of what comes out.
         for layer, deviation in ((self.classes, 0.01), (self.boxes, 0.001)):
             nn.init.normal_(layer.weight, std=deviation * math.sqrt(4096 / hidden))
 
     def hidden(self, features: Float[Tensor, "N *_"]) -> Float[Tensor, "N D"]:
         """What the last two layers read."""
-        x = self.dropout(self.first(features.flatten(1)).relu())
-        return self.dropout(self.second(x).relu())
+        x = self.dropout(self.first_norm(self.first(features.flatten(1))).relu())
+        return self.dropout(self.second_norm(self.second(x)).relu())
 
     def forward(self, features: Float[Tensor, "N *_"]) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
         """Logits of K + 1 slots and four offsets for each."""

@@ -32,6 +32,10 @@ from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Proposed
 
 
+# Regions judged at once: more do not run faster, and their features no longer fit into a processor's cache.
+_CHUNK = 512
+
+
 class FastRcnn(Detector[ProposedOutputs]):
     """The maximum of each bin of a region (RoI pooling, section 2.1), two hidden layers, classes and boxes.
 
@@ -46,6 +50,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         grid: bins along each side of a region: 6 for AlexNet, 7 for VGG.
         hidden: width of the two hidden layers.
         dropout: behind each of them.
+        norm: in the hidden layers, see `RegionHead`.
         count: regions a picture that learn.
         background_iou: overlap from which on a region can be background; 0.1 in the paper, which leaves the easy ones
             out. Many small objects in one picture want 0: most of its background touches none of them.
@@ -61,6 +66,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         grid: int = 7,
         hidden: int = 1024,
         dropout: float = 0.0,
+        norm: bool = True,
         count: int = 64,
         background_iou: float = 0.0,
         settings: dict[str, Any],
@@ -71,7 +77,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         self.strides = (stride,) if neck is None else neck.strides
         channels = backbone.channels[self.tap] if neck is None else neck.channels
         self.grid, self.count, self.background_iou = grid, count, background_iou
-        self.head = RegionHead(channels * grid**2, num_classes, hidden=hidden, dropout=dropout)
+        self.head = RegionHead(channels * grid**2, num_classes, hidden=hidden, dropout=dropout, norm=norm)
 
     def forward(self, inputs: Proposed) -> ProposedOutputs:
         """Feature maps of the pictures; regions are judged by `loss` and `candidates`, since they want others."""
@@ -104,7 +110,7 @@ class FastRcnn(Detector[ProposedOutputs]):
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:
         """A box a class of every region."""
-        return proposed_candidates(outputs, lambda rows, owners: self.judge(outputs, rows, owners), chunk=1024)
+        return proposed_candidates(outputs, lambda rows, owners: self.judge(outputs, rows, owners), chunk=_CHUNK)
 
 
 def fast_rcnn(
@@ -123,7 +129,7 @@ def fast_rcnn(
     return FastRcnn(
         network,
         num_classes=num_classes,
-        neck=FeaturePyramid(network, (8, 16, 32), 128),
+        neck=FeaturePyramid(network, (8, 16), 128),
         hidden=hidden,
         settings={
             "preprocess": Propose(size, proposals=proposals, mode=search),
@@ -147,17 +153,15 @@ def fast_rcnn_squeezenet(
     hidden: int = 512,
     min_score: float = 0.05,
 ) -> FastRcnn:
-    """Fast R-CNN (Girshick, 2015) on the last map of SqueezeNet 1.0."""
-    return FastRcnn(
-        named_backbone("squeezenet"),
-        num_classes=num_classes,
-        grid=6,
+    """Fast R-CNN (Girshick, 2015) on a feature pyramid of SqueezeNet 1.0."""
+    return fast_rcnn(
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        proposals=proposals,
+        search=search,
         hidden=hidden,
-        settings={
-            "preprocess": Propose(size, proposals=proposals, mode=search),
-            "min_score": min_score,
-            "suggestions": dict(PROPOSED_SUGGESTIONS),
-        },
+        min_score=min_score,
     )
 
 
@@ -206,6 +210,7 @@ def fast_rcnn_vgg16(
         grid=7,
         hidden=4096,
         dropout=dropout,
+        norm=False,
         background_iou=0.1,
         settings={
             "preprocess": Propose(size, proposals=proposals, mode=search, search_size=min(size, 500)),

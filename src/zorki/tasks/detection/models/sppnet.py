@@ -45,6 +45,7 @@ class SppNet(Detector[ProposedOutputs]):
         levels: of the pyramid.
         hidden: width of the two hidden layers.
         dropout: behind each of them.
+        norm: in the hidden layers, see `RegionHead`.
         count: regions a picture that learn, a quarter of them positive.
         tune_backbone: trains the convolutions too, up to the map that is read.
     """
@@ -57,6 +58,7 @@ class SppNet(Detector[ProposedOutputs]):
         levels: Sequence[int] = (1, 2, 3, 6),
         hidden: int = 1024,
         dropout: float = 0.0,
+        norm: bool = True,
         count: int = 64,
         tune_backbone: bool = False,
         settings: dict[str, Any],
@@ -68,7 +70,7 @@ class SppNet(Detector[ProposedOutputs]):
         self.count = count
         self.pool = SpatialPyramidPool(levels)
         features = backbone.channels[self.tap] * self.pool.bins
-        self.head = RegionHead(features, num_classes, hidden=hidden, dropout=dropout)
+        self.head = RegionHead(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
         parts = backbone.stages()
         behind = parts[self.tap + 1 :] if len(parts) >= len(backbone.strides) - 1 else []
         for part in behind if tune_backbone else [backbone]:
@@ -96,7 +98,7 @@ class SppNet(Detector[ProposedOutputs]):
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:
         """A box a class of every region."""
-        return proposed_candidates(outputs, lambda rows, owners: self.judge(outputs, rows, owners), chunk=1024)
+        return proposed_candidates(outputs, lambda rows, owners: self.judge(outputs, rows, owners), chunk=256)
 
     def train(self, mode: bool = True) -> SppNet:
         super().train(mode)
