@@ -147,7 +147,8 @@ class RetinaNet(Detector[RetinaNetOutputs]):
 
 
 def _shapes(sizes: Sequence[float], twin: bool) -> Shapes:
-    shapes = anchor_shapes(sizes, ASPECTS)
+    with torch.device("cpu"):  # a network can be built without memory; numbers cannot be read back from there
+        shapes = anchor_shapes(sizes, ASPECTS)
     if twin:
         shapes = (shapes / 2).round() * 2  # torchvision's corners are whole pixels
     return tuple((width, height) for width, height in shapes.tolist())
