@@ -90,8 +90,8 @@ def test_equal_weights_give_torchvisions_answers(twins: tuple[FasterRcnn, nn.Mod
         rows = torch.cat([one.xyxy / 100, one.scores[:, None], one.labels[:, None]], 1)
         answers = torch.cat([other["boxes"] / 100, other["scores"][:, None], other["labels"][:, None] - 1], 1)
         away = (rows[:, None] - answers[None]).abs().amax(2)
-        assert float((away.amin(0) < 1e-4).float().mean()) > 0.99
-        assert float((away.amin(1) < 1e-4).float().mean()) > 0.99
+        assert float((away.amin(0) < 5e-4).float().mean()) > 0.99
+        assert float((away.amin(1) < 5e-4).float().mean()) > 0.99
 
 
 def test_equal_weights_give_torchvisions_losses(twins: tuple[FasterRcnn, nn.Module]) -> None:
