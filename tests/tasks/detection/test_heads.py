@@ -61,6 +61,7 @@ def test_untrained_convolutions_answer_the_prior():
 
 def test_towers_are_as_deep_as_asked():
     assert [type(layer).__name__ for layer in Tower(32, 2, norm=True)] == ["Conv2d", "GroupNorm", "ReLU"] * 2
+    assert [Tower(channels, 1, norm=True)[1].num_groups for channels in (32, 128, 256)] == [8, 32, 32]
     assert [type(layer).__name__ for layer in Tower(32, 1)] == ["Conv2d", "ReLU"]
 
 

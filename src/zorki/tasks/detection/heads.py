@@ -17,14 +17,17 @@ Shapes = tuple[tuple[float, float], ...]  # width and height of the anchors of o
 
 
 class Tower(nn.Sequential):
-    """3x3 convolutions with ReLU, shared by all levels (Lin et al., 2017, section 4); GroupNorm(32) by choice."""
+    """3x3 convolutions with ReLU, shared by all levels (Lin et al., 2017, section 4); by choice with group norm.
+
+    There are 32 groups, or fewer of four channels each: a single value has no spread to divide by.
+    """
 
     def __init__(self, channels: int, depth: int = 4, *, norm: bool = False) -> None:
         layers: list[nn.Module] = []
         for _ in range(depth):
             layers.append(quiet_convolution(channels, channels))
             if norm:
-                layers.append(nn.GroupNorm(32, channels))
+                layers.append(nn.GroupNorm(min(32, channels // 4), channels))
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 

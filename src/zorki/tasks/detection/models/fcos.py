@@ -64,7 +64,7 @@ class Fcos(Detector[FcosOutputs]):
 
     Args:
         backbone: makes features.
-        channels: of the pyramid and the towers, a multiple of 32.
+        channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         radius: in strides; how near to the centre of a box a point must lie to learn it.
         reach: in strides; a level learns the boxes whose furthest side is between `reach` and twice as far away
@@ -188,7 +188,7 @@ def fcos(
 
     Args:
         size: of the longer side of the pictures, in pixels.
-        channels: of the pyramid and the towers, a multiple of 32.
+        channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         reach: in strides, where the boxes of a level begin; see `Fcos`.
         min_score: of what is answered.

@@ -175,7 +175,7 @@ def retinanet(
 
     Args:
         size: of the longer side of the pictures, in pixels.
-        channels: of the pyramid and the towers, a multiple of 32.
+        channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         anchor_scale: the smallest anchor of a level in strides; the paper's 4 suits pictures of 800 pixels.
         min_score: of what is answered.
