@@ -96,7 +96,7 @@ def coco_curves(
     evaluation = hotcoco.COCOeval(truth, answers, "bbox" if outlines is None else "segm")
     evaluation.evaluate()
     evaluation.accumulate()
-    found = evaluation.eval
+    found: Any = evaluation.eval
     return CocoCurves(found["precision"], found["recall"], found["scores"])
 
 

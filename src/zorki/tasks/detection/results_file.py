@@ -128,7 +128,7 @@ def _numbers(path: Path, text: str, entries: list[Any], masks: bool) -> tuple[nd
         score = np.array([entry["score"] for entry in entries], np.float64)
         boxes = [] if masks else [entry["bbox"] for entry in entries]
         xywh = np.zeros((len(entries), 4)) if masks else np.array(boxes, np.float64).reshape(len(entries), 4)
-        sound = np.isfinite(score).all() and np.isfinite(xywh).all() and (xywh[:, 2:] >= 0).all()
+        sound = bool(np.isfinite(score).all() and np.isfinite(xywh).all() and (xywh[:, 2:] >= 0).all())
         sound &= all("image_id" in e and ("category_id" in e or "category_name" in e) for e in entries)
     except (KeyError, TypeError, ValueError, OverflowError):
         sound = False
