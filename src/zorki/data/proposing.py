@@ -45,8 +45,8 @@ class Propose:
     def __post_init__(self) -> None:
         if min(self.size, self.stride, self.proposals) < 1 or self.search_size < 0:
             raise RecipeError(
-                "Propose: expected a size, stride and count of proposals of at least 1 and a search_size of at least 0, "
-                f"but was given {self.size}, {self.stride}, {self.proposals} and {self.search_size}"
+                "Propose: expected a size, stride and count of proposals of at least 1 and a search_size of at least "
+                f"0, but was given {self.size}, {self.stride}, {self.proposals} and {self.search_size}"
             )
         if self.mode not in ("fast", "quality"):
             raise RecipeError(f"Propose: mode must be fast or quality, but is {self.mode!r}")

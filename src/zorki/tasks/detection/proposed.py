@@ -11,8 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from zorki.contracts import Preprocess
 from zorki.nn.backbone import Backbone
 from zorki.nn.initialise import initialise_he
+from zorki.nn.named import backbone_published, backbone_statistics
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.regions import join_regions
 from zorki.tasks.detection.detector import Candidates
@@ -124,3 +126,16 @@ def head_published(first: str, second: str) -> dict[str, str]:
 def map_of_stride(backbone: Backbone, stride: int) -> int:
     """The place of the deepest map that is no coarser than `stride` pixels; the finest where all are."""
     return max((tap for tap, own in enumerate(backbone.strides) if own <= stride), default=0)
+
+
+def settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
+    """Arguments of a `Detector` on the backbone of that name, whose batch norms keep their statistics."""
+    mean, std = backbone_statistics(backbone)
+    return {
+        "preprocess": preprocess,
+        "mean": mean,
+        "std": std,
+        "frozen_norms": True,
+        "published": backbone_published(backbone),
+        "suggestions": dict(PROPOSED_SUGGESTIONS),
+    }

@@ -12,7 +12,7 @@ from zorki.data.proposing import Propose
 from zorki.data.selective_search import SearchMode
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.named import backbone_weights
 from zorki.nn.pyramid import FeaturePyramid
 from zorki.nn.vgg import Vgg
 from zorki.ops.regions import pool_regions
@@ -26,11 +26,11 @@ from zorki.tasks.detection.proposed import (
     head_published,
     proposed_candidates,
     regions_of,
+    settings_on,
 )
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Proposed
-
 
 # Regions judged at once: more do not run faster, and their features no longer fit into a processor's cache.
 _CHUNK = 512
@@ -71,7 +71,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         background_iou: float = 0.0,
         settings: dict[str, Any],
     ) -> None:
-        super().__init__(backbone, num_classes=num_classes, **{"max_iou": 0.3, "max_boxes": 100, **settings})
+        super().__init__(backbone, num_classes=num_classes, min_score=0.05, max_iou=0.3, max_boxes=100, **settings)
         self.neck = neck
         self.tap = len(backbone.strides) - 1 - backbone.strides[::-1].index(stride) if neck is None else -1
         self.strides = (stride,) if neck is None else neck.strides
@@ -121,25 +121,15 @@ def fast_rcnn(
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
-    min_score: float = 0.05,
 ) -> FastRcnn:
     """Fast R-CNN (Girshick, 2015) on a feature pyramid (Lin et al., 2017, section 4.2)."""
     network = named_backbone(backbone)
-    mean, std = backbone_statistics(backbone)
     return FastRcnn(
         network,
         num_classes=num_classes,
         neck=FeaturePyramid(network, (8, 16), 128),
         hidden=hidden,
-        settings={
-            "preprocess": Propose(size, proposals=proposals, mode=search),
-            "min_score": min_score,
-            "mean": mean,
-            "std": std,
-            "frozen_norms": True,
-            "published": backbone_published(backbone),
-            "suggestions": dict(PROPOSED_SUGGESTIONS),
-        },
+        settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
     )
 
 
@@ -151,7 +141,6 @@ def fast_rcnn_squeezenet(
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
-    min_score: float = 0.05,
 ) -> FastRcnn:
     """Fast R-CNN (Girshick, 2015) on a feature pyramid of SqueezeNet 1.0."""
     return fast_rcnn(
@@ -161,7 +150,6 @@ def fast_rcnn_squeezenet(
         proposals=proposals,
         search=search,
         hidden=hidden,
-        min_score=min_score,
     )
 
 
@@ -173,7 +161,6 @@ def fast_rcnn_mobilenet_v3_large(
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
-    min_score: float = 0.05,
 ) -> FastRcnn:
     """Fast R-CNN (Girshick, 2015) on a feature pyramid of MobileNetV3-Large."""
     return fast_rcnn(
@@ -183,7 +170,6 @@ def fast_rcnn_mobilenet_v3_large(
         proposals=proposals,
         search=search,
         hidden=hidden,
-        min_score=min_score,
     )
 
 
@@ -195,7 +181,6 @@ def fast_rcnn_vgg16(
     proposals: int = 2000,
     search: SearchMode = "fast",
     dropout: float = 0.5,
-    min_score: float = 0.05,
 ) -> FastRcnn:
     """Fast R-CNN (Girshick, 2015) on VGG-16, with its fully connected layers: the paper's model L.
 
@@ -214,7 +199,6 @@ def fast_rcnn_vgg16(
         background_iou=0.1,
         settings={
             "preprocess": Propose(size, proposals=proposals, mode=search, search_size=min(size, 500)),
-            "min_score": min_score,
             "published": head_published("classifier.0", "classifier.3"),
             # Without norms, larger rates send it off.
             "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},

@@ -14,7 +14,7 @@ from zorki.data.selective_search import SearchMode
 from zorki.nn.alexnet import AlexNetTorchvision
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.named import backbone_weights
 from zorki.nn.spp import SpatialPyramidPool
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
@@ -26,6 +26,7 @@ from zorki.tasks.detection.proposed import (
     map_of_stride,
     proposed_candidates,
     regions_of,
+    settings_on,
 )
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
@@ -63,7 +64,7 @@ class SppNet(Detector[ProposedOutputs]):
         tune_backbone: bool = False,
         settings: dict[str, Any],
     ) -> None:
-        super().__init__(backbone, num_classes=num_classes, **{"max_iou": 0.3, "max_boxes": 100, **settings})
+        super().__init__(backbone, num_classes=num_classes, min_score=0.05, max_iou=0.3, max_boxes=100, **settings)
         self.tap = map_of_stride(backbone, 16)
         self.stride = backbone.strides[self.tap]
         self.tune_backbone = tune_backbone
@@ -116,24 +117,14 @@ def sppnet(
     search: SearchMode = "fast",
     hidden: int = 512,
     tune_backbone: bool = False,
-    min_score: float = 0.05,
 ) -> SppNet:
     """SPP-net (He et al., 2014); its convolutions stay as loaded, so give it --weights imagenet."""
-    mean, std = backbone_statistics(backbone)
     return SppNet(
         named_backbone(backbone),
         num_classes=num_classes,
         hidden=hidden,
         tune_backbone=tune_backbone,
-        settings={
-            "preprocess": Propose(size, proposals=proposals, mode=search),
-            "min_score": min_score,
-            "mean": mean,
-            "std": std,
-            "frozen_norms": True,
-            "published": backbone_published(backbone),
-            "suggestions": dict(PROPOSED_SUGGESTIONS),
-        },
+        settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
     )
 
 
@@ -146,7 +137,6 @@ def sppnet_squeezenet(
     search: SearchMode = "fast",
     hidden: int = 512,
     tune_backbone: bool = False,
-    min_score: float = 0.05,
 ) -> SppNet:
     """SPP-net (He et al., 2014) on SqueezeNet 1.0; its convolutions stay as loaded: give it --weights imagenet."""
     return sppnet(
@@ -157,7 +147,6 @@ def sppnet_squeezenet(
         search=search,
         hidden=hidden,
         tune_backbone=tune_backbone,
-        min_score=min_score,
     )
 
 
@@ -171,7 +160,6 @@ def sppnet_alexnet(
     hidden: int = 4096,
     dropout: float = 0.5,
     tune_backbone: bool = False,
-    min_score: float = 0.05,
 ) -> SppNet:
     """SPP-net (He et al., 2014) on AlexNet's convolutions, near the paper's ZF-5: give it --weights imagenet.
 
@@ -185,7 +173,6 @@ def sppnet_alexnet(
         tune_backbone=tune_backbone,
         settings={
             "preprocess": Propose(size, proposals=proposals, mode=search, search_size=min(size, 500)),
-            "min_score": min_score,
             # Without norms, larger rates send it off.
             "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
         },

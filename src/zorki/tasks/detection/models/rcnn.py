@@ -1,0 +1,277 @@
+"""R-CNN (Girshick et al., 2013): every region is warped to one size and goes through the network by itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from zorki.data.proposing import Propose
+from zorki.data.selective_search import SearchMode
+from zorki.errors import RecipeError
+from zorki.nn.alexnet import AlexNet, AlexNetTorchvision
+from zorki.nn.backbone import Backbone
+from zorki.nn.named import backbone as named_backbone
+from zorki.nn.named import backbone_weights
+from zorki.ops.warping import warp_regions
+from zorki.registry import model
+from zorki.tasks.detection.detector import Candidates, Detector
+from zorki.tasks.detection.machines import SupportVectorMachines, answer_by_machines, machine_regions
+from zorki.tasks.detection.on_any_backbone import any_backbone
+from zorki.tasks.detection.proposed import (
+    PROPOSED_SUGGESTIONS,
+    ProposedOutputs,
+    RegionHead,
+    head_published,
+    proposed_candidates,
+    regions_of,
+    settings_on,
+)
+from zorki.tasks.detection.regions import answer_regions, region_losses, sample_regions
+from zorki.tasks.detection.task import Detection
+from zorki.types import Boxes, Proposed
+
+ClassifierKind = Literal["softmax", "svm"]
+
+# Windows that go through the network at once when a picture is searched for objects.
+_CHUNK = 128
+
+
+class Rcnn(Detector[ProposedOutputs]):
+    """A classification network on warped regions, with support vector machines or a softmax, and boxes a class.
+
+    With "softmax" the network is fine-tuned as in section 2.3: `count` windows a batch, a quarter positive (IoU from
+    0.5), and boxes are learnt jointly, where the paper regresses them afterwards on the last convolutions' features
+    (appendix C), and the softmax is thrown away.
+
+    With "svm" the backbone and the hidden layers stay as they are loaded, so start from the run of a softmax, and on
+    the second hidden layer one linear machine a class is fitted to the truth boxes against regions of IoU below 0.3
+    with the class (section 2.3, appendix B). The paper fits them and the boxes' regressions by solvers over all
+    features on disk; here both go down the gradient, batch after batch, see `SupportVectorMachines`.
+
+    Args:
+        backbone: see `Detector`, as for `settings`.
+        window: side of the warped regions, in pixels.
+        grid: to which the last map is pooled for the hidden layers.
+        hidden: width of the two hidden layers.
+        dropout: behind each of them.
+        norm: in the hidden layers, see `RegionHead`.
+        count: windows a batch that learn, shared among its pictures.
+        classifier: "softmax" or "svm".
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_classes: int,
+        window: int = 227,
+        grid: int = 6,
+        hidden: int = 4096,
+        dropout: float = 0.0,
+        norm: bool = True,
+        count: int = 128,
+        classifier: ClassifierKind = "softmax",
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__(backbone, num_classes=num_classes, min_score=0.05, max_iou=0.3, max_boxes=100, **settings)
+        if classifier not in ("softmax", "svm"):
+            raise RecipeError(f"classifier must be 'softmax' or 'svm', not {classifier!r}")
+        backbone.check_size(window, "R-CNN")
+        self.window, self.count = window, count
+        self.pool = nn.AdaptiveAvgPool2d(grid)
+        self.head = RegionHead(backbone.channels[-1] * grid**2, num_classes, hidden=hidden, dropout=dropout, norm=norm)
+        self.machines: SupportVectorMachines | None = None
+        if classifier == "svm":
+            self.machines = SupportVectorMachines(hidden, num_classes)
+            for part in (backbone, self.head.first, self.head.second, self.head.first_norm, self.head.second_norm):
+                part.requires_grad_(False)
+            self.head.classes.requires_grad_(False)
+
+    def forward(self, inputs: Proposed) -> ProposedOutputs:
+        """The normalised pictures; regions are warped and judged by `loss` and `candidates`, since they want others."""
+        height, width = (int(side) for side in inputs.shape[-2:])
+        return ProposedOutputs([self.normalise(inputs.images)], regions_of(inputs), height, width)
+
+    def hidden(
+        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N D"]:
+        """What the last layers read of each region."""
+        windows = warp_regions(outputs.maps[0], regions, pictures, self.window)
+        windows = windows.contiguous(memory_format=torch.channels_last)
+        with torch.set_grad_enabled(self.machines is None and torch.is_grad_enabled()):
+            return self.head.hidden(self.pool(self.backbone(windows)[-1]))
+
+    def judge(
+        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+    ) -> tuple[Float[Tensor, "N _"], Float[Tensor, "N _"]]:
+        """Logits (K + 1, or K margins of machines) and offsets of regions."""
+        x = self.hidden(outputs, regions, pictures)
+        return self.head.classes(x) if self.machines is None else self.machines(x), self.head.boxes(x)
+
+    def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """Cross entropy, or the machines' hinge loss, and smooth L1 of the boxes of sampled regions."""
+        sampled = sample_regions(
+            outputs.regions,
+            targets,
+            num_classes=self.num_classes,
+            count=math.ceil(self.count / len(targets)),
+        )
+        if self.machines is None:
+            return region_losses(*self.judge(outputs, sampled.regions, sampled.pictures), sampled)
+        regions, pictures, wanted = machine_regions(sampled, targets, self.num_classes)
+        x = self.hidden(outputs, regions, pictures)
+        learnt = x[: len(sampled)]
+        losses = region_losses(self.head.classes(learnt), self.head.boxes(learnt), sampled)
+        return {"classes": self.machines.loss(x, wanted), "boxes": losses["boxes"]}
+
+    def candidates(self, outputs: ProposedOutputs) -> Candidates:
+        """A box a class of every region."""
+        return proposed_candidates(
+            outputs,
+            lambda rows, owners: self.judge(outputs, rows, owners),
+            chunk=_CHUNK,
+            answer=answer_regions if self.machines is None else answer_by_machines,
+        )
+
+    def train(self, mode: bool = True) -> Rcnn:
+        super().train(mode)
+        if self.machines is not None:
+            self.backbone.eval()  # its statistics stay as well
+            self.head.eval()
+        return self
+
+
+def rcnn(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    window: int = 112,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 512,
+    classifier: ClassifierKind = "softmax",
+) -> Rcnn:
+    """R-CNN (Girshick et al., 2013), with windows half as wide as the paper's for pictures half as wide."""
+    return Rcnn(
+        named_backbone(backbone),
+        num_classes=num_classes,
+        window=window,
+        grid=3,
+        hidden=hidden,
+        classifier=classifier,
+        settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
+    )
+
+
+@model(Detection, weights=backbone_weights("squeezenet"))
+def rcnn_squeezenet(
+    num_classes: int,
+    *,
+    size: int = 320,
+    window: int = 112,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 512,
+    classifier: ClassifierKind = "softmax",
+) -> Rcnn:
+    """R-CNN (Girshick et al., 2013) on SqueezeNet 1.0."""
+    return rcnn(
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        window=window,
+        proposals=proposals,
+        search=search,
+        hidden=hidden,
+        classifier=classifier,
+    )
+
+
+@model(Detection, weights=backbone_weights("mobilenet_v3_small"))
+def rcnn_mobilenet_v3_small(
+    num_classes: int,
+    *,
+    size: int = 320,
+    window: int = 112,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 512,
+    classifier: ClassifierKind = "softmax",
+) -> Rcnn:
+    """R-CNN (Girshick et al., 2013) on MobileNetV3-Small."""
+    return rcnn(
+        num_classes,
+        backbone="mobilenet_v3_small",
+        size=size,
+        window=window,
+        proposals=proposals,
+        search=search,
+        hidden=hidden,
+        classifier=classifier,
+    )
+
+
+@model(Detection)
+def rcnn_alexnet(
+    num_classes: int,
+    *,
+    size: int = 500,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    classifier: ClassifierKind = "softmax",
+) -> Rcnn:
+    """R-CNN (Girshick et al., 2013) as in the paper: windows of 227 pixels, AlexNet of 2012."""
+    return _on_alexnet(num_classes, AlexNet(), size, proposals, search, hidden, dropout, classifier)
+
+
+@model(Detection, weights={"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"})
+def rcnn_alexnet_torchvision(
+    num_classes: int,
+    *,
+    size: int = 500,
+    proposals: int = 2000,
+    search: SearchMode = "fast",
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    classifier: ClassifierKind = "softmax",
+) -> Rcnn:
+    """R-CNN (Girshick et al., 2013) on AlexNet as torchvision publishes it, fully connected layers included."""
+    backbone = AlexNetTorchvision()
+    return _on_alexnet(num_classes, backbone, size, proposals, search, hidden, dropout, classifier)
+
+
+def _on_alexnet(
+    num_classes: int,
+    backbone: Backbone,
+    size: int,
+    proposals: int,
+    search: SearchMode,
+    hidden: int,
+    dropout: float,
+    classifier: ClassifierKind,
+) -> Rcnn:
+    return Rcnn(
+        backbone,
+        num_classes=num_classes,
+        hidden=hidden,
+        dropout=dropout,
+        norm=False,
+        classifier=classifier,
+        settings={
+            "preprocess": Propose(size, proposals=proposals, mode=search),
+            "published": head_published("classifier.1", "classifier.4"),
+            # Without norms, larger rates send it off.
+            "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
+        },
+    )
+
+
+any_backbone("rcnn_", rcnn)
