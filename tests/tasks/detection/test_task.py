@@ -1,0 +1,224 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from zorki.contracts import Model
+from zorki.errors import DataError, RecipeError
+from zorki.recipe import Recipe
+from zorki.tasks.detection.fusion import fuse
+from zorki.tasks.detection.judging import judge_boxes
+from zorki.tasks.detection.task import Detection
+from zorki.types import Boxes
+
+NAMES = ["cat", "dog", "owl"]
+
+
+def task():
+    return Detection(NAMES)
+
+
+def boxes(*rows, scores=None, **columns):
+    """Boxes of (x0, y0, x1, y1, label) rows."""
+    table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
+    return Boxes(table[:, :4], table[:, 4].long(), None if scores is None else torch.tensor(scores), **columns)
+
+
+def test_scenes_are_read_with_boxes_and_the_same_at_every_call():
+    dataset = Detection.read(Path("scenes:20@64"))
+    assert {split: len(rows) for split, rows in dataset.splits.items()} == {"train": 14, "val": 3, "test": 3}
+    sample = dataset[3]
+    assert sample.image.shape == (3, 64, 64)
+    assert torch.equal(dataset[3].image, sample.image)
+    assert torch.equal(Detection.read(Path("scenes:20@64")).target(3).xyxy, sample.target.xyxy)
+    assert 1 <= len(sample.target) <= 5
+    assert bool((sample.target.xyxy[:, 2:] > sample.target.xyxy[:, :2]).all())
+
+
+@pytest.mark.parametrize("words", ["scenes:5", "scenes:20@8", "scenes:x", "scenes:20@"])
+def test_scenes_that_cannot_be_say_why(words):
+    with pytest.raises(DataError, match="scenes"):
+        Detection.read(Path(words))
+
+
+def test_scenes_have_their_own_classes():
+    with pytest.raises(DataError, match="other classes than the run's"):
+        Detection.read(Path("scenes:20"), class_names=NAMES)
+
+
+def test_data_without_a_box_to_learn_stop():
+    dataset = Detection.read(Path("scenes:20@64"))
+    train = dataset.splits["train"]
+    Detection(dataset.class_names).check(dataset, train)
+    for index in train:
+        dataset.target(index)
+        dataset._known[index] = dataclasses.replace(
+            dataset.target(index), crowd=torch.ones(len(dataset.target(index)), dtype=torch.bool)
+        )
+    with pytest.raises(DataError, match=r"none of the 14 training pictures has a box"):
+        Detection(dataset.class_names).check(dataset, train)
+
+
+class Learner(Model):
+    """A model that only looks at what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = None
+
+    def forward(self, inputs):
+        return inputs
+
+    def loss(self, outputs, targets):
+        return {}
+
+    def decode(self, outputs, placements):
+        return []
+
+
+class Fitter(Learner):
+    def fit_anchors(self, targets):
+        self.seen = list(targets)
+
+
+@pytest.mark.parametrize("settings", [{"class_weights": True}, {"label_smoothing": 0.1}, {"cutmix": 1.0}], ids=str)
+def test_settings_of_classifiers_are_refused(settings):
+    with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* detectors have no such setting"):
+        task().configure(Learner(), Recipe(**settings), [])
+
+
+def test_models_that_fit_their_anchors_see_the_training_boxes():
+    targets, model = [boxes((0, 0, 1, 1, 0))], Fitter()
+    task().configure(model, Recipe(), targets)
+    assert model.seen == targets
+    task().configure(Learner(), Recipe(), targets)
+
+
+def test_pictures_with_rare_classes_are_drawn_more_often():
+    common, rare, none = boxes((0, 0, 1, 1, 0)), boxes((0, 0, 1, 1, 0), (0, 0, 1, 1, 2)), boxes()
+    weights = task().balance([common, common, common, rare, none])
+    assert weights == [0.25, 0.25, 0.25, 1.0, 0.2]
+
+
+def test_captions_count_what_is_shown():
+    answer = boxes((0, 0, 1, 1, 0), (0, 0, 1, 1, 1), (1, 1, 2, 2, 1), scores=[0.9, 0.6, 0.4])
+    asked = task()
+    assert asked.caption(answer) == "1 cat, 1 dog"
+    asked.adopt({"test": {"figures": {"best_threshold": 0.9}}, "val": {"figures": {"best_threshold": 0.35}}})
+    assert asked.show_score == 0.35
+    assert asked.caption(answer) == "2 dog, 1 cat"
+    asked.adopt({"val": {"figures": {"best_threshold": None}}})
+    asked.adopt({})
+    assert asked.show_score == 0.35
+    assert asked.caption(boxes()) == "nothing"
+
+
+def test_descriptions_are_plain():
+    facts = task().describe(boxes((1, 2, 3, 4, 2), scores=[0.5]))
+    assert facts == {
+        "boxes": [{"label": 2, "class_name": "owl", "xyxy": [1, 2, 3, 4], "score": 0.5}],
+        "threshold": 0.5,
+        "shown": 1,
+    }
+    assert task().describe(boxes(crowd=torch.zeros(0, dtype=torch.bool))) == {"boxes": []}
+
+
+def test_names_of_coco():
+    assert Detection.names_for(80)[:2] == ["person", "bicycle"]
+    assert len(set(Detection.names_for(80))) == 80
+    ninety, slots = Detection.names_for(90), Detection.names_for(91)
+    assert ninety == slots[1:]
+    assert slots[1] == "person"
+    assert slots[90] == "toothbrush"
+    assert len(set(slots)) == 91
+    assert Detection.names_for(2) == ["0", "1"]
+
+
+def test_judged_by_hand():
+    truth = boxes(
+        (0, 0, 10, 10, 0), (20, 0, 30, 10, 0), (40, 0, 50, 10, 1), (60, 0, 90, 30, 0),
+        crowd=torch.tensor([False, False, False, True]), difficult=torch.tensor([False, False, True, False]),
+    )  # fmt: skip
+    answer = boxes(
+        (0, 0, 10, 8, 0),  # finds the first, IoU 0.8
+        (0, 0, 10, 10, 0),  # fits better, but scores less: a second on the same
+        (20, 0, 30, 10, 1),  # another class
+        (40, 0, 50, 10, 1),  # difficult: does not count
+        (65, 5, 70, 10, 0),  # in the crowd: does not count
+        scores=[0.9, 0.8, 0.7, 0.6, 0.5],
+    )
+    judged = judge_boxes(answer, truth)
+    assert judged.right.tolist() == [True, False, False, False, False]
+    assert judged.wrong.tolist() == [False, True, True, False, False]
+    assert judged.excused.tolist() == [False, False, False, True, True]
+    assert judged.missed.tolist() == [False, True, False, False]
+    assert judged.quality() == pytest.approx(2 * 0.8 / (3 + 2))
+    assert task().badness(answer, truth) == pytest.approx(1 - 0.32)
+
+
+def test_nothing_there_and_nothing_answered_is_right():
+    nothing = boxes(scores=[])
+    assert task().badness(nothing, boxes()) == 0.0
+    assert task().badness(nothing, boxes((0, 0, 1, 1, 0))) == 1.0
+    assert task().badness(boxes((0, 0, 1, 1, 0), scores=[0.9]), boxes()) == 1.0
+
+
+def test_fused_boxes_are_weighted_means():
+    first = boxes((0, 0, 10, 10, 0), (50, 50, 60, 60, 1), scores=[0.9, 0.6])
+    second = boxes((1, 0, 11, 10, 0), (50, 50, 60, 60, 2), scores=[0.3, 0.2])
+    fused = fuse([first, second])
+    assert fused.labels.tolist() == [0, 1, 2]
+    assert torch.allclose(fused.xyxy[0], torch.tensor([0.25, 0.0, 10.25, 10.0]))
+    # Both saw the first: its mean score. One of two saw each of the others: half of it.
+    assert fused.scores.tolist() == pytest.approx([0.6, 0.3, 0.1])
+    assert len(fuse([boxes(scores=[]), boxes(scores=[])])) == 0
+    with pytest.raises(ValueError, match="need scores"):
+        fuse([boxes((0, 0, 1, 1, 0))])
+
+
+def test_an_ensemble_of_one_answer_twice_is_that_answer():
+    answer = boxes((0, 0, 10, 10, 0), (50, 50, 60, 60, 1), scores=[0.9, 0.6])
+    both = task().ensemble([answer, answer])
+    assert torch.allclose(both.xyxy, answer.xyxy)
+    assert torch.allclose(both.scores, answer.scores)
+
+
+def test_counts_and_sizes():
+    dataset = Detection.read(Path("scenes:20@64"))
+    facts = Detection(dataset.class_names).tally(dataset)
+    total = sum(len(dataset.target(index)) for index in dataset.splits["train"])
+    assert facts["counted"] == "boxes"
+    assert sum(facts["classes"]["train"].values()) == total
+    assert facts["tables"]["Pictures and boxes"]["boxes"]["train"] == total
+    sizes = facts["tables"]["Box sizes (COCO's bounds)"]
+    assert sum(row["train"] for row in sizes.values()) == total
+    sides = [row["val"] for row in facts["tables"]["Side of boxes (root of the area, pixels)"].values()]
+    assert sides == sorted(sides)
+
+
+def test_drawn_answers_have_the_colours_of_their_classes_and_hide_the_unsure():
+    from zorki.draw.palette import colour
+
+    image = torch.zeros((3, 100, 400), dtype=torch.uint8)
+    answer = boxes((10, 40, 60, 90, 1), (300, 40, 350, 90, 2), scores=[0.8, 0.2])
+    drawn = task().draw(image, answer)
+    assert drawn.shape == image.shape
+    assert tuple(drawn[:, 60, 10].tolist()) == colour(1)
+    assert int(drawn[:, :, 200:].sum()) == 0
+    small = task().draw(torch.zeros((3, 40, 50), dtype=torch.uint8), boxes((10, 10, 20, 20, 0)))
+    assert small.shape == (3, 280, 350), "enlarged, so that names can be read"
+    assert tuple(small[:, 100, 70].tolist()) == colour(0)
+
+
+def test_thumbnails_tell_found_wrong_and_missed_apart():
+    from zorki.draw.palette import mark_colour
+    from zorki.tasks.detection.drawing import MISSED_COLOUR
+
+    truth = boxes((20, 40, 60, 80, 0), (120, 40, 160, 80, 1))
+    answer = boxes((20, 40, 60, 80, 0), (170, 40, 200, 80, 2), scores=[0.9, 0.8])
+    drawn = task().thumbnail(torch.zeros((3, 112, 224), dtype=torch.uint8), answer, truth)
+    assert drawn.shape == (3, 112, 224)
+    assert tuple(drawn[:, 70, 20].tolist()) == mark_colour(True)
+    assert tuple(drawn[:, 70, 170].tolist()) == mark_colour(False)
+    assert tuple(drawn[:, 70, 120].tolist()) == MISSED_COLOUR
