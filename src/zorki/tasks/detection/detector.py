@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -65,6 +65,7 @@ class Detector(Model[O, Boxes, Boxes]):
             `DETECTOR_SUGGESTIONS`.
     """
 
+    exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
     normalise: Normalise
 
     def __init__(

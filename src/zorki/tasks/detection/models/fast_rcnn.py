@@ -56,6 +56,8 @@ class FastRcnn(Detector[ProposedOutputs]):
             out. Many small objects in one picture want 0: most of its background touches none of them.
     """
 
+    exportable = False
+
     def __init__(
         self,
         backbone: Backbone,

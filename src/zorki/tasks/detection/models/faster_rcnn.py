@@ -63,6 +63,8 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         settings: of the `Detector`.
     """
 
+    exportable = False
+
     def __init__(
         self,
         backbone: Backbone,

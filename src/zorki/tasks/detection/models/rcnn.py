@@ -64,6 +64,8 @@ class Rcnn(Detector[ProposedOutputs]):
         classifier: "softmax" or "svm".
     """
 
+    exportable = False
+
     def __init__(
         self,
         backbone: Backbone,

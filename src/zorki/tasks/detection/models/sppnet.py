@@ -51,6 +51,8 @@ class SppNet(Detector[ProposedOutputs]):
         tune_backbone: trains the convolutions too, up to the map that is read.
     """
 
+    exportable = False
+
     def __init__(
         self,
         backbone: Backbone,
