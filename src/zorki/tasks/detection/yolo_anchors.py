@@ -29,9 +29,9 @@ class AnchorGrid:
     The finest map is first; cells are row by row, and the anchors of a cell together.
     """
 
-    corners: Float[Tensor, "P 2"]
-    sides: Float[Tensor, "P 1"]
-    shapes: Float[Tensor, "P 2"]
+    corners: Float[Tensor, "*B P 2"]
+    sides: Float[Tensor, "*B P 1"]
+    shapes: Float[Tensor, "*B P 2"]
     cells: list[tuple[int, int]]  # rows and columns of each map
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Num
@@ -32,8 +32,6 @@ from zorki.tasks.detection.priors import PriorGrid, prior_shapes
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
-Matching = Literal["iou", "hungarian"]
-
 # "Variances" 0.1 and 0.2 of the authors' code: offsets are learnt ten and five times enlarged.
 _WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 _MEAN, _STD = (0.48235, 0.45882, 0.40784), (1 / 255, 1 / 255, 1 / 255)
@@ -57,7 +55,7 @@ class SsdOutputs:
 
 
 @torch.no_grad()
-def match_priors(priors: Float[Tensor, "P 4"], truths: Truths, matching: Matching) -> Int[Tensor, "B P"]:
+def match_priors(priors: Float[Tensor, "P 4"], truths: Truths, matching: str) -> Int[Tensor, "B P"]:
     """For each picture and prior the row in `truths` that it learns, or BACKGROUND.
 
     "iou" is the paper's (section 2.2): each prior takes the box that it overlaps most, where by at least 0.5, and each
@@ -101,7 +99,7 @@ class Ssd(Detector[SsdOutputs]):
         *,
         num_classes: int,
         preprocess: Preprocess,
-        matching: Matching = "iou",
+        matching: str = "iou",
         min_score: float = 0.01,
         max_iou: float = 0.45,
         max_boxes: int = 200,
@@ -176,7 +174,7 @@ class Ssd(Detector[SsdOutputs]):
         return Candidates(picked, best.flatten(1), labels.flatten(1))
 
 
-def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: Matching = "iou") -> Ssd:
+def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: str = "iou") -> Ssd:
     """SSD (Liu et al., 2016) on any backbone.
 
     Its maps of strides 8 and more are used, continued by strided convolutions to six. Priors are those of SSD300 for
@@ -209,13 +207,13 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: Matching 
 
 
 @model(Detection, weights=backbone_weights("squeezenet"))
-def ssd_squeezenet(num_classes: int, *, size: int = 300, matching: Matching = "iou") -> Ssd:
+def ssd_squeezenet(num_classes: int, *, size: int = 300, matching: str = "iou") -> Ssd:
     """SSD (Liu et al., 2016) on SqueezeNet 1.0."""
     return ssd(num_classes, backbone="squeezenet", size=size, matching=matching)
 
 
 @model(Detection, weights=backbone_weights("mobilenet_v3_large"))
-def ssd_mobilenet_v3_large(num_classes: int, *, size: int = 320, matching: Matching = "iou") -> Ssd:
+def ssd_mobilenet_v3_large(num_classes: int, *, size: int = 320, matching: str = "iou") -> Ssd:
     """SSD (Liu et al., 2016) on MobileNetV3-Large."""
     return ssd(num_classes, backbone="mobilenet_v3_large", size=size, matching=matching)
 
@@ -224,7 +222,7 @@ def ssd_mobilenet_v3_large(num_classes: int, *, size: int = 320, matching: Match
     Detection,
     weights={"coco": "torchvision:SSD300_VGG16_Weights.COCO_V1", "imagenet": "torchvision:VGG16_Weights.IMAGENET1K_V1"},
 )
-def ssd300_vgg16(num_classes: int, *, matching: Matching = "iou") -> Ssd:
+def ssd300_vgg16(num_classes: int, *, matching: str = "iou") -> Ssd:
     """SSD300 (Liu et al., 2016) on VGG-16: squares of 300 pixels, 8732 priors."""
     maps = [ExtraMap(256, 512), ExtraMap(128, 256), *[ExtraMap(128, 256, stride=1, padding=0)] * 2]
     shapes = prior_shapes(300, _SCALES_300, _ASPECTS_300)
@@ -232,7 +230,7 @@ def ssd300_vgg16(num_classes: int, *, matching: Matching = "iou") -> Ssd:
 
 
 @model(Detection, weights={"imagenet": "torchvision:VGG16_Weights.IMAGENET1K_V1"})
-def ssd512_vgg16(num_classes: int, *, matching: Matching = "iou") -> Ssd:
+def ssd512_vgg16(num_classes: int, *, matching: str = "iou") -> Ssd:
     """SSD512 (Liu et al., 2016) on VGG-16: squares of 512 pixels, 24564 priors."""
     maps = [ExtraMap(256, 512), *[ExtraMap(128, 256)] * 3, ExtraMap(128, 256, kernel=4, stride=1)]
     shapes = prior_shapes(512, _SCALES_512, _ASPECTS_512)
@@ -240,7 +238,7 @@ def ssd512_vgg16(num_classes: int, *, matching: Matching = "iou") -> Ssd:
     return _on_vgg(num_classes, 512, maps, PriorGrid(shapes, strides, centred=False), matching)
 
 
-def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGrid, matching: Matching) -> Ssd:
+def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGrid, matching: str) -> Ssd:
     return Ssd(
         SsdVgg(),
         (0, 1),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import chain
+from typing import Any
 
 import torch
 from jaxtyping import Float, Num
@@ -39,8 +40,7 @@ from zorki.tasks.detection.yolo_anchors import (
 from zorki.types import Boxes
 
 STRIDES = (8, 16, 32)
-Anchors = Literal["paper", "fit"] | Sequence[tuple[float, float]]
-BoxLoss = Literal["giou", "squared"]
+Anchors = str | Sequence[tuple[float, float]]
 
 _MOST = 1000  # candidates a picture
 
@@ -86,7 +86,7 @@ class Yolo3(Detector[Yolo3Outputs]):
         num_classes: int,
         size: int,
         anchors: Anchors = "paper",
-        box_loss: BoxLoss = "giou",
+        box_loss: str = "giou",
         also: float = 1.0,
         ignore: float = 0.5,
         settings: dict[str, Any],
@@ -171,13 +171,19 @@ class Yolo3(Detector[Yolo3Outputs]):
 
 
 def _nine(anchors: Anchors, size: int) -> Float[Tensor, "9 2"]:
-    if isinstance(anchors, str):
-        if anchors not in ("paper", "fit"):
-            raise RecipeError(f"anchors must be 'paper', 'fit' or nine pairs (width, height), but are {anchors!r}")
+    if anchors in ("paper", "fit"):
         return torch.tensor(PAPER_ANCHORS, dtype=torch.float32) * size / PAPER_SIZE
-    if len(anchors) != 9 or any(len(pair) != 2 or min(pair) <= 0 for pair in anchors):
-        raise RecipeError(f"anchors must be nine pairs (width, height) of positive pixels, but are {anchors}")
-    return torch.tensor([tuple(pair) for pair in anchors], dtype=torch.float32)
+    numbers: list[Any] = anchors.replace(",", " ").split() if isinstance(anchors, str) else list(chain(*anchors))
+    try:
+        pairs = torch.tensor([float(number) for number in numbers]).view(9, 2)
+    except (ValueError, RuntimeError):
+        pairs = torch.zeros(9, 2)
+    if not bool((pairs > 0).all()):
+        raise RecipeError(
+            f"anchors must be paper, fit, or nine pairs of width and height in pixels such as 10,13 16,30 ..., "
+            f"but are {anchors!r}"
+        )
+    return pairs
 
 
 def yolo3(
@@ -186,7 +192,7 @@ def yolo3(
     backbone: str,
     size: int = 320,
     anchors: Anchors = "paper",
-    box_loss: BoxLoss = "giou",
+    box_loss: str = "giou",
     also: float = 1.0,
     ignore: float = 0.5,
     widths: tuple[int, int, int] = (64, 128, 256),
@@ -222,7 +228,7 @@ def yolo3(
 
 @model(Detection, weights=backbone_weights("squeezenet"))
 def yolo3_squeezenet(
-    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: BoxLoss = "giou", also: float = 1.0
+    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: str = "giou", also: float = 1.0
 ) -> Yolo3:
     """YOLO v3 (Redmon and Farhadi, 2018) on SqueezeNet 1.0, with a thin neck."""
     return yolo3(num_classes, backbone="squeezenet", size=size, anchors=anchors, box_loss=box_loss, also=also)
@@ -230,7 +236,7 @@ def yolo3_squeezenet(
 
 @model(Detection, weights=backbone_weights("mobilenet_v3_large"))
 def yolo3_mobilenet_v3_large(
-    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: BoxLoss = "giou", also: float = 1.0
+    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: str = "giou", also: float = 1.0
 ) -> Yolo3:
     """YOLO v3 (Redmon and Farhadi, 2018) on MobileNetV3-Large, with a thin neck."""
     return yolo3(num_classes, backbone="mobilenet_v3_large", size=size, anchors=anchors, box_loss=box_loss, also=also)
@@ -238,7 +244,7 @@ def yolo3_mobilenet_v3_large(
 
 @model(Detection)
 def yolo3_darknet53(
-    num_classes: int, *, size: int = 416, anchors: Anchors = "paper", box_loss: BoxLoss = "giou", also: float = 1.0
+    num_classes: int, *, size: int = 416, anchors: Anchors = "paper", box_loss: str = "giou", also: float = 1.0
 ) -> Yolo3:
     """YOLO v3 (Redmon and Farhadi, 2018) as published, on Darknet-53."""
     return yolo3(
