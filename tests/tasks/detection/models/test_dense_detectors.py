@@ -88,7 +88,7 @@ def test_weights_survive_saving_and_tell_the_number_of_classes(name, tmp_path):
     save_weights(tmp_path / "w.safetensors", model, {})
     weights = read_weights(tmp_path / "w.safetensors")
     match = load_into(other, weights, other.rename_weights)
-    assert not (match.new or match.mismatched or match.unused)
+    assert [*match.new, *match.mismatched, *match.unused] == []
     inputs, _ = model.preprocess(pictures((70, 96)))
     with torch.no_grad():
         assert torch.equal(model.candidates(model(inputs)).xyxy, other.candidates(other(inputs)).xyxy)
