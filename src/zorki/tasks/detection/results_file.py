@@ -107,7 +107,7 @@ def read_results(path: Path) -> FoundEntries:
         raise DataError(f"{path}:{error.lineno}: is no JSON: {error.msg}; expected {FORMAT}") from error
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list):
-        what = f"an object with {_some(content)}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        what = f"an object with {_some(content)}" if isinstance(content, dict) else f"{content!r:.40}"
         raise DataError(f"{path}: holds {what}; expected {FORMAT}")
     table = content if isinstance(content, dict) else {}
     masks = bool(entries) and all(isinstance(e, dict) and "bbox" not in e and "segmentation" in e for e in entries)

@@ -1,0 +1,68 @@
+"""Anybody's detections are judged from the command line: no run, and no pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zorki.cli import main
+
+TRUTH = {
+    "images": [{"id": 3, "file_name": "a.jpg", "height": 100, "width": 100}],
+    "categories": [{"id": 1, "name": "[red]cat"}, {"id": 2, "name": "dog"}],
+    "annotations": [
+        {"id": 1, "image_id": 3, "category_id": 1, "bbox": [10, 10, 40, 40], "area": 1600, "iscrowd": 0},
+        {"id": 2, "image_id": 3, "category_id": 2, "bbox": [60, 10, 30, 30], "area": 900, "iscrowd": 0},
+    ],
+}
+FOUND = [
+    {"image_id": 3, "category_id": 1, "bbox": [10, 10, 40, 40], "score": 0.9},
+    {"image_id": 3, "category_id": 1, "bbox": [60, 10, 30, 30], "score": 0.95},
+    {"image_id": 8, "category_id": 1, "bbox": [60, 10, 30, 30], "score": 0.8},
+]
+
+
+@pytest.fixture
+def files():
+    Path("truth.json").write_text(json.dumps(TRUTH))
+    Path("found.json").write_text(json.dumps(FOUND))
+
+
+def refused(capsys, *words):
+    with pytest.raises(SystemExit) as end:
+        main(list(words))
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    return " ".join(told.split())
+
+
+@pytest.mark.usefixtures("files")
+def test_the_figures_are_printed_and_written(capsys):
+    main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "figures.json"])
+    told = capsys.readouterr().out
+    for words in ("all: 1 pictures", "ap_small", "voc_ap_11", "best_threshold", "classes, found.json", "[red]cat"):
+        assert words in told, words
+    assert "1 detections are of pictures" in told
+    rows = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in told.splitlines() if "│" in line}
+    assert rows["ap"][0].strip() == "0.2500"
+    assert [cell.strip() for cell in rows["class"]] == ["1", "1.0000"]  # the dog, taken for a cat
+    figures = json.loads(Path("figures.json").read_text())["found.json"]
+    assert figures["figures"]["errors"]["class"] == {"count": 1, "share": 1.0}
+    assert figures["count"] == 1
+    main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "-", "--task", "detection"])
+    assert json.loads(capsys.readouterr().out) == {"found.json": figures}
+
+
+@pytest.mark.usefixtures("files")
+def test_bad_wishes_end_with_one_message(capsys):
+    words = ["evaluate", "--predictions", "found.json"]
+    assert "expected --predictions FILE and the data alone" in refused(capsys, *words)
+    assert "the data alone" in refused(capsys, *words, "truth.json", "--weights", "x.pth")
+    assert "Did you mean detection?" in refused(capsys, *words, "truth.json", "--task", "detektion")
+    assert "classification knows no file of answers" in refused(
+        capsys, *words, "truth.json", "--task", "classification"
+    )
+    assert "--task belongs to --predictions" in refused(capsys, "evaluate", "run", "--task", "detection")
+    assert "nowhere: " in refused(capsys, *words, "nowhere")
+    assert "missing.json: there is no such file" in refused(capsys, *words[:2], "missing.json", "truth.json")

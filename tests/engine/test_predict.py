@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from zorki.data.images import write_image
+from zorki.engine.answers_file import evaluate_file
+from zorki.engine.predict import predict
+from zorki.engine.run import Run
+from zorki.recipe import Recipe
+from zorki.registry import find
+
+
+def untrained(name, class_names, **options):
+    torch.manual_seed(0)
+    entry = find(name)
+    model = entry.build(len(class_names), **options).eval()
+    return Run(Path(name), name, entry.task(class_names), Recipe(), {"model": name}, model)
+
+
+@pytest.fixture
+def photos():
+    for number in (1, 2):
+        write_image(Path(f"photos/{number:03}.png"), torch.randint(0, 256, (3, 80, 120), dtype=torch.uint8))
+    return "photos"
+
+
+def test_detections_are_written_as_results_of_coco_and_judged(photos):
+    run = untrained("ssd_squeezenet", ["cat", "dog"], size=96)
+    run.model.min_score = 0.0
+    answers = predict(run, photos, out="out")
+    entries = json.loads(Path("out/predictions.json").read_text())
+    assert len(entries) == sum(len(answer.prediction) for answer in answers) > 0
+    first = answers[0].prediction
+    assert entries[0]["image_id"] == 1
+    assert entries[0]["file_name"] == "photos/001.png"
+    assert entries[0]["category_name"] == ["cat", "dog"][int(first.labels[0])]
+    x, y, width, height = entries[0]["bbox"]
+    assert [x, y, x + width, y + height] == pytest.approx(first.xyxy[0].tolist(), abs=0.02)
+    # Taken for the truth, the detections find themselves, but for the rounding.
+    truth = {
+        "images": [{"id": number, "file_name": f"{number:03}.png", "height": 80, "width": 120} for number in (1, 2)],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"id": number, **{key: entry[key] for key in ("image_id", "category_id", "bbox")}, "iscrowd": 0}
+            for number, entry in enumerate(entries, 1)
+        ],
+    }
+    Path("truth.json").write_text(json.dumps(truth))
+    figures = evaluate_file("out/predictions.json", "truth.json").figures
+    assert figures["objects"] == figures["detections"] == len(entries)
+    assert figures["recall"] == figures["precision"] == 1.0
+
+
+def test_tasks_without_a_format_of_their_own_write_one_object_a_picture(photos):
+    predict(untrained("lenet5", ["cat", "dog"]), photos, out="out")
+    page = json.loads(Path("out/predictions.json").read_text())
+    assert page["task"] == "classification"
+    assert [row["source"] for row in page["predictions"]] == ["photos/001.png", "photos/002.png"]
