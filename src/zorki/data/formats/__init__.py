@@ -6,8 +6,10 @@ Every format has the same four names: `WANTED` says what it looks like, `recogni
 
 from __future__ import annotations
 
+import gc
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
@@ -130,17 +132,32 @@ def read_boxes(
     """
     name, _ = recognise(root, format, allowed)
     reader = cast(BoxedFormat, find(name))
-    dataset = reader.read(
-        root,
-        class_names=class_names,
-        max_pixels=max_pixels,
-        need_pictures=need_pictures,
-        need_segments=need_segments,
-        pictures=pictures,
-    )
+    with _collector_at_rest():
+        dataset = reader.read(
+            root,
+            class_names=class_names,
+            max_pixels=max_pixels,
+            need_pictures=need_pictures,
+            need_segments=need_segments,
+            pictures=pictures,
+        )
     if format is None:
         dataset.defects += _other_formats(root, name, allowed)
     return dataset
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Annotation becomes millions of small objects that all live on: to look for garbage among them takes most of the
+    time of reading.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _other_formats(root: Path, taken: str, allowed: Sequence[str]) -> list[Defect]:

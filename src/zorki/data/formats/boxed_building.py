@@ -174,7 +174,8 @@ def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect])
 def _find(finder: PictureFinder, picture: BoxedPicture) -> Path | None:
     if picture.path is not None:
         return picture.path if picture.path.is_file() else None
-    return finder.find(picture.name) or (finder.find(picture.other_name) if picture.other_name else None)
+    near = picture.source.parent
+    return finder.find(picture.name, near) or (finder.find(picture.other_name, near) if picture.other_name else None)
 
 
 def _place(picture: BoxedPicture) -> str:

@@ -25,16 +25,16 @@ def clean(xyxy: Array, sizes: Array) -> tuple[Array, Array, dict[int, str]]:
         sizes: (N, 2), height and width of the picture of each; 0 where it is not known.
     """
     with np.errstate(invalid="ignore"):
-        finite = np.isfinite(xyxy).all(1)
-        inverted = finite & (xyxy[:, :2] > xyxy[:, 2:]).any(1)
+        finite: Array = np.asarray(np.isfinite(xyxy).all(1))
+        inverted: Array = finite & (xyxy[:, :2] > xyxy[:, 2:]).any(1)
         fixed = np.concatenate([np.minimum(xyxy[:, :2], xyxy[:, 2:]), np.maximum(xyxy[:, :2], xyxy[:, 2:])], 1)
-        empty = finite & (fixed[:, :2] >= fixed[:, 2:]).any(1)
-        known = (sizes > 0).all(1)
+        empty: Array = finite & (fixed[:, :2] >= fixed[:, 2:]).any(1)
+        known = np.asarray((sizes > 0).all(1))
         most = np.where(known[:, None], sizes[:, [1, 0, 1, 0]], np.inf).astype(np.float64)
         least = np.where(known[:, None], 0.0, -np.inf)
-        outside = finite & ~empty & ((fixed[:, 2:] <= least) | (fixed[:, :2] >= most[:, :2])).any(1)
-        keep = finite & ~empty & ~outside
-        leaves = keep & ((fixed < least - TOLERANCE) | (fixed > most + TOLERANCE)).any(1)
+        outside: Array = finite & ~empty & ((fixed[:, 2:] <= least) | (fixed[:, :2] >= most[:, :2])).any(1)
+        keep: Array = finite & ~empty & ~outside
+        leaves: Array = keep & ((fixed < least - TOLERANCE) | (fixed > most + TOLERANCE)).any(1)
     fixed = np.where(leaves[:, None], np.clip(fixed, least, most), fixed)
     reasons: dict[int, str] = {}
     for row in np.flatnonzero(~keep | inverted | leaves).tolist():

@@ -30,11 +30,11 @@ def by_split(files: Mapping[Path, str | None]) -> tuple[dict[Path, str | None], 
     chosen = {path: split for path, split in files.items() if split is not None}
     if {"train", "val"} & set(chosen.values()):
         chosen = {path: split for path, split in chosen.items() if split != "trainval"}
-    chosen = {path: "train" if split == "trainval" else split for path, split in chosen.items()}
     if not chosen or len(set(chosen.values())) < len(chosen):
         names = _names(list(chosen or files))
         return {}, [], f"several files could be meant ({names}), and their names do not tell splits apart; name one"
-    return chosen, [path for path in files if path not in chosen], None
+    plain = {path: "train" if split == "trainval" else split for path, split in chosen.items()}
+    return dict(plain), [path for path in files if path not in chosen], None
 
 
 def _names(paths: Sequence[Path], most: int = 5) -> str:

@@ -157,28 +157,35 @@ class _File:
         for number, image in enumerate(lists["images"] or []):
             if (reason := self._image(image)) is not None:
                 self._defect(f"image {number + 1} of the list {reason}; left out")
-        unknown: Counter[Any] = Counter()
+        unknown: Counter[str] = Counter()
         for number, annotation in enumerate(lists["annotations"] or []):
             reason = self._annotation(annotation, unknown)
             if reason is not None:
-                name = annotation.get("id", number + 1) if isinstance(annotation, dict) else number + 1
-                line = _line(self.path, name) if isinstance(name, int) else None
-                self._defect(f"annotation {name} {reason}; left out", line)
+                own = annotation.get("id") if isinstance(annotation, dict) else None
+                line = _line(self.path, own) if isinstance(own, int) else None
+                which = f"number {number + 1}" if own is None else own
+                self._defect(f"annotation {which} {reason}; left out", line)
         for category, count in unknown.items():
-            self._defect(f"{count} annotations are of category {category!r}, which the file does not list; left out")
-        ids = Counter(one["id"] for one in lists["annotations"] or [] if isinstance(one, dict) and "id" in one)
+            self._defect(f"{count} annotations are of category {category}, which the file does not list; left out")
+        ids = Counter(
+            one["id"] for one in lists["annotations"] or [] if isinstance(one, dict) and isinstance(one.get("id"), int)
+        )
         if repeated := [one for one, count in ids.items() if count > 1]:
             self._defect(f"{len(repeated)} annotation ids stand more than once, {repeated[0]} first; all were kept")
 
     def _categories(self, categories: Sequence[Any], annotations: Sequence[Any]) -> None:
-        used = {one.get("category_id") for one in annotations if isinstance(one, dict)}
-        headings = {one.get("supercategory") for one in categories if isinstance(one, dict)}
+        used = {str(one.get("category_id")) for one in annotations if isinstance(one, dict)}
+        headings = {str(one.get("supercategory")) for one in categories if isinstance(one, dict)}
         for one in categories:
             number = one.get("id") if isinstance(one, dict) else None
             if not isinstance(number, int) or not str(one.get("name", "")).strip():
                 raise DataError(f"{self.path}: expected categories with an id and a name, and one is {one!r}")
             name = str(one["name"]).strip()
-            if number not in used and one.get("supercategory") in ("none", "", None) and name in headings - {"none"}:
+            if (
+                str(number) not in used
+                and one.get("supercategory") in ("none", "", None)
+                and name in headings - {"none"}
+            ):
                 self._defect(f"category {number}, {name!r}, is a heading of others without a box; no class was made")
                 continue
             if self.names.get(number, name) != name or self.numbers.get(number, name) != name:
@@ -199,15 +206,17 @@ class _File:
         self.records.pictures.append(self.pictures[key])
         return None
 
-    def _annotation(self, one: Any, unknown: Counter[Any]) -> str | None:
+    def _annotation(self, one: Any, unknown: Counter[str]) -> str | None:
         """Takes in one annotation, or says what is wrong with it; unknown categories are counted."""
         picture = self.pictures.get(_key(one.get("image_id")) or 0) if isinstance(one, dict) else None
         if picture is None:
             return (
                 f"is of image {one.get('image_id')!r}, which the file does not list" if isinstance(one, dict) else "?"
             )
-        if (name := self.names.get(one.get("category_id"))) is None:
-            unknown[one.get("category_id")] += 1
+        category = one.get("category_id")
+        name = self.names.get(category) if isinstance(category, int) else None
+        if name is None:
+            unknown[str(category)] += 1
             return None
         segments = one.get("segmentation") or None
         corners = _corners(one.get("bbox"), segments)

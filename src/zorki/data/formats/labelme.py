@@ -103,7 +103,7 @@ def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder | None) 
     picture.height, picture.width = (whole_number_in(values.get(side)) for side in ("imageHeight", "imageWidth"))
     if finder is not None:
         beside = path.parent / name
-        picture.path = beside if beside.is_file() else finder.find(PurePosixPath(name).name) or finder.find(path.stem)
+        picture.path = beside if beside.is_file() else _find(finder, path, name)
         picture.embedded = picture.path is None and bool(values.get("imageData"))
     lines = key_lines(data, "label")
     for number, shape in enumerate(values["shapes"]):
@@ -114,6 +114,10 @@ def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder | None) 
         else:
             picture.objects.append(thing)
     return picture
+
+
+def _find(finder: PictureFinder, path: Path, name: str) -> Path | None:
+    return finder.find(PurePosixPath(name).name, path.parent) or finder.find(path.stem, path.parent)
 
 
 def _object(shape: Any, line: int | None) -> BoxedObject | str:

@@ -204,9 +204,9 @@ def _read_sets(records: BoxedRecords, folder: Path) -> None:
 def _read_set(records: BoxedRecords, path: Path, members: list[int], places: dict[str, int]) -> None:
     missing = []
     for line, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
-        if not (cells := text.split()):
+        if not (name := PurePosixPath(text.strip().replace("\\", "/")).name):
             continue
-        name = PurePosixPath(cells[0].replace("\\", "/")).name
+        name = re.sub(r"\s+-?[01]$", "", name)  # lists of one class tell whether the picture has it
         place = places.get(name, places.get(PurePosixPath(name).stem if is_picture(name) else name))
         if place is None:
             missing.append((line, name))

@@ -1,0 +1,90 @@
+import io
+import json
+import os
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+from PIL import Image
+
+from zorki.cli import main
+
+
+def run(*words):
+    """Exit code, what was printed, and what was complained of."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            main([str(word) for word in words])
+        except SystemExit as end:
+            code = end.code or 0
+    assert "Traceback" not in err.getvalue()
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def data(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    Image.new("RGB", (100, 50)).save(root / "1.jpg")
+    (root / "train.csv").write_text(
+        "filename,width,height,class,xmin,ymin,xmax,ymax\n1.jpg,100,50,cat,1,2,30,40\n1.jpg,100,50,cat,5,5,5,6\n"
+    )
+    return root
+
+
+def test_convert(data, tmp_path):
+    code, out, _ = run("convert", data, "--to", "coco", "--out", tmp_path / "coco")
+    assert code == 0
+    assert "read as boxes_csv: it holds TensorFlow's tables of boxes: train.csv" in out
+    assert "1 defects:" in out
+    assert "train.csv:3: " in out
+    assert f"{tmp_path / 'coco'}: 1 pictures (train 1, val 0), 1 boxes, 1 classes, as coco" in out
+    truth = json.loads((tmp_path / "coco/annotations/instances_train.json").read_text())
+    assert truth["annotations"][0]["bbox"] == [1, 2, 29, 38]
+    assert (tmp_path / "coco/images/train/1.jpg").read_bytes() == (data / "1.jpg").read_bytes()
+    code, out, _ = run("convert", tmp_path / "coco", "--to", "voc", "--out", tmp_path / "voc", "--link")
+    assert code == 0
+    assert (tmp_path / "voc/JPEGImages/1.jpg").is_symlink()
+    assert "warning: voc has no ids of pictures, boxes and classes: they are not kept" in out
+
+
+def test_without_pictures(data, tmp_path):
+    (data / "1.jpg").rename(tmp_path / "1.jpg")
+    code, _, err = run("convert", data, "--to", "voc", "--out", tmp_path / "out")
+    assert code == 2
+    assert "none of the 1 pictures" in err
+    code, _, _ = run("convert", data, "--to", "voc", "--out", tmp_path / "out", "--no-pictures")
+    assert code == 0
+    assert not (tmp_path / "out/JPEGImages").exists()
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "1.jpg").rename(tmp_path / "pictures/1.jpg")
+    code, _, _ = run(
+        "convert", data, "--to", "voc", "--out", tmp_path / "two", "--picture-folder", tmp_path / "pictures"
+    )
+    assert code == 0
+    assert (tmp_path / "two/JPEGImages/1.jpg").is_file()
+
+
+def test_sizes_are_looked_up_where_they_stand_nowhere_else(data, tmp_path):
+    (data / "train.csv").unlink()
+    (data / "1.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    code, _, _ = run("convert", data, "--to", "coco", "--out", tmp_path / "out", "--no-pictures")
+    assert code == 0
+    files = [tmp_path / "out/annotations" / name for name in os.listdir(tmp_path / "out/annotations")]
+    assert json.loads(files[0].read_text())["annotations"][0]["bbox"] == [25, 12.5, 50, 25]
+
+
+def test_bad_input(data, tmp_path):
+    for words, message in {
+        ("--to", "yola"): "--to yola: expected one of coco, voc, yolo. Did you mean yolo?",
+        ("--to", "coco", "--link", "--no-pictures"): "--link and --no-pictures exclude each other",
+        ("--to", "coco", "--format", "voc"): "no folder in it holds XML files",
+        ("--to", "coco", "--format", "kitti"): "'kitti' is no format that can be read here",
+    }.items():
+        code, _, err = run("convert", data, *words, "--out", tmp_path / "out")
+        assert (code, message in err) == (2, True), err
+        assert not (tmp_path / "out").exists()
+    code, _, err = run("convert", tmp_path / "dat", "--to", "coco", "--out", tmp_path / "out")
+    assert (code, "Did you mean data?" in err) == (2, True)
+    code, _, err = run("convert", data, "--to", "coco", "--out", data)
+    assert (code, "nothing is overwritten" in err) == (2, True)

@@ -1,0 +1,166 @@
+import json
+import pickle
+
+import pytest
+from PIL import Image
+
+from zorki.data import formats
+from zorki.data.formats import coco
+from zorki.errors import DataError
+
+RLE = {"counts": [0, 5, 10], "size": [48, 64]}
+CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}]
+
+
+def picture(path, width=64, height=48):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height)).save(path)
+
+
+def image(number, name):
+    return {"id": number, "file_name": name, "width": 64, "height": 48}
+
+
+def box(number, of, category, bbox, **more):
+    return {"id": number, "image_id": of, "category_id": category, "bbox": bbox, **more}
+
+
+def write(path, images, annotations, categories=CATEGORIES, indent=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = {"images": images, "annotations": annotations, "categories": categories}
+    path.write_text(json.dumps(values, indent=indent))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("train2017/1.jpg", "train2017/2.jpg", "val2017/1.jpg"):
+        picture(tmp_path / "images" / name)
+    write(tmp_path / "annotations/instances_train2017.json", [image(10, "1.jpg"), image(20, "2.jpg")], [
+        box(5, 10, 7, [1, 2, 3.5, 4], area=6.5, segmentation=[[1, 2, 4.5, 2, 4.5, 6]]),
+        box(6, 10, 3, [10, 20, 30, 20], iscrowd=1, segmentation=RLE),
+    ])  # fmt: skip
+    write(tmp_path / "annotations/instances_val2017.json", [image(30, "1.jpg")], [box(9, 30, 3, [0, 0, 64, 48])])
+    write(tmp_path / "annotations/captions_val2017.json", [image(30, "1.jpg")], [{"image_id": 30, "caption": "a cat"}])
+    return tmp_path
+
+
+def test_all_that_the_files_say(folder):
+    data = formats.read(folder, allowed=formats.BOXED)
+    assert data.format == "coco"
+    assert data.names == ["images/train2017/1.jpg", "images/train2017/2.jpg", "images/val2017/1.jpg"]
+    assert data.splits["val"] == [2]
+    assert data.class_names == ["cat", "dog"]  # by id, which have gaps
+    assert data.category_ids == [3, 7]
+    assert data.image_ids == [10, 20, 30]
+    assert data.annotation_ids.tolist() == [5, 6, 9]
+    assert data.target(0).xyxy.tolist() == [[1, 2, 4.5, 6], [10, 20, 40, 40]]
+    assert data.target(0).crowd.tolist() == [False, True]
+    assert data.target(2).crowd.tolist() == [False]
+    assert len(data.target(1)) == 0
+    assert data.areas.tolist() == [6.5, 600, 64 * 48]
+    assert data.segments is None
+    assert [defect.reason for defect in data.defects] == []
+    again = pickle.loads(pickle.dumps(data))
+    assert again.target(0).xyxy.tolist() == data.target(0).xyxy.tolist()
+
+
+def test_outlines_as_found(folder):
+    data = formats.read_boxes(folder, need_segments=True)
+    assert data.segments == [[[1, 2, 4.5, 2, 4.5, 6]], RLE, None]
+
+
+def test_a_lone_file_without_pictures(folder):
+    data = formats.read_boxes(folder / "annotations/instances_val2017.json", need_pictures=False)
+    assert (data.names, data.splits, data.size(0)) == (["1.jpg"], {"val": [0]}, (48, 64))
+    with_pictures = coco.read(folder / "annotations/instances_val2017.json")
+    assert with_pictures.path(0).samefile(folder / "images/val2017/1.jpg")
+    lone = write(folder / "truth.json", [image(1, "x.jpg")], [box(1, 1, 3, [1, 1, 2, 2])])
+    data = formats.read_boxes(lone, need_pictures=False)
+    assert data.splits == {"all": [0]}
+
+
+def test_roboflows_layout(tmp_path):
+    heading = [{"id": 0, "name": "pets", "supercategory": "none"}, {"id": 1, "name": "cat", "supercategory": "pets"}]
+    for split in ("train", "valid", "test"):
+        picture(tmp_path / split / "a.jpg")
+        write(tmp_path / split / "_annotations.coco.json", [image(0, "a.jpg")], [box(0, 0, 1, [1, 1, 5, 5])], heading)
+    data = coco.read(tmp_path)
+    assert sorted(data.splits) == ["test", "train", "val"]
+    assert (data.class_names, data.category_ids) == (["cat"], [1])
+    assert [data.names[i] for i in data.splits["val"]] == ["valid/a.jpg"]
+    assert "a heading of others" in data.defects[0].reason
+
+
+def test_bad_annotations_are_told(folder):
+    path = write(folder / "annotations/instances_train2017.json", [
+        image(10, "1.jpg"), image(10, "2.jpg"), image(11, "gone.jpg"), {"id": 12},
+    ], [
+        box(1, 10, 7, [1, 2, 3, 4]),
+        box(1, 10, 7, [5, 5, 5, 5]),
+        box(3, 99, 7, [1, 2, 3, 4]),
+        box(4, 10, 99, [1, 2, 3, 4]),
+        box(5, 10, 7, [1, 2, 0, 4]),
+        box(6, 10, 7, [1, 2, 3]),
+        box(7, 10, 7, [1, None, 3, 4]),
+        box(8, 10, 7, [9, 9, -4, -4]),
+        box(9, 11, 7, [1, 2, 3, 4]),
+    ], indent=1)  # fmt: skip
+    data = coco.read(folder)
+    assert data.target(0).xyxy.tolist() == [[1, 2, 4, 6], [5, 5, 10, 10], [5, 5, 9, 9]]
+    lines = path.read_text().splitlines()
+    told = [defect for defect in data.defects if defect.path == path]
+    reasons = [defect.reason for defect in told]
+    assert reasons == [
+        "image 2 of the list ('2.jpg') has the id 10 of '1.jpg'; left out",
+        "image 4 of the list has no id or no file_name; left out",
+        "annotation 3 is of image 99, which the file does not list; left out",
+        "annotation 6 has no bbox of four numbers (left, top, width, height); left out",
+        "1 annotations are of category 99, which the file does not list; left out",
+        "1 annotation ids stand more than once, 1 first; all were kept",
+        "there is no picture 'gone.jpg'; its 1 box left out",
+        "1.jpg: annotation 5: the box (1, 2, 1, 6) has no area; it was left out",
+        "1.jpg: annotation 7: the box (1, nan, 4, nan) has a value that is no number; it was left out",
+        "1.jpg: annotation 8: the box (9, 9, 5, 5) is inverted; its corners were exchanged",
+    ]
+    assert '"id": 5' in lines[told[7].line - 1]
+    assert '"id": 3' in lines[told[2].line - 1]
+
+
+def test_a_box_from_its_polygons(folder):
+    one = {"id": 1, "image_id": 30, "category_id": 3, "segmentation": [[4, 5, 9, 5, 9, 11], [1, 7, 2, 7, 2, 8]]}
+    write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg")], [one])
+    assert coco.read(folder).target(2).xyxy.tolist() == [[1, 5, 9, 11]]
+
+
+def test_broken_files(folder):
+    path = folder / "annotations/instances_val2017.json"
+    path.write_text('{"images": [],\n "annotations": [}')
+    with pytest.raises(DataError, match=r"instances_val2017\.json:2: the JSON is broken at column 18: Expecting value"):
+        coco.read(folder)
+    path.write_text('{"images": [], "categories": []}')
+    with pytest.raises(DataError, match="expected a list named 'annotations'"):
+        coco.read(folder)
+    write(path, [image(30, "1.jpg")], [], [{"id": 3, "name": "cow"}])
+    with pytest.raises(DataError, match="category id 3 means 'cow' here, and 'cat' before"):
+        coco.read(folder)
+
+
+def test_refusals(tmp_path):
+    for name in ("one.json", "two.json"):
+        write(tmp_path / name, [], [])
+    assert "several files could be meant (one.json, two.json)" in coco.refusal(tmp_path)
+    (tmp_path / "results.json").write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    assert (
+        coco.refusal(tmp_path / "results.json") == "it is a file, and no JSON with images, annotations and categories"
+    )
+
+
+def test_two_formats_in_one_folder(folder):
+    (folder / "train_boxes.csv").write_text("filename,class,xmin,ymin,xmax,ymax\n1.jpg,cat,1,2,3,4\n")
+    (defect,) = formats.read(folder, allowed=formats.BOXED).defects
+    assert defect.reason == (
+        "it holds TensorFlow's tables of boxes: train_boxes.csv (boxes_csv) beside coco, which was taken; --format "
+        "boxes_csv takes the other"
+    )
+    assert formats.read(folder, "coco", allowed=formats.BOXED).defects == []

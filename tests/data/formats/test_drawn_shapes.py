@@ -1,0 +1,217 @@
+"""Formats of tools with which shapes are drawn: CVAT, labelme, VIA."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zorki.data import formats
+from zorki.data.formats import cvat, labelme, via
+from zorki.errors import DataError
+
+
+def picture(path, width=64, height=48):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height)).save(path)
+
+
+CVAT = """<?xml version="1.0"?>
+<annotations>
+  <meta><task><labels><label><name>dog</name></label><label><name>cat</name></label></labels></task></meta>
+  <image id="0" name="a.jpg" width="64" height="48">
+    <box label="cat" xtl="1.5" ytl="2" xbr="10" ybr="20" occluded="0"></box>
+    <!-- <box label="cat"/> -->
+    <polygon label="dog" points="1.00,2.00;9.00,3.00;5.00,30.00"/>
+    <box label="dog" xtl="10" ytl="10" xbr="30" ybr="14" rotation="90"/>
+    <ellipse label="dog" cx="20" cy="20" rx="5" ry="3"/>
+    <mask label="dog" left="2" top="3" width="4" height="5" rle="1, 2"/>
+    <polyline label="dog" points="1,2;3,4"/>
+    <box label="dog" xtl="5" ytl="5" xbr="5" ybr="9"/>
+  </image>
+  <image id="1" name="b.jpg" width="64" height="48"/>
+</annotations>
+"""
+
+
+@pytest.fixture
+def drawn_in_cvat(tmp_path):
+    for name in "ab":
+        picture(tmp_path / f"images/{name}.jpg")
+    (tmp_path / "annotations.xml").write_text(CVAT)
+    return tmp_path
+
+
+def test_cvat(drawn_in_cvat):
+    data = formats.read_boxes(drawn_in_cvat, need_segments=True)
+    assert (data.format, data.class_names, len(data)) == ("cvat", ["dog", "cat"], 2)
+    assert data.target(0).xyxy.numpy() == pytest.approx(
+        np.array([[1.5, 2, 10, 20], [1, 2, 9, 30], [18, 2, 22, 22], [15, 17, 25, 23], [2, 3, 6, 8]]), abs=1e-4
+    )
+    assert data.target(0).labels.tolist() == [1, 0, 0, 0, 0]
+    assert data.segments[1] == [[1, 2, 9, 3, 5, 30]]
+    told = [(defect.line, defect.reason) for defect in data.defects if defect.line]
+    assert told == [
+        (11, "a.jpg: a polyline of 'dog' is no box; left out"),
+        (12, "a.jpg: the box (5, 5, 5, 9) has no area; it was left out"),
+    ]
+    assert len(cvat.read(drawn_in_cvat / "annotations.xml", need_pictures=False)) == 2
+
+
+def test_cvats_subsets_and_videos(drawn_in_cvat):
+    path = drawn_in_cvat / "annotations.xml"
+    text = CVAT.replace('name="a.jpg"', 'name="a.jpg" subset="Train"').replace(
+        'name="b.jpg"', 'name="b.jpg" subset="test"'
+    )
+    path.write_text(text)
+    splits = cvat.read(drawn_in_cvat).splits
+    assert (splits["train"] + splits["val"], splits["test"]) == ([0], [1])
+    path.write_text('<annotations><track label="cat"><box/></track></annotations>')
+    with pytest.raises(DataError, match="tracks of a video; export it as images"):
+        cvat.read(drawn_in_cvat)
+
+
+def shape(label, points, kind="rectangle", **more):
+    return {"label": label, "points": points, "shape_type": kind, **more}
+
+
+def write_labelme(path, name, shapes, data=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = {
+        "version": "5.0",
+        "shapes": shapes,
+        "imagePath": name,
+        "imageData": data,
+        "imageHeight": 48,
+        "imageWidth": 64,
+    }
+    path.write_text(json.dumps(values, indent=2))
+
+
+def test_labelme(tmp_path):
+    picture(tmp_path / "a.jpg")
+    write_labelme(tmp_path / "a.json", "..\\photos\\a.jpg", [
+        shape("cat", [[30, 40], [10, 20]]),
+        shape("dog", [[1, 2], [9, 3], [5, 30]], "polygon", difficult=True),
+        shape("dog", [[20, 20], [23, 24]], "circle"),
+        shape("dog", [[20, 20]], "point"),
+        shape("dog", [[1, 2], [3, 4]], "polygon"),
+        shape("", [[1, 2], [3, 4]]),
+        shape("cat", [[1, 2], 3]),
+    ])  # fmt: skip
+    data = formats.read(tmp_path, allowed=formats.BOXED)
+    assert (data.format, data.class_names, data.names) == ("labelme", ["cat", "dog"], ["a.jpg"])
+    assert data.target(0).xyxy.tolist() == [[10, 20, 30, 40], [1, 2, 9, 30], [15, 15, 25, 25]]
+    assert data.target(0).difficult.tolist() == [False, True, False]
+    lines = (tmp_path / "a.json").read_text().splitlines()
+    told = {defect.reason: defect.line for defect in data.defects if defect.line}
+    assert list(told) == [
+        "a point of 'dog' is no box; left out",
+        "a polygon of 'dog' has 2 points; expected at least 3; left out",
+        "a shape has no label; left out",
+        "a rectangle of 'cat' has points that are no pairs of x and y; left out",
+        "the box (30, 40, 10, 20) is inverted; its corners were exchanged",
+    ]
+    assert '"label": ""' in lines[told["a shape has no label; left out"] - 1]
+
+
+def test_labelmes_embedded_pictures_and_splits(tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), (0, 200, 0)).save(buffer, "PNG")
+    inside = base64.b64encode(buffer.getvalue()).decode()
+    write_labelme(tmp_path / "train/a.json", "a.png", [shape("cat", [[1, 2], [3, 4]])], inside)
+    write_labelme(tmp_path / "val/a.json", "a.png", [shape("cat", [[5, 6], [7, 8]])], inside[:40])
+    data = labelme.read(tmp_path)
+    assert data.splits == {"train": [0], "val": [1]}
+    assert data[0].image[:, 0, 0].tolist() == [0, 200, 0]
+    assert data[0].image.shape == (3, 48, 64)
+    assert data.check(0) is None
+    assert "no picture of a known kind" in data.check(1).reason or "cannot be decoded" in data.check(1).reason
+    with pytest.raises(DataError, match=r"val/a\.json"):
+        data[1]
+
+
+def test_labelmes_broken_file(tmp_path):
+    (tmp_path / "a.json").write_text('{"shapes": [],\n"imagePath": "a.jpg"')
+    with pytest.raises(DataError, match=r"a\.json:2: the JSON is broken at column 21"):
+        labelme.read(tmp_path)
+
+
+def region(attributes, **shape):
+    return {"shape_attributes": shape, "region_attributes": attributes}
+
+
+RECT = {"name": "rect", "x": 1, "y": 2, "width": 10, "height": 20}
+
+
+@pytest.fixture
+def drawn_in_via(tmp_path):
+    for name in "ab":
+        picture(tmp_path / f"{name}.jpg")
+    return tmp_path
+
+
+def entries(*regions):
+    return {
+        "a.jpg123": {"filename": "a.jpg", "size": 123, "regions": list(regions), "file_attributes": {}},
+        "b.jpg45": {"filename": "b.jpg", "size": 45, "regions": [], "file_attributes": {}},
+    }
+
+
+def test_via(drawn_in_via):
+    xs, ys = [1, 9, 5], [2, 3, 30]
+    values = entries(
+        region({"class": "cat"}, **RECT),
+        region({"class": "dog"}, name="polygon", all_points_x=xs, all_points_y=ys),
+        region({"class": "dog"}, name="circle", cx=20, cy=20, r=5),
+        region({"class": {"dog": True, "cat": False}}, name="ellipse", cx=20, cy=20, rx=3, ry=5),
+        region({"class": "dog"}, name="point", cx=1, cy=2),
+        region({}, **RECT),
+        region({"class": "dog"}, name="rect", x=50, y=40, width=30),
+        region({"class": "dog"}, name="rect", x=50, y=40, width=30, height=4),
+    )
+    wanted = [[1, 2, 11, 22], [1, 2, 9, 30], [15, 15, 25, 25], [17, 15, 23, 25], [50, 40, 64, 44]]
+    for version in (values, {"_via_settings": {}, "_via_img_metadata": values}):
+        (drawn_in_via / "via.json").write_text(json.dumps(version, indent=1))
+        data = formats.read(drawn_in_via, allowed=formats.BOXED)
+        assert (data.format, data.class_names, data.names) == ("via", ["cat", "dog"], ["a.jpg", "b.jpg"])
+        assert data.target(0).xyxy.tolist() == wanted
+        reasons = [defect.reason for defect in data.defects if defect.line]
+        assert reasons == [
+            "a.jpg: a point of 'dog' is no box; left out",
+            "a.jpg: a region has no single class in its attribute 'class'; left out",
+            "a.jpg: the box (50, 40, 80, nan) has a value that is no number; it was left out",
+            "a.jpg: the box (50, 40, 80, 44) leaves the picture of 64 x 48; it was cut off at the edge",
+        ]
+
+
+def test_vias_first_version_without_attributes(drawn_in_via):
+    values = entries()
+    values["a.jpg123"]["regions"] = {"0": region({}, **RECT)}
+    (drawn_in_via / "via_region_data.json").write_text(json.dumps(values))
+    data = via.read(drawn_in_via)
+    assert data.class_names == ["object"]
+    assert "no region has an attribute" in data.defects[0].reason
+
+
+def test_vias_folders_of_splits(tmp_path):
+    for split in ("train", "val"):
+        picture(tmp_path / split / "a.jpg")
+        values = {"a.jpg1": {"filename": "a.jpg", "regions": [region({"kind": "cat"}, **RECT)]}}
+        (tmp_path / split / "via_region_data.json").write_text(json.dumps(values))
+    data = via.read(tmp_path)
+    assert {split: [data.names[i] for i in indices] for split, indices in data.splits.items()} == {
+        "train": ["train/a.jpg"], "val": ["val/a.jpg"],
+    }  # fmt: skip
+
+
+def test_refusals(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    assert cvat.refusal(tmp_path) == "no XML file in it begins with <annotations> and holds <image>"
+    assert labelme.refusal(tmp_path) == "no JSON file in it or below it has shapes and imagePath"
+    assert via.refusal(tmp_path) == "no JSON file in it, or in a folder of it, has shape_attributes and regions"
+    for module in (cvat, labelme, via):
+        with pytest.raises(DataError, match="wanted"):
+            module.read(tmp_path)
