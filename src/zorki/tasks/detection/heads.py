@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from zorki.errors import RecipeError
 from zorki.ops.anchors import grid_points, place_anchors
 
 Shapes = tuple[tuple[float, float], ...]  # width and height of the anchors of one level, in pixels
@@ -20,14 +21,20 @@ class Tower(nn.Sequential):
     """3x3 convolutions with ReLU, shared by all levels (Lin et al., 2017, section 4); by choice with group norm.
 
     There are 32 groups, or fewer of four channels each: a single value has no spread to divide by.
+
+    Raises:
+        RecipeError: the channels cannot be put into groups.
     """
 
     def __init__(self, channels: int, depth: int = 4, *, norm: bool = False) -> None:
+        groups = max(1, min(32, channels // 4))
+        if norm and channels % groups:
+            raise RecipeError(f"channels={channels} cannot be normed in {groups} groups of one size; take 64 or 128")
         layers: list[nn.Module] = []
         for _ in range(depth):
             layers.append(quiet_convolution(channels, channels))
             if norm:
-                layers.append(nn.GroupNorm(min(32, channels // 4), channels))
+                layers.append(nn.GroupNorm(groups, channels))
             layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 
@@ -48,7 +55,7 @@ def quiet_convolution(in_channels: int, out_channels: int, *, prior: float | Non
 
 def rows_of(answers: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B N {values}"]:
     """Answers of a convolution as rows of so many values: cell by cell, and in a cell anchor by anchor."""
-    return answers.permute(0, 2, 3, 1).reshape(len(answers), -1, values)
+    return answers.permute(0, 2, 3, 1).reshape(answers.shape[0], -1, values)
 
 
 def level_points(

@@ -98,12 +98,7 @@ class Yolo3(Detector[Yolo3Outputs]):
         self.fits_anchors = anchors == "fit"
         self.register_buffer("anchors", _nine(anchors, size).view(len(neck.strides), -1, 2))
         each = self.anchors.shape[1]
-        self.outputs = nn.ModuleList(nn.Conv2d(width, each * (5 + num_classes), 1) for width in neck.channels)
-        for layer in self.outputs:
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
-            # Almost no anchor has an object: without this the first steps only undo a huge loss.
-            nn.init.constant_(layer.bias.view(each, -1)[:, 4].detach(), math.log(0.01 / 0.99))
+        self.outputs = nn.ModuleList(_output(width, each, 5 + num_classes) for width in neck.channels)
 
     def fit_anchors(self, targets: Sequence[Boxes], sizes: Sequence[tuple[int, int]] | None = None) -> None:
         """Where `anchors` is "fit": nine clusters of the training boxes' shapes (`cluster_shapes`) become the anchors.
@@ -168,6 +163,16 @@ class Yolo3(Detector[Yolo3Outputs]):
         grid = outputs.grid
         picked = AnchorGrid(grid.corners[rows], grid.sides[rows], grid.shapes[rows], grid.cells)
         return Candidates(take_rows(decode_yolo(answers[..., :4], picked), place), scores, labels)
+
+
+def _output(channels: int, anchors: int, values: int) -> nn.Conv2d:
+    layer = nn.Conv2d(channels, anchors * values, 1)
+    assert layer.bias is not None
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    # Almost no anchor has an object: without this the first steps only undo a huge loss.
+    nn.init.constant_(layer.bias.detach().view(anchors, values)[:, 4], math.log(0.01 / 0.99))
+    return layer
 
 
 def _nine(anchors: Anchors, size: int) -> Float[Tensor, "9 2"]:
