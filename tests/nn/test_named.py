@@ -53,9 +53,25 @@ def test_unknown_names_are_refused_with_the_nearest():
 
 
 def test_networks_without_feature_maps_are_refused(monkeypatch):
-    monkeypatch.setattr("zorki.nn.timm_backbone.TimmBackbone", lambda name: SimpleNamespace(channels=()))
+    monkeypatch.setattr("zorki.nn.timm_backbone.TimmBackbone", lambda name, any_size: SimpleNamespace(channels=()))
     with pytest.raises(RecipeError, match="timm:resnet18 gives no feature maps"):
         backbone("timm:resnet18")
+
+
+@pytest.mark.parametrize("name", ["timm:vit_tiny_patch16_224", "timm:swin_tiny_patch4_window7_224"])
+def test_transformers_stretch_to_pictures_of_any_size(name):
+    network = backbone(name).eval()
+    with torch.no_grad():
+        maps = network(torch.zeros(1, 3, 64, 96))
+    assert [m.shape[1:] for m in maps] == [
+        (channels, 64 // stride, 96 // stride)
+        for channels, stride in zip(network.channels, network.strides, strict=True)
+    ]
+
+
+def test_networks_for_one_size_are_refused():
+    with pytest.raises(RecipeError, match="takes pictures of one size only"):
+        backbone("timm:hiera_tiny_224")
 
 
 def test_names_statistics_and_weights():

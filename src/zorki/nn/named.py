@@ -88,16 +88,16 @@ IMAGENET: Mapping[str, str] = {
 
 
 def backbone(name: str) -> Backbone:
-    """The backbone of that name; `timm:NAME` is any network of timm that gives feature maps.
+    """The backbone of that name, for inputs of any size; `timm:NAME` is any network of timm that gives feature maps.
 
     Raises:
-        RecipeError: there is no such backbone, or it gives no feature maps.
+        RecipeError: there is no such backbone, it gives no feature maps, or it takes inputs of one size only.
     """
     check_backbone(name)
     if name.startswith("timm:"):
         from zorki.nn.timm_backbone import TimmBackbone
 
-        network = TimmBackbone(name.removeprefix("timm:"))
+        network = TimmBackbone(name.removeprefix("timm:"), any_size=True)
         if not network.channels:
             raise RecipeError(f"{name} gives no feature maps; choose a network with falling resolutions")
         return network

@@ -24,18 +24,23 @@ class TimmBackbone(Backbone):
         name: in timm, such as "convnext_tiny" or "resnet50.a1_in1k".
         in_channels: of the pictures.
         size: of the square input; None is the size of the published weights.
+        any_size: inputs of any height and width will come, as detectors have it.
 
     Raises:
         RecipeError: timm has no such network, or it cannot take this size.
     """
 
-    def __init__(self, name: str, in_channels: int = 3, *, size: int | None = None) -> None:
+    def __init__(self, name: str, in_channels: int = 3, *, size: int | None = None, any_size: bool = False) -> None:
         super().__init__()
         self.in_channels = in_channels
         settings = timm_settings(name)
         published = settings["input_size"][-1]
         self.size = published if size is None else size
-        self.network = _create(name, in_channels, self.size, published, settings.get("fixed_input_size", False))
+        fixed = settings.get("fixed_input_size", False)
+        if any_size and fixed:
+            self.network = _create_stretching(name, in_channels)
+        else:
+            self.network = _create(name, in_channels, self.size, published, fixed)
         self.head_is_convolution = isinstance(self.network.get_classifier(), nn.Conv2d)
         self.network.reset_classifier(0)
         self.head_channels = int(getattr(self.network, "head_hidden_size", None) or self.network.num_features)
@@ -170,3 +175,16 @@ def _create(name: str, in_channels: int, size: int, published: int, fixed: bool)
                 raise
             reason = error
     raise RecipeError(f"timm:{name} takes pictures of size {published} only, not {size}: {reason}")
+
+
+def _create_stretching(name: str, in_channels: int) -> Any:
+    """A network made for one size, with positions and windows that stretch to any."""
+    import timm
+
+    try:
+        return timm.create_model(name, pretrained=False, num_classes=1, in_chans=in_channels, dynamic_img_size=True)
+    except TypeError:
+        raise RecipeError(
+            f"timm:{name} takes pictures of one size only, and pictures of many sizes will come; choose a network of "
+            "convolutions, such as timm:convnext_tiny, or timm:swin_tiny_patch4_window7_224"
+        ) from None

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from zorki.errors import RecipeError
 from zorki.tasks.detection.heads import (
     Tower,
     best_classes,
@@ -63,6 +64,11 @@ def test_towers_are_as_deep_as_asked():
     assert [type(layer).__name__ for layer in Tower(32, 2, norm=True)] == ["Conv2d", "GroupNorm", "ReLU"] * 2
     assert [Tower(channels, 1, norm=True)[1].num_groups for channels in (32, 128, 256)] == [8, 32, 32]
     assert [type(layer).__name__ for layer in Tower(32, 1)] == ["Conv2d", "ReLU"]
+
+
+def test_channels_that_make_no_groups_are_refused():
+    with pytest.raises(RecipeError, match="channels=130 cannot be normed in 32 groups"):
+        Tower(130, norm=True)
 
 
 def test_best_in_two_steps_is_best_of_all():

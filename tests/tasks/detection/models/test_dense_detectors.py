@@ -1,5 +1,7 @@
 """What RetinaNet and FCOS on small backbones keep alike."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,8 +9,9 @@ from zorki import registry
 from zorki.engine.origin import num_classes_of
 from zorki.errors import RecipeError
 from zorki.nn.initialise import without_values
+from zorki.tasks.detection.coco_slots import NUMBERS, UNUSED
 from zorki.types import Boxes
-from zorki.weights import load_into, read_weights, save_weights
+from zorki.weights import Weights, load_into, read_weights, save_weights
 
 SMALL = ["retinanet_squeezenet", "fcos_squeezenet"]
 OPTIONS = {"size": 96, "channels": 32, "depth": 1}
@@ -135,6 +138,27 @@ def test_an_untrained_network_believes_in_nothing(name):
     with torch.no_grad():
         scores = model.candidates(model(inputs)).scores
     assert scores.max() < 0.15
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_weights_for_cocos_numbers_answer_its_80_classes_alike(name):
+    numbers, classes = registry.build(name, 91, OPTIONS).eval(), registry.build(name, 80, OPTIONS).eval()
+    match = load_into(classes, Weights(numbers.state_dict(), {}, Path("coco.pth")), classes.rename_weights)
+    assert [*match.new, *match.mismatched, *match.unused] == []
+    inputs, _ = numbers.preprocess(pictures((70, 96)))
+    used = [number for number in range(NUMBERS) if number not in UNUSED]
+    with torch.no_grad():
+        for all_logits, logits in zip(numbers(inputs).logits, classes(inputs).logits, strict=True):
+            torch.testing.assert_close(all_logits[..., used], logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["retinanet_timm:vit_tiny_patch16_224", "fcos_timm:convnext_atto"])
+def test_networks_of_timm_learn_and_answer(name):
+    model = built(name).train()
+    inputs, placements = model.preprocess(pictures((70, 96), (70, 96)))
+    total(model, inputs).backward()
+    with torch.no_grad():
+        assert len(model.decode(model.eval()(inputs), placements)) == 2
 
 
 @pytest.mark.parametrize("prefix", ["retinanet_", "fcos_"])
