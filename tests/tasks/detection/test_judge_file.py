@@ -207,8 +207,9 @@ def test_masks_are_judged_as_pycocotools_does(tmp_path):
     figures = results.figures
     assert [figures[name] for name in TWELVE] == [None if v == -1 else v for v in evaluation.stats.tolist()]
     assert figures["voc_ap"] > 0.2  # of masks: the boxes of the truth hold nothing
+    boxes = [{"image_id": 1, "category_id": 2, "bbox": [10, 10, 30, 20]}]
     with pytest.raises(DataError, match="holds masks and no boxes"):
-        judge_file(tmp_path / "masks.json", truth_file(tmp_path / "boxes.json", images=images))
+        judge_file(tmp_path / "masks.json", truth_file(tmp_path / "boxes.json", boxes, images=images))
 
 
 def test_results_written_and_read_are_the_same_boxes(tmp_path):
