@@ -46,7 +46,7 @@ def drop_later_maps(backbone: Backbone, tap: int) -> None:
     taps = getattr(backbone, "taps", None)
     if isinstance(layers, nn.Sequential) and taps is not None:
         backbone.features = layers[: taps[tap] + 1]
-        backbone.taps = tuple(taps[: tap + 1])
+        setattr(backbone, "taps", tuple(taps[: tap + 1]))  # noqa: B010: not every backbone has taps
     elif isinstance(backbone, ResNet):
         for stage in range(tap + 1, 5):
             setattr(backbone, f"layer{stage}", nn.Identity())
