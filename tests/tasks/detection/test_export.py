@@ -1,0 +1,146 @@
+"""ONNX Runtime answers what `decode` answers, for every detector of one stage."""
+
+import importlib.util
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from zorki import registry
+from zorki.data.preprocess import preprocess_from_json
+from zorki.errors import ZorkiError
+from zorki.tasks.detection.export import ExportedDetector, export_onnx
+from zorki.types import Placement
+
+HEIGHT, WIDTH = 96, 128
+NUM_CLASSES = 3
+DETECTORS = {
+    "ssd_squeezenet": {},
+    "retinanet_squeezenet": {"channels": 32, "depth": 1},
+    "fcos_squeezenet": {"channels": 32, "depth": 1},
+    "yolo1_squeezenet": {},
+    "yolo3_squeezenet": {},
+    "detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
+}
+
+
+def lively(name, **options):
+    """A detector whose answers differ from place to place, as a trained one's do."""
+    torch.manual_seed(0)
+    model = registry.build(name, NUM_CLASSES, {"size": WIDTH, **DETECTORS.get(name, {}), **options}).eval()
+    with torch.no_grad():
+        for path, layer in model.named_modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear) and not path.startswith("backbone") and layer.bias is not None:
+                layer.weight.mul_(1.5)
+                layer.bias.add_(torch.randn_like(layer.bias) * 0.3)
+                layer.bias.clamp_(min=-2)  # not nearly sure that nothing is there
+    return model
+
+
+def pictures(count=1):
+    generator = torch.Generator().manual_seed(5)
+    coarse = torch.rand((count, 3, HEIGHT // 16, WIDTH // 16), generator=generator) * 255
+    return nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic").clamp(0, 255).byte()
+
+
+def decoded(model, picture):
+    placement = Placement(HEIGHT, WIDTH, input_height=HEIGHT, input_width=WIDTH)
+    with torch.no_grad():
+        return model.decode(model(picture), [placement])[0]
+
+
+def session(path):
+    runtime = pytest.importorskip("onnxruntime")
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    return runtime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_onnx_answers_as_decode(name, tmp_path):
+    model = lively(name)
+    path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
+    run = session(path)
+    for picture in pictures(2).split(1):
+        wanted = decoded(model, picture)
+        xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, {"pictures": picture.numpy()}))
+        assert len(wanted) == len(xyxy) == len(scores) == len(labels) > 5
+        assert len(wanted.scores.unique()) > 5
+        # `decode` cuts off at the edges of the original; here network and original pixels agree.
+        xyxy = xyxy.clamp_min(0).minimum(torch.tensor([WIDTH, HEIGHT] * 2))
+        torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
+        torch.testing.assert_close(xyxy, wanted.xyxy, atol=1e-3, rtol=0)
+        assert torch.equal(labels, wanted.labels)
+
+
+def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
+    model = lively("yolo1_squeezenet")
+    with torch.no_grad():
+        model.min_score = float(model.candidates(model(pictures())).scores.max()) + 1e-3
+    model.train()
+    path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH)
+    assert model.training, "the detector stays as it was"
+    run = session(path)
+    (taken,) = run.get_inputs()
+    assert (taken.name, taken.shape, taken.type) == ("pictures", [1, 3, HEIGHT, WIDTH], "tensor(uint8)")
+    assert [given.name for given in run.get_outputs()] == ["xyxy", "scores", "labels"]
+    told = run.get_modelmeta().custom_metadata_map
+    assert preprocess_from_json(json.loads(told["zorki.preprocess"])) == model.preprocess
+    assert told["zorki.num_classes"] == str(NUM_CLASSES)
+    xyxy, scores, labels = run.run(None, {"pictures": pictures().numpy()})
+    assert (xyxy.shape, scores.shape, labels.shape) == ((0, 4), (0,), (0,)), "nothing scores above the best"
+    assert [entry.name for entry in path.parent.iterdir()] == ["model.onnx"]
+
+
+def test_classes_do_not_suppress_each_other():
+    class Fixed(nn.Module):
+        exportable, min_score, max_iou, max_boxes = True, 0.1, 0.5, 3
+
+        def forward(self, inputs):
+            return inputs
+
+        def candidates(self, outputs):
+            from zorki.tasks.detection.detector import Candidates
+
+            here, there = [-5.0, -5, 20, 20], [30.0, 30, 40, 40]
+            return Candidates(
+                torch.tensor([[here, here, here, there, there]]),
+                torch.tensor([[0.5, 0.9, 0.8, 0.3, 0.05]]),
+                torch.tensor([[0, 0, 1, 1, 2]]),
+            )
+
+    xyxy, scores, labels = ExportedDetector.forward(exported(Fixed()), pictures())
+    assert scores.tolist() == pytest.approx([0.9, 0.8, 0.3])
+    assert labels.tolist() == [0, 1, 1]
+    assert xyxy[:, 0].tolist() == [-5, -5, 30]
+
+
+def exported(model):
+    wrapper = ExportedDetector.__new__(ExportedDetector)
+    nn.Module.__init__(wrapper)
+    wrapper.model = model
+    return wrapper
+
+
+def test_two_stages_are_refused(tmp_path):
+    with torch.device("meta"):
+        model = registry.build("faster_rcnn_squeezenet", NUM_CLASSES)
+    with pytest.raises(ZorkiError, match="FasterRcnn has two stages"):
+        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_onnx_cannot_say_is_told(tmp_path, monkeypatch):
+    model = lively("yolo1_squeezenet")
+    monkeypatch.setattr(type(model), "candidates", lambda self, outputs: int(outputs.answers.sum()))
+    with pytest.raises(ZorkiError, match="Yolo1 on SqueezeNet cannot be written as ONNX: "):
+        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_packages_are_named(tmp_path, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name))
+    with pytest.raises(ZorkiError, match=r"needs onnxscript: install .*zorki\[export\]"):
+        export_onnx(lively("yolo1_squeezenet"), tmp_path / "model.onnx", HEIGHT, WIDTH)
