@@ -87,6 +87,8 @@ class Ssd(Detector[SsdOutputs]):
         taps: which of its maps are used.
         extra: makes coarser maps from the last.
         grid: the priors of all maps.
+        scaled: so many of the backbone's maps come at a learnt scale, see `MapScale`; the paper has it for the first.
+            Without norms in the backbone all need it: heads on maps of other magnitudes learn slowly, and ill.
         matching: "iou" or "hungarian", see `match_priors`.
     """
 
@@ -99,6 +101,7 @@ class Ssd(Detector[SsdOutputs]):
         *,
         num_classes: int,
         preprocess: Preprocess,
+        scaled: int = 1,
         matching: str = "iou",
         min_score: float = 0.01,
         max_iou: float = 0.45,
@@ -123,7 +126,7 @@ class Ssd(Detector[SsdOutputs]):
         if matching not in ("iou", "hungarian"):
             raise RecipeError(f"matching must be 'iou' or 'hungarian', not {matching!r}")
         self.taps, self.extra, self.grid, self.matching = tuple(taps), extra, grid, matching
-        self.scale = MapScale(backbone.channels[self.taps[0]])
+        self.scales = nn.ModuleList(MapScale(backbone.channels[tap]) for tap in self.taps[:scaled])
         widths = [*(backbone.channels[tap] for tap in self.taps), *extra.channels]
         counts = [len(shapes) for shapes in grid.shapes]
         pairs = list(zip(widths, counts, strict=True))
@@ -143,7 +146,8 @@ class Ssd(Detector[SsdOutputs]):
         maps = [found[tap] for tap in self.taps]
         maps += self.extra(maps[-1])
         priors = self.grid(maps, height, width)
-        maps[0] = self.scale(maps[0])
+        for index, scale in enumerate(self.scales):
+            maps[index] = scale(maps[index])
         offsets = [rows_of(layer(x), 4) for layer, x in zip(self.regressors, maps, strict=True)]
         logits = [rows_of(layer(x), self.num_classes + 1) for layer, x in zip(self.classifiers, maps, strict=True)]
         return SsdOutputs(torch.cat(offsets, 1), torch.cat(logits, 1), priors, height, width)
@@ -199,6 +203,7 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: str = "io
         PriorGrid(prior_shapes(size, _SCALES_300, _ASPECTS_300), strides),
         num_classes=num_classes,
         preprocess=Letterbox(size, stride=16),
+        scaled=len(taps),
         matching=matching,
         mean=mean,
         std=std,
@@ -257,7 +262,7 @@ def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGr
 
 def _vgg_published(levels: int) -> dict[str, str]:
     """Where torchvision's names of SSD's weights stand in ours; VGG's own file fills `features`."""
-    names = {"backbone.scale_weight": "scale.weight", "classifier.": "classifier."}
+    names = {"backbone.scale_weight": "scales.0.weight", "classifier.": "classifier."}
     # torchvision keeps what is behind conv4_3 in its first extra part, counted anew: conv5 and the two former fully
     # connected layers.
     names |= {f"backbone.extra.0.{layer}.": f"backbone.features.{23 + layer}." for layer in (1, 3, 5)}
