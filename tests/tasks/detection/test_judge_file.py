@@ -10,6 +10,7 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from zorki.data.images import write_image
 from zorki.errors import DataError
 from zorki.tasks.detection.figures import TWELVE
 from zorki.tasks.detection.judge_file import judge_file
@@ -176,6 +177,21 @@ def test_scenes_are_judged_by_split():
     ]
     with pytest.raises(DataError, match=r"has no split 'tset'; expected one of all, "):
         judge_file(found, Path("scenes:40@64"), split="tset")
+
+
+def test_boxes_in_shares_of_a_picture_need_it(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / "yolo" / folder).mkdir(parents=True)
+    (tmp_path / "yolo" / "classes.txt").write_text("cat\n")
+    (tmp_path / "yolo" / "labels" / "one.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    picture = tmp_path / "yolo" / "images" / "one.png"
+    write_image(picture, torch.zeros(3, 40, 80, dtype=torch.uint8))
+    entry = {"image_id": "one", "category_name": "cat", "bbox": [20, 10, 40, 20], "score": 0.5}
+    found = write(tmp_path / "found.json", [entry])
+    assert judge_file(found, tmp_path / "yolo").figures["ap"] == pytest.approx(1)
+    picture.unlink()
+    with pytest.raises(DataError):
+        judge_file(found, tmp_path / "yolo")
 
 
 def test_masks_are_judged_as_pycocotools_does(tmp_path):

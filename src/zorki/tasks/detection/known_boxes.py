@@ -167,7 +167,14 @@ def _dataset(root: Path, format: str | None) -> Any:
         return scenes
     name, _ = formats.recognise(root, format, formats.BOXED)
     reader: Any = formats.find(name)  # only readers of boxes can do without pictures
-    return reader.read(root, need_pictures=False)
+    try:
+        return reader.read(root, need_pictures=False)
+    except DataError as error:
+        # Boxes in shares of the picture need its size: the pictures tell it, where they are there.
+        try:
+            return reader.read(root)
+        except DataError:
+            raise error from None
 
 
 def _name(dataset: Any, index: int) -> str:
