@@ -8,7 +8,10 @@ from torch import Tensor, nn
 
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
+from zorki.nn.mobilenet import MobileNetV3
 from zorki.nn.resnet import ResNet
+from zorki.nn.squeezenet import SqueezeNet
+from zorki.nn.vgg import Vgg
 
 
 class OneMap(nn.Module):
@@ -42,11 +45,9 @@ def drop_later_maps(backbone: Backbone, tap: int) -> None:
 
     Networks of other kinds stay whole.
     """
-    layers = getattr(backbone, "features", None)
-    taps = getattr(backbone, "taps", None)
-    if isinstance(layers, nn.Sequential) and taps is not None:
-        backbone.features = layers[: taps[tap] + 1]
-        setattr(backbone, "taps", tuple(taps[: tap + 1]))  # noqa: B010: not every backbone has taps
+    if isinstance(backbone, SqueezeNet | MobileNetV3 | Vgg):
+        backbone.features = backbone.features[: backbone.taps[tap] + 1]
+        backbone.taps = backbone.taps[: tap + 1]
     elif isinstance(backbone, ResNet):
         for stage in range(tap + 1, 5):
             setattr(backbone, f"layer{stage}", nn.Identity())
