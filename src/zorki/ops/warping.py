@@ -15,7 +15,7 @@ def warp_regions(
 ) -> Float[Tensor, "N C size size"]:
     """Regions of pictures, each with some context around it, stretched to squares.
 
-    Girshick et al. (2013), appendix A, the first row of its figure 7 with context.
+    Girshick et al. (2013), appendix A: stretched along each axis by itself, with context.
 
     The region fills the square but for 16 of 227 pixels along each side, which show what is around it. Where that
     lies outside the picture, zeros stand: the mean, in normalised pixels. Shrinking averages all pixels that go into

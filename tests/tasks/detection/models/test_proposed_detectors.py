@@ -1,0 +1,204 @@
+"""R-CNN, SPP-net and Fast R-CNN: what is the papers' in them. Regions are made, so that nothing is searched."""
+
+import math
+
+import pytest
+import torch
+
+from zorki import registry
+from zorki.data.selective_search import has_selective_search
+from zorki.errors import RecipeError
+from zorki.ops.boxes import paired_iou, pairwise_iou
+from zorki.tasks.detection.models.fast_rcnn import FastRcnn, fast_rcnn_vgg16
+from zorki.tasks.detection.models.rcnn import Rcnn, rcnn, rcnn_alexnet_torchvision
+from zorki.tasks.detection.models.sppnet import SppNet, sppnet, sppnet_alexnet
+from zorki.tasks.detection.proposed import ProposedOutputs
+from zorki.types import Boxes, Placement, Proposed
+
+BUILT = {
+    "rcnn_squeezenet": {"window": 32, "hidden": 32},
+    "sppnet_squeezenet": {"hidden": 32},
+    "fast_rcnn_squeezenet": {"hidden": 32},
+}
+
+
+def built(name, **options):
+    torch.manual_seed(0)
+    return registry.build(name, 2, {"size": 64, **BUILT.get(name, {}), **options})
+
+
+def lesson(count=2):
+    """Pictures with a bright and a dark square, and regions around them and elsewhere."""
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(90, 150, (count, 3, 64, 96), generator=generator, dtype=torch.uint8)
+    boxes = torch.tensor([[8.0, 10.0, 36.0, 38.0], [50.0, 20.0, 86.0, 56.0]])
+    images[:, :, 10:38, 8:36], images[:, :, 20:56, 50:86] = 250, 5
+    near = boxes.repeat(6, 1) + 4 * torch.rand((12, 4), generator=generator) - 2
+    corners = torch.rand((20, 2, 2), generator=generator) * torch.tensor([80.0, 48.0])
+    far = torch.cat([corners.amin(1), corners.amax(1) + 12], 1)
+    regions = torch.cat([near, far])
+    return Proposed(images, [regions] * count), [Boxes(boxes, torch.tensor([0, 1]))] * count
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_two_squares_are_learnt(name):
+    model, (inputs, targets) = built(name), lesson()
+    rule = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    for _ in range(20):
+        losses = model.train().loss(model(inputs), targets)
+        assert set(losses) == {"classes", "boxes"}
+        rule.zero_grad()
+        sum(losses.values()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        rule.step()
+    model.eval()
+    model.min_score = 0.3
+    found = model.decode(model(inputs), [Placement(32, 48, 2.0, 0.0, 0.0, 64, 96)] * 2)
+    for boxes in found:
+        best = [boxes[boxes.labels == label][0] for label in (0, 1)]
+        xyxy = torch.cat([box.xyxy for box in best])
+        # Answers are in the original, which is half as large.
+        assert paired_iou(xyxy, targets[0].xyxy / 2).min() > 0.6
+
+
+def test_regions_of_a_picture_are_learnt_in_the_share_that_is_said(monkeypatch):
+    """R-CNN shares 128 windows among the pictures of a batch; Fast R-CNN takes 64 of each."""
+    seen = {}
+    for name in BUILT:
+        model, (inputs, targets) = built(name).train(), lesson(4)
+        judge = model.judge
+
+        def counted(outputs, regions, pictures, name=name, judge=judge):
+            seen[name] = pictures.bincount().tolist()
+            return judge(outputs, regions, pictures)
+
+        monkeypatch.setattr(model, "judge", counted)
+        model.loss(model(inputs), targets)
+    inputs, targets = lesson(4)
+    highest = pairwise_iou(inputs.regions[0], targets[0].xyxy).amax(1)
+    # The two boxes themselves are among the candidates; a quarter of the count may be positive.
+    positive, negative = int((highest >= 0.5).sum()) + 2, int((highest < 0.5).sum())
+    assert positive > 8
+    assert seen["rcnn_squeezenet"] == [8 + min(negative, 24)] * 4
+    assert seen["fast_rcnn_squeezenet"] == seen["sppnet_squeezenet"] == [min(positive, 16) + negative] * 4
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_pictures_without_regions_and_without_objects(name):
+    model, (inputs, targets) = built(name).train(), lesson()
+    bare = Proposed(inputs.images, [torch.zeros((0, 4)), inputs.regions[1]])
+    nothing = [targets[0][:0], targets[1][:0]]
+    for some in (targets, nothing):
+        loss = sum(model.loss(model(bare), some).values())
+        loss.backward()
+        assert bool(loss.isfinite())
+    answers = model.eval().decode(model(bare), [Placement(64, 96, input_height=64, input_width=96)] * 2)
+    assert len(answers) == 2
+
+
+def test_machines_learn_and_the_network_stays():
+    model, (inputs, targets) = built("rcnn_squeezenet", classifier="svm").train(), lesson()
+    learnable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert learnable == {"machines.planes.weight", "machines.planes.bias", "head.boxes.weight", "head.boxes.bias"}
+    assert not model.backbone.training
+    sum(model.loss(model(inputs), targets).values()).backward()
+    assert {name for name, parameter in model.named_parameters() if parameter.grad is not None} == learnable
+    answers = model.eval().decode(model(inputs), [Placement(64, 96, input_height=64, input_width=96)] * 2)
+    assert all(0 <= float(boxes.scores.max()) <= 1 for boxes in answers)
+
+
+def test_machines_start_from_the_run_of_a_softmax(tmp_path):
+    from zorki.weights import load_into, read_weights, save_weights
+
+    tuned, model = built("rcnn_squeezenet"), built("rcnn_squeezenet", classifier="svm")
+    save_weights(tmp_path / "softmax.safetensors", tuned, {})
+    match = load_into(model, read_weights(tmp_path / "softmax.safetensors"), model.rename_weights)
+    assert not match.unused
+    assert set(match.new) == {"machines.planes.weight", "machines.planes.bias", "machines.length"}
+
+
+@pytest.mark.parametrize("tune", [False, True])
+def test_sppnets_convolutions_stay_unless_told(tune):
+    model, (inputs, targets) = built("sppnet_squeezenet", tune_backbone=tune).train(), lesson()
+    assert model.backbone.training is tune
+    sum(model.loss(model(inputs), targets).values()).backward()
+    grown = [parameter.grad is not None for parameter in model.backbone.parameters()]
+    assert all(grown) if tune else not any(grown)
+    assert all(parameter.grad is not None for parameter in model.head.parameters())
+
+
+def test_what_is_behind_the_map_that_is_read_does_not_learn():
+    """MobileNet's map of stride 16 is not its last: the layers behind it would never get a gradient."""
+    model, (inputs, targets) = (
+        sppnet(2, backbone="mobilenet_v3_small", size=64, hidden=16, tune_backbone=True),
+        lesson(),
+    )
+    sum(model.train().loss(model(inputs), targets).values()).backward()
+    assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+
+
+def test_regions_are_read_where_they_lie():
+    """Maps and region moved by 32 pixels together give the same answer."""
+    model = built("fast_rcnn_squeezenet").eval()
+    maps = [torch.rand((1, 128, 128 // stride, 192 // stride)) for stride in model.strides]
+    moved = [torch.roll(x, (32 // stride, 32 // stride), (2, 3)) for x, stride in zip(maps, model.strides, strict=True)]
+    region, first = torch.tensor([[48.0, 50.0, 80.0, 70.0]]), torch.zeros(1, dtype=torch.int64)
+    with torch.no_grad():
+        here, _ = model.judge(ProposedOutputs(maps, [], 128, 192), region, first)
+        there, _ = model.judge(ProposedOutputs(moved, [], 128, 192), region + 32, first)
+        elsewhere, _ = model.judge(ProposedOutputs(maps, [], 128, 192), region + 32, first)
+    assert torch.allclose(here, there, atol=1e-4)
+    assert not torch.allclose(here, elsewhere, atol=1e-2)
+
+
+def test_published_layers_fill_the_heads():
+    with torch.device("meta"):
+        vgg, alexnet = fast_rcnn_vgg16(20), rcnn_alexnet_torchvision(20)
+    assert vgg.rename_weights("classifier.0.weight") == "head.first.weight"
+    assert vgg.rename_weights("classifier.3.bias") == "head.second.bias"
+    assert vgg.rename_weights("features.28.weight") == "backbone.features.28.weight"
+    assert alexnet.rename_weights("classifier.1.weight") == "head.first.weight"
+    assert alexnet.rename_weights("classifier.4.weight") == "head.second.weight"
+    for model, shape in ((vgg, (4096, 25088)), (alexnet, (4096, 9216))):
+        assert tuple(model.head.first.weight.shape) == shape
+
+
+def test_the_networks_of_the_papers():
+    with torch.device("meta"):
+        vgg, spp = fast_rcnn_vgg16(20), sppnet_alexnet(20)
+        alexnet = registry.build("rcnn_alexnet", 20)
+    assert vgg.strides == (16,)
+    assert vgg.backbone.channels[vgg.tap] == 512
+    assert vgg.background_iou == 0.1
+    assert (vgg.count, alexnet.count, alexnet.window) == (64, 128, 227)
+    assert spp.head.first.in_features == 256 * 50
+    assert alexnet.head.first.in_features == 256 * 6 * 6
+
+
+def test_a_window_is_a_third_of_the_picture_unless_told():
+    with torch.device("meta"):
+        windows = [rcnn(2, backbone="squeezenet", **options).window for options in ({}, {"size": 96}, {"window": 64})]
+    assert windows == [112, 32, 64]
+    with pytest.raises(RecipeError, match="least size"), torch.device("meta"):
+        rcnn(2, backbone="squeezenet", window=12)
+
+
+@pytest.mark.parametrize(("prefix", "kind"), [("rcnn_", Rcnn), ("sppnet_", SppNet), ("fast_rcnn_", FastRcnn)])
+def test_they_stand_on_any_backbone(prefix, kind):
+    with torch.device("meta"):
+        model = registry.build(prefix + "resnet18", 2)
+    assert isinstance(model, kind)
+    with pytest.raises(RecipeError, match="resnet18"):
+        registry.find(prefix + "resnet81")
+
+
+@pytest.mark.skipif(not has_selective_search(), reason="OpenCV's contributed modules are not installed: zorki[cv]")
+@pytest.mark.parametrize("name", BUILT)
+def test_with_the_search_itself(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("ZORKI_CACHE", str(tmp_path))
+    model = built(name)
+    images = lesson(1)[0].images
+    inputs, placements = model.preprocess(list(images))
+    assert math.prod(inputs.regions[0].shape) > 0
+    (boxes,) = model.eval().decode(model(inputs), placements)
+    assert boxes.xyxy.shape[1] == 4
