@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from zorki.types import Defect
 
 WANTED = "a JSON file with images, annotations and categories, or a folder with such files, one a split"
 
+_LISTS = ("images", "annotations", "categories")
 _OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info", "keypoints")
 
 
@@ -149,11 +151,12 @@ class _File:
 
     def read(self) -> None:
         values = read_json(self.path)
-        lists = {name: values.get(name) if isinstance(values, dict) else None for name in ("images", "annotations")}
+        lists = {name: values.get(name) if isinstance(values, dict) else None for name in _LISTS}
+        lists["categories"] = lists["categories"] or []  # captions have none
         for name, value in lists.items():
             if not isinstance(value, list):
                 raise DataError(f"{self.path}: expected a list named {name!r} in COCO's JSON, and there is none")
-        self._categories(values.get("categories") or [], lists["annotations"] or [])
+        self._categories(lists["categories"] or [], lists["annotations"] or [])
         for number, image in enumerate(lists["images"] or []):
             if (reason := self._image(image)) is not None:
                 self._defect(f"image {number + 1} of the list {reason}; left out")
@@ -237,7 +240,7 @@ def _key(value: Any) -> int | str | None:
     """An image's id; numbers in quotes are numbers."""
     if isinstance(value, str):
         return int(value) if value.isdecimal() else value or None
-    return int(value) if isinstance(value, int | float) and value == value else None
+    return int(value) if isinstance(value, int | float) and isfinite(value) else None
 
 
 def _corners(box: Any, segments: Any) -> tuple[float, float, float, float] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from math import cos, hypot, radians, sin
+from math import cos, hypot, isfinite, radians, sin
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -127,7 +127,7 @@ def _object(shape: Element, line: int | None) -> BoxedObject | str | None:
     segments: list[list[float]] | None = None
     if shape.tag == "box":
         left, top, right, bottom = (number_of(shape.get(side)) for side in ("xtl", "ytl", "xbr", "ybr"))
-        bounds = _turned(left, top, right, bottom, number_of(shape.get("rotation") or "0"))
+        bounds = _turned(left, top, right, bottom, _degrees(shape))
     elif shape.tag == "polygon":
         points = [number_of(value) for value in re.split(r"[;,]", shape.get("points") or "")]
         if len(points) < 6 or len(points) % 2:
@@ -136,7 +136,7 @@ def _object(shape: Element, line: int | None) -> BoxedObject | str | None:
         bounds = min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])
     elif shape.tag == "ellipse":
         x, y, rx, ry = (number_of(shape.get(side)) for side in ("cx", "cy", "rx", "ry"))
-        angle = radians(number_of(shape.get("rotation") or "0"))
+        angle = radians(_degrees(shape))
         half_x, half_y = hypot(rx * cos(angle), ry * sin(angle)), hypot(rx * sin(angle), ry * cos(angle))
         bounds = x - half_x, y - half_y, x + half_x, y + half_y
     elif shape.tag == "mask":
@@ -145,6 +145,12 @@ def _object(shape: Element, line: int | None) -> BoxedObject | str | None:
     else:
         return f"a {shape.tag} of {label!r} is no box"
     return BoxedObject(label, bounds, line=line, segments=segments)
+
+
+def _degrees(shape: Element) -> float:
+    """How far a shape is turned; what is no finite number makes no box."""
+    value = number_of(shape.get("rotation") or "0")
+    return value if isfinite(value) else float("nan")
 
 
 def _turned(left: float, top: float, right: float, bottom: float, degrees: float) -> tuple[float, float, float, float]:

@@ -125,7 +125,7 @@ def _object(shape: Any, line: int | None) -> BoxedObject | str:
     label = str(shape.get("label") or "").strip() if isinstance(shape, dict) else ""
     if not label:
         return "a shape has no label"
-    kind = shape.get("shape_type") or "polygon"  # early versions knew nothing else, and did not say it
+    kind = str(shape.get("shape_type") or "polygon")  # early versions knew nothing else, and did not say it
     try:
         points = [(number_in(x), number_in(y)) for x, y in shape.get("points") or []]
     except (TypeError, ValueError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from math import cos, hypot, sin
+from math import cos, hypot, isfinite, sin
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ def _read_file(path: Path, records: BoxedRecords) -> None:
 
 def _regions(entry: dict[str, Any]) -> Iterator[Any]:
     regions = entry.get("regions") or []
-    yield from regions.values() if isinstance(regions, dict) else regions
+    yield from regions.values() if isinstance(regions, dict) else regions if isinstance(regions, list) else []
 
 
 def _attributes(region: Any) -> dict[str, Any]:
@@ -179,6 +179,8 @@ _NAN = float("nan")
 def _round(kind: str, number: dict[str, float]) -> tuple[float, float, float, float]:
     """The bounds of a circle, or of an ellipse turned by theta."""
     x, y, angle = number.get("cx", _NAN), number.get("cy", _NAN), number.get("theta", 0.0)
+    if not isfinite(angle):
+        return _NAN, _NAN, _NAN, _NAN
     rx, ry = (number.get(side, _NAN) for side in (("r", "r") if kind == "circle" else ("rx", "ry")))
     half_x, half_y = hypot(rx * cos(angle), ry * sin(angle)), hypot(rx * sin(angle), ry * cos(angle))
     return x - half_x, y - half_y, x + half_x, y + half_y
