@@ -47,7 +47,7 @@ def drop_later_maps(backbone: Backbone, tap: int) -> None:
     """
     if isinstance(backbone, SqueezeNet | MobileNetV3 | Vgg):
         backbone.features = backbone.features[: backbone.taps[tap] + 1]
-        backbone.taps = backbone.taps[: tap + 1]
+        backbone.taps = backbone.taps[: tap + 1]  # type: ignore[assignment]  # each class has tuples of its own length
     elif isinstance(backbone, ResNet):
         for stage in range(tap + 1, 5):
             setattr(backbone, f"layer{stage}", nn.Identity())

@@ -22,9 +22,9 @@ def join_regions(
     """
     if not regions:
         raise ValueError("regions of no picture were asked for; give one tensor a picture, empty ones included")
-    counts = torch.tensor([len(rows) for rows in regions])
-    pictures = torch.repeat_interleave(torch.arange(len(regions)), counts)
-    return torch.cat(list(regions)), pictures.to(regions[0].device)
+    device = regions[0].device
+    pictures = [torch.full((len(rows),), picture, device=device) for picture, rows in enumerate(regions)]
+    return torch.cat(list(regions)), torch.cat(pictures)
 
 
 def pyramid_levels(

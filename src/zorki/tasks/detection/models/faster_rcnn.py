@@ -170,7 +170,7 @@ def faster_rcnn(
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(channels, neck.strides, [_shapes(anchor_sizes)], before=(2000, 1000), after=(1000, 300)),
+        RegionProposals(channels, neck.strides, [_shapes(anchor_sizes)], before=(1000, 500), after=(500, 300)),
         RegionHead(HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides),
         num_classes=num_classes,
         count=count,
@@ -211,7 +211,7 @@ def faster_rcnn_fpn(
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(channels, neck.strides, shapes, before=(1000, 500), after=(1000, 300)),
+        RegionProposals(channels, neck.strides, shapes, before=(500, 300), after=(500, 300)),
         head,
         num_classes=num_classes,
         count=count,
