@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from zorki.data.formats.boxed_cleaning import clean
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_rows import BoxedRows
 from zorki.data.formats.files import is_picture, loose_files, map_classes
 from zorki.data.formats.picture_finder import PictureFinder
 from zorki.data.images import MAX_PIXELS, image_size
@@ -56,7 +56,7 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
     sizes = _measure(records, places, options, defects)
     kept = sorted(sizes)
     order = _class_order(records, options.class_names)
-    rows = _Rows.of(records, kept, sizes, {name: label for label, name in enumerate(order)})
+    rows = BoxedRows.of(records, kept, sizes, {name: label for label, name in enumerate(order)})
     chosen = rows.judge(records, order, defects)
     if len(chosen) == 0:
         raise _no_box(records, defects)
@@ -79,65 +79,6 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
     )  # fmt: skip
 
 
-@dataclass
-class _Rows:
-    """The objects of all pictures, one after the other."""
-
-    objects: list[BoxedObject]
-    owners: Array  # the place among the kept pictures
-    pictures: list[BoxedPicture]  # the kept ones
-    xyxy: Array
-    sizes: Array
-    labels: Array  # -1: of no known class
-
-    @classmethod
-    def of(
-        cls, records: BoxedRecords, kept: list[int], sizes: dict[int, tuple[int, int]], numbers: dict[str, int]
-    ) -> _Rows:
-        pictures = [records.pictures[place] for place in kept]
-        objects = [thing for picture in pictures for thing in picture.objects]
-        owners = np.repeat(np.arange(len(kept)), [len(picture.objects) for picture in pictures])
-        each = np.array([sizes[place] for place in kept], np.int64).reshape(-1, 2)[owners]
-        xyxy = np.array([thing.xyxy for thing in objects], np.float64).reshape(-1, 4)
-        if records.relative:
-            xyxy = xyxy * each[:, [1, 0, 1, 0]]
-        labels = np.array([numbers.get(thing.class_name, -1) for thing in objects], np.int64)
-        return cls(objects, owners, pictures, xyxy, each, labels)
-
-    def judge(self, records: BoxedRecords, order: list[str], defects: list[Defect]) -> Array:
-        """The rows that stay; their boxes are put right in `xyxy`."""
-        self.xyxy, keep, reasons = clean(self.xyxy, self.sizes)
-        defects += [self.defect(records, row, reason) for row, reason in reasons.items()]
-        unknown: dict[str, list[int]] = {}
-        for row in np.flatnonzero(keep & (self.labels < 0)).tolist():
-            unknown.setdefault(self.objects[row].class_name, []).append(row)
-        for name, rows in unknown.items():
-            boxes = "a box is" if len(rows) == 1 else f"{len(rows)} boxes are"
-            reason = f"{boxes} of the class {name!r}, which is not among {_some(order)}; left out"
-            defects.append(self.defect(records, rows[0], reason))
-        return np.flatnonzero(keep & (self.labels >= 0))
-
-    def segments(self, chosen: Array, relative: bool) -> list[Any]:
-        """The outlines of the rows, in pixels."""
-        found = [self.objects[row].segments for row in chosen.tolist()]
-        if not relative:
-            return found
-        sizes = self.sizes[chosen].tolist()
-        return [
-            outline and [[v * (height if place % 2 else width) for place, v in enumerate(part)] for part in outline]
-            for outline, (height, width) in zip(found, sizes, strict=True)
-        ]
-
-    def defect(self, records: BoxedRecords, row: int, reason: str) -> Defect:
-        picture, thing = self.pictures[self.owners[row]], self.objects[row]
-        line = thing.line
-        if line is None and records.line_of is not None:
-            line = records.line_of(picture, thing)
-        which = "" if thing.identity is None else f"annotation {thing.identity}: "
-        where = "" if picture.source.stem == Path(picture.name).stem else f"{picture.name}: "
-        return Defect(picture.source, f"{where}{which}{reason}", line)
-
-
 def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect]) -> dict[int, Path | None]:
     """Where each picture lies, by its place in the records; those that are missing, or there twice, are left out."""
     if not options.need_pictures:
@@ -149,7 +90,7 @@ def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect])
     missing: list[Defect] = []
     for place, picture in enumerate(records.pictures):
         path = picture.source if picture.embedded else _find(finder, picture)
-        boxes = f"{len(picture.objects)} box{'' if len(picture.objects) == 1 else 'es'}"
+        boxes = _boxes(len(picture.objects))
         if path is None:
             reason = f"there is no picture {picture.name!r}; its {boxes} left out"
             missing.append(Defect(picture.source, reason, picture.line))
@@ -277,7 +218,7 @@ def _splits(
     return splits, reason
 
 
-def _assemble(records: BoxedRecords, rows: _Rows, chosen: Array, kept: Sequence[int]) -> dict[str, Any]:
+def _assemble(records: BoxedRecords, rows: BoxedRows, chosen: Array, kept: Sequence[int]) -> dict[str, Any]:
     """The arrays of the boxes that stay."""
     things = [rows.objects[row] for row in chosen.tolist()]
     counts = np.bincount(rows.owners[chosen], minlength=len(kept))
@@ -311,7 +252,7 @@ def _unseen(root: Path, order: Sequence[str], data: dict[str, Any], splits: dict
         for split, indices in splits.items()
     }
     return [
-        Defect(root, f"class {order[label]!r} has {counts[split][label]} boxes in {split} and none in train")
+        Defect(root, f"class {order[label]!r} has {_boxes(counts[split][label])} in {split} and none in train")
         for split in splits
         if split != "train"
         for label in sorted(set(counts[split]) - set(counts["train"]))
@@ -327,5 +268,5 @@ def _no_box(records: BoxedRecords, defects: Sequence[Defect]) -> DataError:
     )
 
 
-def _some(names: Sequence[str], most: int = 10) -> str:
-    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+def _boxes(count: int) -> str:
+    return "1 box" if count == 1 else f"{count} boxes"

@@ -18,6 +18,9 @@ def write(draft: Draft) -> Callable[[str, str], Path]:
     data = draft.data
     image_ids = _unique(data.image_ids) or list(range(1, len(data) + 1))
     own = None if data.annotation_ids is None else data.annotation_ids.tolist()
+    for what, ids in (("pictures", data.image_ids), ("boxes", own)):
+        if ids is not None and _unique(ids) is None:
+            draft.lost.append(f"ids of {what} stand twice in the data: they are numbered anew")
     annotation_ids = _unique(own) or list(range(1, len(data.xyxy) + 1))
     categories = [
         {"id": number, "name": name, "supercategory": ""}

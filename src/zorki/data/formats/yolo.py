@@ -75,13 +75,17 @@ def read(
         if split:
             records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
     if bare:
-        count = "1 picture has" if len(bare) == 1 else f"{len(bare)} of {len(records.pictures)} pictures have"
-        reason = f"{count} no file of labels, {bare[0].name} first; taken as background"
-        records.defects.append(Defect(bare[0].parent, reason))
+        records.defects.append(_background(bare, len(records.pictures)))
     numbers = {int(thing.class_name) for picture in records.pictures for thing in picture.objects} if not layout.names \
         else set()  # fmt: skip
     records.class_names = list(dict.fromkeys(layout.names.values())) or [str(number) for number in sorted(numbers)]
     return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+
+
+def _background(bare: Sequence[Path], count: int) -> Defect:
+    """The note that some pictures have no file of labels, which may be meant or forgotten."""
+    some = "1 picture has" if len(bare) == 1 else f"{len(bare)} of {count} pictures have"
+    return Defect(bare[0].parent, f"{some} no file of labels, {bare[0].name} first; taken as background")
 
 
 def _find(root: Path) -> Layout | str:

@@ -1,0 +1,79 @@
+"""The objects of all pictures in columns: judged together, told one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zorki.data.formats.boxed_cleaning import clean
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.types import Defect
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass
+class BoxedRows:
+    """The objects of all pictures, one after the other."""
+
+    objects: list[BoxedObject]
+    owners: Array  # the place among the kept pictures
+    pictures: list[BoxedPicture]  # the kept ones
+    xyxy: Array
+    sizes: Array
+    labels: Array  # -1: of no known class
+
+    @classmethod
+    def of(
+        cls, records: BoxedRecords, kept: list[int], sizes: dict[int, tuple[int, int]], numbers: dict[str, int]
+    ) -> BoxedRows:
+        pictures = [records.pictures[place] for place in kept]
+        objects = [thing for picture in pictures for thing in picture.objects]
+        owners = np.repeat(np.arange(len(kept)), [len(picture.objects) for picture in pictures])
+        each = np.array([sizes[place] for place in kept], np.int64).reshape(-1, 2)[owners]
+        xyxy = np.array([thing.xyxy for thing in objects], np.float64).reshape(-1, 4)
+        if records.relative:
+            xyxy = xyxy * each[:, [1, 0, 1, 0]]
+        labels = np.array([numbers.get(thing.class_name, -1) for thing in objects], np.int64)
+        return cls(objects, owners, pictures, xyxy, each, labels)
+
+    def judge(self, records: BoxedRecords, order: list[str], defects: list[Defect]) -> Array:
+        """The rows that stay; their boxes are put right in `xyxy`."""
+        self.xyxy, keep, reasons = clean(self.xyxy, self.sizes)
+        defects += [self.defect(records, row, reason) for row, reason in reasons.items()]
+        unknown: dict[str, list[int]] = {}
+        for row in np.flatnonzero(keep & (self.labels < 0)).tolist():
+            unknown.setdefault(self.objects[row].class_name, []).append(row)
+        for name, rows in unknown.items():
+            boxes = "a box is" if len(rows) == 1 else f"{len(rows)} boxes are"
+            reason = f"{boxes} of the class {name!r}, which is not among {_some(order)}; left out"
+            defects.append(self.defect(records, rows[0], reason))
+        return np.flatnonzero(keep & (self.labels >= 0))
+
+    def segments(self, chosen: Array, relative: bool) -> list[Any]:
+        """The outlines of the rows, in pixels."""
+        found = [self.objects[row].segments for row in chosen.tolist()]
+        if not relative:
+            return found
+        sizes = self.sizes[chosen].tolist()
+        return [
+            outline and [[v * (height if place % 2 else width) for place, v in enumerate(part)] for part in outline]
+            for outline, (height, width) in zip(found, sizes, strict=True)
+        ]
+
+    def defect(self, records: BoxedRecords, row: int, reason: str) -> Defect:
+        picture, thing = self.pictures[self.owners[row]], self.objects[row]
+        line = thing.line
+        if line is None and records.line_of is not None:
+            line = records.line_of(picture, thing)
+        which = "" if thing.identity is None else f"annotation {thing.identity}: "
+        where = "" if picture.source.stem == Path(picture.name).stem else f"{picture.name}: "
+        return Defect(picture.source, f"{where}{which}{reason}", line)
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
