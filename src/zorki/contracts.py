@@ -115,8 +115,11 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
 
     @abstractmethod
-    def forward(self, inputs: Tensor) -> O:
-        """Raw outputs, with all that loss and decode need; one type in training and in evaluation."""
+    def forward(self, inputs: Any) -> O:
+        """Raw outputs, with all that loss and decode need; one type in training and in evaluation.
+
+        `inputs` are what `preprocess` makes: a tensor of pictures, or a dataclass of tensors.
+        """
 
     @abstractmethod
     def loss(self, outputs: O, targets: Sequence[T]) -> dict[str, Tensor]:

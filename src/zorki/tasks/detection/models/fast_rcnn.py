@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -94,7 +94,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         """Logits and offsets of regions."""
         # Lower precision would move the regions, not only what is read there.
         maps = [features.float() for features in outputs.maps]
-        kind = "align" if self.neck else "pool"
+        kind: Literal["align", "pool"] = "align" if self.neck else "pool"
         pooled = pool_regions(maps, self.strides, regions, pictures, (self.grid, self.grid), kind=kind)
         return self.head(pooled)
 
