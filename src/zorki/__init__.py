@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zorki.contracts import Dataset, Metric, Model, Results, Task
-    from zorki.engine.api import evaluate, load, predict, resume, train
+    from zorki.engine.api import compare, evaluate, evaluate_file, load, predict, resume, train
     from zorki.engine.run import Run
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zorki.registry import entries as models
 
 _HOMES = {
-    "zorki.engine.api": ("train", "resume", "evaluate", "predict", "load"),
+    "zorki.engine.api": ("train", "resume", "evaluate", "evaluate_file", "compare", "predict", "load"),
     "zorki.engine.run": ("Run",),
     "zorki.registry": ("build", "entries", "find", "models"),
     "zorki.recipe": ("Recipe",),
@@ -44,8 +44,10 @@ __all__ = [
     "WeightsError",
     "ZorkiError",
     "build",
+    "compare",
     "entries",
     "evaluate",
+    "evaluate_file",
     "find",
     "load",
     "models",

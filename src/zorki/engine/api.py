@@ -9,6 +9,8 @@ from functools import wraps
 from typing import Any, get_type_hints
 
 from zorki.engine import train as _train
+from zorki.engine.answers_file import evaluate_file
+from zorki.engine.compare import compare
 from zorki.engine.evaluate import evaluate
 from zorki.engine.predict import predict
 from zorki.engine.run import load
@@ -41,4 +43,4 @@ def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
 
 train = _with_fields(_train.train)
 
-__all__ = ["evaluate", "load", "predict", "resume", "train"]
+__all__ = ["compare", "evaluate", "evaluate_file", "load", "predict", "resume", "train"]
