@@ -9,7 +9,18 @@ from cyclopts import Parameter
 from zorki.errors import RecipeError, did_you_mean
 
 DEMOS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64})
+    "classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64}),
+    "detection": ("fcos_squeezenet", "scenes:400@96", {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3}),
+}
+NEXT = {
+    "classification": (
+        "On your own pictures, in a folder for each class:",
+        "zorki train squeezenet1_1 YOUR_PICTURES/ --weights imagenet --freeze backbone",
+    ),
+    "detection": (
+        "On your own pictures with boxes, as COCO, Pascal VOC, YOLO and others write them:",
+        "zorki train fcos_mobilenet_v3_large YOUR_PICTURES/ --weights imagenet",
+    ),
 }
 
 
@@ -31,5 +42,5 @@ def demo(
     print(f"A network has learnt. Open {run.report} in a browser. The same, by hand:")
     words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if name != "out")
     print(f"    zorki train {model} {data} {words}")
-    print("On your own pictures, in a folder for each class:")
-    print("    zorki train squeezenet1_1 YOUR_PICTURES/ --weights imagenet --freeze backbone")
+    print(NEXT[task][0])
+    print(f"    {NEXT[task][1]}")

@@ -1,0 +1,151 @@
+"""The commands of docs/detection.md, one after another, on built-in pictures."""
+
+import json
+
+import pytest
+import torch
+
+import zorki
+from zorki.cli import main
+from zorki.data.images import read_image, write_image
+from zorki.data.scene_boxes import SceneDetection
+
+SETTINGS = {
+    "size": 64,
+    "epochs": 1,
+    "precision": "32",
+    "batch_size": 8,
+    "workers": 0,
+    "mosaic": 0.5,
+    "mixup": 1.5,
+    "flip_vertical": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    return zorki.train("fcos_squeezenet", "scenes:24@64", out=str(out), quiet=True, **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def voc(tmp_path_factory):
+    """Six scenes as Pascal VOC has them; one box of the second has no area."""
+    root = tmp_path_factory.mktemp("voc")
+    dataset = SceneDetection(20, size=(96, 96))
+    for folder in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (root / folder).mkdir(parents=True)
+    for index in range(6):
+        sample = dataset[index]
+        write_image(root / "JPEGImages" / f"{index}.png", sample.image)
+        rows = [
+            [*map(int, row), name]
+            for row, name in zip(sample.target.xyxy.tolist(), _names(dataset, index), strict=True)
+        ]
+        if index == 1:
+            rows.append([5, 5, 5, 9, "disc"])
+        (root / "Annotations" / f"{index}.xml").write_text(_xml(f"{index}.png", rows))
+    (root / "ImageSets" / "Main" / "train.txt").write_text("0\n1\n2\n3\n")
+    (root / "ImageSets" / "Main" / "val.txt").write_text("4\n5\n")
+    return root
+
+
+def _names(dataset, index):
+    return [dataset.class_names[label] for label in dataset.target(index).labels.tolist()]
+
+
+def _xml(name, rows):
+    objects = "".join(
+        f"<object><name>{name}</name>\n<bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax>"
+        "</bndbox></object>\n"
+        for x0, y0, x1, y1, name in rows
+    )
+    size = "<size><width>96</width><height>96</height><depth>3</depth></size>"
+    return f"<annotation>\n<filename>{name}</filename>\n{size}\n{objects}</annotation>\n"
+
+
+def test_the_run_is_judged_and_reported(run):
+    results = run.results
+    assert set(results) == {"val", "test"}
+    assert 0 <= results["val"]["figures"]["ap50"] <= 1
+    page = run.report.read_text()
+    for words in ("Average precision", "Boxes a class", "Aspect of boxes", "Most wrong"):
+        assert words in page, words
+
+
+def test_loading_gives_the_same_answers_and_the_threshold_of_validation(run):
+    again = zorki.load(run.folder)
+    best = run.results["val"]["figures"]["best_threshold"]
+    assert again.task.show_score == run.task.show_score == (0.5 if best is None else best)
+    found = again.evaluate(split="test")
+    assert found.figures["ap50"] == pytest.approx(run.results["test"]["figures"]["ap50"], abs=1e-9)
+
+
+def test_evaluate_two_runs_and_their_ensemble(run, tmp_path):
+    main(["evaluate", str(run.folder), str(run.folder), "scenes:24@64", "--split", "test", "--json", "figures.json"])
+    page = json.loads((tmp_path / "figures.json").read_text())
+    assert set(page) == {str(run.folder), "ensemble"}
+    assert page["ensemble"]["count"] == 4
+
+
+def test_predict_answers_in_pixels_of_the_picture(run, tmp_path, capsys):
+    picture = SceneDetection(20, size=(80, 130))[3].image
+    write_image(tmp_path / "one.png", picture)
+    main(["predict", str(run.folder), "one.png", "--out", "answers"])
+    rows = json.loads((tmp_path / "answers" / "predictions.json").read_text())
+    for row in rows:
+        assert row["category_name"] in run.class_names
+        x, y, width, height = row["bbox"]
+        assert x >= 0 <= y
+        assert x + width <= 130.01
+        assert y + height <= 80.01
+    drawn = read_image(tmp_path / "answers" / "one.png")
+    assert drawn.shape == (3, 240, 390), "enlarged for names to be read"
+    assert "one.png: " in capsys.readouterr().out
+    (boxes,) = run.predict(tmp_path / "one.png")
+    assert len(boxes) == len(rows)
+
+
+def test_the_same_seed_gives_the_same_numbers_with_and_without_workers(tmp_path):
+    settings = {**SETTINGS, "quiet": True}
+    first = zorki.train("fcos_squeezenet", "scenes:24@64", out=str(tmp_path / "a"), **settings)
+    second = zorki.train("fcos_squeezenet", "scenes:24@64", out=str(tmp_path / "b"), **settings | {"workers": 1})
+    assert first.results == second.results
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True)
+    )
+
+
+def test_show_finds_out_that_boxes_are_meant(voc, tmp_path, capsys):
+    main(["show", str(voc), "--out", "sheet.png", "--json", "facts.json"])
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    assert (facts["task"], facts["format"]) == ("detection", "voc")
+    boxes = facts["tables"]["Pictures and boxes"]["boxes"]
+    assert boxes["train"] == sum(facts["classes"]["train"].values())
+    (defect,) = [line for line in facts["defects"] if "no area" in line]
+    assert "1.xml:" in defect
+    out = capsys.readouterr().out
+    assert "task: detection (recognised by the format" in out
+    assert "Aspect of boxes" in out
+    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+
+
+def test_data_without_boxes_are_refused(voc, tmp_path, capsys):
+    for path in (voc / "Annotations").iterdir():
+        path.write_text(_xml(f"{path.stem}.png", []))
+    with pytest.raises(SystemExit) as end:
+        main(["train", "fcos_squeezenet", str(voc), "--size", "64"])
+    assert end.value.code == 2
+    assert "box" in capsys.readouterr().err
+
+
+def test_demos_are_of_models_that_there_are():
+    from zorki import registry
+    from zorki.cli.demo import DEMOS
+
+    assert set(DEMOS) == set(registry.tasks())
+    for task, (name, _, settings) in DEMOS.items():
+        entry = registry.find(name)
+        assert entry.task.name == task
+        zorki.Recipe(**settings)
