@@ -40,9 +40,7 @@ def built(name: str, size: int) -> tuple[Any, nn.Module, bool]:
     """Ours and torchvision's with the same weights, and whether torchvision's labels count background."""
     from torchvision.models import detection
     from torchvision.ops import FrozenBatchNorm2d
-    from torchvision.ops.misc import FrozenBatchNorm2d as Frozen
 
-    assert FrozenBatchNorm2d is Frozen
     theirs_name, shifted = PAIRS[name]
     sizes = {} if name == "ssd300_vgg16" else {"min_size": size, "max_size": size}
     theirs = getattr(detection, theirs_name)(

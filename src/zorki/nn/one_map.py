@@ -45,12 +45,17 @@ def drop_later_maps(backbone: Backbone, tap: int) -> None:
 
     Networks of other kinds stay whole.
     """
+    if _cut_behind(backbone, tap):
+        backbone.channels, backbone.strides = backbone.channels[: tap + 1], backbone.strides[: tap + 1]
+
+
+def _cut_behind(backbone: Backbone, tap: int) -> bool:
     if isinstance(backbone, SqueezeNet | MobileNetV3 | Vgg):
         backbone.features = backbone.features[: backbone.taps[tap] + 1]
         backbone.taps = backbone.taps[: tap + 1]  # type: ignore[assignment]  # each class has tuples of its own length
-    elif isinstance(backbone, ResNet):
+        return True
+    if isinstance(backbone, ResNet):
         for stage in range(tap + 1, 5):
             setattr(backbone, f"layer{stage}", nn.Identity())
-    else:
-        return
-    backbone.channels, backbone.strides = backbone.channels[: tap + 1], backbone.strides[: tap + 1]
+        return True
+    return False
