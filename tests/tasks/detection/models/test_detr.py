@@ -144,7 +144,7 @@ def test_diverged_answers_are_told_by_the_loss():
     assert bool(small().loss(outputs, TARGETS)["classes"].isnan())
 
 
-@pytest.mark.parametrize("changes", [{}, {"classes": "focal", "ranking": "pair", "pre_norm": True}])
+@pytest.mark.parametrize("changes", [{"pre_norm": False}, {"classes": "focal", "ranking": "pair"}])
 def test_the_loss_falls_on_a_repeated_batch_and_reaches_every_parameter(changes):
     model = small(**changes).train()
     rule = torch.optim.AdamW(model.parameters(), lr=1e-3)
