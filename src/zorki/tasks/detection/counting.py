@@ -79,7 +79,7 @@ def _quantiles(values: Float[Tensor, " N"], shares: dict[str, float]) -> dict[st
         return dict.fromkeys(shares)
     # Sorted by hand: torch's quantile refuses more than 16 million values.
     ordered = values.sort().values
-    found = {}
+    found: dict[str, float | None] = {}
     for name, share in shares.items():
         place = share * (len(ordered) - 1)
         low, high = ordered[int(place)], ordered[min(int(place) + 1, len(ordered) - 1)]
