@@ -83,3 +83,19 @@ def test_every_block_learns():
 def test_a_backbone_without_such_maps_is_refused():
     with pytest.raises(RecipeError, match=r"strides \(4, 8, 16, 32\)"):
         FeaturePyramid(Maps(), (64, 128), 8)
+
+
+def test_maps_of_one_pixel_are_halved_in_float32():
+    """OneDNN's bfloat16 gradient of a strided kernel holds there whatever was in memory."""
+    torch.manual_seed(0)
+    neck = FeaturePyramid(Maps(), (8, 16, 32, 64, 128), 32)
+    maps = Maps()(torch.zeros(2, 3, 32, 32))
+    with torch.autocast("cpu", torch.bfloat16):
+        answers = neck(maps)
+    assert [m.dtype for m in answers[3:]] == [torch.float32] * 2
+    torch.stack([m.float().square().mean() for m in answers]).sum().backward()
+    rough = [p.grad.clone() for p in neck.extra.parameters()]
+    neck.zero_grad()
+    torch.stack([m.square().mean() for m in neck(maps)]).sum().backward()
+    for a, b in zip(rough, (p.grad for p in neck.extra.parameters()), strict=True):
+        assert torch.allclose(a, b, atol=0.05 * float(b.abs().max()))
