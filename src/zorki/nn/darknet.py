@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from zorki.nn.backbone import Backbone, run_with_taps, split_at_taps
 from zorki.nn.initialise import initialise_he
+from zorki.nn.strided import StridedConv2d
 
 SLOPE = 0.1  # of the leaky ReLUs (Redmon et al., 2016, eq. 2)
 
@@ -14,7 +15,7 @@ SLOPE = 0.1  # of the leaky ReLUs (Redmon et al., 2016, eq. 2)
 def convolve(in_channels: int, channels: int, kernel: int, stride: int = 1, *, norm: bool = True) -> nn.Sequential:
     """A convolution that keeps the size but for its stride, a batch norm, and a leaky ReLU of slope 0.1."""
     layers: list[nn.Module] = [
-        nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2, bias=not norm),
+        StridedConv2d(in_channels, channels, kernel, stride, kernel // 2, bias=not norm),
         *([nn.BatchNorm2d(channels)] if norm else []),
         nn.LeakyReLU(SLOPE, inplace=True),
     ]

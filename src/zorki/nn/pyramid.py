@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
+from zorki.nn.strided import StridedConv2d
 
 
 class FeaturePyramid(nn.Module):
@@ -52,7 +52,7 @@ class FeaturePyramid(nn.Module):
         self.outer = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in self.taps)
         self.pools = len(coarser) if extra == "pool" else 0
         self.extra = nn.ModuleList(
-            nn.Conv2d(channels, channels, 3, stride=2, padding=1) for _ in (coarser if extra == "conv" else ())
+            StridedConv2d(channels, channels, 3, stride=2, padding=1) for _ in (coarser if extra == "conv" else ())
         )
         for convolution in (*self.inner, *self.outer, *self.extra):
             nn.init.kaiming_uniform_(convolution.weight, a=1)
@@ -68,18 +68,10 @@ class FeaturePyramid(nn.Module):
             answered.insert(0, self.outer[index](x))
         for index, convolution in enumerate(self.extra):
             coarsest = answered[-1]
-            answered.append(_halve(convolution, functional.relu(coarsest) if index else coarsest))
+            answered.append(convolution(functional.relu(coarsest) if index else coarsest))
         for _ in range(self.pools):
             answered.append(answered[-1][:, :, ::2, ::2])
         return answered
-
-
-def _halve(convolution: nn.Module, x: Float[Tensor, "B C _ _"]) -> Float[Tensor, "B C _ _"]:
-    if x.device.type != "cpu" or min(x.shape[-2:]) > 1:
-        return convolution(x)  # type: ignore[no-any-return]
-    # oneDNN's bfloat16 gradient of a strided kernel holds whatever was in memory where the map is one pixel wide.
-    with torch.autocast("cpu", enabled=False):
-        return convolution(x.float())  # type: ignore[no-any-return]
 
 
 def pyramid_published(levels: int) -> dict[str, str]:

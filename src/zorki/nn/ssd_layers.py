@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from zorki.nn.backbone import Backbone, run_with_taps
 from zorki.nn.initialise import initialise_he
+from zorki.nn.strided import StridedConv2d
 from zorki.nn.vgg import Vgg
 
 
@@ -55,7 +56,7 @@ class ExtraMaps(nn.Module):
         for entry in maps:
             convolutions = (
                 nn.Conv2d(channels, entry.hidden, 1, bias=not norm),
-                nn.Conv2d(entry.hidden, entry.channels, entry.kernel, entry.stride, entry.padding, bias=not norm),
+                StridedConv2d(entry.hidden, entry.channels, entry.kernel, entry.stride, entry.padding, bias=not norm),
             )
             layers: list[nn.Module] = []
             for convolution in convolutions:
