@@ -47,6 +47,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         neck: from the backbone's maps to those that regions are read from, with their strides; None is the map of
             `stride`, as in the paper.
         stride: of that map.
+        home_size: side of the regions that are read from a neck's map of stride 16, see `pyramid_levels`.
         grid: bins along each side of a region: 6 for AlexNet, 7 for VGG.
         hidden: width of the two hidden layers.
         dropout: behind each of them.
@@ -65,6 +66,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         num_classes: int,
         neck: FeaturePyramid | None = None,
         stride: int = 16,
+        home_size: float = 224,
         grid: int = 7,
         hidden: int = 1024,
         dropout: float = 0.0,
@@ -77,6 +79,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         self.neck = neck
         self.tap = len(backbone.strides) - 1 - backbone.strides[::-1].index(stride) if neck is None else -1
         self.strides = (stride,) if neck is None else neck.strides
+        self.home_size = home_size
         channels = backbone.channels[self.tap] if neck is None else neck.channels
         self.grid, self.count, self.background_iou = grid, count, background_iou
         self.head = RegionHead(channels * grid**2, num_classes, hidden=hidden, dropout=dropout, norm=norm)
@@ -95,7 +98,8 @@ class FastRcnn(Detector[ProposedOutputs]):
         # Lower precision would move the regions, not only what is read there.
         maps = [features.float() for features in outputs.maps]
         kind: Literal["align", "pool"] = "align" if self.neck else "pool"
-        pooled = pool_regions(maps, self.strides, regions, pictures, (self.grid, self.grid), kind=kind)
+        size = (self.grid, self.grid)
+        pooled = pool_regions(maps, self.strides, regions, pictures, size, kind=kind, home_size=self.home_size)
         return self.head(pooled)
 
     def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
@@ -129,7 +133,8 @@ def fast_rcnn(
     return FastRcnn(
         network,
         num_classes=num_classes,
-        neck=FeaturePyramid(network, (8, 16), 128),
+        neck=FeaturePyramid(network, (4, 8, 16), 128),
+        home_size=0.28 * size,  # the paper's 224 are for pictures of 800
         hidden=hidden,
         settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
     )
