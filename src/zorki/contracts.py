@@ -140,6 +140,10 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
         """This model's name for a published weight of that name; the identity where they agree."""
         return names
 
+    def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
+        """Published weights, by their published names, as this model needs their values; `file` is the file's name."""
+        return tensors
+
     def expected_loss(self) -> float | None:
         """The loss of an untrained network that knows nothing, such as log(num_classes); None where unknown."""
         return None
@@ -152,6 +156,7 @@ class Task(ABC, Generic[T, P]):
     monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
     summary: ClassVar[str]  # one line for `zorki tasks`
     thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one picture on a sheet of many
+    usual_classes: ClassVar[int] = 1000  # of the data that networks are compared on: ImageNet's
     headline: ClassVar[tuple[str, ...]] = ()  # figures to compare runs by; empty: the monitor alone
     class_names: list[str]
 

@@ -22,8 +22,8 @@ def models(
 ) -> None:
     """Names of models, with parameters and published weights.
 
-    Parameters are counted with 10 classes for networks that take pictures of 32 pixels (LeNet, CIFAR ResNets) and
-    with 1000 for all others.
+    Parameters are counted with 10 classes for networks that take pictures of 32 pixels (LeNet, CIFAR ResNets), with
+    COCO's 80 for detectors, and with ImageNet's 1000 for all others.
     """
     import json as writer
 
@@ -43,9 +43,9 @@ def models(
     ]
     print_columns(("name", "task", "parameters", "weights", "summary"), texts, right={2})
     counted = sorted({row["classes"] for row in rows if row["parameters"] is not None}, reverse=True)
-    if 10 in counted:
-        small = "networks for pictures of 32 pixels count with 10 classes"
-        print(f"{small}, others with 1000" if 1000 in counted else small)
+    if counted and counted != [1000]:
+        words = {10: "10 classes for pictures of 32 pixels", 80: "80 (COCO's) for detectors", 1000: "1000 (ImageNet's)"}
+        print(f"parameters are counted with {', '.join(words.get(count, str(count)) for count in counted)}")
     if any(row["parameters"] is None for row in rows):
         print(f"{len(rows)} names; a pattern that matches {MOST_COUNTED} or fewer also counts their parameters")
 
@@ -107,10 +107,10 @@ def _row(entry: Entry, *, count: bool) -> dict[str, Any]:
 
 
 def usual_classes(entry: Entry) -> int:
-    """10 for networks that take pictures of 32 pixels or less, as digits and CIFAR are, else ImageNet's 1000."""
+    """10 for networks that take pictures of 32 pixels or less, as digits and CIFAR are, else what the task has."""
     size = entry.options().get("size")
     small = size is not None and isinstance(size.default, int) and size.default <= 32
-    return 10 if small else 1000
+    return 10 if small else entry.task.usual_classes
 
 
 def count_parameters(entry: Entry, classes: int) -> int:

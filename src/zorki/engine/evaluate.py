@@ -140,7 +140,7 @@ def open_run(
         names = entry.task.names_for(num_classes_of(found, entry))
     recipe = Recipe(weights=str(weights), options=dict(options or {}))
     model = build(entry.name, len(names), recipe)
-    match = load_into(model, found, model.rename_weights)
+    match = load_into(model, found, model.rename_weights, model.adapt_weights)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
     if match.mismatched or any(not new.startswith("normalise.") for new in match.new):
         raise ZorkiError(f"{weights}: does not fill {name} with {len(names)} classes:\n{match.summary()}")

@@ -23,7 +23,7 @@ from zorki.engine.evaluate import open_run
 from zorki.engine.run import Run
 from zorki.errors import DataError, RecipeError
 from zorki.files import write_json
-from zorki.types import Defect
+from zorki.types import Defect, map_tensors
 
 AHEAD = 3  # batches in work: one answered, two decoded
 SMALL = 256  # pixels: larger answers are written as JPEG
@@ -180,7 +180,7 @@ def answer_images(
     """Predictions for uint8 RGB pictures (3, H, W) of any sizes, in the pixels of each."""
     inputs, placements = model.preprocess(images)
     with torch.inference_mode():
-        return model.decode(model(channels_last(inputs.to(device))), placements)
+        return model.decode(model(channels_last(map_tensors(inputs, lambda t: t.to(device)))), placements)
 
 
 def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:

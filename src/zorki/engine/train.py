@@ -178,7 +178,8 @@ def _start_from(
 ) -> None:
     """Weights where the recipe names some, and pixel statistics of the training pictures."""
     if recipe.weights is not None:
-        say(load_into(network, read_weights(resolve(recipe.weights, entry)), network.rename_weights).summary())
+        found = read_weights(resolve(recipe.weights, entry))
+        say(load_into(network, found, network.rename_weights, network.adapt_weights).summary())
     _measure(network, recipe, dataset, indices)
 
 

@@ -20,7 +20,13 @@ def anchor_shapes(sizes: Sequence[float], aspects: Sequence[float]) -> Float[Ten
 
 
 def grid_points(
-    height: int, width: int, stride_y: float, stride_x: float, *, offset: float = 0.5, device: torch.device | None = None
+    height: int,
+    width: int,
+    stride_y: float,
+    stride_x: float,
+    *,
+    offset: float = 0.5,
+    device: torch.device | None = None,
 ) -> Float[Tensor, "P 2"]:
     """(x, y) of each cell of a map in network pixels, row by row; `offset` 0.5 is the middle of the cell."""
     y = (torch.arange(height, device=device, dtype=torch.float32) + offset) * stride_y
@@ -29,6 +35,6 @@ def grid_points(
 
 
 def place_anchors(points: Float[Tensor, "P 2"], shapes: Float[Tensor, "A 2"]) -> Float[Tensor, "PA 4"]:
-    """xyxy of every shape about every point: all shapes of the first point first."""
+    """Boxes (xyxy) of every shape about every point: all shapes of the first point first."""
     half = torch.cat([-shapes, shapes], 1) / 2
     return (points.repeat(1, 2)[:, None] + half[None]).reshape(-1, 4)

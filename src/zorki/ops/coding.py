@@ -35,7 +35,7 @@ def decode_offsets(
     offsets: Float[Tensor, "*_ 4"],
     weights: tuple[float, float, float, float] = (1, 1, 1, 1),
 ) -> Float[Tensor, "*_ 4"]:
-    """xyxy boxes from anchors and (t_x, t_y, t_w, t_h): the inverse of `encode_offsets`, broadcasting."""
+    """Boxes (xyxy) from anchors and (t_x, t_y, t_w, t_h): the inverse of `encode_offsets`, broadcasting."""
     anchor = xyxy_to_cxcywh(anchors)
     offsets = offsets / offsets.new_tensor(weights)
     centre = offsets[..., :2] * anchor[..., 2:] + anchor[..., :2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,23 +56,30 @@ class Match:
         return modules.pop(), theirs[0], ours[0]
 
 
-def load_into(model: nn.Module, weights: Weights, rename: Callable[[str], str] | None = None) -> Match:
+def load_into(
+    model: nn.Module,
+    weights: Weights,
+    rename: Callable[[str], str] | None = None,
+    adapt: Callable[[Mapping[str, Tensor], str], Mapping[str, Tensor]] | None = None,
+) -> Match:
     """Copies into `model` what fits by name and shape, and says what did and what did not.
 
     Args:
         model: receives the values, cast to its own dtype and device.
         weights: what `read_weights` returned.
         rename: the model's name for a name of the file; zorki's models bring `rename_weights`.
+        adapt: from the file's tensors and its name to the values that the model needs; theirs is `adapt_weights`.
 
     Raises:
         WeightsError: nothing fits; `model` is unchanged.
     """
     own = {name: value for name, value in model.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
-    theirs = {(rename(name) if rename else name): name for name in weights.tensors}
+    given = weights.tensors if adapt is None else adapt(weights.tensors, weights.path.name)
+    theirs = {(rename(name) if rename else name): name for name in given}
     fitting = {
-        name: weights.tensors[theirs[name]]
+        name: given[theirs[name]]
         for name, value in own.items()
-        if name in theirs and _fits(model, name, value, weights.tensors[theirs[name]])
+        if name in theirs and _fits(model, name, value, given[theirs[name]])
     }
     # A tied tensor has several names in the network and often one in the file: filled by one, it is filled for all.
     filled = {id(own[name]) for name in fitting}
@@ -80,7 +87,7 @@ def load_into(model: nn.Module, weights: Weights, rename: Callable[[str], str] |
     match = Match(
         matched=[name for name in told if name in fitting or id(own[name]) in filled],
         mismatched=[
-            (name, tuple(weights.tensors[theirs[name]].shape), tuple(own[name].shape))
+            (name, tuple(given[theirs[name]].shape), tuple(own[name].shape))
             for name in told
             if name in theirs and name not in fitting
         ],

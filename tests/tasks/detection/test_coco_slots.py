@@ -63,3 +63,46 @@ def test_unused_numbers_are_those_without_a_name():
     names = coco_names(91)
     assert tuple(number for number, name in enumerate(names) if name.startswith("unused")) == UNUSED
     assert [names[number] for number in USED] == coco_names(80)
+
+
+@pytest.mark.parametrize(
+    "name", ["faster_rcnn_resnet50_fpn", "ssd300_vgg16", "retinanet_resnet50_fpn", "fcos_resnet50_fpn"]
+)
+def test_published_networks_of_91_numbers_fill_ours_of_80_and_90_classes(name):
+    """By shapes alone: torchvision's networks are built without memory, and nothing is left over on either side."""
+    from torchvision.models import detection
+
+    from zorki import registry
+    from zorki.nn.initialise import without_values
+
+    theirs = {"faster_rcnn_resnet50_fpn": "fasterrcnn_resnet50_fpn"}.get(name, name)
+    with torch.device("meta"):
+        state = getattr(detection, theirs)(weights=None, weights_backbone=None).state_dict()
+    for classes in (80, 90):
+        with without_values():
+            model = registry.build(name, classes)
+        renamed = {model.rename_weights(key): value for key, value in state.items()}
+        missing = model.load_state_dict(renamed, strict=False, assign=True)
+        left = [key for key in missing.missing_keys if not key.startswith("normalise.") and "num_batches" not in key]
+        assert not left
+        assert not missing.unexpected_keys
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("faster_rcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth"),
+        ("retinanet_resnet50_fpn", "retinanet_resnet50_fpn_coco-eeacb38b.pth"),
+    ],
+)
+def test_norms_published_without_an_epsilon_answer_as_published(name, file):
+    from zorki import registry
+    from zorki.nn.initialise import without_values
+
+    with without_values():
+        model = registry.build(name, 3)
+    given = {"backbone.body.bn1.running_var": torch.tensor([0.5, 1e-3]), "head.x": torch.ones(2)}
+    ours = model.adapt_weights(given, file)
+    assert torch.allclose(ours["backbone.body.bn1.running_var"] + model.backbone.bn1.eps, torch.tensor([0.5, 1e-3]))
+    assert ours["head.x"] is given["head.x"]
+    assert model.adapt_weights(given, "mine.pth") is given

@@ -61,6 +61,8 @@ class Detector(Model[O, Boxes, Boxes]):
         mean, std: of the input in units of 0..1, as the published weights want them.
         frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few pictures want it.
         published: names of published weights in ours, see `our_name`.
+        norms_without_epsilon: beginning of the names of published files whose backbone was trained with norms that add
+            nothing to the variance, where ours add `eps`.
         suggestions: fields of the recipe that suit this network, for what the user leaves open, beside
             `DETECTOR_SUGGESTIONS`.
     """
@@ -81,6 +83,7 @@ class Detector(Model[O, Boxes, Boxes]):
         std: Sequence[float] = IMAGENET_STD,
         frozen_norms: bool = False,
         published: Mapping[str, str] | None = None,
+        norms_without_epsilon: str | None = None,
         suggestions: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -91,6 +94,7 @@ class Detector(Model[O, Boxes, Boxes]):
         self.normalise = Normalise(3, mean, std)
         self.frozen_norms = frozen_norms
         self.published = dict(published or {})
+        self.norms_without_epsilon = norms_without_epsilon
         self.suggestions = {**DETECTOR_SUGGESTIONS, **(suggestions or {})}
         if frozen_norms:
             for norm in self._norms():
@@ -126,6 +130,16 @@ class Detector(Model[O, Boxes, Boxes]):
     def rename_weights(self, names: str) -> str:
         return our_name(names, self, self.published)
 
+    def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
+        """Variances less our epsilon, for files of `norms_without_epsilon`: the sum is then what was published."""
+        if self.norms_without_epsilon is None or not file.startswith(self.norms_without_epsilon):
+            return tensors
+        epsilon = next(norm.eps for norm in self._norms())
+        return {
+            name: value - epsilon if name.startswith("backbone.") and name.endswith("running_var") else value
+            for name, value in tensors.items()
+        }
+
     def train(self, mode: bool = True) -> Detector[O]:
         super().train(mode)
         if self.frozen_norms:
@@ -133,7 +147,7 @@ class Detector(Model[O, Boxes, Boxes]):
                 norm.eval()
         return self
 
-    def _norms(self) -> list[nn.Module]:
+    def _norms(self) -> list[nn.BatchNorm2d]:
         return [module for module in self.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.ops.regions import pool_regions
+from zorki.tasks.detection.coco_slots import accept_coco_slots
 
 
 class HiddenLayers(nn.Module):
@@ -65,6 +66,8 @@ class RegionHead(nn.Module):
         for layer, deviation in ((self.logits, 0.01), (self.offsets, 0.001)):
             nn.init.normal_(layer.weight, std=deviation)
             nn.init.zeros_(layer.bias)
+        accept_coco_slots(self.logits, num_classes, nothing="first")
+        accept_coco_slots(self.offsets, num_classes, nothing="first", values=4)
 
     def pool(
         self,

@@ -25,8 +25,9 @@ class Detection(Task[Boxes, Boxes]):
     """Boxes with classes and scores."""
 
     name = "detection"
-    monitor = "ap50"
+    monitor = "ap"
     headline = ("ap", "ap50")
+    usual_classes = 80  # COCO's
     summary = "What is where? A box, a class and a score for every object."
     thumbnail_side = 224
 

@@ -311,7 +311,6 @@ def faster_rcnn_resnet50_fpn(
     longest: int = 1333,
     min_score: float = 0.05,
     frozen_norms: bool = True,
-    norm_epsilon: float = 1e-5,
 ) -> FasterRcnn:
     """Faster R-CNN on a feature pyramid (Lin et al., 2017) of ResNet-50, the twin of torchvision's.
 
@@ -320,14 +319,9 @@ def faster_rcnn_resnet50_fpn(
         longest: what the longer side must not exceed.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
-        norm_epsilon: added to the variances of the backbone's batch norms. Torchvision's COCO weights were trained
-            with 0, and answer exactly as published with 0 alone; ImageNet's need the default.
     """
     network = backbone_named("resnet50")
     neck = FeaturePyramid(network, (4, 8, 16, 32, 64), 256, extra="pool")
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eps = norm_epsilon
     shapes = [_shapes((8 * stride,), whole=True) for stride in neck.strides]
     head = RegionHead(HiddenLayers(256 * 49, 1024), 1024, num_classes, strides=neck.strides[:4], grid="corner")
     return FasterRcnn(
@@ -341,6 +335,7 @@ def faster_rcnn_resnet50_fpn(
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "published": {**pyramid_published(4), **proposals_published(), **head_published()},
+            "norms_without_epsilon": "fasterrcnn_resnet50_fpn_coco-258fb6c6",
         },
     )
 

@@ -251,6 +251,7 @@ def retinanet_resnet50_fpn(
                 "head.classification_head.cls_logits.": "class_output.",
                 "head.regression_head.bbox_reg.": "box_output.",
             },
+            "norms_without_epsilon": "retinanet_resnet50_fpn_coco-eeacb38b",
         },
     )
 

@@ -24,6 +24,7 @@ from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import BACKGROUND, match_by_cost, match_by_iou
 from zorki.registry import model
 from zorki.tasks.detection.assign import Truths, stack_truths
+from zorki.tasks.detection.coco_slots import accept_coco_slots
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.hard_negatives import hard_negatives
 from zorki.tasks.detection.heads import rows_of
@@ -138,6 +139,8 @@ class Ssd(Detector[SsdOutputs]):
             # The paper's Xavier start answers wildly behind features that no norm has tamed.
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
+        for layer in self.classifiers:
+            accept_coco_slots(layer, num_classes, nothing="first")
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> SsdOutputs:
         """Raw answers for uint8 pictures."""
