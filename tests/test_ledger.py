@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from zorki import registry
 from zorki.ledger import ledger
+from zorki.nn.initialise import without_values
 from zorki.receptive_field import Field, Trace, receptive_field_by_gradient
 
 # CS231n's table of VGG-16 (configuration D): output, values, weights without biases.
@@ -297,3 +299,27 @@ def test_layers_that_only_train_stand_last():
     table = ledger(Network().train(), torch.empty(1, 4))
     rows = [(row.kind, row.name, row.weights, row.biases) for row in table.rows[1:]]
     assert rows == [("FC-2", "main", 8, 2), ("NOT RUN", "side.weight", 12, 0), ("NOT RUN", "side.bias", 0, 3)]
+
+
+DETECTORS = [entry.name for entry in registry.entries("*_squeezenet*", "detection")]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_ledger_of_a_detector_holds_all_its_parameters(name):
+    """Also of those whose second stage runs in `loss` and `decode`."""
+    with without_values():
+        model = registry.build(name, 80)
+    table = ledger(model, torch.empty(1, 3, 320, 320, dtype=torch.uint8, device="meta"))
+    assert sum(row.parameters for row in table.rows) == sum(p.numel() for p in model.parameters())
+    assert "forward" not in vars(model), "the model is left as it was"
+
+
+def test_rcnn_works_a_hundred_times_as_much_as_faster_rcnn():
+    """A picture's 2000 windows through the network, against one picture (Girshick, 2015; Ren et al., 2015)."""
+    macs = {}
+    for name in ("rcnn_squeezenet", "fast_rcnn_squeezenet", "faster_rcnn_squeezenet_fpn"):
+        with without_values():
+            model = registry.build(name, 20)
+        macs[name] = sum(row.macs for row in ledger(model, torch.empty(1, 3, 320, 320, dtype=torch.uint8)).rows)
+    assert macs["rcnn_squeezenet"] > 30 * macs["fast_rcnn_squeezenet"] > 60 * macs["faster_rcnn_squeezenet_fpn"]
+    assert macs["rcnn_squeezenet"] > 100 * macs["faster_rcnn_squeezenet_fpn"]

@@ -112,6 +112,7 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     suggestions: Mapping[
         str, Any
     ] = {}  # fields of the recipe for where the user said nothing; `rate` is for batches of 128
+    walk: Any = None  # pictures -> every layer run once by shapes alone, for the ledger; None: `forward` does
     normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
 
     @abstractmethod

@@ -18,7 +18,9 @@ def info(
     model: Annotated[str, Parameter(help="A model's name, or a run's folder.")],
     *,
     size: Annotated[int | None, Parameter(help="Side of the square input, in pixels; empty: the model's own.")] = None,
-    classes: Annotated[int | None, Parameter(help="Number of classes; empty: 1000, or the run's.")] = None,
+    classes: Annotated[
+        int | None, Parameter(help="Number of classes; empty: the run's, else 80 for detectors and 1000 for others.")
+    ] = None,
     hidden: Annotated[
         bool, Parameter(help="Show also what works in place: activations, dropout.", negative="")
     ] = False,
@@ -62,6 +64,7 @@ def info(
 def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn.Module, dict[str, Any]]:
     """The registry's entry, the network without memory, and what it was built with."""
     from zorki import registry
+    from zorki.cli.models import usual_classes
     from zorki.nn.initialise import without_values
 
     options: dict[str, Any] = {}
@@ -72,7 +75,7 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
     entry = registry.find(name)
     if size is not None:
         options["size"] = size
-    classes = classes or 1000
+    classes = classes or usual_classes(entry)
     with without_values():
         network = registry.build(name, classes, options)
     preprocess = network.preprocess.to_json()

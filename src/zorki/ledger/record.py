@@ -35,12 +35,25 @@ def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
     recorder = _Recorder(model, source)
     try:
         model.eval()
-        with recorder.hooked(), torch.inference_mode(), _plain_attention(), recorder.trace:
+        with recorder.hooked(), torch.inference_mode(), _plain_attention(), _walking(model), recorder.trace:
             torch.func.functional_call(model, weightless, (source,))
     finally:
         for module, mode in training.items():
             module.training = mode
     return Ledger(recorder.finish())
+
+
+@contextmanager
+def _walking(model: nn.Module) -> Iterator[None]:
+    """A model's `walk` in the place of its `forward`, where that chooses among values or leaves layers to others."""
+    if getattr(model, "walk", None) is None:
+        yield
+        return
+    model.forward = model.walk
+    try:
+        yield
+    finally:
+        del model.forward
 
 
 @contextmanager

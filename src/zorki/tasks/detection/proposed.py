@@ -24,6 +24,9 @@ from zorki.types import Proposed
 PROPOSED_SUGGESTIONS: Mapping[str, Any] = {"crop": 1.0, "shift": 0.0}
 """Every picture whose pixels are varied must be searched anew; a mirrored one need not."""
 
+WALKED = 2000
+"""Regions of a picture in the ledger: as many as selective search gives (Girshick et al., 2013, section 2.1)."""
+
 
 @dataclass
 class ProposedOutputs:

@@ -87,13 +87,18 @@ class RegionProposals(nn.Module):
 
     def forward(self, maps: Sequence[Float[Tensor, "B C _ _"]], size: tuple[int, int]) -> Proposing:
         """The answers of all anchors, and proposals; `size` is the input's (height, width)."""
+        logits, offsets = self.answer(maps)
+        anchors = level_anchors(maps, self.strides, size, self.grid, self.shapes)
+        return Proposing(logits, offsets, anchors, self.propose(logits, offsets, anchors, size))
+
+    def answer(self, maps: Sequence[Float[Tensor, "B C _ _"]]) -> tuple[list[Tensor], list[Tensor]]:
+        """Logits (B, N) and offsets (B, N, 4) of the anchors of each map."""
         logits, offsets = [], []
         for features in maps:
             x = functional.relu(self.conv(features))
             logits.append(rows_of(self.logits(x), 1)[:, :, 0])
             offsets.append(rows_of(self.offsets(x), 4))
-        anchors = level_anchors(maps, self.strides, size, self.grid, self.shapes)
-        return Proposing(logits, offsets, anchors, self.propose(logits, offsets, anchors, size))
+        return logits, offsets
 
     @torch.no_grad()
     def propose(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from zorki.data.proposing import Propose
@@ -21,6 +21,7 @@ from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
+    WALKED,
     ProposedOutputs,
     RegionHead,
     head_published,
@@ -90,6 +91,12 @@ class FastRcnn(Detector[ProposedOutputs]):
         maps = self.backbone(self.normalise(inputs.images))
         maps = [maps[self.tap]] if self.neck is None else self.neck(maps)
         return ProposedOutputs(maps, regions_of(inputs), height, width)
+
+    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+        """The maps, and the head on `WALKED` regions; see `Model.walk`."""
+        maps = self.backbone(self.normalise(pictures))
+        maps = [maps[self.tap]] if self.neck is None else self.neck(maps)
+        self.head(maps[0].new_empty(WALKED, maps[0].shape[1], self.grid, self.grid))
 
     def judge(
         self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]

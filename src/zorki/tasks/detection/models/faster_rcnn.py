@@ -88,6 +88,12 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         size = (inputs.shape[2], inputs.shape[3])
         return FasterRcnnOutputs(maps, self.proposals(maps, size), size)
 
+    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+        """Both stages, the second on as many regions as are answered at most; see `Model.walk`."""
+        maps = self.neck(self.backbone(self.normalise(pictures)))
+        self.proposals.answer(maps)
+        self.head(maps[0].new_empty(self.proposals.after[1], maps[0].shape[1], *self.head.size))
+
     def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """The two losses of the proposals, and those of the second stage on sampled proposals."""
         sampled = sample_regions(outputs.proposing.proposals, targets, num_classes=self.num_classes, count=self.count)

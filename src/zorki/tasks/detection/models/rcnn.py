@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
 from zorki.data.proposing import Propose
@@ -24,6 +24,7 @@ from zorki.tasks.detection.machines import SupportVectorMachines, answer_by_mach
 from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
+    WALKED,
     ProposedOutputs,
     RegionHead,
     head_published,
@@ -98,6 +99,12 @@ class Rcnn(Detector[ProposedOutputs]):
         """The normalised pictures; regions are warped and judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
         return ProposedOutputs([self.normalise(inputs.images)], regions_of(inputs), height, width)
+
+    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+        """The whole network on `WALKED` windows; see `Model.walk`."""
+        x = self.normalise(pictures)
+        windows = x.new_empty(WALKED, x.shape[1], self.window, self.window)
+        self.head(self.pool(self.backbone(windows)[-1]))
 
     def hidden(
         self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from zorki.data.proposing import Propose
@@ -21,6 +21,7 @@ from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
+    WALKED,
     ProposedOutputs,
     RegionHead,
     map_of_stride,
@@ -85,6 +86,11 @@ class SppNet(Detector[ProposedOutputs]):
         with torch.set_grad_enabled(self.tune_backbone and torch.is_grad_enabled()):
             features = self.backbone(self.normalise(inputs.images))[self.tap]
         return ProposedOutputs([features], regions_of(inputs), height, width)
+
+    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+        """The map, and the head on `WALKED` regions; see `Model.walk`."""
+        features = self.backbone(self.normalise(pictures))[self.tap]
+        self.head(features.new_empty(WALKED, features.shape[1] * self.pool.bins))
 
     def judge(
         self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
