@@ -27,7 +27,7 @@ class Placement:
     """Where an original image sits inside the network's input: network = original * scale + (left, top).
 
     `height` and `width` are the original's, `input_height` and `input_width` the network's, in pixels. Negative `left`
-    or `top` mean that the original is cropped there.
+    or `top` mean that the original is cropped there. `stretch` is by how much x is scaled more than y.
     """
 
     height: int
@@ -37,6 +37,18 @@ class Placement:
     top: float = 0.0
     input_height: int = 0
     input_width: int = 0
+    stretch: float = 1.0
+
+    @property
+    def scales(self) -> tuple[float, float]:
+        """Of x and of y."""
+        return self.scale * self.stretch, self.scale
+
+    @property
+    def frame(self) -> tuple[float, float, float, float]:
+        """The original's edges in network pixels: left, top, right, bottom."""
+        x, y = self.scales
+        return self.left, self.top, self.left + self.width * x, self.top + self.height * y
 
 
 class Annotation:
@@ -165,21 +177,28 @@ class Boxes(Rows):
     difficult: Bool[Tensor, " N"] | None = None
 
     def place(self, placement: Placement) -> Boxes:
-        offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
-        return dataclasses.replace(self, xyxy=self.xyxy * placement.scale + offset)
+        return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement))
 
     def restore(self, placement: Placement) -> Boxes:
         """The inverse of `place`, cut off at the edges of the original picture."""
         offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
+        scales = self.xyxy.new_tensor(placement.scales * 2)
         most = self.xyxy.new_tensor([placement.width, placement.height] * 2)
-        xyxy = ((self.xyxy - offset) / placement.scale).clamp_min(0).minimum(most)
+        xyxy = ((self.xyxy - offset) / scales).clamp_min(0).minimum(most)
         return dataclasses.replace(self, xyxy=xyxy)
+
+
+def _place_points(values: Tensor, placement: Placement) -> Tensor:
+    """Points, or boxes, whose last axis is (x, y) once or twice, in network pixels."""
+    times = values.shape[-1] // 2
+    offset = values.new_tensor([placement.left, placement.top] * times)
+    return values * values.new_tensor(placement.scales * times) + offset
 
 
 def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tensor:
     """Maps (N, H, W) of an original in network pixels, nearest neighbour; `fill` where the original does not reach."""
-    rows = (torch.arange(placement.input_height) + 0.5 - placement.top) / placement.scale
-    columns = (torch.arange(placement.input_width) + 0.5 - placement.left) / placement.scale
+    rows = (torch.arange(placement.input_height) + 0.5 - placement.top) / placement.scales[1]
+    columns = (torch.arange(placement.input_width) + 0.5 - placement.left) / placement.scales[0]
     inside = ((rows >= 0) & (rows < placement.height))[:, None] & ((columns >= 0) & (columns < placement.width))
     picked = maps[:, rows.long().clamp(0, placement.height - 1)][:, :, columns.long().clamp(0, placement.width - 1)]
     return torch.where(inside, picked, torch.full_like(picked, fill))
@@ -211,9 +230,8 @@ class Instances(Rows):
     difficult: Bool[Tensor, " N"] | None = None
 
     def place(self, placement: Placement) -> Instances:
-        offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
         masks = _place_pixels(self.masks, placement, False)
-        return dataclasses.replace(self, xyxy=self.xyxy * placement.scale + offset, masks=masks)
+        return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), masks=masks)
 
 
 @dataclass
@@ -227,8 +245,7 @@ class Keypoints(Rows):
     scores: Float[Tensor, " N"] | None = None
 
     def place(self, placement: Placement) -> Keypoints:
-        offset = self.points.new_tensor([placement.left, placement.top])
-        return dataclasses.replace(self, points=self.points * placement.scale + offset)
+        return dataclasses.replace(self, points=_place_points(self.points, placement))
 
 
 @dataclass

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zorki.data.preprocess import Fit, Letterbox, Pad, Span, preprocess_from_json
+from zorki.data.preprocess import Fit, Letterbox, Pad, Span, Stretch, preprocess_from_json
 from zorki.errors import RecipeError
-from zorki.types import Boxes
+from zorki.types import Boxes, Keypoints, Mask
 
 KINDS = [Fit(32), Fit(32, 0.875), Pad(32), Letterbox(32), Letterbox(48, 16)]
 
@@ -191,3 +191,31 @@ def test_span_comes_back_from_json_and_refuses_nonsense():
         Span(800, 600)
     with pytest.raises(RecipeError, match="shorter and longest"):
         preprocess_from_json({"kind": "Span", "shorter": 5})
+
+
+def test_stretch_fills_the_square_and_boxes_follow_and_return():
+    image = torch.zeros((3, 60, 120), dtype=torch.uint8)
+    image[:, 30:, 60:] = 200
+    batch, (placement,) = Stretch(90)([image])
+    assert tuple(batch.shape) == (1, 3, 90, 90)
+    assert (batch[0, :, 46:, 46:] == 200).all()
+    assert (batch[0, :, :44, :44] == 0).all()
+    boxes = Boxes(torch.tensor([[60.0, 30, 120, 60], [10, 20, 30, 40]]), torch.tensor([0, 1]))
+    placed = boxes.place(placement)
+    # x shrinks to three quarters, y grows by a half.
+    assert placed.xyxy.tolist() == [[45, 45, 90, 90], [7.5, 30, 22.5, 60]]
+    assert torch.allclose(placed.restore(placement).xyxy, boxes.xyxy)
+    assert placement.frame == (0, 0, 90, 90)
+    assert preprocess_from_json(Stretch(90).to_json()) == Stretch(90)
+
+
+def test_masks_and_points_are_stretched_with_the_picture():
+    mask = torch.zeros((60, 120), dtype=torch.int64)
+    mask[30:, 60:] = 1
+    _, (placement,) = Stretch(90)([torch.zeros((3, 60, 120), dtype=torch.uint8)])
+    placed = Mask(mask).place(placement).classes
+    assert placed[45:, 45:].all()
+    assert not placed[:45].any()
+    assert not placed[:, :45].any()
+    points = Keypoints(torch.tensor([[[60.0, 30.0]]]), torch.ones(1, 1, dtype=torch.bool))
+    assert points.place(placement).points.tolist() == [[[45, 45]]]

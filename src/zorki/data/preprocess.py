@@ -206,7 +206,36 @@ class Span:
         return _to_json(self)
 
 
-_KINDS = {kind.__name__: kind for kind in (Fit, Pad, Letterbox, Span)}
+@dataclass(frozen=True)
+class Stretch:
+    """The whole picture, squeezed or stretched to `size` x `size` pixels whatever its own shape: SSD's (Liu, 2016)."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "size")
+
+    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+        """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        _check_pictures(self, images)
+        size = self.size
+        placements = []
+        for image in images:
+            height, width = image.shape[1:]
+            placement = Placement(height, width, size / height, input_height=size, input_width=size)
+            placements.append(dataclasses.replace(placement, stretch=height / width))
+        return _stack([resize_image(image, size, size) for image in images], size, size), placements
+
+    def whole(self) -> Stretch:
+        """Itself: it cuts nothing off."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with "kind": "Stretch"."""
+        return _to_json(self)
+
+
+_KINDS = {kind.__name__: kind for kind in (Fit, Pad, Letterbox, Span, Stretch)}
 
 
 def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
@@ -232,18 +261,18 @@ def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
     return kinds[kind](**fields)  # type: ignore[no-any-return]
 
 
-def _to_json(preprocess: Fit | Pad | Letterbox | Span) -> dict[str, Any]:
+def _to_json(preprocess: Fit | Pad | Letterbox | Span | Stretch) -> dict[str, Any]:
     return {"kind": type(preprocess).__name__, **dataclasses.asdict(preprocess)}
 
 
-def _check_positive(preprocess: Fit | Pad | Letterbox | Span, *names: str) -> None:
+def _check_positive(preprocess: Fit | Pad | Letterbox | Span | Stretch, *names: str) -> None:
     for name in names:
         value = getattr(preprocess, name)
         if value < 1:
             raise RecipeError(f"{type(preprocess).__name__}: {name} must be at least 1 pixel, but is {value}")
 
 
-def _check_pictures(preprocess: Fit | Pad | Letterbox | Span, images: Sequence[Tensor]) -> None:
+def _check_pictures(preprocess: Fit | Pad | Letterbox | Span | Stretch, images: Sequence[Tensor]) -> None:
     for image in images:
         if image.ndim == 3 and image.shape[0] == 3 and image.dtype == torch.uint8:
             continue

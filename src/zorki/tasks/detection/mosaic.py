@@ -119,8 +119,8 @@ def _draw(
 def _content(placement: Placement, height: int, width: int) -> Window:
     """Where the picture lies in the input: whole pixels that hold nothing else, one at least."""
     top, left = max(0, math.ceil(placement.top)), max(0, math.ceil(placement.left))
-    bottom = min(height, math.floor(placement.top + placement.height * placement.scale))
-    right = min(width, math.floor(placement.left + placement.width * placement.scale))
+    bottom = min(height, math.floor(placement.frame[3]))
+    right = min(width, math.floor(placement.frame[2]))
     top, left = min(top, height - 1), min(left, width - 1)
     return Window(top, left, max(1, bottom - top), max(1, right - left))
 

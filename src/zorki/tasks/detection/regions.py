@@ -189,7 +189,6 @@ def inside_picture(boxes: Boxes, placement: Placement) -> Boxes:
 
     What the gray border around a picture answers must not suppress what the picture answers.
     """
-    low = boxes.xyxy.new_tensor([placement.left, placement.top] * 2)
-    high = low + boxes.xyxy.new_tensor([placement.width, placement.height] * 2) * placement.scale
+    low, high = (boxes.xyxy.new_tensor(corner * 2) for corner in (placement.frame[:2], placement.frame[2:]))
     cut = dataclasses.replace(boxes, xyxy=boxes.xyxy.maximum(low).minimum(high))
     return cut[is_large_enough(cut.xyxy, LEAST_SIDE)]

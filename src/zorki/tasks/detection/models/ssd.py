@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Preprocess
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess import Letterbox, Stretch
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as named_backbone
@@ -253,7 +253,7 @@ def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGr
         ExtraMaps(1024, maps, norm=False),
         grid,
         num_classes=num_classes,
-        preprocess=Letterbox(size, stride=size),
+        preprocess=Stretch(size),
         matching=matching,
         mean=_MEAN,
         std=_STD,
