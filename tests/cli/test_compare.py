@@ -43,3 +43,18 @@ def test_bad_wishes_end_with_one_message(capsys):
             main(words)
         assert end.value.code == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_run_of_other_settings_is_no_rung(capsys):
+    import pytest
+
+    words = ["bench", "classification", "scenes:60@32", "--models", "lenet5", "--out", "b", *SHORT]
+    main(words)
+    for other in ([*words, "--rate", "0.5"], [word.replace(":60", ":61") for word in words]):
+        with pytest.raises(SystemExit) as end:
+            main(other)
+        assert end.value.code == 2
+        assert "differs in" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["compare", "b/lenet5", "--split", "training"])
+    assert "no split 'training'" in capsys.readouterr().err

@@ -48,7 +48,8 @@ def bench(
     done = [out / _folder(name) for name in names if name not in failed]
     if not done:
         raise ZorkiError("none of the models could be trained; the reasons stand above")
-    tell(compare(done, data, split=split, device=settings.get("device"), say=print), out)
+    machine = {"device": settings.get("device"), "threads": settings.get("threads")}
+    tell(compare(done, data, split=split, say=print, **machine), out)
     if failed:
         raise ZorkiError(f"could not be trained, and is not in the ladder: {', '.join(failed)}")
 
@@ -67,6 +68,8 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
     from zorki.files import write_text
 
     folder = out / _folder(name)
+    if is_run(folder):
+        _check_same(folder, data, settings)
     if (folder / RESULTS).is_file():
         print(f"{name}: is trained already, in {folder}")
         return True
@@ -79,6 +82,21 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
         words = [name, data, "--recipe", str(wishes)]
     print(f"{name}: training", flush=True)
     return subprocess.run([sys.executable, "-m", "zorki", "train", *words], check=False).returncode == 0
+
+
+def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
+    """A run of other data or settings is no rung of this ladder."""
+    from zorki.engine.run import read_about
+    from zorki.files import plain
+
+    about = read_about(folder)
+    source = str(Path(data).resolve()) if Path(data).exists() else data
+    then = {key: value for key, value in about["said"].items() if key not in ("out", "name")}
+    now = plain({key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()})
+    other = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key)]
+    if about["data"] != source or other:
+        what = ", ".join([*(["the data"] if about["data"] != source else []), *other])
+        raise RecipeError(f"{folder}: holds a run that differs in {what}; say another --out, or remove it")
 
 
 bench.__annotations__["flags"] = Annotated[Flags, Parameter(name="*")]

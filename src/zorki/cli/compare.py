@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from zorki.errors import RecipeError
+
 
 def compare(
     *words: Annotated[str, Parameter(help="RUN RUN [...] [DATA]; without DATA, what each run was trained on.")],
@@ -25,6 +27,8 @@ def compare(
     from zorki.cli.evaluate import split_words
     from zorki.engine.compare import compare as measure
 
+    if not words:
+        raise RecipeError("expected runs, such as: zorki compare runs/ssd_squeezenet-1 runs/fcos_squeezenet-1")
     runs, data = split_words(list(words))
     rungs = measure(
         runs, data, split=split, device=device, pictures=pictures, seconds=seconds, threads=threads, say=print

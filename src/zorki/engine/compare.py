@@ -117,11 +117,19 @@ def _cost(folder: Path) -> dict[str, Any]:
     return found
 
 
+def _titles(rungs: Sequence[Rung]) -> list[str]:
+    """A name for each: the model's, else the folder's, else the whole path."""
+    for names in ([rung.model for rung in rungs], [Path(rung.run).name for rung in rungs]):
+        if len(set(names)) == len(names):
+            return names
+    return [rung.run for rung in rungs]
+
+
 def columns(rungs: Sequence[Rung], headline: Sequence[str]) -> list[dict[str, Any]]:
     """The table's rows, with units in the names of the columns."""
     return [
         {
-            "model": rung.model,
+            "model": title,
             **{name: rung.figures.get(name) for name in headline},
             "pictures/s": rung.pictures_per_second,
             "training [min]": None if rung.train_seconds is None else rung.train_seconds / 60,
@@ -130,7 +138,7 @@ def columns(rungs: Sequence[Rung], headline: Sequence[str]) -> list[dict[str, An
             "memory, predicting [MiB]": round(rung.peak_memory / 2**20),
             "memory, training [MiB]": None if rung.train_memory is None else round(rung.train_memory / 2**20),
         }
-        for rung in rungs
+        for title, rung in zip(_titles(rungs), rungs, strict=True)
     ]
 
 
@@ -161,8 +169,7 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
 
     task = registry.tasks()[runs.read_about(Path(rungs[0].run))["task"]]
     headline = task.headline or (task.monitor,)
-    names = [rung.model for rung in rungs]
-    titles = [rung.model if names.count(rung.model) == 1 else Path(rung.run).name for rung in rungs]
+    titles = _titles(rungs)
     points = {
         name: (rung.pictures_per_second, rung.figures[task.monitor])
         for name, rung in zip(titles, rungs, strict=True)

@@ -30,8 +30,6 @@ def measure(
 ) -> dict[str, Any]:
     """Figures on a split, and pictures a second one by one with all that it takes from decoded pixels to the answer.
 
-    Figures that training left behind on these data are not counted anew.
-
     Args:
         pictures: answered at most for the timing.
         seconds: after which the timing ends, with two pictures answered at least.
@@ -44,53 +42,72 @@ def measure(
 
     from zorki.engine.device import best_device, check_device, on_device
     from zorki.engine.evaluate import evaluate
-    from zorki.engine.predict import answer_images
     from zorki.engine.run import load
+    from zorki.engine.survey import survey
+    from zorki.errors import DataError
 
     if threads is not None:
         torch.set_num_threads(threads)
     device = check_device(device or best_device()[0])
     run = load(folder)
     root = Path(data if data is not None else run.about["data"])
-    dataset = run.task.read(root, class_names=run.class_names, max_pixels=run.recipe.max_pixels)
-    chosen = split or ("test" if "test" in dataset.splits else "val")
-    images = [dataset[index].image for index in dataset.splits[chosen][: pictures + WARM_UP]]
-    model = on_device(run.model, device).eval()
+    form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None
+    dataset = run.task.read(root, format=form, class_names=run.class_names, max_pixels=run.recipe.max_pixels)
+    chosen = split or ("test" if dataset.splits.get("test") else "val" if dataset.splits.get("val") else "all")
+    indices = survey(dataset, splits=[chosen]).indices(chosen)[: pictures + WARM_UP]
+    if not indices:
+        raise DataError(f"{root}: the split {chosen} has no picture that can be read")
+    on_device(run.model, device).eval()
     kept = os.environ.get("ZORKI_CACHE")
     with tempfile.TemporaryDirectory() as empty:
         # What was prepared and kept for training (proposals) is part of answering a new picture: it counts.
         os.environ["ZORKI_CACHE"] = empty
-        for image in images[:WARM_UP]:
-            answer_images(model, [image], device)
-        _wait(device)
-        done, started = 0, time.perf_counter()
-        for image in images[WARM_UP:] or images:
-            answer_images(model, [image], device)
-            done += 1
-            if done >= 2 and time.perf_counter() - started > seconds:
-                break
-        _wait(device)
-        spent = time.perf_counter() - started
+        spent = _time(run.model, dataset, indices, device, seconds)
     os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
     memory = peak_memory(device)
-    known = run.results.get(chosen) if data is None or str(root.resolve()) == run.about["data"] else None
-    if known is None:
-        result = evaluate([run], root, split=chosen, device=device)[-1]
-        known = {"figures": result.figures, "count": result.count}
-    plain = {name: value for name, value in known["figures"].items() if isinstance(value, int | float)}
+    result = evaluate([run], root, split=chosen, device=device, format=form, say=_silent)[-1]
+    plain = {name: value for name, value in result.figures.items() if isinstance(value, int | float)}
     return {
         "model": run.model_name,
         "task": run.task.name,
         "split": chosen,
-        "count": known["count"],
+        "count": result.count,
         "figures": plain,
-        "pictures_per_second": done / spent,
-        "timed": done,
+        "pictures_per_second": len(spent) / sum(spent),
+        "timed": len(spent),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": torch.get_num_threads(),
         "parameters": run.about["parameters"],
         "peak_memory": memory,
     }
+
+
+def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
+    """Seconds for each picture behind the first ones; at least two, then until so many seconds are over."""
+    from zorki.engine.predict import answer_images
+    from zorki.errors import DataError
+
+    spent: list[float] = []
+    for place, index in enumerate(indices):
+        try:
+            image = dataset[index].image
+        except DataError:
+            continue
+        _wait(device)
+        started = time.perf_counter()
+        answer_images(model, [image], device)
+        _wait(device)
+        if place >= WARM_UP or len(indices) <= WARM_UP:
+            spent.append(time.perf_counter() - started)
+        if len(spent) >= 2 and sum(spent) > seconds:
+            break
+    if not spent:
+        raise DataError(f"{dataset.root}: none of {len(indices)} pictures could be decoded")
+    return spent
+
+
+def _silent(text: str) -> None:
+    """Says nothing: the one line of output is the result."""
 
 
 def peak_memory(device: str) -> int:
