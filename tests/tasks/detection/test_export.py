@@ -67,8 +67,6 @@ def test_onnx_answers_as_decode(name, tmp_path):
         xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, {"pictures": picture.numpy()}))
         assert len(wanted) == len(xyxy) == len(scores) == len(labels) > 5
         assert len(wanted.scores.unique()) > 5
-        # `decode` cuts off at the edges of the original; here network and original pixels agree.
-        xyxy = xyxy.clamp_min(0).minimum(torch.tensor([WIDTH, HEIGHT] * 2))
         torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
         torch.testing.assert_close(xyxy, wanted.xyxy, atol=1e-3, rtol=0)
         assert torch.equal(labels, wanted.labels)
@@ -103,17 +101,17 @@ def test_classes_do_not_suppress_each_other():
         def candidates(self, outputs):
             from zorki.tasks.detection.detector import Candidates
 
-            here, there = [-5.0, -5, 20, 20], [30.0, 30, 40, 40]
+            here, there, outside = [-5.0, -5, 20, 20], [30.0, 30, 40, 40], [-9.0, -9, -5, -5]
             return Candidates(
-                torch.tensor([[here, here, here, there, there]]),
-                torch.tensor([[0.5, 0.9, 0.8, 0.3, 0.05]]),
-                torch.tensor([[0, 0, 1, 1, 2]]),
+                torch.tensor([[here, here, here, there, there, outside]]),
+                torch.tensor([[0.5, 0.9, 0.8, 0.3, 0.05, 1.0]]),
+                torch.tensor([[0, 0, 1, 1, 2, 2]]),
             )
 
     xyxy, scores, labels = ExportedDetector.forward(exported(Fixed()), pictures())
     assert scores.tolist() == pytest.approx([0.9, 0.8, 0.3])
     assert labels.tolist() == [0, 1, 1]
-    assert xyxy[:, 0].tolist() == [-5, -5, 30]
+    assert xyxy[:, 0].tolist() == [0, 0, 30]
 
 
 def exported(model):

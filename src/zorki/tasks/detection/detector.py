@@ -48,8 +48,8 @@ class Detector(Model[O, Boxes, Boxes]):
     """A backbone with whatever a method puts on it, answering boxes.
 
     A method gives `forward`, `loss` and `candidates`, which is made of tensors of fixed sizes alone, so that it can
-    be exported; `decode` thins the candidates out: what scores above `min_score`, non-maximum suppression within each
-    class at `max_iou`, the best `max_boxes`.
+    be exported; `decode` thins the candidates out: cut off at the edges of the picture, what scores above `min_score`,
+    non-maximum suppression within each class at `max_iou`, the best `max_boxes`.
 
     Args:
         backbone: makes features; its parts are the `stages`.
@@ -106,11 +106,19 @@ class Detector(Model[O, Boxes, Boxes]):
 
     @torch.no_grad()
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[Boxes]:
-        """The boxes of each picture, best first, in original pixels, on the CPU."""
+        """The boxes of each picture, best first, in original pixels, on the CPU.
+
+        They are cut off at the edges of the picture, not of the canvas that it lies on, before they are thinned out:
+        what the canvas answers must not suppress what the picture answers. Boxes without an area there are left out.
+        """
         found = self.candidates(outputs)
+        frames = found.xyxy.new_tensor([placement.frame for placement in placements]).view(len(placements), 1, 4)
+        inside = found.xyxy.maximum(frames[..., :2].repeat(1, 1, 2)).minimum(frames[..., 2:].repeat(1, 1, 2))
+        seen = (found.scores > self.min_score) & (inside[..., 2:] > inside[..., :2]).all(-1)
         answers = []
-        for xyxy, scores, labels, placement in zip(found.xyxy, found.scores, found.labels, placements, strict=True):
-            keep = scores > self.min_score
+        for xyxy, scores, labels, keep, placement in zip(
+            inside, found.scores, found.labels, seen, placements, strict=True
+        ):
             boxes = Boxes(xyxy[keep].float(), labels[keep], scores[keep].float())
             answers.append(self.thin_out(boxes).to("cpu").restore(placement))
         return answers

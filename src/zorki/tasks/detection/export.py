@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from zorki.errors import ZorkiError
 from zorki.files import whole
+from zorki.ops.boxes import clip_boxes
 from zorki.tasks.detection.detector import Detector
 
 OPSET = 20
@@ -27,8 +28,9 @@ OUTPUTS = ("xyxy", "scores", "labels")
 class ExportedDetector(nn.Module):
     """A detector from uint8 pixels to boxes, made of tensors alone: what `decode` answers, in network pixels.
 
-    One picture at a time, of one size: anchors become constants. How many boxes come out depends on the picture, at
-    most the detector's `max_boxes`, best first.
+    The whole input counts as the picture: where there is a canvas around it, boxes on it are answered too. One picture
+    at a time, of one size: anchors become constants. How many boxes come out depends on the picture, at most
+    the detector's `max_boxes`, best first.
 
     Args:
         model: of one stage, in evaluation mode.
@@ -52,6 +54,10 @@ class ExportedDetector(nn.Module):
         """Boxes in pixels of the input, scores in 0..1, labels; best first."""
         found = self.model.candidates(self.model(pictures))
         xyxy, scores, labels = found.xyxy[0].float(), found.scores[0].float(), found.labels[0]
+        height, width = pictures.shape[-2:]
+        xyxy = clip_boxes(xyxy, height, width)
+        # What has no area in the picture answers nothing, as in `decode`.
+        scores = torch.where((xyxy[:, 2:] > xyxy[:, :2]).all(1), scores, -1.0)
         order = self._best_first(xyxy, scores, labels)
         keep = order[scores[order] > self.model.min_score][: self.model.max_boxes]
         return xyxy[keep], scores[keep], labels[keep]

@@ -104,7 +104,12 @@ class RegionProposals(nn.Module):
     def propose(
         self, logits: Sequence[Tensor], offsets: Sequence[Tensor], anchors: Sequence[Tensor], size: tuple[int, int]
     ) -> list[Tensor]:
-        """The best boxes of each picture, thinned out within each map (Lin et al., 2017, section 4.2)."""
+        """The best boxes of each picture, thinned out within each map (Lin et al., 2017, section 4.2).
+
+        They are cut off at the edges of the input, whose canvas is part of it: a network knows pixels alone, not where
+        pictures lie among them. torchvision cuts proposals off at the edges of the pictures; the answers made of them
+        are so cut off here too.
+        """
         before, after = (pair[0 if self.training else 1] for pair in (self.before, self.after))
         boxes, scores = [], []
         for level_logits, level_offsets, level in zip(logits, offsets, anchors, strict=True):

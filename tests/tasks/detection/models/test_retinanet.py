@@ -1,9 +1,21 @@
 import pytest
 import torch
 from torchvision.models.detection import retinanet_resnet50_fpn as their_retinanet
-from torchvision_twins import HEIGHT, WIDTH, answers, assert_same_answers, lively, pictures, targets, taught, theirs
+from torchvision_twins import (
+    HEIGHT,
+    WIDTH,
+    answers,
+    assert_same_answers,
+    lively,
+    on_canvas,
+    pictures,
+    targets,
+    taught,
+    theirs,
+)
 
 from zorki.tasks.detection.models.retinanet import retinanet_resnet50_fpn
+from zorki.types import Placement
 
 NUM_CLASSES = 4
 
@@ -31,6 +43,18 @@ def test_answers_equal_torchvisions(twin, ours):
     with torch.no_grad():
         wanted = twin(list(inputs / 255))
     assert_same_answers(answers(ours, inputs), wanted)
+
+
+def test_answers_beside_a_canvas_equal_torchvisions(twin, ours):
+    narrow = pictures(width=138)  # 22 columns of canvas, which answer too
+    canvas = on_canvas(narrow)
+    placements = [Placement(HEIGHT, 138, input_height=HEIGHT, input_width=WIDTH)] * len(canvas)
+    with torch.no_grad():
+        outputs = ours(canvas)
+        assert bool((ours.candidates(outputs).xyxy[..., 2] > 138).any())
+        found = ours.decode(outputs, placements)
+        wanted = twin(list(narrow / 255))
+    assert_same_answers(found, wanted, pixels=1e-3)
 
 
 def test_losses_equal_torchvisions(twin, ours):
