@@ -25,7 +25,7 @@ def show(
 ) -> None:
     """What a data set holds: format, counts, defects, and a sheet of pictures."""
     from zorki.data.images import write_image
-    from zorki.engine.survey import survey
+    from zorki.engine.survey import counted, survey
     from zorki.files import write_json
 
     kind = _task(task, data, format)
@@ -40,7 +40,7 @@ def show(
     for title, rows in tally.get("tables", {}).items():
         _print_table(title, rows, list(looked.splits))
     if looked.defects:
-        print(f"{len(looked.defects)} defects:")
+        print(f"{counted(looked.defects)}:")
         for defect in looked.defects:
             print(f"  {defect}")
     else:

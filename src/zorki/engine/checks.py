@@ -12,7 +12,7 @@ import torch
 from zorki.contracts import Dataset, Model
 from zorki.engine import logs
 from zorki.engine.device import best_device, check_device
-from zorki.engine.survey import Survey, summary
+from zorki.engine.survey import Survey, counted, summary
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 
@@ -53,7 +53,7 @@ def tell_data(dataset: Dataset[Any], looked: Survey, say: Callable[[str], None])
     counts = ", ".join(f"{name} {len(indices)}" for name, indices in looked.splits.items())
     say(f"      {len(dataset.class_names)} classes; pictures: {counts}")
     if looked.defects:
-        say(f"      {len(looked.defects)} defects; broken pictures are left out (--strict stops instead):")
+        say(f"      {counted(looked.defects)}; broken pictures are left out (--strict stops instead):")
         for line in summary(looked.defects):
             say(f"      {line}")
 

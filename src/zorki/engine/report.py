@@ -12,7 +12,7 @@ from zorki.draw.figures import bars, curves
 from zorki.draw.report import page, write_page
 from zorki.engine import logs
 from zorki.engine import run as runs
-from zorki.engine.survey import Survey
+from zorki.engine.survey import Survey, counted
 from zorki.errors import DataError
 from zorki.recipe import Recipe, describe
 
@@ -72,7 +72,7 @@ def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Sec
             rows.append({"": f"{split}, baseline", **result.baseline})
     html = table(rows) if rows else notice("Nothing was held out, so nothing was judged: the last weights are kept.")
     if looked.defects:
-        html += notice(f"{len(looked.defects)} defects in the data; see Data.")
+        html += notice(f"{counted(looked.defects)} in the data; see Data.")
     return Section("Outcome", html, "The baseline answers without looking at the picture; a network must beat it.")
 
 
@@ -149,7 +149,7 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
         if len(looked.defects) > MOST_DEFECTS:
             lines.append(f"... and {len(looked.defects) - MOST_DEFECTS} more; `zorki show` lists all")
         parts.append(
-            notice(f"{len(looked.defects)} defects; broken pictures were left out:") + preformatted("\n".join(lines))
+            notice(f"{counted(looked.defects)}; broken pictures were left out:") + preformatted("\n".join(lines))
         )
     return "".join(parts)
 

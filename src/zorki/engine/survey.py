@@ -47,7 +47,7 @@ def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str]
     """Looks at every file without decoding it.
 
     Args:
-        strict: raise at the first defect instead of collecting.
+        strict: raise at the first defect that is more than a note, instead of collecting.
         splits: look only at these; the others are passed on as they are.
 
     Raises:
@@ -58,14 +58,23 @@ def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str]
     with ThreadPoolExecutor(LOOKERS) as pool:
         found = {index: defect for index, defect in zip(chosen, pool.map(dataset.check, chosen), strict=True) if defect}
     defects = [*dataset.defects, *found.values()]
-    if strict and defects:
-        raise DataError(f"{defects[0]} ({len(defects)} defects in all; without --strict they are left out)")
+    grave = [defect for defect in defects if not defect.note]
+    if strict and grave:
+        raise DataError(f"{grave[0]} ({counted(grave)} in all; without --strict they are left out)")
     whole = {name: [index for index in indices if index not in found] for name, indices in dataset.splits.items()}
     return Survey(whole, defects)
 
 
+def counted(defects: Sequence[Defect]) -> str:
+    """How many defects, and how many mere notes: "2 defects and 1 note"."""
+    notes = sum(defect.note for defect in defects)
+    counts = {"defect": len(defects) - notes, "note": notes}
+    return " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count)
+
+
 def summary(defects: Sequence[Defect], most: int = 5) -> list[str]:
-    """A few lines about defects, for the terminal."""
+    """A few lines about defects, for the terminal: what was left out or changed before mere notes."""
+    defects = sorted(defects, key=lambda defect: defect.note)
     lines = [f"  {defect}" for defect in defects[:most]]
     if len(defects) > most:
         lines.append(f"  ... and {len(defects) - most} more: `zorki show` lists them all")

@@ -98,7 +98,7 @@ def test_rows_that_are_left_out_tell_file_and_line(folder):
     ]
     assert dataset.defects == [
         *(Defect(path, f"{reason}; the row was left out", line) for line, reason in lines),
-        Defect(path, "class 'cat' has 1 sample in val and none in train"),
+        Defect(path, "class 'cat' has 1 sample in val and none in train", note=True),
     ]
     assert str(dataset.defects[0]).startswith(f"{path}:4: there is no file")
 

@@ -164,7 +164,7 @@ def _other_formats(root: Path, taken: str, allowed: Sequence[str]) -> list[Defec
     """A note for each other format of boxes that lies in the folder too."""
     reasons = {name: find(name).recognise(root) for name in allowed if name != taken}
     return [
-        Defect(root, f"{reason} ({name}) beside {taken}, which was taken; --format {name} takes the other")
+        Defect(root, f"{reason} ({name}) beside {taken}, which was taken; --format {name} takes the other", note=True)
         for name, reason in reasons.items()
         if reason is not None
     ]

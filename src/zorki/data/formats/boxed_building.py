@@ -210,11 +210,12 @@ def _splits(
             both = set(splits[word]) & set(splits[other])
             if both:
                 count = f"{len(both)} picture{'' if len(both) == 1 else 's'} ({names[min(both)]})"
-                defects.append(Defect(records.root, f"{count} in {word} and in {other}: what is learnt is judged"))
+                reason = f"{count} in {word} and in {other}: what is learnt is judged"
+                defects.append(Defect(records.root, reason, note=True))
     outside = sorted(set(range(len(names))) - {index for indices in splits.values() for index in indices})
     if outside:
         count = f"{len(outside)} picture{'' if len(outside) == 1 else 's'} ({names[outside[0]]})"
-        defects.append(Defect(records.root, f"{count} in no split: neither trained on nor judged"))
+        defects.append(Defect(records.root, f"{count} in no split: neither trained on nor judged", note=True))
     return splits, reason
 
 
@@ -252,7 +253,9 @@ def _unseen(root: Path, order: Sequence[str], data: dict[str, Any], splits: dict
         for split, indices in splits.items()
     }
     return [
-        Defect(root, f"class {order[label]!r} has {_boxes(counts[split][label])} in {split} and none in train")
+        Defect(
+            root, f"class {order[label]!r} has {_boxes(counts[split][label])} in {split} and none in train", note=True
+        )
         for split in splits
         if split != "train"
         for label in sorted(set(counts[split]) - set(counts["train"]))

@@ -184,7 +184,8 @@ def unseen_classes(
         counts = Counter(labels[index] for index in splits[split])
         for label in sorted(set(counts) - seen):
             samples = f"{counts[label]} sample{'s' if counts[label] > 1 else ''}"
-            defects.append(Defect(root, f"class {class_names[label]!r} has {samples} in {split} and none in train"))
+            reason = f"class {class_names[label]!r} has {samples} in {split} and none in train"
+            defects.append(Defect(root, reason, note=True))
     return defects
 
 

@@ -120,7 +120,7 @@ def _read_file(path: Path, records: BoxedRecords) -> None:
     keys = Counter(key for entry in entries for region in _regions(entry) for key in _attributes(region))
     key = next((key for key in _CLASS_KEYS if key in keys), keys.most_common(1)[0][0] if keys else None)
     if key is None:
-        records.defects.append(Defect(path, f"no region has an attribute: all are taken as {UNNAMED!r}"))
+        records.defects.append(Defect(path, f"no region has an attribute: all are taken as {UNNAMED!r}", note=True))
     lines = iter(key_lines(data, "shape_attributes"))
     for entry in entries:
         picture = BoxedPicture(str(entry["filename"]).replace("\\", "/"), path)

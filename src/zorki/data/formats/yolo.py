@@ -85,7 +85,7 @@ def read(
 def _background(bare: Sequence[Path], count: int) -> Defect:
     """The note that some pictures have no file of labels, which may be meant or forgotten."""
     some = "1 picture has" if len(bare) == 1 else f"{len(bare)} of {count} pictures have"
-    return Defect(bare[0].parent, f"{some} no file of labels, {bare[0].name} first; taken as background")
+    return Defect(bare[0].parent, f"{some} no file of labels, {bare[0].name} first; taken as background", note=True)
 
 
 def _find(root: Path) -> Layout | str:

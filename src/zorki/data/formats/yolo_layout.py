@@ -107,7 +107,7 @@ def _from_settings(path: Path) -> Layout | None:
     layout.names = _names(values["names"], path)
     if isinstance(values.get("nc"), int) and values["nc"] != len(layout.names):
         reason = f"nc is {values['nc']}, and there are {len(layout.names)} names; the names were taken"
-        layout.defects.append(Defect(path, reason))
+        layout.defects.append(Defect(path, reason, note=True))
     for key in _SPLIT_KEYS:
         value = values.get(key)
         for part in value if isinstance(value, list) else [value] if value else []:
