@@ -266,6 +266,13 @@ class Task(ABC, Generic[T, P]):
         `results` is what results.json holds: {split: {"figures": ..., ...}}, empty where nothing was judged.
         """
 
+    def remember(self, dataset: Dataset[T]) -> dict[str, Any]:
+        """Facts about the data that a run's answers need later, such as numbers of classes. Small, plain JSON."""
+        return {}
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """Takes what `remember` gave when the run was trained; empty for runs of older versions."""
+
     def tally(self, dataset: Dataset[T]) -> dict[str, Any]:
         """Counts for `show` and the report, in plain JSON.
 

@@ -133,6 +133,7 @@ def load(folder: str | Path) -> Run:
     if match.mismatched or match.new:
         raise WeightsError(f"{best}: does not fit {about['model']}:\n{match.summary()}")
     run = Run(folder, about["model"], task, recipe, about, model.eval())
+    task.recall(about.get("data_facts", {}))
     task.adopt(run.results)
     return run
 

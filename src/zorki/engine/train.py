@@ -85,6 +85,7 @@ def train(
         "class_names": task.class_names,
         "data": source,
         "format": dataset.format,
+        "data_facts": task.remember(dataset),
         "counts": {split: len(indices) for split, indices in looked.splits.items()},
         "train_count": len(train_indices),
         "preprocess": network.preprocess.to_json(),
@@ -286,6 +287,7 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
         beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
         say(f"{split}: {monitor} {result.figures[monitor]:.4f}{beside}, on {result.count} pictures")
     write_json(work.folder / runs.RESULTS, {split: runs.result_json(result) for split, result in found.items()})
+    work.task.recall(work.about.get("data_facts", {}))
     work.task.adopt(run.results)
     path = write_report(run, work.dataset, work.looked, found, first_loss=conductor.first_loss)
     say(f"report: {path}")

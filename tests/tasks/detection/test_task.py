@@ -1,10 +1,13 @@
 import dataclasses
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from zorki.contracts import Model
+from zorki.data.formats import read_boxes
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.detection.fusion import fuse
@@ -222,3 +225,22 @@ def test_thumbnails_tell_found_wrong_and_missed_apart():
     assert tuple(drawn[:, 70, 20].tolist()) == mark_colour(True)
     assert tuple(drawn[:, 70, 170].tolist()) == mark_colour(False)
     assert tuple(drawn[:, 70, 120].tolist()) == MISSED_COLOUR
+
+
+def test_answers_bear_the_numbers_of_the_data_that_were_trained_on(tmp_path):
+    """A run's own COCO file may number its classes 2, 5, 9: judged by 1, 2, 3 they would be other classes."""
+    content = {
+        "images": [{"id": 70, "file_name": "a.jpg", "height": 50, "width": 50}],
+        "categories": [{"id": number, "name": name} for number, name in zip((2, 5, 9), NAMES, strict=True)],
+        "annotations": [{"id": 1, "image_id": 70, "category_id": 5, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    answer = SimpleNamespace(prediction=boxes((0, 0, 9, 9, 1), scores=[0.5]), source="a.jpg", frame=None)
+    trained, opened = task(), task()
+    facts = trained.remember(read_boxes(tmp_path / "truth.json", need_pictures=False))
+    opened.recall(json.loads(json.dumps(facts)))
+    assert [entry["category_id"] for entry in opened.exchange([answer])] == [5]
+    assert [entry["category_id"] for entry in trained.exchange([answer])] == [2]  # label + 1, until told
+    opened.recall({})  # a run of an older version
+    assert [entry["category_id"] for entry in opened.exchange([answer])] == [2]
+    assert task().remember(Detection.read(Path("scenes:20@64"))) == {}  # numbers that nobody gave

@@ -34,6 +34,7 @@ class Detection(Task[Boxes, Boxes]):
     def __init__(self, class_names: Sequence[str]) -> None:
         super().__init__(class_names)
         self.show_score = SHOWN_SCORE
+        self.category_ids: list[int] | None = None  # None: those of `numbers_of`
 
     @classmethod
     def read(
@@ -158,9 +159,21 @@ class Detection(Task[Boxes, Boxes]):
         """COCO's results format, all boxes of all pictures in one list."""
         from zorki.tasks.detection.results_file import numbers_of, to_results
 
-        numbers = numbers_of(self.class_names)
+        numbers = self.category_ids or numbers_of(self.class_names)
         each = [to_results(one.prediction, one.source, self.class_names, numbers, frame=one.frame) for one in answers]
         return [entry for entries in each for entry in entries]
+
+    def remember(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
+        """The numbers of the classes, where the data have numbers of their own, as COCO's files do."""
+        numbers = getattr(dataset, "category_ids", None)
+        if numbers is None or getattr(dataset, "image_ids", None) is None:  # made up by the reader
+            return {}
+        return {"category_ids": list(numbers)}
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """Answers are exchanged with the numbers of the training data's classes from now on."""
+        numbers = facts.get("category_ids")
+        self.category_ids = list(numbers) if numbers and len(numbers) == len(self.class_names) else None
 
     def adopt(self, results: Mapping[str, Any]) -> None:
         """Shows from now on what scores at least the threshold of the best F1 on validation, else on another split."""
