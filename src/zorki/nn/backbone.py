@@ -48,6 +48,11 @@ class Backbone(nn.Module, ABC):
             )
 
 
+def last_maps(backbone: Backbone) -> dict[int, int]:
+    """The place of the deepest map of each stride, finest stride first."""
+    return {stride: place for place, stride in enumerate(backbone.strides)}
+
+
 def run_with_taps(layers: nn.Sequential, taps: Sequence[int], x: Tensor) -> list[Tensor]:
     """The outputs of the layers whose indices are in `taps`; layers behind the last tap are not run."""
     maps = []

@@ -90,6 +90,8 @@ IMAGENET: Mapping[str, str] = {
 def backbone(name: str) -> Backbone:
     """The backbone of that name, for inputs of any size; `timm:NAME` is any network of timm that gives feature maps.
 
+    Networks of timm have nothing behind their last map: `top` is not for them.
+
     Raises:
         RecipeError: there is no such backbone, it gives no feature maps, or it takes inputs of one size only.
     """
@@ -100,6 +102,7 @@ def backbone(name: str) -> Backbone:
         network = TimmBackbone(name.removeprefix("timm:"), any_size=True)
         if not network.channels:
             raise RecipeError(f"{name} gives no feature maps; choose a network with falling resolutions")
+        network.keep_maps(len(network.channels))
         return network
     return BACKBONES[name]()
 

@@ -1,4 +1,4 @@
-"""One feature map of a backbone, for networks that read no pyramid."""
+"""One feature map of a backbone, for networks that read no pyramid, and backbones without what nobody reads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
+from zorki.nn.backbone import Backbone, last_maps
+from zorki.nn.darknet import Darknet24, Darknet53
 from zorki.nn.mobilenet import MobileNetV3
 from zorki.nn.resnet import ResNet
 from zorki.nn.squeezenet import SqueezeNet
+from zorki.nn.timm_backbone import TimmBackbone
 from zorki.nn.vgg import Vgg
 
 
@@ -25,7 +27,7 @@ class OneMap(nn.Module):
         super().__init__()
         if stride not in backbone.strides:
             raise RecipeError(f"the backbone has maps of strides {backbone.strides}, none of stride {stride}")
-        self.tap = max(index for index, one in enumerate(backbone.strides) if one == stride)
+        self.tap = last_maps(backbone)[stride]
         self.strides = (stride,)
         self.channels = channels or backbone.channels[self.tap]
         self.reduce: nn.Module = nn.Identity()
@@ -41,18 +43,25 @@ class OneMap(nn.Module):
 
 
 def drop_later_maps(backbone: Backbone, tap: int) -> None:
-    """Takes out of a network of the floor the layers behind its map number `tap`, which nobody would read.
+    """Takes out of a network of the floor or of timm the layers behind its map number `tap`, which nobody would read.
 
-    Networks of other kinds stay whole.
+    They would be computed for nothing, and get no gradient, which stops training in several processes. Networks of
+    other kinds stay whole.
     """
     if _cut_behind(backbone, tap):
         backbone.channels, backbone.strides = backbone.channels[: tap + 1], backbone.strides[: tap + 1]
 
 
 def _cut_behind(backbone: Backbone, tap: int) -> bool:
-    if isinstance(backbone, SqueezeNet | MobileNetV3 | Vgg):
+    if isinstance(backbone, SqueezeNet | MobileNetV3 | Vgg | Darknet24):
         backbone.features = backbone.features[: backbone.taps[tap] + 1]
         backbone.taps = backbone.taps[: tap + 1]  # type: ignore[assignment]  # each class has tuples of its own length
+        return True
+    if isinstance(backbone, Darknet53):
+        backbone.groups = backbone.groups[: tap + 1]
+        return True
+    if isinstance(backbone, TimmBackbone):
+        backbone.keep_maps(tap + 1)
         return True
     if isinstance(backbone, ResNet):
         for stage in range(tap + 1, 5):

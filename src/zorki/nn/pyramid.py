@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
+from zorki.nn.backbone import Backbone, last_maps
 from zorki.nn.strided import StridedConv2d
 
 
@@ -40,7 +40,7 @@ class FeaturePyramid(nn.Module):
         extra: Literal["conv", "pool"] = "conv",
     ) -> None:
         super().__init__()
-        last = {stride: index for index, stride in enumerate(backbone.strides)}
+        last = last_maps(backbone)
         found = [stride for stride in strides if stride in last]
         if not found:
             raise RecipeError(f"the backbone has maps of strides {backbone.strides}, but the pyramid wants {strides}")

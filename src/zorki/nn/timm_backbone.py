@@ -56,10 +56,21 @@ class TimmBackbone(Backbone):
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         if not self.channels:
             raise RecipeError(f"timm's {type(self.network).__name__} gives no feature maps; choose another backbone")
-        return list(self.network.forward_intermediates(x, intermediates_only=True))
+        # Networks that were cut off may answer with their last map in place of those that are gone.
+        return list(self.network.forward_intermediates(x, intermediates_only=True))[: len(self.channels)]
 
     def top(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
         return self.network.forward_head(self.network.forward_features(x), pre_logits=True)
+
+    def keep_maps(self, count: int) -> None:
+        """Takes out what only later maps than the first `count`, or `top`, need: layers, last norms, hidden layers.
+
+        Networks whose layers timm cannot take out stay whole, and answer fewer maps.
+        """
+        self.channels, self.strides = self.channels[:count], self.strides[:count]
+        if hasattr(self.network, "prune_intermediate_layers"):
+            # `top` and its length, as far as they are left, no longer mean what they meant.
+            self.network.prune_intermediate_layers(list(range(count)), prune_norm=True, prune_head=True)
 
     def stages(self) -> list[nn.Module]:
         """The network's parts in order, sequences of blocks taken apart; loose parameters go with the first."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
+from zorki.nn.backbone import Backbone, last_maps
 from zorki.nn.darknet import SLOPE, convolve
 from zorki.nn.initialise import initialise_he
 from zorki.nn.yolo_neck import fill_cells
@@ -24,10 +24,10 @@ class CellHead(nn.Module):
 
     def __init__(self, backbone: Backbone, values: int, *, stride: int, grid: int | None, width: int = 256) -> None:
         super().__init__()
-        taps = [tap for tap, each in enumerate(backbone.strides) if each == stride]
-        if not taps and grid is None:
+        taps = last_maps(backbone)
+        if stride not in taps and grid is None:
             raise RecipeError(f"the backbone has maps of strides {backbone.strides}, but none of {stride}; choose one")
-        self.tap = len(backbone.strides) - 1 if grid is not None else taps[-1]
+        self.tap = len(backbone.strides) - 1 if grid is not None else taps[stride]
         self.stride, self.grid = stride, grid
         channels = backbone.channels[self.tap]
         self.convolutions = nn.Sequential(convolve(channels, width, 3), convolve(width, width, 3))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
+from zorki.nn.backbone import Backbone, last_maps
 from zorki.nn.darknet import convolve
 from zorki.nn.initialise import initialise_he
 
@@ -36,7 +36,7 @@ class YoloNeck(nn.Module):
 
     def __init__(self, backbone: Backbone, strides: Sequence[int], widths: Sequence[int], *, depth: int = 5) -> None:
         super().__init__()
-        last = {stride: tap for tap, stride in enumerate(backbone.strides)}
+        last = last_maps(backbone)
         if strides[0] not in last:
             raise RecipeError(f"the neck needs a map of stride {strides[0]}, but the backbone has {backbone.strides}")
         self.strides = tuple(strides)

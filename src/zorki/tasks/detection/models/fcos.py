@@ -17,6 +17,7 @@ from zorki.losses.giou import giou_loss
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
 from zorki.nn.named import backbone as backbone_named
+from zorki.nn.one_map import drop_later_maps
 from zorki.nn.pyramid import FeaturePyramid, pyramid_published
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.coding import decode_sides, encode_sides
@@ -90,6 +91,7 @@ class Fcos(Detector[FcosOutputs]):
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, max_iou=0.6, max_boxes=100, **settings)
         self.neck = FeaturePyramid(backbone, STRIDES, channels)
+        drop_later_maps(backbone, self.neck.taps[-1])
         self.class_tower = Tower(channels, depth, norm=True)
         self.class_output = quiet_convolution(channels, num_classes, prior=0.01)
         accept_coco_slots(self.class_output, num_classes)

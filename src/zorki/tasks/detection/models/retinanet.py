@@ -16,6 +16,7 @@ from zorki.losses.smooth_l1 import smooth_l1_loss
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
 from zorki.nn.named import backbone as backbone_named
+from zorki.nn.one_map import drop_later_maps
 from zorki.nn.pyramid import FeaturePyramid, pyramid_published
 from zorki.ops.anchors import anchor_shapes
 from zorki.ops.boxes import clip_boxes
@@ -92,6 +93,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, max_iou=0.5, max_boxes=300, **settings)
         self.neck = FeaturePyramid(backbone, STRIDES, channels)
+        drop_later_maps(backbone, self.neck.taps[-1])
         sizes = {stride: some for stride, some in zip(STRIDES, anchors, strict=True)}
         self.shapes = [_shapes(sizes[stride], twin) for stride in self.neck.strides]
         places = len(self.shapes[0])

@@ -14,10 +14,11 @@ from torch.nn import functional
 from zorki.contracts import Preprocess
 from zorki.data.preprocess import Letterbox, Stretch
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
+from zorki.nn.backbone import Backbone, last_maps
 from zorki.nn.named import backbone as named_backbone
 from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
+from zorki.nn.one_map import drop_later_maps
 from zorki.nn.ssd_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
 from zorki.ops.boxes import clip_boxes, generalized_iou, pairwise_iou
 from zorki.ops.coding import decode_offsets, encode_offsets
@@ -192,10 +193,11 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: str = "io
     """
     network = named_backbone(backbone)
     mean, std = backbone_statistics(backbone)
-    last = {stride: tap for tap, stride in enumerate(network.strides) if stride >= 8}
+    last = {stride: tap for stride, tap in last_maps(network).items() if stride >= 8}
     if not last:
         raise RecipeError(f"SSD needs maps of stride 8 or more, but {backbone} has {network.strides}")
     strides, taps = list(last)[:6], list(last.values())[:6]
+    drop_later_maps(network, taps[-1])
     extra = extra_maps(network.channels[taps[-1]], 6 - len(taps))
     while len(strides) < 6:
         strides.append(2 * strides[-1])

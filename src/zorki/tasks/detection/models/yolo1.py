@@ -18,6 +18,7 @@ from zorki.nn.backbone import Backbone
 from zorki.nn.darknet import Darknet24
 from zorki.nn.named import backbone as backbone_named
 from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.one_map import drop_later_maps
 from zorki.nn.yolo_heads import CellHead, ConnectedHead
 from zorki.ops.boxes import paired_iou
 from zorki.registry import model
@@ -150,6 +151,7 @@ def yolo1(
     network = backbone_named(backbone)
     mean, std = backbone_statistics(backbone)
     head = CellHead(network, 5 * boxes + num_classes, stride=stride, grid=grid)
+    drop_later_maps(network, head.tap)
     _begin_rare(head, boxes)
     settings = {
         "preprocess": Letterbox(size, stride=32),

@@ -19,6 +19,7 @@ from zorki.losses.giou import giou_loss
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as backbone_named
 from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.one_map import drop_later_maps
 from zorki.nn.yolo_neck import YoloNeck
 from zorki.registry import model
 from zorki.tasks.detection.assign import stack_truths
@@ -213,9 +214,11 @@ def yolo3(
     """
     network = backbone_named(backbone)
     mean, std = backbone_statistics(backbone)
+    neck = YoloNeck(network, STRIDES, widths, depth=depth)
+    drop_later_maps(network, neck.taps[-1])
     return Yolo3(
         network,
-        YoloNeck(network, STRIDES, widths, depth=depth),
+        neck,
         num_classes=num_classes,
         size=size,
         anchors=anchors,
