@@ -155,13 +155,59 @@ def test_no_box_at_all(folder):
         voc.read(folder)
 
 
-def test_broken_xml(folder):
-    (folder / "Annotations/b.xml").write_text("<annotation>\n<size>\n</annotation>")
-    with pytest.raises(DataError, match=r"b\.xml:3: the XML is broken at column 3: mismatched tag"):
+def test_broken_files_are_left_out_with_their_lines(folder):
+    annotate(folder / "Annotations/b.xml", thing("cat", (1, 2, 3, 4)))
+    (folder / "Annotations/a.xml").write_text("")  # the first of all
+    (folder / "Annotations/c.xml").write_text("<annotation>\n<size>\n</annotation>")
+    data = formats.read(folder, allowed=formats.BOXED)
+    assert data.names == ["JPEGImages/b.jpg"]
+    broken = {defect.path.name: (defect.line, defect.reason) for defect in data.defects if defect.path.suffix == ".xml"}
+    assert broken == {
+        "a.xml": (1, "the XML is broken at column 1: no element found; the file was left out"),
+        "c.xml": (3, "the XML is broken at column 3: mismatched tag; the file was left out"),
+    }
+    (folder / "Annotations/c.xml").write_text('<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
+    assert "declares entities" in str(voc.read(folder).defects)
+    (folder / "Annotations/b.xml").write_text("<annotation>\n")
+    with pytest.raises(DataError, match=r"a\.xml:1: the XML is broken at column 1: no element found"):
         voc.read(folder)
-    (folder / "Annotations/b.xml").write_text('<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
-    with pytest.raises(DataError, match="declares entities"):
-        voc.read(folder)
+
+
+def test_only_broken_files_are_told_and_not_taken_for_something_else(folder):
+    assert voc.broken(folder) is None
+    for name in "abc":
+        (folder / f"Annotations/{name}.xml").write_text("")
+    assert voc.recognise(folder) is None
+    assert "a.xml:1: the XML is broken" in str(formats.broken(folder))
+    (folder / "Annotations/b.xml").write_text("<other/>")
+    assert formats.broken(folder) is None
+
+
+def test_pictures_of_one_name_in_folders_below(tmp_path):
+    for name in ("a/0", "b/0"):
+        picture(tmp_path / f"JPEGImages/{name}.jpg")
+        annotate(tmp_path / f"Annotations/{name}.xml", thing("cat", (1, 2, 3, 4)), name="0.jpg")
+    sets = tmp_path / "ImageSets/Main"
+    sets.mkdir(parents=True)
+    (sets / "train.txt").write_text("a/0\n")
+    (sets / "val.txt").write_text("b/0.jpg\n0\n")
+    data = voc.read(tmp_path)
+    assert data.names == ["JPEGImages/a/0.jpg", "JPEGImages/b/0.jpg"]
+    assert data.splits == {"train": [0], "val": [1]}
+    assert [(defect.line, defect.reason) for defect in data.defects] == [
+        (2, "1 picture has no XML file, '0' first; left out")  # which of the two is meant?
+    ]
+
+
+def test_names_that_end_in_a_number_like_those_of_lists_of_one_class(folder):
+    for name in ("photo 0", "photo 1", "photo"):
+        picture(folder / f"JPEGImages/{name}.jpg")
+        annotate(folder / f"Annotations/{name}.xml", thing("cat", (1, 2, 3, 4)))
+    (folder / "ImageSets/Main/train.txt").write_text("photo 0\na  1\nb -1\n")
+    (folder / "ImageSets/Main/val.txt").write_text("photo 1.jpg\n")
+    data = voc.read(folder)
+    assert [data.names[index][11:] for index in data.splits["train"]] == ["a.jpg", "b.jpg", "photo 0.jpg"]
+    assert [data.names[index][11:] for index in data.splits["val"]] == ["photo 1.jpg"]
 
 
 def test_a_picture_that_was_scaled_since(folder):

@@ -146,6 +146,15 @@ def read_boxes(
     return dataset
 
 
+def broken(root: Path) -> DataError | None:
+    """What is wrong with data that are meant to be boxes and that no reader knows; None where none are meant."""
+    for name in BOXED:
+        look = getattr(find(name), "broken", None)
+        if look is not None and (error := look(root)) is not None:
+            return cast(DataError, error)
+    return None
+
+
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
     """Annotation becomes millions of small objects that all live on: to look for garbage among them takes most of the

@@ -14,7 +14,10 @@ same box in every format.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
+from math import isfinite
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
@@ -32,6 +35,7 @@ WANTED = "a folder Annotations with one XML file a picture, or such files beside
 ANNOTATION_FOLDERS = ("Annotations", "annotations", "Annotation", "annotation", "xmls", "xml", "labels")
 PICTURE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "JPEGImage", "image")
 _DEPTH = 2  # folders down to which a VOC folder is looked for
+_LOOK = 10  # XML files that are looked at to recognise the format
 
 
 def recognise(root: Path) -> str | None:
@@ -44,6 +48,27 @@ def refusal(root: Path) -> str | None:
     """Why `root` is not of this format; None where it is."""
     found = _find(root)
     return found if isinstance(found, str) else None
+
+
+def broken(root: Path) -> DataError | None:
+    """What is wrong with the first XML file, where a folder with VOC's name holds nothing but broken ones."""
+    for folder in (root, *(root / name for name in subfolders(root))) if root.is_dir() else ():
+        for name in ANNOTATION_FOLDERS:
+            if (folder / name).is_dir() and (error := _all_broken(folder / name)) is not None:
+                return error
+    return None
+
+
+def _all_broken(folder: Path) -> DataError | None:
+    first: DataError | None = None
+    for name in _first_files(folder, below=True):
+        try:
+            read_xml(folder / name)
+        except DataError as error:
+            first = first or error
+        else:
+            return None
+    return first
 
 
 def read(
@@ -59,10 +84,11 @@ def read(
 
     Splits are those of ImageSets/Main, or folders named train, val and test. Pictures without an XML file may hold
     anything and are left out; those whose file tells of no object are background. A picture is looked for by its XML
-    file's name, then by what `filename` says, which is often out of date. See `BoxedOptions` for the arguments.
+    file's path below its folder, then by what `filename` says, which is often out of date. A file that is no XML is
+    left out, and told. See `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such folder, a file is no XML, no picture is there, or no box is left.
+        DataError: there is no such folder, no file is XML, no picture is there, or no box is left.
     """
     if (error := missing_root(root)) is not None:
         raise error
@@ -107,12 +133,17 @@ def _xml_folder(folder: Path) -> Path | None:
 
 
 def _holds_annotations(folder: Path, below: bool) -> bool:
+    return any(_begins_well(folder / name) for name in _first_files(folder, below))
+
+
+def _first_files(folder: Path, below: bool) -> list[str]:
     names = walk_files(folder) if below else iter(loose_files(folder))
-    first = next((name for name in names if name.lower().endswith(".xml")), None)
-    if first is None:
-        return False
+    return list(islice((name for name in names if name.lower().endswith(".xml")), _LOOK))
+
+
+def _begins_well(path: Path) -> bool:
     try:
-        with open(folder / first, "rb") as file:
+        with open(path, "rb") as file:
             return re.search(rb"<annotation[\s>]", file.read(4096)) is not None
     except OSError:
         return False
@@ -126,29 +157,43 @@ def _reason(root: Path, found: Sequence[tuple[Path, Path, str | None]]) -> str:
 def _records(root: Path, found: Sequence[tuple[Path, Path, str | None]]) -> BoxedRecords:
     records = BoxedRecords(root, "voc", _reason(root, found), [], [])
     folders: list[Path] = []
+    errors: list[DataError] = []
     for folder, xml, split in found:
         first = len(records.pictures)
         for name in walk_files(xml) if xml != folder else loose_files(xml):
             if name.lower().endswith(".xml"):
-                _read_file(records, xml / name)
+                try:
+                    _read_file(records, xml / name, PurePosixPath(name).with_suffix("").as_posix())
+                except DataError as error:
+                    errors.append(error)
+                    records.defects.append(_left_out(error, xml / name))
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
         else:
-            _read_sets(records, folder)
+            _read_sets(records, folder, xml)
         folders += [folder / name for name in PICTURE_FOLDERS] + [xml, folder]
+    if errors and not records.pictures:
+        raise errors[0]
     records.folders = [*folders, root]
     return records
 
 
-def _read_file(records: BoxedRecords, path: Path) -> None:
+def _left_out(error: DataError, path: Path) -> Defect:
+    """The defect of a file that could not be read, with the line that the error tells."""
+    place = re.match(r"(?::(\d+))?: ", words := str(error).removeprefix(str(path)))
+    reason = words[place.end() :] if place else words
+    return Defect(path, f"{reason}; the file was left out", int(place[1]) if place and place[1] else None)
+
+
+def _read_file(records: BoxedRecords, path: Path, name: str) -> None:
     tree, data = read_xml(path)
     if tree.tag != "annotation":
         records.defects.append(Defect(path, f"expected <annotation>, and it begins with <{tree.tag}>; left out", 1))
         return
     file_name = text_of(tree, "filename").replace("\\", "/")
-    # The suffix tells apart pictures of one name; the name itself follows the XML file.
+    # The suffix tells apart pictures of one name; the name itself follows the XML file and the folders it lies in.
     suffix = PurePosixPath(file_name).suffix if is_picture(file_name) else ""
-    picture = BoxedPicture(path.stem + suffix, path, other_name=file_name or None)
+    picture = BoxedPicture(name + suffix, path, other_name=file_name or None)
     size = tree.find("size")
     if size is not None:
         picture.height, picture.width = (whole_number_of(size.findtext(side)) for side in ("height", "width"))
@@ -182,10 +227,10 @@ def _polygon(element: Element) -> list[list[float]] | None:
     if polygon is None:
         return None
     values = [number_of(child.text) for child in polygon if re.fullmatch(r"[xy]\d+", child.tag)]
-    return [values] if len(values) >= 6 and all(value == value for value in values) else None
+    return [values] if len(values) >= 6 and all(map(isfinite, values)) else None
 
 
-def _read_sets(records: BoxedRecords, folder: Path) -> None:
+def _read_sets(records: BoxedRecords, folder: Path, xml: Path) -> None:
     """Splits from ImageSets/Main/train.txt and its like; trainval only where neither train nor val is there."""
     for sets in (folder / "ImageSets" / "Main", folder / "ImageSets"):
         files = {Path(name).stem.lower(): sets / name for name in loose_files(sets)} if sets.is_dir() else {}
@@ -196,7 +241,11 @@ def _read_sets(records: BoxedRecords, folder: Path) -> None:
             break
     else:
         return
+    stems = Counter(picture.source.stem for picture in records.pictures)
     places = {picture.source.stem: place for place, picture in enumerate(records.pictures)}
+    places = {stem: place for stem, place in places.items() if stems[stem] == 1}  # else the folders must be named too
+    for place, picture in enumerate(records.pictures):
+        places[picture.source.relative_to(xml).with_suffix("").as_posix()] = place
     for word, split in words.items():
         _read_set(records, files[word], records.given.setdefault(split, []), places)
 
@@ -204,15 +253,27 @@ def _read_sets(records: BoxedRecords, folder: Path) -> None:
 def _read_set(records: BoxedRecords, path: Path, members: list[int], places: dict[str, int]) -> None:
     missing = []
     for line, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
-        if not (name := PurePosixPath(text.strip().replace("\\", "/")).name):
+        if not (whole := text.strip().replace("\\", "/")):
             continue
-        name = re.sub(r"\s+-?[01]$", "", name)  # lists of one class tell whether the picture has it
-        place = places.get(name, places.get(PurePosixPath(name).stem if is_picture(name) else name))
+        place = _place_of(whole, places)
+        if place is None:  # lists of one class tell whether the picture has it: "0001 -1"
+            place = _place_of(re.sub(r"\s+-?[01]$", "", whole), places)
         if place is None:
-            missing.append((line, name))
+            missing.append((line, PurePosixPath(whole).name))
         else:
             members.append(place)
     if missing:
         count = "1 picture has" if len(missing) == 1 else f"{len(missing)} pictures have"
         reason = f"{count} no XML file, {missing[0][1]!r} first; left out"
         records.defects.append(Defect(path, reason, missing[0][0]))
+
+
+def _place_of(path: str, places: dict[str, int]) -> int | None:
+    """The picture that a line of a list means, by the longest end of its path that is known."""
+    parts = PurePosixPath(path).parts
+    for start in range(len(parts)):
+        name = "/".join(parts[start:])
+        plain = PurePosixPath(name).with_suffix("").as_posix() if is_picture(name) else name
+        if (place := places.get(name, places.get(plain))) is not None:
+            return place
+    return None
