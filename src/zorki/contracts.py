@@ -211,8 +211,11 @@ class Task(ABC, Generic[T, P]):
         """The best answer without looking at the picture; None where there is none."""
         return None
 
-    def configure(self, model: Model[Any, T, P], recipe: Recipe, targets: Sequence[T]) -> None:
-        """Hands the recipe's wishes about the task's loss (class weights, label smoothing) to the model."""
+    def configure(self, model: Model[Any, T, P], recipe: Recipe, dataset: Dataset[T], indices: Sequence[int]) -> None:
+        """Hands the recipe's wishes about the task's loss (class weights, label smoothing) to the model.
+
+        And what the model takes from the training samples, which are those of `indices`, before it learns.
+        """
 
     def check(self, dataset: Dataset[T], train: Sequence[int]) -> None:
         """Raises DataError where training on these samples makes no sense, such as a single class."""

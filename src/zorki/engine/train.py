@@ -76,7 +76,7 @@ def train(
     for choice in chosen:
         say(f"chosen: {choice}")
     _start_from(network, entry, full, dataset, train_indices, say)
-    task.configure(network, full, [dataset.target(index) for index in train_indices])
+    task.configure(network, full, dataset, train_indices)
     folder = _folder(entry.name, full)
     source = str(Path(data).resolve()) if Path(data).exists() else str(data)
     about = {
@@ -139,7 +139,7 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
         _start_from(network, entry, recipe, dataset, train_indices, say)
     if _is_first():
         logs.Log(folder).cut(done)
-    task.configure(network, recipe, [dataset.target(index) for index in train_indices])
+    task.configure(network, recipe, dataset, train_indices)
     return _fit(Work(entry, task, dataset, looked, recipe, network, folder, about), say, checkpoint)
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from zorki.contracts import Dataset
 from zorki.errors import DataError
 from zorki.recipe import Recipe
 from zorki.registry import build
@@ -10,6 +11,21 @@ from zorki.tasks.classification.task import Classification
 from zorki.types import Batch, Label, Placement
 
 TASK = Classification(["cat", "dog", "owl"])
+
+
+class Labelled(Dataset):
+    """Labels alone."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def target(self, index):
+        return Label(self.labels[index])
+
+    __getitem__ = path = check = None
 
 
 def batch():
@@ -36,9 +52,8 @@ def test_nothing_is_mixed_unless_asked():
 
 def test_class_weights_make_rare_classes_count_as_much():
     model = build("lenet5", 3)
-    TASK.configure(
-        model, Recipe(class_weights=True, label_smoothing=0.1), [Label(0)] * 6 + [Label(1)] * 2 + [Label(2)] * 1
-    )
+    dataset = Labelled([9, 0, 0, 0, 0, 0, 0, 1, 1, 2])
+    TASK.configure(model, Recipe(class_weights=True, label_smoothing=0.1), dataset, range(1, 10))
     weights = model.criterion.weights
     assert torch.allclose(weights * torch.tensor([6.0, 2.0, 1.0]), torch.full((3,), 3.0))
 

@@ -12,6 +12,7 @@ from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.detection.fusion import fuse
 from zorki.tasks.detection.judging import judge_boxes
+from zorki.tasks.detection.picture_sizes import picture_sizes
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
@@ -81,21 +82,42 @@ class Learner(Model):
 
 
 class Fitter(Learner):
-    def fit_anchors(self, targets):
-        self.seen = list(targets)
+    fits_anchors = True
+
+    def fit_anchors(self, targets, sizes):
+        self.seen = list(targets), list(sizes)
 
 
 @pytest.mark.parametrize("settings", [{"class_weights": True}, {"label_smoothing": 0.1}, {"cutmix": 1.0}], ids=str)
 def test_settings_of_classifiers_are_refused(settings):
     with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* detectors have no such setting"):
-        task().configure(Learner(), Recipe(**settings), [])
+        task().configure(Learner(), Recipe(**settings), Detection.read(Path("scenes:20@64")), [])
 
 
 def test_models_that_fit_their_anchors_see_the_training_boxes():
-    targets, model = [boxes((0, 0, 1, 1, 0))], Fitter()
-    task().configure(model, Recipe(), targets)
-    assert model.seen == targets
-    task().configure(Learner(), Recipe(), targets)
+    dataset, model = Detection.read(Path("scenes:20@64")), Fitter()
+    task().configure(model, Recipe(), dataset, [3, 5])
+    assert model.seen == ([dataset.target(3), dataset.target(5)], [(64, 64)] * 2)
+    other = Fitter()
+    other.fits_anchors = False
+    for unasked in (other, Learner()):
+        task().configure(unasked, Recipe(), dataset, [3, 5])
+        assert unasked.seen is None
+
+
+def test_sizes_are_the_annotations_or_the_files(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "labels").mkdir()
+    for name, size in (("a", (30, 20)), ("b", (40, 50))):
+        Image.new("RGB", size).save(tmp_path / f"{name}.png")
+    rows = "".join(f"{name}.png,1,2,9,9,cat\n" for name in ("a", "b"))
+    (tmp_path / "boxes.csv").write_text("file,xmin,ymin,xmax,ymax,label\n" + rows)
+    dataset = Detection.read(tmp_path)
+    indices = sorted(range(2), key=lambda index: dataset.path(index).name)
+    for sizes in (dataset.sizes, dataset.sizes * 0):
+        dataset.sizes = sizes
+        assert picture_sizes(dataset, indices) == [(20, 30), (50, 40)]
 
 
 def test_pictures_with_rare_classes_are_drawn_more_often():

@@ -75,7 +75,9 @@ class Classification(Task[Label, Label]):
     def metric(self) -> ClassificationMetric:
         return ClassificationMetric(self.class_names)
 
-    def configure(self, model: Model[Any, Label, Label], recipe: Recipe, targets: Sequence[Label]) -> None:
+    def configure(
+        self, model: Model[Any, Label, Label], recipe: Recipe, dataset: Dataset[Label], indices: Sequence[int]
+    ) -> None:
         """Label smoothing, and class weights N / (K n_k): a class with few pictures counts as much as any other.
 
         Raises:
@@ -87,8 +89,9 @@ class Classification(Task[Label, Label]):
             raise RecipeError(f"mosaic is {recipe.mosaic}, but four pictures in one have no one label; say --cutmix 1")
         weights = None
         if recipe.class_weights:
-            counts = torch.bincount(torch.tensor([target.index for target in targets]), minlength=len(self.class_names))
-            weights = len(targets) / (len(self.class_names) * counts.clamp_min(1).float())
+            labels = torch.tensor([dataset.target(index).index for index in indices])
+            counts = torch.bincount(labels, minlength=len(self.class_names))
+            weights = len(labels) / (len(self.class_names) * counts.clamp_min(1).float())
         model.criterion = CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights)
 
     def check(self, dataset: Dataset[Label], train: Sequence[int]) -> None:

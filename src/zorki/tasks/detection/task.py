@@ -85,16 +85,20 @@ class Detection(Task[Boxes, Boxes]):
 
         return judge_file(predictions, data, split=split, format=format)
 
-    def configure(self, model: Model[Any, Boxes, Boxes], recipe: Recipe, targets: Sequence[Boxes]) -> None:
-        """Shows the training boxes to a model that fits its anchors to them (`fit_anchors`).
+    def configure(
+        self, model: Model[Any, Boxes, Boxes], recipe: Recipe, dataset: Dataset[Boxes], indices: Sequence[int]
+    ) -> None:
+        """Shows the training boxes, and how large the pictures are, to a model that `fits_anchors` to them.
 
         Raises:
             RecipeError: the recipe asks for what detectors do not have.
         """
         refuse_settings(recipe)
-        fit = getattr(model, "fit_anchors", None)
-        if fit is not None:
-            fit(targets)
+        if getattr(model, "fits_anchors", False):
+            from zorki.tasks.detection.picture_sizes import picture_sizes
+
+            targets = [dataset.target(index) for index in indices]
+            model.fit_anchors(targets, picture_sizes(dataset, indices))  # type: ignore[operator]
 
     def check(self, dataset: Dataset[Boxes], train: Sequence[int]) -> None:
         """One training picture at least must have a box that can be learnt."""

@@ -255,7 +255,7 @@ def test_anchors_are_fitted_where_asked_and_saved_with_the_weights():
     asked, other = small(anchors="fit"), small()
     before = other.anchors.clone()
     asked.fit_anchors(targets, [(150, 192), (192, 100)])
-    other.fit_anchors(targets)
+    other.fit_anchors(targets, [(150, 192), (192, 100)])
     assert torch.equal(other.anchors, before)
     shapes = torch.cat([target.xyxy[:, 2:] - target.xyxy[:, :2] for target in targets]) / 2
     torch.testing.assert_close(asked.anchors.view(9, 2), cluster_shapes(shapes, 9))
@@ -263,10 +263,13 @@ def test_anchors_are_fitted_where_asked_and_saved_with_the_weights():
     assert torch.equal(other.anchors, asked.anchors)
 
 
-def test_without_sizes_the_farthest_corner_tells_how_large_pictures_are():
+def test_every_picture_counts_at_its_own_scale():
     model = small(anchors="fit")
-    target = Boxes(torch.tensor([[0.0, 0, 20, 10], [100, 80, 192, 100]]), torch.tensor([0, 1]))
-    model.fit_anchors([target, Boxes(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))])
+    first, second = ([0.0, 0, 10, 5], [100.0, 80, 192, 100])
+    targets = [Boxes(torch.tensor([row]), torch.tensor([0])) for row in (first, second)]
+    model.fit_anchors(
+        [*targets, Boxes(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))], [(40, 96), (192, 100), (9, 9)]
+    )
     assert {tuple(row) for row in model.anchors.view(9, 2).tolist()} == {(10.0, 5.0), (46.0, 10.0)}
 
 

@@ -101,20 +101,17 @@ class Yolo3(Detector[Yolo3Outputs]):
         each = self.anchors.shape[1]
         self.outputs = nn.ModuleList(_output(width, each, 5 + num_classes) for width in neck.channels)
 
-    def fit_anchors(self, targets: Sequence[Boxes], sizes: Sequence[tuple[int, int]] | None = None) -> None:
+    def fit_anchors(self, targets: Sequence[Boxes], sizes: Sequence[tuple[int, int]]) -> None:
         """Where `anchors` is "fit": nine clusters of the training boxes' shapes (`cluster_shapes`) become the anchors.
 
         Args:
             targets: in original pixels.
-            sizes: (height, width) of each picture. Without them all are taken to be of one size, which reaches as far
-                as the farthest corner of any box.
+            sizes: (height, width) of each picture.
         """
         boxes = [learnable(target).xyxy.float() for target in targets]
         if not self.fits_anchors or not sum(map(len, boxes)):
             return
-        farthest = max(float(xyxy.max()) for xyxy in boxes if len(xyxy))
-        longest = [farthest] * len(boxes) if sizes is None else [float(max(size)) for size in sizes]
-        shapes = [(xyxy[:, 2:] - xyxy[:, :2]) * self.size / side for xyxy, side in zip(boxes, longest, strict=True)]
+        shapes = [(xyxy[:, 2:] - xyxy[:, :2]) * self.size / max(size) for xyxy, size in zip(boxes, sizes, strict=True)]
         self.anchors.copy_(cluster_shapes(torch.cat(shapes), 9).view_as(self.anchors))
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Yolo3Outputs:
