@@ -215,3 +215,40 @@ def test_refusals(tmp_path):
     for module in (cvat, labelme, via):
         with pytest.raises(DataError, match="wanted"):
             module.read(tmp_path)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_outlines_with_a_value_that_is_no_number_are_left_out(drawn_in_via, drawn_in_cvat, tmp_path, place):
+    """Wherever it stands: least and greatest would keep or lose it by its place."""
+    points = [[1, 2], [9, 3], [5, 30]]
+    points[place][0] = float("nan")
+    values = entries(
+        region({"class": "cat"}, **RECT),
+        region({"class": "cat"}, name="polygon", all_points_x=[x for x, _ in points], all_points_y=[2, 3, 30]),
+    )
+    for folder in ("via", "labelme"):
+        for name in "ab":
+            picture(tmp_path / folder / f"{name}.jpg")
+    (tmp_path / "via/via.json").write_text(json.dumps(values, indent=1))
+    write_labelme(
+        tmp_path / "labelme/a.json", "a.jpg", [shape("cat", [[1, 2], [11, 22]]), shape("cat", points, "polygon")]
+    )
+    text = CVAT.replace("1.00,2.00;9.00,3.00;5.00,30.00", ";".join(f"{x},{y}" for x, y in points))
+    (drawn_in_cvat / "annotations.xml").write_text(text)
+    for data in (via.read(tmp_path / "via"), labelme.read(tmp_path / "labelme")):
+        assert data.target(0).xyxy.tolist() == [[1, 2, 11, 22]]
+        assert any("a value that is no number; it was left out" in defect.reason for defect in data.defects)
+    assert any("a value that is no number" in defect.reason for defect in cvat.read(drawn_in_cvat).defects)
+
+
+def test_names_that_are_too_long_for_a_file_are_of_no_picture(tmp_path):
+    long = "x" * 400 + ".jpg"
+    for name in "ab":
+        picture(tmp_path / name / "1.jpg")
+    for number, name in enumerate(("1.jpg", long)):
+        write_labelme(tmp_path / f"a/of_{number}.json", name, [shape("cat", [[1, 2], [11, 22]])])
+    values = {name: {"filename": name, "regions": [region({"class": "cat"}, **RECT)]} for name in ("1.jpg", long)}
+    (tmp_path / "b/via.json").write_text(json.dumps(values))
+    for data in (labelme.read(tmp_path / "a"), via.read(tmp_path / "b")):
+        assert len(data) == 1
+        assert any("there is no picture 'xxx" in defect.reason for defect in data.defects)

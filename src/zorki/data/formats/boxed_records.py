@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 from zorki.types import Defect
+
+
+def bounds_of(points: Sequence[float]) -> tuple[float, float, float, float]:
+    """The upright box around points x, y, x, y, ...; of not-a-numbers where any value is not finite.
+
+    Least and greatest would pass over a not-a-number or not, by its place.
+    """
+    if not all(map(isfinite, points)):
+        return nan, nan, nan, nan
+    xs, ys = points[0::2], points[1::2]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 @dataclass(slots=True)

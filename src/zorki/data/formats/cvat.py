@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
 from zorki.data.formats.boxed_splits import split_in
 from zorki.data.formats.files import loose_files, missing_root
 from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
@@ -133,7 +133,7 @@ def _object(shape: Element, line: int | None) -> BoxedObject | str | None:
         if len(points) < 6 or len(points) % 2:
             return f"a polygon of {label!r} has fewer than three points"
         segments = [points]
-        bounds = min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])
+        bounds = bounds_of(points)
     elif shape.tag == "ellipse":
         x, y, rx, ry = (number_of(shape.get(side)) for side in ("cx", "cy", "rx", "ry"))
         angle = radians(_degrees(shape))

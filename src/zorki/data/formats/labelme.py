@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import hypot
+from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
 from zorki.data.formats.files import missing_root, walk_files
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
 from zorki.data.formats.picture_finder import PictureFinder
@@ -71,7 +72,7 @@ def read(
     for path in _files(root):
         if not _is_labelme(path):
             continue
-        picture = _read_file(path, records, finder if need_pictures else None)
+        picture = _read_file(path, records, finder)
         split = next((word for part in path.relative_to(base).parts[:-1] if (word := split_name(part))), None)
         if split is not None:
             records.given.setdefault(split, []).append(len(records.pictures))
@@ -93,7 +94,7 @@ def _is_labelme(path: Path) -> bool:
     return has_key(data, ("shapes",), "[") and has_key(data, ("imagePath", "imageHeight", "imageData"))
 
 
-def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder | None) -> BoxedPicture:
+def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder) -> BoxedPicture:
     data = path.read_bytes()
     values = read_json(path, data)
     if not isinstance(values, dict) or not isinstance(values.get("shapes"), list):
@@ -101,10 +102,9 @@ def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder | None) 
     name = str(values.get("imagePath") or path.stem).replace("\\", "/")
     picture = BoxedPicture(name, path, other_name=path.stem)
     picture.height, picture.width = (whole_number_in(values.get(side)) for side in ("imageHeight", "imageWidth"))
-    if finder is not None:
-        beside = path.parent / name
-        picture.path = beside if beside.is_file() else _find(finder, path, name)
-        picture.embedded = picture.path is None and bool(values.get("imageData"))
+    beside = path.parent / name
+    picture.path = beside if isfile(beside) else _find(finder, path, name)
+    picture.embedded = picture.path is None and bool(values.get("imageData"))
     lines = key_lines(data, "label")
     for number, shape in enumerate(values["shapes"]):
         line = lines[number] if number < len(lines) else None
@@ -142,6 +142,6 @@ def _object(shape: Any, line: int | None) -> BoxedObject | str:
     elif len(points) == 2:
         bounds = xs[0], ys[0], xs[1], ys[1]
     else:
-        bounds = min(xs), min(ys), max(xs), max(ys)
+        bounds = bounds_of([value for point in points for value in point])
     segments = [[value for point in points for value in point]] if kind == "polygon" else None
     return BoxedObject(label, bounds, difficult=shape.get("difficult") is True, line=line, segments=segments)

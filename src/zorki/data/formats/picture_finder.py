@@ -34,7 +34,7 @@ class PictureFinder:
         if is_picture(name):
             for folder in self._from(near):
                 path = folder / name
-                if path.is_file():
+                if os.path.isfile(path):  # which takes a name that is too long for none
                     return path
         return self._find_by_name(parts, near) if parts else None
 

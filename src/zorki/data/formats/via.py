@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import cos, hypot, isfinite, sin
+from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 from typing import Any
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import loose_files, missing_root, subfolders
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
@@ -73,10 +74,10 @@ def read(
     for path, split in files.items():
         first = len(records.pictures)
         _read_file(path, records)
-        if need_pictures and pictures is None:
+        if pictures is None:
             for picture in records.pictures[first:]:  # names may be the same in train and in val
                 beside = path.parent / picture.name
-                picture.path = beside if picture.name and beside.is_file() else None
+                picture.path = beside if picture.name and isfile(beside) else None
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
     return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
@@ -169,7 +170,7 @@ def _object(region: Any, key: str | None, line: int | None) -> BoxedObject | str
         if len(xs) != len(ys) or len(xs) < 3:
             return f"a {kind} of {name!r} has {len(xs)} x and {len(ys)} y; expected as many of both, at least three"
         points = [value for pair in zip(xs, ys, strict=True) for value in pair]
-        return BoxedObject(name, (min(xs), min(ys), max(xs), max(ys)), line=line, segments=[points])
+        return BoxedObject(name, bounds_of(points), line=line, segments=[points])
     return f"a {kind} of {name!r} is no box"
 
 
