@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.formats import yolo
+from zorki.data.formats import files, yolo
 from zorki.errors import DataError
 
 
@@ -145,6 +145,65 @@ def test_broken_settings(folder):
     write(folder / "data.yaml", "train: images/train\nnames: {a: cat}\n")
     with pytest.raises(DataError, match="expected numbers of classes before their names"):
         yolo.read(folder)
+
+
+def test_names_are_text_and_none_is_null(folder):
+    write(folder / "data.yaml", "train: images/train\nval: images/val\nnames: [no, on]\n")
+    assert yolo.read(folder).class_names == ["no", "on"]
+    write(folder / "data.yaml", "train: images/train\nnc: 2\nnames: {0: 1.10, 1: Yes}\n")
+    assert yolo.read(folder).class_names == ["1.10", "Yes"]
+    for names in ("[cat, null]", "{0: cat, 1: ~}", "{0: cat, null: dog}", "{0: cat, [1]: dog}"):
+        write(folder / "data.yaml", f"train: images/train\nnames: {names}\n")
+        with pytest.raises(DataError, match=r"data\.yaml.*(names: expected|YAML)"):
+            yolo.read(folder)
+        assert yolo.recognise(folder) is None
+        assert "data.yaml" in str(formats.broken(folder))
+
+
+def test_classes_of_one_name_are_one_class_and_told(folder):
+    write(folder / "data.yaml", "train: images/train\nval: images/val\nnames: [cat, cat]\n")
+    data = yolo.read(folder)
+    assert data.class_names == ["cat"]
+    assert data.labels.tolist() == [0, 0, 0]
+    assert ("classes 0, 1 are all named 'cat'; they were made one class", True) in [
+        (defect.reason, defect.note) for defect in data.defects
+    ]
+
+
+@pytest.mark.parametrize("outline", ["nan 0.2 0.4 0.2 0.4 0.6", "0.4 0.2 nan 0.2 0.4 0.6", "0.4 0.2 0.3 0.2 0.4 inf"])
+def test_an_outline_with_a_value_that_is_no_number(folder, outline):
+    write(folder / "data.yaml", "train: images/train\nval: images/val\nnames: [cat, dog]\n")
+    write(folder / "labels/val/a.txt", f"0 {outline}\n")
+    data = yolo.read(folder)
+    assert len(data.target(2)) == 0
+    assert any(defect.path.name == "a.txt" and defect.line == 1 for defect in data.defects)
+
+
+def test_folders_above_the_settings_are_no_source(folder):
+    inner = folder / "inner"
+    inner.mkdir()
+    for name in ("images", "labels"):
+        (folder / name).rename(inner / name)
+    for source in ("/", "..", "../.."):
+        write(inner / "data.yaml", f"train: images/train\nval: {source}\nnames: [cat, dog]\n")
+        data = yolo.read(inner)
+        assert data.names == ["images/train/a.jpg", "images/train/b.jpg"]
+        (told,) = [defect.reason for defect in data.defects if "above the folder" in defect.reason]
+        assert told.startswith(f"val: {source!r} is ")
+
+
+def test_a_link_that_cannot_be_followed_is_no_folder(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    write(tmp_path / "a.txt", "")
+    assert files.subfolders(tmp_path) == []
+    assert files.loose_files(tmp_path) == ["a.txt"]
+    assert list(files.walk_files(tmp_path)) == ["a.txt", "loop"]
+
+
+def test_broken_settings_of_something_else(folder):
+    write(folder / "aaa.yaml", "train: {\n")
+    write(folder / "data.yaml", "train: images/train\nnames: [cat, dog]\n")
+    assert yolo.read(folder).class_names == ["cat", "dog"]
 
 
 def test_refusals(tmp_path):

@@ -98,12 +98,12 @@ def is_visible(name: str) -> bool:
 
 def subfolders(folder: Path) -> list[str]:
     """Names of the visible folders in a folder, sorted; links to folders count."""
-    return [entry.name for entry in _visible(str(folder)) if entry.is_dir()]
+    return [entry.name for entry in _visible(str(folder)) if _is_folder(entry)]
 
 
 def loose_files(folder: Path) -> list[str]:
     """Names of the visible files that lie in a folder itself, sorted."""
-    return [entry.name for entry in _visible(str(folder)) if entry.is_file()]
+    return [entry.name for entry in _visible(str(folder)) if _is_file(entry)]
 
 
 def walk_files(folder: Path) -> Iterator[str]:
@@ -116,12 +116,26 @@ def walk_files(folder: Path) -> Iterator[str]:
 
 def _walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
     for entry in _visible(folder):
-        if not entry.is_dir():
+        if not _is_folder(entry):
             yield prefix + entry.name
         else:
             real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
             if real not in above:
                 yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {os.path.realpath(entry.path)})
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to where nobody may look
+        return False
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _visible(folder: str) -> list[os.DirEntry[str]]:

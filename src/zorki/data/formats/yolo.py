@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
 from zorki.data.formats.files import missing_root
 from zorki.data.formats.xml_files import number_of
 from zorki.data.formats.yolo_layout import Layout, entries, find_layout, sources_of
@@ -36,6 +36,15 @@ def refusal(root: Path) -> str | None:
     """Why `root` is not of this format; None where it is."""
     found = _find(root)
     return found if isinstance(found, str) else None
+
+
+def broken(root: Path) -> DataError | None:
+    """What is wrong with settings that are YOLO's."""
+    try:
+        find_layout(root)
+    except DataError as error:
+        return error
+    return None
 
 
 def read(
@@ -129,5 +138,4 @@ def _object(cells: Sequence[str], layout: Layout, line: int) -> BoxedObject | st
         return BoxedObject(name, (x - width / 2, y - height / 2, x + width / 2, y + height / 2), line=line)
     if len(values) % 2:
         return f"expected pairs of x and y after the class, and got {len(values)} numbers"
-    bounds = (min(values[0::2]), min(values[1::2]), max(values[0::2]), max(values[1::2]))
-    return BoxedObject(name, bounds, line=line, segments=[values])
+    return BoxedObject(name, bounds_of(values), line=line, segments=[values])

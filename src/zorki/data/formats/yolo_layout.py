@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -49,9 +52,25 @@ def find_layout(root: Path) -> Layout | str:
         return "it is neither a file nor a folder"
     settings = [root / name for name in loose_files(root) if name.lower().endswith((".yaml", ".yml", ".data"))]
     for path in settings:
-        if (layout := _from_settings(path)) is not None:
+        try:
+            layout = _from_settings(path)
+        except DataError:
+            if is_meant(path):
+                raise
+            continue  # settings of something else
+        if layout is not None:
             return layout
     return _from_folders(root)
+
+
+def is_meant(path: Path) -> bool:
+    """Whether a file that may be broken has the keys of YOLO's settings."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return False
+    wanted = ("names", "|".join((*_SPLIT_KEYS, "path")))
+    return all(re.search(rf"^\s*(?:{keys})\s*[:=]", text, re.MULTILINE) for keys in wanted)
 
 
 def entries(layout: Layout, source: Path) -> Iterator[Entry]:
@@ -105,6 +124,8 @@ def _from_settings(path: Path) -> Layout | None:
         return None
     layout = Layout(path.parent, f"{path.name} tells names and splits")
     layout.names = _names(values["names"], path)
+    if (merged := _merged(layout.names)) is not None:
+        layout.defects.append(Defect(path, merged, note=True))
     if isinstance(values.get("nc"), int) and values["nc"] != len(layout.names):
         reason = f"nc is {values['nc']}, and there are {len(layout.names)} names; the names were taken"
         layout.defects.append(Defect(path, reason, note=True))
@@ -114,6 +135,9 @@ def _from_settings(path: Path) -> Layout | None:
             source = _resolve(path.parent, str(part), path.parent / str(values.get("path") or ""))
             if source is None:
                 layout.defects.append(Defect(path, f"{key}: there is no {str(part)!r}; left out"))
+            elif source.is_dir() and _is_above(source, path.parent):
+                reason = f"{key}: {str(part)!r} is {source.resolve()}, above the folder of this file; left out"
+                layout.defects.append(Defect(path, f"{reason}: name the folder of the pictures"))
             else:
                 layout.sources.setdefault(split_name(key) or key, []).append(source)
     if not layout.sources:
@@ -127,14 +151,41 @@ def _read_yaml(path: Path) -> dict[str, Any] | None:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_bytes())
+        data = path.read_bytes()
+        values = yaml.safe_load(data)
+        if isinstance(values, dict) and isinstance(values.get("names"), list | dict):
+            if _holds_none(values["names"]):
+                raise DataError(f"{path}: names: expected a name for each class, and one is null")
+            # As text: unquoted, `no` and `on` would be truth values, and 1.10 would be 1.1.
+            values["names"] = yaml.load(data, yaml.BaseLoader).get("names", values["names"])
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f":{mark.line + 1}: the YAML is broken at column {mark.column + 1}" if mark else ": the YAML is broken"
         raise DataError(f"{path}{place}: {error.problem or error.context}") from error
-    except (yaml.YAMLError, OSError) as error:
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise DataError(f"{path}: the YAML cannot be read: {error}") from error
     return values if isinstance(values, dict) else None
+
+
+def _holds_none(names: list[Any] | dict[Any, Any]) -> bool:
+    return None in (names.values() if isinstance(names, dict) else names)
+
+
+def _merged(names: dict[int, str]) -> str | None:
+    """What to say of classes that share a name."""
+    twice = {name: count for name, count in Counter(names.values()).items() if count > 1}
+    if not twice:
+        return None
+    first = next(iter(twice))
+    numbers = ", ".join(str(number) for number, name in names.items() if name == first)
+    more = f", and so do {len(twice) - 1} other names" if len(twice) > 1 else ""
+    return f"classes {numbers} are all named {first!r}{more}; they were made one class"
+
+
+def _is_above(source: Path, folder: Path) -> bool:
+    """Whether a source is the root of the file system, or holds the folder of the settings."""
+    whole, own = source.resolve(), folder.resolve()
+    return whole == Path(whole.anchor) or whole in own.parents
 
 
 def _read_data(path: Path) -> dict[str, Any]:
@@ -151,7 +202,7 @@ def _names(value: Any, path: Path) -> dict[int, str]:
     if isinstance(value, dict):
         try:
             return {int(number): str(name) for number, name in sorted(value.items(), key=lambda item: int(item[0]))}
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise DataError(f"{path}: names: expected numbers of classes before their names: {error}") from error
     file = _resolve(path.parent, str(value), path.parent)
     if file is None or not file.is_file():
@@ -209,11 +260,11 @@ def _swap(path: str, old: str = "images", new: str = "labels") -> str | None:
 def _resolve(base: Path, name: str, first: Path) -> Path | None:
     """A path of the settings: below `first` or `base`, or without parts of it that lead nowhere here."""
     for folder in (first, base):
-        if (folder / name).exists():
+        if os.path.exists(folder / name):  # which takes a name that is too long for none
             return folder / name
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
     for start in range(len(parts)):
-        if (path := base.joinpath(*parts[start:])).exists():
+        if os.path.exists(path := base.joinpath(*parts[start:])):
             return path
     return None
 
