@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 
 import pytest
 from PIL import Image
@@ -72,12 +73,30 @@ def test_outlines_as_found(folder):
 
 def test_a_lone_file_without_pictures(folder):
     data = formats.read_boxes(folder / "annotations/instances_val2017.json", need_pictures=False)
-    assert (data.names, data.splits, data.size(0)) == (["1.jpg"], {"val": [0]}, (48, 64))
+    assert (data.splits, data.size(0)) == ({"val": [0]}, (48, 64))
     with_pictures = coco.read(folder / "annotations/instances_val2017.json")
+    assert data.names == with_pictures.names  # they are not needed, and there
     assert with_pictures.path(0).samefile(folder / "images/val2017/1.jpg")
     lone = write(folder / "truth.json", [image(1, "x.jpg")], [box(1, 1, 3, [1, 1, 2, 2])])
     data = formats.read_boxes(lone, need_pictures=False)
     assert data.splits == {"all": [0]}
+    assert data.names == ["x.jpg"]
+
+
+def test_without_pictures_the_held_out_ones_are_those_of_training(tmp_path):
+    """Who is held out hangs on paths: an annotation alone says "3.jpg" where training saw images/3.jpg."""
+    images = [image(number, f"{number}.jpg") for number in range(1, 31)]
+    for name in ("_annotations.json", "instances_train.json"):
+        base = tmp_path / name[:5]
+        lone = write(base / name, images, [box(number, number, 3, [1, 1, 2, 2]) for number in range(1, 31)])
+        for number in range(1, 31):
+            picture(base / "images" / f"{number}.jpg")
+        trained, judged = coco.read(base), coco.read(base, need_pictures=False)
+        assert judged.splits == trained.splits
+        assert len(judged.splits["val"]) > 0
+        shutil.rmtree(base / "images")  # now nobody can know
+        assert list(coco.read(base, need_pictures=False).splits) == (["all"] if name[0] == "_" else ["train"])
+        assert len(coco.read(lone, need_pictures=False)) == 30
 
 
 def test_roboflows_layout(tmp_path):

@@ -17,7 +17,7 @@ from zorki.data.formats.boxed_rows import BoxedRows
 from zorki.data.formats.files import is_picture, loose_files, map_classes
 from zorki.data.formats.picture_finder import PictureFinder
 from zorki.data.images import MAX_PIXELS, image_size
-from zorki.data.splits import complete_splits
+from zorki.data.splits import ORDER, complete_splits, split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -33,7 +33,8 @@ class BoxedOptions:
     Args:
         class_names: fixes the labels' order (a run's).
         max_pixels: larger pictures are refused when they are read.
-        need_pictures: without, the annotation alone is read, to judge detections: no picture needs to be there.
+        need_pictures: without, no picture needs to be there, to judge detections; those that are give the same names,
+            and so the same held-out pictures, as in training.
         need_segments: outlines are kept too.
         pictures: a folder where the pictures lie, if not where the format has them.
     """
@@ -62,10 +63,9 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
         raise _no_box(records, defects)
     folder = records.root if records.root.is_dir() else records.root.parent
     names = [_name(places[place], records.pictures[place], folder) for place in kept]
-    if options.need_pictures or records.given:
-        splits, split_reason = _splits(records, kept, names, defects)
-    else:
-        splits, split_reason = {"all": list(range(len(kept)))}, "all: the annotation tells no splits"
+    # Held-out pictures are drawn by their paths: where no picture is there, nobody knows what training held out.
+    paths_known = any(path is not None for path in places.values())
+    splits, split_reason = _splits(records, kept, names, defects, paths_known)
     data = _assemble(records, rows, chosen, kept)
     if options.need_pictures:  # nothing is trained on boxes without pictures
         defects += _unseen(records.root, order, data, splits)
@@ -81,15 +81,15 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
 
 def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect]) -> dict[int, Path | None]:
     """Where each picture lies, by its place in the records; those that are missing, or there twice, are left out."""
-    if not options.need_pictures:
-        return dict.fromkeys(range(len(records.pictures)))
     folders = [*([options.pictures] if options.pictures else []), *records.folders]
     finder = PictureFinder(folders)
+    if not options.need_pictures:
+        return {place: _path(finder, picture) for place, picture in enumerate(records.pictures)}
     found: dict[int, Path | None] = {}
     owners: dict[Path, int] = {}
     missing: list[Defect] = []
     for place, picture in enumerate(records.pictures):
-        path = picture.source if picture.embedded else _find(finder, picture)
+        path = _path(finder, picture)
         boxes = _boxes(len(picture.objects))
         if path is None:
             reason = f"there is no picture {picture.name!r}; its {boxes} left out"
@@ -112,7 +112,9 @@ def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect])
     return found
 
 
-def _find(finder: PictureFinder, picture: BoxedPicture) -> Path | None:
+def _path(finder: PictureFinder, picture: BoxedPicture) -> Path | None:
+    if picture.embedded:
+        return picture.source
     if picture.path is not None:
         return picture.path if picture.path.is_file() else None
     near = picture.source.parent
@@ -199,11 +201,11 @@ def _name(path: Path | None, picture: BoxedPicture, folder: Path) -> str:
 
 
 def _splits(
-    records: BoxedRecords, kept: Sequence[int], names: Sequence[str], defects: list[Defect]
+    records: BoxedRecords, kept: Sequence[int], names: Sequence[str], defects: list[Defect], may_hold_out: bool
 ) -> tuple[dict[str, list[int]], str]:
     new = {old: place for place, old in enumerate(kept)}
     given = {word: sorted({new[old] for old in olds if old in new}) for word, olds in records.given.items()}
-    splits, reason = complete_splits(given, names)
+    splits, reason = complete_splits(given, names) if may_hold_out else _as_given(given, len(names))
     words = list(splits)
     for number, word in enumerate(words):
         for other in words[number + 1 :]:
@@ -217,6 +219,18 @@ def _splits(
         count = f"{len(outside)} picture{'' if len(outside) == 1 else 's'} ({names[outside[0]]})"
         defects.append(Defect(records.root, f"{count} in no split: neither trained on nor judged", note=True))
     return splits, reason
+
+
+def _as_given(given: dict[str, list[int]], count: int) -> tuple[dict[str, list[int]], str]:
+    """The splits that the data state, and nothing held out of them."""
+    if not given:
+        return {"all": list(range(count))}, "all: the annotation tells no splits, and no picture is there"
+    joined: dict[str, list[int]] = {}
+    for word, indices in given.items():
+        joined.setdefault(split_name(word) or word, []).extend(indices)
+    return {
+        word: sorted(joined[word]) for word in ORDER if word in joined
+    }, "as the data give them; no picture is there"
 
 
 def _assemble(records: BoxedRecords, rows: BoxedRows, chosen: Array, kept: Sequence[int]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def read(
     for path, split in files.items():
         first = len(records.pictures)
         _File(path, records, numbers).read()
-        if need_pictures and pictures is None:
+        if pictures is None:
             _place_pictures(records.pictures[first:], path, base)
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
