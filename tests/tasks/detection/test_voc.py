@@ -114,3 +114,12 @@ def test_classes_without_objects_are_not_averaged():
     assert voc_means(curves) == {"voc_ap": 1.0, "voc_ap_11": 1.0}
     assert voc_means(voc_curves(truths([]), found, 4)) == {"voc_ap": None, "voc_ap_11": None}
     assert voc_means(voc_curves(truth, detections([]), 4)) == {"voc_ap": 0.0, "voc_ap_11": 0.0}
+
+
+def test_an_object_inside_of_a_crowd_is_found():
+    """The crowd covers the whole answer and the object only most of it, and yet the object is what was meant."""
+    truth = truths([(0, 0, 0, 0, 100, 100), (0, 0, 10, 10, 20, 20)], crowd=[0])
+    found = detections([(0, 0, 0.9, 10, 10, 20, 18), (0, 0, 0.8, 60, 60, 20, 20), (0, 0, 0.7, 10, 10, 20, 18)])
+    curve = voc_curves(truth, found, 1)[0]
+    assert curve.precision.tolist() == [1.0, 0.5]  # the one in the crowd alone counts as nothing, the last comes twice
+    assert curve.recall.tolist() == [1.0, 1.0]

@@ -52,7 +52,8 @@ def voc_curves(
     """The curve of each class, None for classes without an object (Everingham et al., 2010, section 4.2).
 
     Best scores first, each detection asks for the object of its class that it overlaps most, free or not: the first
-    to come finds it, all others are wrong. Answers on difficult objects, or on crowds, count neither way.
+    to come finds it, all others are wrong. Answers on difficult objects count neither way, nor do those on crowds that
+    overlap no object enough: a crowd is no rival of an object in its midst, though it covers an answer whole.
 
     Args:
         inclusive: of `overlapping`; True reproduces the figures of VOC's devkit and its descendants.
@@ -60,7 +61,7 @@ def voc_curves(
     """
     pairs = overlapping(truths, detections, min_iou, inclusive=inclusive) if pairs is None else pairs
     pairs = pairs.where((pairs.iou >= min_iou) & (detections.label[pairs.detection] == truths.label[pairs.truth]))
-    asked = _most_overlapped(pairs, len(detections))
+    asked = _most_overlapped(pairs, truths.crowd, len(detections))
     order = np.argsort(-detections.score, kind="stable")
     asked, label = asked[order], detections.label[order]
     right = np.zeros(len(asked), bool)
@@ -86,9 +87,9 @@ def voc_means(curves: list[VocCurve | None]) -> dict[str, float | None]:
     }
 
 
-def _most_overlapped(pairs: Pairs, count: int) -> Int64[ndarray, " count"]:
-    """The truth that each detection overlaps most, the first of equals; -1 where there is none."""
-    sort = np.lexsort((pairs.truth, -pairs.iou, pairs.detection))
+def _most_overlapped(pairs: Pairs, crowd: ndarray, count: int) -> Int64[ndarray, " count"]:
+    """The truth that each detection overlaps most, the first of equals, crowds last; -1 where there is none."""
+    sort = np.lexsort((pairs.truth, -pairs.iou, crowd[pairs.truth], pairs.detection))
     detection, first = np.unique(pairs.detection[sort], return_index=True)
     asked = np.full(count, -1, np.int64)
     asked[detection] = pairs.truth[sort][first]
