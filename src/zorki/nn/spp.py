@@ -17,7 +17,10 @@ class SpatialPyramidPool(nn.Module):
 
     The grids have `levels` bins along each side: 1, 2, 3 and 6 give 50 bins (section 4.1). Regions are rounded to whole
     cells, the nearest, where the paper's appendix A shrinks them by up to a cell; a region narrower than its grid has
-    cells in several bins.
+    cells in several bins. A bin wholly outside of the map is 0.
+
+    Bins of a grid that divides the finest are taken as unions of its bins. For regions that reach out of the map the
+    two differ where features are negative: 0 is then more than what is inside. Maps behind a ReLU have no such.
     """
 
     def __init__(self, levels: Sequence[int] = (1, 2, 3, 6)) -> None:
@@ -32,7 +35,13 @@ class SpatialPyramidPool(nn.Module):
         return sum(level**2 for level in self.levels)
 
     def forward(
-        self, features: Float[Tensor, "B C H W"], stride: int, xyxy: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+        self,
+        features: Float[Tensor, "B C H W"],
+        stride: int,
+        xyxy: Float[Tensor, "N 4"],
+        pictures: Int[Tensor, " N"],
+        *,
+        start: tuple[float, float] = (0.0, 0.0),
     ) -> Float[Tensor, "N D"]:
         """D = C * bins numbers a region: grid after grid, in each channel after channel.
 
@@ -41,9 +50,15 @@ class SpatialPyramidPool(nn.Module):
             stride: pixels of the input for one step in the map.
             xyxy: regions in pixels of the input.
             pictures: for each region its picture in the batch.
+            start: (x, y) of the first cell in pixels of the input, see `first_cell`.
         """
+
+        def pool(level: int) -> Tensor:
+            size = (level, level)
+            return pool_regions([features], [stride], xyxy, pictures, size, kind="pool", starts=[start])
+
         finest = max(self.levels)
-        grids = {finest: pool_regions([features], [stride], xyxy, pictures, (finest, finest), kind="pool")}
+        grids = {finest: pool(finest)}
         for level in self.levels:
             if level in grids:
                 continue
@@ -51,7 +66,7 @@ class SpatialPyramidPool(nn.Module):
                 # Bins of a grid that divides the finest are unions of its bins.
                 grids[level] = functional.max_pool2d(grids[finest], finest // level)
             else:
-                grids[level] = pool_regions([features], [stride], xyxy, pictures, (level, level), kind="pool")
+                grids[level] = pool(level)
         return torch.cat([grids[level].flatten(1) for level in self.levels], 1)
 
     def extra_repr(self) -> str:

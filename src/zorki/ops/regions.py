@@ -41,7 +41,8 @@ def pyramid_levels(
     size = box_area(xyxy).sqrt()
     # A box of exactly the home size must not fall to the finer map by rounding.
     level = (home + (size / home_size).log2() + 1e-6).floor()
-    return level.clamp(first, last).long() - first
+    # The sides of diverged regions overflow.
+    return level.nan_to_num(first).clamp(first, last).long() - first
 
 
 def pool_regions(
@@ -71,70 +72,104 @@ def pool_regions(
         home_size: side of the boxes that are read from the map of stride 16, see `pyramid_levels`.
         starts: (x, y) of the first cell of each map in pixels of the input; None: the corner, as in torchvision.
     """
-    starts = starts or [(0.0, 0.0)] * len(maps)
-    levels = pyramid_levels(xyxy, strides, home_size=home_size) if len(maps) > 1 else torch.zeros_like(pictures)
-    if kind == "align" and sampling_ratio > 0 and maps[0].device.type == "cpu":
-        return _align_by_taps(maps, strides, starts, xyxy, pictures, levels, size, sampling_ratio)
     # Under bf16 a coordinate would be a multiple of 4 pixels: regions and maps are read in float32.
-    rows = torch.cat([pictures[:, None], xyxy - xyxy.new_tensor(starts).repeat(1, 2)[levels]], 1).float()
+    # Those of a diverged network must not become wild indices; its features will tell.
+    xyxy = xyxy.float().nan_to_num()
+    starts = starts or [(0.0, 0.0)] * len(maps)
     if len(maps) == 1:
-        return _pool_one(maps[0], rows, strides[0], size, kind, sampling_ratio)
-    pooled: Tensor | None = None
-    for level, (features, stride) in enumerate(zip(maps, strides, strict=True)):
+        shifted = xyxy - xyxy.new_tensor(starts[0]).repeat(2)
+        return _pool_one(maps[0], shifted, pictures, strides[0], size, kind, sampling_ratio)
+    levels = pyramid_levels(xyxy, strides, home_size=home_size)
+    if torch.compiler.is_compiling() and _is_by_taps(maps[0], kind, sampling_ratio):
+        shifted = xyxy - xyxy.new_tensor(starts).repeat(1, 2)[levels]
+        return _align_over_levels(maps, strides, shifted, pictures, levels, size, sampling_ratio)
+    parts, rows = [], []
+    for level, (features, stride, start) in enumerate(zip(maps, strides, starts, strict=True)):
         mine = (levels == level).nonzero()[:, 0]
-        part = _pool_one(features, rows[mine], stride, size, kind, sampling_ratio)
-        if pooled is None:
-            pooled = part.new_zeros((len(rows), *part.shape[1:]))
-        pooled = pooled.index_put((mine,), part)
-    assert pooled is not None
-    return pooled
+        shifted = xyxy[mine] - xyxy.new_tensor(start).repeat(2)
+        parts.append(_pool_one(features, shifted, pictures[mine], stride, size, kind, sampling_ratio))
+        rows.append(mine)
+    return torch.cat(parts)[torch.cat(rows).argsort()]
+
+
+def prepare_maps(
+    maps: Sequence[Float[Tensor, "B C _ _"]], *, kind: Literal["align", "pool"] = "align"
+) -> list[Float[Tensor, "B C _ _"]]:
+    """Maps in the precision and layout that `pool_regions` reads without a copy, for many calls on the same maps."""
+    by_cells = kind == "align" and maps[0].device.type == "cpu"
+    layout = torch.channels_last if by_cells else torch.contiguous_format
+    return [features.float().contiguous(memory_format=layout) for features in maps]
+
+
+def _is_by_taps(features: Tensor, kind: str, sampling_ratio: int) -> bool:
+    return kind == "align" and sampling_ratio > 0 and features.device.type == "cpu"
 
 
 def _pool_one(
-    features: Tensor, rows: Tensor, stride: int, size: tuple[int, int], kind: str, sampling_ratio: int
+    features: Tensor, xyxy: Tensor, pictures: Tensor, stride: int, size: tuple[int, int], kind: str, sampling_ratio: int
 ) -> Tensor:
+    features = features.float()
+    if _is_by_taps(features, kind, sampling_ratio):
+        table = features.permute(0, 2, 3, 1).flatten(0, 2)  # a view, where maps are channels-last
+        heights, widths = (torch.full_like(pictures, side) for side in features.shape[2:])
+        return _align_by_taps(table, pictures * heights * widths, heights, widths, xyxy / stride, size, sampling_ratio)
     from torchvision.ops import roi_align, roi_pool  # takes seconds to import
 
-    features = features.float()
+    rows = torch.cat([pictures[:, None], xyxy], 1)
     if kind == "pool":
         return roi_pool(features, rows, size, 1 / stride)
     return roi_align(features, rows, size, 1 / stride, sampling_ratio)
 
 
-def _align_by_taps(
+def _align_over_levels(
     maps: Sequence[Tensor],
     strides: Sequence[int],
-    starts: Sequence[tuple[float, float]],
     xyxy: Tensor,
     pictures: Tensor,
     levels: Tensor,
     size: tuple[int, int],
     ratio: int,
 ) -> Tensor:
-    """RoIAlign as one weighted sum of cells for each bin, over all maps at once.
-
-    Every bin is a fixed sum: `ratio` ** 2 points of 4 cells each. With the cells of all maps as the rows of one table,
-    that is an embedding bag, which runs over channels that lie side by side. On the CPU this takes a quarter of the
-    time of torchvision's kernel forwards and a tenth backwards.
-    """
+    """RoIAlign over all maps at once: for traced graphs, which cannot know how many regions a map has."""
     table = torch.cat([features.permute(0, 2, 3, 1).flatten(0, 2) for features in maps]).float()
     heights = torch.tensor([features.shape[2] for features in maps])
     widths = torch.tensor([features.shape[3] for features in maps])
     cells = heights * widths
     before = (cells * maps[0].shape[0]).cumsum(0) - cells * maps[0].shape[0]
-    # Regions of a diverged network must not become wild indices; its features will tell.
-    scaled = (xyxy.float().nan_to_num() - torch.tensor(starts).repeat(1, 2)[levels]) / torch.tensor(strides)[levels][
-        :, None
-    ]
-    row, row_weight = _taps(scaled[:, 1], scaled[:, 3], size[0], ratio, heights[levels])
-    column, column_weight = _taps(scaled[:, 0], scaled[:, 2], size[1], ratio, widths[levels])
     first = before[levels] + pictures * cells[levels]
-    lines = first[:, None, None] + row * widths[levels][:, None, None]
+    scaled = xyxy / torch.tensor(strides)[levels][:, None]
+    return _align_by_taps(table, first, heights[levels], widths[levels], scaled, size, ratio)
+
+
+def _align_by_taps(
+    table: Float[Tensor, "M C"],
+    first: Int[Tensor, " N"],
+    heights: Int[Tensor, " N"],
+    widths: Int[Tensor, " N"],
+    cells: Float[Tensor, "N 4"],
+    size: tuple[int, int],
+    ratio: int,
+) -> Float[Tensor, "N C h w"]:
+    """RoIAlign as one weighted sum of cells for each bin.
+
+    Every bin is a fixed sum: `ratio` ** 2 points of 4 cells each. With the cells as the rows of one table, that is an
+    embedding bag, which runs over channels that lie side by side. On the CPU this takes a quarter of the time of
+    torchvision's kernel forwards and a tenth backwards.
+
+    Args:
+        table: the cells of maps, row by row.
+        first: where in the table the map of each region begins.
+        heights, widths: of this map.
+        cells: regions, in units of its cells.
+    """
+    row, row_weight = _taps(cells[:, 1], cells[:, 3], size[0], ratio, heights)
+    column, column_weight = _taps(cells[:, 0], cells[:, 2], size[1], ratio, widths)
+    lines = first[:, None, None] + row * widths[:, None, None]
     # (N, h, w, taps of a row, taps of a column)
     indices = (lines[:, :, None, :, None] + column[:, None, :, None, :]).flatten(3).flatten(0, 2)
     weights = (row_weight[:, :, None, :, None] * column_weight[:, None, :, None, :]).flatten(3).flatten(0, 2)
     pooled = torch.nn.functional.embedding_bag(indices, table, mode="sum", per_sample_weights=weights)
-    return pooled.view(len(xyxy), *size, table.shape[1]).permute(0, 3, 1, 2)
+    return pooled.view(len(cells), *size, table.shape[1]).permute(0, 3, 1, 2)
 
 
 def _taps(

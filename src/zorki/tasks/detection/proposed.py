@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from zorki.contracts import Preprocess
 from zorki.nn.backbone import Backbone
-from zorki.nn.initialise import initialise_he
 from zorki.nn.named import backbone_published, backbone_statistics
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.regions import join_regions
 from zorki.tasks.detection.detector import Candidates
+from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead
 from zorki.tasks.detection.regions import answer_regions
 from zorki.types import Proposed
 
@@ -84,46 +84,36 @@ def _fill_up(rows: Tensor, counts: Sequence[int]) -> Tensor:
     return nn.utils.rnn.pad_sequence(list(rows.split(list(counts))), batch_first=True)
 
 
-class RegionHead(nn.Module):
-    """Two fully connected layers, and on them one that tells classes and one that moves boxes (Girshick, 2015).
+def proposed_head(
+    features: int,
+    num_classes: int,
+    *,
+    hidden: int,
+    dropout: float = 0.0,
+    norm: bool = True,
+    strides: Sequence[int] = (),
+    size: tuple[int, int] = (7, 7),
+    kind: Literal["align", "pool"] = "pool",
+    home_size: float = 224,
+    grid: Literal["centred", "corner"] = "centred",
+) -> RegionHead:
+    """Two hidden layers on `features` numbers a region, and on them classes and offsets (Girshick, 2015, section 2).
 
-    Args:
-        features: numbers a region.
-        num_classes: K; background gets the first of K + 1 slots.
-        hidden: width of the two layers.
-        dropout: behind each of them.
-        norm: a layer norm before each of their ReLUs, which the papers do not have. Layers that start from nothing
-            want it, since features of one backbone are a hundred times larger than another's; published ones do not.
+    The last layers' deviations are the paper's, scaled so that any width of `hidden` gives the same spread of what
+    comes out. See `HiddenLayers` and `RegionHead` for the arguments.
     """
-
-    def __init__(
-        self, features: int, num_classes: int, *, hidden: int, dropout: float = 0.0, norm: bool = True
-    ) -> None:
-        super().__init__()
-        self.first, self.second = nn.Linear(features, hidden), nn.Linear(hidden, hidden)
-        self.first_norm, self.second_norm = (nn.LayerNorm(hidden) if norm else nn.Identity() for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
-        self.classes = nn.Linear(hidden, num_classes + 1)
-        self.boxes = nn.Linear(hidden, 4 * (num_classes + 1))
-        initialise_he(self)
-        # Deviations of section 4.2 are for 4096 inputs; others get the same spread of what comes out.
-        for layer, deviation in ((self.classes, 0.01), (self.boxes, 0.001)):
-            nn.init.normal_(layer.weight, std=deviation * math.sqrt(4096 / hidden))
-
-    def hidden(self, features: Float[Tensor, "N *_"]) -> Float[Tensor, "N D"]:
-        """What the last two layers read."""
-        x = self.dropout(self.first_norm(self.first(features.flatten(1))).relu())
-        return self.dropout(self.second_norm(self.second(x)).relu())
-
-    def forward(self, features: Float[Tensor, "N *_"]) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
-        """Logits of K + 1 slots and four offsets for each."""
-        x = self.hidden(features)
-        return self.classes(x), self.boxes(x)
-
-
-def head_published(first: str, second: str) -> dict[str, str]:
-    """Where the fully connected layers of a published classifier stand in a model whose `head` is a `RegionHead`."""
-    return {f"{first}.": "head.first.", f"{second}.": "head.second."}
+    scale = math.sqrt(4096 / hidden)
+    return RegionHead(
+        HiddenLayers(features, hidden, dropout=dropout, norm=norm),
+        hidden,
+        num_classes,
+        strides=strides,
+        size=size,
+        kind=kind,
+        home_size=home_size,
+        grid=grid,
+        deviations=(0.01 * scale, 0.001 * scale),
+    )
 
 
 def map_of_stride(backbone: Backbone, stride: int) -> int:

@@ -10,12 +10,17 @@ from zorki import registry
 from zorki.data.proposing import Propose
 from zorki.data.selective_search import has_selective_search
 from zorki.errors import RecipeError
+from zorki.nn.alexnet import AlexNetTorchvision
 from zorki.nn.backbone import Backbone
+from zorki.nn.resnet import ResNet
+from zorki.nn.squeezenet import SqueezeNet
+from zorki.nn.vgg import Vgg
 from zorki.ops.boxes import paired_iou, pairwise_iou
-from zorki.tasks.detection.models.fast_rcnn import FastRcnn, fast_rcnn_vgg16
+from zorki.tasks.detection.models.fast_rcnn import FastRcnn, fast_rcnn, fast_rcnn_vgg16
 from zorki.tasks.detection.models.rcnn import Rcnn, rcnn, rcnn_alexnet_torchvision
 from zorki.tasks.detection.models.sppnet import SppNet, sppnet, sppnet_alexnet
-from zorki.tasks.detection.proposed import ProposedOutputs
+from zorki.tasks.detection.proposed import ProposedOutputs, proposed_head
+from zorki.tasks.detection.region_heads import grid_of
 from zorki.types import Boxes, Placement, Proposed
 
 BUILT = {
@@ -126,12 +131,15 @@ def test_pictures_without_regions_and_without_objects(name):
 def test_machines_learn_and_the_network_stays():
     model, (inputs, targets) = built("rcnn_squeezenet", classifier="svm").train(), lesson()
     learnable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    assert learnable == {"machines.planes.weight", "machines.planes.bias", "head.boxes.weight", "head.boxes.bias"}
+    assert learnable == {"machines.planes.weight", "machines.planes.bias", "head.offsets.weight", "head.offsets.bias"}
     assert not model.backbone.training
     sum(model.loss(model(inputs), targets).values()).backward()
     assert {name for name, parameter in model.named_parameters() if parameter.grad is not None} == learnable
-    answers = model.eval().decode(model(inputs), [Placement(64, 96, input_height=64, input_width=96)] * 2)
-    assert all(0 <= float(boxes.scores.max()) <= 1 for boxes in answers)
+    places = [Placement(64, 96, input_height=64, input_width=96)] * 2
+    assert not any(len(boxes) for boxes in model.eval().decode(model(inputs), places)), "all margins are -1"
+    with torch.no_grad():
+        model.machines.planes.bias.zero_()
+    assert all(boxes.scores.tolist() == [0.5] * len(boxes) != [] for boxes in model.decode(model(inputs), places))
 
 
 def test_machines_start_from_the_run_of_a_softmax(tmp_path):
@@ -167,8 +175,9 @@ def test_what_is_behind_the_map_that_is_read_does_not_learn():
 def test_regions_are_read_where_they_lie():
     """Maps and region moved by 32 pixels together give the same answer."""
     model = built("fast_rcnn_squeezenet").eval()
-    maps = [torch.rand((1, 128, 128 // stride, 192 // stride)) for stride in model.strides]
-    moved = [torch.roll(x, (32 // stride, 32 // stride), (2, 3)) for x, stride in zip(maps, model.strides, strict=True)]
+    strides = model.head.strides
+    maps = [torch.rand((1, 128, 128 // stride, 192 // stride)) for stride in strides]
+    moved = [torch.roll(x, (32 // stride, 32 // stride), (2, 3)) for x, stride in zip(maps, strides, strict=True)]
     region, first = torch.tensor([[48.0, 50.0, 80.0, 70.0]]), torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
         here, _ = model.judge(ProposedOutputs(maps, [], 128, 192), region, first)
@@ -178,28 +187,104 @@ def test_regions_are_read_where_they_lie():
     assert not torch.allclose(here, elsewhere, atol=1e-2)
 
 
+def _centre_seen(network, tap, column, size):
+    """Where on the input a cell in the middle row looks: the centre of its gradient, all weights being positive."""
+    network = network.double().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.abs_()
+    x = torch.full((1, 3, size, size), 0.5, dtype=torch.float64, requires_grad=True)
+    cells = network(x + 1e-3 * torch.rand(x.shape, dtype=x.dtype))[tap]
+    (slope,) = torch.autograd.grad(cells[0, :, cells.shape[2] // 2, column].sum(), x)
+    seen = slope.abs().sum((0, 1, 2))
+    return float((seen * (torch.arange(size) + 0.5)).sum() / seen.sum())
+
+
+@pytest.mark.parametrize(
+    "network", [lambda: SqueezeNet("1_0"), AlexNetTorchvision, lambda: Vgg("A"), lambda: ResNet(18)]
+)
+def test_regions_are_read_from_the_cells_that_look_at_them(network):
+    """Where a cell looks, says the gradient; where a region is read, a ramp: the number of the cell that lies there."""
+    torch.manual_seed(0)
+    backbone, size = network(), 240
+    for tap in [tap for tap, stride in enumerate(backbone.strides) if stride in (4, 8, 16)][-3:]:
+        stride = backbone.strides[tap]
+        with torch.no_grad():
+            width = backbone(torch.zeros((1, 3, size, size), dtype=next(backbone.parameters()).dtype))[tap].shape[3]
+        column = width // 2
+        seen = _centre_seen(backbone, tap, column, size)
+        head = proposed_head(1, 1, hidden=1, strides=(stride,), size=(1, 1), kind="align", grid=grid_of(backbone))
+        ramp = torch.arange(float(width)).expand(1, 1, width, width)
+        region = torch.tensor([[seen - stride, seen - stride, seen + stride, seen + stride]])
+        read = head.pool([ramp], region, torch.zeros(1, dtype=torch.int64), (size, size)).item()
+        assert read == pytest.approx(column, abs=0.2)
+
+
+@pytest.mark.parametrize("name", ["sppnet_squeezenet", "fast_rcnn_squeezenet"])
+def test_what_is_read_of_a_region_hangs_on_the_pixels_in_it(name, monkeypatch):
+    """The centre of the gradient of all that the head reads is the region's, all weights being positive."""
+    torch.manual_seed(0)
+    model = built(name, **({"tune_backbone": True} if name == "sppnet_squeezenet" else {})).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.abs_()
+    total = lambda pooled: (pooled.flatten(1).sum(1, keepdim=True),) * 2  # noqa: E731
+    monkeypatch.setattr(model.head, "forward", total)
+    pixels = torch.rand((1, 3, 240, 240)).requires_grad_()
+    maps = model.backbone(pixels)
+    maps = model.neck(maps) if name == "fast_rcnn_squeezenet" else [maps[model.tap]]
+    for left, top, side in ((100.0, 70.0, 32.0), (90.0, 105.0, 64.0), (75.0, 60.0, 100.0)):
+        region = torch.tensor([[left, top, left + side, top + side]])
+        answer, _ = model.judge(ProposedOutputs(maps, [], 240, 240), region, torch.zeros(1, dtype=torch.int64))
+        (slope,) = torch.autograd.grad(answer.sum(), pixels, retain_graph=True)
+        seen, middles = slope.abs().sum((0, 1)), torch.arange(240) + 0.5
+        x, y = ((seen.sum(axis) * middles).sum() / seen.sum() for axis in (0, 1))
+        assert float(x) == pytest.approx(left + side / 2, abs=4 if name == "fast_rcnn_squeezenet" else 8)
+        assert float(y) == pytest.approx(top + side / 2, abs=4 if name == "fast_rcnn_squeezenet" else 8)
+
+
+def test_the_papers_way_on_a_small_backbone():
+    model, (inputs, targets) = built("fast_rcnn_squeezenet", pyramid=False).train(), lesson()
+    assert (model.head.kind, model.head.strides, model.head.size) == ("pool", (16,), (7, 7))
+    assert not list(model.neck.parameters())
+    sum(model.loss(model(inputs), targets).values()).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("pyramid", [True, False])
+def test_fast_rcnn_has_no_layers_that_nothing_reads(pyramid):
+    model, (inputs, targets) = (
+        fast_rcnn(2, backbone="mobilenet_v3_small", size=64, hidden=16, pyramid=pyramid),
+        lesson(),
+    )
+    assert model.backbone.strides[-1] == 16
+    sum(model.train().loss(model(inputs), targets).values()).backward()
+    assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+
+
 def test_published_layers_fill_the_heads():
     with torch.device("meta"):
         vgg, alexnet = fast_rcnn_vgg16(20), rcnn_alexnet_torchvision(20)
-    assert vgg.rename_weights("classifier.0.weight") == "head.first.weight"
-    assert vgg.rename_weights("classifier.3.bias") == "head.second.bias"
+    assert vgg.rename_weights("classifier.0.weight") == "head.trunk.fc6.weight"
+    assert vgg.rename_weights("classifier.3.bias") == "head.trunk.fc7.bias"
     assert vgg.rename_weights("features.28.weight") == "backbone.features.28.weight"
-    assert alexnet.rename_weights("classifier.1.weight") == "head.first.weight"
-    assert alexnet.rename_weights("classifier.4.weight") == "head.second.weight"
+    assert alexnet.rename_weights("classifier.1.weight") == "head.trunk.fc6.weight"
+    assert alexnet.rename_weights("classifier.4.weight") == "head.trunk.fc7.weight"
     for model, shape in ((vgg, (4096, 25088)), (alexnet, (4096, 9216))):
-        assert tuple(model.head.first.weight.shape) == shape
+        assert tuple(model.head.trunk.fc6.weight.shape) == shape
 
 
 def test_the_networks_of_the_papers():
     with torch.device("meta"):
         vgg, spp = fast_rcnn_vgg16(20), sppnet_alexnet(20)
         alexnet = registry.build("rcnn_alexnet", 20)
-    assert vgg.strides == (16,)
-    assert vgg.backbone.channels[vgg.tap] == 512
+    assert (vgg.head.strides, vgg.head.kind, vgg.head.size, vgg.head.grid) == ((16,), "pool", (7, 7), "corner")
+    assert vgg.neck.channels == vgg.backbone.channels[-1] == 512
+    assert vgg.backbone.strides[-1] == 16, "the fifth pool is left out"
     assert vgg.background_iou == 0.1
     assert (vgg.count, alexnet.count, alexnet.window) == (64, 128, 227)
-    assert spp.head.first.in_features == 256 * 50
-    assert alexnet.head.first.in_features == 256 * 6 * 6
+    assert spp.head.trunk.fc6.in_features == 256 * 50
+    assert alexnet.head.trunk.fc6.in_features == 256 * 6 * 6
 
 
 def test_a_window_is_a_third_of_the_picture_unless_told():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from jaxtyping import Float, Int, Num
@@ -13,9 +14,10 @@ from zorki.data.selective_search import SearchMode
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as named_backbone
 from zorki.nn.named import backbone_weights
+from zorki.nn.one_map import OneMap, drop_later_maps
 from zorki.nn.pyramid import FeaturePyramid
 from zorki.nn.vgg import Vgg
-from zorki.ops.regions import pool_regions
+from zorki.ops.regions import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.on_any_backbone import any_backbone
@@ -23,12 +25,13 @@ from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
     WALKED,
     ProposedOutputs,
-    RegionHead,
-    head_published,
+    map_of_stride,
     proposed_candidates,
+    proposed_head,
     regions_of,
     settings_on,
 )
+from zorki.tasks.detection.region_heads import grid_of, hidden_published
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Proposed
@@ -38,21 +41,25 @@ _CHUNK = 512
 
 
 class FastRcnn(Detector[ProposedOutputs]):
-    """The maximum of each bin of a region (RoI pooling, section 2.1), two hidden layers, classes and boxes.
+    """One pass over the picture; each region's features, two hidden layers, classes and boxes.
+
+    On one map the features are the maximum of each bin of a region (RoI pooling, section 2.1): the paper's way. On a
+    feature pyramid, which came later, they are read without rounding (RoIAlign: He et al., 2017, section 3) from the
+    map that fits the region's size (Lin et al., 2017, section 4.2).
 
     Training learns from `count` random regions a picture, a quarter of them positive (section 2.3), by the joint loss
-    of equation 1. Smooth L1 turns at 1/9 and not at 1, see `zorki.tasks.detection.regions`.
+    of equation 1. Smooth L1 turns at 1/9 and not at 1, see `zorki.tasks.detection.regions`. Layers of the backbone
+    that no map needs are left out.
 
     Args:
         backbone: see `Detector`, as for `settings`.
-        neck: from the backbone's maps to those that regions are read from, with their strides; None is the map of
-            `stride`, as in the paper.
-        stride: of that map.
-        home_size: side of the regions that are read from a neck's map of stride 16, see `pyramid_levels`.
-        grid: bins along each side of a region: 6 for AlexNet, 7 for VGG.
+        neck: from the backbone's maps to those that regions are read from, with their strides.
+        home_size: side of the regions that are read from a pyramid's map of stride 16, see `pyramid_levels`.
+        bins: along each side of a region: 6 for AlexNet, 7 for VGG.
+        grid: where the cells of the maps lie, see `RegionHead`.
         hidden: width of the two hidden layers.
         dropout: behind each of them.
-        norm: in the hidden layers, see `RegionHead`.
+        norm: in the hidden layers, see `HiddenLayers`.
         count: regions a picture that learn.
         background_iou: overlap from which on a region can be background; 0.1 in the paper, which leaves the easy ones
             out. Many small objects in one picture want 0: most of its background touches none of them.
@@ -63,12 +70,12 @@ class FastRcnn(Detector[ProposedOutputs]):
     def __init__(
         self,
         backbone: Backbone,
+        neck: FeaturePyramid | OneMap,
         *,
         num_classes: int,
-        neck: FeaturePyramid | None = None,
-        stride: int = 16,
         home_size: float = 224,
-        grid: int = 7,
+        bins: int = 7,
+        grid: Literal["centred", "corner"] = "centred",
         hidden: int = 1024,
         dropout: float = 0.0,
         norm: bool = True,
@@ -78,36 +85,37 @@ class FastRcnn(Detector[ProposedOutputs]):
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, min_score=0.05, max_iou=0.3, max_boxes=100, **settings)
         self.neck = neck
-        self.tap = len(backbone.strides) - 1 - backbone.strides[::-1].index(stride) if neck is None else -1
-        self.strides = (stride,) if neck is None else neck.strides
-        self.home_size = home_size
-        channels = backbone.channels[self.tap] if neck is None else neck.channels
-        self.grid, self.count, self.background_iou = grid, count, background_iou
-        self.head = RegionHead(channels * grid**2, num_classes, hidden=hidden, dropout=dropout, norm=norm)
+        drop_later_maps(backbone, max(neck.taps) if isinstance(neck, FeaturePyramid) else neck.tap)
+        self.count, self.background_iou = count, background_iou
+        self.head = proposed_head(
+            neck.channels * bins**2,
+            num_classes,
+            hidden=hidden,
+            dropout=dropout,
+            norm=norm,
+            strides=neck.strides,
+            size=(bins, bins),
+            kind="align" if isinstance(neck, FeaturePyramid) else "pool",
+            home_size=home_size,
+            grid=grid,
+        )
 
     def forward(self, inputs: Proposed) -> ProposedOutputs:
         """Feature maps of the pictures; regions are judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        maps = self.backbone(self.normalise(inputs.images))
-        maps = [maps[self.tap]] if self.neck is None else self.neck(maps)
+        maps = self.neck(self.backbone(self.normalise(inputs.images)))
         return ProposedOutputs(maps, regions_of(inputs), height, width)
 
     def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
         """The maps, and the head on `WALKED` regions; see `Model.walk`."""
-        maps = self.backbone(self.normalise(pictures))
-        maps = [maps[self.tap]] if self.neck is None else self.neck(maps)
-        self.head(maps[0].new_empty(WALKED, maps[0].shape[1], self.grid, self.grid))
+        maps = self.neck(self.backbone(self.normalise(pictures)))
+        self.head(maps[0].new_empty(WALKED, maps[0].shape[1], *self.head.size))
 
     def judge(
         self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
         """Logits and offsets of regions."""
-        # Lower precision would move the regions, not only what is read there.
-        maps = [features.float() for features in outputs.maps]
-        kind: Literal["align", "pool"] = "align" if self.neck else "pool"
-        size = (self.grid, self.grid)
-        pooled = pool_regions(maps, self.strides, regions, pictures, size, kind=kind, home_size=self.home_size)
-        return self.head(pooled)
+        return self.head(self.head.pool(outputs.maps, regions, pictures, (outputs.height, outputs.width)))
 
     def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy and smooth L1 of sampled regions (section 2.3)."""
@@ -123,7 +131,8 @@ class FastRcnn(Detector[ProposedOutputs]):
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:
         """A box a class of every region."""
-        return proposed_candidates(outputs, lambda rows, owners: self.judge(outputs, rows, owners), chunk=_CHUNK)
+        ready = replace(outputs, maps=prepare_maps(outputs.maps, kind=self.head.kind))
+        return proposed_candidates(ready, lambda rows, owners: self.judge(ready, rows, owners), chunk=_CHUNK)
 
 
 def fast_rcnn(
@@ -134,17 +143,36 @@ def fast_rcnn(
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
+    pyramid: bool = True,
 ) -> FastRcnn:
-    """Fast R-CNN (Girshick, 2015) on a feature pyramid (Lin et al., 2017, section 4.2)."""
+    """Fast R-CNN (Girshick, 2015) on a feature pyramid (Lin et al., 2017); `pyramid=False`: on one map, as the paper.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        proposals: regions a picture, at most.
+        search: of selective search.
+        hidden: width of the two hidden layers.
+        pyramid: True reads regions by RoIAlign (He et al., 2017, section 3) from maps of strides 4, 8 and 16, each
+            region from that of its size (Lin et al., 2017, section 4.2), which the paper does not: an object of 20
+            pixels is a single cell of stride 16, so that 7x7 bins hold one number. False takes the maximum of 7x7
+            bins (RoI pooling, section 2.1) of the deepest map that is no coarser than 16 pixels. Both have layer
+            norms in the hidden layers, which the paper has not.
+    """
     network = named_backbone(backbone)
+    neck = FeaturePyramid(network, (4, 8, 16), 128) if pyramid else OneMap(network, _one_stride(network))
     return FastRcnn(
         network,
+        neck,
         num_classes=num_classes,
-        neck=FeaturePyramid(network, (4, 8, 16), 128),
         home_size=0.28 * size,  # the paper's 224 are for pictures of 800
+        grid=grid_of(network),
         hidden=hidden,
         settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
     )
+
+
+def _one_stride(network: Backbone) -> int:
+    return network.strides[map_of_stride(network, 16)]
 
 
 @model(Detection, weights=backbone_weights("squeezenet"))
@@ -155,8 +183,12 @@ def fast_rcnn_squeezenet(
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
+    pyramid: bool = True,
 ) -> FastRcnn:
-    """Fast R-CNN (Girshick, 2015) on a feature pyramid of SqueezeNet 1.0."""
+    """Fast R-CNN (Girshick, 2015) on a feature pyramid of SqueezeNet 1.0; `pyramid=False`: on one map, as the paper.
+
+    See `fast_rcnn` for what the two read.
+    """
     return fast_rcnn(
         num_classes,
         backbone="squeezenet",
@@ -164,6 +196,7 @@ def fast_rcnn_squeezenet(
         proposals=proposals,
         search=search,
         hidden=hidden,
+        pyramid=pyramid,
     )
 
 
@@ -175,8 +208,12 @@ def fast_rcnn_mobilenet_v3_large(
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
+    pyramid: bool = True,
 ) -> FastRcnn:
-    """Fast R-CNN (Girshick, 2015) on a feature pyramid of MobileNetV3-Large."""
+    """Fast R-CNN (Girshick, 2015) on a feature pyramid of MobileNetV3-Large; `pyramid=False`: on one map, as the paper.
+
+    See `fast_rcnn` for what the two read.
+    """
     return fast_rcnn(
         num_classes,
         backbone="mobilenet_v3_large",
@@ -184,6 +221,7 @@ def fast_rcnn_mobilenet_v3_large(
         proposals=proposals,
         search=search,
         hidden=hidden,
+        pyramid=pyramid,
     )
 
 
@@ -205,15 +243,16 @@ def fast_rcnn_vgg16(
     # The fifth pool is left out: regions are pooled in its stead (section 2.2).
     return FastRcnn(
         backbone,
+        OneMap(backbone, 16),
         num_classes=num_classes,
-        grid=7,
+        grid="corner",  # as the authors' RoI pooling
         hidden=4096,
         dropout=dropout,
         norm=False,
         background_iou=0.1,
         settings={
             "preprocess": Propose(size, proposals=proposals, mode=search, search_size=min(size, 500)),
-            "published": head_published("classifier.0", "classifier.3"),
+            "published": hidden_published("classifier.0", "classifier.3"),
             # Without norms, larger rates send it off.
             "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
         },

@@ -23,7 +23,7 @@ from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.heads import Shapes
 from zorki.tasks.detection.on_any_backbone import entry_on
 from zorki.tasks.detection.proposing import Proposing, RegionProposals, proposals_published
-from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead, head_published
+from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.regions import (
     answer_regions,
     inside_picture,
@@ -301,7 +301,7 @@ def faster_rcnn_vgg16(
         settings={
             "preprocess": Span(shorter, longest),
             "min_score": 0.05,
-            "published": {"classifier.0.": "head.trunk.fc6.", "classifier.3.": "head.trunk.fc7."},
+            "published": hidden_published("classifier.0", "classifier.3"),
         },
     )
 

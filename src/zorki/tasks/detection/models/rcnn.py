@@ -26,12 +26,12 @@ from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
     WALKED,
     ProposedOutputs,
-    RegionHead,
-    head_published,
     proposed_candidates,
+    proposed_head,
     regions_of,
     settings_on,
 )
+from zorki.tasks.detection.region_heads import hidden_published
 from zorki.tasks.detection.regions import answer_regions, region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Proposed
@@ -40,6 +40,9 @@ ClassifierKind = Literal["softmax", "svm"]
 
 # Windows that go through the network at once when a picture is searched for objects.
 _CHUNK = 128
+
+# The logistic function of a margin of -1, where a negative costs nothing: what lies below is no candidate.
+_LEAST_MARGIN_SCORE = 1 / (1 + math.e)
 
 
 class Rcnn(Detector[ProposedOutputs]):
@@ -60,7 +63,7 @@ class Rcnn(Detector[ProposedOutputs]):
         grid: to which the last map is pooled for the hidden layers.
         hidden: width of the two hidden layers.
         dropout: behind each of them.
-        norm: in the hidden layers, see `RegionHead`.
+        norm: in the hidden layers, see `HiddenLayers`.
         count: windows a batch that learn, shared among its pictures.
         classifier: "softmax" or "svm".
     """
@@ -87,13 +90,14 @@ class Rcnn(Detector[ProposedOutputs]):
         backbone.check_size(window, "R-CNN")
         self.window, self.count = window, count
         self.pool = nn.AdaptiveAvgPool2d(grid)
-        self.head = RegionHead(backbone.channels[-1] * grid**2, num_classes, hidden=hidden, dropout=dropout, norm=norm)
+        features = backbone.channels[-1] * grid**2
+        self.head = proposed_head(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
         self.machines: SupportVectorMachines | None = None
         if classifier == "svm":
             self.machines = SupportVectorMachines(hidden, num_classes)
-            for part in (backbone, self.head.first, self.head.second, self.head.first_norm, self.head.second_norm):
+            self.min_score = _LEAST_MARGIN_SCORE
+            for part in (backbone, self.head.trunk, self.head.logits):
                 part.requires_grad_(False)
-            self.head.classes.requires_grad_(False)
 
     def forward(self, inputs: Proposed) -> ProposedOutputs:
         """The normalised pictures; regions are warped and judged by `loss` and `candidates`, since they want others."""
@@ -113,14 +117,14 @@ class Rcnn(Detector[ProposedOutputs]):
         windows = warp_regions(outputs.maps[0], regions, pictures, self.window)
         windows = windows.contiguous(memory_format=torch.channels_last)
         with torch.set_grad_enabled(self.machines is None and torch.is_grad_enabled()):
-            return self.head.hidden(self.pool(self.backbone(windows)[-1]))
+            return self.head.trunk(self.pool(self.backbone(windows)[-1]))
 
     def judge(
         self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N _"], Float[Tensor, "N _"]]:
         """Logits (K + 1, or K margins of machines) and offsets of regions."""
         x = self.hidden(outputs, regions, pictures)
-        return self.head.classes(x) if self.machines is None else self.machines(x), self.head.boxes(x)
+        return self.head.logits(x) if self.machines is None else self.machines(x), self.head.offsets(x)
 
     def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy, or the machines' hinge loss, and smooth L1 of the boxes of sampled regions."""
@@ -135,7 +139,7 @@ class Rcnn(Detector[ProposedOutputs]):
         regions, pictures, wanted = machine_regions(sampled, targets, self.num_classes)
         x = self.hidden(outputs, regions, pictures)
         learnt = x[: len(sampled)]
-        losses = region_losses(self.head.classes(learnt), self.head.boxes(learnt), sampled)
+        losses = region_losses(self.head.logits(learnt), self.head.offsets(learnt), sampled)
         return {"classes": self.machines.loss(x, wanted), "boxes": losses["boxes"]}
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:
@@ -277,7 +281,7 @@ def _on_alexnet(
         classifier=classifier,
         settings={
             "preprocess": Propose(size, proposals=proposals, mode=search),
-            "published": head_published("classifier.1", "classifier.4"),
+            "published": hidden_published("classifier.1", "classifier.4"),
             # Without norms, larger rates send it off.
             "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
         },

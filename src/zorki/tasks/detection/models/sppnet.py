@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,9 @@ from zorki.nn.alexnet import AlexNetTorchvision
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as named_backbone
 from zorki.nn.named import backbone_weights
+from zorki.nn.one_map import drop_later_maps
 from zorki.nn.spp import SpatialPyramidPool
+from zorki.ops.regions import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.on_any_backbone import any_backbone
@@ -23,12 +26,13 @@ from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
     WALKED,
     ProposedOutputs,
-    RegionHead,
     map_of_stride,
     proposed_candidates,
+    proposed_head,
     regions_of,
     settings_on,
 )
+from zorki.tasks.detection.region_heads import first_cell, grid_of
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Proposed
@@ -40,14 +44,15 @@ class SppNet(Detector[ProposedOutputs]):
     As in section 4.1 the convolutions stay as they are loaded, and the layers above are tuned: on the regions of a
     softmax with background. The paper then fits support vector machines and a regression of boxes to the hidden
     layer, one after the other; here the layers answer both themselves, trained together. It reads five scales of a
-    picture, this one.
+    picture, this one. Regions are read from the cells that look at them: what the paper gets by padding every layer
+    (appendix A), this one by where each map's first cell lies, see `grid_of`.
 
     Args:
         backbone: see `Detector`, as for `settings`.
         levels: of the pyramid.
         hidden: width of the two hidden layers.
         dropout: behind each of them.
-        norm: in the hidden layers, see `RegionHead`.
+        norm: in the hidden layers, see `HiddenLayers`.
         count: regions a picture that learn, a quarter of them positive.
         tune_backbone: trains the convolutions too, up to the map that is read.
     """
@@ -69,12 +74,14 @@ class SppNet(Detector[ProposedOutputs]):
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, min_score=0.05, max_iou=0.3, max_boxes=100, **settings)
         self.tap = map_of_stride(backbone, 16)
+        drop_later_maps(backbone, self.tap)
+        self.grid = grid_of(backbone)
         self.stride = backbone.strides[self.tap]
         self.tune_backbone = tune_backbone
         self.count = count
         self.pool = SpatialPyramidPool(levels)
         features = backbone.channels[self.tap] * self.pool.bins
-        self.head = RegionHead(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
+        self.head = proposed_head(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
         parts = backbone.stages()
         behind = parts[self.tap + 1 :] if len(parts) >= len(backbone.strides) - 1 else []
         for part in behind if tune_backbone else [backbone]:
@@ -97,7 +104,10 @@ class SppNet(Detector[ProposedOutputs]):
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
         """Logits and offsets of regions."""
         # Lower precision would move the regions, not only what is read there.
-        return self.head(self.pool(outputs.maps[0].float(), self.stride, regions, pictures))
+        features = outputs.maps[0].float()
+        size = (outputs.height, outputs.width)
+        start = first_cell(features, self.stride, size) if self.grid == "centred" else (0.0, 0.0)
+        return self.head(self.pool(features, self.stride, regions, pictures, start=start))
 
     def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy and smooth L1 of sampled regions."""
@@ -107,7 +117,8 @@ class SppNet(Detector[ProposedOutputs]):
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:
         """A box a class of every region."""
-        return proposed_candidates(outputs, lambda rows, owners: self.judge(outputs, rows, owners), chunk=256)
+        ready = replace(outputs, maps=prepare_maps(outputs.maps, kind="pool"))
+        return proposed_candidates(ready, lambda rows, owners: self.judge(ready, rows, owners), chunk=256)
 
     def train(self, mode: bool = True) -> SppNet:
         super().train(mode)
