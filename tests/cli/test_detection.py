@@ -1,6 +1,8 @@
 """The commands of docs/detection.md, one after another, on built-in pictures."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -129,6 +131,43 @@ def test_show_finds_out_that_boxes_are_meant(voc, tmp_path, capsys):
     assert "task: detection (recognised by the format" in out
     assert "Aspect of boxes" in out
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
+
+
+def _refused(words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_show_tells_what_is_broken_and_does_not_take_it_for_classes(tmp_path, capsys):
+    for name in ("images", "labels", "Annotations"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    picture = SceneDetection(20, size=(96, 96))[3].image
+    for name in ("images", "labels"):
+        write_image(tmp_path / "data" / name / "1.png", picture)
+    (tmp_path / "data/data.yaml").write_text("train: images\nnames: [cat\n")
+    assert "data.yaml:3: the YAML is broken" in _refused(["show", str(tmp_path / "data")], capsys)
+    (tmp_path / "data/data.yaml").unlink()
+    (tmp_path / "data/Annotations/1.xml").write_text("")
+    assert "1.xml:1: the XML is broken" in _refused(["show", str(tmp_path / "data")], capsys)
+
+
+def test_show_wants_a_picture_on_its_sheet(voc, capsys):
+    assert "--pictures is 0: expected one picture" in _refused(["show", str(voc), "--pictures", "0"], capsys)
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(voc, tmp_path):
+    """As `zorki show ... | head -1`, for a line of ours and for a table of rich's."""
+    line = f"from zorki.cli import main; main(['show', {str(voc)!r}, '--out', {str(tmp_path / 'sheet.png')!r}])"
+    for flags in ([], ["-u"]):
+        process = subprocess.Popen(
+            [sys.executable, *flags, "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        process.stdout.close()
+        words = process.stderr.read()
+        assert (process.wait(), words) == (0, "")
+        process.stderr.close()
 
 
 def test_data_without_boxes_are_refused(voc, tmp_path, capsys):

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 VERBS = {
@@ -64,6 +66,7 @@ def _run(given: list[str]) -> int:
 
     try:
         _app()(given, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         return _tell(
             f"{error} `zorki {given[0] if given[0] in VERBS else ''} --help` lists what there is.".replace("  ", " ")
@@ -75,10 +78,23 @@ def _run(given: list[str]) -> int:
     except ImportError as error:
         return _tell(f"a package is missing: {error}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stderr.close()
-        return 0
+        return _unread()
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):  # rich ends so in its place
+            raise
+        return _unread()
     except OSError as error:
         return _tell(f"{error.filename or 'the machine'}: {error.strerror or error}")
+    return 0
+
+
+def _unread() -> int:
+    """Sends what is still to be written nowhere: at its end Python would complain that it cannot write it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a stream without a file, as in a notebook
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
     return 0
 
 

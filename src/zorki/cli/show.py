@@ -26,8 +26,11 @@ def show(
     """What a data set holds: format, counts, defects, and a sheet of pictures."""
     from zorki.data.images import write_image
     from zorki.engine.survey import counted, survey
+    from zorki.errors import RecipeError
     from zorki.files import write_json
 
+    if pictures < 1:
+        raise RecipeError(f"--pictures is {pictures}: expected one picture on the sheet or more")
     kind = _task(task, data, format)
     dataset = kind.read(Path(data), format=format, max_pixels=max_pixels)
     looked = survey(dataset, strict=strict)
@@ -64,6 +67,7 @@ def show(
 def _task(task: str | None, data: str, format: str | None) -> Any:
     """The class of the task that was asked for, or the one whose formats know the data."""
     from zorki import registry
+    from zorki.data import formats
     from zorki.errors import RecipeError, did_you_mean
 
     known = registry.tasks()
@@ -73,7 +77,10 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
         return known[task]
     # Any folder of folders looks like classes, so classification is asked last; and it says best what is wrong.
     others = [kind for name, kind in known.items() if name != "classification"]
-    return next((kind for kind in others if kind.recognise(Path(data), format)), known["classification"])
+    found = next((kind for kind in others if kind.recognise(Path(data), format)), None)
+    if found is None and format is None and (error := formats.broken(Path(data))) is not None:
+        raise error
+    return found or known["classification"]
 
 
 def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int]], counted: str) -> None:
