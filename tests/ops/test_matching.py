@@ -2,56 +2,51 @@ import itertools
 
 import pytest
 import torch
-from torchvision.models.detection._utils import Matcher
 
-from zorki.ops.matching import BACKGROUND, IGNORED, match_by_cost, match_by_iou, sample_balanced
-
-IOU = torch.tensor(
-    [
-        [0.8, 0.1, 0.0],
-        [0.45, 0.2, 0.0],
-        [0.1, 0.3, 0.0],
-        [0.0, 0.6, 0.7],
-        [0.0, 0.2, 0.1],
-        [0.3, 0.3, 0.0],
-    ]
-)
+from zorki.ops.matching import BACKGROUND, claim_anchors, match_by_cost, sample_balanced
 
 
 def overlaps(anchors, boxes, seed=0):
     return torch.rand(anchors, boxes, generator=torch.Generator().manual_seed(seed))
 
 
-def test_thresholds_by_hand():
-    matched = match_by_iou(IOU, 0.4, 0.5)
-    assert matched.tolist() == [0, IGNORED, BACKGROUND, 2, BACKGROUND, BACKGROUND]
+def test_claims_by_pencil():
+    iou = torch.tensor(
+        [
+            [0.9, 0.5, 0.0, 0.0],  # the best pair of all
+            [0.8, 0.6, 0.0, 0.0],  # loses its best to the first, and takes the second from the third
+            [0.0, 0.55, 0.1, 0.0],
+            [0.0, 0.0, 0.0, 0.0],  # overlaps nothing
+        ]
+    )
+    nothing = torch.full((4, 4), -1.0)
+    assert claim_anchors(torch.stack([iou, nothing])).tolist() == [[0, 1, 2, BACKGROUND], [BACKGROUND] * 4]
 
 
-def test_claims_by_hand():
-    # The second box is overlapped most by anchor 3, which itself overlaps the third box more.
-    assert match_by_iou(IOU, 0.4, 0.5, claim=True).tolist() == [0, IGNORED, BACKGROUND, 2, BACKGROUND, BACKGROUND]
-    weak = torch.tensor([[0.3, 0.0], [0.3, 0.0], [0.2, 0.0]])
-    assert match_by_iou(weak, 0.4, 0.5, claim=True).tolist() == [0, 0, BACKGROUND], "ties share, nothing claims nothing"
-    assert match_by_iou(weak, 0.4, 0.5, claim=True, exact=True).tolist() == [0, BACKGROUND, BACKGROUND]
+def test_equal_claims_go_to_the_first_and_what_is_left_to_the_others():
+    assert claim_anchors(torch.full((1, 3, 2), 0.5)).tolist() == [[0, 1]]
+    assert claim_anchors(torch.tensor([[[0.5, 0.0], [0.5, 0.0]]])).tolist() == [[0, BACKGROUND]], "none is left for one"
 
 
-def test_exact_claims_give_a_box_its_own_best_anchor():
-    assert match_by_iou(IOU[:, :2], 0.5, 0.5, claim=True, exact=True)[3] == 1
-    shared = torch.tensor([[0.9, 0.8], [0.1, 0.2]])
-    assert match_by_iou(shared, 0.5, 0.5, claim=True, exact=True).tolist() == [1, BACKGROUND]
+def slow_claims(iou):
+    claimed = [BACKGROUND] * iou.shape[1]
+    pairs = sorted((-float(iou[box, anchor]), box, anchor) for box in range(len(iou)) for anchor in range(len(claimed)))
+    for overlap, box, anchor in pairs:
+        if overlap < 0 and box not in claimed and claimed[anchor] == BACKGROUND:
+            claimed[anchor] = box
+    return claimed
 
 
-@pytest.mark.parametrize("claim", [False, True])
-@pytest.mark.parametrize("seed", range(5))
-def test_matches_are_torchvisions(claim, seed):
-    iou = overlaps(60, 7, seed) ** 3
-    theirs = Matcher(0.5, 0.4, allow_low_quality_matches=claim)(iou.T.clone())
-    assert match_by_iou(iou, 0.4, 0.5, claim=claim).tolist() == theirs.tolist()
+@pytest.mark.parametrize(("boxes", "anchors"), [(5, 40), (12, 14), (9, 4)])
+def test_claims_are_the_greedy_ones(boxes, anchors):
+    iou = torch.stack([overlaps(boxes, anchors, seed) for seed in range(8)])
+    iou[4:] = (iou[4:] * 4).floor() / 4  # with many ties, and many that do not overlap
+    assert claim_anchors(iou).tolist() == [slow_claims(one) for one in iou]
 
 
-def test_without_boxes_or_anchors():
-    assert match_by_iou(torch.zeros(3, 0), 0.4, 0.5, claim=True).tolist() == [BACKGROUND] * 3
-    assert match_by_iou(torch.zeros(0, 3), 0.4, 0.5, claim=True).shape == (0,)
+def test_claims_without_boxes_or_anchors():
+    assert claim_anchors(torch.full((2, 1, 3), -1.0)).tolist() == [[BACKGROUND] * 3] * 2
+    assert claim_anchors(torch.zeros(2, 3, 0)).shape == (2, 0)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(4, 4), (5, 3), (3, 5)])

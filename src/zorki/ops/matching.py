@@ -1,4 +1,4 @@
-"""Who learns what: boxes matched to anchors by overlap or by least cost, and the choice of whom to learn from."""
+"""Who learns what: anchors claimed by boxes, pairs of least cost, and the choice of whom to learn from."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ BACKGROUND = -1
 IGNORED = -2
 
 
-def match_by_iou(
-    iou: Float[Tensor, "N M"], low: float, high: float, *, claim: bool = False, exact: bool = False
-) -> Int[Tensor, " N"]:
-    """For each of N anchors the box (of M) that it learns, BACKGROUND below `low`, IGNORED from `low` to `high`.
+@torch.no_grad()
+def claim_anchors(iou: Float[Tensor, "B M N"]) -> Int[Tensor, "B N"]:
+    """Each of M boxes claims one of N anchors for itself: for each anchor the box that claims it, or BACKGROUND.
 
-    Each anchor takes its best box, where that overlaps by at least `high` (Ren et al., 2015, section 3.1.2).
-
-    Args:
-        claim: every box also gets the anchors of its highest overlap, as long as they overlap at all and whatever
-            the thresholds say; such an anchor keeps its own best box, as torchvision's "low quality matches" do.
-        exact: with `claim`, the anchor that is a box's best learns that very box (Liu et al., 2016, section 2.2).
+    The pair of highest overlap in each picture goes first, then that of highest overlap among the boxes and anchors
+    that are left, and so on, as in the code of SSD's authors; of equals the first box, and the first anchor. A box that
+    overlaps none of the anchors that are left claims none.
     """
-    if iou.shape[1] == 0:
-        return torch.full((iou.shape[0],), BACKGROUND, device=iou.device)
-    best, owner = iou.max(1)
-    matched = torch.where(best >= high, owner, torch.where(best < low, BACKGROUND, IGNORED))
-    if not claim or iou.shape[0] == 0:
-        return matched
-    if exact:
-        anchor = iou.argmax(0)
-        claimed = iou.amax(0) > 0
-        matched[anchor[claimed]] = torch.arange(iou.shape[1], device=iou.device)[claimed]
-        return matched
-    highest = iou.amax(0)
-    claimed = ((iou == highest) & (highest > 0)).any(1)
-    return torch.where(claimed, owner, matched)
+    claimed = torch.full_like(iou[:, 0], BACKGROUND, dtype=torch.int64)
+    if iou.shape[2] == 0:
+        return claimed
+    own, wanted = iou.max(2)
+    waiting = own > 0
+    boxes = torch.arange(iou.shape[1], device=iou.device)
+    # A round settles all pairs that are each other's best; in most batches the first round settles all.
+    while bool(waiting.any()):
+        rivals = iou.gather(2, wanted[:, None].expand(-1, len(boxes), -1)).masked_fill(~waiting[:, :, None], -1)
+        settled = waiting & (rivals.argmax(1) == boxes)
+        picture, box = settled.nonzero(as_tuple=True)
+        claimed[picture, wanted[picture, box]] = box
+        waiting = waiting & ~settled
+        picture, box = (waiting & (claimed.gather(1, wanted) >= 0)).nonzero(as_tuple=True)
+        left = iou[picture, box].masked_fill(claimed[picture] >= 0, -1)
+        own[picture, box], wanted[picture, box] = left.max(1)
+        waiting &= own > 0
+    return claimed
 
 
 def match_by_cost(cost: Float[Tensor, "N M"]) -> tuple[Int[Tensor, " K"], Int[Tensor, " K"]]:

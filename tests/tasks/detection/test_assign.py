@@ -1,10 +1,11 @@
 import pytest
 import torch
+from torchvision.models.detection._utils import Matcher
 
 from zorki.ops.boxes import pairwise_iou
-from zorki.ops.matching import BACKGROUND, match_by_iou
+from zorki.ops.matching import BACKGROUND, IGNORED
 from zorki.tasks.detection import assign
-from zorki.tasks.detection.assign import Truths, match_anchors, match_points, stack_truths
+from zorki.tasks.detection.assign import Truths, match_anchors, match_each, match_points, stack_truths
 from zorki.types import Boxes
 
 
@@ -37,8 +38,34 @@ def test_a_batch_is_matched_as_its_pictures_one_by_one(claim, pairs, monkeypatch
     anchors = some_boxes(300, 9, least=10).xyxy
     targets = [some_boxes(count, count) for count in (5, 0, 1, 9)]
     owner = match_anchors(anchors, stack_truths(targets), 0.4, 0.5, claim=claim)
+    theirs = Matcher(0.5, 0.4, allow_low_quality_matches=claim)
     for row, target in zip(owner, targets, strict=True):
-        assert row.tolist() == match_by_iou(pairwise_iou(anchors, target.xyxy), 0.4, 0.5, claim=claim).tolist()
+        nothing = torch.full((300,), BACKGROUND)
+        wanted = theirs(pairwise_iou(target.xyxy, anchors)) if len(target) else nothing
+        assert row.tolist() == wanted.tolist()
+
+
+def test_thresholds_and_claims_by_pencil():
+    # Of each anchor with a box of 10 x 10: its height is its overlap in tenths.
+    anchors = torch.tensor(
+        [[0.0, 0, 10, 8], [0, 0, 10, 4.5], [0, 0, 10, 1], [20, 0, 30, 3], [20, 0, 30, 3], [20, 0, 30, 2]]
+    )
+    target = Boxes(torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10]]), torch.tensor([0, 0]))
+    truths = stack_truths([target])
+    assert match_anchors(anchors, truths, 0.4, 0.5, claim=False).tolist() == [[0, IGNORED, -1, -1, -1, -1]]
+    assert match_anchors(anchors, truths, 0.4, 0.5).tolist() == [[0, IGNORED, -1, 1, 1, -1]], "ties share"
+    assert match_each(anchors, truths, 0.4).tolist() == [[0, 0, -1, 1, -1, -1]], "each claims one"
+
+
+@pytest.mark.parametrize("pairs", [1 << 24, 1])
+def test_each_box_is_learnt_once_at_least(pairs, monkeypatch):
+    monkeypatch.setattr(assign, "_MOST_PAIRS", pairs)
+    anchors = some_boxes(300, 9, least=10).xyxy
+    twice = some_boxes(1, 3)[torch.tensor([0, 0])]  # two boxes in one place have one best anchor
+    targets = [some_boxes(5, 5), twice, some_boxes(0, 0)]
+    owner = match_each(anchors, stack_truths(targets), 0.5)
+    for row, target in zip(owner.tolist(), targets, strict=True):
+        assert set(row) - {BACKGROUND} == set(range(len(target)))
 
 
 def test_a_box_beside_all_anchors_claims_none():

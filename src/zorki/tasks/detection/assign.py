@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from zorki.ops.boxes import box_area, intersection
-from zorki.ops.matching import BACKGROUND, IGNORED
+from zorki.ops.matching import BACKGROUND, IGNORED, claim_anchors
 from zorki.tasks.detection.detector import learnable
 from zorki.types import Boxes
 
@@ -50,19 +50,16 @@ def stack_truths(targets: Sequence[Boxes], device: torch.device | None = None) -
 def match_anchors(
     anchors: Float[Tensor, "N 4"], truths: Truths, low: float, high: float, *, claim: bool = True
 ) -> Int[Tensor, "B N"]:
-    """For each anchor in each picture the box that it learns, BACKGROUND, or IGNORED: `match_by_iou`, batched.
+    """For each anchor in each picture the box that it learns, BACKGROUND, or IGNORED (Ren et al., 2015, section 3.1.2).
 
     Args:
         low, high: below `low` an anchor is background, from `high` on it learns the box that it overlaps most.
         claim: every box gets the anchors that overlap it most, whatever the thresholds say, as long as they overlap
-            at all; such an anchor learns its own best box.
+            at all; such an anchor learns its own best box, as torchvision's "low quality matches" do.
     """
-    area = box_area(anchors)
     owners = []
-    for xyxy, present in _portions(truths, len(anchors)):
-        shared = intersection(xyxy[:, :, None], anchors)
-        union = (box_area(xyxy)[:, :, None] + area).sub_(shared)
-        iou = shared.div_(union.clamp_min_(torch.finfo(union.dtype).tiny)).masked_fill_(~present[:, :, None], -1)
+    for part in portions(truths, len(anchors)):
+        iou = _overlaps(part, anchors)
         best, owner = iou.max(1)
         matched = torch.where(best >= high, owner, torch.where(best < low, BACKGROUND, IGNORED))
         if claim:
@@ -72,6 +69,30 @@ def match_anchors(
             matched = torch.where(claimed, owner, matched)
         owners.append(matched)
     return torch.cat(owners)
+
+
+@torch.no_grad()
+def match_each(anchors: Float[Tensor, "N 4"], truths: Truths, least: float) -> Int[Tensor, "B N"]:
+    """For each anchor in each picture the box that it learns, or BACKGROUND, so that each box is learnt.
+
+    Each box claims an anchor of its own, see `claim_anchors`; each other anchor learns the box that it overlaps most,
+    where by at least `least` (Liu et al., 2016, section 2.2).
+    """
+    owners = []
+    for part in portions(truths, len(anchors)):
+        iou = _overlaps(part, anchors)
+        best, owner = iou.max(1)
+        claimed = claim_anchors(iou)
+        owners.append(torch.where(claimed >= 0, claimed, torch.where(best >= least, owner, BACKGROUND)))
+    return torch.cat(owners)
+
+
+def _overlaps(truths: Truths, anchors: Float[Tensor, "N 4"]) -> Float[Tensor, "B M N"]:
+    """Intersection over union; -1 for boxes that are not present."""
+    shared = intersection(truths.xyxy[:, :, None], anchors)
+    union = (box_area(truths.xyxy)[:, :, None] + box_area(anchors)).sub_(shared)
+    iou = shared.div_(union.clamp_min_(torch.finfo(union.dtype).tiny))
+    return iou.masked_fill_(~truths.present[:, :, None], -1)
 
 
 @torch.no_grad()
@@ -93,20 +114,21 @@ def match_points(
             2020) has 1.5 strides.
     """
     owners = []
-    for xyxy, present in _portions(truths, len(points)):
-        box = xyxy[:, :, None]
+    for part in portions(truths, len(points)):
+        box = part.xyxy[:, :, None]
         low, high = points - box[..., :2], box[..., 2:] - points
         nearest = torch.minimum(low, high).amin(-1)
         furthest = torch.maximum(low, high).amax(-1)
         off_centre = (low - high).abs_().amax(-1) / 2
-        fits = (nearest > 0) & (furthest > least) & (furthest < most) & (off_centre < radius) & present[:, :, None]
-        area = torch.where(fits, box_area(xyxy)[:, :, None], torch.inf)
+        fits = (nearest > 0) & (furthest > least) & (furthest < most) & (off_centre < radius) & part.present[:, :, None]
+        area = torch.where(fits, box_area(part.xyxy)[:, :, None], torch.inf)
         smallest, owner = area.min(1)
         owners.append(torch.where(smallest < torch.inf, owner, BACKGROUND))
     return torch.cat(owners)
 
 
-def _portions(truths: Truths, places: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Boxes of as many pictures as can be compared with so many places at once."""
+def portions(truths: Truths, places: int) -> list[Truths]:
+    """The boxes of as many pictures at a time as can be compared with so many places at once."""
     pictures = max(1, _MOST_PAIRS // max(1, places * truths.xyxy.shape[1]))
-    yield from zip(truths.xyxy.split(pictures), truths.present.split(pictures), strict=True)
+    columns = (column.split(pictures) for column in (truths.xyxy, truths.labels, truths.present))
+    return [Truths(*part) for part in zip(*columns, strict=True)]

@@ -12,7 +12,7 @@ from torch import Tensor
 from zorki.ops.anchors import grid_points
 from zorki.ops.boxes import box_area, cxcywh_to_xyxy, intersection, xyxy_to_cxcywh
 from zorki.ops.coding import LARGEST_LOG
-from zorki.tasks.detection.assign import Truths
+from zorki.tasks.detection.assign import Truths, portions
 from zorki.tasks.detection.shape_clusters import shape_iou
 
 PAPER_SIZE = 416
@@ -102,7 +102,11 @@ def match_shapes(
 @torch.no_grad()
 def overlaps_any(xyxy: Float[Tensor, "B P 4"], truths: Truths, least: float) -> Bool[Tensor, "B P"]:
     """Whether a box overlaps any of its picture's true boxes by more than `least`."""
-    boxes = truths.xyxy[:, None]
-    shared = intersection(xyxy[:, :, None], boxes)
-    union = box_area(xyxy)[:, :, None] + box_area(boxes) - shared
-    return ((shared > least * union) & truths.present[:, None]).any(-1)
+    found = []
+    parts = portions(truths, xyxy.shape[1])
+    for part, own in zip(parts, xyxy.split([len(part.xyxy) for part in parts]), strict=True):
+        boxes = part.xyxy[:, None]
+        shared = intersection(own[:, :, None], boxes)
+        union = (box_area(own)[:, :, None] + box_area(boxes)).sub_(shared)
+        found.append(((shared > union.mul_(least)) & part.present[:, None]).any(-1))
+    return torch.cat(found)

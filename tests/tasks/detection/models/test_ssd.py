@@ -80,9 +80,11 @@ def slow_match(priors, boxes):
         overlaps = [float(pairwise_iou(prior[None], box[None])) for box in boxes]
         best = max(range(len(boxes)), key=lambda box: overlaps[box])
         owners.append(best if overlaps[best] >= 0.5 else -1)
-    for box in range(len(boxes)):
-        overlaps = [float(pairwise_iou(prior[None], boxes[box][None])) for prior in priors]
-        owners[max(range(len(priors)), key=lambda prior: overlaps[prior])] = box
+    table = pairwise_iou(boxes, priors)
+    for _ in boxes:
+        box, prior = divmod(int(table.argmax()), len(priors))
+        owners[prior] = box
+        table[box], table[:, prior] = 0, 0
     return owners
 
 

@@ -20,11 +20,11 @@ from zorki.nn.named import backbone_published, backbone_statistics, backbone_wei
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
 from zorki.nn.one_map import drop_later_maps
 from zorki.nn.ssd_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
-from zorki.ops.boxes import clip_boxes, generalized_iou, pairwise_iou
+from zorki.ops.boxes import clip_boxes, generalized_iou
 from zorki.ops.coding import decode_offsets, encode_offsets
-from zorki.ops.matching import BACKGROUND, match_by_cost, match_by_iou
+from zorki.ops.matching import BACKGROUND, match_by_cost
 from zorki.registry import model
-from zorki.tasks.detection.assign import Truths, stack_truths
+from zorki.tasks.detection.assign import Truths, match_each, stack_truths
 from zorki.tasks.detection.coco_slots import accept_coco_slots
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.hard_negatives import hard_negatives
@@ -60,20 +60,17 @@ class SsdOutputs:
 def match_priors(priors: Float[Tensor, "P 4"], truths: Truths, matching: str) -> Int[Tensor, "B P"]:
     """For each picture and prior the row in `truths` that it learns, or BACKGROUND.
 
-    "iou" is the paper's (section 2.2): each prior takes the box that it overlaps most, where by at least 0.5, and each
-    box claims the prior that overlaps it most. "hungarian" gives each box exactly one prior, no two boxes the same, so
-    that the sum of 1 - GIoU is least; all other priors are background.
+    "iou" is the paper's (section 2.2): each box claims a prior of its own, the pairs of highest overlap first, and each
+    other prior takes the box that it overlaps most, where by at least 0.5; see `match_each`. "hungarian" gives each box
+    exactly one prior, no two boxes the same, so that the sum of 1 - GIoU is least; all other priors are background.
     """
+    if matching == "iou":
+        return match_each(priors, truths, 0.5)
     owners = torch.full((len(truths.xyxy), len(priors)), BACKGROUND, device=priors.device)
-    overlap = pairwise_iou(priors, truths.xyxy.flatten(0, 1)) if matching == "iou" else None
-    overlaps = overlap.unflatten(1, truths.present.shape).unbind(1) if overlap is not None else ()
     for picture, count in enumerate(truths.present.sum(1).tolist()):
-        if matching == "iou":
-            owners[picture] = match_by_iou(overlaps[picture][:, :count], 0.5, 0.5, claim=True, exact=True)
-        else:
-            cost = 1 - generalized_iou(priors[:, None], truths.xyxy[picture, None, :count])
-            rows, columns = match_by_cost(cost)
-            owners[picture, rows] = columns
+        cost = 1 - generalized_iou(priors[:, None], truths.xyxy[picture, None, :count])
+        rows, columns = match_by_cost(cost)
+        owners[picture, rows] = columns
     return owners
 
 
