@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.formats import coco
+from zorki.data.formats import boxed_writing, coco
 from zorki.errors import DataError
 
 RLE = {"counts": [0, 5, 10], "size": [48, 64]}
@@ -61,7 +61,9 @@ def test_all_that_the_files_say(folder):
     assert len(data.target(1)) == 0
     assert data.areas.tolist() == [6.5, 600, 64 * 48]
     assert data.segments is None
-    assert [defect.reason for defect in data.defects] == []
+    assert [(defect.reason, defect.note) for defect in data.defects] == [
+        ("category ids run from 3 to 7, and 3 between are of none; classes are in their order", True)
+    ]
     again = pickle.loads(pickle.dumps(data))
     assert again.target(0).xyxy.tolist() == data.target(0).xyxy.tolist()
 
@@ -152,6 +154,70 @@ def test_a_box_from_its_polygons(folder):
     assert coco.read(folder).target(2).xyxy.tolist() == [[1, 5, 9, 11]]
 
 
+def test_a_box_from_its_runs_of_pixels(folder):
+    one = {
+        "id": 1,
+        "image_id": 30,
+        "category_id": 3,
+        "segmentation": {"counts": [2 * 48 + 5, 4, 44, 3], "size": [48, 64]},
+    }
+    write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg")], [one])
+    assert coco.read(folder).target(2).xyxy.tolist() == [[2, 5, 4, 9]]
+
+
+@pytest.mark.parametrize("points", [["x", 5, 9, 5, 9, 11], [4, 5, None, 5, 9, 11], [4, 5, 9, 5, 9, 1e999]])
+def test_polygons_with_a_value_that_is_no_number_make_no_box(folder, points):
+    one = {"id": 1, "image_id": 30, "category_id": 3, "segmentation": [points]}
+    write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg")], [one])
+    data = coco.read(folder)
+    assert len(data.target(2)) == 0
+    assert "has a value that is no number" in str(data.defects)
+
+
+def test_ids_in_quotes_and_with_a_point(folder):
+    categories = [{"id": "7", "name": "dog"}, {"id": 3.0, "name": "cat"}]
+    write(folder / "annotations/instances_val2017.json", [image("30", "1.jpg")], [
+        box(1, 30.0, 7, [1, 1, 5, 5]), box("2", 30, "7", [2, 2, 5, 5]), box(3, 30, 3.0, [3, 3, 5, 5]),
+        box(4, 30, 7.5, [4, 4, 5, 5]),
+    ], categories)  # fmt: skip
+    data = coco.read(folder)
+    assert data.category_ids == [3, 7]
+    assert data.target(2).labels.tolist() == [1, 1, 0]
+    assert data.annotation_ids[-3:].tolist() == [1, 2, 3]
+    assert "1 annotations are of category 7.5, which the file does not list; left out" in str(data.defects)
+
+
+def test_categories_of_one_name_and_of_none(folder):
+    categories = [*CATEGORIES, {"id": 4, "name": "cat"}]
+    path = folder / "annotations/instances_val2017.json"
+    write(path, [image(30, "1.jpg")], [box(1, 30, 4, [1, 1, 5, 5])], categories)
+    data = coco.read(folder)
+    assert (data.class_names, data.target(2).labels.tolist()) == (["cat", "dog"], [0])
+    assert data.defects[0].reason == "categories 3, 4 are all named 'cat'; they were made one class"
+    write(path, [image(30, "1.jpg")], [], [{"id": 3, "name": None}])
+    with pytest.raises(DataError, match="expected categories with an id and a name, and one is"):
+        coco.read(folder)
+
+
+def test_areas_and_ids_that_no_number_holds(folder, tmp_path):
+    path = write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg"), image(10**30, "gone.jpg")], [
+        box(1, 30, 3, [0, 0, 4, 5], area=float("nan")), box(10**30, 30, 3, [0, 0, 4, 5], area=-1),
+        box(2, 30, 3, [0, 0, 4, 5], area=1e300, segmentation=[[1, 2, float("nan"), 4, 5, 6]]),
+        box(3, 10**30, 3, [0] * 4), box(4, 30, 3, [0, 0, 4, 5], area=7), box(5, None, 3, [0, 0, 4, 5]),
+    ])  # fmt: skip
+    data = formats.read_boxes(path, need_segments=True)
+    assert data.areas.tolist() == [20, 20, 20, 7]
+    assert data.annotation_ids is None
+    assert boxed_writing.write(data, tmp_path / "out", "coco") == []
+    again = formats.read_boxes(tmp_path / "out", need_segments=True)
+    assert (again.areas.tolist(), again.segments) == ([20, 20, 20, 7], [None] * 4)
+
+
+def test_a_name_that_is_too_long_for_a_file(folder):
+    write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg"), image(31, "x" * 400)], [])
+    assert "there is no picture 'xxx" in str(coco.read(folder).defects)
+
+
 def test_broken_files(folder):
     path = folder / "annotations/instances_val2017.json"
     path.write_text('{"images": [],\n "annotations": [}')
@@ -177,9 +243,9 @@ def test_refusals(tmp_path):
 
 def test_two_formats_in_one_folder(folder):
     (folder / "train_boxes.csv").write_text("filename,class,xmin,ymin,xmax,ymax\n1.jpg,cat,1,2,3,4\n")
-    (defect,) = formats.read(folder, allowed=formats.BOXED).defects
+    _, defect = formats.read(folder, allowed=formats.BOXED).defects
     assert defect.reason == (
         "it holds TensorFlow's tables of boxes: train_boxes.csv (boxes_csv) beside coco, which was taken; --format "
         "boxes_csv takes the other"
     )
-    assert formats.read(folder, "coco", allowed=formats.BOXED).defects == []
+    assert len(formats.read(folder, "coco", allowed=formats.BOXED).defects) == 1

@@ -13,20 +13,23 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite
+from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 from typing import Any
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import loose_files, missing_root, subfolders
 from zorki.data.formats.json_files import ends, has_key, number_in, read_json, whole_number_in
+from zorki.data.formats.run_lengths import box_of
 from zorki.errors import DataError
 from zorki.types import Defect
 
 WANTED = "a JSON file with images, annotations and categories, or a folder with such files, one a split"
 
+_MOST = 1e18  # square pixels: no area is that large
 _LISTS = ("images", "annotations", "categories")
 _OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info", "keypoints")
 
@@ -54,7 +57,7 @@ def read(
 ) -> BoxedFiles:
     """The pictures of all files, with their boxes, crowds, areas and ids; splits are told by names of files or folders.
 
-    Boxes marked `ignore` or `difficult` are difficult. An annotation without a box gets that of its polygons. See
+    Boxes marked `ignore` or `difficult` are difficult. An annotation without a box gets that of its outline. See
     `BoxedOptions` for the arguments.
 
     Raises:
@@ -79,9 +82,23 @@ def read(
             _place_pictures(records.pictures[first:], path, base)
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
+    records.defects += _notes(root, numbers)
     records.class_names = list(dict.fromkeys(numbers[number] for number in sorted(numbers)))
     records.category_ids = {name: number for number, name in sorted(numbers.items(), reverse=True)}
     return build(records, options)
+
+
+def _notes(root: Path, numbers: dict[int, str]) -> list[Defect]:
+    """What to say of categories that share a name, and of ids with gaps."""
+    reasons = []
+    for name, count in Counter(numbers.values()).items():
+        if count > 1:
+            same = ", ".join(str(number) for number in sorted(numbers) if numbers[number] == name)
+            reasons.append(f"categories {same} are all named {name!r}; they were made one class")
+    if numbers and (gaps := max(numbers) - min(numbers) + 1 - len(numbers)):
+        span = f"{min(numbers)} to {max(numbers)}"
+        reasons.append(f"category ids run from {span}, and {gaps} between are of none; classes are in their order")
+    return [Defect(root, reason, note=True) for reason in reasons]
 
 
 def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
@@ -136,7 +153,7 @@ def _place_pictures(pictures: Sequence[BoxedPicture], path: Path, base: Path) ->
     likely = [folder for folder in [*likely, path.parent] if folder.is_dir()]
     for picture in pictures:
         for folder in likely:
-            if (folder / picture.name).is_file():
+            if isfile(folder / picture.name):
                 picture.path = folder / picture.name
                 break
 
@@ -174,21 +191,18 @@ class _File:
             one["id"] for one in lists["annotations"] or [] if isinstance(one, dict) and isinstance(one.get("id"), int)
         )
         if repeated := [one for one, count in ids.items() if count > 1]:
-            self._defect(f"{len(repeated)} annotation ids stand more than once, {repeated[0]} first; all were kept")
+            reason = f"{len(repeated)} annotation ids stand more than once, {repeated[0]} first; all were kept"
+            self._defect(reason, note=True)
 
     def _categories(self, categories: Sequence[Any], annotations: Sequence[Any]) -> None:
-        used = {str(one.get("category_id")) for one in annotations if isinstance(one, dict)}
+        used = {_number(one.get("category_id")) for one in annotations if isinstance(one, dict)}
         headings = {str(one.get("supercategory")) for one in categories if isinstance(one, dict)}
         for one in categories:
-            number = one.get("id") if isinstance(one, dict) else None
-            if not isinstance(number, int) or not str(one.get("name", "")).strip():
+            number = _number(one.get("id")) if isinstance(one, dict) else None
+            name = "" if number is None or one.get("name") is None else str(one["name"]).strip()
+            if number is None or not name:
                 raise DataError(f"{self.path}: expected categories with an id and a name, and one is {one!r}")
-            name = str(one["name"]).strip()
-            if (
-                str(number) not in used
-                and one.get("supercategory") in ("none", "", None)
-                and name in headings - {"none"}
-            ):
+            if number not in used and one.get("supercategory") in ("none", "", None) and name in headings - {"none"}:
                 self._defect(f"category {number}, {name!r}, is a heading of others without a box; no class was made")
                 continue
             if self.names.get(number, name) != name or self.numbers.get(number, name) != name:
@@ -211,13 +225,14 @@ class _File:
 
     def _annotation(self, one: Any, unknown: Counter[str]) -> str | None:
         """Takes in one annotation, or says what is wrong with it; unknown categories are counted."""
-        picture = self.pictures.get(_key(one.get("image_id")) or 0) if isinstance(one, dict) else None
+        if not isinstance(one, dict):
+            return f"is {one!r}, and no mapping"
+        key = _key(one.get("image_id"))
+        picture = None if key is None else self.pictures.get(key)
         if picture is None:
-            return (
-                f"is of image {one.get('image_id')!r}, which the file does not list" if isinstance(one, dict) else "?"
-            )
-        category = one.get("category_id")
-        name = self.names.get(category) if isinstance(category, int) else None
+            return f"is of image {one.get('image_id')!r}, which the file does not list"
+        number = _number(category := one.get("category_id"))
+        name = None if number is None else self.names.get(number)
         if name is None:
             unknown[str(category)] += 1
             return None
@@ -225,34 +240,45 @@ class _File:
         corners = _corners(one.get("bbox"), segments)
         if corners is None:
             return "has no bbox of four numbers (left, top, width, height)"
-        identity, area = one.get("id"), one.get("area")
+        area = number_in(one.get("area"))
         picture.objects.append(BoxedObject(
             name, corners, bool(one.get("iscrowd")), bool(one.get("ignore") or one.get("difficult")), None, segments,
-            identity if isinstance(identity, int) else None, float(area) if isinstance(area, int | float) else None,
+            _number(one.get("id")), area if 0 <= area < _MOST else None,
         ))  # fmt: skip
         return None
 
-    def _defect(self, reason: str, line: int | None = None) -> None:
-        self.records.defects.append(Defect(self.path, reason, line))
+    def _defect(self, reason: str, line: int | None = None, note: bool = False) -> None:
+        self.records.defects.append(Defect(self.path, reason, line, note))
+
+
+def _number(value: Any) -> int | None:
+    """An id as a whole number of 64 bits, also where it is written "7" or 7.0; None for all else."""
+    if isinstance(value, str):
+        value = int(value) if value.isdecimal() and len(value) < 20 else None
+    elif isinstance(value, float):
+        value = int(value) if isfinite(value) and value.is_integer() else None
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
 
 
 def _key(value: Any) -> int | str | None:
-    """An image's id; numbers in quotes are numbers."""
-    if isinstance(value, str):
-        return int(value) if value.isdecimal() else value or None
-    return int(value) if isinstance(value, int | float) and isfinite(value) else None
+    """An image's id: a number, or the text that it is."""
+    number = _number(value)
+    return number if number is not None or not isinstance(value, str | int) else str(value) or None
 
 
 def _corners(box: Any, segments: Any) -> tuple[float, float, float, float] | None:
     if isinstance(box, list) and len(box) == 4:
         left, top, width, height = map(number_in, box)
         return left, top, left + width, top + height
-    if box or not isinstance(segments, list):
+    if box:
         return None
-    points = [number_in(value) for polygon in segments if isinstance(polygon, list) for value in polygon]
-    if len(points) < 6:
+    if not isinstance(segments, list):
+        return box_of(segments)
+    polygons = [polygon for polygon in segments if isinstance(polygon, list)]
+    points = [number_in(value) for polygon in polygons for value in polygon]
+    if len(points) < 6 or any(len(polygon) % 2 for polygon in polygons):
         return None
-    return min(points[0::2]), min(points[1::2]), max(points[0::2]), max(points[1::2])
+    return bounds_of(points)
 
 
 def _line_of(picture: BoxedPicture, thing: BoxedObject) -> int | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from zorki.data.formats.boxed_writing import Draft
+from zorki.data.formats.json_files import number_in
 
 
 def write(draft: Draft) -> Callable[[str, str], Path]:
@@ -56,11 +58,20 @@ def _annotations(draft: Draft, index: int, image: int, numbers: Sequence[int]) -
             "bbox": [round(value, 4) for value in (left, top, right - left, bottom - top)],
             "area": round(area, 4),
             "iscrowd": int(data.crowd is not None and data.crowd[row]),
-            "segmentation": (data.segments[row] if data.segments is not None else None) or [],
+            "segmentation": _outline(data.segments[row]) if data.segments is not None else [],
         }
         if data.difficult is not None and data.difficult[row]:
             one["ignore"] = 1
         yield one
+
+
+def _outline(segments: Any) -> Any:
+    """An outline as it was found; none where it holds a value that JSON has no word for."""
+    if isinstance(segments, list):
+        values = (value for part in segments if isinstance(part, list) for value in part)
+        if not all(isfinite(number_in(value)) for value in values):
+            return []
+    return segments or []
 
 
 def _dump(path: Path, lists: dict[str, Iterable[dict[str, Any]]]) -> None:
