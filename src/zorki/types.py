@@ -96,6 +96,7 @@ _TENSORS: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
     "frames": (torch.int64, (-1,)),
     "crowd": (torch.bool, (-1,)),
     "difficult": (torch.bool, (-1,)),
+    "areas": (torch.float32, (-1,)),
 }
 
 
@@ -165,7 +166,8 @@ class Boxes(Rows):
     """Boxes of one image; `scores` is None for ground truth.
 
     `crowd` marks boxes that hold many objects (COCO's iscrowd), `difficult` objects that nobody need find (VOC's);
-    both are left out of the count, found or not.
+    both are left out of the count, found or not. `areas` are those that the data give, in pixels of the
+    original, such as COCO's of outlines: figures by size go by them; None: by the boxes' own.
     """
 
     first: ClassVar[str] = "xyxy"
@@ -175,9 +177,11 @@ class Boxes(Rows):
     identities: Int[Tensor, " N"] | None = None
     crowd: Bool[Tensor, " N"] | None = None
     difficult: Bool[Tensor, " N"] | None = None
+    areas: Float[Tensor, " N"] | None = None
 
     def place(self, placement: Placement) -> Boxes:
-        return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement))
+        """The boxes in network pixels, where `areas` mean nothing: they are left behind."""
+        return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), areas=None)
 
     def restore(self, placement: Placement) -> Boxes:
         """The inverse of `place`, cut off at the edges of the original picture."""

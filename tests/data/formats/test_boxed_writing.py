@@ -11,6 +11,7 @@ from zorki.data import formats
 from zorki.data.formats import boxed_writing
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_subset import subset
 from zorki.errors import DataError, ZorkiError
 
 WRITERS = boxed_writing.WRITERS
@@ -167,3 +168,14 @@ def test_arrays_and_targets(data):
     with pytest.raises(IndexError, match="index 6 of 6 pictures"):
         data.target(6)
     assert isinstance(data.path(0), Path)
+
+
+def test_a_subset_keeps_what_belongs_to_its_pictures(data):
+    part = subset(data, [5, 1])
+    assert (part.names, part.sizes.tolist()) == (["b/5 é.jpg", "a/2.png"], [[217, 333]] * 2)
+    assert part.splits == {"train": [1], "val": [], "test": [0]}
+    assert part.target(1).xyxy.tolist() == data.target(1).xyxy.tolist()
+    assert part.target(0).xyxy.tolist() == data.target(5).xyxy.tolist()
+    assert part.target(1).difficult.tolist() == [False, True, False]
+    assert (part.image_ids, part.segments[4]) == ([95, 99], [[1.0, 2.0, 3.5, 4.0, 5.0, 6.0]])
+    assert len(subset(data, [4]).target(0)) == 0

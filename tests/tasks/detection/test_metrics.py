@@ -8,9 +8,10 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from zorki.data.formats import read_boxes
 from zorki.tasks.detection.figures import TWELVE
 from zorki.tasks.detection.metrics import DetectionMetric
-from zorki.types import Boxes
+from zorki.types import Boxes, Placement
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -211,3 +212,24 @@ def test_answers_need_scores_and_a_target_each():
         DetectionMetric(["a"]).update([boxes], [boxes])
     with pytest.raises(ValueError, match="lengths differ"):
         DetectionMetric(["a"]).update([], [boxes])
+
+
+def test_the_data_s_own_areas_tell_small_from_large(tmp_path):
+    """An object that fills a third of its box is small by its outline and medium by its box, as pycocotools counts."""
+    rows = [
+        {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 50, 50], "area": 900.5, "iscrowd": 0},
+        {"id": 2, "image_id": 1, "category_id": 1, "bbox": [100, 100, 50, 50], "iscrowd": 0},
+    ]
+    images = [{"id": 1, "file_name": "a.jpg", "height": 200, "width": 200}]
+    content = {"images": images, "categories": [{"id": 1, "name": "a"}], "annotations": rows}
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    dataset = read_boxes(tmp_path / "truth.json", need_pictures=False)
+    target = dataset.target(0)
+    assert target.areas.tolist() == [900.5, 2500]
+    assert target.place(Placement(200, 200)).areas is None
+    metric = DetectionMetric(["a"])
+    metric.update([Boxes(target.xyxy[:1], target.labels[:1], torch.tensor([0.9]))], [target])
+    figures = metric.compute()
+    assert (figures["ar_small"], figures["ar_medium"], figures["ar_large"]) == (1.0, 0.0, None)
+    (tmp_path / "truth.json").write_text(json.dumps(content | {"annotations": [rows[1]]}))
+    assert read_boxes(tmp_path / "truth.json", need_pictures=False).target(0).areas is None

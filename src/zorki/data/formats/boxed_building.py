@@ -228,9 +228,8 @@ def _as_given(given: dict[str, list[int]], count: int) -> tuple[dict[str, list[i
     joined: dict[str, list[int]] = {}
     for word, indices in given.items():
         joined.setdefault(split_name(word) or word, []).extend(indices)
-    return {
-        word: sorted(joined[word]) for word in ORDER if word in joined
-    }, "as the data give them; no picture is there"
+    splits = {word: sorted(joined[word]) for word in ORDER if word in joined}
+    return splits, "as the data give them; no picture is there"
 
 
 def _assemble(records: BoxedRecords, rows: BoxedRows, chosen: Array, kept: Sequence[int]) -> dict[str, Any]:
@@ -252,7 +251,7 @@ def _assemble(records: BoxedRecords, rows: BoxedRows, chosen: Array, kept: Seque
         "offsets": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         "crowd": crowd if crowd.any() else None,
         "difficult": difficult if difficult.any() else None,
-        "areas": areas,
+        "areas": areas if any(thing.area is not None for thing in things) else None,
         "annotation_ids": None if any(one is None for one in identities) else np.array(identities, np.int64),
     }
 

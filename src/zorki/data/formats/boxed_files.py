@@ -33,7 +33,8 @@ class BoxedFiles(Dataset[Boxes]):
         xyxy: (boxes, 4), float32, in pixels of the upright picture.
         labels: (boxes,), places in `class_names`.
         crowd, difficult: (boxes,), or None where the data know no such thing.
-        areas: (boxes,), by which an object counts as small or large: COCO's own, else the box's.
+        areas: (boxes,), by which an object counts as small or large: COCO's own, else the box's; None where the data
+            give none.
         category_ids: the number that each class bears in COCO's files of results; its label + 1 where the data give
             none.
         image_ids: the number that each picture bears there; None where the data give none.
@@ -92,6 +93,7 @@ class BoxedFiles(Dataset[Boxes]):
             torch.from_numpy(self.labels[rows].astype(np.int64)),
             crowd=None if self.crowd is None else torch.from_numpy(self.crowd[rows].copy()),
             difficult=None if self.difficult is None else torch.from_numpy(self.difficult[rows].copy()),
+            areas=None if self.areas is None else torch.from_numpy(self.areas[rows].copy()),
         )
 
     def path(self, index: int) -> Path:

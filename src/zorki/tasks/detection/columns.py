@@ -71,16 +71,15 @@ def join(parts: Sequence[Rows]) -> Rows:
 
 
 def truths_of(targets: Sequence[Boxes], first: int = 0) -> Truths:
-    """The annotations of pictures `first`, `first` + 1, ...; the area is the box's."""
+    """The annotations of pictures `first`, `first` + 1, ...; the area is the data's, else the box's."""
     image, xywh, label = _columns(targets, first)
-    return Truths(
-        image,
-        xywh,
-        label,
-        xywh[:, 2].clip(0) * xywh[:, 3].clip(0),
-        _flags(targets, "crowd"),
-        _flags(targets, "difficult"),
-    )
+    area = xywh[:, 2].clip(0) * xywh[:, 3].clip(0)
+    start = 0
+    for target in targets:
+        if target.areas is not None:
+            area[start : start + len(target)] = _array(target.areas, np.float64)
+        start += len(target)
+    return Truths(image, xywh, label, area, _flags(targets, "crowd"), _flags(targets, "difficult"))
 
 
 def detections_of(predictions: Sequence[Boxes], first: int = 0) -> Detections:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -137,9 +137,6 @@ def from_data(root: Path, *, split: str | None = None, format: str | None = None
     count = len(dataset)
     indices = list(range(count)) if split in (None, "all") else list(dataset.splits[split])
     truths = truths_of([dataset.target(index) for index in indices])
-    if getattr(dataset, "areas", None) is not None and len(truths):
-        area = np.concatenate([dataset.areas[dataset.rows(index)] for index in indices])
-        truths = replace(truths, area=area.astype(np.float64))
     numbers = getattr(dataset, "image_ids", None)
     names = [_name(dataset, index) for index in range(count)]
     others = sorted(set(range(count)) - set(indices))
