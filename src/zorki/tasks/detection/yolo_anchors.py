@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -36,14 +39,29 @@ class AnchorGrid:
 
 
 def anchor_grid(cells: Sequence[tuple[int, int]], strides: Sequence[int], shapes: Float[Tensor, "L A 2"]) -> AnchorGrid:
-    """The grid of maps of `cells` (rows, columns), each with its A anchors."""
-    corners, sides, sizes = [], [], []
-    for (rows, columns), stride, row in zip(cells, strides, shapes, strict=True):
-        points = grid_points(rows, columns, stride, stride, offset=0, device=shapes.device)
-        corners.append(points.repeat_interleave(len(row), 0))
-        sides.append(torch.full((len(points) * len(row), 1), float(stride), device=shapes.device))
-        sizes.append(row.repeat(len(points), 1))
-    return AnchorGrid(torch.cat(corners), torch.cat(sides), torch.cat(sizes), list(cells))
+    """The grid of maps of `cells` (rows, columns), each with its A anchors; places are made once for each size."""
+    make = _places if torch.compiler.is_compiling() else _kept_places  # what is traced must not be kept
+    corners, sides, kinds = make(tuple(cells), tuple(strides), shapes.shape[1], shapes.device)
+    return AnchorGrid(corners, sides, shapes.flatten(0, 1)[kinds], list(cells))
+
+
+def _places(
+    cells: Sequence[tuple[int, int]], strides: Sequence[int], each: int, device: torch.device
+) -> tuple[Float[Tensor, "P 2"], Float[Tensor, "P 1"], Int[Tensor, " P"]]:
+    """Corners and sides of cells, and the place of each anchor's shape among those of all maps."""
+    corners, sides, kinds = [], [], []
+    for level, ((rows, columns), stride) in enumerate(zip(cells, strides, strict=True)):
+        points = grid_points(rows, columns, stride, stride, offset=0, device=device)
+        corners.append(points.repeat_interleave(each, 0))
+        sides.append(torch.full((len(points) * each, 1), float(stride), device=device))
+        kinds.append((torch.arange(each, device=device) + level * each).repeat(len(points)))
+    return torch.cat(corners), torch.cat(sides), torch.cat(kinds)
+
+
+@lru_cache(maxsize=256)
+def _kept_places(*place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    with torch.inference_mode(False):  # what evaluation keeps, training must be able to use
+        return _places(*place)
 
 
 def decode_yolo(offsets: Float[Tensor, "*B P 4"], grid: AnchorGrid) -> Float[Tensor, "*B P 4"]:
@@ -80,9 +98,10 @@ def match_shapes(
     box = xyxy_to_cxcywh(truths.xyxy[picture, row])
     anchors = shapes.shape[1]
     device = shapes.device
+    counts = [rows * columns * anchors for rows, columns in cells]
+    total, most = sum(counts), truths.xyxy.shape[1]
     sizes = torch.tensor(cells, device=device)
-    counts = sizes.prod(1) * anchors
-    starts = counts.cumsum(0) - counts
+    starts = torch.tensor(list(accumulate([0, *counts[:-1]])), device=device)
     overlap = shape_iou(box[:, 2:], shapes.flatten(0, 1))
     best = torch.zeros_like(overlap, dtype=torch.bool).scatter_(1, overlap.argmax(1, keepdim=True), True)
     which, anchor = (best | (overlap > also)).nonzero(as_tuple=True)
@@ -91,7 +110,6 @@ def match_shapes(
     column = place[:, 0].clamp_min(0).minimum(sizes[level, 1] - 1)
     line = place[:, 1].clamp_min(0).minimum(sizes[level, 0] - 1)
     slot = starts[level] + (line * sizes[level, 1] + column) * anchors + anchor % anchors
-    total, most = int(counts.sum()), truths.xyxy.shape[1]
     # The greatest wins, in whatever order a parallel machine comes to it.
     rank = row[which] + most * best[which, anchor]
     owners = torch.full((len(truths.xyxy) * total,), -1, device=device)

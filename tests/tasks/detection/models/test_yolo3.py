@@ -104,6 +104,16 @@ def test_decoding_by_pencil():
     assert decode_yolo(offsets, grid)[0, 4].tolist() == pytest.approx([14, 18, 34, 38])
 
 
+def test_places_made_while_predicting_can_be_learnt_from_and_shapes_may_change():
+    shapes = torch.tensor([[[10.0, 20.0]]])
+    with torch.inference_mode():
+        first = anchor_grid([(5, 7)], [16], shapes)
+    second = anchor_grid([(5, 7)], [16], shapes * 2)
+    assert second.corners is first.corners
+    assert not second.corners.is_inference()
+    assert second.shapes.unique(dim=0).tolist() == [[20, 40]]
+
+
 def test_decoding_what_was_encoded_gives_the_box():
     grid = anchor_grid(cells_of(64, 96), STRIDES, SHAPES)
     rows = torch.tensor([5, 200, 330])
