@@ -36,7 +36,7 @@ def test_convert(data, tmp_path):
     code, out, _ = run("convert", data, "--to", "coco", "--out", tmp_path / "coco")
     assert code == 0
     assert "read as boxes_csv: it holds TensorFlow's tables of boxes: train.csv" in out
-    assert "1 defects:" in out
+    assert "1 defect:" in out
     assert "train.csv:3: " in out
     assert f"{tmp_path / 'coco'}: 1 pictures (train 1, val 0), 1 boxes, 1 classes, as coco" in out
     truth = json.loads((tmp_path / "coco/annotations/instances_train.json").read_text())
@@ -72,6 +72,33 @@ def test_sizes_are_looked_up_where_they_stand_nowhere_else(data, tmp_path):
     assert code == 0
     files = [tmp_path / "out/annotations" / name for name in os.listdir(tmp_path / "out/annotations")]
     assert json.loads(files[0].read_text())["annotations"][0]["bbox"] == [25, 12.5, 50, 25]
+
+
+def test_broken_and_scaled_pictures_are_left_out_and_told(data, tmp_path):
+    lines = (data / "train.csv").read_text()
+    for name in ("2.jpg", "3.jpg", "4.jpg"):
+        lines += f"{name},100,50,dog,{name[0]},2,30,40\n"
+        Image.new("RGB", (100, 50)).save(data / name)
+    (data / "train.csv").write_text(lines)
+    Image.new("RGB", (50, 25)).save(data / "2.jpg")
+    (data / "3.jpg").write_bytes((data / "1.jpg").read_bytes()[:-30])
+    for to in ("coco", "voc", "yolo"):
+        code, out, _ = run("convert", data, "--to", to, "--out", tmp_path / to)
+        assert code == 0
+        assert "3 defects" in out
+        assert "2.jpg: the picture is 50 x 25 pixels, and its boxes were drawn on 100 x 50" in out
+        assert "3.jpg: " in out
+        assert f"{tmp_path / to}: 2 pictures (" in out
+        assert {path.name for path in (tmp_path / to).rglob("*.jpg")} == {"1.jpg", "4.jpg"}
+    truths = [json.loads(path.read_text()) for path in (tmp_path / "coco/annotations").iterdir()]
+    assert sorted(one["bbox"][0] for truth in truths for one in truth["annotations"]) == [1, 4]
+    code, out, _ = run("convert", data, "--to", "coco", "--out", tmp_path / "all", "--no-pictures")
+    assert (code, "4 pictures (" in out) == (0, True)  # what the boxes were drawn on stands in the table
+    for name in ("1.jpg", "4.jpg"):
+        (data / name).write_bytes(b"")
+    code, _, err = run("convert", data, "--to", "coco", "--out", tmp_path / "none")
+    assert (code, "no picture is whole; the first: " in err) == (2, True)
+    assert not (tmp_path / "none").exists()
 
 
 def test_bad_input(data, tmp_path):

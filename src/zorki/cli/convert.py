@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from zorki.data.formats.boxed_files import BoxedFiles
+    from zorki.types import Defect
 
 
 def convert(
@@ -21,9 +22,9 @@ def convert(
     link: Annotated[bool, Parameter(help="Link to the pictures instead of copying them.", negative="")] = False,
     no_pictures: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,
 ) -> None:
-    """Turn boxes from one format into another."""
+    """Turn boxes from one format into another. Broken pictures, and those scaled since, are left out and told."""
     from zorki.data.formats.boxed_writing import WRITERS, write
-    from zorki.engine.survey import summary
+    from zorki.engine.survey import counted, summary
     from zorki.errors import RecipeError, did_you_mean
 
     if to not in WRITERS:
@@ -32,15 +33,34 @@ def convert(
         raise RecipeError("--link and --no-pictures exclude each other; choose one")
     dataset = _read(data, format, picture_folder, need_pictures=not no_pictures)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")
-    if dataset.defects:
-        print(f"{len(dataset.defects)} defects:")
-        print("\n".join(summary(dataset.defects)))
+    defects = dataset.defects
+    if not no_pictures:
+        dataset, defects = _whole(dataset)
+    if defects:
+        print(f"{counted(defects)}:")
+        print("\n".join(summary(defects)))
     lost = write(dataset, out, to, pictures=None if no_pictures else "link" if link else "copy")
     for words in lost:
         print(f"warning: {words}")
     splits = ", ".join(f"{name} {len(indices)}" for name, indices in dataset.splits.items())
     boxes, classes = len(dataset.xyxy), len(dataset.class_names)
     print(f"{out}: {len(dataset)} pictures ({splits}), {boxes} boxes, {classes} classes, as {to}")
+
+
+def _whole(dataset: BoxedFiles) -> tuple[BoxedFiles, list[Defect]]:
+    """The data without the pictures that are broken or of another size than their boxes mean, and all defects."""
+    from zorki.data.formats.boxed_subset import subset
+    from zorki.engine.survey import survey
+    from zorki.errors import DataError
+
+    looked = survey(dataset)
+    broken = set().union(*dataset.splits.values()) - set().union(*looked.splits.values())
+    if not broken:
+        return dataset, looked.defects
+    whole = subset(dataset, [index for index in range(len(dataset)) if index not in broken])
+    if not any(whole.splits.values()):
+        raise DataError(f"{dataset.root}: no picture is whole; the first: {looked.defects[len(dataset.defects)]}")
+    return whole, looked.defects
 
 
 def _read(data: Path, format: str | None, folder: Path | None, *, need_pictures: bool) -> BoxedFiles:
