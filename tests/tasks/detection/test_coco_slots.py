@@ -106,3 +106,12 @@ def test_norms_published_without_an_epsilon_answer_as_published(name, file):
     assert torch.allclose(ours["backbone.body.bn1.running_var"] + model.backbone.bn1.eps, torch.tensor([0.5, 1e-3]))
     assert ours["head.x"] is given["head.x"]
     assert model.adapt_weights(given, "mine.pth") is given
+    # Renamed, what it answers tells whose it is: nine anchors a cell, or one box a region, for each of 91 numbers.
+    rows = {
+        "retinanet": ("head.classification_head.cls_logits", 9),
+        "faster_rcnn": ("roi_heads.box_predictor.cls_score", 1),
+    }
+    answers, each = rows[name.removesuffix("_resnet50_fpn")]
+    for classes, adapted in ((91, True), (21, False)):
+        renamed = {**given, f"{answers}.weight": torch.zeros(each * classes, 1)}
+        assert (model.adapt_weights(renamed, "mine.pth") is not renamed) == adapted

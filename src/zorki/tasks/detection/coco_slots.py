@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -47,3 +48,13 @@ def _pick(
             continue
         rows = given.unflatten(0, (-1, slots, values))[:, wanted]
         state[prefix + name] = rows.flatten(0, 2)
+
+
+_THEIR_ANSWERS = ("head.classification_head.cls_logits.weight", "roi_heads.box_predictor.cls_score.weight")
+
+
+def answers_coco_numbers(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether weights, by their names, are those of a detector of torchvision's that answers for COCO's 91 numbers."""
+    if not any(name.startswith("backbone.body.") for name in tensors):
+        return False
+    return any(name in tensors and len(tensors[name]) % NUMBERS == 0 for name in _THEIR_ANSWERS)

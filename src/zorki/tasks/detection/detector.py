@@ -15,6 +15,7 @@ from zorki.contracts import Model, Preprocess
 from zorki.nn.backbone import Backbone
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from zorki.ops.boxes import suppress
+from zorki.tasks.detection.coco_slots import answers_coco_numbers
 from zorki.types import Boxes, Placement
 from zorki.weights.renaming import our_name
 
@@ -62,7 +63,7 @@ class Detector(Model[O, Boxes, Boxes]):
         frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few pictures want it.
         published: names of published weights in ours, see `our_name`.
         norms_without_epsilon: beginning of the names of published files whose backbone was trained with norms that add
-            nothing to the variance, where ours add `eps`.
+            nothing to the variance, where ours add `eps`; see `adapt_weights`.
         suggestions: fields of the recipe that suit this network, for what the user leaves open, beside
             `DETECTOR_SUGGESTIONS`.
     """
@@ -139,8 +140,15 @@ class Detector(Model[O, Boxes, Boxes]):
         return our_name(names, self, self.published)
 
     def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
-        """Variances less our epsilon, for files of `norms_without_epsilon`: the sum is then what was published."""
-        if self.norms_without_epsilon is None or not file.startswith(self.norms_without_epsilon):
+        """Variances less our epsilon, for files of `norms_without_epsilon`: the sum is then what was published.
+
+        Such a file is known by its name or, where it was renamed, by what it holds: torchvision's names of a detector
+        that answers for COCO's 91 numbers, as which its first weights alone are published. Whoever trained
+        torchvision's network on COCO's numbers from scratch would have norms with an epsilon, and is taken for it.
+        """
+        if self.norms_without_epsilon is None:
+            return tensors
+        if not file.startswith(self.norms_without_epsilon) and not answers_coco_numbers(tensors):
             return tensors
         epsilon = next(norm.eps for norm in self._norms())
         return {
