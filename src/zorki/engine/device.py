@@ -69,6 +69,14 @@ def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractC
     return torch.autocast(torch.device(device).type, torch.bfloat16 if precision == "bf16" else torch.float16)
 
 
+def all_have_started(world: int) -> bool:
+    """Whether the other processes of a training in `world` processes run already.
+
+    torchrun and Slurm start all of them at once, and say how many; Lightning starts the others from the first.
+    """
+    return world > 1 and str(world) in (os.environ.get("WORLD_SIZE"), os.environ.get("SLURM_NTASKS"))
+
+
 def rank() -> int:
     """This process's number among all that train together: torchrun's, Slurm's, or Lightning's."""
     for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):

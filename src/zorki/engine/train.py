@@ -211,8 +211,8 @@ def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> run
     if recipe.compile:
         network.compile()
     everything = sorted({index for indices in work.looked.splits.values() for index in indices})
-    prepare(network.preprocess, work.dataset, everything, say)
     world = recipe.devices * recipe.nodes
+    prepare(network.preprocess, work.dataset, everything, say, world=world)
     train_loader = train_loader_of(work, world)
     val_loader = val_loader_of(work, world)
     progress = Progress(recipe.epochs or 0, work.task.monitor, active=_is_first() and say is not _silent)
