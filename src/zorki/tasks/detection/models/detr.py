@@ -46,8 +46,9 @@ torch.export.register_dataclass(DetrOutputs)
 class Detr(Detector[DetrOutputs]):
     """A backbone's last map, read by a transformer whose queries answer one object each, or none.
 
-    The canvas around a picture is recognised by its colour: it is zero for the backbone, hidden from attention, and
-    boxes are shares of the picture alone, all as in the authors' code.
+    The canvas around a picture is zero for the backbone, hidden from attention, and boxes are shares of the picture
+    alone, all as in the authors' code. There a mask comes with the pictures; here the canvas is recognised by its
+    colour, so that a picture whose own outermost rows or columns are all of that colour, a certain gray, loses them.
 
     Args:
         backbone: makes features; the last map is used.
