@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ def subset(data: BoxedFiles, kept: Sequence[int]) -> BoxedFiles:
     bounds = [data.rows(index) for index in kept]
     rows = np.concatenate([np.arange(0), *(np.arange(rows.start, rows.stop) for rows in bounds)]).astype(np.int64)
     new = {old: place for place, old in enumerate(kept)}
-    columns = {
+    columns: dict[str, Any] = {
         name: None if (values := getattr(data, name)) is None else values[rows]
         for name in ("xyxy", "labels", "crowd", "difficult", "areas", "annotation_ids")
     }
