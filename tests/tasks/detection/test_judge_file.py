@@ -45,6 +45,7 @@ def write(path, entries):
 
 
 CAT = {"image_id": 9, "category_id": 2, "bbox": [10, 10, 30, 20], "score": 0.9}
+OUTLINED = {"image_id": 9, "category_id": 2, "segmentation": [[10, 10, 40, 10, 40, 30]], "score": 0.9}
 DOG = {"image_id": 70, "category_id": 5, "bbox": [0, 0, 60, 60], "score": 0.8}
 
 
@@ -124,6 +125,15 @@ def test_no_detections_at_all_are_judged(tmp_path):
         ([{**CAT, "bbox": [1, 2, float("inf"), 3]}], "not four finite numbers"),
         ([{**CAT, "bbox": [1, 2, -3, 4]}], "whose width or height is below 0"),
         ([{**CAT, "bbox": {"x": 1}}], "not four finite numbers"),
+        ([CAT, {**CAT, "image_id": [9]}], r"entry 2 has the image_id \[9\], which is neither a whole number nor text"),
+        ([{**CAT, "image_id": None}], "entry 1 has the image_id None"),
+        ([{**CAT, "category_id": {"id": 2}}], r"entry 1 has the category_id \{'id': 2\}"),
+        ([{**CAT, "category_name": ["cat"]}], r"entry 1 has the category_name \['cat'\], which is no text"),
+        ([{**CAT, "file_name": {}}], r"entry 1 has the file_name \{\}, which is no text"),
+        *(
+            ([OUTLINED, {**OUTLINED, "segmentation": outline}], "entry 2 has the segmentation .* which is neither run")
+            for outline in ({}, None, 5, [], [[1, 2]], [[1, 2, "x", 3, 4, 5]], {"size": [9, 9]}, {"counts": "a"})
+        ),
     ],
 )
 def test_broken_entries_are_told_with_their_line(tmp_path, entries, words):
@@ -146,6 +156,22 @@ def test_files_that_are_none(tmp_path):
         judge_file(found, data, split="val")
     with pytest.raises(DataError, match=r"truth\.json: is no annotation file of COCO: an entry lacks 'bbox'"):
         judge_file(found, truth_file(tmp_path / "truth.json", [{"image_id": 9, "category_id": 2}]))
+
+
+def test_pictures_with_a_size_that_is_no_number(tmp_path):
+    images = [{"id": 9, "file_name": "cat.jpg", "height": "abc", "width": 3}]
+    with pytest.raises(DataError, match=r"an entry of picture 9 has the height 'abc', which is no number"):
+        judge_file(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", [], images=images))
+
+
+def test_what_is_marked_ignore_counts_neither_way(tmp_path):
+    rows = [
+        {"image_id": 9, "category_id": 2, "bbox": [10, 10, 30, 20], "ignore": 1},
+        {"image_id": 9, "category_id": 2, "bbox": [50, 50, 30, 20]},
+    ]
+    data = truth_file(tmp_path / "truth.json", rows)
+    figures = judge_file(write(tmp_path / "r.json", [CAT, CAT | {"bbox": [50, 50, 30, 20]}]), data).figures
+    assert (figures["objects"], figures["precision"], figures["recall"]) == (1, 1.0, 1.0)
 
 
 def test_annotations_of_pictures_that_are_not_listed(tmp_path):
@@ -254,3 +280,23 @@ def test_coco_classes_have_the_numbers_of_coco():
     assert (numbers[0], numbers[11], numbers[-1], len(numbers)) == (1, 13, 90, 80)  # 12 was never used
     assert numbers_of(["cat", "dog"]) == [1, 2]
     assert numbers_of([str(k) for k in range(80)]) == list(range(1, 81))
+
+
+def test_equal_file_names_in_train_and_val_are_told_apart(tmp_path):
+    """All that `zorki predict` says of YOLO's images/train/0.png is its path, and images/val/0.png lies beside."""
+    for split, corner in (("train", 0.25), ("val", 0.75)):
+        label = tmp_path / f"yolo/labels/{split}/0.txt"
+        label.parent.mkdir(parents=True)
+        label.write_text(f"0 {corner} 0.5 0.5 1\n")
+        image = tmp_path / f"yolo/images/{split}/0.png"
+        image.parent.mkdir(parents=True)
+        write_image(image, torch.zeros(3, 40, 80, dtype=torch.uint8))
+    entries = []
+    for split, left in (("train", 0.0), ("val", 40.0)):
+        boxes = Boxes(torch.tensor([[left, 0.0, left + 40, 40]]), torch.tensor([0]), torch.tensor([0.9]))
+        entries += to_results(boxes, str(tmp_path / f"yolo/images/{split}/0.png"), ["0"])
+    found = write(tmp_path / "found.json", entries)
+    whole, val = judge_file(found, tmp_path / "yolo"), judge_file(found, tmp_path / "yolo", split="val")
+    assert (whole.figures["precision"], whole.figures["recall"], whole.defects) == (1.0, 1.0, [])
+    assert (val.figures["detections"], val.figures["recall"]) == (1, 1.0)
+    assert "1 detections are of pictures of other splits" in val.defects[-1].reason

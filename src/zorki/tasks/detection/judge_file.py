@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,9 @@ from zorki.tasks.detection.error_kinds import BACKGROUND_IOU
 from zorki.tasks.detection.figures import detection_figures
 from zorki.tasks.detection.known_boxes import KnownBoxes, read_known
 from zorki.tasks.detection.matches import Pairs
+from zorki.tasks.detection.picture_words import ELSEWHERE, UNKNOWN
 from zorki.tasks.detection.results_file import FoundEntries, read_results
 from zorki.types import Defect
-
-UNKNOWN, ELSEWHERE = -1, -2  # of pictures and classes
 
 
 def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
@@ -58,39 +57,19 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
 
 def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
     """The place of each detection's picture, or UNKNOWN, or ELSEWHERE for a picture of another split."""
-    words = known.image_words()
+    words = known.words()
     seen: dict[tuple[Any, Any], int] = {}
     places = np.empty(len(found.entries), np.int64)
     for row, entry in enumerate(found.entries):
         key = (entry.get("file_name"), entry["image_id"])
         if key not in seen:
-            seen[key] = _place(*key, found.images, words, known.others)
+            seen[key] = words.find(found.images.get(key[1]) if key[0] is None else key[0], key[1])
         places[row] = seen[key]
     _report(found, places == UNKNOWN, "image_id", "pictures that the data do not have, or have twice", defects)
     elsewhere = int((places == ELSEWHERE).sum())
     if elsewhere:
         defects.append(Defect(found.path, f"{elsewhere} detections are of pictures of other splits; left out"))
     return places
-
-
-def _place(
-    file_name: Any, number: Any, table: Mapping[Any, str], words: Mapping[Any, int | None], others: set[Any]
-) -> int:
-    if file_name is None:
-        file_name = table.get(number)
-    spoken = [] if file_name is None else _forms(str(file_name))
-    for word in [*spoken, *([number] if not isinstance(number, str) else _forms(number))]:
-        place = words.get(word)
-        if place is not None:
-            return place
-        if word in others:
-            return ELSEWHERE
-    return UNKNOWN
-
-
-def _forms(name: str) -> list[str]:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return [path.as_posix(), path.name, path.stem]
 
 
 def _labels(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zorki.errors import DataError
 from zorki.tasks.detection.columns import Truths, truths_of
+from zorki.tasks.detection.picture_words import PictureWords
 from zorki.types import Defect
 
 PARTS = ("images", "annotations", "categories")
@@ -26,7 +28,7 @@ class KnownBoxes:
         split: what of the data is judged.
         names: of the pictures that are judged, as paths.
         image_ids: their numbers, where the data give such.
-        others: names and numbers of pictures that are known and not judged.
+        others, other_ids: the same of pictures that are known and not judged.
         masks: COCO's outlines of the objects, and `sizes` (height, width) of the pictures, where they are known.
     """
 
@@ -36,28 +38,16 @@ class KnownBoxes:
     class_names: list[str]
     category_ids: list[int]
     image_ids: list[int] | None = None
-    others: set[Any] = field(default_factory=set)
+    others: list[str] = field(default_factory=list)
+    other_ids: list[int] | None = None
     masks: list[Any] | None = None
     sizes: list[tuple[int, int]] | None = None
     defects: list[Defect] = field(default_factory=list)
 
-    def image_words(self) -> dict[Any, int | None]:
-        """Every word for a picture and its place; None for what may mean several, such as a stem in two folders."""
-        words: dict[Any, int | None] = {}
-        for place, name in enumerate(self.names):
-            for word in words_of(name):
-                words[word] = place if word not in words else None
-        words |= {name: place for place, name in enumerate(self.names)}  # not drowned by the short forms of others
-        if self.image_ids is not None:
-            words |= {number: place for place, number in enumerate(self.image_ids)}
-        return words
-
-
-def words_of(name: str) -> set[Any]:
-    """What a picture may be called: its path, its file name, its stem, and the number that the stem is."""
-    path = PurePosixPath(name)
-    numbers = {int(path.stem)} if path.stem.isascii() and path.stem.isdigit() else set()
-    return {name, path.name, path.stem, *numbers}
+    def words(self) -> PictureWords:
+        """What pictures may be called, those that are not judged among them."""
+        ids = None if self.image_ids is None else [*self.image_ids, *(self.other_ids or [])]
+        return PictureWords(self.names, self.others, ids)
 
 
 def read_known(data: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
@@ -84,12 +74,17 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
         label = {number: place for place, (number, _) in enumerate(classes)}
         rows = [row for row in content["annotations"] if row["image_id"] in image_place and row["category_id"] in label]
         truths = _truths(rows, image_place, label)
+        sizes = [(_side(image, "height"), _side(image, "width")) for _, image in images]
     except (KeyError, TypeError, ValueError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path}: is no annotation file of COCO: an entry {reason}; expected {WANTED}") from error
-    left = len(content["annotations"]) - len(rows)
-    reason = f"{left} annotations are of pictures or classes that the file does not list; left out"
-    sizes = [(int(image.get("height") or 0), int(image.get("width") or 0)) for _, image in images]
+    defects = []
+    left, twice = len(content["annotations"]) - len(rows), len(content["images"]) - len(images)
+    if left:
+        reason = f"{left} annotations are of pictures or classes that the file does not list; left out"
+        defects.append(Defect(path, reason))
+    if twice:
+        defects.append(Defect(path, f"{twice} pictures have the id of one that comes later; left out"))
     outlines = [row.get("segmentation") for row in rows]
     return KnownBoxes(
         "all",
@@ -100,8 +95,16 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
         [number for number, _ in images],
         masks=outlines if all(outlines) and all(min(size) > 0 for size in sizes) else None,
         sizes=sizes,
-        defects=[Defect(path, reason)] if left else [],
+        defects=defects,
     )
+
+
+def _side(image: dict[str, Any], name: str) -> int:
+    """Height or width of a picture, 0 where it is not told. Raises ValueError."""
+    value = image.get(name)
+    if value is None or (isinstance(value, int | float) and math.isfinite(value)):
+        return int(value or 0)
+    raise ValueError(f"of picture {image['id']!r:.40} has the {name} {value!r:.40}, which is no number")
 
 
 def _content(path: Path) -> Any:
@@ -125,7 +128,7 @@ def _truths(rows: Sequence[dict[str, Any]], image_place: dict[Any, int], label: 
         np.array([label[row["category_id"]] for row in rows], np.int64),
         area,
         np.array([bool(row.get("iscrowd", 0)) for row in rows], bool),
-        np.array([bool(row.get("difficult", 0)) for row in rows], bool),
+        np.array([bool(row.get("ignore") or row.get("difficult")) for row in rows], bool),
     )
 
 
@@ -133,16 +136,14 @@ def from_data(root: Path, *, split: str | None = None, format: str | None = None
     """Any data set with boxes; no picture needs to be there. Raises DataError as its reader, or for no such split."""
     dataset = _dataset(root, format)
     if split not in (None, "all", *dataset.splits):
-        raise DataError(f"{root}: has no split {split!r}; expected one of {', '.join(['all', *dataset.splits])}")
+        known = ", ".join(dict.fromkeys(["all", *dataset.splits]))
+        raise DataError(f"{root}: has no split {split!r}; expected one of {known} ({dataset.split_reason})")
     count = len(dataset)
     indices = list(range(count)) if split in (None, "all") else list(dataset.splits[split])
     truths = truths_of([dataset.target(index) for index in indices])
     numbers = getattr(dataset, "image_ids", None)
     names = [_name(dataset, index) for index in range(count)]
     others = sorted(set(range(count)) - set(indices))
-    unjudged = {word for index in others for word in words_of(names[index])}
-    if numbers is not None:
-        unjudged |= {numbers[index] for index in others}
     return KnownBoxes(
         split or "all",
         truths,
@@ -150,7 +151,8 @@ def from_data(root: Path, *, split: str | None = None, format: str | None = None
         list(dataset.class_names),
         list(getattr(dataset, "category_ids", range(1, len(dataset.class_names) + 1))),
         None if numbers is None else [numbers[index] for index in indices],
-        unjudged,
+        [names[index] for index in others],
+        None if numbers is None else [numbers[index] for index in others],
         defects=list(dataset.defects),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -119,7 +119,8 @@ def read_results(path: Path) -> FoundEntries:
 
 def _names(rows: Any, key: str) -> dict[Any, str]:
     rows = rows if isinstance(rows, list) else []
-    return {row["id"]: str(row[key]) for row in rows if isinstance(row, dict) and "id" in row and key in row}
+    known = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), int | str) and key in row]
+    return {row["id"]: str(row[key]) for row in known}
 
 
 def _numbers(path: Path, text: str, entries: list[Any], masks: bool) -> tuple[ndarray, ndarray]:
@@ -129,7 +130,7 @@ def _numbers(path: Path, text: str, entries: list[Any], masks: bool) -> tuple[nd
         boxes = [] if masks else [entry["bbox"] for entry in entries]
         xywh = np.zeros((len(entries), 4)) if masks else np.array(boxes, np.float64).reshape(len(entries), 4)
         sound = bool(np.isfinite(score).all() and np.isfinite(xywh).all() and (xywh[:, 2:] >= 0).all())
-        sound &= all("image_id" in e and ("category_id" in e or "category_name" in e) for e in entries)
+        sound &= not any(_word_fault(entry) or (masks and _outline_fault(entry["segmentation"])) for entry in entries)
     except (KeyError, TypeError, ValueError, OverflowError):
         sound = False
     if sound:
@@ -151,14 +152,49 @@ def _fault(entry: Any, masks: bool) -> str | None:
         lacking.append("category_id")
     if lacking:
         return f"has no {' and no '.join(lacking)}"
+    if (fault := _word_fault(entry)) is not None:
+        return fault
     if not _is_number(entry["score"]):
         return f"has the score {entry['score']!r:.40}, which is no finite number"
     box = entry.get("bbox")
     if masks:
-        return None
+        return _outline_fault(entry["segmentation"])
     if not isinstance(box, list) or len(box) != 4 or not all(_is_number(value) for value in box):
         return f"has the bbox {box!r:.80}, which is not four finite numbers"
     return f"has the bbox {box}, whose width or height is below 0" if min(box[2:]) < 0 else None
+
+
+def _word_fault(entry: dict[str, Any]) -> str | None:
+    """What is wrong with the words for picture and class."""
+    if "image_id" not in entry or not ("category_id" in entry or "category_name" in entry):
+        return "has no image_id, or neither category_id nor category_name"
+    for key in ("image_id", "category_id"):
+        value = entry.get(key, 0)
+        if value is None and key == "category_id" and entry.get("category_name") is not None:
+            continue
+        if type(value) not in (int, str) and not (_is_number(value) and value == int(value)):
+            return f"has the {key} {value!r:.40}, which is neither a whole number nor text"
+    for key in ("category_name", "file_name"):
+        if not isinstance(entry.get(key), str | None):
+            return f"has the {key} {entry[key]!r:.40}, which is no text"
+    return None
+
+
+def _outline_fault(outline: Any) -> str | None:
+    """What is wrong with COCO's outline: run lengths {size, counts}, or polygons of three points and more."""
+    if isinstance(outline, dict):
+        size, counts = outline.get("size"), outline.get("counts")
+        whole = isinstance(size, list) and len(size) == 2 and all(type(v) is int and v > 0 for v in size)
+        whole = whole and (isinstance(counts, str) or _are(counts, lambda v: type(v) is int and v >= 0))
+    else:
+        whole = _are(outline, lambda ring: _are(ring, _is_number) and len(ring) >= 6 and len(ring) % 2 == 0)
+    if whole:
+        return None
+    return f"has the segmentation {outline!r:.60}, which is neither run lengths (size, counts) nor a list of polygons"
+
+
+def _are(values: Any, right: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list) and bool(values) and all(right(value) for value in values)
 
 
 def _is_number(value: Any) -> bool:
