@@ -207,6 +207,14 @@ class Task(ABC, Generic[T, P]):
     def draw(self, image: Tensor, annotation: T | P) -> Tensor:
         """The uint8 picture (3, H, W) with the annotation on it."""
 
+    def export(self, model: Model[Any, T, P], path: Path, height: int, width: int) -> Path:
+        """Writes a network from uint8 pixels of that size to answers as ONNX, and returns the path.
+
+        Raises:
+            ZorkiError: the task knows no such form, packages are missing, or this network cannot be written so.
+        """
+        raise ZorkiError(f"{self.name} knows no form of its networks as ONNX; use `zorki predict`")
+
     def baseline(self, train: Sequence[T]) -> P | None:
         """The best answer without looking at the picture; None where there is none."""
         return None

@@ -20,6 +20,7 @@ VERBS = {
     "compare": "Lay finished runs side by side: figures, speed, memory, in one table and one plot.",
     "bench": "Train several models on the same data, and compare them.",
     "convert": "Turn boxes from one format into another: COCO, Pascal VOC, YOLO.",
+    "export": "Write a network as ONNX: uint8 pixels to boxes, or to scores of classes.",
     "tasks": "The tasks and their models.",
     "models": "Names of models, with parameters and published weights.",
     "info": "A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.",

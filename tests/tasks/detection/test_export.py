@@ -137,6 +137,46 @@ def test_what_onnx_cannot_say_is_told(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
+    from zorki.cli import main
+    from zorki.engine import evaluate
+    from zorki.engine.run import Run
+    from zorki.recipe import Recipe
+    from zorki.tasks.detection.task import Detection
+
+    model = lively("yolo1_squeezenet")
+    run = Run(tmp_path, "yolo1_squeezenet", Detection(["a", "b", "c"]), Recipe(), {}, model)
+    monkeypatch.setattr(evaluate, "open_run", lambda *_: run)
+    main(["export", "runs/x", "--out", str(tmp_path / "own.onnx")])
+    assert f"uint8 (1, 3, {WIDTH}, {WIDTH})" in capsys.readouterr().out
+    opened = session(tmp_path / "own.onnx")
+    assert opened.get_inputs()[0].shape == [1, 3, WIDTH, WIDTH]
+    assert json.loads(opened.get_modelmeta().custom_metadata_map["zorki.class_names"]) == ["a", "b", "c"]
+    with pytest.raises(SystemExit):
+        main(["export", "runs/x", "--out", str(tmp_path / "none.onnx"), "--height", "0"])
+    assert "at least 1x1 pixels" in capsys.readouterr().err
+    from zorki.data.proposing import Propose
+
+    model.preprocess = Propose(64)
+    with pytest.raises(SystemExit):
+        main(["export", "runs/x", "--out", str(tmp_path / "none.onnx")])
+    assert "regions that are searched" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["own.onnx"]
+
+
+def test_classifiers_give_scores(tmp_path):
+    from zorki.tasks.classification.task import Classification
+
+    torch.manual_seed(0)
+    model = registry.build("lenet5", NUM_CLASSES, {"size": 32}).eval()
+    path = Classification(["a", "b", "c"]).export(model, tmp_path / "lenet.onnx", 32, 32)
+    (picture, *_), _ = model.preprocess([pictures()[0]])
+    with torch.no_grad():
+        (wanted,) = model.decode(model(picture[None]), [Placement(HEIGHT, WIDTH)])
+    (scores,) = session(path).run(None, {"pictures": picture[None].numpy()})
+    torch.testing.assert_close(torch.from_numpy(scores)[0], wanted.scores, atol=1e-5, rtol=0)
+
+
 def test_missing_packages_are_named(tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name))

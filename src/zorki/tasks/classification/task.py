@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Section, Task
-from zorki.errors import DataError, RecipeError
+from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.tasks.classification.metrics import ClassificationMetric
 from zorki.types import Batch, Label, Sample
 
@@ -110,6 +110,15 @@ class Classification(Task[Label, Label]):
             return None
         counts = torch.bincount(torch.tensor([target.index for target in train]), minlength=len(self.class_names))
         return Label(int(counts.argmax()), counts / counts.sum())
+
+    def export(self, model: Model[Any, Label, Label], path: Path, height: int, width: int) -> Path:
+        """Scores of the classes; see `zorki.tasks.classification.export`."""
+        from zorki.tasks.classification.classifier import Classifier
+        from zorki.tasks.classification.export import export_onnx
+
+        if not isinstance(model, Classifier):
+            raise ZorkiError(f"{type(model).__name__} is no Classifier, and only those can be written as ONNX")
+        return export_onnx(model, path, height, width, self.class_names)
 
     def balance(self, targets: Sequence[Label]) -> list[float]:
         counts = Counter(target.index for target in targets)

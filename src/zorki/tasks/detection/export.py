@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +12,10 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from zorki.errors import ZorkiError
-from zorki.files import whole
 from zorki.ops.boxes import clip_boxes
 from zorki.tasks.detection.detector import Detector
+from zorki.weights.onnx_file import need_onnx, write_onnx
 
-OPSET = 20
-INPUTS = ("pictures",)
 OUTPUTS = ("xyxy", "scores", "labels")
 
 
@@ -74,7 +68,9 @@ class ExportedDetector(nn.Module):
         return nms(xyxy + (labels * span)[:, None], scores, self.model.max_iou)
 
 
-def export_onnx(model: Detector[Any], path: Path | str, height: int, width: int) -> Path:
+def export_onnx(
+    model: Detector[Any], path: Path | str, height: int, width: int, class_names: Sequence[str] | None = None
+) -> Path:
     """Writes a detector as ONNX, for pictures of one size, and returns the path.
 
     The graph takes "pictures", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
@@ -85,68 +81,20 @@ def export_onnx(model: Detector[Any], path: Path | str, height: int, width: int)
         model: a detector of one stage, on any device; the graph is made on the CPU from its float32 weights.
         path: of the file, which is there whole or not at all.
         height, width: of the input, in pixels.
+        class_names: of the labels, for the file's properties.
 
     Raises:
         ZorkiError: packages are missing, the detector cannot be exported, or the file cannot be written.
     """
-    _need("onnx", "onnxscript")
+    need_onnx()
     ExportedDetector(model)  # refuses before anything is copied
     exported = ExportedDetector(copy.deepcopy(model).cpu().float().eval())
-    program = _converted(exported, torch.zeros((1, 3, height, width), dtype=torch.uint8))
-    program.model.metadata_props.update(
-        {
-            "zorki.model": type(model).__name__,
-            "zorki.num_classes": str(model.num_classes),
-            "zorki.preprocess": json.dumps(model.preprocess.to_json()),
-        }
-    )
-    path = Path(path)
-    with whole(path) as aside:
-        program.save(str(aside), external_data=False)
-    return path
-
-
-def _converted(exported: ExportedDetector, pictures: Tensor) -> torch.onnx.ONNXProgram:
-    try:
-        with _quietly(), torch.no_grad():
-            program = torch.onnx.export(
-                exported,
-                (pictures,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=INPUTS,
-                output_names=OUTPUTS,
-                verbose=False,
-            )
-    except torch.onnx.OnnxExporterError as error:
-        reasons = str(error.__cause__ or error).strip().splitlines()
-        raise ZorkiError(
-            f"{type(exported.model).__name__} on {type(exported.model.backbone).__name__} cannot be written as ONNX: "
-            f"{reasons[0] if reasons else error}. Export it on another backbone"
-        ) from error
-    assert program is not None  # None is what the older exporter returns
-    return program
-
-
-def _need(*packages: str) -> None:
-    import importlib.util
-
-    missing = [package for package in packages if importlib.util.find_spec(package) is None]
-    if missing:
-        raise ZorkiError(f"writing ONNX needs {' and '.join(missing)}: install them with pip install 'zorki[export]'")
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the warnings about its own insides that PyTorch's exporter gives on every graph."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    properties: dict[str, Any] = {
+        "model": type(model).__name__,
+        "num_classes": model.num_classes,
+        "preprocess": model.preprocess.to_json(),
+    }
+    if class_names is not None:
+        properties["class_names"] = list(class_names)
+    named = f"{type(model).__name__} on {type(model.backbone).__name__}"
+    return write_onnx(exported, path, height, width, outputs=OUTPUTS, properties=properties, named=named)

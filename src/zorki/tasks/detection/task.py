@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Results, Section, Task
-from zorki.errors import DataError, RecipeError
+from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.tasks.detection.metrics import DetectionMetric
 from zorki.types import Batch, Boxes, Sample
 
@@ -108,6 +108,15 @@ class Detection(Task[Boxes, Boxes]):
             f"{dataset.root}: none of the {len(train)} training pictures has a box; expected boxes in some of them. "
             "See with `zorki show` how the annotations were read, and whether their boxes were left out as defects."
         )
+
+    def export(self, model: Model[Any, Boxes, Boxes], path: Path, height: int, width: int) -> Path:
+        """Boxes, scores and labels, of detectors of one stage; see `zorki.tasks.detection.export`."""
+        from zorki.tasks.detection.detector import Detector
+        from zorki.tasks.detection.export import export_onnx
+
+        if not isinstance(model, Detector):
+            raise ZorkiError(f"{type(model).__name__} is no Detector, and only those can be written as ONNX")
+        return export_onnx(model, path, height, width, self.class_names)
 
     def balance(self, targets: Sequence[Boxes]) -> list[float]:
         """The inverse of how many pictures show a class, for the rarest class of a picture; 1 / N without objects."""
