@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -144,7 +145,7 @@ def test_a_class_in_val_that_train_lacks(photos, tmp_path):
     shutil.rmtree(tmp_path / "data" / "train" / "star")
     code, out, _ = run("show", tmp_path / "data", "--out", tmp_path / "sheet.png")
     assert code == 0
-    assert "star" in out.split("1 note:")[1]
+    assert "star" in re.split("[0-9] notes?:", out)[1]
 
 
 def test_a_checkpoint_of_something_else(trained, photos, tmp_path):

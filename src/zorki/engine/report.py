@@ -138,8 +138,8 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
     parts = [definition_list(facts)]
     tally = run.task.tally(dataset)
     if tally.get("classes") and len(dataset.class_names) <= MOST_CLASSES:
-        counted = tally.get("counted", "pictures")
-        parts.append(figure(bars(tally["classes"], title=f"{counted.capitalize()} a class", x_label=counted)))
+        what = tally.get("counted", "pictures")
+        parts.append(figure(bars(tally["classes"], title=f"{what.capitalize()} a class", x_label=what)))
     parts += [
         table([{"": name, **values} for name, values in rows.items()], caption=title)
         for title, rows in tally.get("tables", {}).items()

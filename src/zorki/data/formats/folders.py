@@ -161,7 +161,9 @@ def _note_other_folders(root: Path, splits: list[str], found: _Found) -> None:
 def _empty_classes(found: _Found, order: Sequence[str]) -> list[Defect]:
     kept = set(order)
     return [
-        Defect(folder, "the class folder holds no picture" + ("" if name in kept else "; the class was left out"))
+        Defect(folder, "the class folder holds no picture", note=True)
+        if name in kept
+        else Defect(folder, "the class folder holds no picture; the class was left out")
         for folder, name in found.empty
     ]
 
@@ -182,7 +184,8 @@ def _only_class(root: Path, found: _Found) -> list[Defect]:
     inner = [name for name in subfolders(folder) if holds_picture(folder / name)]
     if len(inner) < 2:
         return []
-    return [Defect(folder, f"the only class holds folders; if they are the classes ({_list(inner)}), name this folder")]
+    reason = f"the only class holds folders; if they are the classes ({_list(inner)}), name this folder"
+    return [Defect(folder, reason, note=True)]
 
 
 def _hold(names: Sequence[str]) -> str:
