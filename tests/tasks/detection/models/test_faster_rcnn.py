@@ -256,3 +256,9 @@ def test_shapes_have_the_area_and_the_aspect_asked_for() -> None:
 
 def _whole() -> Placement:
     return Placement(*SIZE, input_height=SIZE[0], input_width=SIZE[1])
+
+
+def test_answers_are_thinned_out_as_by_the_authors() -> None:
+    with torch.device("meta"):
+        assert registry.build("faster_rcnn_vgg16", 20).max_iou == 0.3
+        assert registry.build("faster_rcnn_squeezenet_fpn", 20).max_iou == 0.5

@@ -60,6 +60,7 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         proposals: the first stage.
         head: the second.
         count: regions a picture that the second stage learns from.
+        max_iou: of two boxes of a class that are answered.
         settings: of the `Detector`.
     """
 
@@ -74,9 +75,10 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         *,
         num_classes: int,
         count: int = 512,
+        max_iou: float = 0.5,
         settings: dict[str, Any],
     ) -> None:
-        super().__init__(backbone, num_classes=num_classes, max_iou=0.5, max_boxes=100, **settings)
+        super().__init__(backbone, num_classes=num_classes, max_iou=max_iou, max_boxes=100, **settings)
         self.neck = neck
         self.proposals = proposals
         self.head = head
@@ -298,6 +300,7 @@ def faster_rcnn_vgg16(
         ),
         num_classes=num_classes,
         count=128,
+        max_iou=0.3,  # as the authors' code has it, of which the paper does not tell
         settings={
             "preprocess": Span(shorter, longest),
             "min_score": 0.05,
