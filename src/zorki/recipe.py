@@ -42,7 +42,10 @@ class Recipe:
 
     # Data
     format: str | None = _setting(
-        None, "Data", "Reader to use instead of the recognised one: folders, csv, idx, scenes."
+        None,
+        "Data",
+        "Reader to use instead of the recognised one: folders, csv, idx; "
+        "of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; scenes.",
     )
     size: int | None = _setting(
         None, "Data", "Side of the network's input; empty: the model's own.", unit="pixels", least=1

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from zorki.cli import main
+from zorki.data import formats
+from zorki.engine.evaluate import usual_split
+from zorki.recipe import describe
 
 TRUTH = {
     "images": [{"id": 3, "file_name": "a.jpg", "height": 100, "width": 100}],
@@ -64,5 +67,22 @@ def test_bad_wishes_end_with_one_message(capsys):
         capsys, *words, "truth.json", "--task", "classification"
     )
     assert "--task belongs to --predictions" in refused(capsys, "evaluate", "run", "--task", "detection")
+    for word, value in (("--strict", []), ("--device", ["cpu"]), ("--options.depth", ["3"]), ("--batch-size", ["2"])):
+        assert f"{word.split('.')[0]} with --predictions" in refused(capsys, *words, "truth.json", word, *value)
     assert "nowhere: " in refused(capsys, *words, "nowhere")
     assert "missing.json: there is no such file" in refused(capsys, *words[:2], "missing.json", "truth.json")
+
+
+def test_the_split_that_is_judged_where_nobody_said():
+    assert usual_split({"train": [0], "val": [1], "test": [2]}) == "test"
+    assert usual_split({"train": [0], "val": [1], "test": []}) == "val"
+    assert usual_split({"train": [0], "val": [], "test": []}) == "all"
+    assert usual_split({"train": [0]}) == "all"
+
+
+def test_help_names_every_reader(capsys):
+    main(["evaluate", "--help"])
+    told = capsys.readouterr().out
+    for name in (*formats.LABELLED, *formats.BOXED):
+        assert name in told
+        assert name in describe("format")["help"]

@@ -16,14 +16,22 @@ MOST_COLUMNS = 10  # figures side by side; more stand one under another
 def evaluate(
     *words: Annotated[str, Parameter(help="RUN [RUN ...] DATA; without DATA, what the first run was trained on.")],
     split: Annotated[
-        str | None, Parameter(help="train, val, test or all; empty: test, else val; with --predictions all.")
+        str | None,
+        Parameter(
+            help="train, val, test or all; empty: the first with pictures of test, val, all; with --predictions all."
+        ),
     ] = None,
     predictions: Annotated[
         str | None, Parameter(help="A file of anybody's answers in the place of a run: COCO's results format.")
     ] = None,
     task: Annotated[str | None, Parameter(help="What --predictions answer; empty: found out.")] = None,
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
-    format: Annotated[str | None, Parameter(help="Reader to use: folders, csv, idx.")] = None,
+    format: Annotated[
+        str | None,
+        Parameter(
+            help="Reader to use: folders, csv, idx; of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; scenes."
+        ),
+    ] = None,
     batch_size: Annotated[int | None, Parameter(help="Pictures a step.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes that read pictures.")] = None,
@@ -43,6 +51,10 @@ def evaluate(
     if predictions is not None:
         if len(words) != 1 or weights is not None:
             raise RecipeError("expected --predictions FILE and the data alone: zorki evaluate --predictions FILE DATA")
+        told = {"batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "options": options}
+        idle = [f"--{name}" for name, value in told.items() if value is not None and value is not False]
+        if idle:
+            raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no picture is read")
         from zorki.engine.answers_file import evaluate_file
 
         result = evaluate_file(predictions, words[0], task=task, split=split, format=format)

@@ -44,7 +44,7 @@ def evaluate(
     Args:
         runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
         data: the data set; None takes what the first run was trained on.
-        split: train, val, test, or all; None takes test, else val.
+        split: train, val, test, or all; None takes the first of test, val and all that holds a picture.
         options: arguments of the model's builder, where `runs` names a model.
         say: hears how far a long preparation is.
 
@@ -75,7 +75,7 @@ def evaluate(
     root = Path(data if data is not None else first.about["data"])
     forced = format if format is not None else (first.recipe.format if data is None else None)
     dataset = first.task.read(root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels)
-    chosen = split or ("test" if "test" in dataset.splits else "val" if "val" in dataset.splits else "all")
+    chosen = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[chosen])
     indices = looked.indices(chosen)
     if not indices:
@@ -100,6 +100,11 @@ def evaluate(
     for result in results:
         result.baseline = baseline(first.task, dataset, train or indices, indices)
     return results
+
+
+def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
+    """What is judged where nobody said: test, else val, else all; small data may have none held out."""
+    return next((split for split in ("test", "val") if splits.get(split)), "all")
 
 
 def open_run(
