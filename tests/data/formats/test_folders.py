@@ -106,7 +106,7 @@ def test_the_order_of_a_run_is_kept(photos):
     dataset = folders.read(photos, class_names=["owl", "dog", "cat", "Zebra"])
     assert dataset.class_names == ["owl", "dog", "cat", "Zebra"]
     assert dataset.labels == [3, 2, 2, 1, 1]
-    assert dataset.defects == [Defect(photos / "owl", "the class folder holds no picture")]
+    assert dataset.defects == [Defect(photos / "owl", "the class folder holds no picture", note=True)]
 
 
 def test_a_class_that_the_run_does_not_know_is_an_error(photos):
@@ -160,7 +160,7 @@ def test_one_folder_above_the_classes_is_told(photos):
     dataset = folders.read(photos.parent)
     assert dataset.class_names == ["photos"]
     hint = "the only class holds folders; if they are the classes (Zebra, cat, dog), name this folder"
-    assert dataset.defects == [Defect(photos, hint)]
+    assert dataset.defects == [Defect(photos, hint, note=True)]
 
 
 def test_the_reason_names_the_splits(tmp_path):
