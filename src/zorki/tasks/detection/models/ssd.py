@@ -138,6 +138,7 @@ class Ssd(Detector[SsdOutputs]):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
         for layer in self.classifiers:
+            assert isinstance(layer, nn.Conv2d)
             accept_coco_slots(layer, num_classes, nothing="first")
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> SsdOutputs:
