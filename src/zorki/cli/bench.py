@@ -48,8 +48,8 @@ def bench(
     done = [out / _folder(name) for name in names if name not in failed]
     if not done:
         raise ZorkiError("none of the models could be trained; the reasons stand above")
-    machine = {"device": settings.get("device"), "threads": settings.get("threads")}
-    tell(compare(done, data, split=split, say=print, **machine), out)
+    device, threads = settings.get("device"), settings.get("threads")
+    tell(compare(done, data, split=split, device=device, threads=threads, say=print), out)
     if failed:
         raise ZorkiError(f"could not be trained, and is not in the ladder: {', '.join(failed)}")
 

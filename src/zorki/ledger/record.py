@@ -49,7 +49,7 @@ def _walking(model: nn.Module) -> Iterator[None]:
     if getattr(model, "walk", None) is None:
         yield
         return
-    model.forward = model.walk
+    model.forward = model.walk  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
