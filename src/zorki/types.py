@@ -97,6 +97,7 @@ _TENSORS: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
     "crowd": (torch.bool, (-1,)),
     "difficult": (torch.bool, (-1,)),
     "areas": (torch.float32, (-1,)),
+    "weights": (torch.float32, ()),
 }
 
 
@@ -210,14 +211,21 @@ def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tenso
 
 @dataclass
 class Mask(Annotation):
-    """A class for every pixel; `ignore` marks pixels that nobody judged."""
+    """A class for every pixel; `ignore` marks pixels that nobody judged.
+
+    `weights` say how much a pixel counts in training (U-Net's borders: Ronneberger et al., 2015, eq. 2);
+    None: all alike.
+    """
 
     classes: Int[Tensor, "H W"]
     ignore: int = 255
+    weights: Float[Tensor, "H W"] | None = None
 
     def place(self, placement: Placement) -> Mask:
         """Nearest neighbour, so that no class is invented; what the picture does not cover becomes `ignore`."""
-        return dataclasses.replace(self, classes=_place_pixels(self.classes[None], placement, self.ignore)[0])
+        classes = _place_pixels(self.classes[None], placement, self.ignore)[0]
+        weights = None if self.weights is None else _place_pixels(self.weights[None], placement, 0)[0]
+        return dataclasses.replace(self, classes=classes, weights=weights)
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Semantic segmentation: of which class is each pixel?"""

@@ -1,0 +1,1 @@
+"""Networks for semantic segmentation, one file a method."""

@@ -1,0 +1,167 @@
+"""The shape that every segmenter has: pixels, normalisation, maps of classes, and the best class of every pixel."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zorki.contracts import Model, Preprocess
+from zorki.losses.pixels import PixelLoss
+from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.types import Mask, Placement
+from zorki.weights.renaming import our_name
+
+SEGMENTER_SUGGESTIONS: Mapping[str, Any] = {
+    "optimiser": "adamw",
+    "rate": 1e-3,
+    "tuned_rate": 1e-3,
+    "weight_decay": 1e-4,
+    "batch_size": 8,
+}
+"""What suits most segmenters where the user said nothing."""
+
+
+@dataclass
+class ClassMaps:
+    """Logits of every class at every pixel of the input; `auxiliary` is empty but in training."""
+
+    main: Float[Tensor, "B K H W"]
+    auxiliary: list[Tensor] = field(default_factory=list)  # each (B, K, H, W)
+
+
+torch.export.register_dataclass(ClassMaps)
+
+
+class Segmenter(Model[ClassMaps, Mask, Mask]):
+    """Maps of classes for pixels.
+
+    A method gives `maps`, at whatever resolution it works, and `stages`; what is coarser than the input is brought to
+    its size here, bilinearly.
+
+    Args:
+        num_classes: K.
+        preprocess: from pictures of any size to the batch.
+        mean, std: of the input in units of 0..1, as the published weights want them.
+        auxiliary_weight: of the loss of each auxiliary map.
+        published: names of published weights in ours, see `our_name`.
+        suggestions: fields of the recipe that suit this network, beside `SEGMENTER_SUGGESTIONS`.
+    """
+
+    exportable: ClassVar[bool] = True
+    normalise: Normalise
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        preprocess: Preprocess,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        auxiliary_weight: float = 0.4,
+        published: Mapping[str, str] | None = None,
+        suggestions: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.preprocess = preprocess
+        self.normalise = Normalise(3, mean, std)
+        self.auxiliary_weight = auxiliary_weight
+        self.criterion: nn.Module = PixelLoss()
+        self.published = dict(published or {})
+        self.suggestions = {**SEGMENTER_SUGGESTIONS, **(suggestions or {})}
+
+    @abstractmethod
+    def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
+        """Logits (B, K, h, w) of normalised pixels, and those of auxiliary heads, which only training reads.
+
+        (h, w) may be the input's size or coarser.
+        """
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> ClassMaps:
+        """Logits for uint8 pictures (or floats of 0..255), at the input's size."""
+        size = inputs.shape[-2:]
+        main, auxiliary = self.maps(self.normalise(inputs))
+        sides = [enlarge(logits, size) for logits in auxiliary] if self.training else []
+        return ClassMaps(enlarge(main, size), sides)
+
+    def loss(self, outputs: ClassMaps, targets: Sequence[Mask]) -> dict[str, Tensor]:
+        """The terms of `criterion` on the main map, and the weighted sum of the auxiliary ones."""
+        device = outputs.main.device
+        wanted = torch.stack([target.classes for target in targets]).to(device, torch.int64, non_blocking=True)
+        weights = None
+        if any(target.weights is not None for target in targets):
+            known = [
+                torch.ones(target.classes.shape) if target.weights is None else target.weights for target in targets
+            ]
+            weights = torch.stack(known).to(device, non_blocking=True)
+        losses: dict[str, Tensor] = dict(self.criterion(outputs.main, wanted, weights))
+        if outputs.auxiliary:
+            sides = [sum(self.criterion(logits, wanted, weights).values()) for logits in outputs.auxiliary]
+            losses["auxiliary"] = self.auxiliary_weight * torch.stack(sides).sum()  # type: ignore[arg-type]
+        return losses
+
+    @torch.no_grad()
+    def probabilities(self, outputs: ClassMaps, placements: Sequence[Placement]) -> list[Float[Tensor, "K _ _"]]:
+        """How likely each class is at every pixel of the original pictures; on the outputs' device."""
+        return [
+            restore_maps(maps, placement).softmax(0) for maps, placement in zip(outputs.main, placements, strict=True)
+        ]
+
+    @torch.no_grad()
+    def decode(self, outputs: ClassMaps, placements: Sequence[Placement]) -> list[Mask]:
+        """The best class of every pixel of the original pictures, on the CPU."""
+        return [
+            Mask(restore_maps(maps, placement).argmax(0).to("cpu"))
+            for maps, placement in zip(outputs.main, placements, strict=True)
+        ]
+
+    @abstractmethod
+    def stages(self) -> list[nn.Module]: ...
+
+    def rename_weights(self, names: str) -> str:
+        return our_name(names, self, self.published)
+
+    def expected_loss(self) -> float | None:
+        """The logarithm of K for the cross-entropy alone."""
+        return math.log(self.num_classes) if type(self.criterion) is PixelLoss else None
+
+
+def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor, "B K H W"]:
+    """Maps at another size (height, width), bilinear between the centres of pixels; themselves where it is theirs."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return functional.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
+
+
+def restore_maps(maps: Float[Tensor, "K H W"], placement: Placement) -> Float[Tensor, "K height width"]:
+    """Maps over the network's input as maps over the original picture, in float32; the inverse of `place`.
+
+    Bilinear between the centres of pixels; the canvas around the picture is left out, and what was cropped away takes
+    what is nearest.
+    """
+    scale_x, scale_y = placement.scales
+    height, width = placement.height, placement.width
+    if (scale_x, scale_y, placement.left, placement.top) == (1.0, 1.0, 0.0, 0.0):
+        return maps[:, :height, :width].float()
+    device = maps.device
+    left, top, right, bottom = placement.frame
+    whole = (round(left), round(top), round(right), round(bottom))
+    inside = whole[0] >= 0 and whole[1] >= 0 and whole[2] <= maps.shape[2] and whole[3] <= maps.shape[1]
+    if inside and max(abs(a - b) for a, b in zip(whole, placement.frame, strict=True)) < 1e-6:
+        cut = maps[:, whole[1] : whole[3], whole[0] : whole[2]].float()
+        return enlarge(cut[None], (height, width))[0]
+    rows = (torch.arange(height, device=device) + 0.5) * scale_y + top
+    columns = (torch.arange(width, device=device) + 0.5) * scale_x + left
+    grid = torch.empty((1, height, width, 2), device=device)
+    grid[..., 0] = columns * (2 / maps.shape[2]) - 1
+    grid[..., 1] = (rows * (2 / maps.shape[1]) - 1)[:, None]
+    floats = maps[None].float()
+    return functional.grid_sample(floats, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
