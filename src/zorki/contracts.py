@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, overload, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,35 @@ class Dataset(ABC, Generic[T]):
     @abstractmethod
     def check(self, index: int) -> Defect | None:
         """A quick look at the sample's file, without decoding: is it there, is it whole, is it not too large?"""
+
+    def mark(self, index: int) -> str:
+        """Words that change when what is learnt of the sample does: a run that goes on knows its data by them."""
+        known: dict[str, Any] = self.target(index).to_json()  # type: ignore[attr-defined]
+        return str({name: value for name, value in known.items() if name != "areas"})  # these only judge
+
+
+class Targets(Sequence[T]):
+    """The annotations of some samples, read when they are asked for: thousands of masks do not fit into memory.
+
+    Reading one raises DataError where its file is broken.
+    """
+
+    def __init__(self, dataset: Dataset[T], indices: Sequence[int]) -> None:
+        self.dataset, self.indices = dataset, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Targets[T]: ...
+
+    def __getitem__(self, place: int | slice) -> T | Targets[T]:
+        if isinstance(place, slice):
+            return Targets(self.dataset, self.indices[place])
+        return self.dataset.target(self.indices[place])
 
 
 class Metric(ABC, Generic[P, T]):
@@ -263,6 +292,16 @@ class Task(ABC, Generic[T, P]):
         Answers have a `source`, the number of a `frame` or None, and a `prediction`.
         """
         return None
+
+    def attach(self, annotation: P, place: Callable[[str, str], Path]) -> dict[str, Any]:
+        """Writes what of an answer belongs into a file of its own, such as a map of classes, and tells facts about it.
+
+        They join those of `describe` in predictions.json; paths among them are written relative to its folder.
+
+        Args:
+            place: (folder, suffix) to a free path for this answer: ("masks", ".png") gives OUT/masks/PICTURE.png.
+        """
+        return {}
 
     def thumbnail(self, image: Tensor, annotation: T | P, truth: T | None = None) -> Tensor:
         """The uint8 picture for the small grids of reports and sheets, which write `caption` under it.

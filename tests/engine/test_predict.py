@@ -58,3 +58,50 @@ def test_tasks_without_a_format_of_their_own_write_one_object_a_picture(photos):
     page = json.loads(Path("out/predictions.json").read_text())
     assert page["task"] == "classification"
     assert [row["source"] for row in page["predictions"]] == ["photos/001.png", "photos/002.png"]
+
+
+def attaching(run):
+    """The run's task with a file of its own for each answer."""
+
+    class Attaching(type(run.task)):
+        def attach(self, annotation, place):
+            path = place("notes", ".txt")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(self.class_names[annotation.index])
+            return {"note": path, "length": 3}
+
+    run.task = Attaching(run.class_names)
+    return run
+
+
+def test_tasks_may_write_files_of_their_own_that_nobody_elses_overwrite(photos):
+    Path("more").mkdir()
+    Path("photos/001.png").rename("more/002.png")
+    answers = predict(attaching(untrained("lenet5", ["cat", "dog"])), [photos, "more"], out="out")
+    rows = json.loads(Path("out/predictions.json").read_text())["predictions"]
+    assert [row["note"] for row in rows] == ["notes/002.txt", "notes/002-2.txt"]
+    assert [row["length"] for row in rows] == [3, 3]
+    assert [Path("out", row["note"]).read_text() for row in rows] == [row["class_name"] for row in rows]
+    assert all(answer.prediction is not None for answer in answers)
+
+
+def test_predictions_are_let_go_where_nobody_needs_them(photos):
+    answers = predict(attaching(untrained("lenet5", ["cat", "dog"])), photos, out="out", keep=False)
+    assert [answer.prediction for answer in answers] == [None, None]
+    assert {answer.words[:3] for answer in answers} <= {"cat", "dog"}
+    run = untrained("ssd_squeezenet", ["cat", "dog"], size=96)
+    run.model.min_score = 0.0
+    predict(run, photos, out="boxes", keep=False)
+    assert json.loads(Path("boxes/predictions.json").read_text()), "COCO's results need them"
+
+
+def test_a_film_has_files_of_their_own_for_its_frames(tmp_path):
+    pytest.importorskip("av")
+    from zorki.data.sources import VideoWriter
+
+    with VideoWriter(tmp_path / "film.mp4") as video:
+        for _ in range(2):
+            video.write(torch.zeros((3, 32, 32), dtype=torch.uint8))
+    predict(attaching(untrained("lenet5", ["cat", "dog"])), "film.mp4", out="out")
+    rows = json.loads(Path("out/predictions.json").read_text())["predictions"]
+    assert [row["note"] for row in rows] == ["notes/film-000000.txt", "notes/film-000001.txt"]

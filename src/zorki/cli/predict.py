@@ -36,6 +36,7 @@ def predict(
         batch_size=batch_size,
         device=device,
         strict=strict,
+        keep=False,
         say=print,
     )
     for one in answers[:20]:

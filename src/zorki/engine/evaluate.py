@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from zorki import registry
-from zorki.contracts import Dataset, Metric, Model, Results, Task
+from zorki.contracts import Dataset, Metric, Model, Results, Targets, Task
 from zorki.data.loader import Loader, Pipeline
 from zorki.engine import choices
 from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
@@ -23,6 +24,7 @@ from zorki.recipe import Recipe
 from zorki.types import Batch, Defect
 
 WORST, SAMPLES = 24, 24  # pictures kept for the report
+FEW = 16  # annotations held at once: some are as large as pictures
 
 
 def evaluate(
@@ -269,9 +271,14 @@ def _ensemble(task: Task[Any, Any], everything: Sequence[dict[int, Any]], datase
 
 def baseline(task: Task[Any, Any], dataset: Dataset[Any], train: Sequence[int], indices: Sequence[int]) -> Any:
     """Figures of the best answer that does not look at the picture; None where the task has none."""
-    answer = task.baseline([dataset.target(index) for index in train])
+    answer = task.baseline(Targets(dataset, train))
     if answer is None:
         return None
     metric = task.metric()
-    metric.update([answer] * len(indices), [dataset.target(index) for index in indices])
+    for start in range(0, len(indices), FEW):
+        targets = []
+        for index in indices[start : start + FEW]:
+            with suppress(DataError):  # an annotation that cannot be read was told before, and is judged nowhere
+                targets.append(dataset.target(index))
+        metric.update([answer] * len(targets), targets)
     return {name: value for name, value in metric.compute().items() if isinstance(value, int | float)}

@@ -9,7 +9,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 
-from zorki.contracts import Model, Task
+from zorki.contracts import Model, Targets, Task
 from zorki.data.loader import Loader, Pipeline
 from zorki.engine import evaluate
 from zorki.engine.checks import train_indices_of
@@ -23,7 +23,7 @@ def train_loader_of(work: Work, world: int) -> Loader[Any]:
     assert recipe.batch_size is not None
     assert recipe.workers is not None
     indices = train_indices_of(work.looked, recipe)
-    balance = task.balance([work.dataset.target(index) for index in indices]) if recipe.balanced else None
+    balance = task.balance(Targets(work.dataset, indices)) if recipe.balanced else None
     pipeline = Pipeline(
         work.dataset,
         augment=partial(_augment, task, recipe),

@@ -54,6 +54,7 @@ def predict(
     batch_size: int = 16,
     device: str | None = None,
     strict: bool = False,
+    keep: bool = True,
     say: Callable[[str], None] | None = None,
 ) -> list[Answer]:
     """Answers for every picture and every frame, in the order of the sources.
@@ -63,6 +64,8 @@ def predict(
         sources: files, folders, globs, URLs, videos.
         out: folder for annotated pictures, annotated videos and predictions.json; None writes nothing.
         strict: stop at the first source that cannot be read; else it is reported and left out.
+        keep: hold on to the predictions; without, those that no file of answers needs become None when they are drawn
+            and described, for the maps of an hour's film do not fit into memory.
 
     Raises:
         ZorkiError: no such run or source; or nothing at all could be read.
@@ -75,7 +78,9 @@ def predict(
     for run in opened:
         on_device(run.model, device).eval()
     found = expand([sources] if isinstance(sources, str) else list(sources))
-    work = _Work(opened, opened[0].task, device, batch_size, strict, Path(out) if out is not None else None)
+    task = opened[0].task
+    keep = keep or type(task).exchange is not Task.exchange
+    work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep)
     work.taken = {os.path.abspath(source.path) for source in found}  # pictures are never written over their originals
     answers: list[Answer] = []
     for kind, members in groupby(found, key=lambda source: source.kind):
@@ -101,13 +106,14 @@ class _Work:
     batch_size: int
     strict: bool
     out: Path | None
+    keep: bool
     defects: list[Defect] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
-    def place(self, name: str) -> Path:
-        """A path for a drawn answer that is nobody else's: two folders may hold files of one name."""
+    def place(self, name: str, folder: str = "") -> Path:
+        """A path for a file of an answer that is nobody else's: two folders may hold files of one name."""
         assert self.out is not None
-        wanted = self.out / Path(name).name
+        wanted = self.out / folder / Path(name).name
         path, number = wanted, 2
         while os.path.abspath(path) in self.taken:
             path = wanted.with_stem(f"{wanted.stem}-{number}")
@@ -130,7 +136,7 @@ def _pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
                 suffix = "png" if max(image.shape[-2:]) <= SMALL else "jpg"
                 answer.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
                 write_image(answer.drawn, work.task.draw(image, prediction))
-            yield answer
+            yield _finished(work, answer, Path(source.name).stem)
 
 
 def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:
@@ -206,7 +212,7 @@ def _video(work: _Work, source: Source) -> Iterator[Answer]:
                 answer.frame, answer.drawn = number, path
                 if writer is not None:
                     writer.write(work.task.draw(image, prediction))
-                yield answer
+                yield _finished(work, answer, f"{Path(source.name).stem}-{number:06d}")
 
 
 def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
@@ -222,6 +228,17 @@ def _answered(work: _Work, source: Source, image: Tensor, prediction: Any) -> An
     told = source.given if "://" in source.given else source.path.as_posix()
     words = work.task.caption(prediction)
     return Answer(told, prediction, height, width, words=words, facts=work.task.describe(prediction))
+
+
+def _finished(work: _Work, answer: Answer, stem: str) -> Answer:
+    """With the files of its own that the task gives it, and without the prediction where that is not kept."""
+    if work.out is not None:
+        told = work.task.attach(answer.prediction, lambda folder, suffix: work.place(f"{stem}{suffix}", folder))
+        for name, fact in told.items():
+            answer.facts[name] = fact.relative_to(work.out).as_posix() if isinstance(fact, Path) else fact
+    if not work.keep:
+        answer.prediction = None
+    return answer
 
 
 def _page(work: _Work, answers: Sequence[Answer]) -> Any:

@@ -95,7 +95,8 @@ def _learning(run: runs.Run) -> str:
         return [(row["epoch"] + shift, float(row[column])) for row in rows if isinstance(row.get(column), int | float)]
 
     monitor = f"val/{run.task.monitor}"
-    figures = {name: line(name) for name in rows[0] if name in (monitor, "val/balanced_accuracy", "val/macro_f1")}
+    shown = (monitor, "val/balanced_accuracy", "val/macro_f1", *(f"val/{name}" for name in run.task.headline))
+    figures = {name: line(name) for name in rows[0] if name in shown}
     best = max(line(monitor), key=lambda point: point[1], default=(None, 0))[0] if monitor in rows[0] else None
     losses = {name: line(f"{name}/loss") for name in ("train", "val") if f"{name}/loss" in rows[0]}
     drawn = [figure(curves(losses, title="Loss", y_label="loss", best=best))]
