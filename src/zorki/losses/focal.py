@@ -48,6 +48,17 @@ def focal_loss_of_labels(
     return total
 
 
+def focal_of_shares(log_share: Float[Tensor, "*N"], *, gamma: float = 2.0) -> Float[Tensor, "*N"]:
+    """-(1 - p)^gamma log p of the logarithm of the right class's share p (section 3.2, eq. 4, over classes).
+
+    For shares of a softmax, where the paper has a sigmoid a class. In float32; 0 is the cross-entropy.
+    """
+    log_share = log_share.float()
+    # Slopes of powers below 1 are endless at 0.
+    missed = (-torch.expm1(log_share)).clamp_min(1e-12)
+    return -log_share * (missed.square() if gamma == 2 else missed.pow(gamma))
+
+
 class _FocalSum(torch.autograd.Function):
     """With s = softplus(x) and p = sigmoid(x), a zero costs (1 - alpha) p^gamma s, whose derivative is
     (1 - alpha) p^gamma (gamma (1 - p) s + p); a one costs the same of -x, with alpha in place of 1 - alpha.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -130,8 +129,8 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         return our_name(names, self, self.published)
 
     def expected_loss(self) -> float | None:
-        """The logarithm of K for the cross-entropy alone."""
-        return math.log(self.num_classes) if type(self.criterion) is PixelLoss else None
+        """The logarithm of K for the cross-entropy alone; None where the loss compares regions."""
+        return self.criterion.expected_loss(self.num_classes) if isinstance(self.criterion, PixelLoss) else None
 
 
 def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor, "B K H W"]:
