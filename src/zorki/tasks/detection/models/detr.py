@@ -23,9 +23,9 @@ from zorki.tasks.detection.assign import stack_truths
 from zorki.tasks.detection.coco_slots import accept_coco_slots
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.heads import best_classes, take_rows
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.set_loss import Classes, SetLoss
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
 Ranking = Literal["query", "pair"]
@@ -283,4 +283,4 @@ def detr_resnet50(
     )
 
 
-any_backbone("detr_", detr)
+any_backbone("detr_", Detection, detr)

@@ -20,7 +20,6 @@ from zorki.nn.vgg import Vgg
 from zorki.ops.regions import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
     WALKED,
@@ -34,6 +33,7 @@ from zorki.tasks.detection.proposed import (
 from zorki.tasks.detection.region_heads import grid_of, hidden_published
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, Proposed
 
 # Regions judged at once: more do not run faster, and their features no longer fit into a processor's cache.
@@ -259,4 +259,4 @@ def fast_rcnn_vgg16(
     )
 
 
-any_backbone("fast_rcnn_", fast_rcnn)
+any_backbone("fast_rcnn_", Detection, fast_rcnn)

@@ -21,7 +21,6 @@ from zorki.ops.regions import join_regions
 from zorki.registry import Entry, family, model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.heads import Shapes
-from zorki.tasks.detection.on_any_backbone import entry_on
 from zorki.tasks.detection.proposing import Proposing, RegionProposals, proposals_published
 from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.regions import (
@@ -32,6 +31,7 @@ from zorki.tasks.detection.regions import (
     sample_regions,
 )
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import entry_on
 from zorki.types import Boxes, Placement
 
 ASPECTS = (0.5, 1.0, 2.0)
@@ -351,8 +351,8 @@ def faster_rcnn_resnet50_fpn(
 
 def _on_any(name: str) -> Entry:
     if name.endswith("_fpn"):
-        return entry_on("faster_rcnn_", faster_rcnn_fpn, name.removesuffix("_fpn"), "_fpn")
-    return entry_on("faster_rcnn_", faster_rcnn, name)
+        return entry_on("faster_rcnn_", Detection, faster_rcnn_fpn, name.removesuffix("_fpn"), "_fpn")
+    return entry_on("faster_rcnn_", Detection, faster_rcnn, name)
 
 
 family("faster_rcnn_", _on_any)

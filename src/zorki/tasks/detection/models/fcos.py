@@ -35,8 +35,8 @@ from zorki.tasks.detection.heads import (
     take_rows,
     tower_published,
 )
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
 STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
@@ -262,4 +262,4 @@ def fcos_resnet50_fpn(
     )
 
 
-any_backbone("fcos_", fcos)
+any_backbone("fcos_", Detection, fcos)

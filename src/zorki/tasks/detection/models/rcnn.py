@@ -21,7 +21,6 @@ from zorki.ops.warping import warp_regions
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.machines import SupportVectorMachines, answer_by_machines, machine_regions
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
     WALKED,
@@ -34,6 +33,7 @@ from zorki.tasks.detection.proposed import (
 from zorki.tasks.detection.region_heads import hidden_published
 from zorki.tasks.detection.regions import answer_regions, region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, Proposed
 
 ClassifierKind = Literal["softmax", "svm"]
@@ -288,4 +288,4 @@ def _on_alexnet(
     )
 
 
-any_backbone("rcnn_", rcnn)
+any_backbone("rcnn_", Detection, rcnn)

@@ -37,8 +37,8 @@ from zorki.tasks.detection.heads import (
     take_rows,
     tower_published,
 )
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
 STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
@@ -258,4 +258,4 @@ def retinanet_resnet50_fpn(
     )
 
 
-any_backbone("retinanet_", retinanet)
+any_backbone("retinanet_", Detection, retinanet)

@@ -21,7 +21,6 @@ from zorki.nn.spp import SpatialPyramidPool
 from zorki.ops.regions import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.proposed import (
     PROPOSED_SUGGESTIONS,
     WALKED,
@@ -35,6 +34,7 @@ from zorki.tasks.detection.proposed import (
 from zorki.tasks.detection.region_heads import first_cell, grid_of
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, Proposed
 
 
@@ -198,4 +198,4 @@ def sppnet_alexnet(
     )
 
 
-any_backbone("sppnet_", sppnet)
+any_backbone("sppnet_", Detection, sppnet)

@@ -29,9 +29,9 @@ from zorki.tasks.detection.coco_slots import accept_coco_slots
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.hard_negatives import hard_negatives
 from zorki.tasks.detection.heads import rows_of
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.priors import PriorGrid, prior_shapes
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
 # "Variances" 0.1 and 0.2 of the authors' code: offsets are learnt ten and five times enlarged.
@@ -277,4 +277,4 @@ def _vgg_published(levels: int) -> dict[str, str]:
     return names
 
 
-any_backbone("ssd_", ssd)
+any_backbone("ssd_", Detection, ssd)

@@ -25,9 +25,9 @@ from zorki.registry import model
 from zorki.tasks.detection.assign import stack_truths
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.heads import best_classes, take_rows
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.detection.yolo_cells import decode_cells, encode_cells, owners_of_cells, responsible
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
 _MOST = 1000  # candidates a picture
@@ -191,4 +191,4 @@ def yolo1_darknet(num_classes: int, *, size: int = 448, boxes: int = 2, batch_no
     return Yolo1(network, head, num_classes=num_classes, boxes=boxes, settings=settings)
 
 
-any_backbone("yolo1_", yolo1)
+any_backbone("yolo1_", Detection, yolo1)

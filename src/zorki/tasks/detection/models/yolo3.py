@@ -25,7 +25,6 @@ from zorki.registry import model
 from zorki.tasks.detection.assign import stack_truths
 from zorki.tasks.detection.detector import Candidates, Detector, learnable
 from zorki.tasks.detection.heads import best_classes, rows_of, strongest_rows, take_rows
-from zorki.tasks.detection.on_any_backbone import any_backbone
 from zorki.tasks.detection.shape_clusters import cluster_shapes
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.detection.yolo_anchors import (
@@ -38,6 +37,7 @@ from zorki.tasks.detection.yolo_anchors import (
     match_shapes,
     overlaps_any,
 )
+from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
 STRIDES = (8, 16, 32)
@@ -264,4 +264,4 @@ def yolo3_darknet53(
     )
 
 
-any_backbone("yolo3_", yolo3)
+any_backbone("yolo3_", Detection, yolo3)
