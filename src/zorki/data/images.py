@@ -60,7 +60,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: {_file_reason(path, error)}") from error
+        raise DataError(f"{path}: {file_reason(path, error)}") from error
     return decode_image(data, path, max_pixels=max_pixels)
 
 
@@ -69,12 +69,12 @@ def decode_image(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> UI
     if not data:
         raise DataError(f"{path}: the file is empty (0 bytes)")
     try:
-        with _open(io.BytesIO(data)) as picture:
-            reason = _size_reason(picture.size, max_pixels)
+        with open_picture(io.BytesIO(data)) as picture:
+            reason = size_reason(picture.size, max_pixels)
             if reason is None:
                 return _decode(picture, data)
     except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
-        raise DataError(f"{path}: {_decoder_reason(error)}") from error
+        raise DataError(f"{path}: {decoder_reason(error)}") from error
     raise DataError(f"{path}: {reason}")
 
 
@@ -88,8 +88,8 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return "the file is empty (0 bytes)"
-            with _open(file) as picture:
-                reason = _size_reason(picture.size, max_pixels)
+            with open_picture(file) as picture:
+                reason = size_reason(picture.size, max_pixels)
                 kind = picture.format
             if reason is not None:
                 return reason
@@ -97,8 +97,8 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
                 return _end_reason(kind, data)
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            return _file_reason(path, error)
-        return _decoder_reason(error)
+            return file_reason(path, error)
+        return decoder_reason(error)
 
 
 def image_size(source: Path | bytes) -> tuple[int, int]:
@@ -108,14 +108,14 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
         DataError: the file is missing or empty, or its header cannot be read.
     """
     try:
-        with _open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+        with open_picture(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
             width, height = picture.size
             turned = _orientation(picture) in (5, 6, 7, 8)
     except Exception as error:
         if isinstance(source, bytes):
-            raise DataError(_decoder_reason(error)) from error
+            raise DataError(decoder_reason(error)) from error
         missing = isinstance(error, OSError) and error.errno is not None
-        raise DataError(f"{source}: {_file_reason(source, error) if missing else _decoder_reason(error)}") from error  # type: ignore[arg-type]
+        raise DataError(f"{source}: {file_reason(source, error) if missing else decoder_reason(error)}") from error  # type: ignore[arg-type]
     return (width, height) if turned else (height, width)
 
 
@@ -145,7 +145,7 @@ def write_image(path: Path, image: UInt8[Tensor, "3 H W"]) -> None:
         aside.write_bytes(data)
 
 
-def _open(file: Any) -> Image.Image:
+def open_picture(file: Any) -> Image.Image:
     """Pillow's lazy picture, header read. Its own limit of size is lifted meanwhile: ours is checked instead."""
     with _open_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -257,14 +257,16 @@ def _upright(pixels: Array, orientation: int) -> Array:
     return pixels[rows, columns]
 
 
-def _size_reason(size: tuple[int, int], max_pixels: int) -> str | None:
+def size_reason(size: tuple[int, int], max_pixels: int) -> str | None:
+    """What to say of a picture of (width, height) with too many pixels; None where they are few enough."""
     width, height = size
     if width * height <= max_pixels:
         return None
     return f"the picture is {width} x {height}, {width * height:,} pixels, and at most {max_pixels:,} are allowed"
 
 
-def _file_reason(path: Path, error: OSError) -> str:
+def file_reason(path: Path, error: OSError) -> str:
+    """Why a file could not be opened."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, IsADirectoryError) or path.is_dir():
@@ -272,7 +274,8 @@ def _file_reason(path: Path, error: OSError) -> str:
     return f"the file cannot be read: {error.strerror or error}"
 
 
-def _decoder_reason(error: Exception) -> str:
+def decoder_reason(error: Exception) -> str:
+    """Why a file could not be decoded."""
     if isinstance(error, UnidentifiedImageError):
         return "this is no picture of a known kind, or its header is broken"
     return f"the picture cannot be decoded: {error or type(error).__name__}"

@@ -1,0 +1,227 @@
+"""Masks in files: a number for every pixel, read as it is stored and never as a colour, written with a palette.
+
+What a file stores is its business alone: palette indices, gray of 1 to 16 bits, whole numbers. A PNG with a palette
+looks coloured and is not: its pixels are indices, and to read it as RGB would lose the classes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int, Int64
+from PIL import Image
+from torch import Tensor
+
+from zorki.data.images import MAX_PIXELS, decoder_reason, file_reason, open_picture, size_reason
+from zorki.draw.palette import colour
+from zorki.errors import DataError
+from zorki.files import whole
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Palette = list[tuple[int, int, int]]
+
+MOST_COLOURS = 4096
+"""Colours of one file beyond which it is a photograph and no mask."""
+
+_IGNORED = (224, 224, 192)  # the colour of value 255 in Pascal VOC's palette
+_PNG_GRAY, _PNG_DEPTH = 25, 24  # bytes of the header: kind of colour, and bits (PNG specification, section 11.2.1)
+
+
+@dataclass(frozen=True)
+class StoredMask:
+    """The pixels of a mask file as they are stored.
+
+    Args:
+        values: (H, W), unsigned or int32: palette indices or gray values; of pictures in RGB 0xRRGGBB.
+        rgb: `values` are colours.
+        palette: 256 colours at most, where the file has a palette.
+        lossy: the file is a JPEG, whose values are smeared at every edge.
+    """
+
+    values: Array
+    rgb: bool = False
+    palette: Palette | None = None
+    lossy: bool = False
+
+    def counts(self) -> dict[int, int]:
+        """How many pixels each stored value has.
+
+        Raises:
+            DataError: there are more than `MOST_COLOURS` colours.
+        """
+        if self.values.dtype in (np.uint8, np.uint16):
+            found = np.bincount(self.values.ravel())
+            present = np.flatnonzero(found)
+            return dict(zip(present.tolist(), found[present].tolist(), strict=True))
+        if self.rgb:
+            # A look at a few rows tells a photograph before all of it is sorted.
+            step = max(1, len(self.values) // 16)
+            if len(np.unique(self.values[::step])) > MOST_COLOURS:
+                raise DataError(f"it has more than {MOST_COLOURS} colours: a photograph, and no mask")
+        present, found = np.unique(self.values, return_counts=True)
+        if self.rgb and len(present) > MOST_COLOURS:
+            raise DataError(f"it has {len(present)} colours: a photograph, and no mask")
+        return dict(zip(present.tolist(), found.tolist(), strict=True))
+
+    def colours(self) -> Array:
+        """(H, W), uint32: the colour 0xRRGGBB that each pixel is shown in; a gray value's is gray."""
+        if self.rgb:
+            return self.values
+        if self.palette is not None:
+            table = np.array([code_of(one) for one in self.palette], np.uint32)
+            table = np.pad(table, (0, max(0, 256 - len(table))))  # an index beyond the palette is shown black
+        else:
+            table = np.arange(256, dtype=np.uint32) * 0x010101
+        return table[np.minimum(self.values, 255)]
+
+
+def code_of(rgb: Sequence[int]) -> int:
+    """A colour as one number.
+
+    >>> hex(code_of((128, 0, 64)))
+    '0x800040'
+    """
+    return int(rgb[0]) << 16 | int(rgb[1]) << 8 | int(rgb[2])
+
+
+def colour_of(code: int) -> tuple[int, int, int]:
+    """The inverse of `code_of`."""
+    return code >> 16 & 255, code >> 8 & 255, code & 255
+
+
+def is_gray(code: int) -> bool:
+    """Whether a colour is as red as green as blue."""
+    return code == (code & 255) * 0x010101
+
+
+def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Int64[Tensor, "H W"], Palette | None]:
+    """The number of every pixel as the file stores it, and its palette where it has one.
+
+    Palette indices, gray of 1, 2, 4, 8 and 16 bits (not stretched to 255), whole numbers of 32 bits. RGB is taken
+    where every pixel is gray. A JPEG is read too, smeared as it is.
+
+    Raises:
+        DataError: the file is missing, broken or larger than `max_pixels`, or holds colours instead of numbers.
+    """
+    stored = read_stored(path, max_pixels=max_pixels)
+    values = stored.values
+    if stored.rgb:
+        if not bool((values == (values & 255) * 0x010101).all()):
+            raise DataError(f"{path}: expected a number for every pixel, gray or with a palette; got {_few(stored)}")
+        values = values & 255
+    return torch.from_numpy(values.astype(np.int64)), stored.palette
+
+
+def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
+    """The pixels as the file stores them, colours too. Of an animation or a stack, the first picture.
+
+    Raises:
+        DataError: the file is missing, broken, or larger than `max_pixels`, or its gray values are no whole numbers.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {file_reason(path, error)}") from error
+    if not data:
+        raise DataError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with open_picture(io.BytesIO(data)) as picture:
+            reason = size_reason(picture.size, max_pixels)
+            if reason is None:
+                picture.load()
+                return _stored(picture, data)
+    except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
+        raise DataError(f"{path}: {decoder_reason(error)}") from error
+    raise DataError(f"{path}: {reason}")
+
+
+def write_mask(path: Path, classes: Int[Tensor, "H W"], palette: Sequence[Sequence[int]] | None = None) -> None:
+    """Writes a PNG of 8 bits with a palette, or of 16 bits gray where a number is above 255; whole or not at all.
+
+    Args:
+        path: ends in .png; folders are made.
+        classes: 0..65535; 255 is what nobody judged.
+        palette: RGB, 0..255, of the classes from 0 on; the others, and all where it is None, get `class_palette`'s.
+
+    Raises:
+        DataError: the suffix is not .png, or a number is negative or above 65535.
+        ZorkiError: the file cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise DataError(f"{path}: masks are written as .png, which keeps every number, not as {path.suffix!r}")
+    values = classes.detach().cpu().numpy()
+    least, most = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if least < 0 or most > 65535:
+        raise DataError(f"{path}: a PNG holds numbers of 0 to 65535, and the mask's run from {least} to {most}")
+    if most > 255:
+        picture = Image.fromarray(values.astype(np.uint16))
+    else:
+        picture = Image.fromarray(values.astype(np.uint8))
+        # All 256 entries: with fewer, Pillow would choose fewer bits, and cut larger numbers off.
+        picture.putpalette([part for rgb in class_palette(palette) for part in rgb])
+    with whole(path, flush=False) as aside:
+        picture.save(aside, format="png")
+
+
+def class_palette(own: Sequence[Sequence[int]] | None = None) -> Palette:
+    """256 colours: `own` ones, then those of the project's palette; 255, which nobody judged, is cream as in VOC."""
+    given: Palette = [(int(red), int(green), int(blue)) for red, green, blue in own or ()]
+    colours = given[:256] + [colour(index) for index in range(len(given), 256)]
+    if len(given) < 256:
+        colours[255] = _IGNORED
+    return colours
+
+
+def _stored(picture: Image.Image, data: bytes) -> StoredMask:
+    """Of a loaded picture."""
+    if picture.format in ("JPEG", "MPO"):
+        return StoredMask(np.asarray(picture.convert("L")), lossy=True)
+    mode = picture.mode
+    if mode == "P":
+        flat = picture.getpalette("RGB") or []
+        return StoredMask(np.asarray(picture), palette=list(zip(flat[0::3], flat[1::3], flat[2::3], strict=True)))
+    if mode == "1":
+        return StoredMask(np.asarray(picture).astype(np.uint8))
+    if mode in ("L", "LA", "La"):
+        return StoredMask(_unstretched(np.asarray(picture if mode == "L" else picture.getchannel("L")), data))
+    if mode.startswith("I"):
+        return StoredMask(_narrow(np.asarray(picture)))
+    if mode == "F":
+        floats = np.asarray(picture)
+        if not bool((floats == np.round(floats)).all()):
+            raise ValueError("its gray values are no whole numbers, so that it is no mask")
+        return StoredMask(_narrow(floats.astype(np.int64)))
+    channels = np.asarray(picture if mode in ("RGB", "RGBA") else picture.convert("RGB")).astype(np.uint32)
+    return StoredMask(channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2], rgb=True)
+
+
+def _unstretched(gray: Array, data: bytes) -> Array:
+    """Gray as a PNG of 2 or 4 bits stores it: decoders stretch it to 0..255."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[_PNG_GRAY] != 0 or data[_PNG_DEPTH] not in (2, 4):
+        return gray
+    return gray // (255 // (2 ** data[_PNG_DEPTH] - 1))
+
+
+def _narrow(values: Array) -> Array:
+    """Whole numbers in the smallest unsigned type of 8, 16 or 32 bits; int32 where one is negative."""
+    least, most = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if least < 0:
+        return values.astype(np.int32)
+    return values.astype(np.uint8 if most < 256 else np.uint16 if most < 65536 else np.uint32)
+
+
+def _few(stored: StoredMask) -> str:
+    """The commonest colours of a mask, for a message."""
+    try:
+        counts = stored.counts()
+    except DataError as error:
+        return f"colours: {error}"
+    common = sorted(counts.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"({', '.join(map(str, colour_of(code)))})" for code, _ in common[:5])
+    return f"{len(counts)} colours: {listed}{', ...' if len(counts) > 5 else ''}"
