@@ -25,19 +25,30 @@ class TimmBackbone(Backbone):
         in_channels: of the pictures.
         size: of the square input; None is the size of the published weights.
         any_size: inputs of any height and width will come, as detectors have it.
+        output_stride: of the coarsest map, strides beyond it becoming dilation; None: as the network is.
 
     Raises:
-        RecipeError: timm has no such network, or it cannot take this size.
+        RecipeError: timm has no such network, or it cannot take this size, or not be had with this stride.
     """
 
-    def __init__(self, name: str, in_channels: int = 3, *, size: int | None = None, any_size: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        in_channels: int = 3,
+        *,
+        size: int | None = None,
+        any_size: bool = False,
+        output_stride: int | None = None,
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
         settings = timm_settings(name)
         published = settings["input_size"][-1]
         self.size = published if size is None else size
         fixed = settings.get("fixed_input_size", False)
-        if any_size and fixed:
+        if output_stride is not None:
+            self.network = _create_dilated(name, in_channels, output_stride)
+        elif any_size and fixed:
             self.network = _create_stretching(name, in_channels)
         else:
             self.network = _create(name, in_channels, self.size, published, fixed)
@@ -199,3 +210,25 @@ def _create_stretching(name: str, in_channels: int) -> Any:
             f"timm:{name} takes pictures of one size only, and pictures of many sizes will come; choose a network of "
             "convolutions, such as timm:convnext_tiny, or timm:swin_tiny_patch4_window7_224"
         ) from None
+
+
+def _create_dilated(name: str, in_channels: int, output_stride: int) -> Any:
+    """A network whose maps are no coarser than `output_stride`."""
+    import timm
+
+    reason = "it knows no dilation"
+    try:
+        network = timm.create_model(
+            name, pretrained=False, num_classes=1, in_chans=in_channels, output_stride=output_stride
+        )
+    except (TypeError, NotImplementedError, AssertionError, ValueError) as error:
+        reason = str(error) or reason
+    else:
+        strides = [int(place["reduction"]) for place in getattr(network, "feature_info", None) or []]
+        if strides and strides[-1] == max(strides) == output_stride:
+            return network
+        reason = f"its maps have strides {strides}"
+    raise RecipeError(
+        f"timm:{name} cannot be had with an output stride of {output_stride} ({reason}); choose a network of timm that "
+        "takes output_stride, such as timm:resnet50, timm:convnext_tiny or timm:efficientnet_b0"
+    )
