@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Int64, Integer
 from PIL import Image
 from torch import Tensor
 
@@ -141,7 +141,7 @@ def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
     raise DataError(f"{path}: {reason}")
 
 
-def write_mask(path: Path, classes: Int[Tensor, "H W"], palette: Sequence[Sequence[int]] | None = None) -> None:
+def write_mask(path: Path, classes: Integer[Tensor, "H W"], palette: Sequence[Sequence[int]] | None = None) -> None:
     """Writes a PNG of 8 bits with a palette, or of 16 bits gray where a number is above 255; whole or not at all.
 
     Args:
