@@ -1,4 +1,4 @@
-"""Text, frames, boxes and contact sheets on uint8 pictures (3, H, W)."""
+"""Text, frames, boxes, legends and contact sheets on uint8 pictures (3, H, W)."""
 
 from __future__ import annotations
 
@@ -111,6 +111,38 @@ def sheet(
         if captions:
             _caption_cell(pen, (left, top + cell + 2 * frame), cell + 2 * frame, captions[index], size, good)
     return to_tensor(canvas)
+
+
+def legend(
+    width: int, entries: Sequence[tuple[str, Colour]], *, lines: int | None = None
+) -> UInt8[Tensor, "3 H width"]:
+    """A strip of swatches with names, `width` pixels wide, in as many lines as they need.
+
+    With `lines` it has just so many, and what does not fit is left out: pictures of a film stay of one size. Without
+    entries and lines it is 0 pixels high.
+    """
+    size = max(11, round(width / 45))
+    step, pad = round(size * 1.5), round(size * 0.5)
+    rows: list[list[tuple[int, str, Colour]]] = [[]] if entries else []
+    left = pad
+    for name, ink in entries:
+        text = _cut(name, _font(size, name), width - 3 * pad - size)
+        wide = size + pad + math.ceil(_font(size, text).getlength(text))
+        if rows[-1] and left + wide > width - pad:
+            rows.append([])
+            left = pad
+        rows[-1].append((left, text, ink))
+        left += wide + 2 * pad
+    shown = rows if lines is None else rows[:lines]
+    count = len(rows) if lines is None else lines
+    strip = Image.new("RGB", (width, count * step + (pad if count else 0)), _PAPER)
+    pen = ImageDraw.Draw(strip)
+    for number, row in enumerate(shown):
+        top = number * step + pad
+        for start, text, ink in row:
+            pen.rectangle((start, top, start + size - 1, top + size - 1), fill=ink)
+            _write(pen, (start + size + pad // 2, top - round(size * 0.1)), text, _font(size, text), _INK)
+    return to_tensor(strip)
 
 
 def boxes(

@@ -1,0 +1,79 @@
+"""Maps of classes laid over pictures: colours, edges, and hatching for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+
+import torch
+from jaxtyping import Bool, Integer, UInt8
+from torch import Tensor
+
+from zorki.draw.palette import colour, mark_colour
+
+SHARE = 0.5  # of a class's colour in the picture
+_COLOURS = 40  # that differ; labels beyond share them
+
+
+@cache
+def _table() -> UInt8[Tensor, "N 3"]:
+    """The colours of all labels, and behind them that of pixels which nobody judged."""
+    return torch.tensor([*(colour(label) for label in range(_COLOURS)), mark_colour(None)], dtype=torch.uint8)
+
+
+def paint(
+    image: UInt8[Tensor, "3 H W"],
+    classes: Integer[Tensor, "H W"],
+    *,
+    bare: Collection[int] = (),
+    unjudged: Bool[Tensor, "H W"] | None = None,
+    share: float = SHARE,
+) -> UInt8[Tensor, "3 H W"]:
+    """The picture with each pixel tinted in the colour of its class, and edges of classes in full colour.
+
+    Args:
+        bare: labels that are left as they are, such as a background's; their edges are not drawn either.
+        unjudged: pixels that are gray whatever their label.
+        share: of the colour in a tinted pixel, 0..1.
+    """
+    labels = classes.long() % _COLOURS
+    strength = torch.full(classes.shape, round(share * 256), dtype=torch.int16)
+    strength[edges(classes)] = 256
+    for label in bare:
+        strength[classes == label] = 0
+    if unjudged is not None:
+        labels = labels.where(~unjudged, _COLOURS)
+        strength[unjudged] = 192
+    # Plane by plane, so that no three-channel copy of wider numbers is made of a large picture.
+    painted = torch.empty(image.shape, dtype=torch.uint8)
+    table = _table().short()
+    for channel in range(3):
+        tint, under = table[:, channel][labels], image[channel].short()
+        painted[channel] = under + (((tint - under) * strength.int()) >> 8).short()
+    return painted
+
+
+def edges(classes: Integer[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
+    """Pixels beside one of another class: above, below, left or right."""
+    found = torch.zeros(classes.shape, dtype=torch.bool)
+    down, across = classes[1:] != classes[:-1], classes[:, 1:] != classes[:, :-1]
+    found[1:] |= down
+    found[:-1] |= down
+    found[:, 1:] |= across
+    found[:, :-1] |= across
+    return found
+
+
+def hatch(
+    image: UInt8[Tensor, "3 H W"], where: Bool[Tensor, "H W"], period: int = 6, width: int = 2
+) -> UInt8[Tensor, "3 H W"]:
+    """The picture with black and white diagonal stripes over some pixels; `period` and `width` are in pixels.
+
+    Stripes are told from every colour, in every kind of colour blindness.
+    """
+    height, wide = where.shape
+    place = (torch.arange(height)[:, None] + torch.arange(wide)) % period
+    striped = image.clone()
+    striped[:, where & (place < width)] = 0
+    striped[:, where & (place == width)] = 255
+    return striped

@@ -1,0 +1,84 @@
+"""How well the edges of classes are met: the boundary F1 of Csurka, Larlus and Perronnin (BMVC 2013)."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Int32
+
+TOLERANCE = 0.0075  # of a picture's diagonal: the authors' choice
+
+
+def boundary_f1(
+    answer: Int[np.ndarray, "H W"],
+    truth: Int[np.ndarray, "H W"],
+    judged: Bool[np.ndarray, "H W"],
+    num_classes: int,
+    tolerance: float = TOLERANCE,
+) -> Float[np.ndarray, " K"]:
+    """F1 of each class's edge in one picture; NaN for a class that has an edge in neither map.
+
+    Precision is the share of the answer's edge pixels that lie nearer than the tolerance to an edge pixel of the same
+    class in the truth, recall the same the other way round; 0 where only one of the maps has the class's edge.
+
+    An edge pixel of a class has a judged neighbour, above, below, left or right, of another class. So the border of
+    the picture is no edge, and neither is the border of what nobody judged.
+
+    All classes are judged at once, and the cost grows with the pixels on edges, not with the number of classes: each
+    edge pixel looks at its neighbours in the other map, the nearest first, until one is of its class.
+
+    Args:
+        answer, truth: labels in 0..K-1, of one size; what stands where nobody judged is not read.
+        tolerance: share of the diagonal.
+    """
+    theta = tolerance * math.hypot(*truth.shape)
+    found, wanted = edge_map(answer, judged), edge_map(truth, judged)
+    precise, answered = _near(found, wanted, theta, num_classes)
+    recalled, there = _near(wanted, found, theta, num_classes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision, recall = precise / answered, recalled / there
+        f1 = 2 * precision * recall / (precision + recall)
+    # Where nothing is near, or one of the maps lacks the edge, F1 is 0; without any edge it is unknown.
+    return np.where(np.isnan(f1) & (answered + there > 0), 0.0, f1)
+
+
+def edge_map(classes: Int[np.ndarray, "H W"], judged: Bool[np.ndarray, "H W"]) -> Int32[np.ndarray, "H W"]:
+    """The class of each pixel on an edge, and -1 elsewhere."""
+    on_edge = np.zeros(classes.shape, dtype=bool)
+    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differs = (classes[one] != classes[other]) & judged[one] & judged[other]
+        on_edge[one] |= differs
+        on_edge[other] |= differs
+    return np.where(on_edge, classes, -1).astype(np.int32)
+
+
+def _near(
+    edges: Int32[np.ndarray, "H W"], others: Int32[np.ndarray, "H W"], theta: float, num_classes: int
+) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, " K"]]:
+    """How many edge pixels of each class have another of their class nearer than `theta`, and how many there are."""
+    reach = math.ceil(theta)
+    around = np.pad(others, reach, constant_values=-1)
+    rows, columns = np.nonzero(edges >= 0)
+    labels = edges[rows, columns]
+    count = np.bincount(labels, minlength=num_classes).astype(np.float64)
+    near = np.zeros(num_classes)
+    places = (rows + reach) * around.shape[1] + columns + reach
+    flat = around.reshape(-1)
+    for down, across in _neighbours(theta):
+        met = flat[places + (down * around.shape[1] + across)] == labels
+        if met.any():
+            near += np.bincount(labels[met], minlength=num_classes)
+            places, labels = places[~met], labels[~met]
+        if len(places) == 0:
+            break
+    return near, count
+
+
+@lru_cache(maxsize=64)
+def _neighbours(theta: float) -> tuple[tuple[int, int], ...]:
+    """Steps (down, across) shorter than `theta`, the shortest first."""
+    reach = range(-math.ceil(theta), math.ceil(theta) + 1)
+    steps = [(down, across) for down in reach for across in reach if math.hypot(down, across) < theta]
+    return tuple(sorted(steps, key=lambda step: math.hypot(*step)))

@@ -1,0 +1,68 @@
+"""Masks on pictures, with the names of their classes, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Integer, UInt8
+from torch import Tensor
+
+from zorki.data.preprocess import resize_image
+from zorki.draw.maps import hatch, paint
+from zorki.draw.palette import colour
+from zorki.draw.pictures import enlarge, legend
+from zorki.tasks.semantic_segmentation.names import background_labels
+from zorki.types import Mask
+
+LEAST_WIDTH = 320  # pixels: on smaller pictures the legend could not be read
+MOST_NAMES = 24  # classes that the legend always has; of more it has those that are there
+FULL_LINES = 3  # of such a legend
+
+
+def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, class_names: Sequence[str]) -> UInt8[Tensor, "3 H2 W2"]:
+    """The picture in the colours of its classes, with their edges, and a legend under it.
+
+    Backgrounds keep the picture's own colours, and what nobody judged is gray. Pictures narrower than 320 pixels are
+    enlarged by a whole factor. All pictures of one size are drawn in one size.
+    """
+    bare = background_labels(list(class_names))
+    painted = enlarge(paint(image, annotation.classes, bare=bare, unjudged=_unjudged(annotation)), LEAST_WIDTH)
+    labels = [label for label in range(len(class_names)) if label not in bare]
+    lines = None
+    if len(labels) > MOST_NAMES:
+        counts = torch.bincount(annotation.classes[~_unjudged(annotation)].long(), minlength=len(class_names))
+        labels = sorted((label for label in labels if counts[label]), key=lambda label: -int(counts[label]))
+        lines = FULL_LINES
+    entries = [(class_names[label], colour(label)) for label in labels]
+    return torch.cat([painted, legend(painted.shape[2], entries, lines=lines)], dim=1)
+
+
+def thumbnail(
+    image: UInt8[Tensor, "3 H W"], shown: Mask, truth: Mask | None, class_names: Sequence[str], side: int
+) -> UInt8[Tensor, "3 H2 W2"]:
+    """The picture with its longer side of `side` pixels, in the colours of its classes.
+
+    Beside a truth, wrong pixels are hatched and those that nobody judged gray.
+    """
+    height, width = image.shape[1:]
+    scale = side / max(height, width)
+    small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    size = (small.shape[1], small.shape[2])
+    classes = _resized(shown.classes, size)
+    wanted = classes if truth is None else _resized(truth.classes, size)
+    unjudged = wanted == (shown if truth is None else truth).ignore
+    painted = paint(small, classes, bare=background_labels(list(class_names)), unjudged=unjudged)
+    return hatch(painted, (classes != wanted) & ~unjudged)
+
+
+def _unjudged(mask: Mask) -> Tensor:
+    return mask.classes == mask.ignore
+
+
+def _resized(classes: Integer[Tensor, "H W"], size: tuple[int, int]) -> Integer[Tensor, "h w"]:
+    """The map at another size: the class at the middle of each new pixel."""
+    rows, columns = (
+        ((torch.arange(new) + 0.5) * (old / new)).long() for new, old in zip(size, classes.shape, strict=True)
+    )
+    return classes[rows][:, columns]
