@@ -16,7 +16,7 @@ class SceneSegmentation(SceneObjects[Mask]):
     """Scenes of one to five objects, see `SceneObjects`, with a class for every pixel.
 
     Class 0 is the ground and what lies about on it; the ten shapes follow. Masks are found by painting, and remembered,
-    packed to about a fiftieth of their size.
+    packed to a twentieth of a byte a pixel.
     """
 
     palette: list[tuple[int, int, int]] | None = None

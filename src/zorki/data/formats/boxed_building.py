@@ -16,6 +16,7 @@ from zorki.data.formats.boxed_records import BoxedPicture, BoxedRecords
 from zorki.data.formats.boxed_rows import BoxedRows
 from zorki.data.formats.files import is_picture, loose_files, map_classes
 from zorki.data.formats.picture_finder import PictureFinder
+from zorki.data.formats.split_notes import split_notes
 from zorki.data.images import MAX_PIXELS, image_size
 from zorki.data.splits import ORDER, complete_splits, split_name
 from zorki.errors import DataError
@@ -206,18 +207,7 @@ def _splits(
     new = {old: place for place, old in enumerate(kept)}
     given = {word: sorted({new[old] for old in olds if old in new}) for word, olds in records.given.items()}
     splits, reason = complete_splits(given, names) if may_hold_out else _as_given(given, len(names))
-    words = list(splits)
-    for number, word in enumerate(words):
-        for other in words[number + 1 :]:
-            both = set(splits[word]) & set(splits[other])
-            if both:
-                count = f"{len(both)} picture{'' if len(both) == 1 else 's'} ({names[min(both)]})"
-                reason = f"{count} in {word} and in {other}: what is learnt is judged"
-                defects.append(Defect(records.root, reason, note=True))
-    outside = sorted(set(range(len(names))) - {index for indices in splits.values() for index in indices})
-    if outside:
-        count = f"{len(outside)} picture{'' if len(outside) == 1 else 's'} ({names[outside[0]]})"
-        defects.append(Defect(records.root, f"{count} in no split: neither trained on nor judged", note=True))
+    defects += split_notes(records.root, splits, names)
     return splits, reason
 
 

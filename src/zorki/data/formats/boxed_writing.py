@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from tempfile import mkdtemp
 
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.files import is_visible
+from zorki.data.formats.new_folder import COPIERS, members_of, new_folder, refuse_taken, unlike_names
 from zorki.errors import DataError
-from zorki.files import is_full_disk, unwritable
-
-_COPIERS = 8  # threads that copy pictures: they wait for the disk, not for the processor
 
 WRITERS = ("coco", "voc", "yolo")
 """Formats that can be written."""
@@ -57,41 +51,19 @@ def write(data: BoxedFiles, out: Path, to: str, *, pictures: str | None = "copy"
     """
     if to not in WRITERS:
         raise DataError(f"{to!r} is no format that can be written; expected one of {', '.join(WRITERS)}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: this is there already, and nothing is overwritten; name a new folder")
+    refuse_taken(out)
     for index in range(len(data)):
         if min(data.size(index)) <= 0:
             raise DataError(f"{data.names[index]}: the size of the picture is not known; convert it with its pictures")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    except OSError as error:
-        raise unwritable(out, error) from error
-    try:
-        lost = _fill(data, aside, to, pictures)
-        aside.chmod(0o777 & ~_umask())
-        with suppress(OSError):
-            out.rmdir()  # an empty folder, which may be the only thing in the way
-        os.rename(aside, out)
-    except BaseException as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        if isinstance(error, OSError) or is_full_disk(error):
-            raise unwritable(out, error) from error
-        raise
-    return lost
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with new_folder(out) as aside:
+        return _fill(data, aside, to, pictures)
 
 
 def _fill(data: BoxedFiles, folder: Path, to: str, pictures: str | None) -> list[str]:
     from zorki.data.formats import coco_writing, voc_writing, yolo_writing
 
     writers = {"coco": coco_writing, "voc": voc_writing, "yolo": yolo_writing}
-    members, outside, twice = _members(data)
+    members, outside, twice = members_of(data)
     draft = Draft(data, folder, file_names(data), members)
     if outside:
         draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
@@ -103,37 +75,9 @@ def _fill(data: BoxedFiles, folder: Path, to: str, pictures: str | None) -> list
     return draft.lost
 
 
-def _members(data: BoxedFiles) -> tuple[dict[str, list[int]], int, int]:
-    """Indices by split, each once; how many are in none, and how many were in several."""
-    members: dict[str, list[int]] = {}
-    seen: set[int] = set()
-    twice = 0
-    for split, indices in ((split, indices) for split, indices in data.splits.items() if indices):
-        members[split] = [index for index in indices if index not in seen]
-        twice += len(indices) - len(members[split])
-        seen.update(indices)
-    return members, len(data) - len(seen), twice
-
-
 def file_names(data: BoxedFiles) -> list[str]:
     """A name for the file of every picture: unique without its suffix, in any case, since labels share that."""
-    given = [_with_suffix(data, index) for index in range(len(data))]
-    bare = [PurePosixPath(name).name for name in given]
-    counts: dict[str, int] = {}
-    for name in bare:
-        counts[_stem(name)] = counts.get(_stem(name), 0) + 1
-    names: list[str] = []
-    taken = {stem for stem, count in counts.items() if count == 1}
-    for whole, name in zip(given, bare, strict=True):
-        if counts[_stem(name)] > 1:
-            joined = "_".join(part for part in PurePosixPath(whole).parts if part not in ("/", "..", "."))
-            name, number = joined, 1
-            while _stem(name) in taken:
-                number += 1
-                name = f"{PurePosixPath(joined).stem}_{number}{PurePosixPath(joined).suffix}"
-            taken.add(_stem(name))
-        names.append(name if is_visible(name) else f"_{name}")  # readers pass over hidden files
-    return names
+    return unlike_names([_with_suffix(data, index) for index in range(len(data))])
 
 
 def _with_suffix(data: BoxedFiles, index: int) -> str:
@@ -142,10 +86,6 @@ def _with_suffix(data: BoxedFiles, index: int) -> str:
         return data.names[index]
     suffix = ".png" if data.picture_bytes(index).startswith(b"\x89PNG") else ".jpg"
     return str(PurePosixPath(data.names[index]).with_suffix(suffix))
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem.lower()
 
 
 def _place_pictures(draft: Draft, how: str, place: Callable[[str, str], Path]) -> None:
@@ -163,7 +103,7 @@ def _place_pictures(draft: Draft, how: str, place: Callable[[str, str], Path]) -
         else:
             shutil.copyfile(draft.data.path(index), path)
 
-    with ThreadPoolExecutor(_COPIERS) as pool:
+    with ThreadPoolExecutor(COPIERS) as pool:
         list(pool.map(work, jobs))
 
 
