@@ -11,8 +11,9 @@ the whole picture. After interpolation and transposed convolution, whose positio
 is the smallest that bounds them all; an operation that this page does not know is taken to see everything.
 """
 
+from zorki.receptive_field.centres import PIXELS, Grid, map_grids
 from zorki.receptive_field.field import Field
 from zorki.receptive_field.gradient import receptive_field_by_gradient
 from zorki.receptive_field.trace import Trace
 
-__all__ = ["Field", "Trace", "receptive_field_by_gradient"]
+__all__ = ["PIXELS", "Field", "Grid", "Trace", "map_grids", "receptive_field_by_gradient"]

@@ -25,7 +25,9 @@ def find_rule(operation: str) -> Rule | None:
     return _RULES.get(operation) or (_attention if "scaled_dot_product" in operation else None)
 
 
-def _rule(*names: str) -> Callable[[Rule], Rule]:
+def rule_for(*names: str) -> Callable[[Rule], Rule]:
+    """Makes the function below it the rule for operations of these names."""
+
     def register(rule: Rule) -> Rule:
         _RULES.update(dict.fromkeys(names, rule))
         return rule
@@ -33,7 +35,8 @@ def _rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def _argument(arguments: Sequence[Any], index: int, default: Any) -> Any:
+def argument_of(arguments: Sequence[Any], index: int, default: Any) -> Any:
+    """The argument at that place; `default` where it was left out."""
     return arguments[index] if len(arguments) > index and arguments[index] not in (None, []) else default
 
 
@@ -53,7 +56,7 @@ def _slide(
     return field
 
 
-@_rule("convolution", "_convolution")
+@rule_for("convolution", "_convolution")
 def _convolution(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
@@ -70,20 +73,20 @@ def _convolution(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field 
     return field
 
 
-@_rule("max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "avg_pool2d", "avg_pool3d", "avg_pool1d")
+@rule_for("max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "avg_pool2d", "avg_pool3d", "avg_pool1d")
 def _pool(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
     count = len(field.dimensions) - 2 if isinstance(arguments[1], int) else max(len(arguments[1]), 1)
     kernel = _each(arguments[1], count)
-    stride = _each(_argument(arguments, 2, kernel), count)
-    padding = _each(_argument(arguments, 3, 0), count)
-    dilation = _argument(arguments, 4, 1)  # average pooling has a truth value there
+    stride = _each(argument_of(arguments, 2, kernel), count)
+    padding = _each(argument_of(arguments, 3, 0), count)
+    dilation = argument_of(arguments, 4, 1)  # average pooling has a truth value there
     return _slide(field, kernel, stride, padding, _each(1 if isinstance(dilation, bool) else dilation, count), answer)
 
 
-@_rule("_adaptive_avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_max_pool2d")
+@rule_for("_adaptive_avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_max_pool2d")
 def _adaptive_pool(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
@@ -99,26 +102,7 @@ def _adaptive_pool(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Fiel
     return field
 
 
-def _upsample(reach: int) -> Rule:
-    def rule(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
-        field = sees(arguments[0])
-        if field is None:
-            return None
-        for dimension in range(2, answer.dim()):
-            ratio = Fraction(arguments[0].shape[dimension], answer.shape[dimension])
-            slack = max(1 - ratio, Fraction(0)) if reach == 0 else Fraction(reach)
-            field = field.resample(dimension, -slack, Fraction(reach), ratio, answer.shape[dimension])
-        return field
-
-    return rule
-
-
-_rule("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_nearest3d")(_upsample(0))
-_rule("upsample_bilinear2d", "_upsample_bilinear2d_aa", "upsample_trilinear3d")(_upsample(1))
-_rule("upsample_bicubic2d", "_upsample_bicubic2d_aa")(_upsample(2))
-
-
-@_rule("constant_pad_nd", "reflection_pad2d", "replication_pad2d")
+@rule_for("constant_pad_nd", "reflection_pad2d", "replication_pad2d")
 def _pad(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
@@ -130,36 +114,13 @@ def _pad(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     return field
 
 
-@_rule("view", "_unsafe_view", "reshape", "_reshape_alias", "unsqueeze", "squeeze")
+@rule_for("view", "_unsafe_view", "reshape", "_reshape_alias", "unsqueeze", "squeeze")
 def _reshape(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     return field.reshape(arguments[0].shape, answer.shape) if field else None
 
 
-@_rule("pixel_shuffle")
-def _pixel_shuffle(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
-    field, by = sees(arguments[0]), arguments[1]
-    if field is None:
-        return None
-    batch, channels, height, width = answer.shape
-    parts = field.reshape(arguments[0].shape, (batch, channels, by, by, height // by, width // by)).dimensions
-    mixed = replace(field, dimensions=tuple(parts[d] for d in (0, 1, 4, 2, 5, 3)))
-    shuffled = mixed.reshape((batch, channels, height // by, by, width // by, by), answer.shape)
-    return shuffled.regular(2).regular(3)
-
-
-@_rule("pixel_unshuffle")
-def _pixel_unshuffle(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
-    field, by = sees(arguments[0]), arguments[1]
-    if field is None:
-        return None
-    for dimension in (-2, -1):
-        places = answer.shape[dimension]
-        field = field.resample(answer.dim() + dimension, Fraction(0), Fraction(by - 1), Fraction(by), places)
-    return field
-
-
-@_rule("permute", "transpose", "t", "transpose_")
+@rule_for("permute", "transpose", "t", "transpose_")
 def _permute(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
@@ -173,21 +134,21 @@ def _permute(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | No
     return replace(field, dimensions=tuple(field.dimensions[d] for d in order))
 
 
-@_rule("slice", "narrow")
+@rule_for("slice", "narrow")
 def _slice(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
-    dimension = _argument(arguments, 1, 0)
+    dimension = argument_of(arguments, 1, 0)
     if field is None or len(field.dimensions[dimension]) != 1:
         return field  # some of the positions of a mixed dimension: their spacing stays
-    start = min(_argument(arguments, 2, 0), arguments[0].shape[dimension])
+    start = min(argument_of(arguments, 2, 0), arguments[0].shape[dimension])
     start += arguments[0].shape[dimension] if start < 0 else 0
     if field.dimensions[dimension][0].places < arguments[0].shape[dimension]:
         return field  # tokens were put before the positions; which ones are cut off is unknown
-    step = Fraction(_argument(arguments, 4, 1))
+    step = Fraction(argument_of(arguments, 4, 1))
     return field.resample(dimension, Fraction(start), Fraction(start), step, answer.shape[dimension])
 
 
-@_rule("select")
+@rule_for("select")
 def _select(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
@@ -200,52 +161,52 @@ def _select(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | Non
     return replace(field, dimensions=field.dimensions[:dimension] + field.dimensions[dimension + 1 :])
 
 
-@_rule("unbind")
+@rule_for("unbind")
 def _unbind(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
-    dimension = _argument(arguments, 1, 0) % len(field.dimensions)
+    dimension = argument_of(arguments, 1, 0) % len(field.dimensions)
     field = field.collapse(dimension)
     return replace(field, dimensions=field.dimensions[:dimension] + field.dimensions[dimension + 1 :])
 
 
-@_rule("split", "split_with_sizes", "chunk")
+@rule_for("split", "split_with_sizes", "chunk")
 def _split(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
-    dimension = _argument(arguments, 2, 0)
+    dimension = argument_of(arguments, 2, 0)
     return field.collapse(dimension) if field and field.dimensions[dimension] else field
 
 
-@_rule("roll")
+@rule_for("roll")
 def _roll(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
     # What is rolled over the edge is masked out where networks do this (shifted windows), so it is a plain shift.
-    for by, dimension in zip(_each(arguments[1], 1), _each(_argument(arguments, 2, 0), 1), strict=False):
+    for by, dimension in zip(_each(arguments[1], 1), _each(argument_of(arguments, 2, 0), 1), strict=False):
         shift = Fraction(-by)
         field = field.resample(dimension, shift, shift, Fraction(1), answer.shape[dimension])
     return field
 
 
-@_rule("cat", "stack")
+@rule_for("cat", "stack")
 def _cat(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     fields = [field for tensor in arguments[0] if (field := sees(tensor)) is not None]
     joined = join_all(fields)
     if joined is None or len(joined.dimensions) == answer.dim():
         return joined
-    dimension = _argument(arguments, 1, 0) % answer.dim()
+    dimension = argument_of(arguments, 1, 0) % answer.dim()
     return replace(joined, dimensions=(*joined.dimensions[:dimension], (), *joined.dimensions[dimension:]))
 
 
-@_rule("mean", "sum", "amax", "amin", "max", "min", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm")
+@rule_for("mean", "sum", "amax", "amin", "max", "min", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm")
 def _reduce(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
     rank = len(field.dimensions)
-    given = _argument(arguments, 1, None)
+    given = argument_of(arguments, 1, None)
     if isinstance(given, Tensor):  # the larger of two tensors
         return elementwise(sees, arguments, answer)
     if given is None or isinstance(given, bool | float):
@@ -257,13 +218,13 @@ def _reduce(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | Non
     return replace(field, dimensions=tuple(d for i, d in enumerate(field.dimensions) if i not in summed))
 
 
-@_rule("_softmax", "_log_softmax", "_safe_softmax", "cumsum")
+@rule_for("_softmax", "_log_softmax", "_safe_softmax", "cumsum")
 def _softmax(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     field = sees(arguments[0])
     return field.collapse(arguments[1]) if field else None
 
 
-@_rule("mm", "bmm", "mv", "addmm", "baddbmm", "matmul")
+@rule_for("mm", "bmm", "mv", "addmm", "baddbmm", "matmul")
 def _product(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     left, right = [argument for argument in arguments if isinstance(argument, Tensor)][-2:]
     a, b = sees(left), sees(right)

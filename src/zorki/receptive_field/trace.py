@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from zorki.receptive_field import resizing  # noqa: F401  # its rules join those of `rules`
 from zorki.receptive_field.field import Field, join_all
 from zorki.receptive_field.rules import elementwise, find_rule
 
