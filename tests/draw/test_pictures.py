@@ -137,3 +137,17 @@ def test_first_colours_differ_to_the_colour_blind() -> None:
         seen = (light @ torch.tensor(matrix).T).clamp(0, 1) ** (1 / 2.2)
         distance = torch.cdist(seen, seen) + torch.eye(6)
         assert distance.min() > 0.09
+
+
+def test_a_legend_breaks_its_lines_and_keeps_its_height_where_asked():
+    from zorki.draw.pictures import legend
+
+    names = [(f"class number {label}", colour(label)) for label in range(9)]
+    strip = legend(400, names)
+    assert strip.shape[2] == 400
+    assert strip.shape[1] > legend(1600, names).shape[1] * 400 / 1600, "a narrow one needs more lines"
+    for _, ink in names:
+        assert bool((strip == torch.tensor(ink, dtype=torch.uint8)[:, None, None]).all(0).any()), ink
+    assert {legend(400, names[:n], lines=2).shape for n in (0, 1, 9)} == {legend(400, names, lines=2).shape}
+    assert legend(400, []).shape == (3, 0, 400)
+    assert legend(12, [("a name far wider than the picture", colour(0))]).shape[2] == 12

@@ -17,15 +17,18 @@ from zorki.types import Mask
 READERS = 4  # threads: decoding leaves Python's lock
 
 
-def count_pixels(targets: Sequence[Mask], num_classes: int) -> Int64[Tensor, "N K+1"]:
-    """Pixels of each class in each mask; in the last column those that nobody judged.
+def count_pixels(targets: Sequence[Any], num_classes: int) -> Int64[Tensor, "N columns"]:
+    """Pixels of each class in each mask, (N, K + 1); in the last column those that nobody judged.
 
     Masks are looked at one after another and not kept. One whose file is broken has a row of zeros.
+
+    Args:
+        targets: a sequence of `Mask`, of which reading one may raise DataError.
     """
 
     def count(place: int) -> Tensor:
         try:
-            mask = targets[place]
+            mask: Mask = targets[place]
         except DataError:
             return torch.zeros(num_classes + 1, dtype=torch.int64)
         labels = mask.classes.to("cpu", torch.int64).where(mask.classes.cpu() != mask.ignore, num_classes)

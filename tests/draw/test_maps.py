@@ -1,0 +1,63 @@
+import torch
+
+from zorki.draw.maps import edges, hatch, paint
+from zorki.draw.palette import colour, mark_colour
+
+
+def picture(height=6, width=8, level=100):
+    return torch.full((3, height, width), level, dtype=torch.uint8)
+
+
+def halves(height=6, width=8):
+    classes = torch.zeros((height, width), dtype=torch.int64)
+    classes[:, width // 2 :] = 1
+    return classes
+
+
+def test_pixels_are_tinted_and_edges_are_in_full_colour():
+    image = picture()
+    painted = paint(image, halves())
+    assert painted.dtype == torch.uint8
+    assert tuple(painted[:, 2, 3].tolist()) == colour(0), "at the edge"
+    assert tuple(painted[:, 2, 4].tolist()) == colour(1)
+    for label, column in ((0, 0), (1, 7)):
+        wanted = [(part + 100) / 2 for part in colour(label)]
+        assert all(abs(a - b) <= 1 for a, b in zip(painted[:, 2, column].tolist(), wanted, strict=True))
+    assert bool((image == 100).all()), "the picture stays as it was"
+
+
+def test_what_is_bare_stays_and_what_nobody_judged_is_gray():
+    classes = halves()
+    unjudged = torch.zeros_like(classes, dtype=torch.bool)
+    unjudged[0] = True
+    painted = paint(picture(), classes, bare=[0], unjudged=unjudged)
+    assert painted[:, 3, 3].tolist() == [100, 100, 100]
+    gray = mark_colour(None)
+    assert all(
+        min(100, part) <= seen <= max(100, part) for seen, part in zip(painted[:, 0, 7].tolist(), gray, strict=True)
+    )
+    assert painted[:, 0, 0].tolist() == painted[:, 0, 7].tolist()
+
+
+def test_labels_of_any_whole_number_and_beyond_the_colours():
+    for kind in (torch.uint8, torch.int16, torch.int32):
+        assert torch.equal(paint(picture(), halves().to(kind)), paint(picture(), halves()))
+    many = halves() * 70000
+    assert paint(picture(), many).shape == (3, 6, 8)
+
+
+def test_edges_are_on_both_sides_of_a_border():
+    found = edges(halves())
+    assert found[0].tolist() == [False, False, False, True, True, False, False, False]
+    assert not edges(torch.zeros((4, 4), dtype=torch.int64)).any()
+    assert not edges(torch.zeros((1, 1), dtype=torch.int64)).any()
+
+
+def test_hatching_leaves_the_rest_alone():
+    where = torch.zeros((20, 20), dtype=torch.bool)
+    where[:, 10:] = True
+    striped = hatch(picture(20, 20), where)
+    assert bool((striped[:, :, :10] == 100).all())
+    inside = striped[0, :, 10:]
+    assert {0, 100, 255} == set(inside.unique().tolist())
+    assert 0.2 < float((inside == 0).float().mean()) < 0.45

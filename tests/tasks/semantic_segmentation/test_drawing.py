@@ -1,0 +1,62 @@
+import torch
+
+from zorki.draw.palette import colour
+from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
+from zorki.types import Mask
+
+NAMES = ["background", "cat", "dog"]
+
+
+def image(height=60, width=400, level=0):
+    return torch.full((3, height, width), level, dtype=torch.uint8)
+
+
+def cat_and_dog(height=60, width=400):
+    classes = torch.zeros((height, width), dtype=torch.int64)
+    classes[20:40, 50:150] = 1
+    classes[20:40, 250:350] = 2
+    return classes
+
+
+def has(picture, ink):
+    return bool((picture == torch.tensor(ink, dtype=torch.uint8)[:, None, None]).all(0).any())
+
+
+def test_drawn_answers_have_the_colours_of_their_classes_and_a_legend():
+    drawn = SemanticSegmentation(NAMES).draw(image(), Mask(cat_and_dog()))
+    assert drawn.shape[1] > 60, "the legend stands below"
+    assert drawn.shape[2] == 400
+    assert tuple(drawn[:, 20, 100].tolist()) == colour(1), "an edge"
+    assert int(drawn[:, :20].sum()) == 0, "a background keeps the picture's colours"
+    legend = drawn[:, 60:]
+    assert has(legend, colour(1))
+    assert has(legend, colour(2))
+    assert not has(legend, colour(0))
+    small = SemanticSegmentation(NAMES).draw(image(40, 50), Mask(cat_and_dog(40, 50)))
+    assert small.shape[2] == 350, "enlarged, so that the legend can be read"
+
+
+def test_pictures_of_one_size_are_drawn_in_one_size_with_many_classes_too():
+    names = ["background", *(f"class {label}" for label in range(99))]
+    task = SemanticSegmentation(names)
+    few, many = cat_and_dog(), torch.arange(100).repeat(60, 4)
+    drawn = [task.draw(image(), Mask(classes)) for classes in (few, many)]
+    assert drawn[0].shape == drawn[1].shape
+    assert has(drawn[0][:, 60:], colour(1))
+
+
+def test_thumbnails_hatch_what_is_wrong_alone():
+    task = SemanticSegmentation(NAMES)
+    truth = cat_and_dog(112, 448)
+    answer = truth.clone()
+    answer[20:40, 50:150] = 2
+    truth[100:] = 255
+    shown = task.thumbnail(image(112, 448, 120), Mask(answer), Mask(truth))
+    assert shown.shape == (3, 56, 224)
+    wrong, right = shown[:, 11:19, 26:74], shown[:, 11:19, 126:174]
+    assert has(wrong, (0, 0, 0))
+    assert not has(right, (0, 0, 0))
+    assert not has(shown[:, 50:], (0, 0, 0)), "what nobody judged is not wrong"
+    assert shown[:, 55, 0].tolist() != [120, 120, 120], "but gray"
+    alone = task.thumbnail(image(112, 448, 120), Mask(truth))
+    assert not has(alone, (0, 0, 0))
