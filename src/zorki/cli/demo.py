@@ -11,6 +11,11 @@ from zorki.errors import RecipeError, did_you_mean
 DEMOS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64}),
     "detection": ("fcos_squeezenet", "scenes:400@96", {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3}),
+    "semantic_segmentation": (
+        "unet_squeezenet",
+        "scenes:400@96",
+        {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3},
+    ),
 }
 NEXT = {
     "classification": (
@@ -20,6 +25,10 @@ NEXT = {
     "detection": (
         "On your own pictures with boxes, as COCO, Pascal VOC, YOLO and others write them:",
         "zorki train fcos_mobilenet_v3_large YOUR_PICTURES/ --weights imagenet",
+    ),
+    "semantic_segmentation": (
+        "On your own pictures with masks, in folders side by side, by lists, or as Pascal VOC has them:",
+        "zorki train unet_resnet18 YOUR_PICTURES/ --weights imagenet --loss ce,dice",
     ),
 }
 

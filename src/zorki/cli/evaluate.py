@@ -29,7 +29,8 @@ def evaluate(
     format: Annotated[
         str | None,
         Parameter(
-            help="Reader to use: folders, csv, idx; of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; scenes."
+            help="Reader to use: folders, csv, idx; of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; "
+            "of masks voc_masks, mask_pairs; scenes."
         ),
     ] = None,
     batch_size: Annotated[int | None, Parameter(help="Pictures a step.")] = None,

@@ -21,7 +21,7 @@ def export(
     width: Annotated[int | None, Parameter(help="Of the input, in pixels; empty: as --height.")] = None,
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
 ) -> None:
-    """Write a network as ONNX: uint8 pictures of one size to boxes, or to scores of classes.
+    """Write a network as ONNX: uint8 pictures of one size to boxes, to maps of classes, or to scores of classes.
 
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """

@@ -19,7 +19,10 @@ def info(
     *,
     size: Annotated[int | None, Parameter(help="Side of the square input, in pixels; empty: the model's own.")] = None,
     classes: Annotated[
-        int | None, Parameter(help="Number of classes; empty: the run's, else 80 for detectors and 1000 for others.")
+        int | None,
+        Parameter(
+            help="Number of classes; empty: the run's, else 80 for detectors, 21 for segmenters, and 1000 for others."
+        ),
     ] = None,
     hidden: Annotated[
         bool, Parameter(help="Show also what works in place: activations, dropout.", negative="")

@@ -23,7 +23,7 @@ def models(
     """Names of models, with parameters and published weights.
 
     Parameters are counted with 10 classes for networks that take pictures of 32 pixels (LeNet, CIFAR ResNets), with
-    COCO's 80 for detectors, and with ImageNet's 1000 for all others.
+    COCO's 80 for detectors, with Pascal VOC's 21 for segmenters, and with ImageNet's 1000 for all others.
     """
     import json as writer
 
@@ -44,7 +44,12 @@ def models(
     print_columns(("name", "task", "parameters", "weights", "summary"), texts, right={2})
     counted = sorted({row["classes"] for row in rows if row["parameters"] is not None}, reverse=True)
     if counted and counted != [1000]:
-        words = {10: "10 classes for pictures of 32 pixels", 80: "80 (COCO's) for detectors", 1000: "1000 (ImageNet's)"}
+        words = {
+            10: "10 classes for pictures of 32 pixels",
+            21: "21 (Pascal VOC's) for segmenters",
+            80: "80 (COCO's) for detectors",
+            1000: "1000 (ImageNet's)",
+        }
         print(f"parameters are counted with {', '.join(words.get(count, str(count)) for count in counted)}")
     if any(row["parameters"] is None for row in rows):
         print(f"{len(rows)} names; a pattern that matches {MOST_COUNTED} or fewer also counts their parameters")

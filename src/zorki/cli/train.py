@@ -29,6 +29,7 @@ def train(
 
     zorki train lenet5 photos/ --epochs 5
     zorki train resnet18 photos/ --weights imagenet --freeze backbone
+    zorki train unet_resnet18 photos/ --loss ce,dice
     zorki train --resume runs/lenet5-1
     """
     wished = said(flags)

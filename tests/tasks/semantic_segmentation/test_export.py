@@ -1,0 +1,85 @@
+"""ONNX Runtime answers what `decode` answers."""
+
+import json
+
+import pytest
+import torch
+from tiny_segmenter import tiny
+from torch import nn
+
+from zorki import registry
+from zorki.data.preprocess import preprocess_from_json
+from zorki.errors import ZorkiError
+from zorki.tasks.semantic_segmentation.export import export_onnx
+from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
+from zorki.types import Placement
+
+HEIGHT, WIDTH = 64, 96
+NUM_CLASSES = 3
+
+
+def lively(model):
+    """Answers that differ from place to place, as a trained network's do."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
+                layer.weight.mul_(1.5)
+                layer.bias.add_(torch.randn_like(layer.bias) * 0.3)
+    return model.eval()
+
+
+def picture(seed=5):
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand((1, 3, HEIGHT // 8, WIDTH // 8), generator=generator) * 255
+    return nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic").clamp(0, 255).byte()
+
+
+def session(path):
+    runtime = pytest.importorskip("onnxruntime")
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    return runtime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+
+
+def assert_same(model, path):
+    run, taken = session(path), picture()
+    scores, classes = (torch.from_numpy(x) for x in run.run(None, {"pictures": taken.numpy()}))
+    placement = Placement(HEIGHT, WIDTH, input_height=HEIGHT, input_width=WIDTH)
+    with torch.no_grad():
+        outputs = model(taken)
+        (wanted,), (likely,) = model.decode(outputs, [placement]), model.probabilities(outputs, [placement])
+    torch.testing.assert_close(scores[0], likely, atol=1e-4, rtol=0)
+    assert scores.shape == (1, NUM_CLASSES, HEIGHT, WIDTH)
+    assert classes.shape == (1, HEIGHT, WIDTH)
+    best = likely.sort(0, descending=True).values
+    sure = best[0] - best[1] > 1e-3
+    assert float(sure.float().mean()) > 0.9
+    assert torch.equal(classes[0][sure], wanted.classes[sure])
+    assert len(wanted.classes.unique()) > 1, "an answer that is not all alike"
+
+
+def test_onnx_answers_as_decode_and_says_what_it_takes(tmp_path):
+    model = lively(tiny())
+    model.train()
+    path = SemanticSegmentation(["a", "b", "c"]).export(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH)
+    assert model.training, "the network stays as it was"
+    assert_same(model.eval(), path)
+    run = session(path)
+    (taken,) = run.get_inputs()
+    assert (taken.name, taken.shape, taken.type) == ("pictures", [1, 3, HEIGHT, WIDTH], "tensor(uint8)")
+    assert [given.name for given in run.get_outputs()] == ["scores", "classes"]
+    told = run.get_modelmeta().custom_metadata_map
+    assert preprocess_from_json(json.loads(told["zorki.preprocess"])) == model.preprocess
+    assert json.loads(told["zorki.class_names"]) == ["a", "b", "c"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["model.onnx"]
+
+
+def test_what_cannot_be_exported_says_so(tmp_path, monkeypatch):
+    model = tiny()
+    monkeypatch.setattr(type(model), "exportable", False)
+    with pytest.raises(ZorkiError, match="TinySegmenter cannot be exported"):
+        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
+    with pytest.raises(ZorkiError, match="is no Segmenter"):
+        SemanticSegmentation(["a"]).export(registry.build("lenet5", 3), tmp_path / "model.onnx", HEIGHT, WIDTH)
+    assert not list(tmp_path.iterdir())
