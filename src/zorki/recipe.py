@@ -135,6 +135,15 @@ class Recipe:
         0.0, "Loss", "Share of the truth spread over all classes.", unit="share", least=0, most=1
     )
     class_weights: bool = _setting(False, "Loss", "Weigh classes by the inverse of their count.")
+    loss: str | None = _setting(
+        None,
+        "Loss",
+        "What segmentation loses at pixels: words of ce, dice, focal, lovasz and tversky, such as ce,dice or "
+        "ce:1,dice:0.5; empty: the model's own.",
+    )
+    border_weight: float = _setting(
+        0.0, "Loss", "Gaps between objects count up to so much more (segmentation; U-Net's is 10).", least=0
+    )
 
     # Augmentation
     normalise: Normalisation | None = _setting(
@@ -182,6 +191,13 @@ class Recipe:
     blur: float = _setting(0.0, "Augmentation", "Blur with up to this deviation.", unit="pixels", least=0)
     obstruct: float = _setting(
         0.0, "Augmentation", "Cover a square of this side (CutOut).", unit="share of the shorter side", least=0, most=1
+    )
+    elastic: float = _setting(
+        0.0,
+        "Augmentation",
+        "Bend pictures: deviation of displacements on a coarse grid (U-Net's is 10).",
+        unit="pixels",
+        least=0,
     )
     mixup: float = _setting(0.0, "Augmentation", "MixUp: blend pairs, shares from Beta(a, a); such as 0.2.", least=0)
     cutmix: float = _setting(

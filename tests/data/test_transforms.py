@@ -28,6 +28,7 @@ ALL = Augment(
     blur=1.0,
     noise=9.0,
     obstruct=0.3,
+    elastic=2.0,
 )
 ALONE = [Augment(**{f.name: getattr(ALL, f.name)}) for f in dataclasses.fields(Augment) if f.name != "size"]
 
@@ -298,6 +299,57 @@ def test_a_strength_changed_leaves_other_chances_as_they_were() -> None:
         assert (first.window, first.flip) == (second.window, second.flip)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_bending_takes_no_chance_from_the_others(seed: int) -> None:
+    """Nor from the noise, which is drawn last: a picture that is bent by nothing is the same picture."""
+    straight = dataclasses.replace(ALL, elastic=0.0)
+    first, second = chance(seed), chance(seed)
+    assert straight.draw(20, 26, first) == ALL.draw(20, 26, second)._replace(elastic=None)
+    assert torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=second))
+    hardly = dataclasses.replace(ALL, elastic=1e-9)
+    assert torch.equal(straight(picture(), chance(seed)), hardly(picture(), chance(seed)))
+    assert not torch.equal(straight(picture(), chance(seed)), ALL(picture(), chance(seed)))
+
+
+def test_old_seeds_draw_what_they_drew() -> None:
+    drawn = ALL.draw(20, 26, chance(1))
+    assert drawn.window == (4, 12, 14, 12)
+    assert (drawn.flip, drawn.flip_vertical) == (True, False)
+    assert drawn[3:5] == pytest.approx((4.78657538, 0.99800039))
+    assert drawn.colours == pytest.approx((1.00830014, 0.86363011, 1.17456491, -0.04619556), abs=1e-7)
+    assert (drawn.blur, drawn.noise) == pytest.approx((0.08979680, 1.05710326))
+    assert drawn.cover == pytest.approx((0.64023946, 0.19676659, 0.3))
+    generator = chance(1)
+    ALL.draw(20, 26, generator)
+    assert torch.rand(1, generator=generator).item() == pytest.approx(0.9391, abs=1e-4)  # where the noise begins
+
+
+@pytest.mark.parametrize("augment", [ALL, *ALONE, Augment()], ids=str)
+@pytest.mark.parametrize("size", [None, 16])
+def test_maps_keep_their_promises(augment: Augment, size: int | None) -> None:
+    augment = dataclasses.replace(augment, size=size)
+    maps = torch.arange(2 * 20 * 26, dtype=torch.int16).view(2, 20, 26)
+    before = maps.clone()
+    for seed in range(4):
+        drawn = augment.draw(20, 26, chance(seed))
+        image = augment.vary(picture(), drawn, chance())
+        moved = augment.follow(maps, drawn, -1)
+        assert moved.dtype == maps.dtype
+        assert moved.shape == (2, *image.shape[1:])
+        inside = moved[0] >= 0
+        assert torch.equal(moved[1][inside], moved[0][inside] + 520)
+        assert (moved[1][~inside] == -1).all()
+        weights = augment.follow_weights(torch.ones(1, 20, 26), drawn)
+        assert torch.equal(weights[0] > 0.5, inside)
+        assert ((weights[0] - inside.float()).abs() < 1e-5).all()
+    assert torch.equal(maps, before)
+
+
+def test_maps_with_nothing_to_do_are_themselves() -> None:
+    maps = torch.zeros(1, 20, 26)
+    assert Augment().follow(maps, Augment().draw(20, 26, chance()), 255).data_ptr() == maps.data_ptr()
+
+
 @given(height=st.integers(1, 12), width=st.integers(1, 12), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_the_smallest_pictures_pass(height: int, width: int, seed: int) -> None:
@@ -305,7 +357,16 @@ def test_the_smallest_pictures_pass(height: int, width: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"flip": 1.5}, {"crop": 0.0}, {"rescale": 1.0}, {"hue": 0.6}, {"noise": -1.0}, {"rotate": -5.0}]
+    "bad",
+    [
+        {"elastic": -1.0},
+        {"flip": 1.5},
+        {"crop": 0.0},
+        {"rescale": 1.0},
+        {"hue": 0.6},
+        {"noise": -1.0},
+        {"rotate": -5.0},
+    ],
 )
 def test_bad_strengths_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match=next(iter(bad))):

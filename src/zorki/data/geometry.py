@@ -1,6 +1,7 @@
 """Where the points of a picture go: affine maps of the plane, the pictures they make, windows and crops.
 
-Coordinates are continuous, in pixels: the centre of the first pixel is at (0.5, 0.5). Pictures are uint8 (3, H, W).
+Coordinates are continuous, in pixels: the centre of the first pixel is at (0.5, 0.5). Pictures are uint8 (3, H, W);
+maps (N, H, W) say something about each pixel of one, and move with it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 
@@ -68,18 +69,71 @@ def mirror_vertical(height: float) -> Affine:
     return Affine(1.0, 0.0, 0.0, 0.0, -1.0, height)
 
 
-def warp_image(image: UInt8[Tensor, "3 H W"], matrix: Affine, size: tuple[int, int]) -> UInt8[Tensor, "3 height width"]:
-    """The picture moved by any matrix onto a black canvas of `size` (height, width); bilinear, no anti-aliasing."""
+def warp_image(
+    image: UInt8[Tensor, "3 H W"],
+    matrix: Affine,
+    size: tuple[int, int],
+    shifts: Float[Tensor, "2 height width"] | None = None,
+) -> UInt8[Tensor, "3 height width"]:
+    """The picture moved by any matrix onto a black canvas of `size` (height, width); bilinear, no anti-aliasing.
+
+    With `shifts`, each pixel of the canvas shows what would be so many pixels right and down of it without them.
+    """
+    floats = image.to(torch.float32, memory_format=torch.contiguous_format)
+    warped = _bilinear(floats, matrix, size, shifts, "zeros")
+    return warped.add_(0.5).to(torch.int32).to(torch.uint8)
+
+
+def warp_maps(
+    maps: Shaped[Tensor, "N H W"],
+    matrix: Affine,
+    size: tuple[int, int],
+    fill: int | bool,
+    shifts: Float[Tensor, "2 height width"] | None = None,
+) -> Shaped[Tensor, "N height width"]:
+    """Maps of classes or objects moved like `warp_image`: each pixel takes the value of the pixel that it falls into.
+
+    So that no value is invented; `fill` where the maps do not reach.
+    """
+    height, width = maps.shape[1:]
+    x, y = _sources(matrix, size, shifts)
+    columns, rows = x.floor_().to(torch.int64), y.floor_().to(torch.int64)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    places = torch.where(inside, rows.mul_(width).add_(columns), 0)
+    picked = maps.flatten(1).index_select(1, places.flatten())
+    return picked.view(len(maps), *size).masked_fill_(~inside, fill)
+
+
+def warp_weights(
+    maps: Float[Tensor, "N H W"],
+    matrix: Affine,
+    size: tuple[int, int],
+    shifts: Float[Tensor, "2 height width"] | None = None,
+) -> Float[Tensor, "N height width"]:
+    """Maps of weights moved like `warp_image`, bilinear; 0 where they do not reach, and not less at their edges."""
+    warped = _bilinear(maps.contiguous(), matrix, size, shifts, "border")
+    x, y = _sources(matrix, size, shifts)
+    return warped.mul_((x >= 0) & (x < maps.shape[2]) & (y >= 0) & (y < maps.shape[1]))
+
+
+def _sources(matrix: Affine, size: tuple[int, int], shifts: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Where the centres of a canvas's pixels come from: x and y, both (height, width)."""
     back, (height, width) = matrix.inverse(), size
     x, y = torch.arange(width) + 0.5, torch.arange(height)[:, None] + 0.5
-    grid = torch.empty((1, height, width, 2))
+    if shifts is not None:
+        x, y = x + shifts[0], y + shifts[1]
+    return x * back.a + (y * back.b + back.c), x * back.d + (y * back.e + back.f)
+
+
+def _bilinear(maps: Tensor, matrix: Affine, size: tuple[int, int], shifts: Tensor | None, outside: str) -> Tensor:
+    x, y = _sources(matrix, size, shifts)
     # grid_sample wants the picture's extent as -1..1.
-    across, down = 2 / image.shape[2], 2 / image.shape[1]
-    torch.add(x * (back.a * across), y * (back.b * across) + (back.c * across - 1), out=grid[0, :, :, 0])
-    torch.add(x * (back.d * down), y * (back.e * down) + (back.f * down - 1), out=grid[0, :, :, 1])
-    floats = image.to(torch.float32, memory_format=torch.contiguous_format)[None]
-    warped = torch.nn.functional.grid_sample(floats, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return warped[0].add_(0.5).to(torch.int32).to(torch.uint8)
+    grid = torch.empty((1, *size, 2))
+    torch.add(x.mul_(2 / maps.shape[2]), -1, out=grid[0, :, :, 0])
+    torch.add(y.mul_(2 / maps.shape[1]), -1, out=grid[0, :, :, 1])
+    return torch.nn.functional.grid_sample(
+        maps[None], grid, mode="bilinear", padding_mode=outside, align_corners=False
+    )[0]
 
 
 def cut_window(
@@ -103,6 +157,22 @@ def cut_window(
         return torch.nn.functional.pad(image, (*columns, *rows))
     # Decoded pictures are often laid out pixel by pixel; padded that way they need no transposing.
     return torch.nn.functional.pad(image.permute(1, 2, 0), (0, 0, *columns, *rows)).permute(2, 0, 1)
+
+
+def cut_maps(
+    maps: Shaped[Tensor, "N H W"], top: int, left: int, height: int, width: int, fill: int | bool
+) -> Shaped[Tensor, "N height width"]:
+    """A window of maps as `cut_window` cuts it from their picture; `fill` where it leaves them."""
+    whole_height, whole_width = maps.shape[1:]
+    rows = slice(max(0, top), max(0, top, min(top + height, whole_height)))
+    columns = slice(max(0, left), max(0, left, min(left + width, whole_width)))
+    seen = maps[:, rows, columns]
+    if seen.shape[1:] == (height, width):
+        return seen
+    canvas = maps.new_full((len(maps), height, width), fill)
+    down, right = rows.start - top, columns.start - left
+    canvas[:, down : down + seen.shape[1], right : right + seen.shape[2]] = seen
+    return canvas
 
 
 def crop_size(height: int, width: int, area: float, aspect: float) -> tuple[int, int]:

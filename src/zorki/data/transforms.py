@@ -8,14 +8,29 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
-from zorki.data.geometry import Affine, crop_size, cut_window, mirror, mirror_vertical, move, turn, warp_image
+from zorki.data.elastic import displacement_field, draw_displacements
+from zorki.data.geometry import (
+    Affine,
+    crop_size,
+    cut_maps,
+    cut_window,
+    mirror,
+    mirror_vertical,
+    move,
+    turn,
+    warp_image,
+    warp_maps,
+    warp_weights,
+)
+from zorki.data.pipeline import seeded
 from zorki.data.preprocess import resize_image
 from zorki.errors import RecipeError
 
@@ -128,9 +143,10 @@ class Drawn(NamedTuple):
     blur: float = 0.0
     noise: float = 0.0
     cover: tuple[float, float, float] = (0.5, 0.5, 0.0)  # row and column as shares, side as share of the shorter one
+    elastic: Float[Tensor, "2 3 3"] | None = None  # see `draw_displacements`
 
     def matrix(self, size: int | None = None) -> Affine:
-        """Where original points go; for boxes, masks and keypoints. `size`: see `Augment`."""
+        """Where original points go, before they are bent; for boxes and keypoints. `size`: see `Augment`."""
         top, left, height, width = self.window
         matrix = turn(self.degrees, self.scale, left + width / 2, top + height / 2).then(move(-left, -top))
         if self.flip:
@@ -138,6 +154,15 @@ class Drawn(NamedTuple):
         if self.flip_vertical:
             matrix = matrix.then(mirror_vertical(height))
         return matrix if size is None else matrix.then(Affine(size / width, 0.0, 0.0, 0.0, size / height, 0.0))
+
+    @property
+    def warps(self) -> bool:
+        """Whether pixels go elsewhere than to pixels: turned, rescaled or bent."""
+        return bool(self.degrees) or self.scale != 1 or self.elastic is not None
+
+    def shifts(self) -> Float[Tensor, "2 height width"] | None:
+        """How the window is bent, after `matrix`; see `warp_image`."""
+        return None if self.elastic is None else displacement_field(self.elastic, *self.window[2:])
 
 
 @dataclass(frozen=True)
@@ -162,6 +187,7 @@ class Augment:
         blur: greatest deviation of the Gaussian, in pixels.
         noise: greatest deviation, in levels of 255.
         obstruct: side of the covered square as share of the shorter side (DeVries & Taylor, 2017).
+        elastic: deviation of displacements on a coarse grid, in pixels of the window, see `displacement_field`.
         size: the side in pixels to which crops are resized at once, squeezed to a square as Szegedy et al. (2015)
             do, so that colours work on fewer pixels; None leaves crops as they are.
     """
@@ -179,6 +205,7 @@ class Augment:
     blur: float = 0.0
     noise: float = 0.0
     obstruct: float = 0.0
+    elastic: float = 0.0
     size: int | None = None
 
     def __post_init__(self) -> None:
@@ -213,7 +240,13 @@ class Augment:
             blur=self.blur * u[14],
             noise=self.noise * u[15],
             cover=(u[16], u[17], self.obstruct),
+            elastic=self._bend(u) if self.elastic else None,
         )
+
+    def _bend(self, u: Sequence[float]) -> Tensor:
+        # Chance of its own, that follows from the other: numbers drawn here would change the noise that comes after.
+        chance = seeded(torch.Generator(), "elastic", *(int(value * 2**53) for value in u[:4]))
+        return draw_displacements(self.elastic, chance)
 
     def __call__(self, image: UInt8[Tensor, "3 H W"], generator: torch.Generator) -> UInt8[Tensor, "3 height width"]:
         """The picture varied; the very same object where nothing was to be done."""
@@ -235,11 +268,41 @@ class Augment:
     def _geometry(self, image: Tensor, drawn: Drawn) -> Tensor:
         size = self.size if self.crop < 1 else None
         top, left, height, width = drawn.window
-        if drawn.degrees or drawn.scale != 1:
-            image = warp_image(image, drawn.matrix(), (height, width))
+        if drawn.warps:
+            image = warp_image(image, drawn.matrix(), (height, width), drawn.shifts())
             return image if size is None else resize_image(image, size, size)
         image = cut_window(image, top, left, height, width)
         if size is not None:
             image = resize_image(image, size, size)
-        axes = [axis for axis, turned in ((1, drawn.flip_vertical), (2, drawn.flip)) if turned]
-        return image.flip(axes) if axes else image
+        return _flipped(image, drawn)
+
+    def follow(self, maps: Shaped[Tensor, "N H W"], drawn: Drawn, fill: int | bool) -> Shaped[Tensor, "N height width"]:
+        """Maps of classes or objects where `vary` takes their picture; `fill` where something else comes in.
+
+        Nearest neighbour, so that no value is invented; to the pixel where the picture is only cut and flipped.
+        """
+        if drawn.warps:
+            maps = warp_maps(maps, drawn.matrix(), drawn.window[2:], fill, drawn.shifts())
+        else:
+            maps = _flipped(cut_maps(maps, *drawn.window, fill), drawn)
+        return self._thinned(maps)
+
+    def follow_weights(self, maps: Float[Tensor, "N H W"], drawn: Drawn) -> Float[Tensor, "N height width"]:
+        """Maps of weights where `vary` takes their picture, bilinear; 0 where something else comes in."""
+        if drawn.warps:
+            maps = warp_weights(maps, drawn.matrix(), drawn.window[2:], drawn.shifts())
+        else:
+            maps = _flipped(cut_maps(maps, *drawn.window, 0), drawn)
+        return self._thinned(maps)
+
+    def _thinned(self, maps: Tensor) -> Tensor:
+        """Maps at the size to which crops are resized: those pixels in which the new ones have their centres."""
+        if self.size is None or self.crop == 1:
+            return maps
+        rows, columns = (((torch.arange(self.size) + 0.5) * (side / self.size)).long() for side in maps.shape[1:])
+        return maps[:, rows][:, :, columns]
+
+
+def _flipped(values: Tensor, drawn: Drawn) -> Tensor:
+    axes = [axis for axis, turned in ((1, drawn.flip_vertical), (2, drawn.flip)) if turned]
+    return values.flip(axes) if axes else values

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-_FAR = 6.5  # deviations: the term of eq. 2 is below a millionth of a millionth of w0 there, and float32 sees 1 + 0
+_FAR = 6.5  # deviations: beyond, the term of eq. 2 is below a thousandth of a millionth of w0, and is left out
 
 
 def border_weights(

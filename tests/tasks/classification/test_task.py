@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zorki.contracts import Dataset
-from zorki.errors import DataError
+from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.registry import build
 from zorki.tasks.classification.task import Classification
@@ -56,6 +56,12 @@ def test_class_weights_make_rare_classes_count_as_much():
     TASK.configure(model, Recipe(class_weights=True, label_smoothing=0.1), dataset, range(1, 10))
     weights = model.criterion.weights
     assert torch.allclose(weights * torch.tensor([6.0, 2.0, 1.0]), torch.full((3,), 3.0))
+
+
+@pytest.mark.parametrize("settings", [{"loss": "ce"}, {"border_weight": 10.0}], ids=str)
+def test_losses_of_pixels_are_refused(settings):
+    with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* segmentation"):
+        TASK.configure(build("lenet5", 3), Recipe(**settings), Labelled([0, 1, 2]), range(3))
 
 
 def test_balance_draws_classes_evenly():

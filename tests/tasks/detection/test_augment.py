@@ -7,8 +7,10 @@ import torch
 
 from zorki.data.geometry import Affine, mirror, move, turn
 from zorki.data.transforms import Augment
+from zorki.errors import RecipeError
 from zorki.recipe import Recipe
-from zorki.tasks.detection.augment import augment_boxes, augment_of, enclose, join, move_boxes
+from zorki.tasks.detection.augment import augment_boxes, enclose, join, move_boxes
+from zorki.tasks.recipe_augment import augment_of
 from zorki.types import Boxes, Sample
 
 HEIGHT, WIDTH = 90, 130
@@ -144,3 +146,8 @@ def test_joined_marks_are_false_where_nobody_knows():
     assert both.difficult is None
     assert both.identities is None
     assert both.labels.tolist() == [0, 1, 2]
+
+
+def test_bent_pictures_are_refused():
+    with pytest.raises(RecipeError, match="elastic is 3"):
+        augment_boxes(painted(), Augment(elastic=3.0), torch.Generator())

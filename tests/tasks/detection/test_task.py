@@ -88,7 +88,18 @@ class Fitter(Learner):
         self.seen = list(targets), list(sizes)
 
 
-@pytest.mark.parametrize("settings", [{"class_weights": True}, {"label_smoothing": 0.1}, {"cutmix": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"class_weights": True},
+        {"label_smoothing": 0.1},
+        {"cutmix": 1.0},
+        {"loss": "ce,dice"},
+        {"border_weight": 10.0},
+        {"elastic": 5.0},
+    ],
+    ids=str,
+)
 def test_settings_of_classifiers_are_refused(settings):
     with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* detectors have no such setting"):
         task().configure(Learner(), Recipe(**settings), Detection.read(Path("scenes:20@64")), [])

@@ -81,12 +81,18 @@ class Classification(Task[Label, Label]):
         """Label smoothing, and class weights N / (K n_k): a class with few pictures counts as much as any other.
 
         Raises:
-            RecipeError: the recipe asks for mosaics, which have no one label.
+            RecipeError: the recipe asks for mosaics, which have no one label, or for losses of pixels.
         """
         from zorki.losses.cross_entropy import CrossEntropy
 
         if recipe.mosaic:
             raise RecipeError(f"mosaic is {recipe.mosaic}, but four pictures in one have no one label; say --cutmix 1")
+        for name in ("loss", "border_weight"):
+            if getattr(recipe, name):
+                raise RecipeError(
+                    f"{name} is {getattr(recipe, name)}, but it is segmentation's: classifiers learn by cross-entropy; "
+                    "leave it out"
+                )
         weights = None
         if recipe.class_weights:
             labels = torch.tensor([dataset.target(index).index for index in indices])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,18 +11,24 @@ from torch import Tensor
 
 from zorki.data.geometry import Affine
 from zorki.data.transforms import Augment
+from zorki.errors import RecipeError
 from zorki.ops.boxes import box_area, clip_boxes, is_large_enough
 from zorki.types import Boxes, Sample
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 LEAST_SHARE = 0.3  # of a box's area: with less of an object in sight, nobody could say what it is
 LEAST_SIDE = 2.0  # pixels
 
 
 def augment_boxes(sample: Sample[Boxes], augment: Augment, generator: torch.Generator) -> Sample[Boxes]:
-    """Picture and boxes varied together; see `move_boxes` for what is left of boxes that leave the picture."""
+    """Picture and boxes varied together; see `move_boxes` for what is left of boxes that leave the picture.
+
+    Raises:
+        RecipeError: pictures shall be bent. What a box holds is not known, so neither is the box around it.
+    """
+    if augment.elastic:
+        raise RecipeError(
+            f"elastic is {augment.elastic}, but boxes cannot follow a picture that is bent; masks can: set it to 0"
+        )
     drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
     image = augment.vary(sample.image, drawn, generator)
     size = augment.size if augment.crop < 1 else None
@@ -98,17 +102,3 @@ def join(parts: Sequence[Boxes]) -> Boxes:
 def _marks(part: Boxes, name: str) -> Tensor:
     known = getattr(part, name)
     return torch.zeros(len(part), dtype=torch.bool) if known is None else known
-
-
-_FIELDS = tuple(f.name for f in dataclasses.fields(Augment) if f.name != "size")
-
-
-def augment_of(recipe: Recipe) -> Augment:
-    """The recipe's augmentations; crops keep their shape, since a squeezed picture has other objects."""
-    return _augment(tuple(getattr(recipe, name) for name in _FIELDS))
-
-
-@lru_cache(maxsize=4)
-def _augment(values: tuple[float | None, ...]) -> Augment:
-    known = {name: value for name, value in zip(_FIELDS, values, strict=True) if value is not None}
-    return dataclasses.replace(Augment(), **known)  # type: ignore[arg-type]

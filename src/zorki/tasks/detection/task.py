@@ -61,7 +61,8 @@ class Detection(Task[Boxes, Boxes]):
 
     def augment(self, sample: Sample[Boxes], recipe: Recipe, generator: torch.Generator) -> Sample[Boxes]:
         """Picture and boxes varied together."""
-        from zorki.tasks.detection.augment import augment_boxes, augment_of
+        from zorki.tasks.detection.augment import augment_boxes
+        from zorki.tasks.recipe_augment import augment_of
 
         return augment_boxes(sample, augment_of(recipe), generator)
 
@@ -233,11 +234,14 @@ def learnable_count(target: Boxes) -> int:
 
 
 def refuse_settings(recipe: Recipe) -> None:
-    """Raises RecipeError where a recipe asks for what belongs to pictures with one label."""
+    """Raises RecipeError where a recipe asks for what belongs to pictures with one label, or to masks."""
     for name, instead in {
         "class_weights": "--balanced draws pictures with rare classes more often",
         "label_smoothing": "leave it out",
         "cutmix": "--mosaic joins pictures for detection",
+        "loss": "it is segmentation's, and detectors have losses of their own; leave it out",
+        "border_weight": "it is segmentation's; leave it out",
+        "elastic": "boxes cannot follow a picture that is bent; --rotate and --rescale vary shapes for detection",
     }.items():
         if getattr(recipe, name):
             raise RecipeError(f"{name} is {getattr(recipe, name)}, but detectors have no such setting; {instead}")

@@ -1,0 +1,25 @@
+"""The recipe's augmentations for tasks that say where things are: their crops keep their shape."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from zorki.data.transforms import Augment
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+_FIELDS = tuple(f.name for f in dataclasses.fields(Augment) if f.name != "size")
+
+
+def augment_of(recipe: Recipe) -> Augment:
+    """The recipe's augmentations; crops keep their shape, since a squeezed picture has other objects."""
+    return _augment(tuple(getattr(recipe, name) for name in _FIELDS))
+
+
+@lru_cache(maxsize=4)
+def _augment(values: tuple[float | None, ...]) -> Augment:
+    known = {name: value for name, value in zip(_FIELDS, values, strict=True) if value is not None}
+    return dataclasses.replace(Augment(), **known)  # type: ignore[arg-type]
