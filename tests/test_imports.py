@@ -16,7 +16,7 @@ EMPTY_NAMES = {"utils", "util", "helpers", "common", "misc", "base"}
 # The parts of the house from the ground up; a part may import those before it and itself.
 ORDER = [
     ("errors", "files"),
-    ("types",),
+    ("types", "tiles"),
     ("contracts",),
     FLOOR,
     ("registry", "recipe"),

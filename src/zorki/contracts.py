@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, ove
 import torch
 from torch import Tensor, nn
 
-from zorki.errors import ZorkiError
+from zorki.errors import RecipeError, ZorkiError
+from zorki.tiles import Stitcher, Tiles
 from zorki.types import Batch, Defect, Placement, Sample
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
         str, Any
     ] = {}  # fields of the recipe for where the user said nothing; `rate` is for batches of 128
     walk: Any = None  # pictures -> every layer run once by shapes alone, for the ledger; None: `forward` does
+    margin: int = 0  # network pixels along the edges of an input for whose answers the network had no surroundings
     normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
 
     @abstractmethod
@@ -158,6 +160,16 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     @abstractmethod
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[P]:
         """Answers in the pixels of the original pictures."""
+    def stitcher(self, tiles: Tiles) -> Stitcher[O, P]:
+        """What joins the raw outputs for tiles of a picture to its answer.
+
+        Raises:
+            RecipeError: answers of this kind are about a whole picture.
+        """
+        raise RecipeError(
+            f"{type(self).__name__} answers for a whole picture, so tiles of it cannot be joined; leave --tile out"
+        )
+
 
     def after_step(self, progress: float) -> None:
         """Called after each optimiser step with the share of training done; for EMA teachers."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor
 
 T = TypeVar("T")
@@ -217,8 +217,9 @@ class Mask(Annotation):
     None: all alike.
     """
 
-    classes: Int[Tensor, "H W"]
+    classes: Integer[Tensor, "H W"]
     ignore: int = 255
+    `classes` are whole numbers of any kind: a picture of a billion pixels has no room for eight bytes a pixel.
     weights: Float[Tensor, "H W"] | None = None
 
     def place(self, placement: Placement) -> Mask:

@@ -46,6 +46,10 @@ if hasattr(os, "register_at_fork"):  # a worker forked while another thread read
     )
 
 
+class TooManyPixels(DataError):
+    """A picture is larger than what is decoded at once."""
+
+
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
     """The picture in a file as RGB, upright as its EXIF orientation says, in memory of its own.
 
@@ -55,7 +59,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 
 
     Raises:
         DataError: the file is missing, empty, no picture, truncated, or holds more than `max_pixels` pixels; the
-            size is judged by the header, before anything is decoded.
+            size is judged by the header, before anything is decoded, and raises TooManyPixels.
     """
     try:
         data = path.read_bytes()
@@ -75,7 +79,7 @@ def decode_image(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> UI
                 return _decode(picture, data)
     except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
         raise DataError(f"{path}: {decoder_reason(error)}") from error
-    raise DataError(f"{path}: {reason}")
+    raise TooManyPixels(f"{path}: {reason}")
 
 
 def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
@@ -110,7 +114,7 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
     try:
         with open_picture(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
             width, height = picture.size
-            turned = _orientation(picture) in (5, 6, 7, 8)
+            turned = orientation_of(picture) in (5, 6, 7, 8)
     except Exception as error:
         if isinstance(source, bytes):
             raise DataError(decoder_reason(error)) from error
@@ -172,7 +176,7 @@ def _decode(picture: Image.Image, data: bytes) -> Tensor:
         picture.load()
         pixels = _rgb(picture)
     # Asked after loading: some decoders turn the picture themselves, and then drop the tag.
-    pixels = _upright(pixels, _orientation(picture))
+    pixels = _upright(pixels, orientation_of(picture))
     # The channels stay last in memory, as decoders write them and as crops, resizing and colours are quickest on.
     pixels = np.ascontiguousarray(pixels)
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
@@ -221,6 +225,19 @@ def _repeat(gray: Array) -> Array:
     return np.broadcast_to(gray[..., None], (*gray.shape, 3))
 
 
+def rgb_of(stored: Array) -> Array:
+    """Pixels (H, W, 3) in uint8 of stored ones (H, W, 1 to 4) of 8 or 16 bits: gray or RGB, and then their alpha."""
+    bands = stored.shape[2]
+    if bands == 1:
+        gray = stored[..., 0]
+        return np.ascontiguousarray(_repeat(gray if gray.dtype == np.uint8 else _from_whole_numbers(gray)))
+    if stored.dtype != np.uint8:
+        stored = (stored >> 8).astype(np.uint8)
+    if bands == 2:
+        stored = stored[..., (0, 0, 0, 1)]
+    return _over_white(stored) if stored.shape[2] == 4 else np.ascontiguousarray(stored)
+
+
 def _over_white(rgba: Array) -> Array:
     alpha = rgba[..., 3:].astype(np.uint16)
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
@@ -241,7 +258,8 @@ def _from_floats(values: Array) -> Array:
     return (values.astype(np.float64) * scale + 0.5).astype(np.uint8)
 
 
-def _orientation(picture: Image.Image) -> int:
+def orientation_of(picture: Image.Image) -> int:
+    """EXIF's, 1 to 8; 1 is upright."""
     try:
         return int(picture.getexif().get(_ORIENTATION, 1))
     except Exception:  # a broken EXIF block does not make the pixels worse

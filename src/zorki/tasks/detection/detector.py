@@ -16,6 +16,8 @@ from zorki.nn.backbone import Backbone
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from zorki.ops.boxes import suppress
 from zorki.tasks.detection.coco_slots import answers_coco_numbers
+from zorki.tasks.detection.stitching import BoxStitcher
+from zorki.tiles import Tiles
 from zorki.types import Boxes, Placement
 from zorki.weights.renaming import our_name
 
@@ -132,6 +134,9 @@ class Detector(Model[O, Boxes, Boxes]):
         else:
             order = suppress(boxes.xyxy, boxes.scores, boxes.labels, self.max_iou)
         return boxes[order[: self.max_boxes]]
+
+    def stitcher(self, tiles: Tiles) -> BoxStitcher[O]:
+        return BoxStitcher(self.decode, tiles, self.max_iou)
 
     def stages(self) -> list[nn.Module]:
         return self.backbone.stages()

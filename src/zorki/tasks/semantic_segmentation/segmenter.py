@@ -15,6 +15,8 @@ from torch.nn import functional
 from zorki.contracts import Model, Preprocess
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.tasks.semantic_segmentation.stitching import ClassStitcher
+from zorki.tiles import Tiles
 from zorki.types import Mask, Placement
 from zorki.weights.renaming import our_name
 
@@ -123,6 +125,9 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         ]
 
     @abstractmethod
+    def stitcher(self, tiles: Tiles) -> ClassStitcher:
+        return ClassStitcher(self, tiles)
+
     def stages(self) -> list[nn.Module]: ...
 
     def rename_weights(self, names: str) -> str:
