@@ -15,14 +15,23 @@ def predict(
     *sources: Annotated[str, Parameter(help="Files, folders, globs, URLs of pictures, videos.")],
     out: Annotated[Path, Parameter(help="Folder for annotated pictures and predictions.json.")] = Path("predictions"),
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
-    batch_size: Annotated[int, Parameter(help="Pictures a step.")] = 16,
+    batch_size: Annotated[int | None, Parameter(help="Pictures a step, 16; with --tile tiles, 4.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
+    tile: Annotated[
+        int | None,
+        Parameter(help="Pictures of any size, by tiles of so many pixels a side; the training pictures' side."),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        Parameter(help="Pixels that neighbouring tiles share; empty: an eighth of the tile, or what is needed."),
+    ] = None,
 ) -> None:
     """Answer for files, folders, globs, URLs and videos.
 
     zorki predict runs/lenet5-1 cat.jpg --out answers
     zorki predict runs/lenet5-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
+    zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
     """
     from zorki.engine.predict import predict as answer
 
@@ -37,6 +46,8 @@ def predict(
         device=device,
         strict=strict,
         keep=False,
+        tile=tile,
+        overlap=overlap,
         say=print,
     )
     for one in answers[:20]:

@@ -16,15 +16,18 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Task
-from zorki.data.images import MAX_PIXELS, read_image, write_image
+from zorki.data.images import MAX_PIXELS, TooManyPixels, read_image, write_image
 from zorki.data.sources import Source, VideoWriter, expand, frame_rate, frames
+from zorki.data.windows import WINDOWED_PIXELS, HeldPicture, WindowedPicture, open_windows
 from zorki.engine.device import best_device, channels_last, check_device, on_device
 from zorki.engine.evaluate import open_run
 from zorki.engine.run import Run
+from zorki.engine.tiling import AT_ONCE, Tiling, answer_tiles, can_tile, plan_tiling, small_copy
 from zorki.errors import DataError, RecipeError
 from zorki.files import write_json
 from zorki.types import Defect, map_tensors
 
+BATCH = 16  # pictures a step, where nobody said
 AHEAD = 3  # batches in work: one answered, two decoded
 SMALL = 256  # pixels: larger answers are written as JPEG
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
@@ -51,10 +54,12 @@ def predict(
     *,
     out: str | Path | None = None,
     weights: str | Path | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
     device: str | None = None,
     strict: bool = False,
     keep: bool = True,
+    tile: int | None = None,
+    overlap: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Answer]:
     """Answers for every picture and every frame, in the order of the sources.
@@ -66,26 +71,39 @@ def predict(
         strict: stop at the first source that cannot be read; else it is reported and left out.
         keep: hold on to the predictions; without, those that no file of answers needs become None when they are drawn
             and described, for the maps of an hour's film do not fit into memory.
+        batch_size: pictures a step, 16 where None; with `tile` tiles, 4 where None.
+        tile: pictures of any size are answered by tiles of so many pixels a side, read by windows where their format
+            allows it, and joined. As large as the training pictures is right: each is shown to the network as a
+            picture. Of pictures above 4096 pixels a side a smaller copy is drawn.
+        overlap: pixels that neighbouring tiles share; None: an eighth of `tile`, or more where the network needs it.
 
     Raises:
-        ZorkiError: no such run or source; or nothing at all could be read.
+        ZorkiError: no such run or source; nothing at all could be read; or there is a `tile`, and it does not go with
+            the overlap, or the answers are about whole pictures.
     """
     listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
+    if batch_size is None:
+        batch_size = BATCH if tile is None else AT_ONCE
     if batch_size < 1:
         raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
     device = check_device(device or best_device()[0])
     opened = [run if isinstance(run, Run) else open_run(run, weights) for run in listed]
     for run in opened:
         on_device(run.model, device).eval()
-    found = expand([sources] if isinstance(sources, str) else list(sources))
+    tiling = plan_tiling([run.model for run in opened], tile, overlap)
+    if say is not None and tiling is not None and overlap is None:
+        say(f"tiles of {tile} pixels, overlap {tiling.overlap}: {tiling.why}")
+    most = MAX_PIXELS if tiling is None else WINDOWED_PIXELS
+    found = expand([sources] if isinstance(sources, str) else list(sources), max_pixels=most)
     task = opened[0].task
     keep = keep or type(task).exchange is not Task.exchange
-    work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep)
+    work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling)
     work.taken = {os.path.abspath(source.path) for source in found}  # pictures are never written over their originals
     answers: list[Answer] = []
     for kind, members in groupby(found, key=lambda source: source.kind):
         group = list(members)
-        answers.extend(_videos(work, group) if kind == "video" else _pictures(work, group))
+        pictures = _pictures if tiling is None else _large_pictures
+        answers.extend(_videos(work, group) if kind == "video" else pictures(work, group))
     if say is not None:
         for defect in work.defects:
             say(f"left out: {defect}")
@@ -107,6 +125,7 @@ class _Work:
     strict: bool
     out: Path | None
     keep: bool
+    tiling: Tiling | None
     defects: list[Defect] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
@@ -131,21 +150,43 @@ def _pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
     for batch in _read(work, sources):
         predictions = _answer(work, [image for _, image in batch])
         for (source, image), prediction in zip(batch, predictions, strict=True):
-            answer = _answered(work, source, image, prediction)
+            answer = _answered(work, source, image.shape[-2:], prediction)
             if work.out is not None:
-                suffix = "png" if max(image.shape[-2:]) <= SMALL else "jpg"
-                answer.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
-                write_image(answer.drawn, work.task.draw(image, prediction))
+                _draw(work, answer, source, image, prediction)
             yield _finished(work, answer, Path(source.name).stem)
+
+
+def _draw(work: _Work, answer: Answer, source: Source, image: Tensor, prediction: Any) -> None:
+    suffix = "png" if max(image.shape[-2:]) <= SMALL else "jpg"
+    answer.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
+    write_image(answer.drawn, work.task.draw(image, prediction))
+
+
+def _large_pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+    """One after the other, tile by tile."""
+    for source in sources:
+        try:
+            with open_windows(source.path, max_pixels=work.runs[0].recipe.max_pixels or 0) as picture:
+                prediction = _answer_tiles(work, picture)
+                answer = _answered(work, source, (picture.height, picture.width), prediction)
+                if work.out is not None:
+                    _draw(work, answer, source, *small_copy(picture, prediction))
+        except DataError as error:
+            work.fail(source.path, error)
+            continue
+        yield _finished(work, answer, Path(source.name).stem)
 
 
 def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:
     """Batches of decoded pictures; the next batch is decoded while this one is answered."""
     most = work.runs[0].recipe.max_pixels or MAX_PIXELS
+    pieces = all(can_tile(run.model) for run in work.runs)
 
     def read(source: Source) -> Tensor | DataError:
         try:
             return read_image(source.path, max_pixels=most)
+        except TooManyPixels as error:
+            return DataError(f"{error}; --tile 512 answers larger ones in pieces of 512 pixels") if pieces else error
         except DataError as error:
             return error
 
@@ -174,10 +215,20 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _answer(work: _Work, images: Sequence[Tensor]) -> list[Any]:
+    if work.tiling is not None:
+        return [_answer_tiles(work, HeldPicture(image)) for image in images]
     every = [answer_images(run.model, images, work.device) for run in work.runs]
     if len(every) == 1:
         return every[0]
     return [work.task.ensemble(list(answers)) for answers in zip(*every, strict=True)]
+
+
+def _answer_tiles(work: _Work, picture: WindowedPicture) -> Any:
+    assert work.tiling is not None
+    tiles = work.tiling.of(picture.height, picture.width)
+    models = [run.model for run in work.runs]
+    answers = answer_tiles(models, picture, tiles, batch_size=work.batch_size, device=work.device)
+    return answers[0] if len(answers) == 1 else work.task.ensemble(answers)
 
 
 def answer_images(
@@ -208,7 +259,7 @@ def _video(work: _Work, source: Source) -> Iterator[Answer]:
         for group in _batched(chain([first], _readable(work, source, stream)), work.batch_size):
             predictions = _answer(work, [image for _, image in group])
             for (number, image), prediction in zip(group, predictions, strict=True):
-                answer = _answered(work, source, image, prediction)
+                answer = _answered(work, source, image.shape[-2:], prediction)
                 answer.frame, answer.drawn = number, path
                 if writer is not None:
                     writer.write(work.task.draw(image, prediction))
@@ -223,8 +274,8 @@ def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]])
         work.fail(source.path, error)
 
 
-def _answered(work: _Work, source: Source, image: Tensor, prediction: Any) -> Answer:
-    height, width = image.shape[-2:]
+def _answered(work: _Work, source: Source, size: Sequence[int], prediction: Any) -> Answer:
+    height, width = size
     told = source.given if "://" in source.given else source.path.as_posix()
     words = work.task.caption(prediction)
     return Answer(told, prediction, height, width, words=words, facts=work.task.describe(prediction))

@@ -74,7 +74,13 @@ class Run:
         return evaluate([self], data, split=split, **settings)[-1]
 
     def predict(
-        self, *sources: str | Path, out: str | Path | None = None, batch_size: int = 16, device: str | None = None
+        self,
+        *sources: str | Path,
+        out: str | Path | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        tile: int | None = None,
+        overlap: int | None = None,
     ) -> list[Any]:
         """One answer a picture, in the order of the sources; for videos, one a frame. See `zorki.predict`.
 
@@ -84,7 +90,8 @@ class Run:
         from zorki.engine.predict import predict
 
         given = [str(source) for source in sources]
-        answers = predict([self], given, out=out, batch_size=batch_size, device=device, strict=True)
+        settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "tile": tile, "overlap": overlap}
+        answers = predict([self], given, out=out, strict=True, **settings)
         return [answer.prediction for answer in answers]
 
 

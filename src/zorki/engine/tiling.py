@@ -1,0 +1,136 @@
+"""Answers for pictures of any size: read, asked and joined tile by tile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zorki.contracts import Model
+from zorki.data.windows import WindowedPicture
+from zorki.engine.device import channels_last
+from zorki.errors import RecipeError
+from zorki.tiles import Tiles, Window
+from zorki.types import Placement, map_tensors
+
+AT_ONCE = 4  # tiles a step, where nobody said
+USUAL_SHARE = 8  # the overlap is one USUAL_SHAREth of the tile, where nobody said
+DRAWN_SIDE = 4096  # pixels: larger pictures are drawn smaller
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How large pictures are cut: `tile` is the side of a tile, `overlap` what neighbours share, in their pixels.
+
+    `margins` are the models' `margin`, which the overlap must cover twice.
+    """
+
+    tile: int
+    overlap: int
+    margin: int
+    why: str  # the overlap is what it is, for a person
+
+    def of(self, height: int, width: int) -> Tiles:
+        """The tiles of a picture of that size."""
+        return Tiles(height, width, self.tile, self.overlap, self.margin)
+
+
+def plan_tiling(models: Sequence[Model[Any, Any, Any]], tile: int | None, overlap: int | None) -> Tiling | None:
+    """The tiling for these models, whose answers can all be joined; None for no tile.
+
+    Where no overlap is given, it is an eighth of the tile, or twice the largest margin of a model where that is more.
+
+    Raises:
+        RecipeError: a model answers for whole pictures alone, the sizes do not go together, or the tile is missing.
+    """
+    if tile is None:
+        if overlap is not None:
+            raise RecipeError(f"overlap is {overlap}, but there are no tiles to overlap; give a tile too, such as 512")
+        return None
+    sizes = Tiles(tile, tile, tile, 0)  # complains of an impossible tile
+    for model in models:
+        model.stitcher(sizes)
+    margin = max(margin_of(model, tile) for model in models)
+    usual = tile // USUAL_SHARE
+    if overlap is not None:
+        chosen, why = overlap, "as asked"
+    elif 2 * margin > usual:
+        chosen, why = 2 * margin, f"twice the {margin} pixels that the network answers without surroundings"
+    else:
+        chosen, why = usual, "an eighth of the tile"
+    tiling = Tiling(tile, chosen, margin, why)
+    tiling.of(tile, tile)  # complains of an impossible overlap
+    return tiling
+
+
+def can_tile(model: Model[Any, Any, Any]) -> bool:
+    """Whether the answers of a model for tiles can be joined."""
+    try:
+        model.stitcher(Tiles(1, 1, 1, 0))
+    except RecipeError:
+        return False
+    return True
+
+
+def margin_of(model: Model[Any, Any, Any], tile: int) -> int:
+    """A model's margin in the pixels of a square tile, which it sees at another scale."""
+    if model.margin == 0:
+        return 0
+    _, (placement,) = model.preprocess([torch.zeros((3, tile, tile), dtype=torch.uint8)])
+    return math.ceil(model.margin / min(placement.scales))
+
+
+def answer_tiles(
+    models: Sequence[Model[Any, Any, Any]],
+    picture: WindowedPicture,
+    tiles: Tiles,
+    *,
+    batch_size: int = AT_ONCE,
+    device: str | torch.device = "cpu",
+) -> list[Any]:
+    """The prediction of each model for one picture, of which `batch_size` tiles are held at a time.
+
+    Raises:
+        DataError: the picture's file is broken.
+    """
+    stitchers = [model.stitcher(tiles) for model in models]
+    with torch.inference_mode():
+        for images in _read_ahead(picture, tiles, batch_size):
+            for model, stitcher in zip(models, stitchers, strict=True):
+                inputs, placements = model.preprocess(images)
+                outputs = model(channels_last(map_tensors(inputs, lambda tensor: tensor.to(device))))
+                stitcher.add(outputs, placements)
+    return [stitcher.finish() for stitcher in stitchers]
+
+
+def _read_ahead(picture: WindowedPicture, tiles: Iterable[Window], size: int) -> Iterator[list[Tensor]]:
+    """Batches of windows; the next is read while one is answered."""
+
+    def read(windows: Sequence[Window]) -> list[Tensor]:
+        return [picture.read(window.top, window.left, window.height, window.width) for window in windows]
+
+    windows = iter(tiles)
+    with ThreadPoolExecutor(1) as pool:  # one: libvips' regions are for one thread at a time
+        waiting = pool.submit(read, list(islice(windows, size)))
+        while batch := waiting.result():
+            waiting = pool.submit(read, list(islice(windows, size)))
+            yield batch
+
+
+def small_copy(picture: WindowedPicture, prediction: Any) -> tuple[Tensor, Any]:
+    """Picture and prediction to be drawn: themselves, or shrunk by a whole factor to DRAWN_SIDE pixels at most."""
+    factor = math.ceil(max(picture.height, picture.width) / DRAWN_SIDE)
+    factor = min(factor, picture.height, picture.width)
+    if factor == 1:
+        return picture.read(0, 0, picture.height, picture.width), prediction
+    image = picture.shrunk(factor)
+    height, width = image.shape[1:]
+    # Up to factor - 1 rows and columns at the end are cut off.
+    placement = Placement(picture.height, picture.width, 1 / factor, input_height=height, input_width=width)
+    return image, prediction.place(placement)
