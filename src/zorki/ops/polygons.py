@@ -125,7 +125,8 @@ def _rings(pixels: Array) -> list[Array]:
     for start in range(len(onward)):
         if seen[start]:
             continue
-        way, here = [], start
+        way: list[int] = []
+        here = start
         while not seen[here]:
             there = here ^ 1  # the other end of the level edge
             seen[here] = seen[there] = 1

@@ -30,7 +30,7 @@ def data(tmp_path):
         objects = [BoxedObject(("cat", "dog", "a b")[place], tuple(box)) for place, box in enumerate(corners.tolist())]
         pictures.append(BoxedPicture(name, root, objects, 217, 333, root / name, image_id=100 - number))
     pictures[0].objects[0].crowd = True
-    pictures[0].objects[0].segments = {"counts": [0, 9], "size": [217, 333]}
+    pictures[0].objects[0].segments = {"counts": [0, 9, 72252], "size": [217, 333]}
     pictures[1].objects[1].difficult = True
     pictures[1].objects[1].segments = [[1.0, 2.0, 3.5, 4.0, 5.0, 6.0]]
     pictures[2].objects[0].xyxy = (0.0, 0.0, 333.4, 217.0)  # beyond the edge by less than a pixel
@@ -91,7 +91,7 @@ def test_coco_keeps_all(data, tmp_path):
     sides = data.xyxy[:, 2:] - data.xyxy[:, :2]
     assert again.areas.sum() == pytest.approx(sides.prod(1).sum(), rel=1e-6)
     outlines = [segments for segments in again.segments if segments]
-    assert {"counts": [0, 9], "size": [217, 333]} in outlines
+    assert {"counts": [0, 9, 72252], "size": [217, 333]} in outlines
     assert [[1.0, 2.0, 3.5, 4.0, 5.0, 6.0]] in outlines
     val = json.loads((tmp_path / "out/annotations/instances_val.json").read_text())
     assert val["images"] == [{"id": 98, "file_name": "b_1.jpg", "height": 217, "width": 333}]

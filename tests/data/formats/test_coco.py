@@ -9,7 +9,7 @@ from zorki.data import formats
 from zorki.data.formats import boxed_writing, coco
 from zorki.errors import DataError
 
-RLE = {"counts": [0, 5, 10], "size": [48, 64]}
+RLE = {"counts": [0, 5, 10, 3057], "size": [48, 64]}
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}]
 
 

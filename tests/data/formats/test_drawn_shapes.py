@@ -27,7 +27,7 @@ CVAT = """<?xml version="1.0"?>
     <polygon label="dog" points="1.00,2.00;9.00,3.00;5.00,30.00"/>
     <box label="dog" xtl="10" ytl="10" xbr="30" ybr="14" rotation="90"/>
     <ellipse label="dog" cx="20" cy="20" rx="5" ry="3"/>
-    <mask label="dog" left="2" top="3" width="4" height="5" rle="1, 2"/>
+    <mask label="dog" left="2" top="3" width="4" height="5" rle="1, 19"/>
     <polyline label="dog" points="1,2;3,4"/>
     <box label="dog" xtl="5" ytl="5" xbr="5" ybr="9"/>
   </image>

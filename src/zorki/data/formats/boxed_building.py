@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from zorki.data.images import MAX_PIXELS, image_size
 from zorki.data.splits import ORDER, complete_splits, split_name
 from zorki.errors import DataError
 from zorki.types import Defect
+
+if TYPE_CHECKING:
+    from zorki.data.formats.outlined_building import Tracer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -47,8 +50,8 @@ class BoxedOptions:
     pictures: Path | None = None
 
 
-def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
-    """The data set that the records tell of.
+def build(records: BoxedRecords, options: BoxedOptions, tracer: Tracer | None = None) -> BoxedFiles:
+    """The data set that the records tell of; with a `tracer`, of the objects that it finds a mask of.
 
     Raises:
         DataError: none of the pictures is there, no box is left, or none is of a class among `class_names`.
@@ -60,8 +63,10 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
     order = _class_order(records, options.class_names)
     rows = BoxedRows.of(records, kept, sizes, {name: label for label, name in enumerate(order)})
     chosen = rows.judge(records, order, defects)
+    if tracer is not None:
+        chosen = tracer.trace(rows, chosen, records, defects)
     if len(chosen) == 0:
-        raise _no_box(records, defects)
+        raise _no_box(records, defects, tracer)
     folder = records.root if records.root.is_dir() else records.root.parent
     names = [_name(places[place], records.pictures[place], folder) for place in kept]
     # Held-out pictures are drawn by their paths: where no picture is there, nobody knows what training held out.
@@ -74,7 +79,7 @@ def build(records: BoxedRecords, options: BoxedOptions) -> BoxedFiles:
         records.root, folder, records.format, records.reason, order, names,
         sizes=np.array([sizes[place] for place in kept], np.int32).reshape(-1, 2), splits=splits,
         split_reason=split_reason, category_ids=_category_ids(records, order), image_ids=_image_ids(records, kept),
-        segments=rows.segments(chosen, records.relative) if options.need_segments else None,
+        segments=rows.segments(chosen, records, defects) if options.need_segments else None,
         embedded=frozenset(new for new, old in enumerate(kept) if records.pictures[old].embedded), defects=defects,
         max_pixels=MAX_PIXELS if options.max_pixels is None else options.max_pixels, **data,
     )  # fmt: skip
@@ -109,7 +114,7 @@ def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect])
             f"{looked}. Put the pictures there, or beside their annotation"
         )
     defects += missing
-    defects += _unlabelled(list(owners))
+    defects += _unlabelled(list(owners), records.told)
     return found
 
 
@@ -126,7 +131,7 @@ def _place(picture: BoxedPicture) -> str:
     return str(picture.source) if picture.line is None else f"{picture.source}:{picture.line}"
 
 
-def _unlabelled(paths: Sequence[Path]) -> list[Defect]:
+def _unlabelled(paths: Sequence[Path], told: set[Path]) -> list[Defect]:
     """A defect for each folder in which pictures lie of which nothing is said, beside others of which something is."""
     known: dict[Path, set[str]] = {}
     for path in paths:
@@ -134,6 +139,7 @@ def _unlabelled(paths: Sequence[Path]) -> list[Defect]:
     defects = []
     for folder, names in known.items():
         bare = [name for name in loose_files(folder) if is_picture(name) and name not in names]
+        bare = [name for name in bare if folder / name not in told]
         if bare:
             count = f"1 picture ({bare[0]}) has" if len(bare) == 1 else f"{len(bare)} pictures ({bare[0]}, ...) have"
             reason = f"{count} no annotation, and {len(names)} beside have one; left out, since it may hold anything"
@@ -265,12 +271,14 @@ def _unseen(root: Path, order: Sequence[str], data: dict[str, Any], splits: dict
     ]
 
 
-def _no_box(records: BoxedRecords, defects: Sequence[Defect]) -> DataError:
+def _no_box(records: BoxedRecords, defects: Sequence[Defect], tracer: Tracer | None) -> DataError:
     first = "".join(f"\n  {defect}" for defect in defects[:3])
     count = len(records.pictures)
+    thing = "box" if tracer is None else "mask"
+    boxes = f" ({_boxes(tracer.bare)} without an outline, which detection can learn)" if tracer and tracer.bare else ""
     return DataError(
-        f"{records.root}: no box in the data: {count} picture{'' if count == 1 else 's'} read as {records.format}, and "
-        f"none with a usable box{':' if first else ''}{first}"
+        f"{records.root}: no {thing} in the data: {count} picture{'' if count == 1 else 's'} read as {records.format}, "
+        f"and none with a usable {thing}{boxes}{':' if first else ''}{first}"
     )
 
 

@@ -27,8 +27,9 @@ class BoxedObject:
     """One object as it stands in the file.
 
     `xyxy` is in pixels, or in shares of width and height where the records are `relative`. `segments` is the outline
-    as found: a list of polygons [x, y, x, y, ...] in pixels, or COCO's RLE {"counts", "size"}. `identity` is COCO's
-    annotation id, `area` its area in pixels, by which it counts as small or large.
+    as found: a list of polygons [x, y, x, y, ...] in pixels, COCO's RLE {"counts", "size"}, or `Drawn` until the
+    picture's size is known; see `outlines`. `identity` is COCO's annotation id, `area` its area in pixels, by which it
+    counts as small or large.
     """
 
     class_name: str
@@ -71,6 +72,8 @@ class BoxedRecords:
         class_names: in the order that the format states; None where it states none, and they are sorted by name.
         category_ids: the numbers that the format gives classes, by name.
         relative: boxes are in shares of the picture.
+        boxes_are_shapes: a box without an outline was drawn as a rectangle, and is its own outline.
+        told: pictures, and files that look like some, of which it is known why they are not among `pictures`.
         line_of: finds the line of an object whose `line` is None, for messages.
     """
 
@@ -83,5 +86,14 @@ class BoxedRecords:
     class_names: Sequence[str] | None = None
     category_ids: dict[str, int] | None = None
     relative: bool = False
+    boxes_are_shapes: bool = False
     defects: list[Defect] = field(default_factory=list)
+    told: set[Path] = field(default_factory=set)
     line_of: Callable[[BoxedPicture, BoxedObject], int | None] | None = None
+
+    def rename_class(self, name: str) -> None:
+        """Calls the only class of the records by another name."""
+        self.class_names = [name]
+        for picture in self.pictures:
+            for thing in picture.objects:
+                thing.class_name = name

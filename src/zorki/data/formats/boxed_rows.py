@@ -11,6 +11,8 @@ import numpy as np
 
 from zorki.data.formats.boxed_cleaning import clean
 from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.outlines import Drawn, pack_outline
+from zorki.data.formats.run_lengths import fault_of
 from zorki.types import Defect
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -54,16 +56,30 @@ class BoxedRows:
             defects.append(self.defect(records, rows[0], reason))
         return np.flatnonzero(keep & (self.labels >= 0))
 
-    def segments(self, chosen: Array, relative: bool) -> list[Any]:
-        """The outlines of the rows, in pixels."""
-        found = [self.objects[row].segments for row in chosen.tolist()]
-        if not relative:
-            return found
-        sizes = self.sizes[chosen].tolist()
-        return [
-            outline and [[v * (height if place % 2 else width) for place, v in enumerate(part)] for part in outline]
-            for outline, (height, width) in zip(found, sizes, strict=True)
-        ]
+    def outline(self, row: int, relative: bool) -> Any:
+        """The outline of a row as it was found, in pixels."""
+        outline = self.objects[row].segments
+        if not relative or not outline:
+            return outline
+        height, width = self.sizes[row].tolist()
+        return [[v * (height if place % 2 else width) for place, v in enumerate(part)] for part in outline]
+
+    def segments(self, chosen: Array, records: BoxedRecords, defects: list[Defect]) -> list[Any]:
+        """The outlines of the rows, in pixels, in words that COCO knows; None where there is none, or a broken one."""
+        found = []
+        for row in chosen.tolist():
+            outline, reason = self.outline(row, records.relative), None
+            height, width = self.sizes[row].tolist()
+            if isinstance(outline, Drawn):
+                text, reason = pack_outline(outline, height, width) if height else (None, "its picture has no size")
+                outline = None if text is None else {"size": [height, width], "counts": text.decode()}
+            elif isinstance(outline, dict):
+                reason = fault_of(outline, height, width)
+            if reason is not None:
+                outline = None
+                defects.append(self.defect(records, row, f"{reason}; its outline was left out"))
+            found.append(outline)
+        return found
 
     def defect(self, records: BoxedRecords, row: int, reason: str) -> Defect:
         picture, thing = self.pictures[self.owners[row]], self.objects[row]

@@ -64,6 +64,16 @@ def read(
         DataError: there is no such file or folder, a file is no JSON or lacks a list, no picture is there, or no box
             is left.
     """
+    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
+    return build(records_of(root, pictures), options)
+
+
+def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or a file is no JSON or lacks a list.
+    """
     if (error := missing_root(root)) is not None:
         raise error
     found = _find(root)
@@ -73,7 +83,6 @@ def read(
     base = root if root.is_dir() else root.parent
     records = BoxedRecords(root, "coco", recognise(root) or "", [], [*_folders(base, list(files))], line_of=_line_of)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
-    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
     numbers: dict[int, str] = {}
     for path, split in files.items():
         first = len(records.pictures)
@@ -85,7 +94,7 @@ def read(
     records.defects += _notes(root, numbers)
     records.class_names = list(dict.fromkeys(numbers[number] for number in sorted(numbers)))
     records.category_ids = {name: number for number, name in sorted(numbers.items(), reverse=True)}
-    return build(records, options)
+    return records
 
 
 def _notes(root: Path, numbers: dict[int, str]) -> list[Defect]:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import cos, hypot, isfinite, radians, sin
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
+
+import numpy as np
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
 from zorki.data.formats.boxed_splits import split_in
 from zorki.data.formats.files import loose_files, missing_root
+from zorki.data.formats.outlines import box_outline, join_groups, pixels_at, round_outline
 from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -48,11 +53,22 @@ def read(
 ) -> BoxedFiles:
     """The images of the file, with boxes, and with the bounds of polygons, ellipses and masks; classes in its order.
 
-    Turned boxes become the upright ones around them. Splits are CVAT's subsets, where they are named so. Lines and
-    points are no boxes and are told. See `BoxedOptions` for the arguments.
+    Shapes of one label and one group_id are parts of one object, inner ones its holes. Turned boxes become the upright
+    ones around them. Splits are CVAT's subsets, where they are named so. Lines and points are no boxes and are told.
+    See `BoxedOptions` for the arguments.
 
     Raises:
         DataError: there is no such file or folder, the XML is broken, no picture is there, or no box is left.
+    """
+    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
+    return build(records_of(root, pictures), options)
+
+
+def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or the XML is broken.
     """
     if (error := missing_root(root)) is not None:
         raise error
@@ -60,7 +76,8 @@ def read(
     if isinstance(path, str):
         raise DataError(f"{root}: {path}; wanted {WANTED}")
     base = path.parent
-    records = BoxedRecords(root, "cvat", recognise(root) or "", [], [base / "images", base / "data", base])
+    folders = [base / "images", base / "data", base]
+    records = BoxedRecords(root, "cvat", recognise(root) or "", [], folders, boxes_are_shapes=True)
     tree, data = read_xml(path)
     names = [text_of(label, "name") for label in tree.iterfind("meta/*/labels/label")]
     names += [text_of(label, "name") for label in tree.iterfind("meta/labels/label")]
@@ -74,7 +91,7 @@ def read(
         _read_image(image, line, shape_lines, path, records)
     found = [thing.class_name for picture in records.pictures for thing in picture.objects]
     records.class_names = list(dict.fromkeys([*filter(None, names), *sorted(set(found))]))
-    return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+    return records
 
 
 def _find(root: Path) -> Path | str:
@@ -102,6 +119,7 @@ def _read_image(image: Element, line: int | None, lines: Iterator[int], path: Pa
     name = (image.get("name") or "").strip()
     picture = BoxedPicture(name, path, line=line)
     picture.height, picture.width = whole_number_of(image.get("height")), whole_number_of(image.get("width"))
+    shapes: list[tuple[BoxedObject, object | None]] = []
     for shape in image.iter():
         if shape.tag not in _SHAPES:
             continue
@@ -110,7 +128,9 @@ def _read_image(image: Element, line: int | None, lines: Iterator[int], path: Pa
         if isinstance(thing, str):
             records.defects.append(Defect(path, f"{name}: {thing}; left out", own))
         elif thing is not None:
-            picture.objects.append(thing)
+            group = shape.get("group_id")
+            shapes.append((thing, None if group in (None, "", "0") else group))
+    picture.objects = join_groups(shapes)
     if not name:
         records.defects.append(Defect(path, "an image has no name; left out", line))
         return
@@ -124,10 +144,12 @@ def _object(shape: Element, line: int | None) -> BoxedObject | str | None:
     label = (shape.get("label") or "").strip()
     if not label:
         return f"a {shape.tag} has no label"
-    segments: list[list[float]] | None = None
+    segments: Any = None
     if shape.tag == "box":
         left, top, right, bottom = (number_of(shape.get(side)) for side in ("xtl", "ytl", "xbr", "ybr"))
-        bounds = _turned(left, top, right, bottom, _degrees(shape))
+        degrees = _degrees(shape)
+        bounds = _turned(left, top, right, bottom, degrees)
+        segments = box_outline((left, top, right, bottom), radians(degrees)) if degrees else None
     elif shape.tag == "polygon":
         points = [number_of(value) for value in re.split(r"[;,]", shape.get("points") or "")]
         if len(points) < 6 or len(points) % 2:
@@ -139,9 +161,11 @@ def _object(shape: Element, line: int | None) -> BoxedObject | str | None:
         angle = radians(_degrees(shape))
         half_x, half_y = hypot(rx * cos(angle), ry * sin(angle)), hypot(rx * sin(angle), ry * cos(angle))
         bounds = x - half_x, y - half_y, x + half_x, y + half_y
+        segments = round_outline(x, y, rx, ry, angle)
     elif shape.tag == "mask":
         left, top, width, height = (number_of(shape.get(side)) for side in ("left", "top", "width", "height"))
         bounds = left, top, left + width, top + height
+        segments = pixels_at(left, top, partial(_runs, shape.get("rle") or "", width, height))
     else:
         return f"a {shape.tag} of {label!r} is no box"
     return BoxedObject(label, bounds, line=line, segments=segments)
@@ -161,3 +185,15 @@ def _turned(left: float, top: float, right: float, bottom: float, degrees: float
     c, s = abs(cos(radians(degrees))), abs(sin(radians(degrees)))
     wide, high = half_x * c + half_y * s, half_x * s + half_y * c
     return x - wide, y - high, x + wide, y + high
+
+
+def _runs(text: str, width: float, height: float) -> np.ndarray[Any, np.dtype[Any]]:
+    """The pixels that run lengths tell, row after row, off and on in turn. Raises ValueError."""
+    lengths = np.array([number_of(word) for word in text.split(",")], np.float64)
+    if not (lengths >= 0).all() or lengths.sum() != width * height:
+        raise ValueError(
+            f"its run lengths are of {lengths.sum():g} pixels, and its box of {width:g} x {height:g} has "
+            f"{width * height:g}"
+        )
+    flags = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(flags, lengths.astype(np.int64)).reshape(int(height), int(width))

@@ -5,19 +5,26 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from math import hypot
 from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
 from zorki.data.formats.files import missing_root, walk_files
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
+from zorki.data.formats.outlines import join_groups, pixels_at, round_outline
 from zorki.data.formats.picture_finder import PictureFinder
+from zorki.data.images import decoder_reason, open_picture
 from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -53,13 +60,24 @@ def read(
     need_segments: bool = False,
     pictures: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures that have a JSON file, with the bounds of rectangles, polygons and circles; classes by name.
+    """The pictures that have a JSON file, with the bounds of rectangles, polygons, circles and masks; classes by name.
 
-    Splits are folders named train, val and test. Points and lines are no boxes and are told. A picture that lies
-    nowhere is read from inside of its JSON file, where it is. See `BoxedOptions` for the arguments.
+    Shapes of one label and one group_id are parts of one object, inner ones its holes, since labelme has no other word
+    for either. Splits are folders named train, val and test. Points and lines are no boxes and are told. A picture
+    that lies nowhere is read from inside of its JSON file, where it is. See `BoxedOptions` for the arguments.
 
     Raises:
         DataError: there is no such file or folder, a file is no JSON, no picture is there, or no box is left.
+    """
+    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
+    return build(records_of(root, pictures), options)
+
+
+def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or a file is no JSON.
     """
     if (error := missing_root(root)) is not None:
         raise error
@@ -68,7 +86,7 @@ def read(
     base = root if root.is_dir() else root.parent
     folders = [base / "images", base]
     finder = PictureFinder([*([pictures] if pictures else []), *folders])
-    records = BoxedRecords(root, "labelme", recognise(root) or "", [], folders)
+    records = BoxedRecords(root, "labelme", recognise(root) or "", [], folders, boxes_are_shapes=True)
     for path in _files(root):
         if not _is_labelme(path):
             continue
@@ -77,7 +95,7 @@ def read(
         if split is not None:
             records.given.setdefault(split, []).append(len(records.pictures))
         records.pictures.append(picture)
-    return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+    return records
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -106,13 +124,16 @@ def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder) -> Boxe
     picture.path = beside if isfile(beside) else _find(finder, path, name)
     picture.embedded = picture.path is None and bool(values.get("imageData"))
     lines = key_lines(data, "label")
+    shapes: list[tuple[BoxedObject, object | None]] = []
     for number, shape in enumerate(values["shapes"]):
         line = lines[number] if number < len(lines) else None
         thing = _object(shape, line)
         if isinstance(thing, str):
             records.defects.append(Defect(path, f"{thing}; left out", line))
         else:
-            picture.objects.append(thing)
+            group = shape.get("group_id")
+            shapes.append((thing, group if isinstance(group, int | str) else None))
+    picture.objects = join_groups(shapes)
     return picture
 
 
@@ -136,12 +157,26 @@ def _object(shape: Any, line: int | None) -> BoxedObject | str:
     if len(points) < least:
         return f"a {kind} of {label!r} has {len(points)} points; expected at least {least}"
     xs, ys = [x for x, _ in points], [y for _, y in points]
+    segments: Any = None
     if kind == "circle":
         radius = hypot(xs[1] - xs[0], ys[1] - ys[0])
         bounds = xs[0] - radius, ys[0] - radius, xs[0] + radius, ys[0] + radius
+        segments = round_outline(xs[0], ys[0], radius, radius)
+    elif kind == "mask" and isinstance(shape.get("mask"), str):
+        bounds = xs[0], ys[0], xs[1] + 1, ys[1] + 1  # the last pixel is inside
+        segments = pixels_at(xs[0], ys[0], partial(_png, shape["mask"]))
     elif len(points) == 2:
         bounds = xs[0], ys[0], xs[1], ys[1]
     else:
         bounds = bounds_of([value for point in points for value in point])
-    segments = [[value for point in points for value in point]] if kind == "polygon" else None
+        segments = [[value for point in points for value in point]] if kind == "polygon" else None
     return BoxedObject(label, bounds, difficult=shape.get("difficult") is True, line=line, segments=segments)
+
+
+def _png(text: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """The pixels of a PNG in base 64 that are not 0. Raises ValueError."""
+    try:
+        with open_picture(io.BytesIO(base64.b64decode(text))) as picture:
+            return np.asarray(picture.convert("L")) > 0
+    except Exception as error:  # decoders fail in many ways on broken files
+        raise ValueError(f"the PNG of a mask cannot be read: {decoder_reason(error)}") from error

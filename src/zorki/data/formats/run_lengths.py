@@ -1,4 +1,4 @@
-"""COCO's masks as lengths of runs: the box around one, without its pixels.
+"""COCO's masks as lengths of runs: judged, packed, and the box around one without its pixels.
 
 A mask {"counts", "size": [height, width]} tells, column by column, how many pixels in turn are off and on. `counts` is
 a list, or text in which pycocotools packs it: six bits a character from "0" on, five of them of the number, least
@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[float, float, float, float]
 
 _MOST = 1 << 40  # pixels: no picture is that large
+_LONGEST = 9  # characters of a number: 45 bits
 
 
 def box_of(mask: Any) -> Box | None:
@@ -30,27 +34,95 @@ def box_of(mask: Any) -> Box | None:
     return _around(counts, height)
 
 
+def fault_of(mask: Any, height: int = 0, width: int = 0) -> str | None:
+    """What is wrong with a mask as a file gives it; None where nothing is.
+
+    Args:
+        height, width: of the picture, in pixels; 0 where they are not known.
+    """
+    size = mask.get("size") if isinstance(mask, dict) else None
+    if not isinstance(size, list) or len(size) != 2 or not all(_is_whole(side) and side for side in size):
+        return f"its run lengths have the size {size!r:.40}; expected height and width"
+    counts = mask.get("counts")
+    if isinstance(counts, str):
+        counts = unpacked(counts)
+        if counts is None:
+            return "its run lengths are text that packs no numbers"
+    if not isinstance(counts, list) or not all(map(_is_whole, counts)):
+        return f"its run lengths are {counts!r:.40}; expected whole numbers that are not below 0"
+    if height and width and size != [height, width]:
+        return f"its run lengths are of a picture of {size[1]} x {size[0]}, and its picture is {width} x {height}"
+    total = size[0] * size[1]
+    if sum(counts) != total:
+        return f"its run lengths are of {sum(counts)} pixels, and a picture of {size[1]} x {size[0]} has {total}"
+    return None
+
+
+def packed(mask: Any) -> bytes:
+    """The text of a mask without fault, whichever way it is given."""
+    counts = mask["counts"]
+    if isinstance(counts, str):
+        return counts.encode()
+    from hotcoco.mask import frPyObjects
+
+    return bytes(frPyObjects(mask, *mask["size"])["counts"])
+
+
+def pack(pixels: Array) -> bytes:
+    """The text of the mask (H, W)."""
+    from hotcoco.mask import encode
+
+    return bytes(encode(np.ascontiguousarray(pixels, np.uint8))["counts"])
+
+
+def pixels_in(text: bytes, height: int, box: Sequence[int]) -> Array:
+    """The pixels (bottom - top, right - left) of a mask inside of the box around it.
+
+    Quicker than the whole picture by as much as the box is smaller.
+
+    Args:
+        text: of a mask without fault.
+        height: of the picture, in pixels.
+        box: xyxy, around all pixels that are on.
+    """
+    left, top, right, bottom = box
+    counts = np.array(unpacked(text.decode()), np.int64)
+    ends = np.cumsum(counts)[1::2]
+    lengths = counts[1::2]
+    ends, lengths = ends[lengths > 0], lengths[lengths > 0]
+    change = np.zeros((right - left) * (bottom - top) + 1, np.int8)
+    for places, after, step in ((ends - lengths, 0, 1), (ends - 1, 1, -1)):
+        # A run that goes on in the next column fills the height of the picture there, and so does the box.
+        columns, rows = np.divmod(places, height)
+        change[(columns - left) * (bottom - top) + rows - top + after] += step
+    return np.cumsum(change[:-1], dtype=np.int8).astype(bool).reshape(right - left, bottom - top).T
+
+
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and 0 <= value < _MOST
 
 
 def unpacked(text: str) -> list[int] | None:
     """The lengths that a text packs; None where it packs none."""
-    counts: list[int] = []
-    number = shift = 0
-    for character in text:
-        value = ord(character) - ord("0")
-        if not 0 <= value < 64 or shift > 60:
-            return None
-        number |= (value & 31) << shift
-        shift += 5
-        if value & 32:
-            continue
-        if value & 16:  # the highest bit is the sign's
-            number -= 1 << shift
-        counts.append(number + (counts[-2] if len(counts) > 2 else 0))
-        number = shift = 0
-    return counts if shift == 0 else None
+    try:
+        values = np.frombuffer(text.encode("latin-1"), np.uint8).astype(np.int64) - ord("0")
+    except UnicodeEncodeError:
+        return None
+    if not len(values):
+        return []
+    last = np.flatnonzero((values & 32) == 0)
+    if ((values < 0) | (values > 63)).any() or not len(last) or last[-1] != len(values) - 1:
+        return None
+    first = np.concatenate([[0], last[:-1] + 1])
+    lengths = last - first + 1
+    if lengths.max() > _LONGEST:
+        return None
+    shifts = 5 * (np.arange(len(values)) - np.repeat(first, lengths))
+    numbers = np.add.reduceat((values & 31) << shifts, first)
+    numbers -= np.where(values[last] & 16, 1 << (5 * lengths), 0)  # the highest bit is the sign's
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers.tolist()
 
 
 def _around(counts: Sequence[int], height: int) -> Box | None:

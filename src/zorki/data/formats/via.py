@@ -21,6 +21,7 @@ from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRec
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import loose_files, missing_root, subfolders
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
+from zorki.data.formats.outlines import round_outline
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -61,6 +62,16 @@ def read(
     Raises:
         DataError: there is no such file or folder, a file is no JSON, no picture is there, or no box is left.
     """
+    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
+    return build(records_of(root, pictures), options)
+
+
+def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or a file is no JSON.
+    """
     if (error := missing_root(root)) is not None:
         raise error
     found = _find(root)
@@ -69,7 +80,7 @@ def read(
     files, others = found
     base = root if root.is_dir() else root.parent
     folders = [*(folder for path in files for folder in (path.parent, path.parent / "images")), base / "images", base]
-    records = BoxedRecords(root, "via", recognise(root) or "", [], folders)
+    records = BoxedRecords(root, "via", recognise(root) or "", [], folders, boxes_are_shapes=True)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     for path, split in files.items():
         first = len(records.pictures)
@@ -80,7 +91,7 @@ def read(
                 picture.path = beside if picture.name and isfile(beside) else None
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
-    return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+    return records
 
 
 def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
@@ -164,7 +175,8 @@ def _object(region: Any, key: str | None, line: int | None) -> BoxedObject | str
         bounds = left, top, left + number.get("width", _NAN), top + number.get("height", _NAN)
         return BoxedObject(name, bounds, line=line)
     if kind in ("circle", "ellipse"):
-        return BoxedObject(name, _round(kind, number), line=line)
+        bounds, segments = _round(kind, number)
+        return BoxedObject(name, bounds, line=line, segments=segments)
     if kind in ("polygon", "polyline"):
         xs, ys = ([number_in(value) for value in shape.get(f"all_points_{side}") or []] for side in "xy")
         if len(xs) != len(ys) or len(xs) < 3:
@@ -177,11 +189,11 @@ def _object(region: Any, key: str | None, line: int | None) -> BoxedObject | str
 _NAN = float("nan")
 
 
-def _round(kind: str, number: dict[str, float]) -> tuple[float, float, float, float]:
-    """The bounds of a circle, or of an ellipse turned by theta."""
+def _round(kind: str, number: dict[str, float]) -> tuple[tuple[float, float, float, float], list[list[float]] | None]:
+    """The bounds and the outline of a circle, or of an ellipse turned by theta."""
     x, y, angle = number.get("cx", _NAN), number.get("cy", _NAN), number.get("theta", 0.0)
     if not isfinite(angle):
-        return _NAN, _NAN, _NAN, _NAN
+        return (_NAN, _NAN, _NAN, _NAN), None
     rx, ry = (number.get(side, _NAN) for side in (("r", "r") if kind == "circle" else ("rx", "ry")))
     half_x, half_y = hypot(rx * cos(angle), ry * sin(angle)), hypot(rx * sin(angle), ry * cos(angle))
-    return x - half_x, y - half_y, x + half_x, y + half_y
+    return (x - half_x, y - half_y, x + half_x, y + half_y), round_outline(x, y, rx, ry, angle)

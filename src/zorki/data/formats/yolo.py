@@ -64,6 +64,16 @@ def read(
     Raises:
         DataError: there is no such file or folder, the settings are broken, no picture is there, or no box is left.
     """
+    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
+    return build(records_of(root, pictures), options)
+
+
+def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or the settings are broken.
+    """
     if (error := missing_root(root)) is not None:
         raise error
     layout = find_layout(root)
@@ -88,7 +98,7 @@ def read(
     numbers = {int(thing.class_name) for picture in records.pictures for thing in picture.objects} if not layout.names \
         else set()  # fmt: skip
     records.class_names = list(dict.fromkeys(layout.names.values())) or [str(number) for number in sorted(numbers)]
-    return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+    return records
 
 
 def _background(bare: Sequence[Path], count: int) -> Defect:
