@@ -89,8 +89,7 @@ class Dataset(ABC, Generic[T]):
 
     def mark(self, index: int) -> str:
         """Words that change when what is learnt of the sample does: a run that goes on knows its data by them."""
-        known: dict[str, Any] = self.target(index).to_json()  # type: ignore[attr-defined]
-        return str({name: value for name, value in known.items() if name != "areas"})  # these only judge
+        return self.target(index).mark()  # type: ignore[attr-defined, no-any-return]
 
 
 class Targets(Sequence[T]):
@@ -143,8 +142,8 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
         str, Any
     ] = {}  # fields of the recipe for where the user said nothing; `rate` is for batches of 128
     walk: Any = None  # pictures -> every layer run once by shapes alone, for the ledger; None: `forward` does
-    margin: int = 0  # network pixels along the edges of an input for whose answers the network had no surroundings
     normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
+    margin: int = 0  # network pixels along the edges of an input for whose answers the network had no surroundings
 
     @abstractmethod
     def forward(self, inputs: Any) -> O:
@@ -160,6 +159,7 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     @abstractmethod
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[P]:
         """Answers in the pixels of the original pictures."""
+
     def stitcher(self, tiles: Tiles) -> Stitcher[O, P]:
         """What joins the raw outputs for tiles of a picture to its answer.
 
@@ -169,7 +169,6 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
         raise RecipeError(
             f"{type(self).__name__} answers for a whole picture, so tiles of it cannot be joined; leave --tile out"
         )
-
 
     def after_step(self, progress: float) -> None:
         """Called after each optimiser step with the share of training done; for EMA teachers."""

@@ -8,6 +8,7 @@ Every annotation can place itself into network pixels (`place`) and turn itself 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,11 @@ class Annotation:
             for name, value in values.items()
             if value is not None
         }
+
+    def mark(self) -> str:
+        """Words that differ where what can be learnt differs."""
+        # Areas only judge.
+        return str({name: value for name, value in self.to_json().items() if name != "areas"})
 
     @classmethod
     def from_json(cls: type[Own], values: dict[str, Any]) -> Own:
@@ -221,6 +227,11 @@ class Mask(Annotation):
     ignore: int = 255
     `classes` are whole numbers of any kind: a picture of a billion pixels has no room for eight bytes a pixel.
     weights: Float[Tensor, "H W"] | None = None
+
+    def mark(self) -> str:
+        """A hash of the map, which as a list of numbers would be hundreds of times as long."""
+        pixels = self.classes.to("cpu", torch.int32).contiguous().numpy().tobytes()
+        return f"{tuple(self.classes.shape)} {self.ignore} {hashlib.sha256(pixels).hexdigest()}"
 
     def place(self, placement: Placement) -> Mask:
         """Nearest neighbour, so that no class is invented; what the picture does not cover becomes `ignore`."""

@@ -112,3 +112,17 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(unbroken
     (run.folder / "last.ckpt").unlink()
     again = resume(run.folder, quiet=True)
     assert [row["step"] for row in logs.read(again.folder / logs.STEPS)] == list(range(1, 11))
+
+
+def test_data_are_known_by_what_is_learnt_of_them():
+    """Masks too, whose pixels as words would take longer than training."""
+    from zorki.types import Boxes, Label, Mask
+
+    assert Label(3).mark() == "{'index': 3}"
+    row = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
+    assert Boxes(row, torch.tensor([1])).mark() == Boxes(row, torch.tensor([1]), areas=torch.tensor([3.0])).mark()
+    masks = [torch.tensor([[0, 1, 2]]), torch.tensor([[0], [1], [2]]), torch.tensor([[0, 1, 3]])]
+    marks = {Mask(one).mark() for one in masks} | {Mask(masks[0], ignore=2).mark()}
+    assert len(marks) == 4
+    assert Mask(masks[0].to(torch.uint8)).mark() == Mask(masks[0]).mark(), "the kind of number is nothing to learn"
+    assert max(len(mark) for mark in marks) < 100

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int64, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -96,7 +96,8 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
     def loss(self, outputs: ClassMaps, targets: Sequence[Mask]) -> dict[str, Tensor]:
         """The terms of `criterion` on the main map, and the weighted sum of the auxiliary ones."""
         device = outputs.main.device
-        wanted = torch.stack([target.classes for target in targets]).to(device, torch.int64, non_blocking=True)
+        ignore = getattr(self.criterion, "ignore", 255)
+        wanted = torch.stack([_marked(target, ignore) for target in targets]).to(device, non_blocking=True)
         weights = None
         if any(target.weights is not None for target in targets):
             known = [
@@ -124,10 +125,10 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
             for maps, placement in zip(outputs.main, placements, strict=True)
         ]
 
-    @abstractmethod
     def stitcher(self, tiles: Tiles) -> ClassStitcher:
         return ClassStitcher(self, tiles)
 
+    @abstractmethod
     def stages(self) -> list[nn.Module]: ...
 
     def rename_weights(self, names: str) -> str:
@@ -136,6 +137,12 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
     def expected_loss(self) -> float | None:
         """The logarithm of K for the cross-entropy alone; None where the loss compares regions."""
         return self.criterion.expected_loss(self.num_classes) if isinstance(self.criterion, PixelLoss) else None
+
+
+def _marked(target: Mask, ignore: int) -> Int64[Tensor, "H W"]:
+    """The classes with `ignore` where nobody judged, whatever the mask has there."""
+    classes = target.classes.long()
+    return classes if target.ignore == ignore else classes.where(classes != target.ignore, ignore)
 
 
 def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor, "B K H W"]:

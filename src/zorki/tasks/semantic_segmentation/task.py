@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset, Model, Section, Task
+from zorki.contracts import Dataset, Model, Section, Targets, Task
 from zorki.errors import DataError, ZorkiError
 from zorki.tasks.semantic_segmentation.metrics import SegmentationMetric, aligned, confusion, mean_iou
 from zorki.types import Mask, Sample
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
 MOST_WORDS = 3  # classes in a caption
+FEW = 32  # masks looked at before it is asked whether they are enough
 
 
 class SemanticSegmentation(Task[Mask, Mask]):
@@ -64,9 +64,10 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def augment(self, sample: Sample[Mask], recipe: Recipe, generator: torch.Generator) -> Sample[Mask]:
         """Picture and mask varied together; the mask gets weights of its borders where the recipe asks for them."""
-        from zorki.tasks.semantic_segmentation.augment import augment_mask
+        from zorki.tasks.recipe_augment import augment_of
+        from zorki.tasks.semantic_segmentation.augment import augment_mask, weigh_borders
 
-        return augment_mask(sample, recipe, generator)
+        return weigh_borders(augment_mask(sample, augment_of(recipe), generator), recipe.border_weight)
 
     def metric(self) -> SegmentationMetric:
         return SegmentationMetric(self.class_names)
@@ -79,20 +80,23 @@ class SemanticSegmentation(Task[Mask, Mask]):
         Raises:
             RecipeError: the recipe asks for what segmenters do not have, or for a loss that is not known.
         """
-        from zorki.tasks.semantic_segmentation.settings import refuse_settings
+        from zorki.tasks.semantic_segmentation.settings import class_weights_of, criterion_of, refuse_settings
 
         refuse_settings(recipe)
+        classes = len(self.class_names)
+        model.criterion = criterion_of(recipe, model.criterion, lambda: class_weights_of(dataset, indices, classes))
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
         """The training masks must show two classes at least."""
-        seen: set[int] = set()
-        for index in train:
-            with suppress(DataError):  # a mask that is broken is told when its sample is read
-                mask = dataset.target(index)
-                seen |= set(mask.classes[mask.classes != mask.ignore].unique().tolist())
-            if len(seen) > 1:
+        from zorki.tasks.semantic_segmentation.counting import count_pixels
+
+        seen = torch.zeros(len(self.class_names), dtype=torch.bool)
+        for start in range(0, len(train), FEW):
+            few = Targets(dataset, train[start : start + FEW])
+            seen |= (count_pixels(few, len(seen))[:, :-1] > 0).any(0)
+            if int(seen.sum()) > 1:
                 return
-        only = ", ".join(self.class_names[label] for label in sorted(seen)) or "none"
+        only = ", ".join(self.class_names[label] for label in seen.nonzero().flatten().tolist()) or "none"
         raise DataError(
             f"{dataset.root}: the masks of {len(train)} training pictures show only one class ({only}); expected two "
             "at least. See with `zorki show` how the masks were read"

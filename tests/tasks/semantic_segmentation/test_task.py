@@ -1,0 +1,209 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_segmenter import tiny
+
+from zorki.contracts import Targets
+from zorki.data.scene_masks import SceneSegmentation
+from zorki.errors import DataError, RecipeError
+from zorki.losses.pixels import PixelLoss
+from zorki.recipe import Recipe
+from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
+from zorki.types import Mask
+
+NAMES = ["ground", "cat", "dog"]
+
+
+def task():
+    return SemanticSegmentation(NAMES)
+
+
+def mask(*rows, ignore=255):
+    return Mask(torch.tensor(rows), ignore)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return SceneSegmentation(20, size=(48, 48))
+
+
+def test_scenes_are_read_with_masks_and_have_their_own_classes():
+    dataset = SemanticSegmentation.read(Path("scenes:20@48"))
+    sample = dataset[3]
+    assert sample.target.classes.shape == sample.image.shape[1:] == (48, 48)
+    assert dataset.class_names[0] == "ground"
+    with pytest.raises(DataError, match="other classes than the run's"):
+        SemanticSegmentation.read(Path("scenes:20"), class_names=NAMES)
+
+
+def test_folders_of_classes_and_of_boxes_are_left_to_others(tmp_path):
+    for path in ("animals/cat/1.png", "animals/dog/1.png", "boxes/images/1.png"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / path)
+    (tmp_path / "boxes/labels").mkdir()
+    (tmp_path / "boxes/labels/1.txt").write_text("0 .5 .5 .5 .5\n")
+    (tmp_path / "empty").mkdir()
+    for folder in ("animals", "animals/cat", "boxes", "empty", "missing"):
+        assert SemanticSegmentation.recognise(tmp_path / folder) is None, folder
+
+
+def test_training_needs_two_classes(scenes):
+    SemanticSegmentation(scenes.class_names).check(scenes, scenes.splits["train"])
+
+    class OneClass(SceneSegmentation):
+        def target(self, index):
+            return Mask(torch.where(super().target(index).classes == 1, 1, 255))
+
+    plain = OneClass(20, size=(48, 48))
+    with pytest.raises(DataError, match=r"14 training pictures show only one class \(disc\); expected two"):
+        SemanticSegmentation(scenes.class_names).check(plain, plain.splits["train"])
+
+
+def test_the_baseline_answers_the_commonest_class_everywhere(scenes):
+    train = Targets(scenes, scenes.splits["train"])
+    asked = SemanticSegmentation(scenes.class_names)
+    answer = asked.baseline(train)
+    assert answer.classes.tolist() == [[0]]
+    metric = asked.metric()
+    metric.update([answer], [scenes.target(3)])
+    share = float((scenes.target(3).classes == 0).float().mean())
+    assert metric.compute()["pixel_accuracy"] == pytest.approx(share)
+    assert task().baseline([mask([255, 255])]) is None
+    assert task().baseline([mask([2, 2, 1, 255, 255, 255])]).classes.item() == 2
+
+
+def test_annotations_are_read_when_they_are_asked_for(scenes):
+    targets = Targets(scenes, [3, 5, 7])
+    assert len(targets) == 3
+    assert torch.equal(targets[-1].classes, scenes.target(7).classes)
+    assert [int(one.classes.sum()) for one in targets[1:]] == [int(scenes.target(i).classes.sum()) for i in (5, 7)]
+
+
+def test_pictures_of_rare_classes_are_drawn_more_often():
+    weights = task().balance([mask([0, 0]), mask([0, 1]), mask([0, 0]), mask([0, 2])])
+    assert weights == pytest.approx([1 / 3, 1 / 6 + 1, 1 / 3, 1 / 6 + 1])
+
+
+def test_most_answers_decide_and_the_first_among_equals():
+    answers = [mask([0, 1, 2, 0]), mask([1, 1, 0, 2]), mask([2, 0, 0, 2])]
+    assert task().ensemble(answers).classes.tolist() == [[0, 1, 0, 2]]
+    two = [Mask(torch.tensor([[1, 2]], dtype=torch.uint8)), Mask(torch.tensor([[2, 2]], dtype=torch.uint8))]
+    assert task().ensemble(two).classes.tolist() == [[1, 2]]
+    assert task().ensemble(two[:1]).classes.tolist() == [[1, 2]]
+
+
+def test_badness_counts_the_classes_that_are_there():
+    assert task().badness(mask([0, 0, 1, 1]), mask([0, 0, 1, 1])) == 0.0
+    assert task().badness(mask([0, 0, 0, 0]), mask([0, 0, 1, 1])) == pytest.approx(1 - (0.5 + 0) / 2)
+    assert task().badness(mask([0, 0]), mask([255, 255])) == 0.0, "nothing judged is not wrong"
+
+
+def test_captions_and_descriptions_name_the_largest_shares():
+    shown = mask([0] * 5 + [2] * 4 + [1] + [255] * 2)
+    assert task().caption(shown) == "ground 50%, dog 40%, cat 10%"
+    assert task().caption(mask([255])) == "nothing judged"
+    facts = task().describe(shown)
+    assert facts["classes"][1] == {"label": 2, "class_name": "dog", "share": 0.4}
+    assert len(json.dumps(facts)) < 400, "without the map"
+
+
+def test_maps_are_written_with_a_palette_and_told(tmp_path):
+    asked = task()
+    answer = mask([0, 1, 2, 1])
+
+    def place(folder, suffix):
+        return tmp_path / folder / f"cat{suffix}"
+
+    told = asked.attach(answer, place)
+    assert told == {"mask": tmp_path / "masks" / "cat.png"}
+    with Image.open(told["mask"]) as written:
+        assert written.mode == "P"
+        assert np.asarray(written).tolist() == [[0, 1, 2, 1]]
+        own = written.getpalette()[:9]
+    asked.recall({"palette": [[0, 0, 0], [128, 0, 0], [0, 128, 0]]})
+    with Image.open(asked.attach(answer, place)["mask"]) as written:
+        assert written.getpalette()[:9] == [0, 0, 0, 128, 0, 0, 0, 128, 0] != own
+
+
+def test_colours_of_the_data_are_remembered(scenes):
+    assert task().remember(scenes) == {}
+    coloured = SceneSegmentation(20, size=(48, 48))
+    coloured.palette = [(1, 2, 3), (4, 5, 6)]
+    facts = json.loads(json.dumps(task().remember(coloured)))
+    asked = task()
+    asked.recall(facts)
+    assert asked.palette == [[1, 2, 3], [4, 5, 6]]
+    asked.recall({})
+    assert asked.palette is None
+
+
+def test_names_for_counts_that_are_known():
+    assert SemanticSegmentation.names_for(21)[:2] == ["background", "aeroplane"]
+    assert SemanticSegmentation.names_for(19)[-1] == "bicycle"
+    assert SemanticSegmentation.names_for(3) == ["0", "1", "2"]
+
+
+def test_counts_of_pixels_and_pictures(scenes):
+    facts = SemanticSegmentation(scenes.class_names).tally(scenes)
+    assert facts["counted"] == "pixels"
+    train = scenes.splits["train"]
+    assert sum(facts["classes"]["train"].values()) == len(train) * 48 * 48
+    assert facts["tables"]["Pictures that show a class"]["ground"]["train"] == len(train)
+    assert facts["tables"]["Pictures and pixels"]["of them nobody judged"]["train"] == "0.00%"
+    star = sum(int((scenes.target(index).classes == 5).any()) for index in train)
+    assert facts["tables"]["Pictures that show a class"][scenes.class_names[5]]["train"] == star
+
+
+def configured(recipe, scenes, model=None):
+    model = model or tiny(len(scenes.class_names))
+    SemanticSegmentation(scenes.class_names).configure(model, recipe, scenes, scenes.splits["train"])
+    return model
+
+
+def test_the_recipe_names_the_loss_and_else_the_model(scenes):
+    assert str(configured(Recipe(loss="ce,dice:0.5"), scenes).criterion) == "ce,dice:0.5"
+    own = tiny(len(scenes.class_names))
+    own.criterion = PixelLoss.of("focal")
+    assert str(configured(Recipe(), scenes, own).criterion) == "focal"
+    smooth = configured(Recipe(label_smoothing=0.1), scenes).criterion
+    assert smooth.label_smoothing == 0.1
+
+
+def test_rare_classes_weigh_more_where_it_is_asked_for(scenes):
+    weights = configured(Recipe(class_weights=True), scenes).criterion.class_weights
+    assert weights.shape == (len(scenes.class_names),)
+    assert float(weights[0]) == float(weights.min()), "most pixels are ground"
+    assert configured(Recipe(), scenes).criterion.class_weights is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"mixup": 0.2}, "mixup"),
+        ({"cutmix": 1.0}, "cutmix"),
+        ({"mosaic": 0.5}, "mosaic"),
+        ({"loss": "dise"}, "dice"),
+        ({"loss": "dice", "class_weights": True}, "add ce"),
+        ({"loss": "dice", "label_smoothing": 0.1}, "add ce"),
+        ({"loss": "dice", "border_weight": 10.0}, "border_weight"),
+    ],
+    ids=str,
+)
+def test_settings_that_mean_nothing_here_are_refused(scenes, settings, words):
+    with pytest.raises(RecipeError, match=words):
+        configured(Recipe(**settings), scenes)
+
+
+def test_masks_of_other_ignored_values_are_learnt_alike():
+    model = tiny().train()
+    inputs = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    classes = torch.arange(64).view(8, 8) % 4
+    losses = [
+        model.loss(model(inputs), [Mask(classes.where(classes != 3, ignore), ignore)])["cross_entropy"]
+        for ignore in (255, 3, 99)
+    ]
+    assert losses[0] == losses[1] == losses[2]
