@@ -1,0 +1,124 @@
+"""U-Net on any backbone: same padding, batch norms, and a published network as the contracting path.
+
+After Ronneberger et al. (2015); with the structure that segmentation_models.pytorch made usual (Iakubovskii, 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zorki.data.preprocess import Letterbox
+from zorki.nn.backbone import Backbone
+from zorki.nn.initialise import initialise_output
+from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.named import backbone as backbone_named
+from zorki.nn.squeezenet import SqueezeNet
+from zorki.nn.unet_decoder import UNetDecoder
+from zorki.registry import model
+from zorki.tasks.on_any_backbone import any_backbone
+from zorki.tasks.semantic_segmentation.segmenter import Segmenter, enlarge
+from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
+
+
+class BackboneUNet(Segmenter):
+    """A backbone, `UNetDecoder` over its maps, and a 3x3 convolution to classes.
+
+    Inputs whose sides are no multiples of the deepest stride are continued by zeros, which after normalisation is the
+    mean colour, and the answer is cut back.
+
+    Args:
+        backbone: SqueezeNet's first convolution gets a padding, so that its maps lie on the picture and halve exactly.
+        decoder: options of `UNetDecoder`.
+        settings: of `Segmenter`.
+    """
+
+    def __init__(
+        self, backbone: Backbone, *, num_classes: int, decoder: dict[str, Any], settings: dict[str, Any]
+    ) -> None:
+        super().__init__(num_classes=num_classes, **settings)
+        if isinstance(backbone, SqueezeNet):
+            first = backbone.features[0]
+            first.padding = (first.kernel_size[0] // 2, first.kernel_size[1] // 2)
+        self.backbone = backbone
+        self.decoder = UNetDecoder(backbone, **decoder)
+        self.output = nn.Conv2d(self.decoder.channels, num_classes, 3, padding=1)
+        initialise_output(self.output)
+
+    def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
+        height, width = pixels.shape[2:]
+        stride = self.backbone.strides[-1]
+        whole = [math.ceil(side / stride) * stride for side in (height, width)]
+        if whole == [height, width]:
+            return self.output(self.decoder(self.backbone(pixels))), []
+        padded = functional.pad(pixels, (0, whole[1] - width, 0, whole[0] - height))
+        logits = enlarge(self.output(self.decoder(self.backbone(padded))), whole)
+        return logits[:, :, :height, :width], []
+
+    def stages(self) -> list[nn.Module]:
+        return self.backbone.stages()
+
+
+def unet_on_backbone(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 256,
+    widths: tuple[int, ...] = (256, 128, 64, 32, 16),
+    upsampling: str = "nearest",
+    finest: int = 1,
+) -> BackboneUNet:
+    """U-Net (after Ronneberger et al., 2015) with same padding.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        widths: channels of the decoder's steps.
+        upsampling: nearest, bilinear, transposed, transposed_bilinear, pixel_shuffle or unpool.
+        finest: the stride at which the decoder ends; from 2 or 4 the answer is enlarged bilinearly, which is faster.
+    """
+    mean, std = backbone_statistics(backbone)
+    network = backbone_named(backbone)
+    return BackboneUNet(
+        network,
+        num_classes=num_classes,
+        decoder={"widths": widths, "upsampling": upsampling, "finest": finest},
+        settings={
+            "preprocess": Letterbox(size, stride=network.strides[-1]),
+            "mean": mean,
+            "std": std,
+            "published": backbone_published(backbone),
+        },
+    )
+
+
+@model(SemanticSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
+def unet_resnet18(num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1) -> BackboneUNet:
+    """U-Net (after Ronneberger et al., 2015) on ResNet-18."""
+    return unet_on_backbone(num_classes, backbone="resnet18", size=size, upsampling=upsampling, finest=finest)
+
+
+@model(SemanticSegmentation, weights={"imagenet": IMAGENET["resnet34"]})
+def unet_resnet34(num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1) -> BackboneUNet:
+    """U-Net (after Ronneberger et al., 2015) on ResNet-34."""
+    return unet_on_backbone(num_classes, backbone="resnet34", size=size, upsampling=upsampling, finest=finest)
+
+
+@model(SemanticSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
+def unet_squeezenet(num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1) -> BackboneUNet:
+    """U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0."""
+    return unet_on_backbone(num_classes, backbone="squeezenet", size=size, upsampling=upsampling, finest=finest)
+
+
+@model(SemanticSegmentation, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
+def unet_mobilenet_v3_large(
+    num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1
+) -> BackboneUNet:
+    """U-Net (after Ronneberger et al., 2015) on MobileNetV3 large."""
+    return unet_on_backbone(num_classes, backbone="mobilenet_v3_large", size=size, upsampling=upsampling, finest=finest)
+
+
+any_backbone("unet_", SemanticSegmentation, unet_on_backbone)
