@@ -91,6 +91,7 @@ class TransposedConvolution(Upsample):
                 f"a kernel of {kernel} cannot be centred on {factor} pixels; take {factor} or {factor + 2}"
             )
         padding = (kernel - factor) // 2
+        self.bilinear = bilinear
         self.convolution = nn.ConvTranspose2d(
             channels_in, channels_out, kernel, factor, padding=padding, bias=not bilinear
         )
@@ -212,14 +213,16 @@ def pool_with_indices(
 
 
 @torch.no_grad()
-def initialise_bilinear(convolution: nn.ConvTranspose2d) -> None:
+def initialise_bilinear(convolution: nn.ConvTranspose2d, shift: float = 0.0) -> None:
     """Weights with which a transposed convolution interpolates bilinearly between the centres of pixels.
 
     For a kernel of 2 * stride, of one less where the stride is odd. Channels stay by themselves; where their numbers
-    differ, they are mixed by Xavier's weights.
+    differ, they are mixed by Xavier's weights. Every pixel of the answer is what lies `shift` pixels of the answer to
+    the bottom right of its centre; -0.5..0.5, 0 where the stride is odd.
     """
     sides = [
-        _triangle(kernel, stride) for kernel, stride in zip(convolution.kernel_size, convolution.stride, strict=True)
+        _triangle(kernel, stride, shift)
+        for kernel, stride in zip(convolution.kernel_size, convolution.stride, strict=True)
     ]
     into, out = convolution.in_channels, convolution.out_channels
     mixing = torch.eye(into)
@@ -231,9 +234,9 @@ def initialise_bilinear(convolution: nn.ConvTranspose2d) -> None:
         convolution.bias.zero_()
 
 
-def _triangle(kernel: int, stride: int) -> Float[Tensor, " kernel"]:
+def _triangle(kernel: int, stride: int, shift: float) -> Float[Tensor, " kernel"]:
     """How much a pixel counts at each place of its kernel: 1 at its centre, 0 at its neighbours' centres."""
-    distance = (torch.arange(kernel) - (kernel - 1) / 2).abs() / stride
+    distance = (torch.arange(kernel) - (kernel - 1) / 2 + shift).abs() / stride
     return (1 - distance).clamp_min(0)
 
 

@@ -27,7 +27,7 @@ _CONFIGURATIONS: dict[str, tuple[tuple[tuple[int, int], ...], ...]] = {
 
 
 class Vgg(Backbone):
-    """The convolutions of VGG; a map before each of the five pools, and the last pool's.
+    """The convolutions of VGG; a map before each of the five pools, and the last pool's, or those of the pools.
 
     The layers bear torchvision's names (`features.0`, ...). Weights start at He's, not at the paper's Gaussian of
     deviation 0.01, from which the deep configurations do not train without the paper's detour over configuration A.
@@ -36,14 +36,20 @@ class Vgg(Backbone):
         configuration: A (11 layers), B (13), C (16, with 1x1 convolutions), D (16) or E (19).
         batch_norm: a batch norm behind each convolution; not in the paper.
         in_channels: of the pictures.
+        pooled: the maps are those of the five pools, as FCN reads them (Long et al., 2015, figure 3).
     """
 
-    channels = (64, 128, 256, 512, 512, 512)
-    strides = (1, 2, 4, 8, 16, 32)
+    channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
+    strides: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     least_size = 32
 
     def __init__(
-        self, configuration: Literal["A", "B", "C", "D", "E"], *, batch_norm: bool = False, in_channels: int = 3
+        self,
+        configuration: Literal["A", "B", "C", "D", "E"],
+        *,
+        batch_norm: bool = False,
+        in_channels: int = 3,
+        pooled: bool = False,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -60,6 +66,10 @@ class Vgg(Backbone):
             layers.append(nn.MaxPool2d(2, 2))
         self.features = nn.Sequential(*layers)
         self.taps = (*taps, len(layers) - 1)
+        self.pooled = pooled
+        if pooled:
+            self.taps = tuple(tap + 1 for tap in taps)
+            self.channels, self.strides = Vgg.channels[:5], Vgg.strides[1:]
         initialise_he(self.features)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
@@ -67,4 +77,4 @@ class Vgg(Backbone):
 
     def stages(self) -> list[nn.Module]:
         # The last pool has no parameter of its own: it goes with the fifth group.
-        return split_at_taps(self.features, self.taps[:-1])
+        return split_at_taps(self.features, self.taps if self.pooled else self.taps[:-1])
