@@ -55,6 +55,7 @@ def info(
     print(f"{about['classes']} classes, input {about['size']}x{about['size']}\n")
     print_columns(COLUMNS, table.table(hidden=hidden), right=set(range(3, len(COLUMNS))))
     print(f"\n{table.totals()}")
+    print(table.sight())
     if maps["channels"]:
         pairs = zip(maps["channels"], maps["strides"], strict=True)
         print("backbone's maps: " + ", ".join(f"{channels} channels at stride {stride}" for channels, stride in pairs))

@@ -36,11 +36,11 @@ def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
     try:
         model.eval()
         with recorder.hooked(), torch.inference_mode(), _plain_attention(), _walking(model), recorder.trace:
-            torch.func.functional_call(model, weightless, (source,))
+            outputs = torch.func.functional_call(model, weightless, (source,))
     finally:
         for module, mode in training.items():
             module.training = mode
-    return Ledger(recorder.finish())
+    return Ledger(recorder.finish(), *recorder.seen_by(outputs))
 
 
 @contextmanager
@@ -110,6 +110,15 @@ class _Recorder:
                 else:  # works in training only, as auxiliary classifiers do
                     rows.append(_parameter_row("NOT RUN", path, parameter))
         return rows
+
+    def seen_by(self, outputs: Any) -> tuple[tuple[int, ...] | None, bool]:
+        """What the answer that sees most sees along each axis, and whether that is the whole picture."""
+        tensors = [value for value in _pytree.tree_leaves(outputs) if isinstance(value, Tensor)]
+        fields = [field for tensor in tensors if (field := self.trace.of(tensor)) is not None]
+        if not fields:
+            return None, False
+        sizes = tuple(max(sizes) for sizes in zip(*(field.size for field in fields), strict=True))
+        return sizes, any(all(field.whole) for field in fields)
 
     def _enter(self, module: nn.Module, arguments: Any) -> None:
         self._ran.add(module)

@@ -39,9 +39,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The rows from input to output, and their totals. Prints as a table."""
+    """The rows from input to output, and their totals. Prints as a table.
+
+    `receptive_field` is that of the answer, in pixels of the input, one number an axis, with what no layer does but the
+    network itself, such as enlarging maps; of several answers, that of the one that sees most. `whole`: an answer sees
+    the whole picture.
+    """
 
     rows: list[Row] = field(default_factory=list)
+    receptive_field: tuple[int, ...] | None = None
+    whole: bool = False
 
     @property
     def parameters(self) -> int:
@@ -88,6 +95,8 @@ class Ledger:
             "bytes": self.bytes,
             "macs": self.macs,
             "flops": 2 * self.macs,
+            "receptive_field": list(self.receptive_field) if self.receptive_field else None,
+            "whole": self.whole,
         }
         return {"rows": rows, "totals": totals}
 
@@ -101,6 +110,14 @@ class Ledger:
             f"{self.parameters:,} parameters, {self.values:,} activation values with the input "
             f"({self.bytes / 2**20:,.1f} MiB), {self.macs / 1e9:,.2f} GMACs ({2 * self.macs / 1e9:,.2f} GFLOPs)"
         )
+
+    def sight(self) -> str:
+        """One line for a person: how much of the picture an answer sees."""
+        if self.whole:
+            return "an answer sees the whole picture"
+        if self.receptive_field is None:
+            return "what an answer sees is not known"
+        return f"an answer sees up to {'x'.join(map(str, self.receptive_field))} pixels of the picture"
 
     def __str__(self) -> str:
         rows = [COLUMNS, *self.table()]
