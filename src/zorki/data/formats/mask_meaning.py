@@ -1,0 +1,293 @@
+"""What the values or colours of masks mean: which classes there are, what is ignored, and what is no class at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zorki.data.formats.files import map_classes
+from zorki.data.formats.mask_looks import MaskLook, total
+from zorki.data.formats.mask_names import CAMVID, VOC, ColourNames, ValueNames
+from zorki.data.formats.masked_files import IGNORE, ClassMap
+from zorki.data.masks import Palette, colour_of
+from zorki.errors import DataError
+from zorki.types import Defect
+
+_NOBODYS = (IGNORE, 65535)  # values that mean "not judged" where no file names them; so do negative ones
+_MOST = 255  # classes: labels 0 to 254, since 255 is ignored
+_LISTED = 16  # colours in a message
+
+Names = dict[int, str | None]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known about the classes beside the masks: files that name them, and the layout's usual names."""
+
+    root: Path
+    values: ValueNames | None = None
+    colours: ColourNames | None = None
+    usual: str | None = None  # "camvid" or "voc"
+
+
+@dataclass
+class Meaning:
+    """Classes, and how they are found in files; `names` tells the name of each stored key, None for ignored ones."""
+
+    class_names: list[str]
+    class_map: ClassMap
+    names: Names
+    palette: Palette | None = None
+    notes: list[Defect] = field(default_factory=list)
+
+
+def decide(looks: Mapping[Path, MaskLook], hints: Hints, class_names: Sequence[str] | None = None) -> Meaning:
+    """What the masks' values mean.
+
+    A colour map decides where masks hold colours, or show no colour that it does not know; otherwise pixels are
+    values, whatever a palette shows. Values get their names from a file; else from the layout, where they fit; else
+    they are "class 0", "class 1", ... What is called void, and 255 where nothing names it, is ignored. Where masks
+    without a palette hold 0 and 255 alone, 255 is class 1.
+
+    Args:
+        class_names: fixes the labels' order (a run's). Values without names of their own are places in it.
+
+    Raises:
+        DataError: masks hold colours and nothing says what they mean, there are more than 255 classes, or a class is
+            not among `class_names`.
+    """
+    notes: list[Defect] = []
+    if hints.colours is not None and _speaks_in(looks.values(), hints.colours):
+        counts = total(look.colours() for look in looks.values())
+        coloured = any(look.coloured for look in looks.values())
+        if coloured and not counts.keys() & hints.colours.names.keys():
+            raise _unnamed_colours(hints.root, looks, f"none of them is in {hints.colours.path}")
+        names, by_colour = dict(hints.colours.names), True
+    else:
+        if any(look.coloured for look in looks.values()):
+            raise _unnamed_colours(hints.root, looks, "no file says what they mean")
+        counts = total(look.values() for look in looks.values())
+        names, by_colour = _names_of_values(looks, counts, hints, class_names, notes), False
+        notes += _other_palettes(hints.root, looks)
+    if not by_colour:
+        for value in counts:
+            if value < 0 or (value in _NOBODYS and value not in names):
+                names[value] = None
+    order, class_map = _order(hints.root, names, counts, class_names, by_colour)
+    if not by_colour and class_names is None:
+        notes += _moved(looks, hints, class_map)
+    palette = _palette(looks, names, order, hints.colours, by_colour)
+    return Meaning(order, class_map, names, palette, notes)
+
+
+def _speaks_in(looks: Iterable[MaskLook], colours: ColourNames) -> bool:
+    """Whether a colour map is what the masks need: they hold colours, or show none but its own."""
+    looks = list(looks)
+    if any(look.coloured for look in looks):
+        return True
+    for look in looks:
+        shown = look.colours() if look.palette is None else _shown_but_255(look)
+        if not shown.keys() <= colours.names.keys():
+            return False
+    return True
+
+
+def _shown_but_255(look: MaskLook) -> dict[int, int]:
+    """A palette's index 255 is what nobody judged, in a colour of which maps need not know."""
+    counts = {value: count for value, count in look.counts.items() if value != IGNORE}
+    return MaskLook(look.size, look.picture_size, counts, palette=look.palette).colours()
+
+
+def _names_of_values(
+    looks: Mapping[Path, MaskLook],
+    counts: Mapping[int, int],
+    hints: Hints,
+    class_names: Sequence[str] | None,
+    notes: list[Defect],
+) -> Names:
+    named = dict(hints.values.names) if hints.values else None
+    if named is None and hints.colours is not None:
+        named = dict(enumerate(hints.colours.names.values()))
+    found = {value for value in counts if value >= 0}
+    if named is None and hints.usual == "camvid" and found <= {*range(len(CAMVID) + 1), IGNORE}:
+        return {**dict(enumerate(CAMVID)), len(CAMVID): None}
+    if named is None and hints.usual == "voc" and found <= {*range(len(VOC)), IGNORE}:
+        return dict(enumerate(VOC))
+    known = class_names if named is None else [name or "" for name in named.values()]
+    if any(look.lossy for look in looks.values()):
+        return _smeared(looks, counts, known, hints.root, notes)
+    bare = all(look.palette is None for look in looks.values())
+    if bare and IGNORE in found <= {0, IGNORE} and _are_two(known):
+        first, second = known or ("class 0", "class 1")
+        return {0: first, IGNORE: second}
+    if named is not None:
+        _note_shifted(found, named, hints, notes)
+        return named
+    if _number_objects(looks.values()):
+        raise DataError(
+            f"{hints.root}: the masks seem to number single objects, 1, 2, 3, ... in every one, and not classes; they "
+            "are for instance segmentation. If they are classes, name them in a file classes.txt, one a line"
+        )
+    return _numbered(found - set(_NOBODYS), counts, class_names, hints.root, notes)
+
+
+def _number_objects(looks: Iterable[MaskLook]) -> bool:
+    """Whether most masks hold all numbers from 1 to some, which differs from mask to mask and gets large."""
+    own = [sorted(value for value in look.values() if 0 < value != IGNORE) for look in looks]
+    counts = [len(values) for values in own if values and values[-1] == len(values)]
+    return len(counts) > 0.8 * len(own) and max(counts) >= 16 and len(set(counts)) > 2
+
+
+def _are_two(known: Sequence[str] | None) -> bool:
+    """Whether names are of two classes, none of them void, or there are none."""
+    return known is None or (len(known) == 2 and all(known))
+
+
+def _smeared(
+    looks: Mapping[Path, MaskLook],
+    counts: Mapping[int, int],
+    known: Sequence[str] | None,
+    root: Path,
+    notes: list[Defect],
+) -> Names:
+    """JPEGs cannot hold classes, but two of them, black and white, come out again by the middle."""
+    first = next(path for path, look in looks.items() if look.lossy)
+    between = sum(count for value, count in counts.items() if 32 <= value < 224)
+    if not _are_two(known) or between > 0.02 * sum(counts.values()):
+        raise DataError(
+            f"{first}: the masks are JPEGs, whose compression changes values at every edge, so that classes cannot be "
+            "told; export them as PNG from where they were drawn"
+        )
+    black, white = known or ("class 0", "class 1")
+    reason = f"the masks are JPEGs of black and white: values below 128 are taken as {black!r}, others as {white!r}"
+    notes.append(Defect(root, reason, note=True))
+    return {value: white if value >= 128 else black for value in range(256)}
+
+
+def _note_shifted(found: set[int], named: Names, hints: Hints, notes: list[Defect]) -> None:
+    """Names that fit but for one value, 0 or the one after the last."""
+    last = max(named)
+    if last + 1 in found and not [value for value in found if last + 1 < value < IGNORE]:
+        source = hints.values or hints.colours
+        reason = (
+            f"it names {len(named)} values, {min(named)} to {last}, and the masks hold {last + 1} too; if value 0 is "
+            f"what has no name, put background first; if {last + 1} is what nobody judged, put void last"
+        )
+        notes.append(Defect(source.path if source else hints.root, reason, note=True))
+
+
+def _numbered(
+    found: set[int], counts: Mapping[int, int], class_names: Sequence[str] | None, root: Path, notes: list[Defect]
+) -> Names:
+    """Names for values that nothing names: their numbers, or a run's classes at these places."""
+    if not found:
+        raise DataError(f"{root}: every pixel of every mask is {max(counts, default=IGNORE)}, which nobody judged")
+    if len(found) > _MOST:
+        raise DataError(
+            f"{root}: the masks hold {len(found)} values up to {max(found)}, and at most {_MOST} classes can be told "
+            "apart; masks that number single objects are for instance segmentation"
+        )
+    top = max(found)
+    scattered = top >= _MOST or (top >= 16 and 2 * len(found) <= top)
+    word = "value" if scattered else "class"
+    names: Names = {value: f"{word} {value}" for value in (sorted(found) if scattered else range(top + 1))}
+    if class_names is not None and not {names[value] for value in found} <= set(class_names):
+        if top >= len(class_names):
+            raise DataError(
+                f"{root}: the masks hold value {top} ({counts[top]:,} pixels), and the model knows {len(class_names)} "
+                "classes; a file classes.txt with a name for every value tells which are which"
+            )
+        return dict(enumerate(class_names))
+    if class_names is None and scattered:
+        values = ", ".join(map(str, sorted(found)[:_LISTED])) + (", ..." if len(found) > _LISTED else "")
+        reason = f"no file names the values; each of those found is a class: {values}"
+        notes.append(Defect(root, reason, note=True))
+    elif class_names is None and (missing := [str(value) for value in range(top) if value not in found]):
+        reason = f"no file names the values, and between 0 and {top} no pixel has {', '.join(missing[:_LISTED])}"
+        notes.append(Defect(root, reason, note=True))
+    return names
+
+
+def _order(
+    root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None, by_colour: bool
+) -> tuple[list[str], ClassMap]:
+    """The classes in order, and which key is which; names that a run does not know, and no pixel has, are dropped."""
+    own = list(dict.fromkeys(name for name in names.values() if name is not None))
+    if class_names is not None:
+        there = {name for key, name in names.items() if name is not None and counts.get(key)}
+        own = map_classes([name for name in own if name in there], class_names, root)
+    if len(own) > _MOST:
+        raise DataError(f"{root}: {len(own)} classes, and at most {_MOST} can be told apart")
+    places = {name: place for place, name in enumerate(own)}
+    labels = {key: IGNORE if name is None else places.get(name, IGNORE) for key, name in names.items()}
+    return own, ClassMap.of(labels, by_colour)
+
+
+def _moved(looks: Mapping[Path, MaskLook], hints: Hints, class_map: ClassMap) -> list[Defect]:
+    """A note where a file names values so that labels, which number the judged classes from 0, are others."""
+    source = hints.values or hints.colours
+    if source is None or any(look.lossy for look in looks.values()):
+        return []
+    pairs = zip(class_map.keys.tolist(), class_map.labels.tolist(), strict=True)
+    moved = [f"value {key} is label {label}" for key, label in pairs if label not in (key, IGNORE)]
+    if not moved:
+        return []
+    words = ", ".join(moved[:3]) + (", ..." if len(moved) > 3 else "")
+    return [Defect(source.path, f"{words}: labels number the classes that are judged, from 0", note=True)]
+
+
+def _palette(
+    looks: Mapping[Path, MaskLook], names: Names, order: Sequence[str], known: ColourNames | None, by_colour: bool
+) -> Palette | None:
+    """The data's own colours; None where one is missing, two are alike, or they are shades of gray."""
+    table: Mapping[int, tuple[int, int, int]] = {}
+    if by_colour:
+        table = {key: colour_of(key) for key in names}
+    elif (own := next((look.palette for look in looks.values() if look.palette), None)) is not None:
+        table = dict(enumerate(own))
+    elif known is not None:
+        table = dict(enumerate(map(colour_of, known.names)))
+    colours = {name: table[key] for key, name in reversed(names.items()) if name is not None and key in table}
+    chosen = [colours[name] for name in order if name in colours]
+    gray = all(red == green == blue for red, green, blue in chosen) and known is None
+    return None if len(set(chosen)) < len(order) or gray else chosen
+
+
+def _other_palettes(root: Path, looks: Mapping[Path, MaskLook]) -> list[Defect]:
+    """A note where one index is shown in different colours: a palette of each file's own makes indices mean nothing."""
+    seen: dict[int, tuple[Path, tuple[int, int, int]]] = {}
+    for path, look in looks.items():
+        for value in look.counts if look.palette else ():
+            if value >= len(look.palette or ()):
+                continue
+            rgb = look.palette[value]  # type: ignore[index]
+            other, before = seen.setdefault(value, (path, rgb))
+            if before != rgb:
+                reason = (
+                    f"index {value} is shown as {before} in {other.name} and as {rgb} in {path.name}; indices are "
+                    "taken as classes. If the colours are what counts, say in a file colors.txt what they mean"
+                )
+                return [Defect(root, reason, note=True)]
+    return []
+
+
+def _unnamed_colours(root: Path, looks: Mapping[Path, MaskLook], why: str) -> DataError:
+    """The colours found, and the file to write."""
+    coloured = [path for path, look in looks.items() if look.coloured]
+    counts = total(look.colours() for look in looks.values())
+    common = sorted(counts, key=lambda code: -counts[code])
+    words = {code: " ".join(map(str, colour_of(code))) for code in common}
+    whole = sum(counts.values())
+    lines = [f"  {words[code]:<11}  {counts[code]:,} pixels, {counts[code] / whole:.1%}" for code in common[:_LISTED]]
+    if len(common) > _LISTED:
+        lines.append(f"  ... and {len(common) - _LISTED} more")
+    if len(common) > _MOST:
+        lines.append("So many are no classes: the masks were scaled or compressed with loss. Export them anew, as PNG")
+    else:
+        lines.append(f"Write {root / 'colors.txt'} with a name for each, void for what nobody judged:")
+        lines += [f"  name_{place} {words[code]}" for place, code in enumerate(common[:3])]
+    return DataError(
+        f"{root}: {len(coloured)} of {len(looks)} masks, {coloured[0].name} first, hold colours instead of class "
+        f"indices, and {why}. Found:\n" + "\n".join(lines)
+    )

@@ -1,0 +1,83 @@
+"""Text files that name pictures, a line each: train.txt, val.txt and test.txt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from zorki.data.formats.boxed_splits import by_split, split_in
+from zorki.data.formats.files import is_picture, loose_files
+from zorki.types import Defect
+
+_SUFFIXES = (".txt", ".lst")
+
+
+def lists_in(folder: Path) -> dict[Path, str]:
+    """The lists in a folder that are named by a split; trainval is train where there is neither train nor val."""
+    if not folder.is_dir():
+        return {}
+    files = {folder / name: split_in(Path(name).stem) for name in loose_files(folder) if name.endswith(_SUFFIXES)}
+    named = {path: split for path, split in files.items() if split is not None}
+    chosen = by_split(dict(named))[0] if named else {}
+    return {path: split for path, split in chosen.items() if split is not None}
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers and forward slashes."""
+    for number, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+        if text.strip():
+            yield number, text.strip().replace("\\", "/")
+
+
+def two_paths(line: str) -> list[tuple[str, str]]:
+    """How a line may be cut into the paths of a picture and of its mask, at a blank, comma, semicolon or tab.
+
+    >>> two_paths("a b.jpg, b.png")
+    [('a b.jpg', 'b.png')]
+    """
+    cuts = [
+        (line[: match.start()].strip(), line[match.end() :].strip()) for match in re.finditer(r"\s*[,;\t]\s*|\s+", line)
+    ]
+    return [(first, second) for first, second in cuts if is_picture(first) and is_picture(second)]
+
+
+def places_by_name(names: Sequence[str]) -> dict[str, int]:
+    """Places of pictures by every end of their paths without suffix that belongs to one of them alone."""
+    places: dict[str, int | None] = {}
+    for place, name in enumerate(names):
+        parts = PurePosixPath(name).with_suffix("").parts
+        for start in range(len(parts)):
+            key = "/".join(parts[start:])
+            places[key] = None if key in places else place
+    return {key: place for key, place in places.items() if place is not None}
+
+
+def read_splits(lists: dict[Path, str], names: Sequence[str]) -> tuple[dict[str, list[int]], list[Defect]]:
+    """Places in `names` by split, from lists of one picture a line: a path, the end of one, or a name without suffix.
+
+    What a list names and is not there is told once a list, with the first line.
+    """
+    known = places_by_name(names)
+    given: dict[str, list[int]] = {}
+    defects: list[Defect] = []
+    for path, split in lists.items():
+        members, missing = given.setdefault(split, []), []
+        for number, text in lines_of(path):
+            if (place := _place_of(text, known)) is None:
+                missing.append((number, PurePosixPath(text).name))
+            else:
+                members.append(place)
+        if missing:
+            count = "1 picture" if len(missing) == 1 else f"{len(missing)} pictures"
+            reason = f"{count} that it names, {missing[0][1]!r} first, cannot be had with a mask; left out"
+            defects.append(Defect(path, reason, missing[0][0]))
+    return given, defects
+
+
+def _place_of(text: str, known: dict[str, int]) -> int | None:
+    """The picture that a line means, by the longest end of its path that is known."""
+    plain = str(PurePosixPath(text).with_suffix("")) if is_picture(text) else text
+    parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((known[end] for end in ends if end in known), None)

@@ -1,0 +1,111 @@
+"""Pascal VOC's masks of classes: a PNG with a palette for each picture (Everingham et al., 2010).
+
+    JPEGImages/0001.jpg   SegmentationClass/0001.png   ImageSets/Segmentation/{train,val,trainval,test}.txt
+
+Indices are classes, and 255 is the seam around objects, which nobody judges. Names are VOC's 21 where the indices fit,
+or those of a file such as classes.txt, or CVAT's labelmap.txt, whose masks hold colours. All of it may lie one or two
+folders down (VOCdevkit/VOC2012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zorki.data.formats.files import holds_picture, is_picture, missing_root, subfolders, walk_files
+from zorki.data.formats.mask_pairing import pair
+from zorki.data.formats.masked_building import MaskedRecords, build
+from zorki.data.formats.masked_files import MaskedFiles
+from zorki.data.formats.picture_lists import lists_in, read_splits
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "folders JPEGImages and SegmentationClass, with a PNG of class indices for each picture"
+
+PICTURE_FOLDERS = ("JPEGImages", "Images", "images")
+MASK_FOLDERS = ("SegmentationClass", "SegmentationClassPNG", "SegmentationClassAug", "SegmentationClassRaw")
+_LIST_FOLDERS = ("Segmentation", "SegmentationAug", "Main", "")
+_DEPTH = 2  # folders down to which a VOC folder is looked for
+
+
+def recognise(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    found = _find(root)
+    return None if isinstance(found, str) else _reason(root, found)
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    found = _find(root)
+    return found if isinstance(found, str) else None
+
+
+def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> MaskedFiles:
+    """The pictures that have a mask in SegmentationClass; most of VOC's have none, which is but noted.
+
+    Splits are the lists in ImageSets/Segmentation; trainval only where neither train nor val is there.
+
+    Raises:
+        DataError: there is no such folder, no pair in it, or as `masked_building.build`.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    found = _find(root)
+    if isinstance(found, str):
+        raise DataError(f"{root}: {found}; wanted {WANTED}")
+    pictures, masks = found
+    folder = masks.parent
+    records = MaskedRecords(root, "voc_masks", _reason(root, found), [], name_folders=[folder, root], usual="voc")
+    pairing = pair(*([name for name in walk_files(side) if is_picture(name)] for side in found))
+    records.pairs = [(pictures / picture, masks / mask) for picture, mask in pairing.pairs]
+    if not records.pairs:
+        raise DataError(f"{root}: no mask in {masks} is named like a picture in {pictures}; expected 1.jpg and 1.png")
+    if bare := pairing.bare_pictures:
+        reason = f"{_count(len(bare), 'picture has', 'pictures have')} no mask, {bare[0]} first; left out"
+        records.defects.append(Defect(pictures, reason, note=True))
+    if bare := pairing.bare_masks:
+        reason = f"{_count(len(bare), 'mask has', 'masks have')} no picture, {bare[0]} first; left out"
+        records.defects.append(Defect(masks, reason))
+    for name in _LIST_FOLDERS:
+        if lists := lists_in(folder / "ImageSets" / name):
+            given, defects = read_splits(
+                lists, [picture.relative_to(pictures).as_posix() for picture, _ in records.pairs]
+            )
+            records.given, records.defects = given, records.defects + defects
+            break
+    return build(records, class_names, max_pixels)
+
+
+def _find(root: Path) -> tuple[Path, Path] | str:
+    """The folders of pictures and of masks, or why there are none."""
+    if not root.is_dir():
+        return "it is not a folder" if root.exists() else "it is neither a file nor a folder"
+    folders = [root]
+    for _ in range(_DEPTH + 1):
+        found = [sides for folder in folders if (sides := _sides(folder)) is not None]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(str(masks.parent.relative_to(root)) for _, masks in found)
+            return f"several folders in it hold such data: {names}; name one of them"
+        folders = [folder / name for folder in folders for name in subfolders(folder)]
+    return "no folder in it holds SegmentationClass with masks beside JPEGImages with pictures"
+
+
+def _sides(folder: Path) -> tuple[Path, Path] | None:
+    pictures = next((folder / name for name in PICTURE_FOLDERS if _holds(folder / name)), None)
+    masks = next((folder / name for name in MASK_FOLDERS if _holds(folder / name)), None)
+    return None if pictures is None or masks is None else (pictures, masks)
+
+
+def _holds(folder: Path) -> bool:
+    return folder.is_dir() and holds_picture(folder)
+
+
+def _reason(root: Path, found: tuple[Path, Path]) -> str:
+    pictures, masks = (path.relative_to(root) for path in found)
+    return f"it holds Pascal VOC's masks of classes: {masks} beside {pictures}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"1 {one}" if number == 1 else f"{number} {many}"
