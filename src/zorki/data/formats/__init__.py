@@ -27,6 +27,9 @@ LABELLED = ("csv", "idx", "folders")
 BOXED = ("coco", "voc", "yolo", "cvat", "labelme", "via", "boxes_csv")
 """Formats of pictures with boxes, in the order in which they are tried."""
 
+SEGMENTED = ("voc_masks", "mask_pairs")
+"""Formats of pictures with a class for every pixel, in the order in which they are tried."""
+
 
 @runtime_checkable
 class Format(Protocol):
