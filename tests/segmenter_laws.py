@@ -92,8 +92,10 @@ def check_learning(model, *, rate=1e-3, steps=12, share=0.7, count=2):
 
 def check_together(model):
     """Four pictures are answered as one by one."""
-    model.eval()
     images = pictures(4)
+    with torch.no_grad():
+        model.train()(model.preprocess(images)[0])  # measures the norms: else the answers of some hardly differ
+    model.eval()
     with torch.inference_mode():
         inputs, placements = model.preprocess(images)
         together = model(inputs)

@@ -145,11 +145,15 @@ def _converted(what: str, parameter: inspect.Parameter, value: Any) -> Any:
     """Text as the parameter's kind, judged by its default."""
     if not isinstance(value, str) or isinstance(parameter.default, str):
         return value
+    default = parameter.default
     try:
         read = ast.literal_eval(value.capitalize() if value in ("true", "false") else value)
     except (ValueError, SyntaxError):
+        if isinstance(default, tuple):
+            raise RecipeError(f"{what} is {value!r}; expected something like {default!r}") from None
         return value
-    default = parameter.default
     if isinstance(default, bool | int | float) and not isinstance(read, bool | int | float):
         raise RecipeError(f"{what} is {value!r}; expected something like {default!r}")
+    if isinstance(default, tuple):
+        return tuple(read) if isinstance(read, tuple | list) else (read,)
     return float(read) if isinstance(default, float) else read
