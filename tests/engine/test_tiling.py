@@ -24,6 +24,7 @@ from zorki.tasks.classification.models.lenet import lenet5
 from zorki.tasks.classification.task import Classification
 from zorki.tasks.detection.stitching import BoxStitcher
 from zorki.tasks.detection.task import Detection
+from zorki.tasks.semantic_segmentation.models.unet import unet
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.tiles import Tiles
@@ -131,6 +132,26 @@ def test_without_heed_to_the_margin_seams_show():
     assert not (wrong & ~near).any()
 
 
+def test_u_net_answers_tiles_as_it_answers_the_whole():
+    """Its valid convolutions and poolings, where tiles begin at multiples of its stride; seams show without margins."""
+    size, options = (96 + 56, 96 + 2 * 56), {"depth": 2, "width": 8, "dropout": 0.0}
+    image = photo(*size)
+    torch.manual_seed(0)
+    model = unet(4, size=96, **options).eval()
+    for parameter in model.network.output.parameters():
+        parameter.data = torch.randn(parameter.shape)
+    whole_model = unet(4, size=max(size), **options).eval()
+    whole_model.load_state_dict(model.state_dict())
+    (whole,) = answer_images(whole_model, [image])
+    tiling = plan_tiling([model], 96, None)
+    assert (model.margin, tiling.overlap) == (20, 40)
+    (answer,) = answer_tiles([model], HeldPicture(image), tiling.of(*size))
+    (cut,) = answer_tiles([model], HeldPicture(image), Tiles(*size, 96, 0))
+    assert len(whole.classes.unique()) > 1
+    assert (answer.classes != whole.classes).float().mean() < 1e-4  # but for ties, which rounding decides
+    assert (cut.classes != whole.classes).float().mean() > 1e-3
+
+
 def test_probabilities_are_blended_over_the_overlap():
     class Sure(LocalSegmenter):
         """The left tile is sure of class 1 by 3/4, the right one of class 0 by 2/3."""
@@ -198,6 +219,13 @@ def test_the_overlap_where_nobody_said():
     chosen = plan_tiling([wide, LocalSegmenter(64)], 64, None)
     assert (chosen.overlap, chosen.margin) == (20, 10)
     assert "twice the 10 pixels" in chosen.why
+    # Tiles that begin at multiples of the network's stride, where that costs little.
+    pooling = BlobFinder(96)
+    pooling.preprocess = Letterbox(96, stride=16)
+    chosen = plan_tiling([pooling], 96, None)
+    assert (chosen.overlap, chosen.why) == (16, "an eighth of the tile, and tiles begin at multiples of 16")
+    pooling.preprocess = Letterbox(48, stride=16)
+    assert plan_tiling([pooling], 96, None).overlap == 12  # at half the scale 64 - 12 would be more than an eighth
     with pytest.raises(RecipeError, match=r"overlap is 8, but .* expected at least 20"):
         plan_tiling([wide], 64, 8)
 

@@ -26,15 +26,15 @@ DRAWN_SIDE = 4096  # pixels: larger pictures are drawn smaller
 
 @dataclass(frozen=True)
 class Tiling:
-    """How large pictures are cut: `tile` is the side of a tile, `overlap` what neighbours share, in their pixels.
+    """How large pictures are cut, in their pixels: the side of a tile, what neighbours share, and what does not count.
 
-    `margins` are the models' `margin`, which the overlap must cover twice.
+    `why` the overlap is what it is, for a person.
     """
 
     tile: int
     overlap: int
     margin: int
-    why: str  # the overlap is what it is, for a person
+    why: str
 
     def of(self, height: int, width: int) -> Tiles:
         """The tiles of a picture of that size."""
@@ -44,7 +44,9 @@ class Tiling:
 def plan_tiling(models: Sequence[Model[Any, Any, Any]], tile: int | None, overlap: int | None) -> Tiling | None:
     """The tiling for these models, whose answers can all be joined; None for no tile.
 
-    Where no overlap is given, it is an eighth of the tile, or twice the largest margin of a model where that is more.
+    Where no overlap is given, it is an eighth of the tile, or twice the largest margin of a model where that is more;
+    and at most another eighth more, so that the tiles begin at multiples of the networks' strides: a network that
+    pools answers a shifted picture otherwise, if by little.
 
     Raises:
         RecipeError: a model answers for whole pictures alone, the sizes do not go together, or the tile is missing.
@@ -56,17 +58,39 @@ def plan_tiling(models: Sequence[Model[Any, Any, Any]], tile: int | None, overla
     sizes = Tiles(tile, tile, tile, 0)  # complains of an impossible tile
     for model in models:
         model.stitcher(sizes)
-    margin = max(margin_of(model, tile) for model in models)
-    usual = tile // USUAL_SHARE
-    if overlap is not None:
-        chosen, why = overlap, "as asked"
-    elif 2 * margin > usual:
-        chosen, why = 2 * margin, f"twice the {margin} pixels that the network answers without surroundings"
-    else:
-        chosen, why = usual, "an eighth of the tile"
-    tiling = Tiling(tile, chosen, margin, why)
+    scales = [_scale(model, tile) for model in models]
+    margin = max(math.ceil(model.margin / scale) for model, scale in zip(models, scales, strict=True))
+    tiling = Tiling(tile, overlap or 0, margin, "as asked")
+    if overlap is None:
+        tiling = _usual(tile, margin, [_stride(model, scale) for model, scale in zip(models, scales, strict=True)])
     tiling.of(tile, tile)  # complains of an impossible overlap
     return tiling
+
+
+def _usual(tile: int, margin: int, strides: Sequence[int]) -> Tiling:
+    least, why = tile // USUAL_SHARE, "an eighth of the tile"
+    if 2 * margin > least:
+        least, why = 2 * margin, f"twice the {margin} pixels that the network answers without surroundings"
+    stride = math.lcm(*strides)
+    step = (tile - least) // stride * stride
+    overlap = tile - step
+    if least < overlap <= min(least + tile // USUAL_SHARE, tile // 2 + margin):
+        return Tiling(tile, overlap, margin, f"{why}, and tiles begin at multiples of {stride}")
+    return Tiling(tile, least, margin, why)
+
+
+def _scale(model: Model[Any, Any, Any], tile: int) -> float:
+    """At which a model sees a square tile; the smaller one of its sides'."""
+    if model.margin == 0 and not hasattr(model.preprocess, "stride"):
+        return 1.0  # nobody asks; and some look for proposals in every picture
+    _, (placement,) = model.preprocess([torch.zeros((3, tile, tile), dtype=torch.uint8)])
+    return min(placement.scales)
+
+
+def _stride(model: Model[Any, Any, Any], scale: float) -> int:
+    """The stride of a network in pixels of the picture, where it is a whole number, else 1."""
+    stride = getattr(model.preprocess, "stride", 1) / scale
+    return int(stride) if stride.is_integer() else 1
 
 
 def can_tile(model: Model[Any, Any, Any]) -> bool:
@@ -76,14 +100,6 @@ def can_tile(model: Model[Any, Any, Any]) -> bool:
     except RecipeError:
         return False
     return True
-
-
-def margin_of(model: Model[Any, Any, Any], tile: int) -> int:
-    """A model's margin in the pixels of a square tile, which it sees at another scale."""
-    if model.margin == 0:
-        return 0
-    _, (placement,) = model.preprocess([torch.zeros((3, tile, tile), dtype=torch.uint8)])
-    return math.ceil(model.margin / min(placement.scales))
 
 
 def answer_tiles(

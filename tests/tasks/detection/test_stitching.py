@@ -38,46 +38,55 @@ PAIR = Tiles(100, 180, 100, 20)
 
 
 def test_an_object_in_one_tile_alone_stays_where_it_is():
-    answer = join_boxes([boxes((10, 10, 40, 40, 0.5)), boxes((50, 5, 70, 30, 0.9))], PAIR)
+    answer, _ = join_boxes([boxes((10, 10, 40, 40, 0.5)), boxes((50, 5, 70, 30, 0.9))], PAIR)
     is_same(answer, boxes((130, 5, 150, 30, 0.9), (10, 10, 40, 40, 0.5)))
 
 
 def test_an_object_that_both_tiles_see_whole_is_one():
-    answer = join_boxes([boxes((83, 10, 97, 30, 0.8)), boxes((3, 10, 17.5, 30, 0.6))], PAIR)
+    answer, _ = join_boxes([boxes((83, 10, 97, 30, 0.8)), boxes((3, 10, 17.5, 30, 0.6))], PAIR)
     is_same(answer, boxes((83, 10, 97, 30, 0.8)))
 
 
 def test_a_cut_box_loses_to_the_whole_one_though_it_scores_more():
     # Columns 90..130: the left tile sees a quarter of it.
-    answer = join_boxes([boxes((90, 10, 100, 30, 0.9)), boxes((10, 10, 50, 30, 0.6))], PAIR)
+    answer, _ = join_boxes([boxes((90, 10, 100, 30, 0.9)), boxes((10, 10, 50, 30, 0.6))], PAIR)
     is_same(answer, boxes((90, 10, 130, 30, 0.9)))
     # The other way round; the box does not reach the edge of the tile to the pixel.
-    answer = join_boxes([boxes((60, 10, 92, 30, 0.6)), boxes((1.5, 10, 12, 30, 0.9))], PAIR)
+    answer, _ = join_boxes([boxes((60, 10, 92, 30, 0.6)), boxes((1.5, 10, 12, 30, 0.9))], PAIR)
     is_same(answer, boxes((60, 10, 92, 30, 0.9)))
 
 
 def test_parts_that_no_tile_saw_whole_are_joined():
-    answer = join_boxes([boxes((40, 10, 100, 30, 0.7)), boxes((0, 10, 60, 31, 0.8))], PAIR)
+    answer, _ = join_boxes([boxes((40, 10, 100, 30, 0.7)), boxes((0, 10, 60, 31, 0.8))], PAIR)
     is_same(answer, boxes((40, 10, 140, 31, 0.8)))
 
 
 def test_parts_without_an_overlap_are_joined_too():
     tiles = Tiles(100, 200, 100, 0)
-    answer = join_boxes([boxes((40, 10, 100, 30, 0.7)), boxes((0, 10, 60, 31, 0.8))], tiles)
+    answer, _ = join_boxes([boxes((40, 10, 100, 30, 0.7)), boxes((0, 10, 60, 31, 0.8))], tiles)
     is_same(answer, boxes((40, 10, 160, 31, 0.8)))
+
+
+def test_of_each_box_is_told_what_it_is_a_part_of():
+    left = boxes((83, 70, 100, 90, 0.4), (40, 10, 100, 30, 0.7), (5, 5, 9, 9, 0.9), (84, 40, 96, 60, 0.5))
+    right = boxes((0, 10, 60, 30, 0.8), (3, 70, 30, 90, 0.3), (4, 40, 16, 61, 0.6))
+    answer, parts = join_boxes([left, right], PAIR)
+    assert answer.xyxy.tolist() == [[5, 5, 9, 9], [40, 10, 140, 30], [84, 40, 96, 61], [83, 70, 110, 90]]
+    # The cut one lies in the whole one; two are joined; alone; suppressed; joined; whole; the better of two.
+    assert parts.tolist() == [3, 1, 0, -1, 1, 3, 2]
 
 
 def test_neighbours_are_not_joined():
     # One below the other at the seam; and of different classes in one place.
     left = boxes((40, 10, 100, 30, 0.7), (40, 50, 100, 70, 0.6), (40, 80, 100, 95, 0.5, 0))
     right = boxes((0, 31, 60, 49, 0.8), (0, 80, 60, 95, 0.4, 1))
-    assert len(join_boxes([left, right], PAIR)) == 5
+    assert len(join_boxes([left, right], PAIR)[0]) == 5
 
 
 def test_of_several_parts_each_is_joined_once_the_surest_first():
     left = boxes((40, 10, 100, 50, 0.9), (60, 10, 100, 50, 0.1))  # the second is half of the first
     right = boxes((0, 10, 60, 50, 0.8))
-    answer = join_boxes([left, right], PAIR)
+    answer, _ = join_boxes([left, right], PAIR)
     assert answer.xyxy[0].tolist() == [40, 10, 140, 50]
     assert len(answer) == 1  # what was left over lies in it
 
@@ -87,27 +96,27 @@ def test_an_object_across_the_corner_of_four_tiles_is_one():
     one = boxes((30, 40, 150, 160, 0.9))
     found = seen(one, tiles)
     assert [len(part) for part in found] == [1, 1, 1, 1]
-    is_same(join_boxes(found, tiles), one)
+    is_same(join_boxes(found, tiles)[0], one)
 
 
 def test_an_object_larger_than_a_tile_is_one():
     tiles = Tiles(400, 400, 100, 20)
     one = boxes((20, 30, 390, 370, 0.9))
-    is_same(join_boxes(seen(one, tiles), tiles), one)
+    is_same(join_boxes(seen(one, tiles), tiles)[0], one)
 
 
 def test_objects_at_the_edge_of_the_picture_are_whole():
-    answer = join_boxes([boxes((0, 0, 30, 30, 0.7), (0, 70, 20, 100, 0.6)), boxes((70, 20, 100, 60, 0.5))], PAIR)
+    answer, _ = join_boxes([boxes((0, 0, 30, 30, 0.7), (0, 70, 20, 100, 0.6)), boxes((70, 20, 100, 60, 0.5))], PAIR)
     is_same(answer, boxes((0, 0, 30, 30, 0.7), (0, 70, 20, 100, 0.6), (150, 20, 180, 60, 0.5)))
 
 
 def test_boxes_of_one_tile_are_left_as_its_model_left_them():
     crowd = boxes((10, 10, 50, 50, 0.9), (12, 10, 50, 50, 0.8))
-    assert len(join_boxes([crowd, boxes()], PAIR, max_iou=0.3)) == 2
+    assert len(join_boxes([crowd, boxes()], PAIR, max_iou=0.3)[0]) == 2
 
 
 def test_nothing_found():
-    answer = join_boxes([boxes(), boxes()], PAIR)
+    answer, _ = join_boxes([boxes(), boxes()], PAIR)
     assert len(answer) == 0
     assert answer.xyxy.shape == (0, 4)
 
@@ -147,7 +156,9 @@ def scattered(draw):
 @given(scattered(), st.sampled_from([(100, 0), (100, 16), (100, 30), (130, 64), (400, 50), (75, 10)]))
 def test_a_perfect_detector_finds_every_object_once_and_whole(objects, sizes):
     tiles = Tiles(400, 400, *sizes)
-    is_same(join_boxes(seen(objects, tiles), tiles), objects)
+    answer, parts = join_boxes(seen(objects, tiles), tiles)
+    is_same(answer, objects)
+    assert set(parts.tolist()) - {-1} == set(range(len(objects)))  # -1: whole in two tiles, and one of them goes
 
 
 def test_an_imperfect_one_finds_them_nearly():
@@ -162,7 +173,7 @@ def test_an_imperfect_one_finds_them_nearly():
         shaken = part.xyxy + torch.randn(part.xyxy.shape, generator=generator) * 0.8
         scores = 0.3 + 0.7 * torch.rand(len(part), generator=generator)
         found.append(Boxes(shaken.clamp(0, 100), part.labels, scores))
-    answer = join_boxes(found, tiles)
+    answer, _ = join_boxes(found, tiles)
     iou = pairwise_iou(objects.xyxy, answer.xyxy)
     assert len(answer) == 64
     assert (iou.max(1).values > 0.75).all()

@@ -47,10 +47,10 @@ class BoxStitcher(Stitcher[O, Boxes]):
 
     def finish(self) -> Boxes:
         """The boxes of the picture, best first, as many as there are: a model's `max_boxes` is for one tile."""
-        return join_boxes(self.found, self.tiles, self.max_iou)
+        return join_boxes(self.found, self.tiles, self.max_iou)[0]
 
 
-def join_boxes(found: Sequence[Boxes], tiles: Tiles, max_iou: float = ALIKE) -> Boxes:
+def join_boxes(found: Sequence[Boxes], tiles: Tiles, max_iou: float = ALIKE) -> tuple[Boxes, Int[Tensor, " N"]]:
     """One box for each object, in the pixels of the picture, best first.
 
     1. A box that its tile cut off goes where another tile has the object whole: a whole box of its class that looks
@@ -61,28 +61,36 @@ def join_boxes(found: Sequence[Boxes], tiles: Tiles, max_iou: float = ALIKE) -> 
 
     Args:
         found: boxes with scores of each tile, in its pixels.
+
+    Returns:
+        The boxes, and of which of them each box that was found is a part, the tiles' one after the other; -1 of none.
+        What a network says of parts beside, such as their masks, is joined so.
     """
     rows = _rows(found, tiles)
     pairs = _meeting(rows, found, tiles)
     for one, other in pairs:
         _absorb(rows, one, other)
         _absorb(rows, other, one)
+    count = len(rows.labels)
     joined = _join_parts(rows, pairs)
     if len(joined):
-        fresh = torch.arange(len(rows.labels), len(rows.labels) + len(joined))
         rows = rows.with_more(joined)
+        fresh = torch.arange(count, len(rows.labels))
         left = torch.nonzero(rows.alive & rows.cut.any(1))[:, 0]
         for some in left.split(256):
             _absorb(rows, some, fresh)
         pairs = [*pairs, *((some, fresh) for some in torch.arange(len(rows.labels)).split(256))]
     _suppress(rows, pairs, max_iou)
-    answer = Boxes(rows.xyxy[rows.alive], rows.labels[rows.alive], rows.scores[rows.alive])
-    return answer[rows.scores[rows.alive].argsort(descending=True, stable=True)]
+    left = torch.nonzero(rows.alive)[:, 0]
+    left = left[rows.scores[left].argsort(descending=True, stable=True)]
+    place = torch.full_like(rows.owner, -1)
+    place[left] = torch.arange(len(left))
+    return Boxes(rows.xyxy[left], rows.labels[left], rows.scores[left]), place[rows.owner[:count]]
 
 
 @dataclass
 class _Rows:
-    """Boxes of all tiles in the pixels of the picture; `alive` and `scores` change as they are joined."""
+    """Boxes of all tiles in the pixels of the picture; `scores`, `alive` and `owner` change as they are joined."""
 
     xyxy: Float[Tensor, "N 4"]
     labels: Int[Tensor, " N"]
@@ -91,6 +99,7 @@ class _Rows:
     cut: Bool[Tensor, "N 4"]  # which edges the tile cut off
     near: float  # pixels
     alive: Bool[Tensor, " N"]
+    owner: Int[Tensor, " N"]  # the row that each is a part of; itself
 
     def with_more(self, whole: Boxes) -> _Rows:
         """With boxes that no tile cuts off."""
@@ -104,6 +113,7 @@ class _Rows:
             torch.cat([self.cut, torch.zeros((len(whole), 4), dtype=torch.bool)]),
             self.near,
             torch.cat([self.alive, torch.ones(len(whole), dtype=torch.bool)]),
+            torch.cat([self.owner, torch.arange(len(self.owner), len(self.owner) + len(whole))]),
         )
 
     def outward(self, rows: Tensor) -> Float[Tensor, "n 4"]:
@@ -125,6 +135,7 @@ def _rows(found: Sequence[Boxes], tiles: Tiles) -> _Rows:
         ((xyxy - frames).abs() <= near) & inner,
         near,
         torch.ones(len(xyxy), dtype=torch.bool),
+        torch.arange(len(xyxy)),
     )
 
 
@@ -182,11 +193,12 @@ def _absorb(rows: _Rows, parts: Tensor, wholes: Tensor) -> None:
     best, place = torch.where(alike, rows.scores[wholes], -1.0).max(1)
     taken = best >= 0
     rows.alive[parts[taken]] = False
+    rows.owner[parts[taken]] = wholes[place[taken]]
     rows.scores.scatter_reduce_(0, wholes[place[taken]], rows.scores[parts[taken]], "amax")
 
 
 def _join_parts(rows: _Rows, pairs: Pairs) -> Boxes:
-    """Boxes around all parts of objects that no tile saw whole; the parts are no longer alive."""
+    """Boxes around all parts of objects that no tile saw whole; they become rows behind those that are there."""
     links = [link for one, other in pairs for link in _links(rows, one, other)]
     if not links:
         return Boxes(rows.xyxy[:0], rows.labels[:0], rows.scores[:0])
@@ -204,6 +216,7 @@ def _join_parts(rows: _Rows, pairs: Pairs) -> Boxes:
     scores = torch.zeros(count).scatter_reduce_(0, group, rows.scores[members], "amax", include_self=False)
     labels = torch.zeros(count, dtype=torch.int64).scatter_(0, group, rows.labels[members].long())
     rows.alive[members] = False
+    rows.owner[members] = len(rows.labels) + group
     return Boxes(torch.cat([low, high], 1), labels, scores)
 
 
