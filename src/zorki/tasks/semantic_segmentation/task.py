@@ -197,7 +197,10 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def _shares(self, annotation: Mask) -> list[tuple[int, float]]:
         """Labels that are there, with their shares of the judged pixels, the largest first."""
-        judged = annotation.classes[annotation.classes != annotation.ignore]
-        counts = torch.bincount(judged.flatten().long(), minlength=len(self.class_names)).tolist()
+        counts = [0] * len(self.class_names)
+        for rows in annotation.classes.split(512):  # eight bytes a pixel would be too much for a large picture
+            judged = rows[rows != annotation.ignore].long()
+            found = torch.bincount(judged, minlength=len(counts)).tolist()
+            counts = [before + more for before, more in zip(counts, found, strict=True)]
         ranked = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
-        return [(label, counts[label] / len(judged)) for label in ranked if counts[label]]
+        return [(label, counts[label] / sum(counts)) for label in ranked if counts[label]]
