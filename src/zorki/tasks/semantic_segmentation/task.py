@@ -126,9 +126,12 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def ensemble(self, predictions: Sequence[Mask]) -> Mask:
         """The class that most answers give a pixel; of those with as many, the one that comes first among them."""
-        votes = torch.stack([prediction.classes for prediction in predictions])
-        agreeing = torch.stack([(votes == one).sum(0) for one in votes])
-        return Mask(votes.gather(0, agreeing.argmax(0, keepdim=True))[0], predictions[0].ignore)
+        bands = []
+        for rows in zip(*(prediction.classes.split(512) for prediction in predictions), strict=True):
+            votes = torch.stack(rows)
+            agreeing = torch.stack([(votes == one).sum(0) for one in votes])
+            bands.append(votes.gather(0, agreeing.argmax(0, keepdim=True))[0])
+        return Mask(torch.cat(bands), predictions[0].ignore)
 
     def badness(self, prediction: Mask, target: Mask) -> float:
         """1 less the mean IoU over the classes in this picture's truth or answer."""
