@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+import numpy
 import torch
 from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor
@@ -219,13 +220,13 @@ def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tenso
 class Mask(Annotation):
     """A class for every pixel; `ignore` marks pixels that nobody judged.
 
+    `classes` are whole numbers of any kind: a picture of a billion pixels has no room for eight bytes a pixel.
     `weights` say how much a pixel counts in training (U-Net's borders: Ronneberger et al., 2015, eq. 2);
     None: all alike.
     """
 
     classes: Integer[Tensor, "H W"]
     ignore: int = 255
-    `classes` are whole numbers of any kind: a picture of a billion pixels has no room for eight bytes a pixel.
     weights: Float[Tensor, "H W"] | None = None
 
     def mark(self) -> str:
@@ -242,7 +243,10 @@ class Mask(Annotation):
 
 @dataclass
 class Instances(Rows):
-    """Objects of one image: a box, a class and a mask each, in original pixels."""
+    """Objects of one image: a box, a class and a mask each, in original pixels.
+
+    `crowd`, `difficult` and `areas` as in `Boxes`; where the data give no areas, figures by size go by the masks' own.
+    """
 
     first: ClassVar[str] = "xyxy"
     xyxy: Float[Tensor, "N 4"]
@@ -252,10 +256,18 @@ class Instances(Rows):
     identities: Int[Tensor, " N"] | None = None
     crowd: Bool[Tensor, " N"] | None = None
     difficult: Bool[Tensor, " N"] | None = None
+    areas: Float[Tensor, " N"] | None = None
+
+    def mark(self) -> str:
+        """With a hash of the masks, which as lists of numbers would be hundreds of times as long."""
+        pixels = numpy.packbits(self.masks.cpu().numpy()).tobytes()
+        bare = dataclasses.replace(self, masks=self.masks[:, :0, :0], areas=None)
+        return f"{bare.to_json()} {tuple(self.masks.shape)} {hashlib.sha256(pixels).hexdigest()}"
 
     def place(self, placement: Placement) -> Instances:
+        """The objects in network pixels, where `areas` mean nothing: they are left behind."""
         masks = _place_pixels(self.masks, placement, False)
-        return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), masks=masks)
+        return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), masks=masks, areas=None)
 
 
 @dataclass
