@@ -8,7 +8,7 @@ import torch
 from zorki import registry
 from zorki.contracts import Model
 from zorki.ops.boxes import box_area, pairwise_iou
-from zorki.types import Boxes, Label, map_tensors
+from zorki.types import Boxes, Label, Mask, map_tensors
 
 ENTRIES = registry.entries()
 CLASSIFIERS = [
@@ -17,8 +17,20 @@ CLASSIFIERS = [
 ]  # fmt: skip
 # Every way to detect stands on the smallest backbone once.
 DETECTORS = [entry.name for entry in ENTRIES if entry.task.name == "detection" and "squeezenet" in entry.name]
-SMALL = [*CLASSIFIERS, *DETECTORS]
-SIZES = {"lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96} | dict.fromkeys(DETECTORS, 96)
+OPTIONS = {
+    "unet": {"width": 8, "depth": 2}, "full_resolution": {"width": 16}, "segnet_basic": {"width": 16},
+    "sliding_window_small": {"step": 8, "count": 32},
+}  # fmt: skip
+# A window for every pixel through a large network takes seconds a step; the small one stands for it.
+SEGMENTERS = [
+    *OPTIONS,
+    *(entry.name for entry in ENTRIES if entry.task.name == "semantic_segmentation" and "_squeezenet" in entry.name),
+]
+SEGMENTERS.remove("sliding_window_squeezenet")
+SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS]
+SIZES = {
+    "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
+} | dict.fromkeys(DETECTORS, 96)  # fmt: skip
 NUM_CLASSES = 3
 HEIGHT, WIDTH = 40, 56
 
@@ -43,7 +55,8 @@ def regions_without_a_search(monkeypatch, tmp_path):
 def built(name, **options):
     torch.manual_seed(0)
     known = registry.find(name).options()
-    settings = {"size": SIZES.get(name, 64)} | ({"dropout": 0.0} if "dropout" in known else {}) | options
+    settings = {"size": SIZES.get(name, 64)} | ({"dropout": 0.0} if "dropout" in known else {})
+    settings |= OPTIONS.get(name, {}) | options
     return registry.build(name, NUM_CLASSES, settings)
 
 
@@ -57,13 +70,25 @@ def truth(task, count):
     if task == "classification":
         return [Label(i % NUM_CLASSES) for i in range(count)]
     two = torch.tensor([[4.0, 5.0, 30.0, 28.0], [22.0, 12.0, 50.0, 36.0]])
+    if task == "semantic_segmentation":
+        return [Mask(filled(two + i % 3, i)) for i in range(count)]
     return [Boxes(two + i % 3, torch.tensor([i % NUM_CLASSES, (i + 1) % NUM_CLASSES])) for i in range(count)]
+
+
+def filled(xyxy, first):
+    """The classes of a picture in which boxes are filled, the ground with class `first`."""
+    classes = torch.full((HEIGHT, WIDTH), first % NUM_CLASSES)
+    for number, (x0, y0, x1, y1) in enumerate(xyxy.long().tolist(), 1):
+        classes[y0:y1, x0:x1] = (first + number) % NUM_CLASSES
+    return classes
 
 
 def lesson(name, model, count):
     """Inputs, and what is to be learnt of them, in network pixels."""
-    inputs, placements = model.preprocess(pictures(count))
-    targets = truth(registry.find(name).task.name, count)
+    images, targets = pictures(count), truth(registry.find(name).task.name, count)
+    if isinstance(targets[0], Mask):  # chance alone could only be learnt by heart, pixel by pixel
+        images = [image // 4 + (target.classes * 60).byte() for image, target in zip(images, targets, strict=True)]
+    inputs, placements = model.preprocess(images)
     return inputs, [target.place(placement) for target, placement in zip(targets, placements, strict=True)]
 
 
@@ -116,10 +141,10 @@ def test_every_parameter_gets_a_gradient_and_inputs_stay(name):
     assert not without
 
 
-@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", "vit_tiny_16", *DETECTORS])
+@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", "vit_tiny_16", *DETECTORS, *SEGMENTERS])
 def test_the_loss_falls_on_one_repeated_batch(name):
     model = built(name).train()
-    inputs, targets = lesson(name, model, 2 if name in DETECTORS else 6)
+    inputs, targets = lesson(name, model, 6 if name in CLASSIFIERS else 2)
     rule = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-4 if name in DETECTORS else 1e-3)
     losses = []
     for _ in range(15 if name in DETECTORS else 40):
@@ -156,6 +181,11 @@ def assert_same_answer(a, b):
         assert torch.allclose(a.scores, b.scores, atol=1e-4)
         assert float(a.scores.sum()) == pytest.approx(1.0, abs=1e-4)
         return
+    if isinstance(a, Mask):
+        assert a.classes.shape == b.classes.shape == (HEIGHT, WIDTH)
+        # Of classes that are as likely as one another, rounding decides.
+        assert float((a.classes == b.classes).float().mean()) > 0.999
+        return
     assert len(a) == len(b) > 0
     assert torch.allclose(a.scores, b.scores, atol=1e-4)
     # Boxes of equal scores may change places.
@@ -174,7 +204,7 @@ def test_outputs_have_one_type_and_same_seed_same_result(name):
         assert type(model.train()(inputs)) is type(outputs)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", *DETECTORS])
+@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", *DETECTORS, *SEGMENTERS])
 def test_weights_survive_saving(name, tmp_path):
     from zorki.weights import load_into, read_weights, save_weights
 
@@ -191,11 +221,14 @@ def test_weights_survive_saving(name, tmp_path):
         assert equal_outputs(model(inputs), other(inputs))
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("name", [*DETECTORS, *SEGMENTERS])
 def test_pictures_without_objects_are_fine(name):
     model = built(name).train()
     inputs, targets = lesson(name, model, 2)
-    nothing = [target[:0] for target in targets]
+    nothing = [
+        Mask(torch.full_like(target.classes, target.ignore)) if isinstance(target, Mask) else target[:0]
+        for target in targets
+    ]
     for some in (nothing, [targets[0], nothing[1]]):
         model.zero_grad()
         loss = total_loss(model, inputs, some)
@@ -224,6 +257,23 @@ def test_boxes_are_answered_inside_the_original_picture(name):
         assert set(boxes.labels.tolist()) <= set(range(NUM_CLASSES))
 
 
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_every_pixel_of_the_original_picture_is_answered(name):
+    model = built(name).eval()
+    (wide,), (tall,) = pictures(1, 48, 160), pictures(1, 150, 60, seed=1)
+    with torch.inference_mode():
+        inputs, placements = model.preprocess([wide, tall])
+        outputs = model(inputs)
+        answers, likely = model.decode(outputs, placements), model.probabilities(outputs, placements)
+    assert outputs.main.shape == (2, NUM_CLASSES, *inputs.shape[2:])
+    for image, mask, shares in zip((wide, tall), answers, likely, strict=True):
+        assert mask.classes.shape == image.shape[1:] == shares.shape[1:]
+        assert mask.classes.device.type == "cpu"
+        assert set(mask.classes.unique().tolist()) <= set(range(NUM_CLASSES))
+        torch.testing.assert_close(shares.sum(0), torch.ones(image.shape[1:]))
+        assert float((shares.argmax(0) == mask.classes).float().mean()) > 0.999
+
+
 @pytest.mark.parametrize("name", ["resnet18", "cifar_resnet20", "lenet5", "vit_tiny_16"])
 def test_gray_networks_answer_colour_pictures(name):
     model = built(name, in_channels=1).eval()
@@ -243,7 +293,7 @@ def test_feature_maps_have_the_channels_and_strides_that_they_claim(name):
         assert abs(feature.shape[3] - 128 / stride) <= 1
 
 
-@pytest.mark.parametrize("name", ["resnet18", "lenet5"])
+@pytest.mark.parametrize("name", ["resnet18", "lenet5", *SEGMENTERS])
 def test_exported_equals_eager(name):
     model = built(name).eval()
     inputs, _ = model.preprocess(pictures(2))
