@@ -1,0 +1,153 @@
+"""The commands of docs/semantic_segmentation.md, one after another, on built-in pictures."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zorki
+from zorki.cli import main
+from zorki.data.images import read_image, write_image
+from zorki.data.masks import write_mask
+from zorki.data.scene_masks import SceneSegmentation
+
+SETTINGS = {
+    "size": 64,
+    "epochs": 1,
+    "precision": "32",
+    "batch_size": 8,
+    "workers": 0,
+    "loss": "ce,dice",
+    "class_weights": True,
+    "balanced": True,
+    "flip_vertical": 0.5,
+}
+DATA = "scenes:24@64"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    return zorki.train("unet_squeezenet", DATA, out=str(out), quiet=True, **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Eight scenes as folders side by side; the mask of the third is cut off in its middle."""
+    root = tmp_path_factory.mktemp("folders")
+    dataset = SceneSegmentation(20, size=(48, 64))
+    for index in range(8):
+        split = "train" if index < 6 else "val"
+        write_image(root / split / "images" / f"{index}.png", dataset[index].image)
+        write_mask(root / split / "masks" / f"{index}.png", dataset.target(index).classes)
+    broken = root / "train/masks/2.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    return root
+
+
+def test_the_run_is_judged_and_reported(run):
+    results = run.results
+    assert set(results) == {"val", "test"}
+    figures = results["val"]["figures"]
+    assert 0 <= figures["miou"] <= 1
+    assert 0 <= figures["boundary_f1"] <= 1
+    # Predictions are judged in the pixels of the original pictures, all of which are judged.
+    assert np.sum(figures["confusion"]) == results["val"]["count"] * 64 * 64
+    assert results["test"]["baseline"]["miou"] < 0.2
+    page = run.report.read_text()
+    for words in ("IoU a class", "Worst classes", "Pixels a class", "Most wrong", "Confusion matrix"):
+        assert words in page, words
+
+
+def test_loading_gives_the_same_answers(run):
+    again = zorki.load(run.folder)
+    found = again.evaluate(split="test")
+    assert found.figures["confusion"] == run.results["test"]["figures"]["confusion"]
+
+
+def test_evaluate_two_runs_and_their_ensemble(run, tmp_path, capsys):
+    main(["evaluate", str(run.folder), str(run.folder), DATA, "--split", "test", "--json", "figures.json"])
+    page = json.loads((tmp_path / "figures.json").read_text())
+    assert page["ensemble"]["figures"]["confusion"] == page[str(run.folder)]["figures"]["confusion"]
+    out = capsys.readouterr().out
+    assert "miou" in out
+    assert "baseline" in out
+    assert "classes, ensemble" in out
+
+
+def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
+    picture = SceneSegmentation(20, size=(80, 130))[3].image
+    write_image(tmp_path / "one.png", picture)
+    main(["predict", str(run.folder), "one.png", "--out", "answers"])
+    (row,) = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
+    assert (row["drawn"], row["mask"]) == ("one.png", "masks/one.png")
+    assert sum(part["share"] for part in row["classes"]) == pytest.approx(1, abs=1e-4)
+    assert "classes" in row
+    with Image.open(tmp_path / "answers" / row["mask"]) as written:
+        assert written.mode == "P"
+        labels = np.asarray(written)
+    assert labels.shape == (80, 130)
+    (mask,) = run.predict(tmp_path / "one.png")
+    assert np.array_equal(labels, mask.classes.numpy())
+    drawn = read_image(tmp_path / "answers" / "one.png")
+    assert drawn.shape[2] == 390, "enlarged for the legend to be read"
+    assert drawn.shape[1] > 240
+    assert "one.png: " in capsys.readouterr().out
+
+
+def test_predict_films(run, tmp_path):
+    pytest.importorskip("av")
+    from zorki.data.sources import VideoWriter
+
+    with VideoWriter(tmp_path / "film.mp4") as video:
+        for index in range(3):
+            video.write(SceneSegmentation(20, size=(64, 64))[index].image)
+    main(["predict", str(run.folder), "film.mp4", "--out", "answers"])
+    rows = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
+    assert [row["mask"] for row in rows] == [f"masks/film-00000{number}.png" for number in range(3)]
+    assert all((tmp_path / "answers" / row["mask"]).is_file() for row in rows)
+    assert (tmp_path / "answers" / "film.mp4").is_file()
+
+
+def test_the_same_seed_gives_the_same_numbers_with_and_without_workers(tmp_path):
+    settings = {**SETTINGS, "quiet": True, "border_weight": 5.0}
+    first = zorki.train("unet_squeezenet", DATA, out=str(tmp_path / "a"), **settings)
+    second = zorki.train("unet_squeezenet", DATA, out=str(tmp_path / "b"), **settings | {"workers": 1})
+    assert first.results == second.results
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(first.model.state_dict().values(), second.model.state_dict().values(), strict=True)
+    )
+
+
+def test_show_finds_out_that_masks_are_meant_and_tells_the_broken_one(folders, tmp_path, capsys):
+    main(["show", str(folders), "--out", "sheet.png", "--json", "facts.json"])
+    facts = json.loads((tmp_path / "facts.json").read_text())
+    assert facts["task"] == "semantic_segmentation"
+    assert facts["splits"]["train"] == 5
+    assert any("2.png" in defect for defect in facts["defects"])
+    out = capsys.readouterr().out
+    assert "task: semantic_segmentation (recognised by the format" in out
+    assert "pixels of each class" in out
+    assert (tmp_path / "sheet.png").stat().st_size > 5_000
+
+
+def test_runs_on_folders_resume_and_export(folders, tmp_path, capsys):
+    pytest.importorskip("onnx")
+    trained = zorki.train(
+        "unet_squeezenet", folders, out=str(tmp_path / "runs"), quiet=True, size=64, epochs=1, workers=0
+    )
+    assert trained.about["train_count"] == 5
+    main(["export", str(trained.folder), "--out", "model.onnx", "--height", "64", "--width", "64"])
+    assert (tmp_path / "model.onnx").stat().st_size > 1e6
+    main(["train", "--resume", str(trained.folder), "--quiet"])
+    (folders / "train/masks/1.png").rename(folders / "kept.png")
+    try:
+        write_mask(folders / "train/masks/1.png", torch.zeros((48, 64), dtype=torch.int64))
+        with pytest.raises(SystemExit):
+            main(["train", "--resume", str(trained.folder)])
+        assert "have changed" in capsys.readouterr().err, "a mask that is another one is other data"
+    finally:
+        (folders / "kept.png").rename(folders / "train/masks/1.png")
