@@ -69,7 +69,9 @@ class OutlinedFiles(Dataset[Instances]):
             left, top, right, bottom = box
             pixels = pixels_in(self._counts(row), height, box)
             masks[place, top:bottom, left:right] = torch.from_numpy(np.ascontiguousarray(pixels))
-        return Instances(boxes.xyxy, boxes.labels, masks, crowd=boxes.crowd, difficult=boxes.difficult)
+        return Instances(
+            boxes.xyxy, boxes.labels, masks, crowd=boxes.crowd, difficult=boxes.difficult, areas=boxes.areas
+        )
 
     def boxes(self, index: int) -> Boxes:
         """The same objects without their masks; quick, and small."""
