@@ -199,6 +199,7 @@ class Task(ABC, Generic[T, P]):
     thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one picture on a sheet of many
     usual_classes: ClassVar[int] = 1000  # of the data that networks are compared on: ImageNet's
     headline: ClassVar[tuple[str, ...]] = ()  # figures to compare runs by; empty: the monitor alone
+    exchanges_facts: ClassVar[bool] = False  # `exchange` looks at the `facts` of answers, which need no predictions
     class_names: list[str]
 
     def __init__(self, class_names: Sequence[str]) -> None:
@@ -231,6 +232,14 @@ class Task(ABC, Generic[T, P]):
 
     @abstractmethod
     def metric(self) -> Metric[P, T]: ...
+
+    @classmethod
+    def recognise_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
+        """What the answers in a file are, in words, where they are for this task to judge by the data; else None.
+
+        Of the tasks that judge files, one at most knows a file.
+        """
+        return None
 
     @classmethod
     def judge_file(
@@ -300,7 +309,8 @@ class Task(ABC, Generic[T, P]):
     def exchange(self, answers: Sequence[Any]) -> Any | None:
         """All answers in the plain JSON that the field exchanges, which predictions.json then is; None: zorki's own.
 
-        Answers have a `source`, the number of a `frame` or None, and a `prediction`.
+        Answers have a `source`, the number of a `frame` or None, a `prediction`, and as `facts` what `describe` said
+        of it. Where the task `exchanges_facts`, predictions may be None.
         """
         return None
 

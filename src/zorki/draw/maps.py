@@ -17,8 +17,8 @@ _COLOURS = 40  # that differ; labels beyond share them
 
 @cache
 def _table() -> UInt8[Tensor, "N 3"]:
-    """The colours of all labels, and behind them that of pixels which nobody judged."""
-    return torch.tensor([*(colour(label) for label in range(_COLOURS)), mark_colour(None)], dtype=torch.uint8)
+    """The colours of all labels."""
+    return torch.tensor([colour(label) for label in range(_COLOURS)], dtype=torch.uint8)
 
 
 def paint(
@@ -27,6 +27,7 @@ def paint(
     *,
     bare: Collection[int] = (),
     unjudged: Bool[Tensor, "H W"] | None = None,
+    colours: UInt8[Tensor, "N 3"] | None = None,
     share: float = SHARE,
 ) -> UInt8[Tensor, "3 H W"]:
     """The picture with each pixel tinted in the colour of its class, and edges of classes in full colour.
@@ -34,19 +35,21 @@ def paint(
     Args:
         bare: labels that are left as they are, such as a background's; their edges are not drawn either.
         unjudged: pixels that are gray whatever their label.
+        colours: RGB of the labels from 0 on, where they are not those of the project's palette.
         share: of the colour in a tinted pixel, 0..1.
     """
-    labels = classes.long() % _COLOURS
+    known = _table() if colours is None else colours
+    labels = classes.long() % len(known)
     strength = torch.full(classes.shape, round(share * 256), dtype=torch.int16)
     strength[edges(classes)] = 256
     for label in bare:
         strength[classes == label] = 0
     if unjudged is not None:
-        labels = labels.where(~unjudged, _COLOURS)
+        labels = labels.where(~unjudged, len(known))
         strength[unjudged] = 192
     # Plane by plane, so that no three-channel copy of wider numbers is made of a large picture.
     painted = torch.empty(image.shape, dtype=torch.uint8)
-    table = _table().short()
+    table = torch.cat([known, torch.tensor([mark_colour(None)], dtype=torch.uint8)]).short()
     for channel in range(3):
         tint, under = table[:, channel][labels], image[channel].short()
         painted[channel] = under + (((tint - under) * strength.int()) >> 8).short()
@@ -62,6 +65,13 @@ def edges(classes: Integer[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
     found[:, 1:] |= across
     found[:, :-1] |= across
     return found
+
+
+def resized(numbers: Integer[Tensor, "H W"], height: int, width: int) -> Integer[Tensor, "h w"]:
+    """A map at another size: the number at the middle of each new pixel."""
+    sides = zip((height, width), numbers.shape, strict=True)
+    rows, columns = (((torch.arange(new) + 0.5) * (old / new)).long() for new, old in sides)
+    return numbers[rows][:, columns]
 
 
 def hatch(

@@ -21,18 +21,20 @@ def evaluate_file(
 
     Args:
         predictions: in the format that the task exchanges; COCO's results for detection.
-        task: its name; None takes the one task that judges files.
+        task: its name; None takes the task that knows the answers, by the file and the data.
         split: of the data; None takes all of them.
 
     Raises:
         ZorkiError: no such task, or the file or the data cannot be read.
     """
     known = registry.tasks()
+    paths = Path(predictions), Path(data)
     if task is None:
         judging = [name for name, one in known.items() if one.judge_file.__func__ is not Task.judge_file.__func__]  # type: ignore[attr-defined]
-        if len(judging) != 1:
+        knowing = [name for name in judging if known[name].recognise_answers(*paths, format) is not None]
+        if len(knowing) != 1:
             raise RecipeError(f"files of several tasks can be judged: say --task {' or --task '.join(judging)}")
-        task = judging[0]
+        task = knowing[0]
     if task not in known:
         raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} `zorki tasks` lists them all.")
-    return known[task].judge_file(Path(predictions), Path(data), split=split, format=format)
+    return known[task].judge_file(*paths, split=split, format=format)

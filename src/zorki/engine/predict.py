@@ -96,7 +96,7 @@ def predict(
     most = MAX_PIXELS if tiling is None else WINDOWED_PIXELS
     found = expand([sources] if isinstance(sources, str) else list(sources), max_pixels=most)
     task = opened[0].task
-    keep = keep or type(task).exchange is not Task.exchange
+    keep = keep or (type(task).exchange is not Task.exchange and not task.exchanges_facts)
     work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling)
     work.taken = {os.path.abspath(source.path) for source in found}  # pictures are never written over their originals
     answers: list[Answer] = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from zorki.ops.boxes import box_area
 from zorki.types import Boxes
 
 SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's bounds of small, medium and large areas
-_QUARTILES = {"least": 0.0, "first quartile": 0.25, "median": 0.5, "third quartile": 0.75, "most": 1.0}
+QUARTILES = {"least": 0.0, "first quartile": 0.25, "median": 0.5, "third quartile": 0.75, "most": 1.0}
 _TAILS = {"1 %": 0.01, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99}
 
 
@@ -25,23 +25,46 @@ def tally_boxes(dataset: Dataset[Boxes]) -> dict[str, Any]:
     Sides are square roots of areas, aspects width over height, in pixels of the original pictures. Crowds are counted
     and not measured; a figure of nothing is None.
     """
+    return tally(dataset, dataset.target, _columns, "boxes")
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """Objects of a picture, with a class each."""
+
+    labels: Tensor
+
+
+Measured = TypeVar("Measured", bound=Labelled)
+
+
+def tally(
+    dataset: Dataset[Any],
+    target: Callable[[int], Measured],
+    measure: Callable[[Sequence[Measured]], dict[str, dict[str, Any]]],
+    counted: str,
+) -> dict[str, Any]:
+    """What `Task.tally` tells of objects.
+
+    Args:
+        target: the annotation of a sample, as far as it is measured.
+        measure: the figures of one split, by table and row.
+        counted: what objects are called, such as boxes.
+    """
     classes: dict[str, dict[str, int]] = {}
     shown: dict[str, dict[str, Any]] = {}
-    columns: dict[str, dict[str, dict[str, Any]]] = {}
+    tables: dict[str, dict[str, dict[str, Any]]] = {}
     for split, indices in dataset.splits.items():
-        targets = [dataset.target(index) for index in indices]
-        counts = Counter(label for target in targets for label in target.labels.tolist())
-        pictures = Counter(label for target in targets for label in set(target.labels.tolist()))
+        targets = [target(index) for index in indices]
+        counts = Counter(label for one in targets for label in one.labels.tolist())
+        pictures = Counter(label for one in targets for label in set(one.labels.tolist()))
         classes[split] = {name: counts[k] for k, name in enumerate(dataset.class_names)}
         shown[split] = {name: pictures[k] for k, name in enumerate(dataset.class_names)}
-        columns[split] = _columns(targets)
-    tables: dict[str, dict[str, dict[str, Any]]] = {}
-    for split, parts in columns.items():
-        for title, rows in parts.items():
+        for title, rows in measure(targets).items():
             for name, value in rows.items():
                 tables.setdefault(title, {}).setdefault(name, {})[split] = value
     by_class = {name: {split: shown[split][name] for split in shown} for name in dataset.class_names}
-    return {"counted": "boxes", "classes": classes, "tables": {**tables, "Pictures that show a class": by_class}}
+    return {"counted": counted, "classes": classes, "tables": {**tables, "Pictures that show a class": by_class}}
 
 
 def _columns(targets: Sequence[Boxes]) -> dict[str, dict[str, Any]]:
@@ -56,25 +79,32 @@ def _columns(targets: Sequence[Boxes]) -> dict[str, dict[str, Any]]:
             "pictures": len(targets),
             "without boxes": int((lengths == 0).sum()),
             "boxes": int(lengths.sum()),
-            "of them crowds": _marked(targets, "crowd"),
-            "of them difficult": _marked(targets, "difficult"),
+            "of them crowds": marked(targets, "crowd"),
+            "of them difficult": marked(targets, "difficult"),
         },
-        "Boxes a picture": _quantiles(lengths, _QUARTILES),
-        "Box sizes (COCO's bounds)": {
-            "small, below 32 x 32 pixels": int((area < SMALL).sum()),
-            "medium": int(((area >= SMALL) & (area < MEDIUM)).sum()),
-            "large, from 96 x 96 pixels": int((area >= MEDIUM).sum()),
-        },
-        "Side of boxes (root of the area, pixels)": _quantiles(area.sqrt(), _QUARTILES),
-        "Aspect of boxes (width / height)": _quantiles(size[solid, 0] / size[solid, 1], _TAILS),
+        "Boxes a picture": quantiles(lengths),
+        "Box sizes (COCO's bounds)": sizes(area),
+        "Side of boxes (root of the area, pixels)": quantiles(area.sqrt()),
+        "Aspect of boxes (width / height)": quantiles(size[solid, 0] / size[solid, 1], _TAILS),
     }
 
 
-def _marked(targets: Sequence[Boxes], name: str) -> int:
+def sizes(area: Float[Tensor, " N"]) -> dict[str, int]:
+    """How many areas, in pixels, are small, medium and large by COCO's bounds."""
+    return {
+        "small, below 32 x 32 pixels": int((area < SMALL).sum()),
+        "medium": int(((area >= SMALL) & (area < MEDIUM)).sum()),
+        "large, from 96 x 96 pixels": int((area >= MEDIUM).sum()),
+    }
+
+
+def marked(targets: Sequence[Labelled], name: str) -> int:
+    """How many objects bear a mark."""
     return sum(int(column.sum()) for target in targets if (column := getattr(target, name)) is not None)
 
 
-def _quantiles(values: Float[Tensor, " N"], shares: dict[str, float]) -> dict[str, float | None]:
+def quantiles(values: Float[Tensor, " N"], shares: dict[str, float] = QUARTILES) -> dict[str, float | None]:
+    """The values below which these shares of all lie, by the shares' names; None where there is no value."""
     if len(values) == 0:
         return dict.fromkeys(shares)
     # Sorted by hand: torch's quantile refuses more than 16 million values.

@@ -35,24 +35,47 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
     """
     known = read_known(data, split=split, format=format)
     found = read_results(predictions)
+    detections, rows, defects = fit(found, known, data)
+    count, num_classes = len(known.names), len(known.class_names)
+    if found.masks is None:
+        figures = detection_figures(known.truths, detections, known.class_names, count)
+    else:
+        outlines = outlines_of(found, known, rows, data)
+        _check_sizes(found, rows, [(known.names[image], *outlines.sizes[image]) for image in detections.image.tolist()])
+        curves = coco_curves(known.truths, detections, num_images=count, num_classes=num_classes, outlines=outlines)
+        pairs = overlapping_outlines(known.truths, detections, outlines)
+        figures = detection_figures(known.truths, detections, known.class_names, count, curves=curves, pairs=pairs)
+    return Results(split=known.split, count=count, figures=figures, losses={}, defects=defects)
+
+
+def fit(found: FoundEntries, known: KnownBoxes, data: Path) -> tuple[Detections, ndarray, list[Defect]]:
+    """The entries that are of a picture and a class of the data, their rows, and what there is to tell.
+
+    Raises:
+        DataError: none of the entries fits the data.
+    """
     defects = list(known.defects)
     images, labels = _images(found, known, defects), _labels(found, known, defects)
     fits = (images >= 0) & (labels >= 0)
     if len(fits) and not fits.any() and not (images == ELSEWHERE).any():
         raise DataError(
-            f"{predictions}: none of the {len(fits)} detections is of a picture and a class in {data}: "
+            f"{found.path}: none of the {len(fits)} detections is of a picture and a class in {data}: "
             f"{'; '.join(defect.reason for defect in defects[len(known.defects) :])}"
         )
     detections = Detections(images[fits], found.xywh[fits], labels[fits], found.score[fits])
-    count, num_classes = len(known.names), len(known.class_names)
-    if found.masks is None:
-        figures = detection_figures(known.truths, detections, known.class_names, count)
-    else:
-        outlines = _outlines(found, known, fits, data)
-        curves = coco_curves(known.truths, detections, num_images=count, num_classes=num_classes, outlines=outlines)
-        pairs = overlapping_outlines(known.truths, detections, outlines)
-        figures = detection_figures(known.truths, detections, known.class_names, count, curves=curves, pairs=pairs)
-    return Results(split=known.split, count=count, figures=figures, losses={}, defects=defects)
+    return detections, np.flatnonzero(fits), defects
+
+
+def _check_sizes(found: FoundEntries, rows: ndarray, pictures: Sequence[tuple[str, int, int]]) -> None:
+    """Raises DataError where a mask is not of the size of its picture: name, height and width, one for each row."""
+    assert found.masks is not None
+    for row, (name, height, width) in zip(rows.tolist(), pictures, strict=True):
+        mask = found.masks[row]
+        if isinstance(mask, dict) and list(mask["size"]) != [height, width]:
+            raise DataError(
+                f"{found.path}: entry {row + 1}: its mask is of a picture of {mask['size'][1]} x {mask['size'][0]}, "
+                f"and {name} is {width} x {height}; write masks of the size of their pictures"
+            )
 
 
 def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
@@ -99,34 +122,41 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
-def _outlines(found: FoundEntries, known: KnownBoxes, fits: ndarray, data: Path) -> Outlines:
+def outlines_of(found: FoundEntries, known: KnownBoxes, rows: ndarray, data: Path) -> Outlines:
+    """The masks of the data and of some entries. Raises DataError where one of the two has none, or broken ones."""
+    if known.mask_fault is not None:
+        raise DataError(f"{found.path}: holds masks and no boxes, and {data} cannot judge masks: {known.mask_fault}")
     if known.masks is None or known.sizes is None:
         raise DataError(
             f"{found.path}: holds masks and no boxes, and {data} has no outlines for all of its objects to judge them "
             "by; name an annotation file of COCO with a segmentation for each object, or give each entry a bbox"
         )
     assert found.masks is not None
-    return Outlines(known.masks, [found.masks[row] for row in np.flatnonzero(fits).tolist()], known.sizes)
+    return Outlines(known.masks, [found.masks[row] for row in rows.tolist()], known.sizes)
+
+
+def encoded(outline: Any, height: int, width: int) -> Any:
+    """An outline of COCO's, polygons or run lengths, as packed run lengths."""
+    from hotcoco import mask
+
+    if isinstance(outline, dict) and not isinstance(outline["counts"], list):
+        return outline
+    run_lengths = mask.frPyObjects(outline, height, width)
+    return mask.merge(run_lengths) if isinstance(run_lengths, list) else run_lengths
 
 
 def overlapping_outlines(truths: Truths, detections: Detections, outlines: Outlines) -> Pairs:
     """As `overlapping`, for masks: pairs of one picture with an overlap of at least `BACKGROUND_IOU`."""
     from hotcoco import mask
 
-    def encoded(outline: Any, image: int) -> Any:
-        if isinstance(outline, dict) and not isinstance(outline["counts"], list):
-            return outline
-        height, width = outlines.sizes[image]
-        run_lengths = mask.frPyObjects(outline, height, width)
-        return mask.merge(run_lengths) if isinstance(run_lengths, list) else run_lengths
-
     parts = [Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for image in np.unique(detections.image).tolist():
         mine, theirs = np.flatnonzero(detections.image == image), np.flatnonzero(truths.image == image)
         if not len(theirs):
             continue
-        answers = [encoded(outlines.detections[row], image) for row in mine.tolist()]
-        objects = [encoded(outlines.truths[row], image) for row in theirs.tolist()]
+        size = outlines.sizes[image]
+        answers = [encoded(outlines.detections[row], *size) for row in mine.tolist()]
+        objects = [encoded(outlines.truths[row], *size) for row in theirs.tolist()]
         iou = mask.iou(answers, objects, truths.crowd[theirs].astype(np.uint8))
         which, whom = np.nonzero(iou >= BACKGROUND_IOU)
         parts.append(Pairs(mine[which], theirs[whom], iou[which, whom]))

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from zorki.ops.boxes import box_area, intersection, pairwise_iou
-from zorki.types import Boxes
+from zorki.types import Boxes, Instances
 
 FOUND_IOU = 0.5
 
@@ -19,11 +19,11 @@ class Judged:
     """Which rows of an answer are right, and which of the truth are found.
 
     Attributes:
-        right: the boxes that found an object of their class.
+        right: the answers that found an object of their class.
         excused: those on a crowd, or on a difficult object: neither right nor wrong.
         found: the objects that were found.
         asked: the objects that have to be found: neither crowds nor difficult.
-        overlap: of each box with the object that it found, else 0.
+        overlap: of each answer with the object that it found, else 0.
     """
 
     right: Bool[Tensor, " N"]
@@ -34,7 +34,7 @@ class Judged:
 
     @property
     def wrong(self) -> Bool[Tensor, " N"]:
-        """Boxes where there is nothing, or something else, or something that was found already."""
+        """Answers where there is nothing, or something else, or something that was found already."""
         return ~self.right & ~self.excused
 
     @property
@@ -43,7 +43,7 @@ class Judged:
         return self.asked & ~self.found
 
     def quality(self) -> float:
-        """The sum of overlaps times two, over boxes and objects: F1 in which a box counts as far as it fits.
+        """The sum of overlaps times two, over answers and objects: F1 in which an answer counts as far as it fits.
 
         1 where there is nothing and nothing was answered.
         """
@@ -53,17 +53,31 @@ class Judged:
 
 def judge_boxes(prediction: Boxes, truth: Boxes, min_iou: float = FOUND_IOU) -> Judged:
     """In falling score, each box takes the object of its class that it overlaps most, of those not yet taken."""
+    iou = pairwise_iou(prediction.xyxy, truth.xyxy)
+    shared = intersection(prediction.xyxy[:, None], truth.xyxy[None])
+    return judge(prediction, truth, iou, shared / box_area(prediction.xyxy)[:, None].clamp_min(1e-9), min_iou)
+
+
+def judge(
+    prediction: Boxes | Instances,
+    truth: Boxes | Instances,
+    iou: Float[Tensor, "N M"],
+    covered: Float[Tensor, "N M"],
+    min_iou: float = FOUND_IOU,
+) -> Judged:
+    """As `judge_boxes`, for whatever overlaps.
+
+    Args:
+        iou: intersection over union of each answer with each object, of any class.
+        covered: the share of each answer that lies in each object: what counts on crowds, which outline no one object.
+    """
     count, objects = len(prediction), len(truth)
     crowd = _marks(truth.crowd, objects)
     asked = ~crowd & ~_marks(truth.difficult, objects)
     right, excused = (torch.zeros(count, dtype=torch.bool) for _ in range(2))
     found, overlap = torch.zeros(objects, dtype=torch.bool), torch.zeros(count)
-    iou = pairwise_iou(prediction.xyxy, truth.xyxy) * (prediction.labels[:, None] == truth.labels[None])
-    # A crowd is no outline of one object: the share of the box that lies in it counts.
-    covered = intersection(prediction.xyxy[:, None], truth.xyxy[None]) / box_area(prediction.xyxy)[:, None].clamp_min(
-        1e-9
-    )
-    covered *= prediction.labels[:, None] == truth.labels[None]
+    same = prediction.labels[:, None] == truth.labels[None]
+    iou, covered = iou * same, covered * same
     scores = torch.zeros(count) if prediction.scores is None else prediction.scores
     for row in scores.argsort(descending=True, stable=True).tolist() if objects else []:
         open_ = iou[row] * (~found & asked)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zorki.data.formats.run_lengths import fault_of
 from zorki.errors import DataError
 from zorki.tasks.detection.columns import Truths, truths_of
 from zorki.tasks.detection.picture_words import PictureWords
-from zorki.types import Defect
+from zorki.types import Boxes, Defect
 
 PARTS = ("images", "annotations", "categories")
 WANTED = "COCO's annotation file, or a folder with boxes in one of the formats that `zorki train` reads"
@@ -30,6 +31,7 @@ class KnownBoxes:
         image_ids: their numbers, where the data give such.
         others, other_ids: the same of pictures that are known and not judged.
         masks: COCO's outlines of the objects, and `sizes` (height, width) of the pictures, where they are known.
+        mask_fault: why there are no `masks`, where an outline is broken.
     """
 
     split: str
@@ -42,6 +44,7 @@ class KnownBoxes:
     other_ids: list[int] | None = None
     masks: list[Any] | None = None
     sizes: list[tuple[int, int]] | None = None
+    mask_fault: str | None = None
     defects: list[Defect] = field(default_factory=list)
 
     def words(self) -> PictureWords:
@@ -86,6 +89,10 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
     if twice:
         defects.append(Defect(path, f"{twice} pictures have the id of one that comes later; left out"))
     outlines = [row.get("segmentation") for row in rows]
+    fault = _mask_fault(rows, sizes, image_place)
+    if fault is not None:
+        defects.append(Defect(path, f"{fault}; boxes can be judged by this file, and masks cannot"))
+    usable = fault is None and all(outlines) and all(min(size) > 0 for size in sizes)
     return KnownBoxes(
         "all",
         truths,
@@ -93,10 +100,23 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
         [name for _, name in classes],
         [number for number, _ in classes],
         [number for number, _ in images],
-        masks=outlines if all(outlines) and all(min(size) > 0 for size in sizes) else None,
+        masks=outlines if usable else None,
         sizes=sizes,
+        mask_fault=fault,
         defects=defects,
     )
+
+
+def _mask_fault(
+    rows: Sequence[dict[str, Any]], sizes: Sequence[tuple[int, int]], image_place: dict[Any, int]
+) -> str | None:
+    """What is wrong with the first run lengths that are not of their picture."""
+    for row in rows:
+        if isinstance(outline := row.get("segmentation"), dict):
+            height, width = sizes[image_place[row["image_id"]]]
+            if (fault := fault_of(outline, height, width)) is not None:
+                return f"annotation {row.get('id')}: {fault}"
+    return None
 
 
 def _side(image: dict[str, Any], name: str) -> int:
@@ -135,16 +155,27 @@ def _truths(rows: Sequence[dict[str, Any]], image_place: dict[Any, int], label: 
 def from_data(root: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
     """Any data set with boxes; no picture needs to be there. Raises DataError as its reader, or for no such split."""
     dataset = _dataset(root, format)
+    return from_dataset(root, dataset, dataset.target, split)[0]
+
+
+def from_dataset(
+    root: Path, dataset: Any, boxes: Callable[[int], Boxes], split: str | None = None
+) -> tuple[KnownBoxes, list[int]]:
+    """What is known of a data set, and the indices of what is judged. Raises DataError for no such split.
+
+    Args:
+        boxes: of a sample, by its index.
+    """
     if split not in (None, "all", *dataset.splits):
         known = ", ".join(dict.fromkeys(["all", *dataset.splits]))
         raise DataError(f"{root}: has no split {split!r}; expected one of {known} ({dataset.split_reason})")
     count = len(dataset)
     indices = list(range(count)) if split in (None, "all") else list(dataset.splits[split])
-    truths = truths_of([dataset.target(index) for index in indices])
+    truths = truths_of([boxes(index) for index in indices])
     numbers = getattr(dataset, "image_ids", None)
     names = [_name(dataset, index) for index in range(count)]
     others = sorted(set(range(count)) - set(indices))
-    return KnownBoxes(
+    found = KnownBoxes(
         split or "all",
         truths,
         [names[index] for index in indices],
@@ -155,6 +186,7 @@ def from_data(root: Path, *, split: str | None = None, format: str | None = None
         None if numbers is None else [numbers[index] for index in others],
         defects=list(dataset.defects),
     )
+    return found, indices
 
 
 def _dataset(root: Path, format: str | None) -> Any:

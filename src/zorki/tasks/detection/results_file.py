@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from zorki.data.formats.run_lengths import fault_of
 from zorki.errors import DataError
 from zorki.tasks.detection.names import COCO, coco_names
 from zorki.types import Boxes
@@ -74,7 +75,8 @@ def numbers_of(class_names: Sequence[str]) -> list[int]:
 class FoundEntries:
     """What a file of results says: entries as they stand, their boxes (xywh) and scores.
 
-    `masks` are COCO's outlines, where the file gives these instead of boxes. `images` and `categories` are names by
+    `masks` are COCO's outlines, where the file gives these instead of boxes, or where they were asked for; boxes are
+    then empty. `images` and `categories` are names by
     the file's own numbers, where it brings such tables along.
     """
 
@@ -87,8 +89,11 @@ class FoundEntries:
     categories: Mapping[Any, str]
 
 
-def read_results(path: Path) -> FoundEntries:
+def read_results(path: Path, *, need_masks: bool = False) -> FoundEntries:
     """Reads a list of detections, or a COCO file whose annotations have scores.
+
+    Args:
+        need_masks: every entry must have a mask, beside a box or without one.
 
     Raises:
         DataError: no such file, not that format, or an entry that lacks something or has a value that makes no sense;
@@ -111,6 +116,7 @@ def read_results(path: Path) -> FoundEntries:
         raise DataError(f"{path}: holds {what}; expected {FORMAT}")
     table = content if isinstance(content, dict) else {}
     masks = bool(entries) and all(isinstance(e, dict) and "bbox" not in e and "segmentation" in e for e in entries)
+    masks |= need_masks
     xywh, score = _numbers(path, text, entries, masks)
     outlines = [entry["segmentation"] for entry in entries] if masks else None
     images, categories = _names(table.get("images"), "file_name"), _names(table.get("categories"), "name")
@@ -181,11 +187,13 @@ def _word_fault(entry: dict[str, Any]) -> str | None:
 
 
 def _outline_fault(outline: Any) -> str | None:
-    """What is wrong with COCO's outline: run lengths {size, counts}, or polygons of three points and more."""
+    """What is wrong with COCO's outline: run lengths {size, counts} of all pixels, or polygons of three points."""
     if isinstance(outline, dict):
         size, counts = outline.get("size"), outline.get("counts")
         whole = isinstance(size, list) and len(size) == 2 and all(type(v) is int and v > 0 for v in size)
         whole = whole and (isinstance(counts, str) or _are(counts, lambda v: type(v) is int and v >= 0))
+        if whole and (fault := fault_of(outline)) is not None:
+            return f"has a segmentation that is none: {fault}"
     else:
         whole = _are(outline, lambda ring: _are(ring, _is_number) and len(ring) >= 6 and len(ring) % 2 == 0)
     if whole:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,31 +9,34 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset, Model, Results, Section, Task
-from zorki.errors import DataError, RecipeError, ZorkiError
+from zorki.contracts import Dataset, Model, Results, Section
+from zorki.errors import DataError, ZorkiError
 from zorki.tasks.detection.metrics import DetectionMetric
+from zorki.tasks.detection.object_task import ObjectTask, refuse_settings
 from zorki.types import Batch, Boxes, Sample
 
 if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
-SHOWN_SCORE = 0.5  # answers below are not drawn, until a run says which threshold serves it best
+REFUSED = {
+    "class_weights": "--balanced draws pictures with rare classes more often",
+    "label_smoothing": "leave it out",
+    "cutmix": "--mosaic joins pictures for detection",
+    "loss": "it is segmentation's, and detectors have losses of their own; leave it out",
+    "border_weight": "it is segmentation's; leave it out",
+    "elastic": "boxes cannot follow a picture that is bent; --rotate and --rescale vary shapes for detection",
+}
+"""Settings of recipes that belong to pictures with one label or to masks, and what to do instead."""
 
 
-class Detection(Task[Boxes, Boxes]):
+class Detection(ObjectTask[Boxes]):
     """Boxes with classes and scores."""
 
     name = "detection"
     monitor = "ap"
     headline = ("ap", "ap50")
-    usual_classes = 80  # COCO's
     summary = "What is where? A box, a class and a score for every object."
-    thumbnail_side = 224
-
-    def __init__(self, class_names: Sequence[str]) -> None:
-        super().__init__(class_names)
-        self.show_score = SHOWN_SCORE
-        self.category_ids: list[int] | None = None  # None: those of `numbers_of`
+    noun = ("box", "boxes")
 
     @classmethod
     def read(
@@ -78,6 +80,12 @@ class Detection(Task[Boxes, Boxes]):
         return DetectionMetric(self.class_names)
 
     @classmethod
+    def recognise_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
+        from zorki.tasks.detection.answers_kind import holds_masks
+
+        return None if holds_masks(predictions, data, format) else "boxes"
+
+    @classmethod
     def judge_file(
         cls, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
     ) -> Results:
@@ -94,21 +102,18 @@ class Detection(Task[Boxes, Boxes]):
         Raises:
             RecipeError: the recipe asks for what detectors do not have.
         """
-        refuse_settings(recipe)
+        refuse_settings(recipe, REFUSED, "detectors")
         if getattr(model, "fits_anchors", False):
             from zorki.tasks.detection.picture_sizes import picture_sizes
 
             targets = [dataset.target(index) for index in indices]
             model.fit_anchors(targets, picture_sizes(dataset, indices))  # type: ignore[operator]
 
-    def check(self, dataset: Dataset[Boxes], train: Sequence[int]) -> None:
-        """One training picture at least must have a box that can be learnt."""
-        if any(learnable_count(dataset.target(index)) for index in train):
-            return
-        raise DataError(
-            f"{dataset.root}: none of the {len(train)} training pictures has a box; expected boxes in some of them. "
-            "See with `zorki show` how the annotations were read, and whether their boxes were left out as defects."
-        )
+    def learnable_count(self, target: Boxes) -> int:
+        """How many boxes a network can learn from: neither crowds nor empty."""
+        from zorki.tasks.detection.detector import learnable
+
+        return len(learnable(target))
 
     def export(self, model: Model[Any, Boxes, Boxes], path: Path, height: int, width: int) -> Path:
         """Boxes, scores and labels, of detectors of one stage; see `zorki.tasks.detection.export`."""
@@ -118,15 +123,6 @@ class Detection(Task[Boxes, Boxes]):
         if not isinstance(model, Detector):
             raise ZorkiError(f"{type(model).__name__} is no Detector, and only those can be written as ONNX")
         return export_onnx(model, path, height, width, self.class_names)
-
-    def balance(self, targets: Sequence[Boxes]) -> list[float]:
-        """The inverse of how many pictures show a class, for the rarest class of a picture; 1 / N without objects."""
-        shown = [set(target.labels.tolist()) for target in targets]
-        counts = torch.zeros(max(1, len(self.class_names)), dtype=torch.int64)
-        for labels in shown:
-            counts[list(labels)] += 1
-        bare = 1.0 / max(1, len(targets))
-        return [max((1.0 / int(counts[label]) for label in labels), default=bare) for labels in shown]
 
     def ensemble(self, predictions: Sequence[Boxes]) -> Boxes:
         """Weighted boxes fusion (Solovyev et al., 2021)."""
@@ -140,19 +136,6 @@ class Detection(Task[Boxes, Boxes]):
 
         return 1.0 - judge_boxes(self.shown(prediction), target).quality()
 
-    def caption(self, annotation: Boxes) -> str:
-        """How many of which class, the most frequent first: "3 RBC, 1 WBC"."""
-        counts = Counter(self.shown(annotation).labels.tolist())
-        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return ", ".join(f"{count} {self.class_names[label]}" for label, count in ranked) or "nothing"
-
-    @classmethod
-    def names_for(cls, num_classes: int) -> list[str]:
-        """COCO's names for 80, 90 or 91 classes, else the numbers."""
-        from zorki.tasks.detection.names import coco_names
-
-        return coco_names(num_classes) or super().names_for(num_classes)
-
     def describe(self, annotation: Boxes) -> dict[str, Any]:
         """Every box, in xyxy pixels, with its class's name, its score and its marks; and how many are shown."""
         columns = {
@@ -160,14 +143,7 @@ class Detection(Task[Boxes, Boxes]):
             for name, values in annotation.to_json().items()
             if name != "labels"
         }
-        rows = [
-            {"label": label, "class_name": self.class_names[label], **{name: columns[name][row] for name in columns}}
-            for row, label in enumerate(annotation.labels.tolist())
-        ]
-        described: dict[str, Any] = {"boxes": rows}
-        if annotation.scores is not None:
-            described |= {"threshold": self.show_score, "shown": len(self.shown(annotation))}
-        return described
+        return self.describe_rows(annotation, columns)
 
     def exchange(self, answers: Sequence[Any]) -> list[dict[str, Any]]:
         """COCO's results format, all boxes of all pictures in one list."""
@@ -176,26 +152,6 @@ class Detection(Task[Boxes, Boxes]):
         numbers = self.category_ids or numbers_of(self.class_names)
         each = [to_results(one.prediction, one.source, self.class_names, numbers, frame=one.frame) for one in answers]
         return [entry for entries in each for entry in entries]
-
-    def remember(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
-        """The numbers of the classes, where the data have numbers of their own, as COCO's files do."""
-        numbers = getattr(dataset, "category_ids", None)
-        if numbers is None or getattr(dataset, "image_ids", None) is None:  # made up by the reader
-            return {}
-        return {"category_ids": list(numbers)}
-
-    def recall(self, facts: Mapping[str, Any]) -> None:
-        """Answers are exchanged with the numbers of the training data's classes from now on."""
-        numbers = facts.get("category_ids")
-        self.category_ids = list(numbers) if numbers and len(numbers) == len(self.class_names) else None
-
-    def adopt(self, results: Mapping[str, Any]) -> None:
-        """Shows from now on what scores at least the threshold of the best F1 on validation, else on another split."""
-        for split in ("val", *results):
-            best = results.get(split, {}).get("figures", {}).get("best_threshold")
-            if best is not None:
-                self.show_score = float(best)
-                return
 
     def draw(self, image: Tensor, annotation: Boxes) -> Tensor:
         """The picture with its boxes; of an answer those that score `show_score` or more."""
@@ -209,10 +165,6 @@ class Detection(Task[Boxes, Boxes]):
 
         return thumbnail(image, self.shown(annotation), truth, self.class_names, self.thumbnail_side)
 
-    def shown(self, annotation: Boxes) -> Boxes:
-        """The boxes for a person: all of the truth, and of an answer those that score `show_score` or more."""
-        return annotation if annotation.scores is None else annotation[annotation.scores >= self.show_score]
-
     def tally(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
         """Boxes and pictures a class, sizes, aspects and boxes a picture, by split."""
         from zorki.tasks.detection.counting import tally_boxes
@@ -224,24 +176,3 @@ class Detection(Task[Boxes, Boxes]):
         from zorki.tasks.detection.report import sections
 
         return sections(results, self.class_names)
-
-
-def learnable_count(target: Boxes) -> int:
-    """How many boxes a network can learn from: neither crowds nor empty."""
-    from zorki.tasks.detection.detector import learnable
-
-    return len(learnable(target))
-
-
-def refuse_settings(recipe: Recipe) -> None:
-    """Raises RecipeError where a recipe asks for what belongs to pictures with one label, or to masks."""
-    for name, instead in {
-        "class_weights": "--balanced draws pictures with rare classes more often",
-        "label_smoothing": "leave it out",
-        "cutmix": "--mosaic joins pictures for detection",
-        "loss": "it is segmentation's, and detectors have losses of their own; leave it out",
-        "border_weight": "it is segmentation's; leave it out",
-        "elastic": "boxes cannot follow a picture that is bent; --rotate and --rescale vary shapes for detection",
-    }.items():
-        if getattr(recipe, name):
-            raise RecipeError(f"{name} is {getattr(recipe, name)}, but detectors have no such setting; {instead}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Integer, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.data.preprocess import resize_image
-from zorki.draw.maps import hatch, paint
+from zorki.draw.maps import hatch, paint, resized
 from zorki.draw.palette import colour
 from zorki.draw.pictures import enlarge, legend
 from zorki.tasks.semantic_segmentation.names import background_labels
@@ -48,9 +48,9 @@ def thumbnail(
     height, width = image.shape[1:]
     scale = side / max(height, width)
     small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
-    size = (small.shape[1], small.shape[2])
-    classes = _resized(shown.classes, size)
-    wanted = classes if truth is None else _resized(truth.classes, size)
+    size = small.shape[1], small.shape[2]
+    classes = resized(shown.classes, *size)
+    wanted = classes if truth is None else resized(truth.classes, *size)
     unjudged = wanted == (shown if truth is None else truth).ignore
     painted = paint(small, classes, bare=background_labels(list(class_names)), unjudged=unjudged)
     return hatch(painted, (classes != wanted) & ~unjudged)
@@ -58,11 +58,3 @@ def thumbnail(
 
 def _unjudged(mask: Mask) -> Tensor:
     return mask.classes == mask.ignore
-
-
-def _resized(classes: Integer[Tensor, "H W"], size: tuple[int, int]) -> Integer[Tensor, "h w"]:
-    """The map at another size: the class at the middle of each new pixel."""
-    rows, columns = (
-        ((torch.arange(new) + 0.5) * (old / new)).long() for new, old in zip(size, classes.shape, strict=True)
-    )
-    return classes[rows][:, columns]
