@@ -1,0 +1,1 @@
+"""Instance segmentation: which objects are in the picture, and which pixels are of each."""

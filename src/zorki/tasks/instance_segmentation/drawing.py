@@ -1,0 +1,80 @@
+"""Masks of objects on pictures, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Int32, UInt8
+from torch import Tensor
+
+from zorki.data.preprocess import resize_image
+from zorki.draw.maps import edges, hatch, paint, resized
+from zorki.draw.palette import colour, mark_colour
+from zorki.draw.pictures import Colour, enlarge
+from zorki.ops.mask_pixels import MaskPixels
+from zorki.tasks.detection.drawing import LEAST_WIDTH, MISSED_COLOUR, draw_boxes
+from zorki.tasks.instance_segmentation.judging import judge_masks
+from zorki.tasks.instance_segmentation.tables import as_boxes
+from zorki.types import Instances
+
+
+def draw_instances(
+    image: UInt8[Tensor, "3 H W"], annotation: Instances, class_names: Sequence[str]
+) -> UInt8[Tensor, "3 H2 W2"]:
+    """The picture with every object in a colour of its own, with its outline; the best stands on top.
+
+    Where there are several classes, boxes in the classes' colours say which it is and how sure that is; of a single
+    class there is nothing to say. Crowds are gray. Pictures narrower than 320 pixels are enlarged by a whole factor.
+    """
+    numbers = _on_top(annotation)
+    inks = [colour(row) for row in range(len(annotation))]
+    crowd = _marked(numbers, annotation.crowd)
+    painted = _painted(image, numbers, inks, crowd)
+    if len(class_names) > 1:
+        return draw_boxes(painted, as_boxes(annotation), class_names)
+    return enlarge(painted, LEAST_WIDTH)
+
+
+def thumbnail(
+    image: UInt8[Tensor, "3 H W"], shown: Instances, truth: Instances | None, side: int
+) -> UInt8[Tensor, "3 H2 W2"]:
+    """The picture with its longer side of `side` pixels, and objects on it.
+
+    Without a truth each in a colour of its own. With one: right objects teal, wrong ones vermilion and hatched, what
+    does not count gray, and of objects that were not found an amber outline.
+    """
+    scale = side / max(image.shape[1:])
+    height, width = (max(1, round(length * scale)) for length in image.shape[1:])
+    small = resize_image(image, height, width)
+    numbers = resized(_on_top(shown), height, width)
+    if truth is None:
+        inks = [colour(row) for row in range(len(shown))]
+        return _painted(small, numbers, inks, _marked(numbers, shown.crowd))
+    judged = judge_masks(shown, truth)
+    inks = [mark_colour(right) for right in judged.right.tolist()]
+    painted = _painted(small, numbers, inks, _marked(numbers, judged.excused))
+    painted = hatch(painted, _marked(numbers, judged.wrong))
+    missed = resized(_on_top(truth[judged.missed]), height, width)
+    painted[:, edges(missed) & (missed > 0)] = torch.tensor(MISSED_COLOUR, dtype=torch.uint8)[:, None]
+    return painted
+
+
+def _on_top(instances: Instances) -> Int32[Tensor, "H W"]:
+    """In each pixel the row of its object, counted from 1, and 0 for none; every object, the best on top."""
+    pixels = MaskPixels.of(instances.masks)
+    return pixels.numbers(None if instances.scores is None else instances.scores.argsort(stable=True).tolist())
+
+
+def _marked(numbers: Int32[Tensor, "H W"], marks: Bool[Tensor, " N"] | None) -> Bool[Tensor, "H W"]:
+    """The pixels of the objects that are marked."""
+    if marks is None:
+        return torch.zeros(numbers.shape, dtype=torch.bool)
+    return torch.cat([torch.zeros(1, dtype=torch.bool), marks.cpu()])[numbers.long()]
+
+
+def _painted(
+    image: UInt8[Tensor, "3 H W"], numbers: Int32[Tensor, "H W"], inks: Sequence[Colour], gray: Bool[Tensor, "H W"]
+) -> UInt8[Tensor, "3 H W"]:
+    table = torch.tensor([(0, 0, 0), *inks], dtype=torch.uint8)
+    return paint(image, numbers, bare=[0], unjudged=gray, colours=table)

@@ -1,0 +1,1 @@
+"""Networks for instance segmentation, one file a method."""

@@ -1,0 +1,35 @@
+"""Data for instance segmentation: the formats on disk, and the built-in scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from zorki.contracts import Dataset
+from zorki.data import formats
+from zorki.data.scene_instances import parse
+from zorki.errors import DataError
+from zorki.types import Instances
+
+
+def read(
+    root: Path,
+    *,
+    format: str | None = None,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+) -> Dataset[Instances]:
+    """Formats of `zorki.data.formats.OUTLINED`; or `scenes:COUNT@SIZE`, which is made as it is read.
+
+    Raises:
+        DataError: nothing is there, the format is not recognised, or its classes are not those of `class_names`.
+    """
+    scenes = parse(str(root)) if format in (None, "scenes") else None
+    if scenes is not None:
+        if class_names is not None and list(class_names) != scenes.class_names:
+            strange = sorted(set(scenes.class_names) ^ set(class_names))
+            raise DataError(
+                f"{root}: other classes than the run's; they differ in {', '.join(strange) or 'their order'}"
+            )
+        return scenes
+    return formats.read_outlined(root, format, class_names=class_names, max_pixels=max_pixels)

@@ -1,0 +1,178 @@
+"""Objects of many pictures in columns, their masks as run lengths, and which of them share how many pixels.
+
+What all figures are counted from: masks as maps of pixels are let go picture by picture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from zorki.ops.mask_pixels import MaskPixels
+from zorki.tasks.detection.coco import Outlines
+from zorki.tasks.detection.columns import Columns, Detections, Truths, detections_of, rows_by_class, truths_of
+from zorki.tasks.detection.columns import join as join_columns
+from zorki.tasks.detection.matches import Pairs
+from zorki.types import Boxes, Instances
+
+
+@dataclass(frozen=True)
+class Shared(Columns):
+    """Answers and objects of one picture that have pixels in common: rows of both tables, and how many pixels."""
+
+    detection: Int64[ndarray, " S"]
+    truth: Int64[ndarray, " S"]
+    pixels: Int64[ndarray, " S"]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+@dataclass(frozen=True)
+class MaskTables:
+    """Objects and answers of the pictures 0, 1, ..., of which `outlines` tells the sizes and all masks.
+
+    Args:
+        truth_pixels, found_pixels: of each mask.
+        shared: by detection, then by truth.
+        laid_pixels, laid: the same for the answers of a picture laid into one map, the best on top, see
+            `MaskPixels.laid_out`; those that are left out there have no pixels.
+    """
+
+    truths: Truths
+    detections: Detections
+    outlines: Outlines
+    truth_pixels: Int64[ndarray, " M"]
+    found_pixels: Int64[ndarray, " D"]
+    shared: Shared
+    laid_pixels: Int64[ndarray, " D"]
+    laid: Shared
+
+    @property
+    def num_images(self) -> int:
+        return len(self.outlines.sizes)
+
+    def pairs(self, min_iou: float) -> Pairs:
+        """Answers and objects whose masks overlap by `min_iou` or more, of one class or two."""
+        shared = self.shared
+        found, truth = self.found_pixels[shared.detection], self.truth_pixels[shared.truth]
+        union = found + truth - shared.pixels
+        # A crowd is no outline of one object: the share of the answer that lies in it counts, as in COCO.
+        iou = shared.pixels / np.where(self.truths.crowd[shared.truth], found, union)
+        near = iou >= min_iou
+        return Pairs(shared.detection[near], shared.truth[near], iou[near])
+
+
+def tabulate(predictions: Sequence[Instances], targets: Sequence[Instances]) -> MaskTables:
+    """The tables of some pictures.
+
+    Raises:
+        ValueError: an answer has no scores, or masks of another size than its truth.
+    """
+    found = [MaskPixels.of(prediction.masks) for prediction in predictions]
+    truth = [MaskPixels.of(target.masks) for target in targets]
+    boxes = [as_boxes(target, mine.areas()) for target, mine in zip(targets, truth, strict=True)]
+    outlines = Outlines(
+        [code for target in targets for code in run_lengths(target.masks)],
+        [code for prediction in predictions for code in run_lengths(prediction.masks)],
+        [(mine.height, mine.width) for mine in truth],
+    )
+    answers = detections_of([as_boxes(prediction) for prediction in predictions])
+    return fill_tables(truths_of(boxes), answers, outlines, lambda image: (found[image], truth[image]))
+
+
+def fill_tables(
+    truths: Truths,
+    detections: Detections,
+    outlines: Outlines,
+    pixels_of: Callable[[int], tuple[MaskPixels, MaskPixels]],
+) -> MaskTables:
+    """The tables with what masks share.
+
+    Args:
+        pixels_of: the masks of a picture's answers and of its objects, in the order of their rows; asked once each.
+
+    Raises:
+        ValueError: masks of one picture differ in size.
+    """
+    truth_pixels, found_pixels = np.zeros(len(truths), np.int64), np.zeros(len(detections), np.int64)
+    laid_pixels = np.zeros(len(detections), np.int64)
+    empty = np.empty(0, np.int64)
+    shared, laid = [Shared(empty, empty, empty)], [Shared(empty, empty, empty)]
+    count = len(outlines.sizes)
+    rows = zip(rows_by_class(detections.image, count), rows_by_class(truths.image, count), strict=True)
+    for image, (mine, theirs) in enumerate(rows):
+        found, truth = pixels_of(image)
+        order = np.argsort(-detections.score[mine], kind="stable")
+        flat = found.laid_out(order.tolist())
+        truth_pixels[theirs], found_pixels[mine], laid_pixels[mine] = truth.areas(), found.areas(), flat.areas()
+        for pixels, parts in ((found, shared), (flat, laid)):
+            first, second, number = pixels.shared_with(truth)
+            parts.append(Shared(mine[first], theirs[second], number))
+    return MaskTables(
+        truths,
+        detections,
+        outlines,
+        truth_pixels,
+        found_pixels,
+        _in_order(shared),
+        laid_pixels,
+        _in_order(laid),
+    )
+
+
+def _in_order(parts: Sequence[Shared]) -> Shared:
+    every = join_columns(parts)
+    return every.where(np.lexsort((every.truth, every.detection)))
+
+
+def join(parts: Sequence[MaskTables]) -> MaskTables:
+    """Tables of several parts, at least one, as one; pictures are numbered on."""
+    if len(parts) == 1:
+        return parts[0]
+    columns: dict[str, list] = {f.name: [] for f in fields(MaskTables) if f.name != "outlines"}
+    images = objects = answers = 0
+    for part in parts:
+        columns["truths"].append(dataclasses.replace(part.truths, image=part.truths.image + images))
+        columns["detections"].append(dataclasses.replace(part.detections, image=part.detections.image + images))
+        for name in ("truth_pixels", "found_pixels", "laid_pixels"):
+            columns[name].append(getattr(part, name))
+        for name in ("shared", "laid"):
+            old: Shared = getattr(part, name)
+            columns[name].append(Shared(old.detection + answers, old.truth + objects, old.pixels))
+        images, objects, answers = images + part.num_images, objects + len(part.truths), answers + len(part.detections)
+    outlines = Outlines(*([one for part in parts for one in getattr(part.outlines, f.name)] for f in fields(Outlines)))
+    joined = {
+        name: np.concatenate(values) if isinstance(values[0], ndarray) else join_columns(values)
+        for name, values in columns.items()
+    }
+    return MaskTables(outlines=outlines, **joined)
+
+
+def as_boxes(instances: Instances, areas: ndarray | None = None) -> Boxes:
+    """The same objects without their masks; `areas` are pixels of the masks, for where the data give no areas."""
+    given = instances.areas
+    if given is None and areas is not None:
+        given = torch.from_numpy(areas).to(torch.float32)
+    return Boxes(
+        instances.xyxy,
+        instances.labels,
+        instances.scores,
+        crowd=instances.crowd,
+        difficult=instances.difficult,
+        areas=given,
+    )
+
+
+def run_lengths(masks: Bool[Tensor, "N H W"]) -> list[dict[str, object]]:
+    """Masks (N, H, W) as COCO's run lengths, {"size": [H, W], "counts": packed bytes} each."""
+    from hotcoco import mask
+
+    return [dict(mask.encode(one.view(np.uint8))) for one in masks.detach().cpu().contiguous().numpy()]
