@@ -254,6 +254,33 @@ def test_masks_are_judged_as_pycocotools_does(tmp_path):
         judge_file(tmp_path / "masks.json", truth_file(tmp_path / "boxes.json", boxes, images=images))
 
 
+def test_run_lengths_of_another_size_are_told(tmp_path):
+    images = [{"id": 1, "file_name": "1.jpg", "height": 6, "width": 7}]
+
+    def row(counts, size=(6, 7)):
+        outline = {"size": list(size), "counts": counts}
+        return {"id": 4, "image_id": 1, "category_id": 2, "segmentation": outline, "bbox": [0, 0, 1, 1]}
+
+    def answer(counts, size=(6, 7)):
+        return {key: value for key, value in row(counts, size).items() if key != "bbox"} | {"score": 0.5}
+
+    whole = truth_file(tmp_path / "truth.json", [row([3, 30, 9])], images=images)
+    found = write(tmp_path / "found.json", [answer([3, 30, 9])])
+    assert judge_file(found, whole).figures["ap"] == pytest.approx(1)
+    broken = truth_file(tmp_path / "broken.json", [row([3, 30])], images=images)
+    with pytest.raises(DataError, match=r"cannot judge masks: annotation 4: its run lengths are of 33 pixels"):
+        judge_file(found, broken)
+    boxes = judge_file(write(tmp_path / "boxes.json", [answer([42]) | {"bbox": [0, 0, 1, 1]}]), broken)
+    assert boxes.figures["ap"] == pytest.approx(1)
+    assert boxes.defects[0].reason.endswith("boxes can be judged by this file, and masks cannot")
+    short = write(tmp_path / "short.json", [answer([42]), answer([3, 30])])
+    with pytest.raises(DataError, match=r"entry 2 has a segmentation that is none: its run lengths are of 33 pixels"):
+        judge_file(short, whole)
+    other = write(tmp_path / "other.json", [answer([3, 30, 9], (7, 6))])
+    with pytest.raises(DataError, match=r"entry 1: its mask is of a picture of 6 x 7, and 1\.jpg is 7 x 6"):
+        judge_file(other, whole)
+
+
 def test_results_written_and_read_are_the_same_boxes(tmp_path):
     boxes = Boxes(
         torch.tensor([[1.0, 2.0, 4.504, 6.123], [0, 0, 9, 9]]), torch.tensor([1, 0]), torch.tensor([0.75, 0.5])

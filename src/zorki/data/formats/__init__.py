@@ -20,12 +20,17 @@ from zorki.types import Defect
 
 if TYPE_CHECKING:
     from zorki.data.formats.boxed_files import BoxedFiles
+    from zorki.data.formats.boxed_records import BoxedRecords
+    from zorki.data.formats.outlined_files import OutlinedFiles
 
 LABELLED = ("csv", "idx", "folders")
 """Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
 
 BOXED = ("coco", "voc", "yolo", "cvat", "labelme", "via", "boxes_csv")
 """Formats of pictures with boxes, in the order in which they are tried."""
+
+OUTLINED = ("coco", "yolo", "cvat", "labelme", "via", "object_png", "label_png")
+"""Formats of pictures with a mask for each object, in the order in which they are tried."""
 
 SEGMENTED = ("voc_masks", "mask_pairs")
 """Formats of pictures with a class for every pixel, in the order in which they are tried."""
@@ -60,6 +65,13 @@ class BoxedFormat(Protocol):
         need_segments: bool = False,
         pictures: Path | None = None,
     ) -> BoxedFiles: ...
+
+
+@runtime_checkable
+class OutlinedFormat(Protocol):
+    """What the module of a format of masks offers beside: what its files say, before it is judged."""
+
+    def records_of(self, root: Path, pictures: Path | None = None) -> BoxedRecords: ...
 
 
 def find(name: str) -> Format:
@@ -149,6 +161,36 @@ def read_boxes(
     return dataset
 
 
+def read_outlined(
+    root: Path,
+    format: str | None = None,
+    *,
+    allowed: Sequence[str] = OUTLINED,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+) -> OutlinedFiles:
+    """The pictures with a mask for each object at `root`. Other formats there too are told as defects.
+
+    An object without a usable outline is left out and told; rectangles that were drawn in CVAT, labelme or VIA are
+    masks. Formats that know no classes take the one name that `class_names` has.
+
+    Raises:
+        DataError: as `recognise`, no picture is there, or no object has a mask.
+    """
+    from zorki.data.formats.boxed_building import BoxedOptions
+    from zorki.data.formats.outlined_building import build_outlined
+
+    name, _ = recognise(root, format, allowed)
+    with _collector_at_rest():
+        records = cast(OutlinedFormat, find(name)).records_of(root)
+        if name not in BOXED and class_names is not None and len(class_names) == 1:
+            records.rename_class(class_names[0])
+        dataset = build_outlined(records, BoxedOptions(class_names, max_pixels))
+    if format is None:
+        dataset.defects += _other_formats(root, name, allowed)
+    return dataset
+
+
 def broken(root: Path) -> DataError | None:
     """What is wrong with data that are meant to be boxes and that no reader knows; None where none are meant."""
     for name in BOXED:
@@ -173,7 +215,7 @@ def _collector_at_rest() -> Iterator[None]:
 
 
 def _other_formats(root: Path, taken: str, allowed: Sequence[str]) -> list[Defect]:
-    """A note for each other format of boxes that lies in the folder too."""
+    """A note for each other format that lies in the folder too."""
     reasons = {name: find(name).recognise(root) for name in allowed if name != taken}
     return [
         Defect(root, f"{reason} ({name}) beside {taken}, which was taken; --format {name} takes the other", note=True)

@@ -18,12 +18,12 @@ def write(draft: Draft) -> Callable[[str, str], Path]:
     The data's own ids are kept where they have any and none stands twice. Difficult boxes are marked `ignore`.
     """
     data = draft.data
-    image_ids = _unique(data.image_ids) or list(range(1, len(data) + 1))
+    image_ids = unique(data.image_ids) or list(range(1, len(data) + 1))
     own = None if data.annotation_ids is None else data.annotation_ids.tolist()
     for what, ids in (("pictures", data.image_ids), ("boxes", own)):
-        if ids is not None and _unique(ids) is None:
+        if ids is not None and unique(ids) is None:
             draft.lost.append(f"ids of {what} stand twice in the data: they are numbered anew")
-    annotation_ids = _unique(own) or list(range(1, len(data.xyxy) + 1))
+    annotation_ids = unique(own) or list(range(1, len(data.xyxy) + 1))
     categories = [
         {"id": number, "name": name, "supercategory": ""}
         for name, number in zip(data.class_names, data.category_ids, strict=True)
@@ -33,11 +33,12 @@ def write(draft: Draft) -> Callable[[str, str], Path]:
     for split, indices in draft.members.items():
         images = (_image(draft, index, image_ids[index]) for index in indices)
         rows = (row for index in indices for row in _annotations(draft, index, image_ids[index], annotation_ids))
-        _dump(folder / f"instances_{split}.json", {"images": images, "annotations": rows, "categories": categories})
+        dump(folder / f"instances_{split}.json", {"images": images, "annotations": rows, "categories": categories})
     return lambda split, name: draft.folder / "images" / split / name
 
 
-def _unique(ids: Sequence[int] | None) -> list[int] | None:
+def unique(ids: Sequence[int] | None) -> list[int] | None:
+    """The ids where there are any and none stands twice; else None."""
     return list(ids) if ids is not None and len(set(ids)) == len(ids) else None
 
 
@@ -74,7 +75,7 @@ def _outline(segments: Any) -> Any:
     return segments or []
 
 
-def _dump(path: Path, lists: dict[str, Iterable[dict[str, Any]]]) -> None:
+def dump(path: Path, lists: dict[str, Iterable[dict[str, Any]]]) -> None:
     """JSON with an element a line, so that a message can tell the line of an annotation."""
     with open(path, "w", encoding="utf-8") as file:
         file.write('{"info": {"description": "written by zorki"}, "licenses": []')

@@ -11,7 +11,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from zorki.contracts import Dataset
-from zorki.data.formats.files import is_visible
+from zorki.data.formats.files import is_picture, is_visible
+from zorki.data.images import write_image
 from zorki.errors import DataError
 from zorki.files import is_full_disk, unwritable
 
@@ -98,3 +99,25 @@ def unlike_names(given: Sequence[str]) -> list[str]:
 
 def _stem(name: str) -> str:
     return PurePosixPath(name).stem.lower()
+
+
+def file_name_of(data: Dataset[Any], index: int) -> str:
+    """The picture's path, relative to the data where it lies there; a PNG's where it is no picture's file."""
+    path = data.path(index)
+    name = (path.relative_to(data.root) if path.is_relative_to(data.root) else path).as_posix()
+    return name if _is_own_file(path) else str(PurePosixPath(name).with_suffix(".png"))
+
+
+def place_picture(data: Dataset[Any], index: int, to: Path, how: str) -> None:
+    """Puts a picture to `to`: "copy", or "link"; one that is no file of its own, such as a scene, is written there."""
+    path = data.path(index)
+    if not _is_own_file(path):
+        write_image(to, data[index].image)
+    elif how == "link":
+        to.symlink_to(path.resolve())
+    else:
+        shutil.copyfile(path, to)
+
+
+def _is_own_file(path: Path) -> bool:
+    return is_picture(path.name) and path.is_file()

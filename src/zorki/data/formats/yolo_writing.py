@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from zorki.data.formats.boxed_writing import Draft, lost_flags, shortest
@@ -15,27 +15,32 @@ def write(draft: Draft) -> Callable[[str, str], Path]:
     Shares keep ten decimals. A picture without boxes gets an empty file. A box that leaves its picture, by less than a
     pixel, is cut off at the edge where one of its four shares would else lie outside of 0 to 1: trainers refuse those.
     """
-    import yaml
-
     for split, indices in draft.members.items():
         folder = draft.folder / "labels" / split
         folder.mkdir(parents=True)
         for index in indices:
             path = folder / f"{PurePosixPath(draft.names[index]).stem}.txt"
             path.write_text(_lines(draft, index), encoding="utf-8")
-    settings = {split_name(split) or "train": f"images/{split}" for split in draft.members}
-    if "all" in draft.members:
-        draft.lost.append("yolo's settings must name a split: all pictures are written as train")
-    names = dict(enumerate(draft.data.class_names))
-    text = yaml.safe_dump({**settings, "nc": len(names), "names": names}, sort_keys=False, allow_unicode=True)
-    (draft.folder / "data.yaml").write_text(text, encoding="utf-8")
-    lost_flags(draft, ("crowd", "difficult"), "yolo")
     data = draft.data
-    if data.image_ids is not None or data.category_ids != list(range(1, len(names) + 1)):
+    write_settings(draft.folder, list(draft.members), data.class_names, draft.lost)
+    lost_flags(draft, ("crowd", "difficult"), "yolo")
+    if data.image_ids is not None or data.category_ids != list(range(1, len(data.class_names) + 1)):
         draft.lost.append("yolo has no ids of pictures, boxes and classes: classes are numbered from 0 in their order")
     if data.segments is not None and any(data.segments):
         draft.lost.append("yolo's boxes have no outlines: the boxes alone are kept")
     return lambda split, name: draft.folder / "images" / split / name
+
+
+def write_settings(folder: Path, splits: Sequence[str], class_names: Sequence[str], lost: list[str]) -> None:
+    """Writes data.yaml: where the pictures of each split lie, and the names of the classes."""
+    import yaml
+
+    settings = {split_name(split) or "train": f"images/{split}" for split in splits}
+    if "all" in splits:
+        lost.append("yolo's settings must name a split: all pictures are written as train")
+    names = dict(enumerate(class_names))
+    text = yaml.safe_dump({**settings, "nc": len(names), "names": names}, sort_keys=False, allow_unicode=True)
+    (folder / "data.yaml").write_text(text, encoding="utf-8")
 
 
 def _lines(draft: Draft, index: int) -> str:

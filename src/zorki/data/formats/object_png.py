@@ -1,0 +1,135 @@
+"""One PNG for each object, in a folder for each picture, as in the Data Science Bowl of 2018.
+
+    ID/images/ID.png   ID/masks/1.png   ID/masks/2.png        also stage1_train/ID/..., train/ID/...
+
+A pixel that is not 0 belongs to the object. All objects are of one class, since nothing tells classes apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from zorki.data.formats.boxed_building import BoxedOptions
+from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_splits import split_in
+from zorki.data.formats.files import is_picture, loose_files, missing_root, subfolders
+from zorki.data.formats.label_png import ONE_CLASS
+from zorki.data.formats.masked_files import other_size
+from zorki.data.formats.numbered_maps import objects_in
+from zorki.data.formats.outlined_building import build_outlined
+from zorki.data.formats.outlined_files import OutlinedFiles
+from zorki.data.images import image_size
+from zorki.data.masks import read_stored
+from zorki.data.splits import split_name
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "a folder for each picture, with one picture in images and one PNG for each object in masks"
+
+_READERS = 8  # threads: decoders work side by side
+
+
+def recognise(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    first = next((folder for folder, _ in _folders(root)), None)
+    return None if first is None else f"it holds a folder for each picture, with images and masks: {first.name}"
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    if not root.is_dir():
+        return "it is not a folder" if root.exists() else "it is neither a file nor a folder"
+    return None if recognise(root) else "no folder in it holds one picture in images and masks beside"
+
+
+def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> OutlinedFiles:
+    """The pictures with their objects, in the order of the masks' file names. All masks are decoded now.
+
+    Splits are folders named train, val and test above those of the pictures; a picture without a folder of masks is
+    left out.
+
+    Raises:
+        DataError: there is no such folder, or no object in it.
+    """
+    return build_outlined(records_of(root), BoxedOptions(class_names, max_pixels))
+
+
+def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
+    """What the masks say; `pictures` is for likeness with other formats. Raises DataError where there are none."""
+    if (error := missing_root(root)) is not None:
+        raise error
+    if (reason := refusal(root)) is not None:
+        raise DataError(f"{root}: {reason}; wanted {WANTED}")
+    records = BoxedRecords(root, "object_png", recognise(root) or "", [], [root], class_names=[ONE_CLASS])
+    found = list(_folders(root, bare=True))
+    with ThreadPoolExecutor(_READERS) as pool:
+        read_ones = list(pool.map(lambda one: _read_folder(one[0]), found))
+    for (_, split), (picture, defects) in zip(found, read_ones, strict=True):
+        records.defects += defects
+        if picture is None:
+            continue
+        if split is not None:
+            records.given.setdefault("train" if split == "trainval" else split, []).append(len(records.pictures))
+        records.pictures.append(picture)
+    return records
+
+
+def _folders(root: Path, *, bare: bool = False) -> Iterator[tuple[Path, str | None]]:
+    """The folders of pictures with their splits; with `bare`, those without masks too."""
+    if not root.is_dir():
+        return
+    for name in subfolders(root):
+        folder, split = root / name, split_in(name)
+        inner = [folder / one for one in subfolders(folder) if _is_one(folder / one, bare)] if split else []
+        if inner:
+            yield from ((one, split) for one in inner)
+        elif split_name(name) is None and _is_one(folder, bare):
+            yield folder, None
+
+
+def _is_one(folder: Path, bare: bool) -> bool:
+    inner = subfolders(folder)
+    return "images" in inner and ("masks" in inner or bare) and len(_pictures(folder / "images")) == 1
+
+
+def _pictures(folder: Path) -> list[str]:
+    return [name for name in loose_files(folder) if is_picture(name)] if folder.is_dir() else []
+
+
+def _read_folder(folder: Path) -> tuple[BoxedPicture | None, list[Defect]]:
+    """The picture with its objects, None where it cannot be used, and what is wrong."""
+    path = folder / "images" / _pictures(folder / "images")[0]
+    if not (folder / "masks").is_dir():
+        return None, [Defect(folder, "there is no folder of masks; the picture was left out")]
+    try:
+        height, width = image_size(path)
+    except DataError as error:
+        return None, [Defect(path, f"{str(error).removeprefix(f'{path}: ')}; left out with its masks")]
+    picture = BoxedPicture(path.name, folder / "masks", path=path, height=height, width=width)
+    defects: list[Defect] = []
+    for name in _pictures(folder / "masks"):
+        mask = folder / "masks" / name
+        thing = _read_object(mask, (height, width))
+        if isinstance(thing, str):
+            defects.append(Defect(mask, f"{thing}; the object was left out"))
+        else:
+            picture.objects.append(thing)
+    return picture, defects
+
+
+def _read_object(path: Path, size: tuple[int, int]) -> BoxedObject | str:
+    """The object of a mask, or why it is none."""
+    try:
+        pixels = read_stored(path).values != 0
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ")
+    if pixels.shape != size:
+        return other_size(size, pixels.shape)
+    found = objects_in(pixels.astype(np.uint8))
+    if not found:
+        return "the mask is empty: every pixel is 0"
+    return BoxedObject(ONE_CLASS, found[0].xyxy, segments={"size": list(size), "counts": found[0].text.decode()})

@@ -1,0 +1,236 @@
+"""Masks of objects written in the formats of others: a whole new folder, or none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from zorki.contracts import Dataset
+from zorki.data.formats.boxed_writing import shortest
+from zorki.data.formats.coco_writing import dump, unique
+from zorki.data.formats.new_folder import (
+    COPIERS,
+    file_name_of,
+    members_of,
+    new_folder,
+    place_picture,
+    refuse_taken,
+    unlike_names,
+)
+from zorki.data.formats.run_lengths import pack
+from zorki.data.formats.yolo_writing import write_settings
+from zorki.data.splits import ORDER, split_name
+from zorki.errors import DataError
+from zorki.ops.polygons import bridged, outline
+from zorki.types import Instances
+
+WRITERS = ("coco", "yolo", "label_png", "object_png")
+"""Formats that can be written."""
+
+_MOST = 65535  # numbers that 16 bits hold
+_DECIMALS = 7  # of shares: enough to fill the same pixels of a picture of 100,000 a side
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Place = Callable[[str, str], Path]  # split and file name to where the picture goes
+
+
+@dataclass
+class _Draft:
+    """What a writer works from; `lost` collects in words what the format cannot say, `counts` what it is told of."""
+
+    data: Dataset[Instances]
+    folder: Path
+    names: list[str]
+    members: dict[str, list[int]]
+    lost: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def targets(self, split: str) -> Iterator[tuple[int, str, Instances]]:
+        """Index, file name and objects of a split's pictures, one at a time; objects without a pixel are left out."""
+        for index in self.members[split]:
+            found = self.data.target(index)
+            seen = found.masks.flatten(1).any(1)
+            self.add("empty", len(found) - int(seen.sum()))
+            for flag in ("crowd", "difficult"):
+                values = getattr(found, flag)
+                self.add(flag, 0 if values is None else int(values.sum()))
+            yield index, self.names[index], found if bool(seen.all()) else found[seen]
+
+    def add(self, what: str, count: int) -> None:
+        self.counts[what] = self.counts.get(what, 0) + count
+
+    def say(self, what: str, words: str) -> None:
+        """Notes the words where there was any of it; {} is how many."""
+        if count := self.counts.get(what, 0):
+            self.lost.append(words.format(count))
+
+
+def write(data: Dataset[Instances], out: Path, to: str, *, pictures: str | None = "copy") -> list[str]:
+    """Writes the data set as `to` into the new folder `out`, and tells in words what that format cannot keep.
+
+    coco: run lengths, which keep every pixel. yolo: one polygon an object, holes and parts joined by lines without
+    width, which fill the same pixels. label_png: maps of 16 bits, where later objects lie on top. object_png: a PNG an
+    object. A picture is copied as it is; one that is no file of its own, such as a scene, is written as PNG. Every
+    picture is written into the first of its splits.
+
+    Args:
+        data: any data set of objects with masks.
+        to: one of `WRITERS`.
+        pictures: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
+
+    Raises:
+        DataError: `out` is there and not empty, `to` is none of the formats, a sample cannot be read, or a picture has
+            more objects than a map can number.
+        ZorkiError: the disk is full, or the folder cannot be written; nothing is left then.
+    """
+    if to not in WRITERS:
+        raise DataError(f"{to!r} is no format that can be written; expected one of {', '.join(WRITERS)}")
+    refuse_taken(out)
+    with new_folder(out) as aside:
+        return _fill(data, aside, to, pictures)
+
+
+def _fill(data: Dataset[Instances], folder: Path, to: str, pictures: str | None) -> list[str]:
+    members, outside, twice = members_of(data)
+    draft = _Draft(data, folder, unlike_names([file_name_of(data, index) for index in range(len(data))]), members)
+    if outside:
+        draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
+    if twice:
+        draft.lost.append(f"{twice} pictures are in several splits: each was written into the first")
+    place = {"coco": _coco, "yolo": _yolo, "label_png": _label_png, "object_png": _object_png}[to](draft)
+    draft.say("empty", "{} objects have no pixel: left out")
+    if pictures is not None:
+        jobs = [(index, place(split, draft.names[index])) for split, own in members.items() for index in own]
+        for path in {path.parent for _, path in jobs}:
+            path.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(COPIERS) as pool:
+            list(pool.map(lambda job: place_picture(data, *job, pictures), jobs))
+    return draft.lost
+
+
+def _coco(draft: _Draft) -> Place:
+    """annotations/instances_SPLIT.json and images/SPLIT."""
+    data = draft.data
+    own = getattr(data, "image_ids", None)
+    image_ids = unique(own) or list(range(1, len(data) + 1))
+    if own is not None and unique(own) is None:
+        draft.lost.append("ids of pictures stand twice in the data: they are numbered anew")
+    ids = getattr(data, "category_ids", None) or list(range(1, len(data.class_names) + 1))
+    categories = [
+        {"id": number, "name": name, "supercategory": ""} for name, number in zip(data.class_names, ids, strict=True)
+    ]
+    (draft.folder / "annotations").mkdir(parents=True)
+    for split in draft.members:
+        images: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
+        for index, name, found in draft.targets(split):
+            height, width = found.masks.shape[1:]
+            images.append({"id": image_ids[index], "file_name": name, "height": height, "width": width})
+            for row in range(len(found)):
+                draft.add("written", 1)
+                one = {"id": draft.counts["written"], "image_id": image_ids[index]}
+                rows.append(one | {"category_id": ids[int(found.labels[row])]} | _entry(found, row))
+        path = draft.folder / "annotations" / f"instances_{split}.json"
+        dump(path, {"images": images, "annotations": rows, "categories": categories})
+    return lambda split, name: draft.folder / "images" / split / name
+
+
+def _entry(found: Instances, row: int) -> dict[str, Any]:
+    """What COCO says of one object's shape; its box is the tight one."""
+    from hotcoco.mask import area, to_bbox
+
+    pixels = found.masks[row].numpy()
+    mask: dict[str, Any] = {"size": list(pixels.shape), "counts": pack(pixels)}
+    entry = {
+        "bbox": to_bbox(mask).tolist(),
+        "area": int(area(mask)),
+        "iscrowd": int(found.crowd is not None and bool(found.crowd[row])),
+        "segmentation": mask | {"counts": mask["counts"].decode()},
+    }
+    return entry | ({"ignore": 1} if found.difficult is not None and bool(found.difficult[row]) else {})
+
+
+def _yolo(draft: _Draft) -> Place:
+    """data.yaml, images/SPLIT and labels/SPLIT."""
+    for split in draft.members:
+        folder = draft.folder / "labels" / split
+        folder.mkdir(parents=True)
+        for _, name, found in draft.targets(split):
+            height, width = found.masks.shape[1:]
+            lines = []
+            for mask, label in zip(found.masks, found.labels.tolist(), strict=True):
+                ring = bridged([bridged(part) for part in outline(mask)]) / (width, height)
+                lines.append(f"{label} {' '.join(shortest(value, _DECIMALS) for value in ring.ravel().tolist())}\n")
+            (folder / f"{PurePosixPath(name).stem}.txt").write_text("".join(lines), encoding="utf-8")
+    write_settings(draft.folder, list(draft.members), draft.data.class_names, draft.lost)
+    _say_flags(draft, "yolo")
+    return lambda split, name: draft.folder / "images" / split / name
+
+
+def _label_png(draft: _Draft) -> Place:
+    """SPLIT/images and SPLIT/labels, without SPLIT where it means none."""
+
+    def folder(split: str) -> Path:
+        return draft.folder / split if split in ORDER else draft.folder
+
+    for split in draft.members:
+        (folder(split) / "labels").mkdir(parents=True)
+        for _, name, found in draft.targets(split):
+            path = folder(split) / "labels" / f"{PurePosixPath(name).stem}.png"
+            if len(found) > _MOST:
+                raise DataError(f"{name}: it has {len(found)} objects, and a map of 16 bits numbers {_MOST}")
+            Image.fromarray(_numbered(draft, found)).save(path)
+    draft.say("overlaps", "{} pictures have objects that overlap, where a map has one number for a pixel: the later on "
+              "top")  # fmt: skip
+    draft.say("covered", "{} objects lie wholly under others: lost")
+    _say_flags(draft, "label_png")
+    _say_classes(draft, "label_png")
+    return lambda split, name: folder(split) / "images" / name
+
+
+def _numbered(draft: _Draft, found: Instances) -> Array:
+    """(H, W), uint16: the number of the uppermost object, from 1; 0 where there is none."""
+    masks = found.masks.numpy()
+    numbers = np.zeros(masks.shape[1:], np.uint16)
+    overlap = False
+    for number, mask in enumerate(masks, 1):
+        overlap = overlap or bool(numbers[mask].any())
+        numbers[mask] = number
+    draft.add("overlaps", int(overlap))
+    draft.add("covered", len(found) - int(np.count_nonzero(np.bincount(numbers.ravel())[1:])))
+    return numbers
+
+
+def _object_png(draft: _Draft) -> Place:
+    """SPLIT/PICTURE/images and SPLIT/PICTURE/masks, without SPLIT where it means none."""
+
+    def folder(split: str, name: str) -> Path:
+        stem = PurePosixPath(name).stem
+        stem = f"{stem}_" if split_name(stem) else stem  # readers take it for a split
+        return (draft.folder / split if split in ORDER else draft.folder) / stem
+
+    for split in draft.members:
+        for _, name, found in draft.targets(split):
+            masks = folder(split, name) / "masks"
+            masks.mkdir(parents=True)
+            for number, mask in enumerate(found.masks.numpy(), 1):
+                Image.fromarray(mask.astype(np.uint8) * 255).save(masks / f"{number:05d}.png")
+    _say_flags(draft, "object_png")
+    _say_classes(draft, "object_png")
+    return lambda split, name: folder(split, name) / "images" / name
+
+
+def _say_flags(draft: _Draft, format: str) -> None:
+    for flag in ("crowd", "difficult"):
+        draft.say(flag, f"{format} knows no {flag} objects: {{}} are written as ordinary ones")
+
+
+def _say_classes(draft: _Draft, format: str) -> None:
+    if len(draft.data.class_names) > 1:
+        draft.lost.append(f"{format} knows no classes: {len(draft.data.class_names)} are written as one")

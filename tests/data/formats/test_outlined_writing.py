@@ -1,0 +1,168 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zorki.data import formats
+from zorki.data.formats import outlined_writing
+from zorki.data.scene_instances import SceneInstances
+from zorki.errors import DataError
+from zorki.types import Instances
+
+WRITERS = outlined_writing.WRITERS
+
+
+def rings(height=40, width=50):
+    """A ring with an island in it and a part beside, a thin line, and a square that overlaps the ring."""
+    masks = torch.zeros(3, height, width, dtype=torch.bool)
+    masks[0, 5:30, 5:30] = True
+    masks[0, 10:25, 10:25] = False
+    masks[0, 15:18, 15:20] = True
+    masks[0, 2:4, 40:50] = True
+    masks[1, 35, 0:50] = True
+    masks[2, 0:8, 0:8] = True
+    xyxy = torch.tensor([[5.0, 2, 50, 30], [0, 35, 50, 36], [0, 0, 8, 8]])
+    return Instances(xyxy, torch.tensor([1, 0, 1]), masks)
+
+
+class Drawn(SceneInstances):
+    """Scenes, whose first picture of train is `rings`, with a crowd."""
+
+    def __init__(self, crowd=False):
+        super().__init__(10, size=(40, 50))
+        self.crowd = crowd
+
+    def target(self, index):
+        found = rings() if index == 0 else super().target(index)
+        if self.crowd:
+            found.crowd = torch.arange(len(found)) == 1
+            found.difficult = torch.arange(len(found)) == 2
+        return found
+
+
+def same(data, index, wanted, classes=True):
+    target = data.target(index)
+    assert torch.equal(target.masks, wanted.masks)
+    if classes:
+        assert torch.equal(target.labels, wanted.labels)
+    for box, mask in zip(target.xyxy.tolist(), target.masks, strict=True):
+        rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
+        assert box == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+@pytest.mark.parametrize("to", WRITERS)
+def test_written_and_read_back(tmp_path, to):
+    data = Drawn()
+    lost = outlined_writing.write(data, tmp_path / "out", to)
+    again = formats.read_outlined(tmp_path / "out")
+    assert (again.format, [str(defect) for defect in again.defects if not defect.note]) == (to, [])
+    assert {name: len(own) for name, own in again.splits.items()} == {"train": 7, "val": 1, "test": 2}
+    order = [index for split in again.splits for index in again.splits[split]]
+    assert [again.path(index).stem[:6] for index in order] == [f"{index:06d}" for index in range(10)]
+    for index, place in enumerate(order):
+        wanted = data.target(index)
+        if to == "label_png":  # the later on top
+            wanted.masks = wanted.masks & ~(wanted.masks.flip(0).cumsum(0).flip(0) > 1)
+        same(again, place, wanted, classes=to in ("coco", "yolo"))
+        assert torch.equal(again[place].image, data[index].image)
+    if to in ("coco", "yolo"):
+        assert again.class_names == data.class_names
+        assert lost == []
+    else:
+        assert lost[-1] == f"{to} knows no classes: 10 are written as one"
+
+
+def test_coco_keeps_crowds_ids_and_difficult_objects(tmp_path):
+    outlined_writing.write(Drawn(crowd=True), tmp_path / "first", "coco")
+    first = formats.read_outlined(tmp_path / "first")
+    path = tmp_path / "first/annotations/instances_train.json"
+    values = json.loads(path.read_text())
+    assert [one["iscrowd"] for one in values["annotations"][:3]] == [0, 1, 0]
+    assert values["annotations"][1]["bbox"] == [0, 35, 50, 1]
+    assert values["annotations"][1]["area"] == 50
+    values["images"] = [one | {"id": one["id"] + 500} for one in values["images"]]
+    values["annotations"] = [
+        one | {"image_id": one["image_id"] + 500, "category_id": one["category_id"] + 30}
+        for one in values["annotations"]
+    ]
+    values["categories"] = [one | {"id": one["id"] + 30} for one in values["categories"]]
+    path.write_text(json.dumps(values))
+    for split in ("val", "test"):
+        (tmp_path / f"first/annotations/instances_{split}.json").unlink()
+    first = formats.read_outlined(tmp_path / "first")
+    assert outlined_writing.write(first, tmp_path / "second", "coco", pictures="link") == []
+    second = formats.read_outlined(tmp_path / "second")
+    assert second.path(0).is_symlink()
+    assert (sorted(second.image_ids), second.category_ids) == (list(range(501, 508)), list(range(31, 41)))
+    for index in range(len(first)):
+        place = second.image_ids.index(first.image_ids[index])
+        same(second, place, first.target(index))
+        assert torch.equal(second.target(place).crowd, first.target(index).crowd)
+        assert torch.equal(second.target(place).difficult, first.target(index).difficult)
+
+
+@pytest.mark.parametrize("to", ["yolo", "label_png", "object_png"])
+def test_what_a_format_cannot_say_is_told(tmp_path, to):
+    lost = outlined_writing.write(Drawn(crowd=True), tmp_path / "out", to, pictures=None)
+    assert f"{to} knows no crowd objects" in " ".join(lost)
+    assert f"{to} knows no difficult objects" in " ".join(lost)
+    assert not list((tmp_path / "out").rglob("*000001.*g")) or to == "label_png"
+
+
+class Few(SceneInstances):
+    """Ten pictures of the same objects."""
+
+    def __init__(self, found, size):
+        super().__init__(10, size=size)
+        self.found = found
+
+    def target(self, index):
+        return self.found
+
+
+def test_overlaps_and_hidden_and_empty_objects_of_maps_are_told(tmp_path):
+    masks = torch.zeros(3, 20, 20, dtype=torch.bool)
+    masks[0, 2:5, 2:5] = True
+    masks[1, 0:9, 0:9] = True
+    found = Instances(torch.tensor([[2.0, 2, 5, 5], [0, 0, 9, 9], [0, 0, 0, 0]]), torch.zeros(3).long(), masks)
+    lost = outlined_writing.write(Few(found, (20, 20)), tmp_path / "out", "label_png")
+    assert lost == [
+        "10 pictures have objects that overlap, where a map has one number for a pixel: the later on top",
+        "10 objects lie wholly under others: lost",
+        "label_png knows no classes: 10 are written as one",
+        "10 objects have no pixel: left out",
+    ]
+    assert torch.equal(formats.read_outlined(tmp_path / "out").target(0).masks, masks[1:2])
+
+
+def test_maps_number_more_than_255_objects(tmp_path):
+    masks = torch.eye(400, dtype=torch.bool).reshape(400, 20, 20)
+    places = torch.arange(400)
+    corners = torch.stack([places % 20, places // 20], 1).float()
+    found = Instances(torch.cat([corners, corners + 1], 1), torch.zeros(400).long(), masks)
+    outlined_writing.write(Few(found, (20, 20)), tmp_path / "out", "label_png")
+    data = formats.read_outlined(tmp_path / "out")
+    assert torch.equal(data.target(3).masks, masks)
+    with Image.open(next((tmp_path / "out").rglob("labels/*.png"))) as picture:
+        assert (picture.mode, int(np.asarray(picture).max())) == ("I;16", 400)
+
+
+def test_a_polygon_of_any_mask_fills_it_again(tmp_path):
+    """Noise: parts, holes, islands and corners that touch, in a picture whose shares are no round numbers."""
+    masks = torch.from_numpy(np.random.default_rng(0).random((4, 37, 53)) < 0.5)
+    found = Instances(torch.tensor([[0.0, 0, 53, 37]] * 4), torch.arange(4), masks)
+    outlined_writing.write(Few(found, (37, 53)), tmp_path / "out", "yolo")
+    data = formats.read_outlined(tmp_path / "out")
+    assert torch.equal(data.target(0).masks, masks)
+    assert data.target(0).labels.tolist() == [0, 1, 2, 3]
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/x").touch()
+    with pytest.raises(DataError, match="this is there already"):
+        outlined_writing.write(Drawn(), tmp_path / "out", "coco")
+    with pytest.raises(DataError, match="expected one of coco, yolo, label_png, object_png"):
+        outlined_writing.write(Drawn(), tmp_path / "new", "voc")
