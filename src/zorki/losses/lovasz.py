@@ -22,11 +22,8 @@ def lovasz_softmax_loss(
     values = probabilities.float()
     classes = torch.where(judged, wanted, -1)
     with torch.no_grad():
-        present = [
-            label
-            for label, count in enumerate(torch.bincount(classes.flatten() + 1, minlength=values.shape[1] + 1)[1:])
-            if count
-        ]
+        counts = torch.bincount(classes.flatten() + 1, minlength=values.shape[1] + 1)[1:].tolist()
+        present = [label for label, count in enumerate(counts) if count]
         slopes = torch.zeros_like(values)
         for label in present:
             found = _slopes(values[:, label].flatten(), (classes == label).flatten(), judged.flatten())

@@ -49,19 +49,23 @@ def unpack_masks(packed: Packed, rows: Int[Tensor, " M"]) -> Bool[Tensor, "M H W
     return packed.maps[packed.layers[rows]] == numbers
 
 
+def pixel_counts(packed: Packed) -> Int[Tensor, " N"]:
+    """How many pixels each mask has."""
+    return torch.bincount(packed.maps.flatten(), minlength=len(packed.layers) + 1)[1:]
+
+
 def extents(packed: Packed) -> Extents:
     """How many pixels each mask has, and where."""
     from scipy import ndimage
 
     count = len(packed.layers)
-    counts = torch.bincount(packed.maps.flatten(), minlength=count + 1)[1:]
     xyxy = torch.zeros((count, 4))
     for layer in packed.maps:
         for row, box in enumerate(ndimage.find_objects(layer.numpy(), max(1, count))):
             if box is not None:
                 rows, columns = box
                 xyxy[row] = torch.tensor([columns.start, rows.start, columns.stop, rows.stop])
-    return Extents(counts, xyxy)
+    return Extents(pixel_counts(packed), xyxy)
 
 
 def tight_boxes(masks: Bool[Tensor, "N H W"]) -> Float[Tensor, "N 4"]:

@@ -99,7 +99,7 @@ def test_warped_they_agree_but_for_the_borders_of_classes(settings):
         known = classes.where(classes != 255, len(COLOURS))
         wrong, pixels = wrong + int((nearest != known).sum()), pixels + classes.numel()
         assert len(classes[inner(classes, 2)].unique()) > 1, "nothing but ground would agree with anything"
-    assert wrong / pixels < 0.01
+    assert wrong / pixels < 0.006
 
 
 @pytest.mark.parametrize("size", [None, 48])
