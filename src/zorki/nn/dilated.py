@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import backbone as backbone_named
+
+Kind = TypeVar("Kind", bound=Backbone)
 
 _SIDE = 1024  # pixels of the input that tells strides by the sizes of maps; shapes alone, so it costs nothing
 
@@ -32,7 +34,7 @@ def dilated_backbone(name: str, output_stride: int) -> Backbone:
     return dilate(backbone_named(name), output_stride, name)
 
 
-def dilate(backbone: Backbone, output_stride: int, name: str = "the backbone", *, early: bool = False) -> Backbone:
+def dilate(backbone: Kind, output_stride: int, name: str = "the backbone", *, early: bool = False) -> Kind:
     """Changes a backbone so that no map is coarser than `output_stride` pixels, and returns it; weights stay.
 
     What would have halved a map walks over every place of it, and all kernels behind it are dilated by two: so the

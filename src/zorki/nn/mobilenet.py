@@ -18,7 +18,7 @@ class MobileNetV3(Backbone):
     them at their start in runs of a few hundred steps, and evaluation then answers nonsense.
     """
 
-    strides = (2, 4, 8, 16, 32)
+    strides: tuple[int, ...] = (2, 4, 8, 16, 32)
 
     def __init__(self, version: Literal["small", "large"], in_channels: int = 3) -> None:
         from torchvision.models import mobilenetv3 as published  # takes seconds; listing the names needs it not
@@ -32,7 +32,7 @@ class MobileNetV3(Backbone):
         self.features[0][0] = with_channels(self.features[0][0], in_channels)
         # A map is the last of its resolution where the next block halves it.
         halving = [index for index, block in enumerate(self.features) if index and _stride(block) == 2]
-        self.taps = (*(index - 1 for index in halving), len(self.features) - 1)
+        self.taps: tuple[int, ...] = (*(index - 1 for index in halving), len(self.features) - 1)
         self.channels = tuple(int(self.features[tap].out_channels) for tap in self.taps)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:

@@ -139,7 +139,7 @@ class Unpooling(Upsample):
             came = None if indices is None else tuple(indices.shape)
             raise ValueError(f"unpooling needs the pool's indices, of shape {tuple(x.shape)}; got {came}")
         return functional.max_unpool2d(
-            x, indices, self.factor, self.factor, output_size=None if size is None else list(size)
+            x, indices, [self.factor] * 2, [self.factor] * 2, output_size=None if size is None else list(size)
         )
 
     def extra_repr(self) -> str:

@@ -13,7 +13,7 @@ from zorki.nn.named import backbone_published, backbone_statistics
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 # Larger steps send networks without norms off: VGG, AlexNet, SqueezeNet.
-_WITHOUT_NORMS: Mapping[str, Any] = {"rate": 3e-4, "tuned_rate": 3e-4, "clip": 10.0}
+_WITHOUT_NORMS: Mapping[str, Any] = {"rate": 5e-4, "tuned_rate": 5e-4, "clip": 10.0}
 
 
 def settings_on(

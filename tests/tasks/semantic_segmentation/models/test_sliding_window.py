@@ -117,7 +117,7 @@ def test_the_ledger_counts_every_window():
     first = table.rows[1]
     assert (first.shape, first.receptive_field) == ((32, 30, 30), (4, 4))
     assert first.macs == 16 * 12 * 30 * 30 * 32 * 3 * 4 * 4
-    assert table.rows[-1].receptive_field == (33, 33)
+    assert table.rows[-1].receptive_field == table.receptive_field == (33, 33)
     assert table.parameters == sum(p.numel() for p in model.parameters())
 
 

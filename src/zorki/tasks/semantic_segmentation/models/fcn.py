@@ -25,6 +25,7 @@ from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 COARSEST = 32  # pixels: the stride of the first prediction, in every version
+_GENTLE = {"rate": 3e-4, "tuned_rate": 1e-4}  # sixteen layers and more without a norm
 
 ALEXNET = {"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"}
 
@@ -154,7 +155,7 @@ def _tap(backbone: Backbone, stride: int) -> int:
 
 def _on_vgg16(num_classes: int, stride: int, size: int, hidden: int, dropout: float, upsampling: str) -> Fcn:
     network = Vgg("D", pooled=True)
-    settings = settings_on("vgg16", network, Letterbox(size, stride=COARSEST))
+    settings = settings_on("vgg16", network, Letterbox(size, stride=COARSEST), suggestions=_GENTLE)
     return Fcn(
         network,
         HiddenConvolutions(network.channels[-1], 7, hidden, dropout=dropout),
@@ -169,7 +170,7 @@ def _on_vgg16(num_classes: int, stride: int, size: int, hidden: int, dropout: fl
 def _on_alexnet(num_classes: int, stride: int, size: int, hidden: int, dropout: float, upsampling: str) -> Fcn:
     network = AlexNetTorchvision()
     # Its pools leave nothing of 32 pixels.
-    settings = settings_on("alexnet", network, Letterbox(size, stride=2 * COARSEST))
+    settings = settings_on("alexnet", network, Letterbox(size, stride=2 * COARSEST), suggestions=_GENTLE)
     return Fcn(
         network,
         HiddenConvolutions(network.channels[-1], 6, hidden, dropout=dropout, dropout_first=True),

@@ -121,12 +121,12 @@ class SlidingWindow(Segmenter):
             weights = torch.stack(known).to(framed.device)[places.unbind(1)][None, None]
         return dict(self.criterion(logits.T[None, :, None], wanted[None, None], weights))
 
-    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+    def walk(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "N K"]:
         """All windows of a picture at once, for the ledger; the sizes of maps that it tells are those of one."""
         framed = self._framed(self.normalise(pictures))
         count = [len(range(self.step // 2, side, self.step)) for side in pictures.shape[2:]]
         first = framed[:1, :, : self.window, : self.window]
-        self.head(self.body(torch.cat([first] * (len(pictures) * count[0] * count[1]))))
+        return self.head(self.body(torch.cat([first] * (len(pictures) * count[0] * count[1]))))
 
     def stages(self) -> list[nn.Module]:
         return list(self._parts)
