@@ -6,6 +6,7 @@ from PIL import Image
 
 from zorki.data.formats import outlined_classes
 from zorki.errors import DataError
+from zorki.tasks.semantic_segmentation.read import read
 
 CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 2, "name": "background"}, {"id": 3, "name": "dog"}]
 
@@ -60,6 +61,18 @@ def test_the_classes_of_a_run(folder):
     assert sorted(data.target(0).classes.unique().tolist()) == [0, 1, 255]
     with pytest.raises(DataError, match="which the classes of the run do not begin with: sky, dog"):
         outlined_classes.read(folder, class_names=["sky", "dog"])
+
+
+def test_the_task_reads_outlines_where_there_are_no_maps_of_classes(folder):
+    for format in (None, "coco"):
+        data = read(folder, format=format)
+        assert isinstance(data, outlined_classes.OutlinedClasses)
+    (folder / "masks").mkdir()
+    Image.new("L", (8, 6), 1).save(folder / "masks/1.png")
+    assert read(folder).format == "mask_pairs"
+    assert read(folder, format="coco").format == "coco"
+    with pytest.raises(DataError, match=r"expected one of voc_masks, mask_pairs"):
+        read(folder, format="idx")
 
 
 def test_more_classes_than_a_map_holds(folder):

@@ -84,7 +84,7 @@ def test_coco_keeps_crowds_ids_and_difficult_objects(tmp_path):
     assert values["annotations"][1]["area"] == 50
     values["images"] = [one | {"id": one["id"] + 500} for one in values["images"]]
     values["annotations"] = [
-        one | {"image_id": one["image_id"] + 500, "category_id": one["category_id"] + 30}
+        one | {"image_id": one["image_id"] + 500, "category_id": one["category_id"] + 30, "area": 6.5}
         for one in values["annotations"]
     ]
     values["categories"] = [one | {"id": one["id"] + 30} for one in values["categories"]]
@@ -100,6 +100,7 @@ def test_coco_keeps_crowds_ids_and_difficult_objects(tmp_path):
         place = second.image_ids.index(first.image_ids[index])
         same(second, place, first.target(index))
         assert torch.equal(second.target(place).crowd, first.target(index).crowd)
+        assert set(second.target(place).areas.tolist()) <= {6.5}  # as COCO's outlines have them: not their pixels
         assert torch.equal(second.target(place).difficult, first.target(index).difficult)
 
 

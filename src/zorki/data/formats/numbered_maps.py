@@ -16,7 +16,7 @@ from zorki.errors import DataError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 VOID = 255
-"""In a map of 8 bits without 254: what nobody judged, such as the seams in Pascal VOC's SegmentationObject."""
+"""In a map of 8 bits without 254: what nobody judged, such as the seams around objects."""
 
 _SPARSE = 4  # a box of so many times the pixels of its object is worth a look at the parts within
 

@@ -110,7 +110,7 @@ def _fill(data: Dataset[Instances], folder: Path, to: str, pictures: str | None)
         for path in {path.parent for _, path in jobs}:
             path.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(COPIERS) as pool:
-            list(pool.map(lambda job: place_picture(data, *job, pictures), jobs))
+            list(pool.map(lambda job: place_picture(data, job[0], job[1], pictures), jobs))
     return draft.lost
 
 
@@ -142,14 +142,14 @@ def _coco(draft: _Draft) -> Place:
 
 
 def _entry(found: Instances, row: int) -> dict[str, Any]:
-    """What COCO says of one object's shape; its box is the tight one."""
+    """What COCO says of one object's shape; its box is the tight one, its area the data's own where they have one."""
     from hotcoco.mask import area, to_bbox
 
     pixels = found.masks[row].numpy()
     mask: dict[str, Any] = {"size": list(pixels.shape), "counts": pack(pixels)}
     entry = {
         "bbox": to_bbox(mask).tolist(),
-        "area": int(area(mask)),
+        "area": int(area(mask)) if found.areas is None else round(float(found.areas[row]), 4),
         "iscrowd": int(found.crowd is not None and bool(found.crowd[row])),
         "segmentation": mask | {"counts": mask["counts"].decode()},
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zorki.contracts import Dataset
 from zorki.data import formats
+from zorki.data.formats import outlined_classes
 from zorki.data.scene_masks import parse
 from zorki.errors import DataError
 from zorki.types import Mask
@@ -21,6 +22,9 @@ def read(
 ) -> Dataset[Mask]:
     """Formats of `zorki.data.formats.SEGMENTED`; or `scenes:COUNT@SIZE`, which is made as it is read.
 
+    Where none of these fits, or one is asked for, formats of `zorki.data.formats.OUTLINED`: their objects become a
+    class for every pixel, behind a background, see `outlined_classes`.
+
     Raises:
         DataError: nothing is there, the format is not recognised, or its classes are not those of `class_names`.
     """
@@ -32,4 +36,19 @@ def read(
                 f"{root}: other classes than the run's; they differ in {', '.join(strange) or 'their order'}"
             )
         return scenes
+    if _is_outlined(root, format):
+        return outlined_classes.read(root, format, class_names=class_names, max_pixels=max_pixels)
     return formats.read(root, format, allowed=formats.SEGMENTED, class_names=class_names, max_pixels=max_pixels)
+
+
+def _is_outlined(root: Path, format: str | None) -> bool:
+    """Whether the data are outlines of objects, and no maps of classes."""
+    if format is not None:
+        return format in formats.OUTLINED
+    for allowed in (formats.SEGMENTED, formats.OUTLINED):
+        try:
+            formats.recognise(root, allowed=allowed)
+        except DataError:
+            continue
+        return allowed is formats.OUTLINED
+    return False
