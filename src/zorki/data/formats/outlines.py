@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from zorki.data.formats.boxed_records import BoxedObject, bounds_of
-from zorki.data.formats.run_lengths import fault_of, pack, packed, unpacked
+from zorki.data.formats.run_lengths import fault_of, pack, packed
 from zorki.ops.polygons import FARTHEST
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -37,6 +37,8 @@ def pack_outline(outline: Any, height: int, width: int) -> tuple[bytes | None, s
 
     Both, where some polygons could be filled and others not. No mask where nothing is left, or no pixel is covered.
     """
+    from hotcoco.mask import area, frPyObjects, merge
+
     reason = None
     if not outline:
         return None, "it has no outline"
@@ -53,12 +55,10 @@ def pack_outline(outline: Any, height: int, width: int) -> tuple[bytes | None, s
         parts, reason = _sound(outline)
         if not parts:
             return None, reason
-        from hotcoco import mask
-
-        text = bytes(mask.merge(mask.frPyObjects(parts, height, width))["counts"])
+        text = bytes(merge(frPyObjects(parts, height, width))["counts"])
     else:
         return None, f"its outline is {outline!r:.40}; expected polygons or run lengths"
-    if not any((unpacked(text.decode()) or [])[1::2]):
+    if not area({"size": [height, width], "counts": text}):
         return None, reason or "its mask is empty: the outline covers the centre of no pixel"
     return text, reason
 
