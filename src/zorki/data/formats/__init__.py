@@ -187,7 +187,7 @@ def read_outlined(
             records.rename_class(class_names[0])
         dataset = build_outlined(records, BoxedOptions(class_names, max_pixels))
     if format is None:
-        # To look for pairs of pictures and maps among a hundred thousand pictures takes longer than to read COCO's JSON.
+        # To look for pictures with maps among a hundred thousand takes longer than to read COCO's JSON.
         dataset.defects += _other_formats(root, name, [other for other in allowed if other in BOXED])
     return dataset
 
