@@ -108,6 +108,16 @@ def columns(*blocks: str) -> str:
     return f'<div class="columns">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
 
 
+def swatches(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:
+    """A line of names, each behind a square of its RGB colour, 0..255: what the colours of pictures mean."""
+    look = "display:inline-block;width:.85em;height:.85em;border-radius:2px;margin:0 .35em -.08em 0;background:"
+    parts = [
+        f'<span style="white-space:nowrap;margin-right:1.1em"><i style="{look}rgb{colour}"></i>{escape(name)}</span>'
+        for name, colour in entries
+    ]
+    return f"<p>{' '.join(parts)}</p>"
+
+
 def preformatted(text: str) -> str:
     """Text in a fixed-width font, with its line breaks: a command, a log."""
     return f'<pre tabindex="0">{escape(text)}</pre>'

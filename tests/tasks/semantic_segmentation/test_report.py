@@ -1,5 +1,6 @@
 import torch
 
+from zorki.draw.palette import colour
 from zorki.tasks.semantic_segmentation.report import sections
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
@@ -20,6 +21,7 @@ def test_classes_confusion_and_the_worst_are_told():
     assert "In no truth and no answer, and so in no mean: car" in parts["Pixels"].note
     assert "1 more (12.5%) nobody judged" in parts["Pixels"].note
     assert "sky &amp; sea" in parts["Classes"].html
+    assert f"rgb{colour(1)}" in parts["Classes"].html, "the colours of the pictures have names"
     # The sky has 4 pixels, of which 2 are taken for road; these are 2 of the 5 that are called road.
     worst = parts["Worst classes"].html
     assert worst.index("sky") < worst.index("road")

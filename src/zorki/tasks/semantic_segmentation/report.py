@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zorki.contracts import Section
-from zorki.draw.blocks import columns, figure, notice, table
+from zorki.draw.blocks import figure, notice, swatches, table
 from zorki.draw.figures import bars
 from zorki.draw.heat import confusion
+from zorki.draw.palette import colour
+from zorki.tasks.semantic_segmentation.names import background_labels
 
 MOST_BARS = 40  # classes; above, the table alone tells
 MOST_WORST = 8  # classes of the table of the worst
@@ -47,7 +49,8 @@ def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Sec
         Section(
             "Confusion matrix",
             figure(confusion(figures["confusion"], class_names)),
-            "Row: what a pixel is. Column: what it was taken for. The diagonal is right.",
+            "Row: what a pixel is. Column: what it was taken for. The diagonal is right. In the pictures below, wrong "
+            "pixels are hatched, and those that nobody judged gray.",
         ),
     ]
 
@@ -68,11 +71,13 @@ def _judged(figures: Mapping[str, Any]) -> str:
 
 def _classes(figures: Mapping[str, Any]) -> str:
     per_class = figures["per_class"]
+    bare = background_labels(list(per_class))
     parts = [table([{"class": name, **values} for name, values in per_class.items()])]
     if len(per_class) <= MOST_BARS:
+        parts.insert(0, swatches([(name, colour(k)) for k, name in enumerate(per_class) if k not in bare]))
         iou = {name: values["iou"] for name, values in per_class.items()}
         parts.append(figure(bars({"IoU": iou}, title="IoU a class", maximum=1)))
-    return columns(*parts)
+    return "".join(parts)
 
 
 def _worst(figures: Mapping[str, Any], class_names: Sequence[str]) -> str:
