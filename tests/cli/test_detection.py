@@ -153,6 +153,17 @@ def test_show_tells_what_is_broken_and_does_not_take_it_for_classes(tmp_path, ca
     assert "1.xml:1: the XML is broken" in _refused(["show", str(tmp_path / "data")], capsys)
 
 
+def test_what_a_detector_cannot_do_is_told_before_a_run_is_made(voc, tmp_path, capsys):
+    """Pictures that vanish in the network, and mosaics of pictures whose regions were proposed one by one."""
+    plain = [str(voc), "--epochs", "1", "--workers", "0", "--out", str(tmp_path / "runs")]
+    told = _refused(["train", "ssd_squeezenet", *plain, "--size", "5"], capsys)
+    assert "cannot take inputs of 16x16 pixels" in told
+    assert "set a larger --size" in told
+    told = _refused(["train", "rcnn_squeezenet", *plain, "--size", "64", "--mosaic", "0.5"], capsys)
+    assert "mosaic is 0.5 and mixup 0.0, but this network takes proposed regions" in told
+    assert not (tmp_path / "runs").exists()
+
+
 def test_show_wants_a_picture_on_its_sheet(voc, capsys):
     assert "--pictures is 0: expected one picture" in _refused(["show", str(voc), "--pictures", "0"], capsys)
 

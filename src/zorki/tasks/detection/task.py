@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset, Model, Results, Section, Task
+from zorki.contracts import Dataset, Model, Prepares, Results, Section, Task
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.tasks.detection.metrics import DetectionMetric
 from zorki.types import Batch, Boxes, Sample
@@ -91,9 +91,13 @@ class Detection(Task[Boxes, Boxes]):
         """Shows the training boxes, and how large the pictures are, to a model that `fits_anchors` to them.
 
         Raises:
-            RecipeError: the recipe asks for what detectors do not have.
+            RecipeError: the recipe asks for what detectors, or this one, do not have.
         """
         refuse_settings(recipe)
+        if (recipe.mosaic or recipe.mixup) and isinstance(model.preprocess, Prepares):
+            from zorki.tasks.detection.mosaic import refuse_regions
+
+            refuse_regions(recipe.mosaic, recipe.mixup, "proposed")
         if getattr(model, "fits_anchors", False):
             from zorki.tasks.detection.picture_sizes import picture_sizes
 
