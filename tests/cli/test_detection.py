@@ -71,6 +71,7 @@ def test_the_run_is_judged_and_reported(run):
     assert set(results) == {"val", "test"}
     assert 0 <= results["val"]["figures"]["ap50"] <= 1
     page = run.report.read_text()
+    assert "baseline" not in page  # detectors have none
     for words in ("Average precision", "Boxes a class", "Aspect of boxes", "Most wrong"):
         assert words in page, words
 
