@@ -37,7 +37,8 @@ def test_bad_wishes_end_with_one_message(capsys):
         (["bench", "classification", "scenes:60@32", "--models", "lenet6"], "lenet5"),
         (["bench", "klassification", "scenes:60@32", "--models", "lenet5"], "classification"),
         (["bench", "classification", "scenes:60@32", "--models", "lenet5", "--name", "x"], "--out"),
-        (["compare", "nowhere", "neither"], "nowhere"),
+        (["compare", "nowhere", "neither"], "neither: no such run, and no such data"),
+        (["compare", "nowhere", "."], "nowhere"),
     ):
         with pytest.raises(SystemExit) as end:
             main(words)
@@ -58,3 +59,10 @@ def test_a_run_of_other_settings_is_no_rung(capsys):
     with pytest.raises(SystemExit):
         main(["compare", "b/lenet5", "--split", "training"])
     assert "no split 'training'" in capsys.readouterr().err
+
+
+def test_the_table_tells_what_can_be_known():
+    from zorki.engine.compare import Rung, markdown
+
+    rung = Rung("runs/a", "lenet5", "test", 9, {"top1": 0.51234}, 35.96, 3.2, 61706, 2**28, 2**29, 1, "cpu", 1)
+    assert markdown([rung], ["top1"]).splitlines()[2] == "| lenet5 | 0.512 | 36.0 | 0.05 | 1 | 0.06 | 256 | 512 |"
