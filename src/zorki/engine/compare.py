@@ -135,8 +135,8 @@ def columns(rungs: Sequence[Rung], headline: Sequence[str]) -> list[dict[str, An
             "training [min]": None if rung.train_seconds is None else _rounded(rung.train_seconds / 60),
             "epochs": rung.epochs,
             "parameters [M]": _rounded(rung.parameters / 1e6),
-            "memory, predicting [MiB]": round(rung.peak_memory / 2**20),
-            "memory, training [MiB]": None if rung.train_memory is None else round(rung.train_memory / 2**20),
+            "predicting [MiB]": round(rung.peak_memory / 2**20),
+            "training [MiB]": None if rung.train_memory is None else round(rung.train_memory / 2**20),
         }
         for title, rung in zip(_titles(rungs), rungs, strict=True)
     ]
@@ -156,6 +156,14 @@ def markdown(rungs: Sequence[Rung], headline: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _table(rungs: Sequence[Rung], headline: Sequence[str]) -> str:
+    """The table in HTML."""
+    from zorki.draw.blocks import table
+
+    rows = [{name: _cell(name, value) for name, value in row.items()} for row in columns(rungs, headline)]
+    return table(rows, align=dict.fromkeys(list(rows[0])[1:], "right"))
+
+
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
@@ -168,7 +176,7 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     """Writes ladder.md, ladder.json, ladder.svg and ladder.html into `out`, and returns the page's path."""
     from dataclasses import asdict
 
-    from zorki.draw.blocks import figure, table
+    from zorki.draw.blocks import figure
     from zorki.draw.report import page, write_page
     from zorki.draw.scatter import scatter
 
@@ -190,7 +198,7 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     write_text(out / "ladder.md", markdown(rungs, headline))
     write_text(out / "ladder.svg", plot)
     sections = [
-        Section("Table", table(columns(rungs, headline)), note),
+        Section("Table", _table(rungs, headline), note),
         Section("Speed and accuracy", figure(plot), "Up is better, right is quicker; no point beats the dashed line."),
     ]
     write_page(out / "ladder.html", page(title, sections))
