@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 from zorki.cli import main
 
@@ -24,6 +25,9 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
     assert table in told
     assert "pictures/s" in table
     assert "<svg" in Path("b/ladder.html").read_text()
+    drawn = ElementTree.parse("b/ladder.svg").getroot()
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "a picture by itself, which browsers know by its name space"
+    assert "background" in drawn.attrib["style"]
     before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
     main(words)
     assert "trained already" in capsys.readouterr().out

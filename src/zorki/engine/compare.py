@@ -177,6 +177,7 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     from dataclasses import asdict
 
     from zorki.draw.blocks import figure
+    from zorki.draw.canvas import standalone
     from zorki.draw.report import page, write_page
     from zorki.draw.scatter import scatter
 
@@ -196,7 +197,7 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "ladder.json", [asdict(rung) for rung in rungs])
     write_text(out / "ladder.md", markdown(rungs, headline))
-    write_text(out / "ladder.svg", plot)
+    write_text(out / "ladder.svg", standalone(plot))
     sections = [
         Section("Table", _table(rungs, headline), note),
         Section("Speed and accuracy", figure(plot), "Up is better, right is quicker; no point beats the dashed line."),
