@@ -111,8 +111,14 @@ def find(name: str) -> Entry:
     if name in _entries:
         return _entries[name]
     for prefix, make in _families.items():
-        if name.startswith(prefix):
+        if not name.startswith(prefix):
+            continue
+        try:
             return make(name.removeprefix(prefix))
+        except RecipeError as error:
+            raise RecipeError(
+                f"no model is named {name!r}.{did_you_mean(name, _entries)} After {prefix!r}, {error}"
+            ) from None
     raise RecipeError(f"no model is named {name!r}.{did_you_mean(name, _entries)} `zorki models` lists them all.")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 from zorki.cli import main
 
@@ -24,6 +25,9 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
     assert table in told
     assert "pictures/s" in table
     assert "<svg" in Path("b/ladder.html").read_text()
+    drawn = ElementTree.parse("b/ladder.svg").getroot()
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "a picture by itself, which browsers know by its name space"
+    assert "background" in drawn.attrib["style"]
     before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
     main(words)
     assert "trained already" in capsys.readouterr().out
@@ -37,7 +41,8 @@ def test_bad_wishes_end_with_one_message(capsys):
         (["bench", "classification", "scenes:60@32", "--models", "lenet6"], "lenet5"),
         (["bench", "klassification", "scenes:60@32", "--models", "lenet5"], "classification"),
         (["bench", "classification", "scenes:60@32", "--models", "lenet5", "--name", "x"], "--out"),
-        (["compare", "nowhere", "neither"], "nowhere"),
+        (["compare", "nowhere", "neither"], "neither: no such run, and no such data"),
+        (["compare", "nowhere", "."], "nowhere"),
     ):
         with pytest.raises(SystemExit) as end:
             main(words)
@@ -58,3 +63,10 @@ def test_a_run_of_other_settings_is_no_rung(capsys):
     with pytest.raises(SystemExit):
         main(["compare", "b/lenet5", "--split", "training"])
     assert "no split 'training'" in capsys.readouterr().err
+
+
+def test_the_table_tells_what_can_be_known():
+    from zorki.engine.compare import Rung, markdown
+
+    rung = Rung("runs/a", "lenet5", "test", 9, {"top1": 0.51234}, 35.96, 3.2, 61706, 2**28, 2**29, 1, "cpu", 1)
+    assert markdown([rung], ["top1"]).splitlines()[2] == "| lenet5 | 0.512 | 36.0 | 0.05 | 1 | 0.06 | 256 | 512 |"

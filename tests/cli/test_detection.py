@@ -71,6 +71,7 @@ def test_the_run_is_judged_and_reported(run):
     assert set(results) == {"val", "test"}
     assert 0 <= results["val"]["figures"]["ap50"] <= 1
     page = run.report.read_text()
+    assert "baseline" not in page  # detectors have none
     for words in ("Average precision", "Boxes a class", "Aspect of boxes", "Most wrong"):
         assert words in page, words
 
@@ -151,6 +152,17 @@ def test_show_tells_what_is_broken_and_does_not_take_it_for_classes(tmp_path, ca
     (tmp_path / "data/data.yaml").unlink()
     (tmp_path / "data/Annotations/1.xml").write_text("")
     assert "1.xml:1: the XML is broken" in _refused(["show", str(tmp_path / "data")], capsys)
+
+
+def test_what_a_detector_cannot_do_is_told_before_a_run_is_made(voc, tmp_path, capsys):
+    """Pictures that vanish in the network, and mosaics of pictures whose regions were proposed one by one."""
+    plain = [str(voc), "--epochs", "1", "--workers", "0", "--out", str(tmp_path / "runs")]
+    told = _refused(["train", "ssd_squeezenet", *plain, "--size", "5"], capsys)
+    assert "cannot take inputs of 16x16 pixels" in told
+    assert "set a larger --size" in told
+    told = _refused(["train", "rcnn_squeezenet", *plain, "--size", "64", "--mosaic", "0.5"], capsys)
+    assert "mosaic is 0.5 and mixup 0.0, but this network takes proposed regions" in told
+    assert not (tmp_path / "runs").exists()
 
 
 def test_show_wants_a_picture_on_its_sheet(voc, capsys):

@@ -126,3 +126,9 @@ def test_torchvision_weights():
     (one,) = published(find("resnet18"))
     assert one.url.endswith("resnet18-f37072fd.pth")
     assert one.top1 == pytest.approx(0.69758)
+
+
+@pytest.mark.parametrize(("mistyped", "meant"), [("ssd_squeeznet", "ssd_squeezenet"), ("lenet6", "lenet5")])
+def test_a_mistyped_model_is_told_the_nearest_even_where_a_family_could_mean_it(mistyped, meant):
+    with pytest.raises(RecipeError, match=f"no model is named '{mistyped}'.*{meant}"):
+        find(mistyped)

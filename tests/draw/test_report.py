@@ -126,6 +126,12 @@ def test_table_aligns_numbers_and_keeps_columns_in_order() -> None:
     ]  # fmt: skip
 
 
+def test_shares_stay_in_line_beside_tiny_ones() -> None:
+    """An AP of 4e-05 beside one of .53 is read as nothing, not as a larger number."""
+    html = report.table([{"ap": 0.5321}, {"ap": 3.941e-05}, {"ap": 0.0}])
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", html) == ["0.5321", "0.0000", "0.0000"]
+
+
 def test_table_with_chosen_columns_and_alignment() -> None:
     html = report.table([{"a": 1, "b": 2, "c": "x"}], columns=["c", "a"], align={"a": "center"})
     assert [head["class"] for head in Page(html).all("th")] == ["left", "center"]

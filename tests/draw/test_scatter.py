@@ -20,11 +20,15 @@ def test_quicker_is_right_and_better_is_up():
     assert "slow: 0.2 ap at 1 pictures/s" in svg
 
 
-def test_names_of_near_points_do_not_lie_on_each_other():
-    svg = scatter({"first": (10, 0.5), "second": (10.1, 0.5)}, title="t", x_label="x", y_label="y")
-    levels = [float(y) for y in re.findall(r'y="([\d.]+)"[^>]*>(?:first|second)<', svg)]
-    assert len(levels) == 2
-    assert abs(levels[0] - levels[1]) >= 13
+def test_names_lie_neither_on_each_other_nor_on_points():
+    points = {f"method_{number}": (10 * 1.02 ** (number % 4), 0.5 + 0.004 * number) for number in range(9)}
+    svg = scatter(points, title="t", x_label="x", y_label="y")
+    names = [(float(x), float(y)) for x, y in re.findall(r'x="([\d.]+)" y="([\d.]+)"[^>]*>method_', svg)]
+    dots = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
+    assert len(names) == len(dots) == 9
+    for index, (x, y) in enumerate(names):
+        assert all(abs(y - other_y) > 10 or abs(x - other_x) > 50 for other_x, other_y in names[:index])
+        assert not any(x <= dot_x <= x + 50 and y - 10 <= dot_y <= y for dot_x, dot_y in dots)
 
 
 @pytest.mark.parametrize("points", [{}, {"none": (0, 0.5)}])

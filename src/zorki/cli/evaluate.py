@@ -89,7 +89,11 @@ def _tell(names: list[str], results: list[Any], json: str | None) -> None:
 
 
 def split_words(words: list[str]) -> tuple[list[str], str | None]:
-    """Runs, and the data where the last word is not a run."""
+    """Runs, and the data where the last word is not a run.
+
+    Raises:
+        RecipeError: there is no word, or the last one of several is neither a run nor data.
+    """
     from zorki.engine.run import is_run
 
     if not words:
@@ -98,6 +102,8 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
         return words, None
     if is_run(Path(words[-1])):
         return words, None
+    if not Path(words[-1]).exists() and words[-1].partition(":")[0] != "scenes":
+        raise RecipeError(f"{words[-1]}: no such run, and no such data; expected runs, and data as the last word")
     return words[:-1], words[-1]
 
 

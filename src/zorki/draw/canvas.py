@@ -90,3 +90,9 @@ def svg(title: str, height: Real, *parts: str) -> str:
     attributes = {"viewBox": f"0 0 {WIDTH} {height:g}", "role": "img", "class": "figure", "aria-label": title}
     heading = {"x": 4, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
     return element("svg", attributes, element("text", heading, escape(shorten(title, 60))), *parts)
+
+
+def standalone(figure: str) -> str:
+    """A figure as a file of its own: with the name space, the paper and the letters that a page would give it."""
+    style = "background:#fff;color:#1d2530;font-family:system-ui,sans-serif"
+    return figure.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" style="{style}" ', 1)

@@ -73,13 +73,15 @@ def number(value: object) -> str:
 def numbers(values: Sequence[object]) -> list[str]:
     """A column of numbers with as many decimals each, so that they can be compared at a glance.
 
-    Where their sizes differ too much for that, and where there are no floats, each is written by `number`.
+    Where their sizes differ too much for that, and where there are no floats, each is written by `number`. Shares of
+    one stay in line, however small some of them are.
 
-    >>> numbers([0.7, 0.91234, None])
-    ['0.7000', '0.9123', '–']
+    >>> numbers([0.7, 0.91234, None]), numbers([0.5321, 0.00003941]), numbers([12.5, 0.00003941])
+    (['0.7000', '0.9123', '–'], ['0.5321', '0.0000'], ['12.5', '3.941e-05'])
     """
     floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value != 0]
-    if not floats or min(floats) < 1e-3 or max(floats) >= 1e4:
+    shares = floats and 1e-2 <= max(floats) <= 1
+    if not floats or max(floats) >= 1e4 or (min(floats) < 1e-3 and not shares):
         return [number(value) for value in values]
     decimals = 4 - math.floor(math.log10(max(1.0, *floats)))
     return [

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from zorki.contracts import Dataset, Model
+from zorki.contracts import Dataset, Model, Prepares
 from zorki.engine import logs
 from zorki.engine.device import best_device, check_device
 from zorki.engine.survey import Survey, counted, summary
@@ -67,6 +67,33 @@ def train_indices_of(looked: Survey, recipe: Recipe) -> list[int]:
         picked = torch.randperm(len(indices), generator=generator)[: recipe.limit].tolist()
         indices = sorted(indices[place] for place in picked)
     return indices
+
+
+def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> None:
+    """Raises RecipeError where one picture does not pass through the network, before a run's folder is made.
+
+    Pictures that are too small leave some layers nothing to read. What is dear to preprocess is not tried.
+    """
+    if isinstance(network.preprocess, Prepares):
+        return
+    for index in indices:
+        try:
+            inputs = network.preprocess([dataset[index].image])[0]
+        except DataError:
+            continue
+        was = network.training
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                network.eval()(inputs)
+        except RuntimeError as error:
+            height, width = inputs.shape[-2:]
+            reason = str(error).splitlines()[0]
+            raise RecipeError(
+                f"the network cannot take inputs of {height}x{width} pixels: {reason}; set a larger --size"
+            ) from error
+        finally:
+            network.train(was)
+        return
 
 
 def input_size_of(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> int:

@@ -131,15 +131,20 @@ def columns(rungs: Sequence[Rung], headline: Sequence[str]) -> list[dict[str, An
         {
             "model": title,
             **{name: rung.figures.get(name) for name in headline},
-            "pictures/s": rung.pictures_per_second,
-            "training [min]": None if rung.train_seconds is None else rung.train_seconds / 60,
+            "pictures/s": _rounded(rung.pictures_per_second),
+            "training [min]": None if rung.train_seconds is None else _rounded(rung.train_seconds / 60),
             "epochs": rung.epochs,
-            "parameters [M]": rung.parameters / 1e6,
-            "memory, predicting [MiB]": round(rung.peak_memory / 2**20),
-            "memory, training [MiB]": None if rung.train_memory is None else round(rung.train_memory / 2**20),
+            "parameters [M]": _rounded(rung.parameters / 1e6),
+            "predicting [MiB]": round(rung.peak_memory / 2**20),
+            "training [MiB]": None if rung.train_memory is None else round(rung.train_memory / 2**20),
         }
         for title, rung in zip(_titles(rungs), rungs, strict=True)
     ]
+
+
+def _rounded(value: float) -> float:
+    """To one decimal, below 1 to two: what is measured once is no better known."""
+    return round(value, 1 if value >= 1 else 2)
 
 
 def markdown(rungs: Sequence[Rung], headline: Sequence[str]) -> str:
@@ -151,19 +156,28 @@ def markdown(rungs: Sequence[Rung], headline: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _table(rungs: Sequence[Rung], headline: Sequence[str]) -> str:
+    """The table in HTML."""
+    from zorki.draw.blocks import table
+
+    rows = [{name: _cell(name, value) for name, value in row.items()} for row in columns(rungs, headline)]
+    return table(rows, align=dict.fromkeys(list(rows[0])[1:], "right"))
+
+
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.3g}" if name == "pictures/s" else f"{value:.1f}" if "[" in name else f"{value:.3f}"
+    return str(value) if "[" in name or name == "pictures/s" else f"{value:.3f}"
 
 
 def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     """Writes ladder.md, ladder.json, ladder.svg and ladder.html into `out`, and returns the page's path."""
     from dataclasses import asdict
 
-    from zorki.draw.blocks import figure, table
+    from zorki.draw.blocks import figure
+    from zorki.draw.canvas import standalone
     from zorki.draw.report import page, write_page
     from zorki.draw.scatter import scatter
 
@@ -176,15 +190,16 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
         if task.monitor in rung.figures
     }
     first = rungs[0]
-    where = f"{first.device}, {first.threads} threads" if first.device == "cpu" else first.device
+    threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
+    where = f"{first.device}, {threads}" if first.device == "cpu" else first.device
     plot = scatter(points, title=title, x_label="pictures a second", y_label=task.monitor)
     note = f"On {first.count} pictures of {first.split}; one picture at a time on {where}, all steps counted."
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "ladder.json", [asdict(rung) for rung in rungs])
     write_text(out / "ladder.md", markdown(rungs, headline))
-    write_text(out / "ladder.svg", plot)
+    write_text(out / "ladder.svg", standalone(plot))
     sections = [
-        Section("Table", table(columns(rungs, headline)), note),
+        Section("Table", _table(rungs, headline), note),
         Section("Speed and accuracy", figure(plot), "Up is better, right is quicker; no point beats the dashed line."),
     ]
     write_page(out / "ladder.html", page(title, sections))

@@ -73,7 +73,9 @@ def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Sec
     html = table(rows) if rows else notice("Nothing was held out, so nothing was judged: the last weights are kept.")
     if looked.defects:
         html += notice(f"{counted(looked.defects)} in the data; see Data.")
-    return Section("Outcome", html, "The baseline answers without looking at the picture; a network must beat it.")
+    has_baseline = any(result.baseline is not None for result in found.values())
+    note = "The baseline answers without looking at the picture; a network must beat it." if has_baseline else ""
+    return Section("Outcome", html, note)
 
 
 def _first_step(run: runs.Run, first_loss: float | None) -> str:

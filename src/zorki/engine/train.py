@@ -20,7 +20,15 @@ from zorki import registry
 from zorki.contracts import Dataset, Model, Results
 from zorki.engine import checkpoints, choices, evaluate, logs
 from zorki.engine import run as runs
-from zorki.engine.checks import check_machine, check_validation, fingerprint, input_size_of, tell_data, train_indices_of
+from zorki.engine.checks import (
+    check_forward,
+    check_machine,
+    check_validation,
+    fingerprint,
+    input_size_of,
+    tell_data,
+    train_indices_of,
+)
 from zorki.engine.compare import COST
 from zorki.engine.device import on_device, rank
 from zorki.engine.environment import environment
@@ -77,6 +85,7 @@ def train(
         say(f"chosen: {choice}")
     _start_from(network, entry, full, dataset, train_indices, say)
     task.configure(network, full, dataset, train_indices)
+    check_forward(network, dataset, train_indices)
     folder = _folder(entry.name, full)
     source = str(Path(data).resolve()) if Path(data).exists() else str(data)
     about = {

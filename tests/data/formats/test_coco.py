@@ -46,6 +46,13 @@ def folder(tmp_path):
     return tmp_path
 
 
+def test_a_list_of_images_that_are_none_is_told(tmp_path):
+    path = write(tmp_path / "instances.json", ["1.jpg"], [box(1, 10, 7, [1, 2, 3, 4])])
+    with pytest.raises(DataError, match="no picture is told of") as told:
+        coco.read(tmp_path)
+    assert f"{path}: image 1 of the list has no id or no file_name; left out" in str(told.value)
+
+
 def test_all_that_the_files_say(folder):
     data = formats.read(folder, allowed=formats.BOXED)
     assert data.format == "coco"
@@ -137,7 +144,7 @@ def test_bad_annotations_are_told(folder):
         "image 4 of the list has no id or no file_name; left out",
         "annotation 3 is of image 99, which the file does not list; left out",
         "annotation 6 has no bbox of four numbers (left, top, width, height); left out",
-        "1 annotations are of category 99, which the file does not list; left out",
+        "1 annotation is of category 99, which the file does not list; left out",
         "1 annotation ids stand more than once, 1 first; all were kept",
         "there is no picture 'gone.jpg'; its 1 box left out",
         "1.jpg: annotation 5: the box (1, 2, 1, 6) has no area; it was left out",
@@ -184,7 +191,7 @@ def test_ids_in_quotes_and_with_a_point(folder):
     assert data.category_ids == [3, 7]
     assert data.target(2).labels.tolist() == [1, 1, 0]
     assert data.annotation_ids[-3:].tolist() == [1, 2, 3]
-    assert "1 annotations are of category 7.5, which the file does not list; left out" in str(data.defects)
+    assert "1 annotation is of category 7.5, which the file does not list; left out" in str(data.defects)
 
 
 def test_categories_of_one_name_and_of_none(folder):

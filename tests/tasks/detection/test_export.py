@@ -152,9 +152,10 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     opened = session(tmp_path / "own.onnx")
     assert opened.get_inputs()[0].shape == [1, 3, WIDTH, WIDTH]
     assert json.loads(opened.get_modelmeta().custom_metadata_map["zorki.class_names"]) == ["a", "b", "c"]
-    with pytest.raises(SystemExit):
-        main(["export", "runs/x", "--out", str(tmp_path / "none.onnx"), "--height", "0"])
-    assert "at least 1x1 pixels" in capsys.readouterr().err
+    for wish, told in {("--height", "0"): "0x0", ("--height", "64", "--width", "0"): "64x0"}.items():
+        with pytest.raises(SystemExit):
+            main(["export", "runs/x", "--out", str(tmp_path / "none.onnx"), *wish])
+        assert f"at least 1x1 pixels, but was asked for {told}" in capsys.readouterr().err
     from zorki.data.proposing import Propose
 
     model.preprocess = Propose(64)

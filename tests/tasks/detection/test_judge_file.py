@@ -117,6 +117,7 @@ def test_no_detections_at_all_are_judged(tmp_path):
     [
         ({"boxes": []}, "holds an object with 'boxes'; expected a JSON list"),
         (3, "holds 3; expected"),
+        ({"images": [], "annotations": [{"id": 1, "bbox": [1, 2, 3, 4]}]}, "none of its 1 annotations has a score"),
         ([CAT, 7], ":13: entry 2 is 7"),
         ([CAT, {"image_id": 9, "bbox": [1, 2, 3, 4]}], ":13: entry 2 has no score and no category_id"),
         ([{**CAT, "score": float("nan")}], ":2: entry 1 has the score nan, which is no finite number"),

@@ -106,12 +106,14 @@ def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect])
             defects.append(Defect(picture.source, reason, picture.line))
         else:
             found[place], owners[path] = path, place
+    if not records.pictures:
+        raise DataError(f"{records.root}: read as {records.format}, and no picture is told of{_first(defects)}")
     if not found:
         looked = ", ".join(map(str, finder.folders)) or "no folder that is there"
-        named = f", such as {records.pictures[0].name!r}" if records.pictures else ""
         raise DataError(
-            f"{records.root}: none of the {len(records.pictures)} pictures that it tells of{named} is there; looked in "
-            f"{looked}. Put the pictures there, or beside their annotation"
+            f"{records.root}: none of the {len(records.pictures)} pictures that it tells of, such as "
+            f"{records.pictures[0].name!r} is there; looked in {looked}. Put the pictures there, or beside their "
+            "annotation"
         )
     defects += missing
     defects += _unlabelled(list(owners), records.told)
@@ -272,14 +274,18 @@ def _unseen(root: Path, order: Sequence[str], data: dict[str, Any], splits: dict
 
 
 def _no_box(records: BoxedRecords, defects: Sequence[Defect], tracer: Tracer | None) -> DataError:
-    first = "".join(f"\n  {defect}" for defect in defects[:3])
     count = len(records.pictures)
     thing = "box" if tracer is None else "mask"
     boxes = f" ({_boxes(tracer.bare)} without an outline, which detection can learn)" if tracer and tracer.bare else ""
     return DataError(
         f"{records.root}: no {thing} in the data: {count} picture{'' if count == 1 else 's'} read as {records.format}, "
-        f"and none with a usable {thing}{boxes}{':' if first else ''}{first}"
+        f"and none with a usable {thing}{boxes}{_first(defects)}"
     )
+
+
+def _first(defects: Sequence[Defect]) -> str:
+    """The first of them for the end of a message, each on a line of its own."""
+    return "".join([":" if defects else "", *(f"\n  {defect}" for defect in defects[:3])])
 
 
 def _boxes(count: int) -> str:

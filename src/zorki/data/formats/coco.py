@@ -195,7 +195,8 @@ class _File:
                 which = f"number {number + 1}" if own is None else own
                 self._defect(f"annotation {which} {reason}; left out", line)
         for category, count in unknown.items():
-            self._defect(f"{count} annotations are of category {category}, which the file does not list; left out")
+            which = "1 annotation is" if count == 1 else f"{count} annotations are"
+            self._defect(f"{which} of category {category}, which the file does not list; left out")
         ids = Counter(
             one["id"] for one in lists["annotations"] or [] if isinstance(one, dict) and isinstance(one.get("id"), int)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import torch
 from jaxtyping import UInt8
@@ -40,10 +40,7 @@ def mix(batch: Batch[Boxes], share: float, alpha: float, generator: torch.Genera
         RecipeError: the network takes more than pixels, such as regions that were proposed in them.
     """
     if not isinstance(batch.inputs, Tensor):
-        raise RecipeError(
-            f"mosaic is {share} and mixup {alpha}, but this network takes {type(batch.inputs).__name__.lower()} "
-            "regions, which were found in each picture by itself; set both to 0"
-        )
+        refuse_regions(share, alpha, type(batch.inputs).__name__.lower())
     if share:
         inputs, placed = mosaic(batch.inputs, batch.placed, batch.placements, share, generator)
         batch = dataclasses.replace(batch, inputs=inputs, placed=placed)
@@ -51,6 +48,14 @@ def mix(batch: Batch[Boxes], share: float, alpha: float, generator: torch.Genera
         inputs, placed = blend(batch.inputs, batch.placed, alpha, generator)
         batch = dataclasses.replace(batch, inputs=inputs, placed=placed)
     return batch
+
+
+def refuse_regions(share: float, alpha: float, kind: str) -> NoReturn:
+    """Raises RecipeError: regions of this kind were found in each picture by itself."""
+    raise RecipeError(
+        f"mosaic is {share} and mixup {alpha}, but this network takes {kind} regions, which were found in each "
+        "picture by itself; set both to 0"
+    )
 
 
 def mosaic(

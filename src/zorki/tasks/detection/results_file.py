@@ -115,6 +115,11 @@ def read_results(path: Path, *, need_masks: bool = False) -> FoundEntries:
         what = f"an object with {_some(content)}" if isinstance(content, dict) else f"{content!r:.40}"
         raise DataError(f"{path}: holds {what}; expected {FORMAT}")
     table = content if isinstance(content, dict) else {}
+    if table and entries and not any(isinstance(entry, dict) and "score" in entry for entry in entries):
+        raise DataError(
+            f"{path}: none of its {len(entries)} annotations has a score: these are truths, to be named as DATA; "
+            f"expected {FORMAT}"
+        )
     masks = bool(entries) and all(isinstance(e, dict) and "bbox" not in e and "segmentation" in e for e in entries)
     masks |= need_masks
     xywh, score = _numbers(path, text, entries, masks)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset, Model, Results, Section
+from zorki.contracts import Dataset, Model, Prepares, Results, Section
 from zorki.errors import DataError, ZorkiError
 from zorki.tasks.detection.metrics import DetectionMetric
 from zorki.tasks.detection.object_task import ObjectTask, refuse_settings
@@ -100,9 +100,13 @@ class Detection(ObjectTask[Boxes]):
         """Shows the training boxes, and how large the pictures are, to a model that `fits_anchors` to them.
 
         Raises:
-            RecipeError: the recipe asks for what detectors do not have.
+            RecipeError: the recipe asks for what detectors, or this one, do not have.
         """
         refuse_settings(recipe, REFUSED, "detectors")
+        if (recipe.mosaic or recipe.mixup) and isinstance(model.preprocess, Prepares):
+            from zorki.tasks.detection.mosaic import refuse_regions
+
+            refuse_regions(recipe.mosaic, recipe.mixup, "proposed")
         if getattr(model, "fits_anchors", False):
             from zorki.tasks.detection.picture_sizes import picture_sizes
 
