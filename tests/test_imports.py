@@ -70,6 +70,17 @@ def test_the_floor_knows_no_task():
             ]
 
 
+def test_tasks_hold_only_those_that_the_table_names():
+    table = (ROOT / "tasks" / "README.md").read_text().partition("| task | holds |")[2]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[1:]]
+    holds = {name: set(words.replace(",", " ").split()) - {"none"} for name, words in rows}
+    assert set(holds) == {path.name for path in (ROOT / "tasks").iterdir() if (path / "task.py").exists()}
+    for path in (ROOT / "tasks").glob("*/**/*.py"):
+        own = path.relative_to(ROOT / "tasks").parts[0]
+        others = {module.split(".")[2] for module in imports_of(path) if module.startswith("zorki.tasks.")} & set(holds)
+        assert others <= {own} | holds[own], f"{path.relative_to(ROOT)} imports {others - {own} - holds[own]}"
+
+
 def test_no_file_has_an_empty_name():
     assert not [path for path in FILES if path.stem in EMPTY_NAMES]
 

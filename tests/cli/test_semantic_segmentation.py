@@ -122,6 +122,20 @@ def test_the_same_seed_gives_the_same_numbers_with_and_without_workers(tmp_path)
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unet_resnet18", "unet", "fcn8s_squeezenet", "pspnet_squeezenet", "deeplabv3_squeezenet", "segnet_basic",
+        "full_resolution", "sliding_window_small", "fc_densenet56",
+    ],
+)  # fmt: skip
+def test_every_way_to_segment_has_a_ledger(name, capsys):
+    main(["info", name, "--size", "64", "--json", "-"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["task"], told["classes"]) == ("semantic_segmentation", 21)
+    assert told["totals"]["parameters"] > 10_000
+
+
 def test_show_finds_out_that_masks_are_meant_and_tells_the_broken_one(folders, tmp_path, capsys):
     main(["show", str(folders), "--out", "sheet.png", "--json", "facts.json"])
     facts = json.loads((tmp_path / "facts.json").read_text())

@@ -62,6 +62,7 @@ def _joined(weight: Float[Tensor, "D C 3 3"]) -> Float[Tensor, "C D 4 4"]:
     out_channels, channels = weight.shape[:2]
     rows = torch.tensor(_ROWS, dtype=weight.dtype, device=weight.device)
     both = (rows[:, None, :, None] * rows[None, :, None, :]).reshape(16, 9)
-    with torch.autocast(weight.device.type, enabled=False):  # sums of weights must not lose what the weights know
+    device = "cpu" if weight.is_meta else weight.device.type  # autocast knows no meta device, on which ledgers run
+    with torch.autocast(device, enabled=False):  # sums of weights must not lose what the weights know
         kernel = weight.reshape(-1, 9) @ both.t()
     return kernel.view(out_channels, channels, 4, 4).transpose(0, 1)

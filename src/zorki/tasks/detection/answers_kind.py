@@ -13,21 +13,17 @@ _WORD = b'"segmentation"'
 
 
 def holds_masks(predictions: Path, data: Path, format: str | None = None) -> bool:
-    """Whether the answers have masks, and the data have masks to judge them by.
+    """Whether all answers have masks, and all objects of the data have masks to judge them by.
 
     Files of boxes alone are told apart without being parsed; a file that cannot be read holds no masks, and whoever
     judges it says why.
     """
-    return _has_masks(predictions) and _knows_masks(data, format)
-
-
-def _has_masks(path: Path) -> bool:
-    return any(_outlines(path))
+    return _all_have_masks(predictions) and _knows_masks(data, format)
 
 
 def _knows_masks(data: Path, format: str | None) -> bool:
     if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
-        return any(_outlines(data))
+        return _all_have_masks(data)
     try:
         formats.recognise(data, format, allowed=formats.OUTLINED)
     except DataError:
@@ -35,8 +31,14 @@ def _knows_masks(data: Path, format: str | None) -> bool:
     return True
 
 
+def _all_have_masks(path: Path) -> bool:
+    """Whether there is an entry in a file of COCO's, and each has a mask."""
+    outlines = _outlines(path)
+    return bool(outlines) and all(outlines)
+
+
 def _outlines(path: Path) -> list[Any]:
-    """What entries of a file of COCO's have as their masks."""
+    """What each entry of a file of COCO's has as its mask; nothing where the file has none, or is broken."""
     try:
         text = path.read_bytes()
         if _WORD not in text:

@@ -32,7 +32,8 @@ def tally_boxes(dataset: Dataset[Boxes]) -> dict[str, Any]:
 class Labelled(Protocol):
     """Objects of a picture, with a class each."""
 
-    labels: Tensor
+    @property
+    def labels(self) -> Tensor: ...
 
 
 Measured = TypeVar("Measured", bound=Labelled)

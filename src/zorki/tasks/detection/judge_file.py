@@ -40,8 +40,7 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
     if found.masks is None:
         figures = detection_figures(known.truths, detections, known.class_names, count)
     else:
-        outlines = outlines_of(found, known, rows, data)
-        _check_sizes(found, rows, [(known.names[image], *outlines.sizes[image]) for image in detections.image.tolist()])
+        outlines = outlines_of(found, known, detections, rows, data)
         curves = coco_curves(known.truths, detections, num_images=count, num_classes=num_classes, outlines=outlines)
         pairs = overlapping_outlines(known.truths, detections, outlines)
         figures = detection_figures(known.truths, detections, known.class_names, count, curves=curves, pairs=pairs)
@@ -64,18 +63,6 @@ def fit(found: FoundEntries, known: KnownBoxes, data: Path) -> tuple[Detections,
         )
     detections = Detections(images[fits], found.xywh[fits], labels[fits], found.score[fits])
     return detections, np.flatnonzero(fits), defects
-
-
-def _check_sizes(found: FoundEntries, rows: ndarray, pictures: Sequence[tuple[str, int, int]]) -> None:
-    """Raises DataError where a mask is not of the size of its picture: name, height and width, one for each row."""
-    assert found.masks is not None
-    for row, (name, height, width) in zip(rows.tolist(), pictures, strict=True):
-        mask = found.masks[row]
-        if isinstance(mask, dict) and list(mask["size"]) != [height, width]:
-            raise DataError(
-                f"{found.path}: entry {row + 1}: its mask is of a picture of {mask['size'][1]} x {mask['size'][0]}, "
-                f"and {name} is {width} x {height}; write masks of the size of their pictures"
-            )
 
 
 def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
@@ -122,17 +109,31 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
-def outlines_of(found: FoundEntries, known: KnownBoxes, rows: ndarray, data: Path) -> Outlines:
-    """The masks of the data and of some entries. Raises DataError where one of the two has none, or broken ones."""
+def outlines_of(found: FoundEntries, known: KnownBoxes, detections: Detections, rows: ndarray, data: Path) -> Outlines:
+    """The masks of the data, and of the entries that `fit` them.
+
+    Raises:
+        DataError: the data have no masks for all of their objects, or one is broken; or a mask of an entry is not of
+            the size of its picture.
+    """
     if known.mask_fault is not None:
-        raise DataError(f"{found.path}: holds masks and no boxes, and {data} cannot judge masks: {known.mask_fault}")
+        raise DataError(f"{found.path}: holds masks, and {data} cannot judge masks: {known.mask_fault}")
     if known.masks is None or known.sizes is None:
         raise DataError(
-            f"{found.path}: holds masks and no boxes, and {data} has no outlines for all of its objects to judge them "
-            "by; name an annotation file of COCO with a segmentation for each object, or give each entry a bbox"
+            f"{found.path}: holds masks, and {data} has no outlines for all of its objects to judge them by; name an "
+            "annotation file of COCO with a segmentation for each object, or give each entry a bbox, by which --task "
+            "detection judges them"
         )
     assert found.masks is not None
-    return Outlines(known.masks, [found.masks[row] for row in rows.tolist()], known.sizes)
+    outlines = Outlines(known.masks, [found.masks[row] for row in rows.tolist()], known.sizes)
+    for row, image, mask in zip(rows.tolist(), detections.image.tolist(), outlines.detections, strict=True):
+        height, width = known.sizes[image]
+        if isinstance(mask, dict) and list(mask["size"]) != [height, width]:
+            raise DataError(
+                f"{found.path}: entry {row + 1}: its mask is of a picture of {mask['size'][1]} x {mask['size'][0]}, "
+                f"and {known.names[image]} is {width} x {height}; write masks of the size of their pictures"
+            )
+    return outlines
 
 
 def encoded(outline: Any, height: int, width: int) -> Any:

@@ -30,7 +30,7 @@ def instance_figures(
     """
     num_classes, count = len(class_names), tables.num_images
     truths, detections = tables.truths, tables.detections
-    sizes = {"num_images": count, "num_classes": num_classes}
+    sizes: dict[str, Any] = {"num_images": count, "num_classes": num_classes}
     curves = coco_curves(truths, detections, outlines=tables.outlines, **sizes)
     pairs = tables.pairs(BACKGROUND_IOU)
     found = detection_figures(truths, detections, class_names, count, curves=curves, pairs=pairs)

@@ -12,8 +12,6 @@ import torch
 from numpy import ndarray
 
 from zorki.contracts import Results
-from zorki.data.formats.run_lengths import fault_of
-from zorki.errors import DataError
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.tasks.detection.coco import Outlines
 from zorki.tasks.detection.columns import Detections, Truths, rows_by_class
@@ -38,9 +36,11 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
     known = read_known_masks(data, split=split, format=format)
     found = read_results(predictions, need_masks=True)
     detections, rows, defects = fit(found, known, data)
-    outlines = outlines_of(found, known, rows, data)
-    sizes = [outlines.sizes[image] for image in detections.image.tolist()]
-    codes = [_code(found, row, size) for row, size in zip(rows.tolist(), sizes, strict=True)]
+    outlines = outlines_of(found, known, detections, rows, data)
+    codes = [
+        encoded(outline, *outlines.sizes[image])
+        for outline, image in zip(outlines.detections, detections.image.tolist(), strict=True)
+    ]
     outlines = dataclasses.replace(outlines, detections=codes)
     detections = dataclasses.replace(detections, xywh=_boxes(found, rows, codes))
     tables = fill_tables(known.truths, detections, outlines, _pixels_of(known.truths, detections, outlines))
@@ -52,15 +52,12 @@ def read_known_masks(data: Path, *, split: str | None = None, format: str | None
     """What is known of `data`, with all masks as packed run lengths: a file of COCO as it stands, or any data set.
 
     Raises:
-        DataError: the data cannot be read, there is no such split, or an object has no mask.
+        DataError: the data cannot be read, or there is no such split.
     """
     if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
         known = read_known(data, split=split, format=format)
-        if known.masks is None or known.sizes is None:
-            raise DataError(
-                f"{data}: has no segmentation for each of its objects, or no height and width for each of its "
-                "pictures, so masks cannot be judged by it; --task detection judges boxes"
-            )
+        if known.masks is None or known.sizes is None or known.mask_fault is not None:
+            return known
         sizes = [known.sizes[image] for image in known.truths.image.tolist()]
         codes = [encoded(outline, *size) for outline, size in zip(known.masks, sizes, strict=True)]
         return dataclasses.replace(known, masks=codes)
@@ -76,16 +73,6 @@ def read_known_masks(data: Path, *, split: str | None = None, format: str | None
 
     known, _ = from_dataset(data, dataset, boxes, split)
     return dataclasses.replace(known, masks=masks, sizes=sides)
-
-
-def _code(found: FoundEntries, row: int, size: tuple[int, int]) -> Any:
-    """The packed run lengths of an entry's mask. Raises DataError where they are not of its picture."""
-    assert found.masks is not None
-    outline = found.masks[row]
-    fault = fault_of(outline, *size) if isinstance(outline, dict) else None
-    if fault is not None:
-        raise DataError(f"{found.path}: entry {row + 1} has a mask that is not of its picture: {fault}")
-    return encoded(outline, *size)
 
 
 def _boxes(found: FoundEntries, rows: ndarray, codes: Sequence[Any]) -> ndarray:

@@ -86,7 +86,7 @@ def panoptic(laid: LaidOut, num_classes: int) -> Panoptic:
     label = laid.detections.label
     right = np.bincount(label[hit], minlength=num_classes)
     return Panoptic(
-        np.bincount(label[hit], iou, num_classes),
+        np.bincount(label[hit], iou, num_classes).astype(np.float64),  # of whole numbers where nothing is right
         right,
         np.bincount(label[~hit], minlength=num_classes),
         np.bincount(laid.truths.label, minlength=num_classes) - right,

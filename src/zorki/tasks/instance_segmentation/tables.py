@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,10 @@ class Shared(Columns):
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def after(self, detections: int, truths: int) -> Shared:
+        """The same rows where so many stand before them."""
+        return Shared(self.detection + detections, self.truth + truths, self.pixels)
 
 
 @dataclass(frozen=True)
@@ -137,23 +142,24 @@ def join(parts: Sequence[MaskTables]) -> MaskTables:
     """Tables of several parts, at least one, as one; pictures are numbered on."""
     if len(parts) == 1:
         return parts[0]
-    columns: dict[str, list] = {f.name: [] for f in fields(MaskTables) if f.name != "outlines"}
+    truths, detections, moved = [], [], []
     images = objects = answers = 0
     for part in parts:
-        columns["truths"].append(dataclasses.replace(part.truths, image=part.truths.image + images))
-        columns["detections"].append(dataclasses.replace(part.detections, image=part.detections.image + images))
-        for name in ("truth_pixels", "found_pixels", "laid_pixels"):
-            columns[name].append(getattr(part, name))
-        for name in ("shared", "laid"):
-            old: Shared = getattr(part, name)
-            columns[name].append(Shared(old.detection + answers, old.truth + objects, old.pixels))
+        truths.append(dataclasses.replace(part.truths, image=part.truths.image + images))
+        detections.append(dataclasses.replace(part.detections, image=part.detections.image + images))
+        moved.append([one.after(answers, objects) for one in (part.shared, part.laid)])
         images, objects, answers = images + part.num_images, objects + len(part.truths), answers + len(part.detections)
-    outlines = Outlines(*([one for part in parts for one in getattr(part.outlines, f.name)] for f in fields(Outlines)))
-    joined = {
-        name: np.concatenate(values) if isinstance(values[0], ndarray) else join_columns(values)
-        for name, values in columns.items()
-    }
-    return MaskTables(outlines=outlines, **joined)
+    shared, laid = (join_columns(every) for every in zip(*moved, strict=True))
+    return MaskTables(
+        join_columns(truths),
+        join_columns(detections),
+        Outlines(*([one for part in parts for one in getattr(part.outlines, f.name)] for f in fields(Outlines))),
+        np.concatenate([part.truth_pixels for part in parts]),
+        np.concatenate([part.found_pixels for part in parts]),
+        shared,
+        np.concatenate([part.laid_pixels for part in parts]),
+        laid,
+    )
 
 
 def as_boxes(instances: Instances, areas: ndarray | None = None) -> Boxes:
@@ -171,7 +177,7 @@ def as_boxes(instances: Instances, areas: ndarray | None = None) -> Boxes:
     )
 
 
-def run_lengths(masks: Bool[Tensor, "N H W"]) -> list[dict[str, object]]:
+def run_lengths(masks: Bool[Tensor, "N H W"]) -> list[dict[str, Any]]:
     """Masks (N, H, W) as COCO's run lengths, {"size": [H, W], "counts": packed bytes} each."""
     from hotcoco import mask
 

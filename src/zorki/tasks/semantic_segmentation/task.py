@@ -17,7 +17,7 @@ from zorki.types import Mask, Sample
 if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
-MOST_WORDS = 3  # classes in a caption
+MOST_WORDS, LEAST_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
 FEW = 32  # masks looked at before it is asked whether they are enough
 
 
@@ -139,7 +139,8 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def caption(self, annotation: Mask) -> str:
         """The classes with the most pixels: "road 43 %, sky 20 %"."""
-        shares = self._shares(annotation)[:MOST_WORDS]
+        known = self._shares(annotation)
+        shares = [part for part in known if part[1] >= LEAST_SHARE][:MOST_WORDS] or known[:1]
         return ", ".join(f"{self.class_names[label]} {share:.0%}" for label, share in shares) or "nothing judged"
 
     @classmethod

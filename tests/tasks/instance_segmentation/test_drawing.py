@@ -1,0 +1,73 @@
+"""Masks on pictures: each object its own colour, and right, wrong and missed told apart without colours too."""
+
+import torch
+from made_masks import instances
+
+from zorki.draw.palette import colour, mark_colour
+from zorki.tasks.detection.drawing import MISSED_COLOUR
+from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+
+BLACK = torch.zeros((3, 112, 448), dtype=torch.uint8)
+
+
+def squares(*spans, labels=None, scores=None, **columns):
+    """Squares of 40 rows from the 20th on, [left, right) each."""
+    masks = []
+    for left, right in spans:
+        mask = torch.zeros((112, 448), dtype=torch.bool)
+        mask[20:60, left:right] = True
+        masks.append(mask.numpy())
+    return instances(masks, labels or [0] * len(spans), scores, size=(112, 448), **columns)
+
+
+def at(picture, row, column):
+    return tuple(picture[:, row, column].tolist())
+
+
+def half(ink):
+    return tuple(part * 128 >> 8 for part in ink)
+
+
+def test_every_object_has_a_colour_of_its_own_and_an_outline():
+    answer = squares((50, 90), (90, 130), (300, 340), scores=[0.9, 0.8, 0.2])
+    drawn = InstanceSegmentation(["cell"]).draw(BLACK, answer)
+    assert drawn.shape == BLACK.shape
+    assert (at(drawn, 20, 60), at(drawn, 40, 70)) == (colour(0), half(colour(0)))
+    assert (at(drawn, 20, 100), at(drawn, 40, 110)) == (colour(1), half(colour(1)))
+    assert (at(drawn, 40, 89), at(drawn, 40, 90)) == (colour(0), colour(1)), "neighbours are told apart"
+    assert int(drawn[:, :, 200:].sum()) == 0, "what scores too little is not shown"
+    small = InstanceSegmentation(["cell"]).draw(BLACK[:, :, :50], instances([], [], size=(112, 50)))
+    assert small.shape == (3, 784, 350), "enlarged"
+
+
+def test_the_better_one_is_on_top_and_crowds_are_gray():
+    answer = squares((50, 90), (70, 130), scores=[0.6, 0.9])
+    drawn = InstanceSegmentation(["cell"]).draw(BLACK, answer)
+    assert at(drawn, 40, 80) == half(colour(1))
+    crowd = squares((50, 90), crowd=torch.tensor([True]))
+    gray = at(InstanceSegmentation(["cell"]).draw(BLACK, crowd), 40, 70)
+    assert gray == tuple(part * 192 >> 8 for part in mark_colour(None))
+
+
+def test_with_several_classes_boxes_say_which():
+    drawn = InstanceSegmentation(["cat", "dog"]).draw(BLACK, squares((50, 90), labels=[1], scores=[0.9]))
+    assert at(drawn, 59, 60) == colour(1), "the box is in the colour of the class"
+    assert at(drawn, 40, 70) == half(colour(0)), "the mask in that of the object"
+
+
+def test_thumbnails_tell_found_wrong_and_missed_apart():
+    truth = squares((40, 120), (240, 320), crowd=torch.tensor([False, False]))
+    answer = squares((40, 120), (360, 440), scores=[0.9, 0.8])
+    asked = InstanceSegmentation(["cell"])
+    drawn = asked.thumbnail(BLACK, answer, truth)
+    assert drawn.shape == (3, 56, 224)
+    assert at(drawn, 20, 40) == half(mark_colour(True))
+    wrong = drawn[:, 12:28, 182:218].flatten(1).T.unique(dim=0).tolist()
+    assert list(half(mark_colour(False))) in wrong
+    assert [255, 255, 255] in wrong, "hatched"
+    assert at(drawn, 20, 120) == MISSED_COLOUR
+    assert at(drawn, 20, 140) == (0, 0, 0), "of what is missed there is an outline alone"
+    alone = asked.thumbnail(BLACK, answer)
+    assert at(alone, 20, 40) == half(colour(0))
+    excused = asked.thumbnail(BLACK, answer[:1], squares((40, 120), crowd=torch.tensor([True])))
+    assert at(excused, 20, 40) == tuple(part * 192 >> 8 for part in mark_colour(None))

@@ -1,0 +1,227 @@
+"""What the task does with masks beside judging them: data, settings, words, files, ensembles."""
+
+import dataclasses
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from made_masks import strip_instances
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from zorki import registry
+from zorki.contracts import Model
+from zorki.errors import DataError, RecipeError, ZorkiError
+from zorki.recipe import Recipe
+from zorki.tasks.instance_segmentation.fusion import fuse_masks
+from zorki.tasks.instance_segmentation.judging import judge_masks
+from zorki.tasks.instance_segmentation.object_map import object_map, write_object_map
+from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools decodes so
+NAMES = ["cat", "dog", "owl"]
+
+
+def task():
+    return InstanceSegmentation(NAMES)
+
+
+def scenes():
+    return InstanceSegmentation.read(Path("scenes:20@64"))
+
+
+class Learner(Model):
+    """A model that only looks at what it is given."""
+
+    def forward(self, inputs):
+        return inputs
+
+    def loss(self, outputs, targets):
+        return {}
+
+    def decode(self, outputs, placements):
+        return []
+
+
+class Heeding(Learner):
+    heeds = ("loss", "border_weight")
+
+    def heed(self, recipe):
+        self.heard = recipe.loss, recipe.border_weight
+
+
+def test_the_task_is_found_by_its_folder():
+    assert registry.tasks()["instance_segmentation"] is InstanceSegmentation
+    assert InstanceSegmentation.names_for(80)[0] == "person"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"mixup": 0.2}, {"cutmix": 1.0}, {"mosaic": 0.5}, {"class_weights": True}, {"label_smoothing": 0.1},
+     {"loss": "ce"}, {"border_weight": 10.0}],
+    ids=str,
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(settings):
+    name = next(iter(settings))
+    with pytest.raises(RecipeError, match=f"{name} is .*, but networks for masks of objects have no such setting"):
+        task().configure(Learner(), Recipe(**settings), scenes(), [])
+
+
+def test_models_may_heed_settings_of_their_own():
+    task().configure(Learner(), Recipe(), scenes(), [])
+    model = Heeding()
+    task().configure(model, Recipe(loss="ce,dice", border_weight=10.0), scenes(), [])
+    assert model.heard == ("ce,dice", 10.0)
+    with pytest.raises(RecipeError, match="mosaic is"):
+        task().configure(model, Recipe(mosaic=0.5), scenes(), [])
+
+
+def test_data_without_a_mask_to_learn_stop(monkeypatch):
+    dataset = scenes()
+    train = dataset.splits["train"]
+    asked = InstanceSegmentation(dataset.class_names)
+    asked.check(dataset, train)
+    empty = dataset.target(train[0])
+    empty = dataclasses.replace(empty, masks=torch.zeros_like(empty.masks))
+    crowd = dataclasses.replace(empty, masks=~empty.masks, crowd=torch.ones(len(empty), dtype=torch.bool))
+    for target in (empty, crowd):
+        monkeypatch.setattr(dataset, "target", lambda index, target=target: target)
+        with pytest.raises(DataError, match=r"scenes: none of the 14 training pictures has an object; expected"):
+            asked.check(dataset, train)
+    assert asked.learnable_count(crowd) == 0
+
+
+def test_pictures_with_rare_classes_are_drawn_more_often():
+    common, rare = strip_instances((0, 4)), strip_instances((0, 4), (5, 6), labels=[0, 2])
+    assert task().balance([common, common, common, rare]) == [0.25, 0.25, 0.25, 1.0]
+
+
+def test_captions_count_what_is_shown_and_maps_are_judged_from_there():
+    answer = strip_instances((0, 4), (5, 6), (7, 9), labels=[0, 1, 1], scores=[0.9, 0.6, 0.4])
+    asked = task()
+    assert asked.caption(answer) == "1 cat, 1 dog"
+    assert asked.metric().min_score is None
+    asked.adopt({"test": {"figures": {"best_threshold": 0.9}}, "val": {"figures": {"best_threshold": 0.35}}})
+    assert asked.caption(answer) == "2 dog, 1 cat"
+    assert asked.metric().min_score == 0.35
+    assert asked.caption(strip_instances()) == "nothing"
+
+
+def test_descriptions_are_plain_and_masks_are_cocos_run_lengths():
+    answer = strip_instances((2, 6), (10, 11), labels=[2, 0], scores=[0.5, 0.25])
+    facts = json.loads(json.dumps(task().describe(answer)))
+    assert (facts["threshold"], facts["shown"]) == (0.5, 1)
+    first, second = facts["objects"]
+    code = first.pop("segmentation")
+    assert first == {"label": 2, "class_name": "owl", "xyxy": [2, 0, 6, 1], "score": 0.5, "area": 4}
+    assert np.array_equal(coco_mask.decode([code])[..., 0], answer.masks[0].numpy())
+    assert second["area"] == 1
+    assert task().describe(strip_instances()) == {"objects": []}
+
+
+def test_answers_are_exchanged_as_cocos_results():
+    answer = strip_instances((2, 6), labels=[1], scores=[0.5])
+    asked = task()
+    said = SimpleNamespace(facts=asked.describe(answer), prediction=None, source="photos/012.png", frame=None)
+    (entry,) = json.loads(json.dumps(asked.exchange([said])))
+    code = entry.pop("segmentation")
+    assert entry == {
+        "image_id": 12, "category_id": 2, "bbox": [2, 0, 4, 1], "score": 0.5, "category_name": "dog",
+        "file_name": "photos/012.png",
+    }  # fmt: skip
+    assert np.array_equal(coco_mask.decode([code])[..., 0], answer.masks[0].numpy())
+    asked.recall({"category_ids": [2, 5, 9]})
+    assert asked.exchange([said])[0]["category_id"] == 5
+    assert (
+        asked.exchange([SimpleNamespace(facts=asked.describe(strip_instances(scores=[])), source="a", frame=3)]) == []
+    )
+
+
+def test_shown_objects_are_written_as_numbers_of_16_bits(tmp_path):
+    answer = strip_instances((0, 4), (3, 8), (10, 12), scores=[0.8, 0.9, 0.1])
+    told = task().attach(answer, lambda folder, suffix: tmp_path / folder / f"a{suffix}")
+    assert told == {"mask": tmp_path / "masks" / "a.png"}
+    with Image.open(told["mask"]) as picture:
+        assert picture.mode == "I;16"
+        assert np.asarray(picture).tolist() == [[1, 1, 1, 2, 2, 2, 2, 2] + [0] * 12]
+
+
+def test_maps_of_objects_number_the_truth_too():
+    assert object_map(strip_instances((0, 3), (3, 5))).tolist()[0][:6] == [1, 1, 1, 2, 2, 0]
+    with pytest.raises(ZorkiError, match="70000 objects, and a PNG of 16 bits numbers 65535"):
+        write_object_map(Path("a.png"), torch.full((1, 2), 70000, dtype=torch.int32))
+    assert not Path("a.png").exists()
+
+
+def test_judged_by_hand():
+    truth = strip_instances(
+        (0, 5), (5, 10), (10, 12), (14, 20), labels=[0, 0, 1, 0],
+        crowd=torch.tensor([False, False, False, True]), difficult=torch.tensor([False, False, True, False]),
+    )  # fmt: skip
+    answer = strip_instances(
+        (0, 4), (0, 5), (5, 10), (10, 12), (15, 17), labels=[0, 0, 1, 1, 0], scores=[0.9, 0.8, 0.7, 0.6, 0.5]
+    )
+    judged = judge_masks(answer, truth)
+    assert judged.right.tolist() == [True, False, False, False, False]
+    assert judged.excused.tolist() == [False, False, False, True, True]
+    assert judged.missed.tolist() == [False, True, False, False]
+    assert judged.overlap.tolist() == pytest.approx([0.8, 0, 0, 0, 0])
+    assert task().badness(answer, truth) == pytest.approx(1 - 2 * 0.8 / (3 + 2))
+    assert task().badness(strip_instances(scores=[]), strip_instances()) == 0.0
+
+
+def test_fused_masks_are_what_half_of_the_scores_want():
+    first = strip_instances((0, 10), (15, 18), labels=[0, 1], scores=[0.6, 0.4])
+    second = strip_instances((2, 12), (15, 18), labels=[0, 2], scores=[0.9, 0.2])
+    fused = fuse_masks([first, second])
+    assert fused.labels.tolist() == [0, 1, 2]
+    # The better one alone has more than half of the scores: its pixels stay. Of the others each model saw one.
+    assert fused.xyxy.tolist() == [[2, 0, 12, 1], [15, 0, 18, 1], [15, 0, 18, 1]]
+    assert fused.scores.tolist() == pytest.approx([0.75, 0.2, 0.1])
+    third = strip_instances((0, 10), scores=[0.6])
+    assert fuse_masks([first, second, third])[0].xyxy.tolist() == [[0, 0, 10, 1]]
+
+
+def test_an_ensemble_of_one_answer_twice_is_that_answer():
+    answer = strip_instances((0, 4), (5, 9), labels=[1, 0], scores=[0.9, 0.6])
+    both = task().ensemble([answer, answer])
+    assert torch.equal(both.masks, answer.masks)
+    assert both.labels.tolist() == [1, 0]
+    assert both.scores.tolist() == pytest.approx([0.9, 0.6])
+    assert len(fuse_masks([strip_instances(scores=[])] * 2)) == 0
+
+
+def test_what_cannot_be_fused_says_why():
+    with pytest.raises(ValueError, match="need scores"):
+        fuse_masks([strip_instances((0, 1))])
+    with pytest.raises(ValueError, match="different sizes"):
+        fuse_masks([strip_instances((0, 1), scores=[0.5]), strip_instances((0, 1), width=9, scores=[0.5])])
+    with pytest.raises(ValueError, match="no predictions"):
+        fuse_masks([])
+
+
+def test_counts_and_areas():
+    dataset = scenes()
+    facts = InstanceSegmentation(dataset.class_names).tally(dataset)
+    targets = [dataset.target(index) for index in dataset.splits["train"]]
+    total = sum(map(len, targets))
+    assert facts["counted"] == "objects"
+    assert sum(facts["classes"]["train"].values()) == total
+    assert facts["tables"]["Pictures and objects"]["objects"]["train"] == total
+    assert facts["tables"]["Pictures and objects"]["pictures in which objects overlap"]["train"] == 0
+    sides = facts["tables"]["Side of objects (root of the area, pixels)"]
+    areas = torch.cat([target.masks.flatten(1).sum(1) for target in targets])
+    assert sides["most"]["train"] == pytest.approx(float(areas.max()) ** 0.5, abs=1e-3)
+    covered = facts["tables"]["Share of a picture with objects that they cover"]
+    shares = [float(target.masks.any(0).float().mean()) for target in targets]
+    assert covered["least"]["train"] == pytest.approx(min(shares), abs=1e-3)
+
+
+def test_numbers_of_classes_are_remembered_where_the_data_gave_them():
+    dataset = scenes()
+    assert task().remember(dataset) == {}
+    dataset.category_ids, dataset.image_ids = [2, 5, 9], [7]
+    assert task().remember(dataset) == {"category_ids": [2, 5, 9]}
