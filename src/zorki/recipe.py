@@ -45,7 +45,8 @@ class Recipe:
         None,
         "Data",
         "Reader to use instead of the recognised one: folders, csv, idx; "
-        "of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; scenes.",
+        "of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; "
+        "of masks voc_masks, mask_pairs, object_png, label_png; scenes.",
     )
     size: int | None = _setting(
         None, "Data", "Side of the network's input; empty: the model's own.", unit="pixels", least=1

@@ -30,7 +30,7 @@ def evaluate(
         str | None,
         Parameter(
             help="Reader to use: folders, csv, idx; of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; "
-            "of masks voc_masks, mask_pairs; scenes."
+            "of masks voc_masks, mask_pairs, object_png, label_png; scenes."
         ),
     ] = None,
     batch_size: Annotated[int | None, Parameter(help="Pictures a step.")] = None,

@@ -12,6 +12,7 @@ from zorki.data.scene_masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError
 from zorki.losses.pixels import PixelLoss
 from zorki.recipe import Recipe
+from zorki.tasks.semantic_segmentation.counting import count_pixels
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
 
@@ -49,6 +50,31 @@ def test_folders_of_classes_and_of_boxes_are_left_to_others(tmp_path):
     (tmp_path / "empty").mkdir()
     for folder in ("animals", "animals/cat", "boxes", "empty", "missing"):
         assert SemanticSegmentation.recognise(tmp_path / folder) is None, folder
+
+
+def test_masks_in_files_are_known_by_their_bytes_and_counted_once(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"images/{number}.png")
+        labels = (
+            torch.tensor([[0, 1], [number, 255]], dtype=torch.uint8).repeat_interleave(4, 0).repeat_interleave(4, 1)
+        )
+        Image.fromarray(labels.numpy()).save(tmp_path / f"masks/{number}.png")
+    dataset = SemanticSegmentation.read(tmp_path)
+    indices = list(range(3))
+    marks = [dataset.mark(index) for index in indices]
+    assert len(set(marks)) == 3
+    slow = count_pixels([dataset.target(index) for index in indices], len(dataset.class_names))
+    monkeypatch.setattr(type(dataset), "target", None)  # nothing is decoded again
+    assert torch.equal(count_pixels(Targets(dataset, indices), len(dataset.class_names)), slow)
+    assert slow.sum() == 3 * 64
+    assert [dataset.mark(index) for index in indices] == marks
+    dataset.mask_path(1).write_bytes(b"another")
+    assert [dataset.mark(index) == mark for index, mark in zip(indices, marks, strict=True)] == [True, False, True]
+    dataset.mask_path(1).unlink()
+    with pytest.raises(DataError, match=r"1\.png: there is no such file"):
+        dataset.mark(1)
 
 
 def test_training_needs_two_classes(scenes):

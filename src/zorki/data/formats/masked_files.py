@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from zorki.contracts import Dataset
-from zorki.data.images import MAX_PIXELS, check_image, read_image
+from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_image
 from zorki.data.masks import Palette, StoredMask, read_stored, shown_colours
 from zorki.errors import DataError
 from zorki.types import Defect, Mask, Sample
@@ -113,6 +114,14 @@ class MaskedFiles(Dataset[Mask]):
         """The mask; the picture is not looked at. Raises DataError where its file is broken."""
         stored = read_stored(self.mask_path(index), max_pixels=self.max_pixels)
         return Mask(torch.from_numpy(self.class_map(stored)), IGNORE)
+
+    def mark(self, index: int) -> str:
+        """A hash of the mask's file, which is not decoded. Raises DataError where it cannot be read."""
+        path = self.mask_path(index)
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataError(f"{path}: {file_reason(path, error)}") from error
 
     def path(self, index: int) -> Path:
         return self.folder / self.names[index]

@@ -90,8 +90,13 @@ class RegionHead(nn.Module):
         regions: Float[Tensor, "N 4"],
         pictures: Int[Tensor, " N"],
         input_size: tuple[int, int],
+        size: tuple[int, int] | None = None,
     ) -> Float[Tensor, "N C h w"]:
-        """The features of regions, which are in pixels of the input of that (height, width)."""
+        """The features of regions, which are in pixels of the input of that (height, width).
+
+        Args:
+            size: height and width of what comes out, for other heads; None: this one's.
+        """
         read = maps[: len(self.strides)]
         starts = None
         if self.grid == "centred":
@@ -101,7 +106,7 @@ class RegionHead(nn.Module):
             self.strides,
             regions,
             pictures,
-            self.size,
+            size or self.size,
             kind=self.kind,
             sampling_ratio=self.sampling_ratio,
             home_size=self.home_size,

@@ -5,9 +5,12 @@ import copy
 import pytest
 import segmenter_laws as laws
 import torch
+from torch import nn
 
 from zorki import registry
 from zorki.errors import RecipeError
+from zorki.ledger import ledger
+from zorki.receptive_field import receptive_field_by_gradient
 from zorki.tasks.semantic_segmentation.models.fcn_on_backbone import fcn
 from zorki.weights import load_into, read_weights, save_weights
 
@@ -158,6 +161,30 @@ def test_the_answer_at_a_pixel_is_centred_on_that_pixel(name):
     found = laws.centre_of_sight(model, side, at)
     for middle, pixel in zip(found, at, strict=True):
         assert middle == pytest.approx(pixel + 0.5, abs=1.0)
+
+
+class Logits(nn.Module):
+    """The network as gradients want it: pixels to a map."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels):
+        return self.model.maps(pixels)[0]
+
+
+def test_what_an_answer_sees_by_formula_is_what_gradients_reach():
+    """The formula tells the smallest interval that moves along and holds what every pixel sees; few see all of it."""
+    model = laws.built("fcn16s_squeezenet").eval()
+    told = ledger(model, torch.empty(1, 3, 448, 448, dtype=torch.uint8)).receptive_field
+    sizes = []
+    for row in (200, 207, 214, 221):
+        (top, bottom), (left, right) = receptive_field_by_gradient(Logits(model), (3, 448, 448), (row, 210))
+        assert 0 < top < bottom < 448, "inside the picture, or it tells less"
+        sizes.append((bottom - top, right - left))
+    most = max(height for height, _ in sizes)
+    assert most <= told[0] == told[1] <= most + 32  # a cell of the coarsest map
 
 
 def test_upsampling_is_an_argument():

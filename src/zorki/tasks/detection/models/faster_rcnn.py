@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox, Span
@@ -24,6 +24,7 @@ from zorki.tasks.detection.heads import Shapes
 from zorki.tasks.detection.proposing import Proposing, RegionProposals, proposals_published
 from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.regions import (
+    Sampled,
     answer_regions,
     inside_picture,
     region_candidates,
@@ -98,13 +99,28 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
 
     def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """The two losses of the proposals, and those of the second stage on sampled proposals."""
-        sampled = sample_regions(outputs.proposing.proposals, targets, num_classes=self.num_classes, count=self.count)
+        return self.losses_on(outputs, targets, self.sample(outputs, targets))
+
+    def sample(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> Sampled:
+        """Random proposals that the second stage learns from; other heads on regions learn from the same."""
+        return sample_regions(outputs.proposing.proposals, targets, num_classes=self.num_classes, count=self.count)
+
+    def losses_on(
+        self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes], sampled: Sampled
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The losses of both stages, those of the second on the sampled regions."""
         logits, offsets = self.head(self.head.pool(outputs.maps, sampled.regions, sampled.pictures, outputs.size))
         return {**self.proposals.losses(outputs.proposing, targets), **region_losses(logits, offsets, sampled)}
 
     @torch.no_grad()
     def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
         """The boxes of each picture, best first, in original pixels, on the CPU."""
+        found = self.find(outputs, placements)
+        return [boxes.to("cpu").restore(placement) for boxes, placement in zip(found, placements, strict=True)]
+
+    @torch.no_grad()
+    def find(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
+        """The boxes of each picture as `decode` answers them, but in network pixels, and where the outputs are."""
         regions, pictures = join_regions(outputs.proposing.proposals)
         logits, offsets = self.head(self.head.pool(outputs.maps, regions, pictures, outputs.size))
         found = region_candidates(
@@ -118,8 +134,7 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
             min_score=self.min_score,
         )
         return [
-            self.thin_out(inside_picture(boxes, placement)).to("cpu").restore(placement)
-            for boxes, placement in zip(found, placements, strict=True)
+            self.thin_out(inside_picture(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)
         ]
 
     def candidates(self, outputs: FasterRcnnOutputs) -> Candidates:

@@ -5,23 +5,21 @@ After Ronneberger et al. (2015); with the structure that segmentation_models.pyt
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zorki.data.preprocess import Letterbox
 from zorki.nn.backbone import Backbone
 from zorki.nn.initialise import initialise_output
 from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
 from zorki.nn.named import backbone as backbone_named
-from zorki.nn.squeezenet import SqueezeNet
+from zorki.nn.unet import halving, unet_maps
 from zorki.nn.unet_decoder import UNetDecoder
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter, enlarge
+from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 
@@ -41,23 +39,13 @@ class BackboneUNet(Segmenter):
         self, backbone: Backbone, *, num_classes: int, decoder: dict[str, Any], settings: dict[str, Any]
     ) -> None:
         super().__init__(num_classes=num_classes, **settings)
-        if isinstance(backbone, SqueezeNet):
-            first = backbone.features[0]
-            first.padding = (first.kernel_size[0] // 2, first.kernel_size[1] // 2)
-        self.backbone = backbone
+        self.backbone = halving(backbone)
         self.decoder = UNetDecoder(backbone, **decoder)
         self.output = nn.Conv2d(self.decoder.channels, num_classes, 3, padding=1)
         initialise_output(self.output)
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
-        height, width = pixels.shape[2:]
-        stride = self.backbone.strides[-1]
-        whole = [math.ceil(side / stride) * stride for side in (height, width)]
-        if whole == [height, width]:
-            return self.output(self.decoder(self.backbone(pixels))), []
-        padded = functional.pad(pixels, (0, whole[1] - width, 0, whole[0] - height))
-        logits = enlarge(self.output(self.decoder(self.backbone(padded))), whole)
-        return logits[:, :, :height, :width], []
+        return unet_maps(pixels, self.backbone, self.decoder, self.output), []
 
     def stages(self) -> list[nn.Module]:
         return self.backbone.stages()

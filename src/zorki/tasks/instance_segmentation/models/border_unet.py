@@ -1,0 +1,238 @@
+"""U-Net with borders: where objects touch, their rims are a class of their own, and what is inside them are seeds.
+
+The idea by which the Data Science Bowl 2018 was won (Caicedo et al., 2019: Nucleus segmentation across imaging
+experiments; the winners' network answers bodies and contacts), on the U-Net of Ronneberger et al. (2015). Without
+borders it is the plain U-Net, whose objects are the connected components of the foreground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from jaxtyping import Float, Int32, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from zorki.errors import RecipeError
+from zorki.losses.pixels import PixelLoss
+from zorki.nn.named import IMAGENET
+from zorki.nn.unet_decoder import WIDTHS
+from zorki.ops.border_weights import border_weights
+from zorki.ops.components import connected_components
+from zorki.ops.growing import flood, without_small
+from zorki.registry import model
+from zorki.tasks.instance_segmentation.numbering import Numbered
+from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper, UNetOn
+from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.tasks.on_any_backbone import any_backbone
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+IGNORE = 255
+
+
+class BorderUNet(PixelGrouper):
+    """Background, interior and border for every pixel; seeds from interiors, grown by a watershed.
+
+    `border_classes` says what a border is. Of the answer, pieces of the interior are seeds, and the foreground,
+    interior and border together, goes to the seed that reaches it first (`flood`). A band of equal width was taken from
+    both sides of a contact, so meeting halfway gives each side its own back. A piece of the foreground without a seed
+    is an object itself: small ones are all border.
+
+    Heeds the recipe's `loss`, terms of `PixelLoss`, and its `border_weight`: U-Net's weight of the gaps between
+    objects (Ronneberger et al., 2015, eq. 2).
+
+    Args:
+        border: in pixels of the network; 0: two classes, and no seeds.
+        contour: the border is all along the contour, not only at contacts.
+        border_share: weight of border pixels in the cross-entropy. They are few.
+        min_foreground, min_interior: how likely a pixel must be.
+        min_seed: seeds of less pixels of the original are none.
+    """
+
+    heeds: ClassVar[tuple[str, ...]] = ("loss", "border_weight")
+
+    def __init__(
+        self,
+        network: UNetOn,
+        *,
+        num_classes: int,
+        limits: Limits,
+        border: int = 2,
+        contour: bool = False,
+        border_share: float = 5.0,
+        min_foreground: float = 0.5,
+        min_interior: float = 0.5,
+        min_seed: int = 4,
+    ) -> None:
+        if border < 0 or border_share <= 0:
+            raise RecipeError(f"border is {border}, its share {border_share}; expected 0 at least, and above 0")
+        super().__init__(network, 3 if border else 2, num_classes=num_classes, limits=limits)
+        self.border, self.contour = border, contour
+        self.min_foreground, self.min_interior, self.min_seed = min_foreground, min_interior, min_seed
+        shares = torch.tensor([1.0, 1.0, border_share]) if border else None
+        self.criterion = PixelLoss({"ce": 1.0}, ignore=IGNORE, class_weights=shares)
+        self.gap_weight = 0.0
+
+    def heed(self, recipe: Recipe) -> None:
+        """Takes the loss and the weight of gaps from the recipe. Raises RecipeError."""
+        if recipe.loss is not None:
+            self.criterion = PixelLoss.of(recipe.loss, ignore=IGNORE)
+        if recipe.border_weight and not self.criterion.weighs_pixels:
+            raise RecipeError(f"border_weight weighs pixels, but the loss {self.criterion} compares regions; add ce")
+        self.gap_weight = recipe.border_weight
+
+    def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
+        """The criterion on the three classes, or two."""
+        wanted = border_classes(objects.numbers, self.border, contour=self.contour)
+        wanted = wanted.masked_fill(~objects.judged, IGNORE)
+        weights = None
+        if self.gap_weight:
+            every = [border_weights(numbers, weight=self.gap_weight) for numbers in objects.numbers]
+            weights = torch.stack(every).to(main.device)
+        losses: dict[str, Tensor] = self.criterion(main, wanted.to(main.device), weights)
+        return losses
+
+    def group(
+        self, main: Float[Tensor, "D height width"], scale: float
+    ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:
+        likely = main.softmax(0)
+        sure = 1 - likely[0]
+        foreground = sure >= self.min_foreground
+        if not self.border:
+            return connected_components(foreground.int()), sure
+        inside = foreground & (likely[1] >= self.min_interior)
+        seeds = without_small(connected_components(inside.int()), self.min_seed)
+        numbers = flood(seeds, foreground)
+        alone = connected_components((foreground & (numbers == 0)).int())
+        return torch.where(alone > 0, alone + int(seeds.max()), numbers), sure
+
+
+def border_classes(numbers: Int32[Tensor, "B H W"], border: int, *, contour: bool = False) -> Int64[Tensor, "B H W"]:
+    """0 where no object is, 1 inside of objects, 2 on their borders.
+
+    A pixel of an object is border where a pixel of another object is no more than `border` rows and no more than
+    `border` columns away; a gap of background may lie between. With `contour`, also where background is that near. The
+    edge of the picture is no border.
+    """
+    classes = (numbers > 0).long()
+    if not border:
+        return classes
+    # The largest and the smallest number around differ from a pixel's own where another object is near.
+    window, levels = 2 * border + 1, numbers[:, None].float()
+    most = functional.max_pool2d(levels, window, 1, border)
+    far = levels.max() + 1
+    least = -functional.max_pool2d(-(levels if contour else levels.where(levels > 0, far)), window, 1, border)
+    near = ((most != levels) | (least != levels))[:, 0]
+    return torch.where(near & (numbers > 0), 2, classes)
+
+
+def border_unet_on(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 256,
+    border: int = 2,
+    contour: bool = False,
+    border_share: float = 5.0,
+    min_foreground: float = 0.5,
+    min_interior: float = 0.5,
+    min_seed: int = 4,
+    min_area: int = 16,
+    max_objects: int = 500,
+    widths: Sequence[int] = WIDTHS,
+    upsampling: str = "nearest",
+    finest: int = 1,
+) -> BorderUNet:
+    """U-Net with borders between objects (after the Data Science Bowl 2018), seeds and watershed.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        border: width of borders on either side of a contact, in pixels at that size.
+        contour: borders along whole contours.
+        border_share: weight of border pixels in the cross-entropy.
+        min_foreground, min_interior: how likely a pixel must be of an object, and of its inside.
+        min_seed, min_area: pixels of the original that a seed and an object have at least.
+        max_objects: of a picture; the best ones are kept.
+        widths, upsampling, finest: of the decoder, see `UNetDecoder`.
+    """
+    return BorderUNet(
+        UNetOn(backbone, size, tuple(widths), upsampling, finest),
+        num_classes=num_classes,
+        limits=Limits(min_area, max_objects),
+        border=border,
+        contour=contour,
+        border_share=border_share,
+        min_foreground=min_foreground,
+        min_interior=min_interior,
+        min_seed=min_seed,
+    )
+
+
+def plain_unet_on(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 256,
+    min_foreground: float = 0.5,
+    min_area: int = 16,
+    max_objects: int = 500,
+    widths: Sequence[int] = WIDTHS,
+    upsampling: str = "nearest",
+    finest: int = 1,
+) -> BorderUNet:
+    """U-Net (after Ronneberger et al., 2015) of objects and background, cut into connected components: a baseline.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        min_foreground: how likely a pixel must be of an object.
+        min_area: pixels of the original that an object has at least.
+        max_objects: of a picture; the best ones are kept.
+        widths, upsampling, finest: of the decoder, see `UNetDecoder`.
+    """
+    return BorderUNet(
+        UNetOn(backbone, size, tuple(widths), upsampling, finest),
+        num_classes=num_classes,
+        limits=Limits(min_area, max_objects),
+        border=0,
+        min_foreground=min_foreground,
+    )
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
+def border_unet_squeezenet(
+    num_classes: int, *, size: int = 256, border: int = 2, contour: bool = False, min_area: int = 16, finest: int = 1
+) -> BorderUNet:
+    """U-Net with borders between objects (after the Data Science Bowl 2018) on SqueezeNet 1.0."""
+    return border_unet_on(
+        num_classes, backbone="squeezenet", size=size, border=border, contour=contour, min_area=min_area, finest=finest
+    )
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
+def border_unet_resnet18(
+    num_classes: int, *, size: int = 256, border: int = 2, contour: bool = False, min_area: int = 16, finest: int = 1
+) -> BorderUNet:
+    """U-Net with borders between objects (after the Data Science Bowl 2018) on ResNet-18."""
+    return border_unet_on(
+        num_classes, backbone="resnet18", size=size, border=border, contour=contour, min_area=min_area, finest=finest
+    )
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
+def plain_unet_squeezenet(num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1) -> BorderUNet:
+    """U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0, cut into connected components: a baseline."""
+    return plain_unet_on(num_classes, backbone="squeezenet", size=size, min_area=min_area, finest=finest)
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
+def plain_unet_resnet18(num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1) -> BorderUNet:
+    """U-Net (after Ronneberger et al., 2015) on ResNet-18, cut into connected components: a baseline."""
+    return plain_unet_on(num_classes, backbone="resnet18", size=size, min_area=min_area, finest=finest)
+
+
+any_backbone("border_unet_", InstanceSegmentation, border_unet_on)
+any_backbone("plain_unet_", InstanceSegmentation, plain_unet_on)

@@ -1,0 +1,286 @@
+"""Mask R-CNN (He et al., 2017): Faster R-CNN with a mask for every box that it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Num
+from torch import Tensor, nn
+
+from zorki.contracts import Model
+from zorki.nn.named import IMAGENET
+from zorki.nn.normalise import Normalise
+from zorki.ops.regions import join_regions
+from zorki.registry import Entry, family, model
+from zorki.tasks.detection.models.faster_rcnn import (
+    FasterRcnn,
+    FasterRcnnOutputs,
+    faster_rcnn,
+    faster_rcnn_fpn,
+    faster_rcnn_resnet50_fpn,
+)
+from zorki.tasks.instance_segmentation.region_masks import (
+    MaskHead,
+    mask_head_published,
+    paste_masks,
+    region_mask_loss,
+)
+from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.tasks.on_any_backbone import entry_on
+from zorki.types import Boxes, Instances, Placement
+from zorki.weights.renaming import our_name
+
+
+class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
+    """Faster R-CNN, and beside its head on regions another, which draws their masks from the same maps.
+
+    All five losses weigh 1. Masks learn from the positive ones of the regions that classes and boxes learn from, and
+    are answered for the boxes that are answered alone (section 3.1), each from the map of the box's class.
+
+    Args:
+        detector: answers the boxes. Its normalisation becomes this network's.
+        channels: of the maps that its heads read.
+        hidden: channels of the mask head.
+    """
+
+    normalise: Normalise
+
+    def __init__(self, detector: FasterRcnn, channels: int, *, hidden: int = 256) -> None:
+        super().__init__()
+        self.normalise = detector.normalise
+        detector.normalise = nn.Identity()  # type: ignore[assignment]
+        self.detector = detector
+        self.mask_head = MaskHead(channels, detector.num_classes, hidden=hidden)
+        self.channels, self.num_classes = channels, detector.num_classes
+        self.preprocess, self.suggestions = detector.preprocess, detector.suggestions
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> FasterRcnnOutputs:
+        """Features and proposals for uint8 pictures."""
+        outputs: FasterRcnnOutputs = self.detector(self.normalise(inputs))
+        return outputs
+
+    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+        """All stages, masks for as many boxes as are answered at most; see `Model.walk`."""
+        x = self.normalise(pictures)
+        self.detector.walk(x)
+        self.mask_head(x.new_empty(self.detector.max_boxes, self.channels, *self.mask_head.size))
+
+    def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
+        """The four losses of Faster R-CNN, and that of the masks."""
+        known = [_learnable(target) for target in targets]
+        boxes = [Boxes(target.xyxy, target.labels) for target in known]
+        sampled = self.detector.sample(outputs, boxes)
+        rows = sampled.positive.nonzero()[:, 0]
+        positive = dataclasses.replace(
+            sampled, **{f.name: getattr(sampled, f.name)[rows] for f in dataclasses.fields(sampled)}
+        )
+        logits = self._masks(outputs, positive.regions, positive.pictures)
+        return {
+            **self.detector.losses_on(outputs, boxes, sampled),
+            "masks": region_mask_loss(logits, positive, known),
+        }
+
+    @torch.no_grad()
+    def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Instances]:
+        """The objects of each picture, best first, in original pixels, on the CPU; boxes are Faster R-CNN's."""
+        found = self.detector.find(outputs, placements)
+        logits = self._masks(outputs, *join_regions([boxes.xyxy for boxes in found]))
+        labels = torch.cat([boxes.labels for boxes in found])
+        rows = torch.arange(len(labels), device=labels.device)
+        shares = logits[rows, labels].float().sigmoid().split([len(boxes) for boxes in found])
+        answers = []
+        for boxes, share, placement in zip(found, shares, placements, strict=True):
+            original = boxes.to("cpu").restore(placement)
+            masks = paste_masks(share, original.xyxy, placement.height, placement.width)
+            answers.append(Instances(original.xyxy, original.labels, masks, original.scores))
+        return answers
+
+    def _masks(self, outputs: FasterRcnnOutputs, regions: Tensor, pictures: Tensor) -> Tensor:
+        """Logits (N, K, 28, 28) of regions in network pixels."""
+        pooled = self.detector.head.pool(outputs.maps, regions, pictures, outputs.size, self.mask_head.size)
+        logits: Tensor = self.mask_head(pooled)
+        return logits
+
+    def stages(self) -> list[nn.Module]:
+        return self.detector.stages()
+
+    def rename_weights(self, names: str) -> str:
+        """Also for weights of Faster R-CNN, and of whatever may stand below it."""
+        if names.startswith(("detector.", "mask_head.", "normalise.")):
+            return names
+        if names.startswith("roi_heads.mask_"):
+            return our_name(names, self, mask_head_published())
+        return f"detector.{self.detector.rename_weights(names)}"
+
+    def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
+        return self.detector.adapt_weights(tensors, file)
+
+
+def _learnable(target: Instances) -> Instances:
+    """The objects that a network learns from: no crowds, and none whose box has no area; in network pixels."""
+    keep = (target.xyxy[:, 2:] > target.xyxy[:, :2]).all(1)
+    if target.crowd is not None:
+        keep &= ~target.crowd
+    return target[keep]
+
+
+def mask_rcnn(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    stride: int = 16,
+    channels: int = 256,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_sizes: tuple[float, ...] = (16, 32, 64, 128, 256),
+    count: int = 128,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on one feature map, for small pictures and small batches.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        stride: of the map that all stages read.
+        channels: to which this map is reduced.
+        hidden: width of the two hidden layers for classes and boxes.
+        mask_hidden: channels of the mask head.
+        anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
+        count: regions a picture that the heads learn from.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    detector = faster_rcnn(
+        num_classes,
+        backbone=backbone,
+        size=size,
+        stride=stride,
+        channels=channels,
+        hidden=hidden,
+        anchor_sizes=anchor_sizes,
+        count=count,
+        min_score=min_score,
+        frozen_norms=frozen_norms,
+    )
+    return MaskRcnn(detector, channels, hidden=mask_hidden)
+
+
+def mask_rcnn_fpn(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_scale: float = 2.0,
+    count: int = 128,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of strides 8 to 64, for small pictures and small batches.
+
+    Args:
+        size: of the longer side of the pictures, in pixels.
+        channels: of the pyramid.
+        hidden: width of the two hidden layers for classes and boxes.
+        mask_hidden: channels of the mask head.
+        anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
+        count: regions a picture that the heads learn from.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    detector = faster_rcnn_fpn(
+        num_classes,
+        backbone=backbone,
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        anchor_scale=anchor_scale,
+        count=count,
+        min_score=min_score,
+        frozen_norms=frozen_norms,
+    )
+    return MaskRcnn(detector, channels, hidden=mask_hidden)
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
+def mask_rcnn_squeezenet_fpn(
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_scale: float = 2.0,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small pictures."""
+    return mask_rcnn_fpn(
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        mask_hidden=mask_hidden,
+        anchor_scale=anchor_scale,
+    )
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
+def mask_rcnn_mobilenet_v3_large_fpn(
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_scale: float = 2.0,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small pictures."""
+    return mask_rcnn_fpn(
+        num_classes,
+        backbone="mobilenet_v3_large",
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        mask_hidden=mask_hidden,
+        anchor_scale=anchor_scale,
+    )
+
+
+@model(
+    InstanceSegmentation,
+    weights={"coco": "torchvision:MaskRCNN_ResNet50_FPN_Weights.COCO_V1", "imagenet": IMAGENET["resnet50"]},
+)
+def mask_rcnn_resnet50_fpn(
+    num_classes: int,
+    *,
+    shorter: int = 800,
+    longest: int = 1333,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of ResNet-50, the twin of torchvision's.
+
+    Args:
+        shorter: the shorter side of the pictures, in pixels.
+        longest: what the longer side must not exceed.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    detector = faster_rcnn_resnet50_fpn(
+        num_classes, shorter=shorter, longest=longest, min_score=min_score, frozen_norms=frozen_norms
+    )
+    return MaskRcnn(detector, 256)
+
+
+def _on_any(name: str) -> Entry:
+    if name.endswith("_fpn"):
+        return entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn_fpn, name.removesuffix("_fpn"), "_fpn")
+    return entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn, name)
+
+
+family("mask_rcnn_", _on_any)
