@@ -78,7 +78,8 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
     # Any folder of folders looks like classes, so classification is asked last; and it says best what is wrong.
     others = [kind for name, kind in known.items() if name != "classification"]
     found = next((kind for kind in others if kind.recognise(Path(data), format)), None)
-    if found is None and format is None and (error := formats.broken(Path(data))) is not None:
+    # Folders of YOLO, with pictures of what was found among the labels, look like pairs of pictures and masks.
+    if found is not known["detection"] and format is None and (error := formats.broken(Path(data))) is not None:
         raise error
     return found or known["classification"]
 

@@ -251,7 +251,7 @@ def test_masks_are_judged_as_pycocotools_does(tmp_path):
     assert [figures[name] for name in TWELVE] == [None if v == -1 else v for v in evaluation.stats.tolist()]
     assert figures["voc_ap"] > 0.2  # of masks: the boxes of the truth hold nothing
     boxes = [{"image_id": 1, "category_id": 2, "bbox": [10, 10, 30, 20]}]
-    with pytest.raises(DataError, match="holds masks, and .* has no outlines for all of its objects"):
+    with pytest.raises(DataError, match=r"holds masks, and .* has no outlines for all of its objects"):
         judge_file(tmp_path / "masks.json", truth_file(tmp_path / "boxes.json", boxes, images=images))
 
 

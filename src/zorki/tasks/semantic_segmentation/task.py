@@ -84,7 +84,8 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
         refuse_settings(recipe)
         classes = len(self.class_names)
-        model.criterion = criterion_of(recipe, model.criterion, lambda: class_weights_of(dataset, indices, classes))
+        own: Any = model.criterion
+        model.criterion = criterion_of(recipe, own, lambda: class_weights_of(dataset, indices, classes))
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
         """The training masks must show two classes at least."""
