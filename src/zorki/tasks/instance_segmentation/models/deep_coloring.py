@@ -71,11 +71,11 @@ class DeepColoring(PixelGrouper):
                 "2, 1 and 0 at least, such as 10, 8 and 1"
             )
         super().__init__(network, colours, num_classes=num_classes, limits=limits)
-        self.margin, self.halo_weight = margin, halo_weight
+        self.halo_margin, self.halo_weight = margin, halo_weight
 
     def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
         """See `coloring_loss`."""
-        regions = regions_of(objects.numbers, objects.judged, self.margin)
+        regions = regions_of(objects.numbers, objects.judged, self.halo_margin)
         ground = ((objects.numbers == 0) & objects.judged).to(main.device)
         return coloring_loss(main, regions.to(main.device), ground, self.halo_weight)
 
