@@ -39,8 +39,13 @@ class Regions:
     count: int
 
     def to(self, device: torch.device) -> Regions:
-        places = (self.inside_owner, self.inside_place, self.halo_owner, self.halo_place)
-        return Regions(*(part.to(device, non_blocking=True) for part in places), self.count)
+        return Regions(
+            self.inside_owner.to(device),
+            self.inside_place.to(device),
+            self.halo_owner.to(device),
+            self.halo_place.to(device),
+            self.count,
+        )
 
 
 class DeepColoring(PixelGrouper):
