@@ -72,7 +72,7 @@ def tally_masks(dataset: Dataset[Mask]) -> dict[str, Any]:
             "pixels": total,
             "of them nobody judged": _share(int(counts[:, -1].sum()), total),
         }
-        rows = {
+        rows: dict[str, dict[str, Any]] = {
             "Pictures and pixels": facts,
             "Share of judged pixels": {name: _share(int(pixels[k]), int(pixels.sum())) for k, name in enumerate(names)},
             "Pictures that show a class": {name: int(shown[:, k].sum()) for k, name in enumerate(names)},
