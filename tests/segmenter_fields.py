@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -30,11 +32,17 @@ def by_rules(segmenter: nn.Module, height: int, width: int) -> tuple[tuple[int, 
     return tuple((int(low), int(high)) for low, high in zip(field.low, field.high, strict=True))
 
 
-def by_gradient(segmenter: nn.Module, height: int, width: int, period: int) -> tuple[tuple[int, int], ...]:
-    """The same, the union over `period` neighbouring pixels on the diagonal, since they see differently."""
+def by_gradient(
+    segmenter: nn.Module, height: int, width: int, steps: int | Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """The same, the union over neighbouring pixels on the diagonal, since they see differently.
+
+    Args:
+        steps: how many from the middle on, or which; where the columns end, the last is taken.
+    """
     spans = []
-    for step in range(period):
-        at = (height // 2 + step, width // 2 + step)
+    for step in range(steps) if isinstance(steps, int) else steps:
+        at = (height // 2 + step, min(width // 2 + step, width - 1))
         seen = receptive_field_by_gradient(Bare(segmenter), (3, height, width), at)
         spans.append([(first - place, last - place) for (first, last), place in zip(seen, at, strict=True)])
     return tuple((min(low for low, _ in axis), max(high for _, high in axis)) for axis in zip(*spans, strict=True))

@@ -8,7 +8,7 @@ import torch
 from zorki import registry
 from zorki.contracts import Model
 from zorki.ops.boxes import box_area, pairwise_iou
-from zorki.types import Boxes, Label, Mask, map_tensors
+from zorki.types import Boxes, Instances, Label, Mask, map_tensors
 
 ENTRIES = registry.entries()
 CLASSIFIERS = [
@@ -27,7 +27,9 @@ SEGMENTERS = [
     *(entry.name for entry in ENTRIES if entry.task.name == "semantic_segmentation" and "_squeezenet" in entry.name),
 ]
 SEGMENTERS.remove("sliding_window_squeezenet")
-SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS]
+# Every way to group pixels into objects, on the smallest backbone.
+GROUPERS = [f"{method}_squeezenet" for method in ("plain_unet", "border_unet", "deep_watershed", "deep_coloring")]
+SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS, *GROUPERS]
 SIZES = {
     "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
 } | dict.fromkeys(DETECTORS, 96)  # fmt: skip
@@ -72,7 +74,16 @@ def truth(task, count):
     two = torch.tensor([[4.0, 5.0, 30.0, 28.0], [22.0, 12.0, 50.0, 36.0]])
     if task == "semantic_segmentation":
         return [Mask(filled(two + i % 3, i)) for i in range(count)]
-    return [Boxes(two + i % 3, torch.tensor([i % NUM_CLASSES, (i + 1) % NUM_CLASSES])) for i in range(count)]
+    labels = [torch.tensor([i % NUM_CLASSES, (i + 1) % NUM_CLASSES]) for i in range(count)]
+    if task == "instance_segmentation":
+        return [Instances(two + i % 3, labels[i], covered(two + i % 3)) for i in range(count)]
+    return [Boxes(two + i % 3, labels[i]) for i in range(count)]
+
+
+def covered(xyxy):
+    """Masks of boxes, of which the second lies on the first."""
+    numbers = filled(xyxy, 0)
+    return torch.stack([numbers == 1, numbers == 2])
 
 
 def filled(xyxy, first):
@@ -88,6 +99,9 @@ def lesson(name, model, count):
     images, targets = pictures(count), truth(registry.find(name).task.name, count)
     if isinstance(targets[0], Mask):  # chance alone could only be learnt by heart, pixel by pixel
         images = [image // 4 + (target.classes * 60).byte() for image, target in zip(images, targets, strict=True)]
+    if isinstance(targets[0], Instances):
+        shades = [torch.einsum("nhw,n->hw", target.masks.int(), target.labels.int() + 1) for target in targets]
+        images = [image // 4 + (shade * 45).byte() for image, shade in zip(images, shades, strict=True)]
     inputs, placements = model.preprocess(images)
     return inputs, [target.place(placement) for target, placement in zip(targets, placements, strict=True)]
 
@@ -141,7 +155,10 @@ def test_every_parameter_gets_a_gradient_and_inputs_stay(name):
     assert not without
 
 
-@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", "vit_tiny_16", *DETECTORS, *SEGMENTERS])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in SMALL if name not in CLASSIFIERS] + ["lenet5", "cifar_resnet20", "squeezenet1_1", "vit_tiny_16"],
+)
 def test_the_loss_falls_on_one_repeated_batch(name):
     model = built(name).train()
     inputs, targets = lesson(name, model, 6 if name in CLASSIFIERS else 2)
@@ -186,6 +203,11 @@ def assert_same_answer(a, b):
         # Of classes that are as likely as one another, rounding decides.
         assert float((a.classes == b.classes).float().mean()) > 0.999
         return
+    if isinstance(a, Instances):
+        assert a.masks.shape[1:] == b.masks.shape[1:] == (HEIGHT, WIDTH)
+        # Pieces of an untrained answer hang together by single pixels, over which rounding decides.
+        assert float((a.masks.any(0) == b.masks.any(0)).float().mean()) > 0.99
+        return
     assert len(a) == len(b) > 0
     assert torch.allclose(a.scores, b.scores, atol=1e-4)
     # Boxes of equal scores may change places.
@@ -204,7 +226,7 @@ def test_outputs_have_one_type_and_same_seed_same_result(name):
         assert type(model.train()(inputs)) is type(outputs)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", *DETECTORS, *SEGMENTERS])
+@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", *DETECTORS, *SEGMENTERS, *GROUPERS])
 def test_weights_survive_saving(name, tmp_path):
     from zorki.weights import load_into, read_weights, save_weights
 
@@ -221,7 +243,7 @@ def test_weights_survive_saving(name, tmp_path):
         assert equal_outputs(model(inputs), other(inputs))
 
 
-@pytest.mark.parametrize("name", [*DETECTORS, *SEGMENTERS])
+@pytest.mark.parametrize("name", [*DETECTORS, *SEGMENTERS, *GROUPERS])
 def test_pictures_without_objects_are_fine(name):
     model = built(name).train()
     inputs, targets = lesson(name, model, 2)
@@ -293,7 +315,7 @@ def test_feature_maps_have_the_channels_and_strides_that_they_claim(name):
         assert abs(feature.shape[3] - 128 / stride) <= 1
 
 
-@pytest.mark.parametrize("name", ["resnet18", "lenet5", *SEGMENTERS])
+@pytest.mark.parametrize("name", ["resnet18", "lenet5", *SEGMENTERS, *GROUPERS])
 def test_exported_equals_eager(name):
     model = built(name).eval()
     inputs, _ = model.preprocess(pictures(2))

@@ -280,6 +280,12 @@ def test_pictures_are_answered_drawn_and_described(picture):
     assert np.asarray(Image.open(Path("out") / row["mask"])).tolist() == whole.classes.tolist()
 
 
+def test_what_takes_a_while_is_told(picture):
+    said = []
+    predict(segmenting(16), picture, tile=16, overlap=4, say=said.append)
+    assert said == ["in.png: 170 x 150 pixels, 182 tiles, decoded whole"]
+
+
 def test_run_predict_takes_tiles(picture):
     (mask,) = segmenting(64).predict(picture, tile=64, overlap=8)
     (whole,) = segmenting(170).predict(picture)

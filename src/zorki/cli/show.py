@@ -78,8 +78,9 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
     # Any folder of folders looks like classes, so classification is asked last; and it says best what is wrong.
     others = [kind for name, kind in known.items() if name != "classification"]
     found = next((kind for kind in others if kind.recognise(Path(data), format)), None)
-    # Folders of YOLO, with pictures of what was found among the labels, look like pairs of pictures and masks.
-    if found is not known["detection"] and format is None and (error := formats.broken(Path(data))) is not None:
+    # A broken file of boxes says what was meant, whatever folders of pictures lie beside it.
+    boxed = found is known["detection"]
+    if not boxed and format is None and (error := formats.broken(Path(data))) is not None:
         raise error
     return found or known["classification"]
 

@@ -7,6 +7,7 @@ decoded whole, as uint8.
 from __future__ import annotations
 
 import contextlib
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,10 +78,9 @@ class WindowedPicture(ABC):
 class HeldPicture(WindowedPicture):
     """A picture in memory."""
 
-    def __init__(self, image: UInt8[Tensor, "3 H W"]) -> None:
-        self.image = image
+    def __init__(self, image: UInt8[Tensor, "3 H W"], how: str = "decoded whole") -> None:
+        self.image, self.how = image, how
         self.height, self.width = image.shape[1:]
-        self.how = "decoded whole"
 
     def read(self, top: int, left: int, height: int, width: int) -> UInt8[Tensor, "3 height width"]:
         """A view of the picture."""
@@ -122,7 +122,8 @@ def open_windows(path: Path, *, max_pixels: int = 0) -> Iterator[WindowedPicture
             f"{path}: the picture is {header.width} x {header.height}, {pixels:,} pixels. It cannot be read by "
             f"windows, since {reason}, and at most {most:,} pixels are decoded whole"
         )
-    yield HeldPicture(read_image(path, max_pixels=max(most, pixels)))
+    how = "decoded whole" if pixels <= HELD_PIXELS else f"decoded whole, since {reason}"
+    yield HeldPicture(read_image(path, max_pixels=most), how)
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _open_streamed(path: Path, header: _Header) -> WindowedPicture | str:
             return f"its pixels are {image.bands} numbers of kind {image.format}: convert them to 8 or 16 bits"
         if "tile-width" in image.get_fields():
             image = load("random")
-            vips.Region.new(image).fetch(0, 0, 1, 1)
+            vips.Region.new(image).fetch(0, 0, 1, 1)  # so that what it cannot decode is known by now
             return _TiledFile(path, header, image, vips)
         vips.Region.new(image).fetch(0, 0, image.width, 1)
     except vips.Error as error:
@@ -207,16 +208,20 @@ class _VipsFile(WindowedPicture):
     """What both ways of reading by libvips have."""
 
     def __init__(self, path: Path, header: _Header, image: Any, vips: ModuleType) -> None:
-        self.path, self.vips = path, vips
+        self.path, self.vips, self.image = path, vips, image
+        self.region: Any = None
+        self.thread = 0  # libvips wants a region to stay with one thread
         self.height, self.width, self.bands = image.height, image.width, image.bands
         self.kind = np.uint8 if image.format == "uchar" else np.uint16
         # A fourth number that the file does not call alpha, such as infrared, is left out.
         self.wanted = 3 if (header.kind, header.mode) == ("TIFF", "RGB") else image.bands
 
-    def fetch(self, region: Any, top: int, left: int, height: int, width: int) -> Array:
+    def fetch(self, top: int, left: int, height: int, width: int) -> Array:
         """Pixels (height, width, bands) as they are stored."""
+        if self.region is None or self.thread != threading.get_ident():
+            self.region, self.thread = self.vips.Region.new(self.image), threading.get_ident()
         try:
-            data = region.fetch(left, top, width, height)
+            data = self.region.fetch(left, top, width, height)
         except self.vips.Error as error:
             raise DataError(f"{self.path}: the picture cannot be decoded: {_first_line(error)}") from error
         return np.frombuffer(data, self.kind).reshape(height, width, self.bands)
@@ -229,40 +234,37 @@ class _VipsFile(WindowedPicture):
 class _TiledFile(_VipsFile):
     """A TIFF in tiles: any window can be read; libvips keeps the tiles of a few rows."""
 
-    def __init__(self, path: Path, header: _Header, image: Any, vips: ModuleType) -> None:
-        super().__init__(path, header, image, vips)
-        self.region = vips.Region.new(image)
-        self.how = "read by windows from its tiles"
+    how = "read by windows from its tiles"
 
     def read(self, top: int, left: int, height: int, width: int) -> UInt8[Tensor, "3 height width"]:
-        return self.rgb(self.fetch(self.region, top, left, height, width))
+        return self.rgb(self.fetch(top, left, height, width))
 
 
 class _StreamedFile(_VipsFile):
     """A file that is decoded from the top: the rows of the windows that are read just now are held, as stored."""
 
-    def __init__(self, path: Path, header: _Header, load: Callable[[], Any], vips: ModuleType) -> None:
-        image = load()
-        super().__init__(path, header, image, vips)
-        self.load = load
-        self.how = "decoded row by row"
-        self._start(image)
+    how = "decoded row by row"
 
-    def _start(self, image: Any) -> None:
-        self.region = self.vips.Region.new(image)
+    def __init__(self, path: Path, header: _Header, load: Callable[[], Any], vips: ModuleType) -> None:
+        super().__init__(path, header, load(), vips)
+        self.load = load
+        self._start()
+
+    def _start(self) -> None:
         self.first = 0
         self.held: Array = np.empty((0, self.width, self.bands), self.kind)
 
     def read(self, top: int, left: int, height: int, width: int) -> UInt8[Tensor, "3 height width"]:
         if top < self.first:  # what was decoded is gone: once more from the top
-            self._start(self.load())
+            self.image, self.region = self.load(), None
+            self._start()
         end = self.first + len(self.held)
         if top + height > end:
             kept = self.held[max(0, top - self.first) :]
             for skipped in range(end, top, _BAND_ROWS):
-                self.fetch(self.region, skipped, 0, min(_BAND_ROWS, top - skipped), self.width)
+                self.fetch(skipped, 0, min(_BAND_ROWS, top - skipped), self.width)
             begin = max(end, top)
-            rows = self.fetch(self.region, begin, 0, top + height - begin, self.width)
+            rows = self.fetch(begin, 0, top + height - begin, self.width)
             self.held = np.concatenate([kept, rows])
             self.first = top
         return self.rgb(self.held[top - self.first : top - self.first + height, left : left + width])

@@ -31,6 +31,7 @@ BATCH = 16  # pictures a step, where nobody said
 AHEAD = 3  # batches in work: one answered, two decoded
 SMALL = 256  # pixels: larger answers are written as JPEG
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
+MANY_TILES = 100  # of a picture, from which it is told of beforehand
 PREDICTIONS = "predictions.json"
 
 
@@ -97,7 +98,7 @@ def predict(
     found = expand([sources] if isinstance(sources, str) else list(sources), max_pixels=most)
     task = opened[0].task
     keep = keep or (type(task).exchange is not Task.exchange and not task.exchanges_facts)
-    work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling)
+    work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling, say)
     work.taken = {os.path.abspath(source.path) for source in found}  # pictures are never written over their originals
     answers: list[Answer] = []
     for kind, members in groupby(found, key=lambda source: source.kind):
@@ -126,6 +127,7 @@ class _Work:
     out: Path | None
     keep: bool
     tiling: Tiling | None
+    say: Callable[[str], None] | None
     defects: list[Defect] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
@@ -167,6 +169,7 @@ def _large_pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
     for source in sources:
         try:
             with open_windows(source.path, max_pixels=work.runs[0].recipe.max_pixels or 0) as picture:
+                _tell(work, source, picture)
                 prediction = _answer_tiles(work, picture)
                 answer = _answered(work, source, (picture.height, picture.width), prediction)
                 if work.out is not None:
@@ -175,6 +178,14 @@ def _large_pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
             work.fail(source.path, error)
             continue
         yield _finished(work, answer, Path(source.name).stem)
+
+
+def _tell(work: _Work, source: Source, picture: WindowedPicture) -> None:
+    """What is about to take a while."""
+    assert work.tiling is not None
+    count = len(work.tiling.of(picture.height, picture.width))
+    if work.say is not None and count > MANY_TILES:
+        work.say(f"{source.name}: {picture.width} x {picture.height} pixels, {count} tiles, {picture.how}")
 
 
 def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:

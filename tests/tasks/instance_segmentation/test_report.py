@@ -39,3 +39,11 @@ def test_nothing_to_find():
     assert len(bare) == 1
     assert "hold no object" in bare[0].html
     assert sections({"count": 0}, ["a"]) == []
+
+
+def test_more_objects_than_coco_reads_are_told():
+    many = strip_instances(*[(place, place + 1) for place in range(0, 202, 2)], width=202)
+    answer = strip_instances((0, 1), scores=[0.9], width=202)
+    first = sections(figures(["a"], [answer], [many]), ["a"])[0]
+    assert first.note.endswith("COCO reads 100 answers of a picture and class; one picture has 101 objects.")
+    assert "COCO reads" not in sections(figures(["a"], [answer], [answer]), ["a"])[0].note

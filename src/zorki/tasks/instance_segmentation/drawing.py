@@ -18,19 +18,20 @@ from zorki.tasks.instance_segmentation.judging import judge_masks
 from zorki.tasks.instance_segmentation.tables import as_boxes
 from zorki.types import Instances
 
+# Neither the dark shades, which vanish on the black ground of many microscopes, nor slate, which looks like a crowd.
+INKS = [colour(number) for number in range(16) if number % 8 != 7]
+
 
 def draw_instances(
     image: UInt8[Tensor, "3 H W"], annotation: Instances, class_names: Sequence[str]
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture with every object in a colour of its own, with its outline; the best stands on top.
+    """The picture with every object in a colour of its own, of fourteen, with its outline; the best stands on top.
 
     Where there are several classes, boxes in the classes' colours say which it is and how sure that is; of a single
     class there is nothing to say. Crowds are gray. Pictures narrower than 320 pixels are enlarged by a whole factor.
     """
     numbers = _on_top(annotation)
-    inks = [colour(row) for row in range(len(annotation))]
-    crowd = _marked(numbers, annotation.crowd)
-    painted = _painted(image, numbers, inks, crowd)
+    painted = _painted(image, numbers, _inks(len(annotation)), _marked(numbers, annotation.crowd))
     if len(class_names) > 1:
         return draw_boxes(painted, as_boxes(annotation), class_names)
     return enlarge(painted, LEAST_WIDTH)
@@ -49,8 +50,7 @@ def thumbnail(
     small = resize_image(image, height, width)
     numbers = resized(_on_top(shown), height, width)
     if truth is None:
-        inks = [colour(row) for row in range(len(shown))]
-        return _painted(small, numbers, inks, _marked(numbers, shown.crowd))
+        return _painted(small, numbers, _inks(len(shown)), _marked(numbers, shown.crowd))
     judged = judge_masks(shown, truth)
     inks = [mark_colour(right) for right in judged.right.tolist()]
     painted = _painted(small, numbers, inks, _marked(numbers, judged.excused))
@@ -58,6 +58,10 @@ def thumbnail(
     missed = resized(_on_top(truth[judged.missed]), height, width)
     painted[:, edges(missed) & (missed > 0)] = torch.tensor(MISSED_COLOUR, dtype=torch.uint8)[:, None]
     return painted
+
+
+def _inks(count: int) -> list[Colour]:
+    return [INKS[row % len(INKS)] for row in range(count)]
 
 
 def _on_top(instances: Instances) -> Int32[Tensor, "H W"]:

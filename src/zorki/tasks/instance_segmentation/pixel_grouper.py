@@ -22,8 +22,10 @@ from zorki.nn.normalise import Normalise
 from zorki.nn.unet import halving, unet_maps
 from zorki.nn.unet_decoder import WIDTHS, UNetDecoder
 from zorki.tasks.instance_segmentation.numbering import Numbered, number_objects, objects_of
+from zorki.tasks.instance_segmentation.stitching import MaskStitcher
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.segmenter import SEGMENTER_SUGGESTIONS, enlarge, restore_maps
+from zorki.tiles import Tiles
 from zorki.types import Instances, Placement
 from zorki.weights.renaming import our_name
 
@@ -160,6 +162,9 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
             limits = self.limits
             answers.append(objects_of(numbers, sure, shares, min_area=limits.min_area, max_objects=limits.max_objects))
         return answers
+
+    def stitcher(self, tiles: Tiles) -> MaskStitcher[GroupingMaps]:
+        return MaskStitcher(self.decode, tiles)
 
     def stages(self) -> list[nn.Module]:
         return self.backbone.stages()

@@ -10,6 +10,7 @@ from zorki.contracts import Section
 from zorki.draw.agreement import agreement
 from zorki.draw.blocks import columns, figure, table
 from zorki.tasks.detection import report as detection
+from zorki.tasks.detection.coco import MOST
 from zorki.tasks.instance_segmentation.figures import OF_BOXES
 
 NAMES = {
@@ -40,6 +41,8 @@ def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Sec
     boxes = [{"figure": detection.NAMES[name], "value": figures[f"box_{name}"]} for name in OF_BOXES]
     html = first.html + table(boxes, caption="Of boxes")
     note = "Overlaps are those of masks. " + first.note
+    if (most := max(figures["counts"]["truth"])) > MOST[-1]:
+        note += f" COCO reads {MOST[-1]} answers of a picture and class; one picture has {most} objects."
     return [
         dataclasses.replace(first, title="Average precision of masks", html=html, note=note),
         Section("Counts", _counts(figures), _counts_note(figures)),

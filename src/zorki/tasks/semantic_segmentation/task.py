@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zorki.contracts import Dataset, Model, Section, Targets, Task
 from zorki.errors import DataError, ZorkiError
@@ -83,8 +83,8 @@ class SemanticSegmentation(Task[Mask, Mask]):
         from zorki.tasks.semantic_segmentation.settings import class_weights_of, criterion_of, refuse_settings
 
         refuse_settings(recipe)
-        classes = len(self.class_names)
-        own: Any = model.criterion
+        classes, own = len(self.class_names), model.criterion
+        assert isinstance(own, nn.Module)
         model.criterion = criterion_of(recipe, own, lambda: class_weights_of(dataset, indices, classes))
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ STACKED_103 = [112, 192, 304, 464, 656, 896, 1088, 816, 576, 384, 256]
 def test_channels_of_fc_densenet103_are_the_corrected_ones():
     with without_values():
         model = fc_densenet103(11)
-    stacked = [transition.layer[0].num_features for transition in model.transitions]
+    stacked = [transition.layer[0].num_features for transition in model.transitions_down]
     stacked.append(stacked[-1] + model.bottleneck.channels)
     stacked += [block.layers[0][0].num_features + block.channels for block in model.up]
     assert stacked == STACKED_103
@@ -75,12 +75,12 @@ def test_only_new_maps_go_up_and_skips_come_back_whole(size):
     with torch.no_grad():
         stack = model.first(x)
         skips = []
-        for block, transition in zip(model.down, model.transitions, strict=True):
+        for block, transition in zip(model.down, model.transitions_down, strict=True):
             stack = torch.cat([stack, block(stack)], 1)
             skips.append(stack)
             stack = transition(stack)
         new = model.bottleneck(stack)
-        for up, block, skip in zip(model.ups, model.up, skips[::-1], strict=True):
+        for up, block, skip in zip(model.transitions_up, model.up, skips[::-1], strict=True):
             larger = torch.nn.functional.conv_transpose2d(new, up.convolution.weight, up.convolution.bias, stride=2)
             assert larger.shape[2] == 2 * new.shape[2] + 1
             larger = larger[:, :, : skip.shape[2], : skip.shape[3]]

@@ -140,7 +140,7 @@ def test_receptive_fields_by_rules_and_by_gradients(depth, low, high):
 
 def test_the_papers_network_sees_215_pixels():
     model = unet(1, width=1)
-    assert by_rules(model, 240, 256) == ((-107, 108),) * 2
+    assert by_rules(model, 240, 256) == by_gradient(model, 320, 320, (4, 15)) == ((-107, 108),) * 2
 
 
 def test_the_deepest_maps_drop_out_in_training_alone():

@@ -107,6 +107,16 @@ def test_receptive_fields_by_rules_and_by_gradients(upsampling):
     assert by_rules(model, 160, 160) == by_gradient(model, 160, 160, 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "span", "extremes"),
+    [("unet_resnet18", (-311, 281), (1, 30)), ("unet_squeezenet", (-109, 123), (1, 14))],
+)
+def test_real_ones_see_what_the_rules_say(name, span, extremes):
+    """On a strip; the pixels that see furthest up and down, counted from a multiple of the deepest stride."""
+    model = registry.build(name, 1)
+    assert by_rules(model, 1344, 32)[0] == by_gradient(model, 1344, 32, extremes)[0] == span
+
+
 def test_unknown_backbones_are_refused():
     with pytest.raises(RecipeError, match="Did you mean resnet18"):
         registry.find("unet_resnet81")

@@ -39,8 +39,13 @@ class Regions:
     count: int
 
     def to(self, device: torch.device) -> Regions:
-        places = (self.inside_owner, self.inside_place, self.halo_owner, self.halo_place)
-        return Regions(*(part.to(device, non_blocking=True) for part in places), self.count)
+        return Regions(
+            self.inside_owner.to(device),
+            self.inside_place.to(device),
+            self.halo_owner.to(device),
+            self.halo_place.to(device),
+            self.count,
+        )
 
 
 class DeepColoring(PixelGrouper):
@@ -71,11 +76,11 @@ class DeepColoring(PixelGrouper):
                 "2, 1 and 0 at least, such as 10, 8 and 1"
             )
         super().__init__(network, colours, num_classes=num_classes, limits=limits)
-        self.margin, self.halo_weight = margin, halo_weight
+        self.halo_margin, self.halo_weight = margin, halo_weight
 
     def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
         """See `coloring_loss`."""
-        regions = regions_of(objects.numbers, objects.judged, self.margin)
+        regions = regions_of(objects.numbers, objects.judged, self.halo_margin)
         ground = ((objects.numbers == 0) & objects.judged).to(main.device)
         return coloring_loss(main, regions.to(main.device), ground, self.halo_weight)
 

@@ -27,7 +27,7 @@ from zorki.tasks.on_any_backbone import any_backbone
 BOUNDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 28, 36, 46)
 """The largest distance to the boundary, in pixels, of each of the 16 energy levels but the last.
 
-Levels are finer near the boundary, as in section 3.3; the paper prints no bounds.
+Levels are finer near the boundary, as the paper has them (section 3.3); these bounds are ours.
 """
 LEVEL_WEIGHTS = (3.0, 3.0, 3.0, 2.0, *[1.0] * (len(BOUNDS) - 3))
 """c_k of section 3.3, which makes low levels dear, where objects are told apart; as in the authors' published code."""
@@ -89,6 +89,8 @@ class DeepWatershed(PixelGrouper):
         min_foreground: how likely a pixel must be of an object.
         direction_weight, energy_weight: of the losses, beside that of the foreground.
     """
+
+    level_weights: Tensor
 
     def __init__(
         self,

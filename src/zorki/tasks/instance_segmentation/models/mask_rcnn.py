@@ -21,14 +21,17 @@ from zorki.tasks.detection.models.faster_rcnn import (
     faster_rcnn_fpn,
     faster_rcnn_resnet50_fpn,
 )
+from zorki.tasks.detection.stitching import ALIKE
 from zorki.tasks.instance_segmentation.region_masks import (
     MaskHead,
     mask_head_published,
     paste_masks,
     region_mask_loss,
 )
+from zorki.tasks.instance_segmentation.stitching import MaskStitcher
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.on_any_backbone import entry_on
+from zorki.tiles import Tiles
 from zorki.types import Boxes, Instances, Placement
 from zorki.weights.renaming import our_name
 
@@ -102,6 +105,10 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         pooled = self.detector.head.pool(outputs.maps, regions, pictures, outputs.size, self.mask_head.size)
         logits: Tensor = self.mask_head(pooled)
         return logits
+
+    def stitcher(self, tiles: Tiles) -> MaskStitcher[FasterRcnnOutputs]:
+        max_iou = self.detector.max_iou
+        return MaskStitcher(self.decode, tiles, ALIKE if max_iou is None else max_iou)
 
     def stages(self) -> list[nn.Module]:
         return self.detector.stages()

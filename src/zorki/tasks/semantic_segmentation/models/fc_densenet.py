@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox
@@ -43,10 +45,14 @@ class TransitionUp(Upsample):
         self.convolution = nn.ConvTranspose2d(channels, channels, 3, stride=2)
         _initialise(self.convolution)
 
-    def forward(self, x: Tensor, size: object = None, indices: Tensor | None = None) -> Tensor:
-        x = self.convolution(x)
-        height, width = size if isinstance(size, tuple | list | torch.Size) else [side - 1 for side in x.shape[2:]]
-        return x[:, :, :height, :width]
+    def forward(
+        self,
+        x: Float[Tensor, "B C H W"],
+        size: Sequence[int] | None = None,
+        indices: Int[Tensor, "B D H W"] | None = None,
+    ) -> Float[Tensor, "B C _ _"]:
+        height, width = (2 * x.shape[2], 2 * x.shape[3]) if size is None else size
+        return self.convolution(x)[:, :, :height, :width]
 
 
 class FcDenseNet(Segmenter):
@@ -86,49 +92,53 @@ class FcDenseNet(Segmenter):
         super().__init__(num_classes=num_classes, preprocess=Letterbox(size, stride=2**pools), suggestions=suggestions)
         self.first = nn.Conv2d(3, first, 3, padding=1)
         self.pools = pools
-        self.down, self.transitions = nn.ModuleList(), nn.ModuleList()
+        self.down, self.transitions_down = nn.ModuleList(), nn.ModuleList()
         channels, skips = first, []
         for count in layers[:pools]:
             self.down.append(DenseBlock(channels, count, growth, dropout=dropout, checkpointing=checkpointing))
             channels += count * growth
             skips.append(channels)
-            self.transitions.append(TransitionDown(channels, dropout))
+            self.transitions_down.append(TransitionDown(channels, dropout))
         self.bottleneck = DenseBlock(channels, layers[pools], growth, dropout=dropout, checkpointing=checkpointing)
         new = self.bottleneck.channels
-        self.ups, self.up = nn.ModuleList(), nn.ModuleList()
+        self.transitions_up, self.up = nn.ModuleList(), nn.ModuleList()
         for count, skip in zip(layers[pools + 1 :], reversed(skips), strict=True):
             wide = skip if upsampling == "unpool" else new
-            self.ups.append(TransitionUp(new) if upsampling == "transposed" else upsample(upsampling, new, wide))
+            way = TransitionUp(new) if upsampling == "transposed" else upsample(upsampling, new, wide)
+            self.transitions_up.append(way)
             block = DenseBlock(wide + skip, count, growth, dropout=dropout, checkpointing=checkpointing)
             self.up.append(block)
             new = block.channels
             channels = wide + skip + new
         self.output = nn.Conv2d(channels, num_classes, 1)
-        for part in (self.first, self.down, self.transitions, self.bottleneck, self.up):
+        for part in (self.first, self.down, self.transitions_down, self.bottleneck, self.up):
             _initialise(part)
         initialise_output(self.output)
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         x = self.first(pixels)
-        skips, places = [], []
-        for block, transition in zip(self.down, self.transitions, strict=True):
+        skips: list[Tensor] = []
+        places: list[Tensor | None] = []
+        for block, transition in zip(self.down, self.transitions_down, strict=True):
             x = torch.cat([x, block(x)], 1)
             skips.append(x)
-            if getattr(self.ups[0], "needs_indices", False):
-                x, indices = pool_with_indices(transition.layer(x))
-                places.append(indices)
+            if getattr(self.transitions_up[0], "needs_indices", False):
+                x, where = pool_with_indices(transition.layer(x))  # type: ignore[operator]
+                places.append(where)
             else:
                 x = transition(x)
                 places.append(None)
         new = self.bottleneck(x)
-        for up, block, skip, indices in zip(self.ups, self.up, reversed(skips), reversed(places), strict=True):
+        for up, block, skip, indices in zip(
+            self.transitions_up, self.up, reversed(skips), reversed(places), strict=True
+        ):
             x = torch.cat([up(new, skip.shape[2:], indices), skip], 1)
             new = block(x)
         return self.output(torch.cat([x, new], 1)), []
 
     def stages(self) -> list[nn.Module]:
         """The first convolution, the contracting blocks with their transitions, and the bottleneck."""
-        down = [nn.ModuleList(pair) for pair in zip(self.down, self.transitions, strict=True)]
+        down = [nn.ModuleList(pair) for pair in zip(self.down, self.transitions_down, strict=True)]
         return [self.first, *down, self.bottleneck]
 
 
@@ -156,7 +166,7 @@ def fc_densenet56(
         size: of the longer side of the pictures, in pixels.
         dropout: behind each convolution of the blocks.
         upsampling: transposed (the paper's), transposed_bilinear, bilinear, nearest, pixel_shuffle or unpool.
-        checkpointing: a third of the memory in training, for a third more time.
+        checkpointing: about a third of the memory in training, for one more forward pass.
     """
     return FcDenseNet(
         num_classes=num_classes,

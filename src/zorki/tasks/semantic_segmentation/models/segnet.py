@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -58,7 +59,8 @@ class SegNet(Segmenter):
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         x = pixels
-        sizes, places = [], []
+        sizes: list[torch.Size] = []
+        places: list[Tensor | None] = []
         for layer in self.backbone.features:  # type: ignore[union-attr]
             if not isinstance(layer, nn.MaxPool2d | nn.AvgPool2d):
                 x = layer(x)

@@ -1,0 +1,113 @@
+"""A model without weights goes all the way: judged, joined with another, and its answers written and judged again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from zorki.contracts import Model
+from zorki.data.images import write_image
+from zorki.data.preprocess import Pad
+from zorki.engine.answers_file import evaluate_file
+from zorki.engine.evaluate import evaluate
+from zorki.engine.predict import predict
+from zorki.engine.run import Run
+from zorki.ops.components import connected_components
+from zorki.ops.packing import tight_boxes
+from zorki.recipe import Recipe
+from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.types import Instances
+
+
+class Bright(Model):
+    """Every bright piece is an object, the surer the brighter it is."""
+
+    preprocess = Pad(64)
+
+    def __init__(self, level=100):
+        super().__init__()
+        self.level = level
+        self.normalise = nn.Identity()
+
+    def forward(self, inputs):
+        return inputs
+
+    def loss(self, outputs, targets):
+        return {"nothing": torch.zeros(())}
+
+    def decode(self, outputs, placements):
+        answers = []
+        for picture, placement in zip(outputs, placements, strict=True):
+            top, left = round(placement.top), round(placement.left)
+            light = picture[0, top : top + placement.height, left : left + placement.width]
+            numbers = connected_components((light > self.level).int())
+            masks = numbers == torch.arange(1, int(numbers.max()) + 1)[:, None, None]
+            scores = torch.stack([light[mask].float().mean() / 255 for mask in masks]) if len(masks) else torch.zeros(0)
+            labels = torch.zeros(len(masks), dtype=torch.int64)
+            answers.append(Instances(tight_boxes(masks), labels, masks, scores))
+        return answers
+
+
+def run(level=100):
+    about = {"model": "bright", "task": "instance_segmentation", "data": None}
+    return Run(Path("bright"), "bright", InstanceSegmentation(["object"]), Recipe(workers=0), about, Bright(level))
+
+
+@pytest.fixture
+def cells():
+    """Pictures of two bright squares and a dim one, with maps of their numbers; in the second the dim one is none."""
+    for name, count in (("a", 3), ("b", 2)):
+        numbers = np.zeros((40, 50), np.uint16)
+        light = np.zeros((40, 50), np.uint8)
+        for number, (top, left, level) in enumerate(((4, 4, 250), (4, 20, 200), (24, 4, 120)), 1):
+            light[top : top + 10, left : left + 10] = level
+            numbers[top : top + 10, left : left + 10] = number if number <= count else 0
+        write_image(Path(f"cells/test/images/{name}.png"), torch.from_numpy(light).expand(3, 40, 50).contiguous())
+        Path("cells/test/labels").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(numbers).save(f"cells/test/labels/{name}.png")
+    return "cells"
+
+
+def test_a_model_is_judged(cells):
+    (found,) = evaluate(run(), cells, workers=0)
+    figures = found.figures
+    assert (figures["objects"], figures["detections"]) == (5, 6)
+    assert figures["mask_ap50"] == pytest.approx(1, abs=0.2)
+    assert (figures["precision"], figures["recall"]) == (pytest.approx(5 / 6), 1)
+    assert figures["counts"] == {"truth": [3, 2], "answered": [3, 3]}
+    (strict,) = evaluate(run(150), cells, workers=0)
+    assert strict.figures["counts"] == {"truth": [3, 2], "answered": [2, 2]}
+    assert strict.figures["bowl_ap"] == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_two_models_are_judged_together(cells):
+    *_, both = evaluate([run(), run(150)], cells, workers=0)
+    assert both.figures["detections"] == 6
+    assert both.figures["counts"] == {"truth": [3, 2], "answered": [3, 3]}
+    # What one of two saw has half of its score, and is still worth having: one of the two dim squares is right.
+    assert both.figures["best_threshold"] == pytest.approx(120 / 255 / 2)
+
+
+def test_answers_are_written_and_judged_again(cells):
+    answers = predict(run(), f"{cells}/test/images", out="out", keep=False)
+    assert [answer.prediction for answer in answers] == [None, None], "masks are not held"
+    assert answers[0].words == "2 object"
+    assert answers[0].facts["mask"] == "masks/a.png"
+    with Image.open("out/masks/a.png") as picture:
+        assert picture.mode == "I;16"
+        numbers = np.asarray(picture)
+    assert np.unique(numbers).tolist() == [0, 1, 2]
+    entries = json.loads(Path("out/predictions.json").read_text())
+    assert len(entries) == 6
+    assert {"image_id", "bbox", "segmentation", "score"} <= set(entries[0])
+    row = numbers[4, 4] - 1
+    assert entries[row]["bbox"] == [4, 4, 10, 10]
+    judged = evaluate_file("out/predictions.json", cells).figures
+    (own,) = evaluate(run(), cells, workers=0)
+    assert judged["mask_ap"] == own.figures["mask_ap"]
+    assert judged["pq"] == own.figures["pq"]
+    assert len(predict(run(), f"{cells}/test/images")[0].prediction) == 3, "but to those who ask"
