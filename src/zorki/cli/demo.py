@@ -16,6 +16,11 @@ DEMOS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "scenes:400@96",
         {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3},
     ),
+    "instance_segmentation": (
+        "border_unet_squeezenet",
+        "scenes:400@96",
+        {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3},
+    ),
 }
 NEXT = {
     "classification": (
@@ -29,6 +34,10 @@ NEXT = {
     "semantic_segmentation": (
         "On your own pictures with masks, in folders side by side, by lists, or as Pascal VOC has them:",
         "zorki train unet_resnet18 YOUR_PICTURES/ --weights imagenet --loss ce,dice",
+    ),
+    "instance_segmentation": (
+        "On your own pictures with a mask for every object, as COCO, labelme, numbered PNGs and others hold them:",
+        "zorki train border_unet_resnet18 YOUR_PICTURES/ --weights imagenet",
     ),
 }
 
