@@ -1,9 +1,9 @@
-"""Detectors beside torchvision's: a training step, and a prediction from uint8 pictures to boxes.
+"""Detectors and Mask R-CNN beside torchvision's: a training step, and a prediction from uint8 pictures to answers.
 
     python benchmarks/detectors.py --size 320 --batch 2 --threads 1
     python benchmarks/detectors.py --models faster_rcnn_resnet50_fpn --device cuda --batch 4 --size 800
 
-Both sides have the same random weights, pictures, boxes and optimiser, all layers learn but the statistics of the
+Both sides have the same random weights, pictures, boxes (masks, too, for Mask R-CNN) and optimiser, all layers learn but the statistics of the
 batch norms, and both are timed in one process, turn and turn about: what the machine does besides hits both. A row is
 the median; the last column says how many times as fast as torchvision's ours is.
 """
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.types import Boxes, Placement
+from zorki.types import Boxes, Instances, Placement
 from zorki.weights import Weights, load_into
 
 NUM_CLASSES = 20
@@ -33,6 +33,7 @@ PAIRS = {
     "retinanet_resnet50_fpn": ("retinanet_resnet50_fpn", False),
     "fcos_resnet50_fpn": ("fcos_resnet50_fpn", False),
     "ssd300_vgg16": ("ssd300_vgg16", True),
+    "mask_rcnn_resnet50_fpn": ("maskrcnn_resnet50_fpn", True),
 }
 
 
@@ -77,6 +78,15 @@ def scene(size: int, count: int) -> tuple[Tensor, list[Boxes]]:
     return pictures, targets
 
 
+def ellipses(boxes: Boxes, side: int) -> Instances:
+    """An object of each box's size and place."""
+    axis = torch.arange(side) + 0.5
+    x1, y1, x2, y2 = boxes.xyxy[:, :, None, None].unbind(1)
+    across = (axis - (x1 + x2) / 2) / ((x2 - x1) / 2)
+    down = (axis[:, None] - (y1 + y2) / 2) / ((y2 - y1) / 2)
+    return Instances(boxes.xyxy, boxes.labels, across.square() + down.square() <= 1)
+
+
 def steps(name: str, size: int, batch: int, device: str) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
     """For each kind of work ours and torchvision's."""
     torch.manual_seed(0)
@@ -88,6 +98,10 @@ def steps(name: str, size: int, batch: int, device: str) -> dict[str, tuple[Call
     place = Placement(side, side, input_height=side, input_width=side)
     channels_last = pictures.to(device).contiguous(memory_format=torch.channels_last)
     wanted = [{"boxes": t.xyxy.to(device), "labels": t.labels.to(device) + int(shifted)} for t in targets]
+    if name.startswith("mask_rcnn"):
+        targets = [ellipses(one, side) for one in targets]
+        for one, words in zip(targets, wanted, strict=True):
+            words["masks"] = one.masks.to(device, torch.uint8)
     ours_rule, theirs_rule = (torch.optim.SGD(network.parameters(), 1e-6) for network in (ours, theirs))
 
     def learn(loss: Callable[[], dict[str, Tensor]], rule: torch.optim.SGD) -> None:

@@ -39,6 +39,17 @@ def test_every_parameter_gets_a_gradient(method, num_classes):
     assert all(bool(parameter.grad.isfinite().all()) for parameter in model.parameters())
 
 
+@pytest.mark.parametrize("num_classes", [1, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_decoder_may_stop_early(method, num_classes):
+    """A single class has no maps of classes, and maps of no channels are brought to size, too."""
+    model = built(method, num_classes, finest=2).train()
+    inputs, targets = batch(model, [touching()])
+    outputs = model(inputs)
+    assert outputs.main.shape[2:] == outputs.classes.shape[2:] == inputs.shape[2:]
+    assert bool(torch.stack(list(model.loss(outputs, targets).values())).isfinite().all())
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_pictures_without_objects_are_fine(method):
     model = built(method, 2).train()

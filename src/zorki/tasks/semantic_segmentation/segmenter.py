@@ -149,6 +149,8 @@ def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor
     """Maps at another size (height, width), bilinear between the centres of pixels; themselves where it is theirs."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
+    if not maps.shape[1]:
+        return maps.new_zeros((len(maps), 0, *size))
     return functional.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
 
 
