@@ -87,7 +87,7 @@ class DeepWatershed(PixelGrouper):
     Args:
         cut: levels below it are cut off: 1 for small objects, 2 for large ones in the authors' published code.
         min_foreground: how likely a pixel must be of an object.
-        direction_weight, energy_weight: of the losses, beside that of the foreground.
+        direction_weight, energy_weight: of the losses, beside that of the foreground. By default all three begin alike.
     """
 
     level_weights: Tensor
@@ -100,8 +100,8 @@ class DeepWatershed(PixelGrouper):
         limits: Limits,
         cut: int = 2,
         min_foreground: float = 0.5,
-        direction_weight: float = 1.0,
-        energy_weight: float = 0.2,
+        direction_weight: float = 0.3,
+        energy_weight: float = 0.1,
     ) -> None:
         if not 1 <= cut <= len(BOUNDS):
             raise RecipeError(f"cut is {cut}; expected an energy level from 1 to {len(BOUNDS)}, such as 2")
@@ -134,11 +134,14 @@ class DeepWatershed(PixelGrouper):
         entropy = functional.cross_entropy(main[:, FOREGROUND], there, ignore_index=-1, reduction="sum")
         total = weights.sum().clamp_min(1e-6)
         angles = angle_between(main[:, DIRECTION], directions)
-        energies = modified_cross_entropy(main[:, LEVELS], levels_of(distances).to(device), self.level_weights)
+        # Energies of the background weigh nothing: 16 levels of each pixel are worked out for objects alone.
+        rows = weights.nonzero(as_tuple=True)
+        levels = levels_of(distances).to(device)[rows]
+        energies = modified_cross_entropy(main[:, LEVELS].movedim(1, -1)[rows], levels, self.level_weights)
         return {
             "foreground": entropy / (there >= 0).sum().clamp_min(1),
             "direction": self.direction_weight * (angles.square() * weights).sum() / total,
-            "energy": self.energy_weight * (energies * weights).sum() / total,
+            "energy": self.energy_weight * (energies * weights[rows]).sum() / total,
         }
 
     def group(
@@ -183,12 +186,12 @@ def angle_between(a: Float[Tensor, "B 2 H W"], b: Float[Tensor, "B 2 H W"]) -> F
 
 
 def modified_cross_entropy(
-    logits: Float[Tensor, "B K H W"], wanted: Int64[Tensor, "B H W"], level_weights: Float[Tensor, " K"]
-) -> Float[Tensor, "B H W"]:
+    logits: Float[Tensor, "N K"], wanted: Int64[Tensor, " N"], level_weights: Float[Tensor, " K"]
+) -> Float[Tensor, " N"]:
     """- sum over k of c_k (t_k log y_k + (1 - t_k) log(1 - y_k)) at each pixel: section 3.3."""
-    hot = functional.one_hot(wanted, logits.shape[1]).movedim(-1, 1).bool()
+    hot = functional.one_hot(wanted, logits.shape[1]).bool()
     terms = torch.where(hot, logits.float().log_softmax(1), log_complement(logits, 1))
-    return -(terms * level_weights[:, None, None]).sum(1)
+    return -(terms * level_weights).sum(1)
 
 
 def deep_watershed_on(
@@ -200,8 +203,8 @@ def deep_watershed_on(
     min_foreground: float = 0.5,
     min_area: int = 16,
     max_objects: int = 500,
-    direction_weight: float = 1.0,
-    energy_weight: float = 0.2,
+    direction_weight: float = 0.3,
+    energy_weight: float = 0.1,
     widths: Sequence[int] = WIDTHS,
     upsampling: str = "nearest",
     finest: int = 1,
