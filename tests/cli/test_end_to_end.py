@@ -62,7 +62,7 @@ def test_loading_gives_the_same_answers(run, photos):
     assert found.figures["right"] == run.results["test"]["figures"]["right"]
     picture = next((photos / "test").rglob("*.png"))
     (one,) = again.predict(picture)
-    (two,) = run.predict(picture)
+    (two,) = run.predict([picture])  # a list of sources is as good
     assert one.index == two.index
     assert torch.equal(one.scores, two.scores)
 

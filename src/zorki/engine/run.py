@@ -75,21 +75,24 @@ class Run:
 
     def predict(
         self,
-        *sources: str | Path,
+        *sources: str | Path | Sequence[str | Path],
         out: str | Path | None = None,
         batch_size: int | None = None,
         device: str | None = None,
         tile: int | None = None,
         overlap: int | None = None,
     ) -> list[Any]:
-        """One answer a picture, in the order of the sources; for videos, one a frame. See `zorki.predict`.
+        """One answer a picture, in the order of the sources, or of lists of them; for videos, one a frame.
+
+        See `zorki.predict`.
 
         Raises:
             DataError: a source cannot be read: an answer left out would shift all others.
         """
         from zorki.engine.predict import predict
 
-        given = [str(source) for source in sources]
+        lists = ([one] if isinstance(one, (str, Path)) else one for one in sources)
+        given = [str(source) for some in lists for source in some]
         settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "tile": tile, "overlap": overlap}
         answers = predict([self], given, out=out, strict=True, **settings)
         return [answer.prediction for answer in answers]
