@@ -3,7 +3,7 @@
     python benchmarks/detectors.py --size 320 --batch 2 --threads 1
     python benchmarks/detectors.py --models faster_rcnn_resnet50_fpn --device cuda --batch 4 --size 800
 
-Both sides have the same random weights, pictures, boxes (masks, too, for Mask R-CNN) and optimiser, all layers learn but
+Both sides have the same random weights, pictures, boxes (and masks, for Mask R-CNN) and optimiser, all layers learn but
 the statistics of the batch norms, and both are timed in one process, turn and turn about: what the machine does besides
 hits both. A row is the median; the last column says how many times as fast as torchvision's ours is.
 """
