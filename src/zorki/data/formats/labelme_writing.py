@@ -31,7 +31,7 @@ def write_boxes(draft: Draft) -> Callable[[str, str], Path]:
                 shapes.append(_shape(name, [[left, top], [right, bottom]], "rectangle", difficult=difficult))
             _write_file(folder, draft.names[index], data.size(index), shapes)
     lost_flags(draft, ("crowd",), "labelme")
-    lost_lists(draft, "labelme", "labelme's boxes have no outlines")
+    lost_lists(draft, "labelme", "labelme's boxes have no outlines, which --task instance_segmentation writes")
     return lambda split, name: split_folder(draft.folder, split, draft.members) / name
 
 

@@ -253,8 +253,17 @@ def say_flags(draft: OutlinedDraft, format: str, flags: Sequence[str] = ("crowd"
         draft.say(flag, f"{format} knows no {flag} objects: {{}} are written as ordinary ones")
 
 
+def say_ids(draft: OutlinedDraft, format: str) -> None:
+    """Notes that ids are lost where the data have their own."""
+    data = draft.data
+    ids = getattr(data, "category_ids", None)
+    if getattr(data, "image_ids", None) is not None or ids not in (None, list(range(1, len(data.class_names) + 1))):
+        draft.lost.append(f"{format} has no ids of pictures, objects and classes: they are not kept")
+
+
 def say_lists(draft: OutlinedDraft, format: str) -> None:
-    """Notes what is lost of the list of classes, once all objects are written."""
+    """Notes what is lost of ids and of the list of classes, once all objects are written."""
+    say_ids(draft, format)
     draft.lost += lost_classes(draft.data.class_names, draft.used, format, "an object")
 
 

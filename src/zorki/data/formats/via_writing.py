@@ -27,7 +27,7 @@ def write_boxes(draft: Draft) -> Callable[[str, str], Path]:
         entries = ((_size(data.path(index)), draft.names[index], _rectangles(data, index)) for index in indices)
         _write_file(split_folder(draft.folder, split, draft.members), entries)
     lost_flags(draft, ("crowd", "difficult"), "via")
-    lost_lists(draft, "via", "via's boxes have no outlines")
+    lost_lists(draft, "via", "via's boxes have no outlines, which --task instance_segmentation writes")
     return lambda split, name: split_folder(draft.folder, split, draft.members) / name
 
 

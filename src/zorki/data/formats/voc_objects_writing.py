@@ -12,7 +12,7 @@ from torch import Tensor
 from zorki.data.formats.mask_names import is_void
 from zorki.data.formats.masked_files import IGNORE
 from zorki.data.formats.outlined_classes import BACKGROUND
-from zorki.data.formats.outlined_writing import OutlinedDraft
+from zorki.data.formats.outlined_writing import OutlinedDraft, say_ids
 from zorki.data.formats.picture_lists import write_lists
 from zorki.data.masks import write_mask
 from zorki.errors import DataError
@@ -54,6 +54,7 @@ def write(draft: OutlinedDraft) -> Callable[[str, str], Path]:
     draft.say("covered", "{} objects lie wholly under others: lost")
     for flag in ("crowd", "difficult"):
         draft.say(flag, f"voc_objects knows no {flag} objects: the pixels of {{}} are 255, which nobody judges")
+    say_ids(draft, "voc_objects")
     return lambda split, name: draft.folder / "JPEGImages" / name
 
 
