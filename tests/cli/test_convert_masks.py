@@ -113,6 +113,28 @@ def test_objects_become_classes_of_pixels(coco, tmp_path, to):
         assert torch.equal(again.target(places[wanted.path(index).name]).classes, wanted.target(index).classes)
 
 
+def test_maps_of_objects_become_classes_of_pixels(coco, tmp_path):
+    """They lie as maps of classes do, and would be taken for those."""
+    places = np.arange(64).reshape(8, 8)
+    for number in range(4):
+        for folder in ("images", "labels"):
+            (tmp_path / "maps" / folder).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / f"maps/images/{number}.png")
+        numbers = places * (places < 60 + number)
+        Image.fromarray(numbers.astype(np.uint16)).save(tmp_path / f"maps/labels/{number}.png")
+    for out, words in (("guessed", ()), ("asked", ("--format", "label_png"))):
+        code, told, err = run("convert", tmp_path / "maps", "--to", "mask_pairs", "--out", tmp_path / out, *words)
+        assert (code, err, "read as label_png" in told) == (0, "", True)
+        data = formats.read(tmp_path / out, allowed=formats.SEGMENTED)
+        assert data.class_names == ["background", "object"]
+        for index in range(4):
+            wanted = (places > 0) & (places < 60 + int(data.path(index).stem))
+            assert data.target(index).classes.tolist() == wanted.astype(int).tolist()
+    code, _, err = run("convert", tmp_path / "maps", "--to", "mask_pairs", "--out", tmp_path / "out", "--format",
+                       "mask_pairs")  # fmt: skip
+    assert (code, "the masks seem to number single objects" in err) == (2, True)
+
+
 def test_classes_of_pixels(coco, tmp_path):
     run("convert", coco, "--to", "mask_pairs", "--out", tmp_path / "pairs")
     code, out, _ = run("convert", tmp_path / "pairs", "--to", "voc_masks", "--out", tmp_path / "voc", "--no-pictures")

@@ -134,7 +134,12 @@ class _Classes(Kind):
         if name in formats.OUTLINED:
             return _PaintedFiles(OBJECTS.read(data, format, folder, need_pictures))
         _refuse_folder(name, folder)
-        return cast(MaskedFiles, formats.read(data, format, allowed=formats.SEGMENTED))
+        try:
+            return cast(MaskedFiles, formats.read(data, format, allowed=formats.SEGMENTED))
+        except DataError:  # maps that number objects lie as those of classes do
+            if format is not None or formats.find("label_png").recognise(data) is None:
+                raise
+        return _PaintedFiles(OBJECTS.read(data, "label_png", folder, need_pictures))
 
     def sizes(self, dataset: MaskedFiles | _PaintedFiles) -> Array:
         return dataset.sizes if isinstance(dataset, MaskedFiles) else dataset.objects.boxed.sizes
@@ -184,9 +189,9 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
         able = [asked]
     found = next((kind for kind in able if kind.knows(data, format)), None)
     # A broken file of boxes says what was meant, whatever folders of pictures lie beside it.
-    if found is not BOXES and format is None and not BOXES.knows(data, None):
-        if (error := formats.broken(data)) is not None:
-            raise error
+    meant = None if format is not None or BOXES.knows(data, None) else formats.broken(data)
+    if meant is not None and found is not BOXES:
+        raise meant
     if found is not None:
         return found
     other = next((kind for kind in KINDS if kind not in able and kind.knows(data, format)), None)

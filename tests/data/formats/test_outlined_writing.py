@@ -175,10 +175,10 @@ def test_what_maps_of_voc_cannot_hold(tmp_path):
     masks = torch.eye(256, dtype=torch.bool).reshape(256, 16, 16)
     found = Instances(torch.zeros(256, 4), torch.zeros(256).long(), masks)
     data = Few(found, (16, 16))
-    with pytest.raises(DataError, match="000000.png: it has 256 objects, and voc_objects numbers 254"):
+    with pytest.raises(DataError, match=r"000000\.png: it has 256 objects, and voc_objects numbers 254"):
         outlined_writing.write(data, tmp_path / "out", "voc_objects")
     data.class_names = ["__background__"]
-    with pytest.raises(DataError, match="'__background__', which in voc_objects is around all objects"):
+    with pytest.raises(DataError, match="'__background__', which voc_objects has around all objects"):
         outlined_writing.write(data, tmp_path / "out", "voc_objects")
     data.class_names = [str(number) for number in range(255)]
     with pytest.raises(DataError, match="255 classes, and voc_objects tells 254 apart"):

@@ -117,12 +117,8 @@ def test_pictures_whose_masks_do_not_fit_are_left_out(tmp_path):
     assert (
         "ROOT/SegmentationClass/classes.png: the mask is 2 x 1 pixels, and its picture 4 x 3; both were left out"
     ) in lines
-    assert (
-        f"{objects}: 1 picture with a mask of classes has none of objects, bare.jpg first; left out"
-    ) in lines
-    assert (
-        f"{objects}: 1 mask of objects has no picture with a mask of classes, unnamed.png first; left out"
-    ) in lines
+    assert f"{objects}: 1 picture has a mask of classes and none of objects, bare.jpg first; left out" in lines
+    assert f"{objects}: 1 mask has no picture with a mask of classes, unnamed.png first; left out" in lines
     assert len([defect for defect in data.defects if not defect.note]) == 6, lines
 
 
@@ -140,7 +136,7 @@ def test_what_is_not_of_this_format(tmp_path):
     sample(tmp_path, "1", numbers=None)
     assert voc_objects.recognise(tmp_path) is None
     assert voc_objects.refusal(tmp_path) == "no folder SegmentationObject with PNGs lies beside SegmentationClass"
-    with pytest.raises(DataError, match="no folder SegmentationObject with PNGs .*; wanted folders JPEGImages, Segm"):
+    with pytest.raises(DataError, match=r"no folder SegmentationObject with PNGs .*; wanted folders JPEGImages, Segm"):
         formats.read_outlined(tmp_path, "voc_objects")
     with pytest.raises(DataError, match="there is no"):
         voc_objects.read(tmp_path / "none")

@@ -68,7 +68,7 @@ def _rings(draft: OutlinedDraft, found: Instances, row: int) -> list[dict[str, A
 def _shape(
     name: str, points: list[list[float]], kind: str, group: int | None = None, difficult: bool = False
 ) -> dict[str, Any]:
-    shape = {"label": name, "points": points, "group_id": group, "shape_type": kind, "flags": {}}
+    shape: dict[str, Any] = {"label": name, "points": points, "group_id": group, "shape_type": kind, "flags": {}}
     return shape | ({"difficult": True} if difficult else {})
 
 

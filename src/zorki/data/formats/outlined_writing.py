@@ -82,9 +82,9 @@ def write(data: Dataset[Instances], out: Path, to: str, *, pictures: str | None 
 
     coco: run lengths, which keep every pixel. yolo: one polygon an object, holes and parts joined by lines without
     width, which fill the same pixels; so does via. labelme: a polygon for each part and each hole, in one group.
-    voc_objects: maps of 8 bits of objects and of their classes, and label_png: maps of 16 bits, where later objects lie
-    on top. object_png: a PNG an object. A picture is copied as it is; one that is no file of its own, such as a scene, is written as PNG. Every
-    picture is written into the first of its splits.
+    voc_objects: maps of 8 bits of objects and of their classes, and label_png: maps of 16 bits, where later objects
+    lie on top. object_png: a PNG an object. A picture is copied as it is; one that is no file of its own, such as a
+    scene, is written as PNG. Every picture is written into the first of its splits.
 
     Args:
         data: any data set of objects with masks.
@@ -105,7 +105,8 @@ def write(data: Dataset[Instances], out: Path, to: str, *, pictures: str | None 
 
 def _fill(data: Dataset[Instances], folder: Path, to: str, pictures: str | None) -> list[str]:
     members, outside, twice = members_of(data)
-    draft = OutlinedDraft(data, folder, unlike_names([file_name_of(data, index) for index in range(len(data))]), members)
+    names = unlike_names([file_name_of(data, index) for index in range(len(data))])
+    draft = OutlinedDraft(data, folder, names, members)
     if outside:
         draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
     if twice:

@@ -37,9 +37,8 @@ def write_objects(draft: OutlinedDraft) -> Callable[[str, str], Path]:
     VIA knows neither holes nor several parts: lines without width join them, and fill the same pixels.
     """
     for split in draft.members:
-        entries = (
-            (_size(draft.data.path(index)), name, _polygons(draft, found)) for index, name, found in draft.targets(split)
-        )
+        targets = draft.targets(split)
+        entries = ((_size(draft.data.path(index)), name, _polygons(draft, found)) for index, name, found in targets)
         _write_file(split_folder(draft.folder, split, draft.members), entries)
     say_flags(draft, "via")
     say_lists(draft, "via")

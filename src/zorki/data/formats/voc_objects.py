@@ -115,14 +115,12 @@ def _maps(folder: Path, pairs: Sequence[tuple[Path, Path]], defects: list[Defect
     """The maps of objects by their pictures; pictures and maps without each other are told."""
     pictures = {picture.name: picture for picture, _ in pairs}
     pairing = pair(list(pictures), [name for name in walk_files(folder) if is_picture(name)])
-    for bare, one, many in (
-        (pairing.bare_pictures, "picture with a mask of classes has none of objects", "pictures with a mask of classes "
-         "have none of objects"),
-        (pairing.bare_masks, "mask of objects has no picture with a mask of classes", "masks of objects have no picture "
-         "with a mask of classes"),
-    ):  # fmt: skip
-        if bare:
-            defects.append(Defect(folder, f"{len(bare)} {one if len(bare) == 1 else many}, {bare[0]} first; left out"))
+    if bare := pairing.bare_pictures:
+        count = "1 picture has" if len(bare) == 1 else f"{len(bare)} pictures have"
+        defects.append(Defect(folder, f"{count} a mask of classes and none of objects, {bare[0]} first; left out"))
+    if bare := pairing.bare_masks:
+        count = "1 mask has" if len(bare) == 1 else f"{len(bare)} masks have"
+        defects.append(Defect(folder, f"{count} no picture with a mask of classes, {bare[0]} first; left out"))
     return {pictures[picture]: folder / name for picture, name in pairing.pairs}
 
 

@@ -1,4 +1,4 @@
-"""Pascal VOC's masks of objects written: JPEGImages, SegmentationObject, SegmentationClass and ImageSets/Segmentation."""
+"""Pascal VOC's masks of objects written: JPEGImages, SegmentationObject, SegmentationClass, and lists of pictures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write(draft: OutlinedDraft) -> Callable[[str, str], Path]:
     if len(names) > _MOST:
         raise DataError(f"{draft.data.root}: {len(names)} classes, and voc_objects tells {_MOST} apart")
     if wrong := [name for name in names if name.strip("_").lower() == BACKGROUND]:
-        raise DataError(f"{draft.data.root}: a class is called {wrong[0]!r}, which in voc_objects is around all objects")
+        raise DataError(f"{draft.data.root}: a class is called {wrong[0]!r}, which voc_objects has around all objects")
     for split in draft.members:
         for _, name, found in draft.targets(split):
             if len(found) > _MOST:
