@@ -103,7 +103,7 @@ def test_broken_and_scaled_pictures_are_left_out_and_told(data, tmp_path):
 
 def test_bad_input(data, tmp_path):
     for words, message in {
-        ("--to", "yola"): "--to yola: expected one of coco, voc, yolo. Did you mean yolo?",
+        ("--to", "yola"): "mask_pairs, voc_masks. Did you mean yolo?",
         ("--to", "coco", "--link", "--no-pictures"): "--link and --no-pictures exclude each other",
         ("--to", "coco", "--format", "voc"): "no folder in it holds XML files",
         ("--to", "coco", "--format", "kitti"): "'kitti' is no format that can be read here",

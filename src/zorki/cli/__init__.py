@@ -19,7 +19,7 @@ VERBS = {
     "show": "What a data set holds: format, counts, defects, and a sheet of pictures.",
     "compare": "Lay finished runs side by side: figures, speed, memory, in one table and one plot.",
     "bench": "Train several models on the same data, and compare them.",
-    "convert": "Turn boxes from one format into another: COCO, Pascal VOC, YOLO.",
+    "convert": "Turn boxes and masks from one format into another: COCO, Pascal VOC, YOLO, labelme, VIA, PNGs.",
     "export": "Write a network as ONNX: uint8 pixels to boxes, or to scores of classes.",
     "tasks": "The tasks and their models.",
     "models": "Names of models, with parameters and published weights.",

@@ -3,53 +3,71 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from zorki.data.formats.boxed_files import BoxedFiles
+    from zorki.cli.convert_kinds import Kind
     from zorki.types import Defect
 
 
 def convert(
-    data: Annotated[Path, Parameter(help="Folder or file with boxes, in any format that can be read.")],
+    data: Annotated[Path, Parameter(help="Folder or file with boxes or masks, in any format that can be read.")],
     *,
-    to: Annotated[str, Parameter(help="Format to write: coco, voc or yolo.")],
+    to: Annotated[
+        str,
+        Parameter(
+            help="Format to write. Boxes: coco, voc, yolo, labelme, via. Masks of objects: coco, yolo, labelme, via, "
+            "voc_objects, label_png, object_png. A class for every pixel: mask_pairs, voc_masks."
+        ),
+    ],
     out: Annotated[Path, Parameter(help="New folder to write; nothing is overwritten.")],
+    task: Annotated[
+        str | None,
+        Parameter(
+            help="What to write where several are meant: detection, instance_segmentation, semantic_segmentation."
+        ),
+    ] = None,
     format: Annotated[str | None, Parameter(help="Reader to use instead of the recognised one.")] = None,
     picture_folder: Annotated[Path | None, Parameter(help="Where the pictures lie, if not with their boxes.")] = None,
     link: Annotated[bool, Parameter(help="Link to the pictures instead of copying them.", negative="")] = False,
     no_pictures: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,
 ) -> None:
-    """Turn boxes from one format into another. Broken pictures, and those scaled since, are left out and told."""
-    from zorki.data.formats.boxed_writing import WRITERS, write
-    from zorki.engine.survey import counted, summary
-    from zorki.errors import RecipeError, did_you_mean
+    """Turn boxes or masks from one format into another. Broken pictures, and those scaled since, are left out and told.
 
-    if to not in WRITERS:
-        raise RecipeError(f"--to {to}: expected one of {', '.join(WRITERS)}.{did_you_mean(to, WRITERS)}")
+    What is written follows from the format and the data: boxes where both have them, else masks of objects; for labelme
+    and VIA polygons where every object has an outline. --task asks for another.
+    """
+    from zorki.cli.convert_kinds import OBJECTS, kind_of, wants_masks
+    from zorki.data.formats.boxed_files import BoxedFiles
+    from zorki.engine.survey import counted, summary
+    from zorki.errors import RecipeError
+
+    kind = kind_of(data, to, task, format)
     if link and no_pictures:
         raise RecipeError("--link and --no-pictures exclude each other; choose one")
-    dataset = _read(data, format, picture_folder, need_pictures=not no_pictures)
+    dataset = _read(kind, data, format, picture_folder, need_pictures=not no_pictures)
+    if task is None and isinstance(dataset, BoxedFiles) and wants_masks(dataset, to):
+        kind = OBJECTS
+        dataset = _read(kind, data, format, picture_folder, need_pictures=not no_pictures)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")
     defects = dataset.defects
     if not no_pictures:
-        dataset, defects = _whole(dataset)
+        dataset, defects = _whole(kind, dataset)
     if defects:
         print(f"{counted(defects)}:")
         print("\n".join(summary(defects)))
-    lost = write(dataset, out, to, pictures=None if no_pictures else "link" if link else "copy")
+    lost = kind.write(dataset, out, to, None if no_pictures else "link" if link else "copy")
     for words in lost:
         print(f"warning: {words}")
     splits = ", ".join(f"{name} {len(indices)}" for name, indices in dataset.splits.items())
-    boxes, classes = len(dataset.xyxy), len(dataset.class_names)
-    print(f"{out}: {len(dataset)} pictures ({splits}), {boxes} boxes, {classes} classes, as {to}")
+    counts = [f"{len(dataset)} pictures ({splits})", kind.count(dataset), f"{len(dataset.class_names)} classes"]
+    print(f"{out}: {', '.join(filter(None, counts))}, as {to}")
 
 
-def _whole(dataset: BoxedFiles) -> tuple[BoxedFiles, list[Defect]]:
-    """The data without the pictures that are broken or of another size than their boxes mean, and all defects."""
-    from zorki.data.formats.boxed_subset import subset
+def _whole(kind: Kind, dataset: Any) -> tuple[Any, list[Defect]]:
+    """The data without the pictures that are broken or of another size than is meant, and all defects."""
     from zorki.engine.survey import survey
     from zorki.errors import DataError
 
@@ -57,22 +75,21 @@ def _whole(dataset: BoxedFiles) -> tuple[BoxedFiles, list[Defect]]:
     broken = set().union(*dataset.splits.values()) - set().union(*looked.splits.values())
     if not broken:
         return dataset, looked.defects
-    whole = subset(dataset, [index for index in range(len(dataset)) if index not in broken])
+    whole = kind.keep(dataset, [index for index in range(len(dataset)) if index not in broken])
     if not any(whole.splits.values()):
         raise DataError(f"{dataset.root}: no picture is whole; the first: {looked.defects[len(dataset.defects)]}")
     return whole, looked.defects
 
 
-def _read(data: Path, format: str | None, folder: Path | None, *, need_pictures: bool) -> BoxedFiles:
-    """The data with outlines; pictures that are not wanted are looked at only where their sizes stand nowhere else."""
-    from zorki.data.formats import read_boxes
+def _read(kind: Kind, data: Path, format: str | None, folder: Path | None, *, need_pictures: bool) -> Any:
+    """The data; pictures that are not wanted are looked at only where their sizes stand nowhere else."""
     from zorki.errors import DataError
 
     try:
-        found = read_boxes(data, format, need_pictures=need_pictures, need_segments=True, pictures=folder)
-        if need_pictures or found.sizes.min() > 0:
+        found = kind.read(data, format, folder, need_pictures)
+        if need_pictures or kind.sizes(found).min() > 0:
             return found
     except DataError:
         if need_pictures or not data.exists():
             raise
-    return read_boxes(data, format, need_segments=True, pictures=folder)
+    return kind.read(data, format, folder, True)

@@ -66,9 +66,11 @@ def same(a, b, flags=True):
 @pytest.mark.parametrize("first", WRITERS)
 @pytest.mark.parametrize("second", WRITERS)
 def test_there_and_back_without_loss(data, tmp_path, first, second):
-    flags = "yolo" not in (first, second)
-    if not flags:  # which knows neither crowds nor difficult boxes, and takes no share above 1
-        data.crowd = data.difficult = None
+    if {first, second} & {"yolo", "labelme", "via"}:  # which know no crowds
+        data.crowd = None
+    if {first, second} & {"yolo", "via"}:
+        data.difficult = None
+    if "yolo" in (first, second):  # which takes no share above 1
         data.xyxy = np.minimum(data.xyxy, 333)
     wanted = content(data)
     boxed_writing.write(data, tmp_path / "first", first)
@@ -109,12 +111,55 @@ def test_what_is_lost_is_told(data, tmp_path):
         "yolo knows no crowd boxes: 1 are written as ordinary ones",
         "yolo knows no difficult boxes: 1 are written as ordinary ones",
     ]
+    data.class_names.append("none")
+    data.category_ids.append(12)
+    assert boxed_writing.write(data, tmp_path / "labelme", "labelme") == [
+        "labelme knows no crowd boxes: 1 are written as ordinary ones",
+        "labelme has no ids of pictures, boxes and classes: they are not kept",
+        "labelme's boxes have no outlines, which --task instance_segmentation writes: the boxes alone are kept",
+        "labelme has no list of classes: 1 without a box are not kept (none)",
+        "labelme has no order of classes: they are read back sorted by name",
+    ]
+    assert boxed_writing.write(data, tmp_path / "via", "via")[:2] == [
+        "via knows no crowd boxes: 1 are written as ordinary ones",
+        "via knows no difficult boxes: 1 are written as ordinary ones",
+    ]
     data.splits = {"train": [0, 1], "val": [1, 2]}
     assert boxed_writing.write(data, tmp_path / "coco", "coco") == [
         "3 pictures are in no split, and coco has no place for them: left out",
         "1 pictures are in several splits: each was written into the first",
     ]
     assert len(formats.read_boxes(tmp_path / "coco")) == 3
+
+
+def test_files_of_drawing_tools_are_as_the_tools_write_them(data, tmp_path):
+    boxed_writing.write(data, tmp_path / "labelme", "labelme")
+    assert (tmp_path / "labelme/val/b_1.jpg").is_file()
+    one = json.loads((tmp_path / "labelme/val/b_1.json").read_text())
+    assert {key: one[key] for key in one if key not in ("shapes", "version")} == {
+        "flags": {}, "imagePath": "b_1.jpg", "imageData": None, "imageHeight": 217, "imageWidth": 333,
+    }  # fmt: skip
+    assert one["shapes"][0] == {
+        "label": "cat", "points": [[0, 0], [333.4, 217]], "group_id": None, "shape_type": "rectangle", "flags": {},
+    }  # fmt: skip
+    assert json.loads((tmp_path / "labelme/train/4.json").read_text())["shapes"] == []  # background
+    boxed_writing.write(data, tmp_path / "via", "via")
+    size = (tmp_path / "via/val/b_1.jpg").stat().st_size  # by which VIA knows a picture again
+    val = json.loads((tmp_path / "via/val/via_region_data.json").read_text())
+    assert list(val) == [f"b_1.jpg{size}"]
+    assert (val[f"b_1.jpg{size}"]["filename"], val[f"b_1.jpg{size}"]["size"]) == ("b_1.jpg", size)
+    assert val[f"b_1.jpg{size}"]["regions"][0] == {
+        "shape_attributes": {"name": "rect", "x": 0, "y": 0, "width": 333.4, "height": 217},
+        "region_attributes": {"class": "cat"},
+    }
+
+
+def test_data_without_splits_lie_in_one_folder(data, tmp_path):
+    data.splits = {"all": list(range(6))}
+    for to in ("labelme", "via"):
+        boxed_writing.write(data, tmp_path / to, to)
+        assert (tmp_path / to / "4.jpg").is_file()
+        assert len(formats.read_boxes(tmp_path / to)) == 6
 
 
 def test_a_share_above_one_is_cut_off(data, tmp_path):

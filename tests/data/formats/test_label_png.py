@@ -242,3 +242,16 @@ def test_what_is_neither(tmp_path):
         label_png.read(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
         label_png.read(tmp_path / "gone")
+
+
+def test_a_file_that_names_classes_tells_maps_of_8_bits_from_numbers(tmp_path):
+    for number in range(4):
+        picture(tmp_path / f"images/{number}.png")
+        save(tmp_path / f"labels/{number}.png", drawn((1, 0, 0, 3, 4), (2, 4, 0, 8, 5)), np.uint8)
+    assert label_png.recognise(tmp_path) is not None
+    (tmp_path / "classes.txt").write_text("ground\ncat\ndog\n")
+    assert label_png.recognise(tmp_path) is None
+    assert label_png.refusal(tmp_path).startswith("classes.txt names classes, and maps of 8 bits beside it hold these")
+    assert len(formats.read_outlined(tmp_path, "label_png").target(0)) == 2
+    save(tmp_path / "labels/0.png", FEW)
+    assert label_png.recognise(tmp_path) is not None  # 16 bits

@@ -29,8 +29,11 @@ LABELLED = ("csv", "idx", "folders")
 BOXED = ("coco", "voc", "yolo", "cvat", "labelme", "via", "boxes_csv")
 """Formats of pictures with boxes, in the order in which they are tried."""
 
-OUTLINED = ("coco", "yolo", "cvat", "labelme", "via", "object_png", "label_png")
+OUTLINED = ("coco", "yolo", "cvat", "labelme", "via", "voc_objects", "object_png", "label_png")
 """Formats of pictures with a mask for each object, in the order in which they are tried."""
+
+CLASSLESS = ("object_png", "label_png")
+"""Those among them that know no classes: all their objects are of one."""
 
 SEGMENTED = ("voc_masks", "mask_pairs")
 """Formats of pictures with a class for every pixel, in the order in which they are tried."""
@@ -168,11 +171,14 @@ def read_outlined(
     allowed: Sequence[str] = OUTLINED,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
+    need_pictures: bool = True,
+    pictures: Path | None = None,
 ) -> OutlinedFiles:
     """The pictures with a mask for each object at `root`. Other formats there too are told as defects.
 
     An object without a usable outline is left out and told; rectangles that were drawn in CVAT, labelme or VIA are
-    masks. Formats that know no classes take the one name that `class_names` has.
+    masks. Formats that know no classes take the one name that `class_names` has. `pictures` is for formats of boxes
+    alone; see `BoxedOptions`.
 
     Raises:
         DataError: as `recognise`, no picture is there, or no object has a mask.
@@ -182,10 +188,10 @@ def read_outlined(
 
     name, _ = recognise(root, format, allowed)
     with _collector_at_rest():
-        records = cast(OutlinedFormat, find(name)).records_of(root)
-        if name not in BOXED and class_names is not None and len(class_names) == 1:
+        records = cast(OutlinedFormat, find(name)).records_of(root, pictures)
+        if name in CLASSLESS and class_names is not None and len(class_names) == 1:
             records.rename_class(class_names[0])
-        dataset = build_outlined(records, BoxedOptions(class_names, max_pixels))
+        dataset = build_outlined(records, BoxedOptions(class_names, max_pixels, need_pictures, pictures=pictures))
     if format is None:
         # To look for pictures with maps among a hundred thousand takes longer than to read COCO's JSON.
         dataset.defects += _other_formats(root, name, [other for other in allowed if other in BOXED])

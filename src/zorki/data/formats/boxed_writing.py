@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.new_folder import COPIERS, members_of, new_folder, refuse_taken, unlike_names
 from zorki.errors import DataError
 
-WRITERS = ("coco", "voc", "yolo")
+WRITERS = ("coco", "voc", "yolo", "labelme", "via")
 """Formats that can be written."""
 
 
@@ -60,16 +60,22 @@ def write(data: BoxedFiles, out: Path, to: str, *, pictures: str | None = "copy"
 
 
 def _fill(data: BoxedFiles, folder: Path, to: str, pictures: str | None) -> list[str]:
-    from zorki.data.formats import coco_writing, voc_writing, yolo_writing
+    from zorki.data.formats import coco_writing, labelme_writing, via_writing, voc_writing, yolo_writing
 
-    writers = {"coco": coco_writing, "voc": voc_writing, "yolo": yolo_writing}
+    writers = {
+        "coco": coco_writing.write,
+        "voc": voc_writing.write,
+        "yolo": yolo_writing.write,
+        "labelme": labelme_writing.write_boxes,
+        "via": via_writing.write_boxes,
+    }
     members, outside, twice = members_of(data)
     draft = Draft(data, folder, file_names(data), members)
     if outside:
         draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
     if twice:
         draft.lost.append(f"{twice} pictures are in several splits: each was written into the first")
-    place = writers[to].write(draft)
+    place = writers[to](draft)
     if pictures is not None:
         _place_pictures(draft, pictures, place)
     return draft.lost
@@ -112,6 +118,27 @@ def lost_flags(draft: Draft, names: Sequence[str], format: str) -> None:
     for name in names:
         if (count := draft.count(name)) > 0:
             draft.lost.append(f"{format} knows no {name} boxes: {count} are written as ordinary ones")
+
+
+def lost_lists(draft: Draft, format: str, outlines: str) -> None:
+    """Notes what is lost of ids, outlines and the list of classes where the format has no place for any of them."""
+    data = draft.data
+    if data.image_ids is not None or data.category_ids != list(range(1, len(data.class_names) + 1)):
+        draft.lost.append(f"{format} has no ids of pictures, boxes and classes: they are not kept")
+    if data.segments is not None and any(data.segments):
+        draft.lost.append(f"{outlines}: the boxes alone are kept")
+    draft.lost += lost_classes(data.class_names, set(data.labels.tolist()), format, "a box")
+
+
+def lost_classes(class_names: Sequence[str], used: Collection[int], format: str, thing: str) -> list[str]:
+    """What is lost of the list of classes where a format tells them by their names in the objects alone."""
+    lost = []
+    if bare := [name for label, name in enumerate(class_names) if label not in used]:
+        names = ", ".join(bare[:5])
+        lost.append(f"{format} has no list of classes: {len(bare)} without {thing} are not kept ({names})")
+    if list(class_names) != sorted(class_names):
+        lost.append(f"{format} has no order of classes: they are read back sorted by name")
+    return lost
 
 
 def shortest(value: float, decimals: int = 4) -> str:

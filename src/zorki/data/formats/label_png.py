@@ -14,8 +14,9 @@ from pathlib import Path
 
 from zorki.data.formats.boxed_building import BoxedOptions
 from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
-from zorki.data.formats.files import missing_root
+from zorki.data.formats.files import loose_files, missing_root
 from zorki.data.formats.mask_layouts import Layout, Part, find_layout
+from zorki.data.formats.mask_names import COLOUR_FILES, NAME_FILES
 from zorki.data.formats.mask_pairing import pair
 from zorki.data.formats.masked_files import other_size
 from zorki.data.formats.numbered_maps import (
@@ -165,8 +166,9 @@ class _Looked:
 def _numbers(layout: Layout) -> _Looked:
     """A look at some maps: 16 bits number objects; so do fewer where numbers have no gaps and stand for one piece each.
 
-    A class lies about in pieces, and seldom all smaller numbers with it.
+    A class lies about in pieces, and seldom all smaller numbers with it. A file that names classes speaks for them.
     """
+    named = next((name for name in loose_files(layout.folder) if name.lower() in (*NAME_FILES, *COLOUR_FILES)), None)
     paths = []
     for part in layout.parts:
         pairs = pair(*part.files()).pairs
@@ -181,6 +183,9 @@ def _numbers(layout: Layout) -> _Looked:
         values, things = found.values, objects_in(found.values)
         if not found.narrow:
             return _Looked(True, f"it holds maps of 16 bits that number objects, such as {path.name}")
+        if named is not None:
+            reason = f"{named} names classes, and maps of 8 bits beside it hold these"
+            return _Looked(False, f"{reason}; --format label_png takes them for objects")
         if things and things[-1].number != len(things):
             return _Looked(False, f"{path}: the numbers of objects have gaps, as those of classes do")
         whole += sum(in_one_piece(values, thing) for thing in things)

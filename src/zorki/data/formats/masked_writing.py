@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from zorki.contracts import Dataset
-from zorki.data.formats.files import is_picture
 from zorki.data.formats.mask_names import is_void
 from zorki.data.formats.masked_files import IGNORE
-from zorki.data.formats.new_folder import COPIERS, members_of, new_folder, refuse_taken, unlike_names
-from zorki.data.images import write_image
+from zorki.data.formats.new_folder import (
+    COPIERS,
+    file_name_of,
+    members_of,
+    new_folder,
+    place_picture,
+    refuse_taken,
+    split_folder,
+    unlike_names,
+)
+from zorki.data.formats.picture_lists import write_lists
 from zorki.data.masks import class_palette, write_mask
 from zorki.data.splits import ORDER
 from zorki.errors import DataError
@@ -67,7 +74,7 @@ def write(data: Dataset[Mask], out: Path, to: str, *, pictures: str | None = "co
 
 def _fill(data: Dataset[Mask], folder: Path, to: str, pictures: str | None) -> list[str]:
     members, outside, twice = members_of(data)
-    names = unlike_names([_file_name(data, index) for index in range(len(data))])
+    names = unlike_names([file_name_of(data, index) for index in range(len(data))])
     draft = _Draft(data, folder, names, members)
     if outside:
         draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
@@ -85,10 +92,9 @@ def _fill(data: Dataset[Mask], folder: Path, to: str, pictures: str | None) -> l
 
 def _pairs(draft: _Draft) -> Places:
     """train/images/1.jpg and train/masks/1.png; without a split where the only one is called otherwise."""
-    plain = not any(split in ORDER for split in draft.members) and len(draft.members) == 1
 
     def place(split: str, name: str) -> tuple[Path, Path]:
-        folder = draft.folder if plain else draft.folder / split
+        folder = split_folder(draft.folder, split, draft.members)
         return folder / "images" / name, folder / "masks" / f"{PurePosixPath(name).stem}.png"
 
     return place
@@ -96,30 +102,13 @@ def _pairs(draft: _Draft) -> Places:
 
 def _voc(draft: _Draft) -> Places:
     """JPEGImages/1.jpg and SegmentationClass/1.png, and the lists."""
-    sets = draft.folder / "ImageSets" / "Segmentation"
-    lists = {split: indices for split, indices in draft.members.items() if split in ORDER}
-    if {"train", "val"} <= lists.keys():
-        lists["trainval"] = sorted(lists["train"] + lists["val"])
-    for split, indices in lists.items():
-        lines = "".join(f"{PurePosixPath(draft.names[index]).stem}\n" for index in indices)
-        write_text(sets / f"{split}.txt", lines)
+    write_lists(draft.folder / "ImageSets" / "Segmentation", draft.members, draft.names)
 
     def place(split: str, name: str) -> tuple[Path, Path]:
         stem = PurePosixPath(name).stem
         return draft.folder / "JPEGImages" / name, draft.folder / "SegmentationClass" / f"{stem}.png"
 
     return place
-
-
-def _file_name(data: Dataset[Mask], index: int) -> str:
-    """The picture's path, relative to the data where it lies there; a PNG where it is no picture's file."""
-    path = data.path(index)
-    name = (path.relative_to(data.root) if path.is_relative_to(data.root) else path).as_posix()
-    return name if _is_own_file(path) else str(PurePosixPath(name).with_suffix(".png"))
-
-
-def _is_own_file(path: Path) -> bool:
-    return is_picture(path.name) and path.is_file()
 
 
 def _write_samples(draft: _Draft, pictures: str | None, place: Places) -> None:
@@ -130,12 +119,9 @@ def _write_samples(draft: _Draft, pictures: str | None, place: Places) -> None:
 
     def work(job: tuple[int, Path, Path]) -> bool:
         index, picture, mask = job
-        path = draft.data.path(index)
         target = draft.data.target(index)
-        if pictures is None or _is_own_file(path):
-            _copy(path, picture, pictures)
-        else:
-            write_image(picture, draft.data[index].image)
+        if pictures is not None:
+            place_picture(draft.data, index, picture, pictures)
         classes = target.classes.masked_fill(target.classes == target.ignore, IGNORE)
         write_mask(mask, classes, palette)
         return target.weights is not None
@@ -144,10 +130,3 @@ def _write_samples(draft: _Draft, pictures: str | None, place: Places) -> None:
         weighted = sum(pool.map(work, jobs))
     if weighted:
         draft.lost.append(f"{weighted} masks have weights of their pixels: they are not kept")
-
-
-def _copy(source: Path, to: Path, how: str | None) -> None:
-    if how == "link":
-        to.symlink_to(source.resolve())
-    elif how is not None:
-        shutil.copyfile(source, to)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
@@ -13,6 +13,7 @@ from typing import Any
 from zorki.contracts import Dataset
 from zorki.data.formats.files import is_picture, is_visible
 from zorki.data.images import write_image
+from zorki.data.splits import ORDER
 from zorki.errors import DataError
 from zorki.files import is_full_disk, unwritable
 
@@ -69,6 +70,11 @@ def members_of(data: Dataset[Any]) -> tuple[dict[str, list[int]], int, int]:
         twice += len(indices) - len(members[split])
         seen.update(indices)
     return members, len(data) - len(seen), twice
+
+
+def split_folder(folder: Path, split: str, members: Mapping[str, Sequence[int]]) -> Path:
+    """The split's folder; `folder` itself where the only split is called as none that readers know, such as "all"."""
+    return folder if split not in ORDER and len(members) == 1 else folder / split
 
 
 def unlike_names(given: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from zorki.contracts import Dataset
-from zorki.data.formats.boxed_writing import shortest
+from zorki.data.formats.boxed_writing import lost_classes, shortest
 from zorki.data.formats.coco_writing import dump, unique
 from zorki.data.formats.new_folder import (
     COPIERS,
@@ -30,7 +30,7 @@ from zorki.errors import DataError
 from zorki.ops.polygons import bridged, outline
 from zorki.types import Instances
 
-WRITERS = ("coco", "yolo", "label_png", "object_png")
+WRITERS = ("coco", "yolo", "labelme", "via", "voc_objects", "label_png", "object_png")
 """Formats that can be written."""
 
 _MOST = 65535  # numbers that 16 bits hold
@@ -41,8 +41,11 @@ Place = Callable[[str, str], Path]  # split and file name to where the picture g
 
 
 @dataclass
-class _Draft:
-    """What a writer works from; `lost` collects in words what the format cannot say, `counts` what it is told of."""
+class OutlinedDraft:
+    """What a writer works from; `lost` collects in words what the format cannot say, `counts` what it is told of.
+
+    `used` are the labels of the objects so far.
+    """
 
     data: Dataset[Instances]
     folder: Path
@@ -50,6 +53,7 @@ class _Draft:
     members: dict[str, list[int]]
     lost: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
 
     def targets(self, split: str) -> Iterator[tuple[int, str, Instances]]:
         """Index, file name and objects of a split's pictures, one at a time; objects without a pixel are left out."""
@@ -60,7 +64,9 @@ class _Draft:
             for flag in ("crowd", "difficult"):
                 values = getattr(found, flag)
                 self.add(flag, 0 if values is None else int(values.sum()))
-            yield index, self.names[index], found if bool(seen.all()) else found[seen]
+            found = found if bool(seen.all()) else found[seen]
+            self.used.update(found.labels.tolist())
+            yield index, self.names[index], found
 
     def add(self, what: str, count: int) -> None:
         self.counts[what] = self.counts.get(what, 0) + count
@@ -75,9 +81,10 @@ def write(data: Dataset[Instances], out: Path, to: str, *, pictures: str | None 
     """Writes the data set as `to` into the new folder `out`, and tells in words what that format cannot keep.
 
     coco: run lengths, which keep every pixel. yolo: one polygon an object, holes and parts joined by lines without
-    width, which fill the same pixels. label_png: maps of 16 bits, where later objects lie on top. object_png: a PNG an
-    object. A picture is copied as it is; one that is no file of its own, such as a scene, is written as PNG. Every
-    picture is written into the first of its splits.
+    width, which fill the same pixels; so does via. labelme: a polygon for each part and each hole, in one group.
+    voc_objects: maps of 8 bits of objects and of their classes, and label_png: maps of 16 bits, where later objects
+    lie on top. object_png: a PNG an object. A picture is copied as it is; one that is no file of its own, such as a
+    scene, is written as PNG. Every picture is written into the first of its splits.
 
     Args:
         data: any data set of objects with masks.
@@ -98,12 +105,13 @@ def write(data: Dataset[Instances], out: Path, to: str, *, pictures: str | None 
 
 def _fill(data: Dataset[Instances], folder: Path, to: str, pictures: str | None) -> list[str]:
     members, outside, twice = members_of(data)
-    draft = _Draft(data, folder, unlike_names([file_name_of(data, index) for index in range(len(data))]), members)
+    names = unlike_names([file_name_of(data, index) for index in range(len(data))])
+    draft = OutlinedDraft(data, folder, names, members)
     if outside:
         draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
     if twice:
         draft.lost.append(f"{twice} pictures are in several splits: each was written into the first")
-    place = {"coco": _coco, "yolo": _yolo, "label_png": _label_png, "object_png": _object_png}[to](draft)
+    place = _writers()[to](draft)
     draft.say("empty", "{} objects have no pixel: left out")
     if pictures is not None:
         jobs = [(index, place(split, draft.names[index])) for split, own in members.items() for index in own]
@@ -114,7 +122,21 @@ def _fill(data: Dataset[Instances], folder: Path, to: str, pictures: str | None)
     return draft.lost
 
 
-def _coco(draft: _Draft) -> Place:
+def _writers() -> dict[str, Callable[[OutlinedDraft], Place]]:
+    from zorki.data.formats import labelme_writing, via_writing, voc_objects_writing
+
+    return {
+        "coco": _coco,
+        "yolo": _yolo,
+        "labelme": labelme_writing.write_objects,
+        "via": via_writing.write_objects,
+        "voc_objects": voc_objects_writing.write,
+        "label_png": _label_png,
+        "object_png": _object_png,
+    }
+
+
+def _coco(draft: OutlinedDraft) -> Place:
     """annotations/instances_SPLIT.json and images/SPLIT."""
     data = draft.data
     own = getattr(data, "image_ids", None)
@@ -156,7 +178,7 @@ def _entry(found: Instances, row: int) -> dict[str, Any]:
     return entry | ({"ignore": 1} if found.difficult is not None and bool(found.difficult[row]) else {})
 
 
-def _yolo(draft: _Draft) -> Place:
+def _yolo(draft: OutlinedDraft) -> Place:
     """data.yaml, images/SPLIT and labels/SPLIT."""
     for split in draft.members:
         folder = draft.folder / "labels" / split
@@ -169,11 +191,11 @@ def _yolo(draft: _Draft) -> Place:
                 lines.append(f"{label} {' '.join(shortest(value, _DECIMALS) for value in ring.ravel().tolist())}\n")
             (folder / f"{PurePosixPath(name).stem}.txt").write_text("".join(lines), encoding="utf-8")
     write_settings(draft.folder, list(draft.members), draft.data.class_names, draft.lost)
-    _say_flags(draft, "yolo")
+    say_flags(draft, "yolo")
     return lambda split, name: draft.folder / "images" / split / name
 
 
-def _label_png(draft: _Draft) -> Place:
+def _label_png(draft: OutlinedDraft) -> Place:
     """SPLIT/images and SPLIT/labels, without SPLIT where it means none."""
 
     def folder(split: str) -> Path:
@@ -189,12 +211,12 @@ def _label_png(draft: _Draft) -> Place:
     draft.say("overlaps", "{} pictures have objects that overlap, where a map has one number for a pixel: the later on "
               "top")  # fmt: skip
     draft.say("covered", "{} objects lie wholly under others: lost")
-    _say_flags(draft, "label_png")
+    say_flags(draft, "label_png")
     _say_classes(draft, "label_png")
     return lambda split, name: folder(split) / "images" / name
 
 
-def _numbered(draft: _Draft, found: Instances) -> Array:
+def _numbered(draft: OutlinedDraft, found: Instances) -> Array:
     """(H, W), uint16: the number of the uppermost object, from 1; 0 where there is none."""
     masks = found.masks.numpy()
     numbers = np.zeros(masks.shape[1:], np.uint16)
@@ -207,7 +229,7 @@ def _numbered(draft: _Draft, found: Instances) -> Array:
     return numbers
 
 
-def _object_png(draft: _Draft) -> Place:
+def _object_png(draft: OutlinedDraft) -> Place:
     """SPLIT/PICTURE/images and SPLIT/PICTURE/masks, without SPLIT where it means none."""
 
     def folder(split: str, name: str) -> Path:
@@ -221,16 +243,31 @@ def _object_png(draft: _Draft) -> Place:
             masks.mkdir(parents=True)
             for number, mask in enumerate(found.masks.numpy(), 1):
                 Image.fromarray(mask.astype(np.uint8) * 255).save(masks / f"{number:05d}.png")
-    _say_flags(draft, "object_png")
+    say_flags(draft, "object_png")
     _say_classes(draft, "object_png")
     return lambda split, name: folder(split, name) / "images" / name
 
 
-def _say_flags(draft: _Draft, format: str) -> None:
-    for flag in ("crowd", "difficult"):
+def say_flags(draft: OutlinedDraft, format: str, flags: Sequence[str] = ("crowd", "difficult")) -> None:
+    """Notes how many objects have flags that the format cannot say."""
+    for flag in flags:
         draft.say(flag, f"{format} knows no {flag} objects: {{}} are written as ordinary ones")
 
 
-def _say_classes(draft: _Draft, format: str) -> None:
+def say_ids(draft: OutlinedDraft, format: str) -> None:
+    """Notes that ids are lost where the data have their own."""
+    data = draft.data
+    ids = getattr(data, "category_ids", None)
+    if getattr(data, "image_ids", None) is not None or ids not in (None, list(range(1, len(data.class_names) + 1))):
+        draft.lost.append(f"{format} has no ids of pictures, objects and classes: they are not kept")
+
+
+def say_lists(draft: OutlinedDraft, format: str) -> None:
+    """Notes what is lost of ids and of the list of classes, once all objects are written."""
+    say_ids(draft, format)
+    draft.lost += lost_classes(draft.data.class_names, draft.used, format, "an object")
+
+
+def _say_classes(draft: OutlinedDraft, format: str) -> None:
     if len(draft.data.class_names) > 1:
         draft.lost.append(f"{format} knows no classes: {len(draft.data.class_names)} are written as one")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import is_picture, loose_files
+from zorki.data.splits import ORDER
+from zorki.files import write_text
 from zorki.types import Defect
 
 _SUFFIXES = (".txt", ".lst")
@@ -81,3 +83,17 @@ def _place_of(text: str, known: dict[str, int]) -> int | None:
     parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
     ends = ("/".join(parts[start:]) for start in range(len(parts)))
     return next((known[end] for end in ends if end in known), None)
+
+
+def write_lists(folder: Path, members: Mapping[str, Sequence[int]], names: Sequence[str]) -> None:
+    """Writes train.txt, val.txt and test.txt as far as there are such splits, and trainval.txt where the first two are.
+
+    Args:
+        members: places in `names` by split.
+        names: of the pictures, which stand in the lists without suffix.
+    """
+    lists = {split: indices for split, indices in members.items() if split in ORDER}
+    if {"train", "val"} <= lists.keys():
+        lists["trainval"] = sorted([*lists["train"], *lists["val"]])
+    for split, indices in lists.items():
+        write_text(folder / f"{split}.txt", "".join(f"{PurePosixPath(names[index]).stem}\n" for index in indices))

@@ -30,13 +30,13 @@ _DEPTH = 2  # folders down to which a VOC folder is looked for
 
 def recognise(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
-    found = _find(root)
+    found = find_folders(root)
     return None if isinstance(found, str) else _reason(root, found)
 
 
 def refusal(root: Path) -> str | None:
     """Why `root` is not of this format; None where it is."""
-    found = _find(root)
+    found = find_folders(root)
     return found if isinstance(found, str) else None
 
 
@@ -48,9 +48,14 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     Raises:
         DataError: there is no such folder, no pair in it, or as `masked_building.build`.
     """
+    return build(records_of(root), class_names, max_pixels)
+
+
+def records_of(root: Path) -> MaskedRecords:
+    """The pairs of pictures and masks, and their splits. Raises DataError where there is no such folder, or no pair."""
     if (error := missing_root(root)) is not None:
         raise error
-    found = _find(root)
+    found = find_folders(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
     pictures, masks = found
@@ -73,10 +78,10 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
             )
             records.given, records.defects = given, records.defects + defects
             break
-    return build(records, class_names, max_pixels)
+    return records
 
 
-def _find(root: Path) -> tuple[Path, Path] | str:
+def find_folders(root: Path) -> tuple[Path, Path] | str:
     """The folders of pictures and of masks, or why there are none."""
     if not root.is_dir():
         return "it is not a folder" if root.exists() else "it is neither a file nor a folder"

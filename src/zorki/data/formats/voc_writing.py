@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from zorki.data.formats.boxed_writing import Draft, shortest
+from zorki.data.formats.boxed_writing import Draft, lost_lists, shortest
 
 
 def write(draft: Draft) -> Callable[[str, str], Path]:
@@ -65,15 +65,6 @@ def _add(parent: Element, tag: str, text: str) -> None:
 
 
 def _note_losses(draft: Draft) -> None:
-    data = draft.data
     if count := draft.count("crowd"):
         draft.lost.append(f"voc knows no crowd boxes: {count} are marked difficult, and <crowd> for zorki's reader")
-    if data.image_ids is not None or data.category_ids != list(range(1, len(data.class_names) + 1)):
-        draft.lost.append("voc has no ids of pictures, boxes and classes: they are not kept")
-    if data.segments is not None and any(data.segments):
-        draft.lost.append("voc has no place for outlines: the boxes alone are kept")
-    used = {int(label) for label in set(data.labels.tolist())}
-    if bare := [name for label, name in enumerate(data.class_names) if label not in used]:
-        draft.lost.append(f"voc has no list of classes: {len(bare)} without a box are not kept ({', '.join(bare[:5])})")
-    if data.class_names != sorted(data.class_names):
-        draft.lost.append("voc has no order of classes: they are read back sorted by name")
+    lost_lists(draft, "voc", "voc has no place for outlines")
