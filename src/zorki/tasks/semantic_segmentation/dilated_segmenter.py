@@ -6,11 +6,12 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zorki.nn.backbone import Backbone
 from zorki.receptive_field import map_grids
 from zorki.tasks.semantic_segmentation.alignment import AlignedUpsample
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.segmenter import Segmenter, enlarge
 
 
 class DilatedSegmenter(Segmenter):
@@ -51,6 +52,17 @@ class DilatedSegmenter(Segmenter):
                 self.auxiliary_last = AlignedUpsample("bilinear", num_classes, grids[auxiliary_tap])
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
+        """Pictures so narrow that the backbone's pools leave nothing of them are continued by zeros."""
+        height, width = pixels.shape[-2:]
+        least = self.backbone.least_size
+        if min(height, width) >= least:
+            return self._maps(pixels)
+        wide = functional.pad(pixels, (0, max(0, least - width), 0, max(0, least - height)))
+        main, sides = self._maps(wide)
+        main, *sides = (enlarge(logits, wide.shape[-2:])[:, :, :height, :width] for logits in (main, *sides))
+        return main, sides
+
+    def _maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         features = self.backbone(pixels)
         main = self.head(features[-1])
         size = pixels.shape[-2:]

@@ -34,6 +34,17 @@ def test_parameters_of_pspnet50_by_pencil():
     assert count(model) - count(model.auxiliary_head) == 46_658_774
 
 
+@pytest.mark.parametrize("name", ["pspnet_squeezenet", "deeplabv3_squeezenet"])
+def test_pictures_narrower_than_the_pools(name):
+    torch.manual_seed(0)
+    model = registry.build(name, 3, {"size": 64})
+    inputs, placements = model.preprocess([torch.randint(0, 256, (3, 2, 100), dtype=torch.uint8)])
+    assert inputs.shape[2] < model.backbone.least_size
+    assert model.eval().decode(model(inputs), placements)[0].classes.shape == (2, 100)
+    outputs = model.train()(torch.cat([inputs, inputs]))
+    assert [logits.shape for logits in (outputs.main, *outputs.auxiliary)] == 2 * [(2, 3, *inputs.shape[2:])]
+
+
 def test_the_last_map_is_an_eighth_and_keeps_its_channels():
     model = meta("pspnet_resnet50")
     maps = model.backbone(torch.empty(1, 3, 473, 473, device="meta"))
