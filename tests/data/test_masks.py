@@ -87,6 +87,8 @@ def test_other_kinds(tmp_path):
     assert values_of(save(tmp_path / "bits.png", VALUES > 1, "1")) == [[0, 0, 1], [1, 0, 1]]
     with pytest.raises(DataError, match=r"half\.tif: .* its gray values are no whole numbers"):
         read_mask(save(tmp_path / "half.tif", VALUES / np.float32(2)))
+    with pytest.raises(DataError, match=r"endless\.tif: .* its gray values are no whole numbers"):
+        read_mask(save(tmp_path / "endless.tif", np.where(VALUES == 0, np.float32(np.inf), np.float32(1))))
 
 
 def test_colours_are_refused_with_what_they_are(tmp_path):

@@ -200,7 +200,7 @@ def _stored(picture: Image.Image, data: bytes) -> StoredMask:
         return StoredMask(_narrow(np.asarray(picture)))
     if mode == "F":
         floats = np.asarray(picture)
-        if not bool((floats == np.round(floats)).all()):
+        if not bool((np.isfinite(floats) & (floats == np.round(floats))).all()):
             raise ValueError("its gray values are no whole numbers, so that it is no mask")
         return StoredMask(_narrow(floats.astype(np.int64)))
     channels = np.asarray(picture if mode in ("RGB", "RGBA") else picture.convert("RGB")).astype(np.uint32)
