@@ -168,6 +168,22 @@ def test_maps_of_8_bits_are_told_from_classes(folder):
     assert "the numbers of objects have gaps, as those of classes do" in label_png.refusal(folder)
 
 
+def test_a_broken_map_does_not_hide_what_the_others_are(folder):
+    picture(folder / "val/images/b.png")
+    many = drawn(*[(number, 2 * number, 0, 2 * number + 1, 5) for number in range(1, 8)])
+    for name in ("val/labels/a.png", "val/labels/b.png", "train/labels/a.png"):
+        save(folder / name, many, np.uint8)
+    broken = folder / "train/labels/a.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    assert label_png.recognise(folder) is not None
+    data = formats.read_outlined(folder)
+    assert len(data) == 2
+    assert any(name == "a.png" and "picture and map were left out" in reason for name, reason in told(data))
+    for name in ("a", "b"):
+        (folder / f"val/labels/{name}.png").write_bytes(b"")
+    assert "cannot be decoded" in label_png.refusal(folder) or "empty" in label_png.refusal(folder)
+
+
 def test_a_mask_of_one_class_is_no_map_of_numbers(folder):
     for split in ("train", "val"):
         save(folder / f"{split}/labels/a.png", drawn((255, 0, 0, 3, 4)), np.uint8)

@@ -24,6 +24,7 @@ from zorki.data.formats.numbered_maps import (
     NumberedMap,
     NumberedObject,
     in_one_piece,
+    numbers_in,
     objects_in,
     read_numbers,
     scattered,
@@ -31,6 +32,7 @@ from zorki.data.formats.numbered_maps import (
 from zorki.data.formats.outlined_building import build_outlined
 from zorki.data.formats.outlined_files import OutlinedFiles
 from zorki.data.images import image_size
+from zorki.data.masks import read_stored
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -175,9 +177,15 @@ def _numbers(layout: Layout) -> _Looked:
         step = max(1, len(pairs) * len(layout.parts) // _LOOK)
         paths += [part.masks / mask for _, mask in pairs[::step]]
     whole = total = 0
+    broken: list[str] = []
     for path in paths[:_LOOK]:
         try:
-            found = read_numbers(path)
+            stored = read_stored(path)
+        except DataError as error:  # to be told when all are read; the others show what they are
+            broken.append(str(error))
+            continue
+        try:
+            found = numbers_in(stored, path)
         except DataError as error:
             return _Looked(False, str(error))
         values, things = found.values, objects_in(found.values)
@@ -190,6 +198,8 @@ def _numbers(layout: Layout) -> _Looked:
             return _Looked(False, f"{path}: the numbers of objects have gaps, as those of classes do")
         whole += sum(in_one_piece(values, thing) for thing in things)
         total += len(things)
+    if broken and len(broken) == len(paths[:_LOOK]):
+        return _Looked(False, broken[0])
     if total < _LEAST or whole < _SHARE * total:
         reason = f"of {total} numbers in {len(paths[:_LOOK])} maps of 8 bits, {whole} stand for one piece each"
         if not total:

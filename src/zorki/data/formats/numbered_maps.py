@@ -49,7 +49,11 @@ def read_numbers(path: Path) -> NumberedMap:
     Raises:
         DataError: the file is broken, or holds colours, or smeared or negative numbers.
     """
-    stored = read_stored(path)
+    return numbers_in(read_stored(path), path)
+
+
+def numbers_in(stored: StoredMask, path: Path) -> NumberedMap:
+    """The map in what was read from a file. Raises DataError: it holds colours, or smeared or negative numbers."""
     if (reason := _no_numbers(stored)) is not None:
         raise DataError(f"{path}: {reason}")
     with open_picture(path) as picture:
