@@ -77,6 +77,12 @@ def test_sixteen_bits_are_not_cut_to_eight(data):
     assert (found.class_names, classes(found)) == (["value 0", "value 256", "value 511"], [[0, 1, 2, 255]])
 
 
+def test_masks_of_one_class_are_noted(data):
+    reason = "every judged pixel of every mask is of one class, 'class 0'"
+    assert told(data([0, 0, 0], [0, 0, 0])) == [f"ROOT: {reason}"]
+    assert told(data([0, 0, 0], [0, 0, 0], names=["ground", "car"])) == []
+
+
 def test_more_values_than_classes_can_be(data):
     with pytest.raises(DataError, match="the masks hold 300 values up to 300, and at most 255 classes"):
         data(np.arange(301, dtype=np.uint16)[None])  # 255 is nobody's
@@ -86,6 +92,9 @@ def test_numbers_of_single_objects_are_no_classes(data):
     masks = [np.arange(count + 1) for count in (18, 20, 25, 30)]
     with pytest.raises(DataError, match=r"the masks seem to number single objects, 1, 2, 3, .* classes\.txt"):
         data(*masks)
+    full = [np.r_[np.arange(256, dtype=np.uint8), np.zeros(count, np.uint8)] for count in (3, 1, 2)]  # cut to 8 bits
+    with pytest.raises(DataError, match="the masks seem to number single objects"):
+        data(*full)
     named = data(*masks, files={"classes.txt": "".join(f"c{number}\n" for number in range(31))})
     assert len(named.class_names) == 31
 

@@ -17,6 +17,7 @@ from zorki.types import Defect
 _NOBODYS = (IGNORE, 65535)  # values that mean "not judged" where no file names them; so do negative ones
 _MOST = 255  # classes: labels 0 to 254, since 255 is ignored
 _LISTED = 16  # colours in a message
+_CROWDED = 128  # classes that no picture shows all of
 
 Names = dict[int, str | None]
 
@@ -133,10 +134,16 @@ def _names_of_values(
 
 
 def _number_objects(looks: Iterable[MaskLook]) -> bool:
-    """Whether most masks hold all numbers from 1 to some, which differs from mask to mask and gets large."""
+    """Whether most masks hold all numbers from 1 to some, which gets large, and differs from mask to mask.
+
+    It need not differ where it is so large that no picture shows as many classes: in maps of more objects than 8 bits
+    number, all numbers are there.
+    """
     own = [sorted(value for value in look.values() if 0 < value != IGNORE) for look in looks]
     counts = [len(values) for values in own if values and values[-1] == len(values)]
-    return len(counts) > 0.8 * len(own) and max(counts) >= 16 and len(set(counts)) > 2
+    if len(counts) <= 0.8 * len(own) or max(counts) < 16:
+        return False
+    return len(set(counts)) > 2 or min(counts) >= _CROWDED
 
 
 def _are_two(known: Sequence[str] | None) -> bool:

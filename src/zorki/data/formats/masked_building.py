@@ -70,6 +70,8 @@ def build(records: MaskedRecords, class_names: Sequence[str] | None, max_pixels:
     given = {word: sorted({new[old] for old in olds if old in new}) for word, olds in records.given.items()}
     splits, split_reason = complete_splits(given, names)
     defects += meaning.notes + split_notes(records.root, splits, names)
+    if class_names is None:
+        defects += _alone(records.root, meaning.class_names, counts)
     defects += _unseen(records.root, meaning.class_names, counts, splits)
     return MaskedFiles(
         records.root, folder, records.format, records.reason, meaning.class_names, names,
@@ -148,6 +150,14 @@ def _range(keys: Sequence[int]) -> str:
     if len(keys) > 2 and keys[-1] - keys[0] == len(keys) - 1:
         return f"{keys[0]} to {keys[-1]}"
     return ", ".join(map(str, keys[:8])) + (", ..." if len(keys) > 8 else "")
+
+
+def _alone(root: Path, class_names: Sequence[str], counts: Array) -> list[Defect]:
+    """A note where all masks show one and the same class, as empty ones do: nothing can be learnt from them."""
+    shown = np.flatnonzero(counts.sum(0))
+    if len(shown) > 1:
+        return []
+    return [Defect(root, f"every judged pixel of every mask is of one class, {class_names[shown[0]]!r}", note=True)]
 
 
 def _unseen(root: Path, class_names: Sequence[str], counts: Array, splits: Mapping[str, Sequence[int]]) -> list[Defect]:
