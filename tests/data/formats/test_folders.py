@@ -194,6 +194,14 @@ def test_why_it_is_refused(tmp_path, files, reason):
     assert folders.refusal(tmp_path / files[0]) == "it is not a folder"
 
 
+def test_masks_whose_pictures_are_missing_are_no_class(tmp_path):
+    picture(tmp_path / "masks/1.png")
+    (tmp_path / "images").mkdir()
+    assert folders.refusal(tmp_path) == "images, masks are called as pictures with masks are, and images holds none"
+    picture(tmp_path / "images/1.png")
+    assert folders.recognise(tmp_path) is not None
+
+
 def test_a_folder_that_cannot_be_read(photos, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied")

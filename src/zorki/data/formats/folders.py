@@ -24,6 +24,7 @@ from zorki.data.formats.files import (
     unseen_classes,
     walk_files,
 )
+from zorki.data.formats.mask_layouts import MASK_WORDS, PICTURE_WORDS
 from zorki.data.images import MAX_PIXELS
 from zorki.data.splits import complete_splits, split_name
 from zorki.errors import DataError
@@ -109,9 +110,21 @@ def _inspect(root: Path) -> tuple[bool, str]:
         return False, f"the class folders in {_list(splits)} hold no picture"
     if all(split_name(name) for name in folders):
         return False, f"{_list(folders)} {_hold(folders)} no folder for each class, and none is a class by its name"
+    if (reason := _meant_for_masks(root, folders)) is not None:
+        return False, reason
     if any(holds_picture(root / name) for name in folders):
         return True, f"it holds a folder for each class: {_list(folders)}"
     return False, f"its folders hold no picture: {_list(folders)}"
+
+
+def _meant_for_masks(root: Path, folders: Sequence[str]) -> str | None:
+    """Why folders called as pictures and masks are, of which one is empty, are no classes; None for others."""
+    if len(folders) != 2 or sum(name.lower() in PICTURE_WORDS for name in folders) != 1:
+        return None
+    if sum(name.lower() in MASK_WORDS for name in folders) != 1:
+        return None
+    empty = [name for name in folders if not holds_picture(root / name)]
+    return f"{_list(folders)} are called as pictures with masks are, and {empty[0]} holds none" if empty else None
 
 
 def _split_folders(root: Path) -> list[str]:
