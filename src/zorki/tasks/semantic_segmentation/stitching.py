@@ -68,4 +68,4 @@ class ClassStitcher(Stitcher["ClassMaps", Mask]):
                 self.below = sums.new_empty((len(sums), self.shared, self.classes.shape[1]))
             self.below[:, :, columns] = sums[:, -row.fall :]
             sums = sums[:, : -row.fall]
-        self.classes[row.begin : row.end - row.fall, columns] = sums.argmax(0).to("cpu", self.classes.dtype)
+        self.classes[row.begin : row.end - row.fall, columns] = sums.max(0).indices.to("cpu", self.classes.dtype)

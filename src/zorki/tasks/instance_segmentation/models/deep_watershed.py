@@ -149,7 +149,7 @@ class DeepWatershed(PixelGrouper):
     ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:
         sure = main[FOREGROUND].softmax(0)[1]
         foreground = sure >= self.min_foreground
-        above = foreground & (main[LEVELS].argmax(0) >= self.cut)
+        above = foreground & (main[LEVELS].max(0).indices >= self.cut)
         cores = connected_components(above.int())
         numbers = dilate(cores, math.ceil(BOUNDS[self.cut - 1] / scale)).where(foreground, 0)
         # Pieces that no core is in; rims that a core does not reach are nobody's.
