@@ -97,14 +97,15 @@ def test_the_loss_is_the_weighted_cross_entropy():
 
 
 def test_the_recipe_may_name_a_loss_and_weigh_gaps():
-    model, target = model_of(), touching()
+    model, target = model_of(border_share=3.0), touching()
     model.heed(Recipe(loss="ce,dice", border_weight=10.0))
     logits = torch.randn(1, 3, 48, 64)
     losses = model.loss(GroupingMaps(logits, logits[:, :0]), [target])
     assert set(losses) == {"cross_entropy", "dice"}
     numbers = number_objects([target]).numbers
-    each = torch.nn.functional.cross_entropy(logits, border_classes(numbers, 2), reduction="none")[0]
-    weights = border_weights(numbers[0], weight=10.0)
+    wanted = border_classes(numbers, 2)
+    each = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")[0]
+    weights = border_weights(numbers[0], weight=10.0) * torch.where(wanted[0] == 2, 3.0, 1.0)  # borders keep theirs
     torch.testing.assert_close(losses["cross_entropy"], (each * weights).sum() / weights.sum())
     with pytest.raises(RecipeError, match="add ce"):
         model.heed(Recipe(loss="dice", border_weight=10.0))

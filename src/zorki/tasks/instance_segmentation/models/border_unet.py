@@ -78,9 +78,11 @@ class BorderUNet(PixelGrouper):
         self.gap_weight = 0.0
 
     def heed(self, recipe: Recipe) -> None:
-        """Takes the loss and the weight of gaps from the recipe. Raises RecipeError."""
+        """Takes the loss and the weight of gaps from the recipe; borders keep their share. Raises RecipeError."""
         if recipe.loss is not None:
-            self.criterion = PixelLoss.of(recipe.loss, ignore=IGNORE)
+            named = PixelLoss.of(recipe.loss, ignore=IGNORE)
+            shares = self.criterion.class_weights if named.weighs_pixels else None
+            self.criterion = PixelLoss(named.terms, ignore=IGNORE, class_weights=shares)
         if recipe.border_weight and not self.criterion.weighs_pixels:
             raise RecipeError(f"border_weight weighs pixels, but the loss {self.criterion} compares regions; add ce")
         self.gap_weight = recipe.border_weight
