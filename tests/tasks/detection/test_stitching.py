@@ -99,6 +99,21 @@ def test_an_object_across_the_corner_of_four_tiles_is_one():
     is_same(join_boxes(found, tiles)[0], one)
 
 
+def test_a_sliver_that_two_tiles_see_is_no_object():
+    """A disc whose right rim two tiles see, one below the other: far less high than what others see of the disc."""
+    tiles = Tiles(300, 400, 96, 40)
+    views = {
+        (168, 56, 264, 152): (15, 60, 58, 96, 0.9),
+        (224, 56, 320, 152): (0, 75, 2, 88, 0.9),
+        (168, 112, 264, 208): (15, 4, 58, 47, 0.9),
+        (224, 112, 320, 208): (0, 19, 2, 32, 0.9),
+    }
+    found = [boxes(views[window.xyxy]) if window.xyxy in views else boxes() for window in tiles]
+    answer, parts = join_boxes(found, tiles)
+    is_same(answer, boxes((183, 116, 226, 159, 0.9)))
+    assert parts.tolist() == [0, 0, 0, 0]
+
+
 def test_an_object_larger_than_a_tile_is_one():
     tiles = Tiles(400, 400, 100, 20)
     one = boxes((20, 30, 390, 370, 0.9))

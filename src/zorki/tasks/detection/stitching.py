@@ -56,7 +56,8 @@ def join_boxes(found: Sequence[Boxes], tiles: Tiles, max_iou: float = ALIKE) -> 
     1. A box that its tile cut off goes where another tile has the object whole: a whole box of its class that looks
        like it in what its tile sees, or in which most of it lies. The whole one takes the better score.
     2. Two boxes that are both cut off and look alike in what both tiles see are parts of one object that neither saw
-       whole. The box around all parts stays, with the best score.
+       whole. The box around all parts stays, with the best score. Where nobody saw its end either, as of a sliver that
+       two tiles see, it goes where most of it lies in a box whose ends were seen.
     3. Of boxes of one class from different tiles that overlap by more than `max_iou` the better one stays.
 
     Args:
@@ -72,20 +73,24 @@ def join_boxes(found: Sequence[Boxes], tiles: Tiles, max_iou: float = ALIKE) -> 
         _absorb(rows, one, other)
         _absorb(rows, other, one)
     count = len(rows.labels)
-    joined = _join_parts(rows, pairs)
+    joined, ends = _join_parts(rows, pairs)
     if len(joined):
         rows = rows.with_more(joined)
         fresh = torch.arange(count, len(rows.labels))
         left = torch.nonzero(rows.alive & rows.cut.any(1))[:, 0]
         for some in left.split(256):
             _absorb(rows, some, fresh)
+        rows.cut[fresh] = ends
+        for some in fresh[ends.any(1)].split(256):
+            _absorb(rows, some, torch.arange(len(rows.labels)))
         pairs = [*pairs, *((some, fresh) for some in torch.arange(len(rows.labels)).split(256))]
     _suppress(rows, pairs, max_iou)
     left = torch.nonzero(rows.alive)[:, 0]
     left = left[rows.scores[left].argsort(descending=True, stable=True)]
     place = torch.full_like(rows.owner, -1)
     place[left] = torch.arange(len(left))
-    return Boxes(rows.xyxy[left], rows.labels[left], rows.scores[left]), place[rows.owner[:count]]
+    owner = rows.owner[rows.owner[:count]]  # of a part of a part
+    return Boxes(rows.xyxy[left], rows.labels[left], rows.scores[left]), place[owner]
 
 
 @dataclass
@@ -197,11 +202,14 @@ def _absorb(rows: _Rows, parts: Tensor, wholes: Tensor) -> None:
     rows.scores.scatter_reduce_(0, wholes[place[taken]], rows.scores[parts[taken]], "amax")
 
 
-def _join_parts(rows: _Rows, pairs: Pairs) -> Boxes:
-    """Boxes around all parts of objects that no tile saw whole; they become rows behind those that are there."""
+def _join_parts(rows: _Rows, pairs: Pairs) -> tuple[Boxes, Bool[Tensor, "N 4"]]:
+    """Boxes around all parts of objects that no tile saw whole; they become rows behind those that are there.
+
+    Beside them, which of their edges are none: all parts that reach so far are cut off there.
+    """
     links = [link for one, other in pairs for link in _links(rows, one, other)]
     if not links:
-        return Boxes(rows.xyxy[:0], rows.labels[:0], rows.scores[:0])
+        return Boxes(rows.xyxy[:0], rows.labels[:0], rows.scores[:0]), rows.cut[:0]
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -217,7 +225,10 @@ def _join_parts(rows: _Rows, pairs: Pairs) -> Boxes:
     labels = torch.zeros(count, dtype=torch.int64).scatter_(0, group, rows.labels[members].long())
     rows.alive[members] = False
     rows.owner[members] = len(rows.labels) + group
-    return Boxes(torch.cat([low, high], 1), labels, scores)
+    xyxy = torch.cat([low, high], 1)
+    seen = ((rows.xyxy[members] - xyxy[group]).abs() <= rows.near) & ~rows.cut[members]
+    ends = torch.zeros((count, 4)).index_add_(0, group, seen.float()) == 0
+    return Boxes(xyxy, labels, scores), ends
 
 
 def _links(rows: _Rows, one: Tensor, other: Tensor) -> list[tuple[int, int]]:
