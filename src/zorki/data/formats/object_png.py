@@ -2,7 +2,8 @@
 
     ID/images/ID.png   ID/masks/1.png   ID/masks/2.png        also stage1_train/ID/..., train/ID/...
 
-A pixel that is not 0 belongs to the object. All objects are of one class, since nothing tells classes apart.
+A pixel that is not 0 belongs to the object; of a JPEG, one of 128 or more. All objects are of one class, since nothing
+tells classes apart.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from zorki.types import Defect
 WANTED = "a folder for each picture, with one picture in images and one PNG for each object in masks"
 
 _READERS = 8  # threads: decoders work side by side
+_MIDDLE = 128  # of black and white
 
 
 def recognise(root: Path) -> str | None:
@@ -111,25 +113,32 @@ def _read_folder(folder: Path) -> tuple[BoxedPicture | None, list[Defect]]:
         return None, [Defect(path, f"{str(error).removeprefix(f'{path}: ')}; left out with its masks")]
     picture = BoxedPicture(path.name, folder / "masks", path=path, height=height, width=width)
     defects: list[Defect] = []
+    smeared = False
     for name in _pictures(folder / "masks"):
         mask = folder / "masks" / name
-        thing = _read_object(mask, (height, width))
+        thing, lossy = _read_object(mask, (height, width))
+        smeared |= lossy
         if isinstance(thing, str):
             defects.append(Defect(mask, f"{thing}; the object was left out"))
         else:
             picture.objects.append(thing)
+    if smeared:
+        reason = f"masks are JPEGs, which smears their edges: values from {_MIDDLE} on are taken for the object"
+        defects.append(Defect(folder / "masks", reason, note=True))
     return picture, defects
 
 
-def _read_object(path: Path, size: tuple[int, int]) -> BoxedObject | str:
-    """The object of a mask, or why it is none."""
+def _read_object(path: Path, size: tuple[int, int]) -> tuple[BoxedObject | str, bool]:
+    """The object of a mask, or why it is none; and whether the file is a JPEG, whose zeros are none at every edge."""
     try:
-        pixels = read_stored(path).values != 0
+        stored = read_stored(path)
     except DataError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{path}: "), False
+    pixels = stored.values >= _MIDDLE if stored.lossy else stored.values != 0
     if pixels.shape != size:
-        return other_size(size, pixels.shape)
+        return other_size(size, pixels.shape), stored.lossy
     found = objects_in(pixels.astype(np.uint8))
     if not found:
-        return "the mask is empty: every pixel is 0"
-    return BoxedObject(ONE_CLASS, found[0].xyxy, segments={"size": list(size), "counts": found[0].text.decode()})
+        return f"the mask is empty: every pixel is {f'below {_MIDDLE}' if stored.lossy else 0}", stored.lossy
+    outline = {"size": list(size), "counts": found[0].text.decode()}
+    return BoxedObject(ONE_CLASS, found[0].xyxy, segments=outline), stored.lossy
