@@ -55,6 +55,9 @@ def test_black_and_white(data):
     assert classes(data([0, 255, 255], [0, 0, 0])) == [[0, 1, 1], [0, 0, 0]]
     assert data([0, 255, 255]).class_names == ["class 0", "class 1"]
     assert classes(data([0, 255], [0, 1])) == [[0, 255], [0, 1]]  # another value, so that 255 is nobody's
+    with pytest.raises(DataError, match="every pixel of every mask is 255, which nobody judged"):
+        data([255, 255], [255, 255])
+    assert classes(data([255, 255], names=["ground", "cell"])) == [[1, 1]]
     named = data([0, 255], files={"classes.txt": "cell\nmembrane\n"})
     assert (named.class_names, classes(named)) == (["cell", "membrane"], [[0, 1]])
     three = data([0, 255], files={"classes.txt": "a\nb\nc\n"})  # more names: 255 is none of the classes

@@ -119,7 +119,7 @@ def _names_of_values(
     if any(look.lossy for look in looks.values()):
         return _smeared(looks, counts, known, hints.root, notes)
     bare = all(look.palette is None for look in looks.values())
-    if bare and IGNORE in found <= {0, IGNORE} and _are_two(known):
+    if bare and IGNORE in found <= {0, IGNORE} and (0 in found or known is not None) and _are_two(known):
         first, second = known or ("class 0", "class 1")
         return {0: first, IGNORE: second}
     if named is not None:
