@@ -77,7 +77,8 @@ def test_warped_masks_are_their_pixels_but_for_the_borders(settings):
         target, image = varied.target, varied.image[0]
         assert target.masks.shape[1:] == image.shape
         assert torch.equal(target.xyxy, tight_boxes(target.masks))
-        for label, mask in zip(target.labels.tolist(), target.masks, strict=True):
+        whole = target if target.crowd is None else target[~target.crowd]
+        for label, mask in zip(whole.labels.tolist(), whole.masks, strict=True):
             outer = max_pool2d(mask.float()[None, None], 5, 1, 2)[0, 0] > 0
             inner = max_pool2d((~mask).float()[None, None], 5, 1, 2)[0, 0] == 0
             inner[:2], inner[-2:], inner[:, :2], inner[:, -2:] = False, False, False, False
@@ -98,9 +99,12 @@ def test_what_is_left_at_an_edge():
         (52, 30, 60, 40),  # outside
     )
     left = cut(objects, 0, 0, 40, 50)
-    assert left.labels.tolist() == [0, 1, 4]
-    assert left.xyxy.tolist() == [[10, 10, 20, 20], [45, 0, 50, 10], [30, 30, 31, 31]]
-    assert torch.equal(left.masks, objects.masks[[0, 1, 4], :, :50])
+    assert left.labels.tolist() == [0, 1, 2, 3, 4]
+    assert left.crowd.tolist() == [False, False, True, True, False], "what is left of those is no background"
+    assert left.xyxy[:2].tolist() == [[10, 10, 20, 20], [45, 0, 50, 10]]
+    assert left.xyxy[4].tolist() == [30, 30, 31, 31]
+    assert torch.equal(left.masks, objects.masks[:5, :, :50])
+    assert cut(objects[[0, 1]], 0, 0, 40, 50).crowd is None
 
 
 def test_all_columns_travel_along_and_crowds_stay_while_anything_is_seen():
@@ -158,8 +162,10 @@ def test_what_is_left_is_judged_by_the_area_after_the_change_of_scale():
     objects = rectangles((0, 10, 12, 30), (10, 10, 50, 30))
     # About the middle, 30: the first goes to -12..4.8, 29 % of itself, if more than half of its former pixels.
     enlarged = move_instances(objects, Augment(), Drawn((0, 0, 40, 60), scale=1.4))
-    assert enlarged.labels.tolist() == [1]
+    assert enlarged.labels.tolist() == [0, 1]
+    assert enlarged.crowd.tolist() == [True, False]
     # Shrunk to half about -30 and seen from there on, x goes to 45 + x / 2: half of the second is left.
     shrunk = move_instances(objects, Augment(), Drawn((0, -60, 40, 60), scale=0.5))
     assert shrunk.labels.tolist() == [0, 1]
+    assert shrunk.crowd is None
     assert shrunk.xyxy.tolist() == [[45, 15, 51, 25], [50, 15, 60, 25]]

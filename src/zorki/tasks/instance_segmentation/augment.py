@@ -23,10 +23,10 @@ def augment_instances(sample: Sample[Instances], augment: Augment, generator: to
 def move_instances(instances: Instances, augment: Augment, drawn: Drawn) -> Instances:
     """The objects where `augment.vary` takes their picture; all columns travel along.
 
-    Masks by nearest neighbour, boxes tight around what is left of them. As for boxes alone, an object goes where less
-    than `LEAST_SHARE` of its moved area is in sight, or where a side of what is left is shorter than `LEAST_SIDE`,
-    unless all of it is in sight; and crowds stay as long as a pixel is seen. Where the picture stays as it is, so do
-    the objects with the boxes that they have.
+    Masks by nearest neighbour, boxes tight around what is left of them. An object that is out of sight goes. Where less
+    than `LEAST_SHARE` of its moved area is in sight, or where a side of what is left is shorter than `LEAST_SIDE`, it is
+    no object that could be learnt, unless all of it is in sight; but its pixels are no background either: what is left
+    becomes a crowd. Where the picture stays as it is, so do the objects with the boxes that they have.
     """
     height, width = instances.masks.shape[1:]
     size = augment.size if augment.crop < 1 else None
@@ -41,11 +41,12 @@ def move_instances(instances: Instances, augment: Augment, drawn: Drawn) -> Inst
     whole = enclose(tight_boxes(instances.masks), matrix)
     inside = (whole[:, :2] > -1e-3).all(1) & (whole[:, 2] < right + 1e-3) & (whole[:, 3] < bottom + 1e-3)
     enough = (counts >= LEAST_SHARE * area) & is_large_enough(xyxy, LEAST_SIDE)
-    keep = inside | enough
-    if instances.crowd is not None:
-        keep |= instances.crowd
-    rows = (keep & (counts > 0)).nonzero()[:, 0]
-    return _rows(instances, rows, xyxy[rows], unpack_masks(moved, rows))
+    rows = (counts > 0).nonzero()[:, 0]
+    left = _rows(instances, rows, xyxy[rows], unpack_masks(moved, rows))
+    scraps = ~(inside | enough)[rows]
+    if not bool(scraps.any()):
+        return left
+    return dataclasses.replace(left, crowd=scraps if left.crowd is None else left.crowd | scraps)
 
 
 def _without_objects(instances: Instances, drawn: Drawn, size: int | None) -> Instances:
