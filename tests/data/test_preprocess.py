@@ -8,11 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zorki.data.preprocess import Fit, Letterbox, Pad, Span, Stretch, preprocess_from_json
+from zorki.data.preprocess import (
+    Fit,
+    Letterbox,
+    Pad,
+    Span,
+    Stretch,
+    contrast_levels,
+    preprocess_from_json,
+    stretch_contrast,
+)
 from zorki.errors import RecipeError
 from zorki.types import Boxes, Keypoints, Mask
 
-KINDS = [Fit(32), Fit(32, 0.875), Pad(32), Letterbox(32), Letterbox(48, 16)]
+KINDS = [Fit(32), Fit(32, 0.875), Pad(32), Letterbox(32), Letterbox(48, 16), Letterbox(32, autocontrast=True)]
 
 
 def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -219,3 +228,40 @@ def test_masks_and_points_are_stretched_with_the_picture():
     assert not placed[:, :45].any()
     points = Keypoints(torch.tensor([[[60.0, 30.0]]]), torch.ones(1, 1, dtype=torch.bool))
     assert points.place(placement).points.tolist() == [[[45, 45]]]
+
+
+def test_autocontrast_makes_pictures_alike_that_are_exposed_differently() -> None:
+    bright = picture(64, 64)
+    dark = (bright.float() * 0.2 + 9).round().byte()
+    (one, other), _ = Letterbox(64, autocontrast=True)([bright, dark])
+    assert (one.int() - other.int()).abs().max() <= 6, "but for what five levels cannot tell apart"
+    assert (bright.int() - dark.int()).abs().max() > 100
+    assert int(other.min()) == 0
+    assert int(other.max()) == 255
+
+
+def test_black_and_white_are_percentiles_of_all_channels_together() -> None:
+    image = torch.arange(3 * 50 * 100).reshape(3, 50, 100).div(15_000 / 200, rounding_mode="floor").byte()
+    flat = image.flatten().sort().values
+    black, white = contrast_levels(image)
+    assert (black, white) == (int(flat[149]), int(flat[14_969]))
+    stretched = stretch_contrast(image, black, white)
+    expected = ((image.double() - black) / (white - black)).clamp(0, 1) * 255
+    assert (stretched - expected).abs().max() <= 0.51
+
+
+def test_noise_is_not_made_a_picture() -> None:
+    noise = 30 + torch.randint(0, 3, (3, 20, 20), dtype=torch.uint8)
+    stretched = stretch_contrast(noise, *contrast_levels(noise))
+    assert int(stretched.max()) <= 2 * 255 / 16 + 1
+    one_colour = torch.full((3, 8, 8), 255, dtype=torch.uint8)
+    assert not stretch_contrast(one_colour, *contrast_levels(one_colour)).any()
+
+
+def test_parts_have_the_contrast_of_the_whole() -> None:
+    image = picture(64, 96)
+    whole, _ = (prepared := Letterbox(96, 16, autocontrast=True))([image])
+    part, _ = Letterbox(48, 16, autocontrast=True).for_parts_of(image)([image[:, :48, :48]])
+    assert torch.equal(part[0], whole[0, :, :48, :48])
+    assert prepared.levels is None
+    assert Letterbox(48).for_parts_of(image) == Letterbox(48)

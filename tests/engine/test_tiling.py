@@ -117,6 +117,25 @@ def test_a_local_network_answers_tiles_as_it_answers_the_whole(size, tile, overl
     assert answer.classes.tolist() == whole.classes.tolist()
 
 
+def test_tiles_have_the_contrast_of_their_picture(monkeypatch):
+    image = (photo(150, 170) // 8).index_fill(2, torch.arange(60), 0)  # dark, and its left third black
+
+    def model_of(side):
+        model = LocalSegmenter(side).eval()
+        model.preprocess = Letterbox(side, 1, autocontrast=True)
+        return model
+
+    (whole,) = answer_images(model_of(170), [image])
+    (plain,) = answer_images(LocalSegmenter(170).eval(), [image])
+    assert (plain.classes != whole.classes).float().mean() > 0.1
+    tiles = plan_tiling([model_of(64)], 64, 8).of(150, 170)
+    (answer,) = answer_tiles([model_of(64)], HeldPicture(image), tiles)
+    assert torch.equal(answer.classes.long(), whole.classes.long())
+    monkeypatch.setattr(tiling, "DRAWN_SIDE", 85)  # the levels are read off a copy of half the size
+    (answer,) = answer_tiles([model_of(64)], HeldPicture(image), tiles)
+    assert (answer.classes != whole.classes).float().mean() < 0.1
+
+
 def test_without_heed_to_the_margin_seams_show():
     """So that the test above can fail."""
     image = photo(150, 170)

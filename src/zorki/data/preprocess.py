@@ -31,6 +31,26 @@ def resize_image(image: UInt8[Tensor, "3 H W"], height: int, width: int) -> UInt
     )[0]
 
 
+DARKEST, BRIGHTEST = 0.01, 0.998
+"""Shares of a picture's values: at the first lies black, at the last white, as microscopists have it (Weigert et al.,
+2018: Content-aware image restoration, whose programs take percentiles 1 or 3 and 99.8)."""
+LEAST_SPAN = 16  # levels between black and white: what is flatter is noise, and would be made to look like a picture
+
+
+def contrast_levels(image: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
+    """The levels that autocontrast takes for black and for white, of all three channels together."""
+    counts = torch.bincount(image.flatten(), minlength=256).cumsum(0)
+    shares = torch.tensor([DARKEST, BRIGHTEST], dtype=torch.float64) * counts[-1]
+    black, white = torch.searchsorted(counts, shares.ceil().long()).tolist()
+    return black, max(white, black + LEAST_SPAN)
+
+
+def stretch_contrast(image: UInt8[Tensor, "3 H W"], black: int, white: int) -> UInt8[Tensor, "3 H W"]:
+    """The picture with level `black` at 0 and `white` at 255; in between linear, outside cut off."""
+    table = ((torch.arange(256.0) - black) * (255 / (white - black))).round().clamp(0, 255).byte()
+    return torch.from_numpy(table.numpy()[image.numpy()])
+
+
 @dataclass(frozen=True)
 class Fit:
     """A square from the middle: the shorter side to round(size / crop_share), then the centre `size` x `size`.
@@ -129,11 +149,16 @@ class Letterbox:
     The canvas is the smallest that holds every picture of the batch and whose sides are multiples of `stride`, so a
     batch of wide pictures costs no square. Gray is 114, as in YOLO (Redmon & Farhadi, 2018; Darknet's letterbox).
     `size` and `stride` are in pixels, at least 1.
+
+    With `autocontrast` each picture is stretched from black to white before (`contrast_levels`), which evens out what
+    microscopes and exposures do; `levels` are known ones for pictures that are parts of another.
     """
 
     canvas: ClassVar = (114, 114, 114)
     size: int
     stride: int = 32
+    autocontrast: bool = False
+    levels: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         _check_positive(self, "size", "stride")
@@ -141,6 +166,8 @@ class Letterbox:
     def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
         """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         _check_pictures(self, images)
+        if self.autocontrast:
+            images = [stretch_contrast(image, *(self.levels or contrast_levels(image))) for image in images]
         scales = [self.size / max(image.shape[1:]) for image in images]
         sizes = [_scaled(image, scale) for image, scale in zip(images, scales, strict=True)] or [(self.size, self.size)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
@@ -154,6 +181,10 @@ class Letterbox:
     def whole(self) -> Letterbox:
         """Itself: it cuts nothing off."""
         return self
+
+    def for_parts_of(self, image: UInt8[Tensor, "3 H W"]) -> Letterbox:
+        """Itself for tiles of the picture, which have the contrast of the whole."""
+        return dataclasses.replace(self, levels=contrast_levels(image)) if self.autocontrast else self
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with "kind": "Letterbox"."""

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zorki.contracts import Model
+from zorki.contracts import Model, Preprocess
+from zorki.data.preprocess import Letterbox
 from zorki.data.windows import WindowedPicture
 from zorki.engine.device import channels_last
 from zorki.errors import RecipeError
@@ -116,13 +117,23 @@ def answer_tiles(
         DataError: the picture's file is broken.
     """
     stitchers = [model.stitcher(tiles) for model in models]
+    prepared = [_for_parts_of(model.preprocess, picture) for model in models]
     with torch.inference_mode():
         for images in _read_ahead(picture, tiles, batch_size):
-            for model, stitcher in zip(models, stitchers, strict=True):
-                inputs, placements = model.preprocess(images)
+            for model, preprocess, stitcher in zip(models, prepared, stitchers, strict=True):
+                inputs, placements = preprocess(images)
                 outputs = model(channels_last(map_tensors(inputs, lambda tensor: tensor.to(device))))
                 stitcher.add(outputs, placements)
     return [stitcher.finish() for stitcher in stitchers]
+
+
+def _for_parts_of(preprocess: Preprocess, picture: WindowedPicture) -> Preprocess:
+    """The preprocessing of tiles: what it takes from a picture as a whole is of the whole, read in a smaller copy."""
+    if not (isinstance(preprocess, Letterbox) and preprocess.autocontrast):
+        return preprocess
+    factor = math.ceil(max(picture.height, picture.width) / DRAWN_SIDE)
+    whole = picture.shrunk(factor) if factor > 1 else picture.read(0, 0, picture.height, picture.width)
+    return preprocess.for_parts_of(whole)
 
 
 def _read_ahead(picture: WindowedPicture, tiles: Iterable[Window], size: int) -> Iterator[list[Tensor]]:

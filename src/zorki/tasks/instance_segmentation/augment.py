@@ -23,10 +23,10 @@ def augment_instances(sample: Sample[Instances], augment: Augment, generator: to
 def move_instances(instances: Instances, augment: Augment, drawn: Drawn) -> Instances:
     """The objects where `augment.vary` takes their picture; all columns travel along.
 
-    Masks by nearest neighbour, boxes tight around what is left of them. An object that is out of sight goes. Where less
-    than `LEAST_SHARE` of its moved area is in sight, or where a side of what is left is shorter than `LEAST_SIDE`, it is
-    no object that could be learnt, unless all of it is in sight; but its pixels are no background either: what is left
-    becomes a crowd. Where the picture stays as it is, so do the objects with the boxes that they have.
+    Masks by nearest neighbour, boxes tight around what is left of them. What is out of sight goes. An object of which
+    less than `LEAST_SHARE` of its moved area is in sight, or a side of less than `LEAST_SIDE`, is nothing that could be
+    learnt, unless all of it is in sight; but it is no background either: what is left of it becomes a crowd. Where the
+    picture stays as it is, so do the objects with the boxes that they have.
     """
     height, width = instances.masks.shape[1:]
     size = augment.size if augment.crop < 1 else None

@@ -46,13 +46,14 @@ torch.export.register_dataclass(GroupingMaps)
 
 @dataclass(frozen=True)
 class UNetOn:
-    """A backbone by name, and the decoder over it; see `zorki.nn.named` and `UNetDecoder`."""
+    """A backbone by name, and the decoder over it; see `zorki.nn.named`, `UNetDecoder` and `Letterbox`."""
 
     backbone: str
     size: int = 256
     widths: tuple[int, ...] = WIDTHS
     upsampling: str = "nearest"
     finest: int = 1
+    autocontrast: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         settings = settings_on(
             network.backbone,
             backbone,
-            Letterbox(network.size, stride=max(32, backbone.strides[-1])),
+            Letterbox(network.size, max(32, backbone.strides[-1]), network.autocontrast),
             suggestions=suggestions,
         )
         self.num_classes, self.own_channels, self.limits = num_classes, channels, limits

@@ -148,6 +148,7 @@ def border_unet_on(
     widths: Sequence[int] = WIDTHS,
     upsampling: str = "nearest",
     finest: int = 1,
+    autocontrast: bool = False,
 ) -> BorderUNet:
     """U-Net with borders between objects (after the Data Science Bowl 2018), seeds and watershed.
 
@@ -160,9 +161,10 @@ def border_unet_on(
         min_seed, min_area: pixels of the original that a seed and an object have at least.
         max_objects: of a picture; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
+        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
     """
     return BorderUNet(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         border=border,
@@ -185,6 +187,7 @@ def plain_unet_on(
     widths: Sequence[int] = WIDTHS,
     upsampling: str = "nearest",
     finest: int = 1,
+    autocontrast: bool = False,
 ) -> BorderUNet:
     """U-Net (after Ronneberger et al., 2015) of objects and background, cut into connected components: a baseline.
 
@@ -194,9 +197,10 @@ def plain_unet_on(
         min_area: pixels of the original that an object has at least.
         max_objects: of a picture; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
+        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
     """
     return BorderUNet(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         border=0,
@@ -206,34 +210,70 @@ def plain_unet_on(
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
 def border_unet_squeezenet(
-    num_classes: int, *, size: int = 256, border: int = 2, contour: bool = False, min_area: int = 16, finest: int = 1
+    num_classes: int,
+    *,
+    size: int = 256,
+    border: int = 2,
+    contour: bool = False,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
 ) -> BorderUNet:
     """U-Net with borders between objects (after the Data Science Bowl 2018) on SqueezeNet 1.0."""
     return border_unet_on(
-        num_classes, backbone="squeezenet", size=size, border=border, contour=contour, min_area=min_area, finest=finest
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        border=border,
+        contour=contour,
+        min_area=min_area,
+        finest=finest,
+        autocontrast=autocontrast,
     )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
 def border_unet_resnet18(
-    num_classes: int, *, size: int = 256, border: int = 2, contour: bool = False, min_area: int = 16, finest: int = 1
+    num_classes: int,
+    *,
+    size: int = 256,
+    border: int = 2,
+    contour: bool = False,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
 ) -> BorderUNet:
     """U-Net with borders between objects (after the Data Science Bowl 2018) on ResNet-18."""
     return border_unet_on(
-        num_classes, backbone="resnet18", size=size, border=border, contour=contour, min_area=min_area, finest=finest
+        num_classes,
+        backbone="resnet18",
+        size=size,
+        border=border,
+        contour=contour,
+        min_area=min_area,
+        finest=finest,
+        autocontrast=autocontrast,
     )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
-def plain_unet_squeezenet(num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1) -> BorderUNet:
+def plain_unet_squeezenet(
+    num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1, autocontrast: bool = False
+) -> BorderUNet:
     """U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0, cut into connected components: a baseline."""
-    return plain_unet_on(num_classes, backbone="squeezenet", size=size, min_area=min_area, finest=finest)
+    return plain_unet_on(
+        num_classes, backbone="squeezenet", size=size, min_area=min_area, finest=finest, autocontrast=autocontrast
+    )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
-def plain_unet_resnet18(num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1) -> BorderUNet:
+def plain_unet_resnet18(
+    num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1, autocontrast: bool = False
+) -> BorderUNet:
     """U-Net (after Ronneberger et al., 2015) on ResNet-18, cut into connected components: a baseline."""
-    return plain_unet_on(num_classes, backbone="resnet18", size=size, min_area=min_area, finest=finest)
+    return plain_unet_on(
+        num_classes, backbone="resnet18", size=size, min_area=min_area, finest=finest, autocontrast=autocontrast
+    )
 
 
 any_backbone("border_unet_", InstanceSegmentation, border_unet_on)

@@ -184,6 +184,7 @@ def deep_coloring_on(
     widths: Sequence[int] = WIDTHS,
     upsampling: str = "nearest",
     finest: int = 1,
+    autocontrast: bool = False,
 ) -> DeepColoring:
     """Deep coloring (Kulikov et al., 2018): objects take colours of their own choice, and differ from neighbours.
 
@@ -195,9 +196,10 @@ def deep_coloring_on(
         min_area: pixels of the original that an object has at least; smaller pieces of a colour are dropped.
         max_objects: of a picture; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
+        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
     """
     return DeepColoring(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         colours=colours,
@@ -208,7 +210,14 @@ def deep_coloring_on(
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
 def deep_coloring_squeezenet(
-    num_classes: int, *, size: int = 256, colours: int = 10, margin: int = 8, min_area: int = 16, finest: int = 1
+    num_classes: int,
+    *,
+    size: int = 256,
+    colours: int = 10,
+    margin: int = 8,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
 ) -> DeepColoring:
     """Deep coloring (Kulikov et al., 2018) on SqueezeNet 1.0."""
     return deep_coloring_on(
@@ -219,16 +228,31 @@ def deep_coloring_squeezenet(
         margin=margin,
         min_area=min_area,
         finest=finest,
+        autocontrast=autocontrast,
     )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
 def deep_coloring_resnet18(
-    num_classes: int, *, size: int = 256, colours: int = 10, margin: int = 8, min_area: int = 16, finest: int = 1
+    num_classes: int,
+    *,
+    size: int = 256,
+    colours: int = 10,
+    margin: int = 8,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
 ) -> DeepColoring:
     """Deep coloring (Kulikov et al., 2018) on ResNet-18."""
     return deep_coloring_on(
-        num_classes, backbone="resnet18", size=size, colours=colours, margin=margin, min_area=min_area, finest=finest
+        num_classes,
+        backbone="resnet18",
+        size=size,
+        colours=colours,
+        margin=margin,
+        min_area=min_area,
+        finest=finest,
+        autocontrast=autocontrast,
     )
 
 

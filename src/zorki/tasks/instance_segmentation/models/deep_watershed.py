@@ -208,6 +208,7 @@ def deep_watershed_on(
     widths: Sequence[int] = WIDTHS,
     upsampling: str = "nearest",
     finest: int = 1,
+    autocontrast: bool = False,
 ) -> DeepWatershed:
     """Deep watershed transform (Bai & Urtasun, 2017): directions, energy levels, a cut.
 
@@ -219,9 +220,10 @@ def deep_watershed_on(
         max_objects: of a picture; the best ones are kept.
         direction_weight, energy_weight: of the two losses beside that of the foreground.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
+        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
     """
     return DeepWatershed(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         cut=cut,
@@ -233,18 +235,34 @@ def deep_watershed_on(
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
 def deep_watershed_squeezenet(
-    num_classes: int, *, size: int = 256, cut: int = 2, min_area: int = 16, finest: int = 1
+    num_classes: int, *, size: int = 256, cut: int = 2, min_area: int = 16, finest: int = 1, autocontrast: bool = False
 ) -> DeepWatershed:
     """Deep watershed transform (Bai & Urtasun, 2017) on SqueezeNet 1.0."""
-    return deep_watershed_on(num_classes, backbone="squeezenet", size=size, cut=cut, min_area=min_area, finest=finest)
+    return deep_watershed_on(
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        cut=cut,
+        min_area=min_area,
+        finest=finest,
+        autocontrast=autocontrast,
+    )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
 def deep_watershed_resnet18(
-    num_classes: int, *, size: int = 256, cut: int = 2, min_area: int = 16, finest: int = 1
+    num_classes: int, *, size: int = 256, cut: int = 2, min_area: int = 16, finest: int = 1, autocontrast: bool = False
 ) -> DeepWatershed:
     """Deep watershed transform (Bai & Urtasun, 2017) on ResNet-18."""
-    return deep_watershed_on(num_classes, backbone="resnet18", size=size, cut=cut, min_area=min_area, finest=finest)
+    return deep_watershed_on(
+        num_classes,
+        backbone="resnet18",
+        size=size,
+        cut=cut,
+        min_area=min_area,
+        finest=finest,
+        autocontrast=autocontrast,
+    )
 
 
 any_backbone("deep_watershed_", InstanceSegmentation, deep_watershed_on)
