@@ -30,6 +30,12 @@ def test_contours_are_borders_where_that_is_asked_for():
     assert found.tolist() == mapped("11200", "11200", "22200", "00000").tolist(), "the picture's edge is none"
 
 
+def test_borders_weigh_more_where_they_are_few():
+    assert model_of().criterion.class_weights.tolist() == [1, 1, 5]
+    assert model_of(contour=True).criterion.class_weights.tolist() == [1, 1, 2]
+    assert model_of(contour=True, border_share=3.0).criterion.class_weights.tolist() == [1, 1, 3]
+
+
 def test_without_borders_there_are_two_classes():
     numbers = mapped("1122")
     assert border_classes(numbers, 0).tolist() == mapped("1111").tolist()

@@ -48,7 +48,8 @@ class BorderUNet(PixelGrouper):
     Args:
         border: in pixels of the network; 0: two classes, and no seeds.
         contour: the border is all along the contour, not only at contacts.
-        border_share: weight of border pixels in the cross-entropy. They are few.
+        border_share: weight of border pixels in the cross-entropy; None: 5 at contacts, where they are few, and 2 along
+            contours.
         min_foreground, min_interior: how likely a pixel must be.
         min_seed: seeds of less pixels of the original are none.
     """
@@ -63,11 +64,13 @@ class BorderUNet(PixelGrouper):
         limits: Limits,
         border: int = 2,
         contour: bool = False,
-        border_share: float = 5.0,
+        border_share: float | None = None,
         min_foreground: float = 0.5,
         min_interior: float = 0.5,
         min_seed: int = 4,
     ) -> None:
+        if border_share is None:
+            border_share = 2.0 if contour else 5.0
         if border < 0 or border_share <= 0:
             raise RecipeError(f"border is {border}, its share {border_share}; expected 0 at least, and above 0")
         super().__init__(network, 3 if border else 2, num_classes=num_classes, limits=limits)
@@ -139,7 +142,7 @@ def border_unet_on(
     size: int = 256,
     border: int = 2,
     contour: bool = False,
-    border_share: float = 5.0,
+    border_share: float | None = None,
     min_foreground: float = 0.5,
     min_interior: float = 0.5,
     min_seed: int = 4,
@@ -156,7 +159,7 @@ def border_unet_on(
         size: of the longer side of the pictures, in pixels.
         border: width of borders on either side of a contact, in pixels at that size.
         contour: borders along whole contours.
-        border_share: weight of border pixels in the cross-entropy.
+        border_share: weight of border pixels in the cross-entropy; None: 5, or 2 with `contour`.
         min_foreground, min_interior: how likely a pixel must be of an object, and of its inside.
         min_seed, min_area: pixels of the original that a seed and an object have at least.
         max_objects: of a picture; the best ones are kept.
