@@ -118,9 +118,10 @@ def _print(names: list[str], results: list[Any]) -> None:
             console.print(_rows(f"{'classes' if title == 'per_class' else title}, {names[-1]}", first, rows))
     defects = results[0].defects
     if defects:
-        from zorki.engine.survey import summary
+        from zorki.engine.survey import counted, summary
 
-        print(f"{len(defects)} defects; what is broken was left out:")
+        broken = not all(defect.note for defect in defects)
+        print(f"{counted(defects)}{'; what is broken was left out' if broken else ''}:")
         print("\n".join(summary(defects)))
 
 

@@ -1,0 +1,18 @@
+"""What `zorki evaluate` says about data that are not all in order."""
+
+from pathlib import Path
+
+from zorki.cli.evaluate import _print
+from zorki.contracts import Results
+from zorki.types import Defect
+
+
+def test_notes_are_not_told_as_defects(capsys):
+    result = Results("test", 3, {"right": 0.5}, {}, defects=[Defect(Path("a"), "class 'fork' has no box", note=True)])
+    _print(["run"], [result])
+    out = capsys.readouterr().out
+    assert "1 note:" in out
+    assert "left out" not in out
+    result.defects.append(Defect(Path("b.png"), "cut short"))
+    _print(["run"], [result])
+    assert "1 defect and 1 note; what is broken was left out:" in capsys.readouterr().out
