@@ -29,10 +29,11 @@ SEGMENTERS = [
 SEGMENTERS.remove("sliding_window_squeezenet")
 # Every way to group pixels into objects, on the smallest backbone.
 GROUPERS = [f"{method}_squeezenet" for method in ("plain_unet", "border_unet", "deep_watershed", "deep_coloring")]
-SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS, *GROUPERS]
+MASKED = "mask_rcnn_squeezenet_fpn"
+SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED]
 SIZES = {
     "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
-} | dict.fromkeys(DETECTORS, 96)  # fmt: skip
+} | dict.fromkeys([*DETECTORS, MASKED], 96)  # fmt: skip
 NUM_CLASSES = 3
 HEIGHT, WIDTH = 40, 56
 
@@ -162,9 +163,9 @@ def test_every_parameter_gets_a_gradient_and_inputs_stay(name):
 def test_the_loss_falls_on_one_repeated_batch(name):
     model = built(name).train()
     inputs, targets = lesson(name, model, 6 if name in CLASSIFIERS else 2)
-    rule = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-4 if name in DETECTORS else 1e-3)
+    rule = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-4 if name in (*DETECTORS, MASKED) else 1e-3)
     losses = []
-    for _ in range(15 if name in DETECTORS else 40):
+    for _ in range(15 if name in (*DETECTORS, MASKED) else 40):
         torch.manual_seed(0)  # who is sampled to learn is chance
         loss = total_loss(model, inputs, targets)
         rule.zero_grad()
