@@ -163,7 +163,9 @@ def test_every_parameter_gets_a_gradient_and_inputs_stay(name):
 def test_the_loss_falls_on_one_repeated_batch(name):
     model = built(name).train()
     inputs, targets = lesson(name, model, 6 if name in CLASSIFIERS else 2)
-    rule = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-4 if name in (*DETECTORS, MASKED) else 1e-3)
+    rule = torch.optim.Adam(
+        [p for p in model.parameters() if p.requires_grad], lr=3e-4 if name in (*DETECTORS, MASKED) else 1e-3
+    )
     losses = []
     for _ in range(15 if name in (*DETECTORS, MASKED) else 40):
         torch.manual_seed(0)  # who is sampled to learn is chance
