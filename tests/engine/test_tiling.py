@@ -136,6 +136,16 @@ def test_tiles_have_the_contrast_of_their_picture(monkeypatch):
     assert (answer.classes != whole.classes).float().mean() < 0.1
 
 
+def test_the_levels_of_a_strip_are_its_own(monkeypatch):
+    monkeypatch.setattr(tiling, "DRAWN_SIDE", 50)
+    strip = photo(2, 300) // 8
+    (one, other) = tiling._for_parts_of([Letterbox(64, autocontrast=True), Letterbox(64)], HeldPicture(strip))
+    black, white = one.levels
+    assert 0 <= black < white <= int(strip.max()) + 16
+    assert black > 0, "the strip was not shrunk to nothing, whose levels are 0 and 16"
+    assert other.levels is None
+
+
 def test_without_heed_to_the_margin_seams_show():
     """So that the test above can fail."""
     image = photo(150, 170)

@@ -117,7 +117,7 @@ def answer_tiles(
         DataError: the picture's file is broken.
     """
     stitchers = [model.stitcher(tiles) for model in models]
-    prepared = [_for_parts_of(model.preprocess, picture) for model in models]
+    prepared = _for_parts_of([model.preprocess for model in models], picture)
     with torch.inference_mode():
         for images in _read_ahead(picture, tiles, batch_size):
             for model, preprocess, stitcher in zip(models, prepared, stitchers, strict=True):
@@ -127,13 +127,12 @@ def answer_tiles(
     return [stitcher.finish() for stitcher in stitchers]
 
 
-def _for_parts_of(preprocess: Preprocess, picture: WindowedPicture) -> Preprocess:
-    """The preprocessing of tiles: what it takes from a picture as a whole is of the whole, read in a smaller copy."""
-    if not (isinstance(preprocess, Letterbox) and preprocess.autocontrast):
-        return preprocess
-    factor = math.ceil(max(picture.height, picture.width) / DRAWN_SIDE)
-    whole = picture.shrunk(factor) if factor > 1 else picture.read(0, 0, picture.height, picture.width)
-    return preprocess.for_parts_of(whole)
+def _for_parts_of(preprocesses: Sequence[Preprocess], picture: WindowedPicture) -> list[Preprocess]:
+    """Each preprocessing for tiles of the picture: what is taken from it as a whole is, read once, in a small copy."""
+    if not any(isinstance(one, Letterbox) and one.autocontrast for one in preprocesses):
+        return list(preprocesses)
+    whole, _ = _shrunk(picture)
+    return [one.for_parts_of(whole) if isinstance(one, Letterbox) else one for one in preprocesses]
 
 
 def _read_ahead(picture: WindowedPicture, tiles: Iterable[Window], size: int) -> Iterator[list[Tensor]]:
@@ -152,12 +151,18 @@ def _read_ahead(picture: WindowedPicture, tiles: Iterable[Window], size: int) ->
 
 def small_copy(picture: WindowedPicture, prediction: Any) -> tuple[Tensor, Any]:
     """Picture and prediction to be drawn: themselves, or shrunk by a whole factor to DRAWN_SIDE pixels at most."""
-    factor = math.ceil(max(picture.height, picture.width) / DRAWN_SIDE)
-    factor = min(factor, picture.height, picture.width)
+    image, factor = _shrunk(picture)
     if factor == 1:
-        return picture.read(0, 0, picture.height, picture.width), prediction
-    image = picture.shrunk(factor)
+        return image, prediction
     height, width = image.shape[1:]
     # Up to factor - 1 rows and columns at the end are cut off.
     placement = Placement(picture.height, picture.width, 1 / factor, input_height=height, input_width=width)
     return image, prediction.place(placement)
+
+
+def _shrunk(picture: WindowedPicture) -> tuple[Tensor, int]:
+    """The picture made smaller by a whole factor, to DRAWN_SIDE pixels at most, but to one at least; and the factor."""
+    factor = math.ceil(max(picture.height, picture.width) / DRAWN_SIDE)
+    factor = min(factor, picture.height, picture.width)
+    whole = picture.read(0, 0, picture.height, picture.width) if factor == 1 else picture.shrunk(factor)
+    return whole, factor
