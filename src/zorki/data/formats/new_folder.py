@@ -111,13 +111,13 @@ def file_name_of(data: Dataset[Any], index: int) -> str:
     """The picture's path, relative to the data where it lies there; a PNG's where it is no picture's file."""
     path = data.path(index)
     name = (path.relative_to(data.root) if path.is_relative_to(data.root) else path).as_posix()
-    return name if _is_own_file(path) else str(PurePosixPath(name).with_suffix(".png"))
+    return name if is_own_file(path) else str(PurePosixPath(name).with_suffix(".png"))
 
 
 def place_picture(data: Dataset[Any], index: int, to: Path, how: str) -> None:
     """Puts a picture to `to`: "copy", or "link"; one that is no file of its own, such as a scene, is written there."""
     path = data.path(index)
-    if not _is_own_file(path):
+    if not is_own_file(path):
         write_image(to, data[index].image)
     elif how == "link":
         to.symlink_to(path.resolve())
@@ -125,5 +125,6 @@ def place_picture(data: Dataset[Any], index: int, to: Path, how: str) -> None:
         shutil.copyfile(path, to)
 
 
-def _is_own_file(path: Path) -> bool:
+def is_own_file(path: Path) -> bool:
+    """Whether a picture is a file, which can be copied as it is; a scene and an embedded picture are none."""
     return is_picture(path.name) and path.is_file()

@@ -9,8 +9,7 @@ from typing import Any
 
 from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.boxed_writing import Draft, lost_flags, lost_lists
-from zorki.data.formats.files import is_picture
-from zorki.data.formats.new_folder import split_folder
+from zorki.data.formats.new_folder import is_own_file, split_folder
 from zorki.data.formats.outlined_writing import OutlinedDraft, say_flags, say_lists
 from zorki.ops.polygons import bridged, outline
 from zorki.types import Instances
@@ -70,7 +69,7 @@ def _region(shape: dict[str, Any], name: str) -> Region:
 
 def _size(path: Path) -> int:
     """Bytes of the picture's file, by which VIA knows it again; -1, its word for unknown, where it is no such file."""
-    return path.stat().st_size if is_picture(path.name) and path.is_file() else -1
+    return path.stat().st_size if is_own_file(path) else -1
 
 
 def _write_file(folder: Path, entries: Iterable[tuple[int, str, list[Region]]]) -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from zorki.contracts import Model, Preprocess
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.ops.likeliest import likeliest
 from zorki.tasks.semantic_segmentation.stitching import ClassStitcher
 from zorki.tiles import Tiles
 from zorki.types import Mask, Placement
@@ -152,11 +153,6 @@ def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor
     if not maps.shape[1]:
         return maps.new_zeros((len(maps), 0, *size))
     return functional.interpolate(maps, tuple(size), mode="bilinear", align_corners=False)
-
-
-def likeliest(maps: Float[Tensor, "K H W"]) -> Int64[Tensor, "H W"]:
-    """The class of the largest number at each pixel; of several the first. Ten times as fast as argmax on the CPU."""
-    return maps.max(0).indices
 
 
 def restore_maps(maps: Float[Tensor, "K H W"], placement: Placement) -> Float[Tensor, "K height width"]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zorki.ops.likeliest import likeliest
 from zorki.tiles import Share, Stitcher, Tiles
 from zorki.types import Mask, Placement
 
@@ -68,4 +69,4 @@ class ClassStitcher(Stitcher["ClassMaps", Mask]):
                 self.below = sums.new_empty((len(sums), self.shared, self.classes.shape[1]))
             self.below[:, :, columns] = sums[:, -row.fall :]
             sums = sums[:, : -row.fall]
-        self.classes[row.begin : row.end - row.fall, columns] = sums.max(0).indices.to("cpu", self.classes.dtype)
+        self.classes[row.begin : row.end - row.fall, columns] = likeliest(sums).to("cpu", self.classes.dtype)

@@ -18,6 +18,7 @@ from zorki.nn.named import IMAGENET
 from zorki.nn.unet_decoder import WIDTHS, UNetBlock
 from zorki.ops.components import connected_components
 from zorki.ops.growing import dilate, offsets_from_outside
+from zorki.ops.likeliest import likeliest
 from zorki.registry import model
 from zorki.tasks.instance_segmentation.numbering import Numbered
 from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper, UNetOn
@@ -149,7 +150,7 @@ class DeepWatershed(PixelGrouper):
     ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:
         sure = main[FOREGROUND].softmax(0)[1]
         foreground = sure >= self.min_foreground
-        above = foreground & (main[LEVELS].max(0).indices >= self.cut)
+        above = foreground & (likeliest(main[LEVELS]) >= self.cut)
         cores = connected_components(above.int())
         numbers = dilate(cores, math.ceil(BOUNDS[self.cut - 1] / scale)).where(foreground, 0)
         # Pieces that no core is in; rims that a core does not reach are nobody's.

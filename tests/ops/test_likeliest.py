@@ -1,0 +1,14 @@
+import pytest
+import torch
+
+from zorki.ops.likeliest import likeliest
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_first_of_the_largest(dtype):
+    maps = torch.randint(0, 4, (5, 30, 40), generator=torch.Generator().manual_seed(0)).to(dtype)  # many are equal
+    found = likeliest(maps)
+    for row in range(30):
+        for column in range(40):
+            values = maps[:, row, column].tolist()
+            assert int(found[row, column]) == values.index(max(values))
