@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 
@@ -21,7 +22,14 @@ from zorki.data.preprocess import (
 from zorki.errors import RecipeError
 from zorki.types import Boxes, Keypoints, Mask
 
-KINDS = [Fit(32), Fit(32, 0.875), Pad(32), Letterbox(32), Letterbox(48, 16), Letterbox(32, autocontrast=True)]
+KINDS = [
+    Fit(32),
+    Fit(32, 0.875),
+    Pad(32),
+    Letterbox(32),
+    Letterbox(48, 16),
+    Letterbox(32, autocontrast=True, dark_ground=True),
+]
 
 
 def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -256,6 +264,48 @@ def test_noise_is_not_made_a_picture() -> None:
     assert int(stretched.max()) <= 2 * 255 / 16 + 1
     one_colour = torch.full((3, 8, 8), 255, dtype=torch.uint8)
     assert not stretch_contrast(one_colour, *contrast_levels(one_colour)).any()
+
+
+def spotted(ground: int, spots: int) -> torch.Tensor:
+    """40 x 40: three spots over a quarter of a flat ground."""
+    image = torch.full((3, 40, 40), ground, dtype=torch.uint8)
+    image[:, 4:24, 4:12] = image[:, 4:24, 16:24] = image[:, 30:34, 2:22] = spots
+    return image
+
+
+def test_what_is_stained_and_what_shines_become_one_kind() -> None:
+    shining, stained = spotted(40, 200), spotted(215, 55)
+    (one, other), _ = Letterbox(40, 8, dark_ground=True)([shining, stained])
+    assert torch.equal(one, shining)
+    assert torch.equal(other, shining)
+    (one, other), _ = Letterbox(40, 8, autocontrast=True, dark_ground=True)([shining, stained])
+    assert torch.equal(one, spotted(0, 255))
+    assert torch.equal(other, spotted(0, 255))
+    (one, other), _ = Letterbox(40, 8, autocontrast=True)([shining, stained])
+    assert torch.equal(other, spotted(255, 0))
+
+
+def test_a_ground_is_bright_beside_what_lies_on_it() -> None:
+    dim = spotted(90, 20)  # all of it in the lower half of 0..255
+    (inverted,), _ = Letterbox(40, 8, dark_ground=True)([dim])
+    assert torch.equal(inverted, 255 - dim)
+    dark, bright = (torch.full((3, 40, 40), level, dtype=torch.uint8) for level in (40, 200))
+    (one, other), _ = Letterbox(40, 8, dark_ground=True)([dark, bright])
+    assert torch.equal(one, dark)
+    assert torch.equal(other, 255 - bright)
+    stretched, _ = Letterbox(40, 8, autocontrast=True, dark_ground=True)([dark, bright])
+    assert not stretched.any(), "nothing lies on either ground"
+
+
+def test_parts_are_negatives_where_the_whole_is() -> None:
+    stained = spotted(215, 55)
+    part = stained[:, 4:24, 4:12]  # nothing but a spot
+    for prepared in (Letterbox(20, 4, dark_ground=True), Letterbox(20, 4, autocontrast=True, dark_ground=True)):
+        (whole,), _ = dataclasses.replace(prepared, size=40)([stained])
+        (cut,), (placement,) = prepared.for_parts_of(stained)([part])
+        left = int(placement.left)
+        assert torch.equal(cut[:, :, left : left + 8], whole[:, 4:24, 4:12])
+        assert prepared.levels is None
 
 
 def test_parts_have_the_contrast_of_the_whole() -> None:

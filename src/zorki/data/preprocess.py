@@ -46,9 +46,22 @@ def contrast_levels(image: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
 
 
 def stretch_contrast(image: UInt8[Tensor, "3 H W"], black: int, white: int) -> UInt8[Tensor, "3 H W"]:
-    """The picture with level `black` at 0 and `white` at 255; in between linear, outside cut off."""
+    """The picture with level `black` at 0 and `white` at 255; in between linear, outside cut off.
+
+    Its negative, where `black` is the brighter one.
+    """
     table = ((torch.arange(256.0) - black) * (255 / (white - black))).round().clamp(0, 255).byte()
     return torch.from_numpy(table.numpy()[image.numpy()])
+
+
+def has_bright_ground(image: UInt8[Tensor, "3 H W"]) -> bool:
+    """Whether more than half of the values lie in the upper half between the picture's own black and white.
+
+    Of a picture without contrast, whether they lie in the upper half of 0..255.
+    """
+    black, white = contrast_levels(image)
+    middle = (black + white) / 2 if white - black > LEAST_SPAN else 127.5
+    return int((image > middle).sum()) * 2 > image.numel()
 
 
 @dataclass(frozen=True)
@@ -151,13 +164,16 @@ class Letterbox:
     `size` and `stride` are in pixels, at least 1.
 
     With `autocontrast` each picture is stretched from black to white before (`contrast_levels`), which evens out what
-    microscopes and exposures do; `levels` are known ones for pictures that are parts of another.
+    microscopes and exposures do. With `dark_ground` a picture most of which is bright is turned to its negative
+    (`has_bright_ground`): things that shine on black and things stained on white become one kind. `levels`, those that
+    become black and white, are known ones for pictures that are parts of another.
     """
 
     canvas: ClassVar = (114, 114, 114)
     size: int
     stride: int = 32
     autocontrast: bool = False
+    dark_ground: bool = False
     levels: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -166,8 +182,8 @@ class Letterbox:
     def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
         """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         _check_pictures(self, images)
-        if self.autocontrast:
-            images = [stretch_contrast(image, *(self.levels or contrast_levels(image))) for image in images]
+        if self.looks_at_levels:
+            images = [stretch_contrast(image, *(self.levels or self._levels_of(image))) for image in images]
         scales = [self.size / max(image.shape[1:]) for image in images]
         sizes = [_scaled(image, scale) for image, scale in zip(images, scales, strict=True)] or [(self.size, self.size)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
@@ -183,8 +199,18 @@ class Letterbox:
         return self
 
     def for_parts_of(self, image: UInt8[Tensor, "3 H W"]) -> Letterbox:
-        """Itself for tiles of the picture, which have the contrast of the whole."""
-        return dataclasses.replace(self, levels=contrast_levels(image)) if self.autocontrast else self
+        """Itself for tiles of the picture, which have the contrast of the whole, and are negatives where it is."""
+        return dataclasses.replace(self, levels=self._levels_of(image)) if self.looks_at_levels else self
+
+    @property
+    def looks_at_levels(self) -> bool:
+        """Whether what becomes of a pixel hangs on the whole picture."""
+        return self.autocontrast or self.dark_ground
+
+    def _levels_of(self, image: Tensor) -> tuple[int, int]:
+        bright = self.dark_ground and has_bright_ground(image)
+        black, white = contrast_levels(255 - image if bright else image) if self.autocontrast else (0, 255)
+        return (255 - black, 255 - white) if bright else (black, white)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with "kind": "Letterbox"."""
@@ -223,7 +249,7 @@ class Span:
         colour = torch.tensor(self.canvas, dtype=torch.uint8)
         batch = colour[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
         placements = []
-        for image, scale, size, out in zip(images, scales, sizes, batch):  # noqa: B905: `sizes` may be the default
+        for image, scale, size, out in zip(images, scales, sizes, batch):  # `sizes` may be the default
             out[:, : size[0], : size[1]] = resize_image(image, *size)
             placements.append(Placement(image.shape[1], image.shape[2], scale, 0.0, 0.0, height, width))
         return batch, placements

@@ -129,7 +129,7 @@ def answer_tiles(
 
 def _for_parts_of(preprocesses: Sequence[Preprocess], picture: WindowedPicture) -> list[Preprocess]:
     """Each preprocessing for tiles of the picture: what is taken from it as a whole is, read once, in a small copy."""
-    if not any(isinstance(one, Letterbox) and one.autocontrast for one in preprocesses):
+    if not any(isinstance(one, Letterbox) and one.looks_at_levels for one in preprocesses):
         return list(preprocesses)
     whole, _ = _shrunk(picture)
     return [one.for_parts_of(whole) if isinstance(one, Letterbox) else one for one in preprocesses]

@@ -43,8 +43,9 @@ def test_every_parameter_gets_a_gradient(method, num_classes):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_decoder_may_stop_early(method, num_classes):
     """A single class has no maps of classes, and maps of no channels are brought to size, too."""
-    model = built(method, num_classes, finest=2, autocontrast=True).train()
+    model = built(method, num_classes, finest=2, autocontrast=True, dark_ground=True).train()
     assert model.preprocess.autocontrast
+    assert model.preprocess.dark_ground
     inputs, targets = batch(model, [touching()])
     outputs = model(inputs)
     assert outputs.main.shape[2:] == outputs.classes.shape[2:] == inputs.shape[2:]

@@ -54,6 +54,7 @@ class UNetOn:
     upsampling: str = "nearest"
     finest: int = 1
     autocontrast: bool = False
+    dark_ground: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         settings = settings_on(
             network.backbone,
             backbone,
-            Letterbox(network.size, max(32, backbone.strides[-1]), network.autocontrast),
+            Letterbox(network.size, max(32, backbone.strides[-1]), network.autocontrast, network.dark_ground),
             suggestions=suggestions,
         )
         self.num_classes, self.own_channels, self.limits = num_classes, channels, limits

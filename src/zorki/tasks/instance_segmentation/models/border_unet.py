@@ -152,6 +152,7 @@ def border_unet_on(
     upsampling: str = "nearest",
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> BorderUNet:
     """U-Net with borders between objects (after the Data Science Bowl 2018), seeds and watershed.
 
@@ -165,9 +166,10 @@ def border_unet_on(
         max_objects: of a picture; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
         autocontrast: each picture is stretched from black to white first, see `Letterbox`.
+        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return BorderUNet(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         border=border,
@@ -191,6 +193,7 @@ def plain_unet_on(
     upsampling: str = "nearest",
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> BorderUNet:
     """U-Net (after Ronneberger et al., 2015) of objects and background, cut into connected components: a baseline.
 
@@ -201,9 +204,10 @@ def plain_unet_on(
         max_objects: of a picture; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
         autocontrast: each picture is stretched from black to white first, see `Letterbox`.
+        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return BorderUNet(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         border=0,
@@ -221,6 +225,7 @@ def border_unet_squeezenet(
     min_area: int = 16,
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> BorderUNet:
     """U-Net with borders between objects (after the Data Science Bowl 2018) on SqueezeNet 1.0."""
     return border_unet_on(
@@ -232,6 +237,7 @@ def border_unet_squeezenet(
         min_area=min_area,
         finest=finest,
         autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
@@ -245,6 +251,7 @@ def border_unet_resnet18(
     min_area: int = 16,
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> BorderUNet:
     """U-Net with borders between objects (after the Data Science Bowl 2018) on ResNet-18."""
     return border_unet_on(
@@ -256,26 +263,51 @@ def border_unet_resnet18(
         min_area=min_area,
         finest=finest,
         autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
 def plain_unet_squeezenet(
-    num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1, autocontrast: bool = False
+    num_classes: int,
+    *,
+    size: int = 256,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> BorderUNet:
     """U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0, cut into connected components: a baseline."""
     return plain_unet_on(
-        num_classes, backbone="squeezenet", size=size, min_area=min_area, finest=finest, autocontrast=autocontrast
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        min_area=min_area,
+        finest=finest,
+        autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
 def plain_unet_resnet18(
-    num_classes: int, *, size: int = 256, min_area: int = 16, finest: int = 1, autocontrast: bool = False
+    num_classes: int,
+    *,
+    size: int = 256,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> BorderUNet:
     """U-Net (after Ronneberger et al., 2015) on ResNet-18, cut into connected components: a baseline."""
     return plain_unet_on(
-        num_classes, backbone="resnet18", size=size, min_area=min_area, finest=finest, autocontrast=autocontrast
+        num_classes,
+        backbone="resnet18",
+        size=size,
+        min_area=min_area,
+        finest=finest,
+        autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 

@@ -185,6 +185,7 @@ def deep_coloring_on(
     upsampling: str = "nearest",
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> DeepColoring:
     """Deep coloring (Kulikov et al., 2018): objects take colours of their own choice, and differ from neighbours.
 
@@ -197,9 +198,10 @@ def deep_coloring_on(
         max_objects: of a picture; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
         autocontrast: each picture is stretched from black to white first, see `Letterbox`.
+        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return DeepColoring(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         colours=colours,
@@ -218,6 +220,7 @@ def deep_coloring_squeezenet(
     min_area: int = 16,
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> DeepColoring:
     """Deep coloring (Kulikov et al., 2018) on SqueezeNet 1.0."""
     return deep_coloring_on(
@@ -229,6 +232,7 @@ def deep_coloring_squeezenet(
         min_area=min_area,
         finest=finest,
         autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
@@ -242,6 +246,7 @@ def deep_coloring_resnet18(
     min_area: int = 16,
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> DeepColoring:
     """Deep coloring (Kulikov et al., 2018) on ResNet-18."""
     return deep_coloring_on(
@@ -253,6 +258,7 @@ def deep_coloring_resnet18(
         min_area=min_area,
         finest=finest,
         autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 

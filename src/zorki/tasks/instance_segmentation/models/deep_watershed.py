@@ -210,6 +210,7 @@ def deep_watershed_on(
     upsampling: str = "nearest",
     finest: int = 1,
     autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> DeepWatershed:
     """Deep watershed transform (Bai & Urtasun, 2017): directions, energy levels, a cut.
 
@@ -222,9 +223,10 @@ def deep_watershed_on(
         direction_weight, energy_weight: of the two losses beside that of the foreground.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
         autocontrast: each picture is stretched from black to white first, see `Letterbox`.
+        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return DeepWatershed(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast),
+        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         cut=cut,
@@ -236,7 +238,14 @@ def deep_watershed_on(
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
 def deep_watershed_squeezenet(
-    num_classes: int, *, size: int = 256, cut: int = 2, min_area: int = 16, finest: int = 1, autocontrast: bool = False
+    num_classes: int,
+    *,
+    size: int = 256,
+    cut: int = 2,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> DeepWatershed:
     """Deep watershed transform (Bai & Urtasun, 2017) on SqueezeNet 1.0."""
     return deep_watershed_on(
@@ -247,12 +256,20 @@ def deep_watershed_squeezenet(
         min_area=min_area,
         finest=finest,
         autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
 @model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
 def deep_watershed_resnet18(
-    num_classes: int, *, size: int = 256, cut: int = 2, min_area: int = 16, finest: int = 1, autocontrast: bool = False
+    num_classes: int,
+    *,
+    size: int = 256,
+    cut: int = 2,
+    min_area: int = 16,
+    finest: int = 1,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> DeepWatershed:
     """Deep watershed transform (Bai & Urtasun, 2017) on ResNet-18."""
     return deep_watershed_on(
@@ -263,6 +280,7 @@ def deep_watershed_resnet18(
         min_area=min_area,
         finest=finest,
         autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
