@@ -55,6 +55,7 @@ def test_a_misspelt_model_verb_or_flag(photos):
     assert "--epochs" in refused("train", "lenet5", photos, "--epoch", 3)
     assert "rotate is 200" in refused("train", "lenet5", photos, "--rotate", 200)
     assert "no task is named" in refused("show", photos, "--task", "classificaton")
+    assert "written as .png, .jpg or .jpeg, not as '.gif'" in refused("show", photos, "--out", "sheet.gif")
     assert "takes no 'depht'" in refused("train", "lenet5", photos, "--options.depht", 3)
     assert not Path("runs").exists()
 

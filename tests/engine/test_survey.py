@@ -1,7 +1,7 @@
 import pytest
 
 from zorki.data.scenes import SceneClassification
-from zorki.engine.survey import counted, summary, survey
+from zorki.engine.survey import Survey, counted, summary, survey
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -21,3 +21,19 @@ def test_notes_are_counted_apart_and_told_last(tmp_path):
     assert counted([note, grave, grave]) == "2 defects and 1 note"
     assert counted([note, note]) == "2 notes"
     assert summary([note, grave], most=1) == [f"  {grave}", "  ... and 1 more: `zorki show` lists them all"]
+
+
+def test_an_empty_split_and_one_that_cannot_be_read_are_two_things(tmp_path):
+    dataset = SceneClassification(30, size=(16, 16))
+    assert survey(dataset).readable(dataset, "val") == list(dataset.splits["val"])
+    dataset.splits["test"] = []
+    with pytest.raises(
+        DataError, match=r"the split test is empty; the data have train \(\d+\), val \(\d+\), test \(0\)"
+    ):
+        survey(dataset).readable(dataset, "test")
+    count = len(dataset.splits["val"])
+    broken = Survey(
+        {**dataset.splits, "val": []}, [Defect(tmp_path, "x", note=True), Defect(tmp_path / "b.png", "cut")]
+    )
+    with pytest.raises(DataError, match=rf"none of the {count} pictures of the split val can be read: \S+b\.png: cut"):
+        broken.readable(dataset, "val")

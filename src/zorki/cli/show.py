@@ -24,13 +24,14 @@ def show(
     json: Annotated[Path | None, Parameter(help="Write all of it to this file.")] = None,
 ) -> None:
     """What a data set holds: format, counts, defects, and a sheet of pictures."""
-    from zorki.data.images import write_image
+    from zorki.data.images import check_writable, write_image
     from zorki.engine.survey import counted, survey
     from zorki.errors import RecipeError
     from zorki.files import write_json
 
     if pictures < 1:
         raise RecipeError(f"--pictures is {pictures}: expected one picture on the sheet or more")
+    check_writable(out)
     kind = _task(task, data, format)
     dataset = kind.read(Path(data), format=format, max_pixels=max_pixels)
     looked = survey(dataset, strict=strict)

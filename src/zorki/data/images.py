@@ -134,6 +134,14 @@ def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: i
     return buffer.getvalue()
 
 
+def check_writable(path: Path) -> str:
+    """The kind of picture, png or jpeg, that the path's suffix asks for. Raises DataError where it asks for another."""
+    kinds = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+    if path.suffix.lower() not in kinds:
+        raise DataError(f"{path}: pictures are written as .png, .jpg or .jpeg, not as {path.suffix or 'no suffix'!r}")
+    return kinds[path.suffix.lower()]
+
+
 def write_image(path: Path, image: UInt8[Tensor, "3 H W"]) -> None:
     """Writes a JPEG (quality 95) or PNG file by the path's suffix, whole or not at all; folders are made.
 
@@ -141,10 +149,7 @@ def write_image(path: Path, image: UInt8[Tensor, "3 H W"]) -> None:
         DataError: the suffix is neither .png nor .jpg nor .jpeg.
         ZorkiError: the file cannot be written.
     """
-    formats = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
-    if path.suffix.lower() not in formats:
-        raise DataError(f"{path}: pictures are written as .png, .jpg or .jpeg, not as {path.suffix or 'no suffix'!r}")
-    data = encode_image(image, formats[path.suffix.lower()], quality=95)
+    data = encode_image(image, check_writable(path), quality=95)
     with whole(path, flush=False) as aside:
         aside.write_bytes(data)
 

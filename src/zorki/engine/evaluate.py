@@ -79,9 +79,7 @@ def evaluate(
     dataset = first.task.read(root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels)
     chosen = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[chosen])
-    indices = looked.indices(chosen)
-    if not indices:
-        raise DataError(f"{root}: the split {chosen} has no picture that can be read")
+    indices = looked.readable(dataset, chosen)
     everything: list[dict[int, Any]] = []
     results: list[Results] = []
     for run in opened:

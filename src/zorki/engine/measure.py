@@ -41,10 +41,9 @@ def measure(
     import torch
 
     from zorki.engine.device import best_device, check_device, on_device
-    from zorki.engine.evaluate import evaluate
+    from zorki.engine.evaluate import evaluate, usual_split
     from zorki.engine.run import load
     from zorki.engine.survey import survey
-    from zorki.errors import DataError
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -53,10 +52,8 @@ def measure(
     root = Path(data if data is not None else run.about["data"])
     form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None
     dataset = run.task.read(root, format=form, class_names=run.class_names, max_pixels=run.recipe.max_pixels)
-    chosen = split or ("test" if dataset.splits.get("test") else "val" if dataset.splits.get("val") else "all")
-    indices = survey(dataset, splits=[chosen]).indices(chosen)[: pictures + WARM_UP]
-    if not indices:
-        raise DataError(f"{root}: the split {chosen} has no picture that can be read")
+    chosen = split or usual_split(dataset.splits)
+    indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: pictures + WARM_UP]
     on_device(run.model, device).eval()
     kept = os.environ.get("ZORKI_CACHE")
     with tempfile.TemporaryDirectory() as empty:

@@ -42,6 +42,22 @@ class Survey:
             raise DataError(f"the data have no split {split!r}; they have {there}.{did_you_mean(split, self.splits)}")
         return self.splits[split]
 
+    def readable(self, dataset: Dataset[Any], split: str) -> list[int]:
+        """The same, of which there is one at least.
+
+        Raises:
+            DataError: there is no such split, it is empty, or nothing in it can be read, with one of the reasons.
+        """
+        if indices := self.indices(split):
+            return indices
+        members = {index for name, held in dataset.splits.items() if split in (name, "all") for index in held}
+        if not members:
+            held = ", ".join(f"{name} ({len(held)})" for name, held in dataset.splits.items())
+            raise DataError(f"{dataset.root}: the split {split} is empty; the data have {held}")
+        # Defects of pictures stand behind those of the data as a whole.
+        reason = next((f": {defect}" for defect in reversed(self.defects) if not defect.note), "")
+        raise DataError(f"{dataset.root}: none of the {len(members)} pictures of the split {split} can be read{reason}")
+
 
 def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str] | None = None) -> Survey:
     """Looks at every file without decoding it.
