@@ -209,6 +209,22 @@ def test_outputs_keep_their_type_and_proposals_their_bounds() -> None:
             assert (rows.amax(0) <= torch.tensor([160.0, 128, 160, 128])).all()
 
 
+@pytest.mark.parametrize("name", ["faster_rcnn_squeezenet", "faster_rcnn_squeezenet_fpn"])
+def test_as_many_boxes_are_answered_as_asked_for(name: str) -> None:
+    for most, least in ((7, 7), (100, 100), (400, 101)):
+        model = _built(name, size=160, hidden=32, channels=32, max_boxes=most).eval()
+        nn.init.normal_(model.head.logits.weight, std=0.5)
+        inputs, placements = model.preprocess(list(_pictures(1)))
+        model.min_score = 0.0
+        with torch.no_grad():
+            outputs = model(inputs)
+            (boxes,) = model.decode(outputs, placements)
+        assert len(outputs.proposing.proposals[0]) <= max(300, 3 * most)
+        assert least <= len(boxes) <= most
+    with pytest.raises(RecipeError, match="max_boxes is 0; expected at least 1"):
+        _built(name, max_boxes=0)
+
+
 def test_networks_of_the_paper_have_the_papers_layers() -> None:
     with torch.device("meta"):
         model = registry.build("faster_rcnn_vgg16", 20)

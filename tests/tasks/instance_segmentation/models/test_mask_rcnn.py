@@ -258,6 +258,14 @@ def test_four_pictures_are_answered_as_one_by_one() -> None:
         assert float((a.masks[same] == b.masks[same]).float().mean()) > 0.999
 
 
+def test_as_many_objects_are_answered_as_asked_for() -> None:
+    for name in ("mask_rcnn_squeezenet_fpn", "mask_rcnn_squeezenet", "mask_rcnn_mobilenet_v3_large_fpn"):
+        model = registry.find(name).build(num_classes=2, max_boxes=250)
+        assert isinstance(model, MaskRcnn)
+        assert model.detector.max_boxes == 250
+        assert model.detector.proposals.after[1] == 750
+
+
 def test_masks_are_in_original_pixels() -> None:
     model = _lively()
     inputs, placements = model.preprocess([_pictures(1)[0].repeat(1, 4, 2), _pictures(1)[0]])  # 512 x 320, 128 x 160

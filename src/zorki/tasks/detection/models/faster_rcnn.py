@@ -11,6 +11,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox, Span
+from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
 from zorki.nn.named import backbone as backbone_named
@@ -62,6 +63,7 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         head: the second.
         count: regions a picture that the second stage learns from.
         max_iou: of two boxes of a class that are answered.
+        max_boxes: answered a picture.
         settings: of the `Detector`.
     """
 
@@ -77,9 +79,10 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         num_classes: int,
         count: int = 512,
         max_iou: float = 0.5,
+        max_boxes: int = 100,
         settings: dict[str, Any],
     ) -> None:
-        super().__init__(backbone, num_classes=num_classes, max_iou=max_iou, max_boxes=100, **settings)
+        super().__init__(backbone, num_classes=num_classes, max_iou=max_iou, max_boxes=max_boxes, **settings)
         self.neck = neck
         self.proposals = proposals
         self.head = head
@@ -172,6 +175,7 @@ def faster_rcnn(
     hidden: int = 512,
     anchor_sizes: tuple[float, ...] = (16, 32, 64, 128, 256),
     count: int = 128,
+    max_boxes: int = 100,
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> FasterRcnn:
@@ -184,6 +188,7 @@ def faster_rcnn(
         hidden: width of the two hidden layers of the second stage.
         anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
         count: regions a picture that the second stage learns from.
+        max_boxes: answered a picture; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
@@ -193,10 +198,17 @@ def faster_rcnn(
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(channels, neck.strides, [_shapes(anchor_sizes)], before=(1000, 500), after=(500, 300)),
+        RegionProposals(
+            channels,
+            neck.strides,
+            [_shapes(anchor_sizes)],
+            before=_for_boxes(max_boxes, (1000, 500)),
+            after=_for_boxes(max_boxes, (500, 300)),
+        ),
         RegionHead(HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides),
         num_classes=num_classes,
         count=count,
+        max_boxes=max_boxes,
         settings=_small_settings(backbone, size, min_score, frozen_norms),
     )
 
@@ -210,6 +222,7 @@ def faster_rcnn_fpn(
     hidden: int = 512,
     anchor_scale: float = 2.0,
     count: int = 128,
+    max_boxes: int = 100,
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> FasterRcnn:
@@ -221,6 +234,7 @@ def faster_rcnn_fpn(
         hidden: width of the two hidden layers of the second stage.
         anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
         count: regions a picture that the second stage learns from.
+        max_boxes: answered a picture; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
@@ -234,12 +248,27 @@ def faster_rcnn_fpn(
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(channels, neck.strides, shapes, before=(500, 300), after=(500, 300)),
+        RegionProposals(
+            channels,
+            neck.strides,
+            shapes,
+            before=_for_boxes(max_boxes, (500, 300)),
+            after=_for_boxes(max_boxes, (500, 300)),
+        ),
         head,
         num_classes=num_classes,
         count=count,
+        max_boxes=max_boxes,
         settings=_small_settings(backbone, size, min_score, frozen_norms),
     )
+
+
+def _for_boxes(max_boxes: int, counts: tuple[int, int]) -> tuple[int, int]:
+    """How many proposals, in training and in evaluation: the counts suit a hundred boxes; in proportion for more."""
+    if max_boxes < 1:
+        raise RecipeError(f"max_boxes is {max_boxes}; expected at least 1")
+    more = max(1.0, max_boxes / 100)
+    return round(counts[0] * more), round(counts[1] * more)
 
 
 def _small_settings(backbone: str, size: int, min_score: float, frozen_norms: bool) -> dict[str, Any]:
@@ -255,24 +284,46 @@ def _small_settings(backbone: str, size: int, min_score: float, frozen_norms: bo
 
 
 @model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
-def faster_rcnn_squeezenet(num_classes: int, *, size: int = 320, channels: int = 256, hidden: int = 512) -> FasterRcnn:
+def faster_rcnn_squeezenet(
+    num_classes: int, *, size: int = 320, channels: int = 256, hidden: int = 512, max_boxes: int = 100
+) -> FasterRcnn:
     """Faster R-CNN (Ren et al., 2015) on the last map of SqueezeNet 1.0, for small pictures."""
-    return faster_rcnn(num_classes, backbone="squeezenet", size=size, channels=channels, hidden=hidden)
+    return faster_rcnn(
+        num_classes, backbone="squeezenet", size=size, channels=channels, hidden=hidden, max_boxes=max_boxes
+    )
 
 
 @model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
 def faster_rcnn_squeezenet_fpn(
-    num_classes: int, *, size: int = 320, channels: int = 128, hidden: int = 512, anchor_scale: float = 2.0
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    anchor_scale: float = 2.0,
+    max_boxes: int = 100,
 ) -> FasterRcnn:
     """Faster R-CNN on a feature pyramid (Lin et al., 2017) of SqueezeNet 1.0, for small pictures."""
     return faster_rcnn_fpn(
-        num_classes, backbone="squeezenet", size=size, channels=channels, hidden=hidden, anchor_scale=anchor_scale
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
     )
 
 
 @model(Detection, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
 def faster_rcnn_mobilenet_v3_large_fpn(
-    num_classes: int, *, size: int = 320, channels: int = 128, hidden: int = 512, anchor_scale: float = 2.0
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    anchor_scale: float = 2.0,
+    max_boxes: int = 100,
 ) -> FasterRcnn:
     """Faster R-CNN on a feature pyramid (Lin et al., 2017) of MobileNetV3 large, for small pictures."""
     return faster_rcnn_fpn(
@@ -282,6 +333,7 @@ def faster_rcnn_mobilenet_v3_large_fpn(
         channels=channels,
         hidden=hidden,
         anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
     )
 
 

@@ -144,6 +144,7 @@ def mask_rcnn(
     mask_hidden: int = 256,
     anchor_sizes: tuple[float, ...] = (16, 32, 64, 128, 256),
     count: int = 128,
+    max_boxes: int = 100,
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> MaskRcnn:
@@ -157,6 +158,7 @@ def mask_rcnn(
         mask_hidden: channels of the mask head.
         anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
         count: regions a picture that the heads learn from.
+        max_boxes: answered a picture; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
@@ -169,6 +171,7 @@ def mask_rcnn(
         hidden=hidden,
         anchor_sizes=anchor_sizes,
         count=count,
+        max_boxes=max_boxes,
         min_score=min_score,
         frozen_norms=frozen_norms,
     )
@@ -185,6 +188,7 @@ def mask_rcnn_fpn(
     mask_hidden: int = 256,
     anchor_scale: float = 2.0,
     count: int = 128,
+    max_boxes: int = 100,
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> MaskRcnn:
@@ -197,6 +201,7 @@ def mask_rcnn_fpn(
         mask_hidden: channels of the mask head.
         anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
         count: regions a picture that the heads learn from.
+        max_boxes: answered a picture; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
@@ -208,6 +213,7 @@ def mask_rcnn_fpn(
         hidden=hidden,
         anchor_scale=anchor_scale,
         count=count,
+        max_boxes=max_boxes,
         min_score=min_score,
         frozen_norms=frozen_norms,
     )
@@ -223,6 +229,7 @@ def mask_rcnn_squeezenet_fpn(
     hidden: int = 512,
     mask_hidden: int = 256,
     anchor_scale: float = 2.0,
+    max_boxes: int = 100,
 ) -> MaskRcnn:
     """Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small pictures."""
     return mask_rcnn_fpn(
@@ -233,6 +240,7 @@ def mask_rcnn_squeezenet_fpn(
         hidden=hidden,
         mask_hidden=mask_hidden,
         anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
     )
 
 
@@ -245,6 +253,7 @@ def mask_rcnn_mobilenet_v3_large_fpn(
     hidden: int = 512,
     mask_hidden: int = 256,
     anchor_scale: float = 2.0,
+    max_boxes: int = 100,
 ) -> MaskRcnn:
     """Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small pictures."""
     return mask_rcnn_fpn(
@@ -255,6 +264,7 @@ def mask_rcnn_mobilenet_v3_large_fpn(
         hidden=hidden,
         mask_hidden=mask_hidden,
         anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
     )
 
 
