@@ -216,6 +216,7 @@ def test_a_full_disk_during_a_checkpoint_leaves_the_run_resumable(photos, tmp_pa
 def test_prediction_of_things_that_cannot_be(trained, tmp_path):
     assert "expected at least one source" in refused("predict", trained)
     assert "Classifier answers for a whole picture" in refused("predict", trained, "a.jpg", "--tile", 64)
+    assert "Classifier answers for a whole picture" in refused("evaluate", trained, "--tile", 64)
     assert "tile is 0; expected at least 1 pixel" in refused("predict", trained, "a.jpg", "--tile", 0)
     assert "there are no tiles to overlap" in refused("predict", trained, "a.jpg", "--overlap", 8)
     refused("predict", trained, tmp_path / "nothing.jpg", "--out", tmp_path / "out")

@@ -67,7 +67,8 @@ def test_bad_wishes_end_with_one_message(capsys):
         capsys, *words, "truth.json", "--task", "classification"
     )
     assert "--task belongs to --predictions" in refused(capsys, "evaluate", "run", "--task", "detection")
-    for word, value in (("--strict", []), ("--device", ["cpu"]), ("--options.depth", ["3"]), ("--batch-size", ["2"])):
+    idle = {"--strict": [], "--device": ["cpu"], "--options.depth": ["3"], "--batch-size": ["2"], "--tile": ["64"]}
+    for word, value in idle.items():
         assert f"{word.split('.')[0]} with --predictions" in refused(capsys, *words, "truth.json", word, *value)
     assert "nowhere: " in refused(capsys, *words, "nowhere")
     assert "missing.json: there is no such file" in refused(capsys, *words[:2], "missing.json", "truth.json")

@@ -12,6 +12,7 @@ from zorki.cli import main
 from zorki.data.images import read_image, write_image
 from zorki.data.masks import write_mask
 from zorki.data.scene_masks import SceneSegmentation
+from zorki.errors import DataError, RecipeError
 
 SETTINGS = {
     "size": 64,
@@ -75,6 +76,43 @@ def test_evaluate_two_runs_and_their_ensemble(run, tmp_path, capsys):
     assert "miou" in out
     assert "baseline" in out
     assert "classes, ensemble" in out
+
+
+def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
+    dataset = SceneSegmentation(20, size=(80, 130))
+    for index in range(4):
+        write_image(tmp_path / "wide" / "val" / "images" / f"{index}.png", dataset[index].image)
+        write_mask(tmp_path / "wide" / "val" / "masks" / f"{index}.png", dataset.target(index).classes)
+    broken = tmp_path / "wide/val/images/3.png"
+    content = broken.read_bytes()
+    broken.write_bytes(content[:200] + bytes(200) + content[400:])  # both ends are whole: seen when it is decoded
+    words = ["evaluate", str(run.folder), str(run.folder), "wide", "--split", "val", "--tile", "64"]
+    main([*words, "--overlap", "16", "--json", "figures.json"])
+    page = json.loads((tmp_path / "figures.json").read_text())
+    metric = run.task.metric()
+    for index in range(3):
+        metric.update(
+            run.predict(tmp_path / f"wide/val/images/{index}.png", tile=64, overlap=16), [dataset.target(index)]
+        )
+    assert page[str(run.folder)]["count"] == 3
+    assert page[str(run.folder)]["figures"]["confusion"] == metric.compute()["confusion"]
+    assert page["ensemble"]["figures"]["confusion"] == metric.compute()["confusion"]
+    assert "3.png: " in capsys.readouterr().out
+    whole = run.evaluate("wide", split="val").figures
+    assert whole["confusion"] != metric.compute()["confusion"], "tiles show everything larger"
+    tiled = run.evaluate("wide", split="val", tile=64, overlap=16).figures
+    assert tiled["confusion"] == metric.compute()["confusion"]
+    with pytest.raises(DataError, match="without strict"):
+        run.evaluate("wide", split="val", tile=64, strict=True)
+    with pytest.raises(RecipeError, match="no tiles to overlap"):
+        run.evaluate("wide", split="val", overlap=16)
+    with pytest.raises(RecipeError, match="overlap is 64"):
+        run.evaluate("wide", split="val", tile=64, overlap=64)
+    capsys.readouterr()
+    main([*words, "--json", "-"])
+    out, err = capsys.readouterr()
+    assert json.loads(out)["ensemble"]["count"] == 3, "nothing but JSON"
+    assert "tiles of 64 pixels, overlap" in err
 
 
 def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):

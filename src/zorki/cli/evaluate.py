@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.cli.tile_flags import Overlap, Tile
 from zorki.errors import RecipeError
 
 MOST_COLUMNS = 10  # figures side by side; more stand one under another
@@ -33,10 +36,12 @@ def evaluate(
             "of masks voc_masks, mask_pairs, object_png, label_png; scenes."
         ),
     ] = None,
-    batch_size: Annotated[int | None, Parameter(help="Pictures a step.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Pictures a step; with --tile tiles, 4.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes that read pictures.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
+    tile: Tile = None,
+    overlap: Overlap = None,
     json: Annotated[
         str | None, Parameter(help="Write all figures to this file; - prints them.", allow_leading_hyphen=True)
     ] = None,
@@ -47,12 +52,16 @@ def evaluate(
     zorki evaluate runs/lenet5-1
     zorki evaluate runs/resnet18-1 runs/vgg16-1 photos/ --split test
     zorki evaluate cifar_resnet20 photos/ --weights resnet20.th
+    zorki evaluate runs/unet_resnet18-1 scans/ --tile 512 --overlap 64
     zorki evaluate --predictions results.json instances_val2017.json
     """
     if predictions is not None:
         if len(words) != 1 or weights is not None:
             raise RecipeError("expected --predictions FILE and the data alone: zorki evaluate --predictions FILE DATA")
-        told = {"batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "options": options}
+        told = {
+            "batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "tile": tile,
+            "overlap": overlap, "options": options,
+        }  # fmt: skip
         idle = [f"--{name}" for name, value in told.items() if value is not None and value is not False]
         if idle:
             raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no picture is read")
@@ -76,6 +85,9 @@ def evaluate(
         workers=workers,
         strict=strict,
         options=options,
+        tile=tile,
+        overlap=overlap,
+        say=partial(print, file=sys.stderr) if json == "-" else print,
     )
     _tell([*runs, "ensemble"][: len(results)] if len(runs) > 1 else runs, results, json)
 

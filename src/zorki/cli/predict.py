@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from zorki.cli.tile_flags import Overlap, Tile
 from zorki.errors import RecipeError
 
 
@@ -18,14 +19,8 @@ def predict(
     batch_size: Annotated[int | None, Parameter(help="Pictures a step, 16; with --tile tiles, 4.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
-    tile: Annotated[
-        int | None,
-        Parameter(help="Pictures of any size, by tiles of so many pixels a side; the training pictures' side."),
-    ] = None,
-    overlap: Annotated[
-        int | None,
-        Parameter(help="Pixels that neighbouring tiles share; empty: an eighth of the tile, or what is needed."),
-    ] = None,
+    tile: Tile = None,
+    overlap: Overlap = None,
 ) -> None:
     """Answer for files, folders, globs, URLs and videos.
 

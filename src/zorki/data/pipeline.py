@@ -61,7 +61,7 @@ class Pipeline(Generic[T]):
             try:
                 sample = self.dataset[index]
             except DataError as error:
-                defects.append(self._defect(index, error))
+                defects.append(defect_of(self.dataset, index, error, strict=self.strict))
                 continue
             if self.augment is not None:
                 sample = self.augment(sample, seeded(generator, "augment", self.seed, work.epoch, place, index))
@@ -76,12 +76,14 @@ class Pipeline(Generic[T]):
             return batch
         return self.mix(batch, seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0]))
 
-    def _defect(self, index: int, error: DataError) -> Defect:
-        path = self.dataset.path(index)
-        defect = Defect(path, str(error).removeprefix(f"{path}: "))
-        if self.strict:
-            raise DataError(f"{defect}; repair or remove it, or run without strict to leave it out") from error
-        return defect
+
+def defect_of(dataset: Dataset[Any], index: int, error: DataError, *, strict: bool) -> Defect:
+    """What is told of a sample that could not be read. Raises DataError where `strict`."""
+    path = dataset.path(index)
+    defect = Defect(path, str(error).removeprefix(f"{path}: "))
+    if strict:
+        raise DataError(f"{defect}; repair or remove it, or run without strict to leave it out") from error
+    return defect
 
 
 LARGE = 1 << 16  # bytes: smaller tensors are cheaper to copy than to share

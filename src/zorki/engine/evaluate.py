@@ -14,11 +14,14 @@ import torch
 from zorki import registry
 from zorki.contracts import Dataset, Metric, Model, Results, Targets, Task
 from zorki.data.loader import Loader, Pipeline
+from zorki.data.pipeline import defect_of
+from zorki.data.windows import HeldPicture
 from zorki.engine import choices
 from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
 from zorki.engine.preparing import prepare
 from zorki.engine.run import Run, build, is_run, load
 from zorki.engine.survey import survey
+from zorki.engine.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
 from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.types import Batch, Defect
@@ -39,6 +42,8 @@ def evaluate(
     workers: int | None = None,
     strict: bool = False,
     options: Mapping[str, str] | None = None,
+    tile: int | None = None,
+    overlap: int | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Results]:
     """Judges runs, or a model with weights, on one split; several also together, as an ensemble.
@@ -48,13 +53,16 @@ def evaluate(
         data: the data set; None takes what the first run was trained on.
         split: train, val, test, or all; None takes the first of test, val and all that holds a picture.
         options: arguments of the model's builder, where `runs` names a model.
+        tile: pictures are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
+            None: whole. `batch_size` counts tiles then.
+        overlap: pixels that neighbouring tiles share; None: an eighth of `tile`, or more where the network needs it.
         say: hears how far a long preparation is.
 
     Returns:
         Results in the order of `runs`, and at the end those of the ensemble, where there are several.
 
     Raises:
-        ZorkiError: no such run, data, split; or classes that differ.
+        ZorkiError: no such run, data, split; classes that differ; or a tile that does not go with the models.
     """
     listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     if not listed:
@@ -71,6 +79,9 @@ def evaluate(
             )
         if run.class_names != first.class_names:
             raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
+    tiling = plan_tiling([run.model for run in opened], tile, overlap)
+    if tiling is not None and overlap is None:
+        say(f"tiles of {tile} pixels, overlap {tiling.overlap}: {tiling.why}")
     if data is None and first.about["data"] is None:
         name = first.model_name
         raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")
@@ -80,20 +91,27 @@ def evaluate(
     chosen = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[chosen])
     indices = looked.readable(dataset, chosen)
-    everything: list[dict[int, Any]] = []
-    results: list[Results] = []
-    for run in opened:
-        prepare(run.model.preprocess, dataset, indices, say)
-        answers: dict[int, Any] | None = {} if len(opened) > 1 else None
-        loader = eval_loader(
-            run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
-        )
-        result = judge(
-            on_device(run.model, device), loader, run.task, split=chosen, device=device, answers=answers, keep=False
-        )
+    everything: list[dict[int, Any]] = [{} for _ in opened]
+    if tiling is not None:
+        results = _judge_tiles(
+            opened, dataset, indices, tiling, everything,
+            split=chosen, batch_size=batch_size or AT_ONCE, device=device, strict=strict,
+        )  # fmt: skip
+    else:
+        results = []
+        for run, answers in zip(opened, everything, strict=True):
+            prepare(run.model.preprocess, dataset, indices, say)
+            loader = eval_loader(
+                run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
+            )
+            results.append(
+                judge(
+                    on_device(run.model, device), loader, run.task, split=chosen, device=device, keep=False,
+                    answers=answers if len(opened) > 1 else None,
+                )
+            )  # fmt: skip
+    for result in results:
         result.defects = [*looked.defects, *result.defects]
-        results.append(result)
-        everything.append(answers or {})
     if len(opened) > 1:
         results.append(_ensemble(first.task, everything, dataset, chosen))
     train = looked.splits.get("train", [])
@@ -232,6 +250,46 @@ def judge(
         samples=samples,
         defects=defects,
     )
+
+
+def _judge_tiles(
+    runs: Sequence[Run],
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    tiling: Tiling,
+    everything: Sequence[dict[int, Any]],
+    *,
+    split: str,
+    batch_size: int,
+    device: str,
+    strict: bool,
+) -> list[Results]:
+    """The same of pictures that are answered tile by tile, each read once for all runs; without losses.
+
+    `everything` is filled with each sample's prediction, a mapping a run, where there are several runs.
+    """
+    models = [on_device(run.model, device).eval() for run in runs]
+    metrics = [run.task.metric() for run in runs]
+    defects: list[Defect] = []
+    for index in indices:
+        try:
+            sample = dataset[index]
+        except DataError as error:
+            defects.append(defect_of(dataset, index, error, strict=strict))
+            continue
+        tiles = tiling.of(*sample.image.shape[-2:])
+        predictions = answer_tiles(models, HeldPicture(sample.image), tiles, batch_size=batch_size, device=device)
+        for metric, prediction, answers in zip(metrics, predictions, everything, strict=True):
+            metric.update([prediction], [sample.target])
+            if len(runs) > 1:
+                answers[index] = prediction
+    count = len(indices) - len(defects)
+    return [
+        Results(
+            split=split, count=count, figures=metric.compute(), losses={}, worst=[], samples=[], defects=list(defects)
+        )
+        for metric in metrics
+    ]
 
 
 def _gathered(

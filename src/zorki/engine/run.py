@@ -66,12 +66,14 @@ class Run:
         device: str | None = None,
         workers: int | None = None,
         strict: bool = False,
+        tile: int | None = None,
+        overlap: int | None = None,
     ) -> Results:
         """Judges the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
         from zorki.engine.evaluate import evaluate
 
         settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "workers": workers, "strict": strict}
-        return evaluate([self], data, split=split, **settings)[-1]
+        return evaluate([self], data, split=split, tile=tile, overlap=overlap, **settings)[-1]
 
     def predict(
         self,

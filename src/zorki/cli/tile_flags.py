@@ -1,0 +1,14 @@
+"""`--tile` and `--overlap`, which several verbs have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Tile = Annotated[
+    int | None, Parameter(help="Pictures of any size, by tiles of so many pixels a side; the training pictures' side.")
+]
+Overlap = Annotated[
+    int | None, Parameter(help="Pixels that neighbouring tiles share; empty: an eighth of the tile, or what is needed.")
+]
