@@ -117,12 +117,18 @@ def test_a_local_network_answers_tiles_as_it_answers_the_whole(size, tile, overl
     assert answer.classes.tolist() == whole.classes.tolist()
 
 
-def test_tiles_have_the_contrast_of_their_picture(monkeypatch):
-    image = (photo(150, 170) // 8).index_fill(2, torch.arange(60), 0)  # dark, and its left third black
-
+@pytest.mark.parametrize(
+    ("image", "levels"),
+    [
+        ((photo(150, 170) // 8).index_fill(2, torch.arange(60), 0), {"autocontrast": True}),
+        (255 - (photo(150, 170) // 8).index_fill(2, torch.arange(60), 235), {"dark_ground": True}),
+    ],
+    ids=["dark, and its left third black", "bright, but for its left third"],
+)
+def test_tiles_have_the_levels_of_their_picture(image, levels, monkeypatch):
     def model_of(side):
         model = LocalSegmenter(side).eval()
-        model.preprocess = Letterbox(side, 1, autocontrast=True)
+        model.preprocess = Letterbox(side, 1, **levels)
         return model
 
     (whole,) = answer_images(model_of(170), [image])
@@ -134,22 +140,6 @@ def test_tiles_have_the_contrast_of_their_picture(monkeypatch):
     monkeypatch.setattr(tiling, "DRAWN_SIDE", 85)  # the levels are read off a copy of half the size
     (answer,) = answer_tiles([model_of(64)], HeldPicture(image), tiles)
     assert (answer.classes != whole.classes).float().mean() < 0.1
-
-
-def test_tiles_are_negatives_where_their_picture_is():
-    image = 255 - (photo(150, 170) // 8).index_fill(2, torch.arange(60), 235)  # bright, but for its left third
-
-    def model_of(side):
-        model = LocalSegmenter(side).eval()
-        model.preprocess = Letterbox(side, 1, dark_ground=True)
-        return model
-
-    (whole,) = answer_images(model_of(170), [image])
-    (plain,) = answer_images(LocalSegmenter(170).eval(), [image])
-    assert (plain.classes != whole.classes).float().mean() > 0.1
-    tiles = plan_tiling([model_of(64)], 64, 8).of(150, 170)
-    (answer,) = answer_tiles([model_of(64)], HeldPicture(image), tiles)
-    assert torch.equal(answer.classes.long(), whole.classes.long())
 
 
 def test_the_levels_of_a_strip_are_its_own(monkeypatch):
