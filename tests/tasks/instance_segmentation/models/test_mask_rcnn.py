@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zorki import registry
+from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
 from zorki.tasks.instance_segmentation.models.mask_rcnn import MaskRcnn
 from zorki.types import Instances, Placement
@@ -260,10 +261,11 @@ def test_four_pictures_are_answered_as_one_by_one() -> None:
 
 def test_as_many_objects_are_answered_as_asked_for() -> None:
     for name in ("mask_rcnn_squeezenet_fpn", "mask_rcnn_squeezenet", "mask_rcnn_mobilenet_v3_large_fpn"):
-        model = registry.find(name).build(num_classes=2, max_boxes=250)
+        model = registry.find(name).build(num_classes=2, max_boxes=250, dark_ground=True, size=96)
         assert isinstance(model, MaskRcnn)
         assert model.detector.max_boxes == 250
         assert model.detector.proposals.after[1] == 750
+        assert model.preprocess == Letterbox(96, dark_ground=True)
 
 
 def test_masks_are_in_original_pixels() -> None:

@@ -10,6 +10,7 @@ from jaxtyping import Num
 from torch import Tensor, nn
 
 from zorki.contracts import Model
+from zorki.data.preprocess import Letterbox
 from zorki.nn.named import IMAGENET
 from zorki.nn.normalise import Normalise
 from zorki.ops.regions import join_regions
@@ -147,6 +148,8 @@ def mask_rcnn(
     max_boxes: int = 100,
     min_score: float = 0.05,
     frozen_norms: bool = True,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> MaskRcnn:
     """Mask R-CNN (He et al., 2017) on one feature map, for small pictures and small batches.
 
@@ -161,6 +164,8 @@ def mask_rcnn(
         max_boxes: answered a picture; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
+        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
+        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     detector = faster_rcnn(
         num_classes,
@@ -175,6 +180,7 @@ def mask_rcnn(
         min_score=min_score,
         frozen_norms=frozen_norms,
     )
+    detector.preprocess = Letterbox(size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
     return MaskRcnn(detector, channels, hidden=mask_hidden)
 
 
@@ -191,6 +197,8 @@ def mask_rcnn_fpn(
     max_boxes: int = 100,
     min_score: float = 0.05,
     frozen_norms: bool = True,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> MaskRcnn:
     """Mask R-CNN (He et al., 2017) on a feature pyramid of strides 8 to 64, for small pictures and small batches.
 
@@ -204,6 +212,8 @@ def mask_rcnn_fpn(
         max_boxes: answered a picture; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
+        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
+        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     detector = faster_rcnn_fpn(
         num_classes,
@@ -217,6 +227,7 @@ def mask_rcnn_fpn(
         min_score=min_score,
         frozen_norms=frozen_norms,
     )
+    detector.preprocess = Letterbox(size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
     return MaskRcnn(detector, channels, hidden=mask_hidden)
 
 
@@ -230,6 +241,8 @@ def mask_rcnn_squeezenet_fpn(
     mask_hidden: int = 256,
     anchor_scale: float = 2.0,
     max_boxes: int = 100,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> MaskRcnn:
     """Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small pictures."""
     return mask_rcnn_fpn(
@@ -241,6 +254,8 @@ def mask_rcnn_squeezenet_fpn(
         mask_hidden=mask_hidden,
         anchor_scale=anchor_scale,
         max_boxes=max_boxes,
+        autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
@@ -254,6 +269,8 @@ def mask_rcnn_mobilenet_v3_large_fpn(
     mask_hidden: int = 256,
     anchor_scale: float = 2.0,
     max_boxes: int = 100,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
 ) -> MaskRcnn:
     """Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small pictures."""
     return mask_rcnn_fpn(
@@ -265,6 +282,8 @@ def mask_rcnn_mobilenet_v3_large_fpn(
         mask_hidden=mask_hidden,
         anchor_scale=anchor_scale,
         max_boxes=max_boxes,
+        autocontrast=autocontrast,
+        dark_ground=dark_ground,
     )
 
 
