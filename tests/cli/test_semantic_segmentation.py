@@ -115,6 +115,34 @@ def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
     assert "tiles of 64 pixels, overlap" in err
 
 
+def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path, capsys):
+    larger = zorki.load(run.folder, {"size": 128})
+    assert (larger.model.preprocess.size, run.model.preprocess.size) == (128, 64)
+    weights = run.model.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in larger.model.state_dict().items())
+    wanted = larger.evaluate(split="test").figures["confusion"]
+    main(["evaluate", str(run.folder), "--split", "test", "--options.size", "128", "--json", "figures.json"])
+    page = json.loads((tmp_path / "figures.json").read_text())
+    assert page[str(run.folder)]["figures"]["confusion"] == wanted
+    assert wanted != run.results["test"]["figures"]["confusion"]
+    write_image(tmp_path / "one.png", SceneSegmentation(20, size=(80, 130))[3].image)
+    main(["predict", str(run.folder), "one.png", "--out", "answers", "--options.size", "128"])
+    (row,) = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
+    with Image.open(tmp_path / "answers" / row["mask"]) as written:
+        assert np.array_equal(np.asarray(written), larger.predict("one.png")[0].classes.numpy())
+    capsys.readouterr()
+    told = {
+        "sise 96": "Did you mean size?",
+        "upsampling transposed": "does not fit unet_squeezenet with upsampling tra",
+    }
+    for option, reason in told.items():
+        with pytest.raises(SystemExit):
+            main(["evaluate", str(run.folder), *f"--options.{option}".split()])
+        assert reason in capsys.readouterr().err
+    with pytest.raises(RecipeError, match="open already"):
+        zorki.evaluate([run], options={"size": "128"})
+
+
 def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
     picture = SceneSegmentation(20, size=(80, 130))[3].image
     write_image(tmp_path / "one.png", picture)

@@ -21,12 +21,16 @@ def predict(
     strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
     tile: Tile = None,
     overlap: Overlap = None,
+    options: Annotated[
+        dict[str, str] | None, Parameter(help="Arguments of the model's builder, other than those of the training.")
+    ] = None,
 ) -> None:
     """Answer for files, folders, globs, URLs and videos.
 
     zorki predict runs/lenet5-1 cat.jpg --out answers
     zorki predict runs/lenet5-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
+    zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.size 832 --options.max_boxes 400
     """
     from zorki.engine.predict import predict as answer
 
@@ -43,6 +47,7 @@ def predict(
         keep=False,
         tile=tile,
         overlap=overlap,
+        options=options,
         say=print,
     )
     for one in answers[:20]:

@@ -52,7 +52,8 @@ def evaluate(
         runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
         data: the data set; None takes what the first run was trained on.
         split: train, val, test, or all; None takes the first of test, val and all that holds a picture.
-        options: arguments of the model's builder, where `runs` names a model.
+        options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
+            of pictures, more answers.
         tile: pictures are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
             None: whole. `batch_size` counts tiles then.
         overlap: pixels that neighbouring tiles share; None: an eighth of `tile`, or more where the network needs it.
@@ -70,7 +71,7 @@ def evaluate(
     if batch_size is not None and batch_size < 1:
         raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
     device = check_device(device or best_device()[0])
-    opened = [run if isinstance(run, Run) else open_run(run, weights, data, format, options) for run in listed]
+    opened = open_all(listed, weights, data, format, options)
     first = opened[0]
     for run in opened[1:]:
         if run.task.name != first.task.name:
@@ -125,6 +126,21 @@ def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
     return next((split for split in ("test", "val") if splits.get(split)), "all")
 
 
+def open_all(
+    runs: Sequence[Run | str | Path],
+    weights: str | Path | None = None,
+    data: str | Path | None = None,
+    format: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> list[Run]:
+    """Each as by `open_run`, but for those that are open. Raises RecipeError where these should get `options`."""
+    if options and any(isinstance(run, Run) for run in runs):
+        raise RecipeError(
+            "options for a run that is open already; expected them where it is: zorki.load(folder, options)"
+        )
+    return [run if isinstance(run, Run) else open_run(run, weights, data, format, options) for run in runs]
+
+
 def open_run(
     name: str | Path,
     weights: str | Path | None = None,
@@ -140,9 +156,7 @@ def open_run(
     if is_run(Path(name)):
         if weights is not None:
             raise RecipeError(f"{name} is a run and has weights of its own; leave out --weights {weights}")
-        if options:
-            raise RecipeError(f"{name} is a run and was built with options of its own; leave out {', '.join(options)}")
-        return load(name)
+        return load(name, options)
     known = [entry.name for entry in registry.entries()]
     if str(name) not in known and ":" not in str(name):
         near = did_you_mean(str(name), known)

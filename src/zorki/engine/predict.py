@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
@@ -20,7 +20,7 @@ from zorki.data.images import MAX_PIXELS, TooManyPixels, read_image, write_image
 from zorki.data.sources import Source, VideoWriter, expand, frame_rate, frames
 from zorki.data.windows import WINDOWED_PIXELS, HeldPicture, WindowedPicture, open_windows
 from zorki.engine.device import best_device, channels_last, check_device, on_device
-from zorki.engine.evaluate import open_run
+from zorki.engine.evaluate import open_all
 from zorki.engine.run import Run
 from zorki.engine.tiling import AT_ONCE, Tiling, answer_tiles, can_tile, plan_tiling, small_copy
 from zorki.errors import DataError, RecipeError
@@ -61,6 +61,7 @@ def predict(
     keep: bool = True,
     tile: int | None = None,
     overlap: int | None = None,
+    options: Mapping[str, str] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Answer]:
     """Answers for every picture and every frame, in the order of the sources.
@@ -77,6 +78,8 @@ def predict(
             allows it, and joined. As large as the training pictures is right: each is shown to the network as a
             picture. Of pictures above 4096 pixels a side a smaller copy is drawn.
         overlap: pixels that neighbouring tiles share; None: an eighth of `tile`, or more where the network needs it.
+        options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
+            of pictures, more answers.
 
     Raises:
         ZorkiError: no such run or source; nothing at all could be read; or there is a `tile`, and it does not go with
@@ -88,7 +91,7 @@ def predict(
     if batch_size < 1:
         raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
     device = check_device(device or best_device()[0])
-    opened = [run if isinstance(run, Run) else open_run(run, weights) for run in listed]
+    opened = open_all(listed, weights, options=options)
     for run in opened:
         on_device(run.model, device).eval()
     tiling = plan_tiling([run.model for run in opened], tile, overlap)

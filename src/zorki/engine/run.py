@@ -12,6 +12,7 @@ runs/lenet5-1/
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,17 +121,22 @@ def builder_options(recipe: Recipe) -> dict[str, Any]:
     return {**recipe.options, **fields}
 
 
-def load(folder: str | Path) -> Run:
+def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
     """The run in a folder, with its best weights.
+
+    Args:
+        options: arguments of the model's builder in the place of those that it was trained with, such as a larger
+            `size` of pictures; of networks whose weights fit all the same.
 
     Raises:
         WeightsError: the folder is no run's, its weights are missing, or do not fit.
+        RecipeError: the model has no such option, or not with that value.
     """
     from zorki.weights import load_into, read_weights
 
     folder = Path(folder)
     about = read_about(folder)
-    recipe = recipe_of(about)
+    recipe = _with_options(recipe_of(about), options or {})
     task_type = registry.tasks().get(about["task"])
     if task_type is None:
         raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
@@ -143,11 +149,18 @@ def load(folder: str | Path) -> Run:
         )
     match = load_into(model, read_weights(best))
     if match.mismatched or match.new:
-        raise WeightsError(f"{best}: does not fit {about['model']}:\n{match.summary()}")
+        told = f" with {', '.join(f'{name} {value}' for name, value in options.items())}" if options else ""
+        raise WeightsError(f"{best}: does not fit {about['model']}{told}:\n{match.summary()}")
     run = Run(folder, about["model"], task, recipe, about, model.eval())
     task.recall(about.get("data_facts", {}))
     task.adopt(run.results)
     return run
+
+
+def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
+    """The recipe with other arguments of the builder, those that are fields of the recipe among them."""
+    told = {name: None for name in RECIPE_FIELDS_OF_BUILDERS if name in options}
+    return dataclasses.replace(recipe, options={**recipe.options, **options}, **told)  # type: ignore[arg-type]
 
 
 def recipe_of(about: Mapping[str, Any]) -> Recipe:
