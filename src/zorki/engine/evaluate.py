@@ -82,7 +82,7 @@ def evaluate(
             raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
     tiling = plan_tiling([run.model for run in opened], tile, overlap)
     if tiling is not None and overlap is None:
-        say(f"tiles of {tile} pixels, overlap {tiling.overlap}: {tiling.why}")
+        say(str(tiling))
     if data is None and first.about["data"] is None:
         name = first.model_name
         raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")
@@ -93,24 +93,13 @@ def evaluate(
     looked = survey(dataset, strict=strict, splits=[chosen])
     indices = looked.readable(dataset, chosen)
     everything: list[dict[int, Any]] = [{} for _ in opened]
-    if tiling is not None:
-        results = _judge_tiles(
-            opened, dataset, indices, tiling, everything,
-            split=chosen, batch_size=batch_size or AT_ONCE, device=device, strict=strict,
-        )  # fmt: skip
+    shared: dict[str, Any] = {"split": chosen, "device": device, "strict": strict}
+    if tiling is None:
+        results = _judge_whole(
+            opened, dataset, indices, everything, batch_size=batch_size, workers=workers, say=say, **shared
+        )
     else:
-        results = []
-        for run, answers in zip(opened, everything, strict=True):
-            prepare(run.model.preprocess, dataset, indices, say)
-            loader = eval_loader(
-                run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
-            )
-            results.append(
-                judge(
-                    on_device(run.model, device), loader, run.task, split=chosen, device=device, keep=False,
-                    answers=answers if len(opened) > 1 else None,
-                )
-            )  # fmt: skip
+        results = _judge_tiles(opened, dataset, indices, everything, tiling, batch_size=batch_size or AT_ONCE, **shared)
     for result in results:
         result.defects = [*looked.defects, *result.defects]
     if len(opened) > 1:
@@ -266,22 +255,47 @@ def judge(
     )
 
 
+def _judge_whole(
+    runs: Sequence[Run],
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    everything: Sequence[dict[int, Any]],
+    *,
+    split: str,
+    batch_size: int | None,
+    workers: int | None,
+    device: str,
+    strict: bool,
+    say: Callable[[str], None],
+) -> list[Results]:
+    """One run after the other, by batches.
+
+    `everything` is filled with each sample's prediction, a mapping a run, where there are several runs.
+    """
+    results = []
+    for run, found in zip(runs, everything, strict=True):
+        prepare(run.model.preprocess, dataset, indices, say)
+        loader = eval_loader(
+            run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
+        )
+        model, answers = on_device(run.model, device), found if len(runs) > 1 else None
+        results.append(judge(model, loader, run.task, split=split, device=device, keep=False, answers=answers))
+    return results
+
+
 def _judge_tiles(
     runs: Sequence[Run],
     dataset: Dataset[Any],
     indices: Sequence[int],
-    tiling: Tiling,
     everything: Sequence[dict[int, Any]],
+    tiling: Tiling,
     *,
     split: str,
     batch_size: int,
     device: str,
     strict: bool,
 ) -> list[Results]:
-    """The same of pictures that are answered tile by tile, each read once for all runs; without losses.
-
-    `everything` is filled with each sample's prediction, a mapping a run, where there are several runs.
-    """
+    """The same tile by tile, each picture read once for all runs; without losses."""
     models = [on_device(run.model, device).eval() for run in runs]
     metrics = [run.task.metric() for run in runs]
     defects: list[Defect] = []

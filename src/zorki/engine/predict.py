@@ -96,7 +96,7 @@ def predict(
         on_device(run.model, device).eval()
     tiling = plan_tiling([run.model for run in opened], tile, overlap)
     if say is not None and tiling is not None and overlap is None:
-        say(f"tiles of {tile} pixels, overlap {tiling.overlap}: {tiling.why}")
+        say(str(tiling))
     most = MAX_PIXELS if tiling is None else WINDOWED_PIXELS
     found = expand([sources] if isinstance(sources, str) else list(sources), max_pixels=most)
     task = opened[0].task

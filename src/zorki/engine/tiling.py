@@ -37,6 +37,9 @@ class Tiling:
     margin: int
     why: str
 
+    def __str__(self) -> str:
+        return f"tiles of {self.tile} pixels, overlap {self.overlap}: {self.why}"
+
     def of(self, height: int, width: int) -> Tiles:
         """The tiles of a picture of that size."""
         return Tiles(height, width, self.tile, self.overlap, self.margin)

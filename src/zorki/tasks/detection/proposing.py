@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zorki.errors import RecipeError
 from zorki.losses.smooth_l1 import smooth_l1_loss
 from zorki.ops.boxes import clip_boxes, is_large_enough
 from zorki.ops.coding import decode_offsets, encode_offsets
@@ -22,6 +23,7 @@ from zorki.types import Boxes
 
 # In pixels: proposals with a shorter side are dropped, as in torchvision.
 LEAST_SIDE = 1e-3
+ASPECTS = (0.5, 1.0, 2.0)
 
 
 @dataclass
@@ -153,6 +155,31 @@ class RegionProposals(nn.Module):
                 rows[kind].append(some)
                 pictures[kind].append(torch.full_like(some, picture))
         return (torch.cat(pictures[0]), torch.cat(rows[0])), (torch.cat(pictures[1]), torch.cat(rows[1]))
+
+
+def proposal_shapes(sizes: Sequence[float], *, whole: bool = False) -> Shapes:
+    """Width and height of every size in every aspect; `whole` rounds corners to pixels, as torchvision does."""
+    shapes = [(size / aspect**0.5, size * aspect**0.5) for aspect in ASPECTS for size in sizes]
+    if whole:
+        shapes = [(2.0 * round(width / 2), 2.0 * round(height / 2)) for width, height in shapes]
+    return tuple(shapes)
+
+
+def proposals_for(
+    max_boxes: int, channels: int, strides: Sequence[int], shapes: Sequence[Shapes], *, before: tuple[int, int]
+) -> RegionProposals:
+    """A network of proposals for a detector that answers `max_boxes` a picture.
+
+    Of a hundred boxes 500 proposals come out in training and 300 in evaluation; in proportion for more. `before` is for
+    a hundred boxes, too. Raises RecipeError for less than one.
+    """
+    if max_boxes < 1:
+        raise RecipeError(f"max_boxes is {max_boxes}; expected at least 1")
+    more = max(1.0, max_boxes / 100)
+    wide, narrow = (round(count * more) for count in before)
+    return RegionProposals(
+        channels, strides, shapes, before=(wide, narrow), after=(round(500 * more), round(300 * more))
+    )
 
 
 def _thin_out(

@@ -13,8 +13,8 @@ from zorki import registry
 from zorki.errors import RecipeError
 from zorki.nn.named import backbone
 from zorki.nn.one_map import OneMap, drop_later_maps
-from zorki.tasks.detection.models import faster_rcnn
 from zorki.tasks.detection.models.faster_rcnn import FasterRcnn
+from zorki.tasks.detection.proposing import proposal_shapes
 from zorki.types import Boxes, Placement
 from zorki.weights import load_into
 from zorki.weights.stored import Weights
@@ -263,11 +263,11 @@ def test_a_missing_stride_is_told() -> None:
 
 
 def test_shapes_have_the_area_and_the_aspect_asked_for() -> None:
-    for width, height in faster_rcnn._shapes((32, 64)):
+    for width, height in proposal_shapes((32, 64)):
         assert math.isclose(math.sqrt(width * height) % 32, 0, abs_tol=1e-6) or math.isclose(
             math.sqrt(width * height) % 32, 32, abs_tol=1e-6
         )
-    assert faster_rcnn._shapes((32,), whole=True) == ((46, 22), (32, 32), (22, 46))
+    assert proposal_shapes((32,), whole=True) == ((46, 22), (32, 32), (22, 46))
 
 
 def _whole() -> Placement:

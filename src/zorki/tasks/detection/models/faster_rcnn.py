@@ -11,7 +11,6 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox, Span
-from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
 from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
 from zorki.nn.named import backbone as backbone_named
@@ -21,8 +20,13 @@ from zorki.ops.boxes import clip_boxes
 from zorki.ops.regions import join_regions
 from zorki.registry import Entry, family, model
 from zorki.tasks.detection.detector import Candidates, Detector
-from zorki.tasks.detection.heads import Shapes
-from zorki.tasks.detection.proposing import Proposing, RegionProposals, proposals_published
+from zorki.tasks.detection.proposing import (
+    Proposing,
+    RegionProposals,
+    proposal_shapes,
+    proposals_for,
+    proposals_published,
+)
 from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.regions import (
     Sampled,
@@ -35,8 +39,6 @@ from zorki.tasks.detection.regions import (
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import entry_on
 from zorki.types import Boxes, Placement
-
-ASPECTS = (0.5, 1.0, 2.0)
 
 
 @dataclass
@@ -157,14 +159,6 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         )
 
 
-def _shapes(sizes: Sequence[float], *, whole: bool = False) -> Shapes:
-    """Width and height of every size in every aspect; `whole` rounds corners to pixels, as torchvision does."""
-    shapes = [(size / aspect**0.5, size * aspect**0.5) for aspect in ASPECTS for size in sizes]
-    if whole:
-        shapes = [(2.0 * round(width / 2), 2.0 * round(height / 2)) for width, height in shapes]
-    return tuple(shapes)
-
-
 def faster_rcnn(
     num_classes: int,
     *,
@@ -198,13 +192,7 @@ def faster_rcnn(
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(
-            channels,
-            neck.strides,
-            [_shapes(anchor_sizes)],
-            before=_for_boxes(max_boxes, (1000, 500)),
-            after=_for_boxes(max_boxes, (500, 300)),
-        ),
+        proposals_for(max_boxes, channels, neck.strides, [proposal_shapes(anchor_sizes)], before=(1000, 500)),
         RegionHead(HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides),
         num_classes=num_classes,
         count=count,
@@ -240,7 +228,7 @@ def faster_rcnn_fpn(
     """
     network = backbone_named(backbone)
     neck = FeaturePyramid(network, (8, 16, 32, 64), channels)
-    shapes = [_shapes((anchor_scale * stride, anchor_scale * stride * 2**0.5)) for stride in neck.strides]
+    shapes = [proposal_shapes((anchor_scale * stride, anchor_scale * stride * 2**0.5)) for stride in neck.strides]
     # Half of the paper's 224: objects of 56 pixels are read from the map of stride 8.
     head = RegionHead(
         HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides[:-1], home_size=112
@@ -248,27 +236,13 @@ def faster_rcnn_fpn(
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(
-            channels,
-            neck.strides,
-            shapes,
-            before=_for_boxes(max_boxes, (500, 300)),
-            after=_for_boxes(max_boxes, (500, 300)),
-        ),
+        proposals_for(max_boxes, channels, neck.strides, shapes, before=(500, 300)),
         head,
         num_classes=num_classes,
         count=count,
         max_boxes=max_boxes,
         settings=_small_settings(backbone, size, min_score, frozen_norms),
     )
-
-
-def _for_boxes(max_boxes: int, counts: tuple[int, int]) -> tuple[int, int]:
-    """How many proposals, in training and in evaluation: the counts suit a hundred boxes; in proportion for more."""
-    if max_boxes < 1:
-        raise RecipeError(f"max_boxes is {max_boxes}; expected at least 1")
-    more = max(1.0, max_boxes / 100)
-    return round(counts[0] * more), round(counts[1] * more)
 
 
 def _small_settings(backbone: str, size: int, min_score: float, frozen_norms: bool) -> dict[str, Any]:
@@ -352,7 +326,7 @@ def faster_rcnn_vgg16(
     network = backbone_named("vgg16")
     neck = OneMap(network, 16)
     drop_later_maps(network, neck.tap)
-    shapes = [_shapes((128, 256, 512))]
+    shapes = [proposal_shapes((128, 256, 512))]
     return FasterRcnn(
         network,
         neck,
@@ -398,7 +372,7 @@ def faster_rcnn_resnet50_fpn(
     """
     network = backbone_named("resnet50")
     neck = FeaturePyramid(network, (4, 8, 16, 32, 64), 256, extra="pool")
-    shapes = [_shapes((8 * stride,), whole=True) for stride in neck.strides]
+    shapes = [proposal_shapes((8 * stride,), whole=True) for stride in neck.strides]
     head = RegionHead(HiddenLayers(256 * 49, 1024), 1024, num_classes, strides=neck.strides[:4], grid="corner")
     return FasterRcnn(
         network,
