@@ -170,7 +170,7 @@ def proposals_for(
 ) -> RegionProposals:
     """A network of proposals for a detector that answers `max_boxes` a picture.
 
-    Of a hundred boxes 500 proposals come out in training and 300 in evaluation; in proportion for more. `before` is for
+    For a hundred boxes 500 proposals come out in training and 300 in evaluation; in proportion for more. `before` is for
     a hundred boxes, too. Raises RecipeError for less than one.
     """
     if max_boxes < 1:
