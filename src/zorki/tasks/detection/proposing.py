@@ -170,8 +170,8 @@ def proposals_for(
 ) -> RegionProposals:
     """A network of proposals for a detector that answers `max_boxes` a picture.
 
-    For a hundred boxes 500 proposals come out in training and 300 in evaluation; in proportion for more. `before` is for
-    a hundred boxes, too. Raises RecipeError for less than one.
+    For a hundred boxes 500 proposals come out in training and 300 in evaluation; in proportion for more. `before` is
+    for a hundred boxes, too. Raises RecipeError for less than one.
     """
     if max_boxes < 1:
         raise RecipeError(f"max_boxes is {max_boxes}; expected at least 1")
