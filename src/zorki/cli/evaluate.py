@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.tile_flags import Overlap, Tile
+from zorki.cli.answering_flags import Options, Overlap, Tile
 from zorki.errors import RecipeError
 
 MOST_COLUMNS = 10  # figures side by side; more stand one under another
@@ -45,9 +45,7 @@ def evaluate(
     json: Annotated[
         str | None, Parameter(help="Write all figures to this file; - prints them.", allow_leading_hyphen=True)
     ] = None,
-    options: Annotated[
-        dict[str, str] | None, Parameter(help="Arguments of the model's builder, other than those of the training.")
-    ] = None,
+    options: Options = None,
 ) -> None:
     """Judge runs on held-out pictures; several also as an ensemble.
 

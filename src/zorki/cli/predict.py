@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zorki.cli.tile_flags import Overlap, Tile
+from zorki.cli.answering_flags import Options, Overlap, Tile
 from zorki.errors import RecipeError
 
 
@@ -21,9 +21,7 @@ def predict(
     strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
     tile: Tile = None,
     overlap: Overlap = None,
-    options: Annotated[
-        dict[str, str] | None, Parameter(help="Arguments of the model's builder, other than those of the training.")
-    ] = None,
+    options: Options = None,
 ) -> None:
     """Answer for files, folders, globs, URLs and videos.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from zorki.contracts import Preprocess
@@ -39,7 +39,15 @@ LEAST_SPAN = 16  # levels between black and white: what is flatter is noise, and
 
 def contrast_levels(image: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
     """The levels that autocontrast takes for black and for white, of all three channels together."""
-    counts = torch.bincount(image.flatten(), minlength=256).cumsum(0)
+    return _black_and_white(_value_counts(image))
+
+
+def _value_counts(image: UInt8[Tensor, "3 H W"]) -> Int64[Tensor, "256"]:
+    return torch.bincount(image.flatten(), minlength=256)
+
+
+def _black_and_white(counts: Int64[Tensor, "256"]) -> tuple[int, int]:
+    counts = counts.cumsum(0)
     shares = torch.tensor([DARKEST, BRIGHTEST], dtype=torch.float64) * counts[-1]
     black, white = torch.searchsorted(counts, shares.ceil().long()).tolist()
     return black, max(white, black + LEAST_SPAN)
@@ -54,14 +62,14 @@ def stretch_contrast(image: UInt8[Tensor, "3 H W"], black: int, white: int) -> U
     return torch.from_numpy(table.numpy()[image.numpy()])
 
 
-def has_bright_ground(image: UInt8[Tensor, "3 H W"]) -> bool:
-    """Whether more than half of the values lie in the upper half between the picture's own black and white.
+def _has_bright_ground(counts: Int64[Tensor, "256"]) -> bool:
+    """Whether more than half of a picture's values lie in the upper half between its own black and white.
 
     Of a picture without contrast, whether they lie in the upper half of 0..255.
     """
-    black, white = contrast_levels(image)
-    middle = (black + white) / 2 if white - black > LEAST_SPAN else 127.5
-    return int((image > middle).sum()) * 2 > image.numel()
+    black, white = _black_and_white(counts)
+    middle = (black + white) // 2 if white - black > LEAST_SPAN else 127
+    return int(counts[middle + 1 :].sum()) * 2 > int(counts.sum())
 
 
 @dataclass(frozen=True)
@@ -164,9 +172,9 @@ class Letterbox:
     `size` and `stride` are in pixels, at least 1.
 
     With `autocontrast` each picture is stretched from black to white before (`contrast_levels`), which evens out what
-    microscopes and exposures do. With `dark_ground` a picture most of which is bright is turned to its negative
-    (`has_bright_ground`): things that shine on black and things stained on white become one kind. `levels`, those that
-    become black and white, are known ones for pictures that are parts of another.
+    microscopes and exposures do. With `dark_ground` a picture most of which is bright, between its own black and white,
+    is turned to its negative: things that shine on black and things stained on white become one kind. `levels`, those
+    that become black and white, are known ones for pictures that are parts of another.
     """
 
     canvas: ClassVar = (114, 114, 114)
@@ -208,8 +216,9 @@ class Letterbox:
         return self.autocontrast or self.dark_ground
 
     def _levels_of(self, image: Tensor) -> tuple[int, int]:
-        bright = self.dark_ground and has_bright_ground(image)
-        black, white = contrast_levels(255 - image if bright else image) if self.autocontrast else (0, 255)
+        counts = _value_counts(image)
+        bright = self.dark_ground and _has_bright_ground(counts)
+        black, white = _black_and_white(counts.flip(0) if bright else counts) if self.autocontrast else (0, 255)
         return (255 - black, 255 - white) if bright else (black, white)
 
     def to_json(self) -> dict[str, Any]:

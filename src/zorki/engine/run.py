@@ -159,8 +159,8 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
 
 def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     """The recipe with other arguments of the builder, those that are fields of the recipe among them."""
-    told = {name: None for name in RECIPE_FIELDS_OF_BUILDERS if name in options}
-    return dataclasses.replace(recipe, options={**recipe.options, **options}, **told)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {name: None for name in RECIPE_FIELDS_OF_BUILDERS if name in options}
+    return dataclasses.replace(recipe, options={**recipe.options, **options}, **fields)
 
 
 def recipe_of(about: Mapping[str, Any]) -> Recipe:

@@ -1,4 +1,4 @@
-"""`--tile` and `--overlap`, which several verbs have."""
+"""`--tile`, `--overlap` and `--options`, which the verbs have in common that answer pictures."""
 
 from __future__ import annotations
 
@@ -11,4 +11,7 @@ Tile = Annotated[
 ]
 Overlap = Annotated[
     int | None, Parameter(help="Pixels that neighbouring tiles share; empty: an eighth of the tile, or what is needed.")
+]
+Options = Annotated[
+    dict[str, str] | None, Parameter(help="Arguments of the model's builder, other than those of the training.")
 ]
