@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 .PHONY: demo test lint types clean help
 
 help:
-	@echo "make demo    set up .venv, train on built-in pictures, write a report"
+	@echo "make demo    set up .venv, train on built-in images, write a report"
 	@echo "make test    set up .venv, run all tests"
 	@echo "make lint    style and types"
 	@echo "make clean   remove .venv"

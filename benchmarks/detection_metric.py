@@ -3,7 +3,7 @@
     python benchmarks/detection_metric.py DATA
 
 DATA holds coco-eval-reference, voc-ap-reference and voc2012-100; what is not there is left out, and without DATA only
-the time is taken: 2,000 pictures, 10 objects and 20 detections each, 20 classes; loading the boxes is part of it. The
+the time is taken: 2,000 images, 10 objects and 20 detections each, 20 classes; loading the boxes is part of it. The
 median of several turns, in one process.
 """
 
@@ -27,7 +27,7 @@ from zorki.tasks.detection.figures import TWELVE, detection_figures
 from zorki.tasks.detection.judge_file import judge_file
 from zorki.tasks.detection.voc import voc_curves, voc_means
 
-PICTURES, OBJECTS, ANSWERS, CLASSES = 2000, 10, 20, 20
+IMAGES, OBJECTS, ANSWERS, CLASSES = 2000, 10, 20, 20
 Row = tuple[str, float, float, float]  # what, published, found, how far they may differ by rounding
 
 
@@ -44,7 +44,7 @@ def coco_rows(root: Path) -> Iterator[Row]:
         ("COCO masks", masks, truth, cocoapi / "expected.json", "segm"),
         ("Padilla", sampled, padilla / "gts/sampled_gts_bbox_area.json", padilla / "expected.json", "bbox"),
         (
-            "VOC 2012, 100 pictures",
+            "VOC 2012, 100 images",
             voc / "detections/coco_format/coco_dets.json",
             voc / "same_boxes_other_formats/coco_v1/instances_default.json",
             stated,
@@ -67,9 +67,9 @@ def voc_rows(root: Path) -> Iterator[Row]:
     expected = json.loads((seven / "expected.json").read_text())
     for min_iou, value in expected["every_point"].items():
         means = voc_means(voc_curves(truths, found, len(names), min_iou=float(min_iou), inclusive=True))
-        yield f"Padilla, 7 pictures: area, overlap {min_iou}", value, means["voc_ap"] or 0.0, 1e-9
+        yield f"Padilla, 7 images: area, overlap {min_iou}", value, means["voc_ap"] or 0.0, 1e-9
         eleven = expected["eleven_point"][min_iou]
-        yield f"Padilla, 7 pictures: 11 points, overlap {min_iou}", eleven, means["voc_ap_11"] or 0.0, 1e-9
+        yield f"Padilla, 7 images: 11 points, overlap {min_iou}", eleven, means["voc_ap_11"] or 0.0, 1e-9
     truths, found = coco_tables(
         cats / "gts_coco_format/toy_example_coco.JSON", cats / "dets_coco_format/coco_dets.json"
     )
@@ -85,7 +85,7 @@ def voc_rows(root: Path) -> Iterator[Row]:
 
 
 def text_tables(truth: Path, found: Path, *, corners: bool = False) -> tuple[Truths, Detections, list[str]]:
-    """Lines `class [score] x y w h` (or corners), a file a picture; "difficult" at the end marks such objects."""
+    """Lines `class [score] x y w h` (or corners), a file an image; "difficult" at the end marks such objects."""
     names: dict[str, int] = {}
     rows: dict[Path, list[list[float]]] = {truth: [], found: []}
     for image, path in enumerate(sorted(truth.glob("*.txt"))):
@@ -106,7 +106,7 @@ def text_tables(truth: Path, found: Path, *, corners: bool = False) -> tuple[Tru
 
 
 def coco_tables(truth: Path, found: Path) -> tuple[Truths, Detections]:
-    """Two COCO files that number pictures and classes alike, from 0."""
+    """Two COCO files that number images and classes alike, from 0."""
     tables = []
     for path in (truth, found):
         rows = json.loads(path.read_text())["annotations"]
@@ -134,7 +134,7 @@ def made(seed: int = 0) -> tuple[Truths, Detections]:
     chance = np.random.default_rng(seed)
 
     def table(count: int) -> np.ndarray:
-        image = np.repeat(np.arange(PICTURES), count)
+        image = np.repeat(np.arange(IMAGES), count)
         xywh = np.column_stack([chance.uniform(0, 400, (len(image), 2)), chance.uniform(8, 200, (len(image), 2))])
         extra = [chance.integers(0, CLASSES, len(image)), chance.random(len(image)), xywh, np.zeros(len(image))]
         return np.column_stack([image, *extra])
@@ -159,7 +159,7 @@ def pycocotools(truths: Truths, found: Detections) -> list[float]:
     ]
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
-        images = [{"id": number + 1} for number in range(PICTURES)]
+        images = [{"id": number + 1} for number in range(IMAGES)]
         coco.dataset = {"images": images, "categories": [{"id": k + 1} for k in range(CLASSES)], "annotations": rows}
         coco.createIndex()
         answers = coco.loadRes(np.column_stack([found.image + 1, found.xywh, found.score, found.label + 1]))
@@ -195,12 +195,12 @@ def main() -> None:
         print(f"\n{equal} of {len(rows)} figures are equal, as far as the published ones are written out.\n")
     truths, found = made()
     names = [str(label) for label in range(CLASSES)]
-    detection_figures(truths, found, names, PICTURES)  # the first turn loads hotcoco
-    own, figures = timed(lambda: detection_figures(truths, found, names, PICTURES), options.turns)
+    detection_figures(truths, found, names, IMAGES)  # the first turn loads hotcoco
+    own, figures = timed(lambda: detection_figures(truths, found, names, IMAGES), options.turns)
     theirs, stats = timed(lambda: pycocotools(truths, found), max(1, options.turns // 2))
-    alone, _ = timed(lambda: coco_curves(truths, found, num_images=PICTURES, num_classes=CLASSES), options.turns)
+    alone, _ = timed(lambda: coco_curves(truths, found, num_images=IMAGES, num_classes=CLASSES), options.turns)
     far = max(abs(figures[name] - value) for name, value in zip(TWELVE, stats, strict=True))
-    print(f"{PICTURES:,} pictures, {len(truths):,} objects, {len(found):,} detections, {CLASSES} classes")
+    print(f"{IMAGES:,} images, {len(truths):,} objects, {len(found):,} detections, {CLASSES} classes")
     print(f"pycocotools, the twelve figures: {theirs:.2f} s")
     print(f"zorki, the twelve figures: {alone:.3f} s, {theirs / alone:.0f} times as fast")
     print(f"zorki, with VOC's AP, thresholds, curves, kinds of errors: {own:.3f} s, {theirs / own:.0f} times as fast")

@@ -1,9 +1,9 @@
-"""Detectors and Mask R-CNN beside torchvision's: a training step, and a prediction from uint8 pictures to answers.
+"""Detectors and Mask R-CNN beside torchvision's: a training step, and a prediction from uint8 images to answers.
 
     python benchmarks/detectors.py --size 320 --batch 2 --threads 1
     python benchmarks/detectors.py --models faster_rcnn_resnet50_fpn --device cuda --batch 4 --size 800
 
-Both sides have the same random weights, pictures, boxes (and masks, for Mask R-CNN) and optimiser, all layers learn but
+Both sides have the same random weights, images, boxes (and masks, for Mask R-CNN) and optimizer, all layers learn but
 the statistics of the batch norms, and both are timed in one process, turn and turn about: what the machine does besides
 hits both. A row is the median; the last column says how many times as fast as torchvision's ours is.
 """
@@ -66,16 +66,16 @@ def freeze(network: nn.Module, kind: Callable[[int], nn.Module]) -> None:
 
 
 def scene(size: int, count: int) -> tuple[Tensor, list[Boxes]]:
-    """Random pictures, smooth enough to be pictures, with ten boxes each."""
+    """Random images, smooth enough to be images, with ten boxes each."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randint(0, 256, (count, 3, size // 16, size // 16), generator=generator).float()
-    pictures = nn.functional.interpolate(coarse, (size, size), mode="bilinear").byte()
+    images = nn.functional.interpolate(coarse, (size, size), mode="bilinear").byte()
     targets = []
     for _ in range(count):
         low = torch.rand(10, 2, generator=generator) * size * 0.7
         high = low + size * 0.05 + torch.rand(10, 2, generator=generator) * size * 0.25
         targets.append(Boxes(torch.cat([low, high], 1), torch.randint(0, NUM_CLASSES, (10,), generator=generator)))
-    return pictures, targets
+    return images, targets
 
 
 def ellipses(boxes: Boxes, side: int) -> Instances:
@@ -93,10 +93,10 @@ def steps(name: str, size: int, batch: int, device: str) -> dict[str, tuple[Call
     ours, theirs, shifted = built(name, size)
     ours.to(device=device, memory_format=torch.channels_last)
     theirs.to(device)
-    pictures, targets = scene(300 if name == "ssd300_vgg16" else size, batch)
-    side = pictures.shape[2]
+    images, targets = scene(300 if name == "ssd300_vgg16" else size, batch)
+    side = images.shape[2]
     place = Placement(side, side, input_height=side, input_width=side)
-    channels_last = pictures.to(device).contiguous(memory_format=torch.channels_last)
+    channels_last = images.to(device).contiguous(memory_format=torch.channels_last)
     wanted = [{"boxes": t.xyxy.to(device), "labels": t.labels.to(device) + int(shifted)} for t in targets]
     if name.startswith("mask_rcnn"):
         targets = [ellipses(one, side) for one in targets]
@@ -110,7 +110,7 @@ def steps(name: str, size: int, batch: int, device: str) -> dict[str, tuple[Call
         rule.step()
 
     def floats() -> list[Tensor]:
-        return list(pictures.to(device).float() / 255)
+        return list(images.to(device).float() / 255)
 
     def train_ours() -> None:
         ours.train()
@@ -145,7 +145,7 @@ def timed(work: Callable[[], Any], device: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", default=list(PAIRS), choices=list(PAIRS))
-    parser.add_argument("--size", type=int, default=320, help="of square pictures; SSD300 has its own")
+    parser.add_argument("--size", type=int, default=320, help="of square images; SSD300 has its own")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -171,7 +171,7 @@ def main() -> None:
             print(rows[-1], flush=True)
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
     print(
-        f"\nPictures of {options.size} x {options.size}, batch {options.batch}, float32, "
+        f"\nImages of {options.size} x {options.size}, batch {options.batch}, float32, "
         f"{options.threads} thread(s), {where}, torch {torch.__version__}; milliseconds.\n"
     )
     print("| model | work | zorki | torchvision | times as fast |\n|---|---|---|---|---|")

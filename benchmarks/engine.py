@@ -1,4 +1,4 @@
-"""What the engine adds to a step: the same network, batches and optimiser in a bare PyTorch loop and in the engine.
+"""What the engine adds to a step: the same network, batches and optimizer in a bare PyTorch loop and in the engine.
 
     python benchmarks/engine.py --model lenet5 --steps 200 --repeats 5
 
@@ -22,7 +22,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 
-from zorki.engine import logs, optimise
+from zorki.engine import logs, optimize
 from zorki.engine.evaluate import autocast, channels_last
 from zorki.engine.learner import Conductor, Learner, make_trainer
 from zorki.engine.progress import Progress
@@ -66,7 +66,7 @@ def bare(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) ->
     """Milliseconds a step of a loop that one would write by hand."""
     torch.manual_seed(0)
     model = build(name, 10, {"size": size}).train().to(memory_format=torch.channels_last)
-    rule = optimise.optimiser(model, recipe)
+    rule = optimize.optimizer(model, recipe)
     moments = []
     for _ in range(steps):
         with autocast("cpu", recipe.precision or "32"):
@@ -118,7 +118,7 @@ def main() -> None:
         places = [Placement(options.size, options.size)] * options.batch_size
         batch = Batch(inputs, labels, labels, places, list(range(options.batch_size)))
         recipe = Recipe(
-            epochs=1, batch_size=options.batch_size, rate=0.01, weight_decay=5e-4, optimiser="sgd", device="cpu",
+            epochs=1, batch_size=options.batch_size, rate=0.01, weight_decay=5e-4, optimizer="sgd", device="cpu",
             precision=options.precision, checkpoint_minutes=1000,
         )  # fmt: skip
         times: dict[str, list[float]] = {"bare": [], "engine": []}

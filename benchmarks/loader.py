@@ -1,10 +1,10 @@
-"""Pictures a second a core: zorki's loader beside a plain torchvision-v2 and PIL DataLoader that does the same work.
+"""Images a second a core: zorki's loader beside a plain torchvision-v2 and PIL DataLoader that does the same work.
 
     python benchmarks/loader.py [--data FOLDER] [--json FILE] [--count 160] [--repeats 5]
 
-FOLDER holds one folder of pictures a class; without it, textured photos (500 x 375, JPEG of quality 90) are made. Both
+FOLDER holds one folder of images a class; without it, textured photos (500 x 375, JPEG of quality 90) are made. Both
 loaders have one worker process of one thread and take turns, an epoch each; medians are printed. The plain loader
-jitters colours of tensors or of PIL pictures, whichever was quicker.
+jitters colors of tensors or of PIL images, whichever was quicker.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class PlainFolder(TorchDataset[tuple[torch.Tensor, int]]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        with Image.open(self.paths[index]) as picture:
-            return self.transform(picture.convert("RGB")), 0
+        with Image.open(self.paths[index]) as image:
+            return self.transform(image.convert("RGB")), 0
 
 
 class Apply:
@@ -72,7 +72,7 @@ class Apply:
 
 
 def photo(height: int, width: int, seed: int) -> Image.Image:
-    """A textured picture: noise of all scales, as strong on each as in photos, where power falls with frequency."""
+    """A textured image: noise of all scales, as strong on each as in photos, where power falls with frequency."""
     generator = torch.Generator().manual_seed(seed)
     total = torch.zeros((1, 3, height, width))
     for octave in range(8):
@@ -83,7 +83,7 @@ def photo(height: int, width: int, seed: int) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(levels.permute(1, 2, 0).numpy()))
 
 
-def make_pictures(root: Path, count: int) -> tuple[Path, Path]:
+def make_images(root: Path, count: int) -> tuple[Path, Path]:
     """A folder of photos, and one of ten times as many 32 x 32 PNG files, each of two classes."""
     photos, small = root / "photos", root / "small"
     for folder, suffix, size, number in ((photos, "jpg", (375, 500), count), (small, "png", (32, 32), 10 * count)):
@@ -99,22 +99,22 @@ def cases(photos: Path, small: Path | None) -> list[Case]:
     jitter = v2.ColorJitter(0.4, 0.4, 0.4, 0.1)
     crop, flip, tensor = v2.RandomResizedCrop(224, antialias=True), v2.RandomHorizontalFlip(), v2.PILToTensor()
     plain_crop = {"PIL": v2.Compose([crop, flip, tensor]), "tensor": v2.Compose([tensor, crop, flip])}
-    plain_colour = {
+    plain_color = {
         "PIL": v2.Compose([crop, flip, jitter, tensor]),
         "tensor": v2.Compose([tensor, crop, flip, jitter]),
         "PIL, then tensor": v2.Compose([crop, flip, tensor, jitter]),
     }
-    resize, centre = v2.Resize(256, antialias=True), v2.CenterCrop(224)
-    plain_centre = {"PIL": v2.Compose([resize, centre, tensor]), "tensor": v2.Compose([tensor, resize, centre])}
-    colours: dict[str, Any] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+    resize, center = v2.Resize(256, antialias=True), v2.CenterCrop(224)
+    plain_center = {"PIL": v2.Compose([resize, center, tensor]), "tensor": v2.Compose([tensor, resize, center])}
+    colors: dict[str, Any] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
     found = [
-        Case("photos: resize, centre crop", photos, plain_centre, None, Fit(224, 224 / 256)),
+        Case("photos: resize, center crop", photos, plain_center, None, Fit(224, 224 / 256)),
         Case("photos: crop, flip", photos, plain_crop, Augment(crop=0.08, flip=0.5, size=224), Fit(224)),
         Case(
-            "photos: crop, flip, colours",
+            "photos: crop, flip, colors",
             photos,
-            plain_colour,
-            Augment(crop=0.08, flip=0.5, size=224, **colours),
+            plain_color,
+            Augment(crop=0.08, flip=0.5, size=224, **colors),
             Fit(224),
         ),
     ]
@@ -160,7 +160,7 @@ def epoch_seconds(loader: Iterable[Any]) -> float:
 
 
 def measure(case: Case, repeats: int) -> dict[str, Any]:
-    """Pictures a second of both; one epoch first to start the workers and to warm the file cache."""
+    """Images a second of both; one epoch first to start the workers and to warm the file cache."""
     both = loaders(case, workers=1)
     for loader in both.values():
         epoch_seconds(loader)
@@ -186,15 +186,15 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
 def main() -> None:
     """Measures, prints a table, and writes the figures where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder of pictures, one folder a class")
+    parser.add_argument("--data", type=Path, help="folder of images, one folder a class")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--count", type=int, default=160, help="pictures to make where no --data is given")
+    parser.add_argument("--count", type=int, default=160, help="images to make where no --data is given")
     parser.add_argument("--repeats", type=int, default=5, help="epochs each")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        photos, small = (arguments.data, None) if arguments.data else make_pictures(Path(folder), arguments.count)
-        print(f"{'pictures a second, one worker':<34}{'zorki':>8}{'plain':>8}{'ratio':>7}  plain, quickest way")
+        photos, small = (arguments.data, None) if arguments.data else make_images(Path(folder), arguments.count)
+        print(f"{'images a second, one worker':<34}{'zorki':>8}{'plain':>8}{'ratio':>7}  plain, quickest way")
         results = []
         for case in cases(photos, small):
             results.append(measure(case, arguments.repeats))

@@ -1,9 +1,9 @@
-"""Segmenters beside segmentation_models.pytorch: a training step, and a prediction from uint8 pictures to classes.
+"""Segmenters beside segmentation_models.pytorch: a training step, and a prediction from uint8 images to classes.
 
     pip install --target /tmp/smp --no-deps segmentation-models-pytorch
     PYTHONPATH=/tmp/smp python benchmarks/segmenters.py --size 256 --batch 4 --threads 1
 
-Both sides have the same weights, pictures, masks, loss and optimiser, and both are timed in one process, turn and turn
+Both sides have the same weights, images, masks, loss and optimizer, and both are timed in one process, turn and turn
 about: what the machine does besides hits both. A row is the median; the last column says how many times as fast as
 segmentation_models.pytorch ours is. How far apart their answers are is printed first.
 """
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from zorki import registry
 from zorki.data.preprocess import Letterbox
 from zorki.nn.map_heads import conv_norm_relu
-from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
+from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 from zorki.nn.resnet import ResNet
 from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
 from zorki.tasks.semantic_segmentation.models.pspnet import PyramidPooling
@@ -59,7 +59,7 @@ def pyramids() -> tuple[Any, nn.Module]:
 
     Theirs is not the paper's: its backbone ends at stride 8, where `pspnet_resnet18` goes on with dilation, and the
     convolutions of its head are a 1x1 and a 3x3, not a 3x3 and a 1x1. It enlarges with aligned corners, ours by where
-    maps are centred, and its coarsest level has a bias in place of a norm: so answers differ a little.
+    maps are centered, and its coarsest level has a bias in place of a norm: so answers differ a little.
     """
     theirs = peer().PSPNet("resnet18", encoder_weights=None, classes=NUM_CLASSES)
     network = ResNet(18)
@@ -101,12 +101,12 @@ def copy_in_order(theirs: Sequence[nn.Module], ours: Sequence[nn.Module]) -> Non
 
 
 def scene(size: int, count: int) -> tuple[Tensor, Tensor]:
-    """Random pictures, smooth enough to be pictures, with a class for every block of 16 pixels."""
+    """Random images, smooth enough to be images, with a class for every block of 16 pixels."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randint(0, 256, (count, 3, size // 16, size // 16), generator=generator).float()
-    pictures = nn.functional.interpolate(coarse, (size, size), mode="bilinear").byte()
+    images = nn.functional.interpolate(coarse, (size, size), mode="bilinear").byte()
     classes = torch.randint(0, NUM_CLASSES, (count, size // 16, size // 16), generator=generator)
-    return pictures, classes.repeat_interleave(16, 1).repeat_interleave(16, 2)
+    return images, classes.repeat_interleave(16, 1).repeat_interleave(16, 2)
 
 
 def steps(
@@ -118,15 +118,15 @@ def steps(
     formats = torch.channels_last, torch.channels_last if theirs_channels_last else torch.contiguous_format
     ours.to(device=device, memory_format=formats[0])
     theirs.to(device=device, memory_format=formats[1])
-    pictures, classes = scene(size, batch)
+    images, classes = scene(size, batch)
     place = Placement(size, size, input_height=size, input_width=size)
-    ours_pictures, theirs_pictures = (pictures.to(device).contiguous(memory_format=one) for one in formats)
+    ours_images, theirs_images = (images.to(device).contiguous(memory_format=one) for one in formats)
     targets, wanted = [Mask(one) for one in classes], classes.to(device)
     mean, std = (torch.tensor(one, device=device).view(1, 3, 1, 1) for one in (IMAGENET_MEAN, IMAGENET_STD))
     ours_rule, theirs_rule = (torch.optim.SGD(network.parameters(), 1e-6) for network in (ours, theirs))
 
     def floats() -> Tensor:
-        return (theirs_pictures.float() / 255 - mean) / std
+        return (theirs_images.float() / 255 - mean) / std
 
     def learn(loss: Callable[[], Tensor], rule: torch.optim.SGD) -> None:
         rule.zero_grad()
@@ -135,7 +135,7 @@ def steps(
 
     def train_ours() -> None:
         ours.train()
-        learn(lambda: torch.stack(list(ours.loss(ours(ours_pictures), targets).values())).sum(), ours_rule)
+        learn(lambda: torch.stack(list(ours.loss(ours(ours_images), targets).values())).sum(), ours_rule)
 
     def train_theirs() -> None:
         theirs.train()
@@ -143,14 +143,14 @@ def steps(
 
     @torch.inference_mode()
     def predict_ours() -> Any:
-        return ours.eval().decode(ours(ours_pictures), [place] * batch)
+        return ours.eval().decode(ours(ours_images), [place] * batch)
 
     @torch.inference_mode()
     def predict_theirs() -> Any:
         return theirs.eval()(floats()).argmax(1).cpu()
 
     with torch.inference_mode():
-        said, wanted_logits = ours.eval()(ours_pictures).main, theirs.eval()(floats())
+        said, wanted_logits = ours.eval()(ours_images).main, theirs.eval()(floats())
     apart = (said - wanted_logits).norm() / wanted_logits.norm()
     print(f"{name}: before training the scores are apart by {float(apart):.1e} of their length")
     return {"training step": (train_ours, train_theirs), "prediction": (predict_ours, predict_theirs)}
@@ -170,7 +170,7 @@ def timed(work: Callable[[], Any], device: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", nargs="+", default=list(PAIRS), choices=list(PAIRS))
-    parser.add_argument("--size", type=int, default=256, help="of square pictures, a multiple of 32")
+    parser.add_argument("--size", type=int, default=256, help="of square images, a multiple of 32")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -196,7 +196,7 @@ def main() -> None:
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
     layout = "channels last" if options.channels_last else "channels first"
     print(
-        f"\nPictures of {options.size} x {options.size}, {NUM_CLASSES} classes, batch {options.batch}, float32, "
+        f"\nImages of {options.size} x {options.size}, {NUM_CLASSES} classes, batch {options.batch}, float32, "
         f"{options.threads} thread(s), {where}, torch {torch.__version__}; theirs {layout}; milliseconds.\n"
     )
     print("| model | work | zorki | segmentation_models.pytorch | times as fast |\n|---|---|---|---|---|")

@@ -1,8 +1,8 @@
-"""Tiled prediction of a picture that is too large to be answered at once: peak memory, seconds, and seams.
+"""Tiled prediction of an image that is too large to be answered at once: peak memory, seconds, and seams.
 
-A synthetic picture of disks and squares on waves is painted band by band into a TIFF in a temporary folder, and a
+A synthetic image of disks and squares on waves is painted band by band into a TIFF in a temporary folder, and a
 network is trained on others of its kind for a minute or so. Processes of their own measure the peak memory of the
-model alone, on one batch of tiles, and of predicting the picture. Then a picture that fits is answered by tiles and
+model alone, on one batch of tiles, and of predicting the image. Then an image that fits is answered by tiles and
 whole: how many pixels differ, and where.
 
 python benchmarks/tiled.py
@@ -25,7 +25,7 @@ import torch
 
 from zorki import registry
 from zorki.data.images import Array
-from zorki.data.windows import HeldPicture
+from zorki.data.windows import HeldImage
 from zorki.engine.measure import peak_memory
 from zorki.engine.predict import answer_images, predict
 from zorki.engine.run import Run
@@ -40,7 +40,7 @@ BAND = 250  # rows
 
 
 def paint(top: int, left: int, height: int, width: int) -> tuple[Array, Array]:
-    """A part of an endless picture (height, width, 3), and the class of each pixel."""
+    """A part of an endless image (height, width, 3), and the class of each pixel."""
     rows, columns = np.arange(top, top + height)[:, None], np.arange(left, left + width)[None]
     chance = np.sin(rows // CELL * 12.9898 + columns // CELL * 78.233) * 43758.5453 % 1
     y, x = np.abs(rows % CELL - CELL // 2), np.abs(columns % CELL - CELL // 2)
@@ -50,18 +50,18 @@ def paint(top: int, left: int, height: int, width: int) -> tuple[Array, Array]:
     waves = np.stack([np.sin(rows / a + columns / b) for a, b in ((37, 61), (53, -41), (97, 29))], -1)
     shades = np.array([[120, 120, 120], [150, 105, 95], [95, 105, 150], [150, 105, 95], [95, 105, 150]])
     noise = np.random.default_rng(top * 31 + left).normal(0, 20, (height, width, 3))
-    picture = shades[classes] + 40 * waves + noise
-    return picture.clip(0, 255).astype(np.uint8), classes
+    image = shades[classes] + 40 * waves + noise
+    return image.clip(0, 255).astype(np.uint8), classes
 
 
 def shown(top: int, left: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
     """A square part as tensors: (3, side, side) and (side, side)."""
-    picture, classes = paint(top, left, side, side)
-    return torch.from_numpy(picture).permute(2, 0, 1), torch.from_numpy(classes)
+    image, classes = paint(top, left, side, side)
+    return torch.from_numpy(image).permute(2, 0, 1), torch.from_numpy(classes)
 
 
 def write(path: Path, side: int) -> None:
-    """The picture as a TIFF in tiles, deflated, of which one band is held at a time."""
+    """The image as a TIFF in tiles, deflated, of which one band is held at a time."""
     import pyvips
 
     raw = path.with_suffix(".raw")
@@ -74,7 +74,7 @@ def write(path: Path, side: int) -> None:
 
 
 def build(options: argparse.Namespace, size: int, weights: Path | None = None) -> Any:
-    """The network for pictures of that side; what it is made of is the same for every side."""
+    """The network for images of that side; what it is made of is the same for every side."""
     torch.manual_seed(0)
     model = registry.build(options.model, len(CLASSES), {"size": size})
     if weights is not None:
@@ -83,7 +83,7 @@ def build(options: argparse.Namespace, size: int, weights: Path | None = None) -
 
 
 def train(options: argparse.Namespace, weights: Path, side: int = 192) -> None:
-    """Some steps on parts of the picture far away from those that are answered."""
+    """Some steps on parts of the image far away from those that are answered."""
     model = build(options, side).train()
     rule = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(rule, 2e-3, options.steps)
@@ -124,7 +124,7 @@ def one_part(options: argparse.Namespace) -> None:
 
 
 def seams(options: argparse.Namespace, weights: Path) -> None:
-    """Tiled and whole answers to a picture of three by three tiles: the share of pixels that differ."""
+    """Tiled and whole answers to an image of three by three tiles: the share of pixels that differ."""
     model = build(options, options.tile, weights)
     tiling = plan_tiling([model], options.tile, options.overlap)
     assert tiling is not None
@@ -138,7 +138,7 @@ def seams(options: argparse.Namespace, weights: Path) -> None:
         shared[share.start : share.start + tiling.overlap] = True
     near = shared[:, None] | shared
     for chosen in (Tiles(side, side, options.tile, 0), tiles):
-        (answer,) = answer_tiles([model], HeldPicture(image), chosen, batch_size=options.batch_size)
+        (answer,) = answer_tiles([model], HeldImage(image), chosen, batch_size=options.batch_size)
         differs = (answer.classes != whole.classes).float()
         print(
             f"tiles of {options.tile}, overlap {chosen.overlap}: {(answer.classes == truth).float().mean():.3%} are "

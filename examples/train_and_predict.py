@@ -1,4 +1,4 @@
-"""Train on built-in pictures, judge, and answer: the three calls that most work needs."""
+"""Train on built-in images, judge, and answer: the three calls that most work needs."""
 
 from pathlib import Path
 
@@ -9,6 +9,6 @@ run = zorki.train("lenet5", "scenes:300@32", epochs=3, quiet=True)
 results = run.evaluate(split="test")
 print(f"top-1 {results.figures['top1']:.3f}, baseline {results.baseline['top1']:.3f}, report {run.report}")
 
-SceneClassification(30, size=(32, 32)).write_folders(Path("pictures"))
-(label,) = run.predict(next(Path("pictures").rglob("*.png")))
+SceneClassification(30, size=(32, 32)).write_folders(Path("images"))
+(label,) = run.predict(next(Path("images").rglob("*.png")))
 print("it is a", run.class_names[label.index])

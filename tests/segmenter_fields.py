@@ -11,7 +11,7 @@ from zorki.receptive_field import Trace, receptive_field_by_gradient
 
 
 class Bare(nn.Module):
-    """The maps of a segmenter, from normalised pixels."""
+    """The maps of a segmenter, from normalized pixels."""
 
     def __init__(self, segmenter: nn.Module) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ def by_rules(segmenter: nn.Module, height: int, width: int) -> tuple[tuple[int, 
 def by_gradient(
     segmenter: nn.Module, height: int, width: int, steps: int | Sequence[int]
 ) -> tuple[tuple[int, int], ...]:
-    """The same, the union over neighbouring pixels on the diagonal, since they see differently.
+    """The same, the union over neighboring pixels on the diagonal, since they see differently.
 
     Args:
         steps: how many from the middle on, or which; where the columns end, the last is taken.

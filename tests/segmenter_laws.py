@@ -29,22 +29,22 @@ def wake(model, seed=0):
     return model
 
 
-def pictures(count, height=40, width=56, seed=0):
+def make_images(count, height=40, width=56, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return [torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8) for _ in range(count)]
 
 
 def painted(count, height=48, width=64):
-    """Pictures of three flat colours with a little noise, and the class of each pixel."""
+    """Images of three flat colors with a little noise, and the class of each pixel."""
     generator = torch.Generator().manual_seed(0)
-    colours = torch.tensor([[200, 40, 40], [40, 180, 60], [60, 60, 220]])
+    colors = torch.tensor([[200, 40, 40], [40, 180, 60], [60, 60, 220]])
     images, masks = [], []
     for index in range(count):
         classes = torch.zeros(height, width, dtype=torch.int64)
         classes[:, width // 3 + 4 * index :] = 1
         classes[height // 2 :, : width // 2] = 2
         noise = torch.randint(-20, 20, (height, width, 3), generator=generator)
-        images.append((colours[classes] + noise).clamp(0, 255).permute(2, 0, 1).to(torch.uint8))
+        images.append((colors[classes] + noise).clamp(0, 255).permute(2, 0, 1).to(torch.uint8))
         masks.append(Mask(classes))
     return images, masks
 
@@ -91,8 +91,8 @@ def check_learning(model, *, rate=1e-3, steps=12, share=0.7, count=2):
 
 
 def check_together(model):
-    """Four pictures are answered as one by one."""
-    images = pictures(4)
+    """Four images are answered as one by one."""
+    images = make_images(4)
     with torch.no_grad():
         model.train()(model.preprocess(images)[0])  # measures the norms: else the answers of some hardly differ
     model.eval()
@@ -104,13 +104,13 @@ def check_together(model):
             one, placement = model.preprocess([image])
             (alone,) = model.probabilities(model(one), placement)
             assert torch.allclose(alone, expected, atol=1e-4)
-    assert any(float(maps.std(dim=(1, 2)).max()) > 1e-6 for maps in likely), "the answer depends on the picture"
+    assert any(float(maps.std(dim=(1, 2)).max()) > 1e-6 for maps in likely), "the answer depends on the image"
 
 
 def check_original_pixels(model):
-    """A picture that is not square, and of another size than the network's input."""
+    """An image that is not square, and of another size than the network's input."""
     model.eval()
-    (wide,), (tall,) = pictures(1, 30, 100), pictures(1, 90, 50, seed=1)
+    (wide,), (tall,) = make_images(1, 30, 100), make_images(1, 90, 50, seed=1)
     with torch.inference_mode():
         inputs, placements = model.preprocess([wide, tall])
         answers = model.decode(model(inputs), placements)
@@ -120,7 +120,7 @@ def check_original_pixels(model):
         assert 0 <= int(mask.classes.min()) <= int(mask.classes.max()) < NUM_CLASSES
 
 
-def centre_of_sight(model, side, at):
+def center_of_sight(model, side, at):
     """The middle (row, column) of the pixels on which the answer at a pixel depends, weighted by how much.
 
     Of a network of positive weights, where nothing cancels; what upsamples keeps its own, which are positive.
@@ -129,7 +129,7 @@ def centre_of_sight(model, side, at):
     for changed, own in zip(positive.modules(), model.modules(), strict=False):
         if isinstance(own, torch.nn.ConvTranspose2d):
             changed.weight.data.copy_(own.weight)
-    positive.normalise = torch.nn.Identity()
+    positive.normalize = torch.nn.Identity()
     pixels = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
     logits = positive(pixels).main
     logits[0, :, at[0], at[1]].sum().backward()

@@ -63,13 +63,13 @@ def built(name, **options):
     return registry.build(name, NUM_CLASSES, settings)
 
 
-def pictures(count, height=HEIGHT, width=WIDTH, seed=0):
+def make_images(count, height=HEIGHT, width=WIDTH, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return [torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8) for _ in range(count)]
 
 
 def truth(task, count):
-    """Targets in original pixels; two objects a picture, of which none is at the edge."""
+    """Targets in original pixels; two objects an image, of which none is at the edge."""
     if task == "classification":
         return [Label(i % NUM_CLASSES) for i in range(count)]
     two = torch.tensor([[4.0, 5.0, 30.0, 28.0], [22.0, 12.0, 50.0, 36.0]])
@@ -88,7 +88,7 @@ def covered(xyxy):
 
 
 def filled(xyxy, first):
-    """The classes of a picture in which boxes are filled, the ground with class `first`."""
+    """The classes of an image in which boxes are filled, the ground with class `first`."""
     classes = torch.full((HEIGHT, WIDTH), first % NUM_CLASSES)
     for number, (x0, y0, x1, y1) in enumerate(xyxy.long().tolist(), 1):
         classes[y0:y1, x0:x1] = (first + number) % NUM_CLASSES
@@ -96,9 +96,9 @@ def filled(xyxy, first):
 
 
 def lesson(name, model, count):
-    """Inputs, and what is to be learnt of them, in network pixels."""
-    images, targets = pictures(count), truth(registry.find(name).task.name, count)
-    if isinstance(targets[0], Mask):  # chance alone could only be learnt by heart, pixel by pixel
+    """Inputs, and what is to be learned of them, in network pixels."""
+    images, targets = make_images(count), truth(registry.find(name).task.name, count)
+    if isinstance(targets[0], Mask):  # chance alone could only be learned by heart, pixel by pixel
         images = [image // 4 + (target.classes * 60).byte() for image, target in zip(images, targets, strict=True)]
     if isinstance(targets[0], Instances):
         shades = [torch.einsum("nhw,n->hw", target.masks.int(), target.labels.int() + 1) for target in targets]
@@ -179,11 +179,11 @@ def test_the_loss_falls_on_one_repeated_batch(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_four_pictures_are_answered_as_one_by_one(name):
+def test_four_images_are_answered_as_one_by_one(name):
     model = built(name).eval()
     if name in DETECTORS:
         model.min_score = 0.0  # an untrained network is sure of nothing
-    images = pictures(4)
+    images = make_images(4)
     with torch.inference_mode():
         inputs, placements = model.preprocess(images)
         together = model.decode(model(inputs), placements)
@@ -222,7 +222,7 @@ def assert_same_answer(a, b):
 @pytest.mark.parametrize("name", SMALL)
 def test_outputs_have_one_type_and_same_seed_same_result(name):
     model, twin = built(name).eval(), built(name).eval()
-    inputs, _ = model.preprocess(pictures(2))
+    inputs, _ = model.preprocess(make_images(2))
     with torch.no_grad():
         outputs = model(inputs)
         assert equal_outputs(outputs, twin(inputs))
@@ -241,13 +241,13 @@ def test_weights_survive_saving(name, tmp_path):
     match = load_into(other, read_weights(tmp_path / "w.safetensors"))
     assert not match.new
     assert not match.mismatched
-    inputs, _ = model.preprocess(pictures(2))
+    inputs, _ = model.preprocess(make_images(2))
     with torch.no_grad():
         assert equal_outputs(model(inputs), other(inputs))
 
 
 @pytest.mark.parametrize("name", [*DETECTORS, *SEGMENTERS, *GROUPERS])
-def test_pictures_without_objects_are_fine(name):
+def test_images_without_objects_are_fine(name):
     model = built(name).train()
     inputs, targets = lesson(name, model, 2)
     nothing = [
@@ -263,10 +263,10 @@ def test_pictures_without_objects_are_fine(name):
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_boxes_are_answered_inside_the_original_picture(name):
+def test_boxes_are_answered_inside_the_original_image(name):
     model = built(name).eval()
     model.min_score = 0.0
-    (wide,), (tall,) = pictures(1, 48, 160), pictures(1, 150, 60, seed=1)
+    (wide,), (tall,) = make_images(1, 48, 160), make_images(1, 150, 60, seed=1)
     with torch.inference_mode():
         inputs, placements = model.preprocess([wide, tall])
         answers = model.decode(model(inputs), placements)
@@ -283,9 +283,9 @@ def test_boxes_are_answered_inside_the_original_picture(name):
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
-def test_every_pixel_of_the_original_picture_is_answered(name):
+def test_every_pixel_of_the_original_image_is_answered(name):
     model = built(name).eval()
-    (wide,), (tall,) = pictures(1, 48, 160), pictures(1, 150, 60, seed=1)
+    (wide,), (tall,) = make_images(1, 48, 160), make_images(1, 150, 60, seed=1)
     with torch.inference_mode():
         inputs, placements = model.preprocess([wide, tall])
         outputs = model(inputs)
@@ -300,9 +300,9 @@ def test_every_pixel_of_the_original_picture_is_answered(name):
 
 
 @pytest.mark.parametrize("name", ["resnet18", "cifar_resnet20", "lenet5", "vit_tiny_16"])
-def test_gray_networks_answer_colour_pictures(name):
+def test_gray_networks_answer_color_images(name):
     model = built(name, in_channels=1).eval()
-    inputs, placements = model.preprocess(pictures(2))
+    inputs, placements = model.preprocess(make_images(2))
     with torch.no_grad():
         assert len(model.decode(model(inputs), placements)) == 2
 
@@ -321,7 +321,7 @@ def test_feature_maps_have_the_channels_and_strides_that_they_claim(name):
 @pytest.mark.parametrize("name", ["resnet18", "lenet5", *SEGMENTERS, *GROUPERS])
 def test_exported_equals_eager(name):
     model = built(name).eval()
-    inputs, _ = model.preprocess(pictures(2))
+    inputs, _ = model.preprocess(make_images(2))
     program = torch.export.export(model, (inputs,), strict=False).module()
     with torch.no_grad():
         assert torch.allclose(program(inputs).main, model(inputs).main, atol=1e-5)

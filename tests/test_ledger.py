@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from zorki import registry
 from zorki.ledger import ledger
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.receptive_field import Field, Trace, receptive_field_by_gradient
 
 # CS231n's table of VGG-16 (configuration D): output, values, weights without biases.
@@ -104,9 +104,9 @@ def test_what_an_answer_sees(vgg16):
     table = ledger(Enlarged(), torch.empty(1, 3, 16, 20))
     assert table.rows[-1].receptive_field == (3, 3)
     assert (table.receptive_field, table.whole) == ((6, 6), False)
-    assert table.sight() == "an answer sees up to 6x6 pixels of the picture"
+    assert table.sight() == "an answer sees up to 6x6 pixels of the image"
     assert table.to_json()["totals"]["receptive_field"] == [6, 6]
-    assert vgg16.sight() == "an answer sees the whole picture"
+    assert vgg16.sight() == "an answer sees the whole image"
     assert ledger(nn.Identity(), torch.empty(1, 3, 4, 4)).receptive_field == (1, 1)
 
 
@@ -261,7 +261,7 @@ def test_multiply_adds_are_pytorchs(network):
         inputs = torch.empty(1, 3, 224, 224) if network is _vgg16 else torch.empty(1, 3, 16, 16)
         with FlopCounterMode(display=False) as counter:
             built(inputs)
-    # Of two pictures, too: the ledger is for one.
+    # Of two images, too: the ledger is for one.
     assert 2 * ledger(built, inputs).macs == counter.get_total_flops() > 0
     if network is not Attention:
         assert ledger(built, inputs.expand(2, -1, -1, -1)).macs == ledger(built, inputs).macs
@@ -280,15 +280,15 @@ def test_the_model_is_left_as_it_was():
         ledger(nn.Conv2d(3, 4, 9), torch.empty(1, 3, 5, 5))
 
 
-def test_pixels_and_normalisation_come_before_the_ledger():
+def test_pixels_and_normalization_come_before_the_ledger():
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.normalise = nn.BatchNorm2d(3, affine=False)
+            self.normalize = nn.BatchNorm2d(3, affine=False)
             self.layer = nn.Conv2d(3, 2, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.layer(self.normalise(x.float()))
+            return self.layer(self.normalize(x.float()))
 
     table = ledger(Network(), torch.empty(1, 3, 8, 8, dtype=torch.uint8))
     assert [(row.kind, row.values, row.bytes) for row in table.rows] == [("INPUT", 192, 768), ("CONV3-2", 72, 288)]
@@ -338,7 +338,7 @@ def test_the_ledger_of_a_detector_holds_all_its_parameters(name):
 
 
 def test_rcnn_works_a_hundred_times_as_much_as_faster_rcnn():
-    """A picture's 2000 windows through the network, against one picture (Girshick, 2015; Ren et al., 2015)."""
+    """An image's 2000 windows through the network, against one image (Girshick, 2015; Ren et al., 2015)."""
     macs = {}
     for name in ("rcnn_squeezenet", "fast_rcnn_squeezenet", "faster_rcnn_squeezenet_fpn"):
         with without_values():

@@ -22,7 +22,7 @@ def test_every_field_has_help_and_a_group():
         ({"epochs": True}, ["whole number"]),
         ({"rate": float("nan")}, ["rate is nan"]),
         ({"rate": "fast"}, ["rate is 'fast'", "a number"]),
-        ({"optimiser": "adamW"}, ["optimiser is 'adamW'", "sgd, adam, adamw, rmsprop", "Did you mean", "adamw?"]),
+        ({"optimizer": "adamW"}, ["optimizer is 'adamW'", "sgd, adam, adamw, rmsprop", "Did you mean", "adamw?"]),
         ({"freeze": "head"}, ["freeze is 'head'", "-N"]),
         ({"mixup": 0.2, "cutmix": 1}, ["mixup and cutmix"]),
         ({"strict": "yes"}, ["strict is 'yes'", "true or false"]),

@@ -48,7 +48,7 @@ def test_weights_along_each_axis_sum_to_one_over_two_tiles_at_most(tiles):
 
 
 @given(plans())
-def test_nothing_counts_in_the_margins_but_at_the_edges_of_the_picture(tiles):
+def test_nothing_counts_in_the_margins_but_at_the_edges_of_the_image(tiles):
     for shares, length in ((tiles.rows, tiles.height), (tiles.columns, tiles.width)):
         side = min(tiles.tile, length)
         for share in shares:

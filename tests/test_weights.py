@@ -111,7 +111,7 @@ def test_files_are_never_run(tmp_path, thing, zipped):
     assert not (tmp_path / "exploded").exists()
 
 
-def test_missing_file_names_its_neighbours(tmp_path):
+def test_missing_file_names_its_neighbors(tmp_path):
     (tmp_path / "resnet18.pth").touch()
     with pytest.raises(WeightsError, match=r"no such file.*Did you mean resnet18.pth"):
         read_weights(tmp_path / "resnet81.pth")
@@ -240,9 +240,9 @@ def test_tied_tensors_are_filled_by_one_name(tmp_path):
 
 
 def test_a_mean_image_takes_the_place_of_a_mean(tmp_path):
-    from zorki.nn.normalise import Normalise
+    from zorki.nn.normalize import Normalize
 
-    theirs, ours = nn.Sequential(Normalise()), nn.Sequential(Normalise())
+    theirs, ours = nn.Sequential(Normalize()), nn.Sequential(Normalize())
     theirs[0].mean = torch.rand(3, 5, 5)
     match = load_into(ours, _weights(tmp_path, theirs))
     assert torch.equal(ours[0].mean, theirs[0].mean)
@@ -369,7 +369,7 @@ def test_fetch_by_url_goes_to_the_chosen_cache(server, tmp_path, monkeypatch):
     assert fetch("timm:net", cache=tmp_path).read_bytes() == CONTENT
     entry = Entry("net", object, _network, {"imagenet": "timm:net"})
     (one,) = published(entry)
-    assert (one.word, one.url, one.cached, one.licence) == ("imagenet", server.url, tmp_path / "cache" / "w.pth", "mit")
+    assert (one.word, one.url, one.cached, one.license) == ("imagenet", server.url, tmp_path / "cache" / "w.pth", "mit")
     assert resolve("imagenet", entry) == one.cached
 
 

@@ -1,4 +1,4 @@
-"""The smallest network that learns classes of pixels by colour and neighbourhood."""
+"""The smallest network that learns classes of pixels by color and neighborhood."""
 
 import torch
 from torch import nn

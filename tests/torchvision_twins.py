@@ -29,12 +29,12 @@ def taught(model, network):
     state = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
     match = load_into(model, Weights(state, {}, Path("twin.pth")), model.rename_weights)
     assert not match.mismatched
-    assert [name for name in match.new if not name.startswith("normalise.")] == []
+    assert [name for name in match.new if not name.startswith("normalize.")] == []
     assert match.unused == []
     return model.eval()
 
 
-def pictures(count=2, seed=3, width=WIDTH):
+def make_images(count=2, seed=3, width=WIDTH):
     generator = torch.Generator().manual_seed(seed)
     small = torch.rand(count, 3, HEIGHT // 8, WIDTH // 8, generator=generator)
     large = torch.nn.functional.interpolate(small, (HEIGHT, width), mode="bilinear", antialias=False)
@@ -42,7 +42,7 @@ def pictures(count=2, seed=3, width=WIDTH):
 
 
 def on_canvas(narrow):
-    """Pictures in the left of a canvas of exactly the mean colour, which torchvision pads with: levels as floats."""
+    """Images in the left of a canvas of exactly the mean color, which torchvision pads with: levels as floats."""
     canvas = torch.tensor([0.485, 0.456, 0.406])[:, None, None].repeat(len(narrow), 1, HEIGHT, WIDTH) * 255
     canvas = canvas.view(-1, 3, HEIGHT, WIDTH)
     canvas[..., : narrow.shape[-1]] = narrow
@@ -50,15 +50,15 @@ def on_canvas(narrow):
 
 
 def targets(count=2, num_classes=4, seed=5):
-    """Boxes inside of the pictures; the last picture has none."""
+    """Boxes inside of the images; the last image has none."""
     generator = torch.Generator().manual_seed(seed)
     found = []
     for index in range(count):
         rows = 6 if index < count - 1 else 0
-        centre = torch.rand(rows, 2, generator=generator) * torch.tensor([WIDTH - 60.0, HEIGHT - 60.0]) + 30
+        center = torch.rand(rows, 2, generator=generator) * torch.tensor([WIDTH - 60.0, HEIGHT - 60.0]) + 30
         half = torch.rand(rows, 2, generator=generator) * 25 + 4
         labels = torch.randint(0, num_classes, (rows,), generator=generator)
-        found.append(Boxes(torch.cat([centre - half, centre + half], 1), labels))
+        found.append(Boxes(torch.cat([center - half, center + half], 1), labels))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Pictures of cells that touch, for the tests of networks that group pixels."""
+"""Images of cells that touch, for the tests of networks that group pixels."""
 
 import torch
 
@@ -24,7 +24,7 @@ def nothing(height=HEIGHT, width=WIDTH):
     return Instances(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), empty)
 
 
-def picture(target, seed=0):
+def make_image(target, seed=0):
     """Cells are bright, each in its own shade, and noise is on all."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 40, (3, *target.masks.shape[1:]), generator=generator)

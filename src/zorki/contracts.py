@@ -2,7 +2,7 @@
 
 folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> outputs --loss--> scalars
                                                                         \\--decode--> prediction --metric--> numbers
-                                                                                          \\--draw--> picture
+                                                                                          \\--draw--> image
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Preprocess(Protocol):
 
 @runtime_checkable
 class Prepares(Protocol):
-    """A `Preprocess` whose dear part can be done beforehand for many pictures, and is kept."""
+    """A `Preprocess` whose dear part can be done beforehand for many images, and is kept."""
 
     def prepare(self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]) -> int:
-        """Prepares the pictures 0..count-1 in so many processes, tells how far it is, and answers how many were new."""
+        """Prepares the images 0..count-1 in so many processes, tells how far it is, and answers how many were new."""
 
 
 class Dataset(ABC, Generic[T]):
@@ -61,10 +61,10 @@ class Dataset(ABC, Generic[T]):
 
     root: Path
     format: str  # "folders", "csv", "idx", ...
-    reason: str  # how the format was recognised, for a person
+    reason: str  # how the format was recognized, for a person
     class_names: list[str]
     in_memory: bool = False  # nothing is decoded when a sample is read
-    may_be_mirrored: bool = True  # a mirrored picture keeps its meaning, as photos do and digits do not
+    may_be_mirrored: bool = True  # a mirrored image keeps its meaning, as photos do and digits do not
     splits: dict[str, list[int]]  # name of the split -> indices of samples
     split_reason: str  # where the splits come from, for a person
     defects: list[Defect]
@@ -78,7 +78,7 @@ class Dataset(ABC, Generic[T]):
 
     @abstractmethod
     def target(self, index: int) -> T:
-        """The annotation alone: no picture is decoded."""
+        """The annotation alone: no image is decoded."""
 
     @abstractmethod
     def path(self, index: int) -> Path: ...
@@ -88,7 +88,7 @@ class Dataset(ABC, Generic[T]):
         """A quick look at the sample's file, without decoding: is it there, is it whole, is it not too large?"""
 
     def mark(self, index: int) -> str:
-        """Words that change when what is learnt of the sample does: a run that goes on knows its data by them."""
+        """Words that change when what is learned of the sample does: a run that goes on knows its data by them."""
         return self.target(index).mark()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -141,37 +141,37 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     suggestions: Mapping[
         str, Any
     ] = {}  # fields of the recipe for where the user said nothing; `rate` is for batches of 128
-    walk: Any = None  # pictures -> every layer run once by shapes alone, for the ledger; None: `forward` does
-    normalise: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
+    walk: Any = None  # images -> every layer run once by shapes alone, for the ledger; None: `forward` does
+    normalize: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
     margin: int = 0  # network pixels along the edges of an input for whose answers the network had no surroundings
 
     @abstractmethod
     def forward(self, inputs: Any) -> O:
         """Raw outputs, with all that loss and decode need; one type in training and in evaluation.
 
-        `inputs` are what `preprocess` makes: a tensor of pictures, or a dataclass of tensors.
+        `inputs` are what `preprocess` makes: a tensor of images, or a dataclass of tensors.
         """
 
     @abstractmethod
     def loss(self, outputs: O, targets: Sequence[T]) -> dict[str, Tensor]:
-        """Weighted scalars whose sum is minimised; `targets` are in network pixels."""
+        """Weighted scalars whose sum is minimized; `targets` are in network pixels."""
 
     @abstractmethod
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[P]:
-        """Answers in the pixels of the original pictures."""
+        """Answers in the pixels of the original images."""
 
     def stitcher(self, tiles: Tiles) -> Stitcher[O, P]:
-        """What joins the raw outputs for tiles of a picture to its answer.
+        """What joins the raw outputs for tiles of an image to its answer.
 
         Raises:
-            RecipeError: answers of this kind are about a whole picture.
+            RecipeError: answers of this kind are about a whole image.
         """
         raise RecipeError(
-            f"{type(self).__name__} answers for a whole picture, so tiles of it cannot be joined; leave --tile out"
+            f"{type(self).__name__} answers for a whole image, so tiles of it cannot be joined; leave --tile out"
         )
 
     def after_step(self, progress: float) -> None:
-        """Called after each optimiser step with the share of training done; for EMA teachers."""
+        """Called after each optimizer step with the share of training done; for EMA teachers."""
 
     def stages(self) -> list[nn.Module]:
         """The backbone's parts from input to output, for freezing and smaller learning rates; head excluded."""
@@ -196,7 +196,7 @@ class Task(ABC, Generic[T, P]):
     name: ClassVar[str]
     monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
     summary: ClassVar[str]  # one line for `zorki tasks`
-    thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one picture on a sheet of many
+    thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one image on a sheet of many
     usual_classes: ClassVar[int] = 1000  # of the data that networks are compared on: ImageNet's
     headline: ClassVar[tuple[str, ...]] = ()  # figures to compare runs by; empty: the monitor alone
     exchanges_facts: ClassVar[bool] = False  # `exchange` looks at the `facts` of answers, which need no predictions
@@ -218,13 +218,13 @@ class Task(ABC, Generic[T, P]):
         """The data set at `root`; `format` forces a reader, `class_names` fixes the labels' order (a run's)."""
 
     @classmethod
-    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+    def recognize(cls, root: Path, format: str | None = None) -> str | None:
         """Why the data at `root` seem to be for this task, in words; None where they do not. Reads no annotation."""
         return None
 
     @abstractmethod
     def augment(self, sample: Sample[T], recipe: Recipe, generator: torch.Generator) -> Sample[T]:
-        """One sample varied, picture and target together, with chance drawn from `generator` alone."""
+        """One sample varied, image and target together, with chance drawn from `generator` alone."""
 
     def mix(self, batch: Batch[T], recipe: Recipe, generator: torch.Generator) -> Batch[T]:
         """A batch with its samples mixed among themselves (MixUp, CutMix); the identity where nothing is mixed."""
@@ -234,7 +234,7 @@ class Task(ABC, Generic[T, P]):
     def metric(self) -> Metric[P, T]: ...
 
     @classmethod
-    def recognise_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
+    def recognize_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
         """What the answers in a file are, in words, where they are for this task to judge by the data; else None.
 
         Of the tasks that judge files, one at most knows a file.
@@ -245,7 +245,7 @@ class Task(ABC, Generic[T, P]):
     def judge_file(
         cls, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
     ) -> Results:
-        """Figures of anybody's answers, in a file of the field's own format; neither model nor pictures are needed.
+        """Figures of anybody's answers, in a file of the field's own format; neither model nor images are needed.
 
         Raises:
             ZorkiError: the task has no such format, or the file or the data cannot be read.
@@ -254,7 +254,7 @@ class Task(ABC, Generic[T, P]):
 
     @abstractmethod
     def draw(self, image: Tensor, annotation: T | P) -> Tensor:
-        """The uint8 picture (3, H, W) with the annotation on it."""
+        """The uint8 image (3, H, W) with the annotation on it."""
 
     def export(self, model: Model[Any, T, P], path: Path, height: int, width: int) -> Path:
         """Writes a network from uint8 pixels of that size to answers as ONNX, and returns the path.
@@ -265,7 +265,7 @@ class Task(ABC, Generic[T, P]):
         raise ZorkiError(f"{self.name} knows no form of its networks as ONNX; use `zorki predict`")
 
     def baseline(self, train: Sequence[T]) -> P | None:
-        """The best answer without looking at the picture; None where there is none."""
+        """The best answer without looking at the image; None where there is none."""
         return None
 
     def configure(self, model: Model[Any, T, P], recipe: Recipe, dataset: Dataset[T], indices: Sequence[int]) -> None:
@@ -282,11 +282,11 @@ class Task(ABC, Generic[T, P]):
         return None
 
     def ensemble(self, predictions: Sequence[P]) -> P:
-        """One answer from several models' answers to the same picture."""
+        """One answer from several models' answers to the same image."""
         raise ZorkiError(f"{self.name} has no rule to join the answers of several models; name one run at a time")
 
     def badness(self, prediction: P, target: T) -> float:
-        """How wrong an answer is; the report shows the worst pictures."""
+        """How wrong an answer is; the report shows the worst images."""
         return 0.0
 
     def right(self, prediction: P, target: T) -> bool | None:
@@ -294,7 +294,7 @@ class Task(ABC, Generic[T, P]):
         return None
 
     def caption(self, annotation: T | P) -> str:
-        """A few words for under a picture."""
+        """A few words for under an image."""
         return ""
 
     @classmethod
@@ -320,12 +320,12 @@ class Task(ABC, Generic[T, P]):
         They join those of `describe` in predictions.json; paths among them are written relative to its folder.
 
         Args:
-            place: (folder, suffix) to a free path for this answer: ("masks", ".png") gives OUT/masks/PICTURE.png.
+            place: (folder, suffix) to a free path for this answer: ("masks", ".png") gives OUT/masks/IMAGE.png.
         """
         return {}
 
     def thumbnail(self, image: Tensor, annotation: T | P, truth: T | None = None) -> Tensor:
-        """The uint8 picture for the small grids of reports and sheets, which write `caption` under it.
+        """The uint8 image for the small grids of reports and sheets, which write `caption` under it.
 
         With what of the annotation can be drawn on it; beside the `truth`, right and wrong are told apart.
         """
@@ -347,7 +347,7 @@ class Task(ABC, Generic[T, P]):
     def tally(self, dataset: Dataset[T]) -> dict[str, Any]:
         """Counts for `show` and the report, in plain JSON.
 
-        Under "classes" {split: {class: count}} of what "counted" names (pictures, where it is missing); under
+        Under "classes" {split: {class: count}} of what "counted" names (images, where it is missing); under
         "tables" {title: {row: {split: value}}}.
         """
         return {}

@@ -31,7 +31,7 @@ class Published:
     cached: Path | None  # where they lie already
     size: int | None = None  # bytes
     top1: float | None = None  # ImageNet-1k top-1 accuracy, a share, as the publisher gives it
-    licence: str | None = None
+    license: str | None = None
 
 
 def published(entry: Entry) -> list[Published]:
@@ -169,9 +169,9 @@ def _describe(word: str, source: str) -> Published:
     settings = _timm_weights(name)
     if settings.hf_hub_id:
         url = f"https://huggingface.co/{settings.hf_hub_id}"
-        return Published(word, source, url, _cached_by_hugging_face(settings), licence=settings.license)
+        return Published(word, source, url, _cached_by_hugging_face(settings), license=settings.license)
     path = cache_folder() / _last_part(settings.url)
-    return Published(word, source, settings.url, path if path.exists() else None, licence=settings.license)
+    return Published(word, source, settings.url, path if path.exists() else None, license=settings.license)
 
 
 def _hugging_face_names(filename: str | None) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zorki.errors import RecipeError, did_you_mean
 
-Optimiser = Literal["sgd", "adam", "adamw", "rmsprop"]
+Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "steps", "cosine", "one-cycle", "plateau"]
-Normalisation = Literal["mean_std", "mean", "mean_image", "weights"]
+Normalization = Literal["mean_std", "mean", "mean_image", "weights"]
 Precision = Literal["32", "bf16", "16"]
 Device = Literal["cpu", "cuda", "mps"]
 TrainOn = Literal["train", "trainval"]
@@ -44,28 +44,24 @@ class Recipe:
     format: str | None = _setting(
         None,
         "Data",
-        "Reader to use instead of the recognised one: folders, csv, idx; "
+        "Reader to use instead of the recognized one: folders, csv, idx; "
         "of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; "
         "of masks voc_masks, mask_pairs, object_png, label_png; scenes.",
     )
     size: int | None = _setting(
         None, "Data", "Side of the network's input; empty: the model's own.", unit="pixels", least=1
     )
-    strict: bool = _setting(False, "Data", "Stop at the first broken picture instead of leaving it out.")
-    max_pixels: int | None = _setting(
-        None, "Data", "Refuse larger pictures; empty: 178 million.", unit="pixels", least=1
-    )
+    strict: bool = _setting(False, "Data", "Stop at the first broken image instead of leaving it out.")
+    max_pixels: int | None = _setting(None, "Data", "Refuse larger images; empty: 178 million.", unit="pixels", least=1)
     balanced: bool = _setting(False, "Data", "Draw rare classes as often as common ones.")
-    limit: int | None = _setting(
-        None, "Data", "Train on so many pictures only, drawn at random, to try things.", least=1
-    )
+    limit: int | None = _setting(None, "Data", "Train on so many images only, drawn at random, to try things.", least=1)
     train_on: TrainOn = _setting(
         "train",
         "Data",
-        "Pictures to learn from: train, or trainval, which adds those of val; the last epoch is kept then.",
+        "Images to learn from: train, or trainval, which adds those of val; the last epoch is kept then.",
     )
     workers: int | None = _setting(
-        None, "Data", "Processes that read and vary pictures; 0 reads in the main one.", least=0
+        None, "Data", "Processes that read and vary images; 0 reads in the main one.", least=0
     )
 
     # Weights
@@ -83,9 +79,9 @@ class Recipe:
     )
 
     # Training
-    epochs: int | None = _setting(None, "Training", "Times through the training pictures.", unit="epochs", least=1)
-    batch_size: int | None = _setting(None, "Training", "Pictures a step, over all devices.", unit="pictures", least=1)
-    optimiser: Optimiser | None = _setting(None, "Training", "Rule that turns gradients into steps.")
+    epochs: int | None = _setting(None, "Training", "Times through the training images.", unit="epochs", least=1)
+    batch_size: int | None = _setting(None, "Training", "Images a step, over all devices.", unit="images", least=1)
+    optimizer: Optimizer | None = _setting(None, "Training", "Rule that turns gradients into steps.")
     rate: float | None = _setting(None, "Training", "Largest learning rate.", unit="per step", least=0)
     momentum: float = _setting(0.9, "Training", "Momentum of sgd and rmsprop.", least=0, most=1)
     nesterov: bool = _setting(True, "Training", "Nesterov's look-ahead, for sgd.")
@@ -147,10 +143,10 @@ class Recipe:
     )
 
     # Augmentation
-    normalise: Normalisation | None = _setting(
+    normalize: Normalization | None = _setting(
         None,
         "Augmentation",
-        "Statistics taken off the pixels: of the training pictures, or those that came with the weights.",
+        "Statistics taken off the pixels: of the training images, or those that came with the weights.",
     )
     flip: float | None = _setting(None, "Augmentation", "Mirror left and right with this probability.", least=0, most=1)
     flip_vertical: float = _setting(
@@ -196,7 +192,7 @@ class Recipe:
     elastic: float = _setting(
         0.0,
         "Augmentation",
-        "Bend pictures: deviation of displacements on a coarse grid (U-Net's is 10).",
+        "Bend images: deviation of displacements on a coarse grid (U-Net's is 10).",
         unit="pixels",
         least=0,
     )
@@ -207,7 +203,7 @@ class Recipe:
     mosaic: float = _setting(
         0.0,
         "Augmentation",
-        "Mosaic: make one picture of four with this probability (detection); such as 0.5.",
+        "Mosaic: make one image of four with this probability (detection); such as 0.5.",
         least=0,
         most=1,
     )

@@ -1,4 +1,4 @@
-"""A picture cut into equal windows that overlap, what each of them counts for, and the joining of their answers."""
+"""An image cut into equal windows that overlap, what each of them counts for, and the joining of their answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ P = TypeVar("P")  # prediction
 
 @dataclass(frozen=True)
 class Window:
-    """Whole pixels of a picture: rows [top, top + height), columns [left, left + width)."""
+    """Whole pixels of an image: rows [top, top + height), columns [left, left + width)."""
 
     top: int
     left: int
@@ -36,7 +36,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Share:
-    """What a tile counts for along one axis: the pixels [begin, end) of the picture.
+    """What a tile counts for along one axis: the pixels [begin, end) of the image.
 
     The first `rise` pixels are shared with the tile before, the last `fall` with the one behind. `start` is where the
     tile itself begins, which may be earlier.
@@ -54,7 +54,7 @@ class Share:
         return slice(self.begin - self.start, self.end - self.start)
 
     def weights(self, device: torch.device | str = "cpu") -> Float[Tensor, " L"]:
-        """Of the pixels [begin, end): a ramp where they are shared, else 1. With the neighbour's they sum to 1."""
+        """Of the pixels [begin, end): a ramp where they are shared, else 1. With the neighbor's they sum to 1."""
         weights = torch.ones(self.end - self.begin, device=device)
         if self.rise:
             weights[: self.rise] = _ramp(self.rise, device)
@@ -69,17 +69,17 @@ def _ramp(length: int, device: torch.device | str) -> Tensor:
 
 @dataclass(frozen=True)
 class Tiles:
-    """Windows of one size that cover a picture, row by row: `for window in tiles`.
+    """Windows of one size that cover an image, row by row: `for window in tiles`.
 
     They lie a step of `tile` - `overlap` pixels apart. The last of a row or column is shifted inward, so that it does
-    not leave the picture; a picture smaller than a tile is one window. All in pixels of the picture.
+    not leave the image; an image smaller than a tile is one window. All in pixels of the image.
 
     Args:
-        height, width: of the picture.
+        height, width: of the image.
         tile: the side of a window.
-        overlap: what neighbours share.
+        overlap: what neighbors share.
         margin: at the inner edges of a tile, so many pixels do not count: a network had no surroundings for them. What
-            neighbours share beyond both their margins is blended.
+            neighbors share beyond both their margins is blended.
 
     Raises:
         RecipeError: the tile is empty or no larger than its margins; or the overlap is less than two margins, or so
@@ -94,7 +94,7 @@ class Tiles:
 
     def __post_init__(self) -> None:
         if self.tile < 1:
-            raise RecipeError(f"tile is {self.tile}; expected at least 1 pixel, such as the side of a training picture")
+            raise RecipeError(f"tile is {self.tile}; expected at least 1 pixel, such as the side of a training image")
         if self.overlap < 0:
             raise RecipeError(f"overlap is {self.overlap}; expected at least 0 pixels")
         if self.tile <= 2 * self.margin:
@@ -150,7 +150,7 @@ class Tiles:
 
 
 class Stitcher(ABC, Generic[O, P]):
-    """Joins what a network says of the tiles of one picture to the answer for the picture."""
+    """Joins what a network says of the tiles of one image to the answer for the image."""
 
     @abstractmethod
     def add(self, outputs: O, placements: Sequence[Placement]) -> None:
@@ -158,4 +158,4 @@ class Stitcher(ABC, Generic[O, P]):
 
     @abstractmethod
     def finish(self) -> P:
-        """The answer in the pixels of the picture, when all tiles were added."""
+        """The answer in the pixels of the image, when all tiles were added."""

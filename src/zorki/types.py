@@ -79,7 +79,7 @@ class Annotation:
         }
 
     def mark(self) -> str:
-        """Words that differ where what can be learnt differs."""
+        """Words that differ where what can be learned differs."""
         # Areas only judge.
         return str({name: value for name, value in self.to_json().items() if name != "areas"})
 
@@ -152,15 +152,15 @@ class Rows(Annotation):
 
 
 @dataclass
-class Unlabelled(Annotation):
-    """The target of a bare picture: nothing is known about it."""
+class Unlabeled(Annotation):
+    """The target of a bare image: nothing is known about it."""
 
 
 @dataclass
 class Label(Annotation):
     """The class of one image.
 
-    Truth: `index`, and `scores` None; mixed pictures (MixUp, CutMix) carry their shares in `scores`.
+    Truth: `index`, and `scores` None; mixed images (MixUp, CutMix) carry their shares in `scores`.
     Prediction: `index` of the best class, and in `scores` the probability of each class, summing to 1.
     `index` is a plain int: thousands of one-number tensors a second would choke the road between processes.
     """
@@ -192,7 +192,7 @@ class Boxes(Rows):
         return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), areas=None)
 
     def restore(self, placement: Placement) -> Boxes:
-        """The inverse of `place`, cut off at the edges of the original picture."""
+        """The inverse of `place`, cut off at the edges of the original image."""
         offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
         scales = self.xyxy.new_tensor(placement.scales * 2)
         most = self.xyxy.new_tensor([placement.width, placement.height] * 2)
@@ -208,7 +208,7 @@ def _place_points(values: Tensor, placement: Placement) -> Tensor:
 
 
 def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tensor:
-    """Maps (N, H, W) of an original in network pixels, nearest neighbour; `fill` where the original does not reach."""
+    """Maps (N, H, W) of an original in network pixels, nearest neighbor; `fill` where the original does not reach."""
     rows = (torch.arange(placement.input_height) + 0.5 - placement.top) / placement.scales[1]
     columns = (torch.arange(placement.input_width) + 0.5 - placement.left) / placement.scales[0]
     inside = ((rows >= 0) & (rows < placement.height))[:, None] & ((columns >= 0) & (columns < placement.width))
@@ -220,7 +220,7 @@ def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tenso
 class Mask(Annotation):
     """A class for every pixel; `ignore` marks pixels that nobody judged.
 
-    `classes` are whole numbers of any kind: a picture of a billion pixels has no room for eight bytes a pixel.
+    `classes` are whole numbers of any kind: an image of a billion pixels has no room for eight bytes a pixel.
     `weights` say how much a pixel counts in training (U-Net's borders: Ronneberger et al., 2015, eq. 2);
     None: all alike.
     """
@@ -235,7 +235,7 @@ class Mask(Annotation):
         return f"{tuple(self.classes.shape)} {self.ignore} {hashlib.sha256(pixels).hexdigest()}"
 
     def place(self, placement: Placement) -> Mask:
-        """Nearest neighbour, so that no class is invented; what the picture does not cover becomes `ignore`."""
+        """Nearest neighbor, so that no class is invented; what the image does not cover becomes `ignore`."""
         classes = _place_pixels(self.classes[None], placement, self.ignore)[0]
         weights = None if self.weights is None else _place_pixels(self.weights[None], placement, 0)[0]
         return dataclasses.replace(self, classes=classes, weights=weights)
@@ -304,15 +304,15 @@ class Tracks(Rows):
 
 
 @dataclass
-class Picture(Annotation):
-    """A picture as an answer (style transfer, restoration)."""
+class GeneratedImage(Annotation):
+    """An image as an answer (style transfer, restoration)."""
 
     image: UInt8[Tensor, "3 H W"]
 
 
 @dataclass
 class Sample(Generic[T]):
-    """One picture and what is known of it. A leading T makes it a clip."""
+    """One image and what is known of it. A leading T makes it a clip."""
 
     image: UInt8[Tensor, "*T 3 H W"]
     target: T
@@ -338,9 +338,9 @@ class Defect:
 
 @dataclass
 class Proposed:
-    """Pictures with regions in which an object may lie: the inputs of networks that do not look for them themselves.
+    """Images with regions in which an object may lie: the inputs of networks that do not look for them themselves.
 
-    `regions` holds one tensor (P, 4) a picture: xyxy in network pixels, best first.
+    `regions` holds one tensor (P, 4) an image: xyxy in network pixels, best first.
     """
 
     images: UInt8[Tensor, "B 3 H W"]
@@ -348,7 +348,7 @@ class Proposed:
 
     @property
     def shape(self) -> torch.Size:
-        """Of the pictures: (B, 3, H, W)."""
+        """Of the images: (B, 3, H, W)."""
         return self.images.shape
 
 
@@ -368,7 +368,7 @@ def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
 class Batch(Generic[T]):
     """What the loader hands to the engine: network inputs, and the annotations in both frames.
 
-    `inputs` is what the model's `preprocess` made, uint8 for pictures; a dataclass of tensors where a network needs
+    `inputs` is what the model's `preprocess` made, uint8 for images; a dataclass of tensors where a network needs
     more than pixels, such as `Proposed`. `targets` are in original pixels, untouched in
     evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
     `indices` are places in the data set; `defects` are samples that could not be read and were left out.

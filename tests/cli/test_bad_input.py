@@ -66,21 +66,21 @@ def test_data_that_are_not_there(photos):
     assert "data" in message
 
 
-def test_a_folder_without_a_picture(tmp_path):
+def test_a_folder_without_a_image(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "no picture" in refused("train", "lenet5", tmp_path / "empty").lower()
+    assert "no image" in refused("train", "lenet5", tmp_path / "empty").lower()
 
 
 def test_one_class_only(photos, tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "disc").symlink_to(photos / "train" / "disc")
     message = refused("train", "lenet5", tmp_path / "one")
-    assert "only one class has training pictures (disc)" in message
+    assert "only one class has training images (disc)" in message
     assert "expected at least two" in message
 
 
 def broken_copy(photos, root):
-    """Each class of `photos`, and four broken pictures among them."""
+    """Each class of `photos`, and four broken images among them."""
     import shutil
 
     shutil.copytree(photos, root)
@@ -88,13 +88,13 @@ def broken_copy(photos, root):
     (folder / "zero.png").write_bytes(b"")
     good = next(folder.glob("*.png")).read_bytes()
     (folder / "cut.png").write_bytes(good[: len(good) // 2])
-    (folder / "text.jpg").write_text("not a picture")
+    (folder / "text.jpg").write_text("not an image")
     wide = Image.new("1", (30_000, 30_000))
     wide.save(folder / "huge.png")
     return root
 
 
-def test_broken_pictures_are_counted_listed_and_left_out(photos, tmp_path):
+def test_broken_images_are_counted_listed_and_left_out(photos, tmp_path):
     root = broken_copy(photos, tmp_path / "data")
     code, out, _ = run("show", root, "--out", tmp_path / "sheet.png", "--json", tmp_path / "facts.json")
     assert code == 0
@@ -115,7 +115,7 @@ def test_broken_pictures_are_counted_listed_and_left_out(photos, tmp_path):
     assert not (tmp_path / "strict").exists()
 
 
-def test_a_picture_that_breaks_only_when_decoded(photos, tmp_path):
+def test_a_image_that_breaks_only_when_decoded(photos, tmp_path):
     import shutil
 
     root = tmp_path / "data"
@@ -129,9 +129,9 @@ def test_a_picture_that_breaks_only_when_decoded(photos, tmp_path):
     assert victim.name in (tmp_path / "runs" / "lenet5-1" / "report.html").read_text()
 
 
-def test_a_label_file_that_names_a_missing_picture(photos, tmp_path):
-    pictures = sorted((photos / "train").rglob("*.png"))[:40]
-    rows = [f"{path},{path.parent.name}" for path in pictures]
+def test_a_label_file_that_names_a_missing_image(photos, tmp_path):
+    images = sorted((photos / "train").rglob("*.png"))[:40]
+    rows = [f"{path},{path.parent.name}" for path in images]
     (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows, "gone.png,disc"]))
     code, out, err = run("show", tmp_path / "labels.csv", "--out", tmp_path / "sheet.png")
     assert code == 0, err
@@ -215,8 +215,8 @@ def test_a_full_disk_during_a_checkpoint_leaves_the_run_resumable(photos, tmp_pa
 
 def test_prediction_of_things_that_cannot_be(trained, tmp_path):
     assert "expected at least one source" in refused("predict", trained)
-    assert "Classifier answers for a whole picture" in refused("predict", trained, "a.jpg", "--tile", 64)
-    assert "Classifier answers for a whole picture" in refused("evaluate", trained, "--tile", 64)
+    assert "Classifier answers for a whole image" in refused("predict", trained, "a.jpg", "--tile", 64)
+    assert "Classifier answers for a whole image" in refused("evaluate", trained, "--tile", 64)
     assert "tile is 0; expected at least 1 pixel" in refused("predict", trained, "a.jpg", "--tile", 0)
     assert "there are no tiles to overlap" in refused("predict", trained, "a.jpg", "--overlap", 8)
     refused("predict", trained, tmp_path / "nothing.jpg", "--out", tmp_path / "out")
@@ -253,7 +253,7 @@ def test_what_watches_validation_needs_validation(settings):
         check_validation(Survey({"train": [0, 1], "val": []}, []), Recipe(**settings))
 
 
-def test_predictions_are_not_written_over_their_pictures(trained, photos, tmp_path):
+def test_predictions_are_not_written_over_their_images(trained, photos, tmp_path):
     import shutil
 
     shutil.copytree(photos / "test" / "disc", tmp_path / "mine")

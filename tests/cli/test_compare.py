@@ -17,16 +17,16 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
     assert {rung["model"] for rung in rungs} == {"lenet5", "cifar_resnet20"}
     assert rungs[0]["figures"]["top1"] >= rungs[1]["figures"]["top1"]
     for rung in rungs:
-        assert rung["pictures_per_second"] > 0
+        assert rung["images_per_second"] > 0
         assert rung["train_seconds"] > 0
         assert 2**20 < rung["peak_memory"] < 2**36
         assert rung["epochs"] == 1
     table = Path("b/ladder.md").read_text()
     assert table in told
-    assert "pictures/s" in table
+    assert "images/s" in table
     assert "<svg" in Path("b/ladder.html").read_text()
     drawn = ElementTree.parse("b/ladder.svg").getroot()
-    assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "a picture by itself, which browsers know by its name space"
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "an image by itself, which browsers know by its name space"
     assert "background" in drawn.attrib["style"]
     before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
     main(words)

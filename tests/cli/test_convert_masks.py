@@ -14,7 +14,7 @@ COUNT = 6
 
 @pytest.fixture
 def coco(tmp_path):
-    """Six pictures of 40 x 30 pixels: a cat with a hole, a dog, and in the last one a cat alone."""
+    """Six images of 40 x 30 pixels: a cat with a hole, a dog, and in the last one a cat alone."""
     images, things = [], []
     root = tmp_path / "cells"
     (root / "images").mkdir(parents=True)
@@ -47,7 +47,7 @@ def coco(tmp_path):
 
 
 def objects(data, classes=True):
-    """Masks, and classes by name, by the names of pictures."""
+    """Masks, and classes by name, by the names of images."""
     found = {}
     for index in range(len(data)):
         target = data.target(index)
@@ -61,7 +61,7 @@ def test_masks_of_objects(coco, tmp_path, to):
     code, out, err = run("convert", coco, "--to", to, "--task", "instance_segmentation", "--out", tmp_path / to)
     assert (code, err) == (0, "")
     assert f"{coco}: read as coco: it holds COCO's JSON" in out
-    assert out.endswith(f"{tmp_path / to}: 6 pictures (train 4, val 2), 11 objects, 2 classes, as {to}\n")
+    assert out.endswith(f"{tmp_path / to}: 6 images (train 4, val 2), 11 objects, 2 classes, as {to}\n")
     again = formats.read_outlined(tmp_path / to)
     assert again.format == to
     classes = to not in formats.CLASSLESS
@@ -105,7 +105,7 @@ def test_objects_become_classes_of_pixels(coco, tmp_path, to):
     code, out, _ = run("convert", coco, "--to", to, "--out", tmp_path / to)
     assert code == 0
     assert f"warning: {to} knows no objects: 11 are the classes of their pixels, the later on top" in out
-    assert out.endswith(f"{tmp_path / to}: 6 pictures (train 4, val 2), 3 classes, as {to}\n")
+    assert out.endswith(f"{tmp_path / to}: 6 images (train 4, val 2), 3 classes, as {to}\n")
     wanted, again = OutlinedClasses(formats.read_outlined(coco)), formats.read(tmp_path / to, allowed=formats.SEGMENTED)
     assert again.class_names == wanted.class_names == ["background", "dog", "cat"]
     places = {again.path(index).name: index for index in range(len(again))}
@@ -137,10 +137,10 @@ def test_maps_of_objects_become_classes_of_pixels(coco, tmp_path):
 
 def test_classes_of_pixels(coco, tmp_path):
     run("convert", coco, "--to", "mask_pairs", "--out", tmp_path / "pairs")
-    code, out, _ = run("convert", tmp_path / "pairs", "--to", "voc_masks", "--out", tmp_path / "voc", "--no-pictures")
+    code, out, _ = run("convert", tmp_path / "pairs", "--to", "voc_masks", "--out", tmp_path / "voc", "--no-images")
     assert code == 0
     assert "read as mask_pairs: " in out
-    assert out.endswith(f"{tmp_path / 'voc'}: 6 pictures (train 4, val 2), 3 classes, as voc_masks\n")
+    assert out.endswith(f"{tmp_path / 'voc'}: 6 images (train 4, val 2), 3 classes, as voc_masks\n")
     assert not (tmp_path / "voc/JPEGImages").exists()
     for number in range(COUNT):
         one, two = (Image.open(path) for path in (
@@ -151,14 +151,14 @@ def test_classes_of_pixels(coco, tmp_path):
 
 
 @pytest.mark.parametrize("to", ["label_png", "mask_pairs"])
-def test_broken_and_scaled_pictures_are_left_out_and_told(coco, tmp_path, to):
+def test_broken_and_scaled_images_are_left_out_and_told(coco, tmp_path, to):
     Image.new("RGB", (20, 15)).save(coco / "images/1.png")
     (coco / "images/4.png").write_bytes((coco / "images/4.png").read_bytes()[:-30])
     code, out, _ = run("convert", coco, "--to", to, "--out", tmp_path / to)
     assert code == 0
     assert "2 defects and 1 note:" in out
-    assert "1.png: the picture is 20 x 15 pixels" in out
-    assert "4 pictures (train 3, val 1)" in out
+    assert "1.png: the image is 20 x 15 pixels" in out
+    assert "4 images (train 3, val 1)" in out
     kept = {path.name for path in (tmp_path / to).rglob("images/*.png")}
     assert kept == {"0.png", "2.png", "3.png", "5.png"}
     wanted = objects(formats.read_outlined(coco), classes=False)
@@ -166,43 +166,43 @@ def test_broken_and_scaled_pictures_are_left_out_and_told(coco, tmp_path, to):
         assert objects(formats.read_outlined(tmp_path / to), classes=False) == {name: wanted[name] for name in kept}
 
 
-def test_broken_pictures_of_maps_of_classes(coco, tmp_path):
+def test_broken_images_of_maps_of_classes(coco, tmp_path):
     run("convert", coco, "--to", "voc_masks", "--out", tmp_path / "voc")
     path = tmp_path / "voc/JPEGImages/2.png"
     path.write_bytes(path.read_bytes()[:-30])
     code, out, _ = run("convert", tmp_path / "voc", "--to", "mask_pairs", "--out", tmp_path / "pairs")
     assert (code, "1 defect:" in out, "2.png: " in out) == (0, True, True)
-    assert "5 pictures (train 3, val 2)" in out
+    assert "5 images (train 3, val 2)" in out
     assert {path.stem for path in (tmp_path / "pairs").rglob("masks/*.png")} == {"0", "1", "3", "4", "5"}
     for path in (tmp_path / "voc/JPEGImages").iterdir():
         path.write_bytes(path.read_bytes()[:-30])
     code, _, err = run("convert", tmp_path / "voc", "--to", "mask_pairs", "--out", tmp_path / "none")
-    assert (code, "no picture is whole; the first: " in err) == (2, True)
+    assert (code, "no image is whole; the first: " in err) == (2, True)
     assert not (tmp_path / "none").exists()
 
 
-def test_pictures_elsewhere_and_none(coco, tmp_path):
-    (coco / "images").rename(tmp_path / "pictures")
+def test_images_elsewhere_and_none(coco, tmp_path):
+    (coco / "images").rename(tmp_path / "images")
     code, _, err = run("convert", coco, "--to", "label_png", "--out", tmp_path / "out")
-    assert (code, "none of the 6 pictures" in err) == (2, True)
-    code, _, err = run("convert", coco, "--to", "label_png", "--out", tmp_path / "out", "--no-pictures")
+    assert (code, "none of the 6 images" in err) == (2, True)
+    code, _, err = run("convert", coco, "--to", "label_png", "--out", tmp_path / "out", "--no-images")
     assert (code, err) == (0, "")
     assert sorted(path.name for path in (tmp_path / "out/train").iterdir()) == ["labels"]
-    code, _, _ = run("convert", coco, "--to", "label_png", "--out", tmp_path / "two", "--picture-folder",
-                     tmp_path / "pictures")  # fmt: skip
+    code, _, _ = run("convert", coco, "--to", "label_png", "--out", tmp_path / "two", "--image-folder",
+                     tmp_path / "images")  # fmt: skip
     assert code == 0
     assert len(list((tmp_path / "two").rglob("images/*.png"))) == COUNT
-    code, _, err = run("convert", tmp_path / "two", "--to", "coco", "--out", tmp_path / "three", "--picture-folder",
-                       tmp_path / "pictures")  # fmt: skip
-    assert (code, "--picture-folder: label_png finds pictures beside their masks; leave it out" in err) == (2, True)
+    code, _, err = run("convert", tmp_path / "two", "--to", "coco", "--out", tmp_path / "three", "--image-folder",
+                       tmp_path / "images")  # fmt: skip
+    assert (code, "--image-folder: label_png finds images beside their masks; leave it out" in err) == (2, True)
 
 
 def test_sizes_are_looked_up_where_they_stand_nowhere_else(coco, tmp_path):
     run("convert", coco, "--to", "via", "--out", tmp_path / "via")
-    code, _, err = run("convert", tmp_path / "via", "--to", "label_png", "--out", tmp_path / "out", "--no-pictures")
+    code, _, err = run("convert", tmp_path / "via", "--to", "label_png", "--out", tmp_path / "out", "--no-images")
     assert (code, err) == (0, "")
-    with Image.open(next((tmp_path / "out").rglob("labels/0.png"))) as picture:
-        assert picture.size == (40, 30)
+    with Image.open(next((tmp_path / "out").rglob("labels/0.png"))) as image:
+        assert image.size == (40, 30)
 
 
 def test_bad_input(coco, tmp_path):
@@ -228,10 +228,10 @@ def test_bad_input(coco, tmp_path):
          "via"),
         ("pairs", "coco --format mask_pairs", "the data are classes of pixels"),
         ("cells", "label_png --format kitti", "'kitti' is no format that can be read here"),
-        ("empty", "label_png", "no picture in this folder or below it"),
-        ("empty", "mask_pairs", "no picture"),
+        ("empty", "label_png", "no image in this folder or below it"),
+        ("empty", "mask_pairs", "no image"),
         ("non", "label_png", "there is no"),
-        ("cells", "label_png --link --no-pictures", "--link and --no-pictures exclude each other"),
+        ("cells", "label_png --link --no-images", "--link and --no-images exclude each other"),
     ):  # fmt: skip
         code, _, err = run("convert", tmp_path / name, "--to", *words.split(), "--out", tmp_path / "out")
         assert (code, message in err) == (2, True), f"{name} {words}: {err}"

@@ -1,4 +1,4 @@
-"""The commands of docs/detection.md, one after another, on built-in pictures."""
+"""The commands of docs/detection.md, one after another, on built-in images."""
 
 import json
 import subprocess
@@ -91,9 +91,9 @@ def test_evaluate_two_runs_and_their_ensemble(run, tmp_path):
     assert page["ensemble"]["count"] == 4
 
 
-def test_predict_answers_in_pixels_of_the_picture(run, tmp_path, capsys):
-    picture = SceneDetection(20, size=(80, 130))[3].image
-    write_image(tmp_path / "one.png", picture)
+def test_predict_answers_in_pixels_of_the_image(run, tmp_path, capsys):
+    image = SceneDetection(20, size=(80, 130))[3].image
+    write_image(tmp_path / "one.png", image)
     main(["predict", str(run.folder), "one.png", "--out", "answers"])
     rows = json.loads((tmp_path / "answers" / "predictions.json").read_text())
     for row in rows:
@@ -124,12 +124,12 @@ def test_show_finds_out_that_boxes_are_meant(voc, tmp_path, capsys):
     main(["show", str(voc), "--out", "sheet.png", "--json", "facts.json"])
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert (facts["task"], facts["format"]) == ("detection", "voc")
-    boxes = facts["tables"]["Pictures and boxes"]["boxes"]
+    boxes = facts["tables"]["Images and boxes"]["boxes"]
     assert boxes["train"] == sum(facts["classes"]["train"].values())
     (defect,) = [line for line in facts["defects"] if "no area" in line]
     assert "1.xml:" in defect
     out = capsys.readouterr().out
-    assert "task: detection (recognised by the format" in out
+    assert "task: detection (recognized by the format" in out
     assert "Aspect of boxes" in out
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
 
@@ -144,9 +144,9 @@ def _refused(words, capsys):
 def test_show_tells_what_is_broken_and_does_not_take_it_for_classes(tmp_path, capsys):
     for name in ("images", "labels", "Annotations"):
         (tmp_path / "data" / name).mkdir(parents=True)
-    picture = SceneDetection(20, size=(96, 96))[3].image
+    image = SceneDetection(20, size=(96, 96))[3].image
     for name in ("images", "labels"):
-        write_image(tmp_path / "data" / name / "1.png", picture)
+        write_image(tmp_path / "data" / name / "1.png", image)
     (tmp_path / "data/data.yaml").write_text("train: images\nnames: [cat\n")
     assert "data.yaml:3: the YAML is broken" in _refused(["show", str(tmp_path / "data")], capsys)
     (tmp_path / "data/data.yaml").unlink()
@@ -155,7 +155,7 @@ def test_show_tells_what_is_broken_and_does_not_take_it_for_classes(tmp_path, ca
 
 
 def test_what_a_detector_cannot_do_is_told_before_a_run_is_made(voc, tmp_path, capsys):
-    """Pictures that vanish in the network, and mosaics of pictures whose regions were proposed one by one."""
+    """Images that vanish in the network, and mosaics of images whose regions were proposed one by one."""
     plain = [str(voc), "--epochs", "1", "--workers", "0", "--out", str(tmp_path / "runs")]
     told = _refused(["train", "ssd_squeezenet", *plain, "--size", "5"], capsys)
     assert "cannot take inputs of 16x16 pixels" in told
@@ -165,8 +165,8 @@ def test_what_a_detector_cannot_do_is_told_before_a_run_is_made(voc, tmp_path, c
     assert not (tmp_path / "runs").exists()
 
 
-def test_show_wants_a_picture_on_its_sheet(voc, capsys):
-    assert "--pictures is 0: expected one picture" in _refused(["show", str(voc), "--pictures", "0"], capsys)
+def test_show_wants_a_image_on_its_sheet(voc, capsys):
+    assert "--images is 0: expected one image" in _refused(["show", str(voc), "--images", "0"], capsys)
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(voc, tmp_path):

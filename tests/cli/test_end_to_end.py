@@ -1,4 +1,4 @@
-"""The commands of the README, one after another, on built-in pictures."""
+"""The commands of the README, one after another, on built-in images."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def test_the_folder_holds_what_it_should(run):
     assert (
         about["environment"]["versions"]["torch"] == torch.__version__.split("+")[0] or about["environment"]["versions"]
     )
-    assert {choice["name"] for choice in about["choices"]} >= {"device", "optimiser"}
+    assert {choice["name"] for choice in about["choices"]} >= {"device", "optimizer"}
     assert about["said"]["epochs"] == 8
     assert list((run.folder / "tensorboard").glob("events*"))
 
@@ -60,9 +60,9 @@ def test_loading_gives_the_same_answers(run, photos):
     again = zorki.load(run.folder)
     found = again.evaluate(split="test")
     assert found.figures["right"] == run.results["test"]["figures"]["right"]
-    picture = next((photos / "test").rglob("*.png"))
-    (one,) = again.predict(picture)
-    (two,) = run.predict([picture])  # a list of sources is as good
+    image = next((photos / "test").rglob("*.png"))
+    (one,) = again.predict(image)
+    (two,) = run.predict([image])  # a list of sources is as good
     assert one.index == two.index
     assert torch.equal(one.scores, two.scores)
 
@@ -113,7 +113,7 @@ def test_transfer_prints_what_matched_and_trains_the_head_alone(run, photos, tmp
     assert "tensors match" in out
     before = read_weights(run.folder / "best.safetensors").tensors
     after = read_weights(tmp_path / "runs" / "cifar_resnet20-1" / "best.safetensors").tensors
-    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith(("backbone", "normalise")))
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith(("backbone", "normalize")))
     assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("head"))
 
 

@@ -1,4 +1,4 @@
-"""Anybody's detections are judged from the command line: no run, and no pictures."""
+"""Anybody's detections are judged from the command line: no run, and no images."""
 
 import json
 from pathlib import Path
@@ -44,9 +44,9 @@ def refused(capsys, *words):
 def test_the_figures_are_printed_and_written(capsys):
     main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "figures.json"])
     told = capsys.readouterr().out
-    for words in ("all: 1 pictures", "ap_small", "voc_ap_11", "best_threshold", "classes, found.json", "[red]cat"):
+    for words in ("all: 1 images", "ap_small", "voc_ap_11", "best_threshold", "classes, found.json", "[red]cat"):
         assert words in told, words
-    assert "1 detections are of pictures" in told
+    assert "1 detections are of images" in told
     rows = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in told.splitlines() if "│" in line}
     assert rows["ap"][0].strip() == "0.2500"
     assert [cell.strip() for cell in rows["class"]] == ["1", "1.0000"]  # the dog, taken for a cat
@@ -84,6 +84,6 @@ def test_the_split_that_is_judged_where_nobody_said():
 def test_help_names_every_reader(capsys):
     main(["evaluate", "--help"])
     told = capsys.readouterr().out
-    for name in (*formats.LABELLED, *formats.BOXED):
+    for name in (*formats.LABELED, *formats.BOXED):
         assert name in told
         assert name in describe("format")["help"]

@@ -1,4 +1,4 @@
-"""The commands of docs/semantic_segmentation.md, one after another, on built-in pictures."""
+"""The commands of docs/semantic_segmentation.md, one after another, on built-in images."""
 
 import json
 
@@ -54,7 +54,7 @@ def test_the_run_is_judged_and_reported(run):
     figures = results["val"]["figures"]
     assert 0 <= figures["miou"] <= 1
     assert 0 <= figures["boundary_f1"] <= 1
-    # Predictions are judged in the pixels of the original pictures, all of which are judged.
+    # Predictions are judged in the pixels of the original images, all of which are judged.
     assert np.sum(figures["confusion"]) == results["val"]["count"] * 64 * 64
     assert results["test"]["baseline"]["miou"] < 0.2
     page = run.report.read_text()
@@ -144,8 +144,8 @@ def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path
 
 
 def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
-    picture = SceneSegmentation(20, size=(80, 130))[3].image
-    write_image(tmp_path / "one.png", picture)
+    image = SceneSegmentation(20, size=(80, 130))[3].image
+    write_image(tmp_path / "one.png", image)
     main(["predict", str(run.folder), "one.png", "--out", "answers"])
     (row,) = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
     assert (row["drawn"], row["mask"]) == ("one.png", "masks/one.png")
@@ -209,7 +209,7 @@ def test_show_finds_out_that_masks_are_meant_and_tells_the_broken_one(folders, t
     assert facts["splits"]["train"] == 5
     assert any("2.png" in defect for defect in facts["defects"])
     out = capsys.readouterr().out
-    assert "task: semantic_segmentation (recognised by the format" in out
+    assert "task: semantic_segmentation (recognized by the format" in out
     assert "pixels of each class" in out
     assert (tmp_path / "sheet.png").stat().st_size > 5_000
 

@@ -9,7 +9,7 @@ from zorki.errors import RecipeError
 
 
 def cubic(x, a=-0.75):
-    """Keys (1981), eq. 4, with the free parameter `a` that pictures are mostly resized with."""
+    """Keys (1981), eq. 4, with the free parameter `a` that images are mostly resized with."""
     x = abs(x)
     if x <= 1:
         return (a + 2) * x**3 - (a + 3) * x**2 + 1
@@ -51,7 +51,7 @@ def test_a_twentieth_of_the_side_does_not_fold():
         assert (down.diff(dim=0) > -1).all()
 
 
-def test_pictures_of_one_pixel_are_bent_too():
+def test_images_of_one_pixel_are_bent_too():
     assert displacement_field(torch.ones(2, 3, 3), 1, 1).shape == (2, 1, 1)
     assert torch.isfinite(displacement_field(torch.ones(2, 3, 3), 1, 4)).all()
 
@@ -65,7 +65,7 @@ def test_bending_is_smooth_and_about_as_strong_as_asked_for():
         bent = augment(ramp, generator)[0, 40:160, 40:160].float() - torch.arange(40, 160)
         assert bent.diff(dim=0).abs().max() <= 1.01
         moved.append(bent)
-    # Between the points of the grid displacements are means of their neighbours, and smaller.
+    # Between the points of the grid displacements are means of their neighbors, and smaller.
     assert 3 < torch.stack(moved).std() < 6
 
 

@@ -1,4 +1,4 @@
-"""Maps that move with their picture; the pictures themselves are tested with the augmentations."""
+"""Maps that move with their image; the images themselves are tested with the augmentations."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_weights_equal_their_slow_twin(shifts):
             assert found[0, i, j].item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_bent_pictures_show_what_is_so_far_away():
+def test_bent_images_show_what_is_so_far_away():
     image = torch.randint(0, 256, (3, 8, 10), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     shifts = torch.zeros(2, 8, 10)
     shifts[0] += 2  # each pixel shows what is two to the right
@@ -75,7 +75,7 @@ def test_all_kinds_of_numbers_pass(kind):
 @pytest.mark.parametrize("top", [-9, -5, -2, 0, 1, 4, 5, 8])
 @pytest.mark.parametrize("left", [-3, 0, 3, 7])
 @pytest.mark.parametrize("size", [(5, 7), (2, 3), (9, 9)])
-def test_windows_of_maps_equal_those_of_their_picture(top, left, size):
+def test_windows_of_maps_equal_those_of_their_image(top, left, size):
     image = torch.randint(1, 256, (3, 5, 7), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     assert torch.equal(cut_maps(image, top, left, *size, 0), cut_window(image, top, left, *size))
     filled = cut_maps(image, top, left, *size, 255)

@@ -31,22 +31,22 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width, height, depth, colour, rows, *extra):
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+def png(width, height, depth, color, rows, *extra):
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     body = b"".join([chunk(b"IHDR", header), *extra, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")])
     return b"\x89PNG\r\n\x1a\n" + body
 
 
 @pytest.fixture
 def photo(tmp_path):
-    """A JPEG of 40 x 24 with smooth colours, large enough to be cut."""
+    """A JPEG of 40 x 24 with smooth colors, large enough to be cut."""
     small = rng.integers(0, 256, (6, 10, 3), dtype=np.uint8)
     path = tmp_path / "photo.jpg"
     Image.fromarray(small).resize((40, 24), Image.Resampling.BICUBIC).save(path, quality=95)
     return path
 
 
-# -- kinds of pictures: pixels that a pencil can check --
+# -- kinds of images: pixels that a pencil can check --
 
 
 def test_rgb_png_and_what_comes_out(tmp_path):
@@ -62,8 +62,8 @@ def test_rgb_png_and_what_comes_out(tmp_path):
 
 
 def test_jpeg_agrees_with_pillow_on_both_roads(photo, monkeypatch):
-    with Image.open(photo) as picture:
-        wanted = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    with Image.open(photo) as source_image:
+        wanted = torch.from_numpy(np.array(source_image)).permute(2, 0, 1)
     image = read_image(photo)
     assert image.permute(1, 2, 0).is_contiguous()  # channels last in memory, as decoders write
     assert (image.int() - wanted.int()).abs().max() <= 1
@@ -91,17 +91,17 @@ def test_one_bit(tmp_path):
 @pytest.mark.parametrize(
     ("transparency", "second"),
     [(None, [0, 0, 255]), (1, [255, 255, 255]), (bytes([255, 51]), [204, 204, 255])],
-    ids=["opaque", "one clear colour", "an alpha for each colour"],
+    ids=["opaque", "one clear color", "an alpha for each color"],
 )
 def test_palette(tmp_path, transparency, second):
-    picture = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
-    picture.putpalette([255, 0, 0, 0, 0, 255])
-    picture.save(tmp_path / "p.png", **({} if transparency is None else {"transparency": transparency}))
+    image = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.save(tmp_path / "p.png", **({} if transparency is None else {"transparency": transparency}))
     assert pixels(read_image(tmp_path / "p.png")) == [[[255, 0, 0], second]]
 
 
 def test_gif_reads_its_first_frame(tmp_path):
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    frames = [Image.new("RGB", (4, 4), color) for color in ((255, 0, 0), (0, 0, 255))]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert pixels(read_image(tmp_path / "a.gif"))[0][0] == [255, 0, 0]
 
@@ -119,7 +119,7 @@ def test_16_bit_big_endian_tiff(tmp_path):
     assert pixels(read_image(tmp_path / "b.tif")) == gray([[0, 100, 255]])
 
 
-def test_16_bit_colour_keeps_its_high_bytes(tmp_path):
+def test_16_bit_color_keeps_its_high_bytes(tmp_path):
     row = np.array([0, 0x64FF, 0xFFFF], ">u2").tobytes()
     (tmp_path / "c.png").write_bytes(png(1, 1, 16, 2, b"\0" + row))
     assert pixels(read_image(tmp_path / "c.png")) == [[[0, 0x64, 255]]]
@@ -155,17 +155,17 @@ def test_floats_out_of_range_are_refused(tmp_path, value):
 
 
 def test_rgba_is_laid_over_white(tmp_path):
-    colours = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 200, 128]]], np.uint8)
-    Image.fromarray(colours).save(tmp_path / "a.png")
+    colors = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 100, 200, 128]]], np.uint8)
+    Image.fromarray(colors).save(tmp_path / "a.png")
     # 0 * 128/255 + 255 * 127/255 = 127; 100 * .50196 + 127 = 177.2; 200 * .50196 + 127 = 227.4
     assert pixels(read_image(tmp_path / "a.png")) == [[[10, 20, 30], [255, 255, 255], [127, 177, 227]]]
 
 
 def test_cmyk_jpeg_and_tiff(tmp_path):
     # Full cyan with no other ink takes all red away. Pillow writes JPEGs with Adobe's marker, inverted.
-    picture = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
-    picture.save(tmp_path / "c.jpg", quality=100)
-    picture.save(tmp_path / "c.tif")
+    image = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    image.save(tmp_path / "c.jpg", quality=100)
+    image.save(tmp_path / "c.tif")
     assert b"Adobe" in (tmp_path / "c.jpg").read_bytes()
     for name in ("c.jpg", "c.tif"):
         red, green, blue = read_image(tmp_path / name)[:, 8, 8].tolist()
@@ -210,17 +210,17 @@ def test_broken_exif_does_not_matter(tmp_path):
 def broken(tmp_path):
     """Names of broken files, and what the message must say."""
     (tmp_path / "empty.jpg").touch()
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("no image")
     (tmp_path / "folder.jpg").mkdir()
     return {
         "empty.jpg": r"the file is empty \(0 bytes\)",
-        "text.jpg": "no picture of a known kind",
-        "folder.jpg": "a folder, not a picture",
+        "text.jpg": "no image of a known kind",
+        "folder.jpg": "a folder, not an image",
         "missing.jpg": "there is no such file",
     }
 
 
-def test_what_is_no_picture_is_refused_with_path_and_reason(tmp_path):
+def test_what_is_no_image_is_refused_with_path_and_reason(tmp_path):
     for name, reason in broken(tmp_path).items():
         with pytest.raises(DataError, match=f"{name}: .*{reason}"):
             read_image(tmp_path / name)
@@ -230,20 +230,20 @@ def test_what_is_no_picture_is_refused_with_path_and_reason(tmp_path):
 def test_a_kind_that_runs_programs_is_not_opened(tmp_path):
     path = tmp_path / "postscript.jpg"
     Image.new("RGB", (4, 4)).save(path, format="eps")
-    with pytest.raises(DataError, match=r"postscript\.jpg: this is no picture of a known kind"):
+    with pytest.raises(DataError, match=r"postscript\.jpg: this is no image of a known kind"):
         read_image(path)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
 def test_truncated_files_are_seen_by_reading_and_by_checking(tmp_path, suffix):
-    picture = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    image = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
     path = tmp_path / f"cut{suffix}"
-    picture.save(path)
+    image.save(path)
     assert check_image(path) is None
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     # Pillow itself opens no WebP that is cut.
     assert ("decoder" if suffix == ".webp" else "truncated") in (check_image(path) or "")
-    with pytest.raises(DataError, match=f"cut{suffix}: the picture cannot be decoded"):
+    with pytest.raises(DataError, match=f"cut{suffix}: the image cannot be decoded"):
         read_image(path)
 
 
@@ -256,7 +256,7 @@ def test_bytes_after_the_end_are_tolerated(tmp_path, suffix):
     assert read_image(path).shape == (3, 16, 16)
 
 
-def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(tmp_path):
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image(tmp_path):
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "jpeg")
     thumbnail = b"Exif\0\0" + buffer.getvalue()
@@ -271,7 +271,7 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture(tmp_path):
     assert "end marker is missing" in (check_image(path) or "")
 
 
-def test_a_huge_picture_is_refused_by_its_header(tmp_path):
+def test_a_huge_image_is_refused_by_its_header(tmp_path):
     # 30,000 x 30,000, and the pixels are not even there.
     path = tmp_path / "huge.png"
     path.write_bytes(png(30_000, 30_000, 8, 2, b""))

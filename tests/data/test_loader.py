@@ -24,7 +24,7 @@ from zorki.types import Batch, Boxes, Defect, Label, Sample
 
 
 class Numbered(Dataset[Any]):
-    """Pictures that are filled with their index; some of them broken."""
+    """Images that are filled with their index; some of them broken."""
 
     def __init__(self, count: int = 40, broken: Iterable[int] = (), boxes: bool = False) -> None:
         self.count, self.broken, self.boxes = count, set(broken), boxes
@@ -78,12 +78,12 @@ def same(first: Batch[Any], second: Batch[Any]) -> bool:
     )
 
 
-def test_batches_in_order_hold_pictures_targets_and_places() -> None:
+def test_batches_in_order_hold_images_targets_and_places() -> None:
     first, *_, last = loader(Numbered(10, boxes=True))
     assert first.inputs.shape == (4, 3, 4, 4)
     assert first.inputs[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert last.indices == [8, 9]
-    # 8 x 6 pictures: to a height of 4, then the middle of a width of 5.
+    # 8 x 6 images: to a height of 4, then the middle of a width of 5.
     assert first.targets[2].xyxy.tolist() == [[0, 0, 2, 2]] * 2
     scale, left = 4 / 6, first.placements[2].left
     assert first.placed[2].xyxy[0].tolist() == pytest.approx([left, 0, 2 * scale + left, 2 * scale])
@@ -139,7 +139,7 @@ def test_orders_differ_by_epoch_and_seed_and_repeat() -> None:
     assert len({str(order(*key)) for key in [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]}) == 5
 
 
-def test_pictures_are_varied_anew_each_epoch() -> None:
+def test_images_are_varied_anew_each_epoch() -> None:
     made = loader(Numbered(), augment=speckle)
     first = next(iter(made)).inputs
     assert torch.equal(next(iter(made)).inputs, first)
@@ -218,7 +218,7 @@ def test_a_state_of_other_data_is_refused() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_broken_pictures_are_left_out_and_told(workers: int) -> None:
+def test_broken_images_are_left_out_and_told(workers: int) -> None:
     made = loader(Numbered(12, broken=[1, 6]), workers=workers)
     batches = list(made)
     assert indices(batches) == [[0, 2, 3], [4, 5, 7], [8, 9, 10, 11]]
@@ -228,7 +228,7 @@ def test_broken_pictures_are_left_out_and_told(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_batch_of_broken_pictures_in_evaluation_is_passed_over(workers: int) -> None:
+def test_a_batch_of_broken_images_in_evaluation_is_passed_over(workers: int) -> None:
     made = loader(Numbered(12, broken=[4, 5, 6, 7]), workers=workers)
     batches = list(made)
     assert indices(batches) == [[0, 1, 2, 3], [8, 9, 10, 11]]
@@ -237,7 +237,7 @@ def test_a_batch_of_broken_pictures_in_evaluation_is_passed_over(workers: int) -
     assert made.state_dict()["yielded"] == 3
 
 
-def test_a_batch_of_broken_pictures_in_training_is_filled_with_the_next() -> None:
+def test_a_batch_of_broken_images_in_training_is_filled_with_the_next() -> None:
     order = indices(loader(Numbered(12), shuffle=True))
     for number in range(3):
         made = loader(Numbered(12, broken=order[number]), shuffle=True, mix=blend)
@@ -249,14 +249,14 @@ def test_a_batch_of_broken_pictures_in_training_is_filled_with_the_next() -> Non
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_nothing_but_broken_pictures_stops_training(workers: int) -> None:
-    with pytest.raises(DataError, match=r"none of the 6 pictures could be read; the first: \d.png: cut off"):
+def test_nothing_but_broken_images_stops_training(workers: int) -> None:
+    with pytest.raises(DataError, match=r"none of the 6 images could be read; the first: \d.png: cut off"):
         list(loader(Numbered(6, broken=range(6)), shuffle=True, workers=workers))
     assert list(loader(Numbered(6, broken=range(6)))) == []
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_strict_stops_at_the_first_broken_picture(workers: int) -> None:
+def test_strict_stops_at_the_first_broken_image(workers: int) -> None:
     with pytest.raises(DataError, match=r"^6.png: cut off; repair") as caught:
         list(loader(Numbered(12, broken=[6]), strict=True, workers=workers))
     assert "Traceback" not in str(caught.value)

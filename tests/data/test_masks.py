@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from zorki.data.masks import MOST_COLOURS, class_palette, code_of, colour_of, read_mask, read_stored, write_mask
-from zorki.draw.palette import colour
+from zorki.data.masks import MOST_COLORS, class_palette, code_of, color_of, read_mask, read_stored, write_mask
+from zorki.draw.palette import color
 from zorki.errors import DataError, ZorkiError
 
 VALUES = np.array([[0, 1, 2], [3, 0, 255]], np.uint8)
@@ -24,8 +24,8 @@ def png(width, height, depth, rows):
 
 
 def save(path, values, mode=None):
-    picture = Image.fromarray(values)
-    (picture.convert(mode) if mode else picture).save(path)
+    image = Image.fromarray(values)
+    (image.convert(mode) if mode else image).save(path)
     return path
 
 
@@ -34,14 +34,14 @@ def values_of(path):
 
 
 def test_a_palette_is_read_by_its_indices_and_never_as_rgb(tmp_path):
-    picture = Image.fromarray(VALUES)
-    picture.putpalette([9, 9, 9, 128, 0, 0, 0, 128, 0] + [7, 7, 7] * 253)
-    picture.save(tmp_path / "a.png")
+    image = Image.fromarray(VALUES)
+    image.putpalette([9, 9, 9, 128, 0, 0, 0, 128, 0] + [7, 7, 7] * 253)
+    image.save(tmp_path / "a.png")
     classes, palette = read_mask(tmp_path / "a.png")
     assert (classes.dtype, classes.tolist()) == (torch.int64, VALUES.tolist())
     assert palette[:3] == [(9, 9, 9), (128, 0, 0), (0, 128, 0)]
-    # The same pixels as they are shown, for colour maps.
-    assert read_stored(tmp_path / "a.png").colours().tolist() == [
+    # The same pixels as they are shown, for color maps.
+    assert read_stored(tmp_path / "a.png").colors().tolist() == [
         [0x090909, 0x800000, 0x008000],
         [0x070707, 0x090909, 0x070707],
     ]
@@ -50,9 +50,9 @@ def test_a_palette_is_read_by_its_indices_and_never_as_rgb(tmp_path):
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_a_palette_of_few_bits(tmp_path, bits):
     wanted = np.arange(2**bits, dtype=np.uint8)[None].repeat(2, 0)
-    picture = Image.fromarray(wanted)
-    picture.putpalette([part for index in range(2**bits) for part in colour(index)])
-    picture.save(tmp_path / "a.png", bits=bits)
+    image = Image.fromarray(wanted)
+    image.putpalette([part for index in range(2**bits) for part in color(index)])
+    image.save(tmp_path / "a.png", bits=bits)
     assert (tmp_path / "a.png").read_bytes()[24] == bits  # of the header: Pillow wrote no more
     assert values_of(tmp_path / "a.png") == wanted.tolist()
 
@@ -91,14 +91,14 @@ def test_other_kinds(tmp_path):
         read_mask(save(tmp_path / "endless.tif", np.where(VALUES == 0, np.float32(np.inf), np.float32(1))))
 
 
-def test_colours_are_refused_with_what_they_are(tmp_path):
+def test_colors_are_refused_with_what_they_are(tmp_path):
     rgb = np.zeros((2, 3, 3), np.uint8)
     rgb[0, 0], rgb[1] = (128, 0, 64), (0, 0, 255)
     path = save(tmp_path / "a.png", rgb)
-    with pytest.raises(DataError, match=r"a\.png: .* got 3 colours: \(0, 0, 255\), \(0, 0, 0\), \(128, 0, 64\)"):
+    with pytest.raises(DataError, match=r"a\.png: .* got 3 colors: \(0, 0, 255\), \(0, 0, 0\), \(128, 0, 64\)"):
         read_mask(path)
     assert read_stored(path).counts() == {0x0000FF: 3, 0: 2, 0x800040: 1}
-    assert (code_of((128, 0, 64)), colour_of(0x800040)) == (0x800040, (128, 0, 64))
+    assert (code_of((128, 0, 64)), color_of(0x800040)) == (0x800040, (128, 0, 64))
 
 
 def test_counts_of_any_type():
@@ -108,7 +108,7 @@ def test_counts_of_any_type():
     assert StoredMask(VALUES.astype(np.uint16) * 256).counts()[65280] == 1
     assert StoredMask(VALUES.astype(np.int32) - 1).counts() == {-1: 2, 0: 1, 1: 1, 2: 1, 254: 1}
     noise = np.random.default_rng(0).integers(0, 1 << 24, (200, 300), dtype=np.uint32)
-    with pytest.raises(DataError, match=f"more than {MOST_COLOURS} colours: a photograph"):
+    with pytest.raises(DataError, match=f"more than {MOST_COLORS} colors: a photograph"):
         StoredMask(noise, rgb=True).counts()
 
 
@@ -116,12 +116,12 @@ def test_broken_files(tmp_path):
     (tmp_path / "empty.png").touch()
     whole = save(tmp_path / "a.png", np.random.default_rng(0).integers(0, 9, (64, 64), dtype=np.uint8)).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[:400])
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     for name, reason in {
         "gone.png": "there is no such file",
         "empty.png": r"the file is empty \(0 bytes\)",
-        "cut.png": "the picture cannot be decoded",
-        "text.png": "this is no picture of a known kind",
+        "cut.png": "the image cannot be decoded",
+        "text.png": "this is no image of a known kind",
     }.items():
         with pytest.raises(DataError, match=rf"{name}: {reason}"):
             read_mask(tmp_path / name)
@@ -135,7 +135,7 @@ def test_written_masks_come_back(tmp_path):
     again, palette = read_mask(tmp_path / "new" / "a.png")
     assert again.equal(classes)
     assert palette == class_palette([(1, 2, 3), (4, 5, 6)])
-    assert palette[:3] == [(1, 2, 3), (4, 5, 6), colour(2)]
+    assert palette[:3] == [(1, 2, 3), (4, 5, 6), color(2)]
     assert palette[255] == (224, 224, 192)
     write_mask(tmp_path / "few.png", torch.tensor([[0, 1]]))  # no fewer bits, and so no numbers cut off
     assert values_of(tmp_path / "few.png") == [[0, 1]]

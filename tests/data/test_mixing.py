@@ -9,7 +9,7 @@ from zorki.data.mixing import cutmix, draw_shares, mix_scores, mixup
 from zorki.errors import RecipeError
 
 
-def pictures(count: int, height: int = 8, width: int = 6) -> torch.Tensor:
+def make_images(count: int, height: int = 8, width: int = 6) -> torch.Tensor:
     generator = torch.Generator().manual_seed(count)
     return torch.randint(0, 256, (count, 3, height, width), generator=generator, dtype=torch.uint8)
 
@@ -40,7 +40,7 @@ def test_tiny_alphas_give_a_coin() -> None:
 
 @pytest.mark.parametrize(("count", "side"), [(7, 8), (5, 300)])  # the large ones are mixed a few at a time
 def test_mixup_equals_its_formula(count: int, side: int) -> None:
-    inputs = pictures(count, side, side)
+    inputs = make_images(count, side, side)
     mixed, partner, share = mixup(inputs, 1.0, chance())
     for index in range(count):
         own, other = inputs[index].double(), inputs[int(partner[index])].double()
@@ -62,7 +62,7 @@ def test_mixup_by_hand() -> None:
 @given(count=st.integers(1, 6), height=st.integers(1, 12), width=st.integers(1, 12), seed=st.integers(0, 999))
 @settings(max_examples=80, deadline=None)
 def test_cutmix_pastes_one_box_and_counts_it(count: int, height: int, width: int, seed: int) -> None:
-    # Every picture is filled with its own number, so that each pixel tells where it is from.
+    # Every image is filled with its own number, so that each pixel tells where it is from.
     inputs = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(count, 3, height, width)
     mixed, partner, share = cutmix(inputs, 1.0, chance(seed))
     for index in range(count):
@@ -76,24 +76,24 @@ def test_cutmix_pastes_one_box_and_counts_it(count: int, height: int, width: int
 
 
 def test_cutmix_takes_pixels_from_their_own_place() -> None:
-    inputs = pictures(8, 16, 16)
+    inputs = make_images(8, 16, 16)
     mixed, partner, _ = cutmix(inputs, 1.0, chance())
     assert ((mixed == inputs) | (mixed == inputs[partner])).all()
     assert (mixed != inputs).any()
 
 
 def test_cutmix_boxes_have_the_area_that_was_drawn() -> None:
-    # Boxes off the middle are cut off at the edges, so the own share is above Beta's mean of one half. For a centre
+    # Boxes off the middle are cut off at the edges, so the own share is above Beta's mean of one half. For a center
     # that is anywhere, a side of s keeps s - s * s / 4 of 1 on average; with s * s evenly in 0..1 the area kept is
     # the integral of 2 s (s - s^2 / 4)^2 = 2 (1/4 - 1/10 + 1/96) = 0.3208.
-    shares = torch.cat([cutmix(pictures(100, 64, 64), 1.0, chance(seed))[2] for seed in range(20)])
+    shares = torch.cat([cutmix(make_images(100, 64, 64), 1.0, chance(seed))[2] for seed in range(20)])
     assert shares.mean().item() == pytest.approx(1 - 0.3208, abs=0.02)
 
 
 @pytest.mark.parametrize("mix", [mixup, cutmix])
 def test_mixing_keeps_its_promises(mix: object) -> None:
     assert callable(mix)
-    inputs = pictures(9)
+    inputs = make_images(9)
     before, state = inputs.clone(), torch.get_rng_state()
     first, second = mix(inputs, 0.4, chance(1)), mix(inputs, 0.4, chance(1))
     assert all(torch.equal(*pair) for pair in zip(first, second, strict=True))

@@ -32,8 +32,8 @@ KINDS = [
 ]
 
 
-def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
-    """Smooth noise: neighbouring pixels are alike, as in photos."""
+def make_image(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    """Smooth noise: neighboring pixels are alike, as in photos."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand((1, 3, 5, 5), generator=generator) * 255
     fine = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 255)[0]
@@ -45,7 +45,7 @@ def picture(height: int, width: int, seed: int = 0) -> torch.Tensor:
 def test_fit_equals_torchvision(size: int, crop_share: float, height: int, width: int) -> None:
     from torchvision.transforms import v2
 
-    image = picture(height, width)
+    image = make_image(height, width)
     theirs = v2.Compose([v2.Resize(round(size / crop_share), antialias=True), v2.CenterCrop(size)])(image)
     ours, _ = Fit(size, crop_share)([image])
     assert (ours[0].int() - theirs.int()).abs().max() <= 1
@@ -54,7 +54,7 @@ def test_fit_equals_torchvision(size: int, crop_share: float, height: int, width
 def test_fit_equals_pil_to_one_level() -> None:
     from PIL import Image
 
-    image = picture(60, 80)
+    image = make_image(60, 80)
     small = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).resize((42, 32), Image.Resampling.BILINEAR)
     theirs = torch.tensor(list(small.tobytes()), dtype=torch.int64).reshape(32, 42, 3).permute(2, 0, 1)[:, :, 5:37]
     ours, placements = Fit(32)([image])
@@ -62,8 +62,8 @@ def test_fit_equals_pil_to_one_level() -> None:
     assert (placements[0].left, placements[0].top, placements[0].scale) == (-5, 0, 32 / 60)
 
 
-def test_layout_of_the_picture_in_memory_does_not_matter() -> None:
-    image = picture(60, 80)
+def test_layout_of_the_image_in_memory_does_not_matter() -> None:
+    image = make_image(60, 80)
     interleaved = image.permute(1, 2, 0).contiguous().permute(2, 0, 1)
     assert not interleaved.is_contiguous()
     for preprocess in [*KINDS, Letterbox(80, 20), Pad(100)]:
@@ -73,8 +73,8 @@ def test_layout_of_the_picture_in_memory_does_not_matter() -> None:
         assert second.is_contiguous()
 
 
-def test_pictures_that_fit_pass_unchanged() -> None:
-    images = [picture(32, 32, seed) for seed in range(3)]
+def test_images_that_fit_pass_unchanged() -> None:
+    images = [make_image(32, 32, seed) for seed in range(3)]
     images[1] = images[1].permute(1, 2, 0).contiguous().permute(2, 0, 1)
     for preprocess in (Fit(32), Pad(32), Letterbox(32)):
         batch, placements = preprocess(images)
@@ -120,7 +120,7 @@ def test_letterbox_by_hand() -> None:
 )
 @settings(max_examples=60, deadline=None)
 def test_any_size_gives_the_promised_shape(height: int, width: int, kind: Fit | Pad | Letterbox) -> None:
-    image = picture(height, width)
+    image = make_image(height, width)
     before = image.clone()
     batch, placements = kind([image, image.flip(2)])
     assert batch.dtype == torch.uint8
@@ -165,7 +165,7 @@ def test_json_and_pickle_give_the_same_value(preprocess: Fit | Pad | Letterbox) 
 
 
 @pytest.mark.parametrize("preprocess", KINDS)
-def test_no_pictures_give_an_empty_batch(preprocess: Fit | Pad | Letterbox) -> None:
+def test_no_images_give_an_empty_batch(preprocess: Fit | Pad | Letterbox) -> None:
     batch, placements = preprocess([])
     assert len(batch) == len(placements) == 0
     assert batch.ndim == 4
@@ -226,7 +226,7 @@ def test_stretch_fills_the_square_and_boxes_follow_and_return():
     assert preprocess_from_json(Stretch(90).to_json()) == Stretch(90)
 
 
-def test_masks_and_points_are_stretched_with_the_picture():
+def test_masks_and_points_are_stretched_with_the_image():
     mask = torch.zeros((60, 120), dtype=torch.int64)
     mask[30:, 60:] = 1
     _, (placement,) = Stretch(90)([torch.zeros((3, 60, 120), dtype=torch.uint8)])
@@ -238,8 +238,8 @@ def test_masks_and_points_are_stretched_with_the_picture():
     assert points.place(placement).points.tolist() == [[[45, 45]]]
 
 
-def test_autocontrast_makes_pictures_alike_that_are_exposed_differently() -> None:
-    bright = picture(64, 64)
+def test_autocontrast_makes_images_alike_that_are_exposed_differently() -> None:
+    bright = make_image(64, 64)
     dark = (bright.float() * 0.2 + 9).round().byte()
     (one, other), _ = Letterbox(64, autocontrast=True)([bright, dark])
     assert (one.int() - other.int()).abs().max() <= 6, "but for what five levels cannot tell apart"
@@ -258,12 +258,12 @@ def test_black_and_white_are_percentiles_of_all_channels_together() -> None:
     assert (stretched - expected).abs().max() <= 0.51
 
 
-def test_noise_is_not_made_a_picture() -> None:
+def test_noise_is_not_made_a_image() -> None:
     noise = 30 + torch.randint(0, 3, (3, 20, 20), dtype=torch.uint8)
     stretched = stretch_contrast(noise, *contrast_levels(noise))
     assert int(stretched.max()) <= 2 * 255 / 16 + 1
-    one_colour = torch.full((3, 8, 8), 255, dtype=torch.uint8)
-    assert not stretch_contrast(one_colour, *contrast_levels(one_colour)).any()
+    one_color = torch.full((3, 8, 8), 255, dtype=torch.uint8)
+    assert not stretch_contrast(one_color, *contrast_levels(one_color)).any()
 
 
 def spotted(ground: int, spots: int) -> torch.Tensor:
@@ -309,7 +309,7 @@ def test_parts_are_negatives_where_the_whole_is() -> None:
 
 
 def test_parts_have_the_contrast_of_the_whole() -> None:
-    image = picture(64, 96)
+    image = make_image(64, 96)
     whole, _ = (prepared := Letterbox(96, 16, autocontrast=True))([image])
     part, _ = Letterbox(48, 16, autocontrast=True).for_parts_of(image)([image[:, :48, :48]])
     assert torch.equal(part[0], whole[0, :, :48, :48])

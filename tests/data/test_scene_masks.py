@@ -21,7 +21,7 @@ def test_masks_are_those_of_the_scene():
         assert dataset[index].image.equal(made.image)
         assert dataset[index].target.classes.equal(mask.classes)
         seen |= set(mask.classes.unique().tolist())
-    assert seen == set(range(11))  # twenty pictures show every shape
+    assert seen == set(range(11))  # twenty images show every shape
 
 
 def test_a_mask_is_painted_once_and_travels(monkeypatch):
@@ -46,7 +46,7 @@ def test_splits_paths_and_words():
     assert len(parse("scenes")) == 2000
     with pytest.raises(DataError, match="expected scenes, scenes:COUNT or"):
         parse("scenes:many")
-    with pytest.raises(DataError, match="10 pictures or more"):
+    with pytest.raises(DataError, match="10 images or more"):
         parse("scenes:9")
-    with pytest.raises(IndexError, match="index 20 is outside the 20 pictures"):
+    with pytest.raises(IndexError, match="index 20 is outside the 20 images"):
         dataset.target(20)

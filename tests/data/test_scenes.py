@@ -159,7 +159,7 @@ def test_boxes_are_tight_masks_are_disjoint_and_the_class_mask_is_their_union(in
     assert len(set(made.boxes.identities.tolist())) == len(made.boxes)
 
 
-def test_the_mask_is_where_the_picture_shows_the_object() -> None:
+def test_the_mask_is_where_the_image_shows_the_object() -> None:
     """The same scene without its object differs from it inside the mask, and outside only by the shadow's darkness."""
     bare = scene(2, 3, cast=[], clutter=0.0)
     full = scene(2, 3, cast=[30 + DROP], clutter=0.0)
@@ -204,8 +204,8 @@ def test_a_positive_turn_is_clockwise_and_a_drop_is_heavy_at_its_tail() -> None:
         assert float((along @ axis).mean() / axis.norm()) < -3
 
 
-def test_an_individual_keeps_its_class_and_colours_over_poses_and_differs_from_others() -> None:
-    def colour(identity: int, index: int) -> torch.Tensor:
+def test_an_individual_keeps_its_class_and_colors_over_poses_and_differs_from_others() -> None:
+    def color(identity: int, index: int) -> torch.Tensor:
         made = scene(4, index, cast=[identity], clutter=0.0, radius=(0.25, 0.4))
         assert made.boxes.identities is not None
         assert made.boxes.identities.tolist() == [identity]
@@ -214,10 +214,10 @@ def test_an_individual_keeps_its_class_and_colours_over_poses_and_differs_from_o
         return pixels.mean(dim=1)
 
     identities = range(20)
-    first = torch.stack([colour(identity, 0) for identity in identities])
-    again = torch.stack([colour(identity, 9) for identity in identities])
+    first = torch.stack([color(identity, 0) for identity in identities])
+    again = torch.stack([color(identity, 9) for identity in identities])
     nearest = torch.cdist(first, again).argmin(dim=1)
-    assert float((nearest == torch.arange(20)).float().mean()) > 0.6  # by mean colour alone; by chance 0.05
+    assert float((nearest == torch.arange(20)).float().mean()) > 0.6  # by mean color alone; by chance 0.05
     assert individual(4, 7) == individual(4, 7)
     assert individual(4, 7).coat != individual(5, 7).coat
 
@@ -232,7 +232,7 @@ def test_any_size(size: tuple[int, int], clutter: float) -> None:
         assert made.instances.masks.shape == (len(made.boxes), *size)
 
 
-def test_a_scene_without_objects_has_empty_truth_and_a_picture() -> None:
+def test_a_scene_without_objects_has_empty_truth_and_a_image() -> None:
     made = scene(0, 0, objects=0)
     assert made.label is None
     assert made.boxes.xyxy.shape == (0, 4)
@@ -253,8 +253,8 @@ def test_wrong_arguments_are_told(wrong: dict[str, object]) -> None:
 # -- clips --
 
 
-def centres(motion: str, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Centres and sizes of the first object's boxes, frame by frame."""
+def centers(motion: str, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Centers and sizes of the first object's boxes, frame by frame."""
     made = clip(6, index, motion=motion)
     assert made.label.index == MOTIONS.index(motion)
     assert made.tracks.frames.tolist() == list(range(16))
@@ -268,40 +268,40 @@ def centres(motion: str, index: int) -> tuple[torch.Tensor, torch.Tensor]:
     ("motion", "direction"), [("left", (-1, 0)), ("right", (1, 0)), ("up", (0, -1)), ("down", (0, 1))]
 )
 def test_slides_go_where_they_are_named_after(motion: str, direction: tuple[int, int], index: int) -> None:
-    centre, _ = centres(motion, index)
-    along = centre @ torch.tensor(direction, dtype=torch.float32)
+    center, _ = centers(motion, index)
+    along = center @ torch.tensor(direction, dtype=torch.float32)
     assert float(along[-1] - along[0]) > 18
     assert bool((along.diff() > 0).all())
-    across = centre @ torch.tensor(direction[::-1], dtype=torch.float32)
+    across = center @ torch.tensor(direction[::-1], dtype=torch.float32)
     assert float(across.max() - across.min()) <= 1
 
 
 @pytest.mark.parametrize("index", range(3))
 def test_growing_shrinking_and_standing_still(index: int) -> None:
     for motion, ratio in (("grow", 2.0), ("shrink", 0.5)):
-        _, size = centres(motion, index)
+        _, size = centers(motion, index)
         found = float(size[-1].mean() / size[0].mean())
         assert found > ratio if motion == "grow" else found < ratio
-    centre, size = centres("still", index)
-    assert bool((centre == centre[0]).all() and (size == size[0]).all())
+    center, size = centers("still", index)
+    assert bool((center == center[0]).all() and (size == size[0]).all())
 
 
 @pytest.mark.parametrize("index", range(3))
 def test_circles_come_round_and_bounces_fall_twice(index: int) -> None:
-    centre, _ = centres("circle", index)
-    assert float((centre[-1] - centre[0]).norm()) <= 1
-    angles = torch.atan2(*(centre - (centre.amin(dim=0) + centre.amax(dim=0)) / 2).flip(1).T)
+    center, _ = centers("circle", index)
+    assert float((center[-1] - center[0]).norm()) <= 1
+    angles = torch.atan2(*(center - (center.amin(dim=0) + center.amax(dim=0)) / 2).flip(1).T)
     steps = torch.remainder(angles.diff() + math.pi, 2 * math.pi) - math.pi
     assert abs(abs(float(steps.sum())) - 2 * math.pi) < 0.4
-    centre, _ = centres("bounce", index)
-    assert float(centre[:, 0].max() - centre[:, 0].min()) <= 1
-    falling = centre[:, 1].diff() > 0
+    center, _ = centers("bounce", index)
+    assert float(center[:, 0].max() - center[:, 0].min()) <= 1
+    falling = center[:, 1].diff() > 0
     assert falling.tolist()[0]
     assert int((falling[1:] != falling[:-1]).sum()) == 3  # fall, rise, fall, rise
 
 
 @pytest.mark.parametrize(("motion", "angle"), [("clockwise", -13.0), ("counterclockwise", 13.0)])
-def test_spins_turn_the_picture_the_named_way(motion: str, angle: float) -> None:
+def test_spins_turn_the_image_the_named_way(motion: str, angle: float) -> None:
     for index in range(6):
         made = clip(6, index, motion=motion, clutter=0.0)
         xyxy = made.tracks.xyxy
@@ -336,7 +336,7 @@ def test_a_misspelt_motion_is_told() -> None:
 # -- the data set --
 
 
-def test_splits_are_whole_and_balanced_and_targets_need_no_picture() -> None:
+def test_splits_are_whole_and_balanced_and_targets_need_no_image() -> None:
     dataset = SceneClassification(200, size=(16, 16))
     assert sorted(index for indices in dataset.splits.values() for index in indices) == list(range(200))
     assert {name: len(indices) for name, indices in dataset.splits.items()} == {"train": 140, "val": 30, "test": 30}
@@ -364,18 +364,18 @@ def test_samples_show_their_class_and_survive_a_worker() -> None:
             dataset[wrong]
 
 
-def test_folders_hold_the_same_pictures(tmp_path: Path) -> None:
+def test_folders_hold_the_same_images(tmp_path: Path) -> None:
     dataset = SceneClassification(40, size=(12, 16))
-    root = tmp_path / "pictures"
+    root = tmp_path / "images"
     dataset.write_folders(root)
     files = sorted(root.glob("*/*/*.png"))
     assert len(files) == 40
-    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
     for index in (0, 39):
         name = CLASS_NAMES[dataset.target(index).index]
         path = root / dataset.path(index).parent.name / name / dataset.path(index).name
-        with Image.open(path) as picture:
-            assert torch.equal(torch.from_numpy(np.array(picture)).permute(2, 0, 1), dataset[index].image)
+        with Image.open(path) as image:
+            assert torch.equal(torch.from_numpy(np.array(image)).permute(2, 0, 1), dataset[index].image)
     with pytest.raises(DataError, match="empty"):
         dataset.write_folders(root)
 
@@ -387,8 +387,8 @@ def test_a_broken_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(ZorkiError, match=r"pictures: could not be written: the disk is full"):
-        dataset.write_folders(tmp_path / "pictures")
+    with pytest.raises(ZorkiError, match=r"images: could not be written: the disk is full"):
+        dataset.write_folders(tmp_path / "images")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -404,6 +404,6 @@ def test_names_of_the_data_set() -> None:
     for wrong in ("scenes:", "scenes:x", "scenes:500@", "scenes:500@64x64", "scenes:-5", "scenes:500 "):
         with pytest.raises(DataError, match="scenes:2000@64"):
             parse(wrong)
-    for wrong, reason in (("scenes:5", "30 pictures"), ("scenes:500@4", "8x8")):
+    for wrong, reason in (("scenes:5", "30 images"), ("scenes:500@4", "8x8")):
         with pytest.raises(DataError, match=reason):
             parse(wrong)

@@ -19,14 +19,14 @@ needs_opencv = pytest.mark.skipif(
 def three_rectangles():
     image = torch.full((3, 96, 128), 200, dtype=torch.uint8)
     boxes = [(10, 12, 50, 40), (70, 20, 110, 80), (20, 60, 50, 90)]
-    for (left, top, right, bottom), colour in zip(boxes, [(250, 10, 10), (10, 240, 30), (20, 20, 240)], strict=True):
-        image[:, top:bottom, left:right] = torch.tensor(colour, dtype=torch.uint8)[:, None, None]
+    for (left, top, right, bottom), color in zip(boxes, [(250, 10, 10), (10, 240, 30), (20, 20, 240)], strict=True):
+        image[:, top:bottom, left:right] = torch.tensor(color, dtype=torch.uint8)[:, None, None]
     return image, torch.tensor(boxes, dtype=torch.float32)
 
 
 @needs_opencv
 @pytest.mark.parametrize("mode", ["fast", "quality"])
-def test_things_of_one_colour_are_found(mode):
+def test_things_of_one_color_are_found(mode):
     image, boxes = three_rectangles()
     found = selective_search(image, mode)
     assert found.dtype == torch.int16
@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_order():
 
 @needs_opencv
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (40, 1)])
-def test_tiny_pictures_are_no_special_case(size):
+def test_tiny_images_are_no_special_case(size):
     found = selective_search(torch.zeros((3, *size), dtype=torch.uint8))
     assert found.shape[1] == 4
 

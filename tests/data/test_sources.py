@@ -16,7 +16,7 @@ from zorki.data.sources import Source, VideoWriter, expand, frame_rate, frames
 from zorki.errors import DataError, ZorkiError
 
 
-def picture(path):
+def make_image(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (16, 8), (1, 2, 3)).save(path)
 
@@ -24,7 +24,7 @@ def picture(path):
 @pytest.fixture
 def folder(tmp_path):
     for name in ("in/a.png", "in/deep/b.JPG", "in/.hidden.png", "other/a.png"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     (tmp_path / "in/clip.MP4").touch()
     (tmp_path / "in/notes.txt").touch()
     return tmp_path
@@ -32,11 +32,11 @@ def folder(tmp_path):
 
 def test_files_folders_and_globs(folder):
     inside = folder / "in"
-    assert expand([str(inside / "a.png")]) == [Source(inside / "a.png", "a.png", "picture", str(inside / "a.png"))]
+    assert expand([str(inside / "a.png")]) == [Source(inside / "a.png", "a.png", "image", str(inside / "a.png"))]
     assert [(source.name, source.kind) for source in expand([str(inside)])] == [
-        ("a.png", "picture"),
+        ("a.png", "image"),
         ("clip.MP4", "video"),
-        ("deep/b.JPG", "picture"),
+        ("deep/b.JPG", "image"),
     ]
     assert [source.name for source in expand([f"{inside}/**/*"])] == ["a.png", "clip.MP4", "deep/b.JPG"]
     assert [source.name for source in expand([f"{folder}/*/a.*"])] == ["in/a.png", "other/a.png"]
@@ -54,7 +54,7 @@ def test_a_file_named_twice_comes_once_and_names_differ(folder, monkeypatch):
 
 
 def test_a_file_with_brackets_in_its_name_is_no_glob(folder):
-    picture(folder / "photo[1].png")
+    make_image(folder / "photo[1].png")
     assert [source.name for source in expand([f"{folder}/photo[1].png"])] == ["photo[1].png"]
 
 
@@ -63,10 +63,10 @@ def test_a_file_with_brackets_in_its_name_is_no_glob(folder):
     [
         ("in/b.png", r"there is no such file or folder: .* 'b\.png'\. Did you mean a\.png\?"),
         ("inn", r"Did you mean in\?"),
-        ("in/notes.txt", r"neither a picture nor a video, by its suffix; expected \.avif, .*\.webm"),
-        ("empty", "no picture or video in this folder or below it"),
+        ("in/notes.txt", r"neither an image nor a video, by its suffix; expected \.avif, .*\.webm"),
+        ("empty", "no image or video in this folder or below it"),
         ("in/*.tif", r"in/\*\.tif: nothing matches"),
-        ("in/*.txt", "1 files or folders match, and none is a picture or video"),
+        ("in/*.txt", "1 files or folders match, and none is an image or video"),
     ],
 )
 def test_what_cannot_be_used(folder, monkeypatch, given, reason):
@@ -104,7 +104,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address(tmp_path):
-    picture(tmp_path / "served.png")
+    make_image(tmp_path / "served.png")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.png = (tmp_path / "served.png").read_bytes()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -114,11 +114,11 @@ def address(tmp_path):
         thread.join()
 
 
-def test_a_picture_from_an_address(address, tmp_path):
+def test_a_image_from_an_address(address, tmp_path):
     for url in (f"{address}/good.png?size=large", f"{address}/moved.png"):
         (source,) = expand([url])
         assert source.path.read_bytes() == (tmp_path / "served.png").read_bytes()
-        assert (source.kind, source.given) == ("picture", url)
+        assert (source.kind, source.given) == ("image", url)
         assert source.name == url.split("?")[0].rsplit("/", 1)[1]
 
 
@@ -126,7 +126,7 @@ def test_a_picture_from_an_address(address, tmp_path):
     ("path", "reason"),
     [
         ("lost.png", "cannot be fetched: Not here"),
-        ("page", "this is no picture of a known kind"),
+        ("page", "this is no image of a known kind"),
         ("cut.png", "the PNG is truncated"),
     ],
 )

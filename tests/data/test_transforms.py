@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zorki.data.geometry import Affine, crop_size, cut_window, mirror, move, turn, warp_image
-from zorki.data.transforms import Augment, add_noise, blur_image, colour_matrix, cover_square, vary_colours
+from zorki.data.transforms import Augment, add_noise, blur_image, color_matrix, cover_square, vary_colors
 from zorki.errors import RecipeError
 
 ALL = Augment(
@@ -33,7 +33,7 @@ ALL = Augment(
 ALONE = [Augment(**{f.name: getattr(ALL, f.name)}) for f in dataclasses.fields(Augment) if f.name != "size"]
 
 
-def picture(height: int = 20, width: int = 26, seed: int = 0) -> torch.Tensor:
+def make_image(height: int = 20, width: int = 26, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, (3, height, width), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
 
 
@@ -43,7 +43,7 @@ def chance(seed: int = 0) -> torch.Generator:
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_quarter_turn_is_rot90(quarters: int) -> None:
-    image = picture(24, 24)
+    image = make_image(24, 24)
     turned = warp_image(image, turn(90 * quarters, 1, 12, 12), (24, 24))
     assert torch.equal(turned, torch.rot90(image, quarters, (1, 2)))
 
@@ -53,12 +53,12 @@ def test_warp_is_bilinear_by_hand() -> None:
     moved = warp_image(image, move(0.5, 0.0), (2, 3))
     assert moved[0].tolist() == [[5, 20, 15], [25, 70, 45]]  # black comes in at both sides
     twice = warp_image(image, Affine(2, 0, 0, 0, 1, 0), (2, 4))
-    # Centres 0.5, 1.5, .. fall on 0.25, 0.75, 1.25, 1.75: a quarter of black, then between the two centres.
+    # Centers 0.5, 1.5, .. fall on 0.25, 0.75, 1.25, 1.75: a quarter of black, then between the two centers.
     assert twice[0].tolist() == [[8, 15, 25, 23], [38, 60, 80, 68]]
 
 
 def slow_warp(image: torch.Tensor, matrix: Affine, size: tuple[int, int]) -> torch.Tensor:
-    """Bilinear, written as loops over pixels and their four neighbours."""
+    """Bilinear, written as loops over pixels and their four neighbors."""
     back = matrix.inverse()
     out = torch.zeros((3, *size))
     for i in range(size[0]):
@@ -73,7 +73,7 @@ def slow_warp(image: torch.Tensor, matrix: Affine, size: tuple[int, int]) -> tor
 
 
 def test_warp_equals_its_slow_twin() -> None:
-    image = picture(9, 13)
+    image = make_image(9, 13)
     matrix = turn(25, 1.3, 6, 4).then(move(1.2, -0.4)).then(mirror(13))
     assert (warp_image(image, matrix, (8, 11)) - slow_warp(image, matrix, (8, 11))).abs().max() <= 0.51
 
@@ -82,7 +82,7 @@ def test_warp_equals_its_slow_twin() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_cheap_ways_equal_the_warp(strengths: dict[str, float], seed: int) -> None:
     augment = Augment(**{"flip": 0.5, "crop": 0.6, "shift": 0.1, **strengths})
-    image = picture()
+    image = make_image()
     drawn = augment.draw(20, 26, chance(seed))
     warped = warp_image(image, drawn.matrix(), (drawn.window[2], drawn.window[3]))
     assert torch.equal(augment(image, chance(seed)), warped)
@@ -104,7 +104,7 @@ def test_a_point_goes_where_the_matrix_says(seed: int) -> None:
 def test_affine_laws() -> None:
     matrix = turn(25, 1.3, 6, 4).then(move(1.2, -0.4)).then(mirror(13))
     assert matrix.then(matrix.inverse()) == pytest.approx((1, 0, 0, 0, 1, 0), abs=1e-12)
-    # By hand: first right by 1, then mirrored in a picture 10 wide: 2 -> 3 -> 7.
+    # By hand: first right by 1, then mirrored in an image 10 wide: 2 -> 3 -> 7.
     assert move(1, 0).then(mirror(10)).tensor()[0].tolist() == [-1, 0, 9]
 
 
@@ -121,7 +121,7 @@ def test_shift_by_hand() -> None:
 @given(top=st.integers(-9, 9), left=st.integers(-9, 9), height=st.integers(1, 9), width=st.integers(1, 9))
 @settings(max_examples=60, deadline=None)
 def test_windows_do_not_depend_on_the_layout(top: int, left: int, height: int, width: int) -> None:
-    image = picture(6, 7)
+    image = make_image(6, 7)
     padded = torch.zeros((3, 40, 40), dtype=torch.uint8)
     padded[:, 16:22, 16:23] = image
     expected = padded[:, 16 + top : 16 + top + height, 16 + left : 16 + left + width]
@@ -165,7 +165,7 @@ def test_shifts_are_whole_pixels_up_to_the_share_evenly() -> None:
 
 
 def test_flipping_twice_is_the_identity_and_half_are_flipped() -> None:
-    image = picture()
+    image = make_image()
     always = Augment(flip=1.0, flip_vertical=1.0)
     assert torch.equal(always(always(image, chance()), chance()), image)
     assert torch.equal(Augment(flip=1.0)(image, chance()), image.flip(2))
@@ -185,44 +185,44 @@ def test_hue_turns_in_yiq() -> None:
             across * math.sin(angle) + along * math.cos(angle),
         )
         expected = colorsys.yiq_to_rgb(luma, *turned)
-        found = torch.tensor(colour_matrix(1.0, 0.1)) @ torch.tensor([red, green, blue])
+        found = torch.tensor(color_matrix(1.0, 0.1)) @ torch.tensor([red, green, blue])
         # The standard library has its coefficients to two digits.
         assert found.tolist() == pytest.approx(expected, abs=0.01)
 
 
-def test_colour_matrices_have_their_laws() -> None:
+def test_color_matrices_have_their_laws() -> None:
     gray = torch.full((3,), 7.0)
-    assert (torch.tensor(colour_matrix(1.7, 0.3)) @ gray).tolist() == pytest.approx([7, 7, 7], abs=1e-4)
-    there, back = (torch.tensor(colour_matrix(1.0, hue)) for hue in (0.2, -0.2))
+    assert (torch.tensor(color_matrix(1.7, 0.3)) @ gray).tolist() == pytest.approx([7, 7, 7], abs=1e-4)
+    there, back = (torch.tensor(color_matrix(1.0, hue)) for hue in (0.2, -0.2))
     assert torch.allclose(there @ back, torch.eye(3), atol=1e-5)
-    assert torch.allclose(torch.tensor(colour_matrix(1.0, 1.0)), torch.eye(3), atol=1e-5)
-    assert torch.tensor(colour_matrix(0.0, 0.0)).tolist() == [pytest.approx([0.299, 0.587, 0.114])] * 3
+    assert torch.allclose(torch.tensor(color_matrix(1.0, 1.0)), torch.eye(3), atol=1e-5)
+    assert torch.tensor(color_matrix(0.0, 0.0)).tolist() == [pytest.approx([0.299, 0.587, 0.114])] * 3
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.0, 1.3])
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
-def test_colours_equal_torchvision(name: str, factor: float) -> None:
+def test_colors_equal_torchvision(name: str, factor: float) -> None:
     from torchvision.transforms.v2 import functional
 
-    image = picture() // 2 + 40
+    image = make_image() // 2 + 40
     theirs = getattr(functional, f"adjust_{name}")(image, factor)
-    ours = vary_colours(image, **{name: factor})
+    ours = vary_colors(image, **{name: factor})
     # Torchvision cuts off decimals, and rounds its grays; we round once.
     assert (ours.int() - theirs.int()).abs().max() <= 1
 
 
-def test_colours_together_equal_one_after_another() -> None:
-    image = picture() // 4 + 90  # nothing is cut off at 0 or 255 on the way
-    together = vary_colours(image, 1.2, 0.8, 1.3, 0.05)
-    after = vary_colours(vary_colours(vary_colours(vary_colours(image, 1.2), 1, 0.8), 1, 1, 1.3), 1, 1, 1, 0.05)
+def test_colors_together_equal_one_after_another() -> None:
+    image = make_image() // 4 + 90  # nothing is cut off at 0 or 255 on the way
+    together = vary_colors(image, 1.2, 0.8, 1.3, 0.05)
+    after = vary_colors(vary_colors(vary_colors(vary_colors(image, 1.2), 1, 0.8), 1, 1, 1.3), 1, 1, 1, 0.05)
     assert (together.int() - after.int()).abs().max() <= 3
     assert (together.int() - image.int()).abs().max() > 20
 
 
 def test_brightness_by_hand() -> None:
     image = torch.tensor([0, 10, 101, 200], dtype=torch.uint8).view(1, 2, 2).expand(3, 2, 2)
-    assert vary_colours(image, 1.5)[0].flatten().tolist() == [0, 15, 152, 255]
-    assert vary_colours(image, 0.0).sum() == 0
+    assert vary_colors(image, 1.5)[0].flatten().tolist() == [0, 15, 152, 255]
+    assert vary_colors(image, 0.0).sum() == 0
 
 
 def test_blur_of_a_point_is_the_gaussian() -> None:
@@ -233,7 +233,7 @@ def test_blur_of_a_point_is_the_gaussian() -> None:
         density = math.exp(-((i - 10) ** 2 + (j - 10) ** 2) / (2 * 1.5**2)) / (2 * math.pi * 1.5**2)
         assert blurred[i, j].item() == pytest.approx(255 * density, abs=0.7)
     flat = torch.full((3, 5, 2), 77, dtype=torch.uint8)
-    assert torch.equal(blur_image(flat, 3.0), flat)  # wider than the picture, and edges do not darken
+    assert torch.equal(blur_image(flat, 3.0), flat)  # wider than the image, and edges do not darken
 
 
 def test_noise_has_its_deviation() -> None:
@@ -259,7 +259,7 @@ def test_cover_by_hand() -> None:
 
 @pytest.mark.parametrize("augment", [ALL, *ALONE], ids=str)
 def test_every_augmentation_keeps_its_promises(augment: Augment) -> None:
-    image = picture()
+    image = make_image()
     before = image.clone()
     first, second = augment(image, chance(3)), augment(image, chance(3))
     assert torch.equal(first, second)
@@ -278,16 +278,16 @@ def test_every_augmentation_keeps_its_promises(augment: Augment) -> None:
 
 
 def test_nothing_to_do_returns_the_object_itself() -> None:
-    image = picture()
+    image = make_image()
     assert Augment()(image, chance()) is image
     assert Augment(flip=0.0, size=8)(image, chance()) is image
-    assert vary_colours(image) is image
+    assert vary_colors(image) is image
     assert blur_image(image, 0.0) is image
     assert add_noise(image, 0.0, chance()) is image
 
 
 def test_crops_come_in_the_size_asked_for() -> None:
-    image = picture(50, 70)
+    image = make_image(50, 70)
     assert Augment(crop=0.3, size=32)(image, chance()).shape == (3, 32, 32)
     assert Augment(crop=0.3, rotate=20.0, size=32)(image, chance()).shape == (3, 32, 32)
 
@@ -301,14 +301,14 @@ def test_a_strength_changed_leaves_other_chances_as_they_were() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bending_takes_no_chance_from_the_others(seed: int) -> None:
-    """Nor from the noise, which is drawn last: a picture that is bent by nothing is the same picture."""
+    """Nor from the noise, which is drawn last: an image that is bent by nothing is the same image."""
     straight = dataclasses.replace(ALL, elastic=0.0)
     first, second = chance(seed), chance(seed)
     assert straight.draw(20, 26, first) == ALL.draw(20, 26, second)._replace(elastic=None)
     assert torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=second))
     hardly = dataclasses.replace(ALL, elastic=1e-9)
-    assert torch.equal(straight(picture(), chance(seed)), hardly(picture(), chance(seed)))
-    assert not torch.equal(straight(picture(), chance(seed)), ALL(picture(), chance(seed)))
+    assert torch.equal(straight(make_image(), chance(seed)), hardly(make_image(), chance(seed)))
+    assert not torch.equal(straight(make_image(), chance(seed)), ALL(make_image(), chance(seed)))
 
 
 def test_old_seeds_draw_what_they_drew() -> None:
@@ -316,7 +316,7 @@ def test_old_seeds_draw_what_they_drew() -> None:
     assert drawn.window == (4, 12, 14, 12)
     assert (drawn.flip, drawn.flip_vertical) == (True, False)
     assert drawn[3:5] == pytest.approx((4.78657538, 0.99800039))
-    assert drawn.colours == pytest.approx((1.00830014, 0.86363011, 1.17456491, -0.04619556), abs=1e-7)
+    assert drawn.colors == pytest.approx((1.00830014, 0.86363011, 1.17456491, -0.04619556), abs=1e-7)
     assert (drawn.blur, drawn.noise) == pytest.approx((0.08979680, 1.05710326))
     assert drawn.cover == pytest.approx((0.64023946, 0.19676659, 0.3))
     generator = chance(1)
@@ -332,7 +332,7 @@ def test_maps_keep_their_promises(augment: Augment, size: int | None) -> None:
     before = maps.clone()
     for seed in range(4):
         drawn = augment.draw(20, 26, chance(seed))
-        image = augment.vary(picture(), drawn, chance())
+        image = augment.vary(make_image(), drawn, chance())
         moved = augment.follow(maps, drawn, -1)
         assert moved.dtype == maps.dtype
         assert moved.shape == (2, *image.shape[1:])
@@ -352,8 +352,8 @@ def test_maps_with_nothing_to_do_are_themselves() -> None:
 
 @given(height=st.integers(1, 12), width=st.integers(1, 12), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
-def test_the_smallest_pictures_pass(height: int, width: int, seed: int) -> None:
-    assert ALL(picture(height, width), chance(seed)).numel() > 0
+def test_the_smallest_images_pass(height: int, width: int, seed: int) -> None:
+    assert ALL(make_image(height, width), chance(seed)).numel() > 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from zorki.data import windows
 from zorki.data.images import read_image, write_image
-from zorki.data.windows import HeldPicture, open_windows
+from zorki.data.windows import HeldImage, open_windows
 from zorki.errors import DataError
 
 HEIGHT, WIDTH = 150, 170
@@ -16,7 +16,7 @@ GRID = [(0, 0, 64, 64), (0, 106, 64, 64), (40, 50, 64, 64), (86, 0, 64, 170), (1
 
 @pytest.fixture
 def vips(monkeypatch):
-    """Libvips, and no picture so small that it is decoded whole."""
+    """Libvips, and no image so small that it is decoded whole."""
     monkeypatch.setattr(windows, "HELD_PIXELS", 0)
     return pytest.importorskip("pyvips")
 
@@ -27,13 +27,13 @@ def pixels(channels=3, kind=np.uint8):
 
 
 def same_as_whole(path, how):
-    """Windows in any order hold what reading the whole picture gives."""
+    """Windows in any order hold what reading the whole image gives."""
     whole = read_image(path)
-    with open_windows(path) as picture:
-        assert (picture.height, picture.width) == whole.shape[1:]
-        assert how in picture.how
+    with open_windows(path) as image:
+        assert (image.height, image.width) == whole.shape[1:]
+        assert how in image.how
         for top, left, height, width in [*GRID, *reversed(GRID)]:
-            part = picture.read(top, left, height, width)
+            part = image.read(top, left, height, width)
             assert part.dtype == torch.uint8
             assert part.equal(whole[:, top : top + height, left : left + width])
 
@@ -80,16 +80,16 @@ MODES = {
 
 
 @pytest.mark.parametrize("name", MODES)
-def test_every_mode_is_read_as_the_whole_picture_is(vips, tmp_path, name):
+def test_every_mode_is_read_as_the_whole_image_is(vips, tmp_path, name):
     MODES[name].save(tmp_path / name)
     same_as_whole(tmp_path / name, "row by row")
 
 
-def test_16_bit_colours_keep_their_high_bytes(vips, tmp_path):
+def test_16_bit_colors_keep_their_high_bytes(vips, tmp_path):
     stored = pixels(3, np.uint16)
     vips.Image.new_from_array(stored, interpretation="rgb16").pngsave(str(tmp_path / "a.png"))
-    with open_windows(tmp_path / "a.png") as picture:
-        assert picture.read(20, 30, 5, 7).permute(1, 2, 0).numpy().tolist() == (stored >> 8)[20:25, 30:37].tolist()
+    with open_windows(tmp_path / "a.png") as image:
+        assert image.read(20, 30, 5, 7).permute(1, 2, 0).numpy().tolist() == (stored >> 8)[20:25, 30:37].tolist()
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_what_libvips_is_not_asked_for_is_decoded_whole(vips, tmp_path, name, sa
     path = tmp_path / name
     save(path)
     whole = read_image(path)
-    with open_windows(path) as picture:
-        assert picture.how.startswith("decoded whole, since ")
-        assert picture.read(10, 20, 30, 40).equal(whole[:, 10:40, 20:60])
-        assert (picture.height, picture.width) == whole.shape[1:]
+    with open_windows(path) as image:
+        assert image.how.startswith("decoded whole, since ")
+        assert image.read(10, 20, 30, 40).equal(whole[:, 10:40, 20:60])
+        assert (image.height, image.width) == whole.shape[1:]
 
 
 def turned():
@@ -117,17 +117,17 @@ def turned():
     return exif
 
 
-def test_small_pictures_need_no_library(tmp_path, monkeypatch):
+def test_small_images_need_no_library(tmp_path, monkeypatch):
     monkeypatch.setattr(windows, "_vips", lambda: pytest.fail("asked for"))
     write_image(tmp_path / "a.png", torch.zeros(3, 4, 5, dtype=torch.uint8))
-    with open_windows(tmp_path / "a.png") as picture:
-        assert isinstance(picture, HeldPicture)
+    with open_windows(tmp_path / "a.png") as image:
+        assert isinstance(image, HeldImage)
 
 
 def read_all(path):
-    with open_windows(path) as picture:
-        for top in range(0, picture.height, 10):
-            picture.read(top, 0, 10, picture.width)
+    with open_windows(path) as image:
+        for top in range(0, image.height, 10):
+            image.read(top, 0, 10, image.width)
 
 
 def refused(path):
@@ -141,7 +141,7 @@ def test_broken_files(vips, tmp_path):
     path = tmp_path / "a.png"
     assert "no such file" in refused(path)
     path.write_bytes(b"")
-    assert "no picture" in refused(path)
+    assert "no image" in refused(path)
     Image.fromarray(pixels()).save(path)
     path.write_bytes(path.read_bytes()[:20000])
     assert "cannot be decoded" in refused(path)
@@ -155,9 +155,9 @@ def test_what_is_too_large_is_told_what_would_help(vips, tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     Image.fromarray(pixels()).save(path)
     monkeypatch.setattr(windows, "WINDOWED_PIXELS", 25_000)
-    assert "the picture is 170 x 150, 25,500 pixels, and at most 25,000 are read by windows" in refused(path)
-    with open_windows(path, max_pixels=25_500) as picture:
-        assert picture.height == 150
+    assert "the image is 170 x 150, 25,500 pixels, and at most 25,000 are read by windows" in refused(path)
+    with open_windows(path, max_pixels=25_500) as image:
+        assert image.height == 150
     monkeypatch.setattr(windows, "WINDOWED_PIXELS", 30_000)
     monkeypatch.setattr(windows, "WHOLE_PIXELS", 25_000)
     monkeypatch.setattr(windows, "_vips", lambda: None)
@@ -168,14 +168,14 @@ def test_a_file_that_changed_is_read_anew(vips, tmp_path):
     path = tmp_path / "a.png"
     for level in (10, 20):
         Image.new("RGB", (30, 20), (level, 0, 0)).save(path)
-        with open_windows(path) as picture:
-            assert int(picture.read(0, 0, 1, 1)[0]) == level
+        with open_windows(path) as image:
+            assert int(image.read(0, 0, 1, 1)[0]) == level
 
 
 @pytest.mark.parametrize("factor", [1, 2, 7, 40, 200])
-def test_shrunk_pictures_are_means_of_squares(factor):
+def test_shrunk_images_are_means_of_squares(factor):
     image = torch.randint(0, 256, (3, 213, 190), dtype=torch.uint8)
-    small = HeldPicture(image).shrunk(factor)
+    small = HeldImage(image).shrunk(factor)
     height, width = 213 // factor, 190 // factor
     assert small.shape == (3, height, width)
     whole = image[:, : height * factor, : width * factor].double()

@@ -44,7 +44,7 @@ def test_one_x_stands_in_the_middle() -> None:
     assert axis.ticks == (7.0,)
 
 
-def test_labels_tell_neighbours_apart() -> None:
+def test_labels_tell_neighbors_apart() -> None:
     assert [Axis(0, 0.04, 0, 1, (0.0, 0.02, 0.04)).label(tick) for tick in (0.0, 0.02)] == ["0.00", "0.02"]
     assert Axis(0, 4000, 0, 1, (0.0, 2000.0, 4000.0)).label(2000.0) == "2,000"
     assert Axis(1e-5, 1, 0, 1, (1e-5, 1e-4), log=True).label(1e-4) == "0.0001"

@@ -72,7 +72,7 @@ def test_nothing_to_draw_is_said(series: dict[str, list[tuple[float, float]]]) -
     assert "no finite values" in texts(parse(curves(series, title="Loss")))
 
 
-def test_splits_share_a_colour_and_differ_in_dashes() -> None:
+def test_splits_share_a_color_and_differ_in_dashes() -> None:
     points = [(1, 1.0), (2, 2.0)]
     root = parse(curves({"train/loss": points, "val/loss": points, "val/top1": points}, title="All"))
     strokes = [
@@ -93,23 +93,23 @@ def test_long_series_are_thinned_but_keep_their_peak() -> None:
     assert len(svg) < 250_000
 
 
-def test_confusion_colours_by_the_share_of_the_row() -> None:
+def test_confusion_colors_by_the_share_of_the_row() -> None:
     root = parse(confusion([[90, 10], [0, 4]], ["cat", "dog"]))
     cells = titles(root, "rect")
     assert set(cells) - {""} == {
-        "cat recognised: 90 of 100 (90.0%)",
+        "cat recognized: 90 of 100 (90.0%)",
         "cat taken for dog: 10 of 100 (10.0%)",
-        "dog recognised: 4 of 4 (100.0%)",
+        "dog recognized: 4 of 4 (100.0%)",
     }
     strengths = {name: float(node.get("style", "").split("fill-opacity:")[1]) for name, node in cells.items() if name}
     # 0.1 + 0.9 * sqrt(share)
-    assert strengths["cat recognised: 90 of 100 (90.0%)"] == pytest.approx(0.954, abs=1e-3)
+    assert strengths["cat recognized: 90 of 100 (90.0%)"] == pytest.approx(0.954, abs=1e-3)
     assert strengths["cat taken for dog: 10 of 100 (10.0%)"] == pytest.approx(0.385, abs=1e-3)
-    assert strengths["dog recognised: 4 of 4 (100.0%)"] == 1
-    assert "--right" in cells["dog recognised: 4 of 4 (100.0%)"].get("style", "")
+    assert strengths["dog recognized: 4 of 4 (100.0%)"] == 1
+    assert "--right" in cells["dog recognized: 4 of 4 (100.0%)"].get("style", "")
     assert "--wrong" in cells["cat taken for dog: 10 of 100 (10.0%)"].get("style", "")
     # Truth by row, prediction by column: the mistake stands one cell of 56 pixels right of the first.
-    right, wrong = cells["cat recognised: 90 of 100 (90.0%)"], cells["cat taken for dog: 10 of 100 (10.0%)"]
+    right, wrong = cells["cat recognized: 90 of 100 (90.0%)"], cells["cat taken for dog: 10 of 100 (10.0%)"]
     assert float(wrong.get("x", "")) - float(right.get("x", "")) == 56
     assert wrong.get("y") == right.get("y")
     assert {"90", "10", "4"} <= set(texts(root))
@@ -139,7 +139,7 @@ def test_confusion_of_many_classes_shows_the_worst() -> None:
 
 
 def test_confusion_of_empty_rows_and_no_classes() -> None:
-    assert "recognised" not in confusion([[0, 0], [0, 0]], ["a", "b"])
+    assert "recognized" not in confusion([[0, 0], [0, 0]], ["a", "b"])
     parse(confusion([], []))
 
 
@@ -150,9 +150,9 @@ def test_confusion_must_be_square(matrix: list[list[int]]) -> None:
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    root = parse(bars({"train": {"cat": 100, "dog": 50}, "val": {"dog": 20}}, title="Pictures"))
+    root = parse(bars({"train": {"cat": 100, "dog": 50}, "val": {"dog": 20}}, title="Images"))
     widths = {name: float(node.get("width", "")) for name, node in titles(root, "rect").items()}
-    # Labels of 3 letters leave x 45..462, for 0..100 pictures.
+    # Labels of 3 letters leave x 45..462, for 0..100 images.
     assert widths == {"cat, train: 100": 417, "dog, train: 50": 208.5, "dog, val: 20": 83.4}
     assert texts(root).count("\N{EN DASH}") == 1  # val has no cats
 
@@ -166,8 +166,8 @@ def test_bars_of_shares_end_at_their_maximum() -> None:
 
 def test_bars_refuse_negative_values_and_say_nothing_to_count() -> None:
     with pytest.raises(ValueError, match="not negative; got -1"):
-        bars({"train": {"cat": -1}}, title="Pictures")
-    assert "nothing to count" in texts(parse(bars({}, title="Pictures")))
+        bars({"train": {"cat": -1}}, title="Images")
+    assert "nothing to count" in texts(parse(bars({}, title="Images")))
 
 
 def test_reliability_bars_end_at_the_accuracy() -> None:

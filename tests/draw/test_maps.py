@@ -1,10 +1,10 @@
 import torch
 
 from zorki.draw.maps import edges, hatch, paint
-from zorki.draw.palette import colour, mark_colour
+from zorki.draw.palette import color, mark_color
 
 
-def picture(height=6, width=8, level=100):
+def make_image(height=6, width=8, level=100):
     return torch.full((3, height, width), level, dtype=torch.uint8)
 
 
@@ -14,36 +14,36 @@ def halves(height=6, width=8):
     return classes
 
 
-def test_pixels_are_tinted_and_edges_are_in_full_colour():
-    image = picture()
+def test_pixels_are_tinted_and_edges_are_in_full_color():
+    image = make_image()
     painted = paint(image, halves())
     assert painted.dtype == torch.uint8
-    assert tuple(painted[:, 2, 3].tolist()) == colour(0), "at the edge"
-    assert tuple(painted[:, 2, 4].tolist()) == colour(1)
+    assert tuple(painted[:, 2, 3].tolist()) == color(0), "at the edge"
+    assert tuple(painted[:, 2, 4].tolist()) == color(1)
     for label, column in ((0, 0), (1, 7)):
-        wanted = [(part + 100) / 2 for part in colour(label)]
+        wanted = [(part + 100) / 2 for part in color(label)]
         assert all(abs(a - b) <= 1 for a, b in zip(painted[:, 2, column].tolist(), wanted, strict=True))
-    assert bool((image == 100).all()), "the picture stays as it was"
+    assert bool((image == 100).all()), "the image stays as it was"
 
 
 def test_what_is_bare_stays_and_what_nobody_judged_is_gray():
     classes = halves()
     unjudged = torch.zeros_like(classes, dtype=torch.bool)
     unjudged[0] = True
-    painted = paint(picture(), classes, bare=[0], unjudged=unjudged)
+    painted = paint(make_image(), classes, bare=[0], unjudged=unjudged)
     assert painted[:, 3, 3].tolist() == [100, 100, 100]
-    gray = mark_colour(None)
+    gray = mark_color(None)
     assert all(
         min(100, part) <= seen <= max(100, part) for seen, part in zip(painted[:, 0, 7].tolist(), gray, strict=True)
     )
     assert painted[:, 0, 0].tolist() == painted[:, 0, 7].tolist()
 
 
-def test_labels_of_any_whole_number_and_beyond_the_colours():
+def test_labels_of_any_whole_number_and_beyond_the_colors():
     for kind in (torch.uint8, torch.int16, torch.int32):
-        assert torch.equal(paint(picture(), halves().to(kind)), paint(picture(), halves()))
+        assert torch.equal(paint(make_image(), halves().to(kind)), paint(make_image(), halves()))
     many = halves() * 70000
-    assert paint(picture(), many).shape == (3, 6, 8)
+    assert paint(make_image(), many).shape == (3, 6, 8)
 
 
 def test_edges_are_on_both_sides_of_a_border():
@@ -56,7 +56,7 @@ def test_edges_are_on_both_sides_of_a_border():
 def test_hatching_leaves_the_rest_alone():
     where = torch.zeros((20, 20), dtype=torch.bool)
     where[:, 10:] = True
-    striped = hatch(picture(20, 20), where)
+    striped = hatch(make_image(20, 20), where)
     assert bool((striped[:, :, :10] == 100).all())
     inside = striped[0, :, 10:]
     assert {0, 100, 255} == set(inside.unique().tolist())

@@ -51,7 +51,7 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag == name]
 
 
-def picture(height: int, width: int) -> torch.Tensor:
+def make_image(height: int, width: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
 
@@ -62,7 +62,7 @@ def full_page() -> str:
         Section(HOSTILE, report.table([{"class": HOSTILE, "F1": 0.5}], caption=HOSTILE), HOSTILE),
         Section("Curves", report.columns(report.figure(figures.curves({HOSTILE: points}, title=HOSTILE), HOSTILE))),
         Section("Matrix", report.figure(figures.confusion([[3]], [HOSTILE]))),
-        Section("Pictures", report.picture_grid([report.Thumbnail(picture(28, 28), HOSTILE, False)])),
+        Section("Images", report.image_grid([report.Thumbnail(make_image(28, 28), HOSTILE, False)])),
         Section("Recipe", report.definition_list({HOSTILE: HOSTILE, "lr": 0.1}, {HOSTILE: HOSTILE})),
         Section("Text", report.preformatted(HOSTILE) + report.notice(HOSTILE)),
     ]
@@ -99,7 +99,7 @@ def test_contents_lead_to_their_sections() -> None:
     assert len(set(targets)) == 2
     identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
-    assert all(section["aria-labelledby"] in identifiers for section in page.all("section"))
+    assert all(section["aria-labeledby"] in identifiers for section in page.all("section"))
 
 
 def test_page_of_nothing() -> None:
@@ -138,9 +138,9 @@ def test_table_with_chosen_columns_and_alignment() -> None:
     assert ">2<" not in html
 
 
-def test_empty_table_and_no_pictures_say_so() -> None:
+def test_empty_table_and_no_images_say_so() -> None:
     assert "Defects: nothing to show." in report.table([], caption="Defects")
-    assert "No pictures." in report.picture_grid([])
+    assert "No images." in report.image_grid([])
 
 
 def test_recipe_marks_what_was_chosen() -> None:
@@ -159,8 +159,8 @@ def decode(address: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1])))
 
 
-def test_small_pictures_stay_exact_and_photos_shrink() -> None:
-    small = picture(28, 63)
+def test_small_images_stay_exact_and_photos_shrink() -> None:
+    small = make_image(28, 63)
     assert encode(small).startswith("data:image/png")
     assert decode(encode(small)).size == (63, 28)
     assert decode(encode(small)).getpixel((62, 27)) == tuple(small[:, 27, 62].tolist())
@@ -171,21 +171,21 @@ def test_small_pictures_stay_exact_and_photos_shrink() -> None:
     assert decode(encode(torch.full((3, 2000, 1), 77, dtype=torch.uint8))).size == (1, 224)
 
 
-def test_sixty_pictures_of_noise_fit_into_a_mail() -> None:
+def test_sixty_images_of_noise_fit_into_a_mail() -> None:
     # Noise is the worst that JPEG can meet; photos need a third of this.
-    item = report.Thumbnail(picture(480, 480), "noise", True)
-    assert 60 * len(report.picture_grid([item])) < 1_500_000
+    item = report.Thumbnail(make_image(480, 480), "noise", True)
+    assert 60 * len(report.image_grid([item])) < 1_500_000
 
 
 def test_grid_has_alternative_texts_and_marks() -> None:
     items = [
-        report.Thumbnail(picture(8, 8), "cat\ntaken for dog", False, alt="a cat"),
-        report.Thumbnail(picture(8, 8), "cat", True),
-        report.Thumbnail(picture(8, 8), ""),
+        report.Thumbnail(make_image(8, 8), "cat\ntaken for dog", False, alt="a cat"),
+        report.Thumbnail(make_image(8, 8), "cat", True),
+        report.Thumbnail(make_image(8, 8), ""),
     ]
-    html = report.picture_grid(items)
+    html = report.image_grid(items)
     page = Page(html)
-    assert [image["alt"] for image in page.all("img")] == ["a cat", "cat", "picture"]
+    assert [image["alt"] for image in page.all("img")] == ["a cat", "cat", "image"]
     assert [tile["class"] for tile in page.all("figure")] == ["tile wrong", "tile right", "tile"]
     assert html.index("✗") < html.index("✓")
     assert "cat<br/>taken for dog" in html
@@ -213,7 +213,7 @@ def test_page_cannot_be_written_below_a_file(tmp_path: Path) -> None:
 
 
 def contrast(ink: str, paper: str) -> float:
-    """WCAG 2.1's contrast ratio of two colours."""
+    """WCAG 2.1's contrast ratio of two colors."""
 
     def luminance(code: str) -> float:
         digits = code.lstrip("#")
@@ -229,13 +229,13 @@ def contrast(ink: str, paper: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1])
-def test_colours_of_text_have_contrast(scheme: int) -> None:
+def test_colors_of_text_have_contrast(scheme: int) -> None:
     css = re.search(r"<style>(.*)</style>", report.page("Run", []), re.S)
     assert css is not None
     block = re.findall(r":root\s*\{([^}]*--paper[^}]*)\}", css[1])[scheme]
-    colours = dict(re.findall(r"--([\w-]+):\s*(#\w+)", block))
+    colors = dict(re.findall(r"--([\w-]+):\s*(#\w+)", block))
     for paper in ("paper", "card", "shade"):
         for ink in ("ink", "muted", "accent", "right-ink", "wrong-ink"):
-            assert contrast(colours[ink], colours[paper]) >= 4.5, (ink, paper)
+            assert contrast(colors[ink], colors[paper]) >= 4.5, (ink, paper)
     for paper in ("note", "warning", "error", "code"):
-        assert contrast(colours["ink"], colours[paper]) >= 4.5, paper
+        assert contrast(colors["ink"], colors[paper]) >= 4.5, paper

@@ -13,11 +13,11 @@ def test_the_front_is_what_no_other_beats():
 
 
 def test_quicker_is_right_and_better_is_up():
-    svg = scatter({"slow": (1, 0.2), "quick": (100, 0.6)}, title="t", x_label="pictures/s", y_label="ap")
+    svg = scatter({"slow": (1, 0.2), "quick": (100, 0.6)}, title="t", x_label="images/s", y_label="ap")
     places = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
     assert places[1][0] > places[0][0]
     assert places[1][1] < places[0][1]
-    assert "slow: 0.2 ap at 1 pictures/s" in svg
+    assert "slow: 0.2 ap at 1 images/s" in svg
 
 
 def test_names_lie_neither_on_each_other_nor_on_points():

@@ -53,7 +53,7 @@ def test_detections_are_written_as_results_of_coco_and_judged(photos):
     assert figures["recall"] == figures["precision"] == 1.0
 
 
-def test_tasks_without_a_format_of_their_own_write_one_object_a_picture(photos):
+def test_tasks_without_a_format_of_their_own_write_one_object_a_image(photos):
     predict(untrained("lenet5", ["cat", "dog"]), photos, out="out")
     page = json.loads(Path("out/predictions.json").read_text())
     assert page["task"] == "classification"

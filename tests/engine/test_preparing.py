@@ -8,7 +8,7 @@ STARTED_BY = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_PRO
 
 
 class Dear:
-    """Remembers which pictures it was given beforehand."""
+    """Remembers which images it was given beforehand."""
 
     def __init__(self):
         self.seen = None
@@ -32,8 +32,8 @@ def prepared(dataset, world):
     prepare(dear, dataset, range(1, 9), print, world=world)
     if dear.seen is None:
         return None
-    pictures = [dataset[index].image for index in range(1, 9)]
-    return [next(i for i, picture in enumerate(pictures) if torch.equal(picture, one)) for one in dear.seen]
+    images = [dataset[index].image for index in range(1, 9)]
+    return [next(i for i, image in enumerate(images) if torch.equal(image, one)) for one in dear.seen]
 
 
 def test_one_process_prepares_all(dataset, monkeypatch):

@@ -62,7 +62,7 @@ def test_killed_within_an_epoch_and_resumed_gives_the_same_losses(unbroken, tmp_
     "settings",
     [
         {"freeze": "-1"},  # frozen batch norm must stay frozen in the rest of the epoch
-        {"accumulate": 2, "schedule": "plateau", "balanced": True, "cutmix": 1.0, "mixup": 0.0, "optimiser": "adamw"},
+        {"accumulate": 2, "schedule": "plateau", "balanced": True, "cutmix": 1.0, "mixup": 0.0, "optimizer": "adamw"},
     ],
 )
 def test_stopped_within_an_epoch_and_resumed_gives_the_same_losses(tmp_path, monkeypatch, settings):
@@ -114,7 +114,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(unbroken
     assert [row["step"] for row in logs.read(again.folder / logs.STEPS)] == list(range(1, 11))
 
 
-def test_data_are_known_by_what_is_learnt_of_them():
+def test_data_are_known_by_what_is_learned_of_them():
     """Masks too, whose pixels as words would take longer than training."""
     from zorki.types import Boxes, Label, Mask
 

@@ -35,5 +35,5 @@ def test_an_empty_split_and_one_that_cannot_be_read_are_two_things(tmp_path):
     broken = Survey(
         {**dataset.splits, "val": []}, [Defect(tmp_path, "x", note=True), Defect(tmp_path / "b.png", "cut")]
     )
-    with pytest.raises(DataError, match=rf"none of the {count} pictures of the split val can be read: \S+b\.png: cut"):
+    with pytest.raises(DataError, match=rf"none of the {count} images of the split val can be read: \S+b\.png: cut"):
         broken.readable(dataset, "val")

@@ -13,7 +13,7 @@ from zorki.contracts import Model
 from zorki.data import windows
 from zorki.data.images import read_image, write_image
 from zorki.data.preprocess import Letterbox
-from zorki.data.windows import HeldPicture
+from zorki.data.windows import HeldImage
 from zorki.engine import tiling
 from zorki.engine.predict import answer_images, predict
 from zorki.engine.run import Run
@@ -54,7 +54,7 @@ class LocalSegmenter(Segmenter):
 
 @dataclass
 class Seen:
-    """The pictures themselves."""
+    """The images themselves."""
 
     images: torch.Tensor
 
@@ -111,7 +111,7 @@ def test_a_local_network_answers_tiles_as_it_answers_the_whole(size, tile, overl
     (whole,) = answer_images(LocalSegmenter(max(size)).eval(), [image])
     model = LocalSegmenter(tile).eval()
     tiles = plan_tiling([model], tile, overlap).of(*size)
-    (answer,) = answer_tiles([model], HeldPicture(image), tiles, batch_size=3)
+    (answer,) = answer_tiles([model], HeldImage(image), tiles, batch_size=3)
     assert len(whole.classes.unique()) > 2
     assert answer.classes.dtype == torch.uint8
     assert answer.classes.tolist() == whole.classes.tolist()
@@ -125,7 +125,7 @@ def test_a_local_network_answers_tiles_as_it_answers_the_whole(size, tile, overl
     ],
     ids=["dark, and its left third black", "bright, but for its left third"],
 )
-def test_tiles_have_the_levels_of_their_picture(image, levels, monkeypatch):
+def test_tiles_have_the_levels_of_their_image(image, levels, monkeypatch):
     def model_of(side):
         model = LocalSegmenter(side).eval()
         model.preprocess = Letterbox(side, 1, **levels)
@@ -135,17 +135,17 @@ def test_tiles_have_the_levels_of_their_picture(image, levels, monkeypatch):
     (plain,) = answer_images(LocalSegmenter(170).eval(), [image])
     assert (plain.classes != whole.classes).float().mean() > 0.1
     tiles = plan_tiling([model_of(64)], 64, 8).of(150, 170)
-    (answer,) = answer_tiles([model_of(64)], HeldPicture(image), tiles)
+    (answer,) = answer_tiles([model_of(64)], HeldImage(image), tiles)
     assert torch.equal(answer.classes.long(), whole.classes.long())
     monkeypatch.setattr(tiling, "DRAWN_SIDE", 85)  # the levels are read off a copy of half the size
-    (answer,) = answer_tiles([model_of(64)], HeldPicture(image), tiles)
+    (answer,) = answer_tiles([model_of(64)], HeldImage(image), tiles)
     assert (answer.classes != whole.classes).float().mean() < 0.1
 
 
 def test_the_levels_of_a_strip_are_its_own(monkeypatch):
     monkeypatch.setattr(tiling, "DRAWN_SIDE", 50)
     strip = photo(2, 300) // 8
-    (one, other) = tiling._for_parts_of([Letterbox(64, autocontrast=True), Letterbox(64)], HeldPicture(strip))
+    (one, other) = tiling._for_parts_of([Letterbox(64, autocontrast=True), Letterbox(64)], HeldImage(strip))
     black, white = one.levels
     assert 0 <= black < white <= int(strip.max()) + 16
     assert black > 0, "the strip was not shrunk to nothing, whose levels are 0 and 16"
@@ -156,7 +156,7 @@ def test_without_heed_to_the_margin_seams_show():
     """So that the test above can fail."""
     image = photo(150, 170)
     (whole,) = answer_images(LocalSegmenter(170).eval(), [image])
-    (answer,) = answer_tiles([LocalSegmenter(64).eval()], HeldPicture(image), Tiles(150, 170, 64, 0))
+    (answer,) = answer_tiles([LocalSegmenter(64).eval()], HeldImage(image), Tiles(150, 170, 64, 0))
     wrong = answer.classes != whole.classes
     assert wrong.any()
     near = torch.zeros(150, 170, dtype=torch.bool)
@@ -180,8 +180,8 @@ def test_u_net_answers_tiles_as_it_answers_the_whole():
     (whole,) = answer_images(whole_model, [image])
     tiling = plan_tiling([model], 96, None)
     assert (model.margin, tiling.overlap) == (20, 40)
-    (answer,) = answer_tiles([model], HeldPicture(image), tiling.of(*size))
-    (cut,) = answer_tiles([model], HeldPicture(image), Tiles(*size, 96, 0))
+    (answer,) = answer_tiles([model], HeldImage(image), tiling.of(*size))
+    (cut,) = answer_tiles([model], HeldImage(image), Tiles(*size, 96, 0))
     assert len(whole.classes.unique()) > 1
     assert (answer.classes != whole.classes).float().mean() < 1e-4  # but for ties, which rounding decides
     assert (cut.classes != whole.classes).float().mean() > 1e-3
@@ -198,20 +198,20 @@ def test_probabilities_are_blended_over_the_overlap():
             return [next(self.answers)[:, None, None].expand(2, 10, 10).clone()]
 
     tiles = Tiles(10, 16, 10, 4)
-    (answer,) = answer_tiles([Sure(10, num_classes=2).eval()], HeldPicture(photo(10, 16)), tiles)
+    (answer,) = answer_tiles([Sure(10, num_classes=2).eval()], HeldImage(photo(10, 16)), tiles)
     # Class 1 leads while 3/4 (1 - w) + 1/3 w > 1/2, that is w < 3/5, and w is 1/8, 3/8, 5/8, 7/8 from column 6 on.
     assert answer.classes.tolist() == [[1] * 8 + [0] * 8] * 10
 
 
 def test_only_tiles_go_through_the_network():
     model = LocalSegmenter(64).eval()
-    answer_tiles([model], HeldPicture(photo(300, 400)), Tiles(300, 400, 64, 8, 2))
+    answer_tiles([model], HeldImage(photo(300, 400)), Tiles(300, 400, 64, 8, 2))
     assert model.largest == 64 * 64
 
 
 def test_many_classes_take_two_bytes():
     model = LocalSegmenter(32, num_classes=300).eval()
-    (answer,) = answer_tiles([model], HeldPicture(photo(40, 40)), Tiles(40, 40, 32, 4, 2))
+    (answer,) = answer_tiles([model], HeldImage(photo(40, 40)), Tiles(40, 40, 32, 4, 2))
     (whole,) = answer_images(LocalSegmenter(40, num_classes=300).eval(), [photo(40, 40)])
     assert answer.classes.dtype == torch.int16
     assert answer.classes.tolist() == whole.classes.tolist()
@@ -230,13 +230,13 @@ OBJECTS = [
     (60, 70, 200, 95),  # over three tiles
     (85, 110, 125, 190),  # across a corner
     (220, 60, 410, 290),  # larger than a tile
-    (0, 200, 30, 300),  # at the edge of the picture
+    (0, 200, 30, 300),  # at the edge of the image
     (95, 230, 101, 236),  # small, whole in the overlap
 ]
 
 
 def test_objects_across_seams_are_found_once_and_whole():
-    (answer,) = answer_tiles([BlobFinder(100)], HeldPicture(painted(OBJECTS)), Tiles(300, 420, 100, 20))
+    (answer,) = answer_tiles([BlobFinder(100)], HeldImage(painted(OBJECTS)), Tiles(300, 420, 100, 20))
     assert sorted(map(tuple, answer.xyxy.int().tolist())) == sorted(OBJECTS)
 
 
@@ -246,7 +246,7 @@ def test_objects_across_seams_are_found_once_and_whole():
 def test_the_overlap_where_nobody_said():
     assert plan_tiling([LocalSegmenter(64)], 64, None).overlap == 8
     assert plan_tiling([BlobFinder(64)], 64, None).why == "an eighth of the tile"
-    # The network sees tiles of 64 pixels at half their size: its 2 pixels are 4 of the picture's.
+    # The network sees tiles of 64 pixels at half their size: its 2 pixels are 4 of the image's.
     half = plan_tiling([LocalSegmenter(32)], 64, None)
     assert (half.overlap, half.margin) == (8, 4)
     wide = LocalSegmenter(64)
@@ -266,12 +266,12 @@ def test_the_overlap_where_nobody_said():
 
 
 @pytest.fixture
-def picture():
+def image():
     write_image(Path("in.png"), photo(150, 170))
     return "in.png"
 
 
-def test_what_is_refused(picture):
+def test_what_is_refused(image):
     run = segmenting(64)
     for values, reason in [
         ({"tile": 0}, "tile is 0; expected at least 1"),
@@ -281,31 +281,31 @@ def test_what_is_refused(picture):
         ({"tile": 64, "batch_size": 0}, "batch_size is 0"),
     ]:
         with pytest.raises(RecipeError, match=reason):
-            predict(run, picture, out="out", **values)
+            predict(run, image, out="out", **values)
     assert not Path("out").exists()
 
 
-def test_a_classifier_has_no_tiles(picture):
+def test_a_classifier_has_no_tiles(image):
     run = run_of(lenet5(2), Classification(["a", "b"]))
-    with pytest.raises(RecipeError, match=r"Classifier answers for a whole picture.*leave --tile out"):
-        predict(run, picture, tile=64)
+    with pytest.raises(RecipeError, match=r"Classifier answers for a whole image.*leave --tile out"):
+        predict(run, image, tile=64)
 
 
-def test_too_large_a_picture_is_told_of_tiles(picture):
+def test_too_large_a_image_is_told_of_tiles(image):
     run = segmenting(64)
     run.recipe = Recipe(max_pixels=1000)
     with pytest.raises(DataError, match="at most 1,000 are allowed; --tile 512 answers larger ones"):
-        predict(run, picture)
-    assert len(predict(run, picture, tile=64)) == 1
+        predict(run, image)
+    assert len(predict(run, image, tile=64)) == 1
 
 
 # -- files --
 
 
-def test_pictures_are_answered_drawn_and_described(picture):
-    whole = predict(segmenting(170), picture)[0].prediction
+def test_images_are_answered_drawn_and_described(image):
+    whole = predict(segmenting(170), image)[0].prediction
     said = []
-    (answer,) = predict(segmenting(64), picture, tile=64, out="out", say=said.append)
+    (answer,) = predict(segmenting(64), image, tile=64, out="out", say=said.append)
     assert said == ["tiles of 64 pixels, overlap 8: an eighth of the tile"]
     assert answer.prediction.classes.tolist() == whole.classes.tolist()
     assert (answer.height, answer.width) == (150, 170)
@@ -315,26 +315,26 @@ def test_pictures_are_answered_drawn_and_described(picture):
     assert np.asarray(Image.open(Path("out") / row["mask"])).tolist() == whole.classes.tolist()
 
 
-def test_what_takes_a_while_is_told(picture):
+def test_what_takes_a_while_is_told(image):
     said = []
-    predict(segmenting(16), picture, tile=16, overlap=4, say=said.append)
+    predict(segmenting(16), image, tile=16, overlap=4, say=said.append)
     assert said == ["in.png: 170 x 150 pixels, 182 tiles, decoded whole"]
 
 
-def test_run_predict_takes_tiles(picture):
-    (mask,) = segmenting(64).predict(picture, tile=64, overlap=8)
-    (whole,) = segmenting(170).predict(picture)
+def test_run_predict_takes_tiles(image):
+    (mask,) = segmenting(64).predict(image, tile=64, overlap=8)
+    (whole,) = segmenting(170).predict(image)
     assert mask.classes.tolist() == whole.classes.tolist()
 
 
-def test_several_runs_answer_together(picture):
+def test_several_runs_answer_together(image):
     one, two = segmenting(64), segmenting(64)
-    (answer,) = predict([one, two], picture, tile=64)
-    (alone,) = predict(one, picture, tile=64)
+    (answer,) = predict([one, two], image, tile=64)
+    (alone,) = predict(one, image, tile=64)
     assert answer.prediction.classes.tolist() == alone.prediction.classes.tolist()
 
 
-def test_a_picture_that_is_read_by_windows_gives_the_same(monkeypatch):
+def test_a_image_that_is_read_by_windows_gives_the_same(monkeypatch):
     vips = pytest.importorskip("pyvips")
     monkeypatch.setattr(windows, "HELD_PIXELS", 0)
     pixels = np.ascontiguousarray(photo(150, 170).permute(1, 2, 0).numpy())
@@ -345,7 +345,7 @@ def test_a_picture_that_is_read_by_windows_gives_the_same(monkeypatch):
     assert answer.prediction.classes.tolist() == whole.classes.tolist()
 
 
-def test_detections_are_exchanged_in_the_pixels_of_the_picture():
+def test_detections_are_exchanged_in_the_pixels_of_the_image():
     write_image(Path("in.png"), painted(OBJECTS))
     run = run_of(BlobFinder(100), Detection(["thing"]))
     predict(run, "in.png", tile=100, overlap=20, out="out")
@@ -354,14 +354,14 @@ def test_detections_are_exchanged_in_the_pixels_of_the_picture():
     assert sorted(found) == sorted(OBJECTS)
 
 
-def test_a_broken_picture_is_left_out(picture):
-    Path("broken.png").write_bytes(Path(picture).read_bytes()[:5000])
+def test_a_broken_image_is_left_out(image):
+    Path("broken.png").write_bytes(Path(image).read_bytes()[:5000])
     said = []
-    answers = predict(segmenting(64), ["broken.png", picture], tile=64, say=said.append)
-    assert [answer.source for answer in answers] == [picture]
+    answers = predict(segmenting(64), ["broken.png", image], tile=64, say=said.append)
+    assert [answer.source for answer in answers] == [image]
     assert said[1].startswith("left out: broken.png: ")
     with pytest.raises(DataError, match=r"broken\.png"):
-        predict(segmenting(64), ["broken.png", picture], tile=64, strict=True)
+        predict(segmenting(64), ["broken.png", image], tile=64, strict=True)
 
 
 def test_frames_of_a_video_are_tiled():
@@ -378,15 +378,15 @@ def test_frames_of_a_video_are_tiled():
         assert answer.prediction.classes.tolist() == whole.classes.tolist()
 
 
-def test_large_pictures_are_drawn_smaller(monkeypatch):
+def test_large_images_are_drawn_smaller(monkeypatch):
     monkeypatch.setattr(tiling, "DRAWN_SIDE", 50)
     image = photo(150, 170)
     found = Boxes(torch.tensor([[40.0, 80.0, 120.0, 100.0]]), torch.tensor([0]), torch.tensor([0.5]))
-    small, placed = small_copy(HeldPicture(image), found)
+    small, placed = small_copy(HeldImage(image), found)
     assert small.shape == (3, 37, 42)
     assert placed.xyxy.tolist() == [[10, 20, 30, 25]]
     mask = Mask((torch.arange(150)[:, None] // 4 + torch.zeros(170)).to(torch.uint8))
-    _, placed = small_copy(HeldPicture(image), mask)
+    _, placed = small_copy(HeldImage(image), mask)
     assert placed.classes[:, 0].tolist() == list(range(37))
     # A strip is not shrunk to nothing.
-    assert small_copy(HeldPicture(photo(2, 300)), found)[0].shape == (3, 1, 150)
+    assert small_copy(HeldImage(photo(2, 300)), found)[0].shape == (3, 1, 150)

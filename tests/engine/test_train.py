@@ -20,7 +20,7 @@ def weights(run):
 
 
 def test_two_batches_accumulated_are_one_of_twice_the_size():
-    """84 training pictures: five steps of 16 joined by twos against steps of 32; the schedule is flat."""
+    """84 training images: five steps of 16 joined by twos against steps of 32; the schedule is flat."""
     settings = {**PLAIN, "schedule": "constant", "rate": 0.02, "limit": 64, "momentum": 0.0, "nesterov": False}
     once = train("lenet5", DATA, **{**settings, "batch_size": 32})
     joined = train("lenet5", DATA, **settings, accumulate=2)
@@ -35,7 +35,7 @@ def test_clipping_bounds_the_step():
     before = train("lenet5", DATA, **{**settings, "rate": 1e-12})
     after = train("lenet5", DATA, **settings, clip=0.01)
     a, b = weights(before), weights(after)
-    moved = torch.sqrt(sum(((a[name] - b[name]) ** 2).sum() for name in a if not name.startswith("normalise")))
+    moved = torch.sqrt(sum(((a[name] - b[name]) ** 2).sum() for name in a if not name.startswith("normalize")))
     assert float(moved) == pytest.approx(0.01, rel=0.02)
 
 
@@ -68,9 +68,9 @@ def test_the_moving_average_is_what_is_judged_and_kept():
 
 @pytest.mark.parametrize("kind", ["mean_std", "mean", "mean_image"])
 def test_pixel_statistics_are_saved_with_the_weights(kind):
-    run = train("lenet5", DATA, **PLAIN, normalise=kind)
+    run = train("lenet5", DATA, **PLAIN, normalize=kind)
     again = load(run.folder)
-    shape = tuple(again.model.normalise.mean.shape)
+    shape = tuple(again.model.normalize.mean.shape)
     assert shape == ((1, 32, 32) if kind == "mean_image" else (1, 1, 1))
     a, b = again.evaluate(split="test").figures, run.evaluate(split="test").figures
     assert a["confusion"] == b["confusion"]
@@ -86,7 +86,7 @@ def test_all_but_the_last_stages_stay_as_they_were():
 
 
 def test_class_weights_and_balanced_sampling_run():
-    run = train("lenet5", DATA, **PLAIN, class_weights=True, balanced=True, label_smoothing=0.1, optimiser="adamw")
+    run = train("lenet5", DATA, **PLAIN, class_weights=True, balanced=True, label_smoothing=0.1, optimizer="adamw")
     assert run.results["val"]["count"] == 18
 
 
@@ -117,7 +117,7 @@ def test_frozen_whole_networks_and_missing_loggers_are_refused():
         train("lenet5", DATA, **PLAIN, freeze="-99")
 
 
-def test_training_on_train_and_val_holds_nothing_out_but_the_test_pictures():
+def test_training_on_train_and_val_holds_nothing_out_but_the_test_images():
     both = train("lenet5", "scenes:60@32", epochs=1, train_on="trainval", quiet=True)
     alone = train("lenet5", "scenes:60@32", epochs=1, quiet=True)
     assert both.about["train_count"] == alone.about["train_count"] + alone.about["counts"]["val"]

@@ -154,11 +154,11 @@ def test_the_right_answer_costs_nothing_and_steps_lead_there(word):
     right = torch.nn.functional.one_hot(wanted, 4).permute(0, 3, 1, 2) * 40.0
     assert loss_of(word, right, wanted).item() == pytest.approx(0, abs=1e-6)
     x = torch.zeros_like(LOGITS).requires_grad_()
-    optimiser = torch.optim.Adam([x], 0.3)
+    optimizer = torch.optim.Adam([x], 0.3)
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss_of(word, x, wanted).backward()
-        optimiser.step()
+        optimizer.step()
     assert (x.argmax(1) == wanted).all()
 
 

@@ -128,7 +128,7 @@ def test_run_with_taps_stops_at_the_last_tap():
     assert torch.equal(last, nn.functional.max_pool2d(x.relu(), 2).sigmoid())
 
 
-def test_initialisation_keeps_the_signal():
+def test_initialization_keeps_the_signal():
     torch.manual_seed(0)
     backbone = Vgg("B").eval()
     x = torch.randn(1, 3, 32, 32)

@@ -7,13 +7,13 @@ from zorki.data.preprocess import Letterbox, Span
 from zorki.nn.canvas import covered_lines, frames_of, shrink_lines, sine_positions
 
 
-def picture(height, width, seed=0):
+def make_image(height, width, seed=0):
     return torch.randint(0, 256, (3, height, width), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
 
 
 @pytest.mark.parametrize("preprocess", [Letterbox(64, 16), Span(32, 64, 16)])
-def test_frames_are_where_pictures_were_placed(preprocess):
-    inputs, placements = preprocess([picture(40, 100), picture(90, 50), picture(64, 64)])
+def test_frames_are_where_images_were_placed(preprocess):
+    inputs, placements = preprocess([make_image(40, 100), make_image(90, 50), make_image(64, 64)])
     rows, columns = covered_lines(inputs, preprocess.canvas)
     frames = frames_of(rows, columns)
     for frame, where in zip(frames, placements, strict=True):
@@ -22,7 +22,7 @@ def test_frames_are_where_pictures_were_placed(preprocess):
         assert (frame - wanted).abs().max() <= 1
 
 
-def test_lines_of_the_canvas_colour_inside_a_picture_belong_to_it():
+def test_lines_of_the_canvas_color_inside_a_image_belong_to_it():
     inputs = torch.full((1, 3, 6, 5), 114, dtype=torch.uint8)
     inputs[0, 1, 1, 2] = 0
     inputs[0, 2, 4, 3] = 255
@@ -32,7 +32,7 @@ def test_lines_of_the_canvas_colour_inside_a_picture_belong_to_it():
     assert frames_of(rows, columns).tolist() == [[2, 1, 4, 5]]
 
 
-def test_a_picture_of_the_canvas_colour_covers_all():
+def test_a_image_of_the_canvas_color_covers_all():
     inputs = torch.full((1, 3, 6, 5), 114, dtype=torch.uint8)
     rows, columns = covered_lines(inputs, (114, 114, 114))
     assert bool(rows.all())

@@ -93,7 +93,7 @@ def test_strides_and_channels_are_true(name, output_stride):
         assert other.shape[2] - one.shape[2] == 64 // stride
 
 
-def test_a_tiny_picture_gives_finite_numbers():
+def test_a_tiny_image_gives_finite_numbers():
     """A window of a dilated pool that sees padding alone would answer minus infinity."""
     for name in ("vgg11", "squeezenet1_1"):
         maps = maps_of(dilated_backbone(name, 8), 40, 33)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zorki.errors import RecipeError
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.nn.named import (
     BACKBONES,
     IMAGENET,
@@ -14,7 +14,7 @@ from zorki.nn.named import (
     backbone_weights,
     check_backbone,
 )
-from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
+from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -59,7 +59,7 @@ def test_networks_without_feature_maps_are_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["timm:vit_tiny_patch16_224", "timm:swin_tiny_patch4_window7_224"])
-def test_transformers_stretch_to_pictures_of_any_size(name):
+def test_transformers_stretch_to_images_of_any_size(name):
     network = backbone(name).eval()
     with torch.no_grad():
         maps = network(torch.zeros(1, 3, 64, 96))
@@ -70,7 +70,7 @@ def test_transformers_stretch_to_pictures_of_any_size(name):
 
 
 def test_networks_for_one_size_are_refused():
-    with pytest.raises(RecipeError, match="takes pictures of one size only"):
+    with pytest.raises(RecipeError, match="takes images of one size only"):
         backbone("timm:hiera_tiny_224")
 
 

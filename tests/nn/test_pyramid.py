@@ -31,7 +31,7 @@ class Owner(torch.nn.Module):
         self.neck = neck
 
 
-PICTURE = torch.zeros(2, 3, 96, 160)
+IMAGE = torch.zeros(2, 3, 96, 160)
 
 
 @pytest.mark.parametrize("extra", ["conv", "pool"])
@@ -44,7 +44,7 @@ def test_maps_are_torchvisions(extra):
     published = pyramid_published(3)
     state = {our_name(f"backbone.fpn.{name}", owner, published): value for name, value in theirs.state_dict().items()}
     owner.load_state_dict(state)
-    maps = Maps()(PICTURE)
+    maps = Maps()(IMAGE)
     wanted = list(theirs(OrderedDict((str(i), m) for i, m in enumerate(maps[1:]))).values())
     found = owner.neck(maps)
     assert owner.neck.strides == strides
@@ -64,7 +64,7 @@ def test_older_names_of_weights_are_known():
 def test_strides_finer_than_the_backbones_are_left_out():
     neck = FeaturePyramid(Maps(), (2, 4, 8, 16, 32, 64), 8)
     assert neck.strides == (4, 8, 16, 32, 64)
-    maps = neck(Maps()(PICTURE))
+    maps = neck(Maps()(IMAGE))
     assert [tuple(m.shape[1:]) for m in maps] == [(8, 24, 40), (8, 12, 20), (8, 6, 10), (8, 3, 5), (8, 2, 3)]
 
 
@@ -76,7 +76,7 @@ def test_maps_that_do_not_halve_evenly_are_met():
 
 def test_every_block_learns():
     neck = FeaturePyramid(Maps(), (4, 8, 16, 32, 64, 128), 8)
-    sum(m.square().mean() for m in neck(Maps()(PICTURE))).backward()
+    sum(m.square().mean() for m in neck(Maps()(IMAGE))).backward()
     assert [name for name, parameter in neck.named_parameters() if parameter.grad is None] == []
 
 

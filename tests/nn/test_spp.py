@@ -29,10 +29,10 @@ def test_it_equals_plain_loops(levels):
     regions = torch.tensor(cells, dtype=torch.float32) * 8
     # The last cell of a region counts too, as RoI pooling rounds: a cell less makes the same window.
     regions[:, 2:] -= 8
-    pictures = torch.tensor([0, 1, 1, 0])
-    pooled = SpatialPyramidPool(levels)(features, 8, regions, pictures)
-    for row, (left, top, right, bottom), picture in zip(pooled, cells, pictures, strict=True):
-        assert torch.equal(row, slow_twin(features[picture, :, top:bottom, left:right], levels))
+    images = torch.tensor([0, 1, 1, 0])
+    pooled = SpatialPyramidPool(levels)(features, 8, regions, images)
+    for row, (left, top, right, bottom), image in zip(pooled, cells, images, strict=True):
+        assert torch.equal(row, slow_twin(features[image, :, top:bottom, left:right], levels))
 
 
 def test_the_papers_pyramid_has_fifty_bins():

@@ -71,7 +71,7 @@ def test_the_whole_equals_torchs_where_nothing_has_a_position(pre_norm):
 
 
 def slow_attention(attention, query, key, value):
-    """One picture, place by place and head by head."""
+    """One image, place by place and head by head."""
     rows = attention.in_proj_weight.split(WIDTH), attention.in_proj_bias.split(WIDTH)
     q, k, v = (x @ weight.T + bias for x, weight, bias in zip((query, key, value), *rows, strict=True))
     mixed = torch.zeros_like(q)

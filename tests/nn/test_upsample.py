@@ -44,7 +44,7 @@ def test_every_way_goes_to_a_size_that_the_factor_does_not_divide(way):
 @pytest.mark.parametrize("way", [way for way in UPSAMPLING if way not in ("transposed", "pixel_shuffle", "unpool")])
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
 def test_interpolating_ways_start_aligned_with_torch(way, factor):
-    """Between the centres of pixels; the transposed convolution fades out at the edge, where it sums nothing up."""
+    """Between the centers of pixels; the transposed convolution fades out at the edge, where it sums nothing up."""
     x = torch.rand(1, 2, 5, 6)
     mode = {"nearest": {"mode": "nearest"}}.get(way, {"mode": "bilinear", "align_corners": False})
     wanted = functional.interpolate(x, scale_factor=factor, **mode)

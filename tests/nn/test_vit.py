@@ -31,7 +31,7 @@ def test_any_whole_patches(height, width):
     assert vit(torch.randn(1, 3, height, width))[0].shape == (1, 16, height // 8, width // 8)
 
 
-def test_positions_are_stretched_as_a_picture():
+def test_positions_are_stretched_as_a_image():
     vit = tiny(depth=0)
     # A slope over the columns stays one: equal in every row, rising along each.
     slope = torch.arange(4.0).expand(4, 4)

@@ -17,7 +17,7 @@ def boxes(count, seed=0):
 
 def test_offsets_by_hand():
     anchor, box = torch.tensor([[0.0, 0, 10, 20]]), torch.tensor([[5.0, 10, 25, 20]])
-    # The centre moves from (5, 10) to (15, 15); twice as wide, half as high.
+    # The center moves from (5, 10) to (15, 15); twice as wide, half as high.
     assert encode_offsets(anchor, box)[0].tolist() == pytest.approx([1, 0.25, math.log(2), -math.log(2)])
     weighted = encode_offsets(anchor, box, (10, 10, 5, 5))[0].tolist()
     assert weighted == pytest.approx([10, 2.5, 5 * math.log(2), -5 * math.log(2)])
@@ -46,7 +46,7 @@ def test_offsets_do_not_overflow():
     assert math.log(62.5) == LARGEST_LOG
 
 
-def test_offsets_broadcast_over_pictures():
+def test_offsets_broadcast_over_images():
     anchors, offsets = boxes(6), torch.randn(3, 6, 4)
     together = decode_offsets(anchors, offsets)
     assert together.shape == (3, 6, 4)

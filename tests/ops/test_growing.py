@@ -76,7 +76,7 @@ def test_offsets_point_away_from_the_nearest_pixel_of_another_piece():
     down, right = offsets_from_outside(numbers)
     assert (down[2, 2].item(), right[2, 2].item()) in [(2, 0), (-2, 0), (0, 2), (0, -2)]
     assert (down[2, 1].item(), right[2, 1].item()) == (0, 1)
-    assert (down[2, 3].item(), right[2, 3].item()) == (0, -1), "the neighbour is outside, too"
+    assert (down[2, 3].item(), right[2, 3].item()) == (0, -1), "the neighbor is outside, too"
     assert (down[2, 4].item(), right[2, 4].item()) == (0, 1)
     assert not down[numbers == 0].any()
     assert not right[numbers == 0].any()
@@ -98,6 +98,6 @@ def test_offsets_are_those_of_a_slow_twin():
             assert padded[row - int(down) + 1, column - int(right) + 1] != numbers[row, column]
 
 
-def test_one_object_may_fill_the_picture():
+def test_one_object_may_fill_the_image():
     offsets = offsets_from_outside(torch.ones(3, 3, dtype=torch.int32))
     assert offsets.norm(dim=0).tolist() == [[1, 1, 1], [1, 2, 1], [1, 1, 1]]

@@ -4,8 +4,8 @@ import torch
 from zorki.ops.packing import extents, pack_masks, tight_boxes, unpack_masks
 
 
-def masks_of(*pictures):
-    return torch.tensor([[[letter == "x" for letter in row] for row in picture.split()] for picture in pictures])
+def masks_of(*images):
+    return torch.tensor([[[letter == "x" for letter in row] for row in image.split()] for image in images])
 
 
 CHAIN = masks_of("xx.. xx.. ....", ".xx. .... ....", "..xx ..xx ..xx", "xxxx xxxx xxxx", ".... .... ....")

@@ -18,13 +18,13 @@ SQUARE = ring((1, 1), (5, 1), (5, 5), (1, 5))
 INNER = ring((2, 2), (4, 2), (4, 4), (2, 4))
 
 
-def pictured(mask):
+def imaged(mask):
     return ["".join(".#"[int(pixel)] for pixel in row) for row in mask.tolist()]
 
 
 def test_a_square_a_triangle_and_both():
     triangle = ring((6, 1), (9, 1), (6, 4))
-    assert pictured(fill_polygons([SQUARE, triangle], 6, 9)) == [
+    assert imaged(fill_polygons([SQUARE, triangle], 6, 9)) == [
         ".........",
         ".####.##.",
         ".####.#..",
@@ -53,9 +53,9 @@ def test_polygons_are_filled_as_pycocotools_does():
 def test_an_inner_ring_is_a_hole_and_one_within_it_an_island():
     island = ring((2.5, 2.5), (3.5, 2.5), (3.5, 3.5), (2.5, 3.5))
     wanted = ["......", ".####.", ".#..#.", ".#..#.", ".####.", "......"]
-    assert pictured(fill_rings([SQUARE, INNER], 6, 6)) == wanted
-    assert pictured(fill_rings([INNER, SQUARE], 6, 6)) == wanted
-    assert pictured(fill_polygons([SQUARE, INNER], 6, 6))[2] == ".####."  # COCO has no holes
+    assert imaged(fill_rings([SQUARE, INNER], 6, 6)) == wanted
+    assert imaged(fill_rings([INNER, SQUARE], 6, 6)) == wanted
+    assert imaged(fill_polygons([SQUARE, INNER], 6, 6))[2] == ".####."  # COCO has no holes
     assert fill_rings([SQUARE, INNER, island], 6, 6).sum() == 12 + fill_polygons([island], 6, 6).sum()
     assert not fill_rings([], 6, 6).any()
 
@@ -100,7 +100,7 @@ def test_the_outline_of_a_few_pixels():
 
 
 def area(ring):
-    """Twice the signed area, in pixels; positive where the ring goes clockwise as pictures are seen."""
+    """Twice the signed area, in pixels; positive where the ring goes clockwise as images are seen."""
     x, y = ring.T
     return float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum())
 

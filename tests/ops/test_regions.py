@@ -17,11 +17,11 @@ def _boxes(count: int, size: float, seed: int = 0) -> Tensor:
     return torch.cat([low, low + torch.rand(count, 2, generator=generator) * size / 2], 1)
 
 
-def test_regions_of_pictures_join_in_order_and_empty_pictures_keep_their_place() -> None:
-    rows, pictures = join_regions([torch.zeros(2, 4), torch.zeros(0, 4), torch.ones(1, 4)])
-    assert pictures.tolist() == [0, 0, 2]
+def test_regions_of_images_join_in_order_and_empty_images_keep_their_place() -> None:
+    rows, images = join_regions([torch.zeros(2, 4), torch.zeros(0, 4), torch.ones(1, 4)])
+    assert images.tolist() == [0, 0, 2]
     assert rows[2].tolist() == [1, 1, 1, 1]
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(ValueError, match="no image"):
         join_regions([])
 
 
@@ -54,11 +54,11 @@ def test_pooled_bins_are_maxima_of_the_cells_inside() -> None:
 def test_align_answers_and_learns_as_torchvisions(ratio: int, layout: torch.memory_format) -> None:
     from torchvision.ops import roi_align
 
-    xyxy, pictures = _boxes(60, 100), torch.arange(60) % 3
+    xyxy, images = _boxes(60, 100), torch.arange(60) % 3
     pixels = torch.randn(3, 5, 13, 17).contiguous(memory_format=layout)
     ours, theirs = pixels.clone().requires_grad_(), pixels.clone().requires_grad_()
-    mine = pool_regions([ours], (8,), xyxy, pictures, (4, 7), sampling_ratio=ratio)
-    reference = roi_align(theirs, torch.cat([pictures[:, None].float(), xyxy], 1), (4, 7), 1 / 8, ratio)
+    mine = pool_regions([ours], (8,), xyxy, images, (4, 7), sampling_ratio=ratio)
+    reference = roi_align(theirs, torch.cat([images[:, None].float(), xyxy], 1), (4, 7), 1 / 8, ratio)
     assert torch.allclose(mine, reference, atol=1e-4)
     slope = torch.randn_like(reference)
     mine.backward(slope)
@@ -75,14 +75,14 @@ def test_each_region_is_read_from_its_own_map(kind: str, ratio: int) -> None:
 
     xyxy = [_boxes(30, 256, seed=1), _boxes(20, 256, seed=2)]
     maps = [torch.randn(2, 4, 256 // stride, 256 // stride) for stride in (4, 8, 16, 32)]
-    rows, pictures = join_regions(xyxy)
-    mine = pool_regions(maps, (4, 8, 16, 32), rows, pictures, (7, 7), kind=kind, sampling_ratio=ratio)  # type: ignore[arg-type]
+    rows, images = join_regions(xyxy)
+    mine = pool_regions(maps, (4, 8, 16, 32), rows, images, (7, 7), kind=kind, sampling_ratio=ratio)  # type: ignore[arg-type]
     if kind == "align":
         pooler = MultiScaleRoIAlign(["0", "1", "2", "3"], 7, ratio)
         reference = pooler({str(index): one for index, one in enumerate(maps)}, xyxy, [(256, 256)] * 2)
     else:
         levels = pyramid_levels(rows, (4, 8, 16, 32)).tolist()
-        numbered = torch.cat([pictures[:, None].float(), rows], 1)
+        numbered = torch.cat([images[:, None].float(), rows], 1)
         each = [roi_pool(maps[k], numbered[n : n + 1], 7, 0.25 / 2**k) for n, k in enumerate(levels)]
         reference = torch.cat(each)
     assert torch.allclose(mine, reference, atol=1e-4)
@@ -102,12 +102,12 @@ def test_prepared_maps_give_the_same_without_copies(kind: str, dtype: torch.dtyp
     from zorki.ops import regions
 
     maps = [torch.randn(2, 4, 130 // stride, 190 // stride).to(dtype) for stride in strides]
-    xyxy, pictures = _boxes(40, 130), torch.arange(40) % 2
+    xyxy, images = _boxes(40, 130), torch.arange(40) % 2
     ready = prepare_maps(maps, kind=kind)  # type: ignore[arg-type]
     assert all(torch.equal(one, other.float()) for one, other in zip(ready, maps, strict=True))
     if kind == "align":
         assert regions._table(ready).data_ptr() == ready[0].data_ptr()
-    mine, wanted = (pool_regions(some, strides, xyxy, pictures, (3, 3), kind=kind) for some in (ready, maps))  # type: ignore[arg-type]
+    mine, wanted = (pool_regions(some, strides, xyxy, images, (3, 3), kind=kind) for some in (ready, maps))  # type: ignore[arg-type]
     assert torch.equal(mine, wanted)
 
 

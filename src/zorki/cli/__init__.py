@@ -12,11 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 VERBS = {
-    "demo": "See a network learn on built-in pictures, and get its report.",
-    "train": "Train a model on your pictures.",
-    "evaluate": "Judge runs on held-out pictures; several also as an ensemble.",
+    "demo": "See a network learn on built-in images, and get its report.",
+    "train": "Train a model on your images.",
+    "evaluate": "Judge runs on held-out images; several also as an ensemble.",
     "predict": "Answer for files, folders, globs, URLs and videos.",
-    "show": "What a data set holds: format, counts, defects, and a sheet of pictures.",
+    "show": "What a data set holds: format, counts, defects, and a sheet of images.",
     "compare": "Lay finished runs side by side: figures, speed, memory, in one table and one plot.",
     "bench": "Train several models on the same data, and compare them.",
     "convert": "Turn boxes and masks from one format into another: COCO, Pascal VOC, YOLO, labelme, VIA, PNGs.",
@@ -55,7 +55,7 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "`zorki VERB --help` tells more. First steps: zorki demo; then zorki train resnet18 YOUR_PICTURES/",
+            "`zorki VERB --help` tells more. First steps: zorki demo; then zorki train resnet18 YOUR_IMAGES/",
         ]
     )
 

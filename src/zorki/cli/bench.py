@@ -15,7 +15,7 @@ from zorki.errors import RecipeError, ZorkiError, did_you_mean
 
 def bench(
     task: Annotated[str, Parameter(help="What is asked; `zorki tasks` lists tasks.")],
-    data: Annotated[str, Parameter(help="Folder or file with your pictures, or scenes:COUNT@SIZE.")],
+    data: Annotated[str, Parameter(help="Folder or file with your images, or scenes:COUNT@SIZE.")],
     *,
     models: Annotated[str, Parameter(help="Names with commas between; `zorki models` lists them.")],
     recipe: Annotated[Path | None, Parameter(help="Take settings from this recipe.yaml; flags go before it.")] = None,

@@ -14,7 +14,7 @@ def compare(
     *words: Annotated[str, Parameter(help="RUN RUN [...] [DATA]; without DATA, what each run was trained on.")],
     split: Annotated[str | None, Parameter(help="train, val or test; empty: test, else val.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
-    pictures: Annotated[int, Parameter(help="Pictures to time predictions on, at most.")] = 64,
+    images: Annotated[int, Parameter(help="Images to time predictions on, at most.")] = 64,
     seconds: Annotated[float, Parameter(help="Time for timing each run's predictions, at most.")] = 20.0,
     threads: Annotated[int | None, Parameter(help="Threads; empty: PyTorch's own choice.")] = None,
     out: Annotated[Path, Parameter(help="Folder for ladder.md, .json, .svg and .html.")] = Path("ladder"),
@@ -30,9 +30,7 @@ def compare(
     if not words:
         raise RecipeError("expected runs, such as: zorki compare runs/ssd_squeezenet-1 runs/fcos_squeezenet-1")
     runs, data = split_words(list(words))
-    rungs = measure(
-        runs, data, split=split, device=device, pictures=pictures, seconds=seconds, threads=threads, say=print
-    )
+    rungs = measure(runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads, say=print)
     tell(rungs, out)
 
 

@@ -29,12 +29,12 @@ def convert(
             help="What to write where several are meant: detection, instance_segmentation, semantic_segmentation."
         ),
     ] = None,
-    format: Annotated[str | None, Parameter(help="Reader to use instead of the recognised one.")] = None,
-    picture_folder: Annotated[Path | None, Parameter(help="Where the pictures lie, if not with their boxes.")] = None,
-    link: Annotated[bool, Parameter(help="Link to the pictures instead of copying them.", negative="")] = False,
-    no_pictures: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,
+    format: Annotated[str | None, Parameter(help="Reader to use instead of the recognized one.")] = None,
+    image_folder: Annotated[Path | None, Parameter(help="Where the images lie, if not with their boxes.")] = None,
+    link: Annotated[bool, Parameter(help="Link to the images instead of copying them.", negative="")] = False,
+    no_images: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,
 ) -> None:
-    """Turn boxes or masks from one format into another. Broken pictures, and those scaled since, are left out and told.
+    """Turn boxes or masks from one format into another. Broken images, and those scaled since, are left out and told.
 
     What is written follows from the format and the data: boxes where both have them, else masks of objects; for labelme
     and VIA polygons where every object has an outline. --task asks for another.
@@ -45,29 +45,29 @@ def convert(
     from zorki.errors import RecipeError
 
     kind = kind_of(data, to, task, format)
-    if link and no_pictures:
-        raise RecipeError("--link and --no-pictures exclude each other; choose one")
-    dataset = _read(kind, data, format, picture_folder, need_pictures=not no_pictures)
+    if link and no_images:
+        raise RecipeError("--link and --no-images exclude each other; choose one")
+    dataset = _read(kind, data, format, image_folder, need_images=not no_images)
     if task is None and isinstance(dataset, BoxedFiles) and wants_masks(dataset, to):
         kind = OBJECTS
-        dataset = _read(kind, data, format, picture_folder, need_pictures=not no_pictures)
+        dataset = _read(kind, data, format, image_folder, need_images=not no_images)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")
     defects = dataset.defects
-    if not no_pictures:
+    if not no_images:
         dataset, defects = _whole(kind, dataset)
     if defects:
         print(f"{counted(defects)}:")
         print("\n".join(summary(defects)))
-    lost = kind.write(dataset, out, to, None if no_pictures else "link" if link else "copy")
+    lost = kind.write(dataset, out, to, None if no_images else "link" if link else "copy")
     for words in lost:
         print(f"warning: {words}")
     splits = ", ".join(f"{name} {len(indices)}" for name, indices in dataset.splits.items())
-    counts = [f"{len(dataset)} pictures ({splits})", kind.count(dataset), f"{len(dataset.class_names)} classes"]
+    counts = [f"{len(dataset)} images ({splits})", kind.count(dataset), f"{len(dataset.class_names)} classes"]
     print(f"{out}: {', '.join(filter(None, counts))}, as {to}")
 
 
 def _whole(kind: Kind, dataset: Any) -> tuple[Any, list[Defect]]:
-    """The data without the pictures that are broken or of another size than is meant, and all defects."""
+    """The data without the images that are broken or of another size than is meant, and all defects."""
     from zorki.engine.survey import survey
     from zorki.errors import DataError
 
@@ -77,19 +77,19 @@ def _whole(kind: Kind, dataset: Any) -> tuple[Any, list[Defect]]:
         return dataset, looked.defects
     whole = kind.keep(dataset, [index for index in range(len(dataset)) if index not in broken])
     if not any(whole.splits.values()):
-        raise DataError(f"{dataset.root}: no picture is whole; the first: {looked.defects[len(dataset.defects)]}")
+        raise DataError(f"{dataset.root}: no image is whole; the first: {looked.defects[len(dataset.defects)]}")
     return whole, looked.defects
 
 
-def _read(kind: Kind, data: Path, format: str | None, folder: Path | None, *, need_pictures: bool) -> Any:
-    """The data; pictures that are not wanted are looked at only where their sizes stand nowhere else."""
+def _read(kind: Kind, data: Path, format: str | None, folder: Path | None, *, need_images: bool) -> Any:
+    """The data; images that are not wanted are looked at only where their sizes stand nowhere else."""
     from zorki.errors import DataError
 
     try:
-        found = kind.read(data, format, folder, need_pictures)
-        if need_pictures or kind.sizes(found).min() > 0:
+        found = kind.read(data, format, folder, need_images)
+        if need_images or kind.sizes(found).min() > 0:
             return found
     except DataError:
-        if need_pictures or not data.exists():
+        if need_images or not data.exists():
             raise
     return kind.read(data, format, folder, True)

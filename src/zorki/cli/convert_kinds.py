@@ -14,7 +14,7 @@ from zorki.data import formats
 from zorki.data.formats import boxed_writing, masked_writing, outlined_writing
 from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.boxed_subset import subset
-from zorki.data.formats.kept_pictures import keep_masks, keep_objects
+from zorki.data.formats.kept_images import keep_masks, keep_objects
 from zorki.data.formats.masked_files import MaskedFiles
 from zorki.data.formats.outlined_classes import OutlinedClasses
 from zorki.data.formats.outlined_files import OutlinedFiles
@@ -43,19 +43,19 @@ class Kind(ABC):
     blind: str = ""
 
     @abstractmethod
-    def read(self, data: Path, format: str | None, folder: Path | None, need_pictures: bool) -> Any:
-        """The data set; `folder` is where the pictures lie, if not where the format has them. Raises DataError."""
+    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> Any:
+        """The data set; `folder` is where the images lie, if not where the format has them. Raises DataError."""
 
     @abstractmethod
     def sizes(self, dataset: Any) -> Array:
-        """(N, 2): height and width of each picture; 0 where nothing tells them."""
+        """(N, 2): height and width of each image; 0 where nothing tells them."""
 
     @abstractmethod
     def keep(self, dataset: Any, kept: Sequence[int]) -> Any:
-        """The data set of the pictures `kept`."""
+        """The data set of the images `kept`."""
 
     @abstractmethod
-    def write(self, dataset: Any, out: Path, to: str, pictures: str | None) -> list[str]:
+    def write(self, dataset: Any, out: Path, to: str, images: str | None) -> list[str]:
         """Writes the data set, and tells in words what is lost."""
 
     def count(self, dataset: Any) -> str:
@@ -63,9 +63,9 @@ class Kind(ABC):
         return ""
 
     def knows(self, data: Path, format: str | None) -> bool:
-        """Whether the data, in the format that is asked for or recognised, can be read so."""
+        """Whether the data, in the format that is asked for or recognized, can be read so."""
         try:
-            formats.recognise(data, format, self.formats)
+            formats.recognize(data, format, self.formats)
         except DataError:
             return False
         return True
@@ -75,8 +75,8 @@ class _Boxes(Kind):
     task, things, writers, formats = "detection", "boxes", boxed_writing.WRITERS, formats.BOXED
     blind = ", which have no masks"
 
-    def read(self, data: Path, format: str | None, folder: Path | None, need_pictures: bool) -> BoxedFiles:
-        return formats.read_boxes(data, format, need_pictures=need_pictures, need_segments=True, pictures=folder)
+    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> BoxedFiles:
+        return formats.read_boxes(data, format, need_images=need_images, need_segments=True, images=folder)
 
     def sizes(self, dataset: BoxedFiles) -> Array:
         return dataset.sizes
@@ -84,8 +84,8 @@ class _Boxes(Kind):
     def keep(self, dataset: BoxedFiles, kept: Sequence[int]) -> BoxedFiles:
         return subset(dataset, kept)
 
-    def write(self, dataset: BoxedFiles, out: Path, to: str, pictures: str | None) -> list[str]:
-        return boxed_writing.write(dataset, out, to, pictures=pictures)
+    def write(self, dataset: BoxedFiles, out: Path, to: str, images: str | None) -> list[str]:
+        return boxed_writing.write(dataset, out, to, images=images)
 
     def count(self, dataset: BoxedFiles) -> str:
         return f"{len(dataset.xyxy)} boxes"
@@ -95,10 +95,10 @@ class _Objects(Kind):
     task, things, writers = "instance_segmentation", "masks of objects", outlined_writing.WRITERS
     formats = formats.OUTLINED
 
-    def read(self, data: Path, format: str | None, folder: Path | None, need_pictures: bool) -> OutlinedFiles:
-        name, _ = formats.recognise(data, format, formats.OUTLINED)
+    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> OutlinedFiles:
+        name, _ = formats.recognize(data, format, formats.OUTLINED)
         _refuse_folder(name, folder)
-        return formats.read_outlined(data, format, need_pictures=need_pictures, pictures=folder)
+        return formats.read_outlined(data, format, need_images=need_images, images=folder)
 
     def sizes(self, dataset: OutlinedFiles) -> Array:
         return dataset.boxed.sizes
@@ -106,8 +106,8 @@ class _Objects(Kind):
     def keep(self, dataset: OutlinedFiles, kept: Sequence[int]) -> OutlinedFiles:
         return keep_objects(dataset, kept)
 
-    def write(self, dataset: OutlinedFiles, out: Path, to: str, pictures: str | None) -> list[str]:
-        return outlined_writing.write(dataset, out, to, pictures=pictures)
+    def write(self, dataset: OutlinedFiles, out: Path, to: str, images: str | None) -> list[str]:
+        return outlined_writing.write(dataset, out, to, images=images)
 
     def count(self, dataset: OutlinedFiles) -> str:
         return f"{len(dataset.boxed.xyxy)} objects"
@@ -128,18 +128,18 @@ class _Classes(Kind):
     blind = ", which do not tell one object from the next"
 
     def read(
-        self, data: Path, format: str | None, folder: Path | None, need_pictures: bool
+        self, data: Path, format: str | None, folder: Path | None, need_images: bool
     ) -> MaskedFiles | _PaintedFiles:
-        name, _ = formats.recognise(data, format, self.formats)
+        name, _ = formats.recognize(data, format, self.formats)
         if name in formats.OUTLINED:
-            return _PaintedFiles(OBJECTS.read(data, format, folder, need_pictures))
+            return _PaintedFiles(OBJECTS.read(data, format, folder, need_images))
         _refuse_folder(name, folder)
         try:
             return cast(MaskedFiles, formats.read(data, format, allowed=formats.SEGMENTED))
         except DataError:  # maps that number objects lie as those of classes do
-            if format is not None or formats.find("label_png").recognise(data) is None:
+            if format is not None or formats.find("label_png").recognize(data) is None:
                 raise
-        return _PaintedFiles(OBJECTS.read(data, "label_png", folder, need_pictures))
+        return _PaintedFiles(OBJECTS.read(data, "label_png", folder, need_images))
 
     def sizes(self, dataset: MaskedFiles | _PaintedFiles) -> Array:
         return dataset.sizes if isinstance(dataset, MaskedFiles) else dataset.objects.boxed.sizes
@@ -149,8 +149,8 @@ class _Classes(Kind):
             return keep_masks(dataset, kept)
         return _PaintedFiles(keep_objects(dataset.objects, kept))
 
-    def write(self, dataset: MaskedFiles | _PaintedFiles, out: Path, to: str, pictures: str | None) -> list[str]:
-        lost = masked_writing.write(dataset, out, to, pictures=pictures)
+    def write(self, dataset: MaskedFiles | _PaintedFiles, out: Path, to: str, images: str | None) -> list[str]:
+        lost = masked_writing.write(dataset, out, to, images=images)
         if not isinstance(dataset, MaskedFiles):
             boxed = dataset.objects.boxed
             lost.append(f"{to} knows no objects: {len(boxed.xyxy)} are the classes of their pixels, the later on top")
@@ -171,7 +171,7 @@ WRITERS = tuple(dict.fromkeys(name for kind in KINDS for name in kind.writers))
 def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
     """What is read and written: the kind that `task` asks for, else the first that `to` can hold and the data have.
 
-    Where nothing is recognised, the first that `to` can hold, whose reader says what is wrong.
+    Where nothing is recognized, the first that `to` can hold, whose reader says what is wrong.
 
     Raises:
         RecipeError: no format is called `to`, no such kind is called `task`, or `to` cannot hold it.
@@ -188,7 +188,7 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
             )
         able = [asked]
     found = next((kind for kind in able if kind.knows(data, format)), None)
-    # A broken file of boxes says what was meant, whatever folders of pictures lie beside it.
+    # A broken file of boxes says what was meant, whatever folders of images lie beside it.
     meant = None if format is not None or BOXES.knows(data, None) else formats.broken(data)
     if meant is not None and found is not BOXES:
         raise meant
@@ -197,7 +197,7 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
     other = next((kind for kind in KINDS if kind not in able and kind.knows(data, format)), None)
     if other is None:
         return able[0]
-    name, reason = formats.recognise(data, format, other.formats)
+    name, reason = formats.recognize(data, format, other.formats)
     raise DataError(
         f"{data}: the data are {other.things}{other.blind} ({name}: {reason}), and {_either([k.things for k in able])} "
         f"are wanted{f' by --task {task}' if task else ''}; they can be written as {_either(other.writers)}"
@@ -224,7 +224,7 @@ def _asked(task: str) -> Kind:
 
 def _refuse_folder(name: str, folder: Path | None) -> None:
     if folder is not None and name not in formats.BOXED:
-        raise RecipeError(f"--picture-folder: {name} finds pictures beside their masks; leave it out")
+        raise RecipeError(f"--image-folder: {name} finds images beside their masks; leave it out")
 
 
 def _either(names: Sequence[str]) -> str:

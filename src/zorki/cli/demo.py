@@ -24,20 +24,20 @@ DEMOS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 NEXT = {
     "classification": (
-        "On your own pictures, in a folder for each class:",
-        "zorki train squeezenet1_1 YOUR_PICTURES/ --weights imagenet --freeze backbone",
+        "On your own images, in a folder for each class:",
+        "zorki train squeezenet1_1 YOUR_IMAGES/ --weights imagenet --freeze backbone",
     ),
     "detection": (
-        "On your own pictures with boxes, as COCO, Pascal VOC, YOLO and others write them:",
-        "zorki train fcos_mobilenet_v3_large YOUR_PICTURES/ --weights imagenet",
+        "On your own images with boxes, as COCO, Pascal VOC, YOLO and others write them:",
+        "zorki train fcos_mobilenet_v3_large YOUR_IMAGES/ --weights imagenet",
     ),
     "semantic_segmentation": (
-        "On your own pictures with masks, in folders side by side, by lists, or as Pascal VOC has them:",
-        "zorki train unet_resnet18 YOUR_PICTURES/ --weights imagenet --loss ce,dice",
+        "On your own images with masks, in folders side by side, by lists, or as Pascal VOC has them:",
+        "zorki train unet_resnet18 YOUR_IMAGES/ --weights imagenet --loss ce,dice",
     ),
     "instance_segmentation": (
-        "On your own pictures with a mask for every object, as COCO, labelme, numbered PNGs and others hold them:",
-        "zorki train border_unet_resnet18 YOUR_PICTURES/ --weights imagenet",
+        "On your own images with a mask for every object, as COCO, labelme, numbered PNGs and others hold them:",
+        "zorki train border_unet_resnet18 YOUR_IMAGES/ --weights imagenet",
     ),
 }
 
@@ -45,10 +45,10 @@ NEXT = {
 def demo(
     task: Annotated[str, Parameter(help="What to see; `zorki tasks` lists tasks.")] = "classification",
     *,
-    epochs: Annotated[int | None, Parameter(help="Times through the pictures.")] = None,
+    epochs: Annotated[int | None, Parameter(help="Times through the images.")] = None,
     out: Annotated[str, Parameter(help="Folder that holds the runs.")] = "runs",
 ) -> None:
-    """See a network learn on built-in pictures, and get its report."""
+    """See a network learn on built-in images, and get its report."""
     if task not in DEMOS:
         raise RecipeError(f"no demo for {task!r}.{did_you_mean(task, DEMOS)} There are: {', '.join(DEMOS)}")
     from zorki.engine.train import train
@@ -57,7 +57,7 @@ def demo(
     chosen: dict[str, Any] = {**settings, "out": out} | ({"epochs": epochs} if epochs is not None else {})
     run = train(model, data, **chosen)
     print()
-    print(f"A network has learnt. Open {run.report} in a browser. The same, by hand:")
+    print(f"A network has learned. Open {run.report} in a browser. The same, by hand:")
     words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if name != "out")
     print(f"    zorki train {model} {data} {words}")
     print(NEXT[task][0])

@@ -21,7 +21,7 @@ def evaluate(
     split: Annotated[
         str | None,
         Parameter(
-            help="train, val, test or all; empty: the first with pictures of test, val, all; with --predictions all."
+            help="train, val, test or all; empty: the first with images of test, val, all; with --predictions all."
         ),
     ] = None,
     predictions: Annotated[
@@ -36,10 +36,10 @@ def evaluate(
             "of masks voc_masks, mask_pairs, object_png, label_png; scenes."
         ),
     ] = None,
-    batch_size: Annotated[int | None, Parameter(help="Pictures a step; with --tile tiles, 4.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Images a step; with --tile tiles, 4.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
-    workers: Annotated[int | None, Parameter(help="Processes that read pictures.")] = None,
-    strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
+    workers: Annotated[int | None, Parameter(help="Processes that read images.")] = None,
+    strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
     tile: Tile = None,
     overlap: Overlap = None,
     json: Annotated[
@@ -47,7 +47,7 @@ def evaluate(
     ] = None,
     options: Options = None,
 ) -> None:
-    """Judge runs on held-out pictures; several also as an ensemble.
+    """Judge runs on held-out images; several also as an ensemble.
 
     zorki evaluate runs/lenet5-1
     zorki evaluate runs/resnet18-1 runs/vgg16-1 photos/ --split test
@@ -65,7 +65,7 @@ def evaluate(
         }  # fmt: skip
         idle = [f"--{name}" for name, value in told.items() if value is not None and value is not False]
         if idle:
-            raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no picture is read")
+            raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no image is read")
         from zorki.engine.answers_file import evaluate_file
 
         result = evaluate_file(predictions, words[0], task=task, split=split, format=format)
@@ -157,7 +157,7 @@ def _figures(names: list[str], results: list[Any]) -> Any:
         for name in first.figures
         if name != "count" and any(isinstance(figures.get(name), int | float) for figures in columns.values())
     ]
-    title = f"{first.split}: {first.count} pictures"
+    title = f"{first.split}: {first.count} images"
     if len(shown) <= MOST_COLUMNS:
         rows = {name: {figure: figures.get(figure) for figure in shown} for name, figures in columns.items()}
         return _rows(title, "", rows)

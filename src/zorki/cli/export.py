@@ -21,7 +21,7 @@ def export(
     width: Annotated[int | None, Parameter(help="Of the input, in pixels; empty: as --height.")] = None,
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
 ) -> None:
-    """Write a network as ONNX: uint8 pictures of one size to boxes, to maps of classes, or to scores of classes.
+    """Write a network as ONNX: uint8 images of one size to boxes, to maps of classes, or to scores of classes.
 
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """
@@ -32,20 +32,20 @@ def export(
     opened = open_run(run, weights)
     if isinstance(opened.model.preprocess, Prepares):
         raise ZorkiError(
-            f"{run}: takes regions that are searched in each picture beforehand, which no ONNX file can do. "
+            f"{run}: takes regions that are searched in each image beforehand, which no ONNX file can do. "
             "Export a network that takes pixels alone, such as ssd, retinanet, fcos, yolo1, yolo3 or detr"
         )
     if height is None and width is None:
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
     path = opened.task.export(opened.model, out, rows, columns)
-    print(f'{path}: {path.stat().st_size / 1e6:.1f} MB; takes "pictures", uint8 (1, 3, {rows}, {columns})')
+    print(f'{path}: {path.stat().st_size / 1e6:.1f} MB; takes "images", uint8 (1, 3, {rows}, {columns})')
 
 
 def _own_size(preprocess: Preprocess) -> tuple[int, int]:
-    """What a square picture of the network's own scale becomes: height and width."""
+    """What a square image of the network's own scale becomes: height and width."""
     import torch
 
     inputs, _ = preprocess([torch.zeros((3, 64, 64), dtype=torch.uint8)])
-    pictures = inputs if isinstance(inputs, torch.Tensor) else inputs.images
-    return int(pictures.shape[-2]), int(pictures.shape[-1])
+    images = inputs if isinstance(inputs, torch.Tensor) else inputs.images
+    return int(images.shape[-2]), int(images.shape[-1])

@@ -33,8 +33,8 @@ def info(
 ) -> None:
     """A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.
 
-    The columns: `values` are activations of one picture, MMACs are millions of multiply-adds (two
-    FLOPs each), `sees` is the receptive field in pixels, and `jump` the pixels between neighbouring positions.
+    The columns: `values` are activations of one image, MMACs are millions of multiply-adds (two
+    FLOPs each), `sees` is the receptive field in pixels, and `jump` the pixels between neighboring positions.
     """
     from zorki.ledger import COLUMNS
 
@@ -69,7 +69,7 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
     """The registry's entry, the network without memory, and what it was built with."""
     from zorki import registry
     from zorki.cli.models import usual_classes
-    from zorki.nn.initialise import without_values
+    from zorki.nn.initialize import without_values
 
     options: dict[str, Any] = {}
     name, run = model, None
@@ -107,7 +107,7 @@ def _ledger(network: nn.Module, size: int) -> Ledger:
         return ledger(network, torch.empty(1, 3, size, size, dtype=torch.uint8, device="meta"))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise RecipeError(f"the network cannot take pictures of {size}x{size}: {reason}; try another --size") from error
+        raise RecipeError(f"the network cannot take images of {size}x{size}: {reason}; try another --size") from error
 
 
 def _published(entry: Entry) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ def _published(entry: Entry) -> list[dict[str, Any]]:
             "cached": str(one.cached) if one.cached else None,
             "bytes": one.size,
             "top1": one.top1,
-            "licence": one.licence,
+            "license": one.license,
         }
         for one in published(entry)
     ]
@@ -131,7 +131,7 @@ def _told(one: dict[str, Any]) -> str:
     facts = [one["source"]]
     facts += [f"{one['bytes'] / 1e6:,.1f} MB"] if one["bytes"] else []
     facts += [f"top-1 {one['top1']:.3f} on ImageNet as published"] if one["top1"] else []
-    facts += [f"licence {one['licence']}"] if one["licence"] else []
+    facts += [f"license {one['license']}"] if one["license"] else []
     facts += [f"here: {one['cached']}" if one["cached"] else "not downloaded yet"]
     return f"--weights {one['word']}: {', '.join(facts)}"
 

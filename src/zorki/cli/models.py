@@ -22,7 +22,7 @@ def models(
 ) -> None:
     """Names of models, with parameters and published weights.
 
-    Parameters are counted with 10 classes for networks that take pictures of 32 pixels (LeNet, CIFAR ResNets), with
+    Parameters are counted with 10 classes for networks that take images of 32 pixels (LeNet, CIFAR ResNets), with
     COCO's 80 for detectors, with Pascal VOC's 21 for segmenters, and with ImageNet's 1000 for all others.
     """
     import json as writer
@@ -45,7 +45,7 @@ def models(
     counted = sorted({row["classes"] for row in rows if row["parameters"] is not None}, reverse=True)
     if counted and counted != [1000]:
         words = {
-            10: "10 classes for pictures of 32 pixels",
+            10: "10 classes for images of 32 pixels",
             21: "21 (Pascal VOC's) for segmenters",
             80: "80 (COCO's) for detectors",
             1000: "1000 (ImageNet's)",
@@ -112,7 +112,7 @@ def _row(entry: Entry, *, count: bool) -> dict[str, Any]:
 
 
 def usual_classes(entry: Entry) -> int:
-    """10 for networks that take pictures of 32 pixels or less, as digits and CIFAR are, else what the task has."""
+    """10 for networks that take images of 32 pixels or less, as digits and CIFAR are, else what the task has."""
     size = entry.options().get("size")
     small = size is not None and isinstance(size.default, int) and size.default <= 32
     return 10 if small else entry.task.usual_classes
@@ -120,7 +120,7 @@ def usual_classes(entry: Entry) -> int:
 
 def count_parameters(entry: Entry, classes: int) -> int:
     """Built on the meta device: no memory, no random numbers."""
-    from zorki.nn.initialise import without_values
+    from zorki.nn.initialize import without_values
 
     with without_values():
         return sum(parameter.numel() for parameter in entry.build(classes).parameters())

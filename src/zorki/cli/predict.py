@@ -13,12 +13,12 @@ from zorki.errors import RecipeError
 
 def predict(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
-    *sources: Annotated[str, Parameter(help="Files, folders, globs, URLs of pictures, videos.")],
-    out: Annotated[Path, Parameter(help="Folder for annotated pictures and predictions.json.")] = Path("predictions"),
+    *sources: Annotated[str, Parameter(help="Files, folders, globs, URLs of images, videos.")],
+    out: Annotated[Path, Parameter(help="Folder for annotated images and predictions.json.")] = Path("predictions"),
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
-    batch_size: Annotated[int | None, Parameter(help="Pictures a step, 16; with --tile tiles, 4.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Images a step, 16; with --tile tiles, 4.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
-    strict: Annotated[bool, Parameter(help="Stop at the first broken picture.", negative="")] = False,
+    strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
     tile: Tile = None,
     overlap: Overlap = None,
     options: Options = None,

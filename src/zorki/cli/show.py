@@ -11,26 +11,26 @@ SHEET_SEED = 0
 
 
 def show(
-    data: Annotated[str, Parameter(help="Folder or file with your pictures, or scenes:COUNT@SIZE.")],
+    data: Annotated[str, Parameter(help="Folder or file with your images, or scenes:COUNT@SIZE.")],
     *,
     task: Annotated[
         str | None, Parameter(help="What the data are for; empty: guessed. `zorki tasks` lists tasks.")
     ] = None,
-    format: Annotated[str | None, Parameter(help="Reader to use instead of the recognised one.")] = None,
-    out: Annotated[Path, Parameter(help="The sheet of pictures with their truth, PNG or JPEG.")] = Path("sheet.png"),
-    pictures: Annotated[int, Parameter(help="How many pictures on the sheet.")] = 40,
-    max_pixels: Annotated[int | None, Parameter(help="Refuse larger pictures; empty: 178 million.")] = None,
+    format: Annotated[str | None, Parameter(help="Reader to use instead of the recognized one.")] = None,
+    out: Annotated[Path, Parameter(help="The sheet of images with their truth, PNG or JPEG.")] = Path("sheet.png"),
+    images: Annotated[int, Parameter(help="How many images on the sheet.")] = 40,
+    max_pixels: Annotated[int | None, Parameter(help="Refuse larger images; empty: 178 million.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first defect.", negative="")] = False,
     json: Annotated[Path | None, Parameter(help="Write all of it to this file.")] = None,
 ) -> None:
-    """What a data set holds: format, counts, defects, and a sheet of pictures."""
+    """What a data set holds: format, counts, defects, and a sheet of images."""
     from zorki.data.images import check_writable, write_image
     from zorki.engine.survey import counted, survey
     from zorki.errors import RecipeError
     from zorki.files import write_json
 
-    if pictures < 1:
-        raise RecipeError(f"--pictures is {pictures}: expected one picture on the sheet or more")
+    if images < 1:
+        raise RecipeError(f"--images is {images}: expected one image on the sheet or more")
     check_writable(out)
     kind = _task(task, data, format)
     dataset = kind.read(Path(data), format=format, max_pixels=max_pixels)
@@ -38,9 +38,9 @@ def show(
     asked = kind(dataset.class_names)
     tally = asked.tally(dataset)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")
-    print(f"task: {kind.name}" + ("" if task else " (recognised by the format; --task asks for another)"))
+    print(f"task: {kind.name}" + ("" if task else " (recognized by the format; --task asks for another)"))
     print(f"splits: {dataset.split_reason}")
-    _print_counts(tally.get("classes", {}), looked.splits, tally.get("counted", "pictures"))
+    _print_counts(tally.get("classes", {}), looked.splits, tally.get("counted", "images"))
     for title, rows in tally.get("tables", {}).items():
         _print_table(title, rows, list(looked.splits))
     if looked.defects:
@@ -49,7 +49,7 @@ def show(
             print(f"  {defect}")
     else:
         print("no defect found (files were looked at, not decoded)")
-    write_image(out, _sheet(asked, dataset, looked.splits, pictures))
+    write_image(out, _sheet(asked, dataset, looked.splits, images))
     print(f"sheet: {out}")
     if json is not None:
         write_json(json, {
@@ -78,8 +78,8 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
         return known[task]
     # Any folder of folders looks like classes, so classification is asked last; and it says best what is wrong.
     others = [kind for name, kind in known.items() if name != "classification"]
-    found = next((kind for kind in others if kind.recognise(Path(data), format)), None)
-    # A broken file of boxes says what was meant, whatever folders of pictures lie beside it.
+    found = next((kind for kind in others if kind.recognize(Path(data), format)), None)
+    # A broken file of boxes says what was meant, whatever folders of images lie beside it.
     boxed = found is known["detection"]
     if not boxed and format is None and (error := formats.broken(Path(data))) is not None:
         raise error
@@ -88,7 +88,7 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
 
 def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int]], counted: str) -> None:
     rows = {name: {split: classes[split][name] for split in splits} for name in next(iter(classes.values()), {})}
-    total = {"whole pictures": {split: len(indices) for split, indices in splits.items()}}
+    total = {"whole images": {split: len(indices) for split, indices in splits.items()}}
     _print_table(f"{counted} of each class" if rows else "", rows, list(splits), total)
 
 
@@ -117,8 +117,8 @@ def _number(value: Any) -> str:
 
 
 def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) -> Any:
-    """Pictures picked evenly over the data set, which gives every class its share where files are sorted by class."""
-    from zorki.draw.pictures import sheet
+    """Images picked evenly over the data set, which gives every class its share where files are sorted by class."""
+    from zorki.draw.images import sheet
     from zorki.errors import DataError
 
     indices = sorted({index for members in splits.values() for index in members})
@@ -132,5 +132,5 @@ def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) ->
         images.append(task.thumbnail(sample.image, sample.target))
         captions.append(task.caption(sample.target))
     if not images:
-        raise DataError(f"{dataset.root}: none of the pictures looked at can be read")
+        raise DataError(f"{dataset.root}: none of the images looked at can be read")
     return sheet(images, captions, cell=task.thumbnail_side)

@@ -13,7 +13,7 @@ from zorki.errors import RecipeError
 
 def train(
     model: Annotated[str | None, Parameter(help="Name of a model; `zorki models` lists them.")] = None,
-    data: Annotated[str | None, Parameter(help="Folder or file with your pictures, or scenes:COUNT@SIZE.")] = None,
+    data: Annotated[str | None, Parameter(help="Folder or file with your images, or scenes:COUNT@SIZE.")] = None,
     *,
     resume: Annotated[
         Path | None, Parameter(help="Go on with the run in this folder, which was stopped or killed.")
@@ -22,7 +22,7 @@ def train(
     quiet: Annotated[bool, Parameter(help="Print nothing.", negative="")] = False,
     flags: Annotated[Any, Parameter(name="*")] = Flags(),  # noqa: B008
 ) -> None:
-    """Train a model on your pictures.
+    """Train a model on your images.
 
     Empty settings are chosen for you, and every choice is printed. The run's folder (runs/MODEL-1, ...) holds the
     recipe, the log, checkpoints, TensorBoard files and report.html.

@@ -1,4 +1,4 @@
-"""Elastic deformation: pictures bent smoothly, as tissue and handwriting are."""
+"""Elastic deformation: images bent smoothly, as tissue and handwriting are."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def draw_displacements(deviation: float, generator: torch.Generator) -> Float[Te
 def displacement_field(
     displacements: Float[Tensor, "2 3 3"], height: int, width: int
 ) -> Float[Tensor, "2 height width"]:
-    """By how much every pixel of a picture moves, right and down: bicubic between the points of the coarse grid.
+    """By how much every pixel of an image moves, right and down: bicubic between the points of the coarse grid.
 
-    Ronneberger et al. (2015), section 3.1: a grid of 3 x 3 and a deviation of 10 pixels, in pictures of 572. The
-    paper does not say where the grid lies; here it spans the picture from corner to corner. Simard et al. (2003),
+    Ronneberger et al. (2015), section 3.1: a grid of 3 x 3 and a deviation of 10 pixels, in images of 572. The
+    paper does not say where the grid lies; here it spans the image from corner to corner. Simard et al. (2003),
     section 2, smooth the noise of every pixel instead. Beyond a deviation of a twentieth of the shorter side
-    pictures are not only bent but folded.
+    images are not only bent but folded.
     """
     along, across = _cubic(height), _cubic(width)
     return along @ displacements @ across.T

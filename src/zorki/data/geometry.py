@@ -1,6 +1,6 @@
-"""Where the points of a picture go: affine maps of the plane, the pictures they make, windows and crops.
+"""Where the points of an image go: affine maps of the plane, the images they make, windows and crops.
 
-Coordinates are continuous, in pixels: the centre of the first pixel is at (0.5, 0.5). Pictures are uint8 (3, H, W);
+Coordinates are continuous, in pixels: the center of the first pixel is at (0.5, 0.5). Images are uint8 (3, H, W);
 maps (N, H, W) say something about each pixel of one, and move with it.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Affine(NamedTuple):
-    """x' = a x + b y + c and y' = d x + e y + f: where a point of a picture goes. Rows of a 2 x 3 matrix."""
+    """x' = a x + b y + c and y' = d x + e y + f: where a point of an image goes. Rows of a 2 x 3 matrix."""
 
     a: float
     b: float
@@ -36,7 +36,7 @@ class Affine(NamedTuple):
         )
 
     def inverse(self) -> Affine:
-        """The way back. Raises ZeroDivisionError where the picture was pressed flat."""
+        """The way back. Raises ZeroDivisionError where the image was pressed flat."""
         a, b, c, d, e, f = self
         determinant = a * e - b * d
         a, b, d, e = e / determinant, -b / determinant, -d / determinant, a / determinant
@@ -52,20 +52,20 @@ def move(right: float, down: float) -> Affine:
     return Affine(1.0, 0.0, right, 0.0, 1.0, down)
 
 
-def turn(degrees: float, scale: float, centre_x: float, centre_y: float) -> Affine:
+def turn(degrees: float, scale: float, center_x: float, center_y: float) -> Affine:
     """A turn, counter-clockwise as seen, and an enlargement about one point, in pixels."""
     cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
     around = Affine(cosine, sine, 0.0, -sine, cosine, 0.0)
-    return move(-centre_x, -centre_y).then(around).then(move(centre_x, centre_y))
+    return move(-center_x, -center_y).then(around).then(move(center_x, center_y))
 
 
 def mirror(width: float) -> Affine:
-    """Left and right exchanged in a picture of that width, in pixels."""
+    """Left and right exchanged in an image of that width, in pixels."""
     return Affine(-1.0, 0.0, width, 0.0, 1.0, 0.0)
 
 
 def mirror_vertical(height: float) -> Affine:
-    """Top and bottom exchanged in a picture of that height, in pixels."""
+    """Top and bottom exchanged in an image of that height, in pixels."""
     return Affine(1.0, 0.0, 0.0, 0.0, -1.0, height)
 
 
@@ -75,7 +75,7 @@ def warp_image(
     size: tuple[int, int],
     shifts: Float[Tensor, "2 height width"] | None = None,
 ) -> UInt8[Tensor, "3 height width"]:
-    """The picture moved by any matrix onto a black canvas of `size` (height, width); bilinear, no anti-aliasing.
+    """The image moved by any matrix onto a black canvas of `size` (height, width); bilinear, no anti-aliasing.
 
     With `shifts`, each pixel of the canvas shows what would be so many pixels right and down of it without them.
     """
@@ -117,7 +117,7 @@ def warp_weights(
 
 
 def _sources(matrix: Affine, size: tuple[int, int], shifts: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Where the centres of a canvas's pixels come from: x and y, both (height, width)."""
+    """Where the centers of a canvas's pixels come from: x and y, both (height, width)."""
     back, (height, width) = matrix.inverse(), size
     x, y = torch.arange(width) + 0.5, torch.arange(height)[:, None] + 0.5
     if shifts is not None:
@@ -127,7 +127,7 @@ def _sources(matrix: Affine, size: tuple[int, int], shifts: Tensor | None) -> tu
 
 def _bilinear(maps: Tensor, matrix: Affine, size: tuple[int, int], shifts: Tensor | None, outside: str) -> Tensor:
     x, y = _sources(matrix, size, shifts)
-    # grid_sample wants the picture's extent as -1..1.
+    # grid_sample wants the image's extent as -1..1.
     grid = torch.empty((1, *size, 2))
     torch.add(x.mul_(2 / maps.shape[2]), -1, out=grid[0, :, :, 0])
     torch.add(y.mul_(2 / maps.shape[1]), -1, out=grid[0, :, :, 1])
@@ -139,9 +139,9 @@ def _bilinear(maps: Tensor, matrix: Affine, size: tuple[int, int], shifts: Tenso
 def cut_window(
     image: UInt8[Tensor, "3 H W"], top: int, left: int, height: int, width: int
 ) -> UInt8[Tensor, "3 height width"]:
-    """A window of the picture by whole pixels, black where it leaves the picture; a view where it does not.
+    """A window of the image by whole pixels, black where it leaves the image; a view where it does not.
 
-    Crops, and shifts too: a window of the picture's own size, moved 4 pixels up, is a shift of 4 pixels down, the
+    Crops, and shifts too: a window of the image's own size, moved 4 pixels up, is a shift of 4 pixels down, the
     pad-and-crop of CIFAR (Lee et al., 2015; He et al., 2016, section 4.2).
     """
     whole_height, whole_width = image.shape[1:]
@@ -155,14 +155,14 @@ def cut_window(
     rows, columns = (-top, bottom - whole_height), (-left, right - whole_width)
     if image.is_contiguous():
         return torch.nn.functional.pad(image, (*columns, *rows))
-    # Decoded pictures are often laid out pixel by pixel; padded that way they need no transposing.
+    # Decoded images are often laid out pixel by pixel; padded that way they need no transposing.
     return torch.nn.functional.pad(image.permute(1, 2, 0), (0, 0, *columns, *rows)).permute(2, 0, 1)
 
 
 def cut_maps(
     maps: Shaped[Tensor, "N H W"], top: int, left: int, height: int, width: int, fill: int | bool
 ) -> Shaped[Tensor, "N height width"]:
-    """A window of maps as `cut_window` cuts it from their picture; `fill` where it leaves them."""
+    """A window of maps as `cut_window` cuts it from their image; `fill` where it leaves them."""
     whole_height, whole_width = maps.shape[1:]
     rows = slice(max(0, top), max(0, top, min(top + height, whole_height)))
     columns = slice(max(0, left), max(0, left, min(left + width, whole_width)))
@@ -176,11 +176,11 @@ def cut_maps(
 
 
 def crop_size(height: int, width: int, area: float, aspect: float) -> tuple[int, int]:
-    """Height and width of a crop of a share of a picture's area, in (0, 1].
+    """Height and width of a crop of a share of an image's area, in (0, 1].
 
     `aspect`, in [0, 1], chooses width / height evenly on a logarithmic scale from 3/4 to 4/3 (Szegedy et al., 2015,
-    section 6), but only among those that fit into the picture, where torchvision draws again until one does. Where
-    none fits, because the picture is very wide or very tall, the largest crop of the nearest aspect is taken.
+    section 6), but only among those that fit into the image, where torchvision draws again until one does. Where
+    none fits, because the image is very wide or very tall, the largest crop of the nearest aspect is taken.
     """
     low, high = max(3 / 4, area * width / height), min(4 / 3, width / (height * area))
     if low > high:

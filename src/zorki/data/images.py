@@ -1,4 +1,4 @@
-"""Pictures in files: read as RGB whatever they hold, checked without decoding, written whole or not at all."""
+"""Images in files: read as RGB whatever they hold, checked without decoding, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ EXTENSIONS = frozenset({
     ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
 })
 # fmt: on
-"""Suffixes, in small letters, by which a file counts as a picture."""
+"""Suffixes, in small letters, by which a file counts as an image."""
 
 MAX_PIXELS = 178_956_970
-"""The largest picture that is decoded unless told otherwise: half a gigabyte as RGB, Pillow's own limit."""
+"""The largest image that is decoded unless told otherwise: half a gigabyte as RGB, Pillow's own limit."""
 
 # Pillow's names for the kinds of EXTENSIONS. It knows more, and would start Ghostscript for a PostScript file that is
 # named .jpg; TGA comes last, since it has no magic number.
@@ -47,18 +47,18 @@ if hasattr(os, "register_at_fork"):  # a worker forked while another thread read
 
 
 class TooManyPixels(DataError):
-    """A picture is larger than what is decoded at once."""
+    """An image is larger than what is decoded at once."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
-    """The picture in a file as RGB, upright as its EXIF orientation says, in memory of its own.
+    """The image in a file as RGB, upright as its EXIF orientation says, in memory of its own.
 
-    Transparent pictures are laid over white. 16-bit gray is scaled, value / 257 rounded; 16-bit colour keeps its
+    Transparent images are laid over white. 16-bit gray is scaled, value / 257 rounded; 16-bit color keeps its
     high bytes. Whole numbers of 32 bits are taken as 16-bit ones; floats as 0..1, or as 0..255 where one is above 1.
-    CMYK is turned to RGB without a colour profile. Of an animation the first frame is read.
+    CMYK is turned to RGB without a color profile. Of an animation the first frame is read.
 
     Raises:
-        DataError: the file is missing, empty, no picture, truncated, or holds more than `max_pixels` pixels; the
+        DataError: the file is missing, empty, no image, truncated, or holds more than `max_pixels` pixels; the
             size is judged by the header, before anything is decoded, and raises TooManyPixels.
     """
     try:
@@ -73,17 +73,17 @@ def decode_image(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> UI
     if not data:
         raise DataError(f"{path}: the file is empty (0 bytes)")
     try:
-        with open_picture(io.BytesIO(data)) as picture:
-            reason = size_reason(picture.size, max_pixels)
+        with open_image(io.BytesIO(data)) as image:
+            reason = size_reason(image.size, max_pixels)
             if reason is None:
-                return _decode(picture, data)
+                return _decode(image, data)
     except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
         raise DataError(f"{path}: {decoder_reason(error)}") from error
     raise TooManyPixels(f"{path}: {reason}")
 
 
 def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
-    """What is wrong with a picture file, seen without decoding it; None where nothing is.
+    """What is wrong with an image file, seen without decoding it; None where nothing is.
 
     Looks whether the file is there and not empty, whether its header can be read, whether its size is within
     `max_pixels`, and whether JPEG and PNG files have their end marker; bytes after it are tolerated.
@@ -92,9 +92,9 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return "the file is empty (0 bytes)"
-            with open_picture(file) as picture:
-                reason = size_reason(picture.size, max_pixels)
-                kind = picture.format
+            with open_image(file) as image:
+                reason = size_reason(image.size, max_pixels)
+                kind = image.format
             if reason is not None:
                 return reason
             with open(path, "rb") as again, mmap.mmap(again.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -106,15 +106,15 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
 
 
 def image_size(source: Path | bytes) -> tuple[int, int]:
-    """Height and width of a picture as `read_image` gives it, upright, from the header of its file (or its bytes).
+    """Height and width of an image as `read_image` gives it, upright, from the header of its file (or its bytes).
 
     Raises:
         DataError: the file is missing or empty, or its header cannot be read.
     """
     try:
-        with open_picture(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-            width, height = picture.size
-            turned = orientation_of(picture) in (5, 6, 7, 8)
+        with open_image(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            width, height = image.size
+            turned = orientation_of(image) in (5, 6, 7, 8)
     except Exception as error:
         if isinstance(source, bytes):
             raise DataError(decoder_reason(error)) from error
@@ -124,9 +124,9 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
 
 
 def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: int = 85) -> bytes:
-    """The picture as the bytes of a JPEG or PNG file; `quality`, 1 to 95, is for JPEG alone."""
+    """The image as the bytes of a JPEG or PNG file; `quality`, 1 to 95, is for JPEG alone."""
     if format not in ("jpeg", "png"):
-        raise DataError(f"a picture can be encoded as jpeg or png, not as {format!r}")
+        raise DataError(f"an image can be encoded as jpeg or png, not as {format!r}")
     buffer = io.BytesIO()
     pixels = np.ascontiguousarray(image.cpu().numpy().transpose(1, 2, 0))
     options = {"quality": quality} if format == "jpeg" else {}
@@ -135,10 +135,10 @@ def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: i
 
 
 def check_writable(path: Path) -> str:
-    """The kind of picture, png or jpeg, that the path's suffix asks for. Raises DataError where it asks for another."""
+    """The kind of image, png or jpeg, that the path's suffix asks for. Raises DataError where it asks for another."""
     kinds = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
     if path.suffix.lower() not in kinds:
-        raise DataError(f"{path}: pictures are written as .png, .jpg or .jpeg, not as {path.suffix or 'no suffix'!r}")
+        raise DataError(f"{path}: images are written as .png, .jpg or .jpeg, not as {path.suffix or 'no suffix'!r}")
     return kinds[path.suffix.lower()]
 
 
@@ -154,8 +154,8 @@ def write_image(path: Path, image: UInt8[Tensor, "3 H W"]) -> None:
         aside.write_bytes(data)
 
 
-def open_picture(file: Any) -> Image.Image:
-    """Pillow's lazy picture, header read. Its own limit of size is lifted meanwhile: ours is checked instead."""
+def open_image(file: Any) -> Image.Image:
+    """Pillow's lazy image, header read. Its own limit of size is lifted meanwhile: ours is checked instead."""
     with _open_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -170,19 +170,19 @@ def _kinds() -> tuple[str, ...]:
     return tuple(kind for kind in _KINDS if kind in Image.OPEN)  # some builds lack AVIF or WebP
 
 
-def _decode(picture: Image.Image, data: bytes) -> Tensor:
-    decode_jpeg = _jpeg_decoder() if picture.format in ("JPEG", "MPO") and picture.mode == "RGB" else None
+def _decode(image: Image.Image, data: bytes) -> Tensor:
+    decode_jpeg = _jpeg_decoder() if image.format in ("JPEG", "MPO") and image.mode == "RGB" else None
     pixels: Array | None = None
     if decode_jpeg is not None:
         # Where this decoder fails, Pillow tries again: it is more tolerant, and its messages are better.
         with contextlib.suppress(RuntimeError):
             pixels = decode_jpeg(data)
     if pixels is None:
-        picture.load()
-        pixels = _rgb(picture)
-    # Asked after loading: some decoders turn the picture themselves, and then drop the tag.
-    pixels = _upright(pixels, orientation_of(picture))
-    # The channels stay last in memory, as decoders write them and as crops, resizing and colours are quickest on.
+        image.load()
+        pixels = _rgb(image)
+    # Asked after loading: some decoders turn the image themselves, and then drop the tag.
+    pixels = _upright(pixels, orientation_of(image))
+    # The channels stay last in memory, as decoders write them and as crops, resizing and colors are quickest on.
     pixels = np.ascontiguousarray(pixels)
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
 
@@ -192,7 +192,7 @@ def _jpeg_decoder() -> Callable[[bytes], Array] | None:
     """Torchvision's decoder, a third faster than Pillow and of the same pixels; None where it is not built in.
 
     Its library is loaded alone: to import torchvision takes seconds in every process, and the Python functions around
-    the operator are deprecated and warn on each picture.
+    the operator are deprecated and warn on each image.
     """
     try:
         package = importlib.util.find_spec("torchvision")
@@ -212,18 +212,18 @@ def _jpeg_decoder() -> Callable[[bytes], Array] | None:
     return decode
 
 
-def _rgb(picture: Image.Image) -> Array:
-    """Pixels (H, W, 3) in uint8 of a loaded picture of any mode."""
-    mode = picture.mode
+def _rgb(image: Image.Image) -> Array:
+    """Pixels (H, W, 3) in uint8 of a loaded image of any mode."""
+    mode = image.mode
     if mode.startswith("I"):
-        return _repeat(_from_whole_numbers(np.asarray(picture)))
+        return _repeat(_from_whole_numbers(np.asarray(image)))
     if mode == "F":
-        return _repeat(_from_floats(np.asarray(picture)))
-    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or picture.has_transparency_data:
-        return _over_white(np.asarray(picture.convert("RGBA")))
+        return _repeat(_from_floats(np.asarray(image)))
+    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or image.has_transparency_data:
+        return _over_white(np.asarray(image.convert("RGBA")))
     if mode in ("1", "L"):
-        return _repeat(np.asarray(picture.convert("L")))
-    return np.asarray(picture if mode == "RGB" else picture.convert("RGB"))
+        return _repeat(np.asarray(image.convert("L")))
+    return np.asarray(image if mode == "RGB" else image.convert("RGB"))
 
 
 def _repeat(gray: Array) -> Array:
@@ -263,10 +263,10 @@ def _from_floats(values: Array) -> Array:
     return (values.astype(np.float64) * scale + 0.5).astype(np.uint8)
 
 
-def orientation_of(picture: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """EXIF's, 1 to 8; 1 is upright."""
     try:
-        return int(picture.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # a broken EXIF block does not make the pixels worse
         return 1
 
@@ -281,11 +281,11 @@ def _upright(pixels: Array, orientation: int) -> Array:
 
 
 def size_reason(size: tuple[int, int], max_pixels: int) -> str | None:
-    """What to say of a picture of (width, height) with too many pixels; None where they are few enough."""
+    """What to say of an image of (width, height) with too many pixels; None where they are few enough."""
     width, height = size
     if width * height <= max_pixels:
         return None
-    return f"the picture is {width} x {height}, {width * height:,} pixels, and at most {max_pixels:,} are allowed"
+    return f"the image is {width} x {height}, {width * height:,} pixels, and at most {max_pixels:,} are allowed"
 
 
 def file_reason(path: Path, error: OSError) -> str:
@@ -293,19 +293,19 @@ def file_reason(path: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, IsADirectoryError) or path.is_dir():
-        return "this is a folder, not a picture"
+        return "this is a folder, not an image"
     return f"the file cannot be read: {error.strerror or error}"
 
 
 def decoder_reason(error: Exception) -> str:
     """Why a file could not be decoded."""
     if isinstance(error, UnidentifiedImageError):
-        return "this is no picture of a known kind, or its header is broken"
-    return f"the picture cannot be decoded: {error or type(error).__name__}"
+        return "this is no image of a known kind, or its header is broken"
+    return f"the image cannot be decoded: {error or type(error).__name__}"
 
 
 def _end_reason(kind: str | None, data: mmap.mmap) -> str | None:
-    """Whether the file goes on to the mark that ends pictures of its kind."""
+    """Whether the file goes on to the mark that ends images of its kind."""
     if kind in ("JPEG", "MPO") and data.rfind(b"\xff\xd9", _start_of_scan(data)) < 0:
         return "the JPEG is truncated: its end marker is missing"
     if kind == "PNG" and data.rfind(b"IEND") < 0:
@@ -314,7 +314,7 @@ def _end_reason(kind: str | None, data: mmap.mmap) -> str | None:
 
 
 def _start_of_scan(data: mmap.mmap) -> int:
-    """Where a JPEG's pixels begin. Segments before may hold a thumbnail, whose end marker is not the picture's."""
+    """Where a JPEG's pixels begin. Segments before may hold a thumbnail, whose end marker is not the image's."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")

@@ -61,7 +61,7 @@ class Loader(Generic[T]):
         Args:
             pipeline: makes the batches; its seed also shuffles.
             indices: places in the data set.
-            batch_size: pictures a batch over all processes together.
+            batch_size: images a batch over all processes together.
             shuffle: a new order every epoch.
             drop_last: leaves out the last, incomplete batch of an epoch, unless it is the only one.
             weights: one for each of `indices`: every epoch draws as many samples as there are indices, with
@@ -80,13 +80,13 @@ class Loader(Generic[T]):
             raise RecipeError(f"rank must lie in 0..{world - 1} for {world} processes, but is {rank}")
         if batch_size < world or workers < 0 or prefetch < 1:
             raise RecipeError(
-                f"expected a batch_size of at least {world} (one picture a process), workers of at least 0 and a "
+                f"expected a batch_size of at least {world} (one image a process), workers of at least 0 and a "
                 f"prefetch of at least 1, but was given {batch_size}, {workers} and {prefetch}"
             )
         self._training = shuffle or weights is not None
         if self._training and batch_size % world:
             raise RecipeError(
-                f"a batch of {batch_size} pictures cannot be shared evenly by {world} processes; "
+                f"a batch of {batch_size} images cannot be shared evenly by {world} processes; "
                 f"take {batch_size // world * world} or {(batch_size // world + 1) * world}"
             )
         self.pipeline = pipeline
@@ -195,7 +195,7 @@ class Loader(Generic[T]):
             batch = _in_one_thread(self.pipeline, work._replace(number=number))
             if len(batch):
                 return batch
-        raise DataError(f"none of the {len(order)} pictures could be read; the first: {defects[0]}")
+        raise DataError(f"none of the {len(order)} images could be read; the first: {defects[0]}")
 
     def _make(self, works: Iterator[Work]) -> Iterator[Batch[T]]:
         if self._workers == 0:

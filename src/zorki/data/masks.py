@@ -1,7 +1,7 @@
-"""Masks in files: a number for every pixel, read as it is stored and never as a colour, written with a palette.
+"""Masks in files: a number for every pixel, read as it is stored and never as a color, written with a palette.
 
 What a file stores is its business alone: palette indices, gray of 1 to 16 bits, whole numbers. A PNG with a palette
-looks coloured and is not: its pixels are indices, and to read it as RGB would lose the classes.
+looks colored and is not: its pixels are indices, and to read it as RGB would lose the classes.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from jaxtyping import Int64, Integer
 from PIL import Image
 from torch import Tensor
 
-from zorki.data.images import MAX_PIXELS, decoder_reason, file_reason, open_picture, size_reason
-from zorki.draw.palette import colour
+from zorki.data.images import MAX_PIXELS, decoder_reason, file_reason, open_image, size_reason
+from zorki.draw.palette import color
 from zorki.errors import DataError
 from zorki.files import whole
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Palette = list[tuple[int, int, int]]
 
-MOST_COLOURS = 4096
-"""Colours of one file beyond which it is a photograph and no mask."""
+MOST_COLORS = 4096
+"""Colors of one file beyond which it is a photograph and no mask."""
 
-_IGNORED = (224, 224, 192)  # the colour of value 255 in Pascal VOC's palette
-_PNG_GRAY, _PNG_DEPTH = 25, 24  # bytes of the header: kind of colour, and bits (PNG specification, section 11.2.1)
+_IGNORED = (224, 224, 192)  # the color of value 255 in Pascal VOC's palette
+_PNG_GRAY, _PNG_DEPTH = 25, 24  # bytes of the header: kind of color, and bits (PNG specification, section 11.2.1)
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class StoredMask:
     """The pixels of a mask file as they are stored.
 
     Args:
-        values: (H, W), unsigned or int32: palette indices or gray values; of pictures in RGB 0xRRGGBB.
-        rgb: `values` are colours.
-        palette: 256 colours at most, where the file has a palette.
+        values: (H, W), unsigned or int32: palette indices or gray values; of images in RGB 0xRRGGBB.
+        rgb: `values` are colors.
+        palette: 256 colors at most, where the file has a palette.
         lossy: the file is a JPEG, whose values are smeared at every edge.
     """
 
@@ -53,7 +53,7 @@ class StoredMask:
         """How many pixels each stored value has.
 
         Raises:
-            DataError: there are more than `MOST_COLOURS` colours.
+            DataError: there are more than `MOST_COLORS` colors.
         """
         if self.values.dtype in (np.uint8, np.uint16):
             found = np.bincount(self.values.ravel())
@@ -62,24 +62,24 @@ class StoredMask:
         if self.rgb:
             # A look at a few rows tells a photograph before all of it is sorted.
             step = max(1, len(self.values) // 16)
-            if len(np.unique(self.values[::step])) > MOST_COLOURS:
-                raise DataError(f"it has more than {MOST_COLOURS} colours: a photograph, and no mask")
-        # Neighbours are mostly alike: only where runs begin need be counted, which is five times quicker.
+            if len(np.unique(self.values[::step])) > MOST_COLORS:
+                raise DataError(f"it has more than {MOST_COLORS} colors: a photograph, and no mask")
+        # Neighbors are mostly alike: only where runs begin need be counted, which is five times quicker.
         flat = self.values.ravel()
         starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])[: flat.size]
         present, which = np.unique(flat[starts], return_inverse=True)
         found = np.bincount(which, np.diff(starts, append=flat.size)).astype(np.int64)
-        if self.rgb and len(present) > MOST_COLOURS:
-            raise DataError(f"it has {len(present)} colours: a photograph, and no mask")
+        if self.rgb and len(present) > MOST_COLORS:
+            raise DataError(f"it has {len(present)} colors: a photograph, and no mask")
         return dict(zip(present.tolist(), found.tolist(), strict=True))
 
-    def colours(self) -> Array:
-        """(H, W), uint32: the colour 0xRRGGBB that each pixel is shown in; a gray value's is gray."""
-        return self.values if self.rgb else shown_colours(self.palette)[np.clip(self.values, 0, 255)]
+    def colors(self) -> Array:
+        """(H, W), uint32: the color 0xRRGGBB that each pixel is shown in; a gray value's is gray."""
+        return self.values if self.rgb else shown_colors(self.palette)[np.clip(self.values, 0, 255)]
 
 
-def shown_colours(palette: Palette | None) -> Array:
-    """(256,), uint32: the colours 0xRRGGBB of values 0..255; an index beyond the palette is black, no palette gray."""
+def shown_colors(palette: Palette | None) -> Array:
+    """(256,), uint32: the colors 0xRRGGBB of values 0..255; an index beyond the palette is black, no palette gray."""
     if palette is None:
         return np.arange(256, dtype=np.uint32) * 0x010101
     table = np.zeros(256, np.uint32)
@@ -88,7 +88,7 @@ def shown_colours(palette: Palette | None) -> Array:
 
 
 def code_of(rgb: Sequence[int]) -> int:
-    """A colour as one number.
+    """A color as one number.
 
     >>> hex(code_of((128, 0, 64)))
     '0x800040'
@@ -96,13 +96,13 @@ def code_of(rgb: Sequence[int]) -> int:
     return int(rgb[0]) << 16 | int(rgb[1]) << 8 | int(rgb[2])
 
 
-def colour_of(code: int) -> tuple[int, int, int]:
+def color_of(code: int) -> tuple[int, int, int]:
     """The inverse of `code_of`."""
     return code >> 16 & 255, code >> 8 & 255, code & 255
 
 
 def is_gray(code: int) -> bool:
-    """Whether a colour is as red as green as blue."""
+    """Whether a color is as red as green as blue."""
     return code == (code & 255) * 0x010101
 
 
@@ -113,7 +113,7 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Int64[Tensor
     where every pixel is gray. A JPEG is read too, smeared as it is.
 
     Raises:
-        DataError: the file is missing, broken or larger than `max_pixels`, or holds colours instead of numbers.
+        DataError: the file is missing, broken or larger than `max_pixels`, or holds colors instead of numbers.
     """
     stored = read_stored(path, max_pixels=max_pixels)
     values = stored.values
@@ -125,7 +125,7 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Int64[Tensor
 
 
 def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
-    """The pixels as the file stores them, colours too. Of an animation or a stack, the first picture.
+    """The pixels as the file stores them, colors too. Of an animation or a stack, the first image.
 
     Raises:
         DataError: the file is missing, broken, or larger than `max_pixels`, or its gray values are no whole numbers.
@@ -137,11 +137,11 @@ def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
     if not data:
         raise DataError(f"{path}: the file is empty (0 bytes)")
     try:
-        with open_picture(io.BytesIO(data)) as picture:
-            reason = size_reason(picture.size, max_pixels)
+        with open_image(io.BytesIO(data)) as image:
+            reason = size_reason(image.size, max_pixels)
             if reason is None:
-                picture.load()
-                return _stored(picture, data)
+                image.load()
+                return _stored(image, data)
     except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
         raise DataError(f"{path}: {decoder_reason(error)}") from error
     raise DataError(f"{path}: {reason}")
@@ -166,44 +166,44 @@ def write_mask(path: Path, classes: Integer[Tensor, "H W"], palette: Sequence[Se
     if least < 0 or most > 65535:
         raise DataError(f"{path}: a PNG holds numbers of 0 to 65535, and the mask's run from {least} to {most}")
     if most > 255:
-        picture = Image.fromarray(values.astype(np.uint16))
+        image = Image.fromarray(values.astype(np.uint16))
     else:
-        picture = Image.fromarray(values.astype(np.uint8))
+        image = Image.fromarray(values.astype(np.uint8))
         # All 256 entries: with fewer, Pillow would choose fewer bits, and cut larger numbers off.
-        picture.putpalette([part for rgb in class_palette(palette) for part in rgb])
+        image.putpalette([part for rgb in class_palette(palette) for part in rgb])
     with whole(path, flush=False) as aside:
-        picture.save(aside, format="png")
+        image.save(aside, format="png")
 
 
 def class_palette(own: Sequence[Sequence[int]] | None = None) -> Palette:
-    """256 colours: `own` ones, then those of the project's palette; 255, which nobody judged, is cream as in VOC."""
+    """256 colors: `own` ones, then those of the project's palette; 255, which nobody judged, is cream as in VOC."""
     given: Palette = [(int(red), int(green), int(blue)) for red, green, blue in own or ()]
-    colours = given[:256] + [colour(index) for index in range(len(given), 256)]
+    colors = given[:256] + [color(index) for index in range(len(given), 256)]
     if len(given) < 256:
-        colours[255] = _IGNORED
-    return colours
+        colors[255] = _IGNORED
+    return colors
 
 
-def _stored(picture: Image.Image, data: bytes) -> StoredMask:
-    """Of a loaded picture."""
-    if picture.format in ("JPEG", "MPO"):
-        return StoredMask(np.asarray(picture.convert("L")), lossy=True)
-    mode = picture.mode
+def _stored(image: Image.Image, data: bytes) -> StoredMask:
+    """Of a loaded image."""
+    if image.format in ("JPEG", "MPO"):
+        return StoredMask(np.asarray(image.convert("L")), lossy=True)
+    mode = image.mode
     if mode == "P":
-        flat = picture.getpalette("RGB") or []
-        return StoredMask(np.asarray(picture), palette=list(zip(flat[0::3], flat[1::3], flat[2::3], strict=True)))
+        flat = image.getpalette("RGB") or []
+        return StoredMask(np.asarray(image), palette=list(zip(flat[0::3], flat[1::3], flat[2::3], strict=True)))
     if mode == "1":
-        return StoredMask(np.asarray(picture).astype(np.uint8))
+        return StoredMask(np.asarray(image).astype(np.uint8))
     if mode in ("L", "LA", "La"):
-        return StoredMask(_unstretched(np.asarray(picture if mode == "L" else picture.getchannel("L")), data))
+        return StoredMask(_unstretched(np.asarray(image if mode == "L" else image.getchannel("L")), data))
     if mode.startswith("I"):
-        return StoredMask(_narrow(np.asarray(picture)))
+        return StoredMask(_narrow(np.asarray(image)))
     if mode == "F":
-        floats = np.asarray(picture)
+        floats = np.asarray(image)
         if not bool((np.isfinite(floats) & (floats == np.round(floats))).all()):
             raise ValueError("its gray values are no whole numbers, so that it is no mask")
         return StoredMask(_narrow(floats.astype(np.int64)))
-    channels = np.asarray(picture if mode in ("RGB", "RGBA") else picture.convert("RGB")).astype(np.uint32)
+    channels = np.asarray(image if mode in ("RGB", "RGBA") else image.convert("RGB")).astype(np.uint32)
     return StoredMask(channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2], rgb=True)
 
 
@@ -223,11 +223,11 @@ def _narrow(values: Array) -> Array:
 
 
 def _few(stored: StoredMask) -> str:
-    """The commonest colours of a mask, for a message."""
+    """The commonest colors of a mask, for a message."""
     try:
         counts = stored.counts()
     except DataError as error:
-        return f"colours: {error}"
+        return f"colors: {error}"
     common = sorted(counts.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"({', '.join(map(str, colour_of(code)))})" for code, _ in common[:5])
-    return f"{len(counts)} colours: {listed}{', ...' if len(counts) > 5 else ''}"
+    listed = ", ".join(f"({', '.join(map(str, color_of(code)))})" for code, _ in common[:5])
+    return f"{len(counts)} colors: {listed}{', ...' if len(counts) > 5 else ''}"

@@ -91,7 +91,7 @@ LARGE = 1 << 16  # bytes: smaller tensors are cheaper to copy than to share
 
 def pack(batch: Batch[T]) -> tuple[list[Tensor], bytes]:
     """A batch for the way between processes: its large tensors, and all else as bytes."""
-    # Pictures cross between processes as shared memory. Annotations cross as bytes: torch would open a file of shared
+    # Images cross between processes as shared memory. Annotations cross as bytes: torch would open a file of shared
     # memory for each little tensor, a thousand a second.
     buffer = io.BytesIO()
     pickler = _Packer(buffer)
@@ -129,6 +129,6 @@ class _Unpacker(pickle.Unpickler):
 
 def seeded(generator: torch.Generator, purpose: str, *numbers: int) -> torch.Generator:
     """`generator`, started afresh from a hash of a purpose and numbers."""
-    # A hash, because neighbouring seeds give some generators alike beginnings.
+    # A hash, because neighboring seeds give some generators alike beginnings.
     name = purpose.encode() + struct.pack(f"<{len(numbers)}q", *numbers)
     return generator.manual_seed(int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little"))

@@ -1,7 +1,7 @@
-"""From pictures of any size to one batch of network inputs, and back: small picklable values.
+"""From images of any size to one batch of network inputs, and back: small picklable values.
 
 A model holds one of them, it is saved with the weights, and training, evaluation, prediction and export all use it.
-Pictures stay uint8 RGB; networks normalise themselves. Resizing is bilinear with anti-aliasing, the triangle filter of
+Images stay uint8 RGB; networks normalize themselves. Resizing is bilinear with anti-aliasing, the triangle filter of
 PIL and torchvision, by torch's uint8 kernel: a quarter of PIL's time on the same pixels.
 """
 
@@ -23,7 +23,7 @@ from zorki.types import Placement
 
 
 def resize_image(image: UInt8[Tensor, "3 H W"], height: int, width: int) -> UInt8[Tensor, "3 height width"]:
-    """The picture in another size: bilinear, anti-aliased, on uint8. The picture itself where the size is its own."""
+    """The image in another size: bilinear, anti-aliased, on uint8. The image itself where the size is its own."""
     if image.shape[-2:] == (height, width):
         return image
     return torch.nn.functional.interpolate(
@@ -32,9 +32,9 @@ def resize_image(image: UInt8[Tensor, "3 H W"], height: int, width: int) -> UInt
 
 
 DARKEST, BRIGHTEST = 0.01, 0.998
-"""Shares of a picture's values: at the first lies black, at the last white, as microscopists have it (Weigert et al.,
+"""Shares of an image's values: at the first lies black, at the last white, as microscopists have it (Weigert et al.,
 2018: Content-aware image restoration, whose programs take percentiles 1 or 3 and 99.8)."""
-LEAST_SPAN = 16  # levels between black and white: what is flatter is noise, and would be made to look like a picture
+LEAST_SPAN = 16  # levels between black and white: what is flatter is noise, and would be made to look like an image
 
 
 def contrast_levels(image: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def _black_and_white(counts: Int64[Tensor, "256"]) -> tuple[int, int]:
 
 
 def stretch_contrast(image: UInt8[Tensor, "3 H W"], black: int, white: int) -> UInt8[Tensor, "3 H W"]:
-    """The picture with level `black` at 0 and `white` at 255; in between linear, outside cut off.
+    """The image with level `black` at 0 and `white` at 255; in between linear, outside cut off.
 
     Its negative, where `black` is the brighter one.
     """
@@ -63,9 +63,9 @@ def stretch_contrast(image: UInt8[Tensor, "3 H W"], black: int, white: int) -> U
 
 
 def _has_bright_ground(counts: Int64[Tensor, "256"]) -> bool:
-    """Whether more than half of a picture's values lie in the upper half between its own black and white.
+    """Whether more than half of an image's values lie in the upper half between its own black and white.
 
-    Of a picture without contrast, whether they lie in the upper half of 0..255.
+    Of an image without contrast, whether they lie in the upper half of 0..255.
     """
     black, white = _black_and_white(counts)
     middle = (black + white) // 2 if white - black > LEAST_SPAN else 127
@@ -74,7 +74,7 @@ def _has_bright_ground(counts: Int64[Tensor, "256"]) -> bool:
 
 @dataclass(frozen=True)
 class Fit:
-    """A square from the middle: the shorter side to round(size / crop_share), then the centre `size` x `size`.
+    """A square from the middle: the shorter side to round(size / crop_share), then the center `size` x `size`.
 
     Torchvision's Resize and CenterCrop in one. `size` is in pixels; `crop_share` is the cut's share of the shorter
     side, in (0, 1]: 224 / 256 = 0.875 for most ImageNet weights. Raises RecipeError outside these ranges.
@@ -89,8 +89,8 @@ class Fit:
             raise RecipeError(f"Fit: crop_share must lie in (0, 1], but is {self.crop_share}")
 
     def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
-        """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
-        _check_pictures(self, images)
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        _check_images(self, images)
         size = self.size
         shorter = round(size / self.crop_share)
         if shorter == size and all(image.shape[1] == size == image.shape[2] for image in images):
@@ -132,9 +132,9 @@ class Fit:
 
 @dataclass(frozen=True)
 class Pad:
-    """The whole picture, unscaled, in the middle of a black `size` x `size` canvas; larger ones are shrunk to fit.
+    """The whole image, unscaled, in the middle of a black `size` x `size` canvas; larger ones are shrunk to fit.
 
-    For pictures whose pixels mean something as they are (digits, glyphs). `size` is in pixels, at least 1.
+    For images whose pixels mean something as they are (digits, glyphs). `size` is in pixels, at least 1.
     """
 
     size: int
@@ -143,8 +143,8 @@ class Pad:
         _check_positive(self, "size")
 
     def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
-        """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
-        _check_pictures(self, images)
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        _check_images(self, images)
         size = self.size
         if all(image.shape[1] == size == image.shape[2] for image in images):
             return _stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(
@@ -152,7 +152,7 @@ class Pad:
             )
         batch = torch.zeros((len(images), 3, size, size), dtype=torch.uint8)
         scales = [min(1.0, size / max(image.shape[1:])) for image in images]
-        return batch, [_centre(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+        return batch, [_center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
 
     def whole(self) -> Pad:
         """Itself: it cuts nothing off."""
@@ -165,16 +165,16 @@ class Pad:
 
 @dataclass(frozen=True)
 class Letterbox:
-    """The whole picture, its longer side scaled to `size`, in the middle of a gray canvas.
+    """The whole image, its longer side scaled to `size`, in the middle of a gray canvas.
 
-    The canvas is the smallest that holds every picture of the batch and whose sides are multiples of `stride`, so a
-    batch of wide pictures costs no square. Gray is 114, as in YOLO (Redmon & Farhadi, 2018; Darknet's letterbox).
+    The canvas is the smallest that holds every image of the batch and whose sides are multiples of `stride`, so a
+    batch of wide images costs no square. Gray is 114, as in YOLO (Redmon & Farhadi, 2018; Darknet's letterbox).
     `size` and `stride` are in pixels, at least 1.
 
-    With `autocontrast` each picture is stretched from black to white before (`contrast_levels`), which evens out what
-    microscopes and exposures do. With `dark_ground` a picture most of which is bright, between its own black and white,
+    With `autocontrast` each image is stretched from black to white before (`contrast_levels`), which evens out what
+    microscopes and exposures do. With `dark_ground` an image most of which is bright, between its own black and white,
     is turned to its negative: things that shine on black and things stained on white become one kind. `levels`, those
-    that become black and white, are known ones for pictures that are parts of another.
+    that become black and white, are known ones for images that are parts of another.
     """
 
     canvas: ClassVar = (114, 114, 114)
@@ -188,8 +188,8 @@ class Letterbox:
         _check_positive(self, "size", "stride")
 
     def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
-        """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
-        _check_pictures(self, images)
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        _check_images(self, images)
         if self.looks_at_levels:
             images = [stretch_contrast(image, *(self.levels or self._levels_of(image))) for image in images]
         scales = [self.size / max(image.shape[1:]) for image in images]
@@ -200,19 +200,19 @@ class Letterbox:
                 Placement(height, width, input_height=height, input_width=width)
             ] * len(images)
         batch = torch.full((len(images), 3, height, width), self.canvas[0], dtype=torch.uint8)
-        return batch, [_centre(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+        return batch, [_center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
 
     def whole(self) -> Letterbox:
         """Itself: it cuts nothing off."""
         return self
 
     def for_parts_of(self, image: UInt8[Tensor, "3 H W"]) -> Letterbox:
-        """Itself for tiles of the picture, which have the contrast of the whole, and are negatives where it is."""
+        """Itself for tiles of the image, which have the contrast of the whole, and are negatives where it is."""
         return dataclasses.replace(self, levels=self._levels_of(image)) if self.looks_at_levels else self
 
     @property
     def looks_at_levels(self) -> bool:
-        """Whether what becomes of a pixel hangs on the whole picture."""
+        """Whether what becomes of a pixel hangs on the whole image."""
         return self.autocontrast or self.dark_ground
 
     def _levels_of(self, image: Tensor) -> tuple[int, int]:
@@ -228,10 +228,10 @@ class Letterbox:
 
 @dataclass(frozen=True)
 class Span:
-    """The whole picture, its shorter side scaled to `shorter`, or its longer to `longest` where that is less.
+    """The whole image, its shorter side scaled to `shorter`, or its longer to `longest` where that is less.
 
-    It lies in the top left of a canvas that holds every picture of the batch and whose sides are multiples of
-    `stride`, filled with ImageNet's mean colour. Detectors of torchvision's kind (Ren et al., 2015, section 3.3) are
+    It lies in the top left of a canvas that holds every image of the batch and whose sides are multiples of
+    `stride`, filled with ImageNet's mean color. Detectors of torchvision's kind (Ren et al., 2015, section 3.3) are
     trained so. All in pixels, at least 1.
     """
 
@@ -246,8 +246,8 @@ class Span:
             raise RecipeError(f"Span: longest ({self.longest}) must be at least shorter ({self.shorter})")
 
     def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
-        """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
-        _check_pictures(self, images)
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        _check_images(self, images)
         scales = [min(self.shorter / min(image.shape[1:]), self.longest / max(image.shape[1:])) for image in images]
         # Torchvision rounds down; what a float misses by its last bit shall not cost a pixel.
         sizes = [
@@ -255,8 +255,8 @@ class Span:
             for image, scale in zip(images, scales, strict=True)
         ] or [(self.shorter, self.shorter)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
-        colour = torch.tensor(self.canvas, dtype=torch.uint8)
-        batch = colour[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
+        color = torch.tensor(self.canvas, dtype=torch.uint8)
+        batch = color[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
         placements = []
         for image, scale, size, out in zip(images, scales, sizes, batch):  # `sizes` may be the default
             out[:, : size[0], : size[1]] = resize_image(image, *size)
@@ -274,7 +274,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Stretch:
-    """The whole picture, squeezed or stretched to `size` x `size` pixels whatever its own shape: SSD's (Liu, 2016)."""
+    """The whole image, squeezed or stretched to `size` x `size` pixels whatever its own shape: SSD's (Liu, 2016)."""
 
     size: int
 
@@ -282,8 +282,8 @@ class Stretch:
         _check_positive(self, "size")
 
     def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
-        """uint8 pictures (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
-        _check_pictures(self, images)
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        _check_images(self, images)
         size = self.size
         placements = []
         for image in images:
@@ -338,26 +338,26 @@ def _check_positive(preprocess: Fit | Pad | Letterbox | Span | Stretch, *names: 
             raise RecipeError(f"{type(preprocess).__name__}: {name} must be at least 1 pixel, but is {value}")
 
 
-def _check_pictures(preprocess: Fit | Pad | Letterbox | Span | Stretch, images: Sequence[Tensor]) -> None:
+def _check_images(preprocess: Fit | Pad | Letterbox | Span | Stretch, images: Sequence[Tensor]) -> None:
     for image in images:
         if image.ndim == 3 and image.shape[0] == 3 and image.dtype == torch.uint8:
             continue
         what = "a clip" if image.ndim == 4 else "a tensor"
         raise RecipeError(
-            f"{type(preprocess).__name__} takes uint8 pictures of shape (3, H, W), but was given {what} of shape "
+            f"{type(preprocess).__name__} takes uint8 images of shape (3, H, W), but was given {what} of shape "
             f"{tuple(image.shape)} and type {image.dtype}"
         )
 
 
 def _stack(images: Sequence[Tensor], height: int, width: int) -> Tensor:
-    # Filled in one call; and laid out channel by channel whatever the pictures' own layout, because convolutions add
-    # up in another order on another layout, and the same pictures shall give the same numbers.
+    # Filled in one call; and laid out channel by channel whatever the images' own layout, because convolutions add
+    # up in another order on another layout, and the same images shall give the same numbers.
     batch = torch.empty((len(images), 3, height, width), dtype=torch.uint8)
     return torch.stack(list(images), out=batch) if images else batch
 
 
 def _cut_strip(image: Tensor) -> tuple[Tensor, int, int]:
-    # The middle of a picture that is more than four times as long as wide: enlarging all of a 1 x 5000 strip would
+    # The middle of an image that is more than four times as long as wide: enlarging all of a 1 x 5000 strip would
     # take a gigabyte for pixels that are cut away. As many pixels are skipped on both sides, so the middle stays.
     height, width = image.shape[1:]
     top, left = max(0, (height - 4 * width) // 2), max(0, (width - 4 * height) // 2)
@@ -368,7 +368,7 @@ def _scaled(image: Tensor, scale: float) -> tuple[int, int]:
     return max(1, round(image.shape[1] * scale)), max(1, round(image.shape[2] * scale))
 
 
-def _centre(image: Tensor, scale: float, out: Tensor) -> Placement:
+def _center(image: Tensor, scale: float, out: Tensor) -> Placement:
     height, width = _scaled(image, scale)
     top, left = (out.shape[1] - height) // 2, (out.shape[2] - width) // 2
     out[:, top : top + height, left : left + width] = resize_image(image, height, width)

@@ -1,4 +1,4 @@
-"""Proposals of pictures, searched once and kept on disk: found again by content, also for the mirrored picture."""
+"""Proposals of images, searched once and kept on disk: found again by content, also for the mirrored image."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def proposal_folder() -> Path:
 
 @dataclass(frozen=True)
 class ProposalSearch:
-    """Selective search at one size of picture, with a memory on disk.
+    """Selective search at one size of image, with a memory on disk.
 
-    Equal pixels find what was found before, whatever their file is called, in this run or another. A picture and its
+    Equal pixels find what was found before, whatever their file is called, in this run or another. An image and its
     mirror image share one search: the one of them with the smaller hash is searched, and boxes are mirrored for the
     other. Several processes may search at once: files are written whole, and the last to come wins.
 
     Args:
         mode: "fast" or "quality", see `selective_search`.
-        size: pictures are searched with their longer side at this length, in pixels.
+        size: images are searched with their longer side at this length, in pixels.
     """
 
     mode: SearchMode
     size: int
 
     def __call__(self, image: UInt8[Tensor, "3 H W"]) -> Float[Tensor, "N 4"]:
-        """All boxes of a picture, best first, xyxy in its own pixels.
+        """All boxes of an image, best first, xyxy in its own pixels.
 
         Raises:
             ZorkiError: a search is needed and OpenCV lacks it, or the answer could not be kept.
@@ -65,11 +65,11 @@ class ProposalSearch:
         return self._in_pixels_of(image, found, is_mirrored)
 
     def is_known(self, image: UInt8[Tensor, "3 H W"]) -> bool:
-        """Whether the picture or its mirror image was searched before."""
+        """Whether the image or its mirror image was searched before."""
         return self._place(image)[0].is_file()
 
     def _place(self, image: Tensor) -> tuple[Path, bool]:
-        """The file of a picture's proposals, and whether they are those of its mirror image."""
+        """The file of an image's proposals, and whether they are those of its mirror image."""
         pixels = image.permute(1, 2, 0).numpy()
         about = f"{VERSION} {self.mode} {self.size} {pixels.shape}".encode()
         own, other = (_digest(view, about) for view in (pixels, pixels[:, ::-1]))
@@ -79,7 +79,7 @@ class ProposalSearch:
     def _search_and_keep(self, image: Tensor, path: Path, is_mirrored: bool) -> Any:
         searched = resize_image(image.flip(-1) if is_mirrored else image, *self._searched_size(image))
         found = selective_search(searched, self.mode, seed=int(path.stem[:8], 16)).numpy()
-        # Under a name of its own first: another process may be writing the same picture's.
+        # Under a name of its own first: another process may be writing the same image's.
         aside = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}")
         with whole(aside, flush=False) as part, part.open("wb") as file:
             np.save(file, found)
@@ -107,14 +107,14 @@ def search_all(
     workers: int,
     say: Callable[[str], None],
 ) -> int:
-    """Searches the pictures 0..count-1 that are not known yet, and answers how many those were.
+    """Searches the images 0..count-1 that are not known yet, and answers how many those were.
 
-    Pictures that cannot be read (DataError) are passed over: whoever reads them next will say so.
+    Images that cannot be read (DataError) are passed over: whoever reads them next will say so.
 
     Args:
         search: what to do with each.
-        images: makes a picture of its number; called in the workers, which it travels to.
-        count: how many pictures there are.
+        images: makes an image of its number; called in the workers, which it travels to.
+        count: how many images there are.
         workers: processes of one thread each; 0 searches in this one.
         say: hears how far it is, every ten seconds as long as there is something to search.
 
@@ -146,7 +146,7 @@ def search_all(
 
 
 class _Searcher(TorchDataset[Any]):
-    """Searches a picture where a data set would read one; whether it had to."""
+    """Searches an image where a data set would read one; whether it had to."""
 
     def __init__(self, search: ProposalSearch, images: Callable[[int], Tensor], count: int) -> None:
         self.search, self.images, self.count = search, images, count
@@ -186,13 +186,13 @@ class _Progress:
         if self.searched and now - self.said > _SECONDS_BETWEEN_LINES:
             self.said = now
             left = (now - self.started) / self.done * (self.count - self.done)
-            self.say(f"proposals: {self.done} of {self.count} pictures, {left:.0f} s left")
+            self.say(f"proposals: {self.done} of {self.count} images, {left:.0f} s left")
 
     def finish(self) -> int:
         if self.searched:
             seconds = time.monotonic() - self.started
             self.say(
-                f"proposals: searched {self.searched} of {self.count} pictures in {seconds:.0f} s, "
+                f"proposals: searched {self.searched} of {self.count} images in {seconds:.0f} s, "
                 f"kept in {proposal_folder()}"
             )
         return self.searched

@@ -20,18 +20,18 @@ from zorki.types import Placement, Proposed
 
 @dataclass(frozen=True)
 class Propose:
-    """A `Letterbox`, with the regions that selective search proposes in each picture.
+    """A `Letterbox`, with the regions that selective search proposes in each image.
 
     A search takes from a tenth of a second to seconds, so its answers are kept on disk, see `ProposalSearch`:
-    `prepare` fills that memory for a whole data set beforehand. Varying pixels (colours, crops, scales) makes new
-    pictures, each searched anew; mirroring does not.
+    `prepare` fills that memory for a whole data set beforehand. Varying pixels (colors, crops, scales) makes new
+    images, each searched anew; mirroring does not.
 
     Args:
-        size: longer side of the picture in the network, in pixels.
+        size: longer side of the image in the network, in pixels.
         stride: the canvas's sides are multiples of it.
-        proposals: regions a picture, at most; the best.
+        proposals: regions an image, at most; the best.
         mode: "fast" or "quality" (about ten times slower, twice as many regions), see `selective_search`.
-        search_size: longer side at which pictures are searched, in pixels; 0 takes `size`.
+        search_size: longer side at which images are searched, in pixels; 0 takes `size`.
         least_side: narrower regions are left out, in pixels of the network's input.
     """
 
@@ -59,7 +59,7 @@ class Propose:
         return ProposalSearch(self.mode, self.search_size or self.size)
 
     def __call__(self, images: Sequence[Tensor]) -> tuple[Proposed, list[Placement]]:
-        """uint8 pictures (3, H, W) of any sizes to one batch with regions in its pixels.
+        """uint8 images (3, H, W) of any sizes to one batch with regions in its pixels.
 
         Raises:
             RecipeError: one is a clip.
@@ -77,7 +77,7 @@ class Propose:
     def prepare(
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None] = print
     ) -> int:
-        """Searches what is not known yet among the pictures 0..count-1, in parallel; see `search_all`."""
+        """Searches what is not known yet among the images 0..count-1, in parallel; see `search_all`."""
         return search_all(self.search, images, count, workers=workers, say=say)
 
     def whole(self) -> Propose:

@@ -1,4 +1,4 @@
-"""Scenes for detection: pictures of several objects, and a box around what is seen of each."""
+"""Scenes for detection: images of several objects, and a box around what is seen of each."""
 
 from __future__ import annotations
 

@@ -96,9 +96,9 @@ def clip(
         for name, pose in zip(names, arrange(chance, objects, size, (0.16, 0.26), math.pi, clutter), strict=True)
     ]
     grain = Chance(GRAIN, seed, index)
-    pictures, tracks = _film(stage, grain, actors, paths, frames, 1.0 + 3 * clutter)
+    images, tracks = _film(stage, grain, actors, paths, frames, 1.0 + 3 * clutter)
     motions = {actor.identity: MOTIONS.index(name) for actor, name in zip(actors, names, strict=True)}
-    return Clip(pictures, Label(MOTIONS.index(names[0])), tracks, motions)
+    return Clip(images, Label(MOTIONS.index(names[0])), tracks, motions)
 
 
 def _draw(chance: Chance, seed: int, motion: str, population: int, taken: list[Individual]) -> Individual:
@@ -119,7 +119,7 @@ def _film(
     frames: int,
     grain: float,
 ) -> tuple[UInt8[Tensor, "T 3 H W"], Tracks]:
-    pictures = np.empty((frames, 3, stage.height, stage.width), dtype=np.uint8)
+    images = np.empty((frames, 3, stage.height, stage.width), dtype=np.uint8)
     rows: list[tuple[int, int]] = []
     boxes = [np.zeros((0, 4), dtype=np.float32)]
     for frame in range(frames):
@@ -127,7 +127,7 @@ def _film(
         # The first object is painted last: nobody stands before it.
         for number in reversed(range(len(actors))):
             paint(canvas, actors[number], paths[number](frame / max(1, frames - 1)), number)
-        pictures[frame] = canvas.finish(chance, grain)
+        images[frame] = canvas.finish(chance, grain)
         seen, xyxy, _ = tight_boxes(canvas.owner, len(actors))
         rows += [(frame, number) for number in seen]
         boxes.append(xyxy)
@@ -137,10 +137,10 @@ def _film(
         xyxy=torch.from_numpy(np.concatenate(boxes)),
         labels=torch.tensor([actors[number].label for _, number in rows], dtype=torch.int64),
     )
-    return torch.from_numpy(pictures), tracks
+    return torch.from_numpy(images), tracks
 
 
-# -- paths: a pose for every moment t in 0..1, in which the object stays within the picture -------------------------
+# -- paths: a pose for every moment t in 0..1, in which the object stays within the image -------------------------
 
 Path = Callable[[float], Pose]
 
@@ -215,7 +215,7 @@ def _still(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
 
 
 def _within(pose: Pose, radius: float, size: tuple[int, int]) -> Pose:
-    """The pose moved so that a circle of that radius stays in the picture, as far as there is room."""
+    """The pose moved so that a circle of that radius stays in the image, as far as there is room."""
     height, width = size
     x = min(max(pose.x, radius), width - radius) if width > 2 * radius else width / 2
     y = min(max(pose.y, radius), height - radius) if height > 2 * radius else height / 2

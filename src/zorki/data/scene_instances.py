@@ -1,4 +1,4 @@
-"""Scenes for instance segmentation: pictures of several objects, and the visible pixels of each."""
+"""Scenes for instance segmentation: images of several objects, and the visible pixels of each."""
 
 from __future__ import annotations
 

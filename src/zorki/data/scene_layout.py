@@ -20,7 +20,7 @@ def arrange(
     Args:
         chance: all numbers come from it.
         count: of objects.
-        size: (height, width) of the picture in pixels.
+        size: (height, width) of the image in pixels.
         radius: the least and the greatest, as shares of the shorter side.
         tilt: the greatest turn from upright, either way, in radians.
         clutter: 0..1.
@@ -79,8 +79,8 @@ def litter(canvas: Canvas, chance: Chance) -> None:
         radius,
         chance.uniform(0.0, math.pi),
     )
-    colour = oklch(chance.uniform(0.3, 0.85), chance.uniform(0.02, 0.12), chance.uniform(0.0, 2 * math.pi))
-    canvas.paint(distance, pose, Coat(colour, colour, gloss=0.2, bevel=0.3))
+    color = oklch(chance.uniform(0.3, 0.85), chance.uniform(0.02, 0.12), chance.uniform(0.0, 2 * math.pi))
+    canvas.paint(distance, pose, Coat(color, color, gloss=0.2, bevel=0.3))
 
 
 def tight_boxes(

@@ -1,4 +1,4 @@
-"""Scenes for semantic segmentation: pictures of several objects, and the class of every pixel."""
+"""Scenes for semantic segmentation: images of several objects, and the class of every pixel."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ POPULATION = 1 << 30  # so many individuals that nobody is met again in another 
 
 
 class SceneObjects(Dataset[T]):
-    """Pictures of one to five objects in any turn, overlapping a little, before a cluttered ground.
+    """Images of one to five objects in any turn, overlapping a little, before a cluttered ground.
 
-    Each picture is a function of (seed, index), made when it is asked for; its objects are new individuals. A data set
+    Each image is a function of (seed, index), made when it is asked for; its objects are new individuals. A data set
     of this kind says in `keep` what it remembers of a scene, and in `known` what its annotation is.
 
     Args:
-        count: pictures in all, 10 or more; 70 % train, 15 % val, 15 % test, in this order.
+        count: images in all, 10 or more; 70 % train, 15 % val, 15 % test, in this order.
         seed: the world.
         size: (height, width) in pixels, 16 or more each.
         clutter: difficulty, 0..1.
@@ -41,11 +41,9 @@ class SceneObjects(Dataset[T]):
         self, count: int = 2000, *, seed: int = 0, size: tuple[int, int] = (128, 128), clutter: float = 0.3
     ) -> None:
         if count < LEAST_COUNT:
-            raise DataError(
-                f"scenes: expected {LEAST_COUNT} pictures or more, for every split to have some; got {count}"
-            )
+            raise DataError(f"scenes: expected {LEAST_COUNT} images or more, for every split to have some; got {count}")
         if min(size) < LEAST_SIDE:
-            raise DataError(f"scenes: expected pictures of {LEAST_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
+            raise DataError(f"scenes: expected images of {LEAST_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
         if not 0 <= clutter <= 1:
             raise DataError(f"scenes: expected a clutter of 0 to 1, got {clutter}; name one between")
         self.count, self.seed, self.size, self.clutter = count, seed, size, clutter
@@ -58,7 +56,7 @@ class SceneObjects(Dataset[T]):
             "val": list(range(first, second)),
             "test": list(range(second, count)),
         }
-        self.split_reason = "70 % train, 15 % val, 15 % test by index: every picture is independent of the others"
+        self.split_reason = "70 % train, 15 % val, 15 % test by index: every image is independent of the others"
         self.defects = []
 
     @abstractmethod
@@ -73,7 +71,7 @@ class SceneObjects(Dataset[T]):
         return self.count
 
     def __getitem__(self, index: int) -> Sample[T]:
-        """The picture, painted now. Raises IndexError outside 0..len-1."""
+        """The image, painted now. Raises IndexError outside 0..len-1."""
         made = self._painted(index)
         return Sample(made.image, self.target(index), self.path(index))
 
@@ -86,7 +84,7 @@ class SceneObjects(Dataset[T]):
         return known
 
     def path(self, index: int) -> Path:
-        """A name for the picture, such as scenes/train/000123.png; no such file exists."""
+        """A name for the image, such as scenes/train/000123.png; no such file exists."""
         self._checked(index)
         split = next(name for name, indices in self.splits.items() if index <= indices[-1])
         return self.root / split / f"{index:06d}.png"
@@ -111,7 +109,7 @@ class SceneObjects(Dataset[T]):
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < self.count:
-            raise IndexError(f"index {index} is outside the {self.count} pictures of scenes")
+            raise IndexError(f"index {index} is outside the {self.count} images of scenes")
         return index
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 
 from zorki.data.scene_shapes import SHAPES, Shape, turned
-from zorki.data.scene_textures import GROUNDS, TEXTURES, Chance, Colour, Field, Table, noise_table, oklch
+from zorki.data.scene_textures import GROUNDS, TEXTURES, Chance, Color, Field, Table, noise_table, oklch
 
 # What a stream of chance is for: streams of one (seed, index) never meet.
 LAYOUT, INDIVIDUAL, GRAIN, MOTION, ORDER = range(5)
@@ -27,10 +27,10 @@ NOBODY = -1  # owner of the pixels of ground and clutter
 
 @dataclass(frozen=True)
 class Coat:
-    """A surface: a texture of two colours in the shape's frame, and how it takes light."""
+    """A surface: a texture of two colors in the shape's frame, and how it takes light."""
 
-    first: Colour
-    second: Colour
+    first: Color
+    second: Color
     texture: str = "plain"
     pitch: float = 3.0  # repeats of the texture a unit of the shape's frame
     turn: float = 0.0  # of the texture within the shape, in radians
@@ -56,7 +56,7 @@ class Individual:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where an object is: centre in pixels, radius of the circle around its frame in pixels, turn in radians.
+    """Where an object is: center in pixels, radius of the circle around its frame in pixels, turn in radians.
 
     A positive turn is clockwise on the screen.
     """
@@ -74,7 +74,7 @@ class Light:
     x: float
     y: float
     slant: float
-    colour: Colour
+    color: Color
 
 
 @lru_cache(maxsize=1024)
@@ -83,7 +83,7 @@ def individual(seed: int, identity: int) -> Individual:
     chance = Chance(INDIVIDUAL, seed, identity)
     hue, lightness = chance.uniform(0.0, 2 * math.pi), chance.uniform(0.5, 0.74)
     texture = chance.pick(tuple(TEXTURES))
-    # The second colour is a neighbour, the complement or a tint: intervals that painters call harmonious.
+    # The second color is a neighbor, the complement or a tint: intervals that painters call harmonious.
     hue_step = chance.pick((0.0, 0.4, -0.4, 2.1, math.pi))
     step = chance.uniform(0.14, 0.26) * (1 if lightness < 0.62 else -1)
     second = oklch(lightness + step, chance.uniform(0.05, 0.16), hue + hue_step)
@@ -101,21 +101,21 @@ def individual(seed: int, identity: int) -> Individual:
 
 
 def lamp(chance: Chance) -> Light:
-    """A lamp somewhere above the picture, between candle and sky in colour."""
+    """A lamp somewhere above the image, between candle and sky in color."""
     # Lamps stand above: people, and photographs, know light from below only as an exception.
     x, y = turned(chance.uniform(-0.9 * math.pi, -0.1 * math.pi))
     warmth = chance.uniform(-1.0, 1.0)
     strength = chance.uniform(0.9, 1.1)
-    colour = (strength * (1 + 0.07 * warmth), strength, strength * (1 - 0.1 * warmth))
-    return Light(x, y, chance.uniform(0.35, 1.0), colour)
+    color = (strength * (1 + 0.07 * warmth), strength, strength * (1 - 0.1 * warmth))
+    return Light(x, y, chance.uniform(0.35, 1.0), color)
 
 
-def _column(colour: Colour) -> Float32[np.ndarray, "3 1 1"]:
-    return np.array(colour, dtype=np.float32).reshape(3, 1, 1)
+def _column(color: Color) -> Float32[np.ndarray, "3 1 1"]:
+    return np.array(color, dtype=np.float32).reshape(3, 1, 1)
 
 
 class Canvas:
-    """A picture in the making. Painting goes from back to front; `owner` holds who is seen at each pixel's centre."""
+    """An image in the making. Painting goes from back to front; `owner` holds who is seen at each pixel's center."""
 
     image: Float32[np.ndarray, "3 H W"]
     owner: Int64[np.ndarray, "H W"]
@@ -134,7 +134,7 @@ class Canvas:
         return twin
 
     def ground(self, chance: Chance, clutter: float) -> None:
-        """Fills the picture with a textured ground; clutter raises its contrast and its colours."""
+        """Fills the image with a textured ground; clutter raises its contrast and its colors."""
         unit = float(max(self.height, self.width))
         hue, dark = chance.uniform(0.0, 2 * math.pi), chance.integer(2) == 0
         lightness = chance.uniform(0.2, 0.34) if dark else chance.uniform(0.8, 0.93)
@@ -148,12 +148,12 @@ class Canvas:
         self._illuminate()
 
     def _illuminate(self) -> None:
-        """The side of the ground that is nearer to the lamp is brighter, and takes the lamp's colour."""
+        """The side of the ground that is nearer to the lamp is brighter, and takes the lamp's color."""
         x = (np.arange(self.width, dtype=np.float32) + 0.5) * (2.0 / self.width) - 1.0
         y = (np.arange(self.height, dtype=np.float32)[:, None] + 0.5) * (2.0 / self.height) - 1.0
         near = 0.94 + 0.16 * (x * self.light.x + y * self.light.y) - 0.05 * (x * x + y * y)
         self.image *= near
-        self.image *= _column(self.light.colour)
+        self.image *= _column(self.light.color)
 
     def paint(
         self,
@@ -162,7 +162,7 @@ class Canvas:
         coat: Coat,
         owner: int = NOBODY,
     ) -> None:
-        """Paints a shape with its shadow; its pixels, those whose centre is inside, become the owner's.
+        """Paints a shape with its shadow; its pixels, those whose center is inside, become the owner's.
 
         The distance field is evaluated once, on the shape's own window; the shadow is the same field, moved by whole
         pixels and softened.
@@ -206,7 +206,7 @@ class Canvas:
         return False
 
     def _window(self, left: int, top: int, field: Field) -> tuple[tuple[slice, slice] | None, tuple[slice, slice]]:
-        """Where a field with that corner meets the picture: in the picture (None: nowhere), and in the field."""
+        """Where a field with that corner meets the image: in the image (None: nowhere), and in the field."""
         height, width = field.shape
         rows = slice(max(0, top), min(self.height, top + height))
         columns = slice(max(0, left), min(self.width, left + width))
@@ -225,7 +225,7 @@ class Canvas:
     def _lit(
         self, field: Field, x: Field, y: Field, turn: tuple[float, float], pixel: float, coat: Coat
     ) -> Float32[np.ndarray, "3 H W"]:
-        """The coat's colours under the lamp: Lambert's law on a rounded edge, and Phong's highlight on it."""
+        """The coat's colors under the lamp: Lambert's law on a rounded edge, and Phong's highlight on it."""
         cosine, sine = turned(coat.turn)
         u, v = x * cosine + y * sine, y * cosine - x * sine
         table = np.zeros((1, 1), dtype=np.float32) if coat.table is None else coat.table
@@ -236,7 +236,7 @@ class Canvas:
         facing[:, 1:-1] += (field[:, 2:] - field[:, :-2]) * (0.5 / pixel * self.light.x)
         facing[1:-1] += (field[2:] - field[:-2]) * (0.5 / pixel * self.light.y)
         if min(facing.shape) > 2:
-            # Where the picture's edge cuts the window, the slope beside it serves.
+            # Where the image's edge cuts the window, the slope beside it serves.
             facing[:, 0], facing[:, -1] = facing[:, 1], facing[:, -2]
             facing[0], facing[-1] = facing[1], facing[-2]
         facing *= lean
@@ -247,10 +247,10 @@ class Canvas:
         shine = np.maximum(facing, 0.0) * (lean * (1.0 - lean) * 4.0)
         shine *= shine * coat.gloss
         base = _column(coat.first) + (_column(coat.second) - _column(coat.first)) * mix
-        return (base * light + shine) * _column(self.light.colour)
+        return (base * light + shine) * _column(self.light.color)
 
     def finish(self, chance: Chance, grain: float) -> UInt8[np.ndarray, "3 H W"]:
-        """The picture in 8 bits with film grain of about `grain` levels' deviation."""
+        """The image in 8 bits with film grain of about `grain` levels' deviation."""
         count = self.height * self.width
         # The sum of two uniform numbers is a triangle of deviation 104, near enough to a bell.
         noise = (chance.octets(count) + chance.octets(count) - 255.0) * np.float32(grain / 104)

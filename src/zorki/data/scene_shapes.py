@@ -1,7 +1,7 @@
 """The shapes of the synthetic world as signed distance fields: exact edges at any size, turn and sub-pixel place.
 
-A shape lives in its own frame: it fits the unit circle, x points right and y down as in pictures, and its head points
-up, to (0, -1). Every shape is its own mirror image, left for right, so that a flipped picture shows the same class.
+A shape lives in its own frame: it fits the unit circle, x points right and y down as in images, and its head points
+up, to (0, -1). Every shape is its own mirror image, left for right, so that a flipped image shows the same class.
 
 Only operations that IEEE 754 rounds exactly (+ - * / sqrt, comparisons) touch arrays, and constants from the
 mathematics library are rounded to six places: the same shape is bit-equal on every processor.
@@ -158,7 +158,7 @@ def _cross_places(proportion: float) -> tuple[Point, Point, Point, Point]:
 
 
 def _crescent_bite(proportion: float) -> tuple[float, float]:
-    """Height of the centre and radius of the disc that is bitten out of the upper side."""
+    """Height of the center and radius of the disc that is bitten out of the upper side."""
     return -0.42 - 0.08 * proportion, 0.72
 
 
@@ -224,7 +224,7 @@ def _drop_radius(proportion: float) -> float:
 
 def _drop(x: Field, y: Field, proportion: float) -> Field:
     radius, tip = _drop_radius(proportion), 0.04
-    x, y = np.abs(x), (0.96 - radius) - y  # from the round end's centre, towards the tip
+    x, y = np.abs(x), (0.96 - radius) - y  # from the round end's center, towards the tip
     length = (0.96 - radius) + 0.94
     b = (radius - tip) / length
     a = round(math.sqrt(1 - b * b), 6)

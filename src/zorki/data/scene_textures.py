@@ -1,4 +1,4 @@
-"""Chance, colour and texture of the synthetic world: everything that is drawn from a seed, evaluated on pixel grids.
+"""Chance, color and texture of the synthetic world: everything that is drawn from a seed, evaluated on pixel grids.
 
 As in the shapes, arrays meet only exactly rounded operations, so a texture is bit-equal on every processor.
 """
@@ -18,7 +18,7 @@ Value = TypeVar("Value")
 Field = Float32[np.ndarray, "H W"]
 Values = Float32[np.ndarray, "*S"]
 Table = Float32[np.ndarray, "R C"]
-Colour = tuple[float, float, float]  # linear red, green, blue in 0..1
+Color = tuple[float, float, float]  # linear red, green, blue in 0..1
 
 _TABLE = 32  # cells of a noise table along each side, after which it repeats; a power of two
 
@@ -64,10 +64,10 @@ class Chance:
         return raw.view(np.uint8)[:count].astype(np.float32)
 
 
-def oklch(lightness: float, chroma: float, hue: float) -> Colour:
-    """A colour of the OKLCH space (Ottosson, 2020) in linear light; chroma is lowered until a screen can show it.
+def oklch(lightness: float, chroma: float, hue: float) -> Color:
+    """A color of the OKLCH space (Ottosson, 2020) in linear light; chroma is lowered until a screen can show it.
 
-    Equal steps look equal there, which keeps drawn colours in harmony. Lightness 0..1, chroma 0..0.3, hue in radians.
+    Equal steps look equal there, which keeps drawn colors in harmony. Lightness 0..1, chroma 0..0.3, hue in radians.
     """
     for _ in range(12):
         a, b = chroma * math.cos(hue), chroma * math.sin(hue)
@@ -142,7 +142,7 @@ def clouds(chance: Chance, height: int, width: int, cell: Sequence[float], octav
     return total * np.float32(1 / weights)
 
 
-# -- textures of objects: a mixture of two colours at (x, y) of the shape's frame; `pixel` is a pixel's size there --
+# -- textures of objects: a mixture of two colors at (x, y) of the shape's frame; `pixel` is a pixel's size there --
 
 
 def _plain(x: Field, y: Field, pixel: float, pitch: float, table: Table) -> Field:
@@ -194,7 +194,7 @@ TEXTURES: dict[str, Callable[[Field, Field, float, float, Table], Field]] = {
 }
 
 
-# -- grounds: a mixture of two colours for every pixel of a picture ------------------------------------
+# -- grounds: a mixture of two colors for every pixel of an image ------------------------------------
 
 
 def _turned_grid(chance: Chance, height: int, width: int) -> tuple[Field, Field]:

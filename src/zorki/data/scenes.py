@@ -36,7 +36,7 @@ CLASS_NAMES: tuple[str, ...] = tuple(shape.name for shape in SHAPES)
 
 @dataclass
 class Scene:
-    """A picture and all that is true of it.
+    """An image and all that is true of it.
 
     Rows of `boxes`, `instances` and `keypoints` are the same objects in the same order, from back to front; objects
     of which no pixel is seen are in none of them. Labels are indices into `CLASS_NAMES`.
@@ -47,7 +47,7 @@ class Scene:
         boxes: tight around the visible pixels, with identities.
         mask: 0 for ground and clutter, label + 1 for objects.
         instances: the visible pixels of each object.
-        keypoints: the `PLACES` of each object. Points that are hidden, or outside the picture, are not visible, but
+        keypoints: the `PLACES` of each object. Points that are hidden, or outside the image, are not visible, but
             their coordinates are still right. See `Shape.upright` for shapes that look alike in several turns.
     """
 
@@ -78,7 +78,7 @@ def scene(
         index: the scene.
         size: (height, width) in pixels, each 1 or more.
         objects: how many, or the least and the most.
-        radius: the least and the greatest radius of an object, as shares of the picture's shorter side.
+        radius: the least and the greatest radius of an object, as shares of the image's shorter side.
         tilt: the greatest turn from upright, either way, in radians.
         clutter: difficulty, 0..1: contrast of the ground, litter on it and before the objects, overlap, grain.
         population: identities are drawn from 0..population-1, without repetition in one scene.
@@ -157,15 +157,15 @@ def _keypoints(canvas: Canvas, actors: Sequence[Individual], poses: Sequence[Pos
 
 
 class SceneClassification(Dataset[Label]):
-    """Pictures of one dominant object before a cluttered ground; the question is its class.
+    """Images of one dominant object before a cluttered ground; the question is its class.
 
-    Every ten pictures in a row show every class once, so all splits are balanced. Each picture is a function of (seed,
-    index), made when it is asked for; the object is a new individual in every picture.
+    Every ten images in a row show every class once, so all splits are balanced. Each image is a function of (seed,
+    index), made when it is asked for; the object is a new individual in every image.
 
     The object is large and at most 0.4 radians from upright: LeNet-5 learns it in seconds, and does not exhaust it.
 
     Args:
-        count: pictures in all; 70 % train, 15 % val, 15 % test, in this order.
+        count: images in all; 70 % train, 15 % val, 15 % test, in this order.
         seed: the world.
         size: (height, width) in pixels.
         clutter: difficulty, 0..1.
@@ -181,11 +181,11 @@ class SceneClassification(Dataset[Label]):
     ) -> None:
         if count < 3 * len(CLASS_NAMES):
             raise DataError(
-                f"scenes: expected {3 * len(CLASS_NAMES)} pictures or more, so that every split shows classes to tell "
+                f"scenes: expected {3 * len(CLASS_NAMES)} images or more, so that every split shows classes to tell "
                 f"apart, got {count}; ask for more, as in scenes:{3 * len(CLASS_NAMES)}"
             )
         if min(size) < 8:
-            raise DataError(f"scenes: expected pictures of 8x8 pixels or more, got {size[0]}x{size[1]}; ask for larger")
+            raise DataError(f"scenes: expected images of 8x8 pixels or more, got {size[0]}x{size[1]}; ask for larger")
         if not 0 <= clutter <= 1:
             raise DataError(f"scenes: expected a clutter of 0 to 1, got {clutter}; name one between")
         self.count, self.seed, self.size, self.clutter = count, seed, size, clutter
@@ -198,14 +198,14 @@ class SceneClassification(Dataset[Label]):
             "val": list(range(first, second)),
             "test": list(range(second, count)),
         }
-        self.split_reason = "70 % train, 15 % val, 15 % test by index: every picture is independent of the others"
+        self.split_reason = "70 % train, 15 % val, 15 % test by index: every image is independent of the others"
         self.defects = []
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> Sample[Label]:
-        """The picture, painted now. Raises IndexError outside 0..len-1."""
+        """The image, painted now. Raises IndexError outside 0..len-1."""
         target, (height, width) = self.target(index), self.size
         made = scene(
             self.seed,
@@ -224,7 +224,7 @@ class SceneClassification(Dataset[Label]):
         return Label(Chance(ORDER, self.seed, block).shuffled(range(len(CLASS_NAMES)))[place])
 
     def path(self, index: int) -> Path:
-        """A name for the picture, such as scenes/train/000123.png; no such file exists."""
+        """A name for the image, such as scenes/train/000123.png; no such file exists."""
         self._checked(index)
         split = next(name for name, indices in self.splits.items() if index <= indices[-1])
         return self.root / split / f"{index:06d}.png"
@@ -236,11 +236,11 @@ class SceneClassification(Dataset[Label]):
 
     def _checked(self, index: int) -> int:
         if not 0 <= index < self.count:
-            raise IndexError(f"index {index} is outside the {self.count} pictures of scenes")
+            raise IndexError(f"index {index} is outside the {self.count} images of scenes")
         return index
 
     def write_folders(self, root: Path) -> None:
-        """Writes the pictures as root/<split>/<class>/<index>.png: the folder-per-class layout.
+        """Writes the images as root/<split>/<class>/<index>.png: the folder-per-class layout.
 
         The tree is written aside, to `<root>.part`, and put in place whole.
 
@@ -263,8 +263,8 @@ class SceneClassification(Dataset[Label]):
                 for index in indices:
                     sample = self[index]
                     name = self.class_names[sample.target.index]
-                    picture = Image.fromarray(sample.image.permute(1, 2, 0).contiguous().numpy())
-                    picture.save(part / split / name / sample.path.name)
+                    image = Image.fromarray(sample.image.permute(1, 2, 0).contiguous().numpy())
+                    image.save(part / split / name / sample.path.name)
             os.replace(part, root)
         except BaseException as error:
             shutil.rmtree(part, ignore_errors=True)

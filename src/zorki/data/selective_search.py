@@ -16,7 +16,7 @@ from zorki.errors import ZorkiError
 SearchMode = Literal["fast", "quality"]
 
 VERSION = 1
-"""Goes up when the same picture would give other boxes, so that kept ones are not taken for new ones."""
+"""Goes up when the same image would give other boxes, so that kept ones are not taken for new ones."""
 
 # Table 3 of the paper: thresholds k of the first segmentation. A segment has at least k / 2 pixels, where the
 # authors' code has k: at the few hundred pixels of our networks' inputs smaller things are objects still.
@@ -25,10 +25,10 @@ _SMOOTHING = 0.8
 
 
 def selective_search(image: UInt8[Tensor, "3 H W"], mode: SearchMode = "fast", seed: int = 0) -> Int16[Tensor, "N 4"]:
-    """Boxes in which an object may lie: xyxy in pixels of the picture, best first, none twice.
+    """Boxes in which an object may lie: xyxy in pixels of the image, best first, none twice.
 
-    Segmentations of several colour spaces and thresholds (Felzenszwalb and Huttenlocher, 2004) are merged, the most
-    alike neighbours first, under several measures of likeness; every segment on the way gives its box (section 3).
+    Segmentations of several color spaces and thresholds (Felzenszwalb and Huttenlocher, 2004) are merged, the most
+    alike neighbors first, under several measures of likeness; every segment on the way gives its box (section 3).
     "fast" runs 8 such mergings, "quality" 80 (section 5.3). The work is OpenCV's, in one thread. Boxes of late mergings
     come first, shuffled by weight as in section 4.3; `seed` fixes that order where the C library's generator can be
     reached.
@@ -37,11 +37,11 @@ def selective_search(image: UInt8[Tensor, "3 H W"], mode: SearchMode = "fast", s
         ZorkiError: OpenCV is not installed, or lacks its contributed modules.
     """
     cv2 = opencv_with_selective_search()
-    pixels = np.ascontiguousarray(image.permute(1, 2, 0).flip(-1).numpy())  # OpenCV's colours are BGR
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).flip(-1).numpy())  # OpenCV's colors are BGR
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(pixels)
-    for colours in _colour_spaces(cv2, pixels, mode):
-        search.addImage(colours)
+    for colors in _color_spaces(cv2, pixels, mode):
+        search.addImage(colors)
     for threshold in _THRESHOLDS[mode]:
         graph = cv2.ximgproc.segmentation.createGraphSegmentation(_SMOOTHING, float(threshold), threshold // 2)
         search.addGraphSegmentation(graph)
@@ -84,8 +84,8 @@ def has_selective_search() -> bool:
     return True
 
 
-def _colour_spaces(cv2: Any, pixels: Any, mode: SearchMode) -> list[Any]:
-    """Section 3.3: hue, saturation and value; Lab; for quality also intensity, normalised red and green, and hue."""
+def _color_spaces(cv2: Any, pixels: Any, mode: SearchMode) -> list[Any]:
+    """Section 3.3: hue, saturation and value; Lab; for quality also intensity, normalized red and green, and hue."""
     hsv, lab = cv2.cvtColor(pixels, cv2.COLOR_BGR2HSV), cv2.cvtColor(pixels, cv2.COLOR_BGR2Lab)
     if mode == "fast":
         return [hsv, lab]
@@ -96,7 +96,7 @@ def _colour_spaces(cv2: Any, pixels: Any, mode: SearchMode) -> list[Any]:
 
 
 def _likenesses(cv2: Any, mode: SearchMode) -> list[Any]:
-    """Section 3.4: colour, texture, size and filling together; those without colour; for quality filling; size."""
+    """Section 3.4: color, texture, size and filling together; those without color; for quality filling; size."""
     kinds = cv2.ximgproc.segmentation
     prefix = "createSelectiveSearchSegmentationStrategy"
     color, texture, size, fill = (getattr(kinds, prefix + name) for name in ("Color", "Texture", "Size", "Fill"))

@@ -1,4 +1,4 @@
-"""What can be predicted on: files, folders, globs and addresses of pictures, and videos, read and written by PyAV."""
+"""What can be predicted on: files, folders, globs and addresses of images, and videos, read and written by PyAV."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.formats.files import is_picture, missing_root, walk_files
+from zorki.data.formats.files import is_image, missing_root, walk_files
 from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
@@ -32,41 +32,41 @@ VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", "
 """Suffixes, in small letters, by which a file counts as a video."""
 
 MAX_BYTES = 100_000_000
-"""The largest picture that is fetched from an address."""
+"""The largest image that is fetched from an address."""
 
 TIMEOUT = 20.0
 """Seconds that a server may be silent."""
 
 PATIENCE = 300.0
-"""Seconds that one picture may take to come."""
+"""Seconds that one image may take to come."""
 
 _WRITTEN = (".mp4", ".mov", ".m4v", ".mkv", ".avi")  # containers that take H.264 and MPEG-4 both
 
 
 @dataclass(frozen=True)
 class Source:
-    """One picture or video to predict on.
+    """One image or video to predict on.
 
     `name` is a relative path for the answer's file, with forward slashes, and no other source of the list has it.
-    `given` is what the user typed. Pictures from an address lie in a temporary file that lives as long as the process.
+    `given` is what the user typed. Images from an address lie in a temporary file that lives as long as the process.
     """
 
     path: Path
     name: str
-    kind: Literal["picture", "video"]
+    kind: Literal["image", "video"]
     given: str
 
 
 def expand(sources: Sequence[str], *, max_pixels: int = MAX_PIXELS) -> list[Source]:
-    """Every picture and video that the words name, in their order, each once.
+    """Every image and video that the words name, in their order, each once.
 
     A word is a file, a folder (searched to its depths), a glob (`**` reaches through folders), or the http(s) address
-    of a picture, which is fetched. Files that the user names are taken at their word and judged when read; in folders
-    and globs, files that are neither pictures nor videos are passed over.
+    of an image, which is fetched. Files that the user names are taken at their word and judged when read; in folders
+    and globs, files that are neither images nor videos are passed over.
 
     Raises:
-        DataError: a word names nothing, or a file whose suffix is neither a picture's nor a video's; nothing usable
-            is in a folder; or an address cannot be fetched, is larger than 100 MB, or holds no picture.
+        DataError: a word names nothing, or a file whose suffix is neither an image's nor a video's; nothing usable
+            is in a folder; or an address cannot be fetched, is larger than 100 MB, or holds no image.
     """
     found: dict[str, Source] = {}
     names: set[str] = set()
@@ -96,7 +96,7 @@ def _expand(given: str, max_pixels: int) -> list[Source]:
     if path.exists():
         kind = _kind(path.name)
         if kind is None:
-            raise DataError(f"{given}: neither a picture nor a video, by its suffix; expected {_suffixes()}")
+            raise DataError(f"{given}: neither an image nor a video, by its suffix; expected {_suffixes()}")
         return [Source(path, path.name, kind, given)]
     if glob.has_magic(given):
         return _glob(path, given)
@@ -106,9 +106,7 @@ def _expand(given: str, max_pixels: int) -> list[Source]:
 def _folder(folder: Path, given: str) -> list[Source]:
     sources = [Source(folder / name, name, kind, given) for name in walk_files(folder) if (kind := _kind(name))]
     if not sources:
-        raise DataError(
-            f"{given}: no picture or video in this folder or below it; looked for files named {_suffixes()}"
-        )
+        raise DataError(f"{given}: no image or video in this folder or below it; looked for files named {_suffixes()}")
     return sources
 
 
@@ -116,17 +114,15 @@ def _glob(pattern: Path, given: str) -> list[Source]:
     matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]
     files = [(path, kind) for path in matches if path.is_file() and (kind := _kind(path.name))]
     if not files:
-        what = (
-            f"{len(matches)} files or folders match, and none is a picture or video" if matches else "nothing matches"
-        )
+        what = f"{len(matches)} files or folders match, and none is an image or video" if matches else "nothing matches"
         raise DataError(f"{given}: {what}; looked for files named {_suffixes()}")
     above = Path(os.path.commonpath([path.parent for path, _ in files]))
     return [Source(path, path.relative_to(above).as_posix(), kind, given) for path, kind in files]
 
 
-def _kind(name: str) -> Literal["picture", "video"] | None:
-    if is_picture(name):
-        return "picture"
+def _kind(name: str) -> Literal["image", "video"] | None:
+    if is_image(name):
+        return "image"
     return "video" if Path(name).suffix.lower() in VIDEO_EXTENSIONS else None
 
 
@@ -134,7 +130,7 @@ def _suffixes() -> str:
     return ", ".join([*sorted(EXTENSIONS), *sorted(VIDEO_EXTENSIONS)])
 
 
-# -- pictures from an address --
+# -- images from an address --
 
 
 def _fetch(url: str, max_pixels: int) -> Source:
@@ -143,7 +139,7 @@ def _fetch(url: str, max_pixels: int) -> Source:
 
     folder = Path(tempfile.mkdtemp(prefix="zorki-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    name = Path(unquote(urlsplit(url).path)).name or "picture"
+    name = Path(unquote(urlsplit(url).path)).name or "image"
     try:
         _download(url, folder / name)
     except TimeoutError as error:
@@ -155,7 +151,7 @@ def _fetch(url: str, max_pixels: int) -> Source:
     reason = check_image(folder / name, max_pixels)
     if reason is not None:
         raise DataError(f"{url}: {reason}")
-    return Source(folder / name, name, "picture", url)
+    return Source(folder / name, name, "image", url)
 
 
 def _download(url: str, path: Path) -> None:
@@ -241,7 +237,7 @@ class VideoWriter:
             video.write(image)
 
     Encodes H.264, or MPEG-4 part 2 where FFmpeg was built without it. Odd sizes lose their last row or column, since
-    colour is stored at half the resolution.
+    color is stored at half the resolution.
     """
 
     def __init__(self, path: Path, rate: Fraction | float = 25) -> None:

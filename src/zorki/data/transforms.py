@@ -1,4 +1,4 @@
-"""Pictures varied for training: plain functions on uint8 (3, H, W), and `Augment`, which draws what to do with them.
+"""Images varied for training: plain functions on uint8 (3, H, W), and `Augment`, which draws what to do with them.
 
 Functions say what is done and take no chance; `Augment` draws all its numbers at once from the generator that it is
 given. No function changes its input, and each returns the very same object where there is nothing to do.
@@ -36,10 +36,10 @@ from zorki.errors import RecipeError
 
 
 def cover_square(image: UInt8[Tensor, "3 H W"], row: int, column: int, side: int) -> UInt8[Tensor, "3 H W"]:
-    """CutOut (DeVries & Taylor, 2017): a square about a pixel, in pixels, filled with the picture's mean colour.
+    """CutOut (DeVries & Taylor, 2017): a square about a pixel, in pixels, filled with the image's mean color.
 
-    What of the square leaves the picture is cut off, as in the paper, section 3.2; the paper fills with the data
-    set's mean, which a single picture does not know.
+    What of the square leaves the image is cut off, as in the paper, section 3.2; the paper fills with the data
+    set's mean, which a single image does not know.
     """
     if side <= 0:
         return image
@@ -59,7 +59,7 @@ _TURN = (
 )
 
 
-def colour_matrix(saturation: float, hue: float) -> list[list[float]]:
+def color_matrix(saturation: float, hue: float) -> list[list[float]]:
     """The 3 x 3 matrix on RGB that multiplies saturation and turns hue by a share of the circle; gray stays gray.
 
     Hue is turned in the (I, Q) plane of YIQ, saturation is the distance from gray in it. A turn of HSV's hue, such
@@ -70,7 +70,7 @@ def colour_matrix(saturation: float, hue: float) -> list[list[float]]:
     return [[gray + cosine * ((i == j) - gray) + sine * _TURN[i][j] for j, gray in enumerate(_GRAY)] for i in range(3)]
 
 
-def vary_colours(
+def vary_colors(
     image: UInt8[Tensor, "3 H W"],
     brightness: float = 1.0,
     contrast: float = 1.0,
@@ -80,7 +80,7 @@ def vary_colours(
     """Brightness, contrast, saturation (factors, 1 changes nothing) and hue (share of the circle) in one matrix.
 
     In this order, as torchvision's ColorJitter names them, but cut off at 0 and 255 once, at the end. Contrast is
-    the distance from the picture's mean gray.
+    the distance from the image's mean gray.
     """
     if (brightness, contrast, saturation, hue) == (1, 1, 1, 0):
         return image
@@ -94,7 +94,7 @@ def vary_colours(
         offset += (1 - contrast) * brightness * mean
     if (saturation, hue) == (1, 0):
         return _to_levels(pixels.mul_(gain).add_(offset)).reshape(image.shape)
-    matrix = torch.tensor(colour_matrix(saturation, hue)).mul_(gain)
+    matrix = torch.tensor(color_matrix(saturation, hue)).mul_(gain)
     return _to_levels(torch.addmm(torch.tensor(offset), matrix, pixels)).reshape(image.shape)
 
 
@@ -109,7 +109,7 @@ def blur_image(image: UInt8[Tensor, "3 H W"], sigma: float) -> UInt8[Tensor, "3 
     for axis, padding in ((1, (0, 0, radius, radius)), (2, (radius, radius, 0, 0))):
         size = image.shape[axis]
         padded = torch.nn.functional.pad(values[None], padding, mode="replicate")[0]
-        # Shifted pictures summed up: twice as fast as a convolution with one channel on the CPU.
+        # Shifted images summed up: twice as fast as a convolution with one channel on the CPU.
         values = padded.narrow(axis, radius, size) * (weights[0] / total)
         for offset in range(1, radius + 1):
             for start in (radius - offset, radius + offset):
@@ -121,7 +121,7 @@ def add_noise(image: UInt8[Tensor, "3 H W"], sigma: float, generator: torch.Gene
     """Gaussian noise of deviation `sigma`, in levels of 255, on every pixel and channel by itself."""
     if sigma <= 0:
         return image
-    # Drawn channel by channel whatever the picture's layout in memory, for the same noise on the same pixels.
+    # Drawn channel by channel whatever the image's layout in memory, for the same noise on the same pixels.
     noise = torch.randn(image.shape, generator=generator)
     return _to_levels(noise.mul_(sigma).add_(image).add_(0.5))
 
@@ -132,14 +132,14 @@ def _to_levels(values: Tensor) -> Tensor:
 
 
 class Drawn(NamedTuple):
-    """What `Augment` does to one picture: the geometry, and then the pixels."""
+    """What `Augment` does to one image: the geometry, and then the pixels."""
 
     window: tuple[int, int, int, int]  # top, left, height, width of the part that is kept, in original pixels
     flip: bool = False
     flip_vertical: bool = False
     degrees: float = 0.0
     scale: float = 1.0
-    colours: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 0.0)  # brightness, contrast, saturation, hue
+    colors: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 0.0)  # brightness, contrast, saturation, hue
     blur: float = 0.0
     noise: float = 0.0
     cover: tuple[float, float, float] = (0.5, 0.5, 0.0)  # row and column as shares, side as share of the shorter one
@@ -167,10 +167,10 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Augment:
-    """Varies pictures: `augment(image, generator)`; each field says how strongly, and 0 (crop: 1) does nothing.
+    """Varies images: `augment(image, generator)`; each field says how strongly, and 0 (crop: 1) does nothing.
 
-    Numbers are drawn evenly from their range. The geometry is one window of the turned and rescaled picture, the
-    pixels follow in the order of the fields. Every picture draws as many numbers whatever the strengths are, so
+    Numbers are drawn evenly from their range. The geometry is one window of the turned and rescaled image, the
+    pixels follow in the order of the fields. Every image draws as many numbers whatever the strengths are, so
     that a strength changed leaves all other chances as they were.
 
     Attributes:
@@ -189,7 +189,7 @@ class Augment:
         obstruct: side of the covered square as share of the shorter side (DeVries & Taylor, 2017).
         elastic: deviation of displacements on a coarse grid, in pixels of the window, see `displacement_field`.
         size: the side in pixels to which crops are resized at once, squeezed to a square as Szegedy et al. (2015)
-            do, so that colours work on fewer pixels; None leaves crops as they are.
+            do, so that colors work on fewer pixels; None leaves crops as they are.
     """
 
     flip: float = 0.0
@@ -219,7 +219,7 @@ class Augment:
                 raise RecipeError(f"{field.name} must be at least 0, but is {getattr(self, field.name)}")
 
     def draw(self, height: int, width: int, generator: torch.Generator) -> Drawn:
-        """What to do with a picture of that size; one call of the generator."""
+        """What to do with an image of that size; one call of the generator."""
         u = torch.rand(18, generator=generator, dtype=torch.float64).tolist()
         part = (height, width) if self.crop == 1 else crop_size(height, width, self.crop + (1 - self.crop) * u[0], u[1])
         down, right = (math.floor(self.shift * side + 0.5) for side in (height, width))
@@ -231,7 +231,7 @@ class Augment:
             flip_vertical=u[7] < self.flip_vertical,
             degrees=self.rotate * (2 * u[8] - 1),
             scale=1 + self.rescale * (2 * u[9] - 1),
-            colours=(
+            colors=(
                 1 + self.brightness * (2 * u[10] - 1),
                 1 + self.contrast * (2 * u[11] - 1),
                 1 + self.saturation * (2 * u[12] - 1),
@@ -249,15 +249,15 @@ class Augment:
         return draw_displacements(self.elastic, chance)
 
     def __call__(self, image: UInt8[Tensor, "3 H W"], generator: torch.Generator) -> UInt8[Tensor, "3 height width"]:
-        """The picture varied; the very same object where nothing was to be done."""
+        """The image varied; the very same object where nothing was to be done."""
         return self.vary(image, self.draw(image.shape[1], image.shape[2], generator), generator)
 
     def vary(
         self, image: UInt8[Tensor, "3 H W"], drawn: Drawn, generator: torch.Generator
     ) -> UInt8[Tensor, "3 height width"]:
-        """The picture varied as it was drawn, for those who move points along with it; `generator` makes the noise."""
+        """The image varied as it was drawn, for those who move points along with it; `generator` makes the noise."""
         image = self._geometry(image, drawn)
-        image = vary_colours(image, *drawn.colours)
+        image = vary_colors(image, *drawn.colors)
         image = blur_image(image, drawn.blur)
         image = add_noise(image, drawn.noise, generator)
         if self.obstruct:
@@ -277,9 +277,9 @@ class Augment:
         return _flipped(image, drawn)
 
     def follow(self, maps: Shaped[Tensor, "N H W"], drawn: Drawn, fill: int | bool) -> Shaped[Tensor, "N height width"]:
-        """Maps of classes or objects where `vary` takes their picture; `fill` where something else comes in.
+        """Maps of classes or objects where `vary` takes their image; `fill` where something else comes in.
 
-        Nearest neighbour, so that no value is invented; to the pixel where the picture is only cut and flipped.
+        Nearest neighbor, so that no value is invented; to the pixel where the image is only cut and flipped.
         """
         if drawn.warps:
             maps = warp_maps(maps, drawn.matrix(), drawn.window[2:], fill, drawn.shifts())
@@ -288,7 +288,7 @@ class Augment:
         return self._thinned(maps)
 
     def follow_weights(self, maps: Float[Tensor, "N H W"], drawn: Drawn) -> Float[Tensor, "N height width"]:
-        """Maps of weights where `vary` takes their picture, bilinear; 0 where something else comes in."""
+        """Maps of weights where `vary` takes their image, bilinear; 0 where something else comes in."""
         if drawn.warps:
             maps = warp_weights(maps, drawn.matrix(), drawn.window[2:], drawn.shifts())
         else:
@@ -296,7 +296,7 @@ class Augment:
         return self._thinned(maps)
 
     def _thinned(self, maps: Tensor) -> Tensor:
-        """Maps at the size to which crops are resized: those pixels in which the new ones have their centres."""
+        """Maps at the size to which crops are resized: those pixels in which the new ones have their centers."""
         if self.size is None or self.crop == 1:
             return maps
         rows, columns = (((torch.arange(self.size) + 0.5) * (side / self.size)).long() for side in maps.shape[1:])

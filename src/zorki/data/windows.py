@@ -1,4 +1,4 @@
-"""Pictures read by windows, so that those of any size can be worked on piece by piece.
+"""Images read by windows, so that those of any size can be worked on piece by piece.
 
 libvips (pyvips) reads TIFF, PNG, JPEG and WebP so. What it lacks, and what fits into memory with ease, is
 decoded whole, as uint8.
@@ -24,7 +24,7 @@ from zorki.data.images import (
     Array,
     decoder_reason,
     file_reason,
-    open_picture,
+    open_image,
     orientation_of,
     read_image,
     rgb_of,
@@ -32,21 +32,21 @@ from zorki.data.images import (
 from zorki.errors import DataError
 
 HELD_PIXELS = 1 << 24
-"""Up to here a picture is decoded whole: 50 MB."""
+"""Up to here an image is decoded whole: 50 MB."""
 
 WHOLE_PIXELS = 500_000_000
-"""The largest picture that is decoded whole where it cannot be read by windows: 1.5 GB, and as much while decoding."""
+"""The largest image that is decoded whole where it cannot be read by windows: 1.5 GB, and as much while decoding."""
 
 WINDOWED_PIXELS = 10_000_000_000
-"""The largest picture that is read by windows."""
+"""The largest image that is read by windows."""
 
 _LOADERS = {"TIFF": "tiffload", "PNG": "pngload", "JPEG": "jpegload", "MPO": "jpegload", "WEBP": "webpload"}
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")  # Pillow's
-_BAND_ROWS = 256  # read at once to shrink a picture
+_BAND_ROWS = 256  # read at once to shrink an image
 
 
-class WindowedPicture(ABC):
-    """A picture whose parts are read when they are asked for; quickest row by row from the top.
+class WindowedImage(ABC):
+    """An image whose parts are read when they are asked for; quickest row by row from the top.
 
     `height` and `width` are in pixels; `how` says for a person how the file is read.
     """
@@ -57,10 +57,10 @@ class WindowedPicture(ABC):
 
     @abstractmethod
     def read(self, top: int, left: int, height: int, width: int) -> UInt8[Tensor, "3 height width"]:
-        """The pixels of a window that lies inside the picture, as RGB. Raises DataError where the file is broken."""
+        """The pixels of a window that lies inside the image, as RGB. Raises DataError where the file is broken."""
 
     def shrunk(self, factor: int) -> UInt8[Tensor, "3 h w"]:
-        """The picture made smaller by a whole factor: each pixel is the mean of a square; h = height // factor.
+        """The image made smaller by a whole factor: each pixel is the mean of a square; h = height // factor.
 
         What is left over at the right and the bottom is cut off.
         """
@@ -75,55 +75,55 @@ class WindowedPicture(ABC):
         return small
 
 
-class HeldPicture(WindowedPicture):
-    """A picture in memory."""
+class HeldImage(WindowedImage):
+    """An image in memory."""
 
     def __init__(self, image: UInt8[Tensor, "3 H W"], how: str = "decoded whole") -> None:
         self.image, self.how = image, how
         self.height, self.width = image.shape[1:]
 
     def read(self, top: int, left: int, height: int, width: int) -> UInt8[Tensor, "3 height width"]:
-        """A view of the picture."""
+        """A view of the image."""
         return self.image[:, top : top + height, left : left + width]
 
 
 @contextlib.contextmanager
-def open_windows(path: Path, *, max_pixels: int = 0) -> Iterator[WindowedPicture]:
-    """The picture in a file, to be read by windows; the same pixels as `read_image`'s.
+def open_windows(path: Path, *, max_pixels: int = 0) -> Iterator[WindowedImage]:
+    """The image in a file, to be read by windows; the same pixels as `read_image`'s.
 
-    Pictures of at most 2^24 pixels are decoded whole. Larger TIFF, PNG, JPEG and WebP files are read by
+    Images of at most 2^24 pixels are decoded whole. Larger TIFF, PNG, JPEG and WebP files are read by
     windows where pyvips is installed: up to 10 billion pixels. The rest is decoded whole, up to 500 million pixels:
-    pictures of other kinds, with an orientation to be turned to, of floats, of 32-bit numbers, CMYK, and TIFF files in
+    images of other kinds, with an orientation to be turned to, of floats, of 32-bit numbers, CMYK, and TIFF files in
     one compressed piece.
 
     Args:
-        max_pixels: allows pictures of so many pixels where that is more.
+        max_pixels: allows images of so many pixels where that is more.
 
     Raises:
-        DataError: the file is missing, no picture, or too large; it says what would help.
+        DataError: the file is missing, no image, or too large; it says what would help.
     """
     header = _read_header(path)
     pixels = header.height * header.width
     if pixels > max(WINDOWED_PIXELS, max_pixels):
         raise DataError(
-            f"{path}: the picture is {header.width} x {header.height}, {pixels:,} pixels, and at most "
+            f"{path}: the image is {header.width} x {header.height}, {pixels:,} pixels, and at most "
             f"{max(WINDOWED_PIXELS, max_pixels):,} are read by windows; cut it into several files"
         )
     reason = _why_whole(header)
     if pixels > HELD_PIXELS and reason is None:
-        picture = _open_streamed(path, header)
-        if isinstance(picture, WindowedPicture):
-            yield picture
+        image = _open_streamed(path, header)
+        if isinstance(image, WindowedImage):
+            yield image
             return
-        reason = picture
+        reason = image
     most = max(WHOLE_PIXELS, max_pixels)
     if pixels > most:
         raise DataError(
-            f"{path}: the picture is {header.width} x {header.height}, {pixels:,} pixels. It cannot be read by "
+            f"{path}: the image is {header.width} x {header.height}, {pixels:,} pixels. It cannot be read by "
             f"windows, since {reason}, and at most {most:,} pixels are decoded whole"
         )
     how = "decoded whole" if pixels <= HELD_PIXELS else f"decoded whole, since {reason}"
-    yield HeldPicture(read_image(path, max_pixels=most), how)
+    yield HeldImage(read_image(path, max_pixels=most), how)
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,9 @@ class _Header:
 
 def _read_header(path: Path) -> _Header:
     try:
-        with open_picture(path) as picture:
-            width, height = picture.size
-            return _Header(picture.format or "", picture.mode, height, width, orientation_of(picture))
+        with open_image(path) as image:
+            width, height = image.size
+            return _Header(image.format or "", image.mode, height, width, orientation_of(image))
     except OSError as error:
         raise DataError(
             f"{path}: {decoder_reason(error) if error.errno is None else file_reason(path, error)}"
@@ -166,12 +166,12 @@ def _vips() -> ModuleType | None:
         import pyvips
     except (ImportError, OSError):  # the package, or the library that it stands on, is not there
         return None
-    pyvips.cache_set_max(0)  # the operations on a closed picture would keep its file open
+    pyvips.cache_set_max(0)  # the operations on a closed image would keep its file open
     return pyvips
 
 
-def _open_streamed(path: Path, header: _Header) -> WindowedPicture | str:
-    """The picture by libvips; or why that does not go."""
+def _open_streamed(path: Path, header: _Header) -> WindowedImage | str:
+    """The image by libvips; or why that does not go."""
     vips = _vips()
     if vips is None:
         return "pyvips is not installed: pip install 'zorki[large]'"
@@ -204,7 +204,7 @@ def _first_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-class _VipsFile(WindowedPicture):
+class _VipsFile(WindowedImage):
     """What both ways of reading by libvips have."""
 
     def __init__(self, path: Path, header: _Header, image: Any, vips: ModuleType) -> None:
@@ -223,7 +223,7 @@ class _VipsFile(WindowedPicture):
         try:
             data = self.region.fetch(left, top, width, height)
         except self.vips.Error as error:
-            raise DataError(f"{self.path}: the picture cannot be decoded: {_first_line(error)}") from error
+            raise DataError(f"{self.path}: the image cannot be decoded: {_first_line(error)}") from error
         return np.frombuffer(data, self.kind).reshape(height, width, self.bands)
 
     def rgb(self, stored: Array) -> Tensor:

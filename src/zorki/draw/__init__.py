@@ -1,1 +1,1 @@
-"""Drawing: pictures on tensors, figures as inline SVG, and the HTML report. Knows tensors, numbers and text only."""
+"""Drawing: images on tensors, figures as inline SVG, and the HTML report. Knows tensors, numbers and text only."""

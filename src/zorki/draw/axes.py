@@ -21,14 +21,14 @@ class Axis:
     log: bool = False
 
     def pixel(self, value: Real) -> Real:
-        """Where a value lies, in pixels of the picture."""
+        """Where a value lies, in pixels of the image."""
         low, high = self.low, self.high
         if self.log:
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
     def label(self, tick: Real) -> str:
-        """The tick as text, with the digits that tell neighbours apart."""
+        """The tick as text, with the digits that tell neighbors apart."""
         if self.log or len(self.ticks) < 2:
             return f"{tick:g}".replace("e-0", "e-")
         step = self.ticks[1] - self.ticks[0]

@@ -1,4 +1,4 @@
-"""The parts of a report's sections: tables, definition lists, picture grids, figures, text and notices, as HTML."""
+"""The parts of a report's sections: tables, definition lists, image grids, figures, text and notices, as HTML."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from zorki.draw.images import to_image
 from zorki.draw.markup import escape, number, numbers
-from zorki.draw.pictures import to_image
 
 Align = Literal["left", "right", "center"]
 
 # Side and JPEG quality, tried in turn until a thumbnail is small: sixty of them stay below 1.5 MB as base64.
 _SIZES = ((224, 82), (224, 65), (192, 50), (160, 40), (128, 30))
 _MOST_BYTES = 18_000
-_PHOTO_SIDE = 64  # pictures with a side below this are kept pixel by pixel
+_PHOTO_SIDE = 64  # images with a side below this are kept pixel by pixel
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One picture of a grid: a uint8 picture, what stands under it, and whether the answer was right, if judged.
+    """One image of a grid: a uint8 image, what stands under it, and whether the answer was right, if judged.
 
-    `alt` describes the picture to those who cannot see it, and defaults to the caption.
+    `alt` describes the image to those who cannot see it, and defaults to the caption.
     """
 
     image: UInt8[Tensor, "3 H W"]
@@ -84,10 +84,10 @@ def definition_list(mapping: Mapping[str, Any], notes: Mapping[str, str] | None 
     return f'<dl class="settings">{"".join(parts)}</dl>'
 
 
-def picture_grid(items: Sequence[Thumbnail]) -> str:
-    """A grid of pictures with captions, as many a row as fit. Right and wrong answers have a tick or a cross."""
+def image_grid(items: Sequence[Thumbnail]) -> str:
+    """A grid of images with captions, as many a row as fit. Right and wrong answers have a tick or a cross."""
     if not items:
-        return notice("No pictures.", kind="note")
+        return notice("No images.", kind="note")
     parts = []
     for item in items:
         kind = {None: "", True: " right", False: " wrong"}[item.good]
@@ -109,11 +109,11 @@ def columns(*blocks: str) -> str:
 
 
 def swatches(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:
-    """A line of names, each behind a square of its RGB colour, 0..255: what the colours of pictures mean."""
+    """A line of names, each behind a square of its RGB color, 0..255: what the colors of images mean."""
     look = "display:inline-block;width:.85em;height:.85em;border-radius:2px;margin:0 .35em -.08em 0;background:"
     parts = [
-        f'<span style="white-space:nowrap;margin-right:1.1em"><i style="{look}rgb{colour}"></i>{escape(name)}</span>'
-        for name, colour in entries
+        f'<span style="white-space:nowrap;margin-right:1.1em"><i style="{look}rgb{color}"></i>{escape(name)}</span>'
+        for name, color in entries
     ]
     return f"<p>{' '.join(parts)}</p>"
 
@@ -129,23 +129,23 @@ def notice(text: str, kind: Literal["note", "warning", "error"] = "warning") -> 
 
 
 def encode(image: UInt8[Tensor, "3 H W"]) -> str:
-    """The picture as a `data:` address: JPEG of at most 224 pixels a side, PNG where both sides are below 64."""
-    picture, buffer = to_image(image), io.BytesIO()
-    if max(picture.size) < _PHOTO_SIDE:
-        picture.save(buffer, "PNG", optimize=True)
+    """The image as a `data:` address: JPEG of at most 224 pixels a side, PNG where both sides are below 64."""
+    source_image, buffer = to_image(image), io.BytesIO()
+    if max(source_image.size) < _PHOTO_SIDE:
+        source_image.save(buffer, "PNG", optimize=True)
         return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     for side, quality in _SIZES:
         buffer = io.BytesIO()
-        _within(picture, side).save(buffer, "JPEG", quality=quality, optimize=True)
+        _within(source_image, side).save(buffer, "JPEG", quality=quality, optimize=True)
         if buffer.tell() <= _MOST_BYTES:
             break
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _within(picture: Image.Image, side: int) -> Image.Image:
-    scale = min(1.0, side / max(picture.size))
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture if scale == 1.0 else picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+def _within(image: Image.Image, side: int) -> Image.Image:
+    scale = min(1.0, side / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image if scale == 1.0 else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _image(item: Thumbnail) -> str:
@@ -154,7 +154,7 @@ def _image(item: Thumbnail) -> str:
     # Written sizes keep the page from jumping while it loads.
     scale = 224 / max(height, width)
     shape = f'width="{max(1, round(width * scale))}" height="{max(1, round(height * scale))}"'
-    alt = escape(item.alt or item.caption or "picture")
+    alt = escape(item.alt or item.caption or "image")
     return f'<div class="photo"><img class="thumb{crisp}" {shape} alt="{alt}" src="{encode(item.image)}"/></div>'
 
 

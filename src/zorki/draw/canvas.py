@@ -8,7 +8,7 @@ from zorki.draw.axes import Axis, Real
 from zorki.draw.markup import element, escape, shorten
 from zorki.draw.palette import series_style
 
-WIDTH, LEFT, RIGHT = 540, 60, 16  # the picture, and the margins beside the plot, in pixels
+WIDTH, LEFT, RIGHT = 540, 60, 16  # the image, and the margins beside the plot, in pixels
 HEIGHT, BELOW = 230, 48  # the plot itself, and the room for ticks and axis label under it
 FONT = 13
 GRID = "stroke:var(--grid,#8884);stroke-width:1"
@@ -19,15 +19,15 @@ def box(x: Real, y: Real, width: Real, height: Real) -> dict[str, object]:
     return {"x": float(x), "y": float(y), "width": float(max(0, width)), "height": float(max(0, height))}
 
 
-def grid(horizontal: Axis, vertical: Axis, x_label: str, y_label: str, labelled: bool = True) -> str:
-    """Lines and labels at the ticks of both axes; without `labelled` those of the vertical axis only."""
+def grid(horizontal: Axis, vertical: Axis, x_label: str, y_label: str, labeled: bool = True) -> str:
+    """Lines and labels at the ticks of both axes; without `labeled` those of the vertical axis only."""
     top, bottom = vertical.end, vertical.start
     parts = []
     for tick in vertical.ticks:
         y = vertical.pixel(tick)
         parts.append(element("line", {"x1": LEFT, "x2": WIDTH - RIGHT, "y1": y, "y2": y, "style": GRID}))
         parts.append(write(LEFT - 8, y + 4.5, vertical.label(tick), "end", muted=True))
-    if labelled:
+    if labeled:
         parts.append(vertical_grid(horizontal, top, bottom, x_label))
     if y_label:
         middle = (top + bottom) / 2
@@ -57,7 +57,7 @@ def frame(top: Real, bottom: Real) -> str:
 def legend(entries: Sequence[tuple[str, int, str, bool]]) -> tuple[str, int]:
     """Swatches with names under the title, in as many rows as they need, and the number of rows.
 
-    An entry is a name, the index of its colour, its dashes ("" for a full line) and whether it is faint.
+    An entry is a name, the index of its color, its dashes ("" for a full line) and whether it is faint.
     """
     parts, x, row = [], 4.0, 0
     for name, index, dashes, faint in entries:

@@ -1,6 +1,6 @@
 """Figures as inline SVG: curves, bars, calibration, and the confusion matrix.
 
-Text takes the page's colour (`currentColor`), lines take its variables (`--series-0`, ...), with light-page colours
+Text takes the page's color (`currentColor`), lines take its variables (`--series-0`, ...), with light-page colors
 where there are none; so one string serves light and dark pages, and stands alone too.
 """
 
@@ -37,7 +37,7 @@ def curves(
 ) -> str:
     """Lines through (x, y) points, one a series, with grid, legend and each point's values on hover.
 
-    Series whose names differ only in the split ("train/loss", "val/loss") share a colour; training is dashed. Values
+    Series whose names differ only in the split ("train/loss", "val/loss") share a color; training is dashed. Values
     that are not finite, and those not above 0 with `log_y`, are gaps; x must be finite. `best` is the x of the best
     checkpoint, marked with a vertical line. Of series longer than 800 points only lows and highs are drawn.
     """
@@ -121,7 +121,7 @@ def reliability(
     across = Axis(0, 1, LEFT, WIDTH - RIGHT, ticks)
     upward = Axis(0, 1, bottom, top, ticks)
     legend_row, _ = legend([("accuracy", 0, "", False), ("gap to the confidence", 1, "", False)])
-    parts = [legend_row, grid(across, upward, "", "accuracy", labelled=False)]
+    parts = [legend_row, grid(across, upward, "", "accuracy", labeled=False)]
     width = (WIDTH - RIGHT - LEFT) / bins
     for index, (sure, right, count) in enumerate(zip(confidence, accuracy, counts, strict=True)):
         parts.append(_bin(LEFT + index * width, width, (sure, right, count), max(counts), upward, bottom + 8, strip))
@@ -200,7 +200,7 @@ def _thin(points: Sequence[Point]) -> Sequence[Point]:
 
 
 def _look(name: str, names: Sequence[str]) -> tuple[int, str, bool]:
-    """Colour, dashes and faintness of a series: one colour for what is measured, dashes for the split."""
+    """Color, dashes and faintness of a series: one color for what is measured, dashes for the split."""
     stems = list(dict.fromkeys(_stem(other)[0] for other in names))
     stem, split = _stem(name)
     alone = sum(_stem(other)[0] == stem for other in names) == 1

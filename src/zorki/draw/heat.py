@@ -10,18 +10,18 @@ from zorki.draw.markup import element, escape, number, shorten
 
 MOST_CLASSES = 100  # beyond this neither names nor cells can be told apart
 _LEAST = 7.5  # pixels; a window in which letters would be smaller scrolls instead
-_SCALE = 312  # the width of the colour scale
+_SCALE = 312  # the width of the color scale
 _RIGHT = "var(--right,#007e8a)"
 _WRONG = "var(--wrong,#c8500a)"
 
 
 def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, title: str = "") -> str:
-    """Truth by row, prediction by column; cells coloured by their share of the row, right teal and wrong vermilion.
+    """Truth by row, prediction by column; cells colored by their share of the row, right teal and wrong vermilion.
 
-    `matrix[i][j]` counts pictures of class i taken for class j. The colour's strength grows with the root of
+    `matrix[i][j]` counts images of class i taken for class j. The color's strength grows with the root of
     the share, so that a mistake of 1 % can be seen; the scale stands below. Counts are written where cells are large
     enough (25 classes), and everything is on hover. Of more than 100 classes, those with the most mistakes are shown.
-    Rows without pictures stay empty. Without a title no heading stands above.
+    Rows without images stay empty. Without a title no heading stands above.
 
     Raises ValueError where the matrix is not square or has not one row a class.
     """
@@ -71,7 +71,7 @@ def _worst(matrix: Sequence[Sequence[Real]]) -> list[int]:
 
 def _words(truth: str, answer: str, count: Real, total: Real, right: bool) -> str:
     share = f"{number(count)} of {number(total if isinstance(count, float) else int(total))} ({count / total:.1%})"
-    return f"{truth} recognised: {share}" if right else f"{truth} taken for {answer}: {share}"
+    return f"{truth} recognized: {share}" if right else f"{truth} taken for {answer}: {share}"
 
 
 def _cell(place: tuple[Real, Real, Real], count: Real, share: Real, right: bool, words: str, classes: int) -> str:
@@ -83,10 +83,10 @@ def _cell(place: tuple[Real, Real, Real], count: Real, share: Real, right: bool,
     if classes <= 25:
         text = _compact(count)
         size = min(13.0, side * 0.5, side * 1.5 / max(1, len(text)))
-        centre = {"x": x + side / 2, "y": y + side / 2 + size * 0.36, "text-anchor": "middle", "font-size": size}
+        center = {"x": x + side / 2, "y": y + side / 2 + size * 0.36, "text-anchor": "middle", "font-size": size}
         # Strong cells are dark on every page; weak ones show the page through, so they take its ink.
         ink = {"fill": "#fff" if strength > 0.62 else "currentColor", "pointer-events": "none"}
-        parts.append(element("text", centre | ink, escape(text)))
+        parts.append(element("text", center | ink, escape(text)))
     return "".join(parts)
 
 
@@ -106,11 +106,11 @@ def _names(
 ) -> str:
     parts = []
     for place, (index, name) in enumerate(zip(shown, short, strict=True)):
-        centre = (place + 0.5) * cell
+        center = (place + 0.5) * cell
         hover = element("title", {}, escape(full[index]))
         look = {"font-size": font, "fill": "currentColor"}
-        row = {"x": left - 6, "y": top + centre + font * 0.35, "text-anchor": "end"}
-        x = left + centre + font * 0.35
+        row = {"x": left - 6, "y": top + center + font * 0.35, "text-anchor": "end"}
+        x = left + center + font * 0.35
         column = {"x": x, "y": top - 6, "transform": f"rotate(-90 {x:.2f} {top - 6:.2f})"}
         parts += [
             element("text", row | look, hover + escape(name)),

@@ -1,4 +1,4 @@
-"""Maps of classes laid over pictures: colours, edges, and hatching for what is wrong."""
+"""Maps of classes laid over images: colors, edges, and hatching for what is wrong."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Bool, Integer, UInt8
 from torch import Tensor
 
-from zorki.draw.palette import colour, mark_colour
+from zorki.draw.palette import color, mark_color
 
-SHARE = 0.5  # of a class's colour in the picture
-_COLOURS = 40  # that differ; labels beyond share them
+SHARE = 0.5  # of a class's color in the image
+_COLORS = 40  # that differ; labels beyond share them
 
 
 @cache
 def _table() -> UInt8[Tensor, "N 3"]:
-    """The colours of all labels."""
-    return torch.tensor([colour(label) for label in range(_COLOURS)], dtype=torch.uint8)
+    """The colors of all labels."""
+    return torch.tensor([color(label) for label in range(_COLORS)], dtype=torch.uint8)
 
 
 def paint(
@@ -27,18 +27,18 @@ def paint(
     *,
     bare: Collection[int] = (),
     unjudged: Bool[Tensor, "H W"] | None = None,
-    colours: UInt8[Tensor, "N 3"] | None = None,
+    colors: UInt8[Tensor, "N 3"] | None = None,
     share: float = SHARE,
 ) -> UInt8[Tensor, "3 H W"]:
-    """The picture with each pixel tinted in the colour of its class, and edges of classes in full colour.
+    """The image with each pixel tinted in the color of its class, and edges of classes in full color.
 
     Args:
         bare: labels that are left as they are, such as a background's; their edges are not drawn either.
         unjudged: pixels that are gray whatever their label.
-        colours: RGB of the labels from 0 on, where they are not those of the project's palette.
-        share: of the colour in a tinted pixel, 0..1.
+        colors: RGB of the labels from 0 on, where they are not those of the project's palette.
+        share: of the color in a tinted pixel, 0..1.
     """
-    known = _table() if colours is None else colours
+    known = _table() if colors is None else colors
     labels = classes.long() % len(known)
     strength = torch.full(classes.shape, round(share * 256), dtype=torch.int16)
     strength[edges(classes)] = 256
@@ -47,9 +47,9 @@ def paint(
     if unjudged is not None:
         labels = labels.where(~unjudged, len(known))
         strength[unjudged] = 192
-    # Plane by plane, so that no three-channel copy of wider numbers is made of a large picture.
+    # Plane by plane, so that no three-channel copy of wider numbers is made of a large image.
     painted = torch.empty(image.shape, dtype=torch.uint8)
-    table = torch.cat([known, torch.tensor([mark_colour(None)], dtype=torch.uint8)]).short()
+    table = torch.cat([known, torch.tensor([mark_color(None)], dtype=torch.uint8)]).short()
     for channel in range(3):
         tint, under = table[:, channel][labels], image[channel].short()
         painted[channel] = under + (((tint - under) * strength.int()) >> 8).short()
@@ -77,9 +77,9 @@ def resized(numbers: Integer[Tensor, "H W"], height: int, width: int) -> Integer
 def hatch(
     image: UInt8[Tensor, "3 H W"], where: Bool[Tensor, "H W"], period: int = 6, width: int = 2
 ) -> UInt8[Tensor, "3 H W"]:
-    """The picture with black and white diagonal stripes over some pixels; `period` and `width` are in pixels.
+    """The image with black and white diagonal stripes over some pixels; `period` and `width` are in pixels.
 
-    Stripes are told from every colour, in every kind of colour blindness.
+    Stripes are told from every color, in every kind of color blindness.
     """
     height, wide = where.shape
     place = (torch.arange(height)[:, None] + torch.arange(wide)) % period

@@ -1,4 +1,4 @@
-"""One palette for pictures, figures and pages: eight hues that colour-blind people tell apart, on light and on dark.
+"""One palette for images, figures and pages: eight hues that color-blind people tell apart, on light and on dark.
 
 After M. Okabe and K. Ito, "Color Universal Design" (2008); its yellow and black, which vanish on a white or a dark
 page, are olive and slate here.
@@ -18,10 +18,10 @@ _HUES = (
     ("#56606e", "#aab4c2"),  # slate
 )
 
-RIGHT = "#007e8a"  # teal and vermilion stay apart in every kind of colour blindness; green and red do not
+RIGHT = "#007e8a"  # teal and vermilion stay apart in every kind of color blindness; green and red do not
 WRONG = "#c8500a"
 
-# Shades of the same hues for more than eight colours: mixed with white, then with black.
+# Shades of the same hues for more than eight colors: mixed with white, then with black.
 _SHADES = ((0, 0.0), (255, 0.45), (0, 0.4), (255, 0.7), (0, 0.62))
 
 
@@ -29,12 +29,12 @@ def _rgb(code: str) -> tuple[int, int, int]:
     return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
 
 
-def colour(index: int) -> tuple[int, int, int]:
-    """The RGB colour of class or track `index`, 0..255 each: always the same, and eight hues before a shade repeats.
+def color(index: int) -> tuple[int, int, int]:
+    """The RGB color of class or track `index`, 0..255 each: always the same, and eight hues before a shade repeats.
 
-    Forty colours differ; from there on they repeat. Negative indices count from the end, as in Python.
+    Forty colors differ; from there on they repeat. Negative indices count from the end, as in Python.
 
-    >>> colour(0)
+    >>> color(0)
     (0, 114, 178)
     """
     round_, hue = divmod(index % (len(_HUES) * len(_SHADES)), len(_HUES))
@@ -43,17 +43,17 @@ def colour(index: int) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def mark_colour(good: bool | None) -> tuple[int, int, int]:
-    """The RGB colour of a right answer, a wrong one, and of one that nobody judged."""
+def mark_color(good: bool | None) -> tuple[int, int, int]:
+    """The RGB color of a right answer, a wrong one, and of one that nobody judged."""
     return (120, 128, 138) if good is None else _rgb(RIGHT if good else WRONG)
 
 
 def series_style(index: int) -> str:
-    """The CSS colour of the line or bar `index`: the page's variable, or the light colour where there is no page."""
+    """The CSS color of the line or bar `index`: the page's variable, or the light color where there is no page."""
     hue = index % len(_HUES)
     return f"var(--series-{hue},{_HUES[hue][0]})"
 
 
 def variables(dark: bool) -> str:
-    """CSS declarations of the series' colours, for a light or a dark page."""
+    """CSS declarations of the series' colors, for a light or a dark page."""
     return "".join(f"--series-{index}:{pair[int(dark)]};" for index, pair in enumerate(_HUES))

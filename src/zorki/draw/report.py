@@ -12,8 +12,8 @@ from zorki.draw.blocks import Thumbnail as Thumbnail
 from zorki.draw.blocks import columns as columns
 from zorki.draw.blocks import definition_list as definition_list
 from zorki.draw.blocks import figure as figure
+from zorki.draw.blocks import image_grid as image_grid
 from zorki.draw.blocks import notice as notice
-from zorki.draw.blocks import picture_grid as picture_grid
 from zorki.draw.blocks import preformatted as preformatted
 from zorki.draw.blocks import table as table
 from zorki.draw.markup import escape
@@ -88,7 +88,7 @@ def write_page(path: Path, html: str) -> None:
 def _section(anchor: str, section: Section) -> str:
     note = f'<p class="lead">{escape(section.note)}</p>' if section.note else ""
     heading = f'<h2 id="{anchor}-title">{escape(section.title)}</h2>'
-    return f'<section id="{anchor}" aria-labelledby="{anchor}-title">{heading}{note}{section.html}</section>\n'
+    return f'<section id="{anchor}" aria-labeledby="{anchor}-title">{heading}{note}{section.html}</section>\n'
 
 
 @cache

@@ -17,7 +17,7 @@ def evaluate_file(
     split: str | None = None,
     format: str | None = None,
 ) -> Results:
-    """Figures of the answers in a file against `data`; neither a model nor pictures are needed.
+    """Figures of the answers in a file against `data`; neither a model nor images are needed.
 
     Args:
         predictions: in the format that the task exchanges; COCO's results for detection.
@@ -31,7 +31,7 @@ def evaluate_file(
     paths = Path(predictions), Path(data)
     if task is None:
         judging = [name for name, one in known.items() if one.judge_file.__func__ is not Task.judge_file.__func__]  # type: ignore[attr-defined]
-        knowing = [name for name in judging if known[name].recognise_answers(*paths, format) is not None]
+        knowing = [name for name in judging if known[name].recognize_answers(*paths, format) is not None]
         if len(knowing) != 1:
             raise RecipeError(f"files of several tasks can be judged: say --task {' or --task '.join(judging)}")
         task = knowing[0]

@@ -1,6 +1,6 @@
 """What a run needs to go on after a kill at any moment, as if nothing had happened.
 
-`last.ckpt` holds network, optimiser, schedule, place in the data's order, and the state of chance; it is written aside
+`last.ckpt` holds network, optimizer, schedule, place in the data's order, and the state of chance; it is written aside
 and renamed, and read without unpickling code.
 """
 

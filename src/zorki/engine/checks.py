@@ -36,11 +36,11 @@ def check_validation(looked: Survey, recipe: Recipe) -> None:
         return
     for name, asked in (("patience", recipe.patience is not None), ("schedule plateau", recipe.schedule == "plateau")):
         if asked:
-            raise RecipeError(f"{name} watches validation, but the data have no validation picture; leave it out")
+            raise RecipeError(f"{name} watches validation, but the data have no validation image; leave it out")
 
 
 def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
-    """A hash of which pictures are trained on and what they are called: another order is another run."""
+    """A hash of which images are trained on and what they are called: another order is another run."""
     digest = hashlib.sha256()
     for index in indices:
         path = dataset.path(index)
@@ -51,9 +51,9 @@ def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
 
 def tell_data(dataset: Dataset[Any], looked: Survey, say: Callable[[str], None]) -> None:
     counts = ", ".join(f"{name} {len(indices)}" for name, indices in looked.splits.items())
-    say(f"      {len(dataset.class_names)} classes; pictures: {counts}")
+    say(f"      {len(dataset.class_names)} classes; images: {counts}")
     if looked.defects:
-        say(f"      {counted(looked.defects)}; broken pictures are left out (--strict stops instead):")
+        say(f"      {counted(looked.defects)}; broken images are left out (--strict stops instead):")
         for line in summary(looked.defects):
             say(f"      {line}")
 
@@ -61,7 +61,7 @@ def tell_data(dataset: Dataset[Any], looked: Survey, say: Callable[[str], None])
 def train_indices_of(looked: Survey, recipe: Recipe) -> list[int]:
     indices = looked.splits.get("train", [])
     if not indices:
-        raise DataError(f"nothing to train on: no picture of the split train can be read ({list(looked.splits)})")
+        raise DataError(f"nothing to train on: no image of the split train can be read ({list(looked.splits)})")
     if recipe.limit is not None and recipe.limit < len(indices):
         generator = torch.Generator().manual_seed(0)
         picked = torch.randperm(len(indices), generator=generator)[: recipe.limit].tolist()
@@ -70,9 +70,9 @@ def train_indices_of(looked: Survey, recipe: Recipe) -> list[int]:
 
 
 def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> None:
-    """Raises RecipeError where one picture does not pass through the network, before a run's folder is made.
+    """Raises RecipeError where one image does not pass through the network, before a run's folder is made.
 
-    Pictures that are too small leave some layers nothing to read. What is dear to preprocess is not tried.
+    Images that are too small leave some layers nothing to read. What is dear to preprocess is not tried.
     """
     if isinstance(network.preprocess, Prepares):
         return
@@ -97,10 +97,10 @@ def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices:
 
 
 def input_size_of(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> int:
-    """The side of the network's input, found by preprocessing one picture."""
+    """The side of the network's input, found by preprocessing one image."""
     for index in indices:
         try:
             return int(network.preprocess([dataset[index].image])[0].shape[-1])
         except DataError:
             continue
-    raise DataError(f"{dataset.root}: none of the {len(indices)} training pictures can be read")
+    raise DataError(f"{dataset.root}: none of the {len(indices)} training images can be read")

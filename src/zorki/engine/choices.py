@@ -15,9 +15,9 @@ from zorki.contracts import Dataset, Model
 from zorki.engine.device import best_device, best_precision
 from zorki.recipe import Recipe
 
-SMALL_INPUT = 64  # pixels: below, pictures are cheap, and batches can be large
-SEEN = 200_000  # pictures that training from nothing should see at least, when nobody said how long
-FULL_RATE_BATCH = 128  # pictures: suggested rates are for this batch size, and scale with it
+SMALL_INPUT = 64  # pixels: below, images are cheap, and batches can be large
+SEEN = 200_000  # images that training from nothing should see at least, when nobody said how long
+FULL_RATE_BATCH = 128  # images: suggested rates are for this batch size, and scale with it
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def complete(
     """The recipe with nothing left empty, and the choices made.
 
     Args:
-        train_count: pictures to train on.
+        train_count: images to train on.
         input_size: side of the network's input, in pixels.
         takes_size: whether the model's builder can be told another one.
     """
@@ -67,7 +67,7 @@ def complete(
     fill("precision", lambda: best_precision(recipe.device or "cpu"))
     fill("batch_size", lambda: _batch_size(train_count, input_size))
     fill("epochs", lambda: _epochs(recipe, train_count))
-    fill("optimiser", lambda: ("sgd", "momentum serves most networks"))
+    fill("optimizer", lambda: ("sgd", "momentum serves most networks"))
     fill("rate", lambda: _rate(recipe, model.suggestions))
     fill("weight_decay", lambda: _weight_decay(recipe))
     fill("warmup", lambda: (0.0, "one-cycle rises by itself" if recipe.schedule == "one-cycle" else "not asked for"))
@@ -75,7 +75,7 @@ def complete(
     fill("flip", lambda: _flip(dataset))
     fill("shift", lambda: (0.0, "not asked for"))
     fill("crop", lambda: _crop(recipe, input_size))
-    fill("normalise", lambda: _normalise(recipe))
+    fill("normalize", lambda: _normalize(recipe))
     fill("workers", lambda: worker_count(recipe.device or "cpu", dataset, recipe.devices))
     return recipe, choices
 
@@ -84,29 +84,29 @@ def _batch_size(train_count: int, input_size: int) -> tuple[int, str]:
     largest = 128 if input_size <= SMALL_INPUT else 32
     # At least ten steps an epoch, so that a small data set still gets its steps.
     size = max(2, min(largest, 2 ** max(1, (train_count // 10).bit_length() - 1)))
-    return size, f"for {train_count} pictures of {input_size} x {input_size}"
+    return size, f"for {train_count} images of {input_size} x {input_size}"
 
 
 def _epochs(recipe: Recipe, train_count: int) -> tuple[int, str]:
     if recipe.weights is not None:
         return 10, "starting from trained weights"
     epochs = max(5, min(100, round(SEEN / max(1, train_count))))
-    return epochs, f"so that about {epochs * train_count:,} pictures are seen"
+    return epochs, f"so that about {epochs * train_count:,} images are seen"
 
 
 def _rate(recipe: Recipe, suggestions: Mapping[str, Any]) -> tuple[float, str]:
-    """The network's own rate, where it has one (`tuned_rate` on trained weights) and its optimiser is used."""
+    """The network's own rate, where it has one (`tuned_rate` on trained weights) and its optimizer is used."""
     assert recipe.batch_size is not None
-    same = recipe.optimiser == suggestions.get("optimiser", "sgd")
+    same = recipe.optimizer == suggestions.get("optimizer", "sgd")
     own = suggestions.get("rate") if same else None
     tuned = suggestions.get("tuned_rate") if same and recipe.weights else None
     if tuned is not None:
         return tuned, "suits this network on trained weights"
-    if recipe.optimiser in ("adam", "adamw"):
+    if recipe.optimizer in ("adam", "adamw"):
         if own is not None and not recipe.weights:
             return own, "suits this network"
-        return (3e-4, "tuning trained weights") if recipe.weights else (1e-3, f"usual for {recipe.optimiser}")
-    if recipe.optimiser == "rmsprop":
+        return (3e-4, "tuning trained weights") if recipe.weights else (1e-3, f"usual for {recipe.optimizer}")
+    if recipe.optimizer == "rmsprop":
         return 1e-4, "usual for rmsprop with momentum"
     full = 0.01 if recipe.weights else own or 0.05
     batch = recipe.batch_size * recipe.accumulate
@@ -117,10 +117,10 @@ def _rate(recipe: Recipe, suggestions: Mapping[str, Any]) -> tuple[float, str]:
 
 
 def _weight_decay(recipe: Recipe) -> tuple[float, str]:
-    if recipe.optimiser == "adamw":
+    if recipe.optimizer == "adamw":
         return 0.05, "usual for adamw"
-    if recipe.optimiser in ("adam", "rmsprop"):
-        return 0.0, f"usual for {recipe.optimiser}"
+    if recipe.optimizer in ("adam", "rmsprop"):
+        return 0.0, f"usual for {recipe.optimizer}"
     return (1e-4, "on trained weights") if recipe.weights else (5e-4, "usual for sgd")
 
 
@@ -134,22 +134,22 @@ def _crop(recipe: Recipe, input_size: int) -> tuple[float, str]:
     if recipe.freeze == "backbone":
         return 1.0, "the backbone is frozen"
     if input_size <= SMALL_INPUT:
-        return 1.0, "the pictures are small"
+        return 1.0, "the images are small"
     return (0.5, "gentle, on trained weights") if recipe.weights else (0.35, "from nothing, variety helps")
 
 
-def _normalise(recipe: Recipe) -> tuple[str, str]:
+def _normalize(recipe: Recipe) -> tuple[str, str]:
     if recipe.weights is not None:
         return "weights", "as the weights were trained"
-    return "mean_std", "measured on the training pictures"
+    return "mean_std", "measured on the training images"
 
 
 def worker_count(device: str, dataset: Dataset[Any], devices: int = 1) -> tuple[int, str]:
-    """How many processes read pictures, and why."""
+    """How many processes read images, and why."""
     spare = (cores() - 1) // devices  # for each of the processes that share this computer
     if device == "cpu":
         if dataset.in_memory:
-            return 0, "the pictures are in memory"
+            return 0, "the images are in memory"
         # Beside a network that uses all cores, more readers would only wait for each other.
         return max(0, min(2, spare)), f"{cores()} cores, shared with the network"
     return max(1, min(8, spare)), f"{cores()} cores feed the device"

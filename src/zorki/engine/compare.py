@@ -1,4 +1,4 @@
-"""Finished runs side by side: what each is worth and what it costs, in one table and one picture."""
+"""Finished runs side by side: what each is worth and what it costs, in one table and one image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rung:
     split: str
     count: int
     figures: dict[str, float]
-    pictures_per_second: float
+    images_per_second: float
     train_seconds: float | None
     parameters: int
     peak_memory: int
@@ -45,7 +45,7 @@ def compare(
     *,
     split: str | None = None,
     device: str | None = None,
-    pictures: int = 64,
+    images: int = 64,
     seconds: float = 20.0,
     threads: int | None = None,
     say: Callable[[str], None] | None = None,
@@ -55,7 +55,7 @@ def compare(
     Args:
         data: the data set to judge on; None takes each run's own.
         split: None takes test, else val.
-        pictures, seconds: bounds of the timing of predictions, made one picture at a time.
+        images, seconds: bounds of the timing of predictions, made one image at a time.
 
     Raises:
         ZorkiError: no such run, runs of different tasks, or a measurement that failed.
@@ -66,7 +66,7 @@ def compare(
     tasks = {about["task"] for about in abouts}
     if len(tasks) > 1:
         raise RecipeError(f"the runs are of different tasks ({', '.join(sorted(tasks))}): not comparable")
-    settings = {"data": data, "split": split, "device": device, "pictures": pictures, "seconds": seconds}
+    settings = {"data": data, "split": split, "device": device, "images": images, "seconds": seconds}
     rungs = []
     for folder, about in zip(folders, abouts, strict=True):
         if say is not None:
@@ -80,7 +80,7 @@ def compare(
                 split=found["split"],
                 count=found["count"],
                 figures=found["figures"],
-                pictures_per_second=found["pictures_per_second"],
+                images_per_second=found["images_per_second"],
                 train_seconds=cost.get("train_seconds"),
                 parameters=about["parameters"],
                 peak_memory=found["peak_memory"],
@@ -131,7 +131,7 @@ def columns(rungs: Sequence[Rung], headline: Sequence[str]) -> list[dict[str, An
         {
             "model": title,
             **{name: rung.figures.get(name) for name in headline},
-            "pictures/s": _rounded(rung.pictures_per_second),
+            "images/s": _rounded(rung.images_per_second),
             "training [min]": None if rung.train_seconds is None else _rounded(rung.train_seconds / 60),
             "epochs": rung.epochs,
             "parameters [M]": _rounded(rung.parameters / 1e6),
@@ -169,7 +169,7 @@ def _cell(name: str, value: Any) -> str:
         return "-"
     if not isinstance(value, float):
         return str(value)
-    return str(value) if "[" in name or name == "pictures/s" else f"{value:.3f}"
+    return str(value) if "[" in name or name == "images/s" else f"{value:.3f}"
 
 
 def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
@@ -185,15 +185,15 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     headline = task.headline or (task.monitor,)
     titles = _titles(rungs)
     points = {
-        name: (rung.pictures_per_second, rung.figures[task.monitor])
+        name: (rung.images_per_second, rung.figures[task.monitor])
         for name, rung in zip(titles, rungs, strict=True)
         if task.monitor in rung.figures
     }
     first = rungs[0]
     threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
     where = f"{first.device}, {threads}" if first.device == "cpu" else first.device
-    plot = scatter(points, title=title, x_label="pictures a second", y_label=task.monitor)
-    note = f"On {first.count} pictures of {first.split}; one picture at a time on {where}, all steps counted."
+    plot = scatter(points, title=title, x_label="images a second", y_label=task.monitor)
+    note = f"On {first.count} images of {first.split}; one image at a time on {where}, all steps counted."
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "ladder.json", [asdict(rung) for rung in rungs])
     write_text(out / "ladder.md", markdown(rungs, headline))

@@ -1,4 +1,4 @@
-"""Where a network runs and in what numbers: choosing, checking, and laying pictures out for it."""
+"""Where a network runs and in what numbers: choosing, checking, and laying images out for it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def best_precision(device: str) -> tuple[str, str]:
 
 
 def channels_last(inputs: Any) -> Any:
-    """Network inputs with pictures in the layout that convolutions are quickest on; values stay."""
+    """Network inputs with images in the layout that convolutions are quickest on; values stay."""
     return map_tensors(inputs, lambda t: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t)
 
 

@@ -1,4 +1,4 @@
-"""Judging: one pass over a split, with the metric of the task and a baseline that never looked at the pictures."""
+"""Judging: one pass over a split, with the metric of the task and a baseline that never looked at the images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zorki import registry
 from zorki.contracts import Dataset, Metric, Model, Results, Targets, Task
 from zorki.data.loader import Loader, Pipeline
 from zorki.data.pipeline import defect_of
-from zorki.data.windows import HeldPicture
+from zorki.data.windows import HeldImage
 from zorki.engine import choices
 from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
 from zorki.engine.preparing import prepare
@@ -26,8 +26,8 @@ from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.types import Batch, Defect
 
-WORST, SAMPLES = 24, 24  # pictures kept for the report
-FEW = 16  # annotations held at once: some are as large as pictures
+WORST, SAMPLES = 24, 24  # images kept for the report
+FEW = 16  # annotations held at once: some are as large as images
 
 
 def evaluate(
@@ -51,12 +51,12 @@ def evaluate(
     Args:
         runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
         data: the data set; None takes what the first run was trained on.
-        split: train, val, test, or all; None takes the first of test, val and all that holds a picture.
+        split: train, val, test, or all; None takes the first of test, val and all that holds an image.
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
-            of pictures, more answers.
-        tile: pictures are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
+            of images, more answers.
+        tile: images are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
             None: whole. `batch_size` counts tiles then.
-        overlap: pixels that neighbouring tiles share; None: an eighth of `tile`, or more where the network needs it.
+        overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
         say: hears how far a long preparation is.
 
     Returns:
@@ -168,7 +168,7 @@ def open_run(
     model = build(entry.name, len(names), recipe)
     match = load_into(model, found, model.rename_weights, model.adapt_weights)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
-    if match.mismatched or any(not new.startswith("normalise.") for new in match.new):
+    if match.mismatched or any(not new.startswith("normalize.") for new in match.new):
         raise ZorkiError(f"{weights}: does not fill {name} with {len(names)} classes:\n{match.summary()}")
     about = {"model": entry.name, "task": entry.task.name, "data": str(data) if data is not None else None}
     return Run(Path(str(name)), entry.name, entry.task(names), recipe, about, model.eval())
@@ -209,7 +209,7 @@ def judge(
 
     Args:
         keep: hold on to the most wrong answers and to a few samples, for the report.
-        sample_stride: a sample is kept from each so many pictures; data sorted by class show all classes then.
+        sample_stride: a sample is kept from each so many images; data sorted by class show all classes then.
         gather: join what all processes of a distributed run found.
         answers: filled with each sample's prediction, where given.
     """
@@ -295,7 +295,7 @@ def _judge_tiles(
     device: str,
     strict: bool,
 ) -> list[Results]:
-    """The same tile by tile, each picture read once for all runs; without losses."""
+    """The same tile by tile, each image read once for all runs; without losses."""
     models = [on_device(run.model, device).eval() for run in runs]
     metrics = [run.task.metric() for run in runs]
     defects: list[Defect] = []
@@ -306,7 +306,7 @@ def _judge_tiles(
             defects.append(defect_of(dataset, index, error, strict=strict))
             continue
         tiles = tiling.of(*sample.image.shape[-2:])
-        predictions = answer_tiles(models, HeldPicture(sample.image), tiles, batch_size=batch_size, device=device)
+        predictions = answer_tiles(models, HeldImage(sample.image), tiles, batch_size=batch_size, device=device)
         for metric, prediction, answers in zip(metrics, predictions, everything, strict=True):
             metric.update([prediction], [sample.target])
             if len(runs) > 1:
@@ -354,7 +354,7 @@ def _ensemble(task: Task[Any, Any], everything: Sequence[dict[int, Any]], datase
 
 
 def baseline(task: Task[Any, Any], dataset: Dataset[Any], train: Sequence[int], indices: Sequence[int]) -> Any:
-    """Figures of the best answer that does not look at the picture; None where the task has none."""
+    """Figures of the best answer that does not look at the image; None where the task has none."""
     answer = task.baseline(Targets(dataset, train))
     if answer is None:
         return None

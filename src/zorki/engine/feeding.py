@@ -27,7 +27,7 @@ def train_loader_of(work: Work, world: int) -> Loader[Any]:
     pipeline = Pipeline(
         work.dataset,
         augment=partial(_augment, task, recipe),
-        # A random crop is fitted whole: the centre crop of evaluation would cut it a second time.
+        # A random crop is fitted whole: the center crop of evaluation would cut it a second time.
         preprocess=work.model.preprocess.whole() if (recipe.crop or 1.0) < 1 else work.model.preprocess,
         mix=partial(_mix, task, recipe),
         seed=recipe.seed,
@@ -82,7 +82,7 @@ def gather_defects(work: Work, loader: Loader[Any], trainer: lightning.Trainer) 
 
 
 def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any, Any]) -> dict[str, Any]:
-    if world > 1:  # each process has seen other pictures: statistics of batch norm differ until one's are taken
+    if world > 1:  # each process has seen other images: statistics of batch norm differ until one's are taken
         for buffer in model.buffers():
             torch.distributed.broadcast(buffer, 0)
     result = evaluate.judge(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zorki.contracts import Model
-from zorki.engine import checkpoints, optimise
+from zorki.engine import checkpoints, optimize
 from zorki.engine.device import channels_last
 from zorki.engine.logs import Log
 from zorki.engine.progress import Progress
@@ -43,7 +43,7 @@ class Learner(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.recipe = recipe
-        self.frozen: list[nn.Module] = optimise.freeze(model, recipe.freeze)
+        self.frozen: list[nn.Module] = optimize.freeze(model, recipe.freeze)
         self.losses: dict[str, Tensor] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -59,17 +59,17 @@ class Learner(lightning.LightningModule):
         return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return optimise.optimiser(self.model, self.recipe)
+        return optimize.optimizer(self.model, self.recipe)
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Cuts by norm. Lightning's own way refuses fused optimisers under bf16, where nothing needs unscaling."""
+        """Cuts by norm. Lightning's own way refuses fused optimizers under bf16, where nothing needs unscaling."""
         if gradient_clip_val:
             nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def on_train_epoch_start(self) -> None:
-        optimise.keep_frozen(self.frozen)
+        optimize.keep_frozen(self.frozen)
 
 
 class Conductor(lightning.Callback):
@@ -94,11 +94,11 @@ class Conductor(lightning.Callback):
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
         self.gather = gather
-        self.plateau = optimise.Plateau()
+        self.plateau = optimize.Plateau()
         self.average: AveragedModel | None = None
         self.best, self.best_epoch, self.stale = -math.inf, -1, 0
         self.sums: dict[str, Tensor] = {}
-        self.batches, self.pictures, self.seconds = 0, 0, 0.0
+        self.batches, self.images, self.seconds = 0, 0, 0.0
         self.first_loss: float | None = None
         self.stop_signal: int | None = None
         self._state: dict[str, Any] = {}
@@ -122,7 +122,7 @@ class Conductor(lightning.Callback):
         self._steps_an_epoch = max(1, int(trainer.num_training_batches))
         # In the middle of a resumed epoch nobody else does these: modes, devices, and the end of patience.
         pl_module.model.train()
-        optimise.keep_frozen(pl_module.frozen)
+        optimize.keep_frozen(pl_module.frozen)
         self.sums = {name: total.to(pl_module.device) for name, total in self.sums.items()}
         if self.recipe.patience is not None and self.stale >= self.recipe.patience:
             trainer.should_stop = True
@@ -156,7 +156,7 @@ class Conductor(lightning.Callback):
 
     def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         epoch = trainer.current_epoch + batch_idx / self._steps_an_epoch
-        factor = optimise.rate_factor(self.recipe, epoch, self.epochs) * self.plateau.factor
+        factor = optimize.rate_factor(self.recipe, epoch, self.epochs) * self.plateau.factor
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = group["largest"] * factor
 
@@ -172,7 +172,7 @@ class Conductor(lightning.Callback):
             known = self.sums.get(name)
             self.sums[name] = loss.clone() if known is None else known.add_(loss)
         self.batches += 1
-        self.pictures += len(batch)
+        self.images += len(batch)
         step = trainer.current_epoch * self._steps_an_epoch + batch_idx + 1
         if self.first_loss is None or step % self.recipe.log_every == 0:
             self._log_step(trainer, pl_module, step)
@@ -198,7 +198,7 @@ class Conductor(lightning.Callback):
         self.log_.step(row)
 
     def _write_within_epoch(self, trainer: lightning.Trainer, done: int) -> None:
-        """`done` counts the optimiser's steps of this epoch, so that every process asks at the same ones."""
+        """`done` counts the optimizer's steps of this epoch, so that every process asks at the same ones."""
         stop = self._asked_to_stop(trainer, done)
         due = time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_minutes * 60
         if trainer.world_size > 1:
@@ -240,7 +240,7 @@ class Conductor(lightning.Callback):
             judged: Any = self.average.module if self.average is not None else pl_module.model
             figures = self.validate(judged)
             pl_module.model.train()
-            optimise.keep_frozen(pl_module.frozen)
+            optimize.keep_frozen(pl_module.frozen)
             row |= {f"val/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
             self._judge(trainer, judged, figures, epoch)
         elif trainer.is_global_zero:
@@ -249,9 +249,9 @@ class Conductor(lightning.Callback):
             self.keep_best(kept, {"epoch": epoch})
         self.seconds += time.monotonic() - self._started
         row["seconds"] = self.seconds
-        row["pictures_per_second"] = self.pictures * trainer.world_size / max(1e-9, train_seconds)
+        row["images_per_second"] = self.images * trainer.world_size / max(1e-9, train_seconds)
         self.gather(trainer)
-        self.pictures = 0
+        self.images = 0
         self._started = time.monotonic()
         self.log_.epoch(row)
         self.progress.epoch(row, self.epochs)
@@ -261,7 +261,7 @@ class Conductor(lightning.Callback):
 
     def _judge(self, trainer: lightning.Trainer, model: Any, figures: dict[str, Any], epoch: int) -> None:
         if self.monitor not in figures:
-            raise DataError("nothing was judged: no picture of the split val can be decoded; repair or remove them")
+            raise DataError("nothing was judged: no image of the split val can be decoded; repair or remove them")
         figure = float(figures[self.monitor])
         self.plateau.see(figure) if self.recipe.schedule == "plateau" else None
         if figure > self.best:

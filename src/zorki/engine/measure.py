@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-WARM_UP = 2  # pictures
+WARM_UP = 2  # images
 
 
 def measure(
@@ -24,19 +24,19 @@ def measure(
     *,
     split: str | None,
     device: str | None,
-    pictures: int,
+    images: int,
     seconds: float,
     threads: int | None,
 ) -> dict[str, Any]:
-    """Figures on a split, and pictures a second one by one with all that it takes from decoded pixels to the answer.
+    """Figures on a split, and images a second one by one with all that it takes from decoded pixels to the answer.
 
     Args:
-        pictures: answered at most for the timing.
-        seconds: after which the timing ends, with two pictures answered at least.
+        images: answered at most for the timing.
+        seconds: after which the timing ends, with two images answered at least.
 
     Returns:
-        Plain JSON: model, count, figures, pictures_per_second, timed (pictures), parameters, and peak_memory (bytes;
-        of the GPU where one is used) of predicting one picture at a time.
+        Plain JSON: model, count, figures, images_per_second, timed (images), parameters, and peak_memory (bytes;
+        of the GPU where one is used) of predicting one image at a time.
     """
     import torch
 
@@ -53,11 +53,11 @@ def measure(
     form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None
     dataset = run.task.read(root, format=form, class_names=run.class_names, max_pixels=run.recipe.max_pixels)
     chosen = split or usual_split(dataset.splits)
-    indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: pictures + WARM_UP]
+    indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: images + WARM_UP]
     on_device(run.model, device).eval()
     kept = os.environ.get("ZORKI_CACHE")
     with tempfile.TemporaryDirectory() as empty:
-        # What was prepared and kept for training (proposals) is part of answering a new picture: it counts.
+        # What was prepared and kept for training (proposals) is part of answering a new image: it counts.
         os.environ["ZORKI_CACHE"] = empty
         spent = _time(run.model, dataset, indices, device, seconds)
     os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
@@ -70,7 +70,7 @@ def measure(
         "split": chosen,
         "count": result.count,
         "figures": plain,
-        "pictures_per_second": len(spent) / sum(spent),
+        "images_per_second": len(spent) / sum(spent),
         "timed": len(spent),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": torch.get_num_threads(),
@@ -80,7 +80,7 @@ def measure(
 
 
 def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
-    """Seconds for each picture behind the first ones; at least two, then until so many seconds are over."""
+    """Seconds for each image behind the first ones; at least two, then until so many seconds are over."""
     from zorki.engine.predict import answer_images
     from zorki.errors import DataError
 
@@ -99,7 +99,7 @@ def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: fl
         if len(spent) >= 2 and sum(spent) > seconds:
             break
     if not spent:
-        raise DataError(f"{dataset.root}: none of {len(indices)} pictures could be decoded")
+        raise DataError(f"{dataset.root}: none of {len(indices)} images could be decoded")
     return spent
 
 
@@ -134,7 +134,7 @@ def _main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--split")
     parser.add_argument("--device")
-    parser.add_argument("--pictures", type=int, default=64)
+    parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--threads", type=int)
     given = vars(parser.parse_args())

@@ -1,4 +1,4 @@
-"""Answers for files, folders, globs, URLs and videos: drawn on the pictures, and in predictions.json."""
+"""Answers for files, folders, globs, URLs and videos: drawn on the images, and in predictions.json."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from zorki.contracts import Model, Task
 from zorki.data.images import MAX_PIXELS, TooManyPixels, read_image, write_image
 from zorki.data.sources import Source, VideoWriter, expand, frame_rate, frames
-from zorki.data.windows import WINDOWED_PIXELS, HeldPicture, WindowedPicture, open_windows
+from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import best_device, channels_last, check_device, on_device
 from zorki.engine.evaluate import open_all
 from zorki.engine.run import Run
@@ -27,17 +27,17 @@ from zorki.errors import DataError, RecipeError
 from zorki.files import write_json
 from zorki.types import Defect, map_tensors
 
-BATCH = 16  # pictures a step, where nobody said
+BATCH = 16  # images a step, where nobody said
 AHEAD = 3  # batches in work: one answered, two decoded
 SMALL = 256  # pixels: larger answers are written as JPEG
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
-MANY_TILES = 100  # of a picture, from which it is told of beforehand
+MANY_TILES = 100  # of an image, from which it is told of beforehand
 PREDICTIONS = "predictions.json"
 
 
 @dataclass
 class Answer:
-    """One picture's prediction: `source` as given, `frame` of a video, size in pixels, where it was drawn."""
+    """One image's prediction: `source` as given, `frame` of a video, size in pixels, where it was drawn."""
 
     source: str
     prediction: Any
@@ -64,26 +64,26 @@ def predict(
     options: Mapping[str, str] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Answer]:
-    """Answers for every picture and every frame, in the order of the sources.
+    """Answers for every image and every frame, in the order of the sources.
 
     Args:
         runs: one run, or several that answer together; or a model's name with `weights`.
         sources: files, folders, globs, URLs, videos.
-        out: folder for annotated pictures, annotated videos and predictions.json; None writes nothing.
+        out: folder for annotated images, annotated videos and predictions.json; None writes nothing.
         strict: stop at the first source that cannot be read; else it is reported and left out.
         keep: hold on to the predictions; without, those that no file of answers needs become None when they are drawn
             and described, for the maps of an hour's film do not fit into memory.
-        batch_size: pictures a step, 16 where None; with `tile` tiles, 4 where None.
-        tile: pictures of any size are answered by tiles of so many pixels a side, read by windows where their format
-            allows it, and joined. As large as the training pictures is right: each is shown to the network as a
-            picture. Of pictures above 4096 pixels a side a smaller copy is drawn.
-        overlap: pixels that neighbouring tiles share; None: an eighth of `tile`, or more where the network needs it.
+        batch_size: images a step, 16 where None; with `tile` tiles, 4 where None.
+        tile: images of any size are answered by tiles of so many pixels a side, read by windows where their format
+            allows it, and joined. As large as the training images is right: each is shown to the network as an
+            image. Of images above 4096 pixels a side a smaller copy is drawn.
+        overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
-            of pictures, more answers.
+            of images, more answers.
 
     Raises:
         ZorkiError: no such run or source; nothing at all could be read; or there is a `tile`, and it does not go with
-            the overlap, or the answers are about whole pictures.
+            the overlap, or the answers are about whole images.
     """
     listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     if batch_size is None:
@@ -102,12 +102,12 @@ def predict(
     task = opened[0].task
     keep = keep or (type(task).exchange is not Task.exchange and not task.exchanges_facts)
     work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling, say)
-    work.taken = {os.path.abspath(source.path) for source in found}  # pictures are never written over their originals
+    work.taken = {os.path.abspath(source.path) for source in found}  # images are never written over their originals
     answers: list[Answer] = []
     for kind, members in groupby(found, key=lambda source: source.kind):
         group = list(members)
-        pictures = _pictures if tiling is None else _large_pictures
-        answers.extend(_videos(work, group) if kind == "video" else pictures(work, group))
+        images = _images if tiling is None else _large_images
+        answers.extend(_videos(work, group) if kind == "video" else images(work, group))
     if say is not None:
         for defect in work.defects:
             say(f"left out: {defect}")
@@ -151,7 +151,7 @@ class _Work:
         self.defects.append(Defect(path, str(error).removeprefix(f"{path}: ")))
 
 
-def _pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
     for batch in _read(work, sources):
         predictions = _answer(work, [image for _, image in batch])
         for (source, image), prediction in zip(batch, predictions, strict=True):
@@ -167,32 +167,32 @@ def _draw(work: _Work, answer: Answer, source: Source, image: Tensor, prediction
     write_image(answer.drawn, work.task.draw(image, prediction))
 
 
-def _large_pictures(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
     """One after the other, tile by tile."""
     for source in sources:
         try:
-            with open_windows(source.path, max_pixels=work.runs[0].recipe.max_pixels or 0) as picture:
-                _tell(work, source, picture)
-                prediction = _answer_tiles(work, picture)
-                answer = _answered(work, source, (picture.height, picture.width), prediction)
+            with open_windows(source.path, max_pixels=work.runs[0].recipe.max_pixels or 0) as image:
+                _tell(work, source, image)
+                prediction = _answer_tiles(work, image)
+                answer = _answered(work, source, (image.height, image.width), prediction)
                 if work.out is not None:
-                    _draw(work, answer, source, *small_copy(picture, prediction))
+                    _draw(work, answer, source, *small_copy(image, prediction))
         except DataError as error:
             work.fail(source.path, error)
             continue
         yield _finished(work, answer, Path(source.name).stem)
 
 
-def _tell(work: _Work, source: Source, picture: WindowedPicture) -> None:
+def _tell(work: _Work, source: Source, image: WindowedImage) -> None:
     """What is about to take a while."""
     assert work.tiling is not None
-    count = len(work.tiling.of(picture.height, picture.width))
+    count = len(work.tiling.of(image.height, image.width))
     if work.say is not None and count > MANY_TILES:
-        work.say(f"{source.name}: {picture.width} x {picture.height} pixels, {count} tiles, {picture.how}")
+        work.say(f"{source.name}: {image.width} x {image.height} pixels, {count} tiles, {image.how}")
 
 
 def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:
-    """Batches of decoded pictures; the next batch is decoded while this one is answered."""
+    """Batches of decoded images; the next batch is decoded while this one is answered."""
     most = work.runs[0].recipe.max_pixels or MAX_PIXELS
     pieces = all(can_tile(run.model) for run in work.runs)
 
@@ -230,25 +230,25 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
 
 def _answer(work: _Work, images: Sequence[Tensor]) -> list[Any]:
     if work.tiling is not None:
-        return [_answer_tiles(work, HeldPicture(image)) for image in images]
+        return [_answer_tiles(work, HeldImage(image)) for image in images]
     every = [answer_images(run.model, images, work.device) for run in work.runs]
     if len(every) == 1:
         return every[0]
     return [work.task.ensemble(list(answers)) for answers in zip(*every, strict=True)]
 
 
-def _answer_tiles(work: _Work, picture: WindowedPicture) -> Any:
+def _answer_tiles(work: _Work, image: WindowedImage) -> Any:
     assert work.tiling is not None
-    tiles = work.tiling.of(picture.height, picture.width)
+    tiles = work.tiling.of(image.height, image.width)
     models = [run.model for run in work.runs]
-    answers = answer_tiles(models, picture, tiles, batch_size=work.batch_size, device=work.device)
+    answers = answer_tiles(models, image, tiles, batch_size=work.batch_size, device=work.device)
     return answers[0] if len(answers) == 1 else work.task.ensemble(answers)
 
 
 def answer_images(
     model: Model[Any, Any, Any], images: Sequence[Tensor], device: str | torch.device = "cpu"
 ) -> list[Any]:
-    """Predictions for uint8 RGB pictures (3, H, W) of any sizes, in the pixels of each."""
+    """Predictions for uint8 RGB images (3, H, W) of any sizes, in the pixels of each."""
     inputs, placements = model.preprocess(images)
     with torch.inference_mode():
         return model.decode(model(channels_last(map_tensors(inputs, lambda t: t.to(device)))), placements)

@@ -66,7 +66,7 @@ class Progress:
             parts.append(f"val loss {row['val/loss']:.4f}")
         if f"val/{self.monitor}" in row:
             parts.append(f"val {self.monitor} {row[f'val/{self.monitor}']:.4f}")
-        parts.append(f"{row['pictures_per_second']:.0f} pictures/s")
+        parts.append(f"{row['images_per_second']:.0f} images/s")
         parts.append(f"{row['seconds']:.0f} s")
         self.say("  ".join(parts))
 

@@ -1,4 +1,4 @@
-"""The report of a run: one page that shows what was learnt, where it fails, and how to do it again."""
+"""The report of a run: one page that shows what was learned, where it fails, and how to do it again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Dataset, Results, Section
-from zorki.draw.blocks import Thumbnail, columns, definition_list, figure, notice, picture_grid, preformatted, table
+from zorki.draw.blocks import Thumbnail, columns, definition_list, figure, image_grid, notice, preformatted, table
 from zorki.draw.figures import bars, curves
 from zorki.draw.report import page, write_page
 from zorki.engine import logs
@@ -55,7 +55,7 @@ def write_report(
         if main.baseline:
             facts["baseline"] = f"{main.baseline[monitor]:.4f}"
     facts["epochs"] = str(len(logs.read(run.folder / logs.EPOCHS)))
-    facts["pictures"] = f"{run.about['train_count']:,}"
+    facts["images"] = f"{run.about['train_count']:,}"
     html = page(
         f"{run.folder.name}", sections, subtitle=f"{run.task.name} on {Path(run.about['data']).name}", facts=facts
     )
@@ -74,7 +74,7 @@ def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Sec
     if looked.defects:
         html += notice(f"{counted(looked.defects)} in the data; see Data.")
     has_baseline = any(result.baseline is not None for result in found.values())
-    note = "The baseline answers without looking at the picture; a network must beat it." if has_baseline else ""
+    note = "The baseline answers without looking at the image; a network must beat it." if has_baseline else ""
     return Section("Outcome", html, note)
 
 
@@ -126,7 +126,7 @@ def _grid(run: runs.Run, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]
         text = said if good else f"{said}\nis {run.task.caption(sample.target)}"
         image = run.task.thumbnail(sample.image, prediction, sample.target)
         thumbnails.append(Thumbnail(image, text, good, alt=f"{dataset.path(index).name}: {text}"))
-    return picture_grid(thumbnails)
+    return image_grid(thumbnails)
 
 
 def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
@@ -134,14 +134,14 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
         "path": run.about["data"],
         "format": f"{dataset.format}: {dataset.reason}",
         "splits": dataset.split_reason,
-        **{f"pictures in {split}": len(indices) for split, indices in looked.splits.items()},
+        **{f"images in {split}": len(indices) for split, indices in looked.splits.items()},
         "classes": len(dataset.class_names),
         "defects": len(looked.defects),
     }
     parts = [definition_list(facts)]
     tally = run.task.tally(dataset)
     if tally.get("classes") and len(dataset.class_names) <= MOST_CLASSES:
-        what = tally.get("counted", "pictures")
+        what = tally.get("counted", "images")
         parts.append(figure(bars(tally["classes"], title=f"{what.capitalize()} a class", x_label=what)))
     parts += [
         table([{"": name, **values} for name, values in rows.items()], caption=title)
@@ -152,7 +152,7 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
         if len(looked.defects) > MOST_DEFECTS:
             lines.append(f"... and {len(looked.defects) - MOST_DEFECTS} more; `zorki show` lists all")
         parts.append(
-            notice(f"{counted(looked.defects)}; broken pictures were left out:") + preformatted("\n".join(lines))
+            notice(f"{counted(looked.defects)}; broken images were left out:") + preformatted("\n".join(lines))
         )
     return "".join(parts)
 

@@ -1,4 +1,4 @@
-"""A run: a folder that holds all that was said, chosen, learnt and measured, and can be asked again.
+"""A run: a folder that holds all that was said, chosen, learned and measured, and can be asked again.
 
 runs/lenet5-1/
   run.json          model, task, classes, preprocessing, recipe, choices, environment, how to repeat
@@ -85,7 +85,7 @@ class Run:
         tile: int | None = None,
         overlap: int | None = None,
     ) -> list[Any]:
-        """One answer a picture, in the order of the sources, or of lists of them; for videos, one a frame.
+        """One answer an image, in the order of the sources, or of lists of them; for videos, one a frame.
 
         See `zorki.predict`.
 
@@ -126,7 +126,7 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
 
     Args:
         options: arguments of the model's builder in the place of those that it was trained with, such as a larger
-            `size` of pictures; of networks whose weights fit all the same.
+            `size` of images; of networks whose weights fit all the same.
 
     Raises:
         WeightsError: the folder is no run's, its weights are missing, or do not fit.
@@ -226,7 +226,7 @@ def new_folder(out: Path, model_name: str, name: str | None) -> Path:
 
 
 def result_json(results: Results) -> dict[str, Any]:
-    """Results in plain JSON, without the pictures."""
+    """Results in plain JSON, without the images."""
     return {
         "split": results.split,
         "count": results.count,

@@ -26,7 +26,7 @@ class Survey:
         self.defects += [defect for defect in dict.fromkeys(defects) if defect not in self.defects]
 
     def learn_from(self, what: str) -> Survey:
-        """The same with val's pictures in train, and no val, where `what` is "trainval"."""
+        """The same with val's images in train, and no val, where `what` is "trainval"."""
         if what != "trainval":
             return self
         joined = sorted({*self.splits.get("train", []), *self.splits.get("val", [])})
@@ -54,9 +54,9 @@ class Survey:
         if not members:
             held = ", ".join(f"{name} ({len(held)})" for name, held in dataset.splits.items())
             raise DataError(f"{dataset.root}: the split {split} is empty; the data have {held}")
-        # Defects of pictures stand behind those of the data as a whole.
+        # Defects of images stand behind those of the data as a whole.
         reason = next((f": {defect}" for defect in reversed(self.defects) if not defect.note), "")
-        raise DataError(f"{dataset.root}: none of the {len(members)} pictures of the split {split} can be read{reason}")
+        raise DataError(f"{dataset.root}: none of the {len(members)} images of the split {split} can be read{reason}")
 
 
 def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str] | None = None) -> Survey:

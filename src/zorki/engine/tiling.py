@@ -1,4 +1,4 @@
-"""Answers for pictures of any size: read, asked and joined tile by tile."""
+"""Answers for images of any size: read, asked and joined tile by tile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zorki.contracts import Model, Preprocess
 from zorki.data.preprocess import Letterbox
-from zorki.data.windows import WindowedPicture
+from zorki.data.windows import WindowedImage
 from zorki.engine.device import channels_last
 from zorki.errors import RecipeError
 from zorki.tiles import Tiles, Window
@@ -22,12 +22,12 @@ from zorki.types import Placement, map_tensors
 
 AT_ONCE = 4  # tiles a step, where nobody said
 USUAL_SHARE = 8  # the overlap is one USUAL_SHAREth of the tile, where nobody said
-DRAWN_SIDE = 4096  # pixels: larger pictures are drawn smaller
+DRAWN_SIDE = 4096  # pixels: larger images are drawn smaller
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How large pictures are cut, in their pixels: the side of a tile, what neighbours share, and what does not count.
+    """How large images are cut, in their pixels: the side of a tile, what neighbors share, and what does not count.
 
     `why` the overlap is what it is, for a person.
     """
@@ -41,7 +41,7 @@ class Tiling:
         return f"tiles of {self.tile} pixels, overlap {self.overlap}: {self.why}"
 
     def of(self, height: int, width: int) -> Tiles:
-        """The tiles of a picture of that size."""
+        """The tiles of an image of that size."""
         return Tiles(height, width, self.tile, self.overlap, self.margin)
 
 
@@ -50,10 +50,10 @@ def plan_tiling(models: Sequence[Model[Any, Any, Any]], tile: int | None, overla
 
     Where no overlap is given, it is an eighth of the tile, or twice the largest margin of a model where that is more;
     and at most another eighth more, so that the tiles begin at multiples of the networks' strides: a network that
-    pools answers a shifted picture otherwise, if by little.
+    pools answers a shifted image otherwise, if by little.
 
     Raises:
-        RecipeError: a model answers for whole pictures alone, the sizes do not go together, or the tile is missing.
+        RecipeError: a model answers for whole images alone, the sizes do not go together, or the tile is missing.
     """
     if tile is None:
         if overlap is not None:
@@ -86,13 +86,13 @@ def _usual(tile: int, margin: int, strides: Sequence[int]) -> Tiling:
 def _scale(model: Model[Any, Any, Any], tile: int) -> float:
     """At which a model sees a square tile; the smaller one of its sides'."""
     if model.margin == 0 and not hasattr(model.preprocess, "stride"):
-        return 1.0  # nobody asks; and some look for proposals in every picture
+        return 1.0  # nobody asks; and some look for proposals in every image
     _, (placement,) = model.preprocess([torch.zeros((3, tile, tile), dtype=torch.uint8)])
     return min(placement.scales)
 
 
 def _stride(model: Model[Any, Any, Any], scale: float) -> int:
-    """The stride of a network in pixels of the picture, where it is a whole number, else 1."""
+    """The stride of a network in pixels of the image, where it is a whole number, else 1."""
     stride = getattr(model.preprocess, "stride", 1) / scale
     return int(stride) if stride.is_integer() else 1
 
@@ -108,21 +108,21 @@ def can_tile(model: Model[Any, Any, Any]) -> bool:
 
 def answer_tiles(
     models: Sequence[Model[Any, Any, Any]],
-    picture: WindowedPicture,
+    image: WindowedImage,
     tiles: Tiles,
     *,
     batch_size: int = AT_ONCE,
     device: str | torch.device = "cpu",
 ) -> list[Any]:
-    """The prediction of each model for one picture, of which `batch_size` tiles are held at a time.
+    """The prediction of each model for one image, of which `batch_size` tiles are held at a time.
 
     Raises:
-        DataError: the picture's file is broken.
+        DataError: the image's file is broken.
     """
     stitchers = [model.stitcher(tiles) for model in models]
-    prepared = _for_parts_of([model.preprocess for model in models], picture)
+    prepared = _for_parts_of([model.preprocess for model in models], image)
     with torch.inference_mode():
-        for images in _read_ahead(picture, tiles, batch_size):
+        for images in _read_ahead(image, tiles, batch_size):
             for model, preprocess, stitcher in zip(models, prepared, stitchers, strict=True):
                 inputs, placements = preprocess(images)
                 outputs = model(channels_last(map_tensors(inputs, lambda tensor: tensor.to(device))))
@@ -130,19 +130,19 @@ def answer_tiles(
     return [stitcher.finish() for stitcher in stitchers]
 
 
-def _for_parts_of(preprocesses: Sequence[Preprocess], picture: WindowedPicture) -> list[Preprocess]:
-    """Each preprocessing for tiles of the picture: what is taken from it as a whole is, read once, in a small copy."""
+def _for_parts_of(preprocesses: Sequence[Preprocess], image: WindowedImage) -> list[Preprocess]:
+    """Each preprocessing for tiles of the image: what is taken from it as a whole is, read once, in a small copy."""
     if not any(isinstance(one, Letterbox) and one.looks_at_levels for one in preprocesses):
         return list(preprocesses)
-    whole, _ = _shrunk(picture)
+    whole, _ = _shrunk(image)
     return [one.for_parts_of(whole) if isinstance(one, Letterbox) else one for one in preprocesses]
 
 
-def _read_ahead(picture: WindowedPicture, tiles: Iterable[Window], size: int) -> Iterator[list[Tensor]]:
+def _read_ahead(image: WindowedImage, tiles: Iterable[Window], size: int) -> Iterator[list[Tensor]]:
     """Batches of windows; the next is read while one is answered."""
 
     def read(windows: Sequence[Window]) -> list[Tensor]:
-        return [picture.read(window.top, window.left, window.height, window.width) for window in windows]
+        return [image.read(window.top, window.left, window.height, window.width) for window in windows]
 
     windows = iter(tiles)
     with ThreadPoolExecutor(1) as pool:  # one: libvips' regions are for one thread at a time
@@ -152,20 +152,20 @@ def _read_ahead(picture: WindowedPicture, tiles: Iterable[Window], size: int) ->
             yield batch
 
 
-def small_copy(picture: WindowedPicture, prediction: Any) -> tuple[Tensor, Any]:
-    """Picture and prediction to be drawn: themselves, or shrunk by a whole factor to DRAWN_SIDE pixels at most."""
-    image, factor = _shrunk(picture)
+def small_copy(source_image: WindowedImage, prediction: Any) -> tuple[Tensor, Any]:
+    """Image and prediction to be drawn: themselves, or shrunk by a whole factor to DRAWN_SIDE pixels at most."""
+    image, factor = _shrunk(source_image)
     if factor == 1:
         return image, prediction
     height, width = image.shape[1:]
     # Up to factor - 1 rows and columns at the end are cut off.
-    placement = Placement(picture.height, picture.width, 1 / factor, input_height=height, input_width=width)
+    placement = Placement(source_image.height, source_image.width, 1 / factor, input_height=height, input_width=width)
     return image, prediction.place(placement)
 
 
-def _shrunk(picture: WindowedPicture) -> tuple[Tensor, int]:
-    """The picture made smaller by a whole factor, to DRAWN_SIDE pixels at most, but to one at least; and the factor."""
-    factor = math.ceil(max(picture.height, picture.width) / DRAWN_SIDE)
-    factor = min(factor, picture.height, picture.width)
-    whole = picture.read(0, 0, picture.height, picture.width) if factor == 1 else picture.shrunk(factor)
+def _shrunk(image: WindowedImage) -> tuple[Tensor, int]:
+    """The image made smaller by a whole factor, to DRAWN_SIDE pixels at most, but to one at least; and the factor."""
+    factor = math.ceil(max(image.height, image.width) / DRAWN_SIDE)
+    factor = min(factor, image.height, image.width)
+    whole = image.read(0, 0, image.height, image.width) if factor == 1 else image.shrunk(factor)
     return whole, factor

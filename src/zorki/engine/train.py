@@ -44,7 +44,7 @@ from zorki.files import write_json, write_text
 from zorki.recipe import Recipe
 from zorki.weights import load_into, read_weights, resolve, save_weights
 
-SHEET = 2048  # training pictures from which pixel statistics are measured
+SHEET = 2048  # training images from which pixel statistics are measured
 FOLDER_VARIABLE = "ZORKI_RUN_FOLDER"  # tells the processes that Lightning starts where the first one writes
 
 
@@ -60,7 +60,7 @@ def train(
         quiet: print nothing.
 
     Raises:
-        ZorkiError: data, settings, weights, or the machine cannot serve; what was learnt so far stays on disk.
+        ZorkiError: data, settings, weights, or the machine cannot serve; what was learned so far stays on disk.
     """
     said = {**(recipe.said() if recipe is not None else {}), **settings}
     wish = Recipe.of(said)
@@ -133,7 +133,7 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     train_indices = train_indices_of(looked, recipe)
     if fingerprint(dataset, train_indices) != about["fingerprint"]:
         raise WeightsError(
-            f"{folder}: began with {about['train_count']} training pictures; now {about['data']} holds "
+            f"{folder}: began with {about['train_count']} training images; now {about['data']} holds "
             f"{len(train_indices)}, or their names or labels have changed. Put the data back, or start anew"
         )
     task = entry.task(about["class_names"])
@@ -186,7 +186,7 @@ def _start_from(
     indices: list[int],
     say: Callable[[str], None],
 ) -> None:
-    """Weights where the recipe names some, and pixel statistics of the training pictures."""
+    """Weights where the recipe names some, and pixel statistics of the training images."""
     if recipe.weights is not None:
         found = read_weights(resolve(recipe.weights, entry))
         say(load_into(network, found, network.rename_weights, network.adapt_weights).summary())
@@ -194,22 +194,22 @@ def _start_from(
 
 
 def _measure(network: Model[Any, Any, Any], recipe: Recipe, dataset: Dataset[Any], indices: list[int]) -> None:
-    if recipe.normalise in (None, "weights"):
+    if recipe.normalize in (None, "weights"):
         return
     stride = max(1, len(indices) // SHEET)
-    pictures = []
+    images = []
     for index in indices[::stride][:SHEET]:
         try:
             inputs = network.preprocess([dataset[index].image])[0]
         except DataError:
             continue
-        pictures.append(inputs if isinstance(inputs, torch.Tensor) else inputs.images)
-    if len({picture.shape for picture in pictures}) > 1:
-        if recipe.normalise == "mean_image":
-            raise RecipeError("normalise is mean_image, but the network takes pictures of many sizes; say mean_std")
-        pictures = [torch.cat([picture.flatten(2)[:, :, None] for picture in pictures], 3)]  # one long row
-    if pictures:
-        network.normalise.measure(torch.cat(pictures), recipe.normalise)  # type: ignore[operator]
+        images.append(inputs if isinstance(inputs, torch.Tensor) else inputs.images)
+    if len({image.shape for image in images}) > 1:
+        if recipe.normalize == "mean_image":
+            raise RecipeError("normalize is mean_image, but the network takes images of many sizes; say mean_std")
+        images = [torch.cat([image.flatten(2)[:, :, None] for image in images], 3)]  # one long row
+    if images:
+        network.normalize.measure(torch.cat(images), recipe.normalize)  # type: ignore[operator]
 
 
 def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> runs.Run:
@@ -294,7 +294,7 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
         found[split] = result
         monitor = work.task.monitor
         beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
-        say(f"{split}: {monitor} {result.figures[monitor]:.4f}{beside}, on {result.count} pictures")
+        say(f"{split}: {monitor} {result.figures[monitor]:.4f}{beside}, on {result.count} images")
     write_json(work.folder / runs.RESULTS, {split: runs.result_json(result) for split, result in found.items()})
     work.task.recall(work.about.get("data_facts", {}))
     work.task.adopt(run.results)

@@ -23,8 +23,8 @@ def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
 
     Args:
         model: any network; may lie on any device, the meta device included. It is not changed.
-        inputs: (B, C, H, W) or (B, C, T, H, W); what counts is one picture of the batch. Where the network has a
-            `normalise` module, as zorki's have, uint8 pixels (B, 3, H, W), and the ledger begins behind it.
+        inputs: (B, C, H, W) or (B, C, T, H, W); what counts is one image of the batch. Where the network has a
+            `normalize` module, as zorki's have, uint8 pixels (B, 3, H, W), and the ledger begins behind it.
     """
     source = torch.empty(inputs.shape[0], *inputs.shape[1:], dtype=inputs.dtype, device="meta")
     state: dict[str, Tensor] = dict(model.named_parameters(remove_duplicate=False))
@@ -112,7 +112,7 @@ class _Recorder:
         return rows
 
     def seen_by(self, outputs: Any) -> tuple[tuple[int, ...] | None, bool]:
-        """What the answer that sees most sees along each axis, and whether that is the whole picture."""
+        """What the answer that sees most sees along each axis, and whether that is the whole image."""
         tensors = [value for value in _pytree.tree_leaves(outputs) if isinstance(value, Tensor)]
         fields = [field for tensor in tensors if (field := self.trace.of(tensor)) is not None]
         if not fields:
@@ -126,21 +126,21 @@ class _Recorder:
 
     def _leave(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
         _, start = self._stack.pop()
-        if module is getattr(self._model, "normalise", None):
+        if module is getattr(self._model, "normalize", None):
             self._input = outputs
             return
         inner = any(not row.hidden for _, row in self._rows[start:])
         own = module in self._macs or any(True for _ in module.parameters(recurse=False))
         leaf = not any(True for _ in module.children())
-        if not self._normalising() and (leaf or module in self._macs or (own and not inner)):
+        if not self._normalizing() and (leaf or module in self._macs or (own and not inner)):
             self._rows.append((module, self._row(module, arguments, outputs)))
             self._macs.pop(module, None)
 
-    def _normalising(self) -> bool:
-        return any(module is getattr(self._model, "normalise", None) for module, _ in self._stack)
+    def _normalizing(self) -> bool:
+        return any(module is getattr(self._model, "normalize", None) for module, _ in self._stack)
 
     def _count(self, operation: Any, arguments: Any, keywords: Any, answer: Any) -> None:
-        if not self._stack or self._normalising():
+        if not self._stack or self._normalizing():
             return
         module = self._stack[-1][0]
         if torch.Tag.pointwise not in operation.tags:

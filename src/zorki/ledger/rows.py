@@ -10,7 +10,7 @@ from zorki.ledger.kinds import one
 
 @dataclass(frozen=True)
 class Row:
-    """One layer, for one picture of the batch.
+    """One layer, for one image of the batch.
 
     `shape` is the output's without the batch: (channels, height, width) for maps. `values` counts the numbers that
     the layer keeps in memory: 0 where it can work in place (activation functions, dropout) or only reshapes.
@@ -28,7 +28,7 @@ class Row:
     macs: int
     receptive_field: tuple[int, ...] | None
     jump: tuple[float | None, ...] | None
-    whole: bool  # sees the whole picture from every position
+    whole: bool  # sees the whole image from every position
     hidden: bool  # in place, or a reshape: textbooks leave it out
 
     @property
@@ -43,7 +43,7 @@ class Ledger:
 
     `receptive_field` is that of the answer, in pixels of the input, one number an axis, with what no layer does but the
     network itself, such as enlarging maps; of several answers, that of the one that sees most. `whole`: an answer sees
-    the whole picture.
+    the whole image.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Ledger:
 
     @property
     def values(self) -> int:
-        """Activation values with the input, for one picture, forward only."""
+        """Activation values with the input, for one image, forward only."""
         return sum(row.values for row in self.rows)
 
     @property
@@ -67,7 +67,7 @@ class Ledger:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds for one picture."""
+        """Multiply-adds for one image."""
         return sum(row.macs for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -112,12 +112,12 @@ class Ledger:
         )
 
     def sight(self) -> str:
-        """One line for a person: how much of the picture an answer sees."""
+        """One line for a person: how much of the image an answer sees."""
         if self.whole:
-            return "an answer sees the whole picture"
+            return "an answer sees the whole image"
         if self.receptive_field is None:
             return "what an answer sees is not known"
-        return f"an answer sees up to {'x'.join(map(str, self.receptive_field))} pixels of the picture"
+        return f"an answer sees up to {'x'.join(map(str, self.receptive_field))} pixels of the image"
 
     def __str__(self) -> str:
         rows = [COLUMNS, *self.table()]

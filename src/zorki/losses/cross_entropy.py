@@ -27,7 +27,7 @@ class CrossEntropy(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, logits: Float[Tensor, "B K"], target: Int64[Tensor, " B"] | Float[Tensor, "B K"]) -> Tensor:
-        """One number. `target`: indices of the right classes, or shares that sum to 1 a row (mixed pictures)."""
+        """One number. `target`: indices of the right classes, or shares that sum to 1 a row (mixed images)."""
         if target.is_floating_point():
             target = target.float()
         return functional.cross_entropy(

@@ -24,7 +24,7 @@ def class_overlaps(
     *,
     squared: bool,
 ) -> Overlap:
-    """The sums of each class over all pictures together; no table of zeros and ones is made.
+    """The sums of each class over all images together; no table of zeros and ones is made.
 
     Args:
         wanted: classes 0..K-1; any of them where a pixel is not judged.

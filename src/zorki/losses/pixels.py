@@ -34,7 +34,7 @@ class PixelLoss(nn.Module):
 
     - `ce`: the cross-entropy, the mean over pixels, weighted by their weights and those of their classes. U-Net
       (Ronneberger et al., 2015, eq. 1) sums; divided by the sum of the weights, the learning rate need not know the
-      size of the pictures.
+      size of the images.
     - `focal`: the focal loss of the right class's share, the same mean, with gamma 2; weights of classes are its alpha.
     - `dice`, `tversky`, `lovasz`: see `soft_dice_loss`, `tversky_loss`, `lovasz_softmax_loss`. Regions are compared,
       in which every judged pixel counts alike; so do the classes.
@@ -125,7 +125,7 @@ class PixelLoss(nn.Module):
         wanted: Int[Tensor, "B H W"],
         weights: Float[Tensor, "B H W"] | None = None,
     ) -> dict[str, Tensor]:
-        """Each term by name, weighted; their sum is minimised.
+        """Each term by name, weighted; their sum is minimized.
 
         Args:
             wanted: classes 0..K-1, or `ignore` where nobody judged.

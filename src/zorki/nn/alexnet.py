@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zorki.nn.backbone import Backbone, run_with_taps, split_at_taps
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 
 
 class AlexNet(Backbone):
@@ -16,7 +16,7 @@ class AlexNet(Backbone):
     a Gaussian of deviation 0.01 and biases of 1 in some layers: those numbers suit ImageNet at 227 only.
 
     Args:
-        in_channels: of the pictures.
+        in_channels: of the images.
         groups: 2 splits CONV2, CONV4 and CONV5 as the paper did over two GPUs; 1 does not.
     """
 
@@ -44,7 +44,7 @@ class AlexNet(Backbone):
             nn.MaxPool2d(3, 2),
         )
         self.taps = (2, 6, 13, 14)
-        initialise_he(self.features)
+        initialize_he(self.features)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         return run_with_taps(self.features, self.taps, x)
@@ -78,7 +78,7 @@ class AlexNetTorchvision(Backbone):
             nn.MaxPool2d(3, 2),
         )
         self.taps = (1, 4, 11, 12)
-        initialise_he(self.features)
+        initialize_he(self.features)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         return run_with_taps(self.features, self.taps, x)

@@ -1,4 +1,4 @@
-"""What a backbone is: a network that turns normalised pixels into feature maps of falling resolution."""
+"""What a backbone is: a network that turns normalized pixels into feature maps of falling resolution."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
-        """All feature maps (B, channels[i], ~H / strides[i], ~W / strides[i]) of normalised floats."""
+        """All feature maps (B, channels[i], ~H / strides[i], ~W / strides[i]) of normalized floats."""
 
     def top(self, x: Float[Tensor, "B C H W"]) -> Tensor:
         """What a classifier's head reads: the last feature map, unless the network says otherwise."""
@@ -43,8 +43,8 @@ class Backbone(nn.Module, ABC):
         """Raises RecipeError where a square input of `size` pixels is too small for the network."""
         if size < self.least_size:
             raise RecipeError(
-                f"{network} cannot take pictures of size {size}: the least size is {self.least_size}; "
-                f"set size to at least {self.least_size}, or choose a network for small pictures (cifar_resnet20)"
+                f"{network} cannot take images of size {size}: the least size is {self.least_size}; "
+                f"set size to at least {self.least_size}, or choose a network for small images (cifar_resnet20)"
             )
 
 
@@ -71,7 +71,7 @@ def split_at_taps(layers: nn.Sequential, taps: Sequence[int]) -> list[nn.Module]
 
 
 def with_channels(convolution: nn.Conv2d, channels: int) -> nn.Conv2d:
-    """The same convolution for another number of input channels, He-initialised; itself where the number agrees."""
+    """The same convolution for another number of input channels, He-initialized; itself where the number agrees."""
     if convolution.in_channels == channels:
         return convolution
     new = nn.Conv2d(

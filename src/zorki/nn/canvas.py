@@ -1,4 +1,4 @@
-"""Where pictures lie on their canvases, read from the pixels, and positions for what they cover."""
+"""Where images lie on their canvases, read from the pixels, and positions for what they cover."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 
 def covered_lines(
-    inputs: Num[Tensor, "B C H W"], colour: Sequence[int]
+    inputs: Num[Tensor, "B C H W"], color: Sequence[int]
 ) -> tuple[Bool[Tensor, "B H"], Bool[Tensor, "B W"]]:
-    """Which rows and which columns the picture covers, where the canvas around it is all of one colour.
+    """Which rows and which columns the image covers, where the canvas around it is all of one color.
 
-    From the first to the last that has a pixel of another colour. A picture that is all of that colour covers all.
+    From the first to the last that has a pixel of another color. An image that is all of that color covers all.
     """
-    differs = (inputs != inputs.new_tensor(colour)[:, None, None]).any(1)
+    differs = (inputs != inputs.new_tensor(color)[:, None, None]).any(1)
     return _from_first_to_last(differs.any(2)), _from_first_to_last(differs.any(1))
 
 

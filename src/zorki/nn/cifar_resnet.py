@@ -1,4 +1,4 @@
-"""ResNet for 32x32 pictures (He et al., 2015: Deep Residual Learning for Image Recognition, section 4.2)."""
+"""ResNet for 32x32 images (He et al., 2015: Deep Residual Learning for Image Recognition, section 4.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 
 
 class CifarResNet(Backbone):
@@ -18,7 +18,7 @@ class CifarResNet(Backbone):
 
     Args:
         depth: 6n + 2 layers; the paper has 20, 32, 44, 56 and 110.
-        in_channels: of the pictures.
+        in_channels: of the images.
         shortcut: how a shortcut gets more channels and half the size. "A", the paper's here: every second pixel, and
             channels of zeros; no parameters. "B": a 1x1 convolution of stride 2.
     """
@@ -38,7 +38,7 @@ class CifarResNet(Backbone):
         self.layer1 = _group(16, 16, blocks, shortcut)
         self.layer2 = _group(16, 32, blocks, shortcut)
         self.layer3 = _group(32, 64, blocks, shortcut)
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         x = functional.relu(self.bn1(self.conv1(x)))

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zorki.nn.backbone import Backbone, run_with_taps, split_at_taps
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 from zorki.nn.strided import StridedConv2d
 
 SLOPE = 0.1  # of the leaky ReLUs (Redmon et al., 2016, eq. 2)
@@ -49,7 +49,7 @@ class Darknet53(Backbone):
             halve = convolve(before, channels, 3, stride=2)
             self.groups.append(nn.Sequential(halve, *(Residual(channels) for _ in range(blocks))))
             before = channels
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         x = self.stem(x)
@@ -81,7 +81,7 @@ class Darknet24(Backbone):
 
     Args:
         batch_norm: behind each convolution. The paper has none, and trains its first 20 layers on ImageNet for a week;
-            the authors' later settings have it, and without it nothing is learnt from random weights.
+            the authors' later settings have it, and without it nothing is learned from random weights.
     """
 
     channels = (64, 192, 512, 1024, 1024, 1024)
@@ -105,7 +105,7 @@ class Darknet24(Backbone):
         taps.append(len(layers) - 1)
         self.features = nn.Sequential(*layers)
         self.taps = tuple(taps)
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         return run_with_taps(self.features, self.taps, x)

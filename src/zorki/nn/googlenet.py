@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zorki.nn.backbone import Backbone, with_channels
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 
 # Width of the maps behind inception 4a and 4d, which the auxiliary classifiers read (section 5).
 SIDE_CHANNELS = (512, 528)
@@ -42,7 +42,7 @@ class GoogLeNet(Backbone):
         self.inception4e = network.inception4e
         self.maxpool4 = network.maxpool4
         self.inception5a, self.inception5b = network.inception5a, network.inception5b
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         return self._run(x)[0]
@@ -81,9 +81,9 @@ class AuxiliaryHeads(nn.Module):
         super().__init__()
         self.aux1 = InceptionAux(SIDE_CHANNELS[0], num_classes, dropout=dropout)
         self.aux2 = InceptionAux(SIDE_CHANNELS[1], num_classes, dropout=dropout)
-        initialise_he(self)
-        initialise_output(self.aux1.fc2)
-        initialise_output(self.aux2.fc2)
+        initialize_he(self)
+        initialize_output(self.aux1.fc2)
+        initialize_output(self.aux2.fc2)
 
     def forward(self, sides: Sequence[Tensor]) -> list[Tensor]:
         """(B, K) logits of each, from the maps behind inception 4a and 4d."""

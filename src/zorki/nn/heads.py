@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zorki.nn.initialise import initialise_he, initialise_output
-from zorki.nn.lenet import ScaledTanh, initialise_lecun
+from zorki.nn.initialize import initialize_he, initialize_output
+from zorki.nn.lenet import ScaledTanh, initialize_lecun
 
 
 class PooledHead(nn.Module):
@@ -17,20 +17,20 @@ class PooledHead(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
-        initialise_output(self.fc)
+        initialize_output(self.fc)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         return self.fc(self.dropout(self.pool(x).flatten(1)))
 
 
 class LinearHead(nn.Module):
-    """Dropout and linear on one vector a picture: ViT."""
+    """Dropout and linear on one vector an image: ViT."""
 
     def __init__(self, channels: int, num_classes: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
-        initialise_output(self.fc)
+        initialize_output(self.fc)
 
     def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B K"]:
         return self.fc(self.dropout(x))
@@ -67,8 +67,8 @@ class FlattenHead(nn.Module):
         else:
             order = [first, nn.ReLU(True), nn.Dropout(dropout), second, nn.ReLU(True), nn.Dropout(dropout), last]
         self.classifier = nn.Sequential(*order)
-        initialise_he(self.classifier)
-        initialise_output(last)
+        initialize_he(self.classifier)
+        initialize_output(last)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         return self.classifier(self.pool(x).flatten(1))
@@ -83,7 +83,7 @@ class ConvHead(nn.Module):
         self.conv = nn.Conv2d(channels, num_classes, 1)
         self.relu = nn.ReLU(inplace=True)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        initialise_output(self.conv)
+        initialize_output(self.conv)
         # Behind a ReLU a class whose scores fall below 0 everywhere learns nothing ever again, and with biases of 0
         # all classes start on that edge. A bias common to all classes moves them away and changes no probability.
         nn.init.ones_(self.conv.bias)  # type: ignore[arg-type]
@@ -102,8 +102,8 @@ class HiddenHead(nn.Module):
         self.activation = nn.Hardswish(inplace=True)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(hidden, num_classes)
-        initialise_he(self.hidden)
-        initialise_output(self.fc)
+        initialize_he(self.hidden)
+        initialize_output(self.fc)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         return self.fc(self.dropout(self.activation(self.hidden(self.pool(x).flatten(1)))))
@@ -121,8 +121,8 @@ class LeNetHead(nn.Module):
         self.f6 = nn.Linear(channels, hidden)
         self.squash = ScaledTanh()
         self.output = nn.Linear(hidden, num_classes)
-        initialise_lecun(self.f6)
-        initialise_output(self.output)
+        initialize_lecun(self.f6)
+        initialize_output(self.output)
 
     def forward(self, x: Float[Tensor, "B C 1 1"]) -> Float[Tensor, "B K"]:
         return self.output(self.squash(self.f6(x.flatten(1))))

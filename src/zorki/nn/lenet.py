@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from zorki.nn.backbone import Backbone
 
-# Table I: the maps of S2 that each of the 16 maps of C3 reads. Six read three neighbours, six four neighbours, three
+# Table I: the maps of S2 that each of the 16 maps of C3 reads. Six read three neighbors, six four neighbors, three
 # two pairs apart, the last one all.
 CONNECTIONS: tuple[tuple[int, ...], ...] = (
     *(tuple(sorted((i + k) % 6 for k in range(3))) for i in range(6)),
@@ -45,7 +45,7 @@ class LeNet5(Backbone):
         self.c5 = nn.Conv2d(16, 120, ((size - 4) // 2 - 4) // 2)
         self.squash1, self.squash3, self.squash5 = ScaledTanh(), ScaledTanh(), ScaledTanh()
         for convolution in (self.c1, self.c5):
-            initialise_lecun(convolution)
+            initialize_lecun(convolution)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         fine = self.squash1(self.c1(x))
@@ -111,7 +111,7 @@ class PartialConvolution(nn.Module):
         return functional.conv2d(x, kernels, self.bias)
 
 
-def initialise_lecun(layer: nn.Conv2d | nn.Linear) -> None:
+def initialize_lecun(layer: nn.Conv2d | nn.Linear) -> None:
     """Uniform weights of deviation 1 / sqrt(fan-in), biases at 0 (LeCun et al., 1998: Efficient BackProp, eq. 16).
 
     LeNet-5's own paper draws from +-2.4 / fan-in, which lets the signal fade: F6 answers with thousandths.

@@ -6,13 +6,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 
 
 class PooledBatchNorm2d(nn.BatchNorm2d):
     """Batch norm that takes its running averages where training gives it a single number a channel.
 
-    As behind a pool to one pixel in a batch of one picture: a deviation of one number is none, and torch refuses.
+    As behind a pool to one pixel in a batch of one image: a deviation of one number is none, and torch refuses.
     """
 
     def forward(self, input: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
@@ -44,5 +44,5 @@ class ConvMapHead(nn.Sequential):
         inner = channels_in // 4
         output = nn.Conv2d(inner, num_classes, 1)
         super().__init__(*conv_norm_relu(channels_in, inner, 3), nn.Dropout(dropout), output)
-        initialise_he(self)
-        initialise_output(output)
+        initialize_he(self)
+        initialize_output(output)

@@ -1,4 +1,4 @@
-"""Pictures continued beyond their edges by their own mirror image."""
+"""Images continued beyond their edges by their own mirror image."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from zorki.errors import RecipeError, did_you_mean
 from zorki.nn.backbone import Backbone
-from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
+from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 
 
 def _squeezenet(version: Any) -> Callable[[], Backbone]:

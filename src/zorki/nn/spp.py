@@ -38,23 +38,23 @@ class SpatialPyramidPool(nn.Module):
         features: Float[Tensor, "B C H W"],
         stride: int,
         xyxy: Float[Tensor, "N 4"],
-        pictures: Int[Tensor, " N"],
+        images: Int[Tensor, " N"],
         *,
         start: tuple[float, float] = (0.0, 0.0),
     ) -> Float[Tensor, "N D"]:
         """D = C * bins numbers a region: grid after grid, in each channel after channel.
 
         Args:
-            features: of several pictures.
+            features: of several images.
             stride: pixels of the input for one step in the map.
             xyxy: regions in pixels of the input.
-            pictures: for each region its picture in the batch.
+            images: for each region its image in the batch.
             start: (x, y) of the first cell in pixels of the input, see `first_cell`.
         """
 
         def pool(level: int) -> Tensor:
             size = (level, level)
-            return pool_regions([features], [stride], xyxy, pictures, size, kind="pool", starts=[start])
+            return pool_regions([features], [stride], xyxy, images, size, kind="pool", starts=[start])
 
         finest = max(self.levels)
         grids = {finest: pool(finest)}

@@ -16,7 +16,7 @@ class SqueezeNet(Backbone):
     Args:
         version: "1_0" is the paper's (Table 1); "1_1" pools earlier and uses a smaller first kernel, 2.4 times
             cheaper at equal accuracy.
-        in_channels: of the pictures.
+        in_channels: of the images.
     """
 
     strides = (2, 4, 8, 16)

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.nn.backbone import Backbone, run_with_taps
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 from zorki.nn.strided import StridedConv2d
 from zorki.nn.vgg import Vgg
 
 
 class MapScale(nn.Module):
-    """Every place's features at length 1, times a learnt scale a channel that starts at 20 (ParseNet; section 3.1).
+    """Every place's features at length 1, times a learned scale a channel that starts at 20 (ParseNet; section 3.1).
 
     Early maps have other magnitudes than late ones, and heads on all of them shall learn alike.
     """
@@ -67,7 +67,7 @@ class ExtraMaps(nn.Module):
             self.maps.append(nn.Sequential(*layers))
             channels = entry.channels
         self.channels = tuple(entry.channels for entry in maps)
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         found = []
@@ -80,7 +80,7 @@ class ExtraMaps(nn.Module):
 def extra_maps(channels: int, count: int) -> ExtraMaps:
     """`count` maps, each half the size of the one before, for any backbone.
 
-    Group norms, because the last maps have too few places, and detectors' batches too few pictures, for batch norms.
+    Group norms, because the last maps have too few places, and detectors' batches too few images, for batch norms.
     """
     return ExtraMaps(channels, [ExtraMap(128, 256) for _ in range(count)], norm=True)
 
@@ -104,7 +104,7 @@ class SsdVgg(Backbone):
         self.fc6 = nn.Conv2d(512, 1024, 3, padding=6, dilation=6)
         self.fc7 = nn.Conv2d(1024, 1024, 1)
         for layer in (self.fc6, self.fc7):
-            initialise_he(layer)
+            initialize_he(layer)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         conv4_3, pool5 = run_with_taps(self.features, (22, 30), x)

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from zorki.errors import RecipeError, did_you_mean
 from zorki.nn.backbone import Backbone
-from zorki.nn.initialise import initialise_output
+from zorki.nn.initialize import initialize_output
 
 
 class TimmBackbone(Backbone):
     """A network of timm without its classifier.
 
-    `top` is one vector a picture: timm's own pooling, with the norms and hidden layers that it has behind the pool.
+    `top` is one vector an image: timm's own pooling, with the norms and hidden layers that it has behind the pool.
     `head_channels` is its length. `head_is_convolution` tells whether timm's classifier is a 1x1 convolution, whose
     published weights have four axes. Networks of timm that give no feature maps have empty `channels` and `strides`.
 
     Args:
         name: in timm, such as "convnext_tiny" or "resnet50.a1_in1k".
-        in_channels: of the pictures.
+        in_channels: of the images.
         size: of the square input; None is the size of the published weights.
         any_size: inputs of any height and width will come, as detectors have it.
         output_stride: of the coarsest map, strides beyond it becoming dilation; None: as the network is.
@@ -103,7 +103,7 @@ class TimmBackbone(Backbone):
         advice = f"size {works} works" if works else "leave size empty"
         if works and works > size:
             advice = f"the next size that works is {self._least_between(size, works)}"
-        raise RecipeError(f"{network} cannot take pictures of size {size} ({reason}); {advice}")
+        raise RecipeError(f"{network} cannot take images of size {size} ({reason}); {advice}")
 
     def _least_between(self, refused: int, taken: int) -> int:
         while taken - refused > 1:
@@ -145,7 +145,7 @@ class TimmHead(nn.Module):
             self.fc = nn.Conv2d(backbone.head_channels, num_classes, 1)
         else:
             self.fc = nn.Linear(backbone.head_channels, num_classes)
-        initialise_output(self.fc)
+        initialize_output(self.fc)
 
     def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
         x = self.dropout(x)
@@ -196,7 +196,7 @@ def _create(name: str, in_channels: int, size: int, published: int, fixed: bool)
             if not way:
                 raise
             reason = error
-    raise RecipeError(f"timm:{name} takes pictures of size {published} only, not {size}: {reason}")
+    raise RecipeError(f"timm:{name} takes images of size {published} only, not {size}: {reason}")
 
 
 def _create_stretching(name: str, in_channels: int) -> Any:
@@ -207,7 +207,7 @@ def _create_stretching(name: str, in_channels: int) -> Any:
         return timm.create_model(name, pretrained=False, num_classes=1, in_chans=in_channels, dynamic_img_size=True)
     except TypeError:
         raise RecipeError(
-            f"timm:{name} takes pictures of one size only, and pictures of many sizes will come; choose a network of "
+            f"timm:{name} takes images of one size only, and images of many sizes will come; choose a network of "
             "convolutions, such as timm:convnext_tiny, or timm:swin_tiny_patch4_window7_224"
         ) from None
 

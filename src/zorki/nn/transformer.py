@@ -37,7 +37,7 @@ class Attention(nn.Module):
         value: Float[Tensor, "B M D"],
         mask: Bool[Tensor, "B M"] | None = None,
     ) -> Float[Tensor, "B N D"]:
-        """For each query a mixture of values; `mask` tells which places may be looked at, at least one a picture."""
+        """For each query a mixture of values; `mask` tells which places may be looked at, at least one an image."""
         width = value.shape[-1]
         if query is key:
             both = functional.linear(query, self.in_proj_weight[: 2 * width], self.in_proj_bias[: 2 * width])
@@ -179,7 +179,7 @@ class Decoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Encoder and decoder as in Carion et al. (2020), appendix A.3: learnt queries read an encoded picture.
+    """Encoder and decoder as in Carion et al. (2020), appendix A.3: learned queries read an encoded image.
 
     Matrices start by Glorot's uniform rule, as in the authors' code.
 

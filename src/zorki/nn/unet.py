@@ -15,7 +15,7 @@ from zorki.nn.unet_decoder import UNetDecoder
 
 
 def halving(backbone: Backbone) -> Backbone:
-    """The backbone itself, with maps that lie on the picture and halve exactly: SqueezeNet's get a padding."""
+    """The backbone itself, with maps that lie on the image and halve exactly: SqueezeNet's get a padding."""
     if isinstance(backbone, SqueezeNet):
         first = backbone.features[0]
         first.padding = (first.kernel_size[0] // 2, first.kernel_size[1] // 2)
@@ -27,8 +27,8 @@ def unet_maps(
 ) -> Float[Tensor, "B K h w"]:
     """What `output` makes of the decoder's map: at the pixels' size, or coarser where the decoder ends earlier.
 
-    Pixels whose sides are no multiples of the deepest stride are continued by zeros, which after normalisation is the
-    mean colour, and the answer is enlarged bilinearly and cut back to their size.
+    Pixels whose sides are no multiples of the deepest stride are continued by zeros, which after normalization is the
+    mean color, and the answer is enlarged bilinearly and cut back to their size.
     """
     height, width = pixels.shape[2:]
     stride = backbone.strides[-1]

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone, last_maps
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 from zorki.nn.upsample import UPSAMPLING, upsample
 from zorki.nn.upsampled_convolution import UpsampledConv2d
 
@@ -103,7 +103,7 @@ class UNetBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(out_channels)
         self.relu2 = nn.ReLU(inplace=True)
         for layer in (self.conv1, self.norm1, self.conv2, self.norm2):  # `up` starts as it says itself
-            initialise_he(layer)
+            initialize_he(layer)
 
     def forward(
         self, x: Float[Tensor, "B C h w"], skip: Float[Tensor, "B S H W"] | None = None

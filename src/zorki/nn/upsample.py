@@ -42,7 +42,7 @@ class Upsample(nn.Module, ABC):
 
 
 class Interpolation(Upsample):
-    """Bilinear between the centres of pixels, or the nearest one; a 1x1 convolution before it changes the channels.
+    """Bilinear between the centers of pixels, or the nearest one; a 1x1 convolution before it changes the channels.
 
     Before, because it is the same as behind it, and costs less there.
     """
@@ -69,7 +69,7 @@ class Interpolation(Upsample):
 
 
 class TransposedConvolution(Upsample):
-    """A learnt transposed convolution, aligned with the map: pixel i paints around [i * factor, (i + 1) * factor).
+    """A learned transposed convolution, aligned with the map: pixel i paints around [i * factor, (i + 1) * factor).
 
     Args:
         kernel: None: `factor`, so that every pixel paints a patch of its own (U-Net's up-convolution, Ronneberger et
@@ -88,7 +88,7 @@ class TransposedConvolution(Upsample):
             kernel = 2 * factor - factor % 2 if bilinear else factor
         if kernel < factor or (kernel - factor) % 2:
             raise ValueError(
-                f"a kernel of {kernel} cannot be centred on {factor} pixels; take {factor} or {factor + 2}"
+                f"a kernel of {kernel} cannot be centered on {factor} pixels; take {factor} or {factor + 2}"
             )
         padding = (kernel - factor) // 2
         self.bilinear = bilinear
@@ -96,7 +96,7 @@ class TransposedConvolution(Upsample):
             channels_in, channels_out, kernel, factor, padding=padding, bias=not bilinear
         )
         if bilinear:
-            initialise_bilinear(self.convolution)
+            initialize_bilinear(self.convolution)
         else:
             fan_in = channels_in * (kernel / factor) ** 2
             nn.init.normal_(self.convolution.weight, std=(2 / fan_in) ** 0.5)
@@ -186,7 +186,7 @@ def upsample(way: str, channels_in: int, channels_out: int, factor: int = 2) -> 
     """The layer that makes maps `factor` times larger in that way.
 
     Args:
-        way: "transposed" (learnt, U-Net's), "transposed_bilinear" (learnt, starts as bilinear interpolation, FCN's),
+        way: "transposed" (learned, U-Net's), "transposed_bilinear" (learned, starts as bilinear interpolation, FCN's),
             "bilinear", "nearest", "unpool" (needs a pool's indices: see `Upsample.needs_indices`), "pixel_shuffle".
 
     Raises:
@@ -213,12 +213,12 @@ def pool_with_indices(
 
 
 @torch.no_grad()
-def initialise_bilinear(convolution: nn.ConvTranspose2d, shift: float = 0.0) -> None:
-    """Weights with which a transposed convolution interpolates bilinearly between the centres of pixels.
+def initialize_bilinear(convolution: nn.ConvTranspose2d, shift: float = 0.0) -> None:
+    """Weights with which a transposed convolution interpolates bilinearly between the centers of pixels.
 
     For a kernel of 2 * stride, of one less where the stride is odd. Channels stay by themselves; where their numbers
     differ, they are mixed by Xavier's weights. Every pixel of the answer is what lies `shift` pixels of the answer to
-    the bottom right of its centre; -0.5..0.5, 0 where the stride is odd.
+    the bottom right of its center; -0.5..0.5, 0 where the stride is odd.
     """
     sides = [
         _triangle(kernel, stride, shift)
@@ -235,7 +235,7 @@ def initialise_bilinear(convolution: nn.ConvTranspose2d, shift: float = 0.0) -> 
 
 
 def _triangle(kernel: int, stride: int, shift: float) -> Float[Tensor, " kernel"]:
-    """How much a pixel counts at each place of its kernel: 1 at its centre, 0 at its neighbours' centres."""
+    """How much a pixel counts at each place of its kernel: 1 at its center, 0 at its neighbors' centers."""
     distance = (torch.arange(kernel) - (kernel - 1) / 2 + shift).abs() / stride
     return (1 - distance).clamp_min(0)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zorki.nn.backbone import Backbone, run_with_taps, split_at_taps
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 
 # Table 1: five groups of convolutions (kernel, channels), a max pool behind each.
 _CONFIGURATIONS: dict[str, tuple[tuple[tuple[int, int], ...], ...]] = {
@@ -35,7 +35,7 @@ class Vgg(Backbone):
     Args:
         configuration: A (11 layers), B (13), C (16, with 1x1 convolutions), D (16) or E (19).
         batch_norm: a batch norm behind each convolution; not in the paper.
-        in_channels: of the pictures.
+        in_channels: of the images.
         pooled: the maps are those of the five pools, as FCN reads them (Long et al., 2015, figure 3).
     """
 
@@ -70,7 +70,7 @@ class Vgg(Backbone):
         if pooled:
             self.taps = tuple(tap + 1 for tap in taps)
             self.channels, self.strides = Vgg.channels[:5], Vgg.strides[1:]
-        initialise_he(self.features)
+        initialize_he(self.features)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         return run_with_taps(self.features, self.taps, x)

@@ -26,7 +26,7 @@ class Vit(Backbone):
         width: D, of a token.
         hidden: width of the blocks' perceptrons.
         size: side of the input for which the positions are made.
-        in_channels: of the pictures.
+        in_channels: of the images.
         dropout: probability, behind the positions, attention and perceptrons.
     """
 
@@ -69,7 +69,7 @@ class Vit(Backbone):
         if size % self.strides[0]:
             patch = self.strides[0]
             raise RecipeError(
-                f"{network} cuts pictures into patches of {patch} pixels, and size {size} is no multiple of that; "
+                f"{network} cuts images into patches of {patch} pixels, and size {size} is no multiple of that; "
                 f"take {size // patch * patch} or {(size // patch + 1) * patch}"
             )
 

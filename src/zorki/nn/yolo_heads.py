@@ -12,7 +12,7 @@ from torch.nn import functional
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone, last_maps
 from zorki.nn.darknet import SLOPE, convolve
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 from zorki.nn.yolo_neck import fill_cells
 
 
@@ -32,7 +32,7 @@ class CellHead(nn.Module):
         channels = backbone.channels[self.tap]
         self.convolutions = nn.Sequential(convolve(channels, width, 3), convolve(width, width, 3))
         self.output = nn.Conv2d(width, values, 1)
-        initialise_he(self.convolutions)
+        initialize_he(self.convolutions)
         nn.init.normal_(self.output.weight, std=0.01)
 
     def forward(self, maps: Sequence[Tensor], height: int, width: int) -> Float[Tensor, "B D _ _"]:
@@ -53,7 +53,7 @@ class ConnectedHead(nn.Module):
         self.first = nn.Linear(channels * grid * grid, hidden)
         self.dropout = nn.Dropout(0.5)
         self.output = nn.Linear(hidden, values * grid * grid)
-        initialise_he(self.first)
+        initialize_he(self.first)
         nn.init.normal_(self.output.weight, std=0.01)
 
     def forward(self, maps: Sequence[Tensor], height: int, width: int) -> Float[Tensor, "B D _ _"]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone, last_maps
 from zorki.nn.darknet import convolve
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 
 
 class YoloNeck(nn.Module):
@@ -54,7 +54,7 @@ class YoloNeck(nn.Module):
             if level:
                 self.bridges.append(convolve(width, widths[level - 1], 1))
         self.channels = tuple(2 * width for width in widths)
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, maps: Sequence[Tensor], height: int, width: int) -> list[Tensor]:
         """Maps of `strides`, finest first, from all maps of the backbone for an input of `height` x `width`."""

@@ -21,8 +21,8 @@ def border_weights(
 ) -> Float[Tensor, "H W"]:
     """w(x) = w_c(x) + w0 exp(-(d1(x) + d2(x))^2 / (2 sigma^2)) (Ronneberger et al., 2015, eq. 2).
 
-    d1 and d2 are the distances to the nearest cell and to the one after it, between centres of pixels, exactly. The
-    paper writes the term for all pixels; here cells keep their w_c, for what has to be learnt is the gap. With less
+    d1 and d2 are the distances to the nearest cell and to the one after it, between centers of pixels, exactly. The
+    paper writes the term for all pixels; here cells keep their w_c, for what has to be learned is the gap. With less
     than two cells there is none, and w is w_c.
 
     Args:
@@ -44,7 +44,7 @@ def _add_gaps(weights: Any, cells: Any, weight: float, deviation: float) -> None
 
     One transform of distances tells each pixel's nearest cell. The one after it is looked for around each cell alone,
     among the others: as far as the term reaches, and for the box of the pixels that are nearest to it. Together these
-    boxes are a few pictures large, however many cells there are.
+    boxes are a few images large, however many cells there are.
     """
     from scipy import ndimage
 

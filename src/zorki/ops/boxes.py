@@ -1,4 +1,4 @@
-"""Boxes as tensors: sizes, overlaps, forms. xyxy is (left, top, right, bottom), cxcywh centre and size, in pixels."""
+"""Boxes as tensors: sizes, overlaps, forms. xyxy is (left, top, right, bottom), cxcywh center and size, in pixels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def xyxy_to_cxcywh(xyxy: Float[Tensor, "*_ 4"]) -> Float[Tensor, "*_ 4"]:
 
 
 def cxcywh_to_xyxy(cxcywh: Float[Tensor, "*_ 4"]) -> Float[Tensor, "*_ 4"]:
-    centre, half = cxcywh[..., :2], cxcywh[..., 2:] / 2
-    return torch.cat([centre - half, centre + half], -1)
+    center, half = cxcywh[..., :2], cxcywh[..., 2:] / 2
+    return torch.cat([center - half, center + half], -1)
 
 
 def clip_boxes(xyxy: Float[Tensor, "*_ 4"], height: float, width: float) -> Float[Tensor, "*_ 4"]:
-    """The boxes cut off at the edges of a picture of that size."""
+    """The boxes cut off at the edges of an image of that size."""
     x, y = xyxy[..., 0::2].clamp(0, width), xyxy[..., 1::2].clamp(0, height)
     return torch.stack([x, y], -1).flatten(-2)
 
@@ -70,7 +70,7 @@ def is_large_enough(xyxy: Float[Tensor, "*_ 4"], least: float) -> Bool[Tensor, "
 def suppress(
     xyxy: Float[Tensor, "N 4"], scores: Float[Tensor, " N"], groups: Int[Tensor, " N"], max_iou: float
 ) -> Int[Tensor, " M"]:
-    """Non-maximum suppression within each group (class, level or picture): rows that stay, best first.
+    """Non-maximum suppression within each group (class, level or image): rows that stay, best first.
 
     Greedy as in Girshick et al. (2013), section 2.2: a box goes where it overlaps a better one of its group by more
     than `max_iou`.

@@ -21,13 +21,13 @@ def encode_offsets(
 ) -> Float[Tensor, "*N 4"]:
     """(t_x, t_y, t_w, t_h) of boxes from their anchors (Girshick et al., 2013, appendix C), each times its weight.
 
-    Centres move in units of the anchor's size, sizes change by the logarithm of their ratio. Boxes and anchors must
+    Centers move in units of the anchor's size, sizes change by the logarithm of their ratio. Boxes and anchors must
     have an area.
     """
     anchor, box = xyxy_to_cxcywh(anchors), xyxy_to_cxcywh(xyxy)
-    centre = (box[..., :2] - anchor[..., :2]) / anchor[..., 2:]
+    center = (box[..., :2] - anchor[..., :2]) / anchor[..., 2:]
     size = (box[..., 2:] / anchor[..., 2:]).log()
-    return torch.cat([centre, size], -1) * anchors.new_tensor(weights)
+    return torch.cat([center, size], -1) * anchors.new_tensor(weights)
 
 
 def decode_offsets(
@@ -38,9 +38,9 @@ def decode_offsets(
     """Boxes (xyxy) from anchors and (t_x, t_y, t_w, t_h): the inverse of `encode_offsets`, broadcasting."""
     anchor = xyxy_to_cxcywh(anchors)
     offsets = offsets / offsets.new_tensor(weights)
-    centre = offsets[..., :2] * anchor[..., 2:] + anchor[..., :2]
+    center = offsets[..., :2] * anchor[..., 2:] + anchor[..., :2]
     size = offsets[..., 2:].clamp(max=LARGEST_LOG).exp() * anchor[..., 2:]
-    return cxcywh_to_xyxy(torch.cat([centre, size], -1))
+    return cxcywh_to_xyxy(torch.cat([center, size], -1))
 
 
 def encode_sides(points: Float[Tensor, "*_ 2"], xyxy: Float[Tensor, "*_ 4"]) -> Float[Tensor, "*_ 4"]:

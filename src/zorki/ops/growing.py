@@ -62,10 +62,10 @@ def without_small(numbers: Int32[Tensor, "H W"], least: int) -> Int32[Tensor, "H
 
 
 def offsets_from_outside(numbers: Int32[Tensor, "H W"]) -> Float32[Tensor, "2 H W"]:
-    """From the nearest pixel that is not of a pixel's own piece to the pixel itself: (down, right), between centres.
+    """From the nearest pixel that is not of a pixel's own piece to the pixel itself: (down, right), between centers.
 
     The length is the exact distance to the piece's boundary, 1 for its outermost pixels; the direction points away
-    from it. What lies outside the picture is of no piece. 0 where no piece is. Each piece is looked at in its own box,
+    from it. What lies outside the image is of no piece. 0 where no piece is. Each piece is looked at in its own box,
     which is enough: what surrounds the box is not its own.
     """
     from scipy import ndimage

@@ -1,4 +1,4 @@
-"""Masks of one picture as lists of their pixels: what they share is counted without comparing each with each."""
+"""Masks of one image as lists of their pixels: what they share is counted without comparing each with each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MaskPixels:
         Sorted by the first, then the second. Masks may overlap among themselves.
 
         Raises:
-            ValueError: the two are of pictures of different sizes.
+            ValueError: the two are of images of different sizes.
         """
         if (self.height, self.width) != (other.height, other.width):
             raise ValueError(
@@ -70,7 +70,7 @@ class MaskPixels:
         return first, second, counts
 
     def _layers(self) -> list[Int32[ndarray, " places"]]:
-        """Maps of the picture with the number of a mask in each pixel, -1 for none; as many as masks lie on a pixel."""
+        """Maps of the image with the number of a mask in each pixel, -1 for none; as many as masks lie on a pixel."""
         owner, place = self.owner, self.place
         layers = []
         while len(owner):

@@ -14,7 +14,7 @@ IGNORED = -2
 def claim_anchors(iou: Float[Tensor, "B M N"]) -> Int[Tensor, "B N"]:
     """Each of M boxes claims one of N anchors for itself: for each anchor the box that claims it, or BACKGROUND.
 
-    The pair of highest overlap in each picture goes first, then that of highest overlap among the boxes and anchors
+    The pair of highest overlap in each image goes first, then that of highest overlap among the boxes and anchors
     that are left, and so on, as in the code of SSD's authors; of equals the first box, and the first anchor. A box that
     overlaps none of the anchors that are left claims none.
     """
@@ -28,12 +28,12 @@ def claim_anchors(iou: Float[Tensor, "B M N"]) -> Int[Tensor, "B N"]:
     while bool(waiting.any()):
         rivals = iou.gather(2, wanted[:, None].expand(-1, len(boxes), -1)).masked_fill(~waiting[:, :, None], -1)
         settled = waiting & (rivals.argmax(1) == boxes)
-        picture, box = settled.nonzero(as_tuple=True)
-        claimed[picture, wanted[picture, box]] = box
+        image, box = settled.nonzero(as_tuple=True)
+        claimed[image, wanted[image, box]] = box
         waiting = waiting & ~settled
-        picture, box = (waiting & (claimed.gather(1, wanted) >= 0)).nonzero(as_tuple=True)
-        left = iou[picture, box].masked_fill(claimed[picture] >= 0, -1)
-        own[picture, box], wanted[picture, box] = left.max(1)
+        image, box = (waiting & (claimed.gather(1, wanted) >= 0)).nonzero(as_tuple=True)
+        left = iou[image, box].masked_fill(claimed[image] >= 0, -1)
+        own[image, box], wanted[image, box] = left.max(1)
         waiting &= own > 0
     return claimed
 

@@ -1,7 +1,7 @@
 """Polygons to masks and back: filled as COCO fills them, traced along the edges of pixels.
 
 A ring is a closed polygon of P points x, y in continuous pixels, without its first point repeated at the end. A pixel
-belongs to a ring that goes round its centre; on the edge, COCO's tools decide (pycocotools, `rleFrPoly`: corners on a
+belongs to a ring that goes round its center; on the edge, COCO's tools decide (pycocotools, `rleFrPoly`: corners on a
 grid of fifths of pixels, even-odd within a ring), and masks here are equal to theirs pixel by pixel.
 """
 
@@ -18,7 +18,7 @@ from torch import Tensor
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FARTHEST = 1e6
-"""Pixels from the corner of the picture beyond which no point may lie: filling takes time with the way round."""
+"""Pixels from the corner of the image beyond which no point may lie: filling takes time with the way round."""
 
 
 def fill_polygons(parts: Sequence[Float[np.ndarray, "_ 2"]], height: int, width: int) -> Bool[Tensor, "H W"]:

@@ -16,16 +16,16 @@ from zorki.ops.boxes import box_area
 def join_regions(
     regions: Sequence[Float[Tensor, "_ 4"]],
 ) -> tuple[Float[Tensor, "N 4"], Int[Tensor, " N"]]:
-    """The regions of several pictures in one tensor, and the picture that each belongs to.
+    """The regions of several images in one tensor, and the image that each belongs to.
 
     Raises:
-        ValueError: there is no picture.
+        ValueError: there is no image.
     """
     if not regions:
-        raise ValueError("regions of no picture were asked for; give one tensor a picture, empty ones included")
+        raise ValueError("regions of no image were asked for; give one tensor an image, empty ones included")
     device = regions[0].device
-    pictures = [torch.full((len(rows),), picture, device=device) for picture, rows in enumerate(regions)]
-    return torch.cat(list(regions)), torch.cat(pictures)
+    images = [torch.full((len(rows),), image, device=device) for image, rows in enumerate(regions)]
+    return torch.cat(list(regions)), torch.cat(images)
 
 
 def pyramid_levels(
@@ -50,7 +50,7 @@ def pool_regions(
     maps: Sequence[Float[Tensor, "B C _ _"]],
     strides: Sequence[int],
     xyxy: Float[Tensor, "N 4"],
-    pictures: Int[Tensor, " N"],
+    images: Int[Tensor, " N"],
     size: tuple[int, int],
     *,
     kind: Literal["align", "pool"] = "align",
@@ -64,7 +64,7 @@ def pool_regions(
         maps: of one or several strides, finest first, with equal channels.
         strides: of the maps, in pixels of the input.
         xyxy: regions in pixels of the input.
-        pictures: for each region its picture in the batch.
+        images: for each region its image in the batch.
         size: height and width of what comes out.
         kind: "align" averages `sampling_ratio` ** 2 points a bin, read by bilinear interpolation without rounding
             (He et al., 2017, section 3); as in torchvision's detectors, coordinates are not shifted by half a cell.
@@ -77,11 +77,11 @@ def pool_regions(
     # Those of a diverged network must not become wild indices; its features will tell.
     xyxy = xyxy.float().nan_to_num()
     starts = starts or [(0.0, 0.0)] * len(maps)
-    levels = pyramid_levels(xyxy, strides, home_size=home_size) if len(maps) > 1 else torch.zeros_like(pictures)
+    levels = pyramid_levels(xyxy, strides, home_size=home_size) if len(maps) > 1 else torch.zeros_like(images)
     xyxy = xyxy - xyxy.new_tensor(starts).repeat(1, 2)[levels]
     if kind == "align" and sampling_ratio > 0 and maps[0].device.type == "cpu":
-        return _align_by_taps(maps, strides, xyxy, pictures, levels, size, sampling_ratio)
-    numbered = torch.cat([pictures[:, None], xyxy], 1)
+        return _align_by_taps(maps, strides, xyxy, images, levels, size, sampling_ratio)
+    numbered = torch.cat([images[:, None], xyxy], 1)
     if len(maps) == 1:
         return _pool_one(maps[0], numbered, strides[0], size, kind, sampling_ratio)
     parts, rows = [], []
@@ -123,7 +123,7 @@ def _align_by_taps(
     maps: Sequence[Tensor],
     strides: Sequence[int],
     xyxy: Tensor,
-    pictures: Tensor,
+    images: Tensor,
     levels: Tensor,
     size: tuple[int, int],
     ratio: int,
@@ -142,7 +142,7 @@ def _align_by_taps(
     scaled = xyxy / torch.tensor(strides)[levels][:, None]
     row, row_weight = _taps(scaled[:, 1], scaled[:, 3], size[0], ratio, heights[levels])
     column, column_weight = _taps(scaled[:, 0], scaled[:, 2], size[1], ratio, widths[levels])
-    first = before[levels] + pictures * cells[levels]
+    first = before[levels] + images * cells[levels]
     lines = first[:, None, None] + row * widths[levels][:, None, None]
     # (N, h, w, taps of a row, taps of a column)
     indices = (lines[:, :, None, :, None] + column[:, None, :, None, :]).flatten(3).flatten(0, 2)

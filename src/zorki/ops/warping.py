@@ -1,4 +1,4 @@
-"""Parts of pictures stretched to one size, as networks that judge regions by themselves want them."""
+"""Parts of images stretched to one size, as networks that judge regions by themselves want them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ _CONTEXT = 16 / 227
 
 
 def warp_regions(
-    pictures: Float[Tensor, "B C H W"], xyxy: Float[Tensor, "N 4"], owners: Int[Tensor, " N"], size: int
+    images: Float[Tensor, "B C H W"], xyxy: Float[Tensor, "N 4"], owners: Int[Tensor, " N"], size: int
 ) -> Float[Tensor, "N C size size"]:
-    """Regions of pictures, each with some context around it, stretched to squares.
+    """Regions of images, each with some context around it, stretched to squares.
 
     Girshick et al. (2013), appendix A: stretched along each axis by itself, with context.
 
     The region fills the square but for 16 of 227 pixels along each side, which show what is around it. Where that
-    lies outside the picture, zeros stand: the mean, in normalised pixels. Shrinking averages all pixels that go into
+    lies outside the image, zeros stand: the mean, in normalized pixels. Shrinking averages all pixels that go into
     one.
 
     Args:
-        pictures: normalised.
+        images: normalized.
         xyxy: regions in pixels.
-        owners: for each region its picture.
+        owners: for each region its image.
         size: side of the squares, in pixels.
     """
     from torchvision.ops import roi_align  # takes seconds to import
 
-    centre, half = (xyxy[:, :2] + xyxy[:, 2:]) / 2, (xyxy[:, 2:] - xyxy[:, :2]) / 2
+    center, half = (xyxy[:, :2] + xyxy[:, 2:]) / 2, (xyxy[:, 2:] - xyxy[:, :2]) / 2
     half = half / (1 - 2 * _CONTEXT)
-    rows = torch.cat([owners.to(xyxy.dtype)[:, None], centre - half, centre + half], 1)
+    rows = torch.cat([owners.to(xyxy.dtype)[:, None], center - half, center + half], 1)
     # A ratio of 0 takes as many points as there are pixels.
-    return roi_align(pictures.float(), rows.float(), (size, size), 1.0, 0, aligned=True)
+    return roi_align(images.float(), rows.float(), (size, size), 1.0, 0, aligned=True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Steps(NamedTuple):
-    """`places` positions along one axis of the picture, `jump` pixels apart; an axis of -1 is none (channels)."""
+    """`places` positions along one axis of the image, `jump` pixels apart; an axis of -1 is none (channels)."""
 
     axis: int
     places: int
@@ -29,13 +29,13 @@ class Field:
 
     `low` and `high` are for its first position, in pixels, one each for an axis; `dimensions` says for each dimension
     of the tensor which positions lie along it, from the outermost to the innermost. Along an axis that is `whole`
-    every position sees all of the picture, since somewhere on the way all positions were summed.
+    every position sees all of the image, since somewhere on the way all positions were summed.
     """
 
     low: tuple[Fraction, ...]
     high: tuple[Fraction, ...]
     dimensions: Dimensions
-    picture: tuple[int, ...]
+    image: tuple[int, ...]
     whole: tuple[bool, ...]
 
     @classmethod
@@ -53,7 +53,7 @@ class Field:
 
     @property
     def jump(self) -> tuple[Fraction | None, ...]:
-        """Pixels between neighbouring positions along each axis; None where one position is left."""
+        """Pixels between neighboring positions along each axis; None where one position is left."""
         left = [steps for dimension in self.dimensions for steps in dimension if steps.jump]
         found = [[steps.jump for steps in left if steps.axis == axis] for axis in range(len(self.low))]
         return tuple(min(jumps) if jumps else None for jumps in found)
@@ -89,10 +89,10 @@ class Field:
         return field._with_whole_axes()
 
     def _with_whole_axes(self) -> Field:
-        """Marks the axes of which no position is left, if the whole picture has been seen."""
+        """Marks the axes of which no position is left, if the whole image has been seen."""
         left = {steps.axis for dimension in self.dimensions for steps in dimension if steps.jump}
         low, high, whole = list(self.low), list(self.high), list(self.whole)
-        for axis, size in enumerate(self.picture):
+        for axis, size in enumerate(self.image):
             if axis not in left and low[axis] <= 0 and high[axis] >= size:
                 low[axis], high[axis], whole[axis] = Fraction(0), Fraction(size), True
         return replace(self, low=tuple(low), high=tuple(high), whole=tuple(whole))
@@ -134,10 +134,10 @@ class Field:
         for dimension in range(rank):
             mine, theirs = _align(mine, theirs, dimension)
         whole = tuple(a or b for a, b in zip(mine.whole, theirs.whole, strict=True))
-        edges = zip(mine.low, theirs.low, mine.high, theirs.high, self.picture, whole, strict=True)
+        edges = zip(mine.low, theirs.low, mine.high, theirs.high, self.image, whole, strict=True)
         spans = [(Fraction(0), Fraction(n)) if all_ else (min(a, b), max(c, d)) for a, b, c, d, n, all_ in edges]
         low, high = tuple(low for low, _ in spans), tuple(high for _, high in spans)
-        return Field(low, high, mine.dimensions, self.picture, whole)
+        return Field(low, high, mine.dimensions, self.image, whole)
 
     def reshape(self, old: Sequence[int], new: Sequence[int]) -> Field:
         """The same elements in row-major order under another shape."""

@@ -13,7 +13,7 @@ def receptive_field_by_gradient(
 ) -> tuple[tuple[int, int], ...]:
     """The pixels that one position of the output truly depends on, found by back-propagation: slow, and sure.
 
-    Of a copy of `model` in which weights are positive, maxima are means and normalisation does nothing, so that
+    Of a copy of `model` in which weights are positive, maxima are means and normalization does nothing, so that
     nothing cancels and nothing is hidden.
 
     Args:
@@ -22,7 +22,7 @@ def receptive_field_by_gradient(
         at: position in the map, such as (row, column); empty for a vector.
 
     Returns:
-        For each axis (first, last + 1), inside the picture; (0, 0) where nothing is seen.
+        For each axis (first, last + 1), inside the image; (0, 0) where nothing is seen.
     """
     positive = _positive(copy.deepcopy(model)).double().eval()
     inputs = torch.ones(1, *input_size, dtype=torch.float64, requires_grad=True)

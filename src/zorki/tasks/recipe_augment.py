@@ -15,7 +15,7 @@ _FIELDS = tuple(f.name for f in dataclasses.fields(Augment) if f.name != "size")
 
 
 def augment_of(recipe: Recipe) -> Augment:
-    """The recipe's augmentations; crops keep their shape, since a squeezed picture has other objects."""
+    """The recipe's augmentations; crops keep their shape, since a squeezed image has other objects."""
     return _augment(tuple(getattr(recipe, name) for name in _FIELDS))
 
 

@@ -17,7 +17,7 @@ from zorki.errors import ZorkiError
 from zorki.files import whole
 
 OPSET = 20
-INPUTS = ("pictures",)
+INPUTS = ("images",)
 
 
 def write_onnx(
@@ -30,7 +30,7 @@ def write_onnx(
     properties: Mapping[str, Any],
     named: str,
 ) -> Path:
-    """Writes a network that takes one uint8 picture (1, 3, height, width) named "pictures", and returns the path.
+    """Writes a network that takes one uint8 image (1, 3, height, width) named "images", and returns the path.
 
     Args:
         network: on the CPU, in float32 and evaluation mode; made of standard operators alone.
@@ -55,12 +55,12 @@ def write_onnx(
     return path
 
 
-def _converted(network: nn.Module, pictures: torch.Tensor, outputs: list[str], named: str) -> torch.onnx.ONNXProgram:
+def _converted(network: nn.Module, images: torch.Tensor, outputs: list[str], named: str) -> torch.onnx.ONNXProgram:
     try:
         with _quietly(), torch.no_grad():
             program = torch.onnx.export(
                 network,
-                (pictures,),
+                (images,),
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=INPUTS,

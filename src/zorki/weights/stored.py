@@ -19,6 +19,8 @@ from zorki.files import whole
 # Where training scripts put the tensors inside a checkpoint. Averaged weights stand first: they are the ones that
 # were judged, wherever a checkpoint holds both.
 _CONTAINERS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net")
+# Parts of names in weights that earlier versions of zorki wrote, and what they are called now.
+_FORMER_NAMES = {"normalise": "normalize", "centreness_output": "centerness_output"}
 _SHARED = "shared_tensors"  # safetensors metadata: which names are one tensor
 
 
@@ -49,7 +51,16 @@ def read_weights(path: Path) -> Weights:
         near = did_you_mean(path.name, (p.name for p in folder.iterdir()) if folder.is_dir() else ())
         raise WeightsError(f"{path}: no such file of weights.{near}")
     tensors, metadata = _read_safetensors(path) if _looks_like_safetensors(path) else _read_torch(path)
-    return Weights(_without_wrappers(tensors), metadata, path)
+    return Weights({_present_name(name): value for name, value in _without_wrappers(tensors).items()}, metadata, path)
+
+
+def _present_name(name: str) -> str:
+    """A parameter's name as this version writes it.
+
+    >>> _present_name("normalise.mean")
+    'normalize.mean'
+    """
+    return ".".join(_FORMER_NAMES.get(part, part) for part in name.split("."))
 
 
 def save_weights(path: Path, model_or_tensors: nn.Module | Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

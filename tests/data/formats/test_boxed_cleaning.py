@@ -2,7 +2,7 @@ import numpy as np
 
 from zorki.data.formats.boxed_cleaning import clean
 from zorki.data.formats.boxed_splits import by_split, split_in
-from zorki.data.formats.picture_finder import PictureFinder
+from zorki.data.formats.image_finder import ImageFinder
 
 INF, NAN = float("inf"), float("nan")
 
@@ -19,16 +19,16 @@ def test_every_kind_of_box():
     assert {row: reason.rsplit(") ", 1)[1] for row, reason in reasons.items()} == {
         1: "is inverted; its corners were exchanged",
         2: "has no area; it was left out",
-        3: "lies outside of the picture of 100 x 40; it was left out",
-        4: "leaves the picture of 100 x 40; it was cut off at the edge",
+        3: "lies outside of the image of 100 x 40; it was left out",
+        4: "leaves the image of 100 x 40; it was cut off at the edge",
         6: "has a value that is no number; it was left out",
         7: "has a value that is no number; it was left out",
-        8: "leaves the picture of 100 x 40; it was cut off at the edge",
-        9: "lies outside of the picture of 100 x 40; it was left out",
+        8: "leaves the image of 100 x 40; it was cut off at the edge",
+        9: "lies outside of the image of 100 x 40; it was left out",
     }
 
 
-def test_pictures_of_unknown_size_have_no_edge():
+def test_images_of_unknown_size_have_no_edge():
     boxes = np.array([[-5.0, 0, 1e6, 10], [1, 1, 1, 1]])
     fixed, keep, reasons = clean(boxes, np.zeros((2, 2), int))
     assert fixed[keep].tolist() == [[-5, 0, 1e6, 10]]
@@ -62,11 +62,11 @@ def test_which_of_several_files(tmp_path):
     assert "a, b" in (by_split({a: None, b: None})[2] or "")
 
 
-def test_pictures_are_found_by_any_part_of_their_path(tmp_path):
+def test_images_are_found_by_any_part_of_their_path(tmp_path):
     for name in ("train/x/1.jpg", "train/y/1.jpg", "val/2.JPG", "val/3.png", "deep/er/4.v2.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    finder = PictureFinder([tmp_path / "gone", tmp_path])
+    finder = ImageFinder([tmp_path / "gone", tmp_path])
 
     def find(name, near=None):
         path = finder.find(name, near)

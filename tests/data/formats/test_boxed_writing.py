@@ -10,7 +10,7 @@ from PIL import Image
 from zorki.data import formats
 from zorki.data.formats import boxed_writing
 from zorki.data.formats.boxed_building import BoxedOptions, build
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.boxed_subset import subset
 from zorki.errors import DataError, ZorkiError
 
@@ -19,30 +19,30 @@ WRITERS = boxed_writing.WRITERS
 
 @pytest.fixture
 def data(tmp_path):
-    """Six pictures, two of one name, in splits; odd numbers, a crowd, a difficult box, outlines, and background."""
+    """Six images, two of one name, in splits; odd numbers, a crowd, a difficult box, outlines, and background."""
     root = tmp_path / "data"
     generator = np.random.default_rng(0)
-    pictures = []
+    images = []
     for number, name in enumerate(("a/1.jpg", "a/2.png", "b/1.jpg", "b/3.jpg", "4.jpg", "b/5 é.jpg")):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (333, 217), (40 * number,) * 3).save(root / name)
         corners = np.sort(generator.uniform(0, 217, (3 if number != 4 else 0, 2, 2)), 1).reshape(-1, 4)
         objects = [BoxedObject(("cat", "dog", "a b")[place], tuple(box)) for place, box in enumerate(corners.tolist())]
-        pictures.append(BoxedPicture(name, root, objects, 217, 333, root / name, image_id=100 - number))
-    pictures[0].objects[0].crowd = True
-    pictures[0].objects[0].segments = {"counts": [0, 9, 72252], "size": [217, 333]}
-    pictures[1].objects[1].difficult = True
-    pictures[1].objects[1].segments = [[1.0, 2.0, 3.5, 4.0, 5.0, 6.0]]
-    pictures[2].objects[0].xyxy = (0.0, 0.0, 333.4, 217.0)  # beyond the edge by less than a pixel
+        images.append(BoxedImage(name, root, objects, 217, 333, root / name, image_id=100 - number))
+    images[0].objects[0].crowd = True
+    images[0].objects[0].segments = {"counts": [0, 9, 72252], "size": [217, 333]}
+    images[1].objects[1].difficult = True
+    images[1].objects[1].segments = [[1.0, 2.0, 3.5, 4.0, 5.0, 6.0]]
+    images[2].objects[0].xyxy = (0.0, 0.0, 333.4, 217.0)  # beyond the edge by less than a pixel
     given = {"train": [0, 1, 4], "val": [2], "test": [3, 5]}
     records = BoxedRecords(
-        root, "made", "", pictures, [root], given, ["cat", "dog", "a b"], {"cat": 3, "dog": 9, "a b": 4}
+        root, "made", "", images, [root], given, ["cat", "dog", "a b"], {"cat": 3, "dog": 9, "a b": 4}
     )
     return build(records, BoxedOptions(need_segments=True))
 
 
 def content(data):
-    """Every box by picture and class, with its flags, sorted; and the splits by the pictures' pixels."""
+    """Every box by image and class, with its flags, sorted; and the splits by the images' pixels."""
     boxes, splits = [], {}
     for split, indices in data.splits.items():
         for index in indices:
@@ -103,7 +103,7 @@ def test_coco_keeps_all(data, tmp_path):
 def test_what_is_lost_is_told(data, tmp_path):
     assert boxed_writing.write(data, tmp_path / "voc", "voc") == [
         "voc knows no crowd boxes: 1 are marked difficult, and <crowd> for zorki's reader",
-        "voc has no ids of pictures, boxes and classes: they are not kept",
+        "voc has no ids of images, boxes and classes: they are not kept",
         "voc has no place for outlines: the boxes alone are kept",
         "voc has no order of classes: they are read back sorted by name",
     ]
@@ -115,7 +115,7 @@ def test_what_is_lost_is_told(data, tmp_path):
     data.category_ids.append(12)
     assert boxed_writing.write(data, tmp_path / "labelme", "labelme") == [
         "labelme knows no crowd boxes: 1 are written as ordinary ones",
-        "labelme has no ids of pictures, boxes and classes: they are not kept",
+        "labelme has no ids of images, boxes and classes: they are not kept",
         "labelme's boxes have no outlines, which --task instance_segmentation writes: the boxes alone are kept",
         "labelme has no list of classes: 1 without a box are not kept (none)",
         "labelme has no order of classes: they are read back sorted by name",
@@ -126,8 +126,8 @@ def test_what_is_lost_is_told(data, tmp_path):
     ]
     data.splits = {"train": [0, 1], "val": [1, 2]}
     assert boxed_writing.write(data, tmp_path / "coco", "coco") == [
-        "3 pictures are in no split, and coco has no place for them: left out",
-        "1 pictures are in several splits: each was written into the first",
+        "3 images are in no split, and coco has no place for them: left out",
+        "1 images are in several splits: each was written into the first",
     ]
     assert len(formats.read_boxes(tmp_path / "coco")) == 3
 
@@ -144,7 +144,7 @@ def test_files_of_drawing_tools_are_as_the_tools_write_them(data, tmp_path):
     }  # fmt: skip
     assert json.loads((tmp_path / "labelme/train/4.json").read_text())["shapes"] == []  # background
     boxed_writing.write(data, tmp_path / "via", "via")
-    size = (tmp_path / "via/val/b_1.jpg").stat().st_size  # by which VIA knows a picture again
+    size = (tmp_path / "via/val/b_1.jpg").stat().st_size  # by which VIA knows an image again
     val = json.loads((tmp_path / "via/val/via_region_data.json").read_text())
     assert list(val) == [f"b_1.jpg{size}"]
     assert (val[f"b_1.jpg{size}"]["filename"], val[f"b_1.jpg{size}"]["size"]) == ("b_1.jpg", size)
@@ -170,15 +170,15 @@ def test_a_share_above_one_is_cut_off(data, tmp_path):
 
 
 @pytest.mark.parametrize("to", WRITERS)
-def test_links_and_no_pictures(data, tmp_path, to):
-    boxed_writing.write(data, tmp_path / "linked", to, pictures="link")
+def test_links_and_no_images(data, tmp_path, to):
+    boxed_writing.write(data, tmp_path / "linked", to, images="link")
     linked = formats.read_boxes(tmp_path / "linked")
     assert all(linked.path(index).is_symlink() for index in range(len(linked)))
     same(content(linked), content(data), flags=False) if to != "yolo" else None
-    boxed_writing.write(data, tmp_path / "bare", to, pictures=None)
+    boxed_writing.write(data, tmp_path / "bare", to, images=None)
     assert {path.suffix for path in (tmp_path / "bare").rglob("*.*")} <= {".json", ".xml", ".txt", ".yaml"}
     if to != "yolo":
-        assert len(formats.read_boxes(tmp_path / "bare", need_pictures=False)) == 6
+        assert len(formats.read_boxes(tmp_path / "bare", need_images=False)) == 6
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_after_an_error(data, tmp_path):
@@ -194,7 +194,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_after_an_error(data, tmp_pat
     with pytest.raises(DataError, match="expected one of coco, voc, yolo"):
         boxed_writing.write(data, tmp_path / "other", "csv")
     data.sizes[0] = 0
-    with pytest.raises(DataError, match=r"a/1\.jpg: the size of the picture is not known"):
+    with pytest.raises(DataError, match=r"a/1\.jpg: the size of the image is not known"):
         boxed_writing.write(data, tmp_path / "other", "coco")
 
 
@@ -210,12 +210,12 @@ def test_arrays_and_targets(data):
     assert target.labels.dtype == torch.int64
     target.xyxy += 100
     assert data.target(0).xyxy.max() < 300  # what is done to a sample does not reach the data
-    with pytest.raises(IndexError, match="index 6 of 6 pictures"):
+    with pytest.raises(IndexError, match="index 6 of 6 images"):
         data.target(6)
     assert isinstance(data.path(0), Path)
 
 
-def test_a_subset_keeps_what_belongs_to_its_pictures(data):
+def test_a_subset_keeps_what_belongs_to_its_images(data):
     part = subset(data, [5, 1])
     assert (part.names, part.sizes.tolist()) == (["b/5 é.jpg", "a/2.png"], [[217, 333]] * 2)
     assert part.splits == {"train": [1], "val": [], "test": [0]}

@@ -65,9 +65,9 @@ def test_bad_rows_are_told(folder):
     told = {defect.line: defect.reason for defect in data.defects if defect.line}
     assert told == {
         3: "1.jpg: the box (1, 2, 1, 4) has no area; it was left out",
-        4: "the row names no picture; it was left out",
+        4: "the row names no image; it was left out",
         5: "the row has a box and no class; it was left out",
-        6: "there is no picture '9.jpg'; its 1 box left out",
+        6: "there is no image '9.jpg'; its 1 box left out",
         7: "1.jpg: the box (nan, 2, 3, 4) has a value that is no number; it was left out",
     }
 
@@ -75,8 +75,7 @@ def test_bad_rows_are_told(folder):
 def test_refusals(folder):
     (folder / "boxes.csv").write_text("path,label\n1.jpg,cat\n")
     assert (
-        boxes_csv.refusal(folder)
-        == "no table in it, or in a folder of it, has columns of pictures, classes and corners"
+        boxes_csv.refusal(folder) == "no table in it, or in a folder of it, has columns of images, classes and corners"
     )
     assert boxes_csv.refusal(folder / "boxes.csv") == "it is a file, and no table of boxes"
     with pytest.raises(DataError, match="wanted a CSV file with the columns filename"):

@@ -13,7 +13,7 @@ RLE = {"counts": [0, 5, 10, 3057], "size": [48, 64]}
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}]
 
 
-def picture(path, width=64, height=48):
+def make_image(path, width=64, height=48):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height)).save(path)
 
@@ -36,7 +36,7 @@ def write(path, images, annotations, categories=CATEGORIES, indent=None):
 @pytest.fixture
 def folder(tmp_path):
     for name in ("train2017/1.jpg", "train2017/2.jpg", "val2017/1.jpg"):
-        picture(tmp_path / "images" / name)
+        make_image(tmp_path / "images" / name)
     write(tmp_path / "annotations/instances_train2017.json", [image(10, "1.jpg"), image(20, "2.jpg")], [
         box(5, 10, 7, [1, 2, 3.5, 4], area=6.5, segmentation=[[1, 2, 4.5, 2, 4.5, 6]]),
         box(6, 10, 3, [10, 20, 30, 20], iscrowd=1, segmentation=RLE),
@@ -48,7 +48,7 @@ def folder(tmp_path):
 
 def test_a_list_of_images_that_are_none_is_told(tmp_path):
     path = write(tmp_path / "instances.json", ["1.jpg"], [box(1, 10, 7, [1, 2, 3, 4])])
-    with pytest.raises(DataError, match="no picture is told of") as told:
+    with pytest.raises(DataError, match="no image is told of") as told:
         coco.read(tmp_path)
     assert f"{path}: image 1 of the list has no id or no file_name; left out" in str(told.value)
 
@@ -80,38 +80,38 @@ def test_outlines_as_found(folder):
     assert data.segments == [[[1, 2, 4.5, 2, 4.5, 6]], RLE, None]
 
 
-def test_a_lone_file_without_pictures(folder):
-    data = formats.read_boxes(folder / "annotations/instances_val2017.json", need_pictures=False)
+def test_a_lone_file_without_images(folder):
+    data = formats.read_boxes(folder / "annotations/instances_val2017.json", need_images=False)
     assert (data.splits, data.size(0)) == ({"val": [0]}, (48, 64))
-    with_pictures = coco.read(folder / "annotations/instances_val2017.json")
-    assert data.names == with_pictures.names  # they are not needed, and there
-    assert with_pictures.path(0).samefile(folder / "images/val2017/1.jpg")
+    with_images = coco.read(folder / "annotations/instances_val2017.json")
+    assert data.names == with_images.names  # they are not needed, and there
+    assert with_images.path(0).samefile(folder / "images/val2017/1.jpg")
     lone = write(folder / "truth.json", [image(1, "x.jpg")], [box(1, 1, 3, [1, 1, 2, 2])])
-    data = formats.read_boxes(lone, need_pictures=False)
+    data = formats.read_boxes(lone, need_images=False)
     assert data.splits == {"all": [0]}
     assert data.names == ["x.jpg"]
 
 
-def test_without_pictures_the_held_out_ones_are_those_of_training(tmp_path):
+def test_without_images_the_held_out_ones_are_those_of_training(tmp_path):
     """Who is held out hangs on paths: an annotation alone says "3.jpg" where training saw images/3.jpg."""
     images = [image(number, f"{number}.jpg") for number in range(1, 31)]
     for name in ("_annotations.json", "instances_train.json"):
         base = tmp_path / name[:5]
         lone = write(base / name, images, [box(number, number, 3, [1, 1, 2, 2]) for number in range(1, 31)])
         for number in range(1, 31):
-            picture(base / "images" / f"{number}.jpg")
-        trained, judged = coco.read(base), coco.read(base, need_pictures=False)
+            make_image(base / "images" / f"{number}.jpg")
+        trained, judged = coco.read(base), coco.read(base, need_images=False)
         assert judged.splits == trained.splits
         assert len(judged.splits["val"]) > 0
         shutil.rmtree(base / "images")  # now nobody can know
-        assert list(coco.read(base, need_pictures=False).splits) == (["all"] if name[0] == "_" else ["train"])
-        assert len(coco.read(lone, need_pictures=False)) == 30
+        assert list(coco.read(base, need_images=False).splits) == (["all"] if name[0] == "_" else ["train"])
+        assert len(coco.read(lone, need_images=False)) == 30
 
 
 def test_roboflows_layout(tmp_path):
     heading = [{"id": 0, "name": "pets", "supercategory": "none"}, {"id": 1, "name": "cat", "supercategory": "pets"}]
     for split in ("train", "valid", "test"):
-        picture(tmp_path / split / "a.jpg")
+        make_image(tmp_path / split / "a.jpg")
         write(tmp_path / split / "_annotations.coco.json", [image(0, "a.jpg")], [box(0, 0, 1, [1, 1, 5, 5])], heading)
     data = coco.read(tmp_path)
     assert sorted(data.splits) == ["test", "train", "val"]
@@ -146,7 +146,7 @@ def test_bad_annotations_are_told(folder):
         "annotation 6 has no bbox of four numbers (left, top, width, height); left out",
         "1 annotation is of category 99, which the file does not list; left out",
         "1 annotation ids stand more than once, 1 first; all were kept",
-        "there is no picture 'gone.jpg'; its 1 box left out",
+        "there is no image 'gone.jpg'; its 1 box left out",
         "1.jpg: annotation 5: the box (1, 2, 1, 6) has no area; it was left out",
         "1.jpg: annotation 7: the box (1, nan, 4, nan) has a value that is no number; it was left out",
         "1.jpg: annotation 8: the box (9, 9, 5, 5) is inverted; its corners were exchanged",
@@ -222,7 +222,7 @@ def test_areas_and_ids_that_no_number_holds(folder, tmp_path):
 
 def test_a_name_that_is_too_long_for_a_file(folder):
     write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg"), image(31, "x" * 400)], [])
-    assert "there is no picture 'xxx" in str(coco.read(folder).defects)
+    assert "there is no image 'xxx" in str(coco.read(folder).defects)
 
 
 def test_broken_files(folder):

@@ -61,7 +61,7 @@ def test_absolute_paths(folder, tmp_path_factory):
 
 def test_the_reason_says_what_was_seen(folder):
     write(folder, "label,split,path\ndog,train,1.jpg\n")
-    assert csv.recognise(folder) == "labels.csv is a table: columns 3 and 1 are path and label, by its header"
+    assert csv.recognize(folder) == "labels.csv is a table: columns 3 and 1 are path and label, by its header"
 
 
 def test_splits_by_a_column(folder):
@@ -92,8 +92,8 @@ def test_rows_that_are_left_out_tell_file_and_line(folder):
         (5, "the row has no label"),
         (6, "the row has no path"),
         (7, "'sometimes' means no split; expected train, val or test"),
-        (9, "'1.jpg' was labelled before, in line 2"),
-        (10, "'1.jpg' was labelled before, in line 2, as 'dog' and not as 'cat'"),
+        (9, "'1.jpg' was labeled before, in line 2"),
+        (10, "'1.jpg' was labeled before, in line 2, as 'dog' and not as 'cat'"),
         (11, "the row has no label"),
     ]
     assert dataset.defects == [
@@ -111,7 +111,7 @@ def test_a_class_that_the_run_does_not_know(folder):
 
 def test_no_usable_row_shows_the_first_defects(folder):
     path = write(folder, "path,label\nx.jpg,dog\ny.jpg,cat\n")
-    with pytest.raises(DataError, match=r"no row names a picture that is there and its label:\n.*csv:2: .*'x\.jpg'"):
+    with pytest.raises(DataError, match=r"no row names an image that is there and its label:\n.*csv:2: .*'x\.jpg'"):
         csv.read(path)
 
 
@@ -128,7 +128,7 @@ def test_no_usable_row_shows_the_first_defects(folder):
 def test_why_a_folder_is_refused(folder, files, reason):
     for name, text in files.items():
         write(folder, text, name)
-    assert csv.recognise(folder) is None
+    assert csv.recognize(folder) is None
     with pytest.raises(DataError, match=reason):
         csv.read(folder)
 

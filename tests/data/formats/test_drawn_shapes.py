@@ -13,7 +13,7 @@ from zorki.data.formats import cvat, labelme, via
 from zorki.errors import DataError
 
 
-def picture(path, width=64, height=48):
+def make_image(path, width=64, height=48):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height)).save(path)
 
@@ -39,7 +39,7 @@ CVAT = """<?xml version="1.0"?>
 @pytest.fixture
 def drawn_in_cvat(tmp_path):
     for name in "ab":
-        picture(tmp_path / f"images/{name}.jpg")
+        make_image(tmp_path / f"images/{name}.jpg")
     (tmp_path / "annotations.xml").write_text(CVAT)
     return tmp_path
 
@@ -57,7 +57,7 @@ def test_cvat(drawn_in_cvat):
         (11, "a.jpg: a polyline of 'dog' is no box; left out"),
         (12, "a.jpg: the box (5, 5, 5, 9) has no area; it was left out"),
     ]
-    assert len(cvat.read(drawn_in_cvat / "annotations.xml", need_pictures=False)) == 2
+    assert len(cvat.read(drawn_in_cvat / "annotations.xml", need_images=False)) == 2
 
 
 def test_cvats_subsets_and_videos(drawn_in_cvat):
@@ -91,7 +91,7 @@ def write_labelme(path, name, shapes, data=None):
 
 
 def test_labelme(tmp_path):
-    picture(tmp_path / "a.jpg")
+    make_image(tmp_path / "a.jpg")
     write_labelme(tmp_path / "a.json", "..\\photos\\a.jpg", [
         shape("cat", [[30, 40], [10, 20]]),
         shape("dog", [[1, 2], [9, 3], [5, 30]], "polygon", difficult=True),
@@ -117,7 +117,7 @@ def test_labelme(tmp_path):
     assert '"label": ""' in lines[told["a shape has no label; left out"] - 1]
 
 
-def test_labelmes_embedded_pictures_and_splits(tmp_path):
+def test_labelmes_embedded_images_and_splits(tmp_path):
     buffer = io.BytesIO()
     Image.new("RGB", (64, 48), (0, 200, 0)).save(buffer, "PNG")
     inside = base64.b64encode(buffer.getvalue()).decode()
@@ -128,7 +128,7 @@ def test_labelmes_embedded_pictures_and_splits(tmp_path):
     assert data[0].image[:, 0, 0].tolist() == [0, 200, 0]
     assert data[0].image.shape == (3, 48, 64)
     assert data.check(0) is None
-    assert "no picture of a known kind" in data.check(1).reason or "cannot be decoded" in data.check(1).reason
+    assert "no image of a known kind" in data.check(1).reason or "cannot be decoded" in data.check(1).reason
     with pytest.raises(DataError, match=r"val/a\.json"):
         data[1]
 
@@ -149,7 +149,7 @@ RECT = {"name": "rect", "x": 1, "y": 2, "width": 10, "height": 20}
 @pytest.fixture
 def drawn_in_via(tmp_path):
     for name in "ab":
-        picture(tmp_path / f"{name}.jpg")
+        make_image(tmp_path / f"{name}.jpg")
     return tmp_path
 
 
@@ -183,7 +183,7 @@ def test_via(drawn_in_via):
             "a.jpg: a point of 'dog' is no box; left out",
             "a.jpg: a region has no single class in its attribute 'class'; left out",
             "a.jpg: the box (50, 40, 80, nan) has a value that is no number; it was left out",
-            "a.jpg: the box (50, 40, 80, 44) leaves the picture of 64 x 48; it was cut off at the edge",
+            "a.jpg: the box (50, 40, 80, 44) leaves the image of 64 x 48; it was cut off at the edge",
         ]
 
 
@@ -198,7 +198,7 @@ def test_vias_first_version_without_attributes(drawn_in_via):
 
 def test_vias_folders_of_splits(tmp_path):
     for split in ("train", "val"):
-        picture(tmp_path / split / "a.jpg")
+        make_image(tmp_path / split / "a.jpg")
         values = {"a.jpg1": {"filename": "a.jpg", "regions": [region({"kind": "cat"}, **RECT)]}}
         (tmp_path / split / "via_region_data.json").write_text(json.dumps(values))
     data = via.read(tmp_path)
@@ -228,7 +228,7 @@ def test_outlines_with_a_value_that_is_no_number_are_left_out(drawn_in_via, draw
     )
     for folder in ("via", "labelme"):
         for name in "ab":
-            picture(tmp_path / folder / f"{name}.jpg")
+            make_image(tmp_path / folder / f"{name}.jpg")
     (tmp_path / "via/via.json").write_text(json.dumps(values, indent=1))
     write_labelme(
         tmp_path / "labelme/a.json", "a.jpg", [shape("cat", [[1, 2], [11, 22]]), shape("cat", points, "polygon")]
@@ -241,14 +241,14 @@ def test_outlines_with_a_value_that_is_no_number_are_left_out(drawn_in_via, draw
     assert any("a value that is no number" in defect.reason for defect in cvat.read(drawn_in_cvat).defects)
 
 
-def test_names_that_are_too_long_for_a_file_are_of_no_picture(tmp_path):
+def test_names_that_are_too_long_for_a_file_are_of_no_image(tmp_path):
     long = "x" * 400 + ".jpg"
     for name in "ab":
-        picture(tmp_path / name / "1.jpg")
+        make_image(tmp_path / name / "1.jpg")
     for number, name in enumerate(("1.jpg", long)):
         write_labelme(tmp_path / f"a/of_{number}.json", name, [shape("cat", [[1, 2], [11, 22]])])
     values = {name: {"filename": name, "regions": [region({"class": "cat"}, **RECT)]} for name in ("1.jpg", long)}
     (tmp_path / "b/via.json").write_text(json.dumps(values))
     for data in (labelme.read(tmp_path / "a"), via.read(tmp_path / "b")):
         assert len(data) == 1
-        assert any("there is no picture 'xxx" in defect.reason for defect in data.defects)
+        assert any("there is no image 'xxx" in defect.reason for defect in data.defects)

@@ -9,9 +9,9 @@ from zorki.errors import DataError
 from zorki.types import Defect, Label
 
 
-def picture(path: Path, colour=(10, 20, 30)):
+def make_image(path: Path, color=(10, 20, 30)):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 3), colour).save(path)
+    Image.new("RGB", (4, 3), color).save(path)
 
 
 def labels(dataset, split):
@@ -21,7 +21,7 @@ def labels(dataset, split):
 @pytest.fixture
 def photos(tmp_path):
     for name in ("dog/1.jpg", "dog/deep/er/2.PNG", "Zebra/1.png", "cat/1.gif", "cat/10.jpg"):
-        picture(tmp_path / "photos" / name)
+        make_image(tmp_path / "photos" / name)
     return tmp_path / "photos"
 
 
@@ -41,7 +41,7 @@ def test_a_folder_for_each_class(photos):
 
 def test_split_folders_by_any_word(tmp_path):
     for name in ("Training/cat/1.jpg", "Training/dog/1.jpg", "VALID/cat/2.jpg", "dev/dog/2.jpg", "test/dog/3.jpg"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     dataset = folders.read(tmp_path)
     assert list(dataset.splits) == ["train", "val", "test"]
     assert labels(dataset, "train") == {"Training/cat/1.jpg": "cat", "Training/dog/1.jpg": "dog"}
@@ -53,13 +53,13 @@ def test_split_folders_by_any_word(tmp_path):
 
 def test_a_class_may_be_called_train(tmp_path):
     for name in ("train/1.jpg", "train/steam/2.jpg", "car/1.jpg", "bus/1.jpg"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     assert folders.read(tmp_path).class_names == ["bus", "car", "train"]
 
 
 def test_hidden_files_and_leftovers_are_no_defects(photos):
-    picture(photos / ".cache/1.jpg")
-    picture(photos / "cat/.hidden.jpg")
+    make_image(photos / ".cache/1.jpg")
+    make_image(photos / "cat/.hidden.jpg")
     for name in ("Thumbs.db", "cat/Thumbs.db", "cat/.DS_Store", "README.md"):
         (photos / name).touch()
     dataset = folders.read(photos)
@@ -70,31 +70,31 @@ def test_hidden_files_and_leftovers_are_no_defects(photos):
 def test_what_is_left_out_is_told(photos):
     (photos / "cat/notes.txt").touch()
     (photos / "cat/1.xml").touch()
-    picture(photos / "loose.jpg")
+    make_image(photos / "loose.jpg")
     (photos / "owl").mkdir()
     dataset = folders.read(photos)
     assert dataset.class_names == ["Zebra", "cat", "dog"]
     assert dataset.defects == [
-        Defect(photos / "cat", "2 files (.txt, .xml) left out: no pictures"),
-        Defect(photos, "1 picture was left out: outside of any class folder"),
-        Defect(photos / "owl", "the class folder holds no picture; the class was left out"),
+        Defect(photos / "cat", "2 files (.txt, .xml) left out: no images"),
+        Defect(photos, "1 image was left out: outside of any class folder"),
+        Defect(photos / "owl", "the class folder holds no image; the class was left out"),
     ]
 
 
-def test_pictures_in_a_split_without_class_folders_are_told(tmp_path):
+def test_images_in_a_split_without_class_folders_are_told(tmp_path):
     for name in ("train/cat/1.jpg", "train/dog/1.jpg", "test/1.jpg", "extra/cat/2.jpg"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     dataset = folders.read(tmp_path)
     assert dataset.names == ["train/cat/1.jpg", "train/dog/1.jpg"]
     assert dataset.defects == [
-        Defect(tmp_path / "extra", "the folder holds pictures, but is no split, and was left out"),
-        Defect(tmp_path / "test", "the folder holds pictures without class folders, and was left out"),
+        Defect(tmp_path / "extra", "the folder holds images, but is no split, and was left out"),
+        Defect(tmp_path / "test", "the folder holds images without class folders, and was left out"),
     ]
 
 
 def test_a_class_that_train_lacks_is_told(tmp_path):
     for name in ("train/cat/1.jpg", "val/cat/2.jpg", "val/owl/1.jpg", "val/owl/2.jpg", "test/owl/3.jpg"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     assert [defect.reason for defect in folders.read(tmp_path).defects] == [
         "class 'owl' has 2 samples in val and none in train",
         "class 'owl' has 1 sample in test and none in train",
@@ -106,7 +106,7 @@ def test_the_order_of_a_run_is_kept(photos):
     dataset = folders.read(photos, class_names=["owl", "dog", "cat", "Zebra"])
     assert dataset.class_names == ["owl", "dog", "cat", "Zebra"]
     assert dataset.labels == [3, 2, 2, 1, 1]
-    assert dataset.defects == [Defect(photos / "owl", "the class folder holds no picture", note=True)]
+    assert dataset.defects == [Defect(photos / "owl", "the class folder holds no image", note=True)]
 
 
 def test_a_class_that_the_run_does_not_know_is_an_error(photos):
@@ -152,7 +152,7 @@ def test_the_limit_of_size_is_the_caller_s(photos):
 
 
 def test_one_class_is_read(tmp_path):
-    picture(tmp_path / "cat/1.jpg")
+    make_image(tmp_path / "cat/1.jpg")
     assert folders.read(tmp_path).class_names == ["cat"]
 
 
@@ -164,16 +164,16 @@ def test_one_folder_above_the_classes_is_told(photos):
 
 
 def test_the_reason_names_the_splits(tmp_path):
-    picture(tmp_path / "train/cat/1.jpg")
-    assert folders.recognise(tmp_path) == "train holds a folder for each class: cat"
-    picture(tmp_path / "test/dog/1.jpg")
-    assert folders.recognise(tmp_path) == "test, train hold a folder for each class: cat, dog"
+    make_image(tmp_path / "train/cat/1.jpg")
+    assert folders.recognize(tmp_path) == "train holds a folder for each class: cat"
+    make_image(tmp_path / "test/dog/1.jpg")
+    assert folders.recognize(tmp_path) == "test, train hold a folder for each class: cat, dog"
 
 
-def test_no_picture_at_all_names_folder_and_suffixes(tmp_path):
+def test_no_image_at_all_names_folder_and_suffixes(tmp_path):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/1.txt").touch()
-    with pytest.raises(DataError, match=rf"{tmp_path}: no picture in this folder or below it; .*\.jpeg, \.jpg"):
+    with pytest.raises(DataError, match=rf"{tmp_path}: no image in this folder or below it; .*\.jpeg, \.jpg"):
         folders.read(tmp_path)
 
 
@@ -186,20 +186,20 @@ def test_no_picture_at_all_names_folder_and_suffixes(tmp_path):
 )
 def test_why_it_is_refused(tmp_path, files, reason):
     for name in files:
-        picture(tmp_path / name)
-    assert folders.recognise(tmp_path) is None
+        make_image(tmp_path / name)
+    assert folders.recognize(tmp_path) is None
     assert folders.refusal(tmp_path) == reason
     with pytest.raises(DataError, match=reason):
         folders.read(tmp_path)
     assert folders.refusal(tmp_path / files[0]) == "it is not a folder"
 
 
-def test_masks_whose_pictures_are_missing_are_no_class(tmp_path):
-    picture(tmp_path / "masks/1.png")
+def test_masks_whose_images_are_missing_are_no_class(tmp_path):
+    make_image(tmp_path / "masks/1.png")
     (tmp_path / "images").mkdir()
-    assert folders.refusal(tmp_path) == "images, masks are called as pictures with masks are, and images holds none"
-    picture(tmp_path / "images/1.png")
-    assert folders.recognise(tmp_path) is not None
+    assert folders.refusal(tmp_path) == "images, masks are called as images with masks are, and images holds none"
+    make_image(tmp_path / "images/1.png")
+    assert folders.recognize(tmp_path) is not None
 
 
 def test_a_folder_that_cannot_be_read(photos, monkeypatch):

@@ -35,7 +35,7 @@ def digits(tmp_path):
     return folder, images, labels
 
 
-def test_pictures_labels_and_splits(digits):
+def test_images_labels_and_splits(digits):
     folder, images, labels = digits
     dataset = idx.read(folder)
     assert len(dataset) == 50
@@ -72,11 +72,11 @@ def test_val_depends_on_the_number_alone(digits, tmp_path):
     assert "test" not in idx.read(more).splits
 
 
-def test_it_is_recognised_by_its_files(digits):
-    assert (idx.recognise(digits[0]) or "").startswith("it holds IDX files: t10k-images.idx3-ubyte, t10k-labels")
+def test_it_is_recognized_by_its_files(digits):
+    assert (idx.recognize(digits[0]) or "").startswith("it holds IDX files: t10k-images.idx3-ubyte, t10k-labels")
     assert idx.refusal(digits[0]) is None
     assert idx.refusal(digits[0].parent) == "it holds no file named like train-images-idx3-ubyte[.gz]"
-    assert idx.recognise(digits[0] / "t10k-images.idx3-ubyte") is None
+    assert idx.recognize(digits[0] / "t10k-images.idx3-ubyte") is None
 
 
 def test_fashion_by_the_folder(digits):
@@ -155,7 +155,7 @@ def test_no_such_files(tmp_path):
 
 def test_the_limit_of_size(digits):
     dataset = idx.read(digits[0], max_pixels=19)
-    assert dataset.check(0) == Defect(dataset.path(0), "the picture is 4 x 5, and at most 19 pixels are allowed")
+    assert dataset.check(0) == Defect(dataset.path(0), "the image is 4 x 5, and at most 19 pixels are allowed")
     assert idx.read(digits[0], max_pixels=20).check(0) is None
     with pytest.raises(DataError, match="at most 19 pixels are allowed"):
         dataset[0]

@@ -16,7 +16,7 @@ from zorki.errors import DataError
 HIGH, WIDE = 12, 16
 
 
-def picture(path, size=(WIDE, HIGH)):
+def make_image(path, size=(WIDE, HIGH)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (9, 9, 9)).save(path)
 
@@ -60,7 +60,7 @@ def test_objects_of_noise(seed):
 @pytest.fixture
 def folder(tmp_path):
     for split in ("train", "val"):
-        picture(tmp_path / f"{split}/images/a.png")
+        make_image(tmp_path / f"{split}/images/a.png")
         save(tmp_path / f"{split}/labels/a.png", FEW)
     (tmp_path / "manifest.csv").write_text("split,id\ntrain,a\n")
     return tmp_path
@@ -80,28 +80,28 @@ def test_maps_of_16_bits(folder):
         formats.read_outlined(folder, class_names=["cat", "dog"])
 
 
-def test_pictures_and_maps_that_do_not_fit_are_told(folder):
+def test_images_and_maps_that_do_not_fit_are_told(folder):
     train = folder / "train"
-    for name in ("small", "colours", "smeared", "broken", "bare", "empty"):
-        picture(train / f"images/{name}.png")
+    for name in ("small", "colors", "smeared", "broken", "bare", "empty"):
+        make_image(train / f"images/{name}.png")
     save(train / "labels/small.png", FEW[:8])
     save(train / "labels/lone.png", FEW)
     save(train / "labels/empty.png", FEW * 0)
     Image.fromarray(np.random.default_rng(0).integers(0, 9, (HIGH, WIDE, 3), np.uint8)).save(
-        train / "labels/colours.png"
+        train / "labels/colors.png"
     )
     Image.new("L", (WIDE, HIGH)).save(train / "labels/smeared.jpg")
     (train / "labels/broken.png").write_bytes(b"x")
     data = label_png.read(folder)
     assert sorted(told(data)) == [
-        ("broken.png", "this is no picture of a known kind, or its header is broken; picture and map were left out"),
-        ("colours.png", "expected a number for every object (gray or a palette), and it holds colours; picture and map "
+        ("broken.png", "this is no image of a known kind, or its header is broken; image and map were left out"),
+        ("colors.png", "expected a number for every object (gray or a palette), and it holds colors; image and map "
          "were left out"),
-        ("images", "1 picture (bare.png) has no annotation, and 2 beside have one; left out, since it may hold "
+        ("images", "1 image (bare.png) has no annotation, and 2 beside have one; left out, since it may hold "
          "anything"),
-        ("labels", "1 map (lone.png) has no picture; left out"),
-        ("small.png", "the mask is 16 x 8 pixels, and its picture 16 x 12; both were left out"),
-        ("smeared.jpg", "a JPEG smears numbers; expected a PNG or TIFF with a number for every object; picture and map "
+        ("labels", "1 map (lone.png) has no image; left out"),
+        ("small.png", "the mask is 16 x 8 pixels, and its image 16 x 12; both were left out"),
+        ("smeared.jpg", "a JPEG smears numbers; expected a PNG or TIFF with a number for every object; image and map "
          "were left out"),
     ]  # fmt: skip
     assert [data.names[index] for index in data.splits["train"]] == ["train/images/a.png", "train/images/empty.png"]
@@ -125,7 +125,7 @@ def test_maps_of_8_bits_where_more_objects_were(folder):
     places = [(row, column) for row in range(0, 40, 2) for column in range(0, 40, 2)]
     for number, (row, column) in enumerate(places[:300], 1):
         many[row, column] = min(number, 255)  # as a cast that saturates does
-    picture(folder / "val/images/b.png", size)
+    make_image(folder / "val/images/b.png", size)
     save(folder / "val/labels/b.png", many, np.uint8)
     reasons = told(label_png.read(folder), note=True)
     assert reasons[0] == ("b.png", "it has 8 bits and 255 objects: more were cut off, it seems; write maps of 16 bits")
@@ -151,12 +151,12 @@ def test_seams_of_8_bits_are_nobodys_and_of_16_an_object(folder):
 
 
 def test_maps_of_8_bits_are_told_from_classes(folder):
-    picture(folder / "val/images/b.png")
+    make_image(folder / "val/images/b.png")
     many = drawn(*[(number, 2 * number, 0, 2 * number + 1, 5) for number in range(1, 7)])
     for name in ("a", "b"):
         save(folder / f"val/labels/{name}.png", many, np.uint8)
     save(folder / "train/labels/a.png", drawn((1, 0, 0, 3, 4)), np.uint8)
-    assert label_png.recognise(folder) == "it holds maps that number objects, one piece each, such as a.png"
+    assert label_png.recognize(folder) == "it holds maps that number objects, one piece each, such as a.png"
     save(folder / "train/labels/a.png", drawn((1, 0, 0, 3, 4), (1, 8, 0, 9, 9)), np.uint8)
     save(folder / "val/labels/b.png", many * (np.arange(HIGH)[:, None] != 2), np.uint8)
     assert label_png.refusal(folder) == (
@@ -169,16 +169,16 @@ def test_maps_of_8_bits_are_told_from_classes(folder):
 
 
 def test_a_broken_map_does_not_hide_what_the_others_are(folder):
-    picture(folder / "val/images/b.png")
+    make_image(folder / "val/images/b.png")
     many = drawn(*[(number, 2 * number, 0, 2 * number + 1, 5) for number in range(1, 8)])
     for name in ("val/labels/a.png", "val/labels/b.png", "train/labels/a.png"):
         save(folder / name, many, np.uint8)
     broken = folder / "train/labels/a.png"
     broken.write_bytes(broken.read_bytes()[:60])
-    assert label_png.recognise(folder) is not None
+    assert label_png.recognize(folder) is not None
     data = formats.read_outlined(folder)
     assert len(data) == 2
-    assert any(name == "a.png" and "picture and map were left out" in reason for name, reason in told(data))
+    assert any(name == "a.png" and "image and map were left out" in reason for name, reason in told(data))
     for name in ("a", "b"):
         (folder / f"val/labels/{name}.png").write_bytes(b"")
     assert "cannot be decoded" in label_png.refusal(folder) or "empty" in label_png.refusal(folder)
@@ -194,14 +194,14 @@ def test_a_mask_of_one_class_is_no_map_of_numbers(folder):
 
 @pytest.fixture
 def bowl(tmp_path):
-    """Two pictures of train with three objects, of which two overlap, and one of test without masks."""
+    """Two images of train with three objects, of which two overlap, and one of test without masks."""
     for name in ("one", "two"):
         folder = tmp_path / f"stage1_train/{name}"
-        picture(folder / f"images/{name}.png")
+        make_image(folder / f"images/{name}.png")
         save(folder / "masks/b.png", 255 * (FEW == 7), np.uint8)
         save(folder / "masks/a.png", 255 * (drawn((1, 2, 2, 9, 9)) > 0), np.uint8)
         save(folder / "masks/c.png", FEW == 300, bool)
-    picture(tmp_path / "stage1_test/three/images/three.png")
+    make_image(tmp_path / "stage1_test/three/images/three.png")
     return tmp_path
 
 
@@ -213,7 +213,7 @@ def test_a_png_an_object(bowl):
     assert sorted(data.splits["train"] + data.splits["val"]) == [0, 1]
     wanted = np.stack([drawn((1, 2, 2, 9, 9)) > 0, FEW == 7, FEW == 300])
     assert torch.equal(data.target(0).masks, torch.from_numpy(wanted))
-    assert told(data) == [("three", "there is no folder of masks; the picture was left out")]
+    assert told(data) == [("three", "there is no folder of masks; the image was left out")]
 
 
 def test_the_same_objects_as_maps_and_as_pngs(bowl, tmp_path):
@@ -221,7 +221,7 @@ def test_the_same_objects_as_maps_and_as_pngs(bowl, tmp_path):
         save(bowl / f"stage1_train/{name}/masks/a.png", 255 * (FEW == 2), np.uint8)
     maps = tmp_path / "maps"
     for name in ("one", "two"):
-        picture(maps / f"train/images/{name}.png")
+        make_image(maps / f"train/images/{name}.png")
         save(maps / f"train/labels/{name}.png", FEW)
     apart, together = object_png.read(bowl), label_png.read(maps)
     for index in range(2):
@@ -238,11 +238,11 @@ def test_broken_masks_of_objects_are_told(bowl):
     assert len(data.target(0)) == 3
     assert sorted(told(data)) == [
         ("d.png", "the mask is empty: every pixel is 0; the object was left out"),
-        ("e.png", "the mask is 12 x 16 pixels, and its picture 16 x 12, which its EXIF orientation may have turned: "
+        ("e.png", "the mask is 12 x 16 pixels, and its image 16 x 12, which its EXIF orientation may have turned: "
          "turn the mask too; the object was left out"),
         ("f.png", "the file is empty (0 bytes); the object was left out"),
-        ("three", "there is no folder of masks; the picture was left out"),
-        ("two.png", "this is no picture of a known kind, or its header is broken; left out with its masks"),
+        ("three", "there is no folder of masks; the image was left out"),
+        ("two.png", "this is no image of a known kind, or its header is broken; left out with its masks"),
     ]  # fmt: skip
 
 
@@ -263,13 +263,13 @@ def test_jpegs_are_cut_in_the_middle(bowl):
 
 
 def test_what_is_neither(tmp_path):
-    picture(tmp_path / "train/images/1.png")
-    picture(tmp_path / "train/masks/1.png")  # a folder of a split, not of a picture
-    assert object_png.refusal(tmp_path) == "no folder in it holds one picture in images and masks beside"
-    with pytest.raises(DataError, match="wanted a folder for each picture"):
+    make_image(tmp_path / "train/images/1.png")
+    make_image(tmp_path / "train/masks/1.png")  # a folder of a split, not of an image
+    assert object_png.refusal(tmp_path) == "no folder in it holds one image in images and masks beside"
+    with pytest.raises(DataError, match="wanted a folder for each image"):
         object_png.read(tmp_path)
     shutil.rmtree(tmp_path / "train/masks")
-    assert label_png.refusal(tmp_path) == "no folder of pictures lies beside one of masks in it"
+    assert label_png.refusal(tmp_path) == "no folder of images lies beside one of masks in it"
     with pytest.raises(DataError, match="wanted folders such as images and labels"):
         label_png.read(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
@@ -278,12 +278,12 @@ def test_what_is_neither(tmp_path):
 
 def test_a_file_that_names_classes_tells_maps_of_8_bits_from_numbers(tmp_path):
     for number in range(4):
-        picture(tmp_path / f"images/{number}.png")
+        make_image(tmp_path / f"images/{number}.png")
         save(tmp_path / f"labels/{number}.png", drawn((1, 0, 0, 3, 4), (2, 4, 0, 8, 5)), np.uint8)
-    assert label_png.recognise(tmp_path) is not None
+    assert label_png.recognize(tmp_path) is not None
     (tmp_path / "classes.txt").write_text("ground\ncat\ndog\n")
-    assert label_png.recognise(tmp_path) is None
+    assert label_png.recognize(tmp_path) is None
     assert label_png.refusal(tmp_path).startswith("classes.txt names classes, and maps of 8 bits beside it hold these")
     assert len(formats.read_outlined(tmp_path, "label_png").target(0)) == 2
     save(tmp_path / "labels/0.png", FEW)
-    assert label_png.recognise(tmp_path) is not None  # 16 bits
+    assert label_png.recognize(tmp_path) is not None  # 16 bits

@@ -1,4 +1,4 @@
-"""Which class each value or colour is."""
+"""Which class each value or color is."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from zorki.errors import DataError
 
 @pytest.fixture
 def data(tmp_path):
-    """Writes masks, one a row of values or colours, with pictures; reads them with a few files beside."""
+    """Writes masks, one a row of values or colors, with images; reads them with a few files beside."""
 
     def make(*masks, files=(), palette=None, names=None, suffix="png", **save):
         root = tmp_path / f"data{len(list(tmp_path.iterdir()))}"
@@ -22,10 +22,10 @@ def data(tmp_path):
             one = Image.fromarray(values)
             if palette is not None:
                 one.putpalette(palette[number] if isinstance(palette[0], list) else palette)
-            for folder, picture in (("images", Image.new("RGB", one.size)), ("masks", one)):
+            for folder, image in (("images", Image.new("RGB", one.size)), ("masks", one)):
                 (root / folder).mkdir(parents=True, exist_ok=True)
                 kind = "png" if folder == "images" else suffix
-                picture.save(root / folder / f"{number}.{kind}", **(save if folder == "masks" else {}))
+                image.save(root / folder / f"{number}.{kind}", **(save if folder == "masks" else {}))
         for name, text in dict(files).items():
             (root / name).write_text(text)
         return mask_pairs.read(root, class_names=names)
@@ -133,7 +133,7 @@ def test_values_outside_of_the_classes(data):
         "ROOT/masks/0.png: value 9 is no class (there are 0, 1); 2 pixels were ignored",
         "ROOT/masks/2.png: values 5, 6, 7, ... (4 in all) are no class (there are 0, 1); 4 pixels were ignored",
         "ROOT/masks/2.png: every pixel is ignored, so that there is nothing to learn or to judge; left out with its "
-        "picture",
+        "image",
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_runs_classes_fix_the_order(data):
     assert classes(data([0, 1], names=["class 0", "class 1", "class 2"])) == [[0, 1]]
 
 
-def test_a_palette_is_its_indices_and_gives_its_colours(data):
+def test_a_palette_is_its_indices_and_gives_its_colors(data):
     found = data([0, 1, 2, 255], palette=[0, 0, 0, 200, 0, 0, 0, 200, 0] + [9, 9, 9] * 253)
     assert classes(found) == [[0, 1, 2, 255]]
     assert found.palette == [(0, 0, 0), (200, 0, 0), (0, 200, 0)]
@@ -177,19 +177,19 @@ def test_palettes_that_differ_are_told(data):
     )
 
 
-# -- colours --
+# -- colors --
 
 SKY, ROAD, CAR = (128, 128, 128), (128, 64, 128), (64, 0, 128)
 
 
-def test_colours_without_a_map_name_themselves_and_the_file_to_write(data):
+def test_colors_without_a_map_name_themselves_and_the_file_to_write(data):
     with pytest.raises(DataError) as caught:
         data([SKY, ROAD, ROAD], [ROAD, CAR, ROAD])
     assert (
         str(caught.value)
         .splitlines()[0]
         .endswith(
-            "2 of 2 masks, 0.png first, hold colours instead of class indices, and no file says what they mean. Found:"
+            "2 of 2 masks, 0.png first, hold colors instead of class indices, and no file says what they mean. Found:"
         )
     )
     assert [line.rstrip() for line in str(caught.value).splitlines()[1:4]] == [
@@ -215,10 +215,10 @@ def test_colours_without_a_map_name_themselves_and_the_file_to_write(data):
             "labelmap.txt",
             "# label:color_rgb:parts:actions\nsky:128,128,128::\nroad:128,64,128::\nthe car:64,0,128::\nvoid:0,0,0::\n",
         ),
-        ("classes.txt", "sky, 128, 128, 128\nroad, 128, 64, 128\nthe car, 64, 0, 128\nunlabelled, 0, 0, 0\n"),
+        ("classes.txt", "sky, 128, 128, 128\nroad, 128, 64, 128\nthe car, 64, 0, 128\nunlabeled, 0, 0, 0\n"),
     ],
 )  # fmt: skip
-def test_colour_maps(data, name, text):
+def test_color_maps(data, name, text):
     found = data([SKY, ROAD, CAR, (0, 0, 0)], [SKY, SKY, SKY, SKY], files={name: text})
     assert found.class_names == ["sky", "road", "the car"]
     assert classes(found) == [[0, 1, 2, 255], [0, 0, 0, 0]]  # the second is gray by chance
@@ -226,22 +226,22 @@ def test_colour_maps(data, name, text):
     assert told(found) == []
 
 
-def test_colours_that_the_map_lacks(data):
+def test_colors_that_the_map_lacks(data):
     found = data([SKY, ROAD, (1, 2, 3), (1, 2, 3)], files={"colors.txt": "sky 128 128 128\nroad 128 64 128\n"})
     assert classes(found) == [[0, 1, 255, 255]]
-    assert told(found) == ["ROOT/masks/0.png: colour (1, 2, 3) is none of the 2 classes; 2 pixels were ignored"]
+    assert told(found) == ["ROOT/masks/0.png: color (1, 2, 3) is none of the 2 classes; 2 pixels were ignored"]
     with pytest.raises(DataError, match=r"and none of them is in .*colors\.txt"):
         data([CAR, ROAD], files={"colors.txt": "sky 1 1 1\n"})
 
 
 def test_a_map_decides_over_palettes_that_it_knows(data):
-    """Tools that shrink files give each a palette of its own, by which indices mean nothing and colours all."""
+    """Tools that shrink files give each a palette of its own, by which indices mean nothing and colors all."""
     rest = [7, 7, 7] * 254
     one, other = [*SKY, *ROAD, *rest], [*ROAD, *SKY, *rest]
     found = data([0, 1], [0, 1], palette=[one, other], files={"colors.txt": "sky 128 128 128\nroad 128 64 128\n"})
     assert classes(found) == [[0, 1], [1, 0]]
     assert told(found) == []
-    # A palette's index 255 is nobody's, and need not be in the map; indices of other colours are taken as they are.
+    # A palette's index 255 is nobody's, and need not be in the map; indices of other colors are taken as they are.
     found = data([0, 1, 255], palette=one, files={"colors.txt": "sky 128 128 128\nroad 128 64 128\n"})
     assert (classes(found), told(found)) == ([[0, 1, 255]], [])
     found = data([0, 1], palette=[0, 0, 0, 1, 1, 1], files={"colors.txt": "sky 128 128 128\nroad 128 64 128\n"})
@@ -267,7 +267,7 @@ def test_jpegs_hold_black_and_white_at_most(data):
 
 def test_a_photograph_is_no_mask(data):
     noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
-    with pytest.raises(DataError, match="it has 6400 colours: a photograph, and no mask"):
+    with pytest.raises(DataError, match="it has 6400 colors: a photograph, and no mask"):
         data(noise)
     few = noise[:20, :20].reshape(-1, 3)
     with pytest.raises(DataError, match="So many are no classes: the masks were scaled or compressed with loss"):
@@ -279,9 +279,9 @@ def test_files_of_names_that_are_broken(tmp_path):
         ("classes.txt", "", "the file is empty"),
         ("classes.txt", "void\n", "it names no class"),
         ("classes.txt", "0 a\n0 b\n", r"classes\.txt:2: value 0 was named before"),
-        ("colors.txt", "sky 1 2 3\nroad\n", r"colors\.txt:2: 'road' is no class with its colour"),
-        ("colors.txt", "sky 1 2 3\nroad 1 2 3\n", r"colors\.txt:2: the colour \(1, 2, 3\) was given to 'sky' before"),
-        ("colors.txt", "sky 1 2 333\n", r"colors\.txt:1: the colour \(1, 2, 333\) has a part above 255"),
+        ("colors.txt", "sky 1 2 3\nroad\n", r"colors\.txt:2: 'road' is no class with its color"),
+        ("colors.txt", "sky 1 2 3\nroad 1 2 3\n", r"colors\.txt:2: the color \(1, 2, 3\) was given to 'sky' before"),
+        ("colors.txt", "sky 1 2 333\n", r"colors\.txt:1: the color \(1, 2, 333\) has a part above 255"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(DataError, match=reason):

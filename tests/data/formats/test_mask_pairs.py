@@ -1,4 +1,4 @@
-"""Layouts of pictures and masks, and what is wrong with them. What values mean: test_mask_meaning.py."""
+"""Layouts of images and masks, and what is wrong with them. What values mean: test_mask_meaning.py."""
 
 import pickle
 
@@ -9,14 +9,14 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.data.formats import mask_pairs
+from zorki.data.formats.image_lists import two_paths
 from zorki.data.formats.mask_pairing import beside, pair
-from zorki.data.formats.picture_lists import two_paths
 from zorki.errors import DataError
 
 MASK = np.array([[0, 1, 2], [2, 1, 255]], np.uint8)
 
 
-def picture(path, size=(3, 2), shade=9):
+def make_image(path, size=(3, 2), shade=9):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (shade,) * 3).save(path)
 
@@ -31,7 +31,7 @@ def mask(path, values=MASK, palette=None):
 
 def both(root, *pairs):
     for name, other in pairs:
-        picture(root / name)
+        make_image(root / name)
         mask(root / other)
 
 
@@ -53,7 +53,7 @@ def test_a_sample_in_full(tmp_path):
     data = formats.read(tmp_path, allowed=formats.SEGMENTED)
     assert (data.format, data.reason) == (
         "mask_pairs",
-        "it holds folders of pictures and of masks: images and masks",
+        "it holds folders of images and of masks: images and masks",
     )
     sample = data[0]
     assert sample.path == tmp_path / "images/1.jpg"
@@ -69,7 +69,7 @@ def test_a_sample_in_full(tmp_path):
     assert again.target(0).classes.equal(sample.target.classes)
 
 
-def test_the_target_alone_opens_no_picture(tmp_path):
+def test_the_target_alone_opens_no_image(tmp_path):
     both(tmp_path, ("images/1.jpg", "masks/1.png"))
     data = mask_pairs.read(tmp_path)
     (tmp_path / "images/1.jpg").unlink()
@@ -91,7 +91,7 @@ LAYOUTS = {
     "joined the other way": (
         ("images-train/1.jpg", "labels-train/1.png"), ("images-val/1.jpg", "labels-val/1.png"),
     ),
-    "pictures plain": (("train/1.jpg", "train_labels/1.png"), ("val/1.jpg", "val_labels/1.png")),
+    "images plain": (("train/1.jpg", "train_labels/1.png"), ("val/1.jpg", "val_labels/1.png")),
     "beside each other": (("train/1.jpg", "train/1_mask.png"), ("valid/1.jpg", "valid/1_mask.png")),
     "Cityscapes'": (
         ("leftImg8bit/train/aachen/a_0_leftImg8bit.png", "gtFine/train/aachen/a_0_gtFine_labelIds.png"),
@@ -107,7 +107,7 @@ LAYOUTS = {
 def test_layouts(tmp_path, name):
     train, val = LAYOUTS[name]
     both(tmp_path, train, val)
-    assert mask_pairs.recognise(tmp_path)
+    assert mask_pairs.recognize(tmp_path)
     assert mask_pairs.refusal(tmp_path) is None
     data = mask_pairs.read(tmp_path)
     assert content(data) == {"train": [train], "val": [val]}
@@ -123,11 +123,11 @@ def test_a_flat_layout_is_split_by_names_or_by_lists_beside(tmp_path):
     (tmp_path / "test.txt").write_text("somewhere/else/4.jpg\n")
     data = mask_pairs.read(tmp_path)
     assert data.splits["test"] == [data.names.index("images/4.jpg")]
-    learnt = {data.names[index] for split in ("train", "val") for index in data.splits[split]}
-    assert learnt == {"images/1.jpg", "images/2.jpg", "images/3.jpg"}
+    learned = {data.names[index] for split in ("train", "val") for index in data.splits[split]}
+    assert learned == {"images/1.jpg", "images/2.jpg", "images/3.jpg"}
     assert told(data) == [
-        "ROOT/train.txt:4: 1 picture that it names, '99' first, cannot be had with a mask; left out",
-        "ROOT: 16 pictures (images/0.jpg) in no split: neither trained on nor judged",
+        "ROOT/train.txt:4: 1 image that it names, '99' first, cannot be had with a mask; left out",
+        "ROOT: 16 images (images/0.jpg) in no split: neither trained on nor judged",
     ]
 
 
@@ -136,7 +136,7 @@ def test_segnets_lists_with_paths_of_another_computer(tmp_path):
     (tmp_path / "train.txt").write_text("/SegNet/CamVid/train/1.png /SegNet/CamVid/trainannot/1.png\n")
     (tmp_path / "test.txt").write_text("/SegNet/CamVid/test/1.png /SegNet/CamVid/testannot/1.png\n")
     data = mask_pairs.read(tmp_path)
-    assert data.reason == "test.txt, train.txt name a picture and its mask in every line"
+    assert data.reason == "test.txt, train.txt name an image and its mask in every line"
     assert content(data) == {
         "train": [("train/1.png", "trainannot/1.png")],
         "test": [("test/1.png", "testannot/1.png")],
@@ -159,11 +159,11 @@ def test_broken_lines_of_lists(tmp_path):
     }
     assert told(data) == [
         "ROOT/train.txt:4: 1.jpg was named before; left out",
-        "ROOT/train.txt:5: there is no picture 'a b/9.jpg'; left out",
+        "ROOT/train.txt:5: there is no image 'a b/9.jpg'; left out",
         "ROOT/train.txt:6: there is no mask 'm/9.png'; left out",
-        "ROOT/train.txt:7: 'hello' names no picture and mask; expected two paths in the line; left out",
+        "ROOT/train.txt:7: 'hello' names no image and mask; expected two paths in the line; left out",
         "ROOT/train.txt:8: 2.jpg was named before with another mask; this line was left out",
-        "ROOT: 1 picture (a b/1.jpg) in train and in val: what is learnt is judged",
+        "ROOT: 1 image (a b/1.jpg) in train and in val: what is learned is judged",
     ]
     assert two_paths("a.jpg") == []
 
@@ -171,37 +171,35 @@ def test_broken_lines_of_lists(tmp_path):
 def test_what_has_no_counterpart_is_left_out_and_told(tmp_path):
     both(tmp_path, ("train/images/1.jpg", "train/masks/1.png"))
     for name in ("train/images/2.jpg", "train/images/3.jpg", "test/1.jpg", "test/2.jpg"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     mask(tmp_path / "train/masks/4.png")
     data = mask_pairs.read(tmp_path)
     assert data.names == ["train/images/1.jpg"]
     assert told(data) == [
-        "ROOT/train/images: 2 pictures (2.jpg, ...) have no mask; left out",
-        "ROOT/train/masks: 1 mask (4.png) has no picture; left out",
-        "ROOT/test: 2 pictures have no masks; left out",
+        "ROOT/train/images: 2 images (2.jpg, ...) have no mask; left out",
+        "ROOT/train/masks: 1 mask (4.png) has no image; left out",
+        "ROOT/test: 2 images have no masks; left out",
     ]
     assert [defect.note for defect in data.defects] == [False, False, True]
 
 
 def test_files_that_do_not_fit(tmp_path):
     both(tmp_path, *((f"images/{number}.png", f"masks/{number}.png") for number in range(6)))
-    picture(tmp_path / "images/1.png", (3, 3))
-    picture(tmp_path / "images/2.png", (2, 3))
-    (tmp_path / "masks/3.png").write_bytes(b"no picture")
+    make_image(tmp_path / "images/1.png", (3, 3))
+    make_image(tmp_path / "images/2.png", (2, 3))
+    (tmp_path / "masks/3.png").write_bytes(b"no image")
     (tmp_path / "images/4.png").write_bytes(b"")
     mask(tmp_path / "masks/5.png", np.full((2, 3), 255, np.uint8))
     data = mask_pairs.read(tmp_path)
     assert data.names == ["images/0.png"]
     assert told(data) == [
-        "ROOT/masks/1.png: the mask is 3 x 2 pixels, and its picture 3 x 3; both were left out",
-        "ROOT/masks/2.png: the mask is 3 x 2 pixels, and its picture 2 x 3, which its EXIF orientation may have "
+        "ROOT/masks/1.png: the mask is 3 x 2 pixels, and its image 3 x 3; both were left out",
+        "ROOT/masks/2.png: the mask is 3 x 2 pixels, and its image 2 x 3, which its EXIF orientation may have "
         "turned: turn the mask too; both were left out",
-        "ROOT/masks/3.png: this is no picture of a known kind, or its header is broken; left out, and its picture "
-        "with it",
-        "ROOT/images/4.png: this is no picture of a known kind, or its header is broken; left out, and its mask "
-        "with it",
+        "ROOT/masks/3.png: this is no image of a known kind, or its header is broken; left out, and its image with it",
+        "ROOT/images/4.png: this is no image of a known kind, or its header is broken; left out, and its mask with it",
         "ROOT/masks/5.png: every pixel is ignored, so that there is nothing to learn or to judge; left out with its "
-        "picture",
+        "image",
     ]
 
 
@@ -209,7 +207,7 @@ def test_a_mask_that_changed_since_it_was_read(tmp_path):
     both(tmp_path, ("images/1.png", "masks/1.png"))
     data = mask_pairs.read(tmp_path)
     mask(tmp_path / "masks/1.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(DataError, match=r"masks/1\.png: the mask is 4 x 4 pixels, and its picture 3 x 2"):
+    with pytest.raises(DataError, match=r"masks/1\.png: the mask is 4 x 4 pixels, and its image 3 x 2"):
         data[0]
     (tmp_path / "masks/1.png").write_bytes(b"")
     assert "the file is empty" in str(data.check(0))
@@ -217,14 +215,14 @@ def test_a_mask_that_changed_since_it_was_read(tmp_path):
 
 def test_nothing_that_can_be_used(tmp_path):
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match="no folder of pictures lies beside one of masks in it; wanted lists"):
+    with pytest.raises(DataError, match="no folder of images lies beside one of masks in it; wanted lists"):
         mask_pairs.read(tmp_path)
-    picture(tmp_path / "images/1.jpg")
+    make_image(tmp_path / "images/1.jpg")
     mask(tmp_path / "masks/2.png")
-    with pytest.raises(DataError, match=r"no picture and mask belong together by their names\n .*1 picture \(1\.jpg\)"):
+    with pytest.raises(DataError, match=r"no image and mask belong together by their names\n .*1 image \(1\.jpg\)"):
         mask_pairs.read(tmp_path)
     mask(tmp_path / "masks/1.png", np.zeros((9, 9), np.uint8))
-    with pytest.raises(DataError, match=r"none of 1 picture with a mask can be used:\n"):
+    with pytest.raises(DataError, match=r"none of 1 image with a mask can be used:\n"):
         mask_pairs.read(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
         mask_pairs.read(tmp_path / "gone")
@@ -234,7 +232,7 @@ def test_nothing_that_can_be_used(tmp_path):
 
 def test_several_folders_and_classes_of_pairs(tmp_path):
     both(tmp_path, ("a/images/1.jpg", "a/masks/1.png"), ("b/images/1.jpg", "b/masks/1.png"))
-    with pytest.raises(DataError, match="several folders in it hold pictures with masks: a, b; name one of them"):
+    with pytest.raises(DataError, match="several folders in it hold images with masks: a, b; name one of them"):
         mask_pairs.read(tmp_path)
     busi = tmp_path / "busi"
     both(busi, ("benign/b (1).png", "benign/b (1)_mask.png"), ("normal/n (1).png", "normal/n (1)_mask.png"))
@@ -242,16 +240,16 @@ def test_several_folders_and_classes_of_pairs(tmp_path):
 
 
 def test_other_formats_are_not_taken_for_masks(tmp_path):
-    picture(tmp_path / "images/1.jpg")
+    make_image(tmp_path / "images/1.jpg")
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/1.txt").write_text("0 0.5 0.5 1 1\n")  # YOLO's
     (tmp_path / "train.txt").write_text("images/1.jpg\n")
-    assert mask_pairs.recognise(tmp_path) is None
+    assert mask_pairs.recognize(tmp_path) is None
 
 
-def test_too_large_pictures_are_refused(tmp_path):
+def test_too_large_images_are_refused(tmp_path):
     both(tmp_path, ("images/1.jpg", "masks/1.png"))
-    with pytest.raises(DataError, match="the picture is 3 x 2, 6 pixels, and at most 5 are allowed"):
+    with pytest.raises(DataError, match="the image is 3 x 2, 6 pixels, and at most 5 are allowed"):
         mask_pairs.read(tmp_path, max_pixels=5)
 
 
@@ -274,7 +272,7 @@ def test_names_that_belong_together(one, other):
 @pytest.mark.parametrize(("one", "other"), [("1.jpg", "2.png"), ("a_1.jpg", "b_1.png"), ("1.jpg", "11_mask.png")])
 def test_names_that_do_not(one, other):
     found = pair([one], [other])
-    assert (found.pairs, found.bare_pictures, found.bare_masks) == ([], [one], [other])
+    assert (found.pairs, found.bare_images, found.bare_masks) == ([], [one], [other])
 
 
 def test_the_best_of_several_masks():
@@ -282,7 +280,7 @@ def test_the_best_of_several_masks():
     found = pair(["a_leftImg8bit.png"], masks)
     assert found.pairs == [("a_leftImg8bit.png", "a_gtFine_labelTrainIds.png")]
     assert found.bare_masks == []
-    # Folders decide before bare names, and a bare name that two pictures have decides nothing.
+    # Folders decide before bare names, and a bare name that two images have decides nothing.
     assert pair(["x/1.jpg", "y/1.jpg"], ["y/1.png", "x/1.png"]).pairs == [
         ("x/1.jpg", "x/1.png"),
         ("y/1.jpg", "y/1.png"),
@@ -292,6 +290,6 @@ def test_the_best_of_several_masks():
     assert pair(["a-b.jpg", "a_b.jpg"], ["a_b.png"]).pairs == [("a_b.jpg", "a_b.png")]
 
 
-def test_masks_beside_pictures():
+def test_masks_beside_images():
     names = ["1.jpg", "1_mask.png", "2.jpg", "3_mask.png", "mask.png"]
     assert beside(names) == (["1.jpg", "2.jpg", "3_mask.png", "mask.png"], ["1_mask.png"])

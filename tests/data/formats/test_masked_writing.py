@@ -7,7 +7,7 @@ from zorki.data import formats
 from zorki.data.formats import masked_writing
 from zorki.data.masks import class_palette, write_mask
 from zorki.data.scene_masks import SceneSegmentation
-from zorki.draw.palette import colour
+from zorki.draw.palette import color
 from zorki.errors import DataError, ZorkiError
 
 WRITERS = masked_writing.WRITERS
@@ -19,13 +19,13 @@ def read(root):
 
 @pytest.fixture
 def data(tmp_path):
-    """Nine pictures in splits, two of one name, with a palette of their own, ignored pixels, and 3 classes."""
+    """Nine images in splits, two of one name, with a palette of their own, ignored pixels, and 3 classes."""
     root = tmp_path / "data"
     generator = np.random.default_rng(0)
     palette = [0, 0, 0, 10, 20, 30, 200, 0, 0]
     for number in range(9):
         split = ("train", "val", "test")[number // 3]
-        name = "same.jpg" if number in (0, 3) else f"picture {number}.{'png' if number % 2 else 'jpg'}"
+        name = "same.jpg" if number in (0, 3) else f"image {number}.{'png' if number % 2 else 'jpg'}"
         for folder in ("images", "masks"):
             (root / split / folder).mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (17, 11), (25 * number,) * 3).save(root / split / "images" / name)
@@ -39,7 +39,7 @@ def data(tmp_path):
 
 
 def content(data):
-    """Masks by split and by the pictures' shade."""
+    """Masks by split and by the images' shade."""
     found = {}
     for split, indices in data.splits.items():
         for index in indices:
@@ -68,13 +68,13 @@ def test_where_files_lie(data, tmp_path):
     files = {path.relative_to(tmp_path / "pairs").as_posix() for path in (tmp_path / "pairs").rglob("*.*")}
     assert "classes.txt" in files
     assert {"train/images/train_images_same.jpg", "train/masks/train_images_same.png"} <= files
-    assert {"val/images/picture 5.png", "val/masks/picture 5.png"} <= files
+    assert {"val/images/image 5.png", "val/masks/image 5.png"} <= files
     masked_writing.write(data, tmp_path / "voc", "voc_masks")
     sets = tmp_path / "voc/ImageSets/Segmentation"
-    assert (sets / "test.txt").read_text().splitlines() == ["picture 6", "picture 7", "picture 8"]
+    assert (sets / "test.txt").read_text().splitlines() == ["image 6", "image 7", "image 8"]
     assert len((sets / "trainval.txt").read_text().splitlines()) == 6
     original = data.path(0).read_bytes()
-    assert (tmp_path / "pairs/train/images/picture 1.png").is_file()
+    assert (tmp_path / "pairs/train/images/image 1.png").is_file()
     assert original in [path.read_bytes() for path in (tmp_path / "voc/JPEGImages").iterdir()]  # copied as it is
 
 
@@ -90,7 +90,7 @@ def test_scenes_become_files(tmp_path, to):
         sample = again[places[scenes.path(index).name]]
         assert sample.image.equal(scenes[index].image)
         assert sample.target.classes.equal(scenes.target(index).classes)
-    assert again.palette == [colour(index) for index in range(11)]
+    assert again.palette == [color(index) for index in range(11)]
 
 
 @pytest.mark.parametrize("to", WRITERS)
@@ -127,8 +127,8 @@ def test_what_is_lost_is_told(data, tmp_path):
     data.splits = {"train": [0, 1], "val": [1, 2], "extra": [3]}
     data.class_names[2] = "Void"
     assert masked_writing.write(data, tmp_path / "out", "voc_masks") == [
-        "5 pictures are in no split, and voc_masks has no place for them: left out",
-        "1 pictures are in several splits: each was written into the first",
+        "5 images are in no split, and voc_masks has no place for them: left out",
+        "1 images are in several splits: each was written into the first",
         "readers know train, val and test, and take extra for no split",
         "a class called 'Void' is read back as what nobody judges",
     ]
@@ -137,12 +137,12 @@ def test_what_is_lost_is_told(data, tmp_path):
     assert len(read(tmp_path / "all")) == 9
 
 
-def test_links_and_no_pictures(data, tmp_path):
-    masked_writing.write(data, tmp_path / "linked", "mask_pairs", pictures="link")
+def test_links_and_no_images(data, tmp_path):
+    masked_writing.write(data, tmp_path / "linked", "mask_pairs", images="link")
     linked = read(tmp_path / "linked")
     assert all(linked.path(index).is_symlink() for index in range(9))
     assert content(linked) == content(data)
-    masked_writing.write(data, tmp_path / "bare", "voc_masks", pictures=None)
+    masked_writing.write(data, tmp_path / "bare", "voc_masks", images=None)
     assert sorted(path.name for path in (tmp_path / "bare").iterdir()) == [
         "ImageSets", "SegmentationClass", "classes.txt",
     ]  # fmt: skip
@@ -168,5 +168,5 @@ def test_nothing_is_overwritten_and_nothing_is_left_after_an_error(data, tmp_pat
 
 
 def test_a_palette_is_filled_up():
-    assert class_palette([(1, 2, 3)])[:2] == [(1, 2, 3), colour(1)]
+    assert class_palette([(1, 2, 3)])[:2] == [(1, 2, 3), color(1)]
     assert len(class_palette()) == len(class_palette([(1, 2, 3)] * 300)) == 256

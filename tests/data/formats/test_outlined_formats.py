@@ -19,7 +19,7 @@ SQUARE = [1, 1, 5, 1, 5, 5, 1, 5]
 HIGH, WIDE = 48, 64
 
 
-def picture(path, width=WIDE, height=HIGH):
+def make_image(path, width=WIDE, height=HIGH):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height)).save(path)
 
@@ -37,7 +37,7 @@ def filled(*boxes):
 
 
 def write_coco(folder, annotations, categories=None, **more):
-    picture(folder / "images/1.jpg", **more)
+    make_image(folder / "images/1.jpg", **more)
     values = {
         "images": [{"id": 10, "file_name": "1.jpg", "width": WIDE, "height": HIGH}],
         "annotations": [
@@ -85,7 +85,7 @@ def test_cocos_polygons_and_run_lengths_as_pycocotools_has_them(tmp_path):
     assert len(data.counts) < 4 * HIGH * WIDE / 2
 
 
-def test_the_mark_of_a_picture_changes_with_its_masks(tmp_path):
+def test_the_mark_of_a_image_changes_with_its_masks(tmp_path):
     write_coco(tmp_path, [{"segmentation": [SQUARE]}])
     before = formats.read_outlined(tmp_path).mark(0)
     write_coco(tmp_path, [{"segmentation": [[1, 1, 5, 1, 5, 5, 2, 5, 2, 4, 1, 4]]}])
@@ -107,13 +107,13 @@ def test_cocos_broken_outlines_are_told(tmp_path):
     ])  # fmt: skip
     data = formats.read_outlined(tmp_path)
     lines = path.read_text().splitlines()
-    empty = "its mask is empty: the outline covers the centre of no pixel; the object was left out"
+    empty = "its mask is empty: the outline covers the center of no pixel; the object was left out"
     assert [reason for _, reason in told(data)] == [
         "1.jpg: annotation 2: a polygon has 2 points; expected three or more; the object was left out",
         "1.jpg: annotation 3: a polygon has 2 points; expected three or more; the other parts were taken",
-        "1.jpg: annotation 4: its run lengths are of 59 pixels, and a picture of 64 x 48 has 3072; the object was left "
+        "1.jpg: annotation 4: its run lengths are of 59 pixels, and an image of 64 x 48 has 3072; the object was left "
         "out",
-        "1.jpg: annotation 5: its run lengths are of a picture of 48 x 64, and its picture is 64 x 48; the object was "
+        "1.jpg: annotation 5: its run lengths are of an image of 48 x 64, and its image is 64 x 48; the object was "
         "left out",
         f"1.jpg: annotation 6: {empty}",
         "1.jpg: annotation 7: it has no outline; the object was left out",
@@ -127,10 +127,10 @@ def test_cocos_broken_outlines_are_told(tmp_path):
     assert any("category ids run from 3 to 7, and 3 between are of none" in defect.reason for defect in data.defects)
 
 
-def test_a_picture_that_was_scaled_since_is_told(tmp_path):
+def test_a_image_that_was_scaled_since_is_told(tmp_path):
     write_coco(tmp_path, [{"segmentation": [SQUARE]}], width=32, height=24)
     data = formats.read_outlined(tmp_path)
-    assert "the picture is 32 x 24 pixels, and its boxes were drawn on 64 x 48" in data.check(0).reason
+    assert "the image is 32 x 24 pixels, and its boxes were drawn on 64 x 48" in data.check(0).reason
     with pytest.raises(DataError, match="drawn on 64 x 48"):
         data[0]
 
@@ -151,7 +151,7 @@ def test_a_lone_flat_polygon_is_taken(tmp_path):
 @pytest.fixture
 def yolo(tmp_path):
     for split in ("train", "val"):
-        picture(tmp_path / f"images/{split}/1.jpg")
+        make_image(tmp_path / f"images/{split}/1.jpg")
         (tmp_path / f"labels/{split}").mkdir(parents=True)
     (tmp_path / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [cat, dog]\n")
     return tmp_path
@@ -173,7 +173,7 @@ def test_yolos_polygons(yolo):
     assert [(defect.path, defect.line) for defect in data.defects if not defect.note] == [(train, 2), (train, 3)]
     assert [reason for _, reason in told(data)] == [
         "it has no outline; the object was left out",
-        "its mask is empty: the outline covers the centre of no pixel; the object was left out",
+        "its mask is empty: the outline covers the center of no pixel; the object was left out",
     ]
 
 
@@ -193,7 +193,7 @@ CVAT = """<?xml version="1.0"?>
 
 
 def test_cvat(tmp_path):
-    picture(tmp_path / "a.jpg")
+    make_image(tmp_path / "a.jpg")
     (tmp_path / "annotations.xml").write_text(CVAT)
     data = formats.read_outlined(tmp_path)
     target = data.target(0)
@@ -228,7 +228,7 @@ def corners(left, top, right, bottom):
 
 
 def test_labelme(tmp_path):
-    picture(tmp_path / "a.jpg")
+    make_image(tmp_path / "a.jpg")
     write_labelme(tmp_path / "a.json", "a.jpg", [
         shape("cat", corners(1, 1, 9, 9), group_id=4),
         shape("cat", corners(3, 3, 6, 6), group_id=4),
@@ -256,7 +256,7 @@ def test_labelme(tmp_path):
 
 
 def test_via(tmp_path):
-    picture(tmp_path / "a.jpg")
+    make_image(tmp_path / "a.jpg")
     regions = [
         {"name": "rect", "x": 1, "y": 2, "width": 10, "height": 20},
         {"name": "polygon", "all_points_x": [1, 5, 5, 1], "all_points_y": [1, 1, 5, 5]},
@@ -287,7 +287,7 @@ def test_boxes_with_outlines_drop_those_that_are_broken(tmp_path):
 
 
 def test_drawn_outlines_are_run_lengths_beside_boxes(tmp_path):
-    picture(tmp_path / "a.jpg")
+    make_image(tmp_path / "a.jpg")
     write_labelme(tmp_path / "a.json", "a.jpg", [
         shape("cat", corners(1, 1, 9, 9), group_id=4),
         shape("cat", corners(3, 3, 6, 6), group_id=4),

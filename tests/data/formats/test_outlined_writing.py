@@ -14,7 +14,7 @@ from zorki.types import Instances
 WRITERS = outlined_writing.WRITERS
 
 
-OVERLAP = "1 pictures have objects that overlap, where a map has one number for a pixel: the later on top"
+OVERLAP = "1 images have objects that overlap, where a map has one number for a pixel: the later on top"
 
 
 def rings(height=40, width=50):
@@ -31,7 +31,7 @@ def rings(height=40, width=50):
 
 
 class Drawn(SceneInstances):
-    """Scenes, whose first picture of train is `rings`, with a crowd."""
+    """Scenes, whose first image of train is `rings`, with a crowd."""
 
     def __init__(self, crowd=False):
         super().__init__(10, size=(40, 50))
@@ -99,7 +99,7 @@ def test_coco_keeps_crowds_ids_and_difficult_objects(tmp_path):
     for split in ("val", "test"):
         (tmp_path / f"first/annotations/instances_{split}.json").unlink()
     first = formats.read_outlined(tmp_path / "first")
-    assert outlined_writing.write(first, tmp_path / "second", "coco", pictures="link") == []
+    assert outlined_writing.write(first, tmp_path / "second", "coco", images="link") == []
     second = formats.read_outlined(tmp_path / "second")
     assert second.path(0).is_symlink()
     assert (sorted(second.image_ids), second.category_ids) == (list(range(501, 508)), list(range(31, 41)))
@@ -113,7 +113,7 @@ def test_coco_keeps_crowds_ids_and_difficult_objects(tmp_path):
 
 @pytest.mark.parametrize("to", ["yolo", "via", "label_png", "object_png"])
 def test_what_a_format_cannot_say_is_told(tmp_path, to):
-    lost = outlined_writing.write(Drawn(crowd=True), tmp_path / "out", to, pictures=None)
+    lost = outlined_writing.write(Drawn(crowd=True), tmp_path / "out", to, images=None)
     assert f"{to} knows no crowd objects" in " ".join(lost)
     assert f"{to} knows no difficult objects" in " ".join(lost)
     assert not list((tmp_path / "out").rglob("*000001.*g")) or to == "label_png"
@@ -141,7 +141,7 @@ def test_classes_without_an_object_and_ids_are_lost_by_drawing_tools(tmp_path):
     data.class_names, data.image_ids = ["a", "b"], list(range(50, 60))
     for to in ("labelme", "via"):
         assert outlined_writing.write(data, tmp_path / to, to) == [
-            f"{to} has no ids of pictures, objects and classes: they are not kept",
+            f"{to} has no ids of images, objects and classes: they are not kept",
             f"{to} has no list of classes: 1 without an object are not kept (b)",
         ]
 
@@ -153,15 +153,15 @@ def test_maps_of_voc(tmp_path):
     found = Instances(torch.zeros(4, 4), torch.tensor([0, 2, 1, 1]), masks)
     found.crowd, found.difficult = torch.tensor([1, 0, 0, 0]).bool(), torch.tensor([0, 0, 1, 0]).bool()
     assert outlined_writing.write(Few(found, (16, 16)), tmp_path / "out", "voc_objects") == [
-        "10 pictures have objects that overlap, where a map has one number for a pixel: the later on top",
+        "10 images have objects that overlap, where a map has one number for a pixel: the later on top",
         "voc_objects knows no crowd objects: the pixels of 10 are 255, which nobody judges",
         "voc_objects knows no difficult objects: the pixels of 10 are 255, which nobody judges",
     ]
     maps = {}
     for folder in ("SegmentationObject", "SegmentationClass"):
-        with Image.open(tmp_path / "out" / folder / "000000.png") as picture:
-            assert picture.mode == "P"
-            maps[folder] = np.asarray(picture)[:6, :6].tolist()
+        with Image.open(tmp_path / "out" / folder / "000000.png") as image:
+            assert image.mode == "P"
+            maps[folder] = np.asarray(image)[:6, :6].tolist()
     x = 255
     rows = [[x] * 6, [x] * 6, [1, 1, 1, x, x, x], [1, 2, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0], [x, x, 0, 0, 0, 0]]
     assert maps["SegmentationObject"] == rows
@@ -187,7 +187,7 @@ def test_what_maps_of_voc_cannot_hold(tmp_path):
 
 
 class Few(SceneInstances):
-    """Ten pictures of the same objects."""
+    """Ten images of the same objects."""
 
     def __init__(self, found, size):
         super().__init__(10, size=size)
@@ -204,7 +204,7 @@ def test_overlaps_and_hidden_and_empty_objects_of_maps_are_told(tmp_path):
     found = Instances(torch.tensor([[2.0, 2, 5, 5], [0, 0, 9, 9], [0, 0, 0, 0]]), torch.zeros(3).long(), masks)
     lost = outlined_writing.write(Few(found, (20, 20)), tmp_path / "out", "label_png")
     assert lost == [
-        "10 pictures have objects that overlap, where a map has one number for a pixel: the later on top",
+        "10 images have objects that overlap, where a map has one number for a pixel: the later on top",
         "10 objects lie wholly under others: lost",
         "label_png knows no classes: 10 are written as one",
         "10 objects have no pixel: left out",
@@ -220,13 +220,13 @@ def test_maps_number_more_than_255_objects(tmp_path):
     outlined_writing.write(Few(found, (20, 20)), tmp_path / "out", "label_png")
     data = formats.read_outlined(tmp_path / "out")
     assert torch.equal(data.target(3).masks, masks)
-    with Image.open(next((tmp_path / "out").rglob("labels/*.png"))) as picture:
-        assert (picture.mode, int(np.asarray(picture).max())) == ("I;16", 400)
+    with Image.open(next((tmp_path / "out").rglob("labels/*.png"))) as image:
+        assert (image.mode, int(np.asarray(image).max())) == ("I;16", 400)
 
 
 @pytest.mark.parametrize("to", ["yolo", "labelme", "via"])
 def test_a_polygon_of_any_mask_fills_it_again(tmp_path, to):
-    """Noise: parts, holes, islands and corners that touch, in a picture whose shares are no round numbers."""
+    """Noise: parts, holes, islands and corners that touch, in an image whose shares are no round numbers."""
     masks = torch.from_numpy(np.random.default_rng(0).random((4, 37, 53)) < 0.5)
     found = Instances(torch.tensor([[0.0, 0, 53, 37]] * 4), torch.arange(4), masks)
     outlined_writing.write(Few(found, (37, 53)), tmp_path / "out", to)

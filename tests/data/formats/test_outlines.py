@@ -18,7 +18,7 @@ SQUARE = [1, 1, 5, 1, 5, 5, 1, 5]
 INNER = [2, 2, 4, 2, 4, 4, 2, 4]
 
 
-def pictured(pixels):
+def imaged(pixels):
     return ["".join(".#"[int(pixel)] for pixel in row) for row in pixels]
 
 
@@ -33,12 +33,12 @@ def pictured(pixels):
     ([[[1, 1], [5, 5], [2, 3]]], "a polygon is [[1, 1], [5, 5], [2, 3]]; expected a list of numbers"),
     ([{"x": 1}], "a polygon is {'x': 1}; expected a list of numbers"),
     ([[1e9, 1, 5, 5, 2, 3]], "or beyond 1e+06 pixels"),
-    ([[1, 1, 5, 1, 5, 1.2]], "its mask is empty: the outline covers the centre of no pixel"),
+    ([[1, 1, 5, 1, 5, 1.2]], "its mask is empty: the outline covers the center of no pixel"),
     ([[100, 1, 105, 1, 105, 9]], "its mask is empty"),
     ("a text", "its outline is 'a text'; expected polygons or run lengths"),
     ({"size": [6, 7], "counts": [42]}, "its mask is empty"),
-    ({"size": [6, 7], "counts": [1, 2]}, "its run lengths are of 3 pixels, and a picture of 7 x 6 has 42"),
-    ({"size": [7, 6], "counts": [40, 2]}, "its run lengths are of a picture of 6 x 7, and its picture is 7 x 6"),
+    ({"size": [6, 7], "counts": [1, 2]}, "its run lengths are of 3 pixels, and an image of 7 x 6 has 42"),
+    ({"size": [7, 6], "counts": [40, 2]}, "its run lengths are of an image of 6 x 7, and its image is 7 x 6"),
 ])  # fmt: skip
 def test_what_is_no_outline(outline, reason):
     text, found = pack_outline(outline, 6, 7)
@@ -93,7 +93,7 @@ def test_shapes_of_one_class_and_group_are_one_object():
     assert [one.class_name for one in found] == ["cat", "dog", "cat", "cat"]
     assert found[1:] == [shapes[1][0], shapes[2][0], shapes[6][0]]
     assert (found[0].xyxy, found[0].line) == ((1, 1, 9, 5), 3)
-    assert pictured(found[0].segments.fill(6, 10)) == [
+    assert imaged(found[0].segments.fill(6, 10)) == [
         "..........",
         ".####.###.",
         ".##.#.###.",

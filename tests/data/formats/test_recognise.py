@@ -4,65 +4,65 @@ import pytest
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.formats import pictures
+from zorki.data.formats import images
 from zorki.errors import DataError
-from zorki.types import Unlabelled
+from zorki.types import Unlabeled
 
 
-def picture(path):
+def make_image(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (4, 3), (1, 2, 3)).save(path)
 
 
 def test_folders(tmp_path):
-    picture(tmp_path / "cat/1.png")
-    assert formats.recognise(tmp_path) == ("folders", "it holds a folder for each class: cat")
+    make_image(tmp_path / "cat/1.png")
+    assert formats.recognize(tmp_path) == ("folders", "it holds a folder for each class: cat")
     assert formats.read(tmp_path).format == "folders"
 
 
 def test_a_table_goes_before_folders_where_it_names_files_that_are_there(tmp_path):
-    picture(tmp_path / "cat/1.png")
+    make_image(tmp_path / "cat/1.png")
     (tmp_path / "labels.csv").write_text("path,label\ncat/1.png,lion\n")
-    assert formats.recognise(tmp_path)[0] == "csv"
+    assert formats.recognize(tmp_path)[0] == "csv"
     assert formats.read(tmp_path).class_names == ["lion"]
     assert formats.read(tmp_path, "folders").class_names == ["cat"]
     (tmp_path / "labels.csv").write_text("path,label\nlost.png,lion\n")
-    assert formats.recognise(tmp_path)[0] == "folders"
+    assert formats.recognize(tmp_path)[0] == "folders"
 
 
 def test_idx(tmp_path):
     for name, data in (("images-idx3", b"\0\0\x08\x03" + b"\0\0\0\1" * 3), ("labels-idx1", b"\0\0\x08\x01\0\0\0\1")):
         (tmp_path / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(data + b"\7"))
-    assert formats.recognise(tmp_path)[0] == "idx"
+    assert formats.recognize(tmp_path)[0] == "idx"
     assert formats.read(tmp_path).labels == [7]
 
 
-def test_bare_pictures_only_where_they_are_allowed(tmp_path):
-    picture(tmp_path / "1.png")
-    assert formats.recognise(tmp_path, allowed=("folders", "pictures")) == ("pictures", "it is a folder with pictures")
+def test_bare_images_only_where_they_are_allowed(tmp_path):
+    make_image(tmp_path / "1.png")
+    assert formats.recognize(tmp_path, allowed=("folders", "images")) == ("images", "it is a folder with images")
     with pytest.raises(DataError) as caught:
-        formats.recognise(tmp_path)
+        formats.recognize(tmp_path)
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
-        f"{tmp_path}: the format of the data was not recognised",
+        f"{tmp_path}: the format of the data was not recognized",
         "  csv: it holds no .csv or .tsv file",
         "  idx: it holds no file named like train-images-idx3-ubyte[.gz]",
         "  folders: there is no folder in it that could be a class",
     ]
 
 
-def test_no_picture_at_all(tmp_path):
+def test_no_image_at_all(tmp_path):
     (tmp_path / "cat").mkdir()
-    with pytest.raises(DataError, match=rf"{tmp_path}: no picture in this folder or below it; looked for"):
-        formats.recognise(tmp_path)
+    with pytest.raises(DataError, match=rf"{tmp_path}: no image in this folder or below it; looked for"):
+        formats.recognize(tmp_path)
 
 
 def test_a_misspelt_format(tmp_path):
     with pytest.raises(DataError, match=r"'folder' is no format .* csv, idx, folders\. Did you mean folders\?"):
-        formats.recognise(tmp_path, "folder")
+        formats.recognize(tmp_path, "folder")
 
 
 def test_a_format_that_was_asked_for_speaks_for_itself(tmp_path):
-    picture(tmp_path / "cat/1.png")
+    make_image(tmp_path / "cat/1.png")
     with pytest.raises(DataError, match=r"it holds no \.csv or \.tsv file"):
         formats.read(tmp_path, "csv")
 
@@ -70,31 +70,31 @@ def test_a_format_that_was_asked_for_speaks_for_itself(tmp_path):
 def test_a_missing_root_names_the_near_ones(tmp_path):
     (tmp_path / "photos").mkdir()
     for name in ("photso", "photso/cats"):
-        for read in (formats.read, pictures.read):
+        for read in (formats.read, images.read):
             with pytest.raises(
                 DataError, match=r"there is no such file or folder: .* 'photso'\. Did you mean photos\?"
             ):
                 read(tmp_path / name)
 
 
-def test_bare_pictures(tmp_path):
+def test_bare_images(tmp_path):
     for name in ("b.png", "a.jpg", "deep/c.gif", ".hidden.png"):
-        picture(tmp_path / name)
+        make_image(tmp_path / name)
     (tmp_path / "notes.txt").touch()
-    dataset = pictures.read(tmp_path, class_names=["cat"], max_pixels=12)
+    dataset = images.read(tmp_path, class_names=["cat"], max_pixels=12)
     assert dataset.names == ["a.jpg", "b.png", "deep/c.gif"]
     assert dataset.splits == {"all": [0, 1, 2]}
-    assert dataset[1].target == dataset.target(1) == Unlabelled()
+    assert dataset[1].target == dataset.target(1) == Unlabeled()
     assert dataset[1].image[:, 0, 0].tolist() == [1, 2, 3]
     assert dataset.check(2) is None
     (tmp_path / "a.jpg").write_bytes(b"")
     assert str(dataset.check(0)) == f"{tmp_path}/a.jpg: the file is empty (0 bytes)"
 
 
-def test_one_picture(tmp_path):
-    picture(tmp_path / "a.png")
-    dataset = pictures.read(tmp_path / "a.png")
+def test_one_image(tmp_path):
+    make_image(tmp_path / "a.png")
+    dataset = images.read(tmp_path / "a.png")
     assert [dataset.path(index) for index in range(len(dataset))] == [tmp_path / "a.png"]
     (tmp_path / "a.txt").touch()
     with pytest.raises(DataError, match=r"a\.txt: it is a file, and its name ends in none of"):
-        pictures.read(tmp_path / "a.txt")
+        images.read(tmp_path / "a.txt")

@@ -45,7 +45,7 @@ def test_broken_and_empty_masks_have_no_box(mask):
 
 
 def drawn(seed):
-    """A mask of noise within a box that may touch the edges of the picture."""
+    """A mask of noise within a box that may touch the edges of the image."""
     generator = np.random.default_rng(seed)
     height, width = generator.integers(1, 40, 2).tolist()
     top, left = generator.integers(0, height), generator.integers(0, width)
@@ -85,12 +85,12 @@ def test_large_and_negative_differences_are_unpacked():
     (None, "the size None; expected height and width"),
     ({"counts": [4], "size": [2]}, "the size [2]; expected height and width"),
     ({"counts": [4], "size": [2, 0]}, "the size [2, 0]"),
-    ({"counts": [3], "size": [4, 3]}, "are of 3 pixels, and a picture of 3 x 4 has 12"),
-    ({"counts": "5", "size": [4, 3]}, "are of 5 pixels, and a picture of 3 x 4 has 12"),
+    ({"counts": [3], "size": [4, 3]}, "are of 3 pixels, and an image of 3 x 4 has 12"),
+    ({"counts": "5", "size": [4, 3]}, "are of 5 pixels, and an image of 3 x 4 has 12"),
     ({"counts": [3, -1, 2], "size": [2, 2]}, "expected whole numbers that are not below 0"),
     ({"counts": "é", "size": [2, 2]}, "text that packs no numbers"),
     ({"size": [2, 2]}, "are None; expected whole numbers"),
-    ({"counts": [1, 5], "size": [2, 3]}, "of a picture of 3 x 2, and its picture is 3 x 4"),
+    ({"counts": [1, 5], "size": [2, 3]}, "of an image of 3 x 2, and its image is 3 x 4"),
 ])  # fmt: skip
 def test_faults(mask, reason):
     assert reason in fault_of(mask, 4, 3)

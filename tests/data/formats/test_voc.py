@@ -6,7 +6,7 @@ from zorki.data.formats import voc
 from zorki.errors import DataError
 
 
-def picture(path, width=64, height=48):
+def make_image(path, width=64, height=48):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height)).save(path)
 
@@ -24,7 +24,7 @@ def annotate(path, *objects, name="x.jpg", size="<size><width>64</width><height>
 @pytest.fixture
 def folder(tmp_path):
     for name in ("a", "b", "c"):
-        picture(tmp_path / f"JPEGImages/{name}.jpg")
+        make_image(tmp_path / f"JPEGImages/{name}.jpg")
     annotate(tmp_path / "Annotations/a.xml", thing("dog", (1, 2, 30, 40)), thing("cat", (5.5, 6.25, 20, 30)))
     annotate(tmp_path / "Annotations/b.xml", thing("cat", (0, 0, 64, 48), "<difficult>1</difficult>"))
     annotate(tmp_path / "Annotations/c.xml")
@@ -56,15 +56,15 @@ def test_a_level_or_two_down(folder, tmp_path_factory):
     outer = tmp_path_factory.mktemp("outer")
     (outer / "VOCdevkit").mkdir()
     folder.rename(outer / "VOCdevkit/VOC2012")
-    assert voc.recognise(outer) == "it holds Pascal VOC's XML files: VOCdevkit/VOC2012/Annotations"
+    assert voc.recognize(outer) == "it holds Pascal VOC's XML files: VOCdevkit/VOC2012/Annotations"
     data = voc.read(outer)
     assert data.names[0] == "VOCdevkit/VOC2012/JPEGImages/a.jpg"
     assert data.splits == {"train": [0, 2], "val": [1]}
 
 
-def test_split_folders_with_files_beside_pictures(tmp_path):
+def test_split_folders_with_files_beside_images(tmp_path):
     for split, name in (("train", "1"), ("valid", "1"), ("test", "2")):
-        picture(tmp_path / split / f"{name}.jpg")
+        make_image(tmp_path / split / f"{name}.jpg")
         annotate(tmp_path / split / f"{name}.xml", thing("cat", (1, 2, 3, 4)), name=f"{name}.jpg")
     data = voc.read(tmp_path)
     assert {split: [data.names[i] for i in indices] for split, indices in data.splits.items()} == {
@@ -91,8 +91,8 @@ def test_bad_boxes_are_told_with_their_lines(folder):
     assert told == [
         (3, "the box (10, 10, 10, 20) has no area; it was left out"),
         (6, "the box (30, 40, 10, 20) is inverted; its corners were exchanged"),
-        (9, "the box (70, 1, 90, 9) lies outside of the picture of 64 x 48; it was left out"),
-        (12, "the box (60, 40, 90, 48.5) leaves the picture of 64 x 48; it was cut off at the edge"),
+        (9, "the box (70, 1, 90, 9) lies outside of the image of 64 x 48; it was left out"),
+        (12, "the box (60, 40, 90, 48.5) leaves the image of 64 x 48; it was cut off at the edge"),
         (18, "the box (1, nan, 2, 3) has a value that is no number; it was left out"),
         (21, "the box (1, nan, 2, 3) has a value that is no number; it was left out"),
         (24, "'dog' has no <bndbox>; the object was left out"),
@@ -101,27 +101,27 @@ def test_bad_boxes_are_told_with_their_lines(folder):
     assert {defect.path.name for defect in data.defects if defect.line} == {"a.xml"}
 
 
-def test_missing_and_unlabelled_pictures(folder):
+def test_missing_and_unlabeled_images(folder):
     (folder / "JPEGImages/b.jpg").unlink()
-    picture(folder / "JPEGImages/d.jpg")
+    make_image(folder / "JPEGImages/d.jpg")
     (folder / "ImageSets/Main/train.txt").write_text("a\nc\nd\n")
     data = voc.read(folder)
     assert data.names == ["JPEGImages/a.jpg", "JPEGImages/c.jpg"]
     reasons = sorted(f"{defect.path.name}:{defect.line}: {defect.reason}" for defect in data.defects)
     assert reasons == [
-        "JPEGImages:None: 1 picture (d.jpg) has no annotation, and 2 beside have one; left out, since it may hold "
+        "JPEGImages:None: 1 image (d.jpg) has no annotation, and 2 beside have one; left out, since it may hold "
         "anything",
-        "b.xml:None: there is no picture 'b.jpg'; its 1 box left out",
-        "train.txt:3: 1 picture has no XML file, 'd' first; left out",
+        "b.xml:None: there is no image 'b.jpg'; its 1 box left out",
+        "train.txt:3: 1 image has no XML file, 'd' first; left out",
     ]
 
 
-def test_a_picture_in_two_splits_and_one_in_none(folder):
+def test_a_image_in_two_splits_and_one_in_none(folder):
     (folder / "ImageSets/Main/train.txt").write_text("a\nb\n")
     reasons = [defect.reason for defect in voc.read(folder).defects]
     assert reasons == [
-        "1 picture (JPEGImages/b.jpg) in train and in val: what is learnt is judged",
-        "1 picture (JPEGImages/c.jpg) in no split: neither trained on nor judged",
+        "1 image (JPEGImages/b.jpg) in train and in val: what is learned is judged",
+        "1 image (JPEGImages/c.jpg) in no split: neither trained on nor judged",
     ]
 
 
@@ -137,21 +137,19 @@ def test_classes_of_a_run(folder):
         voc.read(folder, class_names=["bird"])
 
 
-def test_without_pictures(folder):
+def test_without_images(folder):
     for path in (folder / "JPEGImages").iterdir():
         path.unlink()
-    data = voc.read(folder, need_pictures=False)
+    data = voc.read(folder, need_images=False)
     assert (len(data), len(data.xyxy), data.size(0)) == (3, 3, (48, 64))
-    with pytest.raises(
-        DataError, match=r"none of the 3 pictures that it tells of, such as 'a.jpg' is there; looked in"
-    ):
+    with pytest.raises(DataError, match=r"none of the 3 images that it tells of, such as 'a.jpg' is there; looked in"):
         voc.read(folder)
 
 
 def test_no_box_at_all(folder):
     for name in "ab":
         annotate(folder / f"Annotations/{name}.xml", thing("dog", (1, 1, 1, 1)))
-    with pytest.raises(DataError, match=r"no box in the data: 3 pictures read as voc.*\n.*a.xml:3: the box"):
+    with pytest.raises(DataError, match=r"no box in the data: 3 images read as voc.*\n.*a.xml:3: the box"):
         voc.read(folder)
 
 
@@ -177,15 +175,15 @@ def test_only_broken_files_are_told_and_not_taken_for_something_else(folder):
     assert voc.broken(folder) is None
     for name in "abc":
         (folder / f"Annotations/{name}.xml").write_text("")
-    assert voc.recognise(folder) is None
+    assert voc.recognize(folder) is None
     assert "a.xml:1: the XML is broken" in str(formats.broken(folder))
     (folder / "Annotations/b.xml").write_text("<other/>")
     assert formats.broken(folder) is None
 
 
-def test_pictures_of_one_name_in_folders_below(tmp_path):
+def test_images_of_one_name_in_folders_below(tmp_path):
     for name in ("a/0", "b/0"):
-        picture(tmp_path / f"JPEGImages/{name}.jpg")
+        make_image(tmp_path / f"JPEGImages/{name}.jpg")
         annotate(tmp_path / f"Annotations/{name}.xml", thing("cat", (1, 2, 3, 4)), name="0.jpg")
     sets = tmp_path / "ImageSets/Main"
     sets.mkdir(parents=True)
@@ -195,13 +193,13 @@ def test_pictures_of_one_name_in_folders_below(tmp_path):
     assert data.names == ["JPEGImages/a/0.jpg", "JPEGImages/b/0.jpg"]
     assert data.splits == {"train": [0], "val": [1]}
     assert [(defect.line, defect.reason) for defect in data.defects] == [
-        (2, "1 picture has no XML file, '0' first; left out")  # which of the two is meant?
+        (2, "1 image has no XML file, '0' first; left out")  # which of the two is meant?
     ]
 
 
 def test_names_that_end_in_a_number_like_those_of_lists_of_one_class(folder):
     for name in ("photo 0", "photo 1", "photo"):
-        picture(folder / f"JPEGImages/{name}.jpg")
+        make_image(folder / f"JPEGImages/{name}.jpg")
         annotate(folder / f"Annotations/{name}.xml", thing("cat", (1, 2, 3, 4)))
     (folder / "ImageSets/Main/train.txt").write_text("photo 0\na  1\nb -1\n")
     (folder / "ImageSets/Main/val.txt").write_text("photo 1.jpg\n")
@@ -210,8 +208,8 @@ def test_names_that_end_in_a_number_like_those_of_lists_of_one_class(folder):
     assert [data.names[index][11:] for index in data.splits["val"]] == ["photo 1.jpg"]
 
 
-def test_a_picture_that_was_scaled_since(folder):
-    picture(folder / "JPEGImages/a.jpg", 32, 24)
+def test_a_image_that_was_scaled_since(folder):
+    make_image(folder / "JPEGImages/a.jpg", 32, 24)
     data = voc.read(folder)
     assert "32 x 24 pixels, and its boxes were drawn on 64 x 48" in data.check(0).reason
     assert data.check(1) is None
@@ -229,7 +227,7 @@ def test_sizes_come_from_the_header_where_none_is_stated(folder):
 def test_refusals(tmp_path):
     assert voc.refusal(tmp_path) == "no folder in it holds XML files that begin with <annotation>"
     (tmp_path / "a.xml").write_text("<annotations></annotations>")  # CVAT's
-    assert voc.recognise(tmp_path) is None
+    assert voc.recognize(tmp_path) is None
     for name in ("one", "two"):
         annotate(tmp_path / name / "Annotations/a.xml")
     assert voc.refusal(tmp_path) == "several folders in it hold such data: one, two; name one of them"

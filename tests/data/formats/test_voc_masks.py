@@ -7,7 +7,7 @@ from zorki.data.formats import voc_masks
 from zorki.data.formats.mask_names import VOC
 from zorki.errors import DataError
 
-# The first colours of VOC's palette, each bit of an index spread over the three channels (its development kit).
+# The first colors of VOC's palette, each bit of an index spread over the three channels (its development kit).
 PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0] + [9, 9, 9] * 252 + [224, 224, 192]
 
 
@@ -51,13 +51,13 @@ def test_a_set_in_full(tmp_path, where):
     assert data.splits == {"train": [0], "val": [1]}
     assert data.target(0).classes.tolist() == [[0, 1, 255]]
     assert data.target(1).classes.tolist() == [[20, 0, 0], [15, 15, 255]]
-    assert data.palette is None  # this one has colours for three classes alone
+    assert data.palette is None  # this one has colors for three classes alone
     assert told(data) == [
-        f"ROOT/{below}JPEGImages: 1 picture has no mask, 2007_3.jpg first; left out",
-        f"ROOT/{below}ImageSets/Segmentation/train.txt:2: 1 picture that it names, '2007_3' first, cannot be had with "
+        f"ROOT/{below}JPEGImages: 1 image has no mask, 2007_3.jpg first; left out",
+        f"ROOT/{below}ImageSets/Segmentation/train.txt:2: 1 image that it names, '2007_3' first, cannot be had with "
         "a mask; left out",
-        "ROOT: class 'person' is in 1 picture of val and in none of train",
-        "ROOT: class 'tvmonitor' is in 1 picture of val and in none of train",
+        "ROOT: class 'person' is in 1 image of val and in none of train",
+        "ROOT: class 'tvmonitor' is in 1 image of val and in none of train",
     ]
 
 
@@ -81,7 +81,7 @@ def test_other_indices_and_names_of_their_own(tmp_path):
     assert voc_masks.read(tmp_path).class_names == ["_background_", "cat"]
 
 
-def test_cvats_masks_hold_colours(tmp_path):
+def test_cvats_masks_hold_colors(tmp_path):
     sample(tmp_path, "1", palette=None, masks="SegmentationClass")
     rgb = np.array([[(0, 0, 0), (250, 50, 83), (0, 0, 0)]], np.uint8)
     Image.fromarray(rgb).save(tmp_path / "SegmentationClass" / "1.png")
@@ -93,10 +93,10 @@ def test_cvats_masks_hold_colours(tmp_path):
 
 def test_what_is_no_such_folder(tmp_path):
     (tmp_path / "JPEGImages").mkdir()
-    assert voc_masks.recognise(tmp_path) is None
+    assert voc_masks.recognize(tmp_path) is None
     assert (
         voc_masks.refusal(tmp_path)
-        == "no folder in it holds SegmentationClass with masks beside JPEGImages with pictures"
+        == "no folder in it holds SegmentationClass with masks beside JPEGImages with images"
     )
     with pytest.raises(DataError, match="wanted folders JPEGImages and SegmentationClass"):
         voc_masks.read(tmp_path)
@@ -106,7 +106,7 @@ def test_what_is_no_such_folder(tmp_path):
         voc_masks.read(tmp_path)
     sample(tmp_path / "new", "1")
     (tmp_path / "new/SegmentationClass/1.png").rename(tmp_path / "new/SegmentationClass/9.png")
-    with pytest.raises(DataError, match=r"no mask in .*SegmentationClass is named like a picture in"):
+    with pytest.raises(DataError, match=r"no mask in .*SegmentationClass is named like an image in"):
         voc_masks.read(tmp_path / "new")
     with pytest.raises(DataError, match="there is no such file or folder"):
         voc_masks.read(tmp_path / "gone")

@@ -14,9 +14,9 @@ CLASSES = ((15, 15, 255, 0), (0, 255, 8, 8), (0, 0, 0, 15))
 def mask(path, values):
     path.parent.mkdir(parents=True, exist_ok=True)
     one = Image.fromarray(np.array(values, np.uint8))
-    # VOC's colour of an index: its bits spread over the three channels (the development kit).
-    colours = [[sum(((i >> 3 * b + c) & 1) << 7 - b for b in range(3)) for c in range(3)] for i in range(256)]
-    one.putpalette([part for rgb in colours for part in rgb])
+    # VOC's color of an index: its bits spread over the three channels (the development kit).
+    colors = [[sum(((i >> 3 * b + c) & 1) << 7 - b for b in range(3)) for c in range(3)] for i in range(256)]
+    one.putpalette([part for rgb in colors for part in rgb])
     one.save(path)
 
 
@@ -45,7 +45,7 @@ def test_a_set_in_full(tmp_path, where):
     folder = tmp_path / where
     sample(folder, "2007_1")
     sample(folder, "2007_2", ((0, 0, 0, 0), (0, 1, 1, 0), (0, 0, 0, 0)), ((0, 0, 0, 0), (0, 15, 15, 0), (0, 0, 0, 0)))
-    sample(folder, "2007_3", None, None)  # most of VOC's pictures have no masks
+    sample(folder, "2007_3", None, None)  # most of VOC's images have no masks
     lists(folder, train="2007_1\n", val="2007_2\n", trainval="2007_1\n2007_2\n")
     data = formats.read_outlined(tmp_path)
     below = f"{where}/" if where else ""
@@ -60,7 +60,7 @@ def test_a_set_in_full(tmp_path, where):
                                           for number in (1, 2, 3)]  # fmt: skip
     assert found.xyxy.tolist() == [[0, 0, 2, 1], [2, 1, 4, 2], [3, 2, 4, 3]]
     assert data.target(1).xyxy.tolist() == [[1, 1, 3, 2]]
-    assert told(data) == [f"ROOT/{below}JPEGImages: 1 picture has no mask, 2007_3.jpg first; left out"]
+    assert told(data) == [f"ROOT/{below}JPEGImages: 1 image has no mask, 2007_3.jpg first; left out"]
     assert data.defects[0].note
 
 
@@ -92,11 +92,11 @@ def test_seams_and_background_of_the_classes_do_not_count(tmp_path):
     assert formats.read_outlined(tmp_path).target(0).masks.sum() == 4
 
 
-def test_pictures_whose_masks_do_not_fit_are_left_out(tmp_path):
+def test_images_whose_masks_do_not_fit_are_left_out(tmp_path):
     sample(tmp_path, "good")
     sample(tmp_path, "small", ((1, 0),))
-    sample(tmp_path, "colours")
-    Image.new("RGB", (4, 3), (128, 0, 0)).save(tmp_path / "SegmentationObject/colours.png")
+    sample(tmp_path, "colors")
+    Image.new("RGB", (4, 3), (128, 0, 0)).save(tmp_path / "SegmentationObject/colors.png")
     sample(tmp_path, "broken")
     path = tmp_path / "SegmentationObject/broken.png"
     path.write_bytes(path.read_bytes()[:60])
@@ -108,17 +108,17 @@ def test_pictures_whose_masks_do_not_fit_are_left_out(tmp_path):
     assert all(str(tmp_path) in line for line in map(str, data.defects))
     objects = "ROOT/SegmentationObject"
     lines = told(data)
-    assert f"{objects}/small.png: the mask is 2 x 1 pixels, and its picture 4 x 3; both were left out" in lines
+    assert f"{objects}/small.png: the mask is 2 x 1 pixels, and its image 4 x 3; both were left out" in lines
     assert (
-        f"{objects}/colours.png: expected a number for every object (gray or a palette), and it holds colours; the "
-        "picture was left out"
+        f"{objects}/colors.png: expected a number for every object (gray or a palette), and it holds colors; the "
+        "image was left out"
     ) in lines
     assert any(line.startswith(f"{objects}/broken.png: ") for line in lines)
     assert (
-        "ROOT/SegmentationClass/classes.png: the mask is 2 x 1 pixels, and its picture 4 x 3; both were left out"
+        "ROOT/SegmentationClass/classes.png: the mask is 2 x 1 pixels, and its image 4 x 3; both were left out"
     ) in lines
-    assert f"{objects}: 1 picture has a mask of classes and none of objects, bare.jpg first; left out" in lines
-    assert f"{objects}: 1 mask has no picture with a mask of classes, unnamed.png first; left out" in lines
+    assert f"{objects}: 1 image has a mask of classes and none of objects, bare.jpg first; left out" in lines
+    assert f"{objects}: 1 mask has no image with a mask of classes, unnamed.png first; left out" in lines
     assert len([defect for defect in data.defects if not defect.note]) == 6, lines
 
 
@@ -134,7 +134,7 @@ def test_more_objects_than_254_in_16_bits(tmp_path):
 
 def test_what_is_not_of_this_format(tmp_path):
     sample(tmp_path, "1", numbers=None)
-    assert voc_objects.recognise(tmp_path) is None
+    assert voc_objects.recognize(tmp_path) is None
     assert voc_objects.refusal(tmp_path) == "no folder SegmentationObject with PNGs lies beside SegmentationClass"
     with pytest.raises(DataError, match=r"no folder SegmentationObject with PNGs .*; wanted folders JPEGImages, Segm"):
         formats.read_outlined(tmp_path, "voc_objects")
@@ -146,5 +146,5 @@ def test_what_is_not_of_this_format(tmp_path):
 
 def test_no_object_at_all(tmp_path):
     sample(tmp_path, "1", ((0,) * 4,) * 3)
-    with pytest.raises(DataError, match="no mask in the data: 1 picture read as voc_objects"):
+    with pytest.raises(DataError, match="no mask in the data: 1 image read as voc_objects"):
         formats.read_outlined(tmp_path)

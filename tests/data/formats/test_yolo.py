@@ -7,7 +7,7 @@ from zorki.data.formats import files, yolo
 from zorki.errors import DataError
 
 
-def picture(path, width=100, height=50):
+def make_image(path, width=100, height=50):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height)).save(path)
 
@@ -20,7 +20,7 @@ def write(path, text):
 @pytest.fixture
 def folder(tmp_path):
     for name in ("train/a.jpg", "train/b.jpg", "val/a.png"):
-        picture(tmp_path / "images" / name)
+        make_image(tmp_path / "images" / name)
     write(tmp_path / "labels/train/a.txt", "1 0.5 0.5 0.2 0.4\n\n0 0.25 0.5 0.5 1\n")
     write(tmp_path / "labels/val/a.txt", "0 0.1 0.2 0.4 0.2 0.4 0.6\n")
     return tmp_path
@@ -45,7 +45,7 @@ def test_yaml(folder, text):
     assert data.target(2).xyxy.numpy() == pytest.approx(np.array([[10, 10, 40, 30]]), abs=1e-4)
     assert len(data.target(1)) == 0
     assert [defect.reason for defect in data.defects if "background" in defect.reason] == [
-        "1 picture has no file of labels, b.jpg first; taken as background"
+        "1 image has no file of labels, b.jpg first; taken as background"
     ]
     assert yolo.read(folder / "data.yaml").names == data.names
 
@@ -55,12 +55,12 @@ def test_outlines_are_in_pixels(folder):
     assert formats.read_boxes(folder, need_segments=True).segments == [[pytest.approx([10, 10, 40, 10, 40, 30])]]
 
 
-def test_a_list_of_pictures(folder):
+def test_a_list_of_images(folder):
     write(folder / "lists/train.txt", "./images/train/a.jpg\nimages/gone.jpg\n")
     write(folder / "data.yaml", "train: lists/train.txt\nnames: [cat, dog]\n")
     data = yolo.read(folder)
     assert data.names == ["images/train/a.jpg"]
-    assert "there is no picture 'images/gone.jpg'; its 0 boxes left out" in str(data.defects)
+    assert "there is no image 'images/gone.jpg'; its 0 boxes left out" in str(data.defects)
 
 
 def test_darknet(tmp_path):
@@ -69,7 +69,7 @@ def test_darknet(tmp_path):
     )
     write(tmp_path / "obj.names", "cat\ndog\n")
     write(tmp_path / "train.txt", "data/obj_train_data/1.jpg\n")
-    picture(tmp_path / "obj_train_data/1.jpg")
+    make_image(tmp_path / "obj_train_data/1.jpg")
     write(tmp_path / "obj_train_data/1.txt", "1 0.5 0.5 1 1\n")
     data = yolo.read(tmp_path)
     assert data.class_names == ["cat", "dog"]
@@ -79,16 +79,16 @@ def test_darknet(tmp_path):
     assert told == "valid: there is no 'data/valid.txt'; left out"
 
 
-def test_pictures_that_lie_elsewhere(tmp_path):
-    base, pictures = tmp_path / "data", tmp_path / "pictures"
+def test_images_that_lie_elsewhere(tmp_path):
+    base, images = tmp_path / "data", tmp_path / "images"
     write(base / "obj.data", "train = data/train.txt\nnames = data/obj.names\n")
     write(base / "obj.names", "cat\n")
     write(base / "train.txt", "data/obj_train_data/1.jpg\n")
     write(base / "obj_train_data/1.txt", "0 0.5 0.5 1 1\n")
-    picture(pictures / "1.jpg")
-    assert yolo.read(base, pictures=pictures).target(0).xyxy.tolist() == [[0, 0, 100, 50]]
-    with pytest.raises(DataError, match="boxes are given in shares of the pictures"):
-        yolo.read(base, need_pictures=False)
+    make_image(images / "1.jpg")
+    assert yolo.read(base, images=images).target(0).xyxy.tolist() == [[0, 0, 100, 50]]
+    with pytest.raises(DataError, match="boxes are given in shares of the images"):
+        yolo.read(base, need_images=False)
 
 
 def test_folders_alone(folder):
@@ -99,8 +99,8 @@ def test_folders_alone(folder):
     assert yolo.read(folder).class_names == ["cat", "dog", "bird"]
 
 
-def test_text_files_beside_pictures(tmp_path):
-    picture(tmp_path / "1.jpg")
+def test_text_files_beside_images(tmp_path):
+    make_image(tmp_path / "1.jpg")
     write(tmp_path / "1.txt", "0 0.5 0.5 0.5 0.5\n")
     write(tmp_path / "notes.txt", "1 2 3")
     data = yolo.read(tmp_path)
@@ -119,22 +119,22 @@ def test_bad_lines_are_told(folder):
         2: "class 2 has no name; the 2 names run to 1; the line was left out",
         3: "expected the number of a class first, and got 'cat'; the line was left out",
         4: "expected a class and four numbers, and got 3 words; the line was left out",
-        5: "expected shares of the picture, 0 to 1, and got 50: pixels are no shares; the line was left out",
+        5: "expected shares of the image, 0 to 1, and got 50: pixels are no shares; the line was left out",
         6: "the box (50, 0, 50, 50) has no area; it was left out",
         7: "the box (0, nan, 100, nan) has a value that is no number; it was left out",
         8: "expected pairs of x and y after the class, and got 7 numbers; the line was left out",
-        9: "the box (70, 15, 110, 35) leaves the picture of 100 x 50; it was cut off at the edge",
+        9: "the box (70, 15, 110, 35) leaves the image of 100 x 50; it was cut off at the edge",
         10: "expected the number of a class first, and got '-1'; the line was left out",
     }
     assert data.defects[0].reason == "nc is 3, and there are 2 names; the names were taken"
 
 
-def test_labels_without_a_picture_and_broken_pictures(folder):
+def test_labels_without_a_image_and_broken_images(folder):
     write(folder / "labels/train/ghost.txt", "0 0.5 0.5 1 1\n")
-    (folder / "images/train/b.jpg").write_bytes(b"no picture")
+    (folder / "images/train/b.jpg").write_bytes(b"no image")
     data = yolo.read(folder)
     assert data.names == ["images/train/a.jpg", "images/val/a.png"]
-    assert [str(defect.path.name) for defect in data.defects if "no picture" in defect.reason] == ["ghost.txt", "b.jpg"]
+    assert [str(defect.path.name) for defect in data.defects if "no image" in defect.reason] == ["ghost.txt", "b.jpg"]
 
 
 def test_broken_settings(folder):
@@ -156,7 +156,7 @@ def test_names_are_text_and_none_is_null(folder):
         write(folder / "data.yaml", f"train: images/train\nnames: {names}\n")
         with pytest.raises(DataError, match=r"data\.yaml.*(names: expected|YAML)"):
             yolo.read(folder)
-        assert yolo.recognise(folder) is None
+        assert yolo.recognize(folder) is None
         assert "data.yaml" in str(formats.broken(folder))
 
 

@@ -13,7 +13,7 @@ from zorki.types import Batch, Label, Placement
 TASK = Classification(["cat", "dog", "owl"])
 
 
-class Labelled(Dataset):
+class Labeled(Dataset):
     """Labels alone."""
 
     def __init__(self, labels):
@@ -52,7 +52,7 @@ def test_nothing_is_mixed_unless_asked():
 
 def test_class_weights_make_rare_classes_count_as_much():
     model = build("lenet5", 3)
-    dataset = Labelled([9, 0, 0, 0, 0, 0, 0, 1, 1, 2])
+    dataset = Labeled([9, 0, 0, 0, 0, 0, 0, 1, 1, 2])
     TASK.configure(model, Recipe(class_weights=True, label_smoothing=0.1), dataset, range(1, 10))
     weights = model.criterion.weights
     assert torch.allclose(weights * torch.tensor([6.0, 2.0, 1.0]), torch.full((3,), 3.0))
@@ -61,7 +61,7 @@ def test_class_weights_make_rare_classes_count_as_much():
 @pytest.mark.parametrize("settings", [{"loss": "ce"}, {"border_weight": 10.0}], ids=str)
 def test_losses_of_pixels_are_refused(settings):
     with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* segmentation"):
-        TASK.configure(build("lenet5", 3), Recipe(**settings), Labelled([0, 1, 2]), range(3))
+        TASK.configure(build("lenet5", 3), Recipe(**settings), Labeled([0, 1, 2]), range(3))
 
 
 def test_balance_draws_classes_evenly():
@@ -96,5 +96,5 @@ def test_badness_is_what_the_truth_lacks():
 def test_one_class_only_is_refused():
     dataset = Classification.read(Path("scenes:60@32"))
     one = [index for index in range(60) if dataset.target(index).index == 3]
-    with pytest.raises(DataError, match=r"only one class has training pictures .* expected at least two"):
+    with pytest.raises(DataError, match=r"only one class has training images .* expected at least two"):
         Classification(dataset.class_names).check(dataset, one)

@@ -33,7 +33,7 @@ def test_labels_of_owners():
 
 @pytest.mark.parametrize("claim", [False, True])
 @pytest.mark.parametrize("pairs", [1 << 24, 1])
-def test_a_batch_is_matched_as_its_pictures_one_by_one(claim, pairs, monkeypatch):
+def test_a_batch_is_matched_as_its_images_one_by_one(claim, pairs, monkeypatch):
     monkeypatch.setattr(assign, "_MOST_PAIRS", pairs)
     anchors = some_boxes(300, 9, least=10).xyxy
     targets = [some_boxes(count, count) for count in (5, 0, 1, 9)]
@@ -58,7 +58,7 @@ def test_thresholds_and_claims_by_pencil():
 
 
 @pytest.mark.parametrize("pairs", [1 << 24, 1])
-def test_each_box_is_learnt_once_at_least(pairs, monkeypatch):
+def test_each_box_is_learned_once_at_least(pairs, monkeypatch):
     monkeypatch.setattr(assign, "_MOST_PAIRS", pairs)
     anchors = some_boxes(300, 9, least=10).xyxy
     twice = some_boxes(1, 3)[torch.tensor([0, 0])]  # two boxes in one place have one best anchor
@@ -79,8 +79,8 @@ def slow_points(points, least, most, radius, target):
         fitting = []
         for index, (left, top, right, bottom) in enumerate(target.xyxy.tolist()):
             sides = (x - left, y - top, right - x, bottom - y)
-            centre = (abs(x - (left + right) / 2), abs(y - (top + bottom) / 2))
-            if min(sides) > 0 and a < max(sides) < b and max(centre) < r:
+            center = (abs(x - (left + right) / 2), abs(y - (top + bottom) / 2))
+            if min(sides) > 0 and a < max(sides) < b and max(center) < r:
                 fitting.append(((right - left) * (bottom - top), index))
         owner.append(min(fitting)[1] if fitting else BACKGROUND)
     return owner
@@ -101,7 +101,7 @@ def test_points_against_slow_twin(pairs, monkeypatch):
     assert (owner >= 0).sum() > 50
 
 
-def test_of_two_boxes_around_a_point_the_smaller_is_learnt():
+def test_of_two_boxes_around_a_point_the_smaller_is_learned():
     target = Boxes(torch.tensor([[0.0, 0, 100, 100], [40, 40, 60, 60]]), torch.tensor([0, 1]))
     place = torch.tensor([[50.0, 50], [50, 70], [5, 5]])
     owner = match_points(

@@ -1,4 +1,4 @@
-"""Boxes go where their pixels go: rectangles are painted, pictures varied, and the paint is looked for again."""
+"""Boxes go where their pixels go: rectangles are painted, images varied, and the paint is looked for again."""
 
 from pathlib import Path
 
@@ -120,14 +120,14 @@ def test_all_columns_travel_along_and_crowds_stay_while_anything_is_seen():
     assert seen.xyxy.tolist() == [[0, 0, 20, 20], [0, 0, 20, 20]]
 
 
-def test_a_picture_without_boxes_is_varied_too():
+def test_a_image_without_boxes_is_varied_too():
     sample = painted()
     sample.target = sample.target[:0]
     varied = augment_boxes(sample, Augment(rotate=30, crop=0.5), torch.Generator().manual_seed(0))
     assert varied.target.xyxy.shape == (0, 4)
 
 
-def test_the_same_seed_gives_the_same_picture_and_strengths_come_from_the_recipe():
+def test_the_same_seed_gives_the_same_image_and_strengths_come_from_the_recipe():
     recipe = Recipe(flip=0.5, crop=0.5, noise=3.0, size=32)
     augment = augment_of(recipe)
     assert augment.size is None, "a crop keeps its shape"
@@ -148,6 +148,6 @@ def test_joined_marks_are_false_where_nobody_knows():
     assert both.labels.tolist() == [0, 1, 2]
 
 
-def test_bent_pictures_are_refused():
+def test_bent_images_are_refused():
     with pytest.raises(RecipeError, match="elastic is 3"):
         augment_boxes(painted(), Augment(elastic=3.0), torch.Generator())

@@ -73,7 +73,7 @@ def test_published_networks_of_91_numbers_fill_ours_of_80_and_90_classes(name):
     from torchvision.models import detection
 
     from zorki import registry
-    from zorki.nn.initialise import without_values
+    from zorki.nn.initialize import without_values
 
     theirs = {"faster_rcnn_resnet50_fpn": "fasterrcnn_resnet50_fpn"}.get(name, name)
     with torch.device("meta"):
@@ -83,7 +83,7 @@ def test_published_networks_of_91_numbers_fill_ours_of_80_and_90_classes(name):
             model = registry.build(name, classes)
         renamed = {model.rename_weights(key): value for key, value in state.items()}
         missing = model.load_state_dict(renamed, strict=False, assign=True)
-        left = [key for key in missing.missing_keys if not key.startswith("normalise.") and "num_batches" not in key]
+        left = [key for key in missing.missing_keys if not key.startswith("normalize.") and "num_batches" not in key]
         assert not left
         assert not missing.unexpected_keys
 
@@ -97,7 +97,7 @@ def test_published_networks_of_91_numbers_fill_ours_of_80_and_90_classes(name):
 )
 def test_norms_published_without_an_epsilon_answer_as_published(name, file):
     from zorki import registry
-    from zorki.nn.initialise import without_values
+    from zorki.nn.initialize import without_values
 
     with without_values():
         model = registry.build(name, 3)

@@ -38,16 +38,16 @@ def lively(name, **options):
     return model
 
 
-def pictures(count=1):
+def make_images(count=1):
     generator = torch.Generator().manual_seed(5)
     coarse = torch.rand((count, 3, HEIGHT // 16, WIDTH // 16), generator=generator) * 255
     return nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic").clamp(0, 255).byte()
 
 
-def decoded(model, picture):
+def decoded(model, image):
     placement = Placement(HEIGHT, WIDTH, input_height=HEIGHT, input_width=WIDTH)
     with torch.no_grad():
-        return model.decode(model(picture), [placement])[0]
+        return model.decode(model(image), [placement])[0]
 
 
 def session(path):
@@ -62,9 +62,9 @@ def test_onnx_answers_as_decode(name, tmp_path):
     model = lively(name)
     path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
     run = session(path)
-    for picture in pictures(2).split(1):
-        wanted = decoded(model, picture)
-        xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, {"pictures": picture.numpy()}))
+    for image in make_images(2).split(1):
+        wanted = decoded(model, image)
+        xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, {"images": image.numpy()}))
         assert len(wanted) == len(xyxy) == len(scores) == len(labels) > 5
         assert len(wanted.scores.unique()) > 5
         torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
@@ -75,18 +75,18 @@ def test_onnx_answers_as_decode(name, tmp_path):
 def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
     model = lively("yolo1_squeezenet")
     with torch.no_grad():
-        model.min_score = float(model.candidates(model(pictures())).scores.max()) + 1e-3
+        model.min_score = float(model.candidates(model(make_images())).scores.max()) + 1e-3
     model.train()
     path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH)
     assert model.training, "the detector stays as it was"
     run = session(path)
     (taken,) = run.get_inputs()
-    assert (taken.name, taken.shape, taken.type) == ("pictures", [1, 3, HEIGHT, WIDTH], "tensor(uint8)")
+    assert (taken.name, taken.shape, taken.type) == ("images", [1, 3, HEIGHT, WIDTH], "tensor(uint8)")
     assert [given.name for given in run.get_outputs()] == ["xyxy", "scores", "labels"]
     told = run.get_modelmeta().custom_metadata_map
     assert preprocess_from_json(json.loads(told["zorki.preprocess"])) == model.preprocess
     assert told["zorki.num_classes"] == str(NUM_CLASSES)
-    xyxy, scores, labels = run.run(None, {"pictures": pictures().numpy()})
+    xyxy, scores, labels = run.run(None, {"images": make_images().numpy()})
     assert (xyxy.shape, scores.shape, labels.shape) == ((0, 4), (0,), (0,)), "nothing scores above the best"
     assert [entry.name for entry in path.parent.iterdir()] == ["model.onnx"]
 
@@ -108,7 +108,7 @@ def test_classes_do_not_suppress_each_other():
                 torch.tensor([[0, 0, 1, 1, 2, 2]]),
             )
 
-    xyxy, scores, labels = ExportedDetector.forward(exported(Fixed()), pictures())
+    xyxy, scores, labels = ExportedDetector.forward(exported(Fixed()), make_images())
     assert scores.tolist() == pytest.approx([0.9, 0.8, 0.3])
     assert labels.tolist() == [0, 1, 1]
     assert xyxy[:, 0].tolist() == [0, 0, 30]
@@ -171,10 +171,10 @@ def test_classifiers_give_scores(tmp_path):
     torch.manual_seed(0)
     model = registry.build("lenet5", NUM_CLASSES, {"size": 32}).eval()
     path = Classification(["a", "b", "c"]).export(model, tmp_path / "lenet.onnx", 32, 32)
-    (picture, *_), _ = model.preprocess([pictures()[0]])
+    (image, *_), _ = model.preprocess([make_images()[0]])
     with torch.no_grad():
-        (wanted,) = model.decode(model(picture[None]), [Placement(HEIGHT, WIDTH)])
-    (scores,) = session(path).run(None, {"pictures": picture[None].numpy()})
+        (wanted,) = model.decode(model(image[None]), [Placement(HEIGHT, WIDTH)])
+    (scores,) = session(path).run(None, {"images": image[None].numpy()})
     torch.testing.assert_close(torch.from_numpy(scores)[0], wanted.scores, atol=1e-5, rtol=0)
 
 

@@ -27,13 +27,13 @@ def test_rows_go_cell_by_cell_and_anchor_by_anchor():
 
 
 def test_cells_that_fill_the_input_lie_in_their_middles():
-    (points,) = level_points(maps((2, 3)), [8], (16, 24), "centred")
+    (points,) = level_points(maps((2, 3)), [8], (16, 24), "centered")
     assert points.tolist() == [[4, 4], [12, 4], [20, 4], [4, 12], [12, 12], [20, 12]]
 
 
 def test_cells_of_networks_without_padding_leave_equal_room():
     # SqueezeNet 1.0 has 19 cells of stride 16 on 320 pixels; the first looks at pixel 17.5.
-    (points,) = level_points(maps((1, 19)), [16], (16, 320), "centred")
+    (points,) = level_points(maps((1, 19)), [16], (16, 320), "centered")
     assert points[0].tolist() == [16, 8]
     assert points[-1].tolist() == [304, 8]
 
@@ -45,8 +45,8 @@ def test_cells_from_the_corner():
 
 def test_anchors_are_made_once_and_serve_training_after_evaluation():
     with torch.inference_mode():
-        first = level_anchors(maps((3, 5)), [16], (48, 80), "centred", [((10.0, 20.0), (4.0, 4.0))])
-    again = level_anchors(maps((3, 5)), [16], (48, 80), "centred", [((10.0, 20.0), (4.0, 4.0))])
+        first = level_anchors(maps((3, 5)), [16], (48, 80), "centered", [((10.0, 20.0), (4.0, 4.0))])
+    again = level_anchors(maps((3, 5)), [16], (48, 80), "centered", [((10.0, 20.0), (4.0, 4.0))])
     assert first[0] is again[0]
     assert not first[0].is_inference()
     assert first[0].shape == (30, 4)
@@ -75,10 +75,10 @@ def test_best_in_two_steps_is_best_of_all():
     scores = torch.rand(3, 50, 7, generator=torch.Generator().manual_seed(0))
     rows = strongest_rows(scores.amax(2), 20)
     best, place, classes = best_classes(take_rows(scores, rows), 20)
-    for picture in range(3):
-        wanted = scores[picture].flatten().sort(descending=True)
-        assert torch.equal(best[picture], wanted.values[:20])
-        assert torch.equal(rows[picture, place[picture]] * 7 + classes[picture], wanted.indices[:20])
+    for image in range(3):
+        wanted = scores[image].flatten().sort(descending=True)
+        assert torch.equal(best[image], wanted.values[:20])
+        assert torch.equal(rows[image, place[image]] * 7 + classes[image], wanted.indices[:20])
 
 
 def test_fewer_places_than_asked_for_are_all_taken():

@@ -21,7 +21,7 @@ from zorki.types import Boxes
 
 
 def truth_file(path, annotations=None, **more):
-    """Two pictures with ids that are not 1 and 2, two classes with a gap between their ids."""
+    """Two images with ids that are not 1 and 2, two classes with a gap between their ids."""
     content = {
         "images": [
             {"id": 70, "file_name": "b/12.jpg", "height": 100, "width": 200},
@@ -64,7 +64,7 @@ def test_a_list_of_results_against_an_annotation_file(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["a/cat.jpg", "cat.jpg", "cat", "elsewhere/cat.jpg", "elsewhere\\cat.jpg"])
-def test_a_picture_may_be_named_by_its_file(tmp_path, word):
+def test_a_image_may_be_named_by_its_file(tmp_path, word):
     for entry in (CAT | {"image_id": word}, CAT | {"image_id": 70, "file_name": word}):
         assert judged(tmp_path, [entry]).figures["per_class"]["cat"]["ap"] == pytest.approx(1)
 
@@ -90,10 +90,10 @@ def test_what_the_data_do_not_know_is_told_and_left_out(tmp_path):
     results = judged(tmp_path, [CAT, DOG, *strange])
     assert results.figures["detections"] == 2
     told = [str(defect) for defect in results.defects]
-    assert "2 detections are of pictures" in told[0]
+    assert "2 detections are of images" in told[0]
     assert "5 (1), horse.jpg (1)" in told[0]
     assert "1 detections are of classes that are not among cat, dog, by category_id: 77 (1)" in told[1]
-    with pytest.raises(DataError, match="none of the 1 detections is of a picture and a class"):
+    with pytest.raises(DataError, match="none of the 1 detections is of an image and a class"):
         judged(tmp_path, strange[:1])
 
 
@@ -159,9 +159,9 @@ def test_files_that_are_none(tmp_path):
         judge_file(found, truth_file(tmp_path / "truth.json", [{"image_id": 9, "category_id": 2}]))
 
 
-def test_pictures_with_a_size_that_is_no_number(tmp_path):
+def test_images_with_a_size_that_is_no_number(tmp_path):
     images = [{"id": 9, "file_name": "cat.jpg", "height": "abc", "width": 3}]
-    with pytest.raises(DataError, match=r"an entry of picture 9 has the height 'abc', which is no number"):
+    with pytest.raises(DataError, match=r"an entry of image 9 has the height 'abc', which is no number"):
         judge_file(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", [], images=images))
 
 
@@ -175,14 +175,14 @@ def test_what_is_marked_ignore_counts_neither_way(tmp_path):
     assert (figures["objects"], figures["precision"], figures["recall"]) == (1, 1.0, 1.0)
 
 
-def test_annotations_of_pictures_that_are_not_listed(tmp_path):
+def test_annotations_of_images_that_are_not_listed(tmp_path):
     rows = [
         {"image_id": 9, "category_id": 2, "bbox": [10, 10, 30, 20]},
         {"image_id": 1, "category_id": 2, "bbox": [0] * 4},
     ]
     results = judge_file(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", rows))
     assert results.figures["objects"] == 1
-    assert "1 annotations are of pictures or classes that the file does not list" in results.defects[0].reason
+    assert "1 annotations are of images or classes that the file does not list" in results.defects[0].reason
 
 
 def test_scenes_are_judged_by_split():
@@ -200,23 +200,23 @@ def test_scenes_are_judged_by_split():
     assert whole.figures["f1"] == test.figures["f1"] == 1.0
     assert test.count == len(dataset.splits["test"])
     assert [defect.reason.split(" ", 1)[1] for defect in test.defects] == [
-        "detections are of pictures of other splits; left out"
+        "detections are of images of other splits; left out"
     ]
     with pytest.raises(DataError, match=r"has no split 'tset'; expected one of all, "):
         judge_file(found, Path("scenes:40@64"), split="tset")
 
 
-def test_boxes_in_shares_of_a_picture_need_it(tmp_path):
+def test_boxes_in_shares_of_a_image_need_it(tmp_path):
     for folder in ("images", "labels"):
         (tmp_path / "yolo" / folder).mkdir(parents=True)
     (tmp_path / "yolo" / "classes.txt").write_text("cat\n")
     (tmp_path / "yolo" / "labels" / "one.txt").write_text("0 0.5 0.5 0.5 0.5\n")
-    picture = tmp_path / "yolo" / "images" / "one.png"
-    write_image(picture, torch.zeros(3, 40, 80, dtype=torch.uint8))
+    image = tmp_path / "yolo" / "images" / "one.png"
+    write_image(image, torch.zeros(3, 40, 80, dtype=torch.uint8))
     entry = {"image_id": "one", "category_name": "cat", "bbox": [20, 10, 40, 20], "score": 0.5}
     found = write(tmp_path / "found.json", [entry])
     assert judge_file(found, tmp_path / "yolo").figures["ap"] == pytest.approx(1)
-    picture.unlink()
+    image.unlink()
     with pytest.raises(DataError):
         judge_file(found, tmp_path / "yolo")
 
@@ -278,7 +278,7 @@ def test_run_lengths_of_another_size_are_told(tmp_path):
     with pytest.raises(DataError, match=r"entry 2 has a segmentation that is none: its run lengths are of 33 pixels"):
         judge_file(short, whole)
     other = write(tmp_path / "other.json", [answer([3, 30, 9], (7, 6))])
-    with pytest.raises(DataError, match=r"entry 1: its mask is of a picture of 6 x 7, and 1\.jpg is 7 x 6"):
+    with pytest.raises(DataError, match=r"entry 1: its mask is of an image of 6 x 7, and 1\.jpg is 7 x 6"):
         judge_file(other, whole)
 
 
@@ -327,4 +327,4 @@ def test_equal_file_names_in_train_and_val_are_told_apart(tmp_path):
     whole, val = judge_file(found, tmp_path / "yolo"), judge_file(found, tmp_path / "yolo", split="val")
     assert (whole.figures["precision"], whole.figures["recall"], whole.defects) == (1.0, 1.0, [])
     assert (val.figures["detections"], val.figures["recall"]) == (1, 1.0)
-    assert "1 detections are of pictures of other splits" in val.defects[-1].reason
+    assert "1 detections are of images of other splits" in val.defects[-1].reason

@@ -56,17 +56,17 @@ def test_truth_boxes_are_positive_and_what_overlaps_them_little_is_negative():
     )
     other = Boxes(torch.zeros((0, 4)), torch.zeros(0, dtype=torch.int64))
     sampled = sample_regions([regions, regions[:1]], [truth, other], num_classes=3, add_truth=False, count=99)
-    joined, pictures, wanted = machine_regions(sampled, [truth, other], 3)
+    joined, images, wanted = machine_regions(sampled, [truth, other], 3)
     rows = {
-        (tuple(box), picture): want
-        for box, picture, want in zip(joined.tolist(), pictures.tolist(), wanted.tolist(), strict=True)
+        (tuple(box), image): want
+        for box, image, want in zip(joined.tolist(), images.tolist(), wanted.tolist(), strict=True)
     }
     assert rows == {
         ((0.0, 0.0, 10.0, 9.0), 0): [-1, 0, -1],
         ((0.0, 0.0, 10.0, 40.0), 0): [-1, -1, -1],
         ((0.0, 0.0, 10.0, 30.0), 0): [-1, 0, -1],
         ((80.0, 0.0, 90.0, 10.0), 0): [-1, -1, -1],
-        ((0.0, 0.0, 10.0, 9.0), 1): [-1, -1, -1],  # another picture's boxes do not matter
+        ((0.0, 0.0, 10.0, 9.0), 1): [-1, -1, -1],  # another image's boxes do not matter
         ((0.0, 0.0, 10.0, 10.0), 0): [-1, 1, -1],
         ((40.0, 40.0, 60.0, 60.0), 0): [1, -1, -1],
     }

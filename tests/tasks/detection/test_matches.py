@@ -50,7 +50,7 @@ def test_greedy_choice_equals_one_detection_after_the_other(ties):
         assert list(zip(matched.truth[order], matched.ignored[order], strict=True)) == wanted
 
 
-def test_pairs_are_those_of_one_picture_that_overlap(monkeypatch):
+def test_pairs_are_those_of_one_image_that_overlap(monkeypatch):
     truth, found = tables(1)
     pairs = overlapping(truth, found, 0.1)
     wanted = [

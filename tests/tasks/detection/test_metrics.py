@@ -17,7 +17,7 @@ NAMES = ["a", "b", "c", "d"]
 
 
 def made(seed, count=30, num_classes=3, *, crowd=0.0, difficult=0.0, grid=False):
-    """Pictures with up to five objects, detections near them and elsewhere; some have none. Class d never occurs."""
+    """Images with up to five objects, detections near them and elsewhere; some have none. Class d never occurs."""
     chance = np.random.default_rng(seed)
     predictions, targets = [], []
     for _ in range(count):
@@ -169,7 +169,7 @@ def nothing(scores):
     return Boxes(torch.empty(0, 4), torch.empty(0, dtype=torch.int64), torch.empty(0) if scores else None)
 
 
-def test_pictures_without_objects_or_without_answers():
+def test_images_without_objects_or_without_answers():
     predictions, targets = made(2)
     bare = judged([nothing(True)] * 30, targets).compute()
     assert (bare["ap"], bare["ap50"], bare["voc_ap"], bare["best_threshold"]) == (0.0, 0.0, 0.0, None)
@@ -223,7 +223,7 @@ def test_the_data_s_own_areas_tell_small_from_large(tmp_path):
     images = [{"id": 1, "file_name": "a.jpg", "height": 200, "width": 200}]
     content = {"images": images, "categories": [{"id": 1, "name": "a"}], "annotations": rows}
     (tmp_path / "truth.json").write_text(json.dumps(content))
-    dataset = read_boxes(tmp_path / "truth.json", need_pictures=False)
+    dataset = read_boxes(tmp_path / "truth.json", need_images=False)
     target = dataset.target(0)
     assert target.areas.tolist() == [900.5, 2500]
     assert target.place(Placement(200, 200)).areas is None
@@ -232,4 +232,4 @@ def test_the_data_s_own_areas_tell_small_from_large(tmp_path):
     figures = metric.compute()
     assert (figures["ar_small"], figures["ar_medium"], figures["ar_large"]) == (1.0, 0.0, None)
     (tmp_path / "truth.json").write_text(json.dumps(content | {"annotations": [rows[1]]}))
-    assert read_boxes(tmp_path / "truth.json", need_pictures=False).target(0).areas is None
+    assert read_boxes(tmp_path / "truth.json", need_images=False).target(0).areas is None

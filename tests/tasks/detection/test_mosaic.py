@@ -11,16 +11,16 @@ from zorki.tasks.detection.task import Detection
 from zorki.types import Batch, Boxes, Proposed, Sample
 
 TASK = Detection([f"class {k}" for k in range(5)])
-COLOURS = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255]], dtype=torch.uint8)
+COLORS = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255]], dtype=torch.uint8)
 
 
 def batch(count=5):
-    """Pictures of several shapes, each with one rectangle in a colour of its own on dark gray, in one canvas."""
+    """Images of several shapes, each with one rectangle in a color of its own on dark gray, in one canvas."""
     samples = []
     for k in range(count):
         height, width = 60 + 9 * k, 100 - 7 * k
         image = torch.full((3, height, width), 40, dtype=torch.uint8)
-        image[:, 20:50, 15:55] = COLOURS[k][:, None, None]
+        image[:, 20:50, 15:55] = COLORS[k][:, None, None]
         samples.append(Sample(image, Boxes(torch.tensor([[15.0, 20.0, 55.0, 50.0]]), torch.tensor([k])), Path(f"{k}")))
     inputs, placements = Letterbox(128)([sample.image for sample in samples])
     targets = [sample.target for sample in samples]
@@ -28,21 +28,21 @@ def batch(count=5):
     return Batch(inputs, targets, placed, placements, list(range(count)))
 
 
-def painted_in(picture, colour, box):
-    """How much of a box, less one pixel on each side, has about that colour."""
+def painted_in(image, color, box):
+    """How much of a box, less one pixel on each side, has about that color."""
     x0, y0, x1, y1 = (round(v) for v in box.tolist())
-    near = ((picture.int() - colour[:, None, None].int()).abs() < 60).all(0)
+    near = ((image.int() - color[:, None, None].int()).abs() < 60).all(0)
     inside = near[y0 + 1 : y1 - 1, x0 + 1 : x1 - 1]
     return float(inside.float().mean()) if inside.numel() else 1.0
 
 
-def test_every_box_of_a_mosaic_is_full_of_its_colour():
+def test_every_box_of_a_mosaic_is_full_of_its_color():
     given = batch()
     inputs, placed = mosaic(given.inputs, given.placed, given.placements, 1.0, torch.Generator().manual_seed(0))
     found = 0
-    for picture, boxes in zip(inputs, placed, strict=True):
+    for image, boxes in zip(inputs, placed, strict=True):
         for label, box in zip(boxes.labels.tolist(), boxes.xyxy, strict=True):
-            assert painted_in(picture, COLOURS[label], box) > 0.97
+            assert painted_in(image, COLORS[label], box) > 0.97
             assert bool((box >= 0).all())
             assert bool((box <= 128).all())
             found += 1
@@ -52,10 +52,10 @@ def test_every_box_of_a_mosaic_is_full_of_its_colour():
 def test_a_mosaic_shows_no_padding_and_every_painted_patch_of_size_has_its_box():
     given = batch()
     inputs, placed = mosaic(given.inputs, given.placed, given.placements, 1.0, torch.Generator().manual_seed(1))
-    for picture, boxes in zip(inputs, placed, strict=True):
-        assert int((picture == 114).all(0).sum()) == 0
+    for image, boxes in zip(inputs, placed, strict=True):
+        assert int((image == 114).all(0).sum()) == 0
         for label in range(5):
-            painted = ((picture.int() - COLOURS[label][:, None, None].int()).abs() < 30).all(0)
+            painted = ((image.int() - COLORS[label][:, None, None].int()).abs() < 30).all(0)
             for x0, y0, x1, y1 in boxes.xyxy[boxes.labels == label].round().int().tolist():
                 painted[max(0, y0 - 1) : y1 + 1, max(0, x0 - 1) : x1 + 1] = False
             # What is left are remains below 30 % of an object.
@@ -74,7 +74,7 @@ def test_the_share_is_how_many_become_mosaics_and_the_input_stays():
     assert all(torch.equal(a.xyxy, b) for a, b in zip(given.placed, boxes, strict=True))
 
 
-def test_blended_pictures_keep_the_boxes_of_both_but_faint_ones():
+def test_blended_images_keep_the_boxes_of_both_but_faint_ones():
     given = batch(2)
     seen = set()
     for seed in range(12):
@@ -98,7 +98,7 @@ def test_targets_stay_and_columns_are_joined():
     assert any(boxes.crowd is not None and bool(boxes.crowd.any()) for boxes in mixed.placed)
 
 
-def test_pictures_without_boxes_take_part():
+def test_images_without_boxes_take_part():
     given = batch()
     given.placed = [boxes[:0] for boxes in given.placed]
     mixed = TASK.mix(given, Recipe(mosaic=1.0, mixup=1.0), torch.Generator().manual_seed(2))
@@ -112,7 +112,7 @@ def test_nothing_is_mixed_unless_asked_or_with_nobody():
     assert TASK.mix(alone, Recipe(mosaic=1.0), torch.Generator()) is alone
 
 
-def test_proposed_regions_belong_to_their_picture():
+def test_proposed_regions_belong_to_their_image():
     given = batch()
     given.inputs = Proposed(given.inputs, [torch.zeros((1, 4))] * 5)
     with pytest.raises(RecipeError, match=r"mosaic is 1\.0 .* proposed regions"):

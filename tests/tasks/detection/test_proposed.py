@@ -14,7 +14,7 @@ from zorki.tasks.detection.proposed import (
 from zorki.types import Proposed
 
 
-def test_pictures_without_regions_are_a_region():
+def test_images_without_regions_are_a_region():
     images = torch.zeros((2, 3, 20, 30), dtype=torch.uint8)
     some = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
     first, second = regions_of(Proposed(images, [some, torch.zeros((0, 4))]))
@@ -30,7 +30,7 @@ def test_candidates_are_a_box_a_class_of_every_region(chunk):
     def judge(rows, owners):
         asked.append(len(rows))
         logits = torch.zeros((len(rows), 3))
-        logits[:, 2] = owners.float() * math.log(2)  # the second class, in the second picture
+        logits[:, 2] = owners.float() * math.log(2)  # the second class, in the second image
         return logits, torch.zeros((len(rows), 12))
 
     found = proposed_candidates(ProposedOutputs([], regions, 18, 30), judge, chunk=chunk)

@@ -78,11 +78,11 @@ def test_sampled_anchors_learn_what_their_overlap_says() -> None:
     anchors = torch.cat(answers.anchors)
     iou = pairwise_iou(anchors, truth)
     total, count = 0.0, 0
-    for picture in range(2):
-        logits = torch.cat(answers.logits, 1)[picture]
+    for image in range(2):
+        logits = torch.cat(answers.logits, 1)[image]
         for row in range(len(anchors)):
-            overlaps = iou[row].tolist() if picture == 0 else [0.0]
-            claimed = picture == 0 and any(iou[row, box] == iou[:, box].max() for box in range(2))
+            overlaps = iou[row].tolist() if image == 0 else [0.0]
+            claimed = image == 0 and any(iou[row, box] == iou[:, box].max() for box in range(2))
             if max(overlaps) >= 0.7 or claimed:
                 total += float(nn.functional.softplus(-logits[row]).detach())
             elif max(overlaps) < 0.3:
@@ -100,9 +100,9 @@ def test_half_of_the_sampled_at_most_are_positive() -> None:
     chosen = anchors[:20].clone()
     owner = torch.full((1, len(anchors)), -1)
     owner[0, : len(chosen)] = 0
-    (pictures, positive), (_, negative) = network._sample(owner)
+    (images, positive), (_, negative) = network._sample(owner)
     assert len(positive) == len(negative) == 4
-    assert pictures.tolist() == [0] * 4
+    assert images.tolist() == [0] * 4
     assert int(positive.max()) < 20 <= int(negative.min())
 
 

@@ -15,7 +15,7 @@ from zorki.tasks.detection.regions import (
     OFFSET_WEIGHTS,
     Sampled,
     answer_regions,
-    inside_picture,
+    inside_image,
     region_candidates,
     region_losses,
     sample_regions,
@@ -49,7 +49,7 @@ def test_every_region_owns_the_box_that_it_overlaps_most() -> None:
     targets = _some_targets()
     sampled = sample_regions(regions, targets, num_classes=NUM_CLASSES, count=10**6)
     assert len(sampled) == 302  # the two boxes joined
-    assert sampled.pictures.tolist() == [0] * 202 + [1] * 100
+    assert sampled.images.tolist() == [0] * 202 + [1] * 100
     for row, label, positive, owner in zip(
         sampled.regions[:202], sampled.labels, sampled.positive, sampled.owners, strict=False
     ):
@@ -88,9 +88,9 @@ def test_background_lies_between_two_overlaps_unless_there_is_no_box() -> None:
     sampled = sample_regions(
         [regions, regions], [truth, _truth([], [])], num_classes=2, background_iou=(0.1, 0.4), add_truth=False
     )
-    first = sampled.regions[sampled.pictures == 0]
+    first = sampled.regions[sampled.images == 0]
     assert sorted(first[:, 3].tolist()) == pytest.approx([20, 60])
-    assert int((sampled.pictures == 1).sum()) == 4
+    assert int((sampled.images == 1).sum()) == 4
 
 
 def test_crowds_and_empty_boxes_teach_nothing() -> None:
@@ -145,9 +145,9 @@ def test_background_has_the_first_slot() -> None:
 
 
 def test_candidates_are_all_answers_that_score() -> None:
-    regions, pictures = _regions(40), torch.tensor([0, 2] * 20)
+    regions, images = _regions(40), torch.tensor([0, 2] * 20)
     logits, offsets = torch.randn(40, NUM_CLASSES + 1), torch.randn(40, 4 * (NUM_CLASSES + 1))
-    found = region_candidates(logits, offsets, regions, pictures, num_pictures=3, height=100, width=90, min_score=0.3)
+    found = region_candidates(logits, offsets, regions, images, num_images=3, height=100, width=90, min_score=0.3)
     assert len(found[1]) == 0
     xyxy, scores = answer_regions(logits, offsets, regions)
     wanted = [
@@ -170,21 +170,21 @@ def test_answers_in_the_border_are_cut_off_or_left_out() -> None:
         torch.tensor([0, 1, 2]),
         torch.tensor([0.9, 0.8, 0.7]),
     )
-    kept = inside_picture(boxes, place)
+    kept = inside_image(boxes, place)
     assert kept.labels.tolist() == [0, 2]
     assert kept.xyxy.tolist() == [[10, 30, 50, 60], [150, 100, 200, 130]]
 
 
 def test_a_head_reads_cells_where_they_lie() -> None:
-    # Four cells 16 pixels apart, centred in 80 pixels: the first lies at 16, and each holds where it is.
+    # Four cells 16 pixels apart, centered in 80 pixels: the first lies at 16, and each holds where it is.
     places = 16.0 + 16 * torch.arange(4)
     ramp = places.expand(1, 1, 4, 4)
-    region, picture = torch.tensor([[20.0, 20, 52, 52]]), torch.tensor([0])
-    centred = RegionHead(HiddenLayers(1, 2), 2, NUM_CLASSES, strides=(16,), size=(1, 1))
+    region, image = torch.tensor([[20.0, 20, 52, 52]]), torch.tensor([0])
+    centered = RegionHead(HiddenLayers(1, 2), 2, NUM_CLASSES, strides=(16,), size=(1, 1))
     corner = RegionHead(HiddenLayers(1, 2), 2, NUM_CLASSES, strides=(16,), size=(1, 1), grid="corner")
-    assert centred.pool([ramp], region, picture, (80, 80)).item() == pytest.approx(36)
-    assert corner.pool([ramp], region, picture, (80, 80)).item() == pytest.approx(52)
-    logits, offsets = centred(centred.pool([ramp], region, picture, (80, 80)))
+    assert centered.pool([ramp], region, image, (80, 80)).item() == pytest.approx(36)
+    assert corner.pool([ramp], region, image, (80, 80)).item() == pytest.approx(52)
+    logits, offsets = centered(centered.pool([ramp], region, image, (80, 80)))
     assert logits.shape == (1, NUM_CLASSES + 1)
     assert offsets.shape == (1, 4 * (NUM_CLASSES + 1))
 

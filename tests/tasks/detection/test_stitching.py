@@ -76,7 +76,7 @@ def test_of_each_box_is_told_what_it_is_a_part_of():
     assert parts.tolist() == [3, 1, 0, -1, 1, 3, 2]
 
 
-def test_neighbours_are_not_joined():
+def test_neighbors_are_not_joined():
     # One below the other at the seam; and of different classes in one place.
     left = boxes((40, 10, 100, 30, 0.7), (40, 50, 100, 70, 0.6), (40, 80, 100, 95, 0.5, 0))
     right = boxes((0, 31, 60, 49, 0.8), (0, 80, 60, 95, 0.4, 1))
@@ -120,7 +120,7 @@ def test_an_object_larger_than_a_tile_is_one():
     is_same(join_boxes(seen(one, tiles), tiles)[0], one)
 
 
-def test_objects_at_the_edge_of_the_picture_are_whole():
+def test_objects_at_the_edge_of_the_image_are_whole():
     answer, _ = join_boxes([boxes((0, 0, 30, 30, 0.7), (0, 70, 20, 100, 0.6)), boxes((70, 20, 100, 60, 0.5))], PAIR)
     is_same(answer, boxes((0, 0, 30, 30, 0.7), (0, 70, 20, 100, 0.6), (150, 20, 180, 60, 0.5)))
 

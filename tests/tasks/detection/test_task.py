@@ -11,8 +11,8 @@ from zorki.data.formats import read_boxes
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.detection.fusion import fuse
+from zorki.tasks.detection.image_sizes import image_sizes
 from zorki.tasks.detection.judging import judge_boxes
-from zorki.tasks.detection.picture_sizes import picture_sizes
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
@@ -60,7 +60,7 @@ def test_data_without_a_box_to_learn_stop():
         dataset._known[index] = dataclasses.replace(
             dataset.target(index), crowd=torch.ones(len(dataset.target(index)), dtype=torch.bool)
         )
-    with pytest.raises(DataError, match=r"none of the 14 training pictures has a box"):
+    with pytest.raises(DataError, match=r"none of the 14 training images has a box"):
         Detection(dataset.class_names).check(dataset, train)
 
 
@@ -128,10 +128,10 @@ def test_sizes_are_the_annotations_or_the_files(tmp_path):
     indices = sorted(range(2), key=lambda index: dataset.path(index).name)
     for sizes in (dataset.sizes, dataset.sizes * 0):
         dataset.sizes = sizes
-        assert picture_sizes(dataset, indices) == [(20, 30), (50, 40)]
+        assert image_sizes(dataset, indices) == [(20, 30), (50, 40)]
 
 
-def test_pictures_with_rare_classes_are_drawn_more_often():
+def test_images_with_rare_classes_are_drawn_more_often():
     common, rare, none = boxes((0, 0, 1, 1, 0)), boxes((0, 0, 1, 1, 0), (0, 0, 1, 1, 2)), boxes()
     weights = task().balance([common, common, common, rare, none])
     assert weights == [0.25, 0.25, 0.25, 1.0, 0.2]
@@ -226,38 +226,38 @@ def test_counts_and_sizes():
     total = sum(len(dataset.target(index)) for index in dataset.splits["train"])
     assert facts["counted"] == "boxes"
     assert sum(facts["classes"]["train"].values()) == total
-    assert facts["tables"]["Pictures and boxes"]["boxes"]["train"] == total
+    assert facts["tables"]["Images and boxes"]["boxes"]["train"] == total
     sizes = facts["tables"]["Box sizes (COCO's bounds)"]
     assert sum(row["train"] for row in sizes.values()) == total
     sides = [row["val"] for row in facts["tables"]["Side of boxes (root of the area, pixels)"].values()]
     assert sides == sorted(sides)
 
 
-def test_drawn_answers_have_the_colours_of_their_classes_and_hide_the_unsure():
-    from zorki.draw.palette import colour
+def test_drawn_answers_have_the_colors_of_their_classes_and_hide_the_unsure():
+    from zorki.draw.palette import color
 
     image = torch.zeros((3, 100, 400), dtype=torch.uint8)
     answer = boxes((10, 40, 60, 90, 1), (300, 40, 350, 90, 2), scores=[0.8, 0.2])
     drawn = task().draw(image, answer)
     assert drawn.shape == image.shape
-    assert tuple(drawn[:, 60, 10].tolist()) == colour(1)
+    assert tuple(drawn[:, 60, 10].tolist()) == color(1)
     assert int(drawn[:, :, 200:].sum()) == 0
     small = task().draw(torch.zeros((3, 40, 50), dtype=torch.uint8), boxes((10, 10, 20, 20, 0)))
     assert small.shape == (3, 280, 350), "enlarged, so that names can be read"
-    assert tuple(small[:, 100, 70].tolist()) == colour(0)
+    assert tuple(small[:, 100, 70].tolist()) == color(0)
 
 
 def test_thumbnails_tell_found_wrong_and_missed_apart():
-    from zorki.draw.palette import mark_colour
-    from zorki.tasks.detection.drawing import MISSED_COLOUR
+    from zorki.draw.palette import mark_color
+    from zorki.tasks.detection.drawing import MISSED_COLOR
 
     truth = boxes((20, 40, 60, 80, 0), (120, 40, 160, 80, 1))
     answer = boxes((20, 40, 60, 80, 0), (170, 40, 200, 80, 2), scores=[0.9, 0.8])
     drawn = task().thumbnail(torch.zeros((3, 112, 224), dtype=torch.uint8), answer, truth)
     assert drawn.shape == (3, 112, 224)
-    assert tuple(drawn[:, 70, 20].tolist()) == mark_colour(True)
-    assert tuple(drawn[:, 70, 170].tolist()) == mark_colour(False)
-    assert tuple(drawn[:, 70, 120].tolist()) == MISSED_COLOUR
+    assert tuple(drawn[:, 70, 20].tolist()) == mark_color(True)
+    assert tuple(drawn[:, 70, 170].tolist()) == mark_color(False)
+    assert tuple(drawn[:, 70, 120].tolist()) == MISSED_COLOR
 
 
 def test_answers_bear_the_numbers_of_the_data_that_were_trained_on(tmp_path):
@@ -270,7 +270,7 @@ def test_answers_bear_the_numbers_of_the_data_that_were_trained_on(tmp_path):
     (tmp_path / "truth.json").write_text(json.dumps(content))
     answer = SimpleNamespace(prediction=boxes((0, 0, 9, 9, 1), scores=[0.5]), source="a.jpg", frame=None)
     trained, opened = task(), task()
-    facts = trained.remember(read_boxes(tmp_path / "truth.json", need_pictures=False))
+    facts = trained.remember(read_boxes(tmp_path / "truth.json", need_images=False))
     opened.recall(json.loads(json.dumps(facts)))
     assert [entry["category_id"] for entry in opened.exchange([answer])] == [5]
     assert [entry["category_id"] for entry in trained.exchange([answer])] == [2]  # label + 1, until told

@@ -1,4 +1,4 @@
-"""Objects go where their pixels go: each is painted in its own gray, the picture varied, and the gray looked for."""
+"""Objects go where their pixels go: each is painted in its own gray, the image varied, and the gray looked for."""
 
 from pathlib import Path
 
@@ -135,14 +135,14 @@ def test_masks_that_overlap_keep_their_shared_pixels():
     assert (turned.masks[0] & turned.masks[1]).any()
 
 
-def test_a_picture_that_stays_keeps_its_objects_as_they_are():
+def test_a_image_that_stays_keeps_its_objects_as_they_are():
     objects = rectangles((5, 5, 30, 30), (20, 20, 50, 35))
     objects.xyxy = objects.xyxy + 0.3  # as annotated, a little off the pixels
     assert moved(objects, flip=0.0) is objects
 
 
 @pytest.mark.parametrize("size", [None, 32])
-def test_a_picture_without_objects_is_varied_too(size):
+def test_a_image_without_objects_is_varied_too(size):
     sample = painted()
     sample.target = sample.target[:0]
     augment = Augment(rotate=30, crop=0.5, size=size)

@@ -1,10 +1,10 @@
-"""Masks on pictures: each object its own colour, and right, wrong and missed told apart without colours too."""
+"""Masks on images: each object its own color, and right, wrong and missed told apart without colors too."""
 
 import torch
 from made_masks import instances
 
-from zorki.draw.palette import colour, mark_colour
-from zorki.tasks.detection.drawing import MISSED_COLOUR
+from zorki.draw.palette import color, mark_color
+from zorki.tasks.detection.drawing import MISSED_COLOR
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 
 BLACK = torch.zeros((3, 112, 448), dtype=torch.uint8)
@@ -20,21 +20,21 @@ def squares(*spans, labels=None, scores=None, **columns):
     return instances(masks, labels or [0] * len(spans), scores, size=(112, 448), **columns)
 
 
-def at(picture, row, column):
-    return tuple(picture[:, row, column].tolist())
+def at(image, row, column):
+    return tuple(image[:, row, column].tolist())
 
 
 def half(ink):
     return tuple(part * 128 >> 8 for part in ink)
 
 
-def test_every_object_has_a_colour_of_its_own_and_an_outline():
+def test_every_object_has_a_color_of_its_own_and_an_outline():
     answer = squares((50, 90), (90, 130), (300, 340), scores=[0.9, 0.8, 0.2])
     drawn = InstanceSegmentation(["cell"]).draw(BLACK, answer)
     assert drawn.shape == BLACK.shape
-    assert (at(drawn, 20, 60), at(drawn, 40, 70)) == (colour(0), half(colour(0)))
-    assert (at(drawn, 20, 100), at(drawn, 40, 110)) == (colour(1), half(colour(1)))
-    assert (at(drawn, 40, 89), at(drawn, 40, 90)) == (colour(0), colour(1)), "neighbours are told apart"
+    assert (at(drawn, 20, 60), at(drawn, 40, 70)) == (color(0), half(color(0)))
+    assert (at(drawn, 20, 100), at(drawn, 40, 110)) == (color(1), half(color(1)))
+    assert (at(drawn, 40, 89), at(drawn, 40, 90)) == (color(0), color(1)), "neighbors are told apart"
     assert int(drawn[:, :, 200:].sum()) == 0, "what scores too little is not shown"
     small = InstanceSegmentation(["cell"]).draw(BLACK[:, :, :50], instances([], [], size=(112, 50)))
     assert small.shape == (3, 784, 350), "enlarged"
@@ -43,16 +43,16 @@ def test_every_object_has_a_colour_of_its_own_and_an_outline():
 def test_the_better_one_is_on_top_and_crowds_are_gray():
     answer = squares((50, 90), (70, 130), scores=[0.6, 0.9])
     drawn = InstanceSegmentation(["cell"]).draw(BLACK, answer)
-    assert at(drawn, 40, 80) == half(colour(1))
+    assert at(drawn, 40, 80) == half(color(1))
     crowd = squares((50, 90), crowd=torch.tensor([True]))
     gray = at(InstanceSegmentation(["cell"]).draw(BLACK, crowd), 40, 70)
-    assert gray == tuple(part * 192 >> 8 for part in mark_colour(None))
+    assert gray == tuple(part * 192 >> 8 for part in mark_color(None))
 
 
 def test_with_several_classes_boxes_say_which():
     drawn = InstanceSegmentation(["cat", "dog"]).draw(BLACK, squares((50, 90), labels=[1], scores=[0.9]))
-    assert at(drawn, 59, 60) == colour(1), "the box is in the colour of the class"
-    assert at(drawn, 40, 70) == half(colour(0)), "the mask in that of the object"
+    assert at(drawn, 59, 60) == color(1), "the box is in the color of the class"
+    assert at(drawn, 40, 70) == half(color(0)), "the mask in that of the object"
 
 
 def test_thumbnails_tell_found_wrong_and_missed_apart():
@@ -61,13 +61,13 @@ def test_thumbnails_tell_found_wrong_and_missed_apart():
     asked = InstanceSegmentation(["cell"])
     drawn = asked.thumbnail(BLACK, answer, truth)
     assert drawn.shape == (3, 56, 224)
-    assert at(drawn, 20, 40) == half(mark_colour(True))
+    assert at(drawn, 20, 40) == half(mark_color(True))
     wrong = drawn[:, 12:28, 182:218].flatten(1).T.unique(dim=0).tolist()
-    assert list(half(mark_colour(False))) in wrong
+    assert list(half(mark_color(False))) in wrong
     assert [255, 255, 255] in wrong, "hatched"
-    assert at(drawn, 20, 120) == MISSED_COLOUR
+    assert at(drawn, 20, 120) == MISSED_COLOR
     assert at(drawn, 20, 140) == (0, 0, 0), "of what is missed there is an outline alone"
     alone = asked.thumbnail(BLACK, answer)
-    assert at(alone, 20, 40) == half(colour(0))
+    assert at(alone, 20, 40) == half(color(0))
     excused = asked.thumbnail(BLACK, answer[:1], squares((40, 120), crowd=torch.tensor([True])))
-    assert at(excused, 20, 40) == tuple(part * 192 >> 8 for part in mark_colour(None))
+    assert at(excused, 20, 40) == tuple(part * 192 >> 8 for part in mark_color(None))

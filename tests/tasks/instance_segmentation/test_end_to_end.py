@@ -31,7 +31,7 @@ class Bright(Model):
     def __init__(self, level=100):
         super().__init__()
         self.level = level
-        self.normalise = nn.Identity()
+        self.normalize = nn.Identity()
 
     def forward(self, inputs):
         return inputs
@@ -41,9 +41,9 @@ class Bright(Model):
 
     def decode(self, outputs, placements):
         answers = []
-        for picture, placement in zip(outputs, placements, strict=True):
+        for image, placement in zip(outputs, placements, strict=True):
             top, left = round(placement.top), round(placement.left)
-            light = picture[0, top : top + placement.height, left : left + placement.width]
+            light = image[0, top : top + placement.height, left : left + placement.width]
             numbers = connected_components((light > self.level).int())
             masks = numbers == torch.arange(1, int(numbers.max()) + 1)[:, None, None]
             scores = torch.stack([light[mask].float().mean() / 255 for mask in masks]) if len(masks) else torch.zeros(0)
@@ -59,7 +59,7 @@ def run(level=100):
 
 @pytest.fixture
 def cells():
-    """Pictures of two bright squares and a dim one, with maps of their numbers; in the second the dim one is none."""
+    """Images of two bright squares and a dim one, with maps of their numbers; in the second the dim one is none."""
     for name, count in (("a", 3), ("b", 2)):
         numbers = np.zeros((40, 50), np.uint16)
         light = np.zeros((40, 50), np.uint8)
@@ -97,9 +97,9 @@ def test_answers_are_written_and_judged_again(cells):
     assert [answer.prediction for answer in answers] == [None, None], "masks are not held"
     assert answers[0].words == "2 object"
     assert answers[0].facts["mask"] == "masks/a.png"
-    with Image.open("out/masks/a.png") as picture:
-        assert picture.mode == "I;16"
-        numbers = np.asarray(picture)
+    with Image.open("out/masks/a.png") as image:
+        assert image.mode == "I;16"
+        numbers = np.asarray(image)
     assert np.unique(numbers).tolist() == [0, 1, 2]
     entries = json.loads(Path("out/predictions.json").read_text())
     assert len(entries) == 6

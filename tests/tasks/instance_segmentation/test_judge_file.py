@@ -21,7 +21,7 @@ HALF = {"size": [4, 6], "counts": [0, 12, 12]}  # the three columns on the left
 
 
 def truth_content(targets):
-    """COCO's annotation file of pictures 0.png, 1.png, ..., run lengths packed and not."""
+    """COCO's annotation file of images 0.png, 1.png, ..., run lengths packed and not."""
     annotations = []
     for image, target in enumerate(targets):
         columns = columns_of(target)
@@ -131,11 +131,11 @@ def test_files_find_their_judge():
         evaluate_file(masks, truth, task="instances_segmentation")
 
 
-def test_masks_of_other_pictures_are_refused():
+def test_masks_of_other_images_are_refused():
     predictions, targets = made(6, count=2)
     truth = write("truth.json", truth_content(targets))
     entry = answers(predictions)[0] | {"segmentation": HALF}
-    with pytest.raises(DataError, match=r"entry 1: its mask is of a picture of 6 x 4, and 0\.png is 80 x 60"):
+    with pytest.raises(DataError, match=r"entry 1: its mask is of an image of 6 x 4, and 0\.png is 80 x 60"):
         judge_file(write("found.json", [entry]), truth)
     content = truth_content(targets)
     content["annotations"][0]["segmentation"] = HALF

@@ -24,7 +24,7 @@ def laid_out(predictions, targets, min_score=0.0):
 
 
 def by_hand():
-    """One picture: two objects are found, with overlaps of 4/5 and 3/5, one is missed, one answer is wrong."""
+    """One image: two objects are found, with overlaps of 4/5 and 3/5, one is missed, one answer is wrong."""
     truth = strip_instances((0, 5), (6, 11), (12, 14))
     answer = strip_instances((0, 4), (6, 9), (16, 20), scores=[0.9, 0.8, 0.7])
     return [answer], [truth]

@@ -120,7 +120,7 @@ def test_nothing_was_judged():
     assert metric.compute() == {"count": 0}
 
 
-def test_pictures_without_objects_and_without_answers():
+def test_images_without_objects_and_without_answers():
     nothing, silence = strip_instances(), strip_instances(scores=[])
     figures = judged([silence], [nothing]).compute()
     assert (figures["objects"], figures["mask_ap"], figures["pq"]) == (0, 0.0, None)

@@ -17,7 +17,7 @@ def test_the_smallest_object_is_on_top_and_crowds_are_below():
     assert objects.classes().tolist() == [[[2, 2, 0, -1]]]
 
 
-def test_pictures_without_objects_have_maps_of_nothing():
+def test_images_without_objects_have_maps_of_nothing():
     empty = Instances(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0, 2, 3).bool())
     objects = number_objects([empty])
     assert objects.numbers.tolist() == [[[0, 0, 0], [0, 0, 0]]]

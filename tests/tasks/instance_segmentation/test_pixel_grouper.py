@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from touching_cells import nothing, picture, touching
+from touching_cells import make_image, nothing, touching
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.tasks.instance_segmentation.pixel_grouper import GroupingMaps
 from zorki.types import Instances
 from zorki.weights import Weights, load_into
@@ -22,7 +22,7 @@ def built(method, num_classes=1, **options):
 
 
 def batch(model, targets):
-    inputs, placements = model.preprocess([picture(target) for target in targets])
+    inputs, placements = model.preprocess([make_image(target) for target in targets])
     return inputs, [target.place(placement) for target, placement in zip(targets, placements, strict=True)]
 
 
@@ -53,7 +53,7 @@ def test_the_decoder_may_stop_early(method, num_classes):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_pictures_without_objects_are_fine(method):
+def test_images_without_objects_are_fine(method):
     model = built(method, 2).train()
     inputs, targets = batch(model, [nothing(), nothing()])
     loss = total(model, inputs, targets)
@@ -93,7 +93,7 @@ def test_the_loss_falls_on_one_repeated_batch(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_four_pictures_are_answered_as_one_by_one_in_their_own_pixels(method):
+def test_four_images_are_answered_as_one_by_one_in_their_own_pixels(method):
     model = built(method, 2, min_area=4).eval()
     with torch.no_grad():
         model.output.weight.mul_(30)  # else nothing would be told apart
@@ -167,7 +167,7 @@ def test_senseless_options_are_refused():
             registry.build("border_unet_mobilenet_v3_small", 1, options)
     with pytest.raises(RecipeError, match="cut is 99"):
         built("deep_watershed", cut=99)
-    with pytest.raises(RecipeError, match="1 colours"):
-        built("deep_coloring", colours=1)
+    with pytest.raises(RecipeError, match="1 colors"):
+        built("deep_coloring", colors=1)
     with pytest.raises(RecipeError, match="border is -1"):
         built("border_unet", border=-1)

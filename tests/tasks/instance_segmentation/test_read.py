@@ -30,7 +30,7 @@ def test_a_folder(tmp_path):
     assert read(tmp_path, format="label_png", class_names=["cell"]).class_names == ["cell"]
 
 
-def test_a_folder_of_pictures_alone_tells_what_was_looked_for(tmp_path):
+def test_a_folder_of_images_alone_tells_what_was_looked_for(tmp_path):
     Image.new("RGB", (8, 6)).save(tmp_path / "1.png")
     with pytest.raises(DataError) as caught:
         read(tmp_path)

@@ -1,4 +1,4 @@
-"""Masks of regions: what they learn from and how they come into pictures, against torchvision and a pencil."""
+"""Masks of regions: what they learn from and how they come into images, against torchvision and a pencil."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from zorki.weights import load_into
 from zorki.weights.stored import Weights
 
 
-def _sampled(regions: Tensor, pictures: list[int], labels: list[int], owners: list[int]) -> Sampled:
+def _sampled(regions: Tensor, images: list[int], labels: list[int], owners: list[int]) -> Sampled:
     count = len(regions)
     return Sampled(
         regions,
-        torch.tensor(pictures, dtype=torch.long),
+        torch.tensor(images, dtype=torch.long),
         torch.tensor(labels, dtype=torch.long),
         torch.zeros(count, 4),
         torch.ones(count, dtype=torch.bool),
@@ -57,7 +57,7 @@ def test_a_pasted_mask_keeps_to_its_part_of_the_box() -> None:
     assert not mask[34:].any()
 
 
-def test_pictures_without_boxes_have_no_masks() -> None:
+def test_images_without_boxes_have_no_masks() -> None:
     assert paste_masks(torch.zeros(0, 28, 28), torch.zeros(0, 4), 5, 7).shape == (0, 5, 7)
     none = masks_in_regions(torch.zeros(0, 5, 7).bool(), torch.zeros(0, 4), torch.zeros(0).long(), (28, 28))
     assert none.shape == (0, 28, 28)

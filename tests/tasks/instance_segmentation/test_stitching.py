@@ -4,7 +4,7 @@ import torch
 from scipy import ndimage
 
 from zorki import registry
-from zorki.data.windows import HeldPicture
+from zorki.data.windows import HeldImage
 from zorki.engine.tiling import answer_tiles, plan_tiling
 from zorki.errors import DataError
 from zorki.ops.packing import tight_boxes
@@ -64,7 +64,7 @@ def test_objects_across_seams_are_whole_and_there_once(sizes):
 def test_a_whole_object_keeps_its_mask_whatever_others_saw_of_it():
     tiles = Tiles(20, 36, 20, 4)
     whole = torch.zeros(20, 20, dtype=torch.bool)
-    whole[5:10, 2:12] = True  # columns 18..28 of the picture
+    whole[5:10, 2:12] = True  # columns 18..28 of the image
     cut = torch.zeros(20, 20, dtype=torch.bool)
     cut[4:11, 18:20] = True  # a row more above and below
     answers = iter([[(cut, 0.9)], [(whole, 0.6)]])
@@ -91,7 +91,7 @@ def test_masks_that_do_not_fit_into_memory_are_refused(monkeypatch):
     monkeypatch.setattr(stitching, "MOST_BYTES", 2 * HEIGHT * WIDTH)
     numbers = disks((40, 40, 20), (95, 50, 18))
     assert len(stitched(numbers, Tiles(HEIGHT, WIDTH, 100, 20))) == 2
-    with pytest.raises(DataError, match="3 objects in a picture of 300 x 240: their masks would take 0 GB"):
+    with pytest.raises(DataError, match="3 objects in an image of 300 x 240: their masks would take 0 GB"):
         stitched(disks((40, 40, 20), (95, 50, 18), (200, 100, 20)), Tiles(HEIGHT, WIDTH, 100, 20))
 
 
@@ -102,7 +102,7 @@ def test_every_method_answers_tiles(method):
     model = registry.build(name, 2, {"size": 64}).eval()
     image = torch.randint(0, 256, (3, 100, 130), dtype=torch.uint8)
     tiles = plan_tiling([model], 64, 16).of(100, 130)
-    (answer,) = answer_tiles([model], HeldPicture(image), tiles)
+    (answer,) = answer_tiles([model], HeldImage(image), tiles)
     assert isinstance(answer, Instances)
     assert answer.masks.shape == (len(answer), 100, 130)
     assert len(tiles) == 6

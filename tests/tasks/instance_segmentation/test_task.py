@@ -89,12 +89,12 @@ def test_data_without_a_mask_to_learn_stop(monkeypatch):
     crowd = dataclasses.replace(empty, masks=~empty.masks, crowd=torch.ones(len(empty), dtype=torch.bool))
     for target in (empty, crowd):
         monkeypatch.setattr(dataset, "target", lambda index, target=target: target)
-        with pytest.raises(DataError, match=r"scenes: none of the 14 training pictures has an object; expected"):
+        with pytest.raises(DataError, match=r"scenes: none of the 14 training images has an object; expected"):
             asked.check(dataset, train)
     assert asked.learnable_count(crowd) == 0
 
 
-def test_pictures_with_rare_classes_are_drawn_more_often():
+def test_images_with_rare_classes_are_drawn_more_often():
     common, rare = strip_instances((0, 4)), strip_instances((0, 4), (5, 6), labels=[0, 2])
     assert task().balance([common, common, common, rare]) == [0.25, 0.25, 0.25, 1.0]
 
@@ -144,9 +144,9 @@ def test_shown_objects_are_written_as_numbers_of_16_bits(tmp_path):
     answer = strip_instances((0, 4), (3, 8), (10, 12), scores=[0.8, 0.9, 0.1])
     told = task().attach(answer, lambda folder, suffix: tmp_path / folder / f"a{suffix}")
     assert told == {"mask": tmp_path / "masks" / "a.png"}
-    with Image.open(told["mask"]) as picture:
-        assert picture.mode == "I;16"
-        assert np.asarray(picture).tolist() == [[1, 1, 1, 2, 2, 2, 2, 2] + [0] * 12]
+    with Image.open(told["mask"]) as image:
+        assert image.mode == "I;16"
+        assert np.asarray(image).tolist() == [[1, 1, 1, 2, 2, 2, 2, 2] + [0] * 12]
 
 
 def test_maps_of_objects_number_the_truth_too():
@@ -210,12 +210,12 @@ def test_counts_and_areas():
     total = sum(map(len, targets))
     assert facts["counted"] == "objects"
     assert sum(facts["classes"]["train"].values()) == total
-    assert facts["tables"]["Pictures and objects"]["objects"]["train"] == total
-    assert facts["tables"]["Pictures and objects"]["pictures in which objects overlap"]["train"] == 0
+    assert facts["tables"]["Images and objects"]["objects"]["train"] == total
+    assert facts["tables"]["Images and objects"]["images in which objects overlap"]["train"] == 0
     sides = facts["tables"]["Side of objects (root of the area, pixels)"]
     areas = torch.cat([target.masks.flatten(1).sum(1) for target in targets])
     assert sides["most"]["train"] == pytest.approx(float(areas.max()) ** 0.5, abs=1e-3)
-    covered = facts["tables"]["Share of a picture with objects that they cover"]
+    covered = facts["tables"]["Share of an image with objects that they cover"]
     shares = [float(target.masks.any(0).float().mean()) for target in targets]
     assert covered["least"]["train"] == pytest.approx(min(shares), abs=1e-3)
 

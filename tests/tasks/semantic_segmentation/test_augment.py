@@ -1,4 +1,4 @@
-"""Masks go where their pictures go: classes are painted into the picture, which is varied, and looked for again."""
+"""Masks go where their images go: classes are painted into the image, which is varied, and looked for again."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from zorki.tasks.recipe_augment import augment_of
 from zorki.tasks.semantic_segmentation.augment import augment_mask, move_mask, weigh_borders
 from zorki.types import Mask, Sample
 
-COLOURS = torch.tensor(
+COLORS = torch.tensor(
     [[200, 60, 60], [60, 200, 60], [60, 60, 200], [200, 200, 60], [200, 60, 200], [60, 200, 200], [230, 230, 230]],
     dtype=torch.uint8,
 )
@@ -21,19 +21,19 @@ BLACK = torch.zeros(1, 3, dtype=torch.uint8)  # what comes in from outside, and 
 
 
 def painted(index=0, size=(90, 130)):
-    """A scene's mask, and a picture that shows nothing but its classes."""
-    classes = scene(0, index, size=size, objects=(3, 5)).mask.classes % len(COLOURS)
+    """A scene's mask, and an image that shows nothing but its classes."""
+    classes = scene(0, index, size=size, objects=(3, 5)).mask.classes % len(COLORS)
     classes[:3, 5:20] = 255
     return Sample(paint(Mask(classes)), Mask(classes), Path("painted.png"))
 
 
 def paint(mask):
-    table = torch.cat([COLOURS, BLACK])
-    return table[mask.classes.where(mask.classes != mask.ignore, len(COLOURS))].permute(2, 0, 1).contiguous()
+    table = torch.cat([COLORS, BLACK])
+    return table[mask.classes.where(mask.classes != mask.ignore, len(COLORS))].permute(2, 0, 1).contiguous()
 
 
 def inner(classes, reach):
-    """Pixels with nothing but their own class within so many pixels, and the picture's edge not among them."""
+    """Pixels with nothing but their own class within so many pixels, and the image's edge not among them."""
     values = classes.float()[None, None]
     most, least = (sign * max_pool2d(sign * values, 2 * reach + 1, 1, reach) for sign in (1, -1))
     kept = (most == least)[0, 0]
@@ -90,20 +90,20 @@ def test_warped_they_agree_but_for_the_borders_of_classes(settings):
         varied = augment_mask(sample, Augment(**settings), generator)
         classes, image = varied.target.classes, varied.image
         expected = paint(varied.target)
-        # Between two classes the picture is blended; one pixel further there is nothing but the class.
+        # Between two classes the image is blended; one pixel further there is nothing but the class.
         differ = (image.int() - expected.int()).abs().amax(0)
         assert differ[inner(classes, 2)].max() == 0
-        # And along the borders the nearest colour is that of the mask, as often as a blend can be told.
-        table = torch.cat([COLOURS, BLACK]).float()
+        # And along the borders the nearest color is that of the mask, as often as a blend can be told.
+        table = torch.cat([COLORS, BLACK]).float()
         nearest = torch.cdist(image.float().flatten(1).T, table).argmin(1).view(classes.shape)
-        known = classes.where(classes != 255, len(COLOURS))
+        known = classes.where(classes != 255, len(COLORS))
         wrong, pixels = wrong + int((nearest != known).sum()), pixels + classes.numel()
         assert len(classes[inner(classes, 2)].unique()) > 1, "nothing but ground would agree with anything"
     assert wrong / pixels < 0.006
 
 
 @pytest.mark.parametrize("size", [None, 48])
-def test_mask_and_picture_have_one_size(size):
+def test_mask_and_image_have_one_size(size):
     augment = Augment(crop=0.4, rotate=20, elastic=3.0, flip=0.5, size=size)
     varied = augment_mask(painted(), augment, torch.Generator().manual_seed(0))
     assert varied.target.classes.shape == varied.image.shape[1:]

@@ -1,6 +1,6 @@
 import torch
 
-from zorki.draw.palette import colour
+from zorki.draw.palette import color
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
 
@@ -18,31 +18,31 @@ def cat_and_dog(height=60, width=400):
     return classes
 
 
-def has(picture, ink):
-    return bool((picture == torch.tensor(ink, dtype=torch.uint8)[:, None, None]).all(0).any())
+def has(image, ink):
+    return bool((image == torch.tensor(ink, dtype=torch.uint8)[:, None, None]).all(0).any())
 
 
-def test_drawn_answers_have_the_colours_of_their_classes_and_a_legend():
+def test_drawn_answers_have_the_colors_of_their_classes_and_a_legend():
     drawn = SemanticSegmentation(NAMES).draw(image(), Mask(cat_and_dog()))
     assert drawn.shape[1] > 60, "the legend stands below"
     assert drawn.shape[2] == 400
-    assert tuple(drawn[:, 20, 100].tolist()) == colour(1), "an edge"
-    assert int(drawn[:, :20].sum()) == 0, "a background keeps the picture's colours"
+    assert tuple(drawn[:, 20, 100].tolist()) == color(1), "an edge"
+    assert int(drawn[:, :20].sum()) == 0, "a background keeps the image's colors"
     legend = drawn[:, 60:]
-    assert has(legend, colour(1))
-    assert has(legend, colour(2))
-    assert not has(legend, colour(0))
+    assert has(legend, color(1))
+    assert has(legend, color(2))
+    assert not has(legend, color(0))
     small = SemanticSegmentation(NAMES).draw(image(40, 50), Mask(cat_and_dog(40, 50)))
     assert small.shape[2] == 350, "enlarged, so that the legend can be read"
 
 
-def test_pictures_of_one_size_are_drawn_in_one_size_with_many_classes_too():
+def test_images_of_one_size_are_drawn_in_one_size_with_many_classes_too():
     names = ["background", *(f"class {label}" for label in range(99))]
     task = SemanticSegmentation(names)
     few, many = cat_and_dog(), torch.arange(100).repeat(60, 4)
     drawn = [task.draw(image(), Mask(classes)) for classes in (few, many)]
     assert drawn[0].shape == drawn[1].shape
-    assert has(drawn[0][:, 60:], colour(1))
+    assert has(drawn[0][:, 60:], color(1))
 
 
 def test_thumbnails_hatch_what_is_wrong_alone():

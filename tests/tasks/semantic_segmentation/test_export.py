@@ -37,7 +37,7 @@ def lively(model):
     return model.eval()
 
 
-def picture(seed=5):
+def make_image(seed=5):
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand((1, 3, HEIGHT // 8, WIDTH // 8), generator=generator) * 255
     return nn.functional.interpolate(coarse, (HEIGHT, WIDTH), mode="bicubic").clamp(0, 255).byte()
@@ -51,8 +51,8 @@ def session(path):
 
 
 def assert_same(model, path):
-    run, taken = session(path), picture()
-    scores, classes = (torch.from_numpy(x) for x in run.run(None, {"pictures": taken.numpy()}))
+    run, taken = session(path), make_image()
+    scores, classes = (torch.from_numpy(x) for x in run.run(None, {"images": taken.numpy()}))
     placement = Placement(HEIGHT, WIDTH, input_height=HEIGHT, input_width=WIDTH)
     with torch.no_grad():
         outputs = model(taken)
@@ -82,7 +82,7 @@ def test_onnx_answers_as_decode_and_says_what_it_takes(tmp_path):
     assert_same(model.eval(), path)
     run = session(path)
     (taken,) = run.get_inputs()
-    assert (taken.name, taken.shape, taken.type) == ("pictures", [1, 3, HEIGHT, WIDTH], "tensor(uint8)")
+    assert (taken.name, taken.shape, taken.type) == ("images", [1, 3, HEIGHT, WIDTH], "tensor(uint8)")
     assert [given.name for given in run.get_outputs()] == ["scores", "classes"]
     told = run.get_modelmeta().custom_metadata_map
     assert preprocess_from_json(json.loads(told["zorki.preprocess"])) == model.preprocess

@@ -82,7 +82,7 @@ def test_a_class_that_is_only_answered_counts_and_one_that_is_only_true_too():
     assert figures["per_class"]["road"]["precision"] is None
 
 
-def test_the_matrix_is_of_the_whole_set_and_not_a_mean_over_pictures():
+def test_the_matrix_is_of_the_whole_set_and_not_a_mean_over_images():
     large, small = mask(*[[1] * 10] * 10), mask([0, 1])
     figures = judged([large, mask([1, 1])], [large, small], ["no", "yes"])
     assert figures["miou"] == pytest.approx((0 + 101 / 102) / 2)
@@ -209,7 +209,7 @@ def test_boundary_f1_equals_its_slow_twin(seed, tolerance):
 
 
 def test_boundary_f1_by_hand():
-    """A step of one pixel in a picture of 300 x 400, whose tolerance is 3.75 pixels."""
+    """A step of one pixel in an image of 300 x 400, whose tolerance is 3.75 pixels."""
     truth = np.zeros((300, 400), dtype=np.int64)
     truth[:, 200:] = 1
     valid = np.ones_like(truth, dtype=bool)
@@ -239,10 +239,10 @@ def test_borders_of_the_unjudged_are_no_edges():
     assert np.isnan(boundary_f1(answer, truth, truth != 9, 2)).all()
 
 
-def test_edges_are_means_over_pictures_and_classes():
+def test_edges_are_means_over_images_and_classes():
     plain, halves = mask(*[[0, 0, 0, 0]] * 4), mask(*[[0, 0, 1, 1]] * 4)
     figures = judged([halves, halves, plain], [halves, plain, plain], ["a", "b"])
-    # The first picture's edges are all met, the second's answer has edges where none are, the third has none at all.
+    # The first image's edges are all met, the second's answer has edges where none are, the third has none at all.
     assert figures["boundary_f1"] == pytest.approx(0.5)
     assert figures["per_class"]["a"]["boundary_f1"] == pytest.approx(0.5)
     quick = SegmentationMetric(["a", "b"], edges=False)

@@ -1,6 +1,6 @@
 import torch
 
-from zorki.draw.palette import colour
+from zorki.draw.palette import color
 from zorki.tasks.semantic_segmentation.report import sections
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
@@ -21,7 +21,7 @@ def test_classes_confusion_and_the_worst_are_told():
     assert "In no truth and no answer, and so in no mean: car" in parts["Pixels"].note
     assert "1 more (12.5%) nobody judged" in parts["Pixels"].note
     assert "sky &amp; sea" in parts["Classes"].html
-    assert f"rgb{colour(1)}" in parts["Classes"].html, "the colours of the pictures have names"
+    assert f"rgb{color(1)}" in parts["Classes"].html, "the colors of the images have names"
     # The sky has 4 pixels, of which 2 are taken for road; these are 2 of the 5 that are called road.
     worst = parts["Worst classes"].html
     assert worst.index("sky") < worst.index("road")
@@ -32,5 +32,5 @@ def test_classes_confusion_and_the_worst_are_told():
 
 def test_nothing_judged_is_told_and_nothing_counted_has_no_part():
     (only,) = sections(judged([[0, 1]], [[255, 255]]), NAMES)
-    assert "Nobody judged a pixel of the 1 pictures" in only.html
+    assert "Nobody judged a pixel of the 1 images" in only.html
     assert sections({"count": 0}, NAMES) == []

@@ -39,7 +39,7 @@ def never():
 
 
 def test_median_frequencies_by_hand():
-    # Class 0 has 6 of the 8 pixels of its two pictures, class 1 2 of 8, class 2 3 of 4; class 3 is seen nowhere.
+    # Class 0 has 6 of the 8 pixels of its two images, class 1 2 of 8, class 2 3 of 4; class 3 is seen nowhere.
     counts = torch.tensor([[3, 1, 0, 0], [3, 1, 0, 0], [0, 0, 3, 0]])
     shares = torch.tensor([6 / 8, 2 / 8, 3 / 3])
     weights = median_frequency_weights(counts)

@@ -49,7 +49,7 @@ def test_folders_of_classes_and_of_boxes_are_left_to_others(tmp_path):
     (tmp_path / "boxes/labels/1.txt").write_text("0 .5 .5 .5 .5\n")
     (tmp_path / "empty").mkdir()
     for folder in ("animals", "animals/cat", "boxes", "empty", "missing"):
-        assert SemanticSegmentation.recognise(tmp_path / folder) is None, folder
+        assert SemanticSegmentation.recognize(tmp_path / folder) is None, folder
 
 
 def test_masks_in_files_are_known_by_their_bytes_and_counted_once(tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_training_needs_two_classes(scenes):
             return Mask(torch.where(super().target(index).classes == 1, 1, 255))
 
     plain = OneClass(20, size=(48, 48))
-    with pytest.raises(DataError, match=r"14 training pictures show only one class \(disc\); expected two"):
+    with pytest.raises(DataError, match=r"14 training images show only one class \(disc\); expected two"):
         SemanticSegmentation(scenes.class_names).check(plain, plain.splits["train"])
 
 
@@ -109,7 +109,7 @@ def test_annotations_are_read_when_they_are_asked_for(scenes):
     assert [int(one.classes.sum()) for one in targets[1:]] == [int(scenes.target(i).classes.sum()) for i in (5, 7)]
 
 
-def test_pictures_of_rare_classes_are_drawn_more_often():
+def test_images_of_rare_classes_are_drawn_more_often():
     weights = task().balance([mask([0, 0]), mask([0, 1]), mask([0, 0]), mask([0, 2])])
     assert weights == pytest.approx([1 / 3, 1 / 6 + 1, 1 / 3, 1 / 6 + 1])
 
@@ -155,11 +155,11 @@ def test_maps_are_written_with_a_palette_and_told(tmp_path):
         assert written.getpalette()[:9] == [0, 0, 0, 128, 0, 0, 0, 128, 0] != own
 
 
-def test_colours_of_the_data_are_remembered(scenes):
+def test_colors_of_the_data_are_remembered(scenes):
     assert task().remember(scenes) == {}
-    coloured = SceneSegmentation(20, size=(48, 48))
-    coloured.palette = [(1, 2, 3), (4, 5, 6)]
-    facts = json.loads(json.dumps(task().remember(coloured)))
+    colored = SceneSegmentation(20, size=(48, 48))
+    colored.palette = [(1, 2, 3), (4, 5, 6)]
+    facts = json.loads(json.dumps(task().remember(colored)))
     asked = task()
     asked.recall(facts)
     assert asked.palette == [[1, 2, 3], [4, 5, 6]]
@@ -173,15 +173,15 @@ def test_names_for_counts_that_are_known():
     assert SemanticSegmentation.names_for(3) == ["0", "1", "2"]
 
 
-def test_counts_of_pixels_and_pictures(scenes):
+def test_counts_of_pixels_and_images(scenes):
     facts = SemanticSegmentation(scenes.class_names).tally(scenes)
     assert facts["counted"] == "pixels"
     train = scenes.splits["train"]
     assert sum(facts["classes"]["train"].values()) == len(train) * 48 * 48
-    assert facts["tables"]["Pictures that show a class"]["ground"]["train"] == len(train)
-    assert facts["tables"]["Pictures and pixels"]["of them nobody judged"]["train"] == "0.00%"
+    assert facts["tables"]["Images that show a class"]["ground"]["train"] == len(train)
+    assert facts["tables"]["Images and pixels"]["of them nobody judged"]["train"] == "0.00%"
     star = sum(int((scenes.target(index).classes == 5).any()) for index in train)
-    assert facts["tables"]["Pictures that show a class"][scenes.class_names[5]]["train"] == star
+    assert facts["tables"]["Images that show a class"][scenes.class_names[5]]["train"] == star
 
 
 def configured(recipe, scenes, model=None):
@@ -224,7 +224,7 @@ def test_settings_that_mean_nothing_here_are_refused(scenes, settings, words):
         configured(Recipe(**settings), scenes)
 
 
-def test_masks_of_other_ignored_values_are_learnt_alike():
+def test_masks_of_other_ignored_values_are_learned_alike():
     model = tiny().train()
     inputs = torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     classes = torch.arange(64).view(8, 8) % 4

@@ -1,6 +1,6 @@
 """Formats of data sets on disk, one file each, and how the right one is found.
 
-Every format has the same four names: `WANTED` says what it looks like, `recognise(root)` why `root` is of it,
+Every format has the same four names: `WANTED` says what it looks like, `recognize(root)` why `root` is of it,
 `refusal(root)` why not, and `read(root, class_names=..., max_pixels=...)` gives the data set.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from zorki.contracts import Dataset
-from zorki.data.formats.files import holds_picture, missing_root, no_pictures
+from zorki.data.formats.files import holds_image, missing_root, no_images
 from zorki.errors import DataError, did_you_mean
 from zorki.types import Defect
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from zorki.data.formats.boxed_records import BoxedRecords
     from zorki.data.formats.outlined_files import OutlinedFiles
 
-LABELLED = ("csv", "idx", "folders")
-"""Formats of pictures with one class each, in the order in which they are tried: what is most explicit first."""
+LABELED = ("csv", "idx", "folders")
+"""Formats of images with one class each, in the order in which they are tried: what is most explicit first."""
 
 BOXED = ("coco", "voc", "yolo", "cvat", "labelme", "via", "boxes_csv")
-"""Formats of pictures with boxes, in the order in which they are tried."""
+"""Formats of images with boxes, in the order in which they are tried."""
 
 OUTLINED = ("coco", "yolo", "cvat", "labelme", "via", "voc_objects", "object_png", "label_png")
-"""Formats of pictures with a mask for each object, in the order in which they are tried."""
+"""Formats of images with a mask for each object, in the order in which they are tried."""
 
 CLASSLESS = ("object_png", "label_png")
 """Those among them that know no classes: all their objects are of one."""
 
 SEGMENTED = ("voc_masks", "mask_pairs")
-"""Formats of pictures with a class for every pixel, in the order in which they are tried."""
+"""Formats of images with a class for every pixel, in the order in which they are tried."""
 
 
 @runtime_checkable
@@ -45,7 +45,7 @@ class Format(Protocol):
 
     WANTED: str
 
-    def recognise(self, root: Path) -> str | None: ...
+    def recognize(self, root: Path) -> str | None: ...
 
     def refusal(self, root: Path) -> str | None: ...
 
@@ -64,9 +64,9 @@ class BoxedFormat(Protocol):
         *,
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
-        need_pictures: bool = True,
+        need_images: bool = True,
         need_segments: bool = False,
-        pictures: Path | None = None,
+        images: Path | None = None,
     ) -> BoxedFiles: ...
 
 
@@ -74,7 +74,7 @@ class BoxedFormat(Protocol):
 class OutlinedFormat(Protocol):
     """What the module of a format of masks offers beside: what its files say, before it is judged."""
 
-    def records_of(self, root: Path, pictures: Path | None = None) -> BoxedRecords: ...
+    def records_of(self, root: Path, images: Path | None = None) -> BoxedRecords: ...
 
 
 def find(name: str) -> Format:
@@ -82,7 +82,7 @@ def find(name: str) -> Format:
     return cast(Format, importlib.import_module(f"{__name__}.{name}"))
 
 
-def recognise(root: Path, format: str | None = None, allowed: Sequence[str] = LABELLED) -> tuple[str, str]:
+def recognize(root: Path, format: str | None = None, allowed: Sequence[str] = LABELED) -> tuple[str, str]:
     """The name of the format of `root`, and the reason in words for a person.
 
     A `format` that was asked for is taken whether it fits or not: its reader then says what is wrong.
@@ -98,35 +98,35 @@ def recognise(root: Path, format: str | None = None, allowed: Sequence[str] = LA
     if (error := missing_root(root)) is not None:
         raise error
     if format is not None:
-        return format, find(format).recognise(root) or "as asked for"
+        return format, find(format).recognize(root) or "as asked for"
     tried = []
     for name in allowed:
         module = find(name)
-        reason = module.recognise(root)
+        reason = module.recognize(root)
         if reason is not None:
             return name, reason
         tried.append(f"\n  {name}: {module.refusal(root)}; wanted {module.WANTED}")
-    if root.is_dir() and not holds_picture(root):
-        raise DataError(f"{no_pictures(root)}; tried{''.join(tried)}")
-    raise DataError(f"{root}: the format of the data was not recognised; tried{''.join(tried)}")
+    if root.is_dir() and not holds_image(root):
+        raise DataError(f"{no_images(root)}; tried{''.join(tried)}")
+    raise DataError(f"{root}: the format of the data was not recognized; tried{''.join(tried)}")
 
 
 def read(
     root: Path,
     format: str | None = None,
     *,
-    allowed: Sequence[str] = LABELLED,
+    allowed: Sequence[str] = LABELED,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
 ) -> Dataset[Any]:
-    """The data set at `root`, in the format that is asked for or recognised.
+    """The data set at `root`, in the format that is asked for or recognized.
 
     Raises:
-        DataError: as `recognise`, and as the format's `read`.
+        DataError: as `recognize`, and as the format's `read`.
     """
     if all(name in BOXED for name in allowed):
         return read_boxes(root, format, allowed=allowed, class_names=class_names, max_pixels=max_pixels)
-    name, _ = recognise(root, format, allowed)
+    name, _ = recognize(root, format, allowed)
     return find(name).read(root, class_names=class_names, max_pixels=max_pixels)
 
 
@@ -137,27 +137,27 @@ def read_boxes(
     allowed: Sequence[str] = BOXED,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures with boxes at `root`; a folder or an annotation file. Other formats there too are told as defects.
+    """The images with boxes at `root`; a folder or an annotation file. Other formats there too are told as defects.
 
     The arguments are those of `BoxedOptions`.
 
     Raises:
-        DataError: as `recognise`, and as the format's `read`.
+        DataError: as `recognize`, and as the format's `read`.
     """
-    name, _ = recognise(root, format, allowed)
+    name, _ = recognize(root, format, allowed)
     reader = cast(BoxedFormat, find(name))
     with _collector_at_rest():
         dataset = reader.read(
             root,
             class_names=class_names,
             max_pixels=max_pixels,
-            need_pictures=need_pictures,
+            need_images=need_images,
             need_segments=need_segments,
-            pictures=pictures,
+            images=images,
         )
     if format is None:
         dataset.defects += _other_formats(root, name, allowed)
@@ -171,29 +171,29 @@ def read_outlined(
     allowed: Sequence[str] = OUTLINED,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
-    pictures: Path | None = None,
+    need_images: bool = True,
+    images: Path | None = None,
 ) -> OutlinedFiles:
-    """The pictures with a mask for each object at `root`. Other formats there too are told as defects.
+    """The images with a mask for each object at `root`. Other formats there too are told as defects.
 
     An object without a usable outline is left out and told; rectangles that were drawn in CVAT, labelme or VIA are
-    masks. Formats that know no classes take the one name that `class_names` has. `pictures` is for formats of boxes
+    masks. Formats that know no classes take the one name that `class_names` has. `images` is for formats of boxes
     alone; see `BoxedOptions`.
 
     Raises:
-        DataError: as `recognise`, no picture is there, or no object has a mask.
+        DataError: as `recognize`, no image is there, or no object has a mask.
     """
     from zorki.data.formats.boxed_building import BoxedOptions
     from zorki.data.formats.outlined_building import build_outlined
 
-    name, _ = recognise(root, format, allowed)
+    name, _ = recognize(root, format, allowed)
     with _collector_at_rest():
-        records = cast(OutlinedFormat, find(name)).records_of(root, pictures)
+        records = cast(OutlinedFormat, find(name)).records_of(root, images)
         if name in CLASSLESS and class_names is not None and len(class_names) == 1:
             records.rename_class(class_names[0])
-        dataset = build_outlined(records, BoxedOptions(class_names, max_pixels, need_pictures, pictures=pictures))
+        dataset = build_outlined(records, BoxedOptions(class_names, max_pixels, need_images, images=images))
     if format is None:
-        # To look for pictures with maps among a hundred thousand takes longer than to read COCO's JSON.
+        # To look for images with maps among a hundred thousand takes longer than to read COCO's JSON.
         dataset.defects += _other_formats(root, name, [other for other in allowed if other in BOXED])
     return dataset
 
@@ -223,7 +223,7 @@ def _collector_at_rest() -> Iterator[None]:
 
 def _other_formats(root: Path, taken: str, allowed: Sequence[str]) -> list[Defect]:
     """A note for each other format that lies in the folder too."""
-    reasons = {name: find(name).recognise(root) for name in allowed if name != taken}
+    reasons = {name: find(name).recognize(root) for name in allowed if name != taken}
     return [
         Defect(root, f"{reason} ({name}) beside {taken}, which was taken; --format {name} takes the other", note=True)
         for name, reason in reasons.items()

@@ -1,4 +1,4 @@
-"""From records to a data set: pictures found, boxes judged, classes and splits put in order, all defects told."""
+"""From records to a data set: images found, boxes judged, classes and splits put in order, all defects told."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedImage, BoxedRecords
 from zorki.data.formats.boxed_rows import BoxedRows
-from zorki.data.formats.files import is_picture, loose_files, map_classes
-from zorki.data.formats.picture_finder import PictureFinder
+from zorki.data.formats.files import is_image, loose_files, map_classes
+from zorki.data.formats.image_finder import ImageFinder
 from zorki.data.formats.split_notes import split_notes
 from zorki.data.images import MAX_PIXELS, image_size
 from zorki.data.splits import ORDER, complete_splits, split_name
@@ -36,25 +36,25 @@ class BoxedOptions:
 
     Args:
         class_names: fixes the labels' order (a run's).
-        max_pixels: larger pictures are refused when they are read.
-        need_pictures: without, no picture needs to be there, to judge detections; those that are give the same names,
-            and so the same held-out pictures, as in training.
+        max_pixels: larger images are refused when they are read.
+        need_images: without, no image needs to be there, to judge detections; those that are give the same names,
+            and so the same held-out images, as in training.
         need_segments: outlines are kept too.
-        pictures: a folder where the pictures lie, if not where the format has them.
+        images: a folder where the images lie, if not where the format has them.
     """
 
     class_names: Sequence[str] | None = None
     max_pixels: int | None = None
-    need_pictures: bool = True
+    need_images: bool = True
     need_segments: bool = False
-    pictures: Path | None = None
+    images: Path | None = None
 
 
 def build(records: BoxedRecords, options: BoxedOptions, tracer: Tracer | None = None) -> BoxedFiles:
     """The data set that the records tell of; with a `tracer`, of the objects that it finds a mask of.
 
     Raises:
-        DataError: none of the pictures is there, no box is left, or none is of a class among `class_names`.
+        DataError: none of the images is there, no box is left, or none is of a class among `class_names`.
     """
     defects = list(records.defects)
     places = _locate(records, options, defects)
@@ -68,82 +68,82 @@ def build(records: BoxedRecords, options: BoxedOptions, tracer: Tracer | None = 
     if len(chosen) == 0:
         raise _no_box(records, defects, tracer)
     folder = records.root if records.root.is_dir() else records.root.parent
-    names = [_name(places[place], records.pictures[place], folder) for place in kept]
-    # Held-out pictures are drawn by their paths: where no picture is there, nobody knows what training held out.
+    names = [_name(places[place], records.images[place], folder) for place in kept]
+    # Held-out images are drawn by their paths: where no image is there, nobody knows what training held out.
     paths_known = any(path is not None for path in places.values())
     splits, split_reason = _splits(records, kept, names, defects, paths_known)
     data = _assemble(records, rows, chosen, kept)
-    if options.need_pictures:  # nothing is trained on boxes without pictures
+    if options.need_images:  # nothing is trained on boxes without images
         defects += _unseen(records.root, order, data, splits)
     return BoxedFiles(
         records.root, folder, records.format, records.reason, order, names,
         sizes=np.array([sizes[place] for place in kept], np.int32).reshape(-1, 2), splits=splits,
         split_reason=split_reason, category_ids=_category_ids(records, order), image_ids=_image_ids(records, kept),
         segments=rows.segments(chosen, records, defects) if options.need_segments else None,
-        embedded=frozenset(new for new, old in enumerate(kept) if records.pictures[old].embedded), defects=defects,
+        embedded=frozenset(new for new, old in enumerate(kept) if records.images[old].embedded), defects=defects,
         max_pixels=MAX_PIXELS if options.max_pixels is None else options.max_pixels, **data,
     )  # fmt: skip
 
 
 def _locate(records: BoxedRecords, options: BoxedOptions, defects: list[Defect]) -> dict[int, Path | None]:
-    """Where each picture lies, by its place in the records; those that are missing, or there twice, are left out."""
-    folders = [*([options.pictures] if options.pictures else []), *records.folders]
-    finder = PictureFinder(folders)
-    if not options.need_pictures:
-        return {place: _path(finder, picture) for place, picture in enumerate(records.pictures)}
+    """Where each image lies, by its place in the records; those that are missing, or there twice, are left out."""
+    folders = [*([options.images] if options.images else []), *records.folders]
+    finder = ImageFinder(folders)
+    if not options.need_images:
+        return {place: _path(finder, image) for place, image in enumerate(records.images)}
     found: dict[int, Path | None] = {}
     owners: dict[Path, int] = {}
     missing: list[Defect] = []
-    for place, picture in enumerate(records.pictures):
-        path = _path(finder, picture)
-        boxes = _boxes(len(picture.objects))
+    for place, image in enumerate(records.images):
+        path = _path(finder, image)
+        boxes = _boxes(len(image.objects))
         if path is None:
-            reason = f"there is no picture {picture.name!r}; its {boxes} left out"
-            missing.append(Defect(picture.source, reason, picture.line))
+            reason = f"there is no image {image.name!r}; its {boxes} left out"
+            missing.append(Defect(image.source, reason, image.line))
         elif path in owners:
-            before = records.pictures[owners[path]]
+            before = records.images[owners[path]]
             reason = f"{path.name} was annotated before, in {_place(before)}; these {boxes} left out"
-            defects.append(Defect(picture.source, reason, picture.line))
+            defects.append(Defect(image.source, reason, image.line))
         else:
             found[place], owners[path] = path, place
-    if not records.pictures:
-        raise DataError(f"{records.root}: read as {records.format}, and no picture is told of{_first(defects)}")
+    if not records.images:
+        raise DataError(f"{records.root}: read as {records.format}, and no image is told of{_first(defects)}")
     if not found:
         looked = ", ".join(map(str, finder.folders)) or "no folder that is there"
         raise DataError(
-            f"{records.root}: none of the {len(records.pictures)} pictures that it tells of, such as "
-            f"{records.pictures[0].name!r} is there; looked in {looked}. Put the pictures there, or beside their "
+            f"{records.root}: none of the {len(records.images)} images that it tells of, such as "
+            f"{records.images[0].name!r} is there; looked in {looked}. Put the images there, or beside their "
             "annotation"
         )
     defects += missing
-    defects += _unlabelled(list(owners), records.told)
+    defects += _unlabeled(list(owners), records.told)
     return found
 
 
-def _path(finder: PictureFinder, picture: BoxedPicture) -> Path | None:
-    if picture.embedded:
-        return picture.source
-    if picture.path is not None:
-        return picture.path if picture.path.is_file() else None
-    near = picture.source.parent
-    return finder.find(picture.name, near) or (finder.find(picture.other_name, near) if picture.other_name else None)
+def _path(finder: ImageFinder, image: BoxedImage) -> Path | None:
+    if image.embedded:
+        return image.source
+    if image.path is not None:
+        return image.path if image.path.is_file() else None
+    near = image.source.parent
+    return finder.find(image.name, near) or (finder.find(image.other_name, near) if image.other_name else None)
 
 
-def _place(picture: BoxedPicture) -> str:
-    return str(picture.source) if picture.line is None else f"{picture.source}:{picture.line}"
+def _place(image: BoxedImage) -> str:
+    return str(image.source) if image.line is None else f"{image.source}:{image.line}"
 
 
-def _unlabelled(paths: Sequence[Path], told: set[Path]) -> list[Defect]:
-    """A defect for each folder in which pictures lie of which nothing is said, beside others of which something is."""
+def _unlabeled(paths: Sequence[Path], told: set[Path]) -> list[Defect]:
+    """A defect for each folder in which images lie of which nothing is said, beside others of which something is."""
     known: dict[Path, set[str]] = {}
     for path in paths:
         known.setdefault(path.parent, set()).add(path.name)
     defects = []
     for folder, names in known.items():
-        bare = [name for name in loose_files(folder) if is_picture(name) and name not in names]
+        bare = [name for name in loose_files(folder) if is_image(name) and name not in names]
         bare = [name for name in bare if folder / name not in told]
         if bare:
-            count = f"1 picture ({bare[0]}) has" if len(bare) == 1 else f"{len(bare)} pictures ({bare[0]}, ...) have"
+            count = f"1 image ({bare[0]}) has" if len(bare) == 1 else f"{len(bare)} images ({bare[0]}, ...) have"
             reason = f"{count} no annotation, and {len(names)} beside have one; left out, since it may hold anything"
             defects.append(Defect(folder, reason))
     return defects
@@ -152,19 +152,19 @@ def _unlabelled(paths: Sequence[Path], told: set[Path]) -> list[Defect]:
 def _measure(
     records: BoxedRecords, places: dict[int, Path | None], options: BoxedOptions, defects: list[Defect]
 ) -> dict[int, tuple[int, int]]:
-    """(height, width) of each picture: as stated, or by its header; (0, 0) where it is not known and not needed."""
-    stated = {place: (records.pictures[place].height or 0, records.pictures[place].width or 0) for place in places}
+    """(height, width) of each image: as stated, or by its header; (0, 0) where it is not known and not needed."""
+    stated = {place: (records.images[place].height or 0, records.images[place].width or 0) for place in places}
     unknown = [place for place, size in stated.items() if min(size) <= 0]
-    if unknown and not options.need_pictures and records.relative:
-        picture = records.pictures[unknown[0]]
+    if unknown and not options.need_images and records.relative:
+        image = records.images[unknown[0]]
         raise DataError(
-            f"{picture.source}: boxes are given in shares of the pictures, and without these "
-            f"({picture.name!r}) their pixels are not known; read them with their pictures"
+            f"{image.source}: boxes are given in shares of the images, and without these "
+            f"({image.name!r}) their pixels are not known; read them with their images"
         )
     with ThreadPoolExecutor(_READERS) as pool:
         for place, size in zip(unknown, pool.map(lambda place: _header(places[place]), unknown), strict=True):
             if isinstance(size, str):
-                defects.append(Defect(places[place] or records.pictures[place].source, f"{size}; left out"))
+                defects.append(Defect(places[place] or records.images[place].source, f"{size}; left out"))
                 del stated[place]
             else:
                 stated[place] = size
@@ -173,7 +173,7 @@ def _measure(
 
 def _header(path: Path | None) -> tuple[int, int] | str:
     """The size that a file's header tells, or why it cannot be read."""
-    if path is None or not is_picture(path.name):
+    if path is None or not is_image(path.name):
         return 0, 0
     try:
         return image_size(path)
@@ -182,7 +182,7 @@ def _header(path: Path | None) -> tuple[int, int] | str:
 
 
 def _class_order(records: BoxedRecords, class_names: Sequence[str] | None) -> list[str]:
-    found = {thing.class_name for picture in records.pictures for thing in picture.objects}
+    found = {thing.class_name for image in records.images for thing in image.objects}
     if class_names is None:
         return sorted(found) if records.class_names is None else list(records.class_names)
     if found and not found & set(class_names):
@@ -199,13 +199,13 @@ def _category_ids(records: BoxedRecords, order: Sequence[str]) -> list[int]:
 
 
 def _image_ids(records: BoxedRecords, kept: Sequence[int]) -> list[int] | None:
-    ids = [records.pictures[place].image_id for place in kept]
+    ids = [records.images[place].image_id for place in kept]
     return [int(one) for one in ids if one is not None] if all(isinstance(one, int) for one in ids) else None
 
 
-def _name(path: Path | None, picture: BoxedPicture, folder: Path) -> str:
+def _name(path: Path | None, image: BoxedImage, folder: Path) -> str:
     if path is None:
-        return picture.name.replace("\\", "/")
+        return image.name.replace("\\", "/")
     return (path.relative_to(folder) if path.is_relative_to(folder) else path.absolute()).as_posix()
 
 
@@ -222,12 +222,12 @@ def _splits(
 def _as_given(given: dict[str, list[int]], count: int) -> tuple[dict[str, list[int]], str]:
     """The splits that the data state, and nothing held out of them."""
     if not given:
-        return {"all": list(range(count))}, "all: the annotation tells no splits, and no picture is there"
+        return {"all": list(range(count))}, "all: the annotation tells no splits, and no image is there"
     joined: dict[str, list[int]] = {}
     for word, indices in given.items():
         joined.setdefault(split_name(word) or word, []).extend(indices)
     splits = {word: sorted(joined[word]) for word in ORDER if word in joined}
-    return splits, "as the data give them; no picture is there"
+    return splits, "as the data give them; no image is there"
 
 
 def _assemble(records: BoxedRecords, rows: BoxedRows, chosen: Array, kept: Sequence[int]) -> dict[str, Any]:
@@ -274,11 +274,11 @@ def _unseen(root: Path, order: Sequence[str], data: dict[str, Any], splits: dict
 
 
 def _no_box(records: BoxedRecords, defects: Sequence[Defect], tracer: Tracer | None) -> DataError:
-    count = len(records.pictures)
+    count = len(records.images)
     thing = "box" if tracer is None else "mask"
     boxes = f" ({_boxes(tracer.bare)} without an outline, which detection can learn)" if tracer and tracer.bare else ""
     return DataError(
-        f"{records.root}: no {thing} in the data: {count} picture{'' if count == 1 else 's'} read as {records.format}, "
+        f"{records.root}: no {thing} in the data: {count} image{'' if count == 1 else 's'} read as {records.format}, "
         f"and none with a usable {thing}{boxes}{_first(defects)}"
     )
 

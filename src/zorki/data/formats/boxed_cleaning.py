@@ -1,4 +1,4 @@
-"""Boxes judged: what is no box is left out, what reaches beyond its picture is cut off, and each is told."""
+"""Boxes judged: what is no box is left out, what reaches beyond its image is cut off, and each is told."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 TOLERANCE = 1.0
-"""Pixels by which a box may leave its picture and stay as it is: formats round, and some count pixels from 1."""
+"""Pixels by which a box may leave its image and stay as it is: formats round, and some count pixels from 1."""
 
 
 def clean(xyxy: Array, sizes: Array) -> tuple[Array, Array, dict[int, str]]:
     """Boxes put right, which of them stay, and by row what was wrong and what was done.
 
-    Boxes with a value that is no number, without an area, or wholly outside of their picture are left out. Inverted
+    Boxes with a value that is no number, without an area, or wholly outside of their image are left out. Inverted
     boxes get their corners exchanged: tools that write where the mouse went down and up make them. Boxes that leave
-    their picture by more than `TOLERANCE` are cut off at its edge.
+    their image by more than `TOLERANCE` are cut off at its edge.
 
     Args:
         xyxy: (N, 4), in pixels.
-        sizes: (N, 2), height and width of the picture of each; 0 where it is not known.
+        sizes: (N, 2), height and width of the image of each; 0 where it is not known.
     """
     with np.errstate(invalid="ignore"):
         finite: Array = np.asarray(np.isfinite(xyxy).all(1))
@@ -47,13 +47,13 @@ def clean(xyxy: Array, sizes: Array) -> tuple[Array, Array, dict[int, str]]:
 
 def _reason(xyxy: Sequence[float], size: Sequence[int], wrong: dict[str, bool]) -> str:
     box = f"the box ({', '.join(f'{value:.6g}' for value in xyxy)})"
-    picture = f"the picture of {size[1]} x {size[0]}"
+    image = f"the image of {size[1]} x {size[0]}"
     if wrong["number"]:
         return f"{box} has a value that is no number; it was left out"
     if wrong["empty"]:
         return f"{box} has no area; it was left out"
     if wrong["outside"]:
-        return f"{box} lies outside of {picture}; it was left out"
+        return f"{box} lies outside of {image}; it was left out"
     if wrong["leaves"]:
-        return f"{box} leaves {picture}; it was cut off at the edge"
+        return f"{box} leaves {image}; it was cut off at the edge"
     return f"{box} is inverted; its corners were exchanged"

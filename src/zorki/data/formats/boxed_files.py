@@ -1,4 +1,4 @@
-"""Pictures in files with boxes on them: the data set that every format of boxes is read into."""
+"""Images in files with boxes on them: the data set that every format of boxes is read into."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass
 class BoxedFiles(Dataset[Boxes]):
-    """Pictures in files, and any number of boxes each.
+    """Images in files, and any number of boxes each.
 
-    All boxes stand in one array, and those of picture i are the rows `offsets[i]` to `offsets[i + 1]`: a data set of a
+    All boxes stand in one array, and those of image i are the rows `offsets[i]` to `offsets[i + 1]`: a data set of a
     million boxes is a few arrays, quick to pickle and shared by forked workers.
 
     Args:
         names: paths relative to `folder`, or absolute ones.
-        sizes: (N, 2), height and width of each picture; 0 where nothing tells them.
-        xyxy: (boxes, 4), float32, in pixels of the upright picture.
+        sizes: (N, 2), height and width of each image; 0 where nothing tells them.
+        xyxy: (boxes, 4), float32, in pixels of the upright image.
         labels: (boxes,), places in `class_names`.
         crowd, difficult: (boxes,), or None where the data know no such thing.
         areas: (boxes,), by which an object counts as small or large: COCO's own, else the box's; None where the data
             give none.
         category_ids: the number that each class bears in COCO's files of results; its label + 1 where the data give
             none.
-        image_ids: the number that each picture bears there; None where the data give none.
+        image_ids: the number that each image bears there; None where the data give none.
         annotation_ids: COCO's, of each box; None where the data give none.
         segments: outlines of each box as they were found, see `BoxedObject`; None unless they were asked for.
-        embedded: pictures that lie inside of their annotation's JSON file.
+        embedded: images that lie inside of their annotation's JSON file.
     """
 
     root: Path
@@ -70,10 +70,10 @@ class BoxedFiles(Dataset[Boxes]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample[Boxes]:
-        """The picture with its boxes. Raises DataError where it is broken, or not of the size that its boxes mean."""
+        """The image with its boxes. Raises DataError where it is broken, or not of the size that its boxes mean."""
         path = self.path(index)
         if index in self.embedded:
-            image = decode_image(self.picture_bytes(index), path, max_pixels=self.max_pixels)
+            image = decode_image(self.image_bytes(index), path, max_pixels=self.max_pixels)
         else:
             image = read_image(path, max_pixels=self.max_pixels)
         if (reason := self._other_size(index, (image.shape[1], image.shape[2]))) is not None:
@@ -81,9 +81,9 @@ class BoxedFiles(Dataset[Boxes]):
         return Sample(image, self.target(index), path)
 
     def rows(self, index: int) -> slice:
-        """Where the boxes of a picture stand in the arrays."""
+        """Where the boxes of an image stand in the arrays."""
         if not 0 <= index < len(self.names):
-            raise IndexError(f"index {index} of {len(self.names)} pictures")
+            raise IndexError(f"index {index} of {len(self.names)} images")
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
     def target(self, index: int) -> Boxes:
@@ -100,7 +100,7 @@ class BoxedFiles(Dataset[Boxes]):
         return self.folder / self.names[index]
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width, as the annotation or the picture's header tells them; (0, 0) where neither does."""
+        """Height and width, as the annotation or the image's header tells them; (0, 0) where neither does."""
         height, width = self.sizes[index].tolist()
         return height, width
 
@@ -108,7 +108,7 @@ class BoxedFiles(Dataset[Boxes]):
         path = self.path(index)
         try:
             if index in self.embedded:
-                reason = self._other_size(index, image_size(self.picture_bytes(index)))
+                reason = self._other_size(index, image_size(self.image_bytes(index)))
             else:
                 reason = check_image(path, self.max_pixels) or self._other_size(index, image_size(path))
         except DataError as error:
@@ -116,17 +116,17 @@ class BoxedFiles(Dataset[Boxes]):
         return None if reason is None else Defect(path, reason)
 
     def _other_size(self, index: int, found: tuple[int, int]) -> str | None:
-        """What to say where the picture is not of the size that its boxes were drawn on."""
+        """What to say where the image is not of the size that its boxes were drawn on."""
         height, width = self.size(index)
         if (height, width) in ((0, 0), found):
             return None
         return (
-            f"the picture is {found[1]} x {found[0]} pixels, and its boxes were drawn on {width} x {height}: it was "
-            "scaled or turned since; the picture was left out"
+            f"the image is {found[1]} x {found[0]} pixels, and its boxes were drawn on {width} x {height}: it was "
+            "scaled or turned since; the image was left out"
         )
 
-    def picture_bytes(self, index: int) -> bytes:
-        """The picture's file, or what its annotation holds of one. Raises DataError."""
+    def image_bytes(self, index: int) -> bytes:
+        """The image's file, or what its annotation holds of one. Raises DataError."""
         path = self.path(index)
         try:
             if index not in self.embedded:
@@ -134,4 +134,4 @@ class BoxedFiles(Dataset[Boxes]):
             return base64.b64decode(json.loads(path.read_bytes())["imageData"])
         except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
             where = " inside of the file" if index in self.embedded else ""
-            raise DataError(f"{path}: the picture{where} cannot be read: {error}") from error
+            raise DataError(f"{path}: the image{where} cannot be read: {error}") from error

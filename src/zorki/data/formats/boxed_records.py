@@ -1,4 +1,4 @@
-"""What a file of boxes says, as it says it: plain records, before pictures are looked for and boxes are judged."""
+"""What a file of boxes says, as it says it: plain records, before images are looked for and boxes are judged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BoxedObject:
 
     `xyxy` is in pixels, or in shares of width and height where the records are `relative`. `segments` is the outline
     as found: a list of polygons [x, y, x, y, ...] in pixels, COCO's RLE {"counts", "size"}, or `Drawn` until the
-    picture's size is known; see `outlines`. `identity` is COCO's annotation id, `area` its area in pixels, by which it
+    image's size is known; see `outlines`. `identity` is COCO's annotation id, `area` its area in pixels, by which it
     counts as small or large.
     """
 
@@ -43,11 +43,11 @@ class BoxedObject:
 
 
 @dataclass(slots=True)
-class BoxedPicture:
-    """One picture as the file names it, and what is on it.
+class BoxedImage:
+    """One image as the file names it, and what is on it.
 
     `path` is where it lies, where the format knows; otherwise it is looked for by `name`, then by `other_name`.
-    `source` is the file that tells about it. `embedded` pictures lie inside of `source`, in base 64.
+    `source` is the file that tells about it. `embedded` images lie inside of `source`, in base 64.
     """
 
     name: str
@@ -67,20 +67,20 @@ class BoxedRecords:
     """All that a data set says about its boxes.
 
     Args:
-        folders: where pictures are looked for, best first; below them too.
-        given: places in `pictures` by the data's own words for splits.
+        folders: where images are looked for, best first; below them too.
+        given: places in `images` by the data's own words for splits.
         class_names: in the order that the format states; None where it states none, and they are sorted by name.
         category_ids: the numbers that the format gives classes, by name.
-        relative: boxes are in shares of the picture.
+        relative: boxes are in shares of the image.
         boxes_are_shapes: a box without an outline was drawn as a rectangle, and is its own outline.
-        told: pictures, and files that look like some, of which it is known why they are not among `pictures`.
+        told: images, and files that look like some, of which it is known why they are not among `images`.
         line_of: finds the line of an object whose `line` is None, for messages.
     """
 
     root: Path
     format: str
     reason: str
-    pictures: list[BoxedPicture]
+    images: list[BoxedImage]
     folders: Sequence[Path]
     given: dict[str, list[int]] = field(default_factory=dict)
     class_names: Sequence[str] | None = None
@@ -89,11 +89,11 @@ class BoxedRecords:
     boxes_are_shapes: bool = False
     defects: list[Defect] = field(default_factory=list)
     told: set[Path] = field(default_factory=set)
-    line_of: Callable[[BoxedPicture, BoxedObject], int | None] | None = None
+    line_of: Callable[[BoxedImage, BoxedObject], int | None] | None = None
 
     def rename_class(self, name: str) -> None:
         """Calls the only class of the records by another name."""
         self.class_names = [name]
-        for picture in self.pictures:
-            for thing in picture.objects:
+        for image in self.images:
+            for thing in image.objects:
                 thing.class_name = name

@@ -1,4 +1,4 @@
-"""The objects of all pictures in columns: judged together, told one by one."""
+"""The objects of all images in columns: judged together, told one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zorki.data.formats.boxed_cleaning import clean
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.outlines import Drawn, pack_outline
 from zorki.data.formats.run_lengths import fault_of
 from zorki.types import Defect
@@ -20,11 +20,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass
 class BoxedRows:
-    """The objects of all pictures, one after the other."""
+    """The objects of all images, one after the other."""
 
     objects: list[BoxedObject]
-    owners: Array  # the place among the kept pictures
-    pictures: list[BoxedPicture]  # the kept ones
+    owners: Array  # the place among the kept images
+    images: list[BoxedImage]  # the kept ones
     xyxy: Array
     sizes: Array
     labels: Array  # -1: of no known class
@@ -33,15 +33,15 @@ class BoxedRows:
     def of(
         cls, records: BoxedRecords, kept: list[int], sizes: dict[int, tuple[int, int]], numbers: dict[str, int]
     ) -> BoxedRows:
-        pictures = [records.pictures[place] for place in kept]
-        objects = [thing for picture in pictures for thing in picture.objects]
-        owners = np.repeat(np.arange(len(kept)), [len(picture.objects) for picture in pictures])
+        images = [records.images[place] for place in kept]
+        objects = [thing for image in images for thing in image.objects]
+        owners = np.repeat(np.arange(len(kept)), [len(image.objects) for image in images])
         each = np.array([sizes[place] for place in kept], np.int64).reshape(-1, 2)[owners]
         xyxy = np.array([thing.xyxy for thing in objects], np.float64).reshape(-1, 4)
         if records.relative:
             xyxy = xyxy * each[:, [1, 0, 1, 0]]
         labels = np.array([numbers.get(thing.class_name, -1) for thing in objects], np.int64)
-        return cls(objects, owners, pictures, xyxy, each, labels)
+        return cls(objects, owners, images, xyxy, each, labels)
 
     def judge(self, records: BoxedRecords, order: list[str], defects: list[Defect]) -> Array:
         """The rows that stay; their boxes are put right in `xyxy`."""
@@ -71,7 +71,7 @@ class BoxedRows:
             outline, reason = self.outline(row, records.relative), None
             height, width = self.sizes[row].tolist()
             if isinstance(outline, Drawn):
-                text, reason = pack_outline(outline, height, width) if height else (None, "its picture has no size")
+                text, reason = pack_outline(outline, height, width) if height else (None, "its image has no size")
                 outline = None if text is None else {"size": [height, width], "counts": text.decode()}
             elif isinstance(outline, dict):
                 reason = fault_of(outline, height, width)
@@ -82,13 +82,13 @@ class BoxedRows:
         return found
 
     def defect(self, records: BoxedRecords, row: int, reason: str) -> Defect:
-        picture, thing = self.pictures[self.owners[row]], self.objects[row]
+        image, thing = self.images[self.owners[row]], self.objects[row]
         line = thing.line
         if line is None and records.line_of is not None:
-            line = records.line_of(picture, thing)
+            line = records.line_of(image, thing)
         which = "" if thing.identity is None else f"annotation {thing.identity}: "
-        where = "" if picture.source.stem == Path(picture.name).stem else f"{picture.name}: "
-        return Defect(picture.source, f"{where}{which}{reason}", line)
+        where = "" if image.source.stem == Path(image.name).stem else f"{image.name}: "
+        return Defect(image.source, f"{where}{which}{reason}", line)
 
 
 def _some(names: Sequence[str], most: int = 10) -> str:

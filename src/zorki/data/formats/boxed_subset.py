@@ -1,4 +1,4 @@
-"""Some of a data set's pictures, with their boxes."""
+"""Some of a data set's images, with their boxes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zorki.data.formats.boxed_files import BoxedFiles
 
 
 def subset(data: BoxedFiles, kept: Sequence[int]) -> BoxedFiles:
-    """The data set of the pictures `kept`, in that order; classes and defects stay, splits lose the others."""
+    """The data set of the images `kept`, in that order; classes and defects stay, splits lose the others."""
     bounds = [data.rows(index) for index in kept]
     rows = np.concatenate([np.arange(0), *(np.arange(rows.start, rows.stop) for rows in bounds)]).astype(np.int64)
     new = {old: place for place, old in enumerate(kept)}

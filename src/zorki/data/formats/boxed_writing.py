@@ -18,9 +18,9 @@ WRITERS = ("coco", "voc", "yolo", "labelme", "via")
 
 @dataclass
 class Draft:
-    """What a writer works from: the data, the folder to fill, and the name of every picture there.
+    """What a writer works from: the data, the folder to fill, and the name of every image there.
 
-    `members` are indices by split, each picture in one; `lost` collects in words what the format cannot say.
+    `members` are indices by split, each image in one; `lost` collects in words what the format cannot say.
     """
 
     data: BoxedFiles
@@ -35,18 +35,18 @@ class Draft:
         return 0 if values is None else int(values.sum())
 
 
-def write(data: BoxedFiles, out: Path, to: str, *, pictures: str | None = "copy") -> list[str]:
+def write(data: BoxedFiles, out: Path, to: str, *, images: str | None = "copy") -> list[str]:
     """Writes the data set as `to` into the new folder `out`, and tells in words what that format cannot keep.
 
-    A picture keeps its file name where no other picture has it; else the folders above it are joined to it. Every
-    picture is written into the first of its splits. Boxes come back from a reader to within a thousandth of a pixel.
+    An image keeps its file name where no other image has it; else the folders above it are joined to it. Every
+    image is written into the first of its splits. Boxes come back from a reader to within a thousandth of a pixel.
 
     Args:
         to: one of `WRITERS`.
-        pictures: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
+        images: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
 
     Raises:
-        DataError: `out` is there and not empty, or `to` is none of the formats, or a picture's size is not known.
+        DataError: `out` is there and not empty, or `to` is none of the formats, or an image's size is not known.
         ZorkiError: the disk is full, or the folder cannot be written; nothing is left then.
     """
     if to not in WRITERS:
@@ -54,12 +54,12 @@ def write(data: BoxedFiles, out: Path, to: str, *, pictures: str | None = "copy"
     refuse_taken(out)
     for index in range(len(data)):
         if min(data.size(index)) <= 0:
-            raise DataError(f"{data.names[index]}: the size of the picture is not known; convert it with its pictures")
+            raise DataError(f"{data.names[index]}: the size of the image is not known; convert it with its images")
     with new_folder(out) as aside:
-        return _fill(data, aside, to, pictures)
+        return _fill(data, aside, to, images)
 
 
-def _fill(data: BoxedFiles, folder: Path, to: str, pictures: str | None) -> list[str]:
+def _fill(data: BoxedFiles, folder: Path, to: str, images: str | None) -> list[str]:
     from zorki.data.formats import coco_writing, labelme_writing, via_writing, voc_writing, yolo_writing
 
     writers = {
@@ -72,30 +72,30 @@ def _fill(data: BoxedFiles, folder: Path, to: str, pictures: str | None) -> list
     members, outside, twice = members_of(data)
     draft = Draft(data, folder, file_names(data), members)
     if outside:
-        draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
+        draft.lost.append(f"{outside} images are in no split, and {to} has no place for them: left out")
     if twice:
-        draft.lost.append(f"{twice} pictures are in several splits: each was written into the first")
+        draft.lost.append(f"{twice} images are in several splits: each was written into the first")
     place = writers[to](draft)
-    if pictures is not None:
-        _place_pictures(draft, pictures, place)
+    if images is not None:
+        _place_images(draft, images, place)
     return draft.lost
 
 
 def file_names(data: BoxedFiles) -> list[str]:
-    """A name for the file of every picture: unique without its suffix, in any case, since labels share that."""
+    """A name for the file of every image: unique without its suffix, in any case, since labels share that."""
     return unlike_names([_with_suffix(data, index) for index in range(len(data))])
 
 
 def _with_suffix(data: BoxedFiles, index: int) -> str:
-    """The picture's name; of an embedded one, with the suffix of its kind in place of its file's .json."""
+    """The image's name; of an embedded one, with the suffix of its kind in place of its file's .json."""
     if index not in data.embedded:
         return data.names[index]
-    suffix = ".png" if data.picture_bytes(index).startswith(b"\x89PNG") else ".jpg"
+    suffix = ".png" if data.image_bytes(index).startswith(b"\x89PNG") else ".jpg"
     return str(PurePosixPath(data.names[index]).with_suffix(suffix))
 
 
-def _place_pictures(draft: Draft, how: str, place: Callable[[str, str], Path]) -> None:
-    """Copies or links every picture to where the writer wants it: `place(split, name)`."""
+def _place_images(draft: Draft, how: str, place: Callable[[str, str], Path]) -> None:
+    """Copies or links every image to where the writer wants it: `place(split, name)`."""
     jobs = [(index, place(split, draft.names[index])) for split, indices in draft.members.items() for index in indices]
     for folder in {path.parent for _, path in jobs}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def _place_pictures(draft: Draft, how: str, place: Callable[[str, str], Path]) -
     def work(job: tuple[int, Path]) -> None:
         index, path = job
         if index in draft.data.embedded:
-            path.write_bytes(draft.data.picture_bytes(index))
+            path.write_bytes(draft.data.image_bytes(index))
         elif how == "link":
             path.symlink_to(draft.data.path(index).resolve())
         else:
@@ -124,7 +124,7 @@ def lost_lists(draft: Draft, format: str, outlines: str) -> None:
     """Notes what is lost of ids, outlines and the list of classes where the format has no place for any of them."""
     data = draft.data
     if data.image_ids is not None or data.category_ids != list(range(1, len(data.class_names) + 1)):
-        draft.lost.append(f"{format} has no ids of pictures, boxes and classes: they are not kept")
+        draft.lost.append(f"{format} has no ids of images, boxes and classes: they are not kept")
     if data.segments is not None and any(data.segments):
         draft.lost.append(f"{outlines}: the boxes alone are kept")
     draft.lost += lost_classes(data.class_names, set(data.labels.tolist()), format, "a box")

@@ -1,4 +1,4 @@
-"""Boxes in tables, a row each: TensorFlow's layout in pixels, and OpenImages' in shares of the picture.
+"""Boxes in tables, a row each: TensorFlow's layout in pixels, and OpenImages' in shares of the image.
 
     filename,width,height,class,xmin,ymin,xmax,ymax        or        ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import loose_files, missing_root, subfolders
 from zorki.data.formats.xml_files import number_of, whole_number_of
@@ -29,7 +29,7 @@ WANTED = (
 )
 
 SUFFIXES = frozenset({".csv", ".tsv"})
-_PICTURE = ("filename", "file_name", "imageid", "image_id", "image", "image_path", "path", "file", "img")
+_IMAGE = ("filename", "file_name", "imageid", "image_id", "image", "image_path", "path", "file", "img")
 _CLASS = ("class", "labelname", "label", "class_name", "category", "name")
 _CORNERS = tuple((name, short) for name, short in (("xmin", "x1"), ("ymin", "y1"), ("xmax", "x2"), ("ymax", "y2")))
 _EXTRA = {
@@ -40,14 +40,14 @@ _EXTRA = {
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where things stand in a table, and whether its boxes are shares of the picture."""
+    """Where things stand in a table, and whether its boxes are shares of the image."""
 
     delimiter: str
     columns: dict[str, int]
     relative: bool
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     found = _find(root)
     if isinstance(found, str):
@@ -67,18 +67,18 @@ def read(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures that the tables name, with their boxes; classes are sorted by name.
+    """The images that the tables name, with their boxes; classes are sorted by name.
 
-    Splits are told by the names of the files, or by a column split. A row with a picture and neither class nor
-    corners is a picture without objects. OpenImages' groups are crowds, and its codes of classes are put into words
+    Splits are told by the names of the files, or by a column split. A row with an image and neither class nor
+    corners is an image without objects. OpenImages' groups are crowds, and its codes of classes are put into words
     where a table of class descriptions lies beside. See `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such file or folder, a table is not text, no picture is there, or no box is left.
+        DataError: there is no such file or folder, a table is not text, no image is there, or no box is left.
     """
     if (error := missing_root(root)) is not None:
         raise error
@@ -89,12 +89,12 @@ def read(
     base = root if root.is_dir() else root.parent
     beside = list(dict.fromkeys(path.parent for path in tables))
     folders = [folder / name for folder in [base, *beside, base.parent] for name in ("images", "JPEGImages")]
-    records = BoxedRecords(root, "boxes_csv", recognise(root) or "", [], [*folders, base])
+    records = BoxedRecords(root, "boxes_csv", recognize(root) or "", [], [*folders, base])
     records.relative = next(iter(tables.values()))[0].relative
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     for path, (layout, split) in tables.items():
         _read_table(path, layout, split, records)
-    return build(records, BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures))
+    return build(records, BoxedOptions(class_names, max_pixels, need_images, need_segments, images))
 
 
 def _find(root: Path) -> tuple[dict[Path, tuple[_Layout, str | None]], list[Path]] | str:
@@ -109,12 +109,12 @@ def _find(root: Path) -> tuple[dict[Path, tuple[_Layout, str | None]], list[Path
         if not layouts or (folder.parent == root and split_in(folder.name)):
             layouts |= {path: layout for path in _tables(folder) if (layout := _layout(path)) is not None}
     if not layouts:
-        return "no table in it, or in a folder of it, has columns of pictures, classes and corners"
+        return "no table in it, or in a folder of it, has columns of images, classes and corners"
     splits = {path: split_in(path.stem) or (split_in(path.parent.name) if path.parent != root else None)
               for path in layouts}  # fmt: skip
     chosen, others, wrong = by_split(splits)
     if wrong is None and len({layouts[path].relative for path in chosen}) > 1:
-        wrong = "some of its tables have boxes in pixels, others in shares of the picture; name one"
+        wrong = "some of its tables have boxes in pixels, others in shares of the image; name one"
     return wrong or ({path: (layouts[path], split) for path, split in chosen.items()}, others)
 
 
@@ -131,9 +131,9 @@ def _layout(path: Path) -> _Layout | None:
         return None
     delimiter = max(",;\t|", key=first.count)
     words = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter), [])]
-    known = {"picture": _PICTURE, "class": _CLASS, **{names[0]: names for names in _CORNERS}, **_EXTRA}
+    known = {"image": _IMAGE, "class": _CLASS, **{names[0]: names for names in _CORNERS}, **_EXTRA}
     columns = {what: place for what, names in known.items() if (place := _column(words, names)) is not None}
-    if not {"picture", "class", "xmin", "ymin", "xmax", "ymax"} <= set(columns):
+    if not {"image", "class", "xmin", "ymin", "xmax", "ymax"} <= set(columns):
         return None
     return _Layout(delimiter, columns, "imageid" in words or ("height" not in columns and "labelname" in words))
 
@@ -166,22 +166,22 @@ def _rows(path: Path, layout: _Layout) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _read_table(path: Path, layout: _Layout, split: str | None, records: BoxedRecords) -> None:
     words = _descriptions(path.parent)
-    pictures: dict[str, int] = {}
+    images: dict[str, int] = {}
     for line, row in _rows(path, layout):
-        name = row["picture"]
+        name = row["image"]
         if not name:
-            records.defects.append(Defect(path, "the row names no picture; it was left out", line))
+            records.defects.append(Defect(path, "the row names no image; it was left out", line))
             continue
         own = split or split_name(row.get("split", ""))
-        if name not in pictures:
-            pictures[name] = len(records.pictures)
-            picture = BoxedPicture(name, path, line=line)
+        if name not in images:
+            images[name] = len(records.images)
+            image = BoxedImage(name, path, line=line)
             if not layout.relative:
-                picture.height, picture.width = whole_number_of(row.get("height")), whole_number_of(row.get("width"))
-            records.pictures.append(picture)
+                image.height, image.width = whole_number_of(row.get("height")), whole_number_of(row.get("width"))
+            records.images.append(image)
             if own is not None:
-                records.given.setdefault(own, []).append(pictures[name])
-        picture = records.pictures[pictures[name]]
+                records.given.setdefault(own, []).append(images[name])
+        image = records.images[images[name]]
         corners = [row[corner] for corner in ("xmin", "ymin", "xmax", "ymax")]
         if not row["class"] and not any(corners):
             continue  # background
@@ -191,7 +191,7 @@ def _read_table(path: Path, layout: _Layout, split: str | None, records: BoxedRe
         left, top, right, bottom = (number_of(corner.replace(",", ".")) for corner in corners)
         crowd, difficult = (row.get(what, "").lower() in ("1", "true") for what in ("crowd", "difficult"))
         name = words.get(row["class"], row["class"])
-        picture.objects.append(BoxedObject(name, (left, top, right, bottom), crowd, difficult, line))
+        image.objects.append(BoxedObject(name, (left, top, right, bottom), crowd, difficult, line))
 
 
 def _descriptions(folder: Path) -> dict[str, str]:

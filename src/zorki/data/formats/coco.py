@@ -1,7 +1,7 @@
 """COCO's JSON (Lin et al., 2014; https://cocodataset.org/#format-data): one file a split.
 
     annotations/instances_{train,val}2017.json   images/{train,val}2017/
-    {train,valid,test}/_annotations.coco.json   beside the pictures (Roboflow)
+    {train,valid,test}/_annotations.coco.json   beside the images (Roboflow)
 
 A lone JSON file is read too. Category ids may have gaps, and classes stand in the order of their ids.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords, bounds_of
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import loose_files, missing_root, subfolders
 from zorki.data.formats.json_files import ends, has_key, number_in, read_json, whole_number_in
@@ -34,7 +34,7 @@ _LISTS = ("images", "annotations", "categories")
 _OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info", "keypoints")
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     found = _find(root)
     return None if isinstance(found, str) else f"it holds COCO's JSON: {', '.join(_relative(root, found[0]))}"
@@ -51,25 +51,25 @@ def read(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures of all files, with their boxes, crowds, areas and ids; splits are told by names of files or folders.
+    """The images of all files, with their boxes, crowds, areas and ids; splits are told by names of files or folders.
 
     Boxes marked `ignore` or `difficult` are difficult. An annotation without a box gets that of its outline. See
     `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such file or folder, a file is no JSON or lacks a list, no picture is there, or no box
+        DataError: there is no such file or folder, a file is no JSON or lacks a list, no image is there, or no box
             is left.
     """
-    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
-    return build(records_of(root, pictures), options)
+    options = BoxedOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or a file is no JSON or lacks a list.
@@ -81,16 +81,16 @@ def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
         raise DataError(f"{root}: {found}; wanted {WANTED}")
     files, others = found
     base = root if root.is_dir() else root.parent
-    records = BoxedRecords(root, "coco", recognise(root) or "", [], [*_folders(base, list(files))], line_of=_line_of)
+    records = BoxedRecords(root, "coco", recognize(root) or "", [], [*_folders(base, list(files))], line_of=_line_of)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     numbers: dict[int, str] = {}
     for path, split in files.items():
-        first = len(records.pictures)
+        first = len(records.images)
         _File(path, records, numbers).read()
-        if pictures is None:
-            _place_pictures(records.pictures[first:], path, base)
+        if images is None:
+            _place_images(records.images[first:], path, base)
         if split is not None:
-            records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
+            records.given.setdefault(split, []).extend(range(first, len(records.images)))
     records.defects += _notes(root, numbers)
     records.class_names = list(dict.fromkeys(numbers[number] for number in sorted(numbers)))
     records.category_ids = {name: number for number, name in sorted(numbers.items(), reverse=True)}
@@ -148,22 +148,22 @@ def _relative(root: Path, files: dict[Path, str | None]) -> list[str]:
 
 
 def _folders(base: Path, files: Sequence[Path]) -> list[Path]:
-    """Where pictures may lie: in `images`, beside the files, in the data's folder, and, of a lone file, above it."""
+    """Where images may lie: in `images`, beside the files, in the data's folder, and, of a lone file, above it."""
     above = [base.parent / "images"] if files[0].parent == base and base.name == "annotations" else []
     return [base / "images", *(path.parent for path in files if path.parent.name != "annotations"), *above, base]
 
 
-def _place_pictures(pictures: Sequence[BoxedPicture], path: Path, base: Path) -> None:
-    """Finds pictures in the folders named like their file: names may be the same in train and in val."""
+def _place_images(images: Sequence[BoxedImage], path: Path, base: Path) -> None:
+    """Finds images in the folders named like their file: names may be the same in train and in val."""
     if base.name == "annotations":
         base = base.parent
     words = re.findall(r"[A-Za-z]+\d*", path.stem)
     likely = [base / "images" / word for word in words] + [base / word for word in words]
     likely = [folder for folder in [*likely, path.parent] if folder.is_dir()]
-    for picture in pictures:
+    for image in images:
         for folder in likely:
-            if isfile(folder / picture.name):
-                picture.path = folder / picture.name
+            if isfile(folder / image.name):
+                image.path = folder / image.name
                 break
 
 
@@ -173,7 +173,7 @@ class _File:
     def __init__(self, path: Path, records: BoxedRecords, numbers: dict[int, str]) -> None:
         self.path, self.records, self.numbers = path, records, numbers
         self.names: dict[int, str] = {}
-        self.pictures: dict[int | str, BoxedPicture] = {}
+        self.images: dict[int | str, BoxedImage] = {}
 
     def read(self) -> None:
         values = read_json(self.path)
@@ -226,11 +226,11 @@ class _File:
         if key is None or not image.get("file_name"):
             return "has no id or no file_name"
         name = str(image["file_name"])
-        if key in self.pictures:
-            return f"({name!r}) has the id {key} of {self.pictures[key].name!r}"
+        if key in self.images:
+            return f"({name!r}) has the id {key} of {self.images[key].name!r}"
         height, width = whole_number_in(image.get("height")), whole_number_in(image.get("width"))
-        self.pictures[key] = BoxedPicture(name, self.path, height=height, width=width, image_id=key)
-        self.records.pictures.append(self.pictures[key])
+        self.images[key] = BoxedImage(name, self.path, height=height, width=width, image_id=key)
+        self.records.images.append(self.images[key])
         return None
 
     def _annotation(self, one: Any, unknown: Counter[str]) -> str | None:
@@ -238,8 +238,8 @@ class _File:
         if not isinstance(one, dict):
             return f"is {one!r}, and no mapping"
         key = _key(one.get("image_id"))
-        picture = None if key is None else self.pictures.get(key)
-        if picture is None:
+        image = None if key is None else self.images.get(key)
+        if image is None:
             return f"is of image {one.get('image_id')!r}, which the file does not list"
         number = _number(category := one.get("category_id"))
         name = None if number is None else self.names.get(number)
@@ -251,7 +251,7 @@ class _File:
         if corners is None:
             return "has no bbox of four numbers (left, top, width, height)"
         area = number_in(one.get("area"))
-        picture.objects.append(BoxedObject(
+        image.objects.append(BoxedObject(
             name, corners, bool(one.get("iscrowd")), bool(one.get("ignore") or one.get("difficult")), None, segments,
             _number(one.get("id")), area if 0 <= area < _MOST else None,
         ))  # fmt: skip
@@ -291,8 +291,8 @@ def _corners(box: Any, segments: Any) -> tuple[float, float, float, float] | Non
     return bounds_of(points)
 
 
-def _line_of(picture: BoxedPicture, thing: BoxedObject) -> int | None:
-    return None if thing.identity is None else _line(picture.source, thing.identity)
+def _line_of(image: BoxedImage, thing: BoxedObject) -> int | None:
+    return None if thing.identity is None else _line(image.source, thing.identity)
 
 
 def _line(path: Path, identity: int) -> int | None:

@@ -13,14 +13,14 @@ from zorki.data.formats.json_files import number_in
 
 
 def write(draft: Draft) -> Callable[[str, str], Path]:
-    """Writes the annotation, and gives where the picture of a split and a name goes.
+    """Writes the annotation, and gives where the image of a split and a name goes.
 
     The data's own ids are kept where they have any and none stands twice. Difficult boxes are marked `ignore`.
     """
     data = draft.data
     image_ids = unique(data.image_ids) or list(range(1, len(data) + 1))
     own = None if data.annotation_ids is None else data.annotation_ids.tolist()
-    for what, ids in (("pictures", data.image_ids), ("boxes", own)):
+    for what, ids in (("images", data.image_ids), ("boxes", own)):
         if ids is not None and unique(ids) is None:
             draft.lost.append(f"ids of {what} stand twice in the data: they are numbered anew")
     annotation_ids = unique(own) or list(range(1, len(data.xyxy) + 1))

@@ -19,8 +19,8 @@ from typing import Any
 
 from zorki.contracts import Dataset
 from zorki.data.formats.files import (
-    LabelledFiles,
-    is_picture,
+    LabeledFiles,
+    is_image,
     loose_files,
     map_classes,
     missing_root,
@@ -49,7 +49,7 @@ PATH_COLUMNS = (
 )
 LABEL_COLUMNS = ("label", "class", "category", "class_name", "label_name", "target")
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
-_LOOK = 50  # rows that are looked at to recognise a table
+_LOOK = 50  # rows that are looked at to recognize a table
 
 
 @dataclass
@@ -84,7 +84,7 @@ class _Rows:
     defects: list[Defect] = field(default_factory=list)
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is a table of labels, in words for a person; None where it is not."""
     table = _find(root)
     if isinstance(table, str):
@@ -100,7 +100,7 @@ def refusal(root: Path) -> str | None:
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
-    """The pictures that the table names. Classes are sorted by name; by value where all are whole numbers.
+    """The images that the table names. Classes are sorted by name; by value where all are whole numbers.
 
     Rows that name a missing file, lack a path, a label or a split where others have one, or repeat a path are left
     out, each with a defect that tells the line.
@@ -117,17 +117,15 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     rows = _read_rows(table)
     if not rows.names:
         first = "".join(f"\n  {defect}" for defect in rows.defects[:3])
-        raise DataError(
-            f"{table.path}: no row names a picture that is there and its label{':' if first else ''}{first}"
-        )
+        raise DataError(f"{table.path}: no row names an image that is there and its label{':' if first else ''}{first}")
     order = map_classes(sorted(set(rows.classes), key=_class_key(rows.classes)), class_names, table.path)
     numbers = {name: label for label, name in enumerate(order)}
     labels = [numbers[name] for name in rows.classes]
     splits, split_reason = complete_splits(rows.given, rows.names)
     defects = rows.defects + unseen_classes(table.path, order, labels, splits)
-    reason = recognise(root) or ""
+    reason = recognize(root) or ""
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    return LabelledFiles(
+    return LabeledFiles(
         root, table.path.parent, "csv", reason, order, rows.names, labels, splits, split_reason, defects, limit
     )
 
@@ -173,7 +171,7 @@ def _look(path: Path) -> _Table | str:
     columns = [_column(words, known) for known in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)]
     if columns[0] is not None and columns[1] is not None:
         return _Table(path, delimiter, True, columns[0], columns[1], columns[2])
-    if len(first) == 2 and is_picture(first[0].strip()):
+    if len(first) == 2 and is_image(first[0].strip()):
         return _Table(path, delimiter, False, 0, 1, None)
     return (
         f"its first line, {lines[0].strip()[:80]!r}, names no column of paths ({', '.join(PATH_COLUMNS)}) "
@@ -248,7 +246,7 @@ def _take(rows: _Rows, folder: Path, row: _Row) -> str | None:
     if name in rows.lines:
         before = rows.classes[rows.places[name]]
         same = "" if before == row.label else f", as {before!r} and not as {row.label!r}"
-        return f"{row.path!r} was labelled before, in line {rows.lines[name]}{same}"
+        return f"{row.path!r} was labeled before, in line {rows.lines[name]}{same}"
     if split is not None:
         rows.given.setdefault(split, []).append(len(rows.names))
     rows.lines[name], rows.places[name] = row.line, len(rows.names)

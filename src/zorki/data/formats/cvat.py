@@ -1,4 +1,4 @@
-"""CVAT's XML for images (https://docs.cvat.ai/docs/manual/advanced/xml_format/): one file for all pictures.
+"""CVAT's XML for images (https://docs.cvat.ai/docs/manual/advanced/xml_format/): one file for all images.
 
 <annotations><image name="1.jpg" width="640" height="480"><box label="cat" xtl="1" ytl="2" xbr="3" ybr="4"/>...
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords, bounds_of
 from zorki.data.formats.boxed_splits import split_in
 from zorki.data.formats.files import loose_files, missing_root
 from zorki.data.formats.outlines import box_outline, join_groups, pixels_at, round_outline
@@ -30,7 +30,7 @@ WANTED = "CVAT's XML for images (annotations.xml), or a folder with it"
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     found = _find(root)
     return None if isinstance(found, str) else f"it holds CVAT's XML for images: {found.name}"
@@ -47,9 +47,9 @@ def read(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
     """The images of the file, with boxes, and with the bounds of polygons, ellipses and masks; classes in its order.
 
@@ -58,14 +58,14 @@ def read(
     See `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such file or folder, the XML is broken, no picture is there, or no box is left.
+        DataError: there is no such file or folder, the XML is broken, no image is there, or no box is left.
     """
-    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
-    return build(records_of(root, pictures), options)
+    options = BoxedOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or the XML is broken.
@@ -77,7 +77,7 @@ def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
         raise DataError(f"{root}: {path}; wanted {WANTED}")
     base = path.parent
     folders = [base / "images", base / "data", base]
-    records = BoxedRecords(root, "cvat", recognise(root) or "", [], folders, boxes_are_shapes=True)
+    records = BoxedRecords(root, "cvat", recognize(root) or "", [], folders, boxes_are_shapes=True)
     tree, data = read_xml(path)
     names = [text_of(label, "name") for label in tree.iterfind("meta/*/labels/label")]
     names += [text_of(label, "name") for label in tree.iterfind("meta/labels/label")]
@@ -89,7 +89,7 @@ def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
     for number, image in enumerate(tree.findall("image")):
         line = image_lines[number] if number < len(image_lines) else None
         _read_image(image, line, shape_lines, path, records)
-    found = [thing.class_name for picture in records.pictures for thing in picture.objects]
+    found = [thing.class_name for source_image in records.images for thing in source_image.objects]
     records.class_names = list(dict.fromkeys([*filter(None, names), *sorted(set(found))]))
     return records
 
@@ -117,8 +117,8 @@ def _is_cvat(path: Path) -> bool:
 
 def _read_image(image: Element, line: int | None, lines: Iterator[int], path: Path, records: BoxedRecords) -> None:
     name = (image.get("name") or "").strip()
-    picture = BoxedPicture(name, path, line=line)
-    picture.height, picture.width = whole_number_of(image.get("height")), whole_number_of(image.get("width"))
+    source_image = BoxedImage(name, path, line=line)
+    source_image.height, source_image.width = whole_number_of(image.get("height")), whole_number_of(image.get("width"))
     shapes: list[tuple[BoxedObject, object | None]] = []
     for shape in image.iter():
         if shape.tag not in _SHAPES:
@@ -130,13 +130,13 @@ def _read_image(image: Element, line: int | None, lines: Iterator[int], path: Pa
         elif thing is not None:
             group = shape.get("group_id")
             shapes.append((thing, None if group in (None, "", "0") else group))
-    picture.objects = join_groups(shapes)
+    source_image.objects = join_groups(shapes)
     if not name:
         records.defects.append(Defect(path, "an image has no name; left out", line))
         return
     if (split := split_in(image.get("subset") or "")) is not None:
-        records.given.setdefault("train" if split == "trainval" else split, []).append(len(records.pictures))
-    records.pictures.append(picture)
+        records.given.setdefault("train" if split == "trainval" else split, []).append(len(records.images))
+    records.images.append(source_image)
 
 
 def _object(shape: Element, line: int | None) -> BoxedObject | str | None:
@@ -178,7 +178,7 @@ def _degrees(shape: Element) -> float:
 
 
 def _turned(left: float, top: float, right: float, bottom: float, degrees: float) -> tuple[float, float, float, float]:
-    """The upright box around a box that is turned about its centre."""
+    """The upright box around a box that is turned about its center."""
     if not degrees:
         return left, top, right, bottom
     x, y, half_x, half_y = (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2

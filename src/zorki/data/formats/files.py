@@ -1,4 +1,4 @@
-"""What every format that keeps one picture a file shares: finding pictures, the data sets over them, their defects."""
+"""What every format that keeps one image a file shares: finding images, the data sets over them, their defects."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from zorki.contracts import Dataset
 from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, read_image
 from zorki.errors import DataError, did_you_mean
-from zorki.types import Defect, Label, Sample, Unlabelled
+from zorki.types import Defect, Label, Sample, Unlabeled
 
-# Left behind by file managers and archives: no picture, and no defect either.
+# Left behind by file managers and archives: no image, and no defect either.
 _JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})
 
 
 @dataclass
-class LabelledFiles(Dataset[Label]):
-    """Pictures in files, and one class each. `names` are paths relative to `folder`, or absolute ones."""
+class LabeledFiles(Dataset[Label]):
+    """Images in files, and one class each. `names` are paths relative to `folder`, or absolute ones."""
 
     root: Path
     folder: Path
@@ -52,8 +52,8 @@ class LabelledFiles(Dataset[Label]):
 
 
 @dataclass
-class BareFiles(Dataset[Unlabelled]):
-    """Pictures in files of which nothing is known; their one split is called all."""
+class BareFiles(Dataset[Unlabeled]):
+    """Images in files of which nothing is known; their one split is called all."""
 
     root: Path
     folder: Path
@@ -66,17 +66,17 @@ class BareFiles(Dataset[Unlabelled]):
     def __post_init__(self) -> None:
         self.class_names = []
         self.splits = {"all": list(range(len(self.names)))}
-        self.split_reason = "all: pictures without labels are not split"
+        self.split_reason = "all: images without labels are not split"
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> Sample[Unlabelled]:
+    def __getitem__(self, index: int) -> Sample[Unlabeled]:
         path = self.path(index)
-        return Sample(read_image(path, max_pixels=self.max_pixels), Unlabelled(), path)
+        return Sample(read_image(path, max_pixels=self.max_pixels), Unlabeled(), path)
 
-    def target(self, index: int) -> Unlabelled:
-        return Unlabelled()
+    def target(self, index: int) -> Unlabeled:
+        return Unlabeled()
 
     def path(self, index: int) -> Path:
         return self.folder / self.names[index]
@@ -86,8 +86,8 @@ class BareFiles(Dataset[Unlabelled]):
         return None if reason is None else Defect(self.path(index), reason)
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file counts as a picture, by its suffix."""
+def is_image(name: str) -> bool:
+    """Whether a file counts as an image, by its suffix."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
@@ -146,9 +146,9 @@ def _visible(folder: str) -> list[os.DirEntry[str]]:
         raise DataError(f"{folder}: the folder cannot be read: {error.strerror or error}") from error
 
 
-def holds_picture(folder: Path) -> bool:
-    """Whether any picture lies below a folder."""
-    return any(is_picture(name) for name in walk_files(folder))
+def holds_image(folder: Path) -> bool:
+    """Whether any image lies below a folder."""
+    return any(is_image(name) for name in walk_files(folder))
 
 
 def missing_root(root: Path) -> DataError | None:
@@ -162,10 +162,10 @@ def missing_root(root: Path) -> DataError | None:
     return DataError(f"{root}: there is no such file or folder: {parent} holds no {wrong!r}.{near}")
 
 
-def no_pictures(folder: Path) -> DataError:
-    """What to raise where a folder holds no picture at all."""
+def no_images(folder: Path) -> DataError:
+    """What to raise where a folder holds no image at all."""
     wanted = ", ".join(sorted(EXTENSIONS))
-    return DataError(f"{folder}: no picture in this folder or below it; looked for files named {wanted}")
+    return DataError(f"{folder}: no image in this folder or below it; looked for files named {wanted}")
 
 
 def map_classes(found: Sequence[str], class_names: Sequence[str] | None, root: Path) -> list[str]:

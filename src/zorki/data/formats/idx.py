@@ -60,8 +60,8 @@ _FASHION_LABELS = frozenset(
 
 
 @dataclass
-class IdxPictures(Dataset[Label]):
-    """Gray pictures of one size, all held in memory.
+class IdxImages(Dataset[Label]):
+    """Gray images of one size, all held in memory.
 
     A sample's path is its file of images and its number there, `train-images-idx3-ubyte/17`: a name, not a file.
     """
@@ -104,7 +104,7 @@ class IdxPictures(Dataset[Label]):
         height, width = self.images[which][place].shape
         if height * width <= self.max_pixels:
             return None
-        reason = f"the picture is {width} x {height}, and at most {self.max_pixels:,} pixels are allowed"
+        reason = f"the image is {width} x {height}, and at most {self.max_pixels:,} pixels are allowed"
         return Defect(self.path(index), reason)
 
     def _locate(self, index: int) -> tuple[int, int]:
@@ -118,7 +118,7 @@ class IdxPictures(Dataset[Label]):
         raise IndexError(index)
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` holds IDX files, in words for a person; None where it does not."""
     fits, reason = _inspect(root)
     return reason if fits else None
@@ -131,7 +131,7 @@ def refusal(root: Path) -> str | None:
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
-    """The pictures of all pairs of files in `root`: train is train, t10k is test, and val is held out of train.
+    """The images of all pairs of files in `root`: train is train, t10k is test, and val is held out of train.
 
     Classes are named by their numbers; Fashion-MNIST is known by its files of labels or by its folder's name, and
     then they bear its names.
@@ -152,16 +152,18 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     names: list[str] = []
     given: dict[str, list[int]] = {}
     for part, (image_file, label_file) in _pairs(root).items():
-        pictures, classes = read_idx(image_file, 3), read_idx(label_file, 1)
-        if len(pictures) != len(classes):
-            raise DataError(f"{label_file}: {len(classes)} labels for the {len(pictures)} images of {image_file.name}")
+        source_images, classes = read_idx(image_file, 3), read_idx(label_file, 1)
+        if len(source_images) != len(classes):
+            raise DataError(
+                f"{label_file}: {len(classes)} labels for the {len(source_images)} images of {image_file.name}"
+            )
         given.setdefault(_SPLITS[part], []).extend(range(len(labels), len(labels) + len(classes)))
         names.extend(f"{part}/{place}" for place in range(len(classes)))
         files.append(image_file)
-        images.append(pictures)
+        images.append(source_images)
         labels.extend(classes.tolist())
     if not labels:
-        raise DataError(f"{root}: its IDX files hold no picture")
+        raise DataError(f"{root}: its IDX files hold no image")
     found, name_reason = _class_names(root, max(labels) + 1)
     order = map_classes([found[label] for label in sorted(set(labels))], class_names, root) if class_names else found
     numbers = {name: label for label, name in enumerate(order)}
@@ -169,7 +171,7 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     splits, split_reason = complete_splits(given, names)
     defects = unseen_classes(root, order, labels, splits)
     reason = f"{reason}; {name_reason}"
-    return IdxPictures(root, "idx", reason, order, files, images, labels, splits, split_reason, defects, limit)
+    return IdxImages(root, "idx", reason, order, files, images, labels, splits, split_reason, defects, limit)
 
 
 def read_idx(path: Path, rank: int) -> Array:

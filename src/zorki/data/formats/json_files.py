@@ -10,7 +10,7 @@ from typing import Any
 
 from zorki.errors import DataError
 
-_LOOK = 1 << 16  # bytes at either end of a file that are looked at to recognise it
+_LOOK = 1 << 16  # bytes at either end of a file that are looked at to recognize it
 
 
 def read_json(path: Path, data: bytes | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""A map of numbers for each picture: 0 for the background, another number for each object.
+"""A map of numbers for each image: 0 for the background, another number for each object.
 
     train/images/1.png   train/labels/1.png        or images/ and masks/ and their like, see `mask_layouts`
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zorki.data.formats.boxed_building import BoxedOptions
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.files import loose_files, missing_root
 from zorki.data.formats.mask_layouts import Layout, Part, find_layout
-from zorki.data.formats.mask_names import COLOUR_FILES, NAME_FILES
+from zorki.data.formats.mask_names import COLOR_FILES, NAME_FILES
 from zorki.data.formats.mask_pairing import pair
 from zorki.data.formats.masked_files import other_size
 from zorki.data.formats.numbered_maps import (
@@ -36,7 +36,7 @@ from zorki.data.masks import read_stored
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "folders such as images and labels, with a PNG of 16 bits for each picture that numbers its objects from 1"
+WANTED = "folders such as images and labels, with a PNG of 16 bits for each image that numbers its objects from 1"
 
 ONE_CLASS = "object"
 """The class of all objects."""
@@ -48,7 +48,7 @@ _READERS = 8  # threads: decoders work side by side
 _CROWDED = 250  # objects beyond which 8 bits look too few
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     layout = find_layout(root)
     found = None if isinstance(layout, str) else _numbers(layout)
@@ -65,76 +65,76 @@ def refusal(root: Path) -> str | None:
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> OutlinedFiles:
-    """The pictures that have a map, with their objects in the order of their numbers. All maps are decoded now.
+    """The images that have a map, with their objects in the order of their numbers. All maps are decoded now.
 
     Splits are folders named train, val and test. In maps of 8 bits 255 is what nobody judged, unless 254 is there too.
 
     Raises:
-        DataError: there is no such folder, no picture with a map in it, or no object in any map.
+        DataError: there is no such folder, no image with a map in it, or no object in any map.
     """
     return build_outlined(records_of(root), BoxedOptions(class_names, max_pixels))
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the maps say; `pictures` is for likeness with other formats. Raises DataError where there is no pair."""
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the maps say; `images` is for likeness with other formats. Raises DataError where there is no pair."""
     if (error := missing_root(root)) is not None:
         raise error
     layout = find_layout(root)
     if isinstance(layout, str):
         raise DataError(f"{root}: {layout}; wanted {WANTED}")
-    reason = recognise(root) or "as asked for"
+    reason = recognize(root) or "as asked for"
     records = BoxedRecords(root, "label_png", reason, [], [layout.folder], class_names=[ONE_CLASS])
     void = 0
     for part in layout.parts:
-        for picture, mask, found in _read_part(part, records.defects):
-            records.told |= {picture, mask}
+        for image, mask, found in _read_part(part, records.defects):
+            records.told |= {image, mask}
             records.defects += found.defects
             void += found.void
-            if found.picture is None:
+            if found.image is None:
                 continue
             if part.split is not None:
                 split = "train" if part.split == "trainval" else part.split
-                records.given.setdefault(split, []).append(len(records.pictures))
-            records.pictures.append(found.picture)
+                records.given.setdefault(split, []).append(len(records.images))
+            records.images.append(found.image)
     if void:
         reason = f"{void} maps of 8 bits have pixels of {VOID}, which nobody judged; they were taken for background"
         records.defects.append(Defect(layout.folder, reason, note=True))
-    records.defects += [Defect(folder, "left out: its pictures have no maps") for folder in layout.bare]
+    records.defects += [Defect(folder, "left out: its images have no maps") for folder in layout.bare]
     return records
 
 
 @dataclass
 class _Found:
-    """A picture with its objects, None where it cannot be used, and what is odd about it."""
+    """An image with its objects, None where it cannot be used, and what is odd about it."""
 
-    picture: BoxedPicture | None = None
+    image: BoxedImage | None = None
     void: bool = False
     defects: list[Defect] = field(default_factory=list)
 
 
 def _read_part(part: Part, defects: list[Defect]) -> list[tuple[Path, Path, _Found]]:
-    """Every picture with its map, and what was found in that."""
+    """Every image with its map, and what was found in that."""
     pairing = pair(*part.files())
     if bare := pairing.bare_masks:
         count = f"1 map ({bare[0]}) has" if len(bare) == 1 else f"{len(bare)} maps ({bare[0]}, ...) have"
-        defects.append(Defect(part.masks, f"{count} no picture; left out"))
-    paths = [(part.pictures / picture, part.masks / mask) for picture, mask in pairing.pairs]
+        defects.append(Defect(part.masks, f"{count} no image; left out"))
+    paths = [(part.images / image, part.masks / mask) for image, mask in pairing.pairs]
     with ThreadPoolExecutor(_READERS) as pool:
         found = pool.map(lambda pair: _read_map(*pair), paths)
     return [(*pair, one) for pair, one in zip(paths, found, strict=True)]
 
 
-def _read_map(picture: Path, path: Path) -> _Found:
+def _read_map(image: Path, path: Path) -> _Found:
     try:
-        numbers, size = read_numbers(path), image_size(picture)
+        numbers, size = read_numbers(path), image_size(image)
     except DataError as error:
-        where = path if str(error).startswith(str(path)) else picture
+        where = path if str(error).startswith(str(path)) else image
         reason = str(error).removeprefix(f"{where}: ")
-        return _Found(defects=[Defect(where, f"{reason}; picture and map were left out")])
+        return _Found(defects=[Defect(where, f"{reason}; image and map were left out")])
     if size != numbers.values.shape:
         return _Found(defects=[Defect(path, f"{other_size(size, numbers.values.shape)}; both were left out")])
     things = objects_in(numbers.values)
-    found = BoxedPicture(picture.name, path, path=picture, height=size[0], width=size[1])
+    found = BoxedImage(image.name, path, path=image, height=size[0], width=size[1])
     for thing in things:
         outline = {"size": list(size), "counts": thing.text.decode()}
         found.objects.append(BoxedObject(ONE_CLASS, thing.xyxy, segments=outline))
@@ -170,7 +170,7 @@ def _numbers(layout: Layout) -> _Looked:
 
     A class lies about in pieces, and seldom all smaller numbers with it. A file that names classes speaks for them.
     """
-    named = next((name for name in loose_files(layout.folder) if name.lower() in (*NAME_FILES, *COLOUR_FILES)), None)
+    named = next((name for name in loose_files(layout.folder) if name.lower() in (*NAME_FILES, *COLOR_FILES)), None)
     paths = []
     for part in layout.parts:
         pairs = pair(*part.files()).pairs

@@ -1,4 +1,4 @@
-"""labelme's JSON: one file a picture, with shapes; the picture lies beside it or inside of it.
+"""labelme's JSON: one file an image, with shapes; the image lies beside it or inside of it.
 
 1.json: {"imagePath": "1.jpg", "imageData": null, "shapes": [{"label": "cat", "shape_type": "rectangle", ...}]}
 """
@@ -19,22 +19,22 @@ import numpy as np
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords, bounds_of
 from zorki.data.formats.files import missing_root, walk_files
+from zorki.data.formats.image_finder import ImageFinder
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
 from zorki.data.formats.outlines import join_groups, pixels_at, round_outline
-from zorki.data.formats.picture_finder import PictureFinder
-from zorki.data.images import decoder_reason, open_picture
+from zorki.data.images import decoder_reason, open_image
 from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "labelme's JSON files, one a picture, with shapes and imagePath"
+WANTED = "labelme's JSON files, one an image, with shapes and imagePath"
 
-_LOOK = 10  # JSON files that are looked at to recognise the format
+_LOOK = 10  # JSON files that are looked at to recognize the format
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     if refusal(root) is not None:
         return None
@@ -56,25 +56,25 @@ def read(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures that have a JSON file, with the bounds of rectangles, polygons, circles and masks; classes by name.
+    """The images that have a JSON file, with the bounds of rectangles, polygons, circles and masks; classes by name.
 
     Shapes of one label and one group_id are parts of one object, inner ones its holes, since labelme has no other word
-    for either. Splits are folders named train, val and test. Points and lines are no boxes and are told. A picture
+    for either. Splits are folders named train, val and test. Points and lines are no boxes and are told. An image
     that lies nowhere is read from inside of its JSON file, where it is. See `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such file or folder, a file is no JSON, no picture is there, or no box is left.
+        DataError: there is no such file or folder, a file is no JSON, no image is there, or no box is left.
     """
-    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
-    return build(records_of(root, pictures), options)
+    options = BoxedOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or a file is no JSON.
@@ -85,16 +85,16 @@ def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
         raise DataError(f"{root}: {reason}; wanted {WANTED}")
     base = root if root.is_dir() else root.parent
     folders = [base / "images", base]
-    finder = PictureFinder([*([pictures] if pictures else []), *folders])
-    records = BoxedRecords(root, "labelme", recognise(root) or "", [], folders, boxes_are_shapes=True)
+    finder = ImageFinder([*([images] if images else []), *folders])
+    records = BoxedRecords(root, "labelme", recognize(root) or "", [], folders, boxes_are_shapes=True)
     for path in _files(root):
         if not _is_labelme(path):
             continue
-        picture = _read_file(path, records, finder)
+        image = _read_file(path, records, finder)
         split = next((word for part in path.relative_to(base).parts[:-1] if (word := split_name(part))), None)
         if split is not None:
-            records.given.setdefault(split, []).append(len(records.pictures))
-        records.pictures.append(picture)
+            records.given.setdefault(split, []).append(len(records.images))
+        records.images.append(image)
     return records
 
 
@@ -112,17 +112,17 @@ def _is_labelme(path: Path) -> bool:
     return has_key(data, ("shapes",), "[") and has_key(data, ("imagePath", "imageHeight", "imageData"))
 
 
-def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder) -> BoxedPicture:
+def _read_file(path: Path, records: BoxedRecords, finder: ImageFinder) -> BoxedImage:
     data = path.read_bytes()
     values = read_json(path, data)
     if not isinstance(values, dict) or not isinstance(values.get("shapes"), list):
         raise DataError(f"{path}: expected labelme's JSON with a list of shapes, and there is none")
     name = str(values.get("imagePath") or path.stem).replace("\\", "/")
-    picture = BoxedPicture(name, path, other_name=path.stem)
-    picture.height, picture.width = (whole_number_in(values.get(side)) for side in ("imageHeight", "imageWidth"))
+    image = BoxedImage(name, path, other_name=path.stem)
+    image.height, image.width = (whole_number_in(values.get(side)) for side in ("imageHeight", "imageWidth"))
     beside = path.parent / name
-    picture.path = beside if isfile(beside) else _find(finder, path, name)
-    picture.embedded = picture.path is None and bool(values.get("imageData"))
+    image.path = beside if isfile(beside) else _find(finder, path, name)
+    image.embedded = image.path is None and bool(values.get("imageData"))
     lines = key_lines(data, "label")
     shapes: list[tuple[BoxedObject, object | None]] = []
     for number, shape in enumerate(values["shapes"]):
@@ -133,11 +133,11 @@ def _read_file(path: Path, records: BoxedRecords, finder: PictureFinder) -> Boxe
         else:
             group = shape.get("group_id")
             shapes.append((thing, group if isinstance(group, int | str) else None))
-    picture.objects = join_groups(shapes)
-    return picture
+    image.objects = join_groups(shapes)
+    return image
 
 
-def _find(finder: PictureFinder, path: Path, name: str) -> Path | None:
+def _find(finder: ImageFinder, path: Path, name: str) -> Path | None:
     return finder.find(PurePosixPath(name).name, path.parent) or finder.find(path.stem, path.parent)
 
 
@@ -176,7 +176,7 @@ def _object(shape: Any, line: int | None) -> BoxedObject | str:
 def _png(text: str) -> np.ndarray[Any, np.dtype[Any]]:
     """The pixels of a PNG in base 64 that are not 0. Raises ValueError."""
     try:
-        with open_picture(io.BytesIO(base64.b64decode(text))) as picture:
-            return np.asarray(picture.convert("L")) > 0
+        with open_image(io.BytesIO(base64.b64decode(text))) as image:
+            return np.asarray(image.convert("L")) > 0
     except Exception as error:  # decoders fail in many ways on broken files
         raise ValueError(f"the PNG of a mask cannot be read: {decoder_reason(error)}") from error

@@ -18,7 +18,7 @@ _VERSION = "5.5.0"  # of labelme, whose files these are like
 
 
 def write_boxes(draft: Draft) -> Callable[[str, str], Path]:
-    """Writes rectangles, whose corners keep four decimals, and gives where a picture goes."""
+    """Writes rectangles, whose corners keep four decimals, and gives where an image goes."""
     data = draft.data
     for split, indices in draft.members.items():
         folder = split_folder(draft.folder, split, draft.members)
@@ -36,7 +36,7 @@ def write_boxes(draft: Draft) -> Callable[[str, str], Path]:
 
 
 def write_objects(draft: OutlinedDraft) -> Callable[[str, str], Path]:
-    """Writes polygons along the edges of pixels, and gives where a picture goes.
+    """Writes polygons along the edges of pixels, and gives where an image goes.
 
     The parts and the holes of an object are polygons with one group_id, since labelme has no other word for either:
     our reader takes an inner one for a hole; tools that do not take it for a part, and fill it.
@@ -73,7 +73,7 @@ def _shape(
 
 
 def _write_file(folder: Path, name: str, size: tuple[int, int], shapes: Sequence[dict[str, Any]]) -> None:
-    """One picture's file; a line a shape, so that a message can tell the line."""
+    """One image's file; a line a shape, so that a message can tell the line."""
     lines = ",\n".join(json.dumps(shape, ensure_ascii=False, allow_nan=False) for shape in shapes)
     head = json.dumps({"version": _VERSION, "flags": {}})
     about = {"imagePath": name, "imageData": None, "imageHeight": size[0], "imageWidth": size[1]}

@@ -1,4 +1,4 @@
-"""Where pictures and masks lie: folders side by side, in splits or as splits, or files beside each other.
+"""Where images and masks lie: folders side by side, in splits or as splits, or files beside each other.
 
 images/1.jpg masks/1.png               images/train/1.jpg masks/train/1.png
 train/images/1.jpg train/masks/1.png   train/1.jpg trainannot/1.png              1.jpg 1_mask.png
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zorki.data.formats.boxed_splits import split_in
-from zorki.data.formats.files import holds_picture, is_picture, loose_files, subfolders, walk_files
+from zorki.data.formats.files import holds_image, is_image, loose_files, subfolders, walk_files
 from zorki.data.formats.mask_pairing import beside
 
-PICTURE_WORDS = (
+IMAGE_WORDS = (
     "images", "image", "imgs", "img", "pictures", "picture", "pics", "photos", "jpegimages", "leftimg8bit", "frames",
     "inputs", "input",
 )  # fmt: skip
@@ -28,26 +28,26 @@ _DEPTH = 2  # folders down to which the pair of folders is looked for
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of pictures and one of masks, which may be the same; `split` is what their names say of both."""
+    """A folder of images and one of masks, which may be the same; `split` is what their names say of both."""
 
-    pictures: Path
+    images: Path
     masks: Path
     split: str | None = None
 
     def files(self) -> tuple[list[str], list[str]]:
-        """Pictures and masks, as paths relative to their folders."""
-        if self.pictures == self.masks:
-            return beside([name for name in walk_files(self.pictures) if is_picture(name)])
-        names = [name for name in walk_files(self.pictures) if is_picture(name)]
-        if self.masks.is_relative_to(self.pictures):  # masks in a folder among the pictures
-            inner = self.masks.relative_to(self.pictures).as_posix() + "/"
+        """Images and masks, as paths relative to their folders."""
+        if self.images == self.masks:
+            return beside([name for name in walk_files(self.images) if is_image(name)])
+        names = [name for name in walk_files(self.images) if is_image(name)]
+        if self.masks.is_relative_to(self.images):  # masks in a folder among the images
+            inner = self.masks.relative_to(self.images).as_posix() + "/"
             names = [name for name in names if not name.startswith(inner)]
-        return names, [name for name in walk_files(self.masks) if is_picture(name)]
+        return names, [name for name in walk_files(self.masks) if is_image(name)]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """All parts of a data set, and folders of splits whose pictures have no masks."""
+    """All parts of a data set, and folders of splits whose images have no masks."""
 
     folder: Path
     parts: tuple[Part, ...]
@@ -65,11 +65,11 @@ def find_layout(root: Path) -> Layout | str:
             return found[0]
         if found and not _holds_pairs(root):
             names = ", ".join(str(layout.folder.relative_to(root)) for layout in found)
-            return f"several folders in it hold pictures with masks: {names}; name one of them"
+            return f"several folders in it hold images with masks: {names}; name one of them"
         folders = [folder / name for folder in folders for name in subfolders(folder)]
     if _holds_pairs(root):  # in folders that are neither splits nor alone
         return Layout(root, (Part(root, root),))
-    return "no folder of pictures lies beside one of masks in it"
+    return "no folder of images lies beside one of masks in it"
 
 
 def _layout_of(folder: Path) -> Layout | None:
@@ -86,14 +86,14 @@ def _side_by_side(folder: Path) -> Layout | None:
 
 
 def _within_splits(folder: Path) -> Layout | None:
-    """train/images/ and train/masks/; test/ may hold pictures alone."""
+    """train/images/ and train/masks/; test/ may hold images alone."""
     parts, bare = [], []
     for name in subfolders(folder):
         if (split := split_in(name)) is None:
             continue
         if (sides := _sides(folder / name)) is not None:
             parts.append(Part(*sides, split))
-        elif holds_picture(folder / name):
+        elif holds_image(folder / name):
             bare.append(folder / name)
     return Layout(folder, tuple(parts), tuple(bare)) if parts else None
 
@@ -104,9 +104,9 @@ def _as_splits(folder: Path) -> Layout | None:
     masks: dict[str, Path] = {}
     for name in subfolders(folder):
         for split, kind in _readings(name):
-            if kind == "mask" and holds_picture(folder / name):
+            if kind == "mask" and holds_image(folder / name):
                 masks.setdefault(split, folder / name)
-            elif kind == "picture" and holds_picture(folder / name):
+            elif kind == "image" and holds_image(folder / name):
                 plain.setdefault(split, folder / name)
     parts = tuple(Part(plain[split], masks[split], split) for split in plain if split in masks)
     bare = tuple(plain[split] for split in plain if split not in masks)
@@ -114,12 +114,12 @@ def _as_splits(folder: Path) -> Layout | None:
 
 
 def _readings(name: str) -> Iterator[tuple[str, str]]:
-    """What a folder's name may mean: (split, "mask" or "picture")."""
+    """What a folder's name may mean: (split, "mask" or "image")."""
     word = re.sub(r"[^a-z0-9]", "", name.lower())
     if (split := split_in(word)) is not None:
-        yield split, "picture"
+        yield split, "image"
         return
-    for kind, known in (("mask", MASK_WORDS), ("picture", PICTURE_WORDS)):
+    for kind, known in (("mask", MASK_WORDS), ("image", IMAGE_WORDS)):
         for ending in known:
             for rest in (word.removesuffix(ending), word.removeprefix(ending)):
                 if rest != word and (split := split_in(rest)) is not None:
@@ -129,22 +129,22 @@ def _readings(name: str) -> Iterator[tuple[str, str]]:
 
 def _beside_each_other(folder: Path) -> Layout | None:
     """1.jpg and 1_mask.png in one folder, which may have splits below it."""
-    files = [name for name in loose_files(folder) if is_picture(name)]
+    files = [name for name in loose_files(folder) if is_image(name)]
     splits = [(folder / name, split) for name in subfolders(folder) if (split := split_in(name)) is not None]
     if files and beside(files)[1]:
         return Layout(folder, (Part(folder, folder),))
     parts = [Part(path, path, split) for path, split in splits if _holds_pairs(path)]
-    bare = [path for path, _ in splits if not _holds_pairs(path) and holds_picture(path)]
+    bare = [path for path, _ in splits if not _holds_pairs(path) and holds_image(path)]
     return Layout(folder, tuple(parts), tuple(bare)) if parts else None
 
 
 def _holds_pairs(folder: Path) -> bool:
-    return bool(beside([name for name in walk_files(folder) if is_picture(name)])[1])
+    return bool(beside([name for name in walk_files(folder) if is_image(name)])[1])
 
 
 def _sides(folder: Path) -> tuple[Path, Path] | None:
-    """The folder of pictures and that of masks in a folder, by their usual names; both hold pictures."""
+    """The folder of images and that of masks in a folder, by their usual names; both hold images."""
     names = {re.sub(r"[^a-z0-9]", "", name.lower()): folder / name for name in reversed(subfolders(folder))}
-    pictures = next((names[word] for word in PICTURE_WORDS if word in names and holds_picture(names[word])), None)
-    masks = next((names[word] for word in MASK_WORDS if word in names and holds_picture(names[word])), None)
-    return None if pictures is None or masks is None else (pictures, masks)
+    images = next((names[word] for word in IMAGE_WORDS if word in names and holds_image(names[word])), None)
+    masks = next((names[word] for word in MASK_WORDS if word in names and holds_image(names[word])), None)
+    return None if images is None or masks is None else (images, masks)

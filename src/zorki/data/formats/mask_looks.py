@@ -1,4 +1,4 @@
-"""A look at every mask of a data set: which values or colours are stored in it, how often, and whether it fits.
+"""A look at every mask of a data set: which values or colors are stored in it, how often, and whether it fits.
 
 All masks are decoded once when a data set is read. Less would not do: which classes there are, whether 255 is a class
 or nobody's, and which file holds a value that it should not, is known from all pixels only. It is quick, since masks
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zorki.data.images import image_size
-from zorki.data.masks import Palette, is_gray, read_stored, shown_colours
+from zorki.data.masks import Palette, is_gray, read_stored, shown_colors
 from zorki.errors import DataError
 
 _LOOKERS = 8  # threads: decoders work side by side
@@ -22,36 +22,36 @@ _LOOKERS = 8  # threads: decoders work side by side
 
 @dataclass(frozen=True)
 class MaskLook:
-    """What one mask holds, and the size of its picture.
+    """What one mask holds, and the size of its image.
 
     Args:
         size: (height, width).
-        picture_size: (height, width) of the upright picture.
-        counts: pixels of each stored value, or of each colour 0xRRGGBB where the file is `rgb`.
+        image_size: (height, width) of the upright image.
+        counts: pixels of each stored value, or of each color 0xRRGGBB where the file is `rgb`.
         rgb, palette, lossy: see `StoredMask`.
     """
 
     size: tuple[int, int]
-    picture_size: tuple[int, int]
+    image_size: tuple[int, int]
     counts: dict[int, int]
     rgb: bool = False
     palette: Palette | None = None
     lossy: bool = False
 
     @property
-    def coloured(self) -> bool:
-        """Whether pixels are stored as colours that are not all gray."""
+    def colored(self) -> bool:
+        """Whether pixels are stored as colors that are not all gray."""
         return self.rgb and not all(map(is_gray, self.counts))
 
     def values(self) -> dict[int, int]:
         """Pixels of each value; of gray kept as RGB, its gray value."""
         return {key & 255: count for key, count in self.counts.items()} if self.rgb else self.counts
 
-    def colours(self) -> dict[int, int]:
-        """Pixels of each colour 0xRRGGBB that is shown."""
+    def colors(self) -> dict[int, int]:
+        """Pixels of each color 0xRRGGBB that is shown."""
         if self.rgb:
             return self.counts
-        table = shown_colours(self.palette).tolist()
+        table = shown_colors(self.palette).tolist()
         shown: Counter[int] = Counter()
         for value, count in self.counts.items():
             shown[table[min(max(value, 0), 255)]] += count
@@ -59,23 +59,23 @@ class MaskLook:
 
 
 def look_at(pairs: Sequence[tuple[Path, Path]], max_pixels: int) -> list[MaskLook | tuple[Path, str]]:
-    """What each mask holds, of (picture, mask); or which of the two files cannot be read, and why."""
+    """What each mask holds, of (image, mask); or which of the two files cannot be read, and why."""
     palettes: dict[tuple[tuple[int, int, int], ...], Palette] = {}  # most files of a set share one
 
     def look(pair: tuple[Path, Path]) -> MaskLook | tuple[Path, str]:
-        picture, path = pair
+        image, path = pair
         try:
             stored = read_stored(path, max_pixels=max_pixels)
             counts = stored.counts()
         except DataError as error:
             return path, str(error).removeprefix(f"{path}: ")
         try:
-            picture_size = image_size(picture)
+            source_size = image_size(image)
         except DataError as error:
-            return picture, str(error).removeprefix(f"{picture}: ")
+            return image, str(error).removeprefix(f"{image}: ")
         height, width = stored.values.shape
         palette = None if stored.palette is None else palettes.setdefault(tuple(stored.palette), stored.palette)
-        return MaskLook((height, width), picture_size, counts, stored.rgb, palette, stored.lossy)
+        return MaskLook((height, width), source_size, counts, stored.rgb, palette, stored.lossy)
 
     with ThreadPoolExecutor(_LOOKERS) as pool:
         return list(pool.map(look, pairs))

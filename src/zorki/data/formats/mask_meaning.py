@@ -1,4 +1,4 @@
-"""What the values or colours of masks mean: which classes there are, what is ignored, and what is no class at all."""
+"""What the values or colors of masks mean: which classes there are, what is ignored, and what is no class at all."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 from zorki.data.formats.files import map_classes
 from zorki.data.formats.mask_looks import MaskLook, total
-from zorki.data.formats.mask_names import CAMVID, VOC, ColourNames, ValueNames
+from zorki.data.formats.mask_names import CAMVID, VOC, ColorNames, ValueNames
 from zorki.data.formats.masked_files import IGNORE, ClassMap
-from zorki.data.masks import Palette, colour_of
+from zorki.data.masks import Palette, color_of
 from zorki.errors import DataError
 from zorki.types import Defect
 
 _NOBODYS = (IGNORE, 65535)  # values that mean "not judged" where no file names them; so do negative ones
 _MOST = 255  # classes: labels 0 to 254, since 255 is ignored
-_LISTED = 16  # colours in a message
-_CROWDED = 128  # classes that no picture shows all of
+_LISTED = 16  # colors in a message
+_CROWDED = 128  # classes that no image shows all of
 
 Names = dict[int, str | None]
 
@@ -28,7 +28,7 @@ class Hints:
 
     root: Path
     values: ValueNames | None = None
-    colours: ColourNames | None = None
+    colors: ColorNames | None = None
     usual: str | None = None  # "camvid" or "voc"
 
 
@@ -46,7 +46,7 @@ class Meaning:
 def decide(looks: Mapping[Path, MaskLook], hints: Hints, class_names: Sequence[str] | None = None) -> Meaning:
     """What the masks' values mean.
 
-    A colour map decides where masks hold colours, or show no colour that it does not know; otherwise pixels are
+    A color map decides where masks hold colors, or show no color that it does not know; otherwise pixels are
     values, whatever a palette shows. Values get their names from a file; else from the layout, where they fit; else
     they are "class 0", "class 1", ... What is called void, and 255 where nothing names it, is ignored. Where masks
     without a palette hold 0 and 255 alone, 255 is class 1.
@@ -55,49 +55,49 @@ def decide(looks: Mapping[Path, MaskLook], hints: Hints, class_names: Sequence[s
         class_names: fixes the labels' order (a run's). Values without names of their own are places in it.
 
     Raises:
-        DataError: masks hold colours and nothing says what they mean, there are more than 255 classes, or a class is
+        DataError: masks hold colors and nothing says what they mean, there are more than 255 classes, or a class is
             not among `class_names`.
     """
     notes: list[Defect] = []
-    if hints.colours is not None and _speaks_in(looks.values(), hints.colours):
-        counts = total(look.colours() for look in looks.values())
-        coloured = any(look.coloured for look in looks.values())
-        if coloured and not counts.keys() & hints.colours.names.keys():
-            raise _unnamed_colours(hints.root, looks, f"none of them is in {hints.colours.path}")
-        names, by_colour = dict(hints.colours.names), True
+    if hints.colors is not None and _speaks_in(looks.values(), hints.colors):
+        counts = total(look.colors() for look in looks.values())
+        colored = any(look.colored for look in looks.values())
+        if colored and not counts.keys() & hints.colors.names.keys():
+            raise _unnamed_colors(hints.root, looks, f"none of them is in {hints.colors.path}")
+        names, by_color = dict(hints.colors.names), True
     else:
-        if any(look.coloured for look in looks.values()):
-            raise _unnamed_colours(hints.root, looks, "no file says what they mean")
+        if any(look.colored for look in looks.values()):
+            raise _unnamed_colors(hints.root, looks, "no file says what they mean")
         counts = total(look.values() for look in looks.values())
-        names, by_colour = _names_of_values(looks, counts, hints, class_names, notes), False
+        names, by_color = _names_of_values(looks, counts, hints, class_names, notes), False
         notes += _other_palettes(hints.root, looks)
-    if not by_colour:
+    if not by_color:
         for value in counts:
             if value < 0 or (value in _NOBODYS and value not in names):
                 names[value] = None
-    order, class_map = _order(hints.root, names, counts, class_names, by_colour)
-    if not by_colour and class_names is None:
+    order, class_map = _order(hints.root, names, counts, class_names, by_color)
+    if not by_color and class_names is None:
         notes += _moved(looks, hints, class_map)
-    palette = _palette(looks, names, order, hints.colours, by_colour)
+    palette = _palette(looks, names, order, hints.colors, by_color)
     return Meaning(order, class_map, names, palette, notes)
 
 
-def _speaks_in(looks: Iterable[MaskLook], colours: ColourNames) -> bool:
-    """Whether a colour map is what the masks need: they hold colours, or show none but its own."""
+def _speaks_in(looks: Iterable[MaskLook], colors: ColorNames) -> bool:
+    """Whether a color map is what the masks need: they hold colors, or show none but its own."""
     looks = list(looks)
-    if any(look.coloured for look in looks):
+    if any(look.colored for look in looks):
         return True
     for look in looks:
-        shown = look.colours() if look.palette is None else _shown_but_255(look)
-        if not shown.keys() <= colours.names.keys():
+        shown = look.colors() if look.palette is None else _shown_but_255(look)
+        if not shown.keys() <= colors.names.keys():
             return False
     return True
 
 
 def _shown_but_255(look: MaskLook) -> dict[int, int]:
-    """A palette's index 255 is what nobody judged, in a colour of which maps need not know."""
+    """A palette's index 255 is what nobody judged, in a color of which maps need not know."""
     counts = {value: count for value, count in look.counts.items() if value != IGNORE}
-    return MaskLook(look.size, look.picture_size, counts, palette=look.palette).colours()
+    return MaskLook(look.size, look.image_size, counts, palette=look.palette).colors()
 
 
 def _names_of_values(
@@ -108,8 +108,8 @@ def _names_of_values(
     notes: list[Defect],
 ) -> Names:
     named = dict(hints.values.names) if hints.values else None
-    if named is None and hints.colours is not None:
-        named = dict(enumerate(hints.colours.names.values()))
+    if named is None and hints.colors is not None:
+        named = dict(enumerate(hints.colors.names.values()))
     found = {value for value in counts if value >= 0}
     if named is None and hints.usual == "camvid" and found <= {*range(len(CAMVID) + 1), IGNORE}:
         return {**dict(enumerate(CAMVID)), len(CAMVID): None}
@@ -136,7 +136,7 @@ def _names_of_values(
 def _number_objects(looks: Iterable[MaskLook]) -> bool:
     """Whether most masks hold all numbers from 1 to some, which gets large, and differs from mask to mask.
 
-    It need not differ where it is so large that no picture shows as many classes: in maps of more objects than 8 bits
+    It need not differ where it is so large that no image shows as many classes: in maps of more objects than 8 bits
     number, all numbers are there.
     """
     own = [sorted(value for value in look.values() if 0 < value != IGNORE) for look in looks]
@@ -176,7 +176,7 @@ def _note_shifted(found: set[int], named: Names, hints: Hints, notes: list[Defec
     """Names that fit but for one value, 0 or the one after the last."""
     last = max(named)
     if last + 1 in found and not [value for value in found if last + 1 < value < IGNORE]:
-        source = hints.values or hints.colours
+        source = hints.values or hints.colors
         reason = (
             f"it names {len(named)} values, {min(named)} to {last}, and the masks hold {last + 1} too; if value 0 is "
             f"what has no name, put background first; if {last + 1} is what nobody judged, put void last"
@@ -217,7 +217,7 @@ def _numbered(
 
 
 def _order(
-    root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None, by_colour: bool
+    root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None, by_color: bool
 ) -> tuple[list[str], ClassMap]:
     """The classes in order, and which key is which; names that a run does not know, and no pixel has, are dropped."""
     own = list(dict.fromkeys(name for name in names.values() if name is not None))
@@ -228,12 +228,12 @@ def _order(
         raise DataError(f"{root}: {len(own)} classes, and at most {_MOST} can be told apart")
     places = {name: place for place, name in enumerate(own)}
     labels = {key: IGNORE if name is None else places.get(name, IGNORE) for key, name in names.items()}
-    return own, ClassMap.of(labels, by_colour)
+    return own, ClassMap.of(labels, by_color)
 
 
 def _moved(looks: Mapping[Path, MaskLook], hints: Hints, class_map: ClassMap) -> list[Defect]:
     """A note where a file names values so that labels, which number the judged classes from 0, are others."""
-    source = hints.values or hints.colours
+    source = hints.values or hints.colors
     if source is None or any(look.lossy for look in looks.values()):
         return []
     pairs = zip(class_map.keys.tolist(), class_map.labels.tolist(), strict=True)
@@ -245,24 +245,24 @@ def _moved(looks: Mapping[Path, MaskLook], hints: Hints, class_map: ClassMap) ->
 
 
 def _palette(
-    looks: Mapping[Path, MaskLook], names: Names, order: Sequence[str], known: ColourNames | None, by_colour: bool
+    looks: Mapping[Path, MaskLook], names: Names, order: Sequence[str], known: ColorNames | None, by_color: bool
 ) -> Palette | None:
-    """The data's own colours; None where one is missing, two are alike, or they are shades of gray."""
+    """The data's own colors; None where one is missing, two are alike, or they are shades of gray."""
     table: Mapping[int, tuple[int, int, int]] = {}
-    if by_colour:
-        table = {key: colour_of(key) for key in names}
+    if by_color:
+        table = {key: color_of(key) for key in names}
     elif (own := next((look.palette for look in looks.values() if look.palette), None)) is not None:
         table = dict(enumerate(own))
     elif known is not None:
-        table = dict(enumerate(map(colour_of, known.names)))
-    colours = {name: table[key] for key, name in reversed(names.items()) if name is not None and key in table}
-    chosen = [colours[name] for name in order if name in colours]
+        table = dict(enumerate(map(color_of, known.names)))
+    colors = {name: table[key] for key, name in reversed(names.items()) if name is not None and key in table}
+    chosen = [colors[name] for name in order if name in colors]
     gray = all(red == green == blue for red, green, blue in chosen) and known is None
     return None if len(set(chosen)) < len(order) or gray else chosen
 
 
 def _other_palettes(root: Path, looks: Mapping[Path, MaskLook]) -> list[Defect]:
-    """A note where one index is shown in different colours: a palette of each file's own makes indices mean nothing."""
+    """A note where one index is shown in different colors: a palette of each file's own makes indices mean nothing."""
     seen: dict[int, tuple[Path, tuple[int, int, int]]] = {}
     for path, look in looks.items():
         for value in look.counts if look.palette else ():
@@ -273,18 +273,18 @@ def _other_palettes(root: Path, looks: Mapping[Path, MaskLook]) -> list[Defect]:
             if before != rgb:
                 reason = (
                     f"index {value} is shown as {before} in {other.name} and as {rgb} in {path.name}; indices are "
-                    "taken as classes. If the colours are what counts, say in a file colors.txt what they mean"
+                    "taken as classes. If the colors are what counts, say in a file colors.txt what they mean"
                 )
                 return [Defect(root, reason, note=True)]
     return []
 
 
-def _unnamed_colours(root: Path, looks: Mapping[Path, MaskLook], why: str) -> DataError:
-    """The colours found, and the file to write."""
-    coloured = [path for path, look in looks.items() if look.coloured]
-    counts = total(look.colours() for look in looks.values())
+def _unnamed_colors(root: Path, looks: Mapping[Path, MaskLook], why: str) -> DataError:
+    """The colors found, and the file to write."""
+    colored = [path for path, look in looks.items() if look.colored]
+    counts = total(look.colors() for look in looks.values())
     common = sorted(counts, key=lambda code: -counts[code])
-    words = {code: " ".join(map(str, colour_of(code))) for code in common}
+    words = {code: " ".join(map(str, color_of(code))) for code in common}
     whole = sum(counts.values())
     lines = [f"  {words[code]:<11}  {counts[code]:,} pixels, {counts[code] / whole:.1%}" for code in common[:_LISTED]]
     if len(common) > _LISTED:
@@ -295,6 +295,6 @@ def _unnamed_colours(root: Path, looks: Mapping[Path, MaskLook], why: str) -> Da
         lines.append(f"Write {root / 'colors.txt'} with a name for each, void for what nobody judged:")
         lines += [f"  name_{place} {words[code]}" for place, code in enumerate(common[:3])]
     return DataError(
-        f"{root}: {len(coloured)} of {len(looks)} masks, {coloured[0].name} first, hold colours instead of class "
+        f"{root}: {len(colored)} of {len(looks)} masks, {colored[0].name} first, hold colors instead of class "
         f"indices, and {why}. Found:\n" + "\n".join(lines)
     )

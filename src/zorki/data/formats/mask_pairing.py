@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture, by their names."""
+"""Which mask belongs to which image, by their names."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-# What sets of data add to the names of masks, best first where a picture has several: Cityscapes', CamVid's, ISIC's,
+# What sets of data add to the names of masks, best first where an image has several: Cityscapes', CamVid's, ISIC's,
 # DRIVE's, Carvana's, and plain words. In small letters; "-", "." and " " count as "_".
 MASK_ENDINGS = (
     "_gtfine_labeltrainids", "_gtfine_labelids", "_gtcoarse_labelids", "_labeltrainids", "_labelids", "_mask", "_masks",
     "_label", "_labels", "_l", "_seg", "_segmentation", "_gt", "_groundtruth", "_ground_truth", "_annot", "_annotation",
     "_manual1", "_p", "_lab",
 )  # fmt: skip
-_PICTURE_ENDINGS = ("_leftimg8bit", "_image", "_img", "_sat", "_training", "_rgb")
+_IMAGE_ENDINGS = ("_leftimg8bit", "_image", "_img", "_sat", "_training", "_rgb")
 _BEGINNINGS = re.compile(r"(mask|label|seg|gt|annot|image|img|im|picture|frame)s?_?(?=.)")
 _BESIDE = ("_mask", "_masks", "_label", "_labels", "_seg", "_segmentation", "_gt", "_groundtruth", "_annot")
 _KNOWN_OTHERS = re.compile(r"_(color|colour|instanceids|instancetrainids)$")  # Cityscapes', which nobody need miss
@@ -22,24 +22,24 @@ _KNOWN_OTHERS = re.compile(r"_(color|colour|instanceids|instancetrainids)$")  # 
 
 @dataclass
 class Pairing:
-    """Pictures with their masks, and those of each that have no other."""
+    """Images with their masks, and those of each that have no other."""
 
     pairs: list[tuple[str, str]]
-    bare_pictures: list[str]
+    bare_images: list[str]
     bare_masks: list[str]
 
 
-def pair(pictures: Sequence[str], masks: Sequence[str]) -> Pairing:
+def pair(images: Sequence[str], masks: Sequence[str]) -> Pairing:
     """Pairs by path without suffix; then without what sets add to names; then, where that is unlike, without folders.
 
     Args:
-        pictures, masks: paths relative to their folders.
+        images, masks: paths relative to their folders.
     """
-    taken: dict[str, tuple[int, str]] = {}  # of each picture, the best mask and how good it fits
+    taken: dict[str, tuple[int, str]] = {}  # of each image, the best mask and how good it fits
     owners: list[dict[str, list[str]]] = [{}, {}, {}, {}]  # see `_keys`
-    for picture in pictures:
-        for owner, key in zip(owners, _keys(picture, _PICTURE_ENDINGS), strict=True):
-            owner.setdefault(key, []).append(picture)
+    for image in images:
+        for owner, key in zip(owners, _keys(image, _IMAGE_ENDINGS), strict=True):
+            owner.setdefault(key, []).append(image)
     bare_masks = []
     for mask in masks:
         found = next(((rank, own[0]) for rank, own in _candidates(mask, owners)), None)
@@ -47,15 +47,15 @@ def pair(pictures: Sequence[str], masks: Sequence[str]) -> Pairing:
             if not _KNOWN_OTHERS.search(_stem(mask)):
                 bare_masks.append(mask)
             continue
-        rank, picture = found
-        if picture not in taken or rank < taken[picture][0]:
-            taken[picture] = (rank, mask)
-    pairs = [(picture, taken[picture][1]) for picture in pictures if picture in taken]
-    return Pairing(pairs, [picture for picture in pictures if picture not in taken], bare_masks)
+        rank, image = found
+        if image not in taken or rank < taken[image][0]:
+            taken[image] = (rank, mask)
+    pairs = [(image, taken[image][1]) for image in images if image in taken]
+    return Pairing(pairs, [image for image in images if image not in taken], bare_masks)
 
 
 def beside(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Pictures and masks of one folder, in which masks have a word more in their names: 1.jpg and 1_mask.png."""
+    """Images and masks of one folder, in which masks have a word more in their names: 1.jpg and 1_mask.png."""
     stems = {_stem(name) for name in names}
     masks = [name for name in names if any(_cut(_stem(name), (ending,)) in stems for ending in _BESIDE)]
     known = set(masks)
@@ -63,7 +63,7 @@ def beside(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _candidates(mask: str, owners: Sequence[dict[str, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    """Pictures of a mask, and how far from its name: the name itself, one of the endings, a beginning, the folder."""
+    """Images of a mask, and how far from its name: the name itself, one of the endings, a beginning, the folder."""
     exact, loose, plain, bare = owners
     keys = _keys(mask, MASK_ENDINGS)
     for rank, (owner, key) in enumerate(((exact, keys[0]), (loose, keys[1]))):
@@ -103,6 +103,6 @@ def _cut(stem: str, endings: Sequence[str]) -> str | None:
 
 
 def _plain(stem: str, endings: Sequence[str]) -> str:
-    """Without beginning and ending that tell pictures and masks apart."""
+    """Without beginning and ending that tell images and masks apart."""
     path = PurePosixPath(_cut(stem, endings) or stem)
     return str(path.with_name(_BEGINNINGS.sub("", path.name, count=1) or path.name))

@@ -1,9 +1,9 @@
-"""Pictures and masks in files of their own, paired by a list or by their names.
+"""Images and masks in files of their own, paired by a list or by their names.
 
-    train.txt          a line "train/1.jpg trainannot/1.png" for each picture, as SegNet's CamVid
-    images/ masks/     and their like, see `mask_layouts`; with names in classes.txt or colours in colors.txt
+    train.txt          a line "train/1.jpg trainannot/1.png" for each image, as SegNet's CamVid
+    images/ masks/     and their like, see `mask_layouts`; with names in classes.txt or colors in colors.txt
 
-Masks hold a number for every pixel, as gray or as indices of a palette, which is looked at for colours alone.
+Masks hold a number for every pixel, as gray or as indices of a palette, which is looked at for colors alone.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from zorki.data.formats.files import is_picture, missing_root, walk_files
+from zorki.data.formats.files import is_image, missing_root, walk_files
+from zorki.data.formats.image_finder import ImageFinder
+from zorki.data.formats.image_lists import lines_of, lists_in, read_splits, two_paths
 from zorki.data.formats.mask_layouts import Layout, Part, find_layout
 from zorki.data.formats.mask_pairing import pair
 from zorki.data.formats.masked_building import MaskedRecords, build
 from zorki.data.formats.masked_files import MaskedFiles
-from zorki.data.formats.picture_finder import PictureFinder
-from zorki.data.formats.picture_lists import lines_of, lists_in, read_splits, two_paths
 from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "lists with a picture and a mask in every line, or folders such as images and masks with files of like names"
+WANTED = "lists with an image and a mask in every line, or folders such as images and masks with files of like names"
 
-_LOOK = 10  # lines that are looked at to recognise a list
+_LOOK = 10  # lines that are looked at to recognize a list
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     if root.is_dir() and (lists := _paired_lists(root)):
         return _lists_reason(lists)
@@ -45,10 +45,10 @@ def refusal(root: Path) -> str | None:
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> MaskedFiles:
-    """The pictures that have a mask. Lists go before folders; of folders, see `find_layout`.
+    """The images that have a mask. Lists go before folders; of folders, see `find_layout`.
 
-    Splits are the lists, or folders named train, val and test, or lists of pictures beside the folders. Pictures
-    without mask and masks without picture are left out, and told.
+    Splits are the lists, or folders named train, val and test, or lists of images beside the folders. Images
+    without mask and masks without image are left out, and told.
 
     Raises:
         DataError: there is no such folder, no pair in it, or as `masked_building.build`.
@@ -64,47 +64,47 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
         records = _read_layout(root, layout)
     if not records.pairs:
         first = "".join(f"\n  {defect}" for defect in records.defects[:3])
-        raise DataError(f"{root}: {records.reason}, but no picture and mask belong together by their names{first}")
-    if all(_is_segnets(picture, mask) for picture, mask in records.pairs):
+        raise DataError(f"{root}: {records.reason}, but no image and mask belong together by their names{first}")
+    if all(_is_segnets(image, mask) for image, mask in records.pairs):
         records.usual = "camvid"
     return build(records, class_names, max_pixels)
 
 
-def _is_segnets(picture: Path, mask: Path) -> bool:
-    return mask.parent.name.lower() == f"{picture.parent.name.lower()}annot"
+def _is_segnets(image: Path, mask: Path) -> bool:
+    return mask.parent.name.lower() == f"{image.parent.name.lower()}annot"
 
 
 # -- lists --
 
 
 def _paired_lists(root: Path) -> dict[Path, str]:
-    """The lists that name a picture and a mask, both there, in one of their first lines."""
+    """The lists that name an image and a mask, both there, in one of their first lines."""
     lists = lists_in(root)
-    finder = PictureFinder([root])
+    finder = ImageFinder([root])
     return {path: split for path, split in lists.items() if _names_pairs(path, finder)}
 
 
 def _lists_reason(lists: dict[Path, str]) -> str:
     names = ", ".join(path.name for path in lists)
-    return f"{names} {'names' if len(lists) == 1 else 'name'} a picture and its mask in every line"
+    return f"{names} {'names' if len(lists) == 1 else 'name'} an image and its mask in every line"
 
 
-def _names_pairs(path: Path, finder: PictureFinder) -> bool:
+def _names_pairs(path: Path, finder: ImageFinder) -> bool:
     return any(_locate(text, finder) is not None for _, text in islice(lines_of(path), _LOOK))
 
 
-def _locate(line: str, finder: PictureFinder) -> tuple[Path, Path] | None:
-    """The picture and the mask that a line names, if both are there."""
+def _locate(line: str, finder: ImageFinder) -> tuple[Path, Path] | None:
+    """The image and the mask that a line names, if both are there."""
     for first, second in two_paths(line):
-        picture, mask = finder.find(first), finder.find(second)
-        if picture is not None and mask is not None and picture != mask:
-            return picture, mask
+        image, mask = finder.find(first), finder.find(second)
+        if image is not None and mask is not None and image != mask:
+            return image, mask
     return None
 
 
 def _read_lists(root: Path, lists: dict[Path, str]) -> MaskedRecords:
     records = MaskedRecords(root, "mask_pairs", _lists_reason(lists), [], name_folders=[root])
-    finder = PictureFinder([root])
+    finder = ImageFinder([root])
     places: dict[Path, int] = {}
     for path, split in lists.items():
         members = records.given.setdefault(split, [])
@@ -126,13 +126,13 @@ def _read_lists(root: Path, lists: dict[Path, str]) -> MaskedRecords:
     return records
 
 
-def _missing(line: str, finder: PictureFinder) -> str:
+def _missing(line: str, finder: ImageFinder) -> str:
     """What is wrong with a line."""
     cuts = two_paths(line)
     if not cuts:
-        return f"{line[:80]!r} names no picture and mask; expected two paths in the line"
-    picture, mask = cuts[0]
-    return f"there is no picture {picture!r}" if finder.find(picture) is None else f"there is no mask {mask!r}"
+        return f"{line[:80]!r} names no image and mask; expected two paths in the line"
+    image, mask = cuts[0]
+    return f"there is no image {image!r}" if finder.find(image) is None else f"there is no mask {mask!r}"
 
 
 # -- folders --
@@ -140,11 +140,11 @@ def _missing(line: str, finder: PictureFinder) -> str:
 
 def _reason(root: Path, layout: Layout) -> str:
     part = layout.parts[0]
-    if part.pictures == part.masks:
-        return "pictures lie beside masks with a word more in their names, such as 1.jpg and 1_mask.png"
-    names = [path.relative_to(root).as_posix() for path in (part.pictures, part.masks)]
+    if part.images == part.masks:
+        return "images lie beside masks with a word more in their names, such as 1.jpg and 1_mask.png"
+    names = [path.relative_to(root).as_posix() for path in (part.images, part.masks)]
     splits = f" for {', '.join(one.split for one in layout.parts if one.split)}" if part.split else ""
-    return f"it holds folders of pictures and of masks{splits}: {names[0]} and {names[1]}"
+    return f"it holds folders of images and of masks{splits}: {names[0]} and {names[1]}"
 
 
 def _read_layout(root: Path, layout: Layout) -> MaskedRecords:
@@ -153,8 +153,8 @@ def _read_layout(root: Path, layout: Layout) -> MaskedRecords:
     for part in layout.parts:
         _read_part(records, part)
     for folder in layout.bare:
-        count = sum(is_picture(name) for name in walk_files(folder))
-        reason = f"{count} picture{' has' if count == 1 else 's have'} no masks; left out"
+        count = sum(is_image(name) for name in walk_files(folder))
+        reason = f"{count} image{' has' if count == 1 else 's have'} no masks; left out"
         records.defects.append(Defect(folder, reason, note=True))
     if not records.given:
         _read_lists_beside(records, [root, layout.folder])
@@ -166,17 +166,17 @@ def _read_layout(root: Path, layout: Layout) -> MaskedRecords:
 
 
 def _read_part(records: MaskedRecords, part: Part) -> None:
-    pictures, masks = part.files()
-    found = pair(pictures, masks)
-    for picture, mask in found.pairs:
-        split = part.split or split_name(picture.split("/")[0]) or split_name(mask.split("/")[0])
+    images, masks = part.files()
+    found = pair(images, masks)
+    for image, mask in found.pairs:
+        split = part.split or split_name(image.split("/")[0]) or split_name(mask.split("/")[0])
         if split is not None:
             records.given.setdefault(split, []).append(len(records.pairs))
-        records.pairs.append((part.pictures / picture, part.masks / mask))
+        records.pairs.append((part.images / image, part.masks / mask))
     note = part.split == "test" and not found.pairs
-    if part.pictures != part.masks or found.pairs:
-        records.defects += _left_over(part.pictures, found.bare_pictures, "picture", "mask", note)
-    records.defects += _left_over(part.masks, found.bare_masks, "mask", "picture", False)
+    if part.images != part.masks or found.pairs:
+        records.defects += _left_over(part.images, found.bare_images, "image", "mask", note)
+    records.defects += _left_over(part.masks, found.bare_masks, "mask", "image", False)
 
 
 def _left_over(folder: Path, names: Sequence[str], what: str, other: str, note: bool) -> list[Defect]:
@@ -192,11 +192,11 @@ def _left_over(folder: Path, names: Sequence[str], what: str, other: str, note: 
 
 
 def _read_lists_beside(records: MaskedRecords, folders: Sequence[Path]) -> None:
-    """Splits of folders without any, from lists of one picture a line."""
+    """Splits of folders without any, from lists of one image a line."""
     for folder in dict.fromkeys(folders):
         for place in (folder, folder / "splits", folder / "lists", folder / "ImageSets" / "Segmentation"):
             if lists := lists_in(place):
-                names = [picture.as_posix() for picture, _ in records.pairs]
+                names = [image.as_posix() for image, _ in records.pairs]
                 given, defects = read_splits(lists, names)
                 if any(given.values()):
                     records.given.update(given)

@@ -1,4 +1,4 @@
-"""From pairs of picture and mask to a data set: masks looked at, classes and splits put in order, all defects told."""
+"""From pairs of image and mask to a data set: masks looked at, classes and splits put in order, all defects told."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zorki.data.formats.mask_names import find_names
 from zorki.data.formats.masked_files import MaskedFiles, other_size
 from zorki.data.formats.split_notes import split_notes
 from zorki.data.images import MAX_PIXELS
-from zorki.data.masks import colour_of, shown_colours
+from zorki.data.masks import color_of, shown_colors
 from zorki.data.splits import complete_splits
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -25,10 +25,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass
 class MaskedRecords:
-    """What a format found: which mask belongs to which picture, before any of them is opened.
+    """What a format found: which mask belongs to which image, before any of them is opened.
 
     Args:
-        pairs: (picture, mask), no picture twice.
+        pairs: (image, mask), no image twice.
         given: places in `pairs` by the data's own words for splits.
         name_folders: where files that name the classes may lie, best first.
         usual: the names that the layout stands for, "camvid" or "voc".
@@ -58,8 +58,8 @@ def build(records: MaskedRecords, class_names: Sequence[str] | None, max_pixels:
     looks = _fitting(records, look_at(records.pairs, limit), defects)
     if not looks:
         raise _none_left(records, defects)
-    values, colours = find_names([folder for folder in records.name_folders if folder.is_dir()])
-    hints = Hints(records.root, values, colours, records.usual)
+    values, colors = find_names([folder for folder in records.name_folders if folder.is_dir()])
+    hints = Hints(records.root, values, colors, records.usual)
     meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names)
     kept, counts = _judge(records, looks, meaning, defects)
     if not kept:
@@ -89,10 +89,10 @@ def _fitting(
     for place, look in enumerate(looks):
         if isinstance(look, tuple):
             path, reason = look
-            other = "its mask" if path == records.pairs[place][0] else "its picture"
+            other = "its mask" if path == records.pairs[place][0] else "its image"
             defects.append(Defect(path, f"{reason}; left out, and {other} with it"))
-        elif look.size != look.picture_size:
-            reason = other_size(look.picture_size, look.size)
+        elif look.size != look.image_size:
+            reason = other_size(look.image_size, look.size)
             defects.append(Defect(records.pairs[place][1], f"{reason}; both were left out"))
         else:
             fitting[place] = look
@@ -105,15 +105,15 @@ def _judge(
     """The places of masks in which a pixel is judged, and the pixels of each class in them, (N, K)."""
     kept: list[int] = []
     rows: list[Array] = []
-    by_colour = meaning.class_map.by_colour
+    by_color = meaning.class_map.by_color
     for place, look in looks.items():
-        found = look.colours() if by_colour else look.values()
+        found = look.colors() if by_color else look.values()
         keys, pixels = np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
         labels = meaning.class_map.look_up(keys)
         row = np.bincount(labels, pixels, 256)[: len(meaning.class_names)].astype(np.int64)
         strange = {key: count for key, count in found.items() if key not in meaning.names}
-        if by_colour and look.palette is not None and 255 in look.counts:
-            strange.pop(int(shown_colours(look.palette)[255]), None)  # nobody's, in whatever colour it is shown
+        if by_color and look.palette is not None and 255 in look.counts:
+            strange.pop(int(shown_colors(look.palette)[255]), None)  # nobody's, in whatever color it is shown
         path = records.pairs[place][1]
         if strange:
             defects.append(Defect(path, _strange(strange, meaning)))
@@ -121,22 +121,22 @@ def _judge(
             kept.append(place)
             rows.append(row)
         else:
-            reason = "every pixel is ignored, so that there is nothing to learn or to judge; left out with its picture"
+            reason = "every pixel is ignored, so that there is nothing to learn or to judge; left out with its image"
             defects.append(Defect(path, reason))
     return kept, np.stack(rows) if rows else np.zeros((0, len(meaning.class_names)), np.int64)
 
 
 def _strange(found: Mapping[int, int], meaning: Meaning) -> str:
-    """What to say of values, or colours, that are no class."""
+    """What to say of values, or colors, that are no class."""
     common = sorted(found, key=lambda key: -found[key])
-    shown = [str(colour_of(key)) if meaning.class_map.by_colour else str(key) for key in common[:3]]
-    what = "colour" if meaning.class_map.by_colour else "value"
+    shown = [str(color_of(key)) if meaning.class_map.by_color else str(key) for key in common[:3]]
+    what = "color" if meaning.class_map.by_color else "value"
     listed = f"{what} {shown[0]} is" if len(common) == 1 else f"{what}s {', '.join(shown)}"
     if len(common) > 1:
         listed += f", ... ({len(common)} in all) are" if len(common) > 3 else " are"
     count = sum(found.values())
     pixels = "1 pixel was" if count == 1 else f"{count:,} pixels were"
-    if meaning.class_map.by_colour:
+    if meaning.class_map.by_color:
         known = f"none of the {len(meaning.class_names)} classes"
     else:
         judged = [key for key, name in meaning.names.items() if name is not None]
@@ -153,7 +153,7 @@ def _range(keys: Sequence[int]) -> str:
 
 
 def _alone(root: Path, class_names: Sequence[str], counts: Array) -> list[Defect]:
-    """A note where all masks show one and the same class, as empty ones do: nothing can be learnt from them."""
+    """A note where all masks show one and the same class, as empty ones do: nothing can be learned from them."""
     shown = np.flatnonzero(counts.sum(0))
     if len(shown) > 1:
         return []
@@ -164,12 +164,12 @@ def _unseen(root: Path, class_names: Sequence[str], counts: Array, splits: Mappi
     """A note for each class that another split shows, and train, where there is one, does not."""
     if "train" not in splits:
         return []
-    learnt = counts[list(splits["train"])].sum(0)
+    learned = counts[list(splits["train"])].sum(0)
     notes = []
     for split in (split for split in splits if split != "train"):
         shown = (counts[list(splits[split])] > 0).sum(0)
-        for label in np.flatnonzero((shown > 0) & (learnt == 0)).tolist():
-            count = f"{shown[label]} picture{'' if shown[label] == 1 else 's'}"
+        for label in np.flatnonzero((shown > 0) & (learned == 0)).tolist():
+            count = f"{shown[label]} image{'' if shown[label] == 1 else 's'}"
             reason = f"class {class_names[label]!r} is in {count} of {split} and in none of train"
             notes.append(Defect(root, reason, note=True))
     return notes
@@ -177,7 +177,7 @@ def _unseen(root: Path, class_names: Sequence[str], counts: Array, splits: Mappi
 
 def _none_left(records: MaskedRecords, defects: Sequence[Defect]) -> DataError:
     first = "".join(f"\n  {defect}" for defect in defects[:3])
-    count = f"{len(records.pairs)} picture{'' if len(records.pairs) == 1 else 's'} with a mask"
+    count = f"{len(records.pairs)} image{'' if len(records.pairs) == 1 else 's'} with a mask"
     return DataError(f"{records.root}: none of {count} can be used{':' if first else ''}{first}")
 
 

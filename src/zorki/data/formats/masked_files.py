@@ -1,4 +1,4 @@
-"""Pictures in files with a mask file each: the data set that formats of pictures and masks are read into."""
+"""Images in files with a mask file each: the data set that formats of images and masks are read into."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from zorki.contracts import Dataset
 from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_image
-from zorki.data.masks import Palette, StoredMask, read_stored, shown_colours
+from zorki.data.masks import Palette, StoredMask, read_stored, shown_colors
 from zorki.errors import DataError
 from zorki.types import Defect, Mask, Sample
 
@@ -25,31 +25,31 @@ IGNORE = 255
 
 @dataclass(frozen=True)
 class ClassMap:
-    """Which label each stored value, or each colour, means; those that it does not know are ignored.
+    """Which label each stored value, or each color, means; those that it does not know are ignored.
 
     Args:
-        keys: rising: values, or colours 0xRRGGBB.
+        keys: rising: values, or colors 0xRRGGBB.
         labels: of each key, 0..254, or `IGNORE`.
-        by_colour: keys are the colours that pixels are shown in; of a file with a palette, the palette's.
+        by_color: keys are the colors that pixels are shown in; of a file with a palette, the palette's.
     """
 
     keys: Array
     labels: Array
-    by_colour: bool = False
+    by_color: bool = False
 
     @classmethod
-    def of(cls, labels: Mapping[int, int], by_colour: bool = False) -> ClassMap:
+    def of(cls, labels: Mapping[int, int], by_color: bool = False) -> ClassMap:
         """From {key: label}."""
         keys = sorted(labels)
-        return cls(np.array(keys, np.int64), np.array([labels[key] for key in keys], np.uint8), by_colour)
+        return cls(np.array(keys, np.int64), np.array([labels[key] for key in keys], np.uint8), by_color)
 
     def __call__(self, stored: StoredMask) -> Array:
         """(H, W), int64: the label of every pixel."""
-        if self.by_colour and stored.rgb:
+        if self.by_color and stored.rgb:
             return self.look_up(stored.values)
         values = stored.values & 255 if stored.rgb else stored.values
-        if self.by_colour:
-            return self.look_up(shown_colours(stored.palette))[np.clip(values, 0, 255)]
+        if self.by_color:
+            return self.look_up(shown_colors(stored.palette))[np.clip(values, 0, 255)]
         # One entry more stands for all values beyond, and for negative ones.
         table = np.full(int(self.keys[-1]) + 2 if len(self.keys) else 1, IGNORE, np.int64)
         known = self.keys >= 0
@@ -69,17 +69,17 @@ class ClassMap:
 
 @dataclass
 class MaskedFiles(Dataset[Mask]):
-    """Pictures in files, and a class for every pixel of each, in another file.
+    """Images in files, and a class for every pixel of each, in another file.
 
     Masks are decoded when they are asked for.
 
     Args:
-        names: of the pictures: paths relative to `folder`, or absolute ones.
+        names: of the images: paths relative to `folder`, or absolute ones.
         masks: of the masks, likewise.
-        sizes: (N, 2), height and width of each picture, and of its mask.
+        sizes: (N, 2), height and width of each image, and of its mask.
         class_map: from what the masks store to labels.
         counts: (N, K), int64: the pixels of each class in each mask.
-        palette: the data's own colours of the classes, 0..255; None where they have none, or not one for each.
+        palette: the data's own colors of the classes, 0..255; None where they have none, or not one for each.
     """
 
     root: Path
@@ -102,7 +102,7 @@ class MaskedFiles(Dataset[Mask]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample[Mask]:
-        """The picture with its mask. Raises DataError where one is broken, or they differ in size."""
+        """The image with its mask. Raises DataError where one is broken, or they differ in size."""
         path = self.path(index)
         image = read_image(path, max_pixels=self.max_pixels)
         mask = self.target(index)
@@ -111,7 +111,7 @@ class MaskedFiles(Dataset[Mask]):
         return Sample(image, mask, path)
 
     def target(self, index: int) -> Mask:
-        """The mask; the picture is not looked at. Raises DataError where its file is broken."""
+        """The mask; the image is not looked at. Raises DataError where its file is broken."""
         stored = read_stored(self.mask_path(index), max_pixels=self.max_pixels)
         return Mask(torch.from_numpy(self.class_map(stored)), IGNORE)
 
@@ -130,7 +130,7 @@ class MaskedFiles(Dataset[Mask]):
         return self.folder / self.masks[index]
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width of the picture."""
+        """Height and width of the image."""
         height, width = self.sizes[index].tolist()
         return height, width
 
@@ -141,9 +141,9 @@ class MaskedFiles(Dataset[Mask]):
         return None
 
 
-def other_size(picture: tuple[int, ...], mask: tuple[int, ...]) -> str:
-    """What to say where a mask is not of its picture's size; both are (height, width)."""
-    words = f"the mask is {mask[1]} x {mask[0]} pixels, and its picture {picture[1]} x {picture[0]}"
-    if tuple(picture) == tuple(reversed(mask)):
+def other_size(image: tuple[int, ...], mask: tuple[int, ...]) -> str:
+    """What to say where a mask is not of its image's size; both are (height, width)."""
+    words = f"the mask is {mask[1]} x {mask[0]} pixels, and its image {image[1]} x {image[0]}"
+    if tuple(image) == tuple(reversed(mask)):
         words += ", which its EXIF orientation may have turned: turn the mask too"
     return words

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from zorki.contracts import Dataset
+from zorki.data.formats.image_lists import write_lists
 from zorki.data.formats.mask_names import is_void
 from zorki.data.formats.masked_files import IGNORE
 from zorki.data.formats.new_folder import (
@@ -15,12 +16,11 @@ from zorki.data.formats.new_folder import (
     file_name_of,
     members_of,
     new_folder,
-    place_picture,
+    place_image,
     refuse_taken,
     split_folder,
     unlike_names,
 )
-from zorki.data.formats.picture_lists import write_lists
 from zorki.data.masks import class_palette, write_mask
 from zorki.data.splits import ORDER
 from zorki.errors import DataError
@@ -30,7 +30,7 @@ from zorki.types import Mask
 WRITERS = ("mask_pairs", "voc_masks")
 """Formats that can be written."""
 
-Places = Callable[[str, str], tuple[Path, Path]]  # split and file name to where the picture and its mask go
+Places = Callable[[str, str], tuple[Path, Path]]  # split and file name to where the image and its mask go
 
 
 @dataclass
@@ -44,19 +44,19 @@ class _Draft:
     lost: list[str] = field(default_factory=list)
 
 
-def write(data: Dataset[Mask], out: Path, to: str, *, pictures: str | None = "copy") -> list[str]:
+def write(data: Dataset[Mask], out: Path, to: str, *, images: str | None = "copy") -> list[str]:
     """Writes the data set as `to` into the new folder `out`, and tells in words what that format cannot keep.
 
     mask_pairs: train/images, train/masks, and so on. voc_masks: JPEGImages, SegmentationClass and
     ImageSets/Segmentation. Masks are PNGs with a palette, the data's own where they have one (see `class_palette`):
-    labels are indices, and what is ignored is 255. classes.txt names the classes. Pictures are copied as they are;
-    those that are no files of their own, such as scenes, are written as PNG. A picture is written into the first of
+    labels are indices, and what is ignored is 255. classes.txt names the classes. Images are copied as they are;
+    those that are no files of their own, such as scenes, are written as PNG. An image is written into the first of
     its splits.
 
     Args:
         data: any data set of masks.
         to: one of `WRITERS`.
-        pictures: "copy", "link" (symbolic links to the originals), or None for the masks alone.
+        images: "copy", "link" (symbolic links to the originals), or None for the masks alone.
 
     Raises:
         DataError: `out` is there and not empty, `to` is none of the formats, there are more than 255 classes, or a
@@ -69,24 +69,24 @@ def write(data: Dataset[Mask], out: Path, to: str, *, pictures: str | None = "co
     if len(data.class_names) > IGNORE:
         raise DataError(f"{data.root}: {len(data.class_names)} classes, and masks of 8 bits tell {IGNORE} apart")
     with new_folder(out) as aside:
-        return _fill(data, aside, to, pictures)
+        return _fill(data, aside, to, images)
 
 
-def _fill(data: Dataset[Mask], folder: Path, to: str, pictures: str | None) -> list[str]:
+def _fill(data: Dataset[Mask], folder: Path, to: str, images: str | None) -> list[str]:
     members, outside, twice = members_of(data)
     names = unlike_names([file_name_of(data, index) for index in range(len(data))])
     draft = _Draft(data, folder, names, members)
     if outside:
-        draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
+        draft.lost.append(f"{outside} images are in no split, and {to} has no place for them: left out")
     if twice:
-        draft.lost.append(f"{twice} pictures are in several splits: each was written into the first")
+        draft.lost.append(f"{twice} images are in several splits: each was written into the first")
     if strange := [split for split in members if split not in ORDER]:
         draft.lost.append(f"readers know train, val and test, and take {', '.join(strange)} for no split")
     if void := [name for name in data.class_names if is_void(name)]:
         draft.lost.append(f"a class called {void[0]!r} is read back as what nobody judges")
     place = _voc(draft) if to == "voc_masks" else _pairs(draft)
     write_text(folder / "classes.txt", "".join(f"{' '.join(name.split())}\n" for name in data.class_names))
-    _write_samples(draft, pictures, place)
+    _write_samples(draft, images, place)
     return draft.lost
 
 
@@ -111,17 +111,17 @@ def _voc(draft: _Draft) -> Places:
     return place
 
 
-def _write_samples(draft: _Draft, pictures: str | None, place: Places) -> None:
+def _write_samples(draft: _Draft, images: str | None, place: Places) -> None:
     palette = class_palette(getattr(draft.data, "palette", None))
     jobs = [(index, *place(split, draft.names[index])) for split, own in draft.members.items() for index in own]
-    for folder in {path.parent for _, *paths in jobs for path in paths[pictures is None :]}:
+    for folder in {path.parent for _, *paths in jobs for path in paths[images is None :]}:
         folder.mkdir(parents=True, exist_ok=True)
 
     def work(job: tuple[int, Path, Path]) -> bool:
-        index, picture, mask = job
+        index, image, mask = job
         target = draft.data.target(index)
-        if pictures is not None:
-            place_picture(draft.data, index, picture, pictures)
+        if images is not None:
+            place_image(draft.data, index, image, images)
         classes = target.classes.masked_fill(target.classes == target.ignore, IGNORE)
         write_mask(mask, classes, palette)
         return target.weights is not None

@@ -1,4 +1,4 @@
-"""A new folder that is written whole or not at all, and what its pictures are called."""
+"""A new folder that is written whole or not at all, and what its images are called."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tempfile import mkdtemp
 from typing import Any
 
 from zorki.contracts import Dataset
-from zorki.data.formats.files import is_picture, is_visible
+from zorki.data.formats.files import is_image, is_visible
 from zorki.data.images import write_image
 from zorki.data.splits import ORDER
 from zorki.errors import DataError
 from zorki.files import is_full_disk, unwritable
 
 COPIERS = 8
-"""Threads that copy pictures: they wait for the disk, not for the processor."""
+"""Threads that copy images: they wait for the disk, not for the processor."""
 
 
 def refuse_taken(out: Path) -> None:
@@ -78,12 +78,12 @@ def split_folder(folder: Path, split: str, members: Mapping[str, Sequence[int]])
 
 
 def unlike_names(given: Sequence[str]) -> list[str]:
-    """A name for the file of every picture: unlike any other without its suffix, in any case, since labels share that.
+    """A name for the file of every image: unlike any other without its suffix, in any case, since labels share that.
 
-    A picture keeps its file name where no other has it; else the folders above it are joined to it.
+    An image keeps its file name where no other has it; else the folders above it are joined to it.
 
     Args:
-        given: paths of the pictures with forward slashes, relative or absolute.
+        given: paths of the images with forward slashes, relative or absolute.
     """
     bare = [PurePosixPath(name).name for name in given]
     counts: dict[str, int] = {}
@@ -108,14 +108,14 @@ def _stem(name: str) -> str:
 
 
 def file_name_of(data: Dataset[Any], index: int) -> str:
-    """The picture's path, relative to the data where it lies there; a PNG's where it is no picture's file."""
+    """The image's path, relative to the data where it lies there; a PNG's where it is no image's file."""
     path = data.path(index)
     name = (path.relative_to(data.root) if path.is_relative_to(data.root) else path).as_posix()
     return name if is_own_file(path) else str(PurePosixPath(name).with_suffix(".png"))
 
 
-def place_picture(data: Dataset[Any], index: int, to: Path, how: str) -> None:
-    """Puts a picture to `to`: "copy", or "link"; one that is no file of its own, such as a scene, is written there."""
+def place_image(data: Dataset[Any], index: int, to: Path, how: str) -> None:
+    """Puts an image to `to`: "copy", or "link"; one that is no file of its own, such as a scene, is written there."""
     path = data.path(index)
     if not is_own_file(path):
         write_image(to, data[index].image)
@@ -126,5 +126,5 @@ def place_picture(data: Dataset[Any], index: int, to: Path, how: str) -> None:
 
 
 def is_own_file(path: Path) -> bool:
-    """Whether a picture is a file, which can be copied as it is; a scene and an embedded picture are none."""
-    return is_picture(path.name) and path.is_file()
+    """Whether an image is a file, which can be copied as it is; a scene and an embedded image are none."""
+    return is_image(path.name) and path.is_file()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zorki.data.images import open_picture
+from zorki.data.images import open_image
 from zorki.data.masks import StoredMask, read_stored
 from zorki.errors import DataError
 
@@ -47,17 +47,17 @@ def read_numbers(path: Path) -> NumberedMap:
     """The map in a file.
 
     Raises:
-        DataError: the file is broken, or holds colours, or smeared or negative numbers.
+        DataError: the file is broken, or holds colors, or smeared or negative numbers.
     """
     return numbers_in(read_stored(path), path)
 
 
 def numbers_in(stored: StoredMask, path: Path) -> NumberedMap:
-    """The map in what was read from a file. Raises DataError: it holds colours, or smeared or negative numbers."""
+    """The map in what was read from a file. Raises DataError: it holds colors, or smeared or negative numbers."""
     if (reason := _no_numbers(stored)) is not None:
         raise DataError(f"{path}: {reason}")
-    with open_picture(path) as picture:
-        narrow = not picture.mode.startswith(("I", "F"))
+    with open_image(path) as image:
+        narrow = not image.mode.startswith(("I", "F"))
     values = stored.values & 255 if stored.rgb else stored.values
     void = narrow and bool((values == VOID).any()) and not bool((values == VOID - 1).any())
     return NumberedMap(np.where(values == VOID, 0, values) if void else values, narrow, void)
@@ -68,7 +68,7 @@ def _no_numbers(stored: StoredMask) -> str | None:
     if stored.lossy:
         return "a JPEG smears numbers; expected a PNG or TIFF with a number for every object"
     if stored.rgb and not bool((values == (values & 255) * 0x010101).all()):
-        return "expected a number for every object (gray or a palette), and it holds colours"
+        return "expected a number for every object (gray or a palette), and it holds colors"
     if values.dtype.kind == "i":
         return f"it holds the number {int(values.min())}; expected 0 for no object, and others above"
     return None

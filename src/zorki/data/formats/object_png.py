@@ -1,4 +1,4 @@
-"""One PNG for each object, in a folder for each picture, as in the Data Science Bowl of 2018.
+"""One PNG for each object, in a folder for each image, as in the Data Science Bowl of 2018.
 
     ID/images/ID.png   ID/masks/1.png   ID/masks/2.png        also stage1_train/ID/..., train/ID/...
 
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from zorki.data.formats.boxed_building import BoxedOptions
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.boxed_splits import split_in
-from zorki.data.formats.files import is_picture, loose_files, missing_root, subfolders
+from zorki.data.formats.files import is_image, loose_files, missing_root, subfolders
 from zorki.data.formats.label_png import ONE_CLASS
 from zorki.data.formats.masked_files import other_size
 from zorki.data.formats.numbered_maps import objects_in
@@ -29,29 +29,29 @@ from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "a folder for each picture, with one picture in images and one PNG for each object in masks"
+WANTED = "a folder for each image, with one image in images and one PNG for each object in masks"
 
 _READERS = 8  # threads: decoders work side by side
 _MIDDLE = 128  # of black and white
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     first = next((folder for folder, _ in _folders(root)), None)
-    return None if first is None else f"it holds a folder for each picture, with images and masks: {first.name}"
+    return None if first is None else f"it holds a folder for each image, with images and masks: {first.name}"
 
 
 def refusal(root: Path) -> str | None:
     """Why `root` is not of this format; None where it is."""
     if not root.is_dir():
         return "it is not a folder" if root.exists() else "it is neither a file nor a folder"
-    return None if recognise(root) else "no folder in it holds one picture in images and masks beside"
+    return None if recognize(root) else "no folder in it holds one image in images and masks beside"
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> OutlinedFiles:
-    """The pictures with their objects, in the order of the masks' file names. All masks are decoded now.
+    """The images with their objects, in the order of the masks' file names. All masks are decoded now.
 
-    Splits are folders named train, val and test above those of the pictures; a picture without a folder of masks is
+    Splits are folders named train, val and test above those of the images; an image without a folder of masks is
     left out.
 
     Raises:
@@ -60,28 +60,28 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     return build_outlined(records_of(root), BoxedOptions(class_names, max_pixels))
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the masks say; `pictures` is for likeness with other formats. Raises DataError where there are none."""
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the masks say; `images` is for likeness with other formats. Raises DataError where there are none."""
     if (error := missing_root(root)) is not None:
         raise error
     if (reason := refusal(root)) is not None:
         raise DataError(f"{root}: {reason}; wanted {WANTED}")
-    records = BoxedRecords(root, "object_png", recognise(root) or "", [], [root], class_names=[ONE_CLASS])
+    records = BoxedRecords(root, "object_png", recognize(root) or "", [], [root], class_names=[ONE_CLASS])
     found = list(_folders(root, bare=True))
     with ThreadPoolExecutor(_READERS) as pool:
         read_ones = list(pool.map(lambda one: _read_folder(one[0]), found))
-    for (_, split), (picture, defects) in zip(found, read_ones, strict=True):
+    for (_, split), (image, defects) in zip(found, read_ones, strict=True):
         records.defects += defects
-        if picture is None:
+        if image is None:
             continue
         if split is not None:
-            records.given.setdefault("train" if split == "trainval" else split, []).append(len(records.pictures))
-        records.pictures.append(picture)
+            records.given.setdefault("train" if split == "trainval" else split, []).append(len(records.images))
+        records.images.append(image)
     return records
 
 
 def _folders(root: Path, *, bare: bool = False) -> Iterator[tuple[Path, str | None]]:
-    """The folders of pictures with their splits; with `bare`, those without masks too."""
+    """The folders of images with their splits; with `bare`, those without masks too."""
     if not root.is_dir():
         return
     for name in subfolders(root):
@@ -95,37 +95,37 @@ def _folders(root: Path, *, bare: bool = False) -> Iterator[tuple[Path, str | No
 
 def _is_one(folder: Path, bare: bool) -> bool:
     inner = subfolders(folder)
-    return "images" in inner and ("masks" in inner or bare) and len(_pictures(folder / "images")) == 1
+    return "images" in inner and ("masks" in inner or bare) and len(_images(folder / "images")) == 1
 
 
-def _pictures(folder: Path) -> list[str]:
-    return [name for name in loose_files(folder) if is_picture(name)] if folder.is_dir() else []
+def _images(folder: Path) -> list[str]:
+    return [name for name in loose_files(folder) if is_image(name)] if folder.is_dir() else []
 
 
-def _read_folder(folder: Path) -> tuple[BoxedPicture | None, list[Defect]]:
-    """The picture with its objects, None where it cannot be used, and what is wrong."""
-    path = folder / "images" / _pictures(folder / "images")[0]
+def _read_folder(folder: Path) -> tuple[BoxedImage | None, list[Defect]]:
+    """The image with its objects, None where it cannot be used, and what is wrong."""
+    path = folder / "images" / _images(folder / "images")[0]
     if not (folder / "masks").is_dir():
-        return None, [Defect(folder, "there is no folder of masks; the picture was left out")]
+        return None, [Defect(folder, "there is no folder of masks; the image was left out")]
     try:
         height, width = image_size(path)
     except DataError as error:
         return None, [Defect(path, f"{str(error).removeprefix(f'{path}: ')}; left out with its masks")]
-    picture = BoxedPicture(path.name, folder / "masks", path=path, height=height, width=width)
+    image = BoxedImage(path.name, folder / "masks", path=path, height=height, width=width)
     defects: list[Defect] = []
     smeared = False
-    for name in _pictures(folder / "masks"):
+    for name in _images(folder / "masks"):
         mask = folder / "masks" / name
         thing, lossy = _read_object(mask, (height, width))
         smeared |= lossy
         if isinstance(thing, str):
             defects.append(Defect(mask, f"{thing}; the object was left out"))
         else:
-            picture.objects.append(thing)
+            image.objects.append(thing)
     if smeared:
         reason = f"masks are JPEGs, which smears their edges: values from {_MIDDLE} on are taken for the object"
         defects.append(Defect(folder / "masks", reason, note=True))
-    return picture, defects
+    return image, defects
 
 
 def _read_object(path: Path, size: tuple[int, int]) -> tuple[BoxedObject | str, bool]:

@@ -20,7 +20,7 @@ def build_outlined(records: BoxedRecords, options: BoxedOptions) -> OutlinedFile
     """The data set that the records tell of; objects without a mask are left out, and each is told with its reason.
 
     Raises:
-        DataError: none of the pictures is there, no object has a mask, or none is of a class among `class_names`.
+        DataError: none of the images is there, no object has a mask, or none is of a class among `class_names`.
     """
     tracer = Tracer()
     boxed = build(records, options, tracer)

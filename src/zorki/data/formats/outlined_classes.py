@@ -19,7 +19,7 @@ BACKGROUND = "background"
 
 @dataclass
 class OutlinedClasses(Dataset[Mask]):
-    """The pictures of another data set with the class of every pixel.
+    """The images of another data set with the class of every pixel.
 
     Class 0 is the background, and an object of class k is of class k + 1. Later objects lie on top of earlier ones.
     Crowds are ignored where no single object lies on them, since they hold more than their class; so are difficult

@@ -1,4 +1,4 @@
-"""Pictures in files with objects and their masks: the data set that every format of masks of objects is read into."""
+"""Images in files with objects and their masks: the data set that every format of masks of objects is read into."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass
 class OutlinedFiles(Dataset[Instances]):
-    """Pictures in files, and any number of objects with a mask each.
+    """Images in files, and any number of objects with a mask each.
 
     Masks are kept as packed run lengths, a few hundred bytes each, all in one array that forked workers share. They
     become pixels when a sample is asked for.
 
     Args:
-        boxed: the pictures and their objects; its boxes are tight around the masks.
+        boxed: the images and their objects; its boxes are tight around the masks.
         counts: uint8: the run lengths of all objects, packed as COCO packs them, one after the other.
         bounds: (objects + 1,): where each object's begin and end in `counts`.
     """
@@ -57,12 +57,12 @@ class OutlinedFiles(Dataset[Instances]):
         return len(self.boxed)
 
     def __getitem__(self, index: int) -> Sample[Instances]:
-        """The picture with its objects. Raises DataError where it is broken, or not of the size of its masks."""
+        """The image with its objects. Raises DataError where it is broken, or not of the size of its masks."""
         sample = self.boxed[index]
         return Sample(sample.image, self.target(index), sample.path)
 
     def target(self, index: int) -> Instances:
-        """The objects; a mask takes as many bytes as the picture has pixels."""
+        """The objects; a mask takes as many bytes as the image has pixels."""
         boxes, (height, width) = self.boxes(index), self.size(index)
         masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
         for place, (row, box) in enumerate(zip(self._rows(index), boxes.xyxy.long().tolist(), strict=True)):
@@ -78,7 +78,7 @@ class OutlinedFiles(Dataset[Instances]):
         return self.boxed.target(index)
 
     def run_lengths(self, index: int) -> list[dict[str, Any]]:
-        """The masks of a picture as COCO's tools take them: {"size": [height, width], "counts": packed bytes}."""
+        """The masks of an image as COCO's tools take them: {"size": [height, width], "counts": packed bytes}."""
         size = list(self.size(index))
         return [{"size": size, "counts": self._counts(row)} for row in self._rows(index)]
 
@@ -86,7 +86,7 @@ class OutlinedFiles(Dataset[Instances]):
         return self.boxed.path(index)
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width of the picture, and of its masks."""
+        """Height and width of the image, and of its masks."""
         return self.boxed.size(index)
 
     def check(self, index: int) -> Defect | None:

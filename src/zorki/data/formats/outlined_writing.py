@@ -19,7 +19,7 @@ from zorki.data.formats.new_folder import (
     file_name_of,
     members_of,
     new_folder,
-    place_picture,
+    place_image,
     refuse_taken,
     unlike_names,
 )
@@ -34,10 +34,10 @@ WRITERS = ("coco", "yolo", "labelme", "via", "voc_objects", "label_png", "object
 """Formats that can be written."""
 
 _MOST = 65535  # numbers that 16 bits hold
-_DECIMALS = 7  # of shares: enough to fill the same pixels of a picture of 100,000 a side
+_DECIMALS = 7  # of shares: enough to fill the same pixels of an image of 100,000 a side
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Place = Callable[[str, str], Path]  # split and file name to where the picture goes
+Place = Callable[[str, str], Path]  # split and file name to where the image goes
 
 
 @dataclass
@@ -56,7 +56,7 @@ class OutlinedDraft:
     used: set[int] = field(default_factory=set)
 
     def targets(self, split: str) -> Iterator[tuple[int, str, Instances]]:
-        """Index, file name and objects of a split's pictures, one at a time; objects without a pixel are left out."""
+        """Index, file name and objects of a split's images, one at a time; objects without a pixel are left out."""
         for index in self.members[split]:
             found = self.data.target(index)
             seen = found.masks.flatten(1).any(1)
@@ -77,22 +77,22 @@ class OutlinedDraft:
             self.lost.append(words.format(count))
 
 
-def write(data: Dataset[Instances], out: Path, to: str, *, pictures: str | None = "copy") -> list[str]:
+def write(data: Dataset[Instances], out: Path, to: str, *, images: str | None = "copy") -> list[str]:
     """Writes the data set as `to` into the new folder `out`, and tells in words what that format cannot keep.
 
     coco: run lengths, which keep every pixel. yolo: one polygon an object, holes and parts joined by lines without
     width, which fill the same pixels; so does via. labelme: a polygon for each part and each hole, in one group.
     voc_objects: maps of 8 bits of objects and of their classes, and label_png: maps of 16 bits, where later objects
-    lie on top. object_png: a PNG an object. A picture is copied as it is; one that is no file of its own, such as a
-    scene, is written as PNG. Every picture is written into the first of its splits.
+    lie on top. object_png: a PNG an object. An image is copied as it is; one that is no file of its own, such as a
+    scene, is written as PNG. Every image is written into the first of its splits.
 
     Args:
         data: any data set of objects with masks.
         to: one of `WRITERS`.
-        pictures: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
+        images: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
 
     Raises:
-        DataError: `out` is there and not empty, `to` is none of the formats, a sample cannot be read, or a picture has
+        DataError: `out` is there and not empty, `to` is none of the formats, a sample cannot be read, or an image has
             more objects than a map can number.
         ZorkiError: the disk is full, or the folder cannot be written; nothing is left then.
     """
@@ -100,25 +100,25 @@ def write(data: Dataset[Instances], out: Path, to: str, *, pictures: str | None 
         raise DataError(f"{to!r} is no format that can be written; expected one of {', '.join(WRITERS)}")
     refuse_taken(out)
     with new_folder(out) as aside:
-        return _fill(data, aside, to, pictures)
+        return _fill(data, aside, to, images)
 
 
-def _fill(data: Dataset[Instances], folder: Path, to: str, pictures: str | None) -> list[str]:
+def _fill(data: Dataset[Instances], folder: Path, to: str, images: str | None) -> list[str]:
     members, outside, twice = members_of(data)
     names = unlike_names([file_name_of(data, index) for index in range(len(data))])
     draft = OutlinedDraft(data, folder, names, members)
     if outside:
-        draft.lost.append(f"{outside} pictures are in no split, and {to} has no place for them: left out")
+        draft.lost.append(f"{outside} images are in no split, and {to} has no place for them: left out")
     if twice:
-        draft.lost.append(f"{twice} pictures are in several splits: each was written into the first")
+        draft.lost.append(f"{twice} images are in several splits: each was written into the first")
     place = _writers()[to](draft)
     draft.say("empty", "{} objects have no pixel: left out")
-    if pictures is not None:
+    if images is not None:
         jobs = [(index, place(split, draft.names[index])) for split, own in members.items() for index in own]
         for path in {path.parent for _, path in jobs}:
             path.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(COPIERS) as pool:
-            list(pool.map(lambda job: place_picture(data, job[0], job[1], pictures), jobs))
+            list(pool.map(lambda job: place_image(data, job[0], job[1], images), jobs))
     return draft.lost
 
 
@@ -142,7 +142,7 @@ def _coco(draft: OutlinedDraft) -> Place:
     own = getattr(data, "image_ids", None)
     image_ids = unique(own) or list(range(1, len(data) + 1))
     if own is not None and unique(own) is None:
-        draft.lost.append("ids of pictures stand twice in the data: they are numbered anew")
+        draft.lost.append("ids of images stand twice in the data: they are numbered anew")
     ids = getattr(data, "category_ids", None) or list(range(1, len(data.class_names) + 1))
     categories = [
         {"id": number, "name": name, "supercategory": ""} for name, number in zip(data.class_names, ids, strict=True)
@@ -208,7 +208,7 @@ def _label_png(draft: OutlinedDraft) -> Place:
             if len(found) > _MOST:
                 raise DataError(f"{name}: it has {len(found)} objects, and a map of 16 bits numbers {_MOST}")
             Image.fromarray(_numbered(draft, found)).save(path)
-    draft.say("overlaps", "{} pictures have objects that overlap, where a map has one number for a pixel: the later on "
+    draft.say("overlaps", "{} images have objects that overlap, where a map has one number for a pixel: the later on "
               "top")  # fmt: skip
     draft.say("covered", "{} objects lie wholly under others: lost")
     say_flags(draft, "label_png")
@@ -230,7 +230,7 @@ def _numbered(draft: OutlinedDraft, found: Instances) -> Array:
 
 
 def _object_png(draft: OutlinedDraft) -> Place:
-    """SPLIT/PICTURE/images and SPLIT/PICTURE/masks, without SPLIT where it means none."""
+    """SPLIT/IMAGE/images and SPLIT/IMAGE/masks, without SPLIT where it means none."""
 
     def folder(split: str, name: str) -> Path:
         stem = PurePosixPath(name).stem
@@ -259,7 +259,7 @@ def say_ids(draft: OutlinedDraft, format: str) -> None:
     data = draft.data
     ids = getattr(data, "category_ids", None)
     if getattr(data, "image_ids", None) is not None or ids not in (None, list(range(1, len(data.class_names) + 1))):
-        draft.lost.append(f"{format} has no ids of pictures, objects and classes: they are not kept")
+        draft.lost.append(f"{format} has no ids of images, objects and classes: they are not kept")
 
 
 def say_lists(draft: OutlinedDraft, format: str) -> None:

@@ -24,7 +24,7 @@ _OFF = 0.02  # pixels by which the polygon of a circle may be off
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An outline that has pixels once the size of its picture is known.
+    """An outline that has pixels once the size of its image is known.
 
     `fill(height, width)` gives them, (H, W) bool, and raises ValueError where it cannot.
     """
@@ -59,7 +59,7 @@ def pack_outline(outline: Any, height: int, width: int) -> tuple[bytes | None, s
     else:
         return None, f"its outline is {outline!r:.40}; expected polygons or run lengths"
     if not area({"size": [height, width], "counts": text}):
-        return None, reason or "its mask is empty: the outline covers the centre of no pixel"
+        return None, reason or "its mask is empty: the outline covers the center of no pixel"
     return text, reason
 
 
@@ -104,7 +104,7 @@ def _fault(part: Any) -> str | None:
 
 
 def box_outline(xyxy: Sequence[float], angle: float = 0.0) -> list[list[float]]:
-    """The four corners of a box that is turned about its centre by `angle`, in radians, clockwise as one sees it."""
+    """The four corners of a box that is turned about its center by `angle`, in radians, clockwise as one sees it."""
     left, top, right, bottom = xyxy
     if not angle:
         return [[left, top, right, top, right, bottom, left, bottom]]
@@ -126,7 +126,7 @@ def round_outline(x: float, y: float, rx: float, ry: float, angle: float = 0.0) 
 
 
 def pixels_at(left: float, top: float, decode: Callable[[], Array]) -> Drawn:
-    """Pixels whose upper left one is at (left, top); what leaves the picture is cut off."""
+    """Pixels whose upper left one is at (left, top); what leaves the image is cut off."""
 
     def fill(height: int, width: int) -> Array:
         found = np.zeros((height, width), bool)

@@ -15,7 +15,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[float, float, float, float]
 
-_MOST = 1 << 40  # pixels: no picture is that large
+_MOST = 1 << 40  # pixels: no image is that large
 _LONGEST = 9  # characters of a number: 45 bits
 
 
@@ -38,7 +38,7 @@ def fault_of(mask: Any, height: int = 0, width: int = 0) -> str | None:
     """What is wrong with a mask as a file gives it; None where nothing is.
 
     Args:
-        height, width: of the picture, in pixels; 0 where they are not known.
+        height, width: of the image, in pixels; 0 where they are not known.
     """
     size = mask.get("size") if isinstance(mask, dict) else None
     if not isinstance(size, list) or len(size) != 2 or not all(_is_whole(side) and side for side in size):
@@ -51,10 +51,10 @@ def fault_of(mask: Any, height: int = 0, width: int = 0) -> str | None:
     if not isinstance(counts, list) or not all(map(_is_whole, counts)):
         return f"its run lengths are {counts!r:.40}; expected whole numbers that are not below 0"
     if height and width and size != [height, width]:
-        return f"its run lengths are of a picture of {size[1]} x {size[0]}, and its picture is {width} x {height}"
+        return f"its run lengths are of an image of {size[1]} x {size[0]}, and its image is {width} x {height}"
     total = size[0] * size[1]
     if sum(counts) != total:
-        return f"its run lengths are of {sum(counts)} pixels, and a picture of {size[1]} x {size[0]} has {total}"
+        return f"its run lengths are of {sum(counts)} pixels, and an image of {size[1]} x {size[0]} has {total}"
     return None
 
 
@@ -78,11 +78,11 @@ def pack(pixels: Array) -> bytes:
 def pixels_in(text: bytes, height: int, box: Sequence[int]) -> Array:
     """The pixels (bottom - top, right - left) of a mask inside of the box around it.
 
-    Quicker than the whole picture by as much as the box is smaller.
+    Quicker than the whole image by as much as the box is smaller.
 
     Args:
         text: of a mask without fault.
-        height: of the picture, in pixels.
+        height: of the image, in pixels.
         box: xyxy, around all pixels that are on.
     """
     left, top, right, bottom = box
@@ -92,7 +92,7 @@ def pixels_in(text: bytes, height: int, box: Sequence[int]) -> Array:
     ends, lengths = ends[lengths > 0], lengths[lengths > 0]
     change = np.zeros((right - left) * (bottom - top) + 1, np.int8)
     for places, after, step in ((ends - lengths, 0, 1), (ends - 1, 1, -1)):
-        # A run that goes on in the next column fills the height of the picture there, and so does the box.
+        # A run that goes on in the next column fills the height of the image there, and so does the box.
         columns, rows = np.divmod(places, height)
         change[(columns - left) * (bottom - top) + rows - top + after] += step
     return np.cumsum(change[:-1], dtype=np.int8).astype(bool).reshape(right - left, bottom - top).T

@@ -1,4 +1,4 @@
-"""VGG Image Annotator's JSON, versions 1 and 2 (Dutta and Zisserman, 2019): one file for all pictures.
+"""VGG Image Annotator's JSON, versions 1 and 2 (Dutta and Zisserman, 2019): one file for all images.
 
     {"1.jpg8123": {"filename": "1.jpg", "size": 8123, "regions": [{"shape_attributes": {"name": "rect", "x": 1, ...},
                                                                    "region_attributes": {"class": "cat"}}]}}
@@ -17,7 +17,7 @@ from typing import Any
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords, bounds_of
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import loose_files, missing_root, subfolders
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
@@ -32,7 +32,7 @@ UNNAMED = "object"
 """The class of all regions where none of them has an attribute."""
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     found = _find(root)
     return None if isinstance(found, str) else f"it holds VIA's JSON: {', '.join(path.name for path in found[0])}"
@@ -49,25 +49,25 @@ def read(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures of the files, with the bounds of rectangles, circles, ellipses and polygons; classes by name.
+    """The images of the files, with the bounds of rectangles, circles, ellipses and polygons; classes by name.
 
     The class of a region is its only attribute, or the one named class, label, name, type or category; of a checkbox
     the ticked one. Where no region has an attribute, all are of the class `object`. Splits are told by names of files
     or folders. See `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such file or folder, a file is no JSON, no picture is there, or no box is left.
+        DataError: there is no such file or folder, a file is no JSON, no image is there, or no box is left.
     """
-    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
-    return build(records_of(root, pictures), options)
+    options = BoxedOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or a file is no JSON.
@@ -80,17 +80,17 @@ def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
     files, others = found
     base = root if root.is_dir() else root.parent
     folders = [*(folder for path in files for folder in (path.parent, path.parent / "images")), base / "images", base]
-    records = BoxedRecords(root, "via", recognise(root) or "", [], folders, boxes_are_shapes=True)
+    records = BoxedRecords(root, "via", recognize(root) or "", [], folders, boxes_are_shapes=True)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     for path, split in files.items():
-        first = len(records.pictures)
+        first = len(records.images)
         _read_file(path, records)
-        if pictures is None:
-            for picture in records.pictures[first:]:  # names may be the same in train and in val
-                beside = path.parent / picture.name
-                picture.path = beside if picture.name and isfile(beside) else None
+        if images is None:
+            for image in records.images[first:]:  # names may be the same in train and in val
+                beside = path.parent / image.name
+                image.path = beside if image.name and isfile(beside) else None
         if split is not None:
-            records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
+            records.given.setdefault(split, []).extend(range(first, len(records.images)))
     return records
 
 
@@ -127,7 +127,7 @@ def _read_file(path: Path, records: BoxedRecords) -> None:
     values = read_json(path, data)
     values = values.get("_via_img_metadata", values) if isinstance(values, dict) else None
     if not isinstance(values, dict):
-        raise DataError(f"{path}: expected VIA's JSON, a mapping of pictures, and got something else")
+        raise DataError(f"{path}: expected VIA's JSON, a mapping of images, and got something else")
     entries = [entry for entry in values.values() if isinstance(entry, dict) and entry.get("filename")]
     keys = Counter(key for entry in entries for region in _regions(entry) for key in _attributes(region))
     key = next((key for key in _CLASS_KEYS if key in keys), keys.most_common(1)[0][0] if keys else None)
@@ -135,15 +135,15 @@ def _read_file(path: Path, records: BoxedRecords) -> None:
         records.defects.append(Defect(path, f"no region has an attribute: all are taken as {UNNAMED!r}", note=True))
     lines = iter(key_lines(data, "shape_attributes"))
     for entry in entries:
-        picture = BoxedPicture(str(entry["filename"]).replace("\\", "/"), path)
+        image = BoxedImage(str(entry["filename"]).replace("\\", "/"), path)
         for region in _regions(entry):
             line = next(lines, None) if isinstance(region, dict) and "shape_attributes" in region else None
             thing = _object(region, key, line)
             if isinstance(thing, str):
-                records.defects.append(Defect(path, f"{picture.name}: {thing}; left out", line))
+                records.defects.append(Defect(path, f"{image.name}: {thing}; left out", line))
             else:
-                picture.objects.append(thing)
-        records.pictures.append(picture)
+                image.objects.append(thing)
+        records.images.append(image)
 
 
 def _regions(entry: dict[str, Any]) -> Iterator[Any]:

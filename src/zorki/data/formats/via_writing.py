@@ -1,4 +1,4 @@
-"""VGG Image Annotator's JSON written: SPLIT/via_region_data.json beside the pictures, one picture a line."""
+"""VGG Image Annotator's JSON written: SPLIT/via_region_data.json beside the images, one image a line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Region = dict[str, Any]
 
 
 def write_boxes(draft: Draft) -> Callable[[str, str], Path]:
-    """Writes rectangles, which keep four decimals, and gives where a picture goes."""
+    """Writes rectangles, which keep four decimals, and gives where an image goes."""
     data = draft.data
     for split, indices in draft.members.items():
         entries = ((_size(data.path(index)), draft.names[index], _rectangles(data, index)) for index in indices)
@@ -31,7 +31,7 @@ def write_boxes(draft: Draft) -> Callable[[str, str], Path]:
 
 
 def write_objects(draft: OutlinedDraft) -> Callable[[str, str], Path]:
-    """Writes one polygon an object along the edges of pixels, and gives where a picture goes.
+    """Writes one polygon an object along the edges of pixels, and gives where an image goes.
 
     VIA knows neither holes nor several parts: lines without width join them, and fill the same pixels.
     """
@@ -68,12 +68,12 @@ def _region(shape: dict[str, Any], name: str) -> Region:
 
 
 def _size(path: Path) -> int:
-    """Bytes of the picture's file, by which VIA knows it again; -1, its word for unknown, where it is no such file."""
+    """Bytes of the image's file, by which VIA knows it again; -1, its word for unknown, where it is no such file."""
     return path.stat().st_size if is_own_file(path) else -1
 
 
 def _write_file(folder: Path, entries: Iterable[tuple[int, str, list[Region]]]) -> None:
-    """A split's file; entries are the bytes of a picture, its name and its regions."""
+    """A split's file; entries are the bytes of an image, its name and its regions."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / FILE, "w", encoding="utf-8") as file:
         for number, (size, name, regions) in enumerate(entries):

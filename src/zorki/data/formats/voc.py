@@ -1,8 +1,8 @@
-"""Pascal VOC: an XML file for each picture, splits in ImageSets/Main (Everingham et al., 2010).
+"""Pascal VOC: an XML file for each image, splits in ImageSets/Main (Everingham et al., 2010).
 
     Annotations/0001.xml   JPEGImages/0001.jpg   ImageSets/Main/{train,val,trainval,test}.txt
 
-Also `annotations` and `images`, files beside their pictures, folders train, valid and test of such, and all of it one
+Also `annotations` and `images`, files beside their images, folders train, valid and test of such, and all of it one
 or two folders down (VOCdevkit/VOC2012).
 
 Corners are taken as they stand, as continuous pixels. In Everingham's own files pixels count from 1 and the last one is
@@ -23,22 +23,22 @@ from xml.etree.ElementTree import Element
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
-from zorki.data.formats.files import is_picture, loose_files, missing_root, subfolders, walk_files
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
+from zorki.data.formats.files import is_image, loose_files, missing_root, subfolders, walk_files
 from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
 from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "a folder Annotations with one XML file a picture, or such files beside the pictures"
+WANTED = "a folder Annotations with one XML file an image, or such files beside the images"
 
 ANNOTATION_FOLDERS = ("Annotations", "annotations", "Annotation", "annotation", "xmls", "xml", "labels")
-PICTURE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "JPEGImage", "image")
+IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "JPEGImage", "image")
 _DEPTH = 2  # folders down to which a VOC folder is looked for
-_LOOK = 10  # XML files that are looked at to recognise the format
+_LOOK = 10  # XML files that are looked at to recognize the format
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     found = _find(root)
     return None if isinstance(found, str) else _reason(root, found)
@@ -76,26 +76,26 @@ def read(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures that have an XML file, with their boxes; classes are sorted by name.
+    """The images that have an XML file, with their boxes; classes are sorted by name.
 
-    Splits are those of ImageSets/Main, or folders named train, val and test. Pictures without an XML file may hold
-    anything and are left out; those whose file tells of no object are background. A picture is looked for by its XML
+    Splits are those of ImageSets/Main, or folders named train, val and test. Images without an XML file may hold
+    anything and are left out; those whose file tells of no object are background. An image is looked for by its XML
     file's path below its folder, then by what `filename` says, which is often out of date. A file that is no XML is
     left out, and told. See `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such folder, no file is XML, no picture is there, or no box is left.
+        DataError: there is no such folder, no file is XML, no image is there, or no box is left.
     """
     if (error := missing_root(root)) is not None:
         raise error
     found = _find(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
-    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
+    options = BoxedOptions(class_names, max_pixels, need_images, need_segments, images)
     return build(_records(root, found), options)
 
 
@@ -159,7 +159,7 @@ def _records(root: Path, found: Sequence[tuple[Path, Path, str | None]]) -> Boxe
     folders: list[Path] = []
     errors: list[DataError] = []
     for folder, xml, split in found:
-        first = len(records.pictures)
+        first = len(records.images)
         for name in walk_files(xml) if xml != folder else loose_files(xml):
             if name.lower().endswith(".xml"):
                 try:
@@ -168,11 +168,11 @@ def _records(root: Path, found: Sequence[tuple[Path, Path, str | None]]) -> Boxe
                     errors.append(error)
                     records.defects.append(_left_out(error, xml / name))
         if split is not None:
-            records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
+            records.given.setdefault(split, []).extend(range(first, len(records.images)))
         else:
             _read_sets(records, folder, xml)
-        folders += [folder / name for name in PICTURE_FOLDERS] + [xml, folder]
-    if errors and not records.pictures:
+        folders += [folder / name for name in IMAGE_FOLDERS] + [xml, folder]
+    if errors and not records.images:
         raise errors[0]
     records.folders = [*folders, root]
     return records
@@ -191,12 +191,12 @@ def _read_file(records: BoxedRecords, path: Path, name: str) -> None:
         records.defects.append(Defect(path, f"expected <annotation>, and it begins with <{tree.tag}>; left out", 1))
         return
     file_name = text_of(tree, "filename").replace("\\", "/")
-    # The suffix tells apart pictures of one name; the name itself follows the XML file and the folders it lies in.
-    suffix = PurePosixPath(file_name).suffix if is_picture(file_name) else ""
-    picture = BoxedPicture(name + suffix, path, other_name=file_name or None)
+    # The suffix tells apart images of one name; the name itself follows the XML file and the folders it lies in.
+    suffix = PurePosixPath(file_name).suffix if is_image(file_name) else ""
+    image = BoxedImage(name + suffix, path, other_name=file_name or None)
     size = tree.find("size")
     if size is not None:
-        picture.height, picture.width = (whole_number_of(size.findtext(side)) for side in ("height", "width"))
+        image.height, image.width = (whole_number_of(size.findtext(side)) for side in ("height", "width"))
     lines = element_lines(data, "object")
     for number, element in enumerate(tree.findall("object")):
         line = lines[number] if number < len(lines) else None
@@ -204,8 +204,8 @@ def _read_file(records: BoxedRecords, path: Path, name: str) -> None:
         if isinstance(thing, str):
             records.defects.append(Defect(path, f"{thing}; the object was left out", line))
         else:
-            picture.objects.append(thing)
-    records.pictures.append(picture)
+            image.objects.append(thing)
+    records.images.append(image)
 
 
 def _object(element: Element, line: int | None) -> BoxedObject | str:
@@ -241,11 +241,11 @@ def _read_sets(records: BoxedRecords, folder: Path, xml: Path) -> None:
             break
     else:
         return
-    stems = Counter(picture.source.stem for picture in records.pictures)
-    places = {picture.source.stem: place for place, picture in enumerate(records.pictures)}
+    stems = Counter(image.source.stem for image in records.images)
+    places = {image.source.stem: place for place, image in enumerate(records.images)}
     places = {stem: place for stem, place in places.items() if stems[stem] == 1}  # else the folders must be named too
-    for place, picture in enumerate(records.pictures):
-        places[picture.source.relative_to(xml).with_suffix("").as_posix()] = place
+    for place, image in enumerate(records.images):
+        places[image.source.relative_to(xml).with_suffix("").as_posix()] = place
     for word, split in words.items():
         _read_set(records, files[word], records.given.setdefault(split, []), places)
 
@@ -256,24 +256,24 @@ def _read_set(records: BoxedRecords, path: Path, members: list[int], places: dic
         if not (whole := text.strip().replace("\\", "/")):
             continue
         place = _place_of(whole, places)
-        if place is None:  # lists of one class tell whether the picture has it: "0001 -1"
+        if place is None:  # lists of one class tell whether the image has it: "0001 -1"
             place = _place_of(re.sub(r"\s+-?[01]$", "", whole), places)
         if place is None:
             missing.append((line, PurePosixPath(whole).name))
         else:
             members.append(place)
     if missing:
-        count = "1 picture has" if len(missing) == 1 else f"{len(missing)} pictures have"
+        count = "1 image has" if len(missing) == 1 else f"{len(missing)} images have"
         reason = f"{count} no XML file, {missing[0][1]!r} first; left out"
         records.defects.append(Defect(path, reason, missing[0][0]))
 
 
 def _place_of(path: str, places: dict[str, int]) -> int | None:
-    """The picture that a line of a list means, by the longest end of its path that is known."""
+    """The image that a line of a list means, by the longest end of its path that is known."""
     parts = PurePosixPath(path).parts
     for start in range(len(parts)):
         name = "/".join(parts[start:])
-        plain = PurePosixPath(name).with_suffix("").as_posix() if is_picture(name) else name
+        plain = PurePosixPath(name).with_suffix("").as_posix() if is_image(name) else name
         if (place := places.get(name, places.get(plain))) is not None:
             return place
     return None

@@ -2,8 +2,8 @@
 
     JPEGImages/0001.jpg   SegmentationObject/0001.png   SegmentationClass/0001.png   ImageSets/Segmentation/*.txt
 
-Objects are numbered from 1 in each picture; 255 is the seam around them, which nobody judges and which is background
-here. The class of an object is the one that its pixels have in SegmentationClass; pictures, classes' names and lists
+Objects are numbered from 1 in each image; 255 is the seam around them, which nobody judges and which is background
+here. The class of an object is the one that its pixels have in SegmentationClass; images, classes' names and lists
 are found as `voc_masks` finds them.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 
 from zorki.data.formats import voc_masks
 from zorki.data.formats.boxed_building import BoxedOptions
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords
-from zorki.data.formats.files import holds_picture, is_picture, missing_root, walk_files
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
+from zorki.data.formats.files import holds_image, is_image, missing_root, walk_files
 from zorki.data.formats.mask_pairing import pair
 from zorki.data.formats.masked_building import build
 from zorki.data.formats.masked_files import IGNORE, MaskedFiles, other_size
@@ -41,7 +41,7 @@ _READERS = 8  # threads: decoders work side by side
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     found = _find(root)
     return None if isinstance(found, str) else f"it holds Pascal VOC's masks of objects: {found.relative_to(root)}"
@@ -54,19 +54,19 @@ def refusal(root: Path) -> str | None:
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> OutlinedFiles:
-    """The pictures that have both masks, with their objects in the order of their numbers. All masks are decoded now.
+    """The images that have both masks, with their objects in the order of their numbers. All masks are decoded now.
 
     An object without a class, or of several, is left out and told.
 
     Raises:
-        DataError: there is no such folder, no picture with both masks, no object, or nothing tells what the masks of
+        DataError: there is no such folder, no image with both masks, no object, or nothing tells what the masks of
             classes mean.
     """
     return build_outlined(records_of(root), BoxedOptions(class_names, max_pixels))
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the masks say; `pictures` is for likeness with other formats. Raises DataError as `read`."""
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the masks say; `images` is for likeness with other formats. Raises DataError as `read`."""
     if (error := missing_root(root)) is not None:
         raise error
     folder = _find(root)
@@ -76,21 +76,21 @@ def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
     classes = build(pairs, None, None)
     beside = Path(voc_masks.find_folders(root)[0])
     names = [name for label, name in enumerate(classes.class_names) if not _is_background(label, name)]
-    records = BoxedRecords(root, "voc_objects", recognise(root) or "", [], [beside], class_names=names)
+    records = BoxedRecords(root, "voc_objects", recognize(root) or "", [], [beside], class_names=names)
     # What is odd about splits and classes is told of objects, and so anew.
     records.defects += [defect for defect in classes.defects if not defect.note or defect in pairs.defects]
-    records.told = {beside / name for name in walk_files(beside)}  # most of VOC's pictures have no masks, as was noted
+    records.told = {beside / name for name in walk_files(beside)}  # most of VOC's images have no masks, as was noted
     maps = _maps(folder, pairs.pairs, records.defects)
     kept = [index for index in range(len(classes)) if classes.path(index) in maps]
     with ThreadPoolExecutor(_READERS) as pool:
-        found = list(pool.map(lambda index: _read_picture(classes, index, maps[classes.path(index)]), kept))
+        found = list(pool.map(lambda index: _read_image(classes, index, maps[classes.path(index)]), kept))
     split_of = {pairs.pairs[place][0]: split for split, places in pairs.given.items() for place in places}
-    for picture, defects in found:
+    for image, defects in found:
         records.defects += defects
-        if picture is not None:
-            if split := split_of.get(picture.path or picture.source):
-                records.given.setdefault(split, []).append(len(records.pictures))
-            records.pictures.append(picture)
+        if image is not None:
+            if split := split_of.get(image.path or image.source):
+                records.given.setdefault(split, []).append(len(records.images))
+            records.images.append(image)
     return records
 
 
@@ -101,7 +101,7 @@ def _find(root: Path) -> Path | str:
         return sides
     beside = sides[1].parent
     found = next((beside / name for name in OBJECT_FOLDERS if (beside / name).is_dir()), None)
-    if found is None or not holds_picture(found):
+    if found is None or not holds_image(found):
         return f"no folder SegmentationObject with PNGs lies beside {sides[1].relative_to(root)}"
     return found
 
@@ -112,37 +112,37 @@ def _is_background(label: int, name: str) -> bool:
 
 
 def _maps(folder: Path, pairs: Sequence[tuple[Path, Path]], defects: list[Defect]) -> dict[Path, Path]:
-    """The maps of objects by their pictures; pictures and maps without each other are told."""
-    pictures = {picture.name: picture for picture, _ in pairs}
-    pairing = pair(list(pictures), [name for name in walk_files(folder) if is_picture(name)])
-    if bare := pairing.bare_pictures:
-        count = "1 picture has" if len(bare) == 1 else f"{len(bare)} pictures have"
+    """The maps of objects by their images; images and maps without each other are told."""
+    images = {image.name: image for image, _ in pairs}
+    pairing = pair(list(images), [name for name in walk_files(folder) if is_image(name)])
+    if bare := pairing.bare_images:
+        count = "1 image has" if len(bare) == 1 else f"{len(bare)} images have"
         defects.append(Defect(folder, f"{count} a mask of classes and none of objects, {bare[0]} first; left out"))
     if bare := pairing.bare_masks:
         count = "1 mask has" if len(bare) == 1 else f"{len(bare)} masks have"
-        defects.append(Defect(folder, f"{count} no picture with a mask of classes, {bare[0]} first; left out"))
-    return {pictures[picture]: folder / name for picture, name in pairing.pairs}
+        defects.append(Defect(folder, f"{count} no image with a mask of classes, {bare[0]} first; left out"))
+    return {images[image]: folder / name for image, name in pairing.pairs}
 
 
-def _read_picture(classes: MaskedFiles, index: int, path: Path) -> tuple[BoxedPicture | None, list[Defect]]:
-    """The picture with its objects, None where it cannot be used, and what is wrong."""
+def _read_image(classes: MaskedFiles, index: int, path: Path) -> tuple[BoxedImage | None, list[Defect]]:
+    """The image with its objects, None where it cannot be used, and what is wrong."""
     size = classes.size(index)
     try:
         numbers = read_numbers(path)
         labels = classes.target(index).classes.numpy()
     except DataError as error:
         where = path if str(error).startswith(str(path)) else classes.mask_path(index)
-        return None, [Defect(where, f"{str(error).removeprefix(f'{where}: ')}; the picture was left out")]
+        return None, [Defect(where, f"{str(error).removeprefix(f'{where}: ')}; the image was left out")]
     values = np.where(numbers.values == VOID, 0, numbers.values) if numbers.narrow else numbers.values
     if values.shape != size:
         return None, [Defect(path, f"{other_size(size, values.shape)}; both were left out")]
-    picture = BoxedPicture(classes.path(index).name, path, path=classes.path(index), height=size[0], width=size[1])
-    defects = [Defect(path, f"{reason}; the object was left out") for reason in _fill(picture, values, labels, classes)]
-    return picture, defects
+    image = BoxedImage(classes.path(index).name, path, path=classes.path(index), height=size[0], width=size[1])
+    defects = [Defect(path, f"{reason}; the object was left out") for reason in _fill(image, values, labels, classes)]
+    return image, defects
 
 
-def _fill(picture: BoxedPicture, values: Array, labels: Array, classes: MaskedFiles) -> Iterator[str]:
-    """Puts the objects of a map into the picture; yields why others are none."""
+def _fill(image: BoxedImage, values: Array, labels: Array, classes: MaskedFiles) -> Iterator[str]:
+    """Puts the objects of a map into the image; yields why others are none."""
     # All pairs of a number and a class, with the pixels that they share.
     shared, pixels = np.unique(np.stack([values.ravel().astype(np.int64), labels.ravel()]), axis=1, return_counts=True)
     names: dict[int, dict[str, int]] = {}
@@ -153,7 +153,7 @@ def _fill(picture: BoxedPicture, values: Array, labels: Array, classes: MaskedFi
         own = names.get(thing.number, {})
         if len(own) == 1:
             outline = {"size": list(values.shape), "counts": thing.text.decode()}
-            picture.objects.append(BoxedObject(next(iter(own)), thing.xyxy, segments=outline))
+            image.objects.append(BoxedObject(next(iter(own)), thing.xyxy, segments=outline))
         elif own:
             listed = ", ".join(f"{name} ({count} pixels)" for name, count in own.items())
             yield f"object {thing.number} is of several classes: {listed}"

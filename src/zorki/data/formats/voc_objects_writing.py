@@ -1,4 +1,4 @@
-"""Pascal VOC's masks of objects written: JPEGImages, SegmentationObject, SegmentationClass, and lists of pictures."""
+"""Pascal VOC's masks of objects written: JPEGImages, SegmentationObject, SegmentationClass, and lists of images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from zorki.data.formats.image_lists import write_lists
 from zorki.data.formats.mask_names import is_void
 from zorki.data.formats.masked_files import IGNORE
 from zorki.data.formats.outlined_classes import BACKGROUND
 from zorki.data.formats.outlined_writing import OutlinedDraft, say_ids
-from zorki.data.formats.picture_lists import write_lists
 from zorki.data.masks import write_mask
 from zorki.errors import DataError
 from zorki.files import write_text
@@ -23,12 +23,12 @@ _MOST = 254  # numbers of objects, and of classes, that 8 bits hold beside 0 and
 
 
 def write(draft: OutlinedDraft) -> Callable[[str, str], Path]:
-    """Writes both maps of every picture, the lists and classes.txt, and gives where a picture goes.
+    """Writes both maps of every image, the lists and classes.txt, and gives where an image goes.
 
     Later objects lie on top. Crowds and difficult objects are 255, which nobody judges, as VOC has its own.
 
     Raises:
-        DataError: a picture has more than 254 objects, there are more than 254 classes, or one of them is called as
+        DataError: an image has more than 254 objects, there are more than 254 classes, or one of them is called as
             what lies around objects.
     """
     names = draft.data.class_names
@@ -49,7 +49,7 @@ def write(draft: OutlinedDraft) -> Callable[[str, str], Path]:
     write_text(draft.folder / "classes.txt", lines)
     if void := [name for name in names if is_void(name)]:
         draft.lost.append(f"a class called {void[0]!r} is read back as what nobody judges")
-    draft.say("overlaps", "{} pictures have objects that overlap, where a map has one number for a pixel: the later on "
+    draft.say("overlaps", "{} images have objects that overlap, where a map has one number for a pixel: the later on "
               "top")  # fmt: skip
     draft.say("covered", "{} objects lie wholly under others: lost")
     for flag in ("crowd", "difficult"):

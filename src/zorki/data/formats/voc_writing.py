@@ -10,7 +10,7 @@ from zorki.data.formats.boxed_writing import Draft, lost_lists, shortest
 
 
 def write(draft: Draft) -> Callable[[str, str], Path]:
-    """Writes the annotation, and gives where a picture goes.
+    """Writes the annotation, and gives where an image goes.
 
     Corners keep four decimals, without which boxes of other formats would move. A crowd is marked difficult, which all
     tools leave out of the count, and `<crowd>1</crowd>`, by which our reader knows it again.

@@ -1,9 +1,9 @@
-"""YOLO's text files: a line `class x y width height` for each box, centre and size in shares of the picture.
+"""YOLO's text files: a line `class x y width height` for each box, center and size in shares of the image.
 
     data.yaml (path, train, val, test, names)   images/train/1.jpg   labels/train/1.txt        or, as Darknet has it,
     obj.data (train, valid, names)   obj.names   train.txt   obj_train_data/1.jpg   obj_train_data/1.txt
 
-Without either, `images` and `labels` side by side, or text files beside pictures, with names in classes.txt. Lines with
+Without either, `images` and `labels` side by side, or text files beside images, with names in classes.txt. Lines with
 more numbers are polygons, of which the bounds are taken.
 """
 
@@ -14,19 +14,19 @@ from pathlib import Path
 
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_records import BoxedObject, BoxedPicture, BoxedRecords, bounds_of
+from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords, bounds_of
 from zorki.data.formats.files import missing_root
 from zorki.data.formats.xml_files import number_of
 from zorki.data.formats.yolo_layout import Layout, entries, find_layout, sources_of
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "data.yaml or obj.data with names and splits, or text files of labels in `labels` or beside the pictures"
+WANTED = "data.yaml or obj.data with names and splits, or text files of labels in `labels` or beside the images"
 
 _MOST = 2.0  # shares above it are pixels, written by a tool that does not know the format
 
 
-def recognise(root: Path) -> str | None:
+def recognize(root: Path) -> str | None:
     """Why `root` is of this format, in words for a person; None where it is not."""
     found = _find(root)
     return None if isinstance(found, str) else found.reason
@@ -52,24 +52,24 @@ def read(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
-    need_pictures: bool = True,
+    need_images: bool = True,
     need_segments: bool = False,
-    pictures: Path | None = None,
+    images: Path | None = None,
 ) -> BoxedFiles:
-    """The pictures of the settings' splits or folders, with their boxes; classes in the order of their numbers.
+    """The images of the settings' splits or folders, with their boxes; classes in the order of their numbers.
 
-    A picture without a file of labels is background, as everywhere with this format; how many there are beside others
+    An image without a file of labels is background, as everywhere with this format; how many there are beside others
     is told. Without names, classes are named by their numbers. See `BoxedOptions` for the arguments.
 
     Raises:
-        DataError: there is no such file or folder, the settings are broken, no picture is there, or no box is left.
+        DataError: there is no such file or folder, the settings are broken, no image is there, or no box is left.
     """
-    options = BoxedOptions(class_names, max_pixels, need_pictures, need_segments, pictures)
-    return build(records_of(root, pictures), options)
+    options = BoxedOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
 
 
-def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
-    """What the files say, as they say it; `pictures` is where the pictures lie, if not where the format has them.
+def records_of(root: Path, images: Path | None = None) -> BoxedRecords:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or the settings are broken.
@@ -83,27 +83,27 @@ def records_of(root: Path, pictures: Path | None = None) -> BoxedRecords:
     records = BoxedRecords(root, "yolo", layout.reason, [], folders, relative=True, defects=list(layout.defects))
     bare: list[Path] = []
     for split, source in sources_of(layout):
-        first = len(records.pictures)
+        first = len(records.images)
         for entry in entries(layout, source):
-            picture = BoxedPicture(entry.name, entry.labels or entry.picture or source, path=entry.picture)
+            image = BoxedImage(entry.name, entry.labels or entry.image or source, path=entry.image)
             if entry.labels is not None:
-                _read_labels(entry.labels, layout, picture, records)
-            elif entry.picture is not None:
-                bare.append(entry.picture)
-            records.pictures.append(picture)
+                _read_labels(entry.labels, layout, image, records)
+            elif entry.image is not None:
+                bare.append(entry.image)
+            records.images.append(image)
         if split:
-            records.given.setdefault(split, []).extend(range(first, len(records.pictures)))
+            records.given.setdefault(split, []).extend(range(first, len(records.images)))
     if bare:
-        records.defects.append(_background(bare, len(records.pictures)))
-    numbers = {int(thing.class_name) for picture in records.pictures for thing in picture.objects} if not layout.names \
+        records.defects.append(_background(bare, len(records.images)))
+    numbers = {int(thing.class_name) for image in records.images for thing in image.objects} if not layout.names \
         else set()  # fmt: skip
     records.class_names = list(dict.fromkeys(layout.names.values())) or [str(number) for number in sorted(numbers)]
     return records
 
 
 def _background(bare: Sequence[Path], count: int) -> Defect:
-    """The note that some pictures have no file of labels, which may be meant or forgotten."""
-    some = "1 picture has" if len(bare) == 1 else f"{len(bare)} of {count} pictures have"
+    """The note that some images have no file of labels, which may be meant or forgotten."""
+    some = "1 image has" if len(bare) == 1 else f"{len(bare)} of {count} images have"
     return Defect(bare[0].parent, f"{some} no file of labels, {bare[0].name} first; taken as background", note=True)
 
 
@@ -114,7 +114,7 @@ def _find(root: Path) -> Layout | str:
         return str(error)
 
 
-def _read_labels(path: Path, layout: Layout, picture: BoxedPicture, records: BoxedRecords) -> None:
+def _read_labels(path: Path, layout: Layout, image: BoxedImage, records: BoxedRecords) -> None:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -127,7 +127,7 @@ def _read_labels(path: Path, layout: Layout, picture: BoxedPicture, records: Box
         if isinstance(thing, str):
             records.defects.append(Defect(path, f"{thing}; the line was left out", line))
         else:
-            picture.objects.append(thing)
+            image.objects.append(thing)
 
 
 def _object(cells: Sequence[str], layout: Layout, line: int) -> BoxedObject | str:
@@ -141,7 +141,7 @@ def _object(cells: Sequence[str], layout: Layout, line: int) -> BoxedObject | st
         return f"class {int(number)} has no name; the {len(layout.names)} names run to {max(layout.names)}"
     values = [number_of(cell) for cell in cells[1:]]
     if any(abs(value) > _MOST for value in values):
-        return f"expected shares of the picture, 0 to 1, and got {max(values, key=abs):g}: pixels are no shares"
+        return f"expected shares of the image, 0 to 1, and got {max(values, key=abs):g}: pixels are no shares"
     name = layout.names.get(int(number), str(int(number)))
     if len(values) in (4, 5):  # a fifth is the score of a detector, or the number of a track
         x, y, width, height = values[:4]

@@ -1,4 +1,4 @@
-"""Where things lie in YOLO's data: names of classes, splits, and for each picture its file of labels."""
+"""Where things lie in YOLO's data: names of classes, splits, and for each image its file of labels."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zorki.data.formats.files import is_picture, loose_files, subfolders, walk_files
+from zorki.data.formats.files import is_image, loose_files, subfolders, walk_files
 from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 
 NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.names", "classes.names")
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
-_LOOK = 20  # text files that are looked at to recognise labels
+_LOOK = 20  # text files that are looked at to recognize labels
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture: its name, where it lies and where its labels lie, as far as either is there."""
+    """One image: its name, where it lies and where its labels lie, as far as either is there."""
 
     name: str
-    picture: Path | None
+    image: Path | None
     labels: Path | None
 
 
@@ -36,7 +36,7 @@ class Layout:
     base: Path
     reason: str
     names: dict[int, str] = field(default_factory=dict)
-    sources: dict[str, list[Path]] = field(default_factory=dict)  # folders and lists of pictures, by split
+    sources: dict[str, list[Path]] = field(default_factory=dict)  # folders and lists of images, by split
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -74,16 +74,16 @@ def is_meant(path: Path) -> bool:
 
 
 def entries(layout: Layout, source: Path) -> Iterator[Entry]:
-    """The pictures of a folder or of a list, and files of labels that have none."""
+    """The images of a folder or of a list, and files of labels that have none."""
     if source.is_file():
         for line in source.read_text(encoding="utf-8-sig", errors="replace").splitlines():
             if name := line.strip():
-                picture = _resolve(layout.base, name, source.parent)
-                yield Entry(name, picture, labels_of(picture) if picture else _listed_labels(layout.base, name, source))
+                image = _resolve(layout.base, name, source.parent)
+                yield Entry(name, image, labels_of(image) if image else _listed_labels(layout.base, name, source))
         return
     seen: set[Path] = set()
     for name in walk_files(source):
-        if is_picture(name):
+        if is_image(name):
             labels = labels_of(source / name)
             seen |= {labels} if labels else set()
             yield Entry(name, source / name, labels)
@@ -95,10 +95,10 @@ def entries(layout: Layout, source: Path) -> Iterator[Entry]:
                 yield Entry(path.stem, None, path)
 
 
-def labels_of(picture: Path) -> Path | None:
-    """The file of labels of a picture: in the folder `labels` for `images`, else beside it; None where none is."""
-    swapped = _swap(picture.as_posix())
-    for path in ([Path(swapped)] if swapped else []) + [picture]:
+def labels_of(image: Path) -> Path | None:
+    """The file of labels of an image: in the folder `labels` for `images`, else beside it; None where none is."""
+    swapped = _swap(image.as_posix())
+    for path in ([Path(swapped)] if swapped else []) + [image]:
         if path.with_suffix(".txt").is_file():
             return path.with_suffix(".txt")
     return None
@@ -137,7 +137,7 @@ def _from_settings(path: Path) -> Layout | None:
                 layout.defects.append(Defect(path, f"{key}: there is no {str(part)!r}; left out"))
             elif source.is_dir() and _is_above(source, path.parent):
                 reason = f"{key}: {str(part)!r} is {source.resolve()}, above the folder of this file; left out"
-                layout.defects.append(Defect(path, f"{reason}: name the folder of the pictures"))
+                layout.defects.append(Defect(path, f"{reason}: name the folder of the images"))
             else:
                 layout.sources.setdefault(split_name(key) or key, []).append(source)
     if not layout.sources:
@@ -216,7 +216,7 @@ def _read_names(path: Path) -> dict[int, str]:
 
 
 def _from_folders(root: Path) -> Layout | str:
-    """The layout without settings: `labels` beside `images`, or text files of labels beside pictures."""
+    """The layout without settings: `labels` beside `images`, or text files of labels beside images."""
     labels = [folder for folder in _below(root) if _holds_labels(folder)]
     if not labels:
         return "no text file in it begins with a class and four numbers between 0 and 1"
@@ -226,8 +226,8 @@ def _from_folders(root: Path) -> Layout | str:
     layout = Layout(root, f"it holds YOLO's text files: {what}", _read_names(names) if names else {})
     for folder in labels:
         split = next((word for part in folder.relative_to(root).parts if (word := split_name(part))), "")
-        pictures = Path(_swap(folder.as_posix(), "labels", "images") or folder)
-        layout.sources.setdefault(split, []).append(pictures if pictures.is_dir() else folder)
+        images = Path(_swap(folder.as_posix(), "labels", "images") or folder)
+        layout.sources.setdefault(split, []).append(images if images.is_dir() else folder)
     if "" in layout.sources and len(layout.sources) > 1:
         layout.defects += [Defect(folder, "left out: it is in no split") for folder in layout.sources.pop("")]
     return layout
@@ -242,8 +242,8 @@ def _below(root: Path) -> list[Path]:
 def _holds_labels(folder: Path) -> bool:
     names = [name for name in loose_files(folder) if name.endswith(".txt") and name not in NAME_FILES]
     if folder.name != "labels" and "labels" not in folder.parts:
-        pictures = {PurePosixPath(name).stem for name in loose_files(folder) if is_picture(name)}
-        names = [name for name in names if PurePosixPath(name).stem in pictures]
+        images = {PurePosixPath(name).stem for name in loose_files(folder) if is_image(name)}
+        names = [name for name in names if PurePosixPath(name).stem in images]
     looks = [looks_like_labels(folder / name) for name in names[:_LOOK]]
     return any(looks) and all(looks)
 
@@ -270,7 +270,7 @@ def _resolve(base: Path, name: str, first: Path) -> Path | None:
 
 
 def _listed_labels(base: Path, name: str, source: Path) -> Path | None:
-    """The labels of a listed picture that is not there itself."""
+    """The labels of a listed image that is not there itself."""
     plain = PurePosixPath(name.replace("\\", "/")).with_suffix(".txt").as_posix()
     for candidate in (_swap(plain), plain):
         if candidate and (path := _resolve(base, candidate, source.parent)) is not None:

@@ -10,9 +10,9 @@ from zorki.data.splits import split_name
 
 
 def write(draft: Draft) -> Callable[[str, str], Path]:
-    """Writes the annotation, and gives where the picture of a split and a name goes.
+    """Writes the annotation, and gives where the image of a split and a name goes.
 
-    Shares keep ten decimals. A picture without boxes gets an empty file. A box that leaves its picture, by less than a
+    Shares keep ten decimals. An image without boxes gets an empty file. A box that leaves its image, by less than a
     pixel, is cut off at the edge where one of its four shares would else lie outside of 0 to 1: trainers refuse those.
     """
     for split, indices in draft.members.items():
@@ -25,19 +25,19 @@ def write(draft: Draft) -> Callable[[str, str], Path]:
     write_settings(draft.folder, list(draft.members), data.class_names, draft.lost)
     lost_flags(draft, ("crowd", "difficult"), "yolo")
     if data.image_ids is not None or data.category_ids != list(range(1, len(data.class_names) + 1)):
-        draft.lost.append("yolo has no ids of pictures, boxes and classes: classes are numbered from 0 in their order")
+        draft.lost.append("yolo has no ids of images, boxes and classes: classes are numbered from 0 in their order")
     if data.segments is not None and any(data.segments):
         draft.lost.append("yolo's boxes have no outlines: the boxes alone are kept")
     return lambda split, name: draft.folder / "images" / split / name
 
 
 def write_settings(folder: Path, splits: Sequence[str], class_names: Sequence[str], lost: list[str]) -> None:
-    """Writes data.yaml: where the pictures of each split lie, and the names of the classes."""
+    """Writes data.yaml: where the images of each split lie, and the names of the classes."""
     import yaml
 
     settings = {split_name(split) or "train": f"images/{split}" for split in splits}
     if "all" in splits:
-        lost.append("yolo's settings must name a split: all pictures are written as train")
+        lost.append("yolo's settings must name a split: all images are written as train")
     names = dict(enumerate(class_names))
     text = yaml.safe_dump({**settings, "nc": len(names), "names": names}, sort_keys=False, allow_unicode=True)
     (folder / "data.yaml").write_text(text, encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Classification: which of K classes does the picture show?"""
+"""Classification: which of K classes does the image show?"""

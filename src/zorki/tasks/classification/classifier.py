@@ -1,4 +1,4 @@
-"""The one shape that every classifier has: pixels, normalisation, backbone, head, softmax."""
+"""The one shape that every classifier has: pixels, normalization, backbone, head, softmax."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zorki.contracts import Model, Preprocess
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.backbone import Backbone
-from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.types import Label, Placement
 from zorki.weights.renaming import our_name
 
@@ -38,8 +38,8 @@ class Classifier(Model[Logits, Label, Label]):
         backbone: makes features.
         head: turns `backbone.top` into (B, num_classes) logits.
         num_classes: K.
-        preprocess: from pictures of any size to the batch.
-        channels: of the backbone's input; RGB pictures turn gray where it is 1.
+        preprocess: from images of any size to the batch.
+        channels: of the backbone's input; RGB images turn gray where it is 1.
         mean, std: of the input in units of 0..1, as the published weights want them.
         auxiliary: turns the backbone's inner maps (`top_and_sides`) into a list of logits, while training only.
         auxiliary_weight: of each auxiliary loss.
@@ -47,7 +47,7 @@ class Classifier(Model[Logits, Label, Label]):
         suggestions: fields of the recipe that suit this network, for what the user leaves open.
     """
 
-    normalise: Normalise
+    normalize: Normalize
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Classifier(Model[Logits, Label, Label]):
         super().__init__()
         self.num_classes = num_classes
         self.preprocess = preprocess
-        self.normalise = Normalise(channels, mean, std)
+        self.normalize = Normalize(channels, mean, std)
         self.backbone = backbone
         self.head = head
         self.auxiliary = auxiliary
@@ -77,8 +77,8 @@ class Classifier(Model[Logits, Label, Label]):
         self.suggestions = dict(suggestions or {})
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Logits:
-        """Logits of uint8 pictures (or floats of 0..255)."""
-        x = self.normalise(inputs)
+        """Logits of uint8 images (or floats of 0..255)."""
+        x = self.normalize(inputs)
         if self.auxiliary is None or not self.training:
             return Logits(self.head(self.backbone.top(x)))
         top, sides = self.backbone.top_and_sides(x)
@@ -95,8 +95,8 @@ class Classifier(Model[Logits, Label, Label]):
 
     @torch.no_grad()
     def decode(self, outputs: Logits, placements: Sequence[Placement]) -> list[Label]:
-        """The best class of each picture, with the probability of every class, on the CPU."""
-        # One copy a batch: a copy a picture would make a GPU wait B times.
+        """The best class of each image, with the probability of every class, on the CPU."""
+        # One copy a batch: a copy an image would make a GPU wait B times.
         scores = outputs.main.float().softmax(1).cpu()
         best = scores.argmax(1).tolist()
         return [Label(index, row) for index, row in zip(best, scores.unbind(), strict=True)]
@@ -113,7 +113,7 @@ class Classifier(Model[Logits, Label, Label]):
 
 
 def _wanted(targets: Sequence[Label], num_classes: int, device: torch.device) -> Tensor:
-    """(B,) indices where every picture has one class; (B, K) shares where any is mixed."""
+    """(B,) indices where every image has one class; (B, K) shares where any is mixed."""
     indices = torch.tensor([target.index for target in targets], dtype=torch.int64)
     if all(target.scores is None for target in targets):
         return indices.to(device, non_blocking=True)

@@ -21,17 +21,17 @@ class ExportedClassifier(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, pictures: UInt8[Tensor, "1 3 H W"]) -> Float[Tensor, "1 K"]:
+    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> Float[Tensor, "1 K"]:
         """The softmax of the logits."""
-        return self.model(pictures).main.float().softmax(1)  # type: ignore[no-any-return]
+        return self.model(images).main.float().softmax(1)  # type: ignore[no-any-return]
 
 
 def export_onnx(
     model: Classifier, path: Path | str, height: int, width: int, class_names: Sequence[str] | None = None
 ) -> Path:
-    """Writes a classifier as ONNX, for pictures of one size, and returns the path.
+    """Writes a classifier as ONNX, for images of one size, and returns the path.
 
-    The graph takes "pictures", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
+    The graph takes "images", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
     "zorki.preprocess" among the file's properties; it gives "scores" (1, K), which sum to 1.
 
     Args:

@@ -22,7 +22,7 @@ def read(
     """Folder per class, CSV, IDX; or `scenes:COUNT@SIZE`, which is made as it is read.
 
     Raises:
-        DataError: nothing is there, the format is not recognised, or its classes are not those of `class_names`.
+        DataError: nothing is there, the format is not recognized, or its classes are not those of `class_names`.
     """
     scenes = parse(str(root)) if format in (None, "scenes") else None
     if scenes is not None:

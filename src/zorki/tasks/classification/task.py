@@ -1,4 +1,4 @@
-"""Classification: which of K classes does the picture show?"""
+"""Classification: which of K classes does the image show?"""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ IMAGENET_CLASSES = 1000
 
 
 class Classification(Task[Label, Label]):
-    """One label a picture."""
+    """One label an image."""
 
     name = "classification"
     monitor = "top1"
-    summary = "Which of K classes does the picture show?"
+    summary = "Which of K classes does the image show?"
 
     @classmethod
     def read(
@@ -45,18 +45,18 @@ class Classification(Task[Label, Label]):
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
 
     @classmethod
-    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+    def recognize(cls, root: Path, format: str | None = None) -> str | None:
         from zorki.data import formats
 
         if str(root).partition(":")[0] == "scenes":
             return "scenes: built in"
         try:
-            return ": ".join(formats.recognise(root, format))
+            return ": ".join(formats.recognize(root, format))
         except DataError:
             return None
 
     def augment(self, sample: Sample[Label], recipe: Recipe, generator: torch.Generator) -> Sample[Label]:
-        """The picture varied; its label stays."""
+        """The image varied; its label stays."""
         return dataclasses.replace(sample, image=recipe_augment(recipe)(sample.image, generator))
 
     def mix(self, batch: Batch[Label], recipe: Recipe, generator: torch.Generator) -> Batch[Label]:
@@ -78,7 +78,7 @@ class Classification(Task[Label, Label]):
     def configure(
         self, model: Model[Any, Label, Label], recipe: Recipe, dataset: Dataset[Label], indices: Sequence[int]
     ) -> None:
-        """Label smoothing, and class weights N / (K n_k): a class with few pictures counts as much as any other.
+        """Label smoothing, and class weights N / (K n_k): a class with few images counts as much as any other.
 
         Raises:
             RecipeError: the recipe asks for mosaics, which have no one label, or for losses of pixels.
@@ -86,7 +86,7 @@ class Classification(Task[Label, Label]):
         from zorki.losses.cross_entropy import CrossEntropy
 
         if recipe.mosaic:
-            raise RecipeError(f"mosaic is {recipe.mosaic}, but four pictures in one have no one label; say --cutmix 1")
+            raise RecipeError(f"mosaic is {recipe.mosaic}, but four images in one have no one label; say --cutmix 1")
         for name in ("loss", "border_weight"):
             if getattr(recipe, name):
                 raise RecipeError(
@@ -101,13 +101,13 @@ class Classification(Task[Label, Label]):
         model.criterion = CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights)
 
     def check(self, dataset: Dataset[Label], train: Sequence[int]) -> None:
-        """Two classes at least must have training pictures."""
+        """Two classes at least must have training images."""
         seen = {dataset.target(index).index for index in train}
         if len(seen) < 2:
             only = ", ".join(self.class_names[k] for k in sorted(seen)) or "none"
             raise DataError(
-                f"{dataset.root}: only one class has training pictures ({only}); expected at least two. "
-                "Each class needs a folder of its own, with pictures in it."
+                f"{dataset.root}: only one class has training images ({only}); expected at least two. "
+                "Each class needs a folder of its own, with images in it."
             )
 
     def baseline(self, train: Sequence[Label]) -> Label | None:
@@ -174,8 +174,8 @@ class Classification(Task[Label, Label]):
         return values
 
     def draw(self, image: Tensor, annotation: Label) -> Tensor:
-        """The picture with its class, and the probability where there is one, written under it."""
-        from zorki.draw.pictures import caption
+        """The image with its class, and the probability where there is one, written under it."""
+        from zorki.draw.images import caption
 
         return caption(image, self.caption(annotation))
 
@@ -195,7 +195,7 @@ class Classification(Task[Label, Label]):
 
 
 def recipe_augment(recipe: Recipe) -> Any:
-    """The recipe's augmentations as one callable; kept, since it is asked for once a picture."""
+    """The recipe's augmentations as one callable; kept, since it is asked for once an image."""
     key = id(recipe)
     if key not in _augments:
         from zorki.data.transforms import Augment

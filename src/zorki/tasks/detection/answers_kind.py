@@ -25,7 +25,7 @@ def _knows_masks(data: Path, format: str | None) -> bool:
     if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
         return _all_have_masks(data)
     try:
-        formats.recognise(data, format, allowed=formats.OUTLINED)
+        formats.recognize(data, format, allowed=formats.OUTLINED)
     except DataError:
         return str(data).partition(":")[0] == "scenes"
     return True

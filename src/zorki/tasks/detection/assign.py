@@ -1,4 +1,4 @@
-"""Which anchor, or which point, learns which box: for all pictures of a batch at once."""
+"""Which anchor, or which point, learns which box: for all images of a batch at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_PAIRS = 1 << 24
 
 @dataclass
 class Truths:
-    """The boxes that a batch learns from, as many rows for each picture; those that are `present` count."""
+    """The boxes that a batch learns from, as many rows for each image; those that are `present` count."""
 
     xyxy: Float[Tensor, "B M 4"]
     labels: Int[Tensor, "B M"]
@@ -33,7 +33,7 @@ class Truths:
 
 
 def stack_truths(targets: Sequence[Boxes], device: torch.device | None = None) -> Truths:
-    """The learnable boxes of each picture, filled up to one length, at least 1; one copy to the device."""
+    """The learnable boxes of each image, filled up to one length, at least 1; one copy to the device."""
     boxes = [learnable(target) for target in targets]
     longest = max([1, *map(len, boxes)])
     xyxy = torch.zeros(len(boxes), longest, 4)
@@ -50,7 +50,7 @@ def stack_truths(targets: Sequence[Boxes], device: torch.device | None = None) -
 def match_anchors(
     anchors: Float[Tensor, "N 4"], truths: Truths, low: float, high: float, *, claim: bool = True
 ) -> Int[Tensor, "B N"]:
-    """For each anchor in each picture the box that it learns, BACKGROUND, or IGNORED (Ren et al., 2015, section 3.1.2).
+    """For each anchor in each image the box that it learns, BACKGROUND, or IGNORED (Ren et al., 2015, section 3.1.2).
 
     Args:
         low, high: below `low` an anchor is background, from `high` on it learns the box that it overlaps most.
@@ -73,7 +73,7 @@ def match_anchors(
 
 @torch.no_grad()
 def match_each(anchors: Float[Tensor, "N 4"], truths: Truths, least: float) -> Int[Tensor, "B N"]:
-    """For each anchor in each picture the box that it learns, or BACKGROUND, so that each box is learnt.
+    """For each anchor in each image the box that it learns, or BACKGROUND, so that each box is learned.
 
     Each box claims an anchor of its own, see `claim_anchors`; each other anchor learns the box that it overlaps most,
     where by at least `least` (Liu et al., 2016, section 2.2).
@@ -103,14 +103,14 @@ def match_points(
     radius: Float[Tensor, " N"],
     truths: Truths,
 ) -> Int[Tensor, "B N"]:
-    """For each point in each picture the box that it learns, or BACKGROUND (Tian et al., 2019, section 3.1 and 3.2).
+    """For each point in each image the box that it learns, or BACKGROUND (Tian et al., 2019, section 3.1 and 3.2).
 
-    A point learns a box that it lies in and near whose centre it is, if the furthest side of the box is at a distance
+    A point learns a box that it lies in and near whose center it is, if the furthest side of the box is at a distance
     that suits the point's level; of several such boxes the smallest.
 
     Args:
         least, most: the furthest side's distance in pixels, both not included.
-        radius: in pixels; nearer to the centre than this in both x and y. The paper's second version (Tian et al.,
+        radius: in pixels; nearer to the center than this in both x and y. The paper's second version (Tian et al.,
             2020) has 1.5 strides.
     """
     owners = []
@@ -119,8 +119,8 @@ def match_points(
         low, high = points - box[..., :2], box[..., 2:] - points
         nearest = torch.minimum(low, high).amin(-1)
         furthest = torch.maximum(low, high).amax(-1)
-        off_centre = (low - high).abs_().amax(-1) / 2
-        fits = (nearest > 0) & (furthest > least) & (furthest < most) & (off_centre < radius) & part.present[:, :, None]
+        off_center = (low - high).abs_().amax(-1) / 2
+        fits = (nearest > 0) & (furthest > least) & (furthest < most) & (off_center < radius) & part.present[:, :, None]
         area = torch.where(fits, box_area(part.xyxy)[:, :, None], torch.inf)
         smallest, owner = area.min(1)
         owners.append(torch.where(smallest < torch.inf, owner, BACKGROUND))
@@ -128,7 +128,7 @@ def match_points(
 
 
 def portions(truths: Truths, places: int) -> list[Truths]:
-    """The boxes of as many pictures at a time as can be compared with so many places at once."""
-    pictures = max(1, _MOST_PAIRS // max(1, places * truths.xyxy.shape[1]))
-    columns = (column.split(pictures) for column in (truths.xyxy, truths.labels, truths.present))
+    """The boxes of as many images at a time as can be compared with so many places at once."""
+    images = max(1, _MOST_PAIRS // max(1, places * truths.xyxy.shape[1]))
+    columns = (column.split(images) for column in (truths.xyxy, truths.labels, truths.present))
     return [Truths(*part) for part in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-"""Boxes that follow their picture: through flips, crops, shifts, turns and changes of scale, and across its edges."""
+"""Boxes that follow their image: through flips, crops, shifts, turns and changes of scale, and across its edges."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LEAST_SIDE = 2.0  # pixels
 
 
 def augment_boxes(sample: Sample[Boxes], augment: Augment, generator: torch.Generator) -> Sample[Boxes]:
-    """Picture and boxes varied together; see `move_boxes` for what is left of boxes that leave the picture.
+    """Image and boxes varied together; see `move_boxes` for what is left of boxes that leave the image.
 
     Raises:
-        RecipeError: pictures shall be bent. What a box holds is not known, so neither is the box around it.
+        RecipeError: images shall be bent. What a box holds is not known, so neither is the box around it.
     """
     if augment.elastic:
         raise RecipeError(
-            f"elastic is {augment.elastic}, but boxes cannot follow a picture that is bent; masks can: set it to 0"
+            f"elastic is {augment.elastic}, but boxes cannot follow an image that is bent; masks can: set it to 0"
         )
     drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
     image = augment.vary(sample.image, drawn, generator)
@@ -51,7 +51,7 @@ def move_boxes(
     Args:
         matrix: where points go.
         window: (left, top, right, bottom) of what is seen, in the pixels that the map leads to.
-        least_share: a box goes where less of its moved area is in the window; crowds stay, for they are not learnt.
+        least_share: a box goes where less of its moved area is in the window; crowds stay, for they are not learned.
         least_side: a box goes where a side of what is left is shorter, in pixels, unless it was shorter before.
     """
     if len(boxes) == 0:

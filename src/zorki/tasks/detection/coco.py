@@ -15,7 +15,7 @@ from zorki.tasks.detection.columns import Detections, Truths
 OVERLAPS = 10  # .50, .55, ..., .95
 RECALLS = 101  # 0, .01, ..., 1
 SIZES = ("small", "medium", "large")  # up to 32 x 32 pixels, up to 96 x 96, above
-MOST = (1, 10, 100)  # answers a picture and class
+MOST = (1, 10, 100)  # answers an image and class
 
 # Larger than any size that counts: COCO leaves such objects out, found or not.
 _OUT_OF_COUNT = 1e12
@@ -59,7 +59,7 @@ class CocoCurves:
 class Outlines:
     """Masks in the place of boxes: COCO's polygons or run lengths of every truth and detection.
 
-    `sizes` are (height, width) of the pictures, in pixels.
+    `sizes` are (height, width) of the images, in pixels.
     """
 
     truths: Sequence[Any]

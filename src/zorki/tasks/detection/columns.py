@@ -1,4 +1,4 @@
-"""Boxes of many pictures in columns: what all figures of detection are counted from."""
+"""Boxes of many images in columns: what all figures of detection are counted from."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def join(parts: Sequence[Rows]) -> Rows:
 
 
 def truths_of(targets: Sequence[Boxes], first: int = 0) -> Truths:
-    """The annotations of pictures `first`, `first` + 1, ...; the area is the data's, else the box's."""
+    """The annotations of images `first`, `first` + 1, ...; the area is the data's, else the box's."""
     image, xywh, label = _columns(targets, first)
     area = xywh[:, 2].clip(0) * xywh[:, 3].clip(0)
     start = 0
@@ -83,7 +83,7 @@ def truths_of(targets: Sequence[Boxes], first: int = 0) -> Truths:
 
 
 def detections_of(predictions: Sequence[Boxes], first: int = 0) -> Detections:
-    """The answers for pictures `first`, `first` + 1, ...
+    """The answers for images `first`, `first` + 1, ...
 
     A box with a coordinate that is no number stays in the count, as an empty one that finds nothing. Raises ValueError
     for answers without scores.

@@ -20,23 +20,23 @@ _TAILS = {"1 %": 0.01, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99}
 
 
 def tally_boxes(dataset: Dataset[Boxes]) -> dict[str, Any]:
-    """Boxes a class, and tables of pictures, sizes and aspects, by split; see `Task.tally`.
+    """Boxes a class, and tables of images, sizes and aspects, by split; see `Task.tally`.
 
-    Sides are square roots of areas, aspects width over height, in pixels of the original pictures. Crowds are counted
+    Sides are square roots of areas, aspects width over height, in pixels of the original images. Crowds are counted
     and not measured; a figure of nothing is None.
     """
     return tally(dataset, dataset.target, _columns, "boxes")
 
 
 @runtime_checkable
-class Labelled(Protocol):
-    """Objects of a picture, with a class each."""
+class Labeled(Protocol):
+    """Objects of an image, with a class each."""
 
     @property
     def labels(self) -> Tensor: ...
 
 
-Measured = TypeVar("Measured", bound=Labelled)
+Measured = TypeVar("Measured", bound=Labeled)
 
 
 def tally(
@@ -58,14 +58,14 @@ def tally(
     for split, indices in dataset.splits.items():
         targets = [target(index) for index in indices]
         counts = Counter(label for one in targets for label in one.labels.tolist())
-        pictures = Counter(label for one in targets for label in set(one.labels.tolist()))
+        images = Counter(label for one in targets for label in set(one.labels.tolist()))
         classes[split] = {name: counts[k] for k, name in enumerate(dataset.class_names)}
-        shown[split] = {name: pictures[k] for k, name in enumerate(dataset.class_names)}
+        shown[split] = {name: images[k] for k, name in enumerate(dataset.class_names)}
         for title, rows in measure(targets).items():
             for name, value in rows.items():
                 tables.setdefault(title, {}).setdefault(name, {})[split] = value
     by_class = {name: {split: shown[split][name] for split in shown} for name in dataset.class_names}
-    return {"counted": counted, "classes": classes, "tables": {**tables, "Pictures that show a class": by_class}}
+    return {"counted": counted, "classes": classes, "tables": {**tables, "Images that show a class": by_class}}
 
 
 def _columns(targets: Sequence[Boxes]) -> dict[str, dict[str, Any]]:
@@ -76,14 +76,14 @@ def _columns(targets: Sequence[Boxes]) -> dict[str, dict[str, Any]]:
     size, area = xyxy[:, 2:] - xyxy[:, :2], box_area(xyxy)
     solid = area > 0
     return {
-        "Pictures and boxes": {
-            "pictures": len(targets),
+        "Images and boxes": {
+            "images": len(targets),
             "without boxes": int((lengths == 0).sum()),
             "boxes": int(lengths.sum()),
             "of them crowds": marked(targets, "crowd"),
             "of them difficult": marked(targets, "difficult"),
         },
-        "Boxes a picture": quantiles(lengths),
+        "Boxes an image": quantiles(lengths),
         "Box sizes (COCO's bounds)": sizes(area),
         "Side of boxes (root of the area, pixels)": quantiles(area.sqrt()),
         "Aspect of boxes (width / height)": quantiles(size[solid, 0] / size[solid, 1], _TAILS),
@@ -99,7 +99,7 @@ def sizes(area: Float[Tensor, " N"]) -> dict[str, int]:
     }
 
 
-def marked(targets: Sequence[Labelled], name: str) -> int:
+def marked(targets: Sequence[Labeled], name: str) -> int:
     """How many objects bear a mark."""
     return sum(int(column.sum()) for target in targets if (column := getattr(target, name)) is not None)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess
 from zorki.nn.backbone import Backbone
-from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.boxes import suppress
 from zorki.tasks.detection.coco_slots import answers_coco_numbers
 from zorki.tasks.detection.stitching import BoxStitcher
@@ -24,7 +24,7 @@ from zorki.weights.renaming import our_name
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 
 DETECTOR_SUGGESTIONS: Mapping[str, Any] = {
-    "optimiser": "adamw",
+    "optimizer": "adamw",
     "rate": 5e-4,
     "tuned_rate": 5e-4,
     "weight_decay": 1e-4,
@@ -37,7 +37,7 @@ DETECTOR_SUGGESTIONS: Mapping[str, Any] = {
 
 @dataclass
 class Candidates:
-    """A fixed number N of boxes a picture, in network pixels, not yet thinned out; scores in 0..1."""
+    """A fixed number N of boxes an image, in network pixels, not yet thinned out; scores in 0..1."""
 
     xyxy: Float[Tensor, "B N 4"]
     scores: Float[Tensor, "B N"]
@@ -51,18 +51,18 @@ class Detector(Model[O, Boxes, Boxes]):
     """A backbone with whatever a method puts on it, answering boxes.
 
     A method gives `forward`, `loss` and `candidates`, which is made of tensors of fixed sizes alone, so that it can
-    be exported; `decode` thins the candidates out: cut off at the edges of the picture, what scores above `min_score`,
+    be exported; `decode` thins the candidates out: cut off at the edges of the image, what scores above `min_score`,
     non-maximum suppression within each class at `max_iou`, the best `max_boxes`.
 
     Args:
         backbone: makes features; its parts are the `stages`.
         num_classes: K; labels run 0..K-1.
-        preprocess: from pictures of any size to the batch.
+        preprocess: from images of any size to the batch.
         min_score: candidates must score above it.
         max_iou: of two boxes of a class that stay; None suppresses nothing.
-        max_boxes: answered a picture.
+        max_boxes: answered an image.
         mean, std: of the input in units of 0..1, as the published weights want them.
-        frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few pictures want it.
+        frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few images want it.
         published: names of published weights in ours, see `our_name`.
         norms_without_epsilon: beginning of the names of published files whose backbone was trained with norms that add
             nothing to the variance, where ours add `eps`; see `adapt_weights`.
@@ -71,7 +71,7 @@ class Detector(Model[O, Boxes, Boxes]):
     """
 
     exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
-    normalise: Normalise
+    normalize: Normalize
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Detector(Model[O, Boxes, Boxes]):
         self.num_classes = num_classes
         self.preprocess = preprocess
         self.min_score, self.max_iou, self.max_boxes = min_score, max_iou, max_boxes
-        self.normalise = Normalise(3, mean, std)
+        self.normalize = Normalize(3, mean, std)
         self.frozen_norms = frozen_norms
         self.published = dict(published or {})
         self.norms_without_epsilon = norms_without_epsilon
@@ -109,10 +109,10 @@ class Detector(Model[O, Boxes, Boxes]):
 
     @torch.no_grad()
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[Boxes]:
-        """The boxes of each picture, best first, in original pixels, on the CPU.
+        """The boxes of each image, best first, in original pixels, on the CPU.
 
-        They are cut off at the edges of the picture, not of the canvas that it lies on, before they are thinned out:
-        what the canvas answers must not suppress what the picture answers. Boxes without an area there are left out.
+        They are cut off at the edges of the image, not of the canvas that it lies on, before they are thinned out:
+        what the canvas answers must not suppress what the image answers. Boxes without an area there are left out.
         """
         found = self.candidates(outputs)
         frames = found.xyxy.new_tensor([placement.frame for placement in placements]).view(len(placements), 1, 4)

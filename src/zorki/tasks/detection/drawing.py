@@ -1,4 +1,4 @@
-"""Boxes on pictures, with the names of their classes, for people."""
+"""Boxes on images, with the names of their classes, for people."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.data.preprocess import resize_image
-from zorki.draw.palette import colour, mark_colour
-from zorki.draw.pictures import boxes, enlarge
+from zorki.draw.images import boxes, enlarge
+from zorki.draw.palette import color, mark_color
 from zorki.tasks.detection.judging import judge_boxes
 from zorki.types import Boxes
 
-LEAST_WIDTH = 320  # pixels: on smaller pictures names would cover the objects
-MISSED_COLOUR = (240, 185, 58)
+LEAST_WIDTH = 320  # pixels: on smaller images names would cover the objects
+MISSED_COLOR = (240, 185, 58)
 
 
 def draw_boxes(
     image: UInt8[Tensor, "3 H W"], annotation: Boxes, class_names: Sequence[str]
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture with every box, its class's name in its class's colour, and the score where there is one.
+    """The image with every box, its class's name in its class's color, and the score where there is one.
 
     The worst is drawn first, so that the best stands on top. Crowds are gray and say so, difficult objects have a
-    question mark. Pictures narrower than 320 pixels are enlarged by a whole factor.
+    question mark. Images narrower than 320 pixels are enlarged by a whole factor.
     """
     factor = max(1, math.ceil(LEAST_WIDTH / image.shape[2]))
     if annotation.scores is not None:
@@ -36,21 +36,21 @@ def draw_boxes(
     scores: list[float | None] = [None] * len(annotation)
     if annotation.scores is not None:
         scores = annotation.scores.tolist()
-    texts, colours = [], []
+    texts, colors = [], []
     rows = zip(annotation.labels.tolist(), scores, crowd, difficult, strict=True)
     for label, score, many, hard in rows:
         name = class_names[label] + (" crowd" if many else "") + ("?" if hard else "")
         texts.append(name if score is None else f"{name} {score:.2f}")
-        colours.append(mark_colour(None) if many else colour(label))
-    return boxes(enlarge(image, LEAST_WIDTH), annotation.xyxy * factor, texts, colours)
+        colors.append(mark_color(None) if many else color(label))
+    return boxes(enlarge(image, LEAST_WIDTH), annotation.xyxy * factor, texts, colors)
 
 
 def thumbnail(
     image: UInt8[Tensor, "3 H W"], shown: Boxes, truth: Boxes | None, class_names: Sequence[str], side: int
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture with its longer side of `side` pixels, and boxes on it.
+    """The image with its longer side of `side` pixels, and boxes on it.
 
-    Without a truth in the colours of their classes. With one: right boxes teal, wrong ones vermilion and "wrong",
+    Without a truth in the colors of their classes. With one: right boxes teal, wrong ones vermilion and "wrong",
     objects that were not found amber and "missed", boxes that do not count gray.
     """
     height, width = image.shape[1:]
@@ -59,17 +59,17 @@ def thumbnail(
     factors = torch.tensor([small.shape[2] / width, small.shape[1] / height] * 2)
     moved = dataclasses.replace(shown, xyxy=shown.xyxy * factors)
     if truth is None:
-        colours = [colour(label) for label in shown.labels.tolist()]
-        return boxes(small, moved.xyxy, [class_names[label] for label in shown.labels.tolist()], colours)
+        colors = [color(label) for label in shown.labels.tolist()]
+        return boxes(small, moved.xyxy, [class_names[label] for label in shown.labels.tolist()], colors)
     judged = judge_boxes(shown, truth)
     missed = truth[judged.missed]
     texts = ["missed " + class_names[label] for label in missed.labels.tolist()]
-    inks = [MISSED_COLOUR] * len(missed)
+    inks = [MISSED_COLOR] * len(missed)
     for label, right, excused in zip(
         shown.labels.tolist(), judged.right.tolist(), judged.excused.tolist(), strict=True
     ):
         texts.append(class_names[label] if right or excused else "wrong " + class_names[label])
-        inks.append(mark_colour(None if excused else right))
+        inks.append(mark_color(None if excused else right))
     return boxes(small, torch.cat([missed.xyxy * factors, moved.xyxy]), texts, inks)
 
 

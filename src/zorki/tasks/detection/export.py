@@ -22,8 +22,8 @@ OUTPUTS = ("xyxy", "scores", "labels")
 class ExportedDetector(nn.Module):
     """A detector from uint8 pixels to boxes, made of tensors alone: what `decode` answers, in network pixels.
 
-    The whole input counts as the picture: where there is a canvas around it, boxes on it are answered too. One picture
-    at a time, of one size: anchors become constants. How many boxes come out depends on the picture, at most
+    The whole input counts as the image: where there is a canvas around it, boxes on it are answered too. One image
+    at a time, of one size: anchors become constants. How many boxes come out depends on the image, at most
     the detector's `max_boxes`, best first.
 
     Args:
@@ -37,20 +37,20 @@ class ExportedDetector(nn.Module):
         super().__init__()
         if not model.exportable:
             raise ZorkiError(
-                f"{type(model).__name__} has two stages, and how many regions it looks at depends on the picture: "
+                f"{type(model).__name__} has two stages, and how many regions it looks at depends on the image: "
                 "it cannot be exported. Export a detector of one stage: ssd, retinanet, fcos, yolo1, yolo3 or detr"
             )
         self.model = model
 
     def forward(
-        self, pictures: UInt8[Tensor, "1 3 H W"]
+        self, images: UInt8[Tensor, "1 3 H W"]
     ) -> tuple[Float[Tensor, "N 4"], Float[Tensor, " N"], Int[Tensor, " N"]]:
         """Boxes in pixels of the input, scores in 0..1, labels; best first."""
-        found = self.model.candidates(self.model(pictures))
+        found = self.model.candidates(self.model(images))
         xyxy, scores, labels = found.xyxy[0].float(), found.scores[0].float(), found.labels[0]
-        height, width = pictures.shape[-2:]
+        height, width = images.shape[-2:]
         xyxy = clip_boxes(xyxy, height, width)
-        # What has no area in the picture answers nothing, as in `decode`.
+        # What has no area in the image answers nothing, as in `decode`.
         scores = torch.where((xyxy[:, 2:] > xyxy[:, :2]).all(1), scores, -1.0)
         order = self._best_first(xyxy, scores, labels)
         keep = order[scores[order] > self.model.min_score][: self.model.max_boxes]
@@ -71,9 +71,9 @@ class ExportedDetector(nn.Module):
 def export_onnx(
     model: Detector[Any], path: Path | str, height: int, width: int, class_names: Sequence[str] | None = None
 ) -> Path:
-    """Writes a detector as ONNX, for pictures of one size, and returns the path.
+    """Writes a detector as ONNX, for images of one size, and returns the path.
 
-    The graph takes "pictures", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
+    The graph takes "images", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
     "zorki.preprocess" among the file's properties; it gives "xyxy" (N, 4) in pixels of that input, "scores" (N) and
     "labels" (N), best first. It has nothing but standard operators, of opset 20.
 

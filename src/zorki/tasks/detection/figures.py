@@ -40,7 +40,7 @@ def detection_figures(
     curves: CocoCurves | None = None,
     pairs: Pairs | None = None,
 ) -> dict[str, Any]:
-    """What `DetectionMetric.compute` tells, for `count` pictures.
+    """What `DetectionMetric.compute` tells, for `count` images.
 
     Args:
         curves: of COCO, where they are known.

@@ -11,7 +11,7 @@ from torch import Tensor
 def hard_negatives(
     losses: Float[Tensor, "B P"], is_positive: Bool[Tensor, "B P"], ratio: float = 3.0, *, least: int = 0
 ) -> Bool[Tensor, "B P"]:
-    """In each picture the `ratio` times as many negatives as it has positives, of the highest loss.
+    """In each image the `ratio` times as many negatives as it has positives, of the highest loss.
 
     Liu et al. (2016), section 2.2. Everything that is not positive is negative.
 
@@ -19,7 +19,7 @@ def hard_negatives(
         losses: of calling each anchor background.
         is_positive: anchors that learn an object.
         ratio: negatives for each positive.
-        least: negatives of pictures with fewer positives; the paper has 0, and so learns nothing from a picture
+        least: negatives of images with fewer positives; the paper has 0, and so learns nothing from an image
             without objects.
     """
     wanted = (is_positive.sum(1, keepdim=True) * ratio).long().clamp_min(least)

@@ -59,13 +59,13 @@ def rows_of(answers: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B 
 
 
 def level_points(
-    maps: Sequence[Tensor], strides: Sequence[int], size: tuple[int, int], grid: Literal["centred", "corner"]
+    maps: Sequence[Tensor], strides: Sequence[int], size: tuple[int, int], grid: Literal["centered", "corner"]
 ) -> list[Float[Tensor, "P 2"]]:
     """(x, y) in input pixels of the cells of each map (B, C, h, w); made once for each shape.
 
     Args:
         size: of the input, (height, width).
-        grid: "centred" puts cells `stride` apart with as much room on the left as on the right, which is where the
+        grid: "centered" puts cells `stride` apart with as much room on the left as on the right, which is where the
             cells of networks without padding (SqueezeNet) and of even kernels look. "corner" starts in the corner, and
             takes the whole part of size / cells for the stride, as torchvision does.
     """
@@ -79,7 +79,7 @@ def level_anchors(
     maps: Sequence[Tensor],
     strides: Sequence[int],
     size: tuple[int, int],
-    grid: Literal["centred", "corner"],
+    grid: Literal["centered", "corner"],
     shapes: Sequence[Shapes],
 ) -> list[Float[Tensor, "N 4"]]:
     """The anchors of each map, xyxy, all shapes about the first cell first; made once for each shape of maps."""
@@ -125,7 +125,7 @@ def strongest_rows(strength: Float[Tensor, "B N"], most: int) -> Int[Tensor, "B 
 
 
 def take_rows(values: Float[Tensor, "B N D"], rows: Int[Tensor, "B R"]) -> Float[Tensor, "B R D"]:
-    """Rows of each picture."""
+    """Rows of each image."""
     return values.gather(1, rows[:, :, None].expand(-1, -1, values.shape[2]))
 
 

@@ -1,4 +1,4 @@
-"""Judging anybody's detections from a file: no model, and no pictures."""
+"""Judging anybody's detections from a file: no model, and no images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from zorki.tasks.detection.coco import Outlines, coco_curves
 from zorki.tasks.detection.columns import Detections, Truths, join
 from zorki.tasks.detection.error_kinds import BACKGROUND_IOU
 from zorki.tasks.detection.figures import detection_figures
+from zorki.tasks.detection.image_words import ELSEWHERE, UNKNOWN
 from zorki.tasks.detection.known_boxes import KnownBoxes, read_known
 from zorki.tasks.detection.matches import Pairs
-from zorki.tasks.detection.picture_words import ELSEWHERE, UNKNOWN
 from zorki.tasks.detection.results_file import FoundEntries, read_results
 from zorki.types import Defect
 
@@ -26,8 +26,8 @@ from zorki.types import Defect
 def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
     """Figures of a file of detections against `data`, all of it or one split.
 
-    A picture is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
-    by `category_name`, else by `category_id`. Detections of unknown pictures or classes are reported and left out.
+    An image is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
+    by `category_name`, else by `category_id`. Detections of unknown images or classes are reported and left out.
     A file with outlines and without boxes is judged by masks.
 
     Raises:
@@ -48,7 +48,7 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
 
 
 def fit(found: FoundEntries, known: KnownBoxes, data: Path) -> tuple[Detections, ndarray, list[Defect]]:
-    """The entries that are of a picture and a class of the data, their rows, and what there is to tell.
+    """The entries that are of an image and a class of the data, their rows, and what there is to tell.
 
     Raises:
         DataError: none of the entries fits the data.
@@ -58,7 +58,7 @@ def fit(found: FoundEntries, known: KnownBoxes, data: Path) -> tuple[Detections,
     fits = (images >= 0) & (labels >= 0)
     if len(fits) and not fits.any() and not (images == ELSEWHERE).any():
         raise DataError(
-            f"{found.path}: none of the {len(fits)} detections is of a picture and a class in {data}: "
+            f"{found.path}: none of the {len(fits)} detections is of an image and a class in {data}: "
             f"{'; '.join(defect.reason for defect in defects[len(known.defects) :])}"
         )
     detections = Detections(images[fits], found.xywh[fits], labels[fits], found.score[fits])
@@ -66,7 +66,7 @@ def fit(found: FoundEntries, known: KnownBoxes, data: Path) -> tuple[Detections,
 
 
 def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
-    """The place of each detection's picture, or UNKNOWN, or ELSEWHERE for a picture of another split."""
+    """The place of each detection's image, or UNKNOWN, or ELSEWHERE for an image of another split."""
     words = known.words()
     seen: dict[tuple[Any, Any], int] = {}
     places = np.empty(len(found.entries), np.int64)
@@ -75,10 +75,10 @@ def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> nd
         if key not in seen:
             seen[key] = words.find(found.images.get(key[1]) if key[0] is None else key[0], key[1])
         places[row] = seen[key]
-    _report(found, places == UNKNOWN, "image_id", "pictures that the data do not have, or have twice", defects)
+    _report(found, places == UNKNOWN, "image_id", "images that the data do not have, or have twice", defects)
     elsewhere = int((places == ELSEWHERE).sum())
     if elsewhere:
-        defects.append(Defect(found.path, f"{elsewhere} detections are of pictures of other splits; left out"))
+        defects.append(Defect(found.path, f"{elsewhere} detections are of images of other splits; left out"))
     return places
 
 
@@ -114,7 +114,7 @@ def outlines_of(found: FoundEntries, known: KnownBoxes, detections: Detections, 
 
     Raises:
         DataError: the data have no masks for all of their objects, or one is broken; or a mask of an entry is not of
-            the size of its picture.
+            the size of its image.
     """
     if known.mask_fault is not None:
         raise DataError(f"{found.path}: holds masks, and {data} cannot judge masks: {known.mask_fault}")
@@ -130,8 +130,8 @@ def outlines_of(found: FoundEntries, known: KnownBoxes, detections: Detections, 
         height, width = known.sizes[image]
         if isinstance(mask, dict) and list(mask["size"]) != [height, width]:
             raise DataError(
-                f"{found.path}: entry {row + 1}: its mask is of a picture of {mask['size'][1]} x {mask['size'][0]}, "
-                f"and {known.names[image]} is {width} x {height}; write masks of the size of their pictures"
+                f"{found.path}: entry {row + 1}: its mask is of an image of {mask['size'][1]} x {mask['size'][0]}, "
+                f"and {known.names[image]} is {width} x {height}; write masks of the size of their images"
             )
     return outlines
 
@@ -147,7 +147,7 @@ def encoded(outline: Any, height: int, width: int) -> Any:
 
 
 def overlapping_outlines(truths: Truths, detections: Detections, outlines: Outlines) -> Pairs:
-    """As `overlapping`, for masks: pairs of one picture with an overlap of at least `BACKGROUND_IOU`."""
+    """As `overlapping`, for masks: pairs of one image with an overlap of at least `BACKGROUND_IOU`."""
     from hotcoco import mask
 
     parts = [Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]

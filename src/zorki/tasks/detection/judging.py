@@ -1,4 +1,4 @@
-"""One picture's answer beside its truth: what was found, what was missed, and what is not there."""
+"""One image's answer beside its truth: what was found, what was missed, and what is not there."""
 
 from __future__ import annotations
 

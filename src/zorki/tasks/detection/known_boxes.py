@@ -14,7 +14,7 @@ import numpy as np
 from zorki.data.formats.run_lengths import fault_of
 from zorki.errors import DataError
 from zorki.tasks.detection.columns import Truths, truths_of
-from zorki.tasks.detection.picture_words import PictureWords
+from zorki.tasks.detection.image_words import ImageWords
 from zorki.types import Boxes, Defect
 
 PARTS = ("images", "annotations", "categories")
@@ -23,14 +23,14 @@ WANTED = "COCO's annotation file, or a folder with boxes in one of the formats t
 
 @dataclass
 class KnownBoxes:
-    """Pictures in an order, their objects, and the words that results may use for them.
+    """Images in an order, their objects, and the words that results may use for them.
 
     Args:
         split: what of the data is judged.
-        names: of the pictures that are judged, as paths.
+        names: of the images that are judged, as paths.
         image_ids: their numbers, where the data give such.
-        others, other_ids: the same of pictures that are known and not judged.
-        masks: COCO's outlines of the objects, and `sizes` (height, width) of the pictures, where they are known.
+        others, other_ids: the same of images that are known and not judged.
+        masks: COCO's outlines of the objects, and `sizes` (height, width) of the images, where they are known.
         mask_fault: why there are no `masks`, where an outline is broken.
     """
 
@@ -47,10 +47,10 @@ class KnownBoxes:
     mask_fault: str | None = None
     defects: list[Defect] = field(default_factory=list)
 
-    def words(self) -> PictureWords:
-        """What pictures may be called, those that are not judged among them."""
+    def words(self) -> ImageWords:
+        """What images may be called, those that are not judged among them."""
         ids = None if self.image_ids is None else [*self.image_ids, *(self.other_ids or [])]
-        return PictureWords(self.names, self.others, ids)
+        return ImageWords(self.names, self.others, ids)
 
 
 def read_known(data: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
@@ -67,7 +67,7 @@ def read_known(data: Path, *, split: str | None = None, format: str | None = Non
 def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
     """The content of COCO's file `path`, box by box as it stands, so that figures are those of COCO's own tools.
 
-    Pictures and classes stand in the order of their numbers. Annotations of pictures or classes that are not in the
+    Images and classes stand in the order of their numbers. Annotations of images or classes that are not in the
     file's lists are reported and left out. Raises DataError where an entry lacks something.
     """
     try:
@@ -84,10 +84,10 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
     defects = []
     left, twice = len(content["annotations"]) - len(rows), len(content["images"]) - len(images)
     if left:
-        reason = f"{left} annotations are of pictures or classes that the file does not list; left out"
+        reason = f"{left} annotations are of images or classes that the file does not list; left out"
         defects.append(Defect(path, reason))
     if twice:
-        defects.append(Defect(path, f"{twice} pictures have the id of one that comes later; left out"))
+        defects.append(Defect(path, f"{twice} images have the id of one that comes later; left out"))
     outlines = [row.get("segmentation") for row in rows]
     fault = _mask_fault(rows, sizes, image_place)
     if fault is not None:
@@ -110,7 +110,7 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
 def _mask_fault(
     rows: Sequence[dict[str, Any]], sizes: Sequence[tuple[int, int]], image_place: dict[Any, int]
 ) -> str | None:
-    """What is wrong with the first run lengths that are not of their picture."""
+    """What is wrong with the first run lengths that are not of their image."""
     for row in rows:
         if isinstance(outline := row.get("segmentation"), dict):
             height, width = sizes[image_place[row["image_id"]]]
@@ -120,11 +120,11 @@ def _mask_fault(
 
 
 def _side(image: dict[str, Any], name: str) -> int:
-    """Height or width of a picture, 0 where it is not told. Raises ValueError."""
+    """Height or width of an image, 0 where it is not told. Raises ValueError."""
     value = image.get(name)
     if value is None or (isinstance(value, int | float) and math.isfinite(value)):
         return int(value or 0)
-    raise ValueError(f"of picture {image['id']!r:.40} has the {name} {value!r:.40}, which is no number")
+    raise ValueError(f"of image {image['id']!r:.40} has the {name} {value!r:.40}, which is no number")
 
 
 def _content(path: Path) -> Any:
@@ -153,7 +153,7 @@ def _truths(rows: Sequence[dict[str, Any]], image_place: dict[Any, int], label: 
 
 
 def from_data(root: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
-    """Any data set with boxes; no picture needs to be there. Raises DataError as its reader, or for no such split."""
+    """Any data set with boxes; no image needs to be there. Raises DataError as its reader, or for no such split."""
     dataset = _dataset(root, format)
     return from_dataset(root, dataset, dataset.target, split)[0]
 
@@ -196,12 +196,12 @@ def _dataset(root: Path, format: str | None) -> Any:
     scenes = parse(str(root)) if format in (None, "scenes") else None
     if scenes is not None:
         return scenes
-    name, _ = formats.recognise(root, format, formats.BOXED)
-    reader: Any = formats.find(name)  # only readers of boxes can do without pictures
+    name, _ = formats.recognize(root, format, formats.BOXED)
+    reader: Any = formats.find(name)  # only readers of boxes can do without images
     try:
-        return reader.read(root, need_pictures=False)
+        return reader.read(root, need_images=False)
     except DataError as error:
-        # Boxes in shares of the picture need its size: the pictures tell it, where they are there.
+        # Boxes in shares of the image need its size: the images tell it, where they are there.
         try:
             return reader.read(root)
         except DataError:

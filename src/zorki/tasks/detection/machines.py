@@ -26,7 +26,7 @@ class SupportVectorMachines(nn.Module):
 
     The hinge loss is summed over positives and over the hardest negatives, the paper's "hard negative mining", as each
     batch shows them. With weight decay for the margin's width this approximates what the paper's solver finds, which
-    has all features at hand: here the negatives are the hardest of a batch, and not of all pictures; the loss is a mean
+    has all features at hand: here the negatives are the hardest of a batch, and not of all images; the loss is a mean
     and not the sum that C weighs; and AdamW's decay, apart from the gradient, is not the penalty of the objective.
     Features are divided by their mean length so far, a buffer.
 
@@ -74,20 +74,20 @@ class SupportVectorMachines(nn.Module):
 def machine_regions(
     sampled: Sampled, targets: Sequence[Boxes], num_classes: int
 ) -> tuple[Float[Tensor, "N 4"], Int[Tensor, " N"], Int[Tensor, "N K"]]:
-    """The sampled regions and behind them the truth boxes, their pictures, and what the machines want of them.
+    """The sampled regions and behind them the truth boxes, their images, and what the machines want of them.
 
     1 for the truth boxes of a class, -1 for regions of IoU below 0.3 with all of them, 0 between (section 2.3).
     """
     truths = [learnable(target, sampled.regions.device) for target in targets]
     boxes, owners = join_regions([truth.xyxy.to(sampled.regions.dtype) for truth in truths])
     labels = torch.cat([truth.labels for truth in truths]).long()
-    regions, pictures = torch.cat([sampled.regions, boxes]), torch.cat([sampled.pictures, owners])
-    iou = pairwise_iou(regions, boxes) * (pictures[:, None] == owners)
+    regions, images = torch.cat([sampled.regions, boxes]), torch.cat([sampled.images, owners])
+    iou = pairwise_iou(regions, boxes) * (images[:, None] == owners)
     best = iou.new_zeros((len(regions), num_classes))
     best.scatter_reduce_(1, labels.expand(len(regions), -1), iou, "amax")
     wanted = torch.where(best < 0.3, -1, 0)
     wanted[len(sampled) + torch.arange(len(boxes), device=wanted.device), labels] = 1
-    return regions, pictures, wanted
+    return regions, images, wanted
 
 
 def answer_by_machines(

@@ -16,7 +16,7 @@ _AT_ONCE = 1_000_000  # pairs: what is in memory at a time
 
 @dataclass(frozen=True)
 class Pairs(Columns):
-    """Detections and truths of one picture that overlap: rows of both tables, by detection, then by truth.
+    """Detections and truths of one image that overlap: rows of both tables, by detection, then by truth.
 
     `iou` is intersection over union; on a crowd it is the share of the detection that the crowd covers, as in COCO.
     """
@@ -36,7 +36,7 @@ class Pairs(Columns):
 
 
 def overlapping(truths: Truths, detections: Detections, min_iou: float, *, inclusive: bool = False) -> Pairs:
-    """All pairs of one picture, of one class or two, that overlap by `min_iou` (above 0) or more.
+    """All pairs of one image, of one class or two, that overlap by `min_iou` (above 0) or more.
 
     Args:
         inclusive: boxes end with the last pixel that they hold, so that a width is right - left + 1, as the devkit of

@@ -25,7 +25,7 @@ class DetectionMetric(Metric[Boxes, Boxes]):
         self.detections: list[Detections] = []
 
     def update(self, predictions: Sequence[Boxes], targets: Sequence[Boxes]) -> None:
-        """Takes in the answers for some pictures. Raises ValueError for a prediction without scores."""
+        """Takes in the answers for some images. Raises ValueError for a prediction without scores."""
         check_lengths(predictions=predictions, targets=targets)
         self.truths.append(truths_of(targets, self.count))
         self.detections.append(detections_of(predictions, self.count))

@@ -1,4 +1,4 @@
-"""Pictures of a batch made into one another: four to a mosaic, two blended; their boxes come along."""
+"""Images of a batch made into one another: four to a mosaic, two blended; their boxes come along."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from zorki.errors import RecipeError
 from zorki.tasks.detection.augment import join, move_boxes
 from zorki.types import Batch, Boxes, Placement
 
-CENTRE = (0.25, 0.75)  # shares of height and width between which the four pictures meet
-FAINT = 0.1  # share of a blend below which a picture's objects cannot be asked for
+CENTER = (0.25, 0.75)  # shares of height and width between which the four images meet
+FAINT = 0.1  # share of a blend below which an image's objects cannot be asked for
 
 
 class Window(NamedTuple):
-    """A part of a picture, by whole pixels."""
+    """A part of an image, by whole pixels."""
 
     top: int
     left: int
@@ -34,7 +34,7 @@ class Window(NamedTuple):
 def mix(batch: Batch[Boxes], share: float, alpha: float, generator: torch.Generator) -> Batch[Boxes]:
     """The batch with mosaics in a `share` of its places, and then blended in pairs by Beta(alpha, alpha), if above 0.
 
-    Only inputs and `placed` change; `targets` stay the truth of the pictures as they were read.
+    Only inputs and `placed` change; `targets` stay the truth of the images as they were read.
 
     Raises:
         RecipeError: the network takes more than pixels, such as regions that were proposed in them.
@@ -51,10 +51,10 @@ def mix(batch: Batch[Boxes], share: float, alpha: float, generator: torch.Genera
 
 
 def refuse_regions(share: float, alpha: float, kind: str) -> NoReturn:
-    """Raises RecipeError: regions of this kind were found in each picture by itself."""
+    """Raises RecipeError: regions of this kind were found in each image by itself."""
     raise RecipeError(
         f"mosaic is {share} and mixup {alpha}, but this network takes {kind} regions, which were found in each "
-        "picture by itself; set both to 0"
+        "image by itself; set both to 0"
     )
 
 
@@ -65,22 +65,22 @@ def mosaic(
     share: float,
     generator: torch.Generator,
 ) -> tuple[UInt8[Tensor, "B 3 H W"], list[Boxes]]:
-    """Mosaic (Bochkovskiy et al., 2020, section 3.3): four pictures of the batch around one point, boxes with them.
+    """Mosaic (Bochkovskiy et al., 2020, section 3.3): four images of the batch around one point, boxes with them.
 
-    The point lies in the middle half of height and width. Each picture fills its quarter with a random part of
+    The point lies in the middle half of height and width. Each image fills its quarter with a random part of
     itself, shrunk by a random factor between none and the most that still fills the quarter, so that objects come in
-    many sizes and no bare ground is learnt; the padding around a picture is left out. The paper gives no numbers; its
-    authors' code crops each picture at the same point.
+    many sizes and no bare ground is learned; the padding around an image is left out. The paper gives no numbers; its
+    authors' code crops each image at the same point.
 
     Args:
         placed: boxes in network pixels.
-        placements: where the pictures lie in the inputs.
-        share: probability of each picture to become a mosaic with three others drawn from the batch.
+        placements: where the images lie in the inputs.
+        share: probability of each image to become a mosaic with three others drawn from the batch.
     """
     mixed, boxes = inputs.clone(memory_format=torch.contiguous_format), list(placed)
     contents = [_content(placement, inputs.shape[2], inputs.shape[3]) for placement in placements]
     for place in range(len(inputs)):
-        # As many numbers for each picture whatever comes of them: others' chances do not depend on it.
+        # As many numbers for each image whatever comes of them: others' chances do not depend on it.
         chosen, *chances = torch.rand(_NUMBERS, generator=generator, dtype=torch.float64).tolist()
         if chosen < share:
             members, quarters, windows = _draw(place, contents, inputs.shape[2], inputs.shape[3], chances)
@@ -96,8 +96,8 @@ _NUMBERS = 1 + 2 + 3 + 1 + 4 * 3  # whether; the point; three others; whose quar
 def _draw(
     place: int, contents: Sequence[Window], height: int, width: int, chances: Sequence[float]
 ) -> tuple[list[int], list[Window], list[Window]]:
-    """Four pictures, the quarters that they fill, and the parts of them that fill these."""
-    low, high = CENTRE
+    """Four images, the quarters that they fill, and the parts of them that fill these."""
+    low, high = CENTER
     row, column = (
         round(side * (low + (high - low) * chance)) for side, chance in zip((height, width), chances, strict=False)
     )
@@ -106,7 +106,7 @@ def _draw(
         # Nobody twice, as far as the batch has others.
         rest = [other for other in range(len(contents)) if other not in members] or list(range(len(contents)))
         members.append(rest[int(chance * len(rest))])
-    first = int(chances[5] * 4)  # else a picture would always be above and to the left in its own mosaic
+    first = int(chances[5] * 4)  # else an image would always be above and to the left in its own mosaic
     members = members[first:] + members[:first]
     quarters = [
         Window(0, 0, row, column),
@@ -122,7 +122,7 @@ def _draw(
 
 
 def _content(placement: Placement, height: int, width: int) -> Window:
-    """Where the picture lies in the input: whole pixels that hold nothing else, one at least."""
+    """Where the image lies in the input: whole pixels that hold nothing else, one at least."""
     top, left = max(0, math.ceil(placement.top)), max(0, math.ceil(placement.left))
     bottom = min(height, math.floor(placement.frame[3]))
     right = min(width, math.floor(placement.frame[2]))
@@ -142,9 +142,9 @@ def _part(content: Window, quarter: Window, chances: Sequence[float]) -> Window:
     return Window(top, left, height, width)
 
 
-def _paste(canvas: Tensor, quarter: Window, picture: Tensor, window: Window, boxes: Boxes) -> Boxes:
-    """Writes a part of a picture into a quarter of the canvas; the boxes that are seen there."""
-    part = picture[:, window.top : window.top + window.height, window.left : window.left + window.width]
+def _paste(canvas: Tensor, quarter: Window, image: Tensor, window: Window, boxes: Boxes) -> Boxes:
+    """Writes a part of an image into a quarter of the canvas; the boxes that are seen there."""
+    part = image[:, window.top : window.top + window.height, window.left : window.left + window.width]
     bottom, right = quarter.top + quarter.height, quarter.left + quarter.width
     canvas[:, quarter.top : bottom, quarter.left : right] = resize_image(part, quarter.height, quarter.width)
     across, down = quarter.width / window.width, quarter.height / window.height
@@ -155,10 +155,10 @@ def _paste(canvas: Tensor, quarter: Window, picture: Tensor, window: Window, box
 def blend(
     inputs: UInt8[Tensor, "B 3 H W"], placed: Sequence[Boxes], alpha: float, generator: torch.Generator
 ) -> tuple[UInt8[Tensor, "B 3 H W"], list[Boxes]]:
-    """MixUp for detection (Zhang et al., 2019, section 3.1): pictures blended in pairs, with the boxes of both.
+    """MixUp for detection (Zhang et al., 2019, section 3.1): images blended in pairs, with the boxes of both.
 
-    Shares come from Beta(alpha, alpha); the paper's best is 1.5. It weighs the loss of each box by its picture's
-    share; here boxes count in full, and those of a picture with less than a tenth are left out.
+    Shares come from Beta(alpha, alpha); the paper's best is 1.5. It weighs the loss of each box by its image's
+    share; here boxes count in full, and those of an image with less than a tenth are left out.
     """
     mixed, partner, share = mixup(inputs, alpha, generator)
     boxes = []

@@ -22,7 +22,7 @@ Found = TypeVar("Found", Boxes, Instances)
 
 
 class ObjectTask(Task[Found, Found]):
-    """Any number of objects a picture: which of them are shown, what they are called, and what runs know of them."""
+    """Any number of objects an image: which of them are shown, what they are called, and what runs know of them."""
 
     usual_classes = 80  # COCO's
     thumbnail_side = 224
@@ -43,18 +43,18 @@ class ObjectTask(Task[Found, Found]):
         """How many objects a network can learn from."""
 
     def check(self, dataset: Dataset[Found], train: Sequence[int]) -> None:
-        """One training picture at least must have an object that can be learnt."""
+        """One training image at least must have an object that can be learned."""
         if any(self.learnable_count(dataset.target(index)) for index in train):
             return
         one, many = self.noun
         raise DataError(
-            f"{dataset.root}: none of the {len(train)} training pictures has {_article(one)} {one}; expected {many} in "
+            f"{dataset.root}: none of the {len(train)} training images has {_article(one)} {one}; expected {many} in "
             f"some of them. See with `zorki show --task {self.name}` how the annotations were read, and whether their "
             f"{many} were left out as defects."
         )
 
     def balance(self, targets: Sequence[Found]) -> list[float]:
-        """The inverse of how many pictures show a class, for the rarest class of a picture; 1 / N without objects."""
+        """The inverse of how many images show a class, for the rarest class of an image; 1 / N without objects."""
         shown = [set(target.labels.tolist()) for target in targets]
         counts = torch.zeros(max(1, len(self.class_names)), dtype=torch.int64)
         for labels in shown:

@@ -49,16 +49,16 @@ class PriorGrid:
 
     Args:
         shapes: (width, height) in pixels, one row a map.
-        strides: pixels between neighbouring cells, one a map.
-        centred: the grid lies in the middle of the input. That is where the cells look in networks with unpadded
+        strides: pixels between neighboring cells, one a map.
+        centered: the grid lies in the middle of the input. That is where the cells look in networks with unpadded
             layers too, whose maps have fewer cells than the input has strides. Else the first cell's middle is half a
             stride from the corner, as the published weights want it.
     """
 
-    def __init__(self, shapes: Sequence[Shapes], strides: Sequence[float], *, centred: bool = True) -> None:
+    def __init__(self, shapes: Sequence[Shapes], strides: Sequence[float], *, centered: bool = True) -> None:
         if len(shapes) != len(strides):
             raise ValueError(f"{len(shapes)} rows of shapes, but {len(strides)} strides")
-        self.shapes, self.strides, self.centred = shapes, strides, centred
+        self.shapes, self.strides, self.centered = shapes, strides, centered
         self._made: dict[object, Tensor] = {}
 
     def __call__(self, maps: Sequence[Tensor], height: int, width: int) -> Float[Tensor, "P 4"]:
@@ -79,7 +79,7 @@ class PriorGrid:
         priors = []
         for (rows, columns), shapes, stride in zip(sizes, self.shapes, self.strides, strict=True):
             points = grid_points(rows, columns, stride, stride, device=device)
-            if self.centred:
+            if self.centered:
                 shift = [(width - columns * stride) / 2, (height - rows * stride) / 2]
                 points = points + torch.tensor(shift, dtype=torch.float32, device=device)
             priors.append(place_anchors(points, torch.tensor(shapes, dtype=torch.float32, device=device)))

@@ -1,4 +1,4 @@
-"""What R-CNN, SPP-net and Fast R-CNN share: pictures with regions that others proposed, judged one by one."""
+"""What R-CNN, SPP-net and Fast R-CNN share: images with regions that others proposed, judged one by one."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from zorki.tasks.detection.regions import answer_regions
 from zorki.types import Proposed
 
 PROPOSED_SUGGESTIONS: Mapping[str, Any] = {"crop": 1.0, "shift": 0.0}
-"""Every picture whose pixels are varied must be searched anew; a mirrored one need not."""
+"""Every image whose pixels are varied must be searched anew; a mirrored one need not."""
 
 WALKED = 2000
-"""Regions of a picture in the ledger: as many as selective search gives (Girshick et al., 2013, section 2.1)."""
+"""Regions of an image in the ledger: as many as selective search gives (Girshick et al., 2013, section 2.1)."""
 
 
 @dataclass
 class ProposedOutputs:
-    """Feature maps of a batch, finest first, and the regions (P, 4) of each picture, xyxy in network pixels."""
+    """Feature maps of a batch, finest first, and the regions (P, 4) of each image, xyxy in network pixels."""
 
     maps: list[Tensor]
     regions: list[Tensor]
@@ -38,14 +38,14 @@ class ProposedOutputs:
     width: int
 
 
-# From features inside regions, and the pictures that these belong to, to logits (background first) and offsets.
+# From features inside regions, and the images that these belong to, to logits (background first) and offsets.
 Judge = Callable[[Float[Tensor, "N 4"], Int[Tensor, " N"]], tuple[Tensor, Tensor]]
 # From logits, offsets and regions to a box and a score in 0..1 for every region and class.
 Answer = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def regions_of(inputs: Proposed) -> list[Float[Tensor, "_ 4"]]:
-    """The regions of each picture; the whole picture where none was proposed, so that there is always one."""
+    """The regions of each image; the whole image where none was proposed, so that there is always one."""
     height, width = inputs.images.shape[-2:]
     return [
         rows.float() if len(rows) else torch.tensor([[0.0, 0.0, width, height]], device=inputs.images.device)
@@ -58,7 +58,7 @@ def proposed_candidates(
 ) -> Candidates:
     """A box a class for every region, cut off at the edges of the input.
 
-    Pictures with fewer regions than others are filled up with candidates of score 0.
+    Images with fewer regions than others are filled up with candidates of score 0.
 
     Args:
         outputs: of the network.
@@ -66,9 +66,9 @@ def proposed_candidates(
         chunk: regions that are judged at once, so that thousands of them need not fit into memory together.
         answer: from what `judge` says to boxes and scores.
     """
-    joined, pictures = join_regions(outputs.regions)
+    joined, images = join_regions(outputs.regions)
     boxes, scores = [], []
-    for rows, owners in zip(joined.split(chunk), pictures.split(chunk), strict=True):
+    for rows, owners in zip(joined.split(chunk), images.split(chunk), strict=True):
         logits, offsets = judge(rows, owners)
         xyxy, score = answer(logits.float(), offsets.float(), rows)
         boxes.append(clip_boxes(xyxy, outputs.height, outputs.width))
@@ -95,7 +95,7 @@ def proposed_head(
     size: tuple[int, int] = (7, 7),
     kind: Literal["align", "pool"] = "pool",
     home_size: float = 224,
-    grid: Literal["centred", "corner"] = "centred",
+    grid: Literal["centered", "corner"] = "centered",
 ) -> RegionHead:
     """Two hidden layers on `features` numbers a region, and on them classes and offsets (Girshick, 2015, section 2).
 

@@ -33,7 +33,7 @@ class Proposing:
     logits: list[Tensor]  # each (B, N): is there an object
     offsets: list[Tensor]  # each (B, N, 4)
     anchors: list[Tensor]  # each (N, 4), xyxy in network pixels
-    proposals: list[Tensor]  # one (P, 4) a picture: xyxy in network pixels, best first, without a gradient
+    proposals: list[Tensor]  # one (P, 4) an image: xyxy in network pixels, best first, without a gradient
 
 
 torch.export.register_dataclass(Proposing)
@@ -42,9 +42,9 @@ torch.export.register_dataclass(Proposing)
 class RegionProposals(nn.Module):
     """A 3x3 convolution and two of 1x1, shared by all maps, judge and move anchors (section 3.1).
 
-    256 anchors a picture learn, at most half of them positive: those that overlap a box by 0.7, and those that
+    256 anchors an image learn, at most half of them positive: those that overlap a box by 0.7, and those that
     overlap one most of all. Below 0.3 they are background (section 3.1.2). As in torchvision, anchors that cross the
-    edges of the picture learn too, where the paper leaves them out, and one sigmoid stands in for the paper's softmax
+    edges of the image learn too, where the paper leaves them out, and one sigmoid stands in for the paper's softmax
     over two classes.
 
     Args:
@@ -53,7 +53,7 @@ class RegionProposals(nn.Module):
         shapes: width and height of the anchors of each map; as many for each.
         grid: where the anchors lie, see `level_points`.
         before: anchors of each map that go into non-maximum suppression, in training and in evaluation.
-        after: proposals a picture that come out, in training and in evaluation.
+        after: proposals an image that come out, in training and in evaluation.
         max_iou: of two proposals of a map that stay.
     """
 
@@ -63,7 +63,7 @@ class RegionProposals(nn.Module):
         strides: Sequence[int],
         shapes: Sequence[Shapes],
         *,
-        grid: Literal["centred", "corner"] = "centred",
+        grid: Literal["centered", "corner"] = "centered",
         before: tuple[int, int] = (2000, 1000),
         after: tuple[int, int] = (2000, 1000),
         max_iou: float = 0.7,
@@ -106,10 +106,10 @@ class RegionProposals(nn.Module):
     def propose(
         self, logits: Sequence[Tensor], offsets: Sequence[Tensor], anchors: Sequence[Tensor], size: tuple[int, int]
     ) -> list[Tensor]:
-        """The best boxes of each picture, thinned out within each map (Lin et al., 2017, section 4.2).
+        """The best boxes of each image, thinned out within each map (Lin et al., 2017, section 4.2).
 
         They are cut off at the edges of the input, whose canvas is part of it: a network knows pixels alone, not where
-        pictures lie among them. torchvision cuts proposals off at the edges of the pictures; the answers made of them
+        images lie among them. torchvision cuts proposals off at the edges of the images; the answers made of them
         are so cut off here too.
         """
         before, after = (pair[0 if self.training else 1] for pair in (self.before, self.after))
@@ -120,8 +120,8 @@ class RegionProposals(nn.Module):
             boxes.append(clip_boxes(xyxy, *size))
             scores.append(level_logits.gather(1, rows).float())
         return [
-            _thin_out([level[picture] for level in boxes], [level[picture] for level in scores], self.max_iou, after)
-            for picture in range(len(logits[0]))
+            _thin_out([level[image] for level in boxes], [level[image] for level in scores], self.max_iou, after)
+            for image in range(len(logits[0]))
         ]
 
     def losses(self, answers: Proposing, targets: Sequence[Boxes]) -> dict[str, Float[Tensor, ""]]:
@@ -133,12 +133,12 @@ class RegionProposals(nn.Module):
         anchors = torch.cat(answers.anchors)
         truths = stack_truths(targets, logits.device)
         owner = match_anchors(anchors, truths, self.low, self.high)
-        (picture_p, positive), (picture_n, negative) = self._sample(owner)
-        chosen = torch.cat([logits[picture_p, positive], logits[picture_n, negative]]).float()
+        (image_p, positive), (image_n, negative) = self._sample(owner)
+        chosen = torch.cat([logits[image_p, positive], logits[image_n, negative]]).float()
         wanted = torch.cat([chosen.new_ones(len(positive)), chosen.new_zeros(len(negative))])
         # What the box learns is worked out for the sampled alone, not for every anchor of every map.
-        boxes = encode_offsets(anchors[positive], truths.xyxy[picture_p, owner[picture_p, positive]])
-        away = smooth_l1_loss(offsets[picture_p, positive], boxes, beta=SMOOTH_L1_BETA)
+        boxes = encode_offsets(anchors[positive], truths.xyxy[image_p, owner[image_p, positive]])
+        away = smooth_l1_loss(offsets[image_p, positive], boxes, beta=SMOOTH_L1_BETA)
         divisor = max(1, len(chosen))
         return {
             "objectness": functional.binary_cross_entropy_with_logits(chosen, wanted, reduction="sum") / divisor,
@@ -146,15 +146,15 @@ class RegionProposals(nn.Module):
         }
 
     def _sample(self, owner: Int[Tensor, "B N"]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """(picture, anchor) of the positive and of the negative anchors that learn."""
+        """(image, anchor) of the positive and of the negative anchors that learn."""
         rows: tuple[list[Tensor], list[Tensor]] = ([], [])
-        pictures: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for picture, owners in enumerate(owner):
+        images: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for image, owners in enumerate(owner):
             sampled = sample_balanced(owners >= 0, owners == BACKGROUND, self.count, self.positive_share)
             for kind, some in enumerate(sampled):
                 rows[kind].append(some)
-                pictures[kind].append(torch.full_like(some, picture))
-        return (torch.cat(pictures[0]), torch.cat(rows[0])), (torch.cat(pictures[1]), torch.cat(rows[1]))
+                images[kind].append(torch.full_like(some, image))
+        return (torch.cat(images[0]), torch.cat(rows[0])), (torch.cat(images[1]), torch.cat(rows[1]))
 
 
 def proposal_shapes(sizes: Sequence[float], *, whole: bool = False) -> Shapes:
@@ -168,7 +168,7 @@ def proposal_shapes(sizes: Sequence[float], *, whole: bool = False) -> Shapes:
 def proposals_for(
     max_boxes: int, channels: int, strides: Sequence[int], shapes: Sequence[Shapes], *, before: tuple[int, int]
 ) -> RegionProposals:
-    """A network of proposals for a detector that answers `max_boxes` a picture.
+    """A network of proposals for a detector that answers `max_boxes` an image.
 
     For a hundred boxes 500 proposals come out in training and 300 in evaluation; in proportion for more. `before` is
     for a hundred boxes, too. Raises RecipeError for less than one.
@@ -185,7 +185,7 @@ def proposals_for(
 def _thin_out(
     boxes: Sequence[Float[Tensor, "_ 4"]], scores: Sequence[Float[Tensor, " _"]], max_iou: float, most: int
 ) -> Float[Tensor, "P 4"]:
-    """Non-maximum suppression within each level of one picture, and the best of all levels, best first."""
+    """Non-maximum suppression within each level of one image, and the best of all levels, best first."""
     from torchvision.ops import nms  # takes seconds to import
 
     if boxes[0].device.type == "cpu":

@@ -69,7 +69,7 @@ class RegionHead(nn.Module):
         kind: Literal["align", "pool"] = "align",
         sampling_ratio: int = 2,
         home_size: float = 224,
-        grid: Literal["centred", "corner"] = "centred",
+        grid: Literal["centered", "corner"] = "centered",
         deviations: tuple[float, float] = (0.01, 0.001),
     ) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class RegionHead(nn.Module):
         self,
         maps: Sequence[Float[Tensor, "B C _ _"]],
         regions: Float[Tensor, "N 4"],
-        pictures: Int[Tensor, " N"],
+        images: Int[Tensor, " N"],
         input_size: tuple[int, int],
         size: tuple[int, int] | None = None,
     ) -> Float[Tensor, "N C h w"]:
@@ -99,13 +99,13 @@ class RegionHead(nn.Module):
         """
         read = maps[: len(self.strides)]
         starts = None
-        if self.grid == "centred":
+        if self.grid == "centered":
             starts = [first_cell(features, s, input_size) for features, s in zip(read, self.strides, strict=True)]
         return pool_regions(
             read,
             self.strides,
             regions,
-            pictures,
+            images,
             size or self.size,
             kind=self.kind,
             sampling_ratio=self.sampling_ratio,
@@ -120,7 +120,7 @@ class RegionHead(nn.Module):
 
 
 def first_cell(features: Float[Tensor, "B C _ _"], stride: int, size: tuple[int, int]) -> tuple[float, float]:
-    """(x, y) of the first cell of a "centred" map in pixels of the input of `size` (height, width)."""
+    """(x, y) of the first cell of a "centered" map in pixels of the input of `size` (height, width)."""
     rows, columns = features.shape[2:]
     return (size[1] - (columns - 1) * stride) / 2, (size[0] - (rows - 1) * stride) / 2
 
@@ -139,11 +139,11 @@ def hidden_published(first: str, second: str) -> dict[str, str]:
     return {f"{first}.": "head.trunk.fc6.", f"{second}.": "head.trunk.fc7."}
 
 
-def grid_of(backbone: Backbone) -> Literal["centred", "corner"]:
+def grid_of(backbone: Backbone) -> Literal["centered", "corner"]:
     """Where the cells of a backbone's maps look, as their gradients say.
 
     Networks whose every convolution of stride 2 is padded on both sides have the first cell of each map in the corner.
     Those without padding, and with even kernels, have as much room on the left as on the right, and so others are
     taken to have. timm's are not looked into.
     """
-    return "corner" if isinstance(backbone, ResNet | MobileNetV3 | Darknet53) else "centred"
+    return "corner" if isinstance(backbone, ResNet | MobileNetV3 | Darknet53) else "centered"

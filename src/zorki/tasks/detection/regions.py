@@ -24,7 +24,7 @@ from zorki.types import Boxes, Placement
 
 Weights = tuple[float, float, float, float]
 
-# Girshick (2015) normalises offsets to unit variance: deviations of 0.1 for centres and 0.2 for sizes.
+# Girshick (2015) normalizes offsets to unit variance: deviations of 0.1 for centers and 0.2 for sizes.
 OFFSET_WEIGHTS: Weights = (10, 10, 5, 5)
 
 # Where smooth L1 turns from a parabola to a line, as in torchvision.
@@ -36,15 +36,15 @@ LEAST_SIDE = 1e-2
 
 @dataclass
 class Sampled:
-    """Regions of a batch to learn from, picture after picture.
+    """Regions of a batch to learn from, image after image.
 
-    `regions` are xyxy in network pixels, `pictures` their places in the batch. `labels` run 0..num_classes, where
-    num_classes means background. `offsets` (weighted) and `owners` (the row among the picture's learnable boxes) hold
+    `regions` are xyxy in network pixels, `images` their places in the batch. `labels` run 0..num_classes, where
+    num_classes means background. `offsets` (weighted) and `owners` (the row among the image's learnable boxes) hold
     where `positive`; elsewhere they are 0 and -1.
     """
 
     regions: Float[Tensor, "N 4"]
-    pictures: Int[Tensor, " N"]
+    images: Int[Tensor, " N"]
     labels: Int[Tensor, " N"]
     offsets: Float[Tensor, "N 4"]
     positive: Bool[Tensor, " N"]
@@ -66,16 +66,16 @@ def sample_regions(
     add_truth: bool = True,
     weights: Weights = OFFSET_WEIGHTS,
 ) -> Sampled:
-    """Random regions of each picture with what they should answer (Girshick, 2015, section 2.3).
+    """Random regions of each image with what they should answer (Girshick, 2015, section 2.3).
 
     Each region owns the box that it overlaps most. It is positive from an IoU of `foreground_iou`, background within
-    `background_iou` (from the first, below the second), and else not learnt from. In pictures without a box every
+    `background_iou` (from the first, below the second), and else not learned from. In images without a box every
     region below the second is background.
 
     Args:
-        regions: xyxy in network pixels, one tensor a picture.
+        regions: xyxy in network pixels, one tensor an image.
         targets: in network pixels; crowds and boxes without an area are left out.
-        count: regions a picture, at most.
+        count: regions an image, at most.
         positive_share: of `count`, at most.
         add_truth: the boxes themselves join the regions, so that the first steps have something to find.
         weights: of the four offsets.
@@ -96,10 +96,10 @@ def sample_regions(
         owners.append(torch.cat([owner[positive], torch.full_like(negative, -1)]))
         labels.append(torch.cat([truth.labels[owner[positive]].long(), torch.full_like(negative, num_classes)]))
         wanted.append(torch.cat([xyxy[owner[positive]], candidates[negative]]))
-    joined, pictures = join_regions(chosen)
+    joined, images = join_regions(chosen)
     offsets = encode_offsets(joined, torch.cat(wanted), weights)
     owner = torch.cat(owners)
-    return Sampled(joined, pictures, torch.cat(labels), offsets, owner >= 0, owner)
+    return Sampled(joined, images, torch.cat(labels), offsets, owner >= 0, owner)
 
 
 def _most_overlapping(regions: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,15 +156,15 @@ def region_candidates(
     logits: Float[Tensor, "N S"],
     offsets: Float[Tensor, "N _"],
     regions: Float[Tensor, "N 4"],
-    pictures: Int[Tensor, " N"],
+    images: Int[Tensor, " N"],
     *,
-    num_pictures: int,
+    num_images: int,
     height: int,
     width: int,
     min_score: float,
     weights: Weights = OFFSET_WEIGHTS,
 ) -> list[Boxes]:
-    """The boxes of each picture that score above `min_score`, not yet thinned out, in network pixels.
+    """The boxes of each image that score above `min_score`, not yet thinned out, in network pixels.
 
     They are cut off at the edges of the network's input of `height` x `width` pixels; what is then narrower than a
     hundredth of a pixel is left out.
@@ -176,18 +176,18 @@ def region_candidates(
     found = clip_boxes(decode_offsets(regions[row].float(), chosen, weights), height, width)
     whole = is_large_enough(found, LEAST_SIDE)
     row, label, found = row[whole], label[whole], found[whole]
-    score, picture = scores[row, label], pictures[row]
+    score, image = scores[row, label], images[row]
     answers = []
-    for index in range(num_pictures):
-        mine = picture == index
+    for index in range(num_images):
+        mine = image == index
         answers.append(Boxes(found[mine], label[mine], score[mine]))
     return answers
 
 
-def inside_picture(boxes: Boxes, placement: Placement) -> Boxes:
-    """Boxes in network pixels, cut off at the edges of the picture that lies there; those wholly outside are left out.
+def inside_image(boxes: Boxes, placement: Placement) -> Boxes:
+    """Boxes in network pixels, cut off at the edges of the image that lies there; those wholly outside are left out.
 
-    What the gray border around a picture answers must not suppress what the picture answers.
+    What the gray border around an image answers must not suppress what the image answers.
     """
     low, high = (boxes.xyxy.new_tensor(corner * 2) for corner in (placement.frame[:2], placement.frame[2:]))
     cut = dataclasses.replace(boxes, xyxy=boxes.xyxy.maximum(low).minimum(high))

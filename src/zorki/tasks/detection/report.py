@@ -20,7 +20,7 @@ NAMES = {
     "ap_small": "AP, objects below 32² pixels",
     "ap_medium": "AP, 32² to 96² pixels",
     "ap_large": "AP, above 96² pixels",
-    "ar1": "recall with 1 answer a picture and class",
+    "ar1": "recall with 1 answer an image and class",
     "ar10": "recall with 10 answers",
     "ar100": "recall with 100 answers",
     "ar_small": "recall, objects below 32² pixels",
@@ -37,7 +37,7 @@ def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Sec
     if not figures.get("count"):
         return []
     if not figures["objects"]:
-        none = notice(f"The {figures['count']} pictures hold no object, so there was nothing to find.", kind="note")
+        none = notice(f"The {figures['count']} images hold no object, so there was nothing to find.", kind="note")
         return [Section("Average precision", none)]
     return [
         Section(

@@ -32,9 +32,9 @@ def to_results(
     *,
     frame: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The entries of one picture, in the order of its boxes; coordinates in hundredths of a pixel.
+    """The entries of one image, in the order of its boxes; coordinates in hundredths of a pixel.
 
-    `image_id` is the file's stem, as a number where it is one, as in COCO's own pictures; frames of a video have their
+    `image_id` is the file's stem, as a number where it is one, as in COCO's own images; frames of a video have their
     number behind it. `category_ids` default to `numbers_of`. Raises ValueError for boxes without scores.
     """
     if boxes.scores is None:
@@ -176,7 +176,7 @@ def _fault(entry: Any, masks: bool) -> str | None:
 
 
 def _word_fault(entry: dict[str, Any]) -> str | None:
-    """What is wrong with the words for picture and class."""
+    """What is wrong with the words for image and class."""
     if "image_id" not in entry or not ("category_id" in entry or "category_name" in entry):
         return "has no image_id, or neither category_id nor category_name"
     for key in ("image_id", "category_id"):

@@ -21,10 +21,10 @@ Classes = Literal["softmax", "focal"]
 
 @dataclass
 class Pairs:
-    """Who answers for whom: the layer, the picture, the query, and the row of the object among the truths."""
+    """Who answers for whom: the layer, the image, the query, and the row of the object among the truths."""
 
     layer: Int[Tensor, " P"]
-    picture: Int[Tensor, " P"]
+    image: Int[Tensor, " P"]
     query: Int[Tensor, " P"]
     row: Int[Tensor, " P"]
 
@@ -37,7 +37,7 @@ class SetLoss:
         num_classes: K. Logits have the slot of "no object" last where `classes` is "softmax", and none for "focal".
         classes: "softmax" is the paper's cross-entropy; "focal" asks for each class by itself, with the focal loss
             and its cost in the matching (Zhu et al., 2021: Deformable DETR).
-        distance: weight of the L1 distance of cxcywh boxes in shares of the picture.
+        distance: weight of the L1 distance of cxcywh boxes in shares of the image.
         overlap: weight of 1 - GIoU.
         nothing: what a query that answers nothing counts in the cross-entropy.
         focal: weight of the focal loss and of its cost.
@@ -58,12 +58,12 @@ class SetLoss:
         wanted: Float[Tensor, "B M 4"],
         truths: Truths,
     ) -> Pairs:
-        """The pairs of least total cost in each layer and picture (eq. 1).
+        """The pairs of least total cost in each layer and image (eq. 1).
 
         Args:
             logits: of the slots.
-            boxes: cxcywh in shares of the picture.
-            wanted: xyxy in shares of the picture, rows as those of `truths`.
+            boxes: cxcywh in shares of the image.
+            wanted: xyxy in shares of the image, rows as those of `truths`.
             truths: labels, and which rows are present.
         """
         labels = truths.labels[None, :, None].expand(*logits.shape[:3], -1)
@@ -74,10 +74,10 @@ class SetLoss:
         tables = cost.nan_to_num(0.0, 0.0, 0.0).cpu()
         counts = truths.present.sum(1).tolist()
         found = []
-        for layer, pictures in enumerate(tables):
-            for picture, (table, count) in enumerate(zip(pictures, counts, strict=True)):
+        for layer, images in enumerate(tables):
+            for image, (table, count) in enumerate(zip(images, counts, strict=True)):
                 query, row = match_by_cost(table[:, :count])
-                place = torch.tensor([layer, picture])[:, None].expand(-1, len(query))
+                place = torch.tensor([layer, image])[:, None].expand(-1, len(query))
                 found.append(torch.cat([place, query[None], row[None]]))
         return Pairs(*torch.cat(found, 1).to(logits.device))
 
@@ -95,10 +95,10 @@ class SetLoss:
         """
         pairs = self.match(logits, boxes, wanted, truths)
         labels = torch.full_like(logits[..., 0], self.num_classes, dtype=torch.int64)
-        labels[pairs.layer, pairs.picture, pairs.query] = truths.labels[pairs.picture, pairs.row]
+        labels[pairs.layer, pairs.image, pairs.query] = truths.labels[pairs.image, pairs.row]
         count = max(1, int(truths.present.sum()))
-        answered = boxes[pairs.layer, pairs.picture, pairs.query]
-        right = wanted[pairs.picture, pairs.row]
+        answered = boxes[pairs.layer, pairs.image, pairs.query]
+        right = wanted[pairs.image, pairs.row]
         away = (answered - xyxy_to_cxcywh(right)).abs().sum(-1)
         apart = giou_loss(cxcywh_to_xyxy(answered), right)
         zeros = logits.new_zeros(len(logits))

@@ -27,16 +27,16 @@ def cluster_shapes(shapes: Float[Tensor, "N 2"], count: int, *, most_rounds: int
     shapes = shapes.double()
     shapes = shapes[shapes.prod(1).argsort(stable=True)]
     places = ((torch.arange(count, dtype=torch.float64) + 0.5) / count * len(shapes)).long()
-    centres = shapes[places.clamp(max=len(shapes) - 1)]
+    centers = shapes[places.clamp(max=len(shapes) - 1)]
     nearest = torch.full((len(shapes),), -1)
     for _ in range(most_rounds):
-        overlap, found = shape_iou(shapes, centres).max(1)
+        overlap, found = shape_iou(shapes, centers).max(1)
         if bool((found == nearest).all()):
             break
         nearest = found
         members = torch.zeros(len(shapes), count, dtype=shapes.dtype).scatter_(1, found[:, None], 1.0)
         sizes = members.sum(0)
         means = (members.T @ shapes) / sizes.clamp_min(1)[:, None]
-        # A centre that nobody is near goes where the shapes are served worst.
-        centres = torch.where(sizes[:, None] > 0, means, shapes[overlap.argmin()])
-    return centres[centres.prod(1).argsort(stable=True)].float()
+        # A center that nobody is near goes where the shapes are served worst.
+        centers = torch.where(sizes[:, None] > 0, means, shapes[overlap.argmin()])
+    return centers[centers.prod(1).argsort(stable=True)].float()

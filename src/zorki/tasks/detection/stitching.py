@@ -1,4 +1,4 @@
-"""Boxes of overlapping tiles joined to those of the picture: each object once, and whole.
+"""Boxes of overlapping tiles joined to those of the image: each object once, and whole.
 
 An object near the edge of a tile is seen by several tiles, and some of its boxes are cut off there. Two boxes show one
 object where they look alike in what both tiles see.
@@ -46,12 +46,12 @@ class BoxStitcher(Stitcher[O, Boxes]):
         self.found += self.decode(outputs, placements)
 
     def finish(self) -> Boxes:
-        """The boxes of the picture, best first, as many as there are: a model's `max_boxes` is for one tile."""
+        """The boxes of the image, best first, as many as there are: a model's `max_boxes` is for one tile."""
         return join_boxes(self.found, self.tiles, self.max_iou)[0]
 
 
 def join_boxes(found: Sequence[Boxes], tiles: Tiles, max_iou: float = ALIKE) -> tuple[Boxes, Int[Tensor, " N"]]:
-    """One box for each object, in the pixels of the picture, best first.
+    """One box for each object, in the pixels of the image, best first.
 
     1. A box that its tile cut off goes where another tile has the object whole: a whole box of its class that looks
        like it in what its tile sees, or in which most of it lies. The whole one takes the better score.
@@ -95,7 +95,7 @@ def join_boxes(found: Sequence[Boxes], tiles: Tiles, max_iou: float = ALIKE) -> 
 
 @dataclass
 class _Rows:
-    """Boxes of all tiles in the pixels of the picture; `scores`, `alive` and `owner` change as they are joined."""
+    """Boxes of all tiles in the pixels of the image; `scores`, `alive` and `owner` change as they are joined."""
 
     xyxy: Float[Tensor, "N 4"]
     labels: Int[Tensor, " N"]

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
 REFUSED = {
-    "class_weights": "--balanced draws pictures with rare classes more often",
+    "class_weights": "--balanced draws images with rare classes more often",
     "label_smoothing": "leave it out",
-    "cutmix": "--mosaic joins pictures for detection",
+    "cutmix": "--mosaic joins images for detection",
     "loss": "it is segmentation's, and detectors have losses of their own; leave it out",
     "border_weight": "it is segmentation's; leave it out",
-    "elastic": "boxes cannot follow a picture that is bent; --rotate and --rescale vary shapes for detection",
+    "elastic": "boxes cannot follow an image that is bent; --rotate and --rescale vary shapes for detection",
 }
-"""Settings of recipes that belong to pictures with one label or to masks, and what to do instead."""
+"""Settings of recipes that belong to images with one label or to masks, and what to do instead."""
 
 
 class Detection(ObjectTask[Boxes]):
@@ -53,16 +53,16 @@ class Detection(ObjectTask[Boxes]):
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
 
     @classmethod
-    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+    def recognize(cls, root: Path, format: str | None = None) -> str | None:
         from zorki.data import formats
 
         try:
-            return ": ".join(formats.recognise(root, format, allowed=formats.BOXED))
+            return ": ".join(formats.recognize(root, format, allowed=formats.BOXED))
         except DataError:
             return None
 
     def augment(self, sample: Sample[Boxes], recipe: Recipe, generator: torch.Generator) -> Sample[Boxes]:
-        """Picture and boxes varied together."""
+        """Image and boxes varied together."""
         from zorki.tasks.detection.augment import augment_boxes
         from zorki.tasks.recipe_augment import augment_of
 
@@ -80,7 +80,7 @@ class Detection(ObjectTask[Boxes]):
         return DetectionMetric(self.class_names)
 
     @classmethod
-    def recognise_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
+    def recognize_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
         from zorki.tasks.detection.answers_kind import holds_masks
 
         return None if holds_masks(predictions, data, format) else "boxes"
@@ -97,7 +97,7 @@ class Detection(ObjectTask[Boxes]):
     def configure(
         self, model: Model[Any, Boxes, Boxes], recipe: Recipe, dataset: Dataset[Boxes], indices: Sequence[int]
     ) -> None:
-        """Shows the training boxes, and how large the pictures are, to a model that `fits_anchors` to them.
+        """Shows the training boxes, and how large the images are, to a model that `fits_anchors` to them.
 
         Raises:
             RecipeError: the recipe asks for what detectors, or this one, do not have.
@@ -108,10 +108,10 @@ class Detection(ObjectTask[Boxes]):
 
             refuse_regions(recipe.mosaic, recipe.mixup, "proposed")
         if getattr(model, "fits_anchors", False):
-            from zorki.tasks.detection.picture_sizes import picture_sizes
+            from zorki.tasks.detection.image_sizes import image_sizes
 
             targets = [dataset.target(index) for index in indices]
-            model.fit_anchors(targets, picture_sizes(dataset, indices))  # type: ignore[operator]
+            model.fit_anchors(targets, image_sizes(dataset, indices))  # type: ignore[operator]
 
     def learnable_count(self, target: Boxes) -> int:
         """How many boxes a network can learn from: neither crowds nor empty."""
@@ -150,7 +150,7 @@ class Detection(ObjectTask[Boxes]):
         return self.describe_rows(annotation, columns)
 
     def exchange(self, answers: Sequence[Any]) -> list[dict[str, Any]]:
-        """COCO's results format, all boxes of all pictures in one list."""
+        """COCO's results format, all boxes of all images in one list."""
         from zorki.tasks.detection.results_file import numbers_of, to_results
 
         numbers = self.category_ids or numbers_of(self.class_names)
@@ -158,19 +158,19 @@ class Detection(ObjectTask[Boxes]):
         return [entry for entries in each for entry in entries]
 
     def draw(self, image: Tensor, annotation: Boxes) -> Tensor:
-        """The picture with its boxes; of an answer those that score `show_score` or more."""
+        """The image with its boxes; of an answer those that score `show_score` or more."""
         from zorki.tasks.detection.drawing import draw_boxes
 
         return draw_boxes(image, self.shown(annotation), self.class_names)
 
     def thumbnail(self, image: Tensor, annotation: Boxes, truth: Boxes | None = None) -> Tensor:
-        """The picture with its boxes, `thumbnail_side` pixels long; beside the truth also what was missed."""
+        """The image with its boxes, `thumbnail_side` pixels long; beside the truth also what was missed."""
         from zorki.tasks.detection.drawing import thumbnail
 
         return thumbnail(image, self.shown(annotation), truth, self.class_names, self.thumbnail_side)
 
     def tally(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
-        """Boxes and pictures a class, sizes, aspects and boxes a picture, by split."""
+        """Boxes and images a class, sizes, aspects and boxes an image, by split."""
         from zorki.tasks.detection.counting import tally_boxes
 
         return tally_boxes(dataset)

@@ -66,9 +66,9 @@ def _kept_places(*place: Any) -> tuple[Tensor, Tensor, Tensor]:
 
 def decode_yolo(offsets: Float[Tensor, "*B P 4"], grid: AnchorGrid) -> Float[Tensor, "*B P 4"]:
     """Boxes as xyxy of (t_x, t_y, t_w, t_h), in pixels: figure 2's b_x = sigmoid(t_x) + c_x, b_w = p_w exp(t_w)."""
-    centre = grid.corners + offsets[..., :2].sigmoid() * grid.sides
+    center = grid.corners + offsets[..., :2].sigmoid() * grid.sides
     size = grid.shapes * offsets[..., 2:].clamp(max=LARGEST_LOG).exp()
-    return cxcywh_to_xyxy(torch.cat([centre, size], -1))
+    return cxcywh_to_xyxy(torch.cat([center, size], -1))
 
 
 def encode_yolo(
@@ -88,14 +88,14 @@ def match_shapes(
     shapes: Float[Tensor, "L A 2"],
     also: float,
 ) -> Int[Tensor, "B P"]:
-    """For each picture and anchor the row in `truths` that it learns, or -1.
+    """For each image and anchor the row in `truths` that it learns, or -1.
 
-    A box is learnt in the cell of its centre by the one anchor, of all maps, whose shape overlaps its own most (section
-    2.1), and by every other whose shape overlaps it by more than `also`; 1 is the paper's. Of boxes that share an
-    anchor, one for which it is the best goes first, and then the later in the list.
+    A box is learned in the cell of its center by the one anchor, of all maps, whose shape overlaps its own most
+    (section 2.1), and by every other whose shape overlaps it by more than `also`; 1 is the paper's. Of boxes that share
+    an anchor, one for which it is the best goes first, and then the later in the list.
     """
-    picture, row = truths.present.nonzero(as_tuple=True)
-    box = xyxy_to_cxcywh(truths.xyxy[picture, row])
+    image, row = truths.present.nonzero(as_tuple=True)
+    box = xyxy_to_cxcywh(truths.xyxy[image, row])
     anchors = shapes.shape[1]
     device = shapes.device
     counts = [rows * columns * anchors for rows, columns in cells]
@@ -113,13 +113,13 @@ def match_shapes(
     # The greatest wins, in whatever order a parallel machine comes to it.
     rank = row[which] + most * best[which, anchor]
     owners = torch.full((len(truths.xyxy) * total,), -1, device=device)
-    owners.scatter_reduce_(0, picture[which] * total + slot, rank, "amax")
+    owners.scatter_reduce_(0, image[which] * total + slot, rank, "amax")
     return torch.where(owners >= 0, owners % most, owners).view(-1, total)
 
 
 @torch.no_grad()
 def overlaps_any(xyxy: Float[Tensor, "B P 4"], truths: Truths, least: float) -> Bool[Tensor, "B P"]:
-    """Whether a box overlaps any of its picture's true boxes by more than `least`."""
+    """Whether a box overlaps any of its image's true boxes by more than `least`."""
     found = []
     parts = portions(truths, xyxy.shape[1])
     for part, own in zip(parts, xyxy.split([len(part.xyxy) for part in parts]), strict=True):

@@ -14,7 +14,7 @@ from zorki.tasks.detection.assign import Truths
 def encode_cells(
     xyxy: Float[Tensor, "M 4"], cell: Int[Tensor, " M"], cells: tuple[int, int], size: tuple[int, int]
 ) -> Float[Tensor, "M 4"]:
-    """Places of boxes in their cells, and square roots of their shares of the picture, all 0..1."""
+    """Places of boxes in their cells, and square roots of their shares of the image, all 0..1."""
     (rows, columns), (height, width) = cells, size
     box = xyxy_to_cxcywh(xyxy)
     x = box[:, 0] / width * columns - cell % columns
@@ -30,33 +30,33 @@ def decode_cells(
     (rows, columns), (height, width) = cells, size
     side = shares.new_tensor([width / columns, height / rows])
     corners = grid_points(rows, columns, height / rows, width / columns, offset=0, device=shares.device)
-    centre = corners[:, None] + shares[..., :2] * side
-    return cxcywh_to_xyxy(torch.cat([centre, shares[..., 2:].square() * shares.new_tensor([width, height])], -1))
+    center = corners[:, None] + shares[..., :2] * side
+    return cxcywh_to_xyxy(torch.cat([center, shares[..., 2:].square() * shares.new_tensor([width, height])], -1))
 
 
 @torch.no_grad()
 def owners_of_cells(
     truths: Truths, cells: tuple[int, int], size: tuple[int, int]
 ) -> tuple[Int[Tensor, " M"], Int[Tensor, " M"], Int[Tensor, " M"]]:
-    """The boxes that are learnt: their picture, the cell of their centre, and their row in `truths`.
+    """The boxes that are learned: their image, the cell of their center, and their row in `truths`.
 
-    Centres outside of the picture belong to the nearest cell. Of boxes of one cell the largest is learnt, of equals
+    Centers outside of the image belong to the nearest cell. Of boxes of one cell the largest is learned, of equals
     the last.
     """
     (rows, columns), (height, width) = cells, size
-    picture, row = truths.present.nonzero(as_tuple=True)
-    box = truths.xyxy[picture, row]
-    centre = xyxy_to_cxcywh(box)
-    column = (centre[:, 0] / width * columns).long().clamp(0, columns - 1)
-    line = (centre[:, 1] / height * rows).long().clamp(0, rows - 1)
+    image, row = truths.present.nonzero(as_tuple=True)
+    box = truths.xyxy[image, row]
+    center = xyxy_to_cxcywh(box)
+    column = (center[:, 0] / width * columns).long().clamp(0, columns - 1)
+    line = (center[:, 1] / height * rows).long().clamp(0, rows - 1)
     order = box_area(box).argsort(stable=True)
-    slot = (picture * rows * columns + line * columns + column)[order]
+    slot = (image * rows * columns + line * columns + column)[order]
     # The greatest rank wins, in whatever order a parallel machine comes to it.
     winner = torch.full((len(truths.xyxy) * rows * columns,), -1, device=box.device)
     winner.scatter_reduce_(0, slot, torch.arange(len(order), device=box.device), "amax")
-    learnt = winner[winner >= 0]
-    place = slot[learnt]
-    return picture[order[learnt]], place % (rows * columns), row[order[learnt]]
+    learned = winner[winner >= 0]
+    place = slot[learned]
+    return image[order[learned]], place % (rows * columns), row[order[learned]]
 
 
 def responsible(overlap: Float[Tensor, "M N"], errors: Float[Tensor, "M N"]) -> Int[Tensor, " M"]:

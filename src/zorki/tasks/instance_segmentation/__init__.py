@@ -1,1 +1,1 @@
-"""Instance segmentation: which objects are in the picture, and which pixels are of each."""
+"""Instance segmentation: which objects are in the image, and which pixels are of each."""

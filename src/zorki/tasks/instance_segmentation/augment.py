@@ -1,4 +1,4 @@
-"""Objects with masks that follow their picture, through all that is done to it, and across its edges."""
+"""Objects with masks that follow their image, through all that is done to it, and across its edges."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from zorki.types import Instances, Sample
 
 
 def augment_instances(sample: Sample[Instances], augment: Augment, generator: torch.Generator) -> Sample[Instances]:
-    """Picture and objects varied together; see `move_instances` for what is left of those that leave the picture."""
+    """Image and objects varied together; see `move_instances` for what is left of those that leave the image."""
     drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
     image = augment.vary(sample.image, drawn, generator)
     return dataclasses.replace(sample, image=image, target=move_instances(sample.target, augment, drawn))
 
 
 def move_instances(instances: Instances, augment: Augment, drawn: Drawn) -> Instances:
-    """The objects where `augment.vary` takes their picture; all columns travel along.
+    """The objects where `augment.vary` takes their image; all columns travel along.
 
-    Masks by nearest neighbour, boxes tight around what is left of them. What is out of sight goes. An object of which
+    Masks by nearest neighbor, boxes tight around what is left of them. What is out of sight goes. An object of which
     less than `LEAST_SHARE` of its moved area is in sight, or a side of less than `LEAST_SIDE`, is nothing that could be
-    learnt, unless all of it is in sight; but it is no background either: what is left of it becomes a crowd. Where the
-    picture stays as it is, so do the objects with the boxes that they have.
+    learned, unless all of it is in sight; but it is no background either: what is left of it becomes a crowd. Where the
+    image stays as it is, so do the objects with the boxes that they have.
     """
     height, width = instances.masks.shape[1:]
     size = augment.size if augment.crop < 1 else None

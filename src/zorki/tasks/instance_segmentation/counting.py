@@ -1,4 +1,4 @@
-"""What the objects of a data set are like: how many, how large, how much of the picture they cover."""
+"""What the objects of a data set are like: how many, how large, how much of the image they cover."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from zorki.types import Instances
 
 @dataclass(frozen=True)
 class Measured:
-    """What is left of a picture's objects when their masks are let go.
+    """What is left of an image's objects when their masks are let go.
 
     Args:
         areas: pixels of each mask.
-        covered: share of the picture's pixels that are of an object.
+        covered: share of the image's pixels that are of an object.
         overlapping: share of those that are of two or more.
     """
 
@@ -35,7 +35,7 @@ class Measured:
 
 
 def measured(target: Instances) -> Measured:
-    """The objects of one picture."""
+    """The objects of one image."""
     pixels = MaskPixels.of(target.masks)
     owners = np.bincount(pixels.place)
     taken = int((owners > 0).sum())
@@ -50,9 +50,9 @@ def measured(target: Instances) -> Measured:
 
 
 def tally_instances(dataset: Dataset[Instances]) -> dict[str, Any]:
-    """Objects a class, and tables of pictures, areas and counts, by split; see `Task.tally`.
+    """Objects a class, and tables of images, areas and counts, by split; see `Task.tally`.
 
-    Sides are square roots of areas, in pixels of the original pictures. Crowds are counted and not measured; a figure
+    Sides are square roots of areas, in pixels of the original images. Crowds are counted and not measured; a figure
     of nothing is None.
     """
     return tally(dataset, lambda index: measured(dataset.target(index)), _columns, "objects")
@@ -65,16 +65,16 @@ def _columns(targets: Sequence[Measured]) -> dict[str, dict[str, Any]]:
     area = torch.cat(single).float() if single else torch.zeros(0)
     with_objects = [target for target in targets if len(target.labels)]
     return {
-        "Pictures and objects": {
-            "pictures": len(targets),
+        "Images and objects": {
+            "images": len(targets),
             "without objects": int((lengths == 0).sum()),
             "objects": int(lengths.sum()),
             "of them crowds": marked(targets, "crowd"),
             "of them difficult": marked(targets, "difficult"),
-            "pictures in which objects overlap": sum(target.overlapping > 0 for target in targets),
+            "images in which objects overlap": sum(target.overlapping > 0 for target in targets),
         },
-        "Objects a picture": quantiles(lengths),
+        "Objects an image": quantiles(lengths),
         "Areas of objects (COCO's bounds)": sizes(area),
         "Side of objects (root of the area, pixels)": quantiles(area.sqrt()),
-        "Share of a picture with objects that they cover": quantiles(torch.tensor([t.covered for t in with_objects])),
+        "Share of an image with objects that they cover": quantiles(torch.tensor([t.covered for t in with_objects])),
     }

@@ -25,7 +25,7 @@ def columns_of(instances: Instances) -> dict[str, list[Any]]:
 
 
 def results_of(answer: Any, class_names: Sequence[str], category_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """The entries of one picture, as `to_results` gives them for boxes, each with its mask as run lengths.
+    """The entries of one image, as `to_results` gives them for boxes, each with its mask as run lengths.
 
     Args:
         answer: with `source`, `frame`, and in `facts` what `InstanceSegmentation.describe` said of the prediction.

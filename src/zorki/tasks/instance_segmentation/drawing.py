@@ -1,4 +1,4 @@
-"""Masks of objects on pictures, for people."""
+"""Masks of objects on images, for people."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from jaxtyping import Bool, Int32, UInt8
 from torch import Tensor
 
 from zorki.data.preprocess import resize_image
+from zorki.draw.images import Color, enlarge
 from zorki.draw.maps import edges, hatch, paint, resized
-from zorki.draw.palette import colour, mark_colour
-from zorki.draw.pictures import Colour, enlarge
+from zorki.draw.palette import color, mark_color
 from zorki.ops.mask_pixels import MaskPixels
-from zorki.tasks.detection.drawing import LEAST_WIDTH, MISSED_COLOUR, draw_boxes
+from zorki.tasks.detection.drawing import LEAST_WIDTH, MISSED_COLOR, draw_boxes
 from zorki.tasks.instance_segmentation.judging import judge_masks
 from zorki.tasks.instance_segmentation.tables import as_boxes
 from zorki.types import Instances
 
 # Neither the dark shades, which vanish on the black ground of many microscopes, nor slate, which looks like a crowd.
-INKS = [colour(number) for number in range(16) if number % 8 != 7]
+INKS = [color(number) for number in range(16) if number % 8 != 7]
 
 
 def draw_instances(
     image: UInt8[Tensor, "3 H W"], annotation: Instances, class_names: Sequence[str]
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture with every object in a colour of its own, of fourteen, with its outline; the best stands on top.
+    """The image with every object in a color of its own, of fourteen, with its outline; the best stands on top.
 
-    Where there are several classes, boxes in the classes' colours say which it is and how sure that is; of a single
-    class there is nothing to say. Crowds are gray. Pictures narrower than 320 pixels are enlarged by a whole factor.
+    Where there are several classes, boxes in the classes' colors say which it is and how sure that is; of a single
+    class there is nothing to say. Crowds are gray. Images narrower than 320 pixels are enlarged by a whole factor.
     """
     numbers = _on_top(annotation)
     painted = _painted(image, numbers, _inks(len(annotation)), _marked(numbers, annotation.crowd))
@@ -40,9 +40,9 @@ def draw_instances(
 def thumbnail(
     image: UInt8[Tensor, "3 H W"], shown: Instances, truth: Instances | None, side: int
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture with its longer side of `side` pixels, and objects on it.
+    """The image with its longer side of `side` pixels, and objects on it.
 
-    Without a truth each in a colour of its own. With one: right objects teal, wrong ones vermilion and hatched, what
+    Without a truth each in a color of its own. With one: right objects teal, wrong ones vermilion and hatched, what
     does not count gray, and of objects that were not found an amber outline.
     """
     scale = side / max(image.shape[1:])
@@ -52,15 +52,15 @@ def thumbnail(
     if truth is None:
         return _painted(small, numbers, _inks(len(shown)), _marked(numbers, shown.crowd))
     judged = judge_masks(shown, truth)
-    inks = [mark_colour(right) for right in judged.right.tolist()]
+    inks = [mark_color(right) for right in judged.right.tolist()]
     painted = _painted(small, numbers, inks, _marked(numbers, judged.excused))
     painted = hatch(painted, _marked(numbers, judged.wrong))
     missed = resized(_on_top(truth[judged.missed]), height, width)
-    painted[:, edges(missed) & (missed > 0)] = torch.tensor(MISSED_COLOUR, dtype=torch.uint8)[:, None]
+    painted[:, edges(missed) & (missed > 0)] = torch.tensor(MISSED_COLOR, dtype=torch.uint8)[:, None]
     return painted
 
 
-def _inks(count: int) -> list[Colour]:
+def _inks(count: int) -> list[Color]:
     return [INKS[row % len(INKS)] for row in range(count)]
 
 
@@ -78,7 +78,7 @@ def _marked(numbers: Int32[Tensor, "H W"], marks: Bool[Tensor, " N"] | None) -> 
 
 
 def _painted(
-    image: UInt8[Tensor, "3 H W"], numbers: Int32[Tensor, "H W"], inks: Sequence[Colour], gray: Bool[Tensor, "H W"]
+    image: UInt8[Tensor, "3 H W"], numbers: Int32[Tensor, "H W"], inks: Sequence[Color], gray: Bool[Tensor, "H W"]
 ) -> UInt8[Tensor, "3 H W"]:
     table = torch.tensor([(0, 0, 0), *inks], dtype=torch.uint8)
-    return paint(image, numbers, bare=[0], unjudged=gray, colours=table)
+    return paint(image, numbers, bare=[0], unjudged=gray, colors=table)

@@ -23,10 +23,10 @@ _OF_MASKS = (*TWELVE, "voc_ap", "voc_ap_11")
 def instance_figures(
     tables: MaskTables, class_names: Sequence[str], *, min_score: float | None = None
 ) -> dict[str, Any]:
-    """What `InstanceMetric.compute` tells of some pictures, at least one.
+    """What `InstanceMetric.compute` tells of some images, at least one.
 
     Args:
-        min_score: from which answers are laid into the map of their picture; None takes the score of the best F1.
+        min_score: from which answers are laid into the map of their image; None takes the score of the best F1.
     """
     num_classes, count = len(class_names), tables.num_images
     truths, detections = tables.truths, tables.detections

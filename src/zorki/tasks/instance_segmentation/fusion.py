@@ -59,7 +59,7 @@ def _falling(
         kept.append(one[(one.scores >= LEAST_SCORE) & one.masks.flatten(1).any(1)])
     sizes = {tuple(one.masks.shape[1:]) for one in predictions}
     if len(sizes) > 1:
-        raise ValueError(f"masks of one picture have different sizes: {sorted(sizes)}")
+        raise ValueError(f"masks of one image have different sizes: {sorted(sizes)}")
     scores = torch.cat([one.scores.float().cpu() for one in kept if one.scores is not None])
     order = scores.argsort(descending=True, stable=True)
     labels = torch.cat([one.labels.cpu() for one in kept])

@@ -1,4 +1,4 @@
-"""Judging anybody's masks from a file: no model, and no pictures where the data tell their sizes."""
+"""Judging anybody's masks from a file: no model, and no images where the data tell their sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from zorki.tasks.instance_segmentation.tables import as_boxes, fill_tables, run_
 def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
     """Figures of a file of masks against `data`, all of it or one split.
 
-    Pictures and classes are known as for boxes, see `zorki.tasks.detection.judge_file`. Entries have a `segmentation`,
+    Images and classes are known as for boxes, see `zorki.tasks.detection.judge_file`. Entries have a `segmentation`,
     run lengths or polygons; the box of each is its `bbox`, or the one around its mask.
 
     Raises:
@@ -88,7 +88,7 @@ def _boxes(found: FoundEntries, rows: ndarray, codes: Sequence[Any]) -> ndarray:
 def _pixels_of(
     truths: Truths, detections: Detections, outlines: Outlines
 ) -> Callable[[int], tuple[MaskPixels, MaskPixels]]:
-    """The pixels of a picture's answers and objects, by the picture's place."""
+    """The pixels of an image's answers and objects, by the image's place."""
     count = len(outlines.sizes)
     sides = [
         (rows_by_class(table.image, count), codes)

@@ -1,4 +1,4 @@
-"""One picture's masks beside their truth: what was found, what was missed, and what is not there."""
+"""One image's masks beside their truth: what was found, what was missed, and what is not there."""
 
 from __future__ import annotations
 

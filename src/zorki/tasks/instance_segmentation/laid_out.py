@@ -1,4 +1,4 @@
-"""Answers as one map a picture, which has one object in a pixel at most: what benchmarks of cells and leaves judge."""
+"""Answers as one map an image, which has one object in a pixel at most: what benchmarks of cells and leaves judge."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zorki.tasks.instance_segmentation.tables import MaskTables
 
 @dataclass(frozen=True)
 class LaidOut:
-    """The answers that count, laid into one map a picture, and the objects that have to be found.
+    """The answers that count, laid into one map an image, and the objects that have to be found.
 
     Args:
         truth_pixels, found_pixels: of each object, and of each answer as far as it can be seen in the map.
@@ -39,13 +39,13 @@ class LaidOut:
         return match(self.truths, self.detections, self.pairs.where(self.pairs.iou > least), least)
 
     def counts(self) -> tuple[Int64[ndarray, " images"], Int64[ndarray, " images"]]:
-        """How many objects, and how many answers, each picture has."""
+        """How many objects, and how many answers, each image has."""
         truth = np.bincount(self.truths.image, minlength=self.num_images)
         return truth, np.bincount(self.detections.image, minlength=self.num_images)
 
 
 def lay_out(tables: MaskTables, matches: Matches, min_score: float) -> LaidOut:
-    """The answers with a score of `min_score` or more, as a map a picture.
+    """The answers with a score of `min_score` or more, as a map an image.
 
     Answers that count neither as right nor as wrong, on crowds and on difficult objects, are left out, and so are
     those that others hide.

@@ -1,4 +1,4 @@
-"""Figures of benchmarks that want one map a picture: Data Science Bowl, leaves of plants, panoptic segmentation."""
+"""Figures of benchmarks that want one map an image: Data Science Bowl, leaves of plants, panoptic segmentation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BOWL_OVERLAPS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 
 def bowl_precision(laid: LaidOut, overlaps: Sequence[float] = BOWL_OVERLAPS) -> Float64[ndarray, "overlaps images"]:
-    """Right / (right + wrong + missed) in each picture, as the Data Science Bowl of 2018 counts it.
+    """Right / (right + wrong + missed) in each image, as the Data Science Bowl of 2018 counts it.
 
-    An answer is right that overlaps an object of its class by more than the threshold. A picture with neither object
+    An answer is right that overlaps an object of its class by more than the threshold. An image with neither object
     nor answer has 1; the Bowl had none.
     """
     truth, found = laid.counts()
@@ -31,7 +31,7 @@ def bowl_precision(laid: LaidOut, overlaps: Sequence[float] = BOWL_OVERLAPS) -> 
 
 
 def symmetric_best_dice(laid: LaidOut) -> Float64[ndarray, " images"]:
-    """SBD of each picture (Scharr et al., 2016, equations 2 and 3), whatever the classes.
+    """SBD of each image (Scharr et al., 2016, equations 2 and 3), whatever the classes.
 
     Best Dice is the mean over one side's objects of the largest Dice that each has with an object of the other; SBD is
     the smaller one of both directions. 1 where neither side has an object, 0 where one has none.

@@ -12,14 +12,14 @@ from zorki.types import Instances, check_lengths
 
 
 class InstanceMetric(Metric[Instances, Instances]):
-    """COCO's average precision on masks and on boxes, and the figures of benchmarks that want one map a picture.
+    """COCO's average precision on masks and on boxes, and the figures of benchmarks that want one map an image.
 
-    Masks become run lengths and counts of shared pixels as they come: a set of pictures needs no room for its pixels.
+    Masks become run lengths and counts of shared pixels as they come: a set of images needs no room for its pixels.
 
     Args:
         class_names: of the labels 0..K-1.
-        min_score: from which answers are laid into the map of their picture; None takes the score of the best F1
-            on these pictures, which flatters where it was not found on others.
+        min_score: from which answers are laid into the map of their image; None takes the score of the best F1
+            on these images, which flatters where it was not found on others.
     """
 
     def __init__(self, class_names: Sequence[str], *, min_score: float | None = None) -> None:
@@ -31,7 +31,7 @@ class InstanceMetric(Metric[Instances, Instances]):
         self.parts: list[MaskTables] = []
 
     def update(self, predictions: Sequence[Instances], targets: Sequence[Instances]) -> None:
-        """Takes in the answers for some pictures.
+        """Takes in the answers for some images.
 
         Raises:
             ValueError: a prediction has no scores, or masks of another size than its truth.

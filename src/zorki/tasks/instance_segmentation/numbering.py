@@ -16,12 +16,12 @@ from zorki.types import Instances
 
 @dataclass(frozen=True)
 class Numbered:
-    """The objects of the pictures of a batch.
+    """The objects of the images of a batch.
 
     Args:
         numbers: in each pixel 1 + the row of its object, or 0.
-        judged: where something can be learnt: not on crowds, whose objects nobody told apart.
-        labels: int64 (N,), of the objects of each picture.
+        judged: where something can be learned: not on crowds, whose objects nobody told apart.
+        labels: int64 (N,), of the objects of each image.
     """
 
     numbers: Int32[Tensor, "B H W"]
@@ -39,7 +39,7 @@ class Numbered:
 
 
 def number_objects(targets: Sequence[Instances]) -> Numbered:
-    """The objects of a batch, whose pictures are of one size, as maps; on the CPU.
+    """The objects of a batch, whose images are of one size, as maps; on the CPU.
 
     Where objects overlap, the smallest is on top; crowds are below all.
     """

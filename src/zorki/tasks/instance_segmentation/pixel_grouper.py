@@ -16,9 +16,9 @@ from zorki.contracts import Model, Preprocess
 from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
-from zorki.nn.initialise import initialise_output
+from zorki.nn.initialize import initialize_output
 from zorki.nn.named import backbone as backbone_named
-from zorki.nn.normalise import Normalise
+from zorki.nn.normalize import Normalize
 from zorki.nn.unet import halving, unet_maps
 from zorki.nn.unet_decoder import WIDTHS, UNetDecoder
 from zorki.tasks.instance_segmentation.numbering import Numbered, number_objects, objects_of
@@ -74,7 +74,7 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
     """A U-Net on a backbone; with several classes, beside the method's own channels, one for each.
 
     A method gives its loss as `own_loss`, and `group`, which cuts maps into objects. Maps are brought to the original
-    picture's size before, so that masks are as fine as it.
+    image's size before, so that masks are as fine as it.
 
     Args:
         network: the backbone and its decoder.
@@ -84,7 +84,7 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         suggestions: fields of the recipe that suit the method.
     """
 
-    normalise: Normalise
+    normalize: Normalize
     heeds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -106,17 +106,17 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         )
         self.num_classes, self.own_channels, self.limits = num_classes, channels, limits
         self.preprocess: Preprocess = settings["preprocess"]
-        self.normalise = Normalise(3, settings["mean"], settings["std"])
+        self.normalize = Normalize(3, settings["mean"], settings["std"])
         self.published: dict[str, str] = dict(settings["published"] or {})
         self.suggestions = {**SEGMENTER_SUGGESTIONS, **settings["suggestions"]}
         self.backbone = halving(backbone)
         self.decoder = UNetDecoder(backbone, network.widths, upsampling=network.upsampling, finest=network.finest)
         self.output = nn.Conv2d(self.decoder.channels, channels + (num_classes if num_classes > 1 else 0), 3, padding=1)
-        initialise_output(self.output)
+        initialize_output(self.output)
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> GroupingMaps:
-        """Maps for uint8 pictures (or floats of 0..255), at the input's size."""
-        maps = unet_maps(self.normalise(inputs), self.backbone, self.decoder, self.output)
+        """Maps for uint8 images (or floats of 0..255), at the input's size."""
+        maps = unet_maps(self.normalize(inputs), self.backbone, self.decoder, self.output)
         own, classes = maps[:, : self.own_channels], maps[:, self.own_channels :]
         size = inputs.shape[-2:]
         return GroupingMaps(enlarge(self.refine(own), size), enlarge(classes, size))
@@ -143,16 +143,16 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
     def group(
         self, main: Float[Tensor, "D height width"], scale: float
     ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:
-        """Of every pixel of the original picture the number of its object, 0 for none, and how likely it is of one.
+        """Of every pixel of the original image the number of its object, 0 for none, and how likely it is of one.
 
         Args:
-            main: the maps, over the original picture, on the CPU.
+            main: the maps, over the original image, on the CPU.
             scale: pixels of the network for one of the original.
         """
 
     @torch.no_grad()
     def decode(self, outputs: GroupingMaps, placements: Sequence[Placement]) -> list[Instances]:
-        """Objects in the pixels of the original pictures, best first, on the CPU."""
+        """Objects in the pixels of the original images, best first, on the CPU."""
         answers = []
         for main, classes, placement in zip(outputs.main, outputs.classes, placements, strict=True):
             numbers, sure = self.group(restore_maps(main, placement).cpu(), placement.scale)

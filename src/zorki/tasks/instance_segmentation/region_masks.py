@@ -1,4 +1,4 @@
-"""Masks of regions: a head that draws one for each class, what it learns from, and how masks come into pictures."""
+"""Masks of regions: a head that draws one for each class, what it learns from, and how masks come into images."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def region_mask_loss(
 ) -> Float[Tensor, ""]:
     """The mean binary cross-entropy of the true classes' maps over positive regions (He et al., 2017, section 3).
 
-    Other classes' maps are not learnt from. What a region should draw is the part of its object's mask that lies
+    Other classes' maps are not learned from. What a region should draw is the part of its object's mask that lies
     inside of it: RoIAlign reads it from the mask. Objects of which the network's pixels show none teach nothing, where
     torchvision teaches an empty mask. Zero, with a gradient of zero, where no region is left.
 
@@ -94,8 +94,8 @@ def region_mask_loss(
         targets: in network pixels; `owners` number their rows.
     """
     wanted, shown = [], []
-    for picture, target in enumerate(targets):
-        mine = positive.pictures == picture
+    for image, target in enumerate(targets):
+        mine = positive.images == image
         owners = positive.owners[mine]
         masks = target.masks.to(logits.device)
         wanted.append(masks_in_regions(masks, positive.regions[mine], owners, (logits.shape[2], logits.shape[3])))
@@ -121,7 +121,7 @@ def masks_in_regions(
 def paste_masks(
     shares: Float[Tensor, "N m m"], xyxy: Float[Tensor, "N 4"], height: int, width: int, *, least: float = 0.5
 ) -> Bool[Tensor, "N height width"]:
-    """Masks of boxes, enlarged to their boxes and put into the picture: the pixels above `least`. On the CPU.
+    """Masks of boxes, enlarged to their boxes and put into the image: the pixels above `least`. On the CPU.
 
     By torchvision's rule: with a rim of nothing, a cell wide, around mask and box, corners rounded down to whole
     pixels, and the last pixel counted in. Bilinear.
@@ -141,5 +141,5 @@ def paste_masks(
 def _rimmed(xyxy: Float[Tensor, "N 4"], side: int) -> Int[Tensor, "N 4"]:
     """Boxes with as much around them as the rim of their masks of `side` cells is wide."""
     half = (xyxy[:, 2:] - xyxy[:, :2]) * 0.5 * ((side + 2 * _PADDING) / side)
-    centre = (xyxy[:, 2:] + xyxy[:, :2]) * 0.5
-    return torch.cat([centre - half, centre + half], 1).long()
+    center = (xyxy[:, 2:] + xyxy[:, :2]) * 0.5
+    return torch.cat([center - half, center + half], 1).long()

@@ -26,7 +26,7 @@ NAMES = {
 COUNTS = {
     "dic": "answered less true, mean",
     "abs_dic": "the same without its sign, mean",
-    "worst_dic": "answered less true, worst picture",
+    "worst_dic": "answered less true, worst image",
 }
 """What each figure of counts is, for a person."""
 
@@ -42,14 +42,14 @@ def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Sec
     html = first.html + table(boxes, caption="Of boxes")
     note = "Overlaps are those of masks. " + first.note
     if (most := max(figures["counts"]["truth"])) > MOST[-1]:
-        note += f" COCO reads {MOST[-1]} answers of a picture and class; one picture has {most} objects."
+        note += f" COCO reads {MOST[-1]} answers of an image and class; one image has {most} objects."
     return [
         dataclasses.replace(first, title="Average precision of masks", html=html, note=note),
         Section("Counts", _counts(figures), _counts_note(figures)),
         Section(
             "Maps of objects",
             table([{"figure": text, "value": figures[name]} for name, text in NAMES.items()]),
-            "All answers of a picture laid into one map, the best on top, as the Data Science Bowl, the benchmark of "
+            "All answers of an image laid into one map, the best on top, as the Data Science Bowl, the benchmark of "
             "leaves and panoptic segmentation want them: answers that score "
             f"{figures['map_threshold']:.3f} or more.",
         ),
@@ -60,7 +60,7 @@ def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Sec
 def _counts(figures: Mapping[str, Any]) -> str:
     counts = figures["counts"]
     points = list(zip(counts["truth"], counts["answered"], strict=True))
-    plot = agreement(points, title="Objects a picture", x_label="objects", y_label="answers")
+    plot = agreement(points, title="Objects an image", x_label="objects", y_label="answers")
     rows = [{"figure": text, "value": figures[name]} for name, text in COUNTS.items()]
     return columns(table(rows), figure(plot))
 
@@ -69,6 +69,6 @@ def _counts_note(figures: Mapping[str, Any]) -> str:
     counts = figures["counts"]
     exact = sum(a == b for a, b in zip(counts["truth"], counts["answered"], strict=True))
     return (
-        f"{sum(counts['answered'])} answers for {sum(counts['truth'])} objects in {figures['count']} pictures, and in "
-        f"{exact} of them as many as there are. On the line both are equal; larger points are several pictures."
+        f"{sum(counts['answered'])} answers for {sum(counts['truth'])} objects in {figures['count']} images, and in "
+        f"{exact} of them as many as there are. On the line both are equal; larger points are several images."
     )

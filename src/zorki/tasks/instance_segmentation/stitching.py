@@ -1,4 +1,4 @@
-"""Objects of overlapping tiles joined to those of the picture: found by their boxes, put together from their masks."""
+"""Objects of overlapping tiles joined to those of the image: found by their boxes, put together from their masks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from zorki.types import Boxes, Instances, Placement
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 
 MOST_BYTES = 8_000_000_000
-"""What the masks of one picture may take, one byte a pixel of the picture for each object."""
+"""What the masks of one image may take, one byte a pixel of the image for each object."""
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """The part of a mask that is not empty, and where it lies in the picture."""
+    """The part of a mask that is not empty, and where it lies in the image."""
 
     mask: Bool[Tensor, "h w"]
     top: int
@@ -60,18 +60,18 @@ class MaskStitcher(Stitcher[O, Instances]):
                 self.pieces.append(_Piece(piece, window.top + top, window.left + left))
 
     def finish(self) -> Instances:
-        """The objects of the picture, best first.
+        """The objects of the image, best first.
 
         Raises:
-            DataError: there are so many, in so large a picture, that their masks would take more than MOST_BYTES.
+            DataError: there are so many, in so large an image, that their masks would take more than MOST_BYTES.
         """
         boxes, parts = join_boxes(self.found, self.tiles, self.max_iou)
         height, width = self.tiles.height, self.tiles.width
         if len(boxes) * height * width > MOST_BYTES:
             raise DataError(
-                f"{len(boxes)} objects in a picture of {width} x {height}: their masks would take "
+                f"{len(boxes)} objects in an image of {width} x {height}: their masks would take "
                 f"{len(boxes) * height * width / 1e9:.0f} GB, and at most {MOST_BYTES / 1e9:.0f} are allowed; cut the "
-                "picture into several files"
+                "image into several files"
             )
         masks = torch.zeros((len(boxes), height, width), dtype=torch.bool)
         for place, row in enumerate(self._shown(boxes, parts)):

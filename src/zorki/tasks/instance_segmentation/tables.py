@@ -1,6 +1,6 @@
-"""Objects of many pictures in columns, their masks as run lengths, and which of them share how many pixels.
+"""Objects of many images in columns, their masks as run lengths, and which of them share how many pixels.
 
-What all figures are counted from: masks as maps of pixels are let go picture by picture.
+What all figures are counted from: masks as maps of pixels are let go image by image.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from zorki.types import Boxes, Instances
 
 @dataclass(frozen=True)
 class Shared(Columns):
-    """Answers and objects of one picture that have pixels in common: rows of both tables, and how many pixels."""
+    """Answers and objects of one image that have pixels in common: rows of both tables, and how many pixels."""
 
     detection: Int64[ndarray, " S"]
     truth: Int64[ndarray, " S"]
@@ -42,12 +42,12 @@ class Shared(Columns):
 
 @dataclass(frozen=True)
 class MaskTables:
-    """Objects and answers of the pictures 0, 1, ..., of which `outlines` tells the sizes and all masks.
+    """Objects and answers of the images 0, 1, ..., of which `outlines` tells the sizes and all masks.
 
     Args:
         truth_pixels, found_pixels: of each mask.
         shared: by detection, then by truth.
-        laid_pixels, laid: the same for the answers of a picture laid into one map, the best on top, see
+        laid_pixels, laid: the same for the answers of an image laid into one map, the best on top, see
             `MaskPixels.laid_out`; those that are left out there have no pixels.
     """
 
@@ -76,7 +76,7 @@ class MaskTables:
 
 
 def tabulate(predictions: Sequence[Instances], targets: Sequence[Instances]) -> MaskTables:
-    """The tables of some pictures.
+    """The tables of some images.
 
     Raises:
         ValueError: an answer has no scores, or masks of another size than its truth.
@@ -102,10 +102,10 @@ def fill_tables(
     """The tables with what masks share.
 
     Args:
-        pixels_of: the masks of a picture's answers and of its objects, in the order of their rows; asked once each.
+        pixels_of: the masks of an image's answers and of its objects, in the order of their rows; asked once each.
 
     Raises:
-        ValueError: masks of one picture differ in size.
+        ValueError: masks of one image differ in size.
     """
     truth_pixels, found_pixels = np.zeros(len(truths), np.int64), np.zeros(len(detections), np.int64)
     laid_pixels = np.zeros(len(detections), np.int64)
@@ -139,7 +139,7 @@ def _in_order(parts: Sequence[Shared]) -> Shared:
 
 
 def join(parts: Sequence[MaskTables]) -> MaskTables:
-    """Tables of several parts, at least one, as one; pictures are numbered on."""
+    """Tables of several parts, at least one, as one; images are numbered on."""
     if len(parts) == 1:
         return parts[0]
     truths, detections, moved = [], [], []

@@ -1,4 +1,4 @@
-"""Instance segmentation: which objects are in the picture, and which pixels are of each?"""
+"""Instance segmentation: which objects are in the image, and which pixels are of each?"""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
 REFUSED = {
-    "mixup": "a pixel of a blend is of no one object; --elastic and --brightness vary pictures",
-    "cutmix": "parts of other pictures come without their masks; --crop and --obstruct vary pictures",
-    "mosaic": "parts of other pictures come without their masks; --crop and --rescale vary pictures",
-    "class_weights": "--balanced draws pictures with rare classes more often",
+    "mixup": "a pixel of a blend is of no one object; --elastic and --brightness vary images",
+    "cutmix": "parts of other images come without their masks; --crop and --obstruct vary images",
+    "mosaic": "parts of other images come without their masks; --crop and --rescale vary images",
+    "class_weights": "--balanced draws images with rare classes more often",
     "label_smoothing": "leave it out",
     "loss": "their losses belong to their methods; leave it out",
     "border_weight": "leave it out",
@@ -48,26 +48,26 @@ class InstanceSegmentation(ObjectTask[Instances]):
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
     ) -> Dataset[Instances]:
-        """Pictures with masks of objects, in any format of `zorki.data.formats.OUTLINED`, or the built-in scenes.
+        """Images with masks of objects, in any format of `zorki.data.formats.OUTLINED`, or the built-in scenes.
 
         Raises:
-            DataError: nothing is there, or the format is not recognised.
+            DataError: nothing is there, or the format is not recognized.
         """
         from zorki.tasks.instance_segmentation.read import read
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
 
     @classmethod
-    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+    def recognize(cls, root: Path, format: str | None = None) -> str | None:
         from zorki.data import formats
 
         try:
-            return ": ".join(formats.recognise(root, format, allowed=formats.OUTLINED))
+            return ": ".join(formats.recognize(root, format, allowed=formats.OUTLINED))
         except DataError:
             return None
 
     def augment(self, sample: Sample[Instances], recipe: Recipe, generator: torch.Generator) -> Sample[Instances]:
-        """Picture and masks varied together."""
+        """Image and masks varied together."""
         from zorki.tasks.instance_segmentation.augment import augment_instances
         from zorki.tasks.recipe_augment import augment_of
 
@@ -78,7 +78,7 @@ class InstanceSegmentation(ObjectTask[Instances]):
         return InstanceMetric(self.class_names, min_score=self.found_score)
 
     @classmethod
-    def recognise_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
+    def recognize_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
         from zorki.tasks.detection.answers_kind import holds_masks
 
         return "masks of objects" if holds_masks(predictions, data, format) else None
@@ -143,7 +143,7 @@ class InstanceSegmentation(ObjectTask[Instances]):
         return {"mask": path}
 
     def exchange(self, answers: Sequence[Any]) -> list[dict[str, Any]]:
-        """COCO's results format, with boxes and with masks as run lengths, all objects of all pictures in one list."""
+        """COCO's results format, with boxes and with masks as run lengths, all objects of all images in one list."""
         from zorki.tasks.detection.results_file import numbers_of
         from zorki.tasks.instance_segmentation.describing import results_of
 
@@ -151,19 +151,19 @@ class InstanceSegmentation(ObjectTask[Instances]):
         return [entry for one in answers for entry in results_of(one, self.class_names, numbers)]
 
     def draw(self, image: Tensor, annotation: Instances) -> Tensor:
-        """The picture with its objects tinted; of an answer those that score `show_score` or more."""
+        """The image with its objects tinted; of an answer those that score `show_score` or more."""
         from zorki.tasks.instance_segmentation.drawing import draw_instances
 
         return draw_instances(image, self.shown(annotation), self.class_names)
 
     def thumbnail(self, image: Tensor, annotation: Instances, truth: Instances | None = None) -> Tensor:
-        """The picture with its objects, `thumbnail_side` pixels long; beside the truth also what was missed."""
+        """The image with its objects, `thumbnail_side` pixels long; beside the truth also what was missed."""
         from zorki.tasks.instance_segmentation.drawing import thumbnail
 
         return thumbnail(image, self.shown(annotation), truth, self.thumbnail_side)
 
     def tally(self, dataset: Dataset[Instances]) -> dict[str, Any]:
-        """Objects and pictures a class, areas and objects a picture, by split."""
+        """Objects and images a class, areas and objects an image, by split."""
         from zorki.tasks.instance_segmentation.counting import tally_instances
 
         return tally_instances(dataset)

@@ -1,4 +1,4 @@
-"""Coarse maps brought onto finer ones, and onto the picture, where they belong."""
+"""Coarse maps brought onto finer ones, and onto the image, where they belong."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.nn.upsample import Interpolation, TransposedConvolution, initialise_bilinear, upsample
+from zorki.nn.upsample import Interpolation, TransposedConvolution, initialize_bilinear, upsample
 from zorki.receptive_field import PIXELS, Grid
 
 
 class AlignedUpsample(nn.Module):
-    """Maps over one grid as maps over a finer one: upsampled, and moved by whole places to where they are centred.
+    """Maps over one grid as maps over a finer one: upsampled, and moved by whole places to where they are centered.
 
-    Plain interpolation takes it that the positions of a map are centred on equal cells of the picture, which is wrong
+    Plain interpolation takes it that the positions of a map are centered on equal cells of the image, which is wrong
     by up to half a cell (see `zorki.receptive_field.Grid`), 16 pixels at a stride of 32. FCN's authors crop in the same
     way (Long et al., 2015; the offsets of their Crop layers). What is left of half a place goes into the kernel of a
     transposed convolution that starts as bilinear interpolation. At the edges the outermost positions are repeated.
@@ -42,7 +42,7 @@ class AlignedUpsample(nn.Module):
         offset = (fine.first - coarse.first) / fine.jump + (self.factor - 1) / 2
         self.offset = math.floor(offset + 0.5)
         if isinstance(self.layer, TransposedConvolution) and self.layer.bilinear and self.factor % 2 == 0:
-            initialise_bilinear(self.layer.convolution, offset - self.offset)
+            initialize_bilinear(self.layer.convolution, offset - self.offset)
 
     def forward(self, maps: Float[Tensor, "B K H W"], size: Sequence[int]) -> Float[Tensor, "B K _ _"]:
         """The maps at `size` (height, width) of the fine grid."""

@@ -1,4 +1,4 @@
-"""Masks that follow their picture: through flips, crops, shifts, turns, changes of scale and bending."""
+"""Masks that follow their image: through flips, crops, shifts, turns, changes of scale and bending."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from zorki.types import Mask, Sample
 
 
 def augment_mask(sample: Sample[Mask], augment: Augment, generator: torch.Generator) -> Sample[Mask]:
-    """Picture and mask varied together; see `move_mask`. What is covered in the picture is still asked for."""
+    """Image and mask varied together; see `move_mask`. What is covered in the image is still asked for."""
     drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
     image = augment.vary(sample.image, drawn, generator)
     return dataclasses.replace(sample, image=image, target=move_mask(sample.target, augment, drawn))
 
 
 def move_mask(mask: Mask, augment: Augment, drawn: Drawn) -> Mask:
-    """The mask where `augment.vary` takes its picture.
+    """The mask where `augment.vary` takes its image.
 
-    Classes by nearest neighbour, so that none is invented, and weights bilinearly. Where something comes in from
+    Classes by nearest neighbor, so that none is invented, and weights bilinearly. Where something comes in from
     outside, nobody judges: `ignore`, with a weight of 0.
     """
     weights = mask.weights
@@ -34,7 +34,7 @@ def move_mask(mask: Mask, augment: Augment, drawn: Drawn) -> Mask:
 def weigh_borders(sample: Sample[Mask], weight: float, *, deviation: float = 5.0, background: int = 0) -> Sample[Mask]:
     """The sample with U-Net's weights of the gaps between objects, see `border_weights`; itself for a weight of 0.
 
-    Objects are the connected pieces of each class but the background. To be called after the picture was varied,
+    Objects are the connected pieces of each class but the background. To be called after the image was varied,
     so that gaps have their widths. A mask that has weights keeps them as w_c.
 
     Args:

@@ -23,7 +23,7 @@ def settings_on(
 
     Args:
         network: the backbone itself.
-        preprocess: from pictures to the batch.
+        preprocess: from images to the batch.
         suggestions: fields of the recipe that suit the method.
     """
     mean, std = backbone_statistics(name)

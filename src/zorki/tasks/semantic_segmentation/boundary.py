@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int32
 
-TOLERANCE = 0.0075  # of a picture's diagonal: the authors' choice
+TOLERANCE = 0.0075  # of an image's diagonal: the authors' choice
 
 
 def boundary_f1(
@@ -18,16 +18,16 @@ def boundary_f1(
     num_classes: int,
     tolerance: float = TOLERANCE,
 ) -> Float[np.ndarray, " K"]:
-    """F1 of each class's edge in one picture; NaN for a class that has an edge in neither map.
+    """F1 of each class's edge in one image; NaN for a class that has an edge in neither map.
 
     Precision is the share of the answer's edge pixels that lie nearer than the tolerance to an edge pixel of the same
     class in the truth, recall the same the other way round; 0 where only one of the maps has the class's edge.
 
-    An edge pixel of a class has a judged neighbour, above, below, left or right, of another class. So the border of
-    the picture is no edge, and neither is the border of what nobody judged.
+    An edge pixel of a class has a judged neighbor, above, below, left or right, of another class. So the border of
+    the image is no edge, and neither is the border of what nobody judged.
 
     All classes are judged at once, and the cost grows with the pixels on edges, not with the number of classes: each
-    edge pixel looks at its neighbours in the other map, the nearest first, until one is of its class.
+    edge pixel looks at its neighbors in the other map, the nearest first, until one is of its class.
 
     Args:
         answer, truth: labels in 0..K-1, of one size; what stands where nobody judged is not read.
@@ -66,7 +66,7 @@ def _near(
     near = np.zeros(num_classes)
     places = (rows + reach) * around.shape[1] + columns + reach
     flat = around.reshape(-1)
-    for down, across in _neighbours(theta):
+    for down, across in _neighbors(theta):
         met = flat[places + (down * around.shape[1] + across)] == labels
         if met.any():
             near += np.bincount(labels[met], minlength=num_classes)
@@ -77,7 +77,7 @@ def _near(
 
 
 @lru_cache(maxsize=64)
-def _neighbours(theta: float) -> tuple[tuple[int, int], ...]:
+def _neighbors(theta: float) -> tuple[tuple[int, int], ...]:
     """Steps (down, across) shorter than `theta`, the shortest first."""
     reach = range(-math.ceil(theta), math.ceil(theta) + 1)
     steps = [(down, across) for down in reach for across in reach if math.hypot(down, across) < theta]

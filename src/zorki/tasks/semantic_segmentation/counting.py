@@ -1,4 +1,4 @@
-"""What the masks of a data set are like: how many pixels of which class, in how many pictures."""
+"""What the masks of a data set are like: how many pixels of which class, in how many images."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def count_pixels(targets: Sequence[Any], num_classes: int) -> Int64[Tensor, "N c
 
 
 def balance_weights(counts: Int64[Tensor, "N K"]) -> Float64[Tensor, " N"]:
-    """How often to draw each picture so that every class is drawn as often as any other.
+    """How often to draw each image so that every class is drawn as often as any other.
 
-    Each class that occurs has a weight of 1, which is shared among the pictures by how many of its pixels they show
-    of their own: sum_k s_ik / sum_j s_jk with s_ik the share of class k in picture i. Pictures without a judged pixel
+    Each class that occurs has a weight of 1, which is shared among the images by how many of its pixels they show
+    of their own: sum_k s_ik / sum_j s_jk with s_ik the share of class k in image i. Images without a judged pixel
     have a weight of 0.
     """
     shares = counts.double() / counts.sum(1, keepdim=True).clamp_min(1)
@@ -57,7 +57,7 @@ def balance_weights(counts: Int64[Tensor, "N K"]) -> Float64[Tensor, " N"]:
 
 
 def tally_masks(dataset: Dataset[Mask]) -> dict[str, Any]:
-    """Pixels a class, and tables of pictures, shares and ignored pixels, by split; see `Task.tally`."""
+    """Pixels a class, and tables of images, shares and ignored pixels, by split; see `Task.tally`."""
     names = dataset.class_names
     classes: dict[str, dict[str, int]] = {}
     tables: dict[str, dict[str, dict[str, Any]]] = {}
@@ -67,15 +67,15 @@ def tally_masks(dataset: Dataset[Mask]) -> dict[str, Any]:
         pixels, total = judged.sum(0), int(counts.sum())
         classes[split] = {name: int(pixels[k]) for k, name in enumerate(names)}
         facts = {
-            "pictures": len(indices),
-            "classes a picture, mean": round(float(shown.double().sum(1).mean()), 2) if len(indices) else None,
+            "images": len(indices),
+            "classes an image, mean": round(float(shown.double().sum(1).mean()), 2) if len(indices) else None,
             "pixels": total,
             "of them nobody judged": _share(int(counts[:, -1].sum()), total),
         }
         rows: dict[str, dict[str, Any]] = {
-            "Pictures and pixels": facts,
+            "Images and pixels": facts,
             "Share of judged pixels": {name: _share(int(pixels[k]), int(pixels.sum())) for k, name in enumerate(names)},
-            "Pictures that show a class": {name: int(shown[:, k].sum()) for k, name in enumerate(names)},
+            "Images that show a class": {name: int(shown[:, k].sum()) for k, name in enumerate(names)},
         }
         for title, values in rows.items():
             for name, value in values.items():

@@ -22,7 +22,7 @@ class DilatedSegmenter(Segmenter):
         head: from the last map to logits at its places.
         auxiliary_head: likewise from an earlier map; None: there is none.
         auxiliary_tap: the place of that map among the backbone's.
-        aligned: logits are brought to the picture by where the maps are centred, see `AlignedUpsample`; else stretched
+        aligned: logits are brought to the image by where the maps are centered, see `AlignedUpsample`; else stretched
             over it, as torchvision does, and as its published weights were trained.
         settings: of `Segmenter`.
     """
@@ -52,7 +52,7 @@ class DilatedSegmenter(Segmenter):
                 self.auxiliary_last = AlignedUpsample("bilinear", num_classes, grids[auxiliary_tap])
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
-        """Pictures so narrow that the backbone's pools leave nothing of them are continued by zeros."""
+        """Images so narrow that the backbone's pools leave nothing of them are continued by zeros."""
         height, width = pixels.shape[-2:]
         least = self.backbone.least_size
         if min(height, width) >= least:

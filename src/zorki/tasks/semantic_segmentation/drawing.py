@@ -1,4 +1,4 @@
-"""Masks on pictures, with the names of their classes, for people."""
+"""Masks on images, with the names of their classes, for people."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.data.preprocess import resize_image
+from zorki.draw.images import enlarge, legend
 from zorki.draw.maps import hatch, paint, resized
-from zorki.draw.palette import colour
-from zorki.draw.pictures import enlarge, legend
+from zorki.draw.palette import color
 from zorki.tasks.semantic_segmentation.names import background_labels
 from zorki.types import Mask
 
-LEAST_WIDTH = 320  # pixels: on smaller pictures the legend could not be read
+LEAST_WIDTH = 320  # pixels: on smaller images the legend could not be read
 MOST_NAMES = 24  # classes that the legend always has; of more it has those that are there
 FULL_LINES = 3  # of such a legend
 
 
 def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, class_names: Sequence[str]) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture in the colours of its classes, with their edges, and a legend under it.
+    """The image in the colors of its classes, with their edges, and a legend under it.
 
-    Backgrounds keep the picture's own colours, and what nobody judged is gray. Pictures narrower than 320 pixels are
-    enlarged by a whole factor. All pictures of one size are drawn in one size.
+    Backgrounds keep the image's own colors, and what nobody judged is gray. Images narrower than 320 pixels are
+    enlarged by a whole factor. All images of one size are drawn in one size.
     """
     bare = background_labels(list(class_names))
     painted = enlarge(paint(image, annotation.classes, bare=bare, unjudged=_unjudged(annotation)), LEAST_WIDTH)
@@ -34,14 +34,14 @@ def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, class_names: Sequ
         counts = torch.bincount(annotation.classes[~_unjudged(annotation)].long(), minlength=len(class_names))
         labels = sorted((label for label in labels if counts[label]), key=lambda label: -int(counts[label]))
         lines = FULL_LINES
-    entries = [(class_names[label], colour(label)) for label in labels]
+    entries = [(class_names[label], color(label)) for label in labels]
     return torch.cat([painted, legend(painted.shape[2], entries, lines=lines)], dim=1)
 
 
 def thumbnail(
     image: UInt8[Tensor, "3 H W"], shown: Mask, truth: Mask | None, class_names: Sequence[str], side: int
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture with its longer side of `side` pixels, in the colours of its classes.
+    """The image with its longer side of `side` pixels, in the colors of its classes.
 
     Beside a truth, wrong pixels are hatched and those that nobody judged gray.
     """

@@ -28,23 +28,23 @@ class ExportedSegmenter(nn.Module):
         super().__init__()
         if not model.exportable:
             raise ZorkiError(
-                f"{type(model).__name__} cannot be exported: what it computes depends on the picture. "
+                f"{type(model).__name__} cannot be exported: what it computes depends on the image. "
                 "Export another network, such as unet, fcn or pspnet"
             )
         self.model = model
 
-    def forward(self, pictures: UInt8[Tensor, "1 3 H W"]) -> tuple[Float[Tensor, "1 K H W"], Int64[Tensor, "1 H W"]]:
+    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> tuple[Float[Tensor, "1 K H W"], Int64[Tensor, "1 H W"]]:
         """The probability of each class at each pixel of the input, and the likeliest."""
-        scores = self.model(pictures).main.float().softmax(1)
+        scores = self.model(images).main.float().softmax(1)
         return scores, scores.argmax(1)
 
 
 def export_onnx(
     model: Segmenter, path: Path | str, height: int, width: int, class_names: Sequence[str] | None = None
 ) -> Path:
-    """Writes a segmenter as ONNX, for pictures of one size, and returns the path.
+    """Writes a segmenter as ONNX, for images of one size, and returns the path.
 
-    The graph takes "pictures", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
+    The graph takes "images", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
     "zorki.preprocess" among the file's properties; it gives "scores" (1, K, height, width), which sum to 1 at every
     pixel, and "classes", int64 (1, height, width). It has nothing but standard operators, of opset 20.
 

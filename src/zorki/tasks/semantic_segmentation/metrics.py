@@ -18,8 +18,8 @@ class SegmentationMetric(Metric[Mask, Mask]):
     """Mean IoU, pixel accuracy, Dice and boundary F1.
 
     Every judged pixel of the set is counted once in one matrix (rows: truth, columns: answers) by `bincount`, so that
-    figures are those of the whole set, not means over pictures, and processes agree by adding. Edges are judged
-    picture by picture, as their authors do.
+    figures are those of the whole set, not means over images, and processes agree by adding. Edges are judged
+    image by image, as their authors do.
 
     Args:
         class_names: of the labels 0..K-1.
@@ -36,12 +36,12 @@ class SegmentationMetric(Metric[Mask, Mask]):
         self.count = 0
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
         self.ignored = 0
-        # Of edges: the sum of F1 and the number of pictures, for each class, and for pictures as a whole.
+        # Of edges: the sum of F1 and the number of images, for each class, and for images as a whole.
         self.edge_sums = torch.zeros(2, num_classes, dtype=torch.float64)
         self.edge_means = torch.zeros(2, dtype=torch.float64)
 
     def update(self, predictions: Sequence[Mask], targets: Sequence[Mask]) -> None:
-        """Counts answers against truth. An answer of a single pixel stands for a whole picture of its class.
+        """Counts answers against truth. An answer of a single pixel stands for a whole image of its class.
 
         Raises:
             ValueError: an answer has another size than its truth, or a label is outside 0..K-1.
@@ -97,12 +97,12 @@ class SegmentationMetric(Metric[Mask, Mask]):
             figures["foreground_dice"] = float(dice[1])
         columns = {"iou": iou, "dice": dice, "precision": precision, "recall": recall}
         known = {"iou": there, "dice": there, "precision": answers > 0, "recall": truths > 0}
-        edges, pictures = self.edge_sums
+        edges, images = self.edge_sums
         figures["per_class"] = {
             name: {
                 "share": float(truths[k] / total),
                 **{column: float(values[k]) if known[column][k] else None for column, values in columns.items()},
-                "boundary_f1": float(edges[k] / pictures[k]) if pictures[k] else None,
+                "boundary_f1": float(edges[k] / images[k]) if images[k] else None,
             }
             for k, name in enumerate(self.class_names)
         }

@@ -26,7 +26,7 @@ def read(
     class for every pixel, behind a background, see `outlined_classes`.
 
     Raises:
-        DataError: nothing is there, the format is not recognised, or its classes are not those of `class_names`.
+        DataError: nothing is there, the format is not recognized, or its classes are not those of `class_names`.
     """
     scenes = parse(str(root)) if format in (None, "scenes") else None
     if scenes is not None:
@@ -47,7 +47,7 @@ def _is_outlined(root: Path, format: str | None) -> bool:
         return format in formats.OUTLINED
     for allowed in (formats.SEGMENTED, formats.OUTLINED):
         try:
-            formats.recognise(root, allowed=allowed)
+            formats.recognize(root, allowed=allowed)
         except DataError:
             continue
         return allowed is formats.OUTLINED

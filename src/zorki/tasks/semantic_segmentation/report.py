@@ -9,7 +9,7 @@ from zorki.contracts import Section
 from zorki.draw.blocks import figure, notice, swatches, table
 from zorki.draw.figures import bars
 from zorki.draw.heat import confusion
-from zorki.draw.palette import colour
+from zorki.draw.palette import color
 from zorki.tasks.semantic_segmentation.names import background_labels
 
 MOST_BARS = 40  # classes; above, the table alone tells
@@ -32,7 +32,7 @@ def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Sec
     if not figures.get("count"):
         return []
     if not figures["judged_pixels"]:
-        none = notice(f"Nobody judged a pixel of the {figures['count']} pictures.", kind="note")
+        none = notice(f"Nobody judged a pixel of the {figures['count']} images.", kind="note")
         return [Section("Pixels", none)]
     return [
         Section("Pixels", _figures(figures), _judged(figures)),
@@ -49,7 +49,7 @@ def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Sec
         Section(
             "Confusion matrix",
             figure(confusion(figures["confusion"], class_names)),
-            "Row: what a pixel is. Column: what it was taken for. The diagonal is right. In the pictures below, wrong "
+            "Row: what a pixel is. Column: what it was taken for. The diagonal is right. In the images below, wrong "
             "pixels are hatched, and those that nobody judged gray.",
         ),
     ]
@@ -61,7 +61,7 @@ def _figures(figures: Mapping[str, Any]) -> str:
 
 def _judged(figures: Mapping[str, Any]) -> str:
     judged, ignored = figures["judged_pixels"], figures["ignored_pixels"]
-    words = f"Of {judged:,} pixels; all are counted together, so that large pictures count more."
+    words = f"Of {judged:,} pixels; all are counted together, so that large images count more."
     if ignored:
         words += f" {ignored:,} more ({ignored / (judged + ignored):.1%}) nobody judged: they do not count."
     if figures["absent"]:
@@ -74,7 +74,7 @@ def _classes(figures: Mapping[str, Any]) -> str:
     bare = background_labels(list(per_class))
     parts = [table([{"class": name, **values} for name, values in per_class.items()])]
     if len(per_class) <= MOST_BARS:
-        parts.insert(0, swatches([(name, colour(k)) for k, name in enumerate(per_class) if k not in bare]))
+        parts.insert(0, swatches([(name, color(k)) for k, name in enumerate(per_class) if k not in bare]))
         iou = {name: values["iou"] for name, values in per_class.items()}
         parts.append(figure(bars({"IoU": iou}, title="IoU a class", maximum=1)))
     return "".join(parts)

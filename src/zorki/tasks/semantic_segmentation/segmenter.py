@@ -1,4 +1,4 @@
-"""The shape that every segmenter has: pixels, normalisation, maps of classes, and the best class of every pixel."""
+"""The shape that every segmenter has: pixels, normalization, maps of classes, and the best class of every pixel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess
 from zorki.losses.pixels import PixelLoss
-from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.likeliest import likeliest
 from zorki.tasks.semantic_segmentation.stitching import ClassStitcher
 from zorki.tiles import Tiles
@@ -22,7 +22,7 @@ from zorki.types import Mask, Placement
 from zorki.weights.renaming import our_name
 
 SEGMENTER_SUGGESTIONS: Mapping[str, Any] = {
-    "optimiser": "adamw",
+    "optimizer": "adamw",
     "rate": 1e-3,
     "tuned_rate": 1e-3,
     "weight_decay": 1e-4,
@@ -50,7 +50,7 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
 
     Args:
         num_classes: K.
-        preprocess: from pictures of any size to the batch.
+        preprocess: from images of any size to the batch.
         mean, std: of the input in units of 0..1, as the published weights want them.
         auxiliary_weight: of the loss of each auxiliary map.
         published: names of published weights in ours, see `our_name`.
@@ -58,7 +58,7 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
     """
 
     exportable: ClassVar[bool] = True
-    normalise: Normalise
+    normalize: Normalize
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         super().__init__()
         self.num_classes = num_classes
         self.preprocess = preprocess
-        self.normalise = Normalise(3, mean, std)
+        self.normalize = Normalize(3, mean, std)
         self.auxiliary_weight = auxiliary_weight
         self.criterion: nn.Module = PixelLoss()
         self.published = dict(published or {})
@@ -82,15 +82,15 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
 
     @abstractmethod
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
-        """Logits (B, K, h, w) of normalised pixels, and those of auxiliary heads, which only training reads.
+        """Logits (B, K, h, w) of normalized pixels, and those of auxiliary heads, which only training reads.
 
         (h, w) may be the input's size or coarser.
         """
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> ClassMaps:
-        """Logits for uint8 pictures (or floats of 0..255), at the input's size."""
+        """Logits for uint8 images (or floats of 0..255), at the input's size."""
         size = inputs.shape[-2:]
-        main, auxiliary = self.maps(self.normalise(inputs))
+        main, auxiliary = self.maps(self.normalize(inputs))
         sides = [enlarge(logits, size) for logits in auxiliary] if self.training else []
         return ClassMaps(enlarge(main, size), sides)
 
@@ -113,14 +113,14 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
 
     @torch.no_grad()
     def probabilities(self, outputs: ClassMaps, placements: Sequence[Placement]) -> list[Float[Tensor, "K _ _"]]:
-        """How likely each class is at every pixel of the original pictures; on the outputs' device."""
+        """How likely each class is at every pixel of the original images; on the outputs' device."""
         return [
             restore_maps(maps, placement).softmax(0) for maps, placement in zip(outputs.main, placements, strict=True)
         ]
 
     @torch.no_grad()
     def decode(self, outputs: ClassMaps, placements: Sequence[Placement]) -> list[Mask]:
-        """The best class of every pixel of the original pictures, on the CPU."""
+        """The best class of every pixel of the original images, on the CPU."""
         return [
             Mask(likeliest(restore_maps(maps, placement)).to("cpu"))
             for maps, placement in zip(outputs.main, placements, strict=True)
@@ -147,7 +147,7 @@ def _marked(target: Mask, ignore: int) -> Int64[Tensor, "H W"]:
 
 
 def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor, "B K H W"]:
-    """Maps at another size (height, width), bilinear between the centres of pixels; themselves where it is theirs."""
+    """Maps at another size (height, width), bilinear between the centers of pixels; themselves where it is theirs."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     if not maps.shape[1]:
@@ -156,9 +156,9 @@ def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor
 
 
 def restore_maps(maps: Float[Tensor, "K H W"], placement: Placement) -> Float[Tensor, "K height width"]:
-    """Maps over the network's input as maps over the original picture, in float32; the inverse of `place`.
+    """Maps over the network's input as maps over the original image, in float32; the inverse of `place`.
 
-    Bilinear between the centres of pixels; the canvas around the picture is left out, and what was cropped away takes
+    Bilinear between the centers of pixels; the canvas around the image is left out, and what was cropped away takes
     what is nearest.
     """
     scale_x, scale_y = placement.scales

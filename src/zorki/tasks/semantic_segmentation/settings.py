@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def refuse_settings(recipe: Recipe) -> None:
-    """Raises RecipeError where a recipe asks for what would tear masks from their pictures."""
+    """Raises RecipeError where a recipe asks for what would tear masks from their images."""
     for name, instead in {
-        "mixup": "a pixel of a blend has no one class; --elastic and --brightness vary pictures",
-        "cutmix": "parts of other pictures come without their masks; --crop and --obstruct vary pictures",
-        "mosaic": "parts of other pictures come without their masks; --crop and --rescale vary pictures",
+        "mixup": "a pixel of a blend has no one class; --elastic and --brightness vary images",
+        "cutmix": "parts of other images come without their masks; --crop and --obstruct vary images",
+        "mosaic": "parts of other images come without their masks; --crop and --rescale vary images",
     }.items():
         if getattr(recipe, name):
             raise RecipeError(f"{name} is {getattr(recipe, name)}, but segmentation has no such setting: {instead}")
@@ -73,16 +73,16 @@ def class_weights_of(dataset: Dataset[Mask], indices: Sequence[int], num_classes
 def median_frequency_weights(counts: Int64[Tensor, "N K"]) -> Float[Tensor, " K"]:
     """Median frequency balancing (Eigen & Fergus, 2015, section 6.3.2): median of all f over f_c.
 
-    f_c is the share of class c in the judged pixels of those pictures in which it is seen at all, so that a class in
-    few pictures is not rare for that alone. The weight of the middle class is 1, and so is that of classes that are
+    f_c is the share of class c in the judged pixels of those images in which it is seen at all, so that a class in
+    few images is not rare for that alone. The weight of the middle class is 1, and so is that of classes that are
     seen nowhere.
 
     Args:
-        counts: pixels of each class in each picture.
+        counts: pixels of each class in each image.
     """
     pixels = counts.double()
-    pictures = pixels.sum(1, keepdim=True) * (pixels > 0)
-    shares = pixels.sum(0) / pictures.sum(0).clamp_min(1)
+    images = pixels.sum(1, keepdim=True) * (pixels > 0)
+    shares = pixels.sum(0) / images.sum(0).clamp_min(1)
     seen = shares > 0
     if not bool(seen.any()):
         return torch.ones(counts.shape[1])

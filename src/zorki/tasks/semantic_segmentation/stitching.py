@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ClassStitcher(Stitcher["ClassMaps", Mask]):
-    """Blends the probabilities of neighbours over the pixels that they share, on straight ramps that sum to one.
+    """Blends the probabilities of neighbors over the pixels that they share, on straight ramps that sum to one.
 
     Only what later tiles will add to is held: the lower edge of a row of tiles, K x overlap x width floats, and the
     right edge of one tile. The rest is a class at once, one byte a pixel (two from 256 classes on).
@@ -48,7 +48,7 @@ class ClassStitcher(Stitcher["ClassMaps", Mask]):
         return Mask(self.classes)
 
     def _blended(self, maps: Float[Tensor, "K h w"], row: Share, column: Share) -> Float[Tensor, "K h v"]:
-        """What counts of a tile with what its left neighbour said, without what its right one will add to."""
+        """What counts of a tile with what its left neighbor said, without what its right one will add to."""
         weighted = maps * (row.weights(maps.device)[:, None] * column.weights(maps.device))
         if column.rise:
             assert self.beside is not None

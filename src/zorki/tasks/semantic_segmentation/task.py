@@ -33,7 +33,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def __init__(self, class_names: Sequence[str]) -> None:
         super().__init__(class_names)
-        self.palette: list[list[int]] | None = None  # None: the project's own colours
+        self.palette: list[list[int]] | None = None  # None: the project's own colors
 
     @classmethod
     def read(
@@ -44,26 +44,26 @@ class SemanticSegmentation(Task[Mask, Mask]):
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
     ) -> Dataset[Mask]:
-        """Pictures with masks, in any format of `zorki.data.formats.SEGMENTED`, or the built-in scenes.
+        """Images with masks, in any format of `zorki.data.formats.SEGMENTED`, or the built-in scenes.
 
         Raises:
-            DataError: nothing is there, or the format is not recognised.
+            DataError: nothing is there, or the format is not recognized.
         """
         from zorki.tasks.semantic_segmentation.read import read
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
 
     @classmethod
-    def recognise(cls, root: Path, format: str | None = None) -> str | None:
+    def recognize(cls, root: Path, format: str | None = None) -> str | None:
         from zorki.data import formats
 
         try:
-            return ": ".join(formats.recognise(root, format, allowed=formats.SEGMENTED))
+            return ": ".join(formats.recognize(root, format, allowed=formats.SEGMENTED))
         except DataError:
             return None
 
     def augment(self, sample: Sample[Mask], recipe: Recipe, generator: torch.Generator) -> Sample[Mask]:
-        """Picture and mask varied together; the mask gets weights of its borders where the recipe asks for them."""
+        """Image and mask varied together; the mask gets weights of its borders where the recipe asks for them."""
         from zorki.tasks.recipe_augment import augment_of
         from zorki.tasks.semantic_segmentation.augment import augment_mask, weigh_borders
 
@@ -99,7 +99,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
                 return
         only = ", ".join(self.class_names[label] for label in seen.nonzero().flatten().tolist()) or "none"
         raise DataError(
-            f"{dataset.root}: the masks of {len(train)} training pictures show only one class ({only}); expected two "
+            f"{dataset.root}: the masks of {len(train)} training images show only one class ({only}); expected two "
             "at least. See with `zorki show` how the masks were read"
         )
 
@@ -120,7 +120,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
         return export_onnx(model, path, height, width, self.class_names)
 
     def balance(self, targets: Sequence[Mask]) -> list[float]:
-        """Pictures that show rare classes are drawn more often; see `balance_weights`."""
+        """Images that show rare classes are drawn more often; see `balance_weights`."""
         from zorki.tasks.semantic_segmentation.counting import balance_weights, count_pixels
 
         return balance_weights(count_pixels(targets, len(self.class_names))[:, :-1]).tolist()
@@ -135,7 +135,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
         return Mask(torch.cat(bands), predictions[0].ignore)
 
     def badness(self, prediction: Mask, target: Mask) -> float:
-        """1 less the mean IoU over the classes in this picture's truth or answer."""
+        """1 less the mean IoU over the classes in this image's truth or answer."""
         return 1.0 - mean_iou(confusion(*aligned(prediction, target), len(self.class_names)))
 
     def caption(self, annotation: Mask) -> str:
@@ -168,7 +168,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
         return {"mask": path}
 
     def remember(self, dataset: Dataset[Mask]) -> dict[str, Any]:
-        """The colours of the classes, where the data have such."""
+        """The colors of the classes, where the data have such."""
         palette = getattr(dataset, "palette", None)
         return {"palette": [list(rgb) for rgb in palette]} if palette else {}
 
@@ -177,19 +177,19 @@ class SemanticSegmentation(Task[Mask, Mask]):
         self.palette = facts.get("palette")
 
     def draw(self, image: Tensor, annotation: Mask) -> Tensor:
-        """The picture in the colours of its classes, with a legend."""
+        """The image in the colors of its classes, with a legend."""
         from zorki.tasks.semantic_segmentation.drawing import draw_mask
 
         return draw_mask(image, annotation, self.class_names)
 
     def thumbnail(self, image: Tensor, annotation: Mask, truth: Mask | None = None) -> Tensor:
-        """The picture in the colours of its classes; beside the truth wrong pixels are hatched."""
+        """The image in the colors of its classes; beside the truth wrong pixels are hatched."""
         from zorki.tasks.semantic_segmentation.drawing import thumbnail
 
         return thumbnail(image, annotation, truth, self.class_names, self.thumbnail_side)
 
     def tally(self, dataset: Dataset[Mask]) -> dict[str, Any]:
-        """Pixels and pictures a class, and what nobody judged, by split."""
+        """Pixels and images a class, and what nobody judged, by split."""
         from zorki.tasks.semantic_segmentation.counting import tally_masks
 
         return tally_masks(dataset)
@@ -203,7 +203,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
     def _shares(self, annotation: Mask) -> list[tuple[int, float]]:
         """Labels that are there, with their shares of the judged pixels, the largest first."""
         counts = [0] * len(self.class_names)
-        for rows in annotation.classes.split(512):  # eight bytes a pixel would be too much for a large picture
+        for rows in annotation.classes.split(512):  # eight bytes a pixel would be too much for a large image
             judged = rows[rows != annotation.ignore].long()
             found = torch.bincount(judged, minlength=len(counts)).tolist()
             counts = [before + more for before, more in zip(counts, found, strict=True)]

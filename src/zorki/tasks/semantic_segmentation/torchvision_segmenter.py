@@ -1,4 +1,4 @@
-"""Segmenters that torchvision ships: their names of weights, their sizes of pictures."""
+"""Segmenters that torchvision ships: their names of weights, their sizes of images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def torchvision_segmenter(
     Those know 21 classes: Pascal VOC's 20 and the background, which is the first.
 
     Args:
-        shorter: the shorter side of the pictures, in pixels; 520 is torchvision's.
+        shorter: the shorter side of the images, in pixels; 520 is torchvision's.
         longest: what the longer side must not exceed.
         auxiliary_tap: the backbone's map that the auxiliary head reads.
         published: torchvision's names of the backbone's weights in ours, where they differ.

@@ -45,19 +45,19 @@ def classifier(**settings):
     return Classifier(Tiny(), PooledHead(4, 3), num_classes=3, preprocess=Fit(8), **settings)
 
 
-def pictures():
+def make_images():
     return torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def test_forward_is_normalise_backbone_head():
+def test_forward_is_normalize_backbone_head():
     model = classifier()
-    expected = model.head(model.backbone.top(model.normalise(pictures())))
-    assert torch.equal(model(pictures()).main, expected)
+    expected = model.head(model.backbone.top(model.normalize(make_images())))
+    assert torch.equal(model(make_images()).main, expected)
 
 
 def test_outputs_have_one_type_and_auxiliary_heads_run_in_training_only():
     model = classifier(auxiliary=Sides())
-    training, evaluation = model.train()(pictures()), model.eval()(pictures())
+    training, evaluation = model.train()(make_images()), model.eval()(make_images())
     assert type(training) is type(evaluation) is Logits
     assert [len(training.auxiliary), len(evaluation.auxiliary)] == [2, 0]
     assert torch.equal(training.main, evaluation.main)
@@ -66,18 +66,18 @@ def test_outputs_have_one_type_and_auxiliary_heads_run_in_training_only():
 def test_auxiliary_losses_are_weighted_and_added():
     model = classifier(auxiliary=Sides(), auxiliary_weight=0.3)
     targets = [Label(i) for i in (0, 1, 2, 1)]
-    outputs = model(pictures())
+    outputs = model(make_images())
     losses = model.loss(outputs, targets)
     index = torch.tensor([0, 1, 2, 1])
     assert torch.allclose(losses["cross_entropy"], nn.functional.cross_entropy(outputs.main, index))
     sides = sum(nn.functional.cross_entropy(one, index) for one in outputs.auxiliary)
     assert torch.allclose(losses["auxiliary"], 0.3 * sides)
-    assert set(model.loss(model.eval()(pictures()), targets)) == {"cross_entropy"}
+    assert set(model.loss(model.eval()(make_images()), targets)) == {"cross_entropy"}
 
 
 def test_one_hot_scores_equal_the_index_and_mixed_batches_work():
     model = classifier()
-    outputs = model(pictures())
+    outputs = model(make_images())
     hard = [Label(i) for i in (0, 1, 2, 1)]
     soft = [Label(0, torch.eye(3)[label.index]) for label in hard]
     expected = model.loss(outputs, hard)["cross_entropy"]
@@ -88,7 +88,7 @@ def test_one_hot_scores_equal_the_index_and_mixed_batches_work():
 def test_the_criterion_can_be_replaced():
     model = classifier()
     model.criterion = CrossEntropy(label_smoothing=0.5)
-    outputs = model(pictures())
+    outputs = model(make_images())
     index = torch.tensor([0, 1, 2, 1])
     expected = nn.functional.cross_entropy(outputs.main, index, label_smoothing=0.5)
     assert torch.allclose(model.loss(outputs, [Label(i) for i in index.tolist()])["cross_entropy"], expected)
@@ -133,4 +133,4 @@ def test_a_network_of_one_channel_takes_rgb():
             self.conv = nn.Conv2d(1, 4, 2, stride=2)
 
     model = Classifier(Gray(), PooledHead(4, 3), num_classes=3, preprocess=Fit(8), channels=1)
-    assert model(pictures()).main.shape == (4, 3)
+    assert model(make_images()).main.shape == (4, 3)

@@ -11,7 +11,7 @@ from zorki import registry
 from zorki.data.preprocess import Fit, Pad
 from zorki.errors import RecipeError
 
-STATISTICS = {"normalise.mean", "normalise.std"}
+STATISTICS = {"normalize.mean", "normalize.std"}
 
 
 def fill(network: nn.Module) -> nn.Module:
@@ -53,11 +53,11 @@ def test_logits_are_torchvision_s_for_the_same_weights(ours, theirs, size):
     fill(reference)
     weights = {model.rename_weights(name): value for name, value in reference.state_dict().items()}
     assert set(model.state_dict()) - set(weights) == STATISTICS
-    weights["normalise.mean"], weights["normalise.std"] = torch.full((3, 1, 1), 0.4), torch.full((3, 1, 1), 0.2)
+    weights["normalize.mean"], weights["normalize.std"] = torch.full((3, 1, 1), 0.4), torch.full((3, 1, 1), 0.2)
     model.load_state_dict(weights, assign=True)  # strict: nothing is left over
     x = torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8)
     with torch.inference_mode():
-        expected = reference(model.normalise(x))
+        expected = reference(model.normalize(x))
         assert torch.allclose(model(x).main, expected, rtol=1e-5, atol=1e-5)
     assert expected.std() > 1e-3  # weights that let a signal through: else all would be equal
 
@@ -162,7 +162,7 @@ def test_googlenet_s_auxiliary_heads_are_torchvision_s():
 def test_googlenet_takes_minus_one_to_one():
     model = registry.find("googlenet").build(2)
     black_white = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 3, 1, 1)
-    assert model.normalise(black_white).flatten().tolist() == pytest.approx([-1] * 3 + [1] * 3)
+    assert model.normalize(black_white).flatten().tolist() == pytest.approx([-1] * 3 + [1] * 3)
 
 
 @pytest.mark.parametrize(

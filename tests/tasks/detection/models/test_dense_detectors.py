@@ -8,7 +8,7 @@ import torch
 from zorki import registry
 from zorki.engine.origin import num_classes_of
 from zorki.errors import RecipeError
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.tasks.detection.coco_slots import NUMBERS, UNUSED
 from zorki.types import Boxes
 from zorki.weights import Weights, load_into, read_weights, save_weights
@@ -29,7 +29,7 @@ def built(name, **options):
     return model
 
 
-def pictures(*sizes):
+def make_images(*sizes):
     generator = torch.Generator().manual_seed(0)
     return [torch.randint(0, 256, (3, *size), generator=generator, dtype=torch.uint8) for size in sizes]
 
@@ -42,7 +42,7 @@ def total(model, inputs, targets=TARGETS):
 @pytest.mark.parametrize("targets", [TARGETS, TARGETS[1:] * 2], ids=["boxes", "none"])
 def test_every_parameter_gets_a_gradient_and_losses_are_finite(name, targets):
     model = built(name).train()
-    inputs, _ = model.preprocess(pictures((70, 96), (70, 96)))
+    inputs, _ = model.preprocess(make_images((70, 96), (70, 96)))
     before = inputs.clone()
     loss = total(model, inputs, targets)
     loss.backward()
@@ -54,7 +54,7 @@ def test_every_parameter_gets_a_gradient_and_losses_are_finite(name, targets):
 @pytest.mark.parametrize("name", SMALL)
 def test_the_loss_falls_on_one_repeated_batch(name):
     model = built(name).train()
-    inputs, _ = model.preprocess(pictures((70, 96), (70, 96)))
+    inputs, _ = model.preprocess(make_images((70, 96), (70, 96)))
     rule = torch.optim.AdamW(model.parameters(), lr=2e-3)
     losses = []
     for _ in range(25):
@@ -67,9 +67,9 @@ def test_the_loss_falls_on_one_repeated_batch(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_batch_is_answered_as_its_pictures_one_by_one_and_inside_of_them(name):
+def test_a_batch_is_answered_as_its_images_one_by_one_and_inside_of_them(name):
     model = built(name).eval()
-    images = pictures((140, 192), (140, 192))
+    images = make_images((140, 192), (140, 192))
     with torch.inference_mode():
         inputs, placements = model.preprocess(images)
         together = model.decode(model(inputs), placements)
@@ -92,7 +92,7 @@ def test_weights_survive_saving_and_tell_the_number_of_classes(name, tmp_path):
     weights = read_weights(tmp_path / "w.safetensors")
     match = load_into(other, weights, other.rename_weights)
     assert [*match.new, *match.mismatched, *match.unused] == []
-    inputs, _ = model.preprocess(pictures((70, 96)))
+    inputs, _ = model.preprocess(make_images((70, 96)))
     with torch.no_grad():
         assert torch.equal(model.candidates(model(inputs)).xyxy, other.candidates(other(inputs)).xyxy)
     default = registry.build(name, 5)
@@ -103,7 +103,7 @@ def test_weights_survive_saving_and_tell_the_number_of_classes(name, tmp_path):
 @pytest.mark.parametrize("name", SMALL)
 def test_exported_candidates_equal_eager_ones(name):
     model = built(name).eval()
-    inputs, _ = model.preprocess(pictures((70, 96)))
+    inputs, _ = model.preprocess(make_images((70, 96)))
 
     class Network(torch.nn.Module):
         def __init__(self):
@@ -123,7 +123,7 @@ def test_exported_candidates_equal_eager_ones(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_half_precision_changes_little(name):
     model = built(name).train()
-    inputs, _ = model.preprocess(pictures((70, 96), (70, 96)))
+    inputs, _ = model.preprocess(make_images((70, 96), (70, 96)))
     whole = total(model, inputs).detach()
     with torch.autocast("cpu", torch.bfloat16):
         half = total(model, inputs).detach()
@@ -134,7 +134,7 @@ def test_half_precision_changes_little(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_an_untrained_network_believes_in_nothing(name):
     model = registry.build(name, 3, OPTIONS).eval()
-    inputs, _ = model.preprocess(pictures((70, 96)))
+    inputs, _ = model.preprocess(make_images((70, 96)))
     with torch.no_grad():
         scores = model.candidates(model(inputs)).scores
     assert scores.max() < 0.15
@@ -145,7 +145,7 @@ def test_weights_for_cocos_numbers_answer_its_80_classes_alike(name):
     numbers, classes = registry.build(name, 91, OPTIONS).eval(), registry.build(name, 80, OPTIONS).eval()
     match = load_into(classes, Weights(numbers.state_dict(), {}, Path("coco.pth")), classes.rename_weights)
     assert [*match.new, *match.mismatched, *match.unused] == []
-    inputs, _ = numbers.preprocess(pictures((70, 96)))
+    inputs, _ = numbers.preprocess(make_images((70, 96)))
     used = [number for number in range(NUMBERS) if number not in UNUSED]
     with torch.no_grad():
         for all_logits, logits in zip(numbers(inputs).logits, classes(inputs).logits, strict=True):
@@ -155,7 +155,7 @@ def test_weights_for_cocos_numbers_answer_its_80_classes_alike(name):
 @pytest.mark.parametrize("name", ["retinanet_timm:vit_tiny_patch16_224", "fcos_timm:convnext_atto"])
 def test_networks_of_timm_learn_and_answer(name):
     model = built(name).train()
-    inputs, placements = model.preprocess(pictures((70, 96), (70, 96)))
+    inputs, placements = model.preprocess(make_images((70, 96), (70, 96)))
     total(model, inputs).backward()
     with torch.no_grad():
         assert len(model.decode(model.eval()(inputs), placements)) == 2

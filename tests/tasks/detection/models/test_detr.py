@@ -19,7 +19,7 @@ def small(**changes):
     return detr_squeezenet(NUM_CLASSES, **{"size": 64, "queries": 6, "width": 32, "layers": 2, **changes})
 
 
-def pictures(count, height=64, width=64):
+def make_images(count, height=64, width=64):
     return torch.randint(0, 256, (count, 3, height, width), generator=torch.Generator().manual_seed(1)).byte()
 
 
@@ -60,15 +60,15 @@ def slow_loss(outputs, targets):
     count = sum(len(target) for target in targets)
     for logits, answers in zip(outputs.logits, outputs.boxes, strict=True):
         surprise = weight = distance = overlap = 0.0
-        for picture, target in enumerate(targets):
-            left, top, right, bottom = outputs.frames[picture].tolist()
+        for image, target in enumerate(targets):
+            left, top, right, bottom = outputs.frames[image].tolist()
             width, height = right - left, bottom - top
             wanted = [
                 [(x0 - left) / width, (y0 - top) / height, (x1 - left) / width, (y1 - top) / height]
                 for x0, y0, x1, y1 in target.xyxy.tolist()
             ]
-            p = logits[picture].softmax(-1).tolist()
-            found = answers[picture].tolist()
+            p = logits[image].softmax(-1).tolist()
+            found = answers[image].tolist()
 
             def terms(query, row, found=found, wanted=wanted):
                 x, y, w, h = found[query]
@@ -148,7 +148,7 @@ def test_diverged_answers_are_told_by_the_loss():
 def test_the_loss_falls_on_a_repeated_batch_and_reaches_every_parameter(changes):
     model = small(**changes).train()
     rule = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    inputs = pictures(2)
+    inputs = make_images(2)
     history = []
     for _ in range(30):
         loss = torch.stack(list(model.loss(model(inputs), TARGETS).values())).sum()
@@ -162,9 +162,9 @@ def test_the_loss_falls_on_a_repeated_batch_and_reaches_every_parameter(changes)
 
 
 @pytest.mark.parametrize("classes", ["softmax", "focal"])
-def test_pictures_without_objects_teach_that_nothing_is_there(classes):
+def test_images_without_objects_teach_that_nothing_is_there(classes):
     model = small(classes=classes).train()
-    losses = model.loss(model(pictures(2)), [TARGETS[0][:0]] * 2)
+    losses = model.loss(model(make_images(2)), [TARGETS[0][:0]] * 2)
     assert float(losses["distance"].detach()) == float(losses["overlap"].detach()) == 0
     torch.stack(list(losses.values())).sum().backward()
     assert all(bool(p.grad.isfinite().all()) for p in model.parameters())
@@ -177,7 +177,7 @@ def test_a_query_answers_its_best_class_in_original_pixels():
     logits[0, 0, 0, 3], logits[0, 0, 0, 1] = 1.0, 0.0
     logits[0, 0, 1, 2] = 5.0
     shares = torch.tensor([[[[0.5, 0.5, 1.0, 1.0], [0.25, 0.5, 0.5, 0.5]]]])
-    # A picture of 100 x 200, halved, in the middle of a canvas of 64 x 128.
+    # An image of 100 x 200, halved, in the middle of a canvas of 64 x 128.
     frame = torch.tensor([[14.0, 7.0, 114.0, 57.0]])
     (answer,) = model.decode(DetrOutputs(logits, shares, frame), [Placement(100, 200, 0.5, 14, 7, 64, 128)])
     assert answer.labels.tolist() == [2, 1]
@@ -195,9 +195,9 @@ def test_pairs_of_query_and_class_may_name_a_query_twice():
     assert found.xyxy[0, :3, 2].tolist() == [10, 10, 5]
 
 
-def test_a_canvas_around_a_picture_changes_little_and_its_boxes_move_along():
+def test_a_canvas_around_a_image_changes_little_and_its_boxes_move_along():
     model = small().eval()
-    inputs = pictures(1, 48, 64)
+    inputs = make_images(1, 48, 64)
     canvas = torch.full((1, 3, 96, 96), 114, dtype=torch.uint8)
     canvas[:, :, 16:64, 16:80] = inputs
     with torch.no_grad():
@@ -249,7 +249,7 @@ def test_the_published_file_fills_the_network_without_rest():
     own = {
         name: tuple(value.shape)
         for name, value in model.state_dict().items()
-        if not name.endswith("num_batches_tracked") and not name.startswith("normalise.")
+        if not name.endswith("num_batches_tracked") and not name.startswith("normalize.")
     }
     assert {model.rename_weights(name): shape for name, shape in published_names().items()} == own
     # The paper's Table 1 has 41 million; the frozen norms' scales are among them here.
@@ -272,7 +272,7 @@ def small_twin(num_classes):
 def test_frozen_norms_neither_learn_nor_drift():
     model = registry.build("detr_resnet18", NUM_CLASSES, {"size": 64, "width": 32, "layers": 1}).train()
     before = model.backbone.bn1.running_mean.clone()
-    model(pictures(2))
+    model(make_images(2))
     assert torch.equal(model.backbone.bn1.running_mean, before)
     assert not model.backbone.bn1.weight.requires_grad
 
@@ -294,7 +294,7 @@ def test_settings_that_cannot_be_are_refused():
 def test_bf16_answers_are_read_in_float32():
     model = small().eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        outputs = model(pictures(2))
+        outputs = model(make_images(2))
         losses = model.loss(outputs, TARGETS)
         found = model.candidates(outputs)
     assert {value.dtype for value in losses.values()} == {torch.float32}

@@ -23,7 +23,7 @@ NUM_CLASSES = 4
 SIZE = (128, 160)
 
 
-def _pictures(count: int = 2) -> Tensor:
+def _images(count: int = 2) -> Tensor:
     coarse = torch.randint(0, 256, (count, 3, 8, 10)).float()
     return nn.functional.interpolate(coarse, SIZE, mode="bilinear").round().byte()
 
@@ -60,7 +60,7 @@ def twins() -> tuple[FasterRcnn, nn.Module]:
         for norm in theirs.modules():
             if isinstance(norm, nn.BatchNorm2d):
                 norm.momentum = 1.0
-        theirs.backbone.train()(_pictures(2).float() / 64 - 2)  # without statistics, features would explode
+        theirs.backbone.train()(_images(2).float() / 64 - 2)  # without statistics, features would explode
         theirs.eval()
         for name, parameter in theirs.named_parameters():
             if not name.startswith("backbone.body") and name.endswith("weight"):
@@ -70,18 +70,18 @@ def twins() -> tuple[FasterRcnn, nn.Module]:
     weights = Weights(theirs.state_dict(), {}, None)  # type: ignore[arg-type]
     match = load_into(ours, weights, ours.rename_weights)
     assert not match.mismatched
-    assert [name for name in match.new if not name.startswith("normalise.")] == []
+    assert [name for name in match.new if not name.startswith("normalize.")] == []
     assert match.unused == []
     return ours, theirs
 
 
 def test_equal_weights_give_torchvisions_answers(twins: tuple[FasterRcnn, nn.Module]) -> None:
     ours, theirs = twins
-    pictures = _pictures()
+    images = _images()
     ours.max_boxes = 10**6
     with torch.no_grad():
-        mine = ours.eval().decode(ours(pictures), [_whole()] * 2)
-        reference = theirs.eval()(list(pictures.float() / 255))
+        mine = ours.eval().decode(ours(images), [_whole()] * 2)
+        reference = theirs.eval()(list(images.float() / 255))
     for one, other in zip(mine, reference, strict=True):
         assert len(one) > 100
         assert one.scores is not None
@@ -96,7 +96,7 @@ def test_equal_weights_give_torchvisions_answers(twins: tuple[FasterRcnn, nn.Mod
 
 def test_equal_weights_give_torchvisions_losses(twins: tuple[FasterRcnn, nn.Module]) -> None:
     ours, theirs = twins
-    pictures, targets = _pictures(), _targets()
+    images, targets = _images(), _targets()
     theirs.train()
     theirs.backbone.eval()
     # With every row sampled, chance has no say.
@@ -106,8 +106,8 @@ def test_equal_weights_give_torchvisions_losses(twins: tuple[FasterRcnn, nn.Modu
     ours.count = ours.proposals.count = 10**6
     wanted = [{"boxes": target.xyxy, "labels": target.labels + 1} for target in targets]
     with torch.no_grad():
-        mine = ours.loss(ours(pictures), targets)
-        reference = theirs(list(pictures.float() / 255), wanted)
+        mine = ours.loss(ours(images), targets)
+        reference = theirs(list(images.float() / 255), wanted)
     names = {
         "objectness": "loss_objectness",
         "proposals": "loss_rpn_box_reg",
@@ -121,10 +121,10 @@ def test_equal_weights_give_torchvisions_losses(twins: tuple[FasterRcnn, nn.Modu
 
 
 @pytest.mark.parametrize("name", ["faster_rcnn_squeezenet", "faster_rcnn_squeezenet_fpn"])
-def test_every_parameter_learns_also_from_pictures_without_objects(name: str) -> None:
+def test_every_parameter_learns_also_from_images_without_objects(name: str) -> None:
     model = _built(name, size=160, hidden=32).train()
     none = Boxes(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long))
-    losses = model.loss(model(_pictures()), [none, none])
+    losses = model.loss(model(_images()), [none, none])
     assert losses["boxes"].item() == losses["proposals"].item() == 0
     torch.stack(list(losses.values())).sum().backward()
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
@@ -134,9 +134,9 @@ def test_every_parameter_learns_also_from_pictures_without_objects(name: str) ->
 def test_the_loss_falls_on_one_repeated_batch(name: str) -> None:
     model = _built(name, size=160, hidden=64, channels=64).train()
     rule = torch.optim.Adam(model.parameters(), lr=1e-3)
-    pictures, targets, sums = _pictures(), _targets(), []
+    images, targets, sums = _images(), _targets(), []
     for _ in range(12):
-        loss = torch.stack(list(model.loss(model(pictures), targets).values())).sum()
+        loss = torch.stack(list(model.loss(model(images), targets).values())).sum()
         rule.zero_grad()
         loss.backward()
         rule.step()
@@ -147,13 +147,13 @@ def test_the_loss_falls_on_one_repeated_batch(name: str) -> None:
 def test_answers_are_candidates_and_the_same_alone_or_together() -> None:
     model = _built("faster_rcnn_squeezenet_fpn", size=160, hidden=32, channels=32).eval()
     nn.init.normal_(model.head.logits.weight, std=0.5)
-    pictures = _pictures(3)
+    images = _images(3)
     model.max_iou, model.max_boxes = None, 10**6
     with torch.no_grad():
-        outputs = model(pictures)
+        outputs = model(images)
         together = model.decode(outputs, [_whole()] * 3)
         candidates = model.candidates(outputs)
-        alone = model.decode(model(pictures[1:2]), [_whole()])[0]
+        alone = model.decode(model(images[1:2]), [_whole()])[0]
     assert candidates.xyxy.shape == (3, 300 * NUM_CLASSES, 4)
     for row, boxes in enumerate(together):
         assert len(boxes) > 10
@@ -181,17 +181,17 @@ def test_the_exported_graph_has_the_same_candidates() -> None:
             found = self.model.candidates(self.model(inputs))
             return found.xyxy, found.scores, found.labels
 
-    pictures = _pictures()
+    images = _images()
     with torch.no_grad():
-        program = torch.export.export(Graph(), (pictures[:1],), strict=False).module()
-        for one, other in zip(program(pictures[1:]), Graph()(pictures[1:]), strict=True):
+        program = torch.export.export(Graph(), (images[:1],), strict=False).module()
+        for one, other in zip(program(images[1:]), Graph()(images[1:]), strict=True):
             assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_answers_are_in_original_pixels() -> None:
     model = _built("faster_rcnn_squeezenet_fpn", size=160, hidden=32, channels=32).eval()
     nn.init.normal_(model.head.logits.weight, std=0.5)
-    inputs, placements = model.preprocess([_pictures(1)[0].repeat(1, 4, 2)])  # 512 x 320
+    inputs, placements = model.preprocess([_images(1)[0].repeat(1, 4, 2)])  # 512 x 320
     with torch.no_grad():
         boxes = model.decode(model(inputs), placements)[0]
     assert boxes.xyxy.amax(0)[2:].tolist() == [320, 512]
@@ -200,7 +200,7 @@ def test_answers_are_in_original_pixels() -> None:
 def test_outputs_keep_their_type_and_proposals_their_bounds() -> None:
     model = _built("faster_rcnn_squeezenet", size=160, hidden=32)
     with torch.no_grad():
-        learning, answering = model.train()(_pictures()), model.eval()(_pictures())
+        learning, answering = model.train()(_images()), model.eval()(_images())
     assert type(learning) is type(answering)
     for outputs, most in ((learning, 500), (answering, 300)):
         for rows in outputs.proposing.proposals:
@@ -214,7 +214,7 @@ def test_as_many_boxes_are_answered_as_asked_for(name: str) -> None:
     for most, least in ((7, 7), (100, 100), (400, 101)):
         model = _built(name, size=160, hidden=32, channels=32, max_boxes=most).eval()
         nn.init.normal_(model.head.logits.weight, std=0.5)
-        inputs, placements = model.preprocess(list(_pictures(1)))
+        inputs, placements = model.preprocess(list(_images(1)))
         model.min_score = 0.0
         with torch.no_grad():
             outputs = model(inputs)

@@ -36,7 +36,7 @@ def built(name, **options):
 
 
 def lesson(count=2):
-    """Pictures with a bright and a dark square, and regions around them and elsewhere."""
+    """Images with a bright and a dark square, and regions around them and elsewhere."""
     generator = torch.Generator().manual_seed(1)
     images = torch.randint(90, 150, (count, 3, 64, 96), generator=generator, dtype=torch.uint8)
     boxes = torch.tensor([[8.0, 10.0, 36.0, 38.0], [50.0, 20.0, 86.0, 56.0]])
@@ -73,7 +73,7 @@ def tiny_rcnn():
 
 
 @pytest.mark.parametrize("name", ["tiny_rcnn", "sppnet_squeezenet", "fast_rcnn_squeezenet"])
-def test_two_squares_are_learnt(name):
+def test_two_squares_are_learned(name):
     model, (inputs, targets) = tiny_rcnn() if name == "tiny_rcnn" else built(name), lesson()
     rule = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3)
     for _ in range(25):
@@ -93,16 +93,16 @@ def test_two_squares_are_learnt(name):
         assert paired_iou(xyxy, targets[0].xyxy / 2).min() > 0.6
 
 
-def test_regions_of_a_picture_are_learnt_in_the_share_that_is_said(monkeypatch):
-    """R-CNN shares 128 windows among the pictures of a batch; Fast R-CNN takes 64 of each."""
+def test_regions_of_a_image_are_learned_in_the_share_that_is_said(monkeypatch):
+    """R-CNN shares 128 windows among the images of a batch; Fast R-CNN takes 64 of each."""
     seen = {}
     for name in BUILT:
         model, (inputs, targets) = built(name).train(), lesson(4)
         judge = model.judge
 
-        def counted(outputs, regions, pictures, name=name, judge=judge):
-            seen[name] = pictures.bincount().tolist()
-            return judge(outputs, regions, pictures)
+        def counted(outputs, regions, images, name=name, judge=judge):
+            seen[name] = images.bincount().tolist()
+            return judge(outputs, regions, images)
 
         monkeypatch.setattr(model, "judge", counted)
         model.loss(model(inputs), targets)
@@ -116,7 +116,7 @@ def test_regions_of_a_picture_are_learnt_in_the_share_that_is_said(monkeypatch):
 
 
 @pytest.mark.parametrize("name", BUILT)
-def test_pictures_without_regions_and_without_objects(name):
+def test_images_without_regions_and_without_objects(name):
     model, (inputs, targets) = built(name).train(), lesson()
     bare = Proposed(inputs.images, [torch.zeros((0, 4)), inputs.regions[1]])
     nothing = [targets[0][:0], targets[1][:0]]
@@ -187,8 +187,8 @@ def test_regions_are_read_where_they_lie():
     assert not torch.allclose(here, elsewhere, atol=1e-2)
 
 
-def _centre_seen(network, tap, column, size):
-    """Where on the input a cell in the middle row looks: the centre of its gradient, all weights being positive."""
+def _center_seen(network, tap, column, size):
+    """Where on the input a cell in the middle row looks: the center of its gradient, all weights being positive."""
     network = network.double().eval()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -212,7 +212,7 @@ def test_regions_are_read_from_the_cells_that_look_at_them(network):
         with torch.no_grad():
             width = backbone(torch.zeros((1, 3, size, size), dtype=next(backbone.parameters()).dtype))[tap].shape[3]
         column = width // 2
-        seen = _centre_seen(backbone, tap, column, size)
+        seen = _center_seen(backbone, tap, column, size)
         head = proposed_head(1, 1, hidden=1, strides=(stride,), size=(1, 1), kind="align", grid=grid_of(backbone))
         ramp = torch.arange(float(width)).expand(1, 1, width, width)
         region = torch.tensor([[seen - stride, seen - stride, seen + stride, seen + stride]])
@@ -222,7 +222,7 @@ def test_regions_are_read_from_the_cells_that_look_at_them(network):
 
 @pytest.mark.parametrize("name", ["sppnet_squeezenet", "fast_rcnn_squeezenet"])
 def test_what_is_read_of_a_region_hangs_on_the_pixels_in_it(name, monkeypatch):
-    """The centre of the gradient of all that the head reads is the region's, all weights being positive."""
+    """The center of the gradient of all that the head reads is the region's, all weights being positive."""
     torch.manual_seed(0)
     model = built(name, **({"tune_backbone": True} if name == "sppnet_squeezenet" else {})).eval()
     with torch.no_grad():
@@ -287,7 +287,7 @@ def test_the_networks_of_the_papers():
     assert alexnet.head.trunk.fc6.in_features == 256 * 6 * 6
 
 
-def test_a_window_is_a_third_of_the_picture_unless_told():
+def test_a_window_is_a_third_of_the_image_unless_told():
     with torch.device("meta"):
         windows = [rcnn(2, backbone="squeezenet", **options).window for options in ({}, {"size": 96}, {"window": 64})]
     assert windows == [112, 32, 64]

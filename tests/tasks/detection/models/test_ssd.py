@@ -57,7 +57,7 @@ def test_shapes_of_priors_by_pencil():
 
 def test_priors_stand_half_a_stride_from_the_corner_or_in_the_middle():
     x = torch.empty(1, 1, 2, 3)
-    corner = PriorGrid([[(4, 2)]], [10], centred=False)([x], 30, 40)
+    corner = PriorGrid([[(4, 2)]], [10], centered=False)([x], 30, 40)
     assert corner[0].tolist() == [3, 4, 7, 6]
     assert corner[1].tolist() == [13, 4, 17, 6]
     assert corner[3].tolist() == [3, 14, 7, 16]
@@ -65,7 +65,7 @@ def test_priors_stand_half_a_stride_from_the_corner_or_in_the_middle():
     assert torch.equal(middle, corner + torch.tensor([5.0, 5, 5, 5]))
 
 
-def test_priors_made_while_predicting_can_be_learnt_from():
+def test_priors_made_while_predicting_can_be_learned_from():
     grid = PriorGrid([[(4, 2)]], [10])
     with torch.inference_mode():
         grid(maps_of(2), 20, 20)
@@ -174,7 +174,7 @@ def test_the_loss_is_the_papers():
 
 
 @pytest.mark.parametrize("matching", ["iou", "hungarian"])
-def test_pictures_without_objects_teach_their_hardest_negatives(matching):
+def test_images_without_objects_teach_their_hardest_negatives(matching):
     model = registry.build("ssd_squeezenet", 2, {"size": 64, "matching": matching})
     outputs = model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     losses = model.loss(outputs, [random_boxes(0, 64, 0)] * 2)
@@ -209,7 +209,7 @@ def published():
     ours = registry.build("ssd300_vgg16", 6, {})
     own = ours.state_dict()
     renamed = {ours.rename_weights(name): value for name, value in theirs.state_dict().items()}
-    assert set(own) - set(renamed) == {"normalise.mean", "normalise.std"}
+    assert set(own) - set(renamed) == {"normalize.mean", "normalize.std"}
     ours.load_state_dict(own | renamed)
     return theirs, ours
 

@@ -26,28 +26,28 @@ def small(**options):
 
 
 def test_a_box_as_its_cell_sees_it_by_pencil():
-    # The centre (40, 20) lies in the second cell of 32 pixels; a quarter of the width, a sixteenth of the height.
+    # The center (40, 20) lies in the second cell of 32 pixels; a quarter of the width, a sixteenth of the height.
     box = torch.tensor([[28.0, 18, 52, 22]])
     assert encode_cells(box, torch.tensor([1]), CELLS, SIZE).tolist() == [[0.25, 0.625, 0.5, 0.25]]
 
 
 def test_decoding_what_was_encoded_gives_the_box():
     target = boxes_of([3, 5, 20, 40], [50, 30, 90, 60], [0, 0, 96, 64], [70, 1, 95, 30])
-    picture, cell, row = owners_of_cells(stack_truths([target]), CELLS, SIZE)
-    assert picture.tolist() == [0] * 4
+    image, cell, row = owners_of_cells(stack_truths([target]), CELLS, SIZE)
+    assert image.tolist() == [0] * 4
     shares = torch.zeros(1, 6, 2, 4)
     shares[0, cell, 1] = encode_cells(target.xyxy[row], cell, CELLS, SIZE)
     torch.testing.assert_close(decode_cells(shares, CELLS, SIZE)[0, cell, 1], target.xyxy[row])
 
 
-def test_the_cell_of_the_centre_learns_the_largest_box():
+def test_the_cell_of_the_center_learns_the_largest_box():
     first = boxes_of([0, 0, 10, 10], [2, 2, 30, 30], [5, 5, 9, 9], [80, 40, 110, 80])
     second = boxes_of([40, 40, 50, 50])
-    picture, cell, row = owners_of_cells(stack_truths([first, boxes_of(), second]), CELLS, SIZE)
-    assert list(zip(picture.tolist(), cell.tolist(), row.tolist(), strict=True)) == [(0, 0, 1), (0, 5, 3), (2, 4, 0)]
+    image, cell, row = owners_of_cells(stack_truths([first, boxes_of(), second]), CELLS, SIZE)
+    assert list(zip(image.tolist(), cell.tolist(), row.tolist(), strict=True)) == [(0, 0, 1), (0, 5, 3), (2, 4, 0)]
 
 
-def test_of_equal_boxes_in_a_cell_the_last_is_learnt():
+def test_of_equal_boxes_in_a_cell_the_last_is_learned():
     _, _, row = owners_of_cells(stack_truths([boxes_of([0, 0, 9, 9], [1, 1, 10, 10])]), CELLS, SIZE)
     assert row.tolist() == [1]
 
@@ -76,9 +76,9 @@ def slow_loss(model, outputs, targets):
             left, top, right, bottom = (truth := target.xyxy[owner[cell]]).tolist()
             overlaps = []
             for x, y, w, h, _ in predictors:
-                centre = ((cell % columns + x) * width / columns, (cell // columns + y) * height / rows)
+                center = ((cell % columns + x) * width / columns, (cell // columns + y) * height / rows)
                 size = (w**2 * width, h**2 * height)
-                corners = [c + sign * s / 2 for sign in (-1, 1) for c, s in zip(centre, size, strict=True)]
+                corners = [c + sign * s / 2 for sign in (-1, 1) for c, s in zip(center, size, strict=True)]
                 overlaps.append(float(pairwise_iou(torch.tensor([corners]), truth[None])))
             best = max(range(model.boxes), key=lambda n: overlaps[n])
             x, y, w, h, p = predictors[best]
@@ -119,7 +119,7 @@ def test_the_loss_is_equation_3(boxes):
     assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-4)
 
 
-def test_pictures_without_objects_are_fine():
+def test_images_without_objects_are_fine():
     model = small()
     losses = model.loss(model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), [boxes_of(), boxes_of()])
     sum(losses.values()).backward()
@@ -139,7 +139,7 @@ def test_answers_are_in_original_pixels_and_scored_by_object_times_class():
     (boxes,) = model.decode(outputs, [Placement(128, 192, 0.5, 0, 0, 64, 96)])
     assert boxes.scores.tolist() == pytest.approx([0.25, 0.125, 0.125])
     assert int(boxes.labels[0]) == 1
-    # The centre (40, 24), 6 pixels wide and 4 high.
+    # The center (40, 24), 6 pixels wide and 4 high.
     assert boxes.xyxy[0].tolist() == pytest.approx([74, 44, 86, 52])
 
 

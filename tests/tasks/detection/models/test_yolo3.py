@@ -50,8 +50,8 @@ def test_the_published_network_has_as_many_values_as_its_authors_file():
     assert values == (248_007_048 - 20) // 4
 
 
-def test_a_box_is_learnt_in_its_cell_by_the_anchor_of_its_shape():
-    # 30 x 61 is the first anchor of the middle scale; the centre (100, 50) lies in column 6 and row 3 of 16 pixels.
+def test_a_box_is_learned_in_its_cell_by_the_anchor_of_its_shape():
+    # 30 x 61 is the first anchor of the middle scale; the center (100, 50) lies in column 6 and row 3 of 16 pixels.
     target = Boxes(torch.tensor([[85.0, 19.5, 115, 80.5]]), torch.tensor([0]))
     owner = match_shapes(stack_truths([target]), cells_of(128, 160), STRIDES, SHAPES, 1.0)
     finest = 16 * 20 * 3
@@ -90,7 +90,7 @@ def test_matching_is_the_slow_twins(also):
     assert owner.tolist() == [slow_match(target, cells, also) for target in targets]
 
 
-def test_of_boxes_that_share_an_anchor_the_later_is_learnt():
+def test_of_boxes_that_share_an_anchor_the_later_is_learned():
     twins = Boxes(torch.tensor([[10.0, 10, 20, 23], [10.5, 11, 20.5, 24]]), torch.tensor([0, 1]))
     owner = match_shapes(stack_truths([twins]), cells_of(64, 64), STRIDES, SHAPES, 1.0)
     assert owner[owner >= 0].tolist() == [1]
@@ -104,7 +104,7 @@ def test_decoding_by_pencil():
     assert decode_yolo(offsets, grid)[0, 4].tolist() == pytest.approx([14, 18, 34, 38])
 
 
-def test_places_made_while_predicting_can_be_learnt_from_and_shapes_may_change():
+def test_places_made_while_predicting_can_be_learned_from_and_shapes_may_change():
     shapes = torch.tensor([[[10.0, 20.0]]])
     with torch.inference_mode():
         first = anchor_grid([(5, 7)], [16], shapes)
@@ -118,9 +118,9 @@ def test_decoding_what_was_encoded_gives_the_box():
     grid = anchor_grid(cells_of(64, 96), STRIDES, SHAPES)
     rows = torch.tensor([5, 200, 330])
     corners, sides, shapes = grid.corners[rows], grid.sides[rows], grid.shapes[rows]
-    centre = corners + sides * torch.tensor([[0.2, 0.7], [0.5, 0.5], [0.9, 0.1]])
+    center = corners + sides * torch.tensor([[0.2, 0.7], [0.5, 0.5], [0.9, 0.1]])
     size = torch.tensor([[12.0, 30], [7, 8], [200, 90]])
-    boxes = torch.cat([centre - size / 2, centre + size / 2], 1)
+    boxes = torch.cat([center - size / 2, center + size / 2], 1)
     aims = encode_yolo(boxes, corners, sides, shapes)
     offsets = torch.cat([aims[:, :2].logit(), aims[:, 2:]], 1)
     everything = torch.zeros(len(grid.corners), 4)
@@ -201,7 +201,7 @@ def test_an_anchor_whose_answer_is_near_a_box_is_let_be():
         assert model.loss(outputs, [target])["objectness"] > before + 40
 
 
-def test_pictures_without_objects_teach_that_there_are_none():
+def test_images_without_objects_teach_that_there_are_none():
     model = small()
     bare = Boxes(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
     losses = model.loss(model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8)), [bare, bare])
@@ -273,7 +273,7 @@ def test_anchors_are_fitted_where_asked_and_saved_with_the_weights():
     assert torch.equal(other.anchors, asked.anchors)
 
 
-def test_every_picture_counts_at_its_own_scale():
+def test_every_image_counts_at_its_own_scale():
     model = small(anchors="fit")
     first, second = ([0.0, 0, 10, 5], [100.0, 80, 192, 100])
     targets = [Boxes(torch.tensor([row]), torch.tensor([0])) for row in (first, second)]

@@ -27,7 +27,7 @@ def test_contours_are_borders_where_that_is_asked_for():
     numbers = mapped("11100", "11100", "11100", "00000")
     assert border_classes(numbers, 1).tolist() == mapped("11100", "11100", "11100", "00000").tolist()
     found = border_classes(numbers, 1, contour=True)
-    assert found.tolist() == mapped("11200", "11200", "22200", "00000").tolist(), "the picture's edge is none"
+    assert found.tolist() == mapped("11200", "11200", "22200", "00000").tolist(), "the image's edge is none"
 
 
 def test_borders_weigh_more_where_they_are_few():

@@ -22,7 +22,7 @@ SIZE = (128, 160)
 SMALL = {"size": 160, "hidden": 32, "channels": 32, "mask_hidden": 16}
 
 
-def _pictures(count: int = 2, seed: int = 3) -> Tensor:
+def _images(count: int = 2, seed: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.randint(0, 256, (count, 3, 8, 10), generator=generator).float()
     return nn.functional.interpolate(coarse, SIZE, mode="bilinear").round().byte()
@@ -91,7 +91,7 @@ def twins() -> tuple[MaskRcnn, nn.Module]:
         for norm in theirs.modules():
             if isinstance(norm, nn.BatchNorm2d):
                 norm.momentum = 1.0
-        theirs.backbone.train()(_pictures(2).float() / 64 - 2)  # without statistics, features would explode
+        theirs.backbone.train()(_images(2).float() / 64 - 2)  # without statistics, features would explode
         theirs.eval()
         for name, parameter in theirs.named_parameters():
             if not name.startswith("backbone.body") and name.endswith("weight"):
@@ -101,7 +101,7 @@ def twins() -> tuple[MaskRcnn, nn.Module]:
     ours.detector.proposals.after = (300, 300)
     match = load_into(ours, _stored(theirs.state_dict()), ours.rename_weights, ours.adapt_weights)
     assert not match.mismatched
-    assert [name for name in match.new if not name.startswith("normalise.")] == []
+    assert [name for name in match.new if not name.startswith("normalize.")] == []
     assert match.unused == []
     return ours, theirs
 
@@ -112,10 +112,10 @@ def _stored(state: dict[str, Tensor]) -> Weights:
 
 def test_equal_weights_give_torchvisions_answers(twins: tuple[MaskRcnn, nn.Module]) -> None:
     ours, theirs = twins
-    pictures = _pictures()
+    images = _images()
     with torch.no_grad():
-        mine = ours.eval().decode(ours(pictures), [_whole()] * 2)
-        reference = theirs.eval()(list(pictures.float() / 255))
+        mine = ours.eval().decode(ours(images), [_whole()] * 2)
+        reference = theirs.eval()(list(images.float() / 255))
     for one, other in zip(mine, reference, strict=True):
         assert len(one) >= 20
         assert one.masks.shape == (len(one), *SIZE)
@@ -138,7 +138,7 @@ def test_equal_weights_give_torchvisions_answers(twins: tuple[MaskRcnn, nn.Modul
 
 def test_equal_weights_give_torchvisions_losses(twins: tuple[MaskRcnn, nn.Module]) -> None:
     ours, theirs = twins
-    pictures, targets = _pictures(), _targets()
+    images, targets = _images(), _targets()
     theirs.train()
     theirs.backbone.eval()
     # With every row sampled, chance has no say.
@@ -150,8 +150,8 @@ def test_equal_weights_give_torchvisions_losses(twins: tuple[MaskRcnn, nn.Module
         {"boxes": target.xyxy, "labels": target.labels + 1, "masks": target.masks.to(torch.uint8)} for target in targets
     ]
     with torch.no_grad():
-        mine = ours.loss(ours(pictures), targets)
-        reference = theirs(list(pictures.float() / 255), wanted)
+        mine = ours.loss(ours(images), targets)
+        reference = theirs(list(images.float() / 255), wanted)
     names = {
         "objectness": "loss_objectness",
         "proposals": "loss_rpn_box_reg",
@@ -176,7 +176,7 @@ def test_published_files_fill_the_network_by_their_old_names() -> None:
         new, old = f"mask_head.{place}.0.", f"mask_head.mask_fcn{place + 1}."
         names = [name.replace(new, old) for name in names]
     assert sum("mask_head.mask_fcn" in name for name in names) == 8
-    ours = {name for name in model.state_dict() if not name.startswith("normalise.") and "num_batches" not in name}
+    ours = {name for name in model.state_dict() if not name.startswith("normalize.") and "num_batches" not in name}
     assert {model.rename_weights(name) for name in names if "num_batches" not in name} == ours
 
 
@@ -194,31 +194,31 @@ def test_weights_of_faster_rcnn_and_of_a_classifier_fill_what_they_know() -> Non
 
 
 @pytest.mark.parametrize("name", ["mask_rcnn_squeezenet_fpn", "mask_rcnn_squeezenet"])
-def test_every_parameter_learns_also_from_pictures_without_objects(name: str) -> None:
+def test_every_parameter_learns_also_from_images_without_objects(name: str) -> None:
     model = _built(name, **SMALL).train()
-    pictures = _pictures()
-    before = pictures.clone()
-    losses = model.loss(model(pictures), [_nothing()] * 2)
+    images = _images()
+    before = images.clone()
+    losses = model.loss(model(images), [_nothing()] * 2)
     assert losses["boxes"].item() == losses["proposals"].item() == losses["masks"].item() == 0
     _total(losses).backward()
     assert [key for key, parameter in model.named_parameters() if parameter.grad is None] == []
     model.zero_grad()
-    losses = model.loss(model(pictures), [_targets()[0], _nothing()])
+    losses = model.loss(model(images), [_targets()[0], _nothing()])
     assert losses["masks"].item() == pytest.approx(0.693, abs=0.05), "every pixel starts at a half"
     _total(losses).backward()
     idle = [key for key, parameter in model.mask_head.named_parameters() if not bool(parameter.grad.any())]
     assert idle == []
     assert all(bool(parameter.grad.isfinite().all()) for parameter in model.parameters())
-    assert torch.equal(pictures, before)
+    assert torch.equal(images, before)
 
 
 def test_the_loss_falls_on_one_repeated_batch() -> None:
     model = _built("mask_rcnn_squeezenet_fpn", size=160, hidden=64, channels=64, mask_hidden=32).train()
     rule = torch.optim.Adam(model.parameters(), lr=1e-3)
-    pictures, targets, sums, masks = _pictures(), _targets(), [], []
+    images, targets, sums, masks = _images(), _targets(), [], []
     for _ in range(15):
         torch.manual_seed(0)  # who is sampled to learn is chance
-        losses = model.loss(model(pictures), targets)
+        losses = model.loss(model(images), targets)
         loss = _total(losses)
         rule.zero_grad()
         loss.backward()
@@ -229,9 +229,9 @@ def test_the_loss_falls_on_one_repeated_batch() -> None:
     assert min(masks[-3:]) < 0.9 * masks[0], masks
 
 
-def test_crowds_are_not_learnt_from() -> None:
+def test_crowds_are_not_learned_from() -> None:
     model = _built("mask_rcnn_squeezenet_fpn", **SMALL).train()
-    outputs = model(_pictures(1))
+    outputs = model(_images(1))
     some = _targets()[0]
     some.crowd = torch.tensor([False, True, False])
     found = []
@@ -242,12 +242,12 @@ def test_crowds_are_not_learnt_from() -> None:
         assert torch.equal(value, found[1][key]), key
 
 
-def test_four_pictures_are_answered_as_one_by_one() -> None:
+def test_four_images_are_answered_as_one_by_one() -> None:
     model = _lively()
-    pictures = _pictures(4)
+    images = _images(4)
     with torch.no_grad():
-        together = model.decode(model(pictures), [_whole()] * 4)
-        alone = [model.decode(model(picture[None]), [_whole()])[0] for picture in pictures]
+        together = model.decode(model(images), [_whole()] * 4)
+        alone = [model.decode(model(image[None]), [_whole()])[0] for image in images]
     for a, b in zip(together, alone, strict=True):
         assert len(a) == len(b) > 5
         assert a.scores is not None
@@ -270,7 +270,7 @@ def test_as_many_objects_are_answered_as_asked_for() -> None:
 
 def test_masks_are_in_original_pixels() -> None:
     model = _lively()
-    inputs, placements = model.preprocess([_pictures(1)[0].repeat(1, 4, 2), _pictures(1)[0]])  # 512 x 320, 128 x 160
+    inputs, placements = model.preprocess([_images(1)[0].repeat(1, 4, 2), _images(1)[0]])  # 512 x 320, 128 x 160
     with torch.no_grad():
         found, small = model.decode(model(inputs), placements)
     assert found.masks.shape == (len(found), 512, 320)
@@ -288,14 +288,14 @@ def test_masks_are_in_original_pixels() -> None:
         assert x0 - rim_x <= int(columns[0]) <= int(columns[-1]) < x1 + rim_x
         assert y0 - rim_y <= int(rows[0]) <= int(rows[-1]) < y1 + rim_y
     assert shown > 5
-    assert int(found.masks.any(0).any(1).nonzero()[-1]) > 400, "the far end of the long picture is reached"
+    assert int(found.masks.any(0).any(1).nonzero()[-1]) > 400, "the far end of the long image is reached"
 
 
-def test_pictures_in_which_nothing_is_found_have_no_masks() -> None:
+def test_images_in_which_nothing_is_found_have_no_masks() -> None:
     model = _built("mask_rcnn_squeezenet_fpn", **SMALL).eval()
     model.detector.min_score = 1.0
     with torch.no_grad():
-        answers = model.decode(model(_pictures()), [_whole()] * 2)
+        answers = model.decode(model(_images()), [_whole()] * 2)
     assert [tuple(answer.masks.shape) for answer in answers] == [(0, *SIZE)] * 2
 
 
@@ -304,7 +304,7 @@ def test_the_mask_of_the_boxs_class_is_answered() -> None:
     with torch.no_grad():
         model.mask_head.logits.weight.zero_()
         model.mask_head.logits.bias.copy_(torch.tensor([-9.0, 9, -9, 9]))
-        answer = model.decode(model(_pictures(1)), [_whole()])[0]
+        answer = model.decode(model(_images(1)), [_whole()])[0]
     assert set(answer.labels.tolist()) & {1, 3}
     large = (answer.xyxy[:, 2:] - answer.xyxy[:, :2]).amin(1) > 4
     drawn = answer.masks.flatten(1).any(1)
@@ -317,7 +317,7 @@ def test_the_ledger_sees_every_layer() -> None:
     for layer in (model.mask_head.logits, model.detector.head.logits, model.detector.proposals.logits):
         layer.register_forward_hook(lambda *_, layer=layer: called.append(layer))
     with torch.no_grad():
-        model.walk(_pictures(1))
+        model.walk(_images(1))
     assert len(called) >= 3
     assert called[-1] is model.mask_head.logits
 

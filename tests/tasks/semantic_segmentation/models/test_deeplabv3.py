@@ -1,4 +1,4 @@
-"""DeepLabV3 for small pictures, on any backbone; torchvision's own are in test_torchvision_twins.py."""
+"""DeepLabV3 for small images, on any backbone; torchvision's own are in test_torchvision_twins.py."""
 
 import pytest
 import segmenter_laws as laws
@@ -23,7 +23,7 @@ def test_the_loss_falls_on_one_repeated_batch():
     laws.check_learning(laws.built("deeplabv3_squeezenet", channels=32))
 
 
-def test_a_batch_of_one_picture_trains():
+def test_a_batch_of_one_image_trains():
     model = laws.built("deeplabv3_squeezenet", channels=16).train()
     inputs, targets = laws.lesson(model, 1)
     laws.total_loss(model, inputs, targets).backward()
@@ -41,11 +41,11 @@ def test_a_branch_sees_as_far_as_its_rate():
         assert {tuple(place) for place in answered.tolist()} == wanted
 
 
-def test_the_answer_at_a_pixel_is_centred_on_that_pixel():
+def test_the_answer_at_a_pixel_is_centered_on_that_pixel():
     model = laws.built("deeplabv3_squeezenet", channels=8, rates=(1, 2))
-    model.head[0].convs[-1] = torch.nn.Identity()  # the mean of the whole map is centred on the picture
+    model.head[0].convs[-1] = torch.nn.Identity()  # the mean of the whole map is centered on the image
     model.head[0].project = torch.nn.Conv2d(512 + 3 * 8, 8, 1)
-    found = laws.centre_of_sight(model, 416, (192, 203))
+    found = laws.center_of_sight(model, 416, (192, 203))
     assert found == (pytest.approx(192.5, abs=1.0), pytest.approx(203.5, abs=1.0))
 
 

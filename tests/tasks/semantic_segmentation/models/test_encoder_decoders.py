@@ -5,7 +5,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zorki import registry
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.nn.upsample import UPSAMPLING
 from zorki.types import Mask
 
@@ -31,16 +31,16 @@ def built(name, **options):
     return registry.build(name, K, {"size": 64, **SMALL[name], **options})
 
 
-def pictures(count, height, width):
+def make_images(count, height, width):
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (count, 3, height, width), generator=generator, dtype=torch.uint8)
 
 
 def lesson(count, height, width):
-    """Pictures whose brightness in blocks of eight pixels tells the class, with a strip that nobody judged."""
+    """Images whose brightness in blocks of eight pixels tells the class, with a strip that nobody judged."""
     classes = torch.randint(0, K, (count, height // 8, width // 8), generator=torch.Generator().manual_seed(0))
     classes = classes.repeat_interleave(8, 1).repeat_interleave(8, 2)
-    inputs = (classes[:, None] * 100 + pictures(count, height, width) // 8).clamp_max(255).to(torch.uint8)
+    inputs = (classes[:, None] * 100 + make_images(count, height, width) // 8).clamp_max(255).to(torch.uint8)
     classes[:, :, :3] = 255
     return inputs, [Mask(one) for one in classes]
 
@@ -54,7 +54,7 @@ def total(model, inputs, targets):
 def test_every_size_is_answered_at_its_own(name, size):
     model = built(name).eval()
     with torch.no_grad():
-        outputs = model(pictures(2, *size))
+        outputs = model(make_images(2, *size))
     assert outputs.main.shape == (2, K, *size)
     assert not outputs.auxiliary
     assert bool(outputs.main.isfinite().all())
@@ -87,7 +87,7 @@ def test_the_loss_falls_on_one_repeated_batch(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_four_pictures_are_answered_as_one_by_one(name):
+def test_four_images_are_answered_as_one_by_one(name):
     model = built(name)
     generator = torch.Generator().manual_seed(1)
     for module in model.modules():  # statistics as after some training, so that there is something to mistake
@@ -95,12 +95,12 @@ def test_four_pictures_are_answered_as_one_by_one(name):
             module.running_mean.normal_(0, 0.1, generator=generator)
             module.running_var.uniform_(0.5, 1.5, generator=generator)
     model.eval()
-    four = pictures(4, 40, 56)
+    four = make_images(4, 40, 56)
     with torch.inference_mode():
         inputs, placements = model.preprocess(list(four))
         together = model.probabilities(model(inputs), placements)
-        for picture, probabilities in zip(four, together, strict=True):
-            one, placement = model.preprocess([picture])
+        for image, probabilities in zip(four, together, strict=True):
+            one, placement = model.preprocess([image])
             (alone,) = model.probabilities(model(one), placement)
             assert probabilities.shape == (K, 40, 56)
             assert torch.allclose(alone, probabilities, atol=1e-4)
@@ -114,16 +114,16 @@ def test_every_way_up_works(name, upsampling):
     if (name, upsampling) == ("unet", "unpool"):
         pytest.skip("refused: see test_unet")
     model = built(name, upsampling=upsampling).train()
-    outputs = model(pictures(2, 32, 48))
+    outputs = model(make_images(2, 32, 48))
     assert outputs.main.shape == (2, K, 32, 48)
     outputs.main.square().mean().backward()
     assert not [n for n, p in model.named_parameters() if p.grad is None]
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_gray_pictures_are_taken(name):
+def test_gray_images_are_taken(name):
     model = built(name).eval()
-    gray = pictures(1, 40, 48)[:, :1]
+    gray = make_images(1, 40, 48)[:, :1]
     with torch.no_grad():
         assert torch.allclose(model(gray).main, model(gray.expand(-1, 3, -1, -1)).main, atol=1e-5)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from segmenter_fields import by_gradient, by_rules
 
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.fc_densenet import (
     FcDenseNet,
     fc_densenet56,
@@ -25,14 +25,14 @@ def test_channels_of_fc_densenet103_are_the_corrected_ones():
 
 
 @pytest.mark.parametrize(
-    ("build", "stored", "learnt", "millions"),
+    ("build", "stored", "learned", "millions"),
     [
         (fc_densenet56, 1_397_963, 1_376_795, 1.4),
         (fc_densenet67, 3_502_923, 3_463_243, 3.5),
         (fc_densenet103, 9_425_163, 9_322_091, 9.4),
     ],
 )
-def test_parameters(build, stored, learnt, millions):
+def test_parameters(build, stored, learned, millions):
     """The authors count all values that are stored, means and deviations of the norms among them.
 
     That is what `summary` of their code prints, and what section 4.1 calls 1.4 (1.5 in Table 3), 3.5 and 9.4 million.
@@ -44,7 +44,7 @@ def test_parameters(build, stored, learnt, millions):
         model = build(11)
     parameters = sum(p.numel() for p in model.parameters())
     statistics = sum(b.numel() for name, b in model.named_buffers() if "running" in name)
-    assert parameters == learnt
+    assert parameters == learned
     assert parameters + statistics == stored
     assert round(stored / 1e6, 1) == millions
 

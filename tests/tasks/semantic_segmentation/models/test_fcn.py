@@ -80,7 +80,7 @@ def test_an_untrained_network_knows_nothing():
     ("name", "classifier", "side"), [("fcn32s_vgg16", "vgg11", 224), ("fcn32s_alexnet", "alexnet_torchvision", 224)]
 )
 def test_the_hidden_layers_of_a_classifier_become_kernels(name, classifier, side, tmp_path):
-    """What they answer in the middle of the map is what the classifier answers for the whole picture."""
+    """What they answer in the middle of the map is what the classifier answers for the whole image."""
     torch.manual_seed(0)
     narrow = registry.build(classifier, 5, {"hidden": 24}).eval()
     save_weights(tmp_path / "classifier.safetensors", narrow, {})
@@ -129,14 +129,14 @@ def test_published_names_and_shapes_of_hidden_layers_fit(name, numbers):
 
 
 def test_a_finer_version_starts_as_the_coarser_one():
-    """Skips add nothing yet. Upsampling by 2 and 16 is upsampling by 32, but where it cuts the corner at a centre."""
+    """Skips add nothing yet. Upsampling by 2 and 16 is upsampling by 32, but where it cuts the corner at a center."""
     coarse, fine = laws.wake(laws.built("fcn32s_squeezenet")).eval(), laws.built("fcn16s_squeezenet").eval()
     match = load_into_twin(fine, coarse)
     assert sorted(match) == ["skips.0.bias", "skips.0.weight", "up.0.layer.convolution.weight"]
-    inputs = torch.stack(laws.pictures(1, 192, 192))
+    inputs = torch.stack(laws.images(1, 192, 192))
     with torch.no_grad():
         wanted, got = coarse(inputs).main, fine(inputs).main
-    # Of 32 pixels between two centres, the 8 next to each are those of another slope.
+    # Of 32 pixels between two centers, the 8 next to each are those of another slope.
     place = (torch.arange(192) + coarse.last.offset + 0.5) / 32 - 0.5  # in the coarse map
     between = (place.frac() > 0.28) & (place.frac() < 0.72) & (place > 1) & (place < 4)
     assert int(between.sum()) > 30
@@ -154,11 +154,11 @@ def load_into_twin(model, other):
 
 
 @pytest.mark.parametrize("name", [*SMALL, "fcn16s_vgg11", "fcn32s_alexnet", "fcn16s_resnet18"])
-def test_the_answer_at_a_pixel_is_centred_on_that_pixel(name):
+def test_the_answer_at_a_pixel_is_centered_on_that_pixel(name):
     """With plain interpolation it would be a cell's half away: 16 pixels at a stride of 32."""
     model = laws.built(name, **({"hidden": 8} if "alexnet" in name else {}))
     side, at = (288, (144, 149)) if "vgg" in name else (416, (192, 201))
-    found = laws.centre_of_sight(model, side, at)
+    found = laws.center_of_sight(model, side, at)
     for middle, pixel in zip(found, at, strict=True):
         assert middle == pytest.approx(pixel + 0.5, abs=1.0)
 
@@ -181,7 +181,7 @@ def test_what_an_answer_sees_by_formula_is_what_gradients_reach():
     sizes = []
     for row in (200, 207, 214, 221):
         (top, bottom), (left, right) = receptive_field_by_gradient(Logits(model), (3, 448, 448), (row, 210))
-        assert 0 < top < bottom < 448, "inside the picture, or it tells less"
+        assert 0 < top < bottom < 448, "inside the image, or it tells less"
         sizes.append((bottom - top, right - left))
     most = max(height for height, _ in sizes)
     assert most <= told[0] == told[1] <= most + 32  # a cell of the coarsest map

@@ -4,7 +4,7 @@ from segmenter_fields import by_gradient, by_rules
 
 from zorki.errors import RecipeError
 from zorki.ledger import ledger
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.full_resolution import (
     full_resolution,
     full_resolution_dilated,
@@ -30,9 +30,9 @@ def test_receptive_fields_by_rules_and_by_gradients(build, reach):
 
 def test_dilation_costs_nothing_and_resolution_costs_much():
     """3 -> 32 and six times 32 -> 32 by 3x3 at every pixel, then 1x1: the multiply-adds and values by hand."""
-    pictures = torch.empty(1, 3, 64, 64, dtype=torch.uint8)
+    images = torch.empty(1, 3, 64, 64, dtype=torch.uint8)
     with without_values():
-        plain, dilated = ledger(full_resolution(5), pictures), ledger(full_resolution_dilated(5), pictures)
+        plain, dilated = ledger(full_resolution(5), images), ledger(full_resolution_dilated(5), images)
     a_pixel = 9 * 3 * 32 + 6 * 9 * 32 * 32 + 32 * 5
     assert plain.macs == dilated.macs == 64 * 64 * a_pixel
     assert plain.parameters == dilated.parameters == a_pixel + 5 + 7 * 2 * 32
@@ -40,7 +40,7 @@ def test_dilation_costs_nothing_and_resolution_costs_much():
 
 
 @pytest.mark.parametrize("build", [full_resolution, full_resolution_dilated])
-def test_windows_with_the_margin_answer_as_the_whole_picture(build):
+def test_windows_with_the_margin_answer_as_the_whole_image(build):
     torch.manual_seed(0)
     model = build(3, width=4).eval()
     pixels, margin = torch.randn(1, 3, 100, 110), model.margin

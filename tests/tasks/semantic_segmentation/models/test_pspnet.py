@@ -35,7 +35,7 @@ def test_parameters_of_pspnet50_by_pencil():
 
 
 @pytest.mark.parametrize("name", ["pspnet_squeezenet", "deeplabv3_squeezenet"])
-def test_pictures_narrower_than_the_pools(name):
+def test_images_narrower_than_the_pools(name):
     torch.manual_seed(0)
     model = registry.build(name, 3, {"size": 64})
     inputs, placements = model.preprocess([torch.randint(0, 256, (3, 2, 100), dtype=torch.uint8)])
@@ -132,7 +132,7 @@ def test_the_auxiliary_loss_counts_two_fifths_and_only_in_training():
     assert laws.built("pspnet_timm:resnet10t", auxiliary=0.0).auxiliary_head is None
 
 
-def test_a_batch_of_one_picture_trains():
+def test_a_batch_of_one_image_trains():
     """The pool to one bin leaves batch norm a single number a channel."""
     model = laws.built("pspnet_resnet18").train()
     inputs, targets = laws.lesson(model, 1)
@@ -142,9 +142,9 @@ def test_a_batch_of_one_picture_trains():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_answer_at_a_pixel_is_centred_on_that_pixel(name):
+def test_the_answer_at_a_pixel_is_centered_on_that_pixel(name):
     """Without the pyramid, whose bins see everything."""
-    found = laws.centre_of_sight(laws.built(name, bins=()), 256, (128, 131))
+    found = laws.center_of_sight(laws.built(name, bins=()), 256, (128, 131))
     assert found == (pytest.approx(128.5, abs=1.0), pytest.approx(131.5, abs=1.0))
 
 

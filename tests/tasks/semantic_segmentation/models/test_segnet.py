@@ -5,7 +5,7 @@ from segmenter_fields import by_gradient, by_rules
 from torch.nn import functional
 
 from zorki.ledger import ledger
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.segnet import segnet_basic, segnet_vgg16
 from zorki.weights import Weights, load_into
 

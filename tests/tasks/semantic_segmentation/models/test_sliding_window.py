@@ -8,7 +8,7 @@ import torch
 
 from zorki.errors import RecipeError
 from zorki.ledger import ledger
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.nn.mirror import mirror
 from zorki.tasks.semantic_segmentation.models.sliding_window import WindowMaps, draw_places
 from zorki.types import Mask
@@ -31,23 +31,21 @@ def test_the_loss_falls_on_one_repeated_batch():
 
 def test_one_by_one_it_answers_as_a_loop_over_pixels_does():
     model = laws.built("sliding_window_small", step=1).eval()
-    inputs = torch.stack(laws.pictures(2, 10, 13))
+    inputs = torch.stack(laws.images(2, 10, 13))
     with torch.inference_mode():
         got = model(inputs).main
-        pixels = model.normalise(inputs)
+        pixels = model.normalize(inputs)
         framed = mirror(pixels, 16, 16, 16, 16)
-        for picture, row, column in ((0, 0, 0), (1, 4, 7), (0, 9, 12)):
-            window = framed[picture, :, row : row + 33, column : column + 33]
-            assert torch.equal(
-                framed[picture, :, row + 16, column + 16], model.normalise(inputs)[picture, :, row, column]
-            )
-            assert torch.allclose(got[picture, :, row, column], model.head(model.body(window[None]))[0], atol=1e-5)
+        for image, row, column in ((0, 0, 0), (1, 4, 7), (0, 9, 12)):
+            window = framed[image, :, row : row + 33, column : column + 33]
+            assert torch.equal(framed[image, :, row + 16, column + 16], model.normalize(inputs)[image, :, row, column])
+            assert torch.allclose(got[image, :, row, column], model.head(model.body(window[None]))[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("step", [2, 3, 4])
 def test_between_the_pixels_that_are_judged_it_interpolates(step):
     every, some = (laws.built("sliding_window_small", step=each).eval() for each in (1, step))
-    inputs = torch.stack(laws.pictures(1, 24, 26))
+    inputs = torch.stack(laws.images(1, 24, 26))
     with torch.inference_mode():
         fine, coarse = every(inputs).main, some(inputs).main
     rows, columns = torch.arange(step // 2, 24, step), torch.arange(step // 2, 26, step)
@@ -60,7 +58,7 @@ def test_between_the_pixels_that_are_judged_it_interpolates(step):
     assert float((coarse - fine).abs().mean()) < float(fine.std())
 
 
-def test_outputs_have_one_type_and_training_carries_the_pictures():
+def test_outputs_have_one_type_and_training_carries_the_images():
     model = laws.built("sliding_window_small")
     inputs, targets = laws.lesson(model, 2)
     training, answering = model.train()(inputs), model.eval()(inputs)

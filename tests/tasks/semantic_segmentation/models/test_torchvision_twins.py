@@ -41,10 +41,10 @@ def test_equal_weights_give_equal_answers(name):
     match = load_into(model, Weights(state, {}, Path("twin.pth")), model.rename_weights, model.adapt_weights)
     assert not match.mismatched
     assert match.unused == []
-    assert [key for key in match.new if not key.startswith("normalise.")] == []
-    inputs = torch.stack(laws.pictures(1, 65, 97))
+    assert [key for key in match.new if not key.startswith("normalize.")] == []
+    inputs = torch.stack(laws.images(1, 65, 97))
     with torch.no_grad():
-        pixels = model.normalise(inputs)
+        pixels = model.normalize(inputs)
         wanted = network(pixels)
         got = model.eval()(inputs)
         assert float(wanted["out"].std()) > 0.1

@@ -4,7 +4,7 @@ from segmenter_fields import by_gradient, by_rules
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.unet import ValidUNet, unet
 from zorki.tiles import Tiles
 from zorki.types import Placement
@@ -15,7 +15,7 @@ def small(depth=2, **options):
     return unet(3, depth=depth, width=4, dropout=0.0, **options).eval()
 
 
-def picture(height, width):
+def make_image(height, width):
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
@@ -28,10 +28,10 @@ def test_the_papers_parameters():
     147,584) + (32,832 + 73,792 + 36,928) = 12,188,480. The last 1x1: 2 * 64 + 2 = 130.
     """
     with without_values():
-        gray, colour = unet(2, in_channels=1), unet(2)
+        gray, color = unet(2, in_channels=1), unet(2)
     assert sum(p.numel() for p in gray.network.down.parameters()) == 18_842_048
     assert sum(p.numel() for p in gray.parameters()) == 18_842_048 + 12_188_480 + 130 == 31_030_658
-    assert sum(p.numel() for p in colour.parameters()) == 31_030_658 + 2 * 9 * 64
+    assert sum(p.numel() for p in color.parameters()) == 31_030_658 + 2 * 9 * 64
 
 
 def test_the_papers_sizes():
@@ -54,9 +54,9 @@ def test_input_sizes_are_the_smallest_that_go_through_exactly(depth):
         assert side - 2 * network.border < wanted + 2**depth or side == network.input_size(1)
 
 
-def test_answers_lie_on_the_picture_and_know_its_real_surroundings():
-    """Far from the edges the answer is that of the bare network on a window of the picture."""
-    model, pixels = small(), picture(90, 110)
+def test_answers_lie_on_the_image_and_know_its_real_surroundings():
+    """Far from the edges the answer is that of the bare network on a window of the image."""
+    model, pixels = small(), make_image(90, 110)
     border, step = model.network.border, 4
     with torch.no_grad():
         answer = model.maps(pixels)[0]
@@ -70,8 +70,8 @@ def test_answers_lie_on_the_picture_and_know_its_real_surroundings():
 
 
 def test_edges_are_mirrored():
-    """The answer for all of a picture is that of the bare network on the picture with mirrored edges."""
-    model, pixels = small(), picture(24, 32)
+    """The answer for all of an image is that of the bare network on the image with mirrored edges."""
+    model, pixels = small(), make_image(24, 32)
     border = model.network.border
     mirrored = functional.pad(pixels, (border,) * 4, mode="reflect")  # answers of 4 + 4k pixels need no more
     with torch.no_grad():
@@ -79,9 +79,9 @@ def test_edges_are_mirrored():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 90), (37, 41)])
-def test_pictures_of_any_size_are_answered(size):
+def test_images_of_any_size_are_answered(size):
     with torch.no_grad():
-        assert small().maps(picture(*size))[0].shape == (1, 3, *size)
+        assert small().maps(make_image(*size))[0].shape == (1, 3, *size)
 
 
 @pytest.mark.parametrize(("depth", "margin"), [(1, 8), (2, 20), (3, 48), (4, 96)])
@@ -92,11 +92,11 @@ def test_the_margin_is_the_border_in_whole_steps(depth, margin):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-def test_tiles_with_the_margin_answer_as_the_whole_picture_does(depth):
+def test_tiles_with_the_margin_answer_as_the_whole_image_does(depth):
     model = small(depth)
     step, margin = 2**depth, model.margin
     tile = 2 * margin + 8 * step
-    pixels = picture(2 * tile - 2 * margin, 3 * tile - 4 * margin)  # so that the last tiles lie on the steps as well
+    pixels = make_image(2 * tile - 2 * margin, 3 * tile - 4 * margin)  # so that the last tiles lie on the steps as well
     tiles = Tiles(*pixels.shape[2:], tile, overlap=2 * margin, margin=margin)
     assert len(tiles) == 6
     assert all(window.top % step == window.left % step == 0 for window in tiles)
@@ -117,7 +117,7 @@ def test_tiles_with_the_margin_answer_as_the_whole_picture_does(depth):
 
 def test_stitched_tiles_have_no_seams():
     model = small()
-    pixels = (picture(104, 136) * 255).to(torch.uint8)
+    pixels = (make_image(104, 136) * 255).to(torch.uint8)
     tiles = Tiles(104, 136, 72, overlap=40, margin=model.margin)
     stitcher = model.stitcher(tiles)
     with torch.inference_mode():
@@ -145,15 +145,15 @@ def test_the_papers_network_sees_215_pixels():
 
 def test_the_deepest_maps_drop_out_in_training_alone():
     torch.manual_seed(0)
-    model, pixels = unet(2, depth=2, width=4, dropout=0.5), picture(16, 16)
+    model, pixels = unet(2, depth=2, width=4, dropout=0.5), make_image(16, 16)
     with torch.no_grad():
         assert torch.equal(model.eval().maps(pixels)[0], model.maps(pixels)[0])
         assert not torch.equal(model.train().maps(pixels)[0], model.maps(pixels)[0])
 
 
-def test_gray_networks_turn_pictures_gray():
+def test_gray_networks_turn_images_gray():
     model = small(in_channels=1)
-    pixels = (picture(20, 20) * 255).to(torch.uint8)
+    pixels = (make_image(20, 20) * 255).to(torch.uint8)
     luma = pixels.float() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     with torch.no_grad():
         assert torch.allclose(model(pixels).main, model(luma.sum(1, keepdim=True)).main, atol=1e-4)

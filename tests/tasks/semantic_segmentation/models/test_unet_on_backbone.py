@@ -6,7 +6,7 @@ from segmenter_fields import by_gradient, by_rules
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 from zorki.nn.resnet import ResNet
 from zorki.tasks.semantic_segmentation.models.unet_on_backbone import BackboneUNet, unet_on_backbone, unet_resnet18
 from zorki.weights import Weights, load_into
@@ -49,7 +49,7 @@ def test_published_weights_of_timm_fit():
     assert own_of(model) <= set(match.matched)
 
 
-def test_odd_sizes_are_continued_by_the_mean_colour_and_cut_back():
+def test_odd_sizes_are_continued_by_the_mean_color_and_cut_back():
     torch.manual_seed(0)
     model = unet_resnet18(3).eval()
     pixels = torch.randn(1, 3, 50, 70)
@@ -68,14 +68,14 @@ def test_the_decoder_may_stop_early(finest):
         logits = model.maps(pixels)[0]
         assert logits.shape == (1, 3, 64 // finest, 96 // finest)
         cut = model.maps(pixels[:, :, :50, :70])[0]
-        assert cut.shape == (1, 3, 50, 70), "cut to the picture behind enlarging, so that it lies on it"
+        assert cut.shape == (1, 3, 50, 70), "cut to the image behind enlarging, so that it lies on it"
     assert sum(p.numel() for p in model.decoder.parameters()) < sum(
         p.numel() for p in unet_resnet18(3).decoder.parameters()
     )
 
 
 def test_squeezenets_maps_halve_exactly():
-    """Without a padding its first convolution would make 29 of 64, and the maps would lie beside the picture."""
+    """Without a padding its first convolution would make 29 of 64, and the maps would lie beside the image."""
     for name, strides in (("squeezenet", (2, 4, 8, 16)), ("squeezenet1_1", (2, 4, 8, 16))):
         model = registry.build(f"unet_{name}", 2).eval()
         with torch.no_grad():

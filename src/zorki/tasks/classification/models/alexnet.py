@@ -20,7 +20,7 @@ def alexnet(
     hidden: int = 4096,
     groups: int = 2,
 ) -> Classifier:
-    """AlexNet (Krizhevsky et al., 2012) as in the paper: response normalisation, overlapping pools, 2 groups."""
+    """AlexNet (Krizhevsky et al., 2012) as in the paper: response normalization, overlapping pools, 2 groups."""
     backbone = AlexNet(in_channels, groups=groups)
     backbone.check_size(size, "alexnet")
     head = FlattenHead(backbone.channels[-1], num_classes, grid=6, hidden=hidden, dropout=dropout)
@@ -39,7 +39,7 @@ def alexnet(
 def alexnet_torchvision(
     num_classes: int, *, size: int = 224, in_channels: int = 3, dropout: float = 0.5, hidden: int = 4096
 ) -> Classifier:
-    """AlexNet as torchvision ships it (Krizhevsky, 2014): 64-192-384-256-256, no response normalisation."""
+    """AlexNet as torchvision ships it (Krizhevsky, 2014): 64-192-384-256-256, no response normalization."""
     backbone = AlexNetTorchvision(in_channels)
     backbone.check_size(size, "alexnet_torchvision")
     head = FlattenHead(backbone.channels[-1], num_classes, grid=6, hidden=hidden, dropout=dropout, dropout_first=True)

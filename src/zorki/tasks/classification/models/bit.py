@@ -1,4 +1,4 @@
-"""BiT (Kolesnikov et al., 2019: Big Transfer): ResNet-v2 with group norm and weight standardisation."""
+"""BiT (Kolesnikov et al., 2019: Big Transfer): ResNet-v2 with group norm and weight standardization."""
 
 from __future__ import annotations
 

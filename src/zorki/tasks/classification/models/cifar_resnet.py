@@ -1,4 +1,4 @@
-"""ResNet for small pictures, 20 to 110 layers."""
+"""ResNet for small images, 20 to 110 layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zorki.tasks.classification.task import Classification
 def cifar_resnet20(
     num_classes: int, *, size: int = 32, in_channels: int = 3, dropout: float = 0.0, shortcut: Literal["A", "B"] = "A"
 ) -> Classifier:
-    """ResNet of 20 layers for 32x32 pictures (He et al., 2015, section 4.2)."""
+    """ResNet of 20 layers for 32x32 images (He et al., 2015, section 4.2)."""
     return _cifar_resnet(20, num_classes, size, in_channels, dropout, shortcut)
 
 
@@ -24,7 +24,7 @@ def cifar_resnet20(
 def cifar_resnet32(
     num_classes: int, *, size: int = 32, in_channels: int = 3, dropout: float = 0.0, shortcut: Literal["A", "B"] = "A"
 ) -> Classifier:
-    """ResNet of 32 layers for 32x32 pictures (He et al., 2015, section 4.2)."""
+    """ResNet of 32 layers for 32x32 images (He et al., 2015, section 4.2)."""
     return _cifar_resnet(32, num_classes, size, in_channels, dropout, shortcut)
 
 
@@ -32,7 +32,7 @@ def cifar_resnet32(
 def cifar_resnet44(
     num_classes: int, *, size: int = 32, in_channels: int = 3, dropout: float = 0.0, shortcut: Literal["A", "B"] = "A"
 ) -> Classifier:
-    """ResNet of 44 layers for 32x32 pictures (He et al., 2015, section 4.2)."""
+    """ResNet of 44 layers for 32x32 images (He et al., 2015, section 4.2)."""
     return _cifar_resnet(44, num_classes, size, in_channels, dropout, shortcut)
 
 
@@ -40,7 +40,7 @@ def cifar_resnet44(
 def cifar_resnet56(
     num_classes: int, *, size: int = 32, in_channels: int = 3, dropout: float = 0.0, shortcut: Literal["A", "B"] = "A"
 ) -> Classifier:
-    """ResNet of 56 layers for 32x32 pictures (He et al., 2015, section 4.2)."""
+    """ResNet of 56 layers for 32x32 images (He et al., 2015, section 4.2)."""
     return _cifar_resnet(56, num_classes, size, in_channels, dropout, shortcut)
 
 
@@ -48,7 +48,7 @@ def cifar_resnet56(
 def cifar_resnet110(
     num_classes: int, *, size: int = 32, in_channels: int = 3, dropout: float = 0.0, shortcut: Literal["A", "B"] = "A"
 ) -> Classifier:
-    """ResNet of 110 layers for 32x32 pictures (He et al., 2015, section 4.2)."""
+    """ResNet of 110 layers for 32x32 images (He et al., 2015, section 4.2)."""
     return _cifar_resnet(110, num_classes, size, in_channels, dropout, shortcut)
 
 

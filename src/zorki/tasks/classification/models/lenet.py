@@ -14,7 +14,7 @@ from zorki.tasks.classification.task import Classification
 def lenet5(num_classes: int, *, size: int = 32, in_channels: int = 1) -> Classifier:
     """LeNet-5 (LeCun et al., 1998): partial connections, trainable subsampling, scaled tanh.
 
-    Pictures smaller than `size` are padded, as the paper's 28x28 digits are. At another `size` C5's kernel follows.
+    Images smaller than `size` are padded, as the paper's 28x28 digits are. At another `size` C5's kernel follows.
     """
     backbone = LeNet5(in_channels, size)
     head = LeNetHead(backbone.channels[-1], num_classes)

@@ -12,7 +12,7 @@ from zorki.tasks.classification.task import Classification
 def timm_classifier(
     num_classes: int, *, name: str, size: int | None = None, in_channels: int = 3, dropout: float = 0.0
 ) -> Classifier:
-    """A classifier on timm's network `name`, which prepares pictures as its published weights want them.
+    """A classifier on timm's network `name`, which prepares images as its published weights want them.
 
     Raises:
         RecipeError: timm has no such network (the message has the nearest names), or it cannot take this size.

@@ -65,5 +65,5 @@ def _vit(backbone: Vit, num_classes: int, size: int, in_channels: int, crop_shar
         channels=in_channels,
         published=_PUBLISHED,
         # Attention learns poorly from plain momentum.
-        suggestions={"optimiser": "adamw", "rate": 5e-4, "warmup": 1.0},
+        suggestions={"optimizer": "adamw", "rate": 5e-4, "warmup": 1.0},
     )

@@ -36,8 +36,8 @@ class DetrOutputs:
     """What each query answers behind each of the L decoder layers, last layer last."""
 
     logits: Float[Tensor, "L B Q S"]  # S = K + 1 with "no object" last, or K where the class loss is a focal one
-    boxes: Float[Tensor, "L B Q 4"]  # cxcywh in shares of the picture
-    frames: Float[Tensor, "B 4"]  # xyxy: where the picture lies on the canvas
+    boxes: Float[Tensor, "L B Q 4"]  # cxcywh in shares of the image
+    frames: Float[Tensor, "B 4"]  # xyxy: where the image lies on the canvas
 
 
 torch.export.register_dataclass(DetrOutputs)
@@ -46,15 +46,15 @@ torch.export.register_dataclass(DetrOutputs)
 class Detr(Detector[DetrOutputs]):
     """A backbone's last map, read by a transformer whose queries answer one object each, or none.
 
-    The canvas around a picture is zero for the backbone, hidden from attention, and boxes are shares of the picture
-    alone, all as in the authors' code. There a mask comes with the pictures; here the canvas is recognised by its
-    colour, so that a picture whose own outermost rows or columns are all of that colour, a certain gray, loses them.
+    The canvas around an image is zero for the backbone, hidden from attention, and boxes are shares of the image
+    alone, all as in the authors' code. There a mask comes with the images; here the canvas is recognized by its
+    color, so that an image whose own outermost rows or columns are all of that color, a certain gray, loses them.
 
     Args:
         backbone: makes features; the last map is used.
         transformer: encoder and decoder.
         queries: Q, the most boxes that can be answered.
-        canvas: the colour around pictures.
+        canvas: the color around images.
         classes: "softmax" over the classes and "no object", as in the paper, or "focal"; see `SetLoss`.
         ranking: "query" answers the best class of every query, as in the paper; "pair" the 100 best pairs of query
             and class, as later methods do, where a query may answer more than one class.
@@ -93,9 +93,9 @@ class Detr(Detector[DetrOutputs]):
         )
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> DetrOutputs:
-        """Raw answers for uint8 pictures."""
+        """Raw answers for uint8 images."""
         rows, columns = covered_lines(inputs, self.canvas)
-        pixels = self.normalise(inputs) * (rows[:, :, None] & columns[:, None])[:, None]
+        pixels = self.normalize(inputs) * (rows[:, :, None] & columns[:, None])[:, None]
         features = self.project(self.backbone(pixels)[-1])
         height, width = features.shape[-2:]
         lines, places = shrink_lines(rows, height), shrink_lines(columns, width)
@@ -153,10 +153,10 @@ def detr(
     min_score: float = 0.0,
     frozen_norms: bool = True,
 ) -> Detr:
-    """DETR (Carion et al., 2020), smaller than the paper's, for small pictures.
+    """DETR (Carion et al., 2020), smaller than the paper's, for small images.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         queries: the most boxes that can be answered.
         width: of the transformer, a multiple of 32; each head has 32.
         layers: of the encoder, and as many of the decoder.
@@ -208,7 +208,7 @@ def detr_squeezenet(
     classes: Classes = "softmax",
     ranking: Ranking = "query",
 ) -> Detr:
-    """DETR (Carion et al., 2020) on SqueezeNet 1.0, with a small transformer, for small pictures."""
+    """DETR (Carion et al., 2020) on SqueezeNet 1.0, with a small transformer, for small images."""
     return detr(
         num_classes,
         backbone="squeezenet",
@@ -255,7 +255,7 @@ def detr_resnet50(
     order.
 
     Args:
-        shorter: the shorter side of the pictures, in pixels.
+        shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
         queries: the most boxes that can be answered.
         dropout: of the transformer.

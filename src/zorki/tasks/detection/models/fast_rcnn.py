@@ -1,4 +1,4 @@
-"""Fast R-CNN (Girshick, 2015): convolutions once a picture, regions cut out of the map, one loss for all."""
+"""Fast R-CNN (Girshick, 2015): convolutions once an image, regions cut out of the map, one loss for all."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _CHUNK = 512
 
 
 class FastRcnn(Detector[ProposedOutputs]):
-    """One pass over the picture; each region's features, two hidden layers, classes and boxes.
+    """One pass over the image; each region's features, two hidden layers, classes and boxes.
 
     On one map the features are the maximum of each bin of a region (RoI pooling, section 2.1): the paper's way. On a
     feature pyramid, which came later, they are read without rounding (RoIAlign: He et al., 2017, section 3) from the
     map that fits the region's size (Lin et al., 2017, section 4.2).
 
-    Training learns from `count` random regions a picture, a quarter of them positive (section 2.3), by the joint loss
+    Training learns from `count` random regions an image, a quarter of them positive (section 2.3), by the joint loss
     of equation 1. Smooth L1 turns at 1/9 and not at 1, see `zorki.tasks.detection.regions`. Layers of the backbone
     that no map needs are left out.
 
@@ -60,9 +60,9 @@ class FastRcnn(Detector[ProposedOutputs]):
         hidden: width of the two hidden layers.
         dropout: behind each of them.
         norm: in the hidden layers, see `HiddenLayers`.
-        count: regions a picture that learn.
+        count: regions an image that learn.
         background_iou: overlap from which on a region can be background; 0.1 in the paper, which leaves the easy ones
-            out. Many small objects in one picture want 0: most of its background touches none of them.
+            out. Many small objects in one image want 0: most of its background touches none of them.
     """
 
     exportable = False
@@ -75,7 +75,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         num_classes: int,
         home_size: float = 224,
         bins: int = 7,
-        grid: Literal["centred", "corner"] = "centred",
+        grid: Literal["centered", "corner"] = "centered",
         hidden: int = 1024,
         dropout: float = 0.0,
         norm: bool = True,
@@ -101,21 +101,21 @@ class FastRcnn(Detector[ProposedOutputs]):
         )
 
     def forward(self, inputs: Proposed) -> ProposedOutputs:
-        """Feature maps of the pictures; regions are judged by `loss` and `candidates`, since they want others."""
+        """Feature maps of the images; regions are judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        maps = self.neck(self.backbone(self.normalise(inputs.images)))
+        maps = self.neck(self.backbone(self.normalize(inputs.images)))
         return ProposedOutputs(maps, regions_of(inputs), height, width)
 
-    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
         """The maps, and the head on `WALKED` regions; see `Model.walk`."""
-        maps = self.neck(self.backbone(self.normalise(pictures)))
+        maps = self.neck(self.backbone(self.normalize(images)))
         self.head(maps[0].new_empty(WALKED, maps[0].shape[1], *self.head.size))
 
     def judge(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
         """Logits and offsets of regions."""
-        return self.head(self.head.pool(outputs.maps, regions, pictures, (outputs.height, outputs.width)))
+        return self.head(self.head.pool(outputs.maps, regions, images, (outputs.height, outputs.width)))
 
     def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy and smooth L1 of sampled regions (section 2.3)."""
@@ -126,7 +126,7 @@ class FastRcnn(Detector[ProposedOutputs]):
             count=self.count,
             background_iou=(self.background_iou, 0.5),
         )
-        logits, offsets = self.judge(outputs, sampled.regions, sampled.pictures)
+        logits, offsets = self.judge(outputs, sampled.regions, sampled.images)
         return region_losses(logits, offsets, sampled)
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:
@@ -148,8 +148,8 @@ def fast_rcnn(
     """Fast R-CNN (Girshick, 2015) on a feature pyramid (Lin et al., 2017); `pyramid=False`: on one map, as the paper.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
-        proposals: regions a picture, at most.
+        size: of the longer side of the images, in pixels.
+        proposals: regions an image, at most.
         search: of selective search.
         hidden: width of the two hidden layers.
         pyramid: True reads regions by RoIAlign (He et al., 2017, section 3) from maps of strides 4, 8 and 16, each
@@ -164,7 +164,7 @@ def fast_rcnn(
         network,
         neck,
         num_classes=num_classes,
-        home_size=0.28 * size,  # the paper's 224 are for pictures of 800
+        home_size=0.28 * size,  # the paper's 224 are for images of 800
         grid=grid_of(network),
         hidden=hidden,
         settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),

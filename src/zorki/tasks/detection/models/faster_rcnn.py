@@ -31,7 +31,7 @@ from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead, head_pu
 from zorki.tasks.detection.regions import (
     Sampled,
     answer_regions,
-    inside_picture,
+    inside_image,
     region_candidates,
     region_losses,
     sample_regions,
@@ -63,9 +63,9 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         neck: from all maps of the backbone to those that both stages read.
         proposals: the first stage.
         head: the second.
-        count: regions a picture that the second stage learns from.
+        count: regions an image that the second stage learns from.
         max_iou: of two boxes of a class that are answered.
-        max_boxes: answered a picture.
+        max_boxes: answered an image.
         settings: of the `Detector`.
     """
 
@@ -91,14 +91,14 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         self.count = count
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> FasterRcnnOutputs:
-        """Features and proposals for uint8 pictures."""
-        maps = self.neck(self.backbone(self.normalise(inputs)))
+        """Features and proposals for uint8 images."""
+        maps = self.neck(self.backbone(self.normalize(inputs)))
         size = (inputs.shape[2], inputs.shape[3])
         return FasterRcnnOutputs(maps, self.proposals(maps, size), size)
 
-    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
         """Both stages, the second on as many regions as are answered at most; see `Model.walk`."""
-        maps = self.neck(self.backbone(self.normalise(pictures)))
+        maps = self.neck(self.backbone(self.normalize(images)))
         self.proposals.answer(maps)
         self.head(maps[0].new_empty(self.proposals.after[1], maps[0].shape[1], *self.head.size))
 
@@ -114,42 +114,42 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes], sampled: Sampled
     ) -> dict[str, Float[Tensor, ""]]:
         """The losses of both stages, those of the second on the sampled regions."""
-        logits, offsets = self.head(self.head.pool(outputs.maps, sampled.regions, sampled.pictures, outputs.size))
+        logits, offsets = self.head(self.head.pool(outputs.maps, sampled.regions, sampled.images, outputs.size))
         return {**self.proposals.losses(outputs.proposing, targets), **region_losses(logits, offsets, sampled)}
 
     @torch.no_grad()
     def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
-        """The boxes of each picture, best first, in original pixels, on the CPU."""
+        """The boxes of each image, best first, in original pixels, on the CPU."""
         found = self.find(outputs, placements)
         return [boxes.to("cpu").restore(placement) for boxes, placement in zip(found, placements, strict=True)]
 
     @torch.no_grad()
     def find(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
-        """The boxes of each picture as `decode` answers them, but in network pixels, and where the outputs are."""
-        regions, pictures = join_regions(outputs.proposing.proposals)
-        logits, offsets = self.head(self.head.pool(outputs.maps, regions, pictures, outputs.size))
+        """The boxes of each image as `decode` answers them, but in network pixels, and where the outputs are."""
+        regions, images = join_regions(outputs.proposing.proposals)
+        logits, offsets = self.head(self.head.pool(outputs.maps, regions, images, outputs.size))
         found = region_candidates(
             logits,
             offsets,
             regions,
-            pictures,
-            num_pictures=len(placements),
+            images,
+            num_images=len(placements),
             height=outputs.size[0],
             width=outputs.size[1],
             min_score=self.min_score,
         )
         return [
-            self.thin_out(inside_picture(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)
+            self.thin_out(inside_image(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)
         ]
 
     def candidates(self, outputs: FasterRcnnOutputs) -> Candidates:
-        """Every class's box of every proposal; where a picture has fewer proposals, empty boxes of score 0 fill up."""
+        """Every class's box of every proposal; where an image has fewer proposals, empty boxes of score 0 fill up."""
         most = self.proposals.after[0 if self.training else 1]
         given = outputs.proposing.proposals
         # Filled up before it is cut, since a traced graph knows no count of proposals.
         filled = [torch.cat([rows, rows.new_zeros(most, 4)])[:most] for rows in given]
-        regions, pictures = join_regions(filled)
-        logits, offsets = self.head(self.head.pool(outputs.maps, regions, pictures, outputs.size))
+        regions, images = join_regions(filled)
+        logits, offsets = self.head(self.head.pool(outputs.maps, regions, images, outputs.size))
         xyxy, scores = answer_regions(logits, offsets, regions)
         exists = (regions[:, 2:] > regions[:, :2]).all(1, keepdim=True)
         xyxy = clip_boxes(xyxy, *outputs.size) * exists[:, :, None]
@@ -173,16 +173,16 @@ def faster_rcnn(
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> FasterRcnn:
-    """Faster R-CNN (Ren et al., 2015) on one feature map, for small pictures and small batches.
+    """Faster R-CNN (Ren et al., 2015) on one feature map, for small images and small batches.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         stride: of the map that both stages read.
         channels: to which this map is reduced.
         hidden: width of the two hidden layers of the second stage.
         anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
-        count: regions a picture that the second stage learns from.
-        max_boxes: answered a picture; three times as many proposals are looked at.
+        count: regions an image that the second stage learns from.
+        max_boxes: answered an image; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
@@ -214,15 +214,15 @@ def faster_rcnn_fpn(
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> FasterRcnn:
-    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of strides 8 to 64, for small pictures and small batches.
+    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of strides 8 to 64, for small images and small batches.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         channels: of the pyramid.
         hidden: width of the two hidden layers of the second stage.
         anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
-        count: regions a picture that the second stage learns from.
-        max_boxes: answered a picture; three times as many proposals are looked at.
+        count: regions an image that the second stage learns from.
+        max_boxes: answered an image; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
@@ -261,7 +261,7 @@ def _small_settings(backbone: str, size: int, min_score: float, frozen_norms: bo
 def faster_rcnn_squeezenet(
     num_classes: int, *, size: int = 320, channels: int = 256, hidden: int = 512, max_boxes: int = 100
 ) -> FasterRcnn:
-    """Faster R-CNN (Ren et al., 2015) on the last map of SqueezeNet 1.0, for small pictures."""
+    """Faster R-CNN (Ren et al., 2015) on the last map of SqueezeNet 1.0, for small images."""
     return faster_rcnn(
         num_classes, backbone="squeezenet", size=size, channels=channels, hidden=hidden, max_boxes=max_boxes
     )
@@ -277,7 +277,7 @@ def faster_rcnn_squeezenet_fpn(
     anchor_scale: float = 2.0,
     max_boxes: int = 100,
 ) -> FasterRcnn:
-    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of SqueezeNet 1.0, for small pictures."""
+    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of SqueezeNet 1.0, for small images."""
     return faster_rcnn_fpn(
         num_classes,
         backbone="squeezenet",
@@ -299,7 +299,7 @@ def faster_rcnn_mobilenet_v3_large_fpn(
     anchor_scale: float = 2.0,
     max_boxes: int = 100,
 ) -> FasterRcnn:
-    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of MobileNetV3 large, for small pictures."""
+    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of MobileNetV3 large, for small images."""
     return faster_rcnn_fpn(
         num_classes,
         backbone="mobilenet_v3_large",
@@ -318,7 +318,7 @@ def faster_rcnn_vgg16(
     """Faster R-CNN (Ren et al., 2015) on VGG-16, as in the paper; fc6 and fc7 start from the classifier's.
 
     Args:
-        shorter: the shorter side of the pictures, in pixels (section 3.3).
+        shorter: the shorter side of the images, in pixels (section 3.3).
         longest: what the longer side must not exceed.
         hidden: width of fc6 and fc7; the classifier's weights fit 4096.
         dropout: of the hidden layers.
@@ -365,7 +365,7 @@ def faster_rcnn_resnet50_fpn(
     """Faster R-CNN on a feature pyramid (Lin et al., 2017) of ResNet-50, the twin of torchvision's.
 
     Args:
-        shorter: the shorter side of the pictures, in pixels.
+        shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.

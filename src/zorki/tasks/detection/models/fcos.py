@@ -48,7 +48,7 @@ class FcosOutputs:
 
     logits: list[Tensor]  # each (B, N, K)
     sides: list[Tensor]  # each (B, N, 4): left, top, right, bottom in strides, not negative
-    centreness: list[Tensor]  # each (B, N, 1): logits
+    centerness: list[Tensor]  # each (B, N, 1): logits
     points: list[Tensor]  # each (N, 2): x, y in network pixels
     size: tuple[int, int]  # of the input
 
@@ -59,15 +59,15 @@ torch.export.register_dataclass(FcosOutputs)
 class Fcos(Detector[FcosOutputs]):
     """Every point of a feature pyramid tells a class, the distances to the four sides, and how central it is.
 
-    As in the second version (Tian et al., 2020) and in torchvision: centreness beside the distances, points near the
-    centre of a box alone learn it, distances in strides behind a ReLU, GIoU loss, a score that is the root of class
-    times centreness.
+    As in the second version (Tian et al., 2020) and in torchvision: centerness beside the distances, points near the
+    center of a box alone learn it, distances in strides behind a ReLU, GIoU loss, a score that is the root of class
+    times centerness.
 
     Args:
         backbone: makes features.
         channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
-        radius: in strides; how near to the centre of a box a point must lie to learn it.
+        radius: in strides; how near to the center of a box a point must lie to learn it.
         reach: in strides; a level learns the boxes whose furthest side is between `reach` and twice as far away
             (section 3.2 has 64 to 128 pixels for stride 16); the first level learns all smaller ones, and the last
             all larger ones.
@@ -99,55 +99,55 @@ class Fcos(Detector[FcosOutputs]):
         self.box_output = quiet_convolution(channels, 4)
         # Boxes start half as large as the level's largest: a ReLU around 0 would answer, and learn, half of nothing.
         nn.init.constant_(self.box_output.bias, reach / 2)  # type: ignore[arg-type]
-        self.centreness_output = quiet_convolution(channels, 1)
-        self.grid: Literal["centred", "corner"] = "corner" if twin else "centred"
+        self.centerness_output = quiet_convolution(channels, 1)
+        self.grid: Literal["centered", "corner"] = "corner" if twin else "centered"
         self.radius, self.reach, self.most_a_level = radius, reach, most_a_level
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> FcosOutputs:
-        """Raw answers for uint8 pictures."""
-        maps = self.neck(self.backbone(self.normalise(inputs)))
+        """Raw answers for uint8 images."""
+        maps = self.neck(self.backbone(self.normalize(inputs)))
         size = (inputs.shape[2], inputs.shape[3])
         boxes = [self.box_tower(m) for m in maps]
         return FcosOutputs(
             [rows_of(self.class_output(self.class_tower(m)), self.num_classes) for m in maps],
             [rows_of(functional.relu(self.box_output(m)), 4) for m in boxes],
-            [rows_of(self.centreness_output(m), 1) for m in boxes],
+            [rows_of(self.centerness_output(m), 1) for m in boxes],
             level_points(maps, self.neck.strides, size, self.grid),
             size,
         )
 
     def loss(self, outputs: FcosOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        """Focal loss of the classes, GIoU loss of the boxes, cross-entropy of the centreness (sections 3.1 and 3.3).
+        """Focal loss of the classes, GIoU loss of the boxes, cross-entropy of the centerness (sections 3.1 and 3.3).
 
         Each is summed over the batch and divided by the number of points that learn a box, as in the paper; the
         last two are sums over those points.
         """
         logits, sides = torch.cat(outputs.logits, 1).float(), torch.cat(outputs.sides, 1).float()
-        centreness = torch.cat(outputs.centreness, 1).float()[..., 0]
+        centerness = torch.cat(outputs.centerness, 1).float()[..., 0]
         points, strides = torch.cat(outputs.points), self._strides(outputs.points)
         truths = stack_truths(targets, logits.device)
         least, most = self._reaches(strides)
         owner = match_points(points, least, most, self.radius * strides, truths)
-        picture, row = (owner >= 0).nonzero(as_tuple=True)
+        image, row = (owner >= 0).nonzero(as_tuple=True)
         count = max(1, len(row))
-        wanted = truths.xyxy[picture, owner[picture, row]]
-        answered = decode_sides(points[row], sides[picture, row] * strides[row, None])
-        central = centreness_of(encode_sides(points[row], wanted))
-        entropy = functional.binary_cross_entropy_with_logits(centreness[picture, row], central, reduction="sum")
+        wanted = truths.xyxy[image, owner[image, row]]
+        answered = decode_sides(points[row], sides[image, row] * strides[row, None])
+        central = centerness_of(encode_sides(points[row], wanted))
+        entropy = functional.binary_cross_entropy_with_logits(centerness[image, row], central, reduction="sum")
         labels = truths.of(owner).flatten()
         weights = torch.full_like(labels, 1 / count, dtype=torch.float32)
         return {
             "classes": focal_loss_of_labels(logits.flatten(0, 1), labels, weights),
             "boxes": giou_loss(answered, wanted).sum() / count,
-            "centreness": entropy / count,
+            "centerness": entropy / count,
         }
 
     def candidates(self, outputs: FcosOutputs) -> Candidates:
         """The best boxes of each level, cut off at the edges of the input."""
         levels = []
-        parts = zip(outputs.logits, outputs.sides, outputs.centreness, outputs.points, self.neck.strides, strict=True)
-        for logits, sides, centreness, points, stride in parts:
-            central = centreness.float().sigmoid()
+        parts = zip(outputs.logits, outputs.sides, outputs.centerness, outputs.points, self.neck.strides, strict=True)
+        for logits, sides, centerness, points, stride in parts:
+            central = centerness.float().sigmoid()
             # Whatever is among the best pairs of point and class belongs to one of as many best points.
             rows = strongest_rows(logits.amax(2).float().sigmoid() * central[..., 0], self.most_a_level)
             scores = (take_rows(logits, rows).float().sigmoid() * take_rows(central, rows)).sqrt()
@@ -169,7 +169,7 @@ class Fcos(Detector[FcosOutputs]):
         return least, torch.where(strides == last, torch.inf, 2 * self.reach * strides)
 
 
-def centreness_of(sides: Float[Tensor, "N 4"]) -> Float[Tensor, " N"]:
+def centerness_of(sides: Float[Tensor, "N 4"]) -> Float[Tensor, " N"]:
     """How central a point is, from its distances to the sides (eq. 3): 1 in the middle, 0 on a side."""
     low, high = sides[:, :2], sides[:, 2:]
     return (torch.minimum(low, high) / torch.maximum(low, high)).prod(1).sqrt()
@@ -186,10 +186,10 @@ def fcos(
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> Fcos:
-    """FCOS (Tian et al., 2019) for small pictures and small batches.
+    """FCOS (Tian et al., 2019) for small images and small batches.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         reach: in strides, where the boxes of a level begin; see `Fcos`.
@@ -218,7 +218,7 @@ def fcos(
 def fcos_squeezenet(
     num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, reach: float = 4.0
 ) -> Fcos:
-    """FCOS (Tian et al., 2019) on SqueezeNet 1.0, for small pictures."""
+    """FCOS (Tian et al., 2019) on SqueezeNet 1.0, for small images."""
     return fcos(num_classes, backbone="squeezenet", size=size, channels=channels, depth=depth, reach=reach)
 
 
@@ -226,7 +226,7 @@ def fcos_squeezenet(
 def fcos_mobilenet_v3_large(
     num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, reach: float = 4.0
 ) -> Fcos:
-    """FCOS (Tian et al., 2019) on MobileNetV3 large, for small pictures."""
+    """FCOS (Tian et al., 2019) on MobileNetV3 large, for small images."""
     return fcos(num_classes, backbone="mobilenet_v3_large", size=size, channels=channels, depth=depth, reach=reach)
 
 
@@ -237,7 +237,7 @@ def fcos_resnet50_fpn(
     """FCOS (Tian et al., 2019) on ResNet-50, the twin of torchvision's.
 
     Args:
-        shorter: the shorter side of the pictures, in pixels.
+        shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
@@ -256,7 +256,7 @@ def fcos_resnet50_fpn(
                 **tower_published("regression_head", "box_tower"),
                 "head.classification_head.cls_logits.": "class_output.",
                 "head.regression_head.bbox_reg.": "box_output.",
-                "head.regression_head.bbox_ctrness.": "centreness_output.",
+                "head.regression_head.bbox_ctrness.": "centerness_output.",
             },
         },
     )

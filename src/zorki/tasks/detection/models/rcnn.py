@@ -38,7 +38,7 @@ from zorki.types import Boxes, Proposed
 
 ClassifierKind = Literal["softmax", "svm"]
 
-# Windows that go through the network at once when a picture is searched for objects.
+# Windows that go through the network at once when an image is searched for objects.
 _CHUNK = 128
 
 # The logistic function of a margin of -1, where a negative costs nothing: what lies below is no candidate.
@@ -49,7 +49,7 @@ class Rcnn(Detector[ProposedOutputs]):
     """A classification network on warped regions, with support vector machines or a softmax, and boxes a class.
 
     With "softmax" the network is fine-tuned as in section 2.3: `count` windows a batch, a quarter positive (IoU from
-    0.5), and boxes are learnt jointly, where the paper regresses them afterwards on the last convolutions' features
+    0.5), and boxes are learned jointly, where the paper regresses them afterwards on the last convolutions' features
     (appendix C), and the softmax is thrown away.
 
     With "svm" the backbone and the hidden layers stay as they are loaded, so start from the run of a softmax, and on
@@ -64,7 +64,7 @@ class Rcnn(Detector[ProposedOutputs]):
         hidden: width of the two hidden layers.
         dropout: behind each of them.
         norm: in the hidden layers, see `HiddenLayers`.
-        count: windows a batch that learn, shared among its pictures.
+        count: windows a batch that learn, shared among its images.
         classifier: "softmax" or "svm".
     """
 
@@ -100,30 +100,30 @@ class Rcnn(Detector[ProposedOutputs]):
                 part.requires_grad_(False)
 
     def forward(self, inputs: Proposed) -> ProposedOutputs:
-        """The normalised pictures; regions are warped and judged by `loss` and `candidates`, since they want others."""
+        """The normalized images; regions are warped and judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        return ProposedOutputs([self.normalise(inputs.images)], regions_of(inputs), height, width)
+        return ProposedOutputs([self.normalize(inputs.images)], regions_of(inputs), height, width)
 
-    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
         """The whole network on `WALKED` windows; see `Model.walk`."""
-        x = self.normalise(pictures)
+        x = self.normalize(images)
         windows = x.new_empty(WALKED, x.shape[1], self.window, self.window)
         self.head(self.pool(self.backbone(windows)[-1]))
 
     def hidden(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> Float[Tensor, "N D"]:
         """What the last layers read of each region."""
-        windows = warp_regions(outputs.maps[0], regions, pictures, self.window)
+        windows = warp_regions(outputs.maps[0], regions, images, self.window)
         windows = windows.contiguous(memory_format=torch.channels_last)
         with torch.set_grad_enabled(self.machines is None and torch.is_grad_enabled()):
             return self.head.trunk(self.pool(self.backbone(windows)[-1]))
 
     def judge(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N _"], Float[Tensor, "N _"]]:
         """Logits (K + 1, or K margins of machines) and offsets of regions."""
-        x = self.hidden(outputs, regions, pictures)
+        x = self.hidden(outputs, regions, images)
         return self.head.logits(x) if self.machines is None else self.machines(x), self.head.offsets(x)
 
     def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
@@ -135,11 +135,11 @@ class Rcnn(Detector[ProposedOutputs]):
             count=math.ceil(self.count / len(targets)),
         )
         if self.machines is None:
-            return region_losses(*self.judge(outputs, sampled.regions, sampled.pictures), sampled)
-        regions, pictures, wanted = machine_regions(sampled, targets, self.num_classes)
-        x = self.hidden(outputs, regions, pictures)
-        learnt = x[: len(sampled)]
-        losses = region_losses(self.head.logits(learnt), self.head.offsets(learnt), sampled)
+            return region_losses(*self.judge(outputs, sampled.regions, sampled.images), sampled)
+        regions, images, wanted = machine_regions(sampled, targets, self.num_classes)
+        x = self.hidden(outputs, regions, images)
+        learned = x[: len(sampled)]
+        losses = region_losses(self.head.logits(learned), self.head.offsets(learned), sampled)
         return {"classes": self.machines.loss(x, wanted), "boxes": losses["boxes"]}
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:
@@ -174,7 +174,7 @@ def rcnn(
     return Rcnn(
         named_backbone(backbone),
         num_classes=num_classes,
-        # The paper's 227 are enlarged from objects in pictures of 500; nothing is won by enlarging ours as much.
+        # The paper's 227 are enlarged from objects in images of 500; nothing is won by enlarging ours as much.
         window=window or max(32, 16 * math.ceil(size / 48)),
         grid=3,
         hidden=hidden,

@@ -61,8 +61,8 @@ torch.export.register_dataclass(RetinaNetOutputs)
 class RetinaNet(Detector[RetinaNetOutputs]):
     """Two convolution towers, shared by all levels of a feature pyramid, classify and move nine anchors a cell.
 
-    Boxes are learnt by L1 of their offsets, as in torchvision, where the paper has smooth L1; both losses are
-    averaged over a picture's positive anchors, and then over pictures.
+    Boxes are learned by L1 of their offsets, as in torchvision, where the paper has smooth L1; both losses are
+    averaged over an image's positive anchors, and then over images.
 
     Args:
         backbone: makes features.
@@ -102,12 +102,12 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         accept_coco_slots(self.class_output, num_classes)
         self.box_tower = Tower(channels, depth, norm=norm)
         self.box_output = quiet_convolution(channels, places * 4)
-        self.grid: Literal["centred", "corner"] = "corner" if twin else "centred"
+        self.grid: Literal["centered", "corner"] = "corner" if twin else "centered"
         self.low, self.high, self.most_a_level = low, high, most_a_level
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> RetinaNetOutputs:
-        """Raw answers for uint8 pictures."""
-        maps = self.neck(self.backbone(self.normalise(inputs)))
+        """Raw answers for uint8 images."""
+        maps = self.neck(self.backbone(self.normalize(inputs)))
         size = (inputs.shape[2], inputs.shape[3])
         return RetinaNetOutputs(
             [rows_of(self.class_output(self.class_tower(m)), self.num_classes) for m in maps],
@@ -126,12 +126,12 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         share = 1 / (positive.sum(1, keepdim=True).clamp_min(1) * len(targets))
         weights = torch.where(owner == IGNORED, 0, share)
         labels = truths.of(owner)
-        picture, row = positive.nonzero(as_tuple=True)
-        wanted = encode_offsets(anchors[row], truths.xyxy[picture, owner[picture, row]])
-        away = smooth_l1_loss(offsets[picture, row], wanted, beta=0).sum(1)
+        image, row = positive.nonzero(as_tuple=True)
+        wanted = encode_offsets(anchors[row], truths.xyxy[image, owner[image, row]])
+        away = smooth_l1_loss(offsets[image, row], wanted, beta=0).sum(1)
         return {
             "classes": focal_loss_of_labels(logits.flatten(0, 1), labels.flatten(), weights.flatten()),
-            "boxes": (away * weights[picture, row]).sum(),
+            "boxes": (away * weights[image, row]).sum(),
         }
 
     def candidates(self, outputs: RetinaNetOutputs) -> Candidates:
@@ -173,13 +173,13 @@ def retinanet(
     min_score: float = 0.05,
     frozen_norms: bool = True,
 ) -> RetinaNet:
-    """RetinaNet (Lin et al., 2017) for small pictures and small batches, with group norm in its towers.
+    """RetinaNet (Lin et al., 2017) for small images and small batches, with group norm in its towers.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
-        anchor_scale: the smallest anchor of a level in strides; the paper's 4 suits pictures of 800 pixels.
+        anchor_scale: the smallest anchor of a level in strides; the paper's 4 suits images of 800 pixels.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
@@ -206,7 +206,7 @@ def retinanet(
 def retinanet_squeezenet(
     num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, anchor_scale: float = 2.0
 ) -> RetinaNet:
-    """RetinaNet (Lin et al., 2017) on SqueezeNet 1.0, for small pictures."""
+    """RetinaNet (Lin et al., 2017) on SqueezeNet 1.0, for small images."""
     return retinanet(
         num_classes, backbone="squeezenet", size=size, channels=channels, depth=depth, anchor_scale=anchor_scale
     )
@@ -216,7 +216,7 @@ def retinanet_squeezenet(
 def retinanet_mobilenet_v3_large(
     num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, anchor_scale: float = 2.0
 ) -> RetinaNet:
-    """RetinaNet (Lin et al., 2017) on MobileNetV3 large, for small pictures."""
+    """RetinaNet (Lin et al., 2017) on MobileNetV3 large, for small images."""
     return retinanet(
         num_classes, backbone="mobilenet_v3_large", size=size, channels=channels, depth=depth, anchor_scale=anchor_scale
     )
@@ -232,7 +232,7 @@ def retinanet_resnet50_fpn(
     """RetinaNet (Lin et al., 2017) on ResNet-50, the twin of torchvision's.
 
     Args:
-        shorter: the shorter side of the pictures, in pixels.
+        shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.

@@ -1,4 +1,4 @@
-"""SPP-net (He et al., 2014): R-CNN whose convolutions run once a picture, with pyramids of pools on its regions."""
+"""SPP-net (He et al., 2014): R-CNN whose convolutions run once an image, with pyramids of pools on its regions."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class SppNet(Detector[ProposedOutputs]):
 
     As in section 4.1 the convolutions stay as they are loaded, and the layers above are tuned: on the regions of a
     softmax with background. The paper then fits support vector machines and a regression of boxes to the hidden
-    layer, one after the other; here the layers answer both themselves, trained together. It reads five scales of a
-    picture, this one. Regions are read from the cells that look at them: what the paper gets by padding every layer
+    layer, one after the other; here the layers answer both themselves, trained together. It reads five scales of an
+    image, this one. Regions are read from the cells that look at them: what the paper gets by padding every layer
     (appendix A), this one by where each map's first cell lies, see `grid_of`.
 
     Args:
@@ -53,7 +53,7 @@ class SppNet(Detector[ProposedOutputs]):
         hidden: width of the two hidden layers.
         dropout: behind each of them.
         norm: in the hidden layers, see `HiddenLayers`.
-        count: regions a picture that learn, a quarter of them positive.
+        count: regions an image that learn, a quarter of them positive.
         tune_backbone: trains the convolutions too, up to the map that is read.
     """
 
@@ -88,31 +88,31 @@ class SppNet(Detector[ProposedOutputs]):
             part.requires_grad_(False)
 
     def forward(self, inputs: Proposed) -> ProposedOutputs:
-        """The feature map of the pictures; regions are judged by `loss` and `candidates`, since they want others."""
+        """The feature map of the images; regions are judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
         with torch.set_grad_enabled(self.tune_backbone and torch.is_grad_enabled()):
-            features = self.backbone(self.normalise(inputs.images))[self.tap]
+            features = self.backbone(self.normalize(inputs.images))[self.tap]
         return ProposedOutputs([features], regions_of(inputs), height, width)
 
-    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
         """The map, and the head on `WALKED` regions; see `Model.walk`."""
-        features = self.backbone(self.normalise(pictures))[self.tap]
+        features = self.backbone(self.normalize(images))[self.tap]
         self.head(features.new_empty(WALKED, features.shape[1] * self.pool.bins))
 
     def judge(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], pictures: Int[Tensor, " N"]
+        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
         """Logits and offsets of regions."""
         # Lower precision would move the regions, not only what is read there.
         features = outputs.maps[0].float()
         size = (outputs.height, outputs.width)
-        start = first_cell(features, self.stride, size) if self.grid == "centred" else (0.0, 0.0)
-        return self.head(self.pool(features, self.stride, regions, pictures, start=start))
+        start = first_cell(features, self.stride, size) if self.grid == "centered" else (0.0, 0.0)
+        return self.head(self.pool(features, self.stride, regions, images, start=start))
 
     def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy and smooth L1 of sampled regions."""
         sampled = sample_regions(outputs.regions, targets, num_classes=self.num_classes, count=self.count)
-        logits, offsets = self.judge(outputs, sampled.regions, sampled.pictures)
+        logits, offsets = self.judge(outputs, sampled.regions, sampled.images)
         return region_losses(logits, offsets, sampled)
 
     def candidates(self, outputs: ProposedOutputs) -> Candidates:

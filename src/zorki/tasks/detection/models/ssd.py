@@ -17,7 +17,7 @@ from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone, last_maps
 from zorki.nn.named import backbone as named_backbone
 from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
-from zorki.nn.normalise import IMAGENET_MEAN, IMAGENET_STD
+from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
 from zorki.nn.one_map import drop_later_maps
 from zorki.nn.ssd_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
 from zorki.ops.boxes import clip_boxes, generalized_iou
@@ -34,7 +34,7 @@ from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
-# "Variances" 0.1 and 0.2 of the authors' code: offsets are learnt ten and five times enlarged.
+# "Variances" 0.1 and 0.2 of the authors' code: offsets are learned ten and five times enlarged.
 _WEIGHTS = (10.0, 10.0, 5.0, 5.0)
 _MEAN, _STD = (0.48235, 0.45882, 0.40784), (1 / 255, 1 / 255, 1 / 255)
 
@@ -58,7 +58,7 @@ class SsdOutputs:
 
 @torch.no_grad()
 def match_priors(priors: Float[Tensor, "P 4"], truths: Truths, matching: str) -> Int[Tensor, "B P"]:
-    """For each picture and prior the row in `truths` that it learns, or BACKGROUND.
+    """For each image and prior the row in `truths` that it learns, or BACKGROUND.
 
     "iou" is the paper's (section 2.2): each box claims a prior of its own, the pairs of highest overlap first, and each
     other prior takes the box that it overlaps most, where by at least 0.5; see `match_each`. "hungarian" gives each box
@@ -67,10 +67,10 @@ def match_priors(priors: Float[Tensor, "P 4"], truths: Truths, matching: str) ->
     if matching == "iou":
         return match_each(priors, truths, 0.5)
     owners = torch.full((len(truths.xyxy), len(priors)), BACKGROUND, device=priors.device)
-    for picture, count in enumerate(truths.present.sum(1).tolist()):
-        cost = 1 - generalized_iou(priors[:, None], truths.xyxy[picture, None, :count])
+    for image, count in enumerate(truths.present.sum(1).tolist()):
+        cost = 1 - generalized_iou(priors[:, None], truths.xyxy[image, None, :count])
         rows, columns = match_by_cost(cost)
-        owners[picture, rows] = columns
+        owners[image, rows] = columns
     return owners
 
 
@@ -78,7 +78,7 @@ class Ssd(Detector[SsdOutputs]):
     """SSD on any backbone: 3x3 convolutions on maps of falling resolution answer offsets and classes of priors.
 
     The loss is section 2.2's: softmax cross-entropy of positives and of three hard negatives for each, and smooth L1
-    of the positives' offsets, both divided by the number of positives in the batch. A picture without objects teaches
+    of the positives' offsets, both divided by the number of positives in the batch. An image without objects teaches
     three hard negatives, where the paper learns nothing from it.
 
     Args:
@@ -86,7 +86,7 @@ class Ssd(Detector[SsdOutputs]):
         taps: which of its maps are used.
         extra: makes coarser maps from the last.
         grid: the priors of all maps.
-        scaled: so many of the backbone's maps come at a learnt scale, see `MapScale`; the paper has it for the first.
+        scaled: so many of the backbone's maps come at a learned scale, see `MapScale`; the paper has it for the first.
             Without norms in the backbone all need it: heads on maps of other magnitudes learn slowly, and ill.
         matching: "iou" or "hungarian", see `match_priors`.
     """
@@ -142,9 +142,9 @@ class Ssd(Detector[SsdOutputs]):
             accept_coco_slots(layer, num_classes, nothing="first")
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> SsdOutputs:
-        """Raw answers for uint8 pictures."""
+        """Raw answers for uint8 images."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        found = self.backbone(self.normalise(inputs))
+        found = self.backbone(self.normalize(inputs))
         maps = [found[tap] for tap in self.taps]
         maps += self.extra(maps[-1])
         priors = self.grid(maps, height, width)
@@ -159,15 +159,15 @@ class Ssd(Detector[SsdOutputs]):
         offsets, logits = outputs.offsets.float(), outputs.logits.float()
         truths = stack_truths(targets, logits.device)
         owners = match_priors(outputs.priors, truths, self.matching)
-        picture, prior = (owners >= 0).nonzero(as_tuple=True)
-        box = truths.xyxy[picture, owners[picture, prior]]
+        image, prior = (owners >= 0).nonzero(as_tuple=True)
+        box = truths.xyxy[image, owners[image, prior]]
         wanted = truths.of(owners) + 1  # slot 0 is background
         surprise = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
-        learnt = (wanted > 0) | hard_negatives(surprise, wanted > 0, 3.0, least=3)
+        learned = (wanted > 0) | hard_negatives(surprise, wanted > 0, 3.0, least=3)
         encoded = encode_offsets(outputs.priors[prior], box, _WEIGHTS)
-        distance = functional.smooth_l1_loss(offsets[picture, prior], encoded, reduction="sum")
-        positives = max(1, len(picture))
-        return {"classes": (surprise * learnt).sum() / positives, "boxes": distance / positives}
+        distance = functional.smooth_l1_loss(offsets[image, prior], encoded, reduction="sum")
+        positives = max(1, len(image))
+        return {"classes": (surprise * learned).sum() / positives, "boxes": distance / positives}
 
     def candidates(self, outputs: SsdOutputs) -> Candidates:
         """The 400 best priors of each class, or all where there are fewer."""
@@ -184,7 +184,7 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: str = "io
     """SSD (Liu et al., 2016) on any backbone.
 
     Its maps of strides 8 and more are used, continued by strided convolutions to six. Priors are those of SSD300 for
-    COCO, in shares of `size`; pictures are as long as `size` and not made square.
+    COCO, in shares of `size`; images are as long as `size` and not made square.
 
     Raises:
         RecipeError: there is no such backbone, or it has no map of stride 8 or more.
@@ -234,7 +234,7 @@ def ssd300_vgg16(num_classes: int, *, matching: str = "iou") -> Ssd:
     """SSD300 (Liu et al., 2016) on VGG-16: squares of 300 pixels, 8732 priors."""
     maps = [ExtraMap(256, 512), ExtraMap(128, 256), *[ExtraMap(128, 256, stride=1, padding=0)] * 2]
     shapes = prior_shapes(300, _SCALES_300, _ASPECTS_300)
-    return _on_vgg(num_classes, 300, maps, PriorGrid(shapes, (8, 16, 32, 64, 100, 300), centred=False), matching)
+    return _on_vgg(num_classes, 300, maps, PriorGrid(shapes, (8, 16, 32, 64, 100, 300), centered=False), matching)
 
 
 @model(Detection, weights={"imagenet": "torchvision:VGG16_Weights.IMAGENET1K_V1"})
@@ -243,7 +243,7 @@ def ssd512_vgg16(num_classes: int, *, matching: str = "iou") -> Ssd:
     maps = [ExtraMap(256, 512), *[ExtraMap(128, 256)] * 3, ExtraMap(128, 256, kernel=4, stride=1)]
     shapes = prior_shapes(512, _SCALES_512, _ASPECTS_512)
     strides = (8, 16, 32, 64, 128, 256, 512)
-    return _on_vgg(num_classes, 512, maps, PriorGrid(shapes, strides, centred=False), matching)
+    return _on_vgg(num_classes, 512, maps, PriorGrid(shapes, strides, centered=False), matching)
 
 
 def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGrid, matching: str) -> Ssd:

@@ -1,4 +1,4 @@
-"""YOLO v1: the cell in which an object's centre lies answers for it (Redmon et al., 2016: You Only Look Once)."""
+"""YOLO v1: the cell in which an object's center lies answers for it (Redmon et al., 2016: You Only Look Once)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from zorki.tasks.detection.yolo_cells import decode_cells, encode_cells, owners_
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 
-_MOST = 1000  # candidates a picture
+_MOST = 1000  # candidates an image
 
 
 @dataclass
@@ -45,14 +45,14 @@ class Yolo1Outputs:
 class Yolo1(Detector[Yolo1Outputs]):
     """YOLO v1 on any backbone and head.
 
-    Each cell answers one class and several boxes: sigmoid(t_x) and sigmoid(t_y) are the centre's place in the cell,
-    sigmoid(t_w) and sigmoid(t_h) the square roots of the box's share of the picture's width and height,
+    Each cell answers one class and several boxes: sigmoid(t_x) and sigmoid(t_y) are the center's place in the cell,
+    sigmoid(t_w) and sigmoid(t_h) the square roots of the box's share of the image's width and height,
     sigmoid(t_object) the overlap that the box will have, and the softmax of the logits the class. The paper's network
     answers all of these without a sigmoid or softmax; the errors (section 2.2, equation 3) are its own: squared
     differences, those of places and square roots of sizes times `box_weight`, those of objects where there is none
-    times `background_weight`, summed up, and here averaged over the pictures.
+    times `background_weight`, summed up, and here averaged over the images.
 
-    A cell has one class and learns one box: of boxes with their centres in one cell the largest is learnt, and the
+    A cell has one class and learns one box: of boxes with their centers in one cell the largest is learned, and the
     others are not. Where that happens often, choose a finer grid.
 
     Args:
@@ -78,9 +78,9 @@ class Yolo1(Detector[Yolo1Outputs]):
         self.box_weight, self.background_weight = box_weight, background_weight
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Yolo1Outputs:
-        """Raw answers for uint8 pictures."""
+        """Raw answers for uint8 images."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        answers = self.head(self.backbone(self.normalise(inputs)), height, width)
+        answers = self.head(self.backbone(self.normalize(inputs)), height, width)
         cells = (int(answers.shape[-2]), int(answers.shape[-1]))
         return Yolo1Outputs(answers.flatten(2).transpose(1, 2), cells, (height, width))
 
@@ -88,13 +88,13 @@ class Yolo1(Detector[Yolo1Outputs]):
         """Terms of boxes, objects and classes."""
         answers = outputs.answers.float()
         truths = stack_truths(targets, answers.device)
-        picture, cell, row = owners_of_cells(truths, outputs.cells, outputs.size)
-        wanted, labels = truths.xyxy[picture, row], truths.labels[picture, row]
+        image, cell, row = owners_of_cells(truths, outputs.cells, outputs.size)
+        wanted, labels = truths.xyxy[image, row], truths.labels[image, row]
         shares = self._shares(answers)
         found = decode_cells(shares[..., :4], outputs.cells, outputs.size)
         aims = encode_cells(wanted, cell, outputs.cells, outputs.size)
-        near = shares[picture, cell]
-        overlap = paired_iou(found[picture, cell].detach(), wanted[:, None].expand(-1, self.boxes, -1))
+        near = shares[image, cell]
+        overlap = paired_iou(found[image, cell].detach(), wanted[:, None].expand(-1, self.boxes, -1))
         errors = (near[..., :4] - aims[:, None]).square().sum(-1)
         chosen = responsible(overlap, errors.detach())
         rows = torch.arange(len(chosen), device=chosen.device)
@@ -102,7 +102,7 @@ class Yolo1(Detector[Yolo1Outputs]):
         right = near[rows, chosen, 4]
         # Everything was counted as background first: the few that are not are put right.
         background = objects.sum() - right.square().sum()
-        probabilities = answers[picture, cell, 5 * self.boxes :].softmax(-1)
+        probabilities = answers[image, cell, 5 * self.boxes :].softmax(-1)
         misses = (probabilities - functional.one_hot(labels, self.num_classes)).square().sum()
         count = max(1, len(targets))
         return {
@@ -126,7 +126,7 @@ class Yolo1(Detector[Yolo1Outputs]):
 
 
 def _begin_rare(head: nn.Module, boxes: int, places: int = 1) -> None:
-    """Biases from which a tenth of each cell's answers are objects, and boxes span a tenth of the picture's sides."""
+    """Biases from which a tenth of each cell's answers are objects, and boxes span a tenth of the image's sides."""
     output = head.output
     assert isinstance(output, nn.Linear | nn.Conv2d)
     assert output.bias is not None
@@ -143,7 +143,7 @@ def yolo1(
     """YOLO v1 (Redmon et al., 2016) on any backbone, with convolutions for a head.
 
     Args:
-        size: of the pictures' longer side, in pixels.
+        size: of the images' longer side, in pixels.
         boxes: predictors a cell.
         stride: side of a cell in pixels; the backbone must have such a map.
         grid: so many cells a side in place of `stride`; the paper has 7.

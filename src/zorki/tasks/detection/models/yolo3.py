@@ -43,7 +43,7 @@ from zorki.types import Boxes
 STRIDES = (8, 16, 32)
 Anchors = str | Sequence[tuple[float, float]]
 
-_MOST = 1000  # candidates a picture
+_MOST = 1000  # candidates an image
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Yolo3(Detector[Yolo3Outputs]):
 
     Args:
         neck: makes the maps, see `YoloNeck`.
-        size: of the pictures' longer side, in pixels; the paper's anchors are scaled to it.
+        size: of the images' longer side, in pixels; the paper's anchors are scaled to it.
         anchors: nine (width, height) in network pixels, smallest first; "paper" for section 2.3's; or "fit" to take
             them from the training boxes (`fit_anchors`).
         box_loss: "giou", or the paper's "squared" errors of (sigmoid(t_x), sigmoid(t_y), t_w, t_h), which count up to
@@ -106,7 +106,7 @@ class Yolo3(Detector[Yolo3Outputs]):
 
         Args:
             targets: in original pixels.
-            sizes: (height, width) of each picture.
+            sizes: (height, width) of each image.
         """
         boxes = [learnable(target).xyxy.float() for target in targets]
         if not self.fits_anchors or not sum(map(len, boxes)):
@@ -115,9 +115,9 @@ class Yolo3(Detector[Yolo3Outputs]):
         self.anchors.copy_(cluster_shapes(torch.cat(shapes), 9).view_as(self.anchors))
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Yolo3Outputs:
-        """Raw answers for uint8 pictures."""
+        """Raw answers for uint8 images."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        maps = self.neck(self.backbone(self.normalise(inputs)), height, width)
+        maps = self.neck(self.backbone(self.normalize(inputs)), height, width)
         values = 5 + self.num_classes
         answers = [rows_of(layer(x), values) for layer, x in zip(self.outputs, maps, strict=True)]
         cells = [(int(x.shape[-2]), int(x.shape[-1])) for x in maps]
@@ -134,19 +134,19 @@ class Yolo3(Detector[Yolo3Outputs]):
         objectness = functional.binary_cross_entropy_with_logits(
             answers[..., 4], positive.float(), judged.float(), reduction="sum"
         )
-        picture, row = positive.nonzero(as_tuple=True)
-        box = owner[picture, row]
-        wanted = truths.xyxy[picture, box]
+        image, row = positive.nonzero(as_tuple=True)
+        box = owner[image, row]
+        wanted = truths.xyxy[image, box]
         classes = functional.binary_cross_entropy_with_logits(
-            answers[picture, row, 5:],
-            functional.one_hot(truths.labels[picture, box], self.num_classes).float(),
+            answers[image, row, 5:],
+            functional.one_hot(truths.labels[image, box], self.num_classes).float(),
             reduction="sum",
         )
         if self.box_loss == "giou":
-            boxes = 2 * giou_loss(found[picture, row], wanted).sum()
+            boxes = 2 * giou_loss(found[image, row], wanted).sum()
         else:
             aims = encode_yolo(wanted, grid.corners[row], grid.sides[row], grid.shapes[row])
-            got = answers[picture, row, :4]
+            got = answers[image, row, :4]
             errors = (torch.cat([got[:, :2].sigmoid(), got[:, 2:]], 1) - aims).square().sum(1)
             share = (wanted[:, 2:] - wanted[:, :2]).prod(1) / outputs.area
             boxes = (errors * (2 - share)).sum()
@@ -204,7 +204,7 @@ def yolo3(
     """YOLO v3 (Redmon and Farhadi, 2018) on any backbone.
 
     Args:
-        size: of the pictures' longer side, in pixels.
+        size: of the images' longer side, in pixels.
         widths: of the neck, finest scale first; the paper's are (128, 256, 512).
         depth: of the neck's columns; the paper's is 5.
         anchors, box_loss, also, ignore: see `Yolo3`.

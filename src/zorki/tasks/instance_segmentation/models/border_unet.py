@@ -121,7 +121,7 @@ def border_classes(numbers: Int32[Tensor, "B H W"], border: int, *, contour: boo
 
     A pixel of an object is border where a pixel of another object is no more than `border` rows and no more than
     `border` columns away; a gap of background may lie between. With `contour`, also where background is that near. The
-    edge of the picture is no border.
+    edge of the image is no border.
     """
     classes = (numbers > 0).long()
     if not border:
@@ -157,16 +157,16 @@ def border_unet_on(
     """U-Net with borders between objects (after the Data Science Bowl 2018), seeds and watershed.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         border: width of borders on either side of a contact, in pixels at that size.
         contour: borders along whole contours.
         border_share: weight of border pixels in the cross-entropy; None: 5, or 2 with `contour`.
         min_foreground, min_interior: how likely a pixel must be of an object, and of its inside.
         min_seed, min_area: pixels of the original that a seed and an object have at least.
-        max_objects: of a picture; the best ones are kept.
+        max_objects: of an image; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
-        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
-        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return BorderUNet(
         UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
@@ -198,13 +198,13 @@ def plain_unet_on(
     """U-Net (after Ronneberger et al., 2015) of objects and background, cut into connected components: a baseline.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         min_foreground: how likely a pixel must be of an object.
         min_area: pixels of the original that an object has at least.
-        max_objects: of a picture; the best ones are kept.
+        max_objects: of an image; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
-        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
-        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return BorderUNet(
         UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),

@@ -49,13 +49,13 @@ class Regions:
 
 
 class DeepColoring(PixelGrouper):
-    """Colours for pixels; an object is a connected piece of one colour.
+    """Colors for pixels; an object is a connected piece of one color.
 
-    Which object has which colour nobody says: at every step each takes the one that suits it best (`choose_colours`),
-    and the network learns that. Neighbours part because a halo around each object must not have its colour.
+    Which object has which color nobody says: at every step each takes the one that suits it best (`choose_colors`),
+    and the network learns that. Neighbors part because a halo around each object must not have its color.
 
     Args:
-        colours: C, the background, colour 0, included.
+        colors: C, the background, color 0, included.
         margin: m of the halo, in pixels of the network.
         halo_weight: mu.
     """
@@ -66,16 +66,16 @@ class DeepColoring(PixelGrouper):
         *,
         num_classes: int,
         limits: Limits,
-        colours: int = 10,
+        colors: int = 10,
         margin: int = 8,
         halo_weight: float = 1.0,
     ) -> None:
-        if colours < 2 or margin < 1 or halo_weight < 0:
+        if colors < 2 or margin < 1 or halo_weight < 0:
             raise RecipeError(
-                f"{colours} colours, a margin of {margin} and a halo_weight of {halo_weight} were asked for; expected "
+                f"{colors} colors, a margin of {margin} and a halo_weight of {halo_weight} were asked for; expected "
                 "2, 1 and 0 at least, such as 10, 8 and 1"
             )
-        super().__init__(network, colours, num_classes=num_classes, limits=limits)
+        super().__init__(network, colors, num_classes=num_classes, limits=limits)
         self.halo_margin, self.halo_weight = margin, halo_weight
 
     def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
@@ -87,14 +87,14 @@ class DeepColoring(PixelGrouper):
     def group(
         self, main: Float[Tensor, "D height width"], scale: float
     ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:
-        likely, colours = main.softmax(0).max(0)
-        return connected_components(colours, ignore=-1), likely
+        likely, colors = main.softmax(0).max(0)
+        return connected_components(colors, ignore=-1), likely
 
 
 def regions_of(numbers: Int32[Tensor, "B H W"], judged: Bool[Tensor, "B H W"], margin: int) -> Regions:
     """Objects and halos: dilate(M, m) less M, by a square of 2m + 1 pixels, without what nobody judged.
 
-    Objects are cut out with their margins, so that one costs what it is large, not what the picture is.
+    Objects are cut out with their margins, so that one costs what it is large, not what the image is.
     """
     from scipy import ndimage
 
@@ -122,7 +122,7 @@ def _listed(parts: list[np.ndarray]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(owner), torch.from_numpy(np.concatenate(parts))
 
 
-def choose_colours(inside: Float[Tensor, "N C"], halo: Float[Tensor, "N C"], halo_weight: float) -> Int64[Tensor, " N"]:
+def choose_colors(inside: Float[Tensor, "N C"], halo: Float[Tensor, "N C"], halo_weight: float) -> Int64[Tensor, " N"]:
     """c_k = argmax over c >= 1 of mean over M_k of log y_c + mu * mean over the halo of log(1 - y_c).
 
     Args:
@@ -135,12 +135,12 @@ def choose_colours(inside: Float[Tensor, "N C"], halo: Float[Tensor, "N C"], hal
 def coloring_loss(
     logits: Float[Tensor, "B C H W"], regions: Regions, ground: Bool[Tensor, "B H W"], halo_weight: float
 ) -> dict[str, Tensor]:
-    """The loss under the colours that suit the objects best now.
+    """The loss under the colors that suit the objects best now.
 
     `background`: the mean of -log y_0 over the background. `objects`: the mean over objects of the mean of -log y over
-    its pixels, for its colour, so that small objects count as large ones. `halo`: mu times the mean over objects of
-    the mean of -log(1 - y) over its halo. The authors' published code uses the halo only to choose colours; here, as
-    in the formula of the choice, it is also learnt.
+    its pixels, for its color, so that small objects count as large ones. `halo`: mu times the mean over objects of
+    the mean of -log(1 - y) over its halo. The authors' published code uses the halo only to choose colors; here, as
+    in the formula of the choice, it is also learned.
     """
     channels = logits.shape[1]
     rows = logits.float().movedim(1, -1).reshape(-1, channels)
@@ -157,9 +157,9 @@ def coloring_loss(
             _means(own, regions.inside_owner, regions.count),
             _means(other, regions.halo_owner, regions.count),
         )
-        colours = choose_colours(*means, halo_weight)
-    taken = own.gather(1, colours[regions.inside_owner][:, None])
-    avoided = other.gather(1, colours[regions.halo_owner][:, None])
+        colors = choose_colors(*means, halo_weight)
+    taken = own.gather(1, colors[regions.inside_owner][:, None])
+    avoided = other.gather(1, colors[regions.halo_owner][:, None])
     losses["objects"] = -_means(taken, regions.inside_owner, regions.count).mean()
     losses["halo"] = -halo_weight * _means(avoided, regions.halo_owner, regions.count).mean()
     return losses
@@ -176,7 +176,7 @@ def deep_coloring_on(
     *,
     backbone: str,
     size: int = 256,
-    colours: int = 10,
+    colors: int = 10,
     margin: int = 8,
     halo_weight: float = 1.0,
     min_area: int = 16,
@@ -187,24 +187,24 @@ def deep_coloring_on(
     autocontrast: bool = False,
     dark_ground: bool = False,
 ) -> DeepColoring:
-    """Deep coloring (Kulikov et al., 2018): objects take colours of their own choice, and differ from neighbours.
+    """Deep coloring (Kulikov et al., 2018): objects take colors of their own choice, and differ from neighbors.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
-        colours: with the background's.
-        margin: how far, in pixels at that size, an object's colour is kept from what is around it.
+        size: of the longer side of the images, in pixels.
+        colors: with the background's.
+        margin: how far, in pixels at that size, an object's color is kept from what is around it.
         halo_weight: mu, how much that counts.
-        min_area: pixels of the original that an object has at least; smaller pieces of a colour are dropped.
-        max_objects: of a picture; the best ones are kept.
+        min_area: pixels of the original that an object has at least; smaller pieces of a color are dropped.
+        max_objects: of an image; the best ones are kept.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
-        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
-        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return DeepColoring(
         UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
-        colours=colours,
+        colors=colors,
         margin=margin,
         halo_weight=halo_weight,
     )
@@ -215,7 +215,7 @@ def deep_coloring_squeezenet(
     num_classes: int,
     *,
     size: int = 256,
-    colours: int = 10,
+    colors: int = 10,
     margin: int = 8,
     min_area: int = 16,
     finest: int = 1,
@@ -227,7 +227,7 @@ def deep_coloring_squeezenet(
         num_classes,
         backbone="squeezenet",
         size=size,
-        colours=colours,
+        colors=colors,
         margin=margin,
         min_area=min_area,
         finest=finest,
@@ -241,7 +241,7 @@ def deep_coloring_resnet18(
     num_classes: int,
     *,
     size: int = 256,
-    colours: int = 10,
+    colors: int = 10,
     margin: int = 8,
     min_area: int = 16,
     finest: int = 1,
@@ -253,7 +253,7 @@ def deep_coloring_resnet18(
         num_classes,
         backbone="resnet18",
         size=size,
-        colours=colours,
+        colors=colors,
         margin=margin,
         min_area=min_area,
         finest=finest,

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.losses.log_complement import log_complement
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 from zorki.nn.map_heads import conv_norm_relu
 from zorki.nn.named import IMAGENET
 from zorki.nn.unet_decoder import WIDTHS, UNetBlock
@@ -59,8 +59,8 @@ class EnergyNetwork(nn.Module):
         steps = list(zip(reversed(widths[1:]), reversed(widths[:-1]), strict=True))
         self.up = nn.ModuleList(UNetBlock(deep, skip, skip, upsampling="bilinear") for deep, skip in steps)
         self.output = nn.Conv2d(widths[0], levels, 3, padding=1)
-        initialise_he(self.down)
-        initialise_output(self.output)
+        initialize_he(self.down)
+        initialize_output(self.output)
 
     def forward(self, directions: Float[Tensor, "B 2 H W"]) -> Float[Tensor, "B K H W"]:
         """Logits of energy levels."""
@@ -78,7 +78,7 @@ class DeepWatershed(PixelGrouper):
 
     The paper trains the direction network, then the energy network on true directions, then both together. Here both
     learn together from the start, each from its own loss. The paper's directions and energies are for the pixels that
-    another network finds to be of an object; here that is a third answer, learnt beside them, which gates the
+    another network finds to be of an object; here that is a third answer, learned beside them, which gates the
     directions in the same way.
 
     Pixels above the cut hang together as objects, and get back what the cut took: they grow by the width of the levels
@@ -169,10 +169,10 @@ def levels_of(distances: Float[Tensor, "B H W"]) -> Int64[Tensor, "B H W"]:
 def area_weights(numbers: Int32[Tensor, "B H W"]) -> Float[Tensor, "B H W"]:
     """1 / sqrt(area) of each pixel's object, 0 where none is."""
     weights = torch.zeros(numbers.shape)
-    for picture, out in zip(numbers, weights, strict=True):
-        areas = torch.bincount(picture.flatten()).float()
+    for image, out in zip(numbers, weights, strict=True):
+        areas = torch.bincount(image.flatten()).float()
         areas[0] = torch.inf
-        out.copy_(areas.rsqrt()[picture.long()])
+        out.copy_(areas.rsqrt()[image.long()])
     return weights
 
 
@@ -215,15 +215,15 @@ def deep_watershed_on(
     """Deep watershed transform (Bai & Urtasun, 2017): directions, energy levels, a cut.
 
     Args:
-        size: of the longer side of the pictures, in pixels; energy levels are in pixels at that size.
+        size: of the longer side of the images, in pixels; energy levels are in pixels at that size.
         cut: the lowest energy level that is kept, 1 to 15: more parts what touches, and loses what is small.
         min_foreground: how likely a pixel must be of an object.
         min_area: pixels of the original that an object has at least.
-        max_objects: of a picture; the best ones are kept.
+        max_objects: of an image; the best ones are kept.
         direction_weight, energy_weight: of the two losses beside that of the foreground.
         widths, upsampling, finest: of the decoder, see `UNetDecoder`.
-        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
-        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return DeepWatershed(
         UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),

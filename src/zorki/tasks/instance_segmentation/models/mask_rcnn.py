@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zorki.contracts import Model
 from zorki.data.preprocess import Letterbox
 from zorki.nn.named import IMAGENET
-from zorki.nn.normalise import Normalise
+from zorki.nn.normalize import Normalize
 from zorki.ops.regions import join_regions
 from zorki.registry import Entry, family, model
 from zorki.tasks.detection.models.faster_rcnn import (
@@ -44,30 +44,30 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
     are answered for the boxes that are answered alone (section 3.1), each from the map of the box's class.
 
     Args:
-        detector: answers the boxes. Its normalisation becomes this network's.
+        detector: answers the boxes. Its normalization becomes this network's.
         channels: of the maps that its heads read.
         hidden: channels of the mask head.
     """
 
-    normalise: Normalise
+    normalize: Normalize
 
     def __init__(self, detector: FasterRcnn, channels: int, *, hidden: int = 256) -> None:
         super().__init__()
-        self.normalise = detector.normalise
-        detector.normalise = nn.Identity()  # type: ignore[assignment]
+        self.normalize = detector.normalize
+        detector.normalize = nn.Identity()  # type: ignore[assignment]
         self.detector = detector
         self.mask_head = MaskHead(channels, detector.num_classes, hidden=hidden)
         self.channels, self.num_classes = channels, detector.num_classes
         self.preprocess, self.suggestions = detector.preprocess, detector.suggestions
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> FasterRcnnOutputs:
-        """Features and proposals for uint8 pictures."""
-        outputs: FasterRcnnOutputs = self.detector(self.normalise(inputs))
+        """Features and proposals for uint8 images."""
+        outputs: FasterRcnnOutputs = self.detector(self.normalize(inputs))
         return outputs
 
-    def walk(self, pictures: Num[Tensor, "B C H W"]) -> None:
+    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
         """All stages, masks for as many boxes as are answered at most; see `Model.walk`."""
-        x = self.normalise(pictures)
+        x = self.normalize(images)
         self.detector.walk(x)
         self.mask_head(x.new_empty(self.detector.max_boxes, self.channels, *self.mask_head.size))
 
@@ -80,7 +80,7 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         positive = dataclasses.replace(
             sampled, **{f.name: getattr(sampled, f.name)[rows] for f in dataclasses.fields(sampled)}
         )
-        logits = self._masks(outputs, positive.regions, positive.pictures)
+        logits = self._masks(outputs, positive.regions, positive.images)
         return {
             **self.detector.losses_on(outputs, boxes, sampled),
             "masks": region_mask_loss(logits, positive, known),
@@ -88,7 +88,7 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
 
     @torch.no_grad()
     def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Instances]:
-        """The objects of each picture, best first, in original pixels, on the CPU; boxes are Faster R-CNN's."""
+        """The objects of each image, best first, in original pixels, on the CPU; boxes are Faster R-CNN's."""
         found = self.detector.find(outputs, placements)
         logits = self._masks(outputs, *join_regions([boxes.xyxy for boxes in found]))
         labels = torch.cat([boxes.labels for boxes in found])
@@ -101,9 +101,9 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
             answers.append(Instances(original.xyxy, original.labels, masks, original.scores))
         return answers
 
-    def _masks(self, outputs: FasterRcnnOutputs, regions: Tensor, pictures: Tensor) -> Tensor:
+    def _masks(self, outputs: FasterRcnnOutputs, regions: Tensor, images: Tensor) -> Tensor:
         """Logits (N, K, 28, 28) of regions in network pixels."""
-        pooled = self.detector.head.pool(outputs.maps, regions, pictures, outputs.size, self.mask_head.size)
+        pooled = self.detector.head.pool(outputs.maps, regions, images, outputs.size, self.mask_head.size)
         logits: Tensor = self.mask_head(pooled)
         return logits
 
@@ -116,7 +116,7 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
 
     def rename_weights(self, names: str) -> str:
         """Also for weights of Faster R-CNN, and of whatever may stand below it."""
-        if names.startswith(("detector.", "mask_head.", "normalise.")):
+        if names.startswith(("detector.", "mask_head.", "normalize.")):
             return names
         if names.startswith("roi_heads.mask_"):
             return our_name(names, self, mask_head_published())
@@ -151,21 +151,21 @@ def mask_rcnn(
     autocontrast: bool = False,
     dark_ground: bool = False,
 ) -> MaskRcnn:
-    """Mask R-CNN (He et al., 2017) on one feature map, for small pictures and small batches.
+    """Mask R-CNN (He et al., 2017) on one feature map, for small images and small batches.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         stride: of the map that all stages read.
         channels: to which this map is reduced.
         hidden: width of the two hidden layers for classes and boxes.
         mask_hidden: channels of the mask head.
         anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
-        count: regions a picture that the heads learn from.
-        max_boxes: answered a picture; three times as many proposals are looked at.
+        count: regions an image that the heads learn from.
+        max_boxes: answered an image; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
-        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
-        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     detector = faster_rcnn(
         num_classes,
@@ -200,20 +200,20 @@ def mask_rcnn_fpn(
     autocontrast: bool = False,
     dark_ground: bool = False,
 ) -> MaskRcnn:
-    """Mask R-CNN (He et al., 2017) on a feature pyramid of strides 8 to 64, for small pictures and small batches.
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of strides 8 to 64, for small images and small batches.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         channels: of the pyramid.
         hidden: width of the two hidden layers for classes and boxes.
         mask_hidden: channels of the mask head.
         anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
-        count: regions a picture that the heads learn from.
-        max_boxes: answered a picture; three times as many proposals are looked at.
+        count: regions an image that the heads learn from.
+        max_boxes: answered an image; three times as many proposals are looked at.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
-        autocontrast: each picture is stretched from black to white first, see `Letterbox`.
-        dark_ground: pictures most of which is bright are turned to their negatives first, see `Letterbox`.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     detector = faster_rcnn_fpn(
         num_classes,
@@ -244,7 +244,7 @@ def mask_rcnn_squeezenet_fpn(
     autocontrast: bool = False,
     dark_ground: bool = False,
 ) -> MaskRcnn:
-    """Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small pictures."""
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small images."""
     return mask_rcnn_fpn(
         num_classes,
         backbone="squeezenet",
@@ -272,7 +272,7 @@ def mask_rcnn_mobilenet_v3_large_fpn(
     autocontrast: bool = False,
     dark_ground: bool = False,
 ) -> MaskRcnn:
-    """Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small pictures."""
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small images."""
     return mask_rcnn_fpn(
         num_classes,
         backbone="mobilenet_v3_large",
@@ -302,7 +302,7 @@ def mask_rcnn_resnet50_fpn(
     """Mask R-CNN (He et al., 2017) on a feature pyramid of ResNet-50, the twin of torchvision's.
 
     Args:
-        shorter: the shorter side of the pictures, in pixels.
+        shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.

@@ -13,7 +13,7 @@ from torch.nn import functional
 from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.dilated import dilate, dilated_backbone
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 from zorki.nn.map_heads import ConvMapHead, conv_norm_relu
 from zorki.nn.mobilenet import MobileNetV3
 from zorki.nn.named import IMAGENET, backbone_weights
@@ -75,8 +75,8 @@ class AtrousHead(nn.Sequential):
         output = nn.Conv2d(channels, num_classes, 1)
         pyramid = AtrousPyramid(channels_in, rates, channels, dropout=dropout)
         super().__init__(pyramid, *conv_norm_relu(channels, channels, 3), output)
-        initialise_he(self)
-        initialise_output(output)
+        initialize_he(self)
+        initialize_output(output)
 
 
 def deeplabv3(
@@ -90,11 +90,11 @@ def deeplabv3(
     dropout: float = 0.5,
     auxiliary: float = 0.4,
 ) -> DilatedSegmenter:
-    """DeepLabV3 (Chen et al., 2017) for small pictures: rates of half, and maps brought to where they are centred.
+    """DeepLabV3 (Chen et al., 2017) for small images: rates of half, and maps brought to where they are centered.
 
     Args:
         backbone: see `zorki.nn.named`.
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         output_stride: of the last map, in pixels.
         rates: dilations of the pyramid's 3x3 convolutions, in places of the last map.
         channels: of the pyramid's branches.
@@ -122,7 +122,7 @@ def deeplabv3_squeezenet(
     channels: int = 128,
     dropout: float = 0.5,
 ) -> DilatedSegmenter:
-    """DeepLabV3 (Chen et al., 2017) on a dilated SqueezeNet 1.0, for small pictures."""
+    """DeepLabV3 (Chen et al., 2017) on a dilated SqueezeNet 1.0, for small images."""
     return deeplabv3(
         num_classes,
         backbone="squeezenet",

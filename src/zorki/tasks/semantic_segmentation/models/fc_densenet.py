@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox
 from zorki.nn.dense_block import DenseBlock, NormConvolution
-from zorki.nn.initialise import initialise_output
+from zorki.nn.initialize import initialize_output
 from zorki.nn.upsample import Upsample, pool_with_indices, upsample
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
@@ -43,7 +43,7 @@ class TransitionUp(Upsample):
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels)
         self.convolution = nn.ConvTranspose2d(channels, channels, 3, stride=2)
-        _initialise(self.convolution)
+        _initialize(self.convolution)
 
     def forward(
         self,
@@ -61,7 +61,7 @@ class FcDenseNet(Segmenter):
     Only what a dense block has added goes up: its input, which the skip brings back, does not (section 3.2). The
     channels are those of the authors' code (github.com/SimJeg/FC-DenseNet), whose README corrects Table 2: from the
     bottleneck on there are 16 more than it says, 896, 1088, 816, ... The authors judge with the statistics of the
-    batch; here they are running averages, so that an answer does not depend on the other pictures.
+    batch; here they are running averages, so that an answer does not depend on the other images.
 
     Args:
         layers: of each dense block, 2 * pools + 1 numbers.
@@ -87,7 +87,7 @@ class FcDenseNet(Segmenter):
         pools = len(layers) // 2
         # Section 4.1: RMSprop, rate 1e-3 without momentum, of which momentum of 0.9 makes ten times as much; decay
         # 1e-4, and three crops of 224 pixels a step.
-        suggestions = {"optimiser": "rmsprop", "rate": 1e-4, "weight_decay": 1e-4, "batch_size": 3}
+        suggestions = {"optimizer": "rmsprop", "rate": 1e-4, "weight_decay": 1e-4, "batch_size": 3}
         suggestions["tuned_rate"] = 1e-5
         super().__init__(num_classes=num_classes, preprocess=Letterbox(size, stride=2**pools), suggestions=suggestions)
         self.first = nn.Conv2d(3, first, 3, padding=1)
@@ -112,8 +112,8 @@ class FcDenseNet(Segmenter):
             channels = wide + skip + new
         self.output = nn.Conv2d(channels, num_classes, 1)
         for part in (self.first, self.down, self.transitions_down, self.bottleneck, self.up):
-            _initialise(part)
-        initialise_output(self.output)
+            _initialize(part)
+        initialize_output(self.output)
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         x = self.first(pixels)
@@ -142,7 +142,7 @@ class FcDenseNet(Segmenter):
         return [self.first, *down, self.bottleneck]
 
 
-def _initialise(network: nn.Module) -> None:
+def _initialize(network: nn.Module) -> None:
     """HeUniform (section 4.1), biases 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -163,7 +163,7 @@ def fc_densenet56(
     """FC-DenseNet56 (Jegou et al., 2017): blocks of 4 layers that add 12 maps each.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         dropout: behind each convolution of the blocks.
         upsampling: transposed (the paper's), transposed_bilinear, bilinear, nearest, pixel_shuffle or unpool.
         checkpointing: about a third of the memory in training, for one more forward pass.

@@ -14,7 +14,7 @@ from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.alexnet import AlexNetTorchvision
 from zorki.nn.backbone import Backbone, last_maps
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 from zorki.nn.named import backbone_weights
 from zorki.nn.vgg import Vgg
 from zorki.receptive_field import map_grids
@@ -38,10 +38,10 @@ class Fcn(Segmenter):
     upsamples the sums by 2 starts as bilinear interpolation and learns; the last upsampling stays bilinear, as in the
     paper, where a transposed convolution is fixed to it.
 
-    The authors pad the picture by 100 pixels, so that fc6, which keeps no edges, has something to read from on small
-    pictures, and crop. Here fc6 pads its own map, and maps are brought to where they are centred, which gives the same
+    The authors pad the image by 100 pixels, so that fc6, which keeps no edges, has something to read from on small
+    images, and crop. Here fc6 pads its own map, and maps are brought to where they are centered, which gives the same
     inside, without the work on the frame. Their constants of 0.01 and 0.0001 on pools 4 and 3 (the version that is
-    trained at once) balance the large values that pixels of 0..255 make; ours are normalised, and need none.
+    trained at once) balance the large values that pixels of 0..255 make; ours are normalized, and need none.
 
     Args:
         backbone: its last map goes to `head`.
@@ -126,7 +126,7 @@ class HiddenConvolutions(nn.Module):
         self.fc7 = nn.Conv2d(hidden, hidden, 1)
         self.dropout = nn.Dropout(dropout)
         self.dropout_first = dropout_first
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D _ _"]:
         for layer in (self.fc6, self.fc7):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.initialise import initialise_he
+from zorki.nn.initialize import initialize_he
 from zorki.nn.named import backbone as backbone_named
 from zorki.nn.named import backbone_weights
 from zorki.registry import model
@@ -34,7 +34,7 @@ class Coarsening(nn.Module):
             stride *= 2
         self.coarsen = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
-        initialise_he(self)
+        initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C _ _"]:
         return self.dropout(self.coarsen(x))
@@ -54,7 +54,7 @@ def fcn(
     Args:
         backbone: see `zorki.nn.named`.
         stride: 32, 16 or 8: what the paper calls 32s, 16s, 8s.
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         dropout: before the coarsest scores.
         upsampling: by 2, see `zorki.nn.upsample`; not "unpool".
     """

@@ -1,6 +1,6 @@
 """Convolutions at full resolution: fully convolutional, and nothing is ever made smaller.
 
-The first idea for a class at every pixel, and the dear one: every layer holds its maps at the size of the picture, and
+The first idea for a class at every pixel, and the dear one: every layer holds its maps at the size of the image, and
 sees only two pixels further than the layer below. Growing dilation (Yu and Koltun, 2016: Multi-Scale Context
 Aggregation by Dilated Convolutions) makes it see far for the same cost.
 """
@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 
 class FullResolution(Segmenter):
-    """3x3 convolutions with batch norm and ReLU, one of 1x1 to classes; all at the picture's size.
+    """3x3 convolutions with batch norm and ReLU, one of 1x1 to classes; all at the image's size.
 
     A pixel sees `margin` pixels in each direction, the sum of the dilations.
 
@@ -38,8 +38,8 @@ class FullResolution(Segmenter):
             channels = width
         self.layers = nn.Sequential(*layers)
         self.output = nn.Conv2d(width, num_classes, 1)
-        initialise_he(self.layers)
-        initialise_output(self.output)
+        initialize_he(self.layers)
+        initialize_output(self.output)
         self.margin = sum(dilations)
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
@@ -63,7 +63,7 @@ def full_resolution(num_classes: int, *, size: int = 256, depth: int = 7, width:
     """3x3 convolutions at full resolution: the plain way to a class for every pixel.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         depth: 3x3 convolutions, 1 at least; a pixel sees 2 * depth + 1 pixels.
         width: channels of each.
     """
@@ -79,7 +79,7 @@ def full_resolution_dilated(num_classes: int, *, size: int = 256, depth: int = 7
     weights in place of the identity, which serves inputs that are maps of classes already.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         depth: 3x3 convolutions, 3 at least; a pixel sees 2^(depth - 1) + 3 pixels.
         width: channels of each.
     """

@@ -1,4 +1,4 @@
-"""PSPNet: what is around, pooled over ever smaller parts of the picture (Zhao et al., 2017)."""
+"""PSPNet: what is around, pooled over ever smaller parts of the image (Zhao et al., 2017)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError, did_you_mean
 from zorki.nn.dilated import dilated_backbone
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 from zorki.nn.map_heads import ConvMapHead, conv_norm_relu
 from zorki.nn.named import backbone_weights
 from zorki.registry import model
@@ -81,8 +81,8 @@ class PyramidHead(nn.Sequential):
         inner = channels_in // 4
         output = nn.Conv2d(inner, num_classes, 1)
         super().__init__(pyramid, *conv_norm_relu(pyramid.channels, inner, 3), nn.Dropout(dropout), output)
-        initialise_he(self)
-        initialise_output(output)
+        initialize_he(self)
+        initialize_output(output)
 
 
 def pspnet(
@@ -100,12 +100,12 @@ def pspnet(
     """PSPNet (Zhao et al., 2017): a dilated backbone, a pyramid of pools, an auxiliary loss.
 
     The authors' ResNets begin with three 3x3 convolutions, ours with the usual 7x7, whose weights are published. Maps
-    are brought to the picture by where they are centred, which their inputs of 8k + 1 pixels and corners that are
+    are brought to the image by where they are centered, which their inputs of 8k + 1 pixels and corners that are
     aligned do, too.
 
     Args:
         backbone: see `zorki.nn.named`.
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         bins: each way, for every level of the pyramid; `()` is the same network without it, the paper's baseline.
         pooling: "average" or "max" (table 1).
         reduce: 1x1 convolutions behind the pools (table 1's DR).

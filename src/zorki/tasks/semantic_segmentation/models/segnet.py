@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox
 from zorki.nn.backbone import Backbone
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 from zorki.nn.named import IMAGENET
 from zorki.nn.upsample import pool_with_indices, upsample
 from zorki.nn.vgg import Vgg
@@ -33,7 +33,7 @@ class SegNet(Segmenter):
         kernel: of the convolutions.
         relu: behind their batch norms.
         upsampling: "unpool" is the paper's; see `zorki.nn.upsample` for others.
-        size: of the longer side of the pictures.
+        size: of the longer side of the images.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class SegNet(Segmenter):
             nn.Sequential(*(layer for pair in group for layer in _convolution(*pair, kernel, relu))) for group in groups
         )
         self.output = output
-        initialise_he(self.groups)
-        initialise_output(self.output)
+        initialize_he(self.groups)
+        initialize_output(self.output)
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         x = pixels
@@ -94,7 +94,7 @@ class BasicEncoder(Backbone):
         for before in (3, width, width, width):
             layers += [*_convolution(before, width, 7, True), nn.MaxPool2d(2)]
         self.features = nn.Sequential(*layers)
-        initialise_he(self.features)
+        initialize_he(self.features)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         maps = []
@@ -130,7 +130,7 @@ def segnet_vgg16(num_classes: int, *, size: int = 256, upsampling: str = "unpool
     Convolutions in front of batch norms have no bias on the way up: the norm would take it away.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         upsampling: unpool (the paper's), bilinear, nearest, transposed, transposed_bilinear or pixel_shuffle.
     """
     output = nn.Conv2d(64, num_classes, 3, padding=1)
@@ -143,7 +143,7 @@ def segnet_basic(num_classes: int, *, size: int = 256, width: int = 64, upsampli
     """SegNet-Basic (Badrinarayanan et al., 2017, section 3.3): four 7x7 convolutions down and four up.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         width: channels of every convolution.
         upsampling: unpool (the paper's), bilinear, nearest, transposed, transposed_bilinear or pixel_shuffle.
     """

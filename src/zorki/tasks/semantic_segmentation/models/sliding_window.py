@@ -1,7 +1,7 @@
-"""A classifier of patches slid over the picture: each pixel by its window (Ciresan et al., 2012; Farabet et al., 2013).
+"""A classifier of patches slid over the image: each pixel by its window (Ciresan et al., 2012; Farabet et al., 2013).
 
 What segmentation was before networks were fully convolutional, and the baseline that shows why the rest exists:
-neighbouring windows share nearly all their pixels, and everything is computed anew for each.
+neighboring windows share nearly all their pixels, and everything is computed anew for each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbone import Backbone
 from zorki.nn.heads import PooledHead
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 from zorki.nn.mirror import mirror
 from zorki.nn.named import backbone as backbone_named
 from zorki.nn.named import backbone_weights
@@ -36,10 +36,10 @@ _HIDDEN = 200  # units of the small network's hidden layer
 
 @dataclass
 class WindowMaps(ClassMaps):
-    """Logits of every pixel, or the pictures from which `loss` draws windows.
+    """Logits of every pixel, or the images from which `loss` draws windows.
 
     In evaluation `main` holds (B, K, H, W) and `framed` is empty. In training, where only some pixels are judged and
-    which ones depends on their classes, `main` is empty, (B, K, 0, 0), and `framed` holds the normalised pictures
+    which ones depends on their classes, `main` is empty, (B, K, 0, 0), and `framed` holds the normalized images
     continued by half a window on every side, (B, C, H + window - 1, W + window - 1).
     """
 
@@ -50,7 +50,7 @@ torch.export.register_dataclass(WindowMaps)
 
 
 class SlidingWindow(Segmenter):
-    """Classifies the pixel in the middle of a window; pictures are mirrored at their edges (Ciresan, section 2).
+    """Classifies the pixel in the middle of a window; images are mirrored at their edges (Ciresan, section 2).
 
     Training judges as many windows of each class as of any other, drawn by chance; Ciresan et al. and Farabet et al.
     (section 4.1) balance likewise. Prediction judges every `step`-th pixel each way and interpolates between them.
@@ -61,7 +61,7 @@ class SlidingWindow(Segmenter):
         parts: of the body from input to output, for freezing.
         window: side of the square, odd, in pixels.
         step: at prediction, in pixels.
-        count: windows a picture in training.
+        count: windows an image in training.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class SlidingWindow(Segmenter):
         self.spread = AlignedUpsample("bilinear", num_classes, Grid(step // 2 + 0.5, float(step)))
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> WindowMaps:
-        """Logits of every pixel; in training the pictures alone, see `WindowMaps`."""
-        pixels = self.normalise(inputs)
+        """Logits of every pixel; in training the images alone, see `WindowMaps`."""
+        pixels = self.normalize(inputs)
         if not self.training:
             return WindowMaps(self.maps(pixels)[0])
         empty = pixels.new_zeros((len(pixels), self.num_classes, 0, 0))
@@ -98,8 +98,8 @@ class SlidingWindow(Segmenter):
         windows = self._windows(self._framed(pixels))
         rows, columns = (torch.arange(self.step // 2, side, self.step) for side in pixels.shape[2:])
         rows, columns = (line if len(line) else torch.zeros(1, dtype=torch.int64) for line in (rows, columns))
-        pictures = torch.arange(len(pixels))
-        places = torch.cartesian_prod(pictures, rows, columns).to(pixels.device)
+        images = torch.arange(len(pixels))
+        places = torch.cartesian_prod(images, rows, columns).to(pixels.device)
         logits = torch.cat([self._judge(windows, some) for some in places.split(_AT_ONCE)])
         coarse = logits.view(len(pixels), len(rows), len(columns), self.num_classes).permute(0, 3, 1, 2)
         return self.spread(coarse, pixels.shape[2:]), []
@@ -121,12 +121,12 @@ class SlidingWindow(Segmenter):
             weights = torch.stack(known).to(framed.device)[places.unbind(1)][None, None]
         return dict(self.criterion(logits.T[None, :, None], wanted[None, None], weights))
 
-    def walk(self, pictures: Num[Tensor, "B C H W"]) -> Float[Tensor, "N K"]:
-        """All windows of a picture at once, for the ledger; the sizes of maps that it tells are those of one."""
-        framed = self._framed(self.normalise(pictures))
-        count = [len(range(self.step // 2, side, self.step)) for side in pictures.shape[2:]]
+    def walk(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "N K"]:
+        """All windows of an image at once, for the ledger; the sizes of maps that it tells are those of one."""
+        framed = self._framed(self.normalize(images))
+        count = [len(range(self.step // 2, side, self.step)) for side in images.shape[2:]]
         first = framed[:1, :, : self.window, : self.window]
-        return self.head(self.body(torch.cat([first] * (len(pictures) * count[0] * count[1]))))
+        return self.head(self.body(torch.cat([first] * (len(images) * count[0] * count[1]))))
 
     def stages(self) -> list[nn.Module]:
         return list(self._parts)
@@ -140,13 +140,13 @@ class SlidingWindow(Segmenter):
         return framed.unfold(2, self.window, 1).unfold(3, self.window, 1)
 
     def _judge(self, windows: Float[Tensor, "B C H W S S"], places: Int[Tensor, "N 3"]) -> Float[Tensor, "N K"]:
-        """Logits of the windows at (picture, row, column)."""
-        picture, row, column = places.unbind(1)
-        return self.head(self.body(windows[picture, :, row, column]))
+        """Logits of the windows at (image, row, column)."""
+        image, row, column = places.unbind(1)
+        return self.head(self.body(windows[image, :, row, column]))
 
 
 def draw_places(classes: Int[Tensor, "B H W"], count: int, num_classes: int) -> Int[Tensor, "N 3"]:
-    """(picture, row, column) of `count` pixels: each class that is there as often as any other, each of its pixels too.
+    """(image, row, column) of `count` pixels: each class that is there as often as any other, each of its pixels too.
 
     Pixels of no class are left out. Fewer than one a class are not drawn; none where nothing is judged.
     """
@@ -170,7 +170,7 @@ def small_body(channels: int) -> nn.Sequential:
         nn.Conv2d(48, 64, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(64 * 2 * 2, channels), nn.ReLU(inplace=True),
     )  # fmt: skip
-    initialise_he(body)
+    initialize_he(body)
     return body
 
 
@@ -190,13 +190,13 @@ def sliding_window_small(num_classes: int, *, size: int = 256, step: int = 4, co
     """A small network that classifies every pixel by the 33x33 window around it (after Ciresan et al., 2012).
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         step: at prediction every so many pixels are classified, and the others interpolated; 1 is the paper's.
-        count: windows a picture in training.
+        count: windows an image in training.
     """
     body = small_body(_HIDDEN)
     head = nn.Linear(_HIDDEN, num_classes)
-    initialise_output(head)
+    initialize_output(head)
     return SlidingWindow(
         body,
         head,
@@ -216,10 +216,10 @@ def sliding_window_squeezenet(
     """SqueezeNet 1.0 as a classifier of the window around every pixel (after Farabet et al., 2013).
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         window: side of the square, odd, in pixels.
         step: at prediction every so many pixels are classified, and the others interpolated.
-        count: windows a picture in training.
+        count: windows an image in training.
     """
     network = backbone_named("squeezenet")
     network.check_size(window, "sliding_window_squeezenet")

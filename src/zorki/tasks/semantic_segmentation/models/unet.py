@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.initialise import initialise_he, initialise_output
+from zorki.nn.initialize import initialize_he, initialize_output
 from zorki.nn.mirror import mirror
-from zorki.nn.normalise import Normalise
+from zorki.nn.normalize import Normalize
 from zorki.nn.upsample import upsample
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
@@ -26,7 +26,7 @@ class ValidUNet(nn.Module):
     input's sides must be such that all poolings are exact, see `input_size`.
 
     Args:
-        in_channels: of the pictures.
+        in_channels: of the images.
         out_channels: of the answers.
         depth: how often is pooled.
         width: channels at full resolution; each pooling doubles them.
@@ -58,9 +58,9 @@ class ValidUNet(nn.Module):
         self.up = nn.ModuleList(upsample(upsampling, 2 * wide, wide) for wide in reversed(widths[:-1]))
         self.merge = nn.ModuleList(_two_convolutions(2 * wide, wide, batch_norm) for wide in reversed(widths[:-1]))
         self.output = nn.Conv2d(width, out_channels, 1)
-        initialise_he(self.down)
-        initialise_he(self.merge)
-        initialise_output(self.output)
+        initialize_he(self.down)
+        initialize_he(self.merge)
+        initialize_output(self.output)
 
     @property
     def border(self) -> int:
@@ -95,17 +95,17 @@ class ValidUNet(nn.Module):
 
 
 class UNet(Segmenter):
-    """U-Net for pictures of any size: they are mirrored at their edges, so that the answer covers all of them.
+    """U-Net for images of any size: they are mirrored at their edges, so that the answer covers all of them.
 
-    That is the paper's overlap-tile strategy (section 2, figure 2) for a picture that is one tile. Above and on the
+    That is the paper's overlap-tile strategy (section 2, figure 2) for an image that is one tile. Above and on the
     left `border` pixels are added (`ValidUNet`), below and on the right what makes all poolings exact beside.
 
-    `margin` is how many pixels of real surroundings tell an answer all that it would read of a larger picture, where
+    `margin` is how many pixels of real surroundings tell an answer all that it would read of a larger image, where
     tiles begin at multiples of the preprocessing's stride, 2^depth, in it: the paper's 92, up to the next such
     multiple, since where the poolings begin matters.
 
     Args:
-        in_channels: of the network; 1 turns pictures gray.
+        in_channels: of the network; 1 turns images gray.
         network: options of `ValidUNet`.
         settings: of `Segmenter`.
     """
@@ -114,7 +114,7 @@ class UNet(Segmenter):
         self, *, num_classes: int, in_channels: int, network: dict[str, Any], settings: dict[str, Any]
     ) -> None:
         super().__init__(num_classes=num_classes, **settings)
-        self.normalise = Normalise(in_channels, (0.5,) * 3, (0.25,) * 3)
+        self.normalize = Normalize(in_channels, (0.5,) * 3, (0.25,) * 3)
         self.network = ValidUNet(in_channels, num_classes, **network)
         step = 2**self.network.depth
         self.margin = -(-self.network.border // step) * step
@@ -160,13 +160,13 @@ def unet(
     """U-Net (Ronneberger et al., 2015) with valid convolutions and mirrored edges, as in the paper.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         depth: how often is pooled.
         width: channels at full resolution; each pooling doubles them.
         dropout: share of the deepest maps that is dropped.
         batch_norm: behind each 3x3 convolution; not in the paper.
         upsampling: transposed (the paper's), transposed_bilinear, bilinear, nearest or pixel_shuffle.
-        in_channels: 3, or 1 for gray pictures.
+        in_channels: 3, or 1 for gray images.
     """
     if depth < 1 or width < 1:
         raise RecipeError(f"unet has depth {depth} and width {width}; expected 1 at least, such as 4 and 64")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zorki.data.preprocess import Letterbox
 from zorki.nn.backbone import Backbone
-from zorki.nn.initialise import initialise_output
+from zorki.nn.initialize import initialize_output
 from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
 from zorki.nn.named import backbone as backbone_named
 from zorki.nn.unet import halving, unet_maps
@@ -26,11 +26,11 @@ from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 class BackboneUNet(Segmenter):
     """A backbone, `UNetDecoder` over its maps, and a 3x3 convolution to classes.
 
-    Inputs whose sides are no multiples of the deepest stride are continued by zeros, which after normalisation is the
-    mean colour, and the answer is cut back.
+    Inputs whose sides are no multiples of the deepest stride are continued by zeros, which after normalization is the
+    mean color, and the answer is cut back.
 
     Args:
-        backbone: SqueezeNet's first convolution gets a padding, so that its maps lie on the picture and halve exactly.
+        backbone: SqueezeNet's first convolution gets a padding, so that its maps lie on the image and halve exactly.
         decoder: options of `UNetDecoder`.
         settings: of `Segmenter`.
     """
@@ -42,7 +42,7 @@ class BackboneUNet(Segmenter):
         self.backbone = halving(backbone)
         self.decoder = UNetDecoder(backbone, **decoder)
         self.output = nn.Conv2d(self.decoder.channels, num_classes, 3, padding=1)
-        initialise_output(self.output)
+        initialize_output(self.output)
 
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         return unet_maps(pixels, self.backbone, self.decoder, self.output), []
@@ -63,7 +63,7 @@ def unet_on_backbone(
     """U-Net (after Ronneberger et al., 2015) with same padding.
 
     Args:
-        size: of the longer side of the pictures, in pixels.
+        size: of the longer side of the images, in pixels.
         widths: channels of the decoder's steps.
         upsampling: nearest, bilinear, transposed, transposed_bilinear, pixel_shuffle or unpool.
         finest: the stride at which the decoder ends; from 2 or 4 the answer is enlarged bilinearly, which is faster.

@@ -1,4 +1,4 @@
-"""Which picture of the data a file of results means: by its path, any end of it, or a number."""
+"""Which image of the data a file of results means: by its path, any end of it, or a number."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-UNKNOWN, ELSEWHERE = -1, -2  # a picture that nobody knows, or that is in another split
+UNKNOWN, ELSEWHERE = -1, -2  # an image that nobody knows, or that is in another split
 
-_DEEPEST = 4  # parts of a path that are kept as a short form, beside the whole: more never tell two pictures apart
+_DEEPEST = 4  # parts of a path that are kept as a short form, beside the whole: more never tell two images apart
 
 
-class PictureWords:
-    """The words for pictures. A short form that may mean several of them means none.
+class ImageWords:
+    """The words for images. A short form that may mean several of them means none.
 
     Args:
-        names: paths of the pictures that are judged; their places are answered.
+        names: paths of the images that are judged; their places are answered.
         others: paths of those that are known and not judged.
         ids: numbers of both, in this order, where the data give such; else numbers are those that stems are.
     """
@@ -36,7 +36,7 @@ class PictureWords:
         self.by_path |= whole  # not drowned by the short forms of others
 
     def find(self, file_name: Any, number: Any) -> int:
-        """The place of a picture, or UNKNOWN, or ELSEWHERE; `file_name` is asked first and may be None."""
+        """The place of an image, or UNKNOWN, or ELSEWHERE; `file_name` is asked first and may be None."""
         place = None if file_name is None else self._by_path(str(file_name))
         if place is not None:
             return place
@@ -46,7 +46,7 @@ class PictureWords:
         if place is None:
             return UNKNOWN
         if place >= 0 and file_name is not None and _number(str(file_name)) == number != _number(self.names[place]):
-            return UNKNOWN  # the stem of a strange file, which is some other picture's number by chance
+            return UNKNOWN  # the stem of a strange file, which is some other image's number by chance
         return place
 
     def _by_path(self, name: str) -> int | None:

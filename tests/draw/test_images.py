@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from zorki.draw.images import boxes, caption, color, enlarge, sheet, to_image, to_tensor
 from zorki.draw.palette import RIGHT, WRONG
-from zorki.draw.pictures import boxes, caption, colour, enlarge, sheet, to_image, to_tensor
 
 TEAL = tuple(bytes.fromhex(RIGHT[1:]))
 VERMILION = tuple(bytes.fromhex(WRONG[1:]))
@@ -14,32 +14,32 @@ def plain(height: int, width: int, shade: int = 90) -> torch.Tensor:
     return torch.full((3, height, width), shade, dtype=torch.uint8)
 
 
-def pixel(picture: torch.Tensor, row: int, column: int) -> tuple[int, ...]:
-    return tuple(picture[:, row, column].tolist())
+def pixel(image: torch.Tensor, row: int, column: int) -> tuple[int, ...]:
+    return tuple(image[:, row, column].tolist())
 
 
-def test_tensor_and_image_are_the_same_picture() -> None:
-    picture = torch.arange(3 * 5 * 7, dtype=torch.uint8).reshape(3, 5, 7)
-    assert torch.equal(to_tensor(to_image(picture)), picture)
-    assert to_tensor(to_image(picture).convert("L")).shape == (3, 5, 7)
+def test_tensor_and_image_are_the_same_image() -> None:
+    image = torch.arange(3 * 5 * 7, dtype=torch.uint8).reshape(3, 5, 7)
+    assert torch.equal(to_tensor(to_image(image)), image)
+    assert to_tensor(to_image(image).convert("L")).shape == (3, 5, 7)
 
 
-def test_small_pictures_are_enlarged_by_whole_factors() -> None:
-    picture = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
-    large = enlarge(picture, 160)
+def test_small_images_are_enlarged_by_whole_factors() -> None:
+    image = torch.randint(0, 256, (3, 28, 28), dtype=torch.uint8)
+    large = enlarge(image, 160)
     assert large.shape == (3, 168, 168)  # six times
-    assert torch.equal(large[:, ::6, ::6], picture)
-    assert torch.equal(large[:, 5::6, 5::6], picture)
+    assert torch.equal(large[:, ::6, ::6], image)
+    assert torch.equal(large[:, 5::6, 5::6], image)
     assert enlarge(plain(10, 200), 160).shape == (3, 10, 200)
 
 
 @pytest.mark.parametrize(("good", "ink"), [(True, TEAL), (False, VERMILION), (None, (120, 128, 138))])
-def test_caption_stands_under_the_untouched_picture(good: bool | None, ink: tuple[int, ...]) -> None:
-    picture = torch.randint(0, 256, (3, 40, 200), dtype=torch.uint8)
-    before = picture.clone()
-    done = caption(picture, "a cat in a hat", good)
-    assert torch.equal(picture, before)
-    assert torch.equal(done[:, :40], picture)
+def test_caption_stands_under_the_untouched_image(good: bool | None, ink: tuple[int, ...]) -> None:
+    image = torch.randint(0, 256, (3, 40, 200), dtype=torch.uint8)
+    before = image.clone()
+    done = caption(image, "a cat in a hat", good)
+    assert torch.equal(image, before)
+    assert torch.equal(done[:, :40], image)
     assert pixel(done, done.shape[1] - 1, 199) == ink
     strip = done[:, 40:]
     assert int((strip > 230).all(dim=0).sum()) > 20  # white letters
@@ -66,7 +66,7 @@ def test_sheet_has_equal_cells_with_frames_by_mark() -> None:
     assert pixel(done, 10, 10) == TEAL
     assert pixel(done, 10, 146) == VERMILION
     assert pixel(done, 166, 10) == (208, 212, 218)
-    # 28 pixels go four times into 120: the picture spans 112, centred.
+    # 28 pixels go four times into 120: the image spans 112, centered.
     assert pixel(done, 13 + 4, 13 + 4) == (10, 10, 10)
     assert pixel(done, 13 + 3, 13 + 3) == (236, 238, 241)
     assert pixel(done, 13 + 60, 146 + 3 + 60) == (20, 20, 20)
@@ -93,22 +93,22 @@ def test_sheet_of_nothing_and_wrong_lengths() -> None:
         sheet([plain(8, 8)], columns=0)
 
 
-def test_more_columns_than_pictures_leave_no_room() -> None:
+def test_more_columns_than_images_leave_no_room() -> None:
     assert sheet([plain(8, 8)], columns=5).shape == sheet([plain(8, 8)], columns=1).shape
 
 
 def test_box_covers_its_pixels() -> None:
-    picture = plain(20, 30, 0)
-    done = boxes(picture, torch.tensor([[4.0, 5.0, 10.0, 9.0]]), colours=[(255, 0, 0)])
+    image = plain(20, 30, 0)
+    done = boxes(image, torch.tensor([[4.0, 5.0, 10.0, 9.0]]), colors=[(255, 0, 0)])
     drawn = (done[0] == 255).nonzero()
     # [4, 10) x [5, 9): columns 4..9, rows 5..8; the outline of 6 x 4 has 16 pixels.
     assert drawn.min(dim=0).values.tolist() == [5, 4]
     assert drawn.max(dim=0).values.tolist() == [8, 9]
     assert len(drawn) == 16
-    assert not picture.any()
+    assert not image.any()
 
 
-def test_boxes_that_leave_the_picture_or_are_empty() -> None:
+def test_boxes_that_leave_the_image_or_are_empty() -> None:
     odd = torch.tensor([[-50.0, -50.0, 500.0, 500.0], [5.0, 5.0, 5.0, 5.0], [9.0, 9.0, 2.0, 2.0]])
     assert boxes(plain(20, 30), odd, ["a", "b", "c"]).shape == (3, 20, 30)
     nothing = torch.tensor([[float("nan"), 0.0, 5.0, 5.0]])
@@ -118,21 +118,21 @@ def test_boxes_that_leave_the_picture_or_are_empty() -> None:
         boxes(plain(20, 30), torch.zeros(1, 4), [])
 
 
-def test_forty_colours_differ_and_stay() -> None:
-    colours = [colour(index) for index in range(40)]
-    assert len(set(colours)) == 40
-    assert colour(40) == colour(0) == (0, 114, 178)
-    assert colour(1) == (213, 94, 0)
-    assert colour(-1) == colour(39)
+def test_forty_colors_differ_and_stay() -> None:
+    colors = [color(index) for index in range(40)]
+    assert len(set(colors)) == 40
+    assert color(40) == color(0) == (0, 114, 178)
+    assert color(1) == (213, 94, 0)
+    assert color(-1) == color(39)
 
 
-def test_first_colours_differ_to_the_colour_blind() -> None:
+def test_first_colors_differ_to_the_color_blind() -> None:
     # Full deuteranopia and protanopia after Vienot, Brettel and Mollon (1999), on linear light.
     eyes = {
         "deutan": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
         "protan": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
     }
-    light = (torch.tensor([colour(index) for index in range(6)]) / 255) ** 2.2
+    light = (torch.tensor([color(index) for index in range(6)]) / 255) ** 2.2
     for matrix in eyes.values():
         seen = (light @ torch.tensor(matrix).T).clamp(0, 1) ** (1 / 2.2)
         distance = torch.cdist(seen, seen) + torch.eye(6)
@@ -140,9 +140,9 @@ def test_first_colours_differ_to_the_colour_blind() -> None:
 
 
 def test_a_legend_breaks_its_lines_and_keeps_its_height_where_asked():
-    from zorki.draw.pictures import legend
+    from zorki.draw.images import legend
 
-    names = [(f"class number {label}", colour(label)) for label in range(9)]
+    names = [(f"class number {label}", color(label)) for label in range(9)]
     strip = legend(400, names)
     assert strip.shape[2] == 400
     assert strip.shape[1] > legend(1600, names).shape[1] * 400 / 1600, "a narrow one needs more lines"
@@ -150,4 +150,4 @@ def test_a_legend_breaks_its_lines_and_keeps_its_height_where_asked():
         assert bool((strip == torch.tensor(ink, dtype=torch.uint8)[:, None, None]).all(0).any()), ink
     assert {legend(400, names[:n], lines=2).shape for n in (0, 1, 9)} == {legend(400, names, lines=2).shape}
     assert legend(400, []).shape == (3, 0, 400)
-    assert legend(12, [("a name far wider than the picture", colour(0))]).shape[2] == 12
+    assert legend(12, [("a name far wider than the image", color(0))]).shape[2] == 12

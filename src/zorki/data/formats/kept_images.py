@@ -1,4 +1,4 @@
-"""Some of a data set's pictures, with their masks."""
+"""Some of a data set's images, with their masks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zorki.data.formats.outlined_files import OutlinedFiles
 
 
 def keep_objects(data: OutlinedFiles, kept: Sequence[int]) -> OutlinedFiles:
-    """The data set of the pictures `kept`, in that order; classes and defects stay, splits lose the others."""
+    """The data set of the images `kept`, in that order; classes and defects stay, splits lose the others."""
     spans = [data.boxed.rows(index) for index in kept]
     rows = np.concatenate([np.arange(0), *(np.arange(span.start, span.stop) for span in spans)]).astype(np.int64)
     texts = [data.counts[data.bounds[row] : data.bounds[row + 1]] for row in rows.tolist()]

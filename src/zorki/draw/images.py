@@ -1,4 +1,4 @@
-"""Text, frames, boxes, legends and contact sheets on uint8 pictures (3, H, W)."""
+"""Text, frames, boxes, legends and contact sheets on uint8 images (3, H, W)."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from zorki.draw.markup import ELLIPSIS
-from zorki.draw.palette import colour as colour
-from zorki.draw.palette import mark_colour
+from zorki.draw.palette import color as color
+from zorki.draw.palette import mark_color
 from zorki.types import check_lengths
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_PAPER: Colour = (250, 250, 251)
-_INK: Colour = (32, 36, 42)
-_WHITE: Colour = (255, 255, 255)
+_PAPER: Color = (250, 250, 251)
+_INK: Color = (32, 36, 42)
+_WHITE: Color = (255, 255, 255)
 _CAPTION_WIDTH = 160  # below this a caption of two words is not readable
 _WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")
 
 
-def to_image(picture: UInt8[Tensor, "3 H W"]) -> Image.Image:
-    """The picture as PIL has it."""
-    return Image.fromarray(picture.permute(1, 2, 0).cpu().contiguous().numpy(), "RGB")
+def to_image(image: UInt8[Tensor, "3 H W"]) -> Image.Image:
+    """The image as PIL has it."""
+    return Image.fromarray(image.permute(1, 2, 0).cpu().contiguous().numpy(), "RGB")
 
 
 def to_tensor(image: Image.Image) -> UInt8[Tensor, "3 H W"]:
-    """A PIL picture of any mode as a uint8 RGB tensor."""
+    """A PIL image of any mode as a uint8 RGB tensor."""
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
-def enlarge(picture: UInt8[Tensor, "3 H W"], width: int) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture enlarged by the smallest whole factor that makes it at least `width` wide; pixels stay crisp."""
-    factor = max(1, math.ceil(width / picture.shape[2]))
-    return picture.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
+def enlarge(image: UInt8[Tensor, "3 H W"], width: int) -> UInt8[Tensor, "3 H2 W2"]:
+    """The image enlarged by the smallest whole factor that makes it at least `width` wide; pixels stay crisp."""
+    factor = max(1, math.ceil(width / image.shape[2]))
+    return image.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
 
 
 def caption(
     image: UInt8[Tensor, "3 H W"], text: str, good: bool | None = None, *, min_width: int = _CAPTION_WIDTH
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The picture with a strip of text under it, on teal with a tick (good), vermilion with a cross, or gray.
+    """The image with a strip of text under it, on teal with a tick (good), vermilion with a cross, or gray.
 
-    Pictures narrower than `min_width` pixels are enlarged by a whole factor first. Long text is broken into at most
-    three lines, then cut with an ellipsis. The letters grow with the picture. An empty text gives no strip.
+    Images narrower than `min_width` pixels are enlarged by a whole factor first. Long text is broken into at most
+    three lines, then cut with an ellipsis. The letters grow with the image. An empty text gives no strip.
     """
-    picture = to_image(enlarge(image, min_width))
+    source_image = to_image(enlarge(image, min_width))
     if not text.strip():
-        return to_tensor(picture)
-    size = max(13, round(picture.width / 26))
+        return to_tensor(source_image)
+    size = max(13, round(source_image.width / 26))
     pad, glyph = round(size * 0.45), 0 if good is None else round(size * 1.15)
     font = _font(size, text)
-    lines = _wrap(text, font, picture.width - 2 * pad - glyph, 3)
+    lines = _wrap(text, font, source_image.width - 2 * pad - glyph, 3)
     step = round(size * 1.3)
-    canvas = Image.new("RGB", (picture.width, picture.height + step * len(lines) + 2 * pad), mark_colour(good))
-    canvas.paste(picture, (0, 0))
+    canvas = Image.new("RGB", (source_image.width, source_image.height + step * len(lines) + 2 * pad), mark_color(good))
+    canvas.paste(source_image, (0, 0))
     pen = ImageDraw.Draw(canvas)
     for row, line in enumerate(lines):
-        _write(pen, (pad + glyph, picture.height + pad + step * row), line, font, _WHITE)
+        _write(pen, (pad + glyph, source_image.height + pad + step * row), line, font, _WHITE)
     if good is not None:
-        _mark(pen, (pad, picture.height + pad + round(size * 0.2)), round(size * 0.75), good)
+        _mark(pen, (pad, source_image.height + pad + round(size * 0.2)), round(size * 0.75), good)
     return to_tensor(canvas)
 
 
@@ -76,18 +76,18 @@ def sheet(
     cell: int = 128,
     marks: Sequence[bool | None] | None = None,
 ) -> UInt8[Tensor, "3 H W"]:
-    """A contact sheet: equal cells of `cell` pixels, each with its picture, a caption cut to fit, and a frame.
+    """A contact sheet: equal cells of `cell` pixels, each with its image, a caption cut to fit, and a frame.
 
-    Pictures keep their aspect; small ones are enlarged by whole factors. `marks` colours the frames: right, wrong,
+    Images keep their aspect; small ones are enlarged by whole factors. `marks` colors the frames: right, wrong,
     or None for neither; right and wrong carry a tick or a cross too. `columns` defaults to what makes the sheet
-    about as wide as high, eight at most. No picture gives one small sheet that says so.
+    about as wide as high, eight at most. No image gives one small sheet that says so.
 
-    Raises ValueError where captions or marks are not as many as pictures, or `columns` or `cell` is below 1.
+    Raises ValueError where captions or marks are not as many as images, or `columns` or `cell` is below 1.
     """
     if cell < 1 or (columns is not None and columns < 1):
         raise ValueError(f"a sheet needs cells and columns of at least 1, not cell={cell}, columns={columns}")
     if not images:
-        return caption(torch.full((3, cell, cell), 235, dtype=torch.uint8), "no pictures")
+        return caption(torch.full((3, cell, cell), 235, dtype=torch.uint8), "no images")
     check_lengths(images=images, captions=captions or images, marks=marks or images)
     columns = min(columns or min(8, math.ceil(math.sqrt(len(images)))), len(images))
     rows = math.ceil(len(images) / columns)
@@ -100,30 +100,28 @@ def sheet(
     for index, image in enumerate(images):
         left, top = gap + index % columns * step_x, gap + index // columns * step_y
         good = marks[index] if marks else None
-        edge = mark_colour(good) if good is not None else (208, 212, 218)
+        edge = mark_color(good) if good is not None else (208, 212, 218)
         pen.rectangle((left, top, left + cell + 2 * frame - 1, top + cell + 2 * frame - 1), fill=edge)
-        picture = _fit(image, cell)
-        corner = (left + frame + (cell - picture.width) // 2, top + frame + (cell - picture.height) // 2)
+        source_image = _fit(image, cell)
+        corner = (left + frame + (cell - source_image.width) // 2, top + frame + (cell - source_image.height) // 2)
         pen.rectangle(
             (left + frame, top + frame, left + frame + cell - 1, top + frame + cell - 1), fill=(236, 238, 241)
         )
-        canvas.paste(picture, corner)
+        canvas.paste(source_image, corner)
         if captions:
             _caption_cell(pen, (left, top + cell + 2 * frame), cell + 2 * frame, captions[index], size, good)
     return to_tensor(canvas)
 
 
-def legend(
-    width: int, entries: Sequence[tuple[str, Colour]], *, lines: int | None = None
-) -> UInt8[Tensor, "3 H width"]:
+def legend(width: int, entries: Sequence[tuple[str, Color]], *, lines: int | None = None) -> UInt8[Tensor, "3 H width"]:
     """A strip of swatches with names, `width` pixels wide, in as many lines as they need.
 
-    With `lines` it has just so many, and what does not fit is left out: pictures of a film stay of one size. Without
+    With `lines` it has just so many, and what does not fit is left out: images of a film stay of one size. Without
     entries and lines it is 0 pixels high.
     """
     size = max(11, round(width / 45))
     step, pad = round(size * 1.5), round(size * 0.5)
-    rows: list[list[tuple[int, str, Colour]]] = [[]] if entries else []
+    rows: list[list[tuple[int, str, Color]]] = [[]] if entries else []
     left = pad
     for name, ink in entries:
         text = _cut(name, _font(size, name), width - 3 * pad - size)
@@ -149,18 +147,18 @@ def boxes(
     image: UInt8[Tensor, "3 H W"],
     xyxy: Float[Tensor, "N 4"],
     texts: Sequence[str] | None = None,
-    colours: Sequence[Colour] | None = None,
+    colors: Sequence[Color] | None = None,
 ) -> UInt8[Tensor, "3 H W"]:
-    """The picture with boxes on it, in the pixels of the picture; it is not enlarged.
+    """The image with boxes on it, in the pixels of the image; it is not enlarged.
 
-    A box covers [x0, x1) x [y0, y1); parts beyond the picture are not drawn, nor are boxes with a NaN. Texts stand on
-    their box, inside it where the picture ends above. Colours default to `colour(row)`. Empty boxes are drawn as one
+    A box covers [x0, x1) x [y0, y1); parts beyond the image are not drawn, nor are boxes with a NaN. Texts stand on
+    their box, inside it where the image ends above. Colors default to `color(row)`. Empty boxes are drawn as one
     pixel line, so that an annotation's mistakes can be seen.
 
-    Raises ValueError where texts or colours are not as many as boxes.
+    Raises ValueError where texts or colors are not as many as boxes.
     """
     check_lengths(xyxy=list(xyxy), texts=texts if texts is not None else list(xyxy))
-    check_lengths(xyxy=list(xyxy), colours=colours if colours is not None else list(xyxy))
+    check_lengths(xyxy=list(xyxy), colors=colors if colors is not None else list(xyxy))
     canvas = to_image(image)
     pen = ImageDraw.Draw(canvas)
     line = max(1, round(max(canvas.size) / 320))
@@ -168,7 +166,7 @@ def boxes(
     for row, corners in enumerate(xyxy.tolist()):
         if not all(math.isfinite(corner) for corner in corners):
             continue
-        ink = colours[row] if colours is not None else colour(row)
+        ink = colors[row] if colors is not None else color(row)
         x0, y0 = (math.floor(corner + 0.5) for corner in corners[:2])
         x1, y1 = (math.floor(corner + 0.5) - 1 for corner in corners[2:])
         pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=ink, width=line)
@@ -178,7 +176,7 @@ def boxes(
 
 
 def _tag(
-    pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, size: int, ink: Colour, bounds: tuple[int, int]
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, size: int, ink: Color, bounds: tuple[int, int]
 ) -> None:
     font = _font(size, text)
     text = _cut(text, font, bounds[0] - 6)
@@ -197,7 +195,7 @@ def _caption_cell(
     left, top = corner
     glyph = 0 if good is None else round(size * 1.3)
     if good is not None:
-        pen.rectangle((left, top, left + width - 1, top + round(size * 1.7) - 1), fill=mark_colour(good))
+        pen.rectangle((left, top, left + width - 1, top + round(size * 1.7) - 1), fill=mark_color(good))
         _mark(pen, (left + round(size * 0.35), top + round(size * 0.5)), round(size * 0.75), good)
     font = _font(size, text)
     room = width - glyph - round(size * 0.6)
@@ -207,19 +205,21 @@ def _caption_cell(
 
 
 def _fit(image: Tensor, cell: int) -> Image.Image:
-    """The whole picture in a square of `cell`: enlarged by a whole factor, or made smaller smoothly."""
-    picture = to_image(image)
-    longest = max(picture.size)
+    """The whole image in a square of `cell`: enlarged by a whole factor, or made smaller smoothly."""
+    source_image = to_image(image)
+    longest = max(source_image.size)
     if longest <= cell:
         factor = cell // longest
-        return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+        return source_image.resize(
+            (source_image.width * factor, source_image.height * factor), Image.Resampling.NEAREST
+        )
     scale = cell / longest
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    size = (max(1, round(source_image.width * scale)), max(1, round(source_image.height * scale)))
+    return source_image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
 
 def _mark(pen: ImageDraw.ImageDraw, corner: tuple[int, int], size: int, good: bool) -> None:
-    """A tick or a cross, drawn: the built-in font has neither, and colour alone does not reach everybody."""
+    """A tick or a cross, drawn: the built-in font has neither, and color alone does not reach everybody."""
     left, top = corner
     width = max(2, size // 5)
     if good:
@@ -230,7 +230,7 @@ def _mark(pen: ImageDraw.ImageDraw, corner: tuple[int, int], size: int, good: bo
         pen.line([(left, top + size * 0.9), (left + size * 0.9, top + 1)], fill=_WHITE, width=width)
 
 
-def _write(pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, font: Font, ink: Colour) -> None:
+def _write(pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, font: Font, ink: Color) -> None:
     pen.text(corner, text, fill=ink, font=font)
 
 

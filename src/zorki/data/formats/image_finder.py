@@ -1,4 +1,4 @@
-"""Where the picture lies that an annotation names: as a path, by the end of a path, or by its bare name."""
+"""Where the image lies that an annotation names: as a path, by the end of a path, or by its bare name."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from zorki.data.formats.files import is_picture, walk_files
+from zorki.data.formats.files import is_image, walk_files
 
 
-class PictureFinder:
-    """Looks for pictures in folders and below them; the folders are walked once, when a name is not found at once.
+class ImageFinder:
+    """Looks for images in folders and below them; the folders are walked once, when a name is not found at once.
 
     Args:
         folders: best first; those that are not there are passed over.
@@ -22,16 +22,16 @@ class PictureFinder:
         self._nearest: dict[Path, list[Path]] = {}
 
     def find(self, name: str, near: Path | None = None) -> Path | None:
-        """The picture of that name or path, of any known suffix where the name has none; None where none fits.
+        """The image of that name or path, of any known suffix where the name has none; None where none fits.
 
         Parts that lead nowhere are dropped from the left, since many tools write paths of the computer they ran on
-        ("C:\\photos\\1.jpg"). Of several pictures that fit, the one that shares most of the path is taken, then the
+        ("C:\\photos\\1.jpg"). Of several images that fit, the one that shares most of the path is taken, then the
         one nearest to the folder `near`, since names may be the same in train and in val; none where two are as good.
         """
         if not name:
             return None
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-        if is_picture(name):
+        if is_image(name):
             for folder in self._from(near):
                 path = folder / name
                 if os.path.isfile(path):  # which takes a name that is too long for none
@@ -39,7 +39,7 @@ class PictureFinder:
         return self._find_by_name(parts, near) if parts else None
 
     def all(self) -> list[Path]:
-        """Every picture in the folders, each once."""
+        """Every image in the folders, each once."""
         return list(dict.fromkeys(path for paths in self._index().values() for path in paths))
 
     def _from(self, near: Path | None) -> list[Path]:
@@ -52,10 +52,10 @@ class PictureFinder:
 
     def _find_by_name(self, parts: list[str], near: Path | None) -> Path | None:
         last = parts[-1]
-        key = (os.path.splitext(last)[0] if is_picture(last) else last).lower()
+        key = (os.path.splitext(last)[0] if is_image(last) else last).lower()
         found = self._index().get(key, [])
-        if is_picture(last):
-            # Another suffix is another picture, unless nothing else bears the name.
+        if is_image(last):
+            # Another suffix is another image, unless nothing else bears the name.
             found = [path for path in found if path.name.lower() == last.lower()] or found
         if len(found) < 2:
             return found[0] if found else None
@@ -67,14 +67,14 @@ class PictureFinder:
         return found[shared.index(best)] if shared.count(best) == 1 else None
 
     def _index(self) -> dict[str, list[Path]]:
-        """Pictures by their names without suffix, in small letters."""
+        """Images by their names without suffix, in small letters."""
         if self._by_name is None:
             self._by_name = {}
             seen: set[Path] = set()
             for folder in self.folders:
                 for name in walk_files(folder):
                     path = folder / name
-                    if is_picture(name) and path not in seen:
+                    if is_image(name) and path not in seen:
                         seen.add(path)
                         self._by_name.setdefault(path.stem.lower(), []).append(path)
         return self._by_name

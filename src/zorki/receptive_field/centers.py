@@ -1,4 +1,4 @@
-"""On which pixels the positions of a map are centred: what answers on them must be drawn around."""
+"""On which pixels the positions of a map are centered: what answers on them must be drawn around."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zorki.receptive_field.trace import Trace
 
 
 class Grid(NamedTuple):
-    """Position i of a map, along either axis, is centred at `first` + i * `jump`, in pixels.
+    """Position i of a map, along either axis, is centered at `first` + i * `jump`, in pixels.
 
-    Pixels themselves are `Grid(0.5, 1.0)`. A map that parts the picture into cells has its first centre at half a
-    jump; few networks do. A 3x3 convolution of stride 2, padded by one, is centred on every second pixel from the
+    Pixels themselves are `Grid(0.5, 1.0)`. A map that parts the image into cells has its first center at half a
+    jump; few networks do. A 3x3 convolution of stride 2, padded by one, is centered on every second pixel from the
     first on, so ResNet's coarsest positions lie 15.5 pixels from the middle of their cells.
     """
 
@@ -29,14 +29,14 @@ PIXELS = Grid(0.5, 1.0)
 def map_grids(
     network: nn.Module, run: Callable[[Tensor], Sequence[Tensor]], strides: Sequence[int], size: int = 256
 ) -> list[Grid]:
-    """Where the positions of a network's maps are centred: in the middle of what they see.
+    """Where the positions of a network's maps are centered: in the middle of what they see.
 
-    What sees the whole picture in one number a channel (squeeze and excitation) is left out. A map whose positions see
-    everything has no middle (attention), and is taken to part the picture into cells of its stride.
+    What sees the whole image in one number a channel (squeeze and excitation) is left out. A map whose positions see
+    everything has no middle (attention), and is taken to part the image into cells of its stride.
 
     Args:
         network: holds every weight that `run` uses; may lie on any device. It is not changed.
-        run: from pictures (1, 3, size, size) to maps (1, C, H, W).
+        run: from images (1, 3, size, size) to maps (1, C, H, W).
         strides: of the maps.
         size: of the input, in pixels.
     """

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from zorki import registry
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 
 
 def test_a_network_without_values_has_the_shapes_of_the_real_one():
@@ -33,7 +33,7 @@ def test_building_without_values_does_not_load_the_compiler():
     program = """
 import sys
 from zorki import registry
-from zorki.nn.initialise import without_values
+from zorki.nn.initialize import without_values
 with without_values():
     registry.build("vgg11", 1000)
 print(sorted({"torchvision", "torch._dynamo"} & set(sys.modules)))

@@ -1,4 +1,4 @@
-"""Grids: the pixel on which a position is centred is the middle of what its gradient reaches."""
+"""Grids: the pixel on which a position is centered is the middle of what its gradient reaches."""
 
 import pytest
 import torch
@@ -37,13 +37,13 @@ class MapOf(nn.Module):
     ],
     ids=["squeezenet1_0", "squeezenet1_1", "resnet18", "vgg11", "alexnet", "dilated"],
 )
-def test_positions_are_centred_on_the_middle_of_what_they_see(network, place):
+def test_positions_are_centered_on_the_middle_of_what_they_see(network, place):
     grid = map_grids(network, network, network.strides)[place]
     assert grid.jump == network.strides[place]
     at = (int(144 / grid.jump), int(152 / grid.jump))
     seen = receptive_field_by_gradient(MapOf(network, place), (3, 288, 288), at)
     for (first, last), position in zip(seen, at, strict=True):
-        assert 0 < first < last < 288, "inside the picture, or the middle is not its own"
+        assert 0 < first < last < 288, "inside the image, or the middle is not its own"
         assert (first + last) / 2 == grid.first + position * grid.jump
 
 

@@ -1,4 +1,4 @@
-"""What learns, by which rule, and how fast: parameter groups, optimisers, schedules, freezing."""
+"""What learns, by which rule, and how fast: parameter groups, optimizers, schedules, freezing."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def parameter_groups(model: Model[Any, Any, Any], recipe: Recipe) -> list[dict[s
     ]
 
 
-def optimiser(model: Model[Any, Any, Any], recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over the model's parameter groups; fused kernels where PyTorch has them."""
+def optimizer(model: Model[Any, Any, Any], recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer over the model's parameter groups; fused kernels where PyTorch has them."""
     groups = parameter_groups(model, recipe)
     # Fused kernels unscale float16's gradients themselves: too late for cutting them.
     fused = None if recipe.clip and recipe.precision == "16" else True
-    match recipe.optimiser:
+    match recipe.optimizer:
         case "sgd":
             nesterov = recipe.nesterov and recipe.momentum > 0
             return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=nesterov, fused=fused)

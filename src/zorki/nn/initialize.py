@@ -12,8 +12,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 
-def initialise_he(network: nn.Module) -> None:
-    """He initialisation (He et al., 2015: Delving Deep into Rectifiers, eq. 10) of convolutions and linear layers.
+def initialize_he(network: nn.Module) -> None:
+    """He initialization (He et al., 2015: Delving Deep into Rectifiers, eq. 10) of convolutions and linear layers.
 
     Gaussian weights of deviation sqrt(2 / fan-in) keep the spread of the activations behind ReLUs; biases start at 0,
     norms as the identity.
@@ -28,7 +28,7 @@ def initialise_he(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def initialise_output(layer: nn.Linear | nn.Conv2d) -> None:
+def initialize_output(layer: nn.Linear | nn.Conv2d) -> None:
     """A last layer that answers nearly nothing: Gaussian weights of deviation 0.1 / sqrt(fan-in), bias 0.
 
     So an untrained classifier's loss is close to log(num_classes), the loss of one that knows nothing, however wide

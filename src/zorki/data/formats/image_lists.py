@@ -1,4 +1,4 @@
-"""Text files that name pictures, a line each: train.txt, val.txt and test.txt."""
+"""Text files that name images, a line each: train.txt, val.txt and test.txt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from zorki.data.formats.boxed_splits import by_split, split_in
-from zorki.data.formats.files import is_picture, loose_files
+from zorki.data.formats.files import is_image, loose_files
 from zorki.data.splits import ORDER
 from zorki.files import write_text
 from zorki.types import Defect
@@ -33,7 +33,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def two_paths(line: str) -> list[tuple[str, str]]:
-    """How a line may be cut into the paths of a picture and of its mask, at a blank, comma, semicolon or tab.
+    """How a line may be cut into the paths of an image and of its mask, at a blank, comma, semicolon or tab.
 
     >>> two_paths("a b.jpg, b.png")
     [('a b.jpg', 'b.png')]
@@ -41,11 +41,11 @@ def two_paths(line: str) -> list[tuple[str, str]]:
     cuts = [
         (line[: match.start()].strip(), line[match.end() :].strip()) for match in re.finditer(r"\s*[,;\t]\s*|\s+", line)
     ]
-    return [(first, second) for first, second in cuts if is_picture(first) and is_picture(second)]
+    return [(first, second) for first, second in cuts if is_image(first) and is_image(second)]
 
 
 def places_by_name(names: Sequence[str]) -> dict[str, int]:
-    """Places of pictures by every end of their paths without suffix that belongs to one of them alone."""
+    """Places of images by every end of their paths without suffix that belongs to one of them alone."""
     places: dict[str, int | None] = {}
     for place, name in enumerate(names):
         parts = PurePosixPath(name).with_suffix("").parts
@@ -56,7 +56,7 @@ def places_by_name(names: Sequence[str]) -> dict[str, int]:
 
 
 def read_splits(lists: dict[Path, str], names: Sequence[str]) -> tuple[dict[str, list[int]], list[Defect]]:
-    """Places in `names` by split, from lists of one picture a line: a path, the end of one, or a name without suffix.
+    """Places in `names` by split, from lists of one image a line: a path, the end of one, or a name without suffix.
 
     What a list names and is not there is told once a list, with the first line.
     """
@@ -71,15 +71,15 @@ def read_splits(lists: dict[Path, str], names: Sequence[str]) -> tuple[dict[str,
             else:
                 members.append(place)
         if missing:
-            count = "1 picture" if len(missing) == 1 else f"{len(missing)} pictures"
+            count = "1 image" if len(missing) == 1 else f"{len(missing)} images"
             reason = f"{count} that it names, {missing[0][1]!r} first, cannot be had with a mask; left out"
             defects.append(Defect(path, reason, missing[0][0]))
     return given, defects
 
 
 def _place_of(text: str, known: dict[str, int]) -> int | None:
-    """The picture that a line means, by the longest end of its path that is known."""
-    plain = str(PurePosixPath(text).with_suffix("")) if is_picture(text) else text
+    """The image that a line means, by the longest end of its path that is known."""
+    plain = str(PurePosixPath(text).with_suffix("")) if is_image(text) else text
     parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
     ends = ("/".join(parts[start:]) for start in range(len(parts)))
     return next((known[end] for end in ends if end in known), None)
@@ -90,7 +90,7 @@ def write_lists(folder: Path, members: Mapping[str, Sequence[int]], names: Seque
 
     Args:
         members: places in `names` by split.
-        names: of the pictures, which stand in the lists without suffix.
+        names: of the images, which stand in the lists without suffix.
     """
     lists = {split: indices for split, indices in members.items() if split in ORDER}
     if {"train", "val"} <= lists.keys():

@@ -3,17 +3,17 @@ import math
 import pytest
 import torch
 
-from zorki.engine import optimise
+from zorki.engine import optimize
 from zorki.errors import RecipeError
 from zorki.recipe import Recipe
 from zorki.registry import build
 
-FULL = {"rate": 0.1, "weight_decay": 1e-2, "optimiser": "sgd"}
+FULL = {"rate": 0.1, "weight_decay": 1e-2, "optimizer": "sgd"}
 
 
 def test_norms_and_biases_are_spared_from_decay():
     model = build("cifar_resnet20", 10)
-    groups = optimise.parameter_groups(model, Recipe(**FULL))
+    groups = optimize.parameter_groups(model, Recipe(**FULL))
     decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     for name, parameter in model.named_parameters():
         assert decays[id(parameter)] == (0.0 if parameter.ndim == 1 else 1e-2), name
@@ -21,7 +21,7 @@ def test_norms_and_biases_are_spared_from_decay():
 
 def test_the_backbone_learns_slower_where_asked():
     model = build("squeezenet1_1", 10)
-    groups = optimise.parameter_groups(model, Recipe(**FULL, backbone_rate=0.1))
+    groups = optimize.parameter_groups(model, Recipe(**FULL, backbone_rate=0.1))
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
     for name, parameter in model.named_parameters():
         assert math.isclose(rates[id(parameter)], 0.01 if name.startswith("backbone") else 0.1), name
@@ -29,11 +29,11 @@ def test_the_backbone_learns_slower_where_asked():
 
 def test_freezing_stops_learning_and_statistics():
     model = build("cifar_resnet20", 10)
-    frozen = optimise.freeze(model, "backbone")
+    frozen = optimize.freeze(model, "backbone")
     model.train()
-    optimise.keep_frozen(frozen)
+    optimize.keep_frozen(frozen)
     before = {name: value.clone() for name, value in model.backbone.state_dict().items()}
-    rule = optimise.optimiser(model, Recipe(**FULL))
+    rule = optimize.optimizer(model, Recipe(**FULL))
     from zorki.types import Label
 
     outputs = model(torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8))
@@ -47,12 +47,12 @@ def test_freezing_stops_learning_and_statistics():
 def test_all_but_the_last_stages():
     model = build("resnet18", 10, {"size": 64})
     stages = model.stages()
-    optimise.freeze(model, "-1")
+    optimize.freeze(model, "-1")
     assert [any(p.requires_grad for p in stage.parameters()) for stage in stages] == [False] * (len(stages) - 1) + [
         True
     ]
     with pytest.raises(RecipeError, match="stages"):
-        optimise.freeze(model, f"-{len(stages) + 1}")
+        optimize.freeze(model, f"-{len(stages) + 1}")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_all_but_the_last_stages():
 )
 def test_schedules_by_hand(settings, expected):
     for epoch, factor in expected.items():
-        assert math.isclose(optimise.rate_factor(Recipe(**settings), epoch, 10), factor, abs_tol=1e-6), epoch
+        assert math.isclose(optimize.rate_factor(Recipe(**settings), epoch, 10), factor, abs_tol=1e-6), epoch
 
 
 def test_plateau_divides_after_three_stale_epochs():
-    plateau = optimise.Plateau()
+    plateau = optimize.Plateau()
     factors = []
     for figure in (0.5, 0.6, 0.6, 0.6, 0.6, 0.7, 0.1, 0.1, 0.1):
         plateau.see(figure)
@@ -80,10 +80,10 @@ def test_plateau_divides_after_three_stale_epochs():
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "rmsprop"])
-def test_every_optimiser_lowers_a_quadratic(name):
+def test_every_optimizer_lowers_a_quadratic(name):
     torch.manual_seed(0)
     model = build("lenet5", 4)
-    rule = optimise.optimiser(model, Recipe(rate=1e-3, weight_decay=0.0, optimiser=name))
+    rule = optimize.optimizer(model, Recipe(rate=1e-3, weight_decay=0.0, optimizer=name))
     from zorki.types import Label
 
     inputs, labels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8), [Label(i % 4) for i in range(8)]

@@ -21,10 +21,10 @@ LUMA = (0.299, 0.587, 0.114)
 _LEAST_STD = 1 / 1024
 
 
-class Normalise(nn.Module):
+class Normalize(nn.Module):
     """Pixels 0..255 to (pixels / 255 - mean) / std, with mean and std as buffers of the network.
 
-    Pictures of one channel serve a network of three (each channel gets the same), and RGB pictures serve a network of
+    Images of one channel serve a network of three (each channel gets the same), and RGB images serve a network of
     one channel: they turn gray.
 
     Args:
@@ -51,31 +51,31 @@ class Normalise(nn.Module):
         """Floats of the buffers' dtype; memory format kept.
 
         Raises:
-            DataError: the pictures' channels do not fit, or their size is not the mean image's.
+            DataError: the images' channels do not fit, or their size is not the mean image's.
         """
         floats = self._fit_channels(pixels.to(self.mean.dtype))
         if self.mean.shape[1:] not in ((1, 1), floats.shape[2:]):
             raise DataError(
-                f"the mean image is {_size(self.mean)}, but the pictures are {_size(floats)}: "
-                "use pictures of the size that the network was trained with, or another normalisation"
+                f"the mean image is {_size(self.mean)}, but the images are {_size(floats)}: "
+                "use images of the size that the network was trained with, or another normalization"
             )
         # One pass over the pixels in place of three.
         return torch.addcmul(-self.mean / self.std, floats, 1 / (255 * self.std))
 
     @torch.no_grad()
     def measure(self, images: UInt8[Tensor, "N C H W"], kind: Literal["mean_std", "mean", "mean_image"]) -> None:
-        """Sets the buffers from pictures.
+        """Sets the buffers from images.
 
         "mean_std": mean and deviation a channel. "mean": mean a channel, std 1. "mean_image": a mean for every pixel of
-        every channel, std 1. Pictures without contrast give std 1, since there is nothing to scale.
+        every channel, std 1. Images without contrast give std 1, since there is nothing to scale.
 
         Raises:
-            DataError: there is no picture, or the channels do not fit.
+            DataError: there is no image, or the channels do not fit.
         """
         if len(images) == 0:
-            raise DataError("the mean of no picture was asked for; give at least one")
-        # Float64 and a few pictures at a time: sums of millions of squares in float32 lose digits, and a float
-        # copy of all pictures may not fit into memory.
+            raise DataError("the mean of no image was asked for; give at least one")
+        # Float64 and a few images at a time: sums of millions of squares in float32 lose digits, and a float
+        # copy of all images may not fit into memory.
         total: Tensor | float = 0.0
         squares: Tensor | float = 0.0
         for some in images.split(64):
@@ -107,8 +107,8 @@ class Normalise(nn.Module):
             return floats.expand(-1, 3, -1, -1)
         if came != self.channels:
             raise DataError(
-                f"the network takes pictures of {self.channels} channels, but {came} came; "
-                f"build it with in_channels={came}, or convert the pictures"
+                f"the network takes images of {self.channels} channels, but {came} came; "
+                f"build it with in_channels={came}, or convert the images"
             )
         return floats
 

@@ -1,4 +1,4 @@
-"""How large the pictures of a data set are, without decoding them where that can be."""
+"""How large the images of a data set are, without decoding them where that can be."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from zorki.data.scene_boxes import SceneDetection
 from zorki.types import Boxes
 
 
-def picture_sizes(dataset: Dataset[Boxes], indices: Sequence[int]) -> list[tuple[int, int]]:
-    """(height, width) in pixels of each picture: the annotation's, else the header's of its file, else as decoded.
+def image_sizes(dataset: Dataset[Boxes], indices: Sequence[int]) -> list[tuple[int, int]]:
+    """(height, width) in pixels of each image: the annotation's, else the header's of its file, else as decoded.
 
     Raises:
-        DataError: a picture of which nothing else tells cannot be read.
+        DataError: an image of which nothing else tells cannot be read.
     """
     return [_size(dataset, index) for index in indices]
 
@@ -28,6 +28,6 @@ def _size(dataset: Dataset[Boxes], index: int) -> tuple[int, int]:
             return known
         from zorki.data.images import image_size
 
-        return image_size(dataset.picture_bytes(index) if index in dataset.embedded else dataset.path(index))
+        return image_size(dataset.image_bytes(index) if index in dataset.embedded else dataset.path(index))
     image = dataset[index].image
     return int(image.shape[-2]), int(image.shape[-1])
