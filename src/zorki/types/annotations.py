@@ -1,4 +1,4 @@
-"""What goes in and what comes out: samples, batches, and one annotation type for truth and answer alike.
+"""One annotation type a task, for ground truth and prediction alike.
 
 Every annotation can place itself into network pixels (`place`) and turn itself into plain JSON and back
 (`to_json`, `from_json`). Coordinates are continuous, in pixels; pixel (row i, column j) covers
@@ -9,48 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 import numpy
 import torch
 from jaxtyping import Bool, Float, Int, Integer, UInt8
 from torch import Tensor
 
-T = TypeVar("T")
+from zorki.types.placement import Placement
+
 Own = TypeVar("Own", bound="Annotation")  # typing.Self, in a form that run-time shape checks understand
 Row = TypeVar("Row", bound="Rows")
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Where an original image sits inside the network's input: network = original * scale + (left, top).
-
-    `height` and `width` are the original's, `input_height` and `input_width` the network's, in pixels. Negative `left`
-    or `top` mean that the original is cropped there. `stretch` is by how much x is scaled more than y.
-    """
-
-    height: int
-    width: int
-    scale: float = 1.0
-    left: float = 0.0
-    top: float = 0.0
-    input_height: int = 0
-    input_width: int = 0
-    stretch: float = 1.0
-
-    @property
-    def scales(self) -> tuple[float, float]:
-        """Of x and of y."""
-        return self.scale * self.stretch, self.scale
-
-    @property
-    def frame(self) -> tuple[float, float, float, float]:
-        """The original's edges in network pixels: left, top, right, bottom."""
-        x, y = self.scales
-        return self.left, self.top, self.left + self.width * x, self.top + self.height * y
 
 
 class Annotation:
@@ -308,93 +279,3 @@ class GeneratedImage(Annotation):
     """An image as an answer (style transfer, restoration)."""
 
     image: UInt8[Tensor, "3 H W"]
-
-
-@dataclass
-class Sample(Generic[T]):
-    """One image and what is known of it. A leading T makes it a clip."""
-
-    image: UInt8[Tensor, "*T 3 H W"]
-    target: T
-    path: Path
-
-
-@dataclass(frozen=True)
-class Defect:
-    """Something wrong with the data: where, what, and what was done about it.
-
-    A `note` is worth knowing, and nothing was left out or changed for it.
-    """
-
-    path: Path
-    reason: str
-    line: int | None = None
-    note: bool = False
-
-    def __str__(self) -> str:
-        place = f"{self.path}:{self.line}" if self.line is not None else str(self.path)
-        return f"{place}: {self.reason}"
-
-
-@dataclass
-class Proposed:
-    """Images with regions in which an object may lie: the inputs of networks that do not look for them themselves.
-
-    `regions` holds one tensor (P, 4) an image: xyxy in network pixels, best first.
-    """
-
-    images: UInt8[Tensor, "B 3 H W"]
-    regions: list[Tensor]
-
-    @property
-    def shape(self) -> torch.Size:
-        """Of the images: (B, 3, H, W)."""
-        return self.images.shape
-
-
-def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Network inputs with every tensor in them changed: a tensor, a list of such, or a dataclass of such."""
-    if isinstance(inputs, Tensor):
-        return change(inputs)
-    if isinstance(inputs, list):
-        return [map_tensors(item, change) for item in inputs]
-    if dataclasses.is_dataclass(inputs) and not isinstance(inputs, type):
-        parts = {f.name: map_tensors(getattr(inputs, f.name), change) for f in dataclasses.fields(inputs)}
-        return dataclasses.replace(inputs, **parts)
-    return inputs
-
-
-@dataclass
-class Batch(Generic[T]):
-    """What the loader hands to the engine: network inputs, and the annotations in both frames.
-
-    `inputs` is what the model's `preprocess` made, uint8 for images; a dataclass of tensors where a network needs
-    more than pixels, such as `Proposed`. `targets` are in original pixels, untouched in
-    evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
-    `indices` are places in the data set; `defects` are samples that could not be read and were left out.
-    """
-
-    inputs: Any
-    targets: list[T]
-    placed: list[T]
-    placements: list[Placement]
-    indices: list[int]
-    defects: list[Defect] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch[T]:
-        """The batch with its inputs on `device`; annotations are small and stay until a loss asks for them."""
-        inputs = map_tensors(self.inputs, lambda tensor: tensor.to(device, non_blocking=non_blocking))
-        return dataclasses.replace(self, inputs=inputs)
-
-    def pin_memory(self) -> Batch[T]:
-        """The batch with its inputs in page-locked memory, from which a GPU can fetch while it computes."""
-        return dataclasses.replace(self, inputs=map_tensors(self.inputs, Tensor.pin_memory))
-
-
-def check_lengths(**columns: Sequence[Any]) -> None:
-    """Raises ValueError where sequences that belong together differ in length."""
-    if len({len(column) for column in columns.values()}) > 1:
-        raise ValueError(f"lengths differ: { ({name: len(column) for name, column in columns.items()}) }")

@@ -1,193 +1,27 @@
-"""The two contracts. A task is what is asked; a model is how it is answered; the engine names neither.
-
-folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> outputs --loss--> scalars
-                                                                        \\--decode--> prediction --metric--> numbers
-                                                                                          \\--draw--> image
-"""
+"""What is asked: data, evaluation, presentation."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from zorki.errors import RecipeError, ZorkiError
-from zorki.tiles import Stitcher, Tiles
-from zorki.types import Batch, Defect, Placement, Sample
+from zorki.contracts.dataset import Dataset
+from zorki.contracts.metric import Metric
+from zorki.contracts.model import Model
+from zorki.contracts.results import Results, Section
+from zorki.errors import ZorkiError
+from zorki.types import Batch, Sample
 
 if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
-O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 T = TypeVar("T")  # target
 P = TypeVar("P")  # prediction
-
-
-@runtime_checkable
-class Preprocess(Protocol):
-    """Original images to network inputs; a small picklable value that is saved with the weights."""
-
-    def __call__(self, images: Sequence[Tensor]) -> tuple[Any, list[Placement]]:
-        """uint8 images (3, H, W) of any sizes to network inputs, and where each image sits in them.
-
-        Inputs are one uint8 tensor (B, 3, height, width), or a dataclass of tensors such as `Proposed`.
-        """
-
-    def whole(self) -> Preprocess:
-        """The same without cutting anything off, for training on random crops."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, with the class's name under "kind"."""
-
-
-@runtime_checkable
-class Prepares(Protocol):
-    """A `Preprocess` whose dear part can be done beforehand for many images, and is kept."""
-
-    def prepare(self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]) -> int:
-        """Prepares the images 0..count-1 in so many processes, tells how far it is, and answers how many were new."""
-
-
-class Dataset(ABC, Generic[T]):
-    """Samples of one data set, in splits, with what was found wrong while reading.
-
-    Picklable, so that it travels to worker processes; reading a sample is lazy.
-    """
-
-    root: Path
-    format: str  # "folders", "csv", "idx", ...
-    reason: str  # how the format was recognized, for a person
-    class_names: list[str]
-    in_memory: bool = False  # nothing is decoded when a sample is read
-    may_be_mirrored: bool = True  # a mirrored image keeps its meaning, as photos do and digits do not
-    splits: dict[str, list[int]]  # name of the split -> indices of samples
-    split_reason: str  # where the splits come from, for a person
-    defects: list[Defect]
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def __getitem__(self, index: int) -> Sample[T]:
-        """The sample, decoded. Raises DataError where the file is broken."""
-
-    @abstractmethod
-    def target(self, index: int) -> T:
-        """The annotation alone: no image is decoded."""
-
-    @abstractmethod
-    def path(self, index: int) -> Path: ...
-
-    @abstractmethod
-    def check(self, index: int) -> Defect | None:
-        """A quick look at the sample's file, without decoding: is it there, is it whole, is it not too large?"""
-
-    def mark(self, index: int) -> str:
-        """Words that change when what is learned of the sample does: a run that goes on knows its data by them."""
-        return self.target(index).mark()  # type: ignore[attr-defined, no-any-return]
-
-
-class Targets(Sequence[T]):
-    """The annotations of some samples, read when they are asked for: thousands of masks do not fit into memory.
-
-    Reading one raises DataError where its file is broken.
-    """
-
-    def __init__(self, dataset: Dataset[T], indices: Sequence[int]) -> None:
-        self.dataset, self.indices = dataset, indices
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    @overload
-    def __getitem__(self, place: int) -> T: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Targets[T]: ...
-
-    def __getitem__(self, place: int | slice) -> T | Targets[T]:
-        if isinstance(place, slice):
-            return Targets(self.dataset, self.indices[place])
-        return self.dataset.target(self.indices[place])
-
-
-class Metric(ABC, Generic[P, T]):
-    """Numbers for predictions against truth. Judges the untouched annotation, in original pixels."""
-
-    @abstractmethod
-    def update(self, predictions: Sequence[P], targets: Sequence[T]) -> None: ...
-
-    @abstractmethod
-    def compute(self) -> dict[str, Any]:
-        """Figures by name: floats for the log; lists and nested dicts for tables. Plain JSON."""
-
-    @abstractmethod
-    def reset(self) -> None: ...
-
-    @abstractmethod
-    def merge(self, other: Any) -> None:
-        """Takes in what a metric of the same class counted in another process: afterwards both count as one."""
-
-
-class Model(nn.Module, ABC, Generic[O, T, P]):
-    """A network with the loss that trains it and the decoding that reads it. Knows no file and no metric."""
-
-    preprocess: Preprocess
-    suggestions: Mapping[
-        str, Any
-    ] = {}  # fields of the recipe for where the user said nothing; `rate` is for batches of 128
-    walk: Any = None  # images -> every layer run once by shapes alone, for the ledger; None: `forward` does
-    normalize: nn.Module  # uint8 pixels to the floats that the network takes; its statistics are buffers
-    margin: int = 0  # network pixels along the edges of an input for whose answers the network had no surroundings
-
-    @abstractmethod
-    def forward(self, inputs: Any) -> O:
-        """Raw outputs, with all that loss and decode need; one type in training and in evaluation.
-
-        `inputs` are what `preprocess` makes: a tensor of images, or a dataclass of tensors.
-        """
-
-    @abstractmethod
-    def loss(self, outputs: O, targets: Sequence[T]) -> dict[str, Tensor]:
-        """Weighted scalars whose sum is minimized; `targets` are in network pixels."""
-
-    @abstractmethod
-    def decode(self, outputs: O, placements: Sequence[Placement]) -> list[P]:
-        """Answers in the pixels of the original images."""
-
-    def stitcher(self, tiles: Tiles) -> Stitcher[O, P]:
-        """What joins the raw outputs for tiles of an image to its answer.
-
-        Raises:
-            RecipeError: answers of this kind are about a whole image.
-        """
-        raise RecipeError(
-            f"{type(self).__name__} answers for a whole image, so tiles of it cannot be joined; leave --tile out"
-        )
-
-    def after_step(self, progress: float) -> None:
-        """Called after each optimizer step with the share of training done; for EMA teachers."""
-
-    def stages(self) -> list[nn.Module]:
-        """The backbone's parts from input to output, for freezing and smaller learning rates; head excluded."""
-        return []
-
-    def rename_weights(self, names: str) -> str:
-        """This model's name for a published weight of that name; the identity where they agree."""
-        return names
-
-    def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
-        """Published weights, by their published names, as this model needs their values; `file` is the file's name."""
-        return tensors
-
-    def expected_loss(self) -> float | None:
-        """The loss of an untrained network that knows nothing, such as log(num_classes); None where unknown."""
-        return None
 
 
 class Task(ABC, Generic[T, P]):
@@ -355,26 +189,3 @@ class Task(ABC, Generic[T, P]):
     def sections(self, results: Mapping[str, Any]) -> list[Section]:
         """The task's own part of the report: tables and plots from a result of `metric().compute()`."""
         return []
-
-
-@dataclass
-class Section:
-    """A part of a report: a title, HTML that needs no network, and one line that says how to read it."""
-
-    title: str
-    html: str
-    note: str = ""
-
-
-@dataclass
-class Results:
-    """What evaluation found on one split."""
-
-    split: str
-    count: int
-    figures: dict[str, Any]  # of the metric
-    losses: dict[str, float]
-    baseline: dict[str, Any] | None = None
-    worst: list[tuple[int, Any]] = field(default_factory=list)  # (index in the data set, prediction), most wrong first
-    samples: list[tuple[int, Any]] = field(default_factory=list)  # a few, in the data set's order
-    defects: list[Defect] = field(default_factory=list)

@@ -1,0 +1,17 @@
+"""The two contracts. A task is what is asked; a model is how it is answered; the engine names neither.
+
+folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> outputs --loss--> scalars
+                                                                        \\--decode--> prediction --metric--> numbers
+                                                                                          \\--draw--> image
+"""
+
+from __future__ import annotations
+
+from zorki.contracts.dataset import Dataset, Targets
+from zorki.contracts.metric import Metric
+from zorki.contracts.model import Model
+from zorki.contracts.preprocess import Prepares, Preprocess
+from zorki.contracts.results import Results, Section
+from zorki.contracts.task import Task
+
+__all__ = ["Dataset", "Metric", "Model", "Prepares", "Preprocess", "Results", "Section", "Targets", "Task"]

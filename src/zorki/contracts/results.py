@@ -1,0 +1,31 @@
+"""What evaluation found, and a part of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from zorki.types import Defect
+
+
+@dataclass
+class Section:
+    """A part of a report: a title, HTML that needs no network, and one line that says how to read it."""
+
+    title: str
+    html: str
+    note: str = ""
+
+
+@dataclass
+class Results:
+    """What evaluation found on one split."""
+
+    split: str
+    count: int
+    figures: dict[str, Any]  # of the metric
+    losses: dict[str, float]
+    baseline: dict[str, Any] | None = None
+    worst: list[tuple[int, Any]] = field(default_factory=list)  # (index in the data set, prediction), most wrong first
+    samples: list[tuple[int, Any]] = field(default_factory=list)  # a few, in the data set's order
+    defects: list[Defect] = field(default_factory=list)

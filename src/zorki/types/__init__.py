@@ -1,0 +1,46 @@
+"""What goes in and what comes out: samples, batches, and one annotation type for truth and answer alike.
+
+Every annotation can place itself into network pixels (`place`) and turn itself into plain JSON and back
+(`to_json`, `from_json`). Coordinates are continuous, in pixels; pixel (row i, column j) covers
+[i, i+1) x [j, j+1). Sizes are (height, width). Labels run 0..num_classes-1; background is no label.
+"""
+
+from __future__ import annotations
+
+from zorki.types.annotations import (
+    Annotation,
+    Boxes,
+    Embedding,
+    GeneratedImage,
+    Instances,
+    Keypoints,
+    Label,
+    Mask,
+    Rows,
+    Tracks,
+    Unlabeled,
+)
+from zorki.types.batch import Batch, Proposed, Sample, check_lengths, map_tensors
+from zorki.types.defect import Defect
+from zorki.types.placement import Placement
+
+__all__ = [
+    "Annotation",
+    "Batch",
+    "Boxes",
+    "Defect",
+    "Embedding",
+    "GeneratedImage",
+    "Instances",
+    "Keypoints",
+    "Label",
+    "Mask",
+    "Placement",
+    "Proposed",
+    "Rows",
+    "Sample",
+    "Tracks",
+    "Unlabeled",
+    "check_lengths",
+    "map_tensors",
+]

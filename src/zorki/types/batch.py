@@ -1,0 +1,91 @@
+"""Samples, and the batches that the loader hands to the engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from zorki.types.defect import Defect
+from zorki.types.placement import Placement
+
+T = TypeVar("T")
+
+
+@dataclass
+class Sample(Generic[T]):
+    """One image and what is known of it. A leading T makes it a clip."""
+
+    image: UInt8[Tensor, "*T 3 H W"]
+    target: T
+    path: Path
+
+
+@dataclass
+class Proposed:
+    """Images with regions in which an object may lie: the inputs of networks that do not look for them themselves.
+
+    `regions` holds one tensor (P, 4) an image: xyxy in network pixels, best first.
+    """
+
+    images: UInt8[Tensor, "B 3 H W"]
+    regions: list[Tensor]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the images: (B, 3, H, W)."""
+        return self.images.shape
+
+
+def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Network inputs with every tensor in them changed: a tensor, a list of such, or a dataclass of such."""
+    if isinstance(inputs, Tensor):
+        return change(inputs)
+    if isinstance(inputs, list):
+        return [map_tensors(item, change) for item in inputs]
+    if dataclasses.is_dataclass(inputs) and not isinstance(inputs, type):
+        parts = {f.name: map_tensors(getattr(inputs, f.name), change) for f in dataclasses.fields(inputs)}
+        return dataclasses.replace(inputs, **parts)
+    return inputs
+
+
+@dataclass
+class Batch(Generic[T]):
+    """What the loader hands to the engine: network inputs, and the annotations in both frames.
+
+    `inputs` is what the model's `preprocess` made, uint8 for images; a dataclass of tensors where a network needs
+    more than pixels, such as `Proposed`. `targets` are in original pixels, untouched in
+    evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
+    `indices` are places in the data set; `defects` are samples that could not be read and were left out.
+    """
+
+    inputs: Any
+    targets: list[T]
+    placed: list[T]
+    placements: list[Placement]
+    indices: list[int]
+    defects: list[Defect] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch[T]:
+        """The batch with its inputs on `device`; annotations are small and stay until a loss asks for them."""
+        inputs = map_tensors(self.inputs, lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return dataclasses.replace(self, inputs=inputs)
+
+    def pin_memory(self) -> Batch[T]:
+        """The batch with its inputs in page-locked memory, from which a GPU can fetch while it computes."""
+        return dataclasses.replace(self, inputs=map_tensors(self.inputs, Tensor.pin_memory))
+
+
+def check_lengths(**columns: Sequence[Any]) -> None:
+    """Raises ValueError where sequences that belong together differ in length."""
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ValueError(f"lengths differ: { ({name: len(column) for name, column in columns.items()}) }")

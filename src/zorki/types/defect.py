@@ -1,0 +1,23 @@
+"""Something wrong with the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong with the data: where, what, and what was done about it.
+
+    A `note` is worth knowing, and nothing was left out or changed for it.
+    """
+
+    path: Path
+    reason: str
+    line: int | None = None
+    note: bool = False
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line is not None else str(self.path)
+        return f"{place}: {self.reason}"
