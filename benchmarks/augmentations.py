@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import zorki
-from zorki.engine.run import RESULTS, load
+from zorki.engine.run.open import RESULTS, load
 
 WAYS: dict[str, dict[str, Any]] = {
     "none": {},

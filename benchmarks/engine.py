@@ -22,10 +22,11 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 
-from zorki.engine import logs, optimize
-from zorki.engine.evaluate import autocast, channels_last
-from zorki.engine.learner import Conductor, Learner, make_trainer
-from zorki.engine.progress import Progress
+from zorki.engine.evaluation.evaluate import autocast, channels_last
+from zorki.engine.run.open import logs
+from zorki.engine.training import optimizer as optimize
+from zorki.engine.training.loop import Conductor, Learner, make_trainer
+from zorki.engine.training.progress import Progress
 from zorki.recipe import Recipe
 from zorki.registry import build
 from zorki.types import Batch, Label, Placement

@@ -28,9 +28,9 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import v2
 
 from zorki.data.formats import read
-from zorki.data.loader import Loader, Pipeline
-from zorki.data.preprocess import Fit
-from zorki.data.transforms import Augment
+from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.data.transforms.augment import Augment
 from zorki.types import Sample
 
 BATCH = 32
@@ -44,7 +44,7 @@ class Case:
     folder: Path
     plain: dict[str, Callable[[Image.Image], torch.Tensor]]
     augment: Augment | None
-    preprocess: Fit
+    preprocess: ResizeCrop
 
 
 class PlainFolder(TorchDataset[tuple[torch.Tensor, int]]):
@@ -108,20 +108,20 @@ def cases(photos: Path, small: Path | None) -> list[Case]:
     plain_center = {"PIL": v2.Compose([resize, center, tensor]), "tensor": v2.Compose([tensor, resize, center])}
     colors: dict[str, Any] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
     found = [
-        Case("photos: resize, center crop", photos, plain_center, None, Fit(224, 224 / 256)),
-        Case("photos: crop, flip", photos, plain_crop, Augment(crop=0.08, flip=0.5, size=224), Fit(224)),
+        Case("photos: resize, center crop", photos, plain_center, None, ResizeCrop(224, 224 / 256)),
+        Case("photos: crop, flip", photos, plain_crop, Augment(crop=0.08, flip=0.5, size=224), ResizeCrop(224)),
         Case(
             "photos: crop, flip, colors",
             photos,
             plain_color,
             Augment(crop=0.08, flip=0.5, size=224, **colors),
-            Fit(224),
+            ResizeCrop(224),
         ),
     ]
     if small is not None:
         shift = v2.RandomCrop(32, padding=4)
         plain_shift = {"PIL": v2.Compose([shift, flip, tensor]), "tensor": v2.Compose([tensor, shift, flip])}
-        found.append(Case("32 x 32: shift, flip", small, plain_shift, Augment(shift=4 / 32, flip=0.5), Fit(32)))
+        found.append(Case("32 x 32: shift, flip", small, plain_shift, Augment(shift=4 / 32, flip=0.5), ResizeCrop(32)))
     return found
 
 

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from zorki import registry
-from zorki.data.preprocess import Letterbox
-from zorki.nn.map_heads import conv_norm_relu
-from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
-from zorki.nn.resnet import ResNet
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.nn.backbones.resnet import ResNet
+from zorki.nn.heads.map_heads import conv_norm_relu
+from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD
 from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
 from zorki.tasks.semantic_segmentation.models.pspnet import PyramidPooling
 from zorki.types import Mask, Placement

@@ -26,10 +26,10 @@ import torch
 from zorki import registry
 from zorki.data.images import Array
 from zorki.data.windows import HeldImage
-from zorki.engine.measure import peak_memory
-from zorki.engine.predict import answer_images, predict
-from zorki.engine.run import Run
-from zorki.engine.tiling import answer_tiles, plan_tiling
+from zorki.engine.evaluation.benchmark_run import peak_memory
+from zorki.engine.prediction.predict import answer_images, predict
+from zorki.engine.prediction.tiling import answer_tiles, plan_tiling
+from zorki.engine.run.open import Run
 from zorki.recipe import Recipe
 from zorki.tiles import Tiles
 from zorki.types import Mask

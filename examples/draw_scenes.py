@@ -5,7 +5,7 @@ import sys
 import torch
 from PIL import Image
 
-from zorki.data.scenes import clip, scene
+from zorki.data.scenes.dataset import clip, scene
 
 rows = [torch.cat([scene(0, 6 * row + column).image for column in range(6)], dim=2) for row in range(5)]
 strip = torch.cat(list(clip(0, 0, motion="bounce", frames=6).frames), dim=2)

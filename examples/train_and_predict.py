@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import zorki
-from zorki.data.scenes import SceneClassification
+from zorki.data.scenes.dataset import SceneClassification
 
 run = zorki.train("lenet5", "scenes:300@32", epochs=3, quiet=True)
 results = run.evaluate(split="test")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from zorki.receptive_field import Trace, receptive_field_by_gradient
+from zorki.introspection.receptive_field import Trace, receptive_field_by_gradient
 
 
 class Bare(nn.Module):

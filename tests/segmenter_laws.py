@@ -5,7 +5,7 @@ import copy
 import torch
 
 from zorki import registry
-from zorki.receptive_field.gradient import _positive
+from zorki.introspection.receptive_field.gradient import _positive
 from zorki.types import Mask
 
 NUM_CLASSES = 3

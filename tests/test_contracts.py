@@ -51,7 +51,7 @@ def regions_without_a_search(monkeypatch, tmp_path):
         corners = torch.rand((20, 2, 2), generator=generator) * room
         return torch.cat([near, torch.cat([corners.amin(1), corners.amax(1) + 10], 1)]).to(torch.int16)
 
-    monkeypatch.setattr("zorki.data.proposals.selective_search", made)
+    monkeypatch.setattr("zorki.data.preprocess.proposal_cache.selective_search", made)
     monkeypatch.setenv("ZORKI_CACHE", str(tmp_path / "cache"))
 
 

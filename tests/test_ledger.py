@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from zorki import registry
-from zorki.ledger import ledger
-from zorki.nn.initialize import without_values
-from zorki.receptive_field import Field, Trace, receptive_field_by_gradient
+from zorki.introspection.ledger import ledger
+from zorki.introspection.receptive_field import Field, Trace, receptive_field_by_gradient
+from zorki.nn.layers.initialize import without_values
 
 # CS231n's table of VGG-16 (configuration D): output, values, weights without biases.
 VGG16 = [

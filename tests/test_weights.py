@@ -240,7 +240,7 @@ def test_tied_tensors_are_filled_by_one_name(tmp_path):
 
 
 def test_a_mean_image_takes_the_place_of_a_mean(tmp_path):
-    from zorki.nn.normalize import Normalize
+    from zorki.nn.layers.normalize import Normalize
 
     theirs, ours = nn.Sequential(Normalize()), nn.Sequential(Normalize())
     theirs[0].mean = torch.rand(3, 5, 5)
@@ -364,7 +364,7 @@ Settings = namedtuple("Settings", "url hf_hub_id hf_hub_filename license has_wei
 
 def test_fetch_by_url_goes_to_the_chosen_cache(server, tmp_path, monkeypatch):
     monkeypatch.setenv("ZORKI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("zorki.fetching._timm_weights", lambda name: Settings(server.url, None, None))
+    monkeypatch.setattr("zorki.weights.fetching._timm_weights", lambda name: Settings(server.url, None, None))
     assert fetch("timm:net") == tmp_path / "cache" / "w.pth"
     assert fetch("timm:net", cache=tmp_path).read_bytes() == CONTENT
     entry = Entry("net", object, _network, {"imagenet": "timm:net"})
@@ -390,7 +390,7 @@ def test_hugging_face_blobs_are_checked(tmp_path, monkeypatch, honest):
         return str(link)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub)
-    monkeypatch.setattr("zorki.fetching._timm_weights", lambda name: Settings(None, "timm/net", None))
+    monkeypatch.setattr("zorki.weights.fetching._timm_weights", lambda name: Settings(None, "timm/net", None))
     if honest:
         assert fetch("timm:net").read_bytes() == CONTENT
         return

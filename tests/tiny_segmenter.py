@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 
 

@@ -4,7 +4,7 @@ import torch
 
 from zorki.types import Boxes, Placement
 from zorki.weights import load_into
-from zorki.weights.stored import Weights
+from zorki.weights.read import Weights
 
 HEIGHT, WIDTH = 128, 160
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zorki.contracts import Dataset, Metric, Model, Results, Task
     from zorki.engine.api import compare, evaluate, evaluate_file, load, predict, resume, train
-    from zorki.engine.run import Run
+    from zorki.engine.run.open import Run
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
     from zorki.registry import build, entries, find
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "zorki.engine.api": ("train", "resume", "evaluate", "evaluate_file", "compare", "predict", "load"),
-    "zorki.engine.run": ("Run",),
+    "zorki.engine.run.open": ("Run",),
     "zorki.registry": ("build", "entries", "find", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from zorki.cli import main
-from zorki.data.scenes import SceneClassification
+from zorki.data.scenes.dataset import SceneClassification
 
 
 def run(*words):
@@ -191,7 +191,7 @@ def test_other_classes_than_the_runs(trained, photos, tmp_path):
 def test_a_full_disk_during_a_checkpoint_leaves_the_run_resumable(photos, tmp_path, monkeypatch):
     import errno
 
-    from zorki.engine import checkpoints
+    from zorki.engine.run import checkpoints
 
     real, calls = torch.save, []
 
@@ -243,8 +243,8 @@ def test_settings_that_this_machine_cannot_serve(photos):
 
 @pytest.mark.parametrize("settings", [{"patience": 3}, {"schedule": "plateau"}])
 def test_what_watches_validation_needs_validation(settings):
-    from zorki.engine.checks import check_validation
-    from zorki.engine.survey import Survey
+    from zorki.engine.data_check import Survey
+    from zorki.engine.training.checks import check_validation
     from zorki.errors import RecipeError
     from zorki.recipe import Recipe
 

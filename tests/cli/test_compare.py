@@ -66,7 +66,7 @@ def test_a_run_of_other_settings_is_no_rung(capsys):
 
 
 def test_the_table_tells_what_can_be_known():
-    from zorki.engine.compare import Rung, markdown
+    from zorki.engine.evaluation.compare import Rung, markdown
 
     rung = Rung("runs/a", "lenet5", "test", 9, {"top1": 0.51234}, 35.96, 3.2, 61706, 2**28, 2**29, 1, "cpu", 1)
     assert markdown([rung], ["top1"]).splitlines()[2] == "| lenet5 | 0.512 | 36.0 | 0.05 | 1 | 0.06 | 256 | 512 |"

@@ -10,7 +10,7 @@ import torch
 import zorki
 from zorki.cli import main
 from zorki.data.images import read_image, write_image
-from zorki.data.scene_boxes import SceneDetection
+from zorki.data.scenes.boxes import SceneDetection
 
 SETTINGS = {
     "size": 64,

@@ -10,8 +10,8 @@ from zorki.cli.info import info
 from zorki.cli.models import listing, models
 from zorki.cli.tasks import tasks
 from zorki.errors import RecipeError, WeightsError
-from zorki.fetching import fetch, published
 from zorki.registry import find
+from zorki.weights.fetching import fetch, published
 
 
 def test_tasks(capsys):

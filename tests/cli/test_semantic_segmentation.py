@@ -9,9 +9,9 @@ from PIL import Image
 
 import zorki
 from zorki.cli import main
+from zorki.data.annotations.masks import write_mask
 from zorki.data.images import read_image, write_image
-from zorki.data.masks import write_mask
-from zorki.data.scene_masks import SceneSegmentation
+from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError
 
 SETTINGS = {
@@ -165,7 +165,7 @@ def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
 
 def test_predict_films(run, tmp_path):
     pytest.importorskip("av")
-    from zorki.data.sources import VideoWriter
+    from zorki.engine.prediction.sources import VideoWriter
 
     with VideoWriter(tmp_path / "film.mp4") as video:
         for index in range(3):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from zorki.engine import logs
-from zorki.engine.learner import Conductor, Interrupted
-from zorki.engine.train import resume, train
+from zorki.engine.run import logs
+from zorki.engine.training.loop import Conductor, Interrupted
+from zorki.engine.training.train import resume, train
 from zorki.weights import read_weights
 
 SETTINGS = {

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zorki.data.scenes import scene
+from zorki.data.scenes.dataset import scene
 from zorki.ops.polygons import bridged, fill_polygons, fill_rings, outline
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own

@@ -31,7 +31,7 @@ def bench(
     """
     from zorki import registry
     from zorki.cli.compare import tell
-    from zorki.engine.compare import compare
+    from zorki.engine.evaluation.compare import compare
 
     known = registry.tasks()
     if task not in known:
@@ -55,7 +55,7 @@ def bench(
 
 
 def _folder(name: str) -> str:
-    from zorki.engine.run import folder_name
+    from zorki.engine.run.open import folder_name
 
     return folder_name(name)
 
@@ -64,7 +64,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
     """Trains in a process of its own, so that one model's memory and mistakes are not another's."""
     import yaml
 
-    from zorki.engine.run import RESULTS, is_run
+    from zorki.engine.run.open import RESULTS, is_run
     from zorki.files import write_text
 
     folder = out / _folder(name)
@@ -86,7 +86,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
 
 def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
     """A run of other data or settings is no rung of this ladder."""
-    from zorki.engine.run import read_about
+    from zorki.engine.run.open import read_about
     from zorki.files import plain
 
     about = read_about(folder)

@@ -25,7 +25,7 @@ def compare(
     zorki compare runs/*-1 photos/ --split val --out ladder
     """
     from zorki.cli.evaluate import split_words
-    from zorki.engine.compare import compare as measure
+    from zorki.engine.evaluation.compare import compare as measure
 
     if not words:
         raise RecipeError("expected runs, such as: zorki compare runs/ssd_squeezenet-1 runs/fcos_squeezenet-1")
@@ -36,7 +36,7 @@ def compare(
 
 def tell(rungs: list, out: Path) -> None:  # type: ignore[type-arg]
     """Prints the ladder and writes it."""
-    from zorki.engine.compare import write_ladder
+    from zorki.engine.evaluation.compare import write_ladder
 
     page = write_ladder(rungs, out, title="Ladder")
     print((out / "ladder.md").read_text(encoding="utf-8"), end="")

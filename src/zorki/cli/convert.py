@@ -41,7 +41,7 @@ def convert(
     """
     from zorki.cli.convert_kinds import OBJECTS, kind_of, wants_masks
     from zorki.data.formats.boxed_files import BoxedFiles
-    from zorki.engine.survey import counted, summary
+    from zorki.engine.data_check import counted, summary
     from zorki.errors import RecipeError
 
     kind = kind_of(data, to, task, format)
@@ -68,7 +68,7 @@ def convert(
 
 def _whole(kind: Kind, dataset: Any) -> tuple[Any, list[Defect]]:
     """The data without the images that are broken or of another size than is meant, and all defects."""
-    from zorki.engine.survey import survey
+    from zorki.engine.data_check import survey
     from zorki.errors import DataError
 
     looked = survey(dataset)

@@ -51,7 +51,7 @@ def demo(
     """See a network learn on built-in images, and get its report."""
     if task not in DEMOS:
         raise RecipeError(f"no demo for {task!r}.{did_you_mean(task, DEMOS)} There are: {', '.join(DEMOS)}")
-    from zorki.engine.train import train
+    from zorki.engine.training.train import train
 
     model, data, settings = DEMOS[task]
     chosen: dict[str, Any] = {**settings, "out": out} | ({"epochs": epochs} if epochs is not None else {})

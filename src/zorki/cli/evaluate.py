@@ -66,13 +66,13 @@ def evaluate(
         idle = [f"--{name}" for name, value in told.items() if value is not None and value is not False]
         if idle:
             raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no image is read")
-        from zorki.engine.answers_file import evaluate_file
+        from zorki.engine.evaluation.results_file import evaluate_file
 
         result = evaluate_file(predictions, words[0], task=task, split=split, format=format)
         return _tell([Path(predictions).name], [result], json)
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
-    from zorki.engine.evaluate import evaluate as judge
+    from zorki.engine.evaluation.evaluate import evaluate as judge
 
     runs, data = split_words(list(words))
     results = judge(
@@ -107,7 +107,7 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
     Raises:
         RecipeError: there is no word, or the last one of several is neither a run nor data.
     """
-    from zorki.engine.run import is_run
+    from zorki.engine.run.open import is_run
 
     if not words:
         raise RecipeError("expected at least one run, such as: zorki evaluate runs/lenet5-1 photos/")
@@ -131,7 +131,7 @@ def _print(names: list[str], results: list[Any]) -> None:
             console.print(_rows(f"{'classes' if title == 'per_class' else title}, {names[-1]}", first, rows))
     defects = results[0].defects
     if defects:
-        from zorki.engine.survey import counted, summary
+        from zorki.engine.data_check import counted, summary
 
         broken = not all(defect.note for defect in defects)
         print(f"{counted(defects)}{'; what is broken was left out' if broken else ''}:")
@@ -187,7 +187,7 @@ def _number(value: Any) -> str:
 
 
 def _write(target: str, names: list[str], results: list[Any]) -> None:
-    from zorki.engine.run import result_json
+    from zorki.engine.run.open import result_json
     from zorki.files import plain, write_json
 
     page = {name: result_json(result) for name, result in zip(names, results, strict=True)}

@@ -26,7 +26,7 @@ def export(
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """
     from zorki.contracts import Prepares
-    from zorki.engine.evaluate import open_run
+    from zorki.engine.evaluation.evaluate import open_run
     from zorki.errors import ZorkiError
 
     opened = open_run(run, weights)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from torch import nn
 
-    from zorki.ledger import Ledger
+    from zorki.introspection.ledger import Ledger
     from zorki.registry import Entry
 
 
@@ -36,7 +36,7 @@ def info(
     The columns: `values` are activations of one image, MMACs are millions of multiply-adds (two
     FLOPs each), `sees` is the receptive field in pixels, and `jump` the pixels between neighboring positions.
     """
-    from zorki.ledger import COLUMNS
+    from zorki.introspection.ledger import COLUMNS
 
     entry, network, about = _build(model, size, classes)
     table = _ledger(network, about["size"])
@@ -69,7 +69,7 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
     """The registry's entry, the network without memory, and what it was built with."""
     from zorki import registry
     from zorki.cli.models import usual_classes
-    from zorki.nn.initialize import without_values
+    from zorki.nn.layers.initialize import without_values
 
     options: dict[str, Any] = {}
     name, run = model, None
@@ -89,7 +89,7 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
 
 
 def _of_run(folder: Path) -> tuple[str, dict[str, Any], int]:
-    from zorki.engine.run import builder_options, read_about
+    from zorki.engine.run.open import builder_options, read_about
     from zorki.recipe import Recipe
 
     about = read_about(folder)
@@ -101,7 +101,7 @@ def _ledger(network: nn.Module, size: int) -> Ledger:
     import torch
 
     from zorki.errors import RecipeError
-    from zorki.ledger import ledger
+    from zorki.introspection.ledger import ledger
 
     try:
         return ledger(network, torch.empty(1, 3, size, size, dtype=torch.uint8, device="meta"))

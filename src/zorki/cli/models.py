@@ -120,7 +120,7 @@ def usual_classes(entry: Entry) -> int:
 
 def count_parameters(entry: Entry, classes: int) -> int:
     """Built on the meta device: no memory, no random numbers."""
-    from zorki.nn.initialize import without_values
+    from zorki.nn.layers.initialize import without_values
 
     with without_values():
         return sum(parameter.numel() for parameter in entry.build(classes).parameters())

@@ -30,7 +30,7 @@ def predict(
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
     zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.size 832 --options.max_boxes 400
     """
-    from zorki.engine.predict import predict as answer
+    from zorki.engine.prediction.predict import predict as answer
 
     if not sources:
         raise RecipeError("expected at least one source, such as: zorki predict runs/lenet5-1 cat.jpg")

@@ -25,7 +25,7 @@ def show(
 ) -> None:
     """What a data set holds: format, counts, defects, and a sheet of images."""
     from zorki.data.images import check_writable, write_image
-    from zorki.engine.survey import counted, survey
+    from zorki.engine.data_check import counted, survey
     from zorki.errors import RecipeError
     from zorki.files import write_json
 

@@ -43,13 +43,13 @@ def train(
             raise RecipeError(
                 f"--resume goes on as the run began, and takes nothing else; leave out {', '.join(given)}"
             )
-        from zorki.engine.train import resume as go_on
+        from zorki.engine.training.train import resume as go_on
 
         go_on(resume, quiet=quiet)
         return
     if model is None or data is None:
         raise RecipeError("expected a model and data, such as: zorki train lenet5 photos/ (or --resume RUN)")
-    from zorki.engine.train import train as start
+    from zorki.engine.training.train import train as start
 
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **wished}
     start(model, data, quiet=quiet, **settings)

@@ -17,7 +17,7 @@ class Preprocess(Protocol):
     def __call__(self, images: Sequence[Tensor]) -> tuple[Any, list[Placement]]:
         """uint8 images (3, H, W) of any sizes to network inputs, and where each image sits in them.
 
-        Inputs are one uint8 tensor (B, 3, height, width), or a dataclass of tensors such as `Proposed`.
+        Inputs are one uint8 tensor (B, 3, height, width), or a dataclass of tensors such as `ImagesWithProposals`.
         """
 
     def whole(self) -> Preprocess:

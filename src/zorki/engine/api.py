@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, get_type_hints
 
-from zorki.engine import train as _train
-from zorki.engine.answers_file import evaluate_file
-from zorki.engine.compare import compare
-from zorki.engine.evaluate import evaluate
-from zorki.engine.predict import predict
-from zorki.engine.run import load
+from zorki.engine.evaluation.compare import compare
+from zorki.engine.evaluation.evaluate import evaluate
+from zorki.engine.evaluation.results_file import evaluate_file
+from zorki.engine.prediction.predict import predict
+from zorki.engine.run.open import load
+from zorki.engine.training import train as _train
 from zorki.recipe import Recipe
 
 resume = _train.resume

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from zorki.contracts import Model, Task
-from zorki.nn.named import backbone_weights, check_backbone
+from zorki.nn.backbones.named import backbone_weights, check_backbone
 from zorki.registry import Entry, family
 
 T = TypeVar("T")  # target
@@ -15,7 +15,7 @@ P = TypeVar("P")  # prediction
 
 
 def any_backbone(prefix: str, task: type[Task[T, P]], build: Callable[..., Model[Any, T, P]]) -> None:
-    """Makes `build` known as `prefix` followed by the name of any backbone, see `zorki.nn.named`.
+    """Makes `build` known as `prefix` followed by the name of any backbone, see `zorki.nn.backbones.named`.
 
     Args:
         prefix: with its underscore, such as "retinanet_".

@@ -6,7 +6,7 @@ import dataclasses
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from zorki.data.transforms import Augment
+from zorki.data.transforms.augment import Augment
 
 if TYPE_CHECKING:
     from zorki.recipe import Recipe

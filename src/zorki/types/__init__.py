@@ -20,7 +20,7 @@ from zorki.types.annotations import (
     Tracks,
     Unlabeled,
 )
-from zorki.types.batch import Batch, Proposed, Sample, check_lengths, map_tensors
+from zorki.types.batch import Batch, ImagesWithProposals, Sample, check_lengths, map_tensors
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
 
@@ -31,12 +31,12 @@ __all__ = [
     "Defect",
     "Embedding",
     "GeneratedImage",
+    "ImagesWithProposals",
     "Instances",
     "Keypoints",
     "Label",
     "Mask",
     "Placement",
-    "Proposed",
     "Rows",
     "Sample",
     "Tracks",

@@ -28,7 +28,7 @@ class Sample(Generic[T]):
 
 
 @dataclass
-class Proposed:
+class ImagesWithProposals:
     """Images with regions in which an object may lie: the inputs of networks that do not look for them themselves.
 
     `regions` holds one tensor (P, 4) an image: xyxy in network pixels, best first.
@@ -60,7 +60,7 @@ class Batch(Generic[T]):
     """What the loader hands to the engine: network inputs, and the annotations in both frames.
 
     `inputs` is what the model's `preprocess` made, uint8 for images; a dataclass of tensors where a network needs
-    more than pixels, such as `Proposed`. `targets` are in original pixels, untouched in
+    more than pixels, such as `ImagesWithProposals`. `targets` are in original pixels, untouched in
     evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
     `indices` are places in the data set; `defects` are samples that could not be read and were left out.
     """

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from zorki.errors import WeightsError, did_you_mean
-from zorki.fetching import Published, cache_folder, download, fetch, published
 from zorki.registry import Entry
-from zorki.weights.matching import Match, load_into
-from zorki.weights.stored import Weights, read_weights, save_weights
+from zorki.weights.fetching import Published, cache_folder, download, fetch, published
+from zorki.weights.load import Match, load_into
+from zorki.weights.read import Weights, read_weights, save_weights
 
 __all__ = [
     "Match",

@@ -4,9 +4,9 @@ import torch
 from PIL import Image
 
 from zorki.data import formats
+from zorki.data.annotations.masks import class_palette, write_mask
 from zorki.data.formats import masked_writing
-from zorki.data.masks import class_palette, write_mask
-from zorki.data.scene_masks import SceneSegmentation
+from zorki.data.scenes.masks import SceneSegmentation
 from zorki.draw.palette import color
 from zorki.errors import DataError, ZorkiError
 

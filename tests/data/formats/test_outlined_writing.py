@@ -7,7 +7,7 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.data.formats import outlined_writing
-from zorki.data.scene_instances import SceneInstances
+from zorki.data.scenes.instances import SceneInstances
 from zorki.errors import DataError
 from zorki.types import Instances
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from zorki.data.geometry import Affine, mirror, move, turn
-from zorki.data.transforms import Augment
+from zorki.data.transforms.augment import Augment
+from zorki.data.transforms.geometry import Affine, mirror, move, turn
 from zorki.errors import RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.detection.augment import augment_boxes, enclose, join, move_boxes

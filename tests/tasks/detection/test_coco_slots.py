@@ -7,7 +7,7 @@ from torch import nn
 from zorki.tasks.detection.coco_slots import NUMBERS, UNUSED, accept_coco_slots
 from zorki.tasks.detection.names import coco_names
 from zorki.weights import load_into
-from zorki.weights.stored import Weights
+from zorki.weights.read import Weights
 
 
 def numbered(slots, anchors=1, values=1):
@@ -73,7 +73,7 @@ def test_published_networks_of_91_numbers_fill_ours_of_80_and_90_classes(name):
     from torchvision.models import detection
 
     from zorki import registry
-    from zorki.nn.initialize import without_values
+    from zorki.nn.layers.initialize import without_values
 
     theirs = {"faster_rcnn_resnet50_fpn": "fasterrcnn_resnet50_fpn"}.get(name, name)
     with torch.device("meta"):
@@ -97,7 +97,7 @@ def test_published_networks_of_91_numbers_fill_ours_of_80_and_90_classes(name):
 )
 def test_norms_published_without_an_epsilon_answer_as_published(name, file):
     from zorki import registry
-    from zorki.nn.initialize import without_values
+    from zorki.nn.layers.initialize import without_values
 
     with without_values():
         model = registry.build(name, 3)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from zorki import registry
-from zorki.data.preprocess import preprocess_from_json
+from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import ZorkiError
 from zorki.tasks.detection.export import ExportedDetector, export_onnx
 from zorki.types import Placement
@@ -139,8 +139,8 @@ def test_what_onnx_cannot_say_is_told(tmp_path, monkeypatch):
 
 def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     from zorki.cli import main
-    from zorki.engine import evaluate
-    from zorki.engine.run import Run
+    from zorki.engine.evaluation import evaluate
+    from zorki.engine.run.open import Run
     from zorki.recipe import Recipe
     from zorki.tasks.detection.task import Detection
 
@@ -156,9 +156,9 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit):
             main(["export", "runs/x", "--out", str(tmp_path / "none.onnx"), *wish])
         assert f"at least 1x1 pixels, but was asked for {told}" in capsys.readouterr().err
-    from zorki.data.proposing import Propose
+    from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 
-    model.preprocess = Propose(64)
+    model.preprocess = LetterboxWithProposals(64)
     with pytest.raises(SystemExit):
         main(["export", "runs/x", "--out", str(tmp_path / "none.onnx")])
     assert "regions that are searched" in capsys.readouterr().err

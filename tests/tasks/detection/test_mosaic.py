@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.detection.mosaic import mosaic
 from zorki.tasks.detection.task import Detection
-from zorki.types import Batch, Boxes, Proposed, Sample
+from zorki.types import Batch, Boxes, ImagesWithProposals, Sample
 
 TASK = Detection([f"class {k}" for k in range(5)])
 COLORS = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255]], dtype=torch.uint8)
@@ -114,6 +114,6 @@ def test_nothing_is_mixed_unless_asked_or_with_nobody():
 
 def test_proposed_regions_belong_to_their_image():
     given = batch()
-    given.inputs = Proposed(given.inputs, [torch.zeros((1, 4))] * 5)
+    given.inputs = ImagesWithProposals(given.inputs, [torch.zeros((1, 4))] * 5)
     with pytest.raises(RecipeError, match=r"mosaic is 1\.0 .* proposed regions"):
         TASK.mix(given, Recipe(mosaic=1.0), torch.Generator())

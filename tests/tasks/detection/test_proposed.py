@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from zorki.nn.backbone import Backbone
+from zorki.nn.backbones.backbone import Backbone
 from zorki.tasks.detection.proposed import (
     ProposedOutputs,
     map_of_stride,
@@ -11,13 +11,13 @@ from zorki.tasks.detection.proposed import (
     proposed_head,
     regions_of,
 )
-from zorki.types import Proposed
+from zorki.types import ImagesWithProposals
 
 
 def test_images_without_regions_are_a_region():
     images = torch.zeros((2, 3, 20, 30), dtype=torch.uint8)
     some = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
-    first, second = regions_of(Proposed(images, [some, torch.zeros((0, 4))]))
+    first, second = regions_of(ImagesWithProposals(images, [some, torch.zeros((0, 4))]))
     assert torch.equal(first, some)
     assert second.tolist() == [[0.0, 0.0, 30.0, 20.0]]
 

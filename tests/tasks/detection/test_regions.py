@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from zorki.ops.box_coder import decode_offsets
 from zorki.ops.boxes import pairwise_iou
-from zorki.ops.coding import decode_offsets
 from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead
 from zorki.tasks.detection.regions import (
     OFFSET_WEIGHTS,

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import max_pool2d
 
-from zorki.data.scenes import scene
-from zorki.data.transforms import Augment, Drawn
+from zorki.data.scenes.dataset import scene
+from zorki.data.transforms.augment import Augment, Drawn
 from zorki.ops.packing import tight_boxes
 from zorki.tasks.instance_segmentation.augment import augment_instances, move_instances
 from zorki.types import Instances, Sample

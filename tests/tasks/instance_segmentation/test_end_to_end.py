@@ -11,11 +11,11 @@ from torch import nn
 
 from zorki.contracts import Model
 from zorki.data.images import write_image
-from zorki.data.preprocess import Pad
-from zorki.engine.answers_file import evaluate_file
-from zorki.engine.evaluate import evaluate
-from zorki.engine.predict import predict
-from zorki.engine.run import Run
+from zorki.data.preprocess.pad import Pad
+from zorki.engine.evaluation.evaluate import evaluate
+from zorki.engine.evaluation.results_file import evaluate_file
+from zorki.engine.prediction.predict import predict
+from zorki.engine.run.open import Run
 from zorki.ops.components import connected_components
 from zorki.ops.packing import tight_boxes
 from zorki.recipe import Recipe

@@ -8,7 +8,7 @@ from made_masks import made
 from pycocotools import mask as coco_mask
 
 from zorki.data.formats.outlined_writing import write as write_folder
-from zorki.engine.answers_file import evaluate_file
+from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.instance_segmentation.describing import columns_of, results_of
 from zorki.tasks.instance_segmentation.judge_file import judge_file

@@ -8,7 +8,7 @@ from touching_cells import make_image, nothing, touching
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.nn.initialize import without_values
+from zorki.nn.layers.initialize import without_values
 from zorki.tasks.instance_segmentation.pixel_grouper import GroupingMaps
 from zorki.types import Instances
 from zorki.weights import Weights, load_into

@@ -12,7 +12,7 @@ from zorki.tasks.detection.regions import Sampled
 from zorki.tasks.instance_segmentation.region_masks import MaskHead, masks_in_regions, paste_masks, region_mask_loss
 from zorki.types import Instances
 from zorki.weights import load_into
-from zorki.weights.stored import Weights
+from zorki.weights.read import Weights
 
 
 def _sampled(regions: Tensor, images: list[int], labels: list[int], owners: list[int]) -> Sampled:

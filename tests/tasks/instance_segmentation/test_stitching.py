@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from zorki import registry
 from zorki.data.windows import HeldImage
-from zorki.engine.tiling import answer_tiles, plan_tiling
+from zorki.engine.prediction.tiling import answer_tiles, plan_tiling
 from zorki.errors import DataError
 from zorki.ops.packing import tight_boxes
 from zorki.tasks.instance_segmentation import stitching

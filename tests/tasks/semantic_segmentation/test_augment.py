@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import max_pool2d
 
-from zorki.data.scenes import scene
-from zorki.data.transforms import Augment
+from zorki.data.scenes.dataset import scene
+from zorki.data.transforms.augment import Augment
 from zorki.recipe import Recipe
 from zorki.tasks.recipe_augment import augment_of
 from zorki.tasks.semantic_segmentation.augment import augment_mask, move_mask, weigh_borders

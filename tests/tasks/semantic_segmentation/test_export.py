@@ -8,7 +8,7 @@ from tiny_segmenter import tiny
 from torch import nn
 
 from zorki import registry
-from zorki.data.preprocess import preprocess_from_json
+from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import ZorkiError
 from zorki.tasks.semantic_segmentation.export import export_onnx
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from zorki.data.scene_masks import SceneSegmentation
+from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError
 from zorki.tasks.semantic_segmentation.read import read
 

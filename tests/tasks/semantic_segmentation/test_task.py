@@ -8,7 +8,7 @@ from PIL import Image
 from tiny_segmenter import tiny
 
 from zorki.contracts import Targets
-from zorki.data.scene_masks import SceneSegmentation
+from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError
 from zorki.losses.pixels import PixelLoss
 from zorki.recipe import Recipe

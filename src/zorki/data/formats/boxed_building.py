@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zorki.data.annotations.splits import ORDER, complete_splits, split_name
 from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.boxed_records import BoxedImage, BoxedRecords
 from zorki.data.formats.boxed_rows import BoxedRows
@@ -18,7 +19,6 @@ from zorki.data.formats.files import is_image, loose_files, map_classes
 from zorki.data.formats.image_finder import ImageFinder
 from zorki.data.formats.split_notes import split_notes
 from zorki.data.images import MAX_PIXELS, image_size
-from zorki.data.splits import ORDER, complete_splits, split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 

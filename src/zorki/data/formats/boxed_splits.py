@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zorki.data.splits import split_name
+from zorki.data.annotations.splits import split_name
 
 
 def split_in(name: str) -> str | None:

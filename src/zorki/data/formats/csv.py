@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.splits import complete_splits, split_name
 from zorki.data.formats.files import (
     LabeledFiles,
     is_image,
@@ -27,7 +28,6 @@ from zorki.data.formats.files import (
     unseen_classes,
 )
 from zorki.data.images import MAX_PIXELS
-from zorki.data.splits import complete_splits, split_name
 from zorki.errors import DataError
 from zorki.types import Defect, Label
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.splits import complete_splits, split_name
 from zorki.data.formats.files import (
     LabeledFiles,
     holds_image,
@@ -26,7 +27,6 @@ from zorki.data.formats.files import (
 )
 from zorki.data.formats.mask_layouts import IMAGE_WORDS, MASK_WORDS
 from zorki.data.images import MAX_PIXELS
-from zorki.data.splits import complete_splits, split_name
 from zorki.errors import DataError
 from zorki.types import Defect, Label
 

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.splits import complete_splits
 from zorki.data.formats.files import loose_files, map_classes, missing_root, unseen_classes
 from zorki.data.images import MAX_PIXELS
-from zorki.data.splits import complete_splits
 from zorki.errors import DataError
 from zorki.types import Defect, Label, Sample
 

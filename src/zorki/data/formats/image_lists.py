@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from zorki.data.annotations.splits import ORDER
 from zorki.data.formats.boxed_splits import by_split, split_in
 from zorki.data.formats.files import is_image, loose_files
-from zorki.data.splits import ORDER
 from zorki.files import write_text
 from zorki.types import Defect
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zorki.data.annotations.masks import read_stored
 from zorki.data.formats.boxed_building import BoxedOptions
 from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.files import loose_files, missing_root
@@ -32,7 +33,6 @@ from zorki.data.formats.numbered_maps import (
 from zorki.data.formats.outlined_building import build_outlined
 from zorki.data.formats.outlined_files import OutlinedFiles
 from zorki.data.images import image_size
-from zorki.data.masks import read_stored
 from zorki.errors import DataError
 from zorki.types import Defect
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords, bounds_of
@@ -25,7 +26,6 @@ from zorki.data.formats.image_finder import ImageFinder
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
 from zorki.data.formats.outlines import join_groups, pixels_at, round_outline
 from zorki.data.images import decoder_reason, open_image
-from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 

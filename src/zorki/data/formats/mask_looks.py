@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from zorki.data.annotations.masks import Palette, is_gray, read_stored, shown_colors
 from zorki.data.images import image_size
-from zorki.data.masks import Palette, is_gray, read_stored, shown_colors
 from zorki.errors import DataError
 
 _LOOKERS = 8  # threads: decoders work side by side

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zorki.data.annotations.masks import Palette, color_of
 from zorki.data.formats.files import map_classes
 from zorki.data.formats.mask_looks import MaskLook, total
 from zorki.data.formats.mask_names import CAMVID, VOC, ColorNames, ValueNames
 from zorki.data.formats.masked_files import IGNORE, ClassMap
-from zorki.data.masks import Palette, color_of
 from zorki.errors import DataError
 from zorki.types import Defect
 

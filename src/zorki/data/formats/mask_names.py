@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zorki.data.annotations.masks import code_of
 from zorki.data.formats.files import loose_files
-from zorki.data.masks import code_of
 from zorki.errors import DataError
 
 NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "codes.txt", "names.txt", "_classes.csv", "classes.csv")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.files import is_image, missing_root, walk_files
 from zorki.data.formats.image_finder import ImageFinder
 from zorki.data.formats.image_lists import lines_of, lists_in, read_splits, two_paths
@@ -19,7 +20,6 @@ from zorki.data.formats.mask_layouts import Layout, Part, find_layout
 from zorki.data.formats.mask_pairing import pair
 from zorki.data.formats.masked_building import MaskedRecords, build
 from zorki.data.formats.masked_files import MaskedFiles
-from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from zorki.data.annotations.masks import color_of, shown_colors
+from zorki.data.annotations.splits import complete_splits
 from zorki.data.formats.mask_looks import MaskLook, look_at
 from zorki.data.formats.mask_meaning import Hints, Meaning, decide
 from zorki.data.formats.mask_names import find_names
 from zorki.data.formats.masked_files import MaskedFiles, other_size
 from zorki.data.formats.split_notes import split_notes
 from zorki.data.images import MAX_PIXELS
-from zorki.data.masks import color_of, shown_colors
-from zorki.data.splits import complete_splits
 from zorki.errors import DataError
 from zorki.types import Defect
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.masks import Palette, StoredMask, read_stored, shown_colors
 from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_image
-from zorki.data.masks import Palette, StoredMask, read_stored, shown_colors
 from zorki.errors import DataError
 from zorki.types import Defect, Mask, Sample
 

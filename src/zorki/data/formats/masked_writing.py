@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.masks import class_palette, write_mask
+from zorki.data.annotations.splits import ORDER
 from zorki.data.formats.image_lists import write_lists
 from zorki.data.formats.mask_names import is_void
 from zorki.data.formats.masked_files import IGNORE
@@ -21,8 +23,6 @@ from zorki.data.formats.new_folder import (
     split_folder,
     unlike_names,
 )
-from zorki.data.masks import class_palette, write_mask
-from zorki.data.splits import ORDER
 from zorki.errors import DataError
 from zorki.files import write_text
 from zorki.types import Mask

@@ -11,9 +11,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.splits import ORDER
 from zorki.data.formats.files import is_image, is_visible
 from zorki.data.images import write_image
-from zorki.data.splits import ORDER
 from zorki.errors import DataError
 from zorki.files import is_full_disk, unwritable
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from zorki.data.annotations.masks import StoredMask, read_stored
 from zorki.data.images import open_image
-from zorki.data.masks import StoredMask, read_stored
 from zorki.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]

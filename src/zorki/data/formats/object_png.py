@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zorki.data.annotations.masks import read_stored
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.boxed_building import BoxedOptions
 from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.boxed_splits import split_in
@@ -24,8 +26,6 @@ from zorki.data.formats.numbered_maps import objects_in
 from zorki.data.formats.outlined_building import build_outlined
 from zorki.data.formats.outlined_files import OutlinedFiles
 from zorki.data.images import image_size
-from zorki.data.masks import read_stored
-from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 

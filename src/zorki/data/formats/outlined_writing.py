@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.splits import ORDER, split_name
 from zorki.data.formats.boxed_writing import lost_classes, shortest
 from zorki.data.formats.coco_writing import dump, unique
 from zorki.data.formats.new_folder import (
@@ -25,7 +26,6 @@ from zorki.data.formats.new_folder import (
 )
 from zorki.data.formats.run_lengths import pack
 from zorki.data.formats.yolo_writing import write_settings
-from zorki.data.splits import ORDER, split_name
 from zorki.errors import DataError
 from zorki.ops.polygons import bridged, outline
 from zorki.types import Instances

@@ -21,12 +21,12 @@ from math import isfinite
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.boxed_building import BoxedOptions, build
 from zorki.data.formats.boxed_files import BoxedFiles
 from zorki.data.formats.boxed_records import BoxedImage, BoxedObject, BoxedRecords
 from zorki.data.formats.files import is_image, loose_files, missing_root, subfolders, walk_files
 from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
-from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 

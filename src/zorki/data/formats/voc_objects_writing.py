@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from zorki.data.annotations.masks import write_mask
 from zorki.data.formats.image_lists import write_lists
 from zorki.data.formats.mask_names import is_void
 from zorki.data.formats.masked_files import IGNORE
 from zorki.data.formats.outlined_classes import BACKGROUND
 from zorki.data.formats.outlined_writing import OutlinedDraft, say_ids
-from zorki.data.masks import write_mask
 from zorki.errors import DataError
 from zorki.files import write_text
 from zorki.types import Instances

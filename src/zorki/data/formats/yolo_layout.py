@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.files import is_image, loose_files, subfolders, walk_files
-from zorki.data.splits import split_name
 from zorki.errors import DataError
 from zorki.types import Defect
 

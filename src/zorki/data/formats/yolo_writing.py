@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.boxed_writing import Draft, lost_flags, shortest
-from zorki.data.splits import split_name
 
 
 def write(draft: Draft) -> Callable[[str, str], Path]:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess
 from zorki.losses.cross_entropy import CrossEntropy
-from zorki.nn.backbone import Backbone
-from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.types import Label, Placement
-from zorki.weights.renaming import our_name
+from zorki.weights.weight_map import our_name
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zorki.contracts import Dataset
 from zorki.data import formats
-from zorki.data.scenes import parse
+from zorki.data.scenes.dataset import parse
 from zorki.errors import DataError
 from zorki.types import Label
 

@@ -63,7 +63,7 @@ class Classification(Task[Label, Label]):
         """MixUp or CutMix, where the recipe asks for one; the labels' shares go into `scores`."""
         if not (recipe.mixup or recipe.cutmix) or len(batch) < 2:
             return batch
-        from zorki.data.mixing import cutmix, mix_scores, mixup
+        from zorki.data.transforms.mixing import cutmix, mix_scores, mixup
 
         mixed, alpha = (mixup, recipe.mixup) if recipe.mixup else (cutmix, recipe.cutmix)
         inputs, partner, share = mixed(batch.inputs, alpha, generator)
@@ -198,7 +198,7 @@ def recipe_augment(recipe: Recipe) -> Any:
     """The recipe's augmentations as one callable; kept, since it is asked for once an image."""
     key = id(recipe)
     if key not in _augments:
-        from zorki.data.transforms import Augment
+        from zorki.data.transforms.augment import Augment
 
         fields = {f.name for f in dataclasses.fields(Augment)}
         values = {name: value for name in fields if (value := getattr(recipe, name)) is not None}

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zorki.data.geometry import Affine
-from zorki.data.transforms import Augment
+from zorki.data.transforms.augment import Augment
+from zorki.data.transforms.geometry import Affine
 from zorki.errors import RecipeError
 from zorki.ops.boxes import box_area, clip_boxes, is_large_enough
 from zorki.types import Boxes, Sample

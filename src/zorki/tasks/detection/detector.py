@@ -12,14 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess
-from zorki.nn.backbone import Backbone
-from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.boxes import suppress
 from zorki.tasks.detection.coco_slots import answers_coco_numbers
 from zorki.tasks.detection.stitching import BoxStitcher
 from zorki.tiles import Tiles
 from zorki.types import Boxes, Placement
-from zorki.weights.renaming import our_name
+from zorki.weights.weight_map import our_name
 
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess import resize_image
+from zorki.data.preprocess.resize_image import resize_image
 from zorki.draw.images import boxes, enlarge
 from zorki.draw.palette import color, mark_color
 from zorki.tasks.detection.judging import judge_boxes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zorki.contracts import Dataset
 from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.scene_boxes import SceneDetection
+from zorki.data.scenes.boxes import SceneDetection
 from zorki.types import Boxes
 
 

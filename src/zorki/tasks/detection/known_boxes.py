@@ -191,7 +191,7 @@ def from_dataset(
 
 def _dataset(root: Path, format: str | None) -> Any:
     from zorki.data import formats
-    from zorki.data.scene_boxes import parse
+    from zorki.data.scenes.boxes import parse
 
     scenes = parse(str(root)) if format in (None, "scenes") else None
     if scenes is not None:

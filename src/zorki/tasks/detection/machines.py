@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from zorki.ops.boxes import pairwise_iou
-from zorki.ops.regions import join_regions
+from zorki.ops.roi import join_regions
 from zorki.tasks.detection.detector import learnable
 from zorki.tasks.detection.regions import Sampled, answer_regions
 from zorki.types import Boxes

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.geometry import Affine
-from zorki.data.mixing import mixup
-from zorki.data.preprocess import resize_image
+from zorki.data.preprocess.resize_image import resize_image
+from zorki.data.transforms.geometry import Affine
+from zorki.data.transforms.mixing import mixup
 from zorki.errors import RecipeError
 from zorki.tasks.detection.augment import join, move_boxes
 from zorki.types import Batch, Boxes, Placement

@@ -12,14 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from zorki.contracts import Preprocess
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import backbone_published, backbone_statistics
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.ops.boxes import clip_boxes
-from zorki.ops.regions import join_regions
+from zorki.ops.roi import join_regions
 from zorki.tasks.detection.detector import Candidates
 from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead
 from zorki.tasks.detection.regions import answer_regions
-from zorki.types import Proposed
+from zorki.types import ImagesWithProposals
 
 PROPOSED_SUGGESTIONS: Mapping[str, Any] = {"crop": 1.0, "shift": 0.0}
 """Every image whose pixels are varied must be searched anew; a mirrored one need not."""
@@ -44,7 +44,7 @@ Judge = Callable[[Float[Tensor, "N 4"], Int[Tensor, " N"]], tuple[Tensor, Tensor
 Answer = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def regions_of(inputs: Proposed) -> list[Float[Tensor, "_ 4"]]:
+def regions_of(inputs: ImagesWithProposals) -> list[Float[Tensor, "_ 4"]]:
     """The regions of each image; the whole image where none was proposed, so that there is always one."""
     height, width = inputs.images.shape[-2:]
     return [

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.losses.smooth_l1 import smooth_l1_loss
+from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, is_large_enough
-from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import BACKGROUND, sample_balanced
 from zorki.tasks.detection.assign import match_anchors, stack_truths
 from zorki.tasks.detection.heads import Shapes, level_anchors, rows_of, strongest_rows, take_rows

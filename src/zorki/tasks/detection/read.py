@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zorki.contracts import Dataset
 from zorki.data import formats
-from zorki.data.scene_boxes import parse
+from zorki.data.scenes.boxes import parse
 from zorki.errors import DataError
 from zorki.types import Boxes
 

@@ -9,11 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.nn.backbone import Backbone
-from zorki.nn.darknet import Darknet53
-from zorki.nn.mobilenet import MobileNetV3
-from zorki.nn.resnet import ResNet
-from zorki.ops.regions import pool_regions
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.darknet import Darknet53
+from zorki.nn.backbones.mobilenet import MobileNetV3
+from zorki.nn.backbones.resnet import ResNet
+from zorki.ops.roi import pool_regions
 from zorki.tasks.detection.coco_slots import accept_coco_slots
 
 

@@ -15,10 +15,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, is_large_enough, pairwise_iou
-from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import sample_balanced
-from zorki.ops.regions import join_regions
+from zorki.ops.roi import join_regions
 from zorki.tasks.detection.detector import learnable
 from zorki.types import Boxes, Placement
 

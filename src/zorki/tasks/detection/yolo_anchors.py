@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from zorki.ops.anchors import grid_points
+from zorki.ops.box_coder import LARGEST_LOG
 from zorki.ops.boxes import box_area, cxcywh_to_xyxy, intersection, xyxy_to_cxcywh
-from zorki.ops.coding import LARGEST_LOG
 from zorki.tasks.detection.assign import Truths, portions
 from zorki.tasks.detection.shape_clusters import shape_iou
 

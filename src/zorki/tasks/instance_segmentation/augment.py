@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from zorki.data.transforms import Augment, Drawn
+from zorki.data.transforms.augment import Augment, Drawn
 from zorki.ops.boxes import is_large_enough
 from zorki.ops.packing import Packed, extents, pack_masks, pixel_counts, tight_boxes, unpack_masks
 from zorki.tasks.detection.augment import LEAST_SHARE, LEAST_SIDE, enclose

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int32, UInt8
 from torch import Tensor
 
-from zorki.data.preprocess import resize_image
+from zorki.data.preprocess.resize_image import resize_image
 from zorki.draw.images import Color, enlarge
 from zorki.draw.maps import edges, hatch, paint, resized
 from zorki.draw.palette import color, mark_color

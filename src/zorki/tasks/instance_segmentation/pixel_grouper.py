@@ -13,21 +13,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
-from zorki.nn.initialize import initialize_output
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.normalize import Normalize
-from zorki.nn.unet import halving, unet_maps
-from zorki.nn.unet_decoder import WIDTHS, UNetDecoder
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.layers.initialize import initialize_output
+from zorki.nn.layers.normalize import Normalize
+from zorki.nn.necks.unet import halving, unet_maps
+from zorki.nn.necks.unet_decoder import WIDTHS, UNetDecoder
 from zorki.tasks.instance_segmentation.numbering import Numbered, number_objects, objects_of
 from zorki.tasks.instance_segmentation.stitching import MaskStitcher
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.segmenter import SEGMENTER_SUGGESTIONS, enlarge, restore_maps
 from zorki.tiles import Tiles
 from zorki.types import Instances, Placement
-from zorki.weights.renaming import our_name
+from zorki.weights.weight_map import our_name
 
 
 @dataclass
@@ -46,7 +46,7 @@ torch.export.register_dataclass(GroupingMaps)
 
 @dataclass(frozen=True)
 class UNetOn:
-    """A backbone by name, and the decoder over it; see `zorki.nn.named`, `UNetDecoder` and `Letterbox`."""
+    """A backbone by name, and the decoder over it; see `zorki.nn.backbones.named`, `UNetDecoder` and `Letterbox`."""
 
     backbone: str
     size: int = 256

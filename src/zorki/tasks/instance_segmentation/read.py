@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zorki.contracts import Dataset
 from zorki.data import formats
-from zorki.data.scene_instances import parse
+from zorki.data.scenes.instances import parse
 from zorki.errors import DataError
 from zorki.types import Instances
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.ops.regions import pool_regions
+from zorki.ops.roi import pool_regions
 from zorki.tasks.detection.coco_slots import accept_coco_slots
 from zorki.tasks.detection.regions import Sampled
 from zorki.types import Instances

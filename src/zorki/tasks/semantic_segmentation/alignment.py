@@ -10,20 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.nn.upsample import Interpolation, TransposedConvolution, initialize_bilinear, upsample
-from zorki.receptive_field import PIXELS, Grid
+from zorki.introspection.receptive_field import PIXELS, Grid
+from zorki.nn.layers.upsample import Interpolation, TransposedConvolution, initialize_bilinear, upsample
 
 
 class AlignedUpsample(nn.Module):
     """Maps over one grid as maps over a finer one: upsampled, and moved by whole places to where they are centered.
 
     Plain interpolation takes it that the positions of a map are centered on equal cells of the image, which is wrong
-    by up to half a cell (see `zorki.receptive_field.Grid`), 16 pixels at a stride of 32. FCN's authors crop in the same
-    way (Long et al., 2015; the offsets of their Crop layers). What is left of half a place goes into the kernel of a
-    transposed convolution that starts as bilinear interpolation. At the edges the outermost positions are repeated.
+    by up to half a cell (see `zorki.introspection.receptive_field.Grid`), 16 pixels at a stride of 32. FCN's authors
+    crop in the same way (Long et al., 2015; the offsets of their Crop layers). What is left of half a place goes into
+    the kernel of a transposed convolution that starts as bilinear interpolation. At the edges the outermost positions
+    are repeated.
 
     Args:
-        way: of upsampling, see `zorki.nn.upsample`.
+        way: of upsampling, see `zorki.nn.layers.upsample`.
         channels: of the maps, before and after.
         coarse: of the maps that come.
         fine: of the maps that are wanted; its jump divides the other one.

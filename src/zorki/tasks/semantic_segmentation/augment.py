@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from zorki.data.transforms import Augment, Drawn
+from zorki.data.transforms.augment import Augment, Drawn
 from zorki.types import Mask, Sample
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from torch import nn
 
 from zorki.contracts import Preprocess
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import backbone_published, backbone_statistics
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone_published, backbone_statistics
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 # Larger steps send networks without norms off: VGG, AlexNet, SqueezeNet.
@@ -19,7 +19,7 @@ _WITHOUT_NORMS: Mapping[str, Any] = {"rate": 5e-4, "tuned_rate": 5e-4, "clip": 1
 def settings_on(
     name: str, network: Backbone, preprocess: Preprocess, *, suggestions: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Arguments of a `Segmenter` on the backbone of that name, see `zorki.nn.named`.
+    """Arguments of a `Segmenter` on the backbone of that name, see `zorki.nn.backbones.named`.
 
     Args:
         network: the backbone itself.

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.nn.backbone import Backbone
-from zorki.receptive_field import map_grids
+from zorki.introspection.receptive_field import map_grids
+from zorki.nn.backbones.backbone import Backbone
 from zorki.tasks.semantic_segmentation.alignment import AlignedUpsample
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter, enlarge
 
@@ -18,7 +18,7 @@ class DilatedSegmenter(Segmenter):
     """A head on a backbone's last map, and one that only training uses on an earlier map.
 
     Args:
-        backbone: of a fine last map, see `zorki.nn.dilated`.
+        backbone: of a fine last map, see `zorki.nn.backbones.dilated`.
         head: from the last map to logits at its places.
         auxiliary_head: likewise from an earlier map; None: there is none.
         auxiliary_tap: the place of that map among the backbone's.

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess import resize_image
+from zorki.data.preprocess.resize_image import resize_image
 from zorki.draw.images import enlarge, legend
 from zorki.draw.maps import hatch, paint, resized
 from zorki.draw.palette import color

@@ -8,7 +8,7 @@ from pathlib import Path
 from zorki.contracts import Dataset
 from zorki.data import formats
 from zorki.data.formats import outlined_classes
-from zorki.data.scene_masks import parse
+from zorki.data.scenes.masks import parse
 from zorki.errors import DataError
 from zorki.types import Mask
 

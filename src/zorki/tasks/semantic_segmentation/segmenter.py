@@ -14,12 +14,12 @@ from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess
 from zorki.losses.pixels import PixelLoss
-from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.likeliest import likeliest
 from zorki.tasks.semantic_segmentation.stitching import ClassStitcher
 from zorki.tiles import Tiles
 from zorki.types import Mask, Placement
-from zorki.weights.renaming import our_name
+from zorki.weights.weight_map import our_name
 
 SEGMENTER_SUGGESTIONS: Mapping[str, Any] = {
     "optimizer": "adamw",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from zorki.data.preprocess import Span
-from zorki.nn.backbone import Backbone
-from zorki.nn.map_heads import ConvMapHead
+from zorki.data.preprocess.shortest_edge import ShortestEdge
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.heads.map_heads import ConvMapHead
 from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
 
 _HEADS = {"classifier.": "head.", "aux_classifier.": "auxiliary_head."}
@@ -40,7 +40,7 @@ def torchvision_segmenter(
         auxiliary_tap=auxiliary_tap,
         aligned=False,
         settings={
-            "preprocess": Span(shorter, longest, stride=8),
+            "preprocess": ShortestEdge(shorter, longest, stride=8),
             "auxiliary_weight": 0.5,  # as torchvision's own training has it
             "published": {**_HEADS, **(published or {})},
         },

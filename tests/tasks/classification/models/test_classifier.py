@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Fit
+from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.losses.cross_entropy import CrossEntropy
-from zorki.nn.backbone import Backbone
-from zorki.nn.heads import PooledHead
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.heads.class_heads import PooledHead
 from zorki.tasks.classification.classifier import Classifier, Logits
 from zorki.types import Label, Placement
 
@@ -42,7 +42,7 @@ class Sides(nn.Module):
 
 def classifier(**settings):
     torch.manual_seed(0)
-    return Classifier(Tiny(), PooledHead(4, 3), num_classes=3, preprocess=Fit(8), **settings)
+    return Classifier(Tiny(), PooledHead(4, 3), num_classes=3, preprocess=ResizeCrop(8), **settings)
 
 
 def make_images():
@@ -132,5 +132,5 @@ def test_a_network_of_one_channel_takes_rgb():
             super().__init__()
             self.conv = nn.Conv2d(1, 4, 2, stride=2)
 
-    model = Classifier(Gray(), PooledHead(4, 3), num_classes=3, preprocess=Fit(8), channels=1)
+    model = Classifier(Gray(), PooledHead(4, 3), num_classes=3, preprocess=ResizeCrop(8), channels=1)
     assert model(make_images()).main.shape == (4, 3)

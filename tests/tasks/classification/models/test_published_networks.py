@@ -8,7 +8,8 @@ from torch import nn
 from torchvision import models as torchvision
 
 from zorki import registry
-from zorki.data.preprocess import Fit, Pad
+from zorki.data.preprocess.pad import Pad
+from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.errors import RecipeError
 
 STATISTICS = {"normalize.mean", "normalize.std"}
@@ -168,12 +169,12 @@ def test_googlenet_takes_minus_one_to_one():
 @pytest.mark.parametrize(
     ("name", "preprocess"),
     [
-        ("resnet18", Fit(224, 0.875)),
-        ("alexnet", Fit(227, 0.875)),
-        ("cifar_resnet20", Fit(32)),
+        ("resnet18", ResizeCrop(224, 0.875)),
+        ("alexnet", ResizeCrop(227, 0.875)),
+        ("cifar_resnet20", ResizeCrop(32)),
         ("lenet5", Pad(32)),
-        ("bit_resnet50x1", Fit(448)),
-        ("timm:vit_tiny_patch16_224", Fit(224, 0.9)),
+        ("bit_resnet50x1", ResizeCrop(448)),
+        ("timm:vit_tiny_patch16_224", ResizeCrop(224, 0.9)),
     ],
 )
 def test_preprocess(name, preprocess):

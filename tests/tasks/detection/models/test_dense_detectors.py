@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from zorki import registry
-from zorki.engine.origin import num_classes_of
+from zorki.engine.evaluation.class_names import num_classes_of
 from zorki.errors import RecipeError
-from zorki.nn.initialize import without_values
+from zorki.nn.layers.initialize import without_values
 from zorki.tasks.detection.coco_slots import NUMBERS, UNUSED
 from zorki.types import Boxes
 from zorki.weights import Weights, load_into, read_weights, save_weights

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.nn.named import backbone
-from zorki.nn.one_map import OneMap, drop_later_maps
+from zorki.nn.backbones.named import backbone
+from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.tasks.detection.models.faster_rcnn import FasterRcnn
 from zorki.tasks.detection.proposing import proposal_shapes
 from zorki.types import Boxes, Placement
 from zorki.weights import load_into
-from zorki.weights.stored import Weights
+from zorki.weights.read import Weights
 
 NUM_CLASSES = 4
 SIZE = (128, 160)

@@ -7,21 +7,21 @@ import torch
 from torch import nn
 
 from zorki import registry
-from zorki.data.proposing import Propose
-from zorki.data.selective_search import has_selective_search
+from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
+from zorki.data.preprocess.selective_search import has_selective_search
 from zorki.errors import RecipeError
-from zorki.nn.alexnet import AlexNetTorchvision
-from zorki.nn.backbone import Backbone
-from zorki.nn.resnet import ResNet
-from zorki.nn.squeezenet import SqueezeNet
-from zorki.nn.vgg import Vgg
+from zorki.nn.backbones.alexnet import AlexNetTorchvision
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.resnet import ResNet
+from zorki.nn.backbones.squeezenet import SqueezeNet
+from zorki.nn.backbones.vgg import Vgg
 from zorki.ops.boxes import paired_iou, pairwise_iou
 from zorki.tasks.detection.models.fast_rcnn import FastRcnn, fast_rcnn, fast_rcnn_vgg16
 from zorki.tasks.detection.models.rcnn import Rcnn, rcnn, rcnn_alexnet_torchvision
 from zorki.tasks.detection.models.sppnet import SppNet, sppnet, sppnet_alexnet
 from zorki.tasks.detection.proposed import ProposedOutputs, proposed_head
 from zorki.tasks.detection.region_heads import grid_of
-from zorki.types import Boxes, Placement, Proposed
+from zorki.types import Boxes, ImagesWithProposals, Placement
 
 BUILT = {
     "rcnn_squeezenet": {"window": 32, "hidden": 32},
@@ -45,7 +45,7 @@ def lesson(count=2):
     corners = torch.rand((20, 2, 2), generator=generator) * torch.tensor([80.0, 48.0])
     far = torch.cat([corners.amin(1), corners.amax(1) + 12], 1)
     regions = torch.cat([near, far])
-    return Proposed(images, [regions] * count), [Boxes(boxes, torch.tensor([0, 1]))] * count
+    return ImagesWithProposals(images, [regions] * count), [Boxes(boxes, torch.tensor([0, 1]))] * count
 
 
 class Tiny(Backbone):
@@ -68,7 +68,7 @@ class Tiny(Backbone):
 
 def tiny_rcnn():
     torch.manual_seed(0)
-    settings = {"preprocess": Propose(64)}
+    settings = {"preprocess": LetterboxWithProposals(64)}
     return Rcnn(Tiny(), num_classes=2, window=32, grid=4, hidden=64, settings=settings)
 
 
@@ -118,7 +118,7 @@ def test_regions_of_a_image_are_learned_in_the_share_that_is_said(monkeypatch):
 @pytest.mark.parametrize("name", BUILT)
 def test_images_without_regions_and_without_objects(name):
     model, (inputs, targets) = built(name).train(), lesson()
-    bare = Proposed(inputs.images, [torch.zeros((0, 4)), inputs.regions[1]])
+    bare = ImagesWithProposals(inputs.images, [torch.zeros((0, 4)), inputs.regions[1]])
     nothing = [targets[0][:0], targets[1][:0]]
     for some in (targets, nothing):
         loss = sum(model.loss(model(bare), some).values())

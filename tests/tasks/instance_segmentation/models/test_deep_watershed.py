@@ -4,7 +4,7 @@ from itertools import pairwise
 import torch
 from touching_cells import overlaps, touching
 
-from zorki.ops.growing import offsets_from_outside
+from zorki.ops.region_growing import offsets_from_outside
 from zorki.tasks.instance_segmentation.models.deep_watershed import (
     BOUNDS,
     LEVEL_WEIGHTS,

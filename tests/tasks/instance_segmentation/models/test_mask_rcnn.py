@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from zorki import registry
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.tasks.instance_segmentation.models.mask_rcnn import MaskRcnn
 from zorki.types import Instances, Placement
 from zorki.weights import load_into
-from zorki.weights.stored import Weights
+from zorki.weights.read import Weights
 
 NUM_CLASSES = 4
 SIZE = (128, 160)

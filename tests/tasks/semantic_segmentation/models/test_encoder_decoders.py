@@ -5,8 +5,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zorki import registry
-from zorki.nn.initialize import without_values
-from zorki.nn.upsample import UPSAMPLING
+from zorki.nn.layers.initialize import without_values
+from zorki.nn.layers.upsample import UPSAMPLING
 from zorki.types import Mask
 
 K = 3

@@ -2,7 +2,7 @@ import pytest
 import torch
 from segmenter_fields import by_gradient, by_rules
 
-from zorki.nn.initialize import without_values
+from zorki.nn.layers.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.fc_densenet import (
     FcDenseNet,
     fc_densenet56,

@@ -9,8 +9,8 @@ from torch import nn
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.ledger import ledger
-from zorki.receptive_field import receptive_field_by_gradient
+from zorki.introspection.ledger import ledger
+from zorki.introspection.receptive_field import receptive_field_by_gradient
 from zorki.tasks.semantic_segmentation.models.fcn_on_backbone import fcn
 from zorki.weights import load_into, read_weights, save_weights
 

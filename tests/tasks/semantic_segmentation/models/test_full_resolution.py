@@ -3,8 +3,8 @@ import torch
 from segmenter_fields import by_gradient, by_rules
 
 from zorki.errors import RecipeError
-from zorki.ledger import ledger
-from zorki.nn.initialize import without_values
+from zorki.introspection.ledger import ledger
+from zorki.nn.layers.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.full_resolution import (
     full_resolution,
     full_resolution_dilated,

@@ -4,8 +4,8 @@ import torch
 from segmenter_fields import by_gradient, by_rules
 from torch.nn import functional
 
-from zorki.ledger import ledger
-from zorki.nn.initialize import without_values
+from zorki.introspection.ledger import ledger
+from zorki.nn.layers.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.segnet import segnet_basic, segnet_vgg16
 from zorki.weights import Weights, load_into
 

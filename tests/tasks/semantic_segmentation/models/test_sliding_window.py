@@ -7,9 +7,9 @@ import segmenter_laws as laws
 import torch
 
 from zorki.errors import RecipeError
-from zorki.ledger import ledger
-from zorki.nn.initialize import without_values
-from zorki.nn.mirror import mirror
+from zorki.introspection.ledger import ledger
+from zorki.nn.layers.initialize import without_values
+from zorki.nn.layers.mirror import mirror
 from zorki.tasks.semantic_segmentation.models.sliding_window import WindowMaps, draw_places
 from zorki.types import Mask
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from zorki import registry
 from zorki.weights import load_into, published
-from zorki.weights.stored import Weights
+from zorki.weights.read import Weights
 
 TWINS = {
     "deeplabv3_resnet50": 21,

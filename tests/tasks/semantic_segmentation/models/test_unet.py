@@ -4,7 +4,7 @@ from segmenter_fields import by_gradient, by_rules
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.nn.initialize import without_values
+from zorki.nn.layers.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.unet import ValidUNet, unet
 from zorki.tiles import Tiles
 from zorki.types import Placement

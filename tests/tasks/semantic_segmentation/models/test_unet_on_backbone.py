@@ -6,8 +6,8 @@ from segmenter_fields import by_gradient, by_rules
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.nn.initialize import without_values
-from zorki.nn.resnet import ResNet
+from zorki.nn.backbones.resnet import ResNet
+from zorki.nn.layers.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.unet_on_backbone import BackboneUNet, unet_on_backbone, unet_resnet18
 from zorki.weights import Weights, load_into
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zorki.data.preprocess import Fit
-from zorki.nn.alexnet import AlexNet, AlexNetTorchvision
-from zorki.nn.heads import FlattenHead
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.alexnet import AlexNet, AlexNetTorchvision
+from zorki.nn.heads.class_heads import FlattenHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -28,7 +28,7 @@ def alexnet(
         backbone,
         head,
         num_classes=num_classes,
-        preprocess=Fit(size, 0.875),
+        preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         # Without batch norm, larger rates send it off.
         suggestions={"rate": 0.01, "clip": 5.0},
@@ -47,7 +47,7 @@ def alexnet_torchvision(
         backbone,
         head,
         num_classes=num_classes,
-        preprocess=Fit(size, 0.875),
+        preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         published={"classifier.": "head.classifier."},
         # Without batch norm, larger rates send it off.

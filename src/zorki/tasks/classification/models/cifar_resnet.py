@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zorki.data.preprocess import Fit
-from zorki.nn.cifar_resnet import CifarResNet
-from zorki.nn.heads import PooledHead
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.cifar_resnet import CifarResNet
+from zorki.nn.heads.class_heads import PooledHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -61,7 +61,7 @@ def _cifar_resnet(
         backbone,
         PooledHead(backbone.channels[-1], num_classes, dropout=dropout),
         num_classes=num_classes,
-        preprocess=Fit(size),
+        preprocess=ResizeCrop(size),
         channels=in_channels,
         published={"linear.": "head.fc.", "fc.": "head.fc."},
         suggestions={"rate": 0.1, "shift": 0.125},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zorki.data.preprocess import Fit
-from zorki.nn.googlenet import AuxiliaryHeads, GoogLeNet
-from zorki.nn.heads import PooledHead
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.googlenet import AuxiliaryHeads, GoogLeNet
+from zorki.nn.heads.class_heads import PooledHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -19,7 +19,7 @@ def googlenet(num_classes: int, *, size: int = 224, in_channels: int = 3, dropou
         backbone,
         PooledHead(backbone.channels[-1], num_classes, dropout=dropout),
         num_classes=num_classes,
-        preprocess=Fit(size, 0.875),
+        preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         # The published weights come from TensorFlow, whose inputs run from -1 to 1.
         mean=(0.5, 0.5, 0.5),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zorki.data.preprocess import Pad
-from zorki.nn.heads import LeNetHead
-from zorki.nn.lenet import LeNet5
+from zorki.data.preprocess.pad import Pad
+from zorki.nn.backbones.lenet import LeNet5
+from zorki.nn.heads.class_heads import LeNetHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zorki.data.preprocess import Fit
-from zorki.nn.heads import HiddenHead
-from zorki.nn.mobilenet import MobileNetV3
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.mobilenet import MobileNetV3
+from zorki.nn.heads.class_heads import HiddenHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -33,7 +33,7 @@ def _mobilenet(
         backbone,
         HiddenHead(backbone.channels[-1], num_classes, hidden=hidden, dropout=dropout),
         num_classes=num_classes,
-        preprocess=Fit(size, 0.875),
+        preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         published={"classifier.0.": "head.hidden.", "classifier.3.": "head.fc."},
     )

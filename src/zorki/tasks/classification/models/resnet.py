@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zorki.data.preprocess import Fit
-from zorki.nn.heads import PooledHead
-from zorki.nn.resnet import ResNet
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.resnet import ResNet
+from zorki.nn.heads.class_heads import PooledHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -51,7 +51,7 @@ def _resnet(
         backbone,
         PooledHead(backbone.channels[-1], num_classes, dropout=dropout),
         num_classes=num_classes,
-        preprocess=Fit(size, 0.875),
+        preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         published={"fc.": "head.fc."},
     )

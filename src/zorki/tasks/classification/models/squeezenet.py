@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zorki.data.preprocess import Fit
-from zorki.nn.heads import ConvHead
-from zorki.nn.squeezenet import SqueezeNet
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.squeezenet import SqueezeNet
+from zorki.nn.heads.class_heads import ConvHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -33,7 +33,7 @@ def _squeezenet(
         backbone,
         ConvHead(backbone.channels[-1], num_classes, dropout=dropout),
         num_classes=num_classes,
-        preprocess=Fit(size, 0.875),
+        preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         published={"classifier.1.": "head.conv."},
         # Without batch norm, larger rates send it off.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zorki.data.preprocess import Fit
-from zorki.nn.timm_backbone import TimmBackbone, TimmHead, timm_published, timm_settings
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.timm_backbone import TimmBackbone, TimmHead, timm_published, timm_settings
 from zorki.registry import Entry, family
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -23,7 +23,7 @@ def timm_classifier(
         backbone,
         TimmHead(backbone, num_classes, dropout=dropout),
         num_classes=num_classes,
-        preprocess=Fit(backbone.size, settings["crop_pct"]),
+        preprocess=ResizeCrop(backbone.size, settings["crop_pct"]),
         channels=in_channels,
         mean=settings["mean"],
         std=settings["std"],

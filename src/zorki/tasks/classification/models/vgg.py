@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zorki.data.preprocess import Fit
-from zorki.nn.heads import FlattenHead
-from zorki.nn.vgg import Vgg
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.vgg import Vgg
+from zorki.nn.heads.class_heads import FlattenHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -87,7 +87,7 @@ def _vgg(
         backbone,
         head,
         num_classes=num_classes,
-        preprocess=Fit(size, 0.875),
+        preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         published={"classifier.": "head.classifier."},
         # Without batch norm, larger rates send it off.

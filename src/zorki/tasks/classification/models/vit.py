@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from zorki.data.preprocess import Fit
-from zorki.nn.heads import LinearHead
-from zorki.nn.vit import Vit
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.nn.backbones.vit import Vit
+from zorki.nn.heads.class_heads import LinearHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
@@ -61,7 +61,7 @@ def _vit(backbone: Vit, num_classes: int, size: int, in_channels: int, crop_shar
         backbone,
         LinearHead(backbone.channels[-1], num_classes),
         num_classes=num_classes,
-        preprocess=Fit(size, crop_share),
+        preprocess=ResizeCrop(size, crop_share),
         channels=in_channels,
         published=_PUBLISHED,
         # Attention learns poorly from plain momentum.

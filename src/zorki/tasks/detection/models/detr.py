@@ -10,13 +10,14 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox, Span
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
-from zorki.nn.canvas import covered_lines, frames_of, shrink_lines, sine_positions
-from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.transformer import Transformer
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.layers.canvas import covered_lines, frames_of, shrink_lines, sine_positions
+from zorki.nn.layers.transformer import Transformer
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import model
 from zorki.tasks.detection.assign import stack_truths
@@ -270,11 +271,11 @@ def detr_resnet50(
         num_classes=num_classes,
         queries=queries,
         width=256,
-        canvas=Span.canvas,
+        canvas=ShortestEdge.canvas,
         classes=classes,
         ranking=ranking,
         settings={
-            "preprocess": Span(shorter, longest),
+            "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "published": _PUBLISHED,

@@ -9,15 +9,15 @@ from typing import Any, Literal
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
-from zorki.data.proposing import Propose
-from zorki.data.selective_search import SearchMode
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_weights
-from zorki.nn.one_map import OneMap, drop_later_maps
-from zorki.nn.pyramid import FeaturePyramid
-from zorki.nn.vgg import Vgg
-from zorki.ops.regions import prepare_maps
+from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
+from zorki.data.preprocess.selective_search import SearchMode
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone as named_backbone
+from zorki.nn.backbones.named import backbone_weights
+from zorki.nn.backbones.vgg import Vgg
+from zorki.nn.necks.fpn import FeaturePyramid
+from zorki.nn.necks.one_map import OneMap, drop_later_maps
+from zorki.ops.roi import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.proposed import (
@@ -34,7 +34,7 @@ from zorki.tasks.detection.region_heads import grid_of, hidden_published
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.types import Boxes, Proposed
+from zorki.types import Boxes, ImagesWithProposals
 
 # Regions judged at once: more do not run faster, and their features no longer fit into a processor's cache.
 _CHUNK = 512
@@ -100,7 +100,7 @@ class FastRcnn(Detector[ProposedOutputs]):
             grid=grid,
         )
 
-    def forward(self, inputs: Proposed) -> ProposedOutputs:
+    def forward(self, inputs: ImagesWithProposals) -> ProposedOutputs:
         """Feature maps of the images; regions are judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
         maps = self.neck(self.backbone(self.normalize(inputs.images)))
@@ -167,7 +167,7 @@ def fast_rcnn(
         home_size=0.28 * size,  # the paper's 224 are for images of 800
         grid=grid_of(network),
         hidden=hidden,
-        settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
+        settings=settings_on(backbone, LetterboxWithProposals(size, proposals=proposals, mode=search)),
     )
 
 
@@ -251,7 +251,7 @@ def fast_rcnn_vgg16(
         norm=False,
         background_iou=0.1,
         settings={
-            "preprocess": Propose(size, proposals=proposals, mode=search, search_size=min(size, 500)),
+            "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search, search_size=min(size, 500)),
             "published": hidden_published("classifier.0", "classifier.3"),
             # Without norms, larger rates send it off.
             "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},

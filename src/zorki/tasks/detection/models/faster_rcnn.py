@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox, Span
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.one_map import OneMap, drop_later_maps
-from zorki.nn.pyramid import FeaturePyramid, pyramid_published
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.shortest_edge import ShortestEdge
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
+from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.boxes import clip_boxes
-from zorki.ops.regions import join_regions
+from zorki.ops.roi import join_regions
 from zorki.registry import Entry, family, model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.proposing import (
@@ -343,7 +344,7 @@ def faster_rcnn_vgg16(
         count=128,
         max_iou=0.3,  # as the authors' code has it, of which the paper does not tell
         settings={
-            "preprocess": Span(shorter, longest),
+            "preprocess": ShortestEdge(shorter, longest),
             "min_score": 0.05,
             "published": hidden_published("classifier.0", "classifier.3"),
         },
@@ -381,7 +382,7 @@ def faster_rcnn_resnet50_fpn(
         head,
         num_classes=num_classes,
         settings={
-            "preprocess": Span(shorter, longest),
+            "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "published": {**pyramid_published(4), **proposals_published(), **head_published()},

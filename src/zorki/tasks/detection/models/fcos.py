@@ -11,16 +11,17 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.data.preprocess import Letterbox, Span
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.losses.focal import focal_loss_of_labels
 from zorki.losses.giou import giou_loss
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.one_map import drop_later_maps
-from zorki.nn.pyramid import FeaturePyramid, pyramid_published
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
+from zorki.nn.necks.one_map import drop_later_maps
+from zorki.ops.box_coder import decode_sides, encode_sides
 from zorki.ops.boxes import clip_boxes
-from zorki.ops.coding import decode_sides, encode_sides
 from zorki.registry import model
 from zorki.tasks.detection.assign import match_points, stack_truths
 from zorki.tasks.detection.coco_slots import accept_coco_slots
@@ -247,7 +248,7 @@ def fcos_resnet50_fpn(
         num_classes=num_classes,
         twin=True,
         settings={
-            "preprocess": Span(shorter, longest),
+            "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "published": {

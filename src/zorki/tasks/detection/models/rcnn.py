@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
-from zorki.data.proposing import Propose
-from zorki.data.selective_search import SearchMode
+from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
+from zorki.data.preprocess.selective_search import SearchMode
 from zorki.errors import RecipeError
-from zorki.nn.alexnet import AlexNet, AlexNetTorchvision
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_weights
+from zorki.nn.backbones.alexnet import AlexNet, AlexNetTorchvision
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone as named_backbone
+from zorki.nn.backbones.named import backbone_weights
 from zorki.ops.warping import warp_regions
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
@@ -34,7 +34,7 @@ from zorki.tasks.detection.region_heads import hidden_published
 from zorki.tasks.detection.regions import answer_regions, region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.types import Boxes, Proposed
+from zorki.types import Boxes, ImagesWithProposals
 
 ClassifierKind = Literal["softmax", "svm"]
 
@@ -99,7 +99,7 @@ class Rcnn(Detector[ProposedOutputs]):
             for part in (backbone, self.head.trunk, self.head.logits):
                 part.requires_grad_(False)
 
-    def forward(self, inputs: Proposed) -> ProposedOutputs:
+    def forward(self, inputs: ImagesWithProposals) -> ProposedOutputs:
         """The normalized images; regions are warped and judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
         return ProposedOutputs([self.normalize(inputs.images)], regions_of(inputs), height, width)
@@ -179,7 +179,7 @@ def rcnn(
         grid=3,
         hidden=hidden,
         classifier=classifier,
-        settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
+        settings=settings_on(backbone, LetterboxWithProposals(size, proposals=proposals, mode=search)),
     )
 
 
@@ -280,7 +280,7 @@ def _on_alexnet(
         norm=False,
         classifier=classifier,
         settings={
-            "preprocess": Propose(size, proposals=proposals, mode=search),
+            "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search),
             "published": hidden_published("classifier.1", "classifier.4"),
             # Without norms, larger rates send it off.
             "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},

@@ -10,17 +10,18 @@ import torch
 from jaxtyping import Num
 from torch import Tensor
 
-from zorki.data.preprocess import Letterbox, Span
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.losses.focal import focal_loss_of_labels
 from zorki.losses.smooth_l1 import smooth_l1_loss
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.one_map import drop_later_maps
-from zorki.nn.pyramid import FeaturePyramid, pyramid_published
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
+from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.anchors import anchor_shapes
+from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes
-from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import IGNORED
 from zorki.registry import model
 from zorki.tasks.detection.assign import match_anchors, stack_truths
@@ -243,7 +244,7 @@ def retinanet_resnet50_fpn(
         anchors=[_three_sizes(4 * stride, whole=True) for stride in STRIDES],
         twin=True,
         settings={
-            "preprocess": Span(shorter, longest),
+            "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "published": {

@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
-from zorki.data.proposing import Propose
-from zorki.data.selective_search import SearchMode
-from zorki.nn.alexnet import AlexNetTorchvision
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_weights
-from zorki.nn.one_map import drop_later_maps
-from zorki.nn.spp import SpatialPyramidPool
-from zorki.ops.regions import prepare_maps
+from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
+from zorki.data.preprocess.selective_search import SearchMode
+from zorki.nn.backbones.alexnet import AlexNetTorchvision
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone as named_backbone
+from zorki.nn.backbones.named import backbone_weights
+from zorki.nn.layers.spp import SpatialPyramidPool
+from zorki.nn.necks.one_map import drop_later_maps
+from zorki.ops.roi import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.proposed import (
@@ -35,7 +35,7 @@ from zorki.tasks.detection.region_heads import first_cell, grid_of
 from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.types import Boxes, Proposed
+from zorki.types import Boxes, ImagesWithProposals
 
 
 class SppNet(Detector[ProposedOutputs]):
@@ -87,7 +87,7 @@ class SppNet(Detector[ProposedOutputs]):
         for part in behind if tune_backbone else [backbone]:
             part.requires_grad_(False)
 
-    def forward(self, inputs: Proposed) -> ProposedOutputs:
+    def forward(self, inputs: ImagesWithProposals) -> ProposedOutputs:
         """The feature map of the images; regions are judged by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
         with torch.set_grad_enabled(self.tune_backbone and torch.is_grad_enabled()):
@@ -143,7 +143,7 @@ def sppnet(
         num_classes=num_classes,
         hidden=hidden,
         tune_backbone=tune_backbone,
-        settings=settings_on(backbone, Propose(size, proposals=proposals, mode=search)),
+        settings=settings_on(backbone, LetterboxWithProposals(size, proposals=proposals, mode=search)),
     )
 
 
@@ -191,7 +191,7 @@ def sppnet_alexnet(
         dropout=dropout,
         tune_backbone=tune_backbone,
         settings={
-            "preprocess": Propose(size, proposals=proposals, mode=search, search_size=min(size, 500)),
+            "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search, search_size=min(size, 500)),
             # Without norms, larger rates send it off.
             "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
         },

@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Preprocess
-from zorki.data.preprocess import Letterbox, Stretch
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone, last_maps
-from zorki.nn.named import backbone as named_backbone
-from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
-from zorki.nn.normalize import IMAGENET_MEAN, IMAGENET_STD
-from zorki.nn.one_map import drop_later_maps
-from zorki.nn.ssd_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
+from zorki.nn.backbones.backbone import Backbone, last_maps
+from zorki.nn.backbones.named import backbone as named_backbone
+from zorki.nn.backbones.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD
+from zorki.nn.necks.one_map import drop_later_maps
+from zorki.nn.necks.ssd_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
+from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, generalized_iou
-from zorki.ops.coding import decode_offsets, encode_offsets
 from zorki.ops.matching import BACKGROUND, match_by_cost
 from zorki.registry import model
 from zorki.tasks.detection.assign import Truths, match_each, stack_truths
@@ -253,7 +254,7 @@ def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGr
         ExtraMaps(1024, maps, norm=False),
         grid,
         num_classes=num_classes,
-        preprocess=Stretch(size),
+        preprocess=Resize(size),
         matching=matching,
         mean=_MEAN,
         std=_STD,

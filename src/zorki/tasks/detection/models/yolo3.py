@@ -13,14 +13,14 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.losses.giou import giou_loss
-from zorki.nn.backbone import Backbone
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.named import backbone_published, backbone_statistics, backbone_weights
-from zorki.nn.one_map import drop_later_maps
-from zorki.nn.yolo_neck import YoloNeck
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.backbones.named import backbone_published, backbone_statistics, backbone_weights
+from zorki.nn.necks.one_map import drop_later_maps
+from zorki.nn.necks.yolo_neck import YoloNeck
 from zorki.registry import model
 from zorki.tasks.detection.assign import stack_truths
 from zorki.tasks.detection.detector import Candidates, Detector, learnable

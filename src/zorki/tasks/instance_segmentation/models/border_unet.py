@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.losses.pixels import PixelLoss
-from zorki.nn.named import IMAGENET
-from zorki.nn.unet_decoder import WIDTHS
+from zorki.nn.backbones.named import IMAGENET
+from zorki.nn.necks.unet_decoder import WIDTHS
 from zorki.ops.border_weights import border_weights
 from zorki.ops.components import connected_components
-from zorki.ops.growing import flood, without_small
+from zorki.ops.region_growing import flood, without_small
 from zorki.registry import model
 from zorki.tasks.instance_segmentation.numbering import Numbered
 from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper, UNetOn

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from zorki.errors import RecipeError
 from zorki.losses.log_complement import log_complement
-from zorki.nn.named import IMAGENET
-from zorki.nn.unet_decoder import WIDTHS
+from zorki.nn.backbones.named import IMAGENET
+from zorki.nn.necks.unet_decoder import WIDTHS
 from zorki.ops.components import connected_components
 from zorki.registry import model
 from zorki.tasks.instance_segmentation.numbering import Numbered

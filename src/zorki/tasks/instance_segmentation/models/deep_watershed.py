@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.losses.log_complement import log_complement
-from zorki.nn.initialize import initialize_he, initialize_output
-from zorki.nn.map_heads import conv_norm_relu
-from zorki.nn.named import IMAGENET
-from zorki.nn.unet_decoder import WIDTHS, UNetBlock
+from zorki.nn.backbones.named import IMAGENET
+from zorki.nn.heads.map_heads import conv_norm_relu
+from zorki.nn.layers.initialize import initialize_he, initialize_output
+from zorki.nn.necks.unet_decoder import WIDTHS, UNetBlock
 from zorki.ops.components import connected_components
-from zorki.ops.growing import dilate, offsets_from_outside
 from zorki.ops.likeliest import likeliest
+from zorki.ops.region_growing import dilate, offsets_from_outside
 from zorki.registry import model
 from zorki.tasks.instance_segmentation.numbering import Numbered
 from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper, UNetOn

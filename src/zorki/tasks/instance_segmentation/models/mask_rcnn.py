@@ -10,10 +10,10 @@ from jaxtyping import Num
 from torch import Tensor, nn
 
 from zorki.contracts import Model
-from zorki.data.preprocess import Letterbox
-from zorki.nn.named import IMAGENET
-from zorki.nn.normalize import Normalize
-from zorki.ops.regions import join_regions
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.nn.backbones.named import IMAGENET
+from zorki.nn.layers.normalize import Normalize
+from zorki.ops.roi import join_regions
 from zorki.registry import Entry, family, model
 from zorki.tasks.detection.models.faster_rcnn import (
     FasterRcnn,
@@ -34,7 +34,7 @@ from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.on_any_backbone import entry_on
 from zorki.tiles import Tiles
 from zorki.types import Boxes, Instances, Placement
-from zorki.weights.renaming import our_name
+from zorki.weights.weight_map import our_name
 
 
 class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):

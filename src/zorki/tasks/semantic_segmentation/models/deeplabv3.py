@@ -10,14 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.dilated import dilate, dilated_backbone
-from zorki.nn.initialize import initialize_he, initialize_output
-from zorki.nn.map_heads import ConvMapHead, conv_norm_relu
-from zorki.nn.mobilenet import MobileNetV3
-from zorki.nn.named import IMAGENET, backbone_weights
-from zorki.nn.resnet import ResNet
+from zorki.nn.backbones.dilated import dilate, dilated_backbone
+from zorki.nn.backbones.mobilenet import MobileNetV3
+from zorki.nn.backbones.named import IMAGENET, backbone_weights
+from zorki.nn.backbones.resnet import ResNet
+from zorki.nn.heads.map_heads import ConvMapHead, conv_norm_relu
+from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
@@ -93,7 +93,7 @@ def deeplabv3(
     """DeepLabV3 (Chen et al., 2017) for small images: rates of half, and maps brought to where they are centered.
 
     Args:
-        backbone: see `zorki.nn.named`.
+        backbone: see `zorki.nn.backbones.named`.
         size: of the longer side of the images, in pixels.
         output_stride: of the last map, in pixels.
         rates: dilations of the pyramid's 3x3 convolutions, in places of the last map.

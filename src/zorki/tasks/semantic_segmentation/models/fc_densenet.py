@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox
-from zorki.nn.dense_block import DenseBlock, NormConvolution
-from zorki.nn.initialize import initialize_output
-from zorki.nn.upsample import Upsample, pool_with_indices, upsample
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.nn.layers.dense_block import DenseBlock, NormConvolution
+from zorki.nn.layers.initialize import initialize_output
+from zorki.nn.layers.upsample import Upsample, pool_with_indices, upsample
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
@@ -68,7 +68,7 @@ class FcDenseNet(Segmenter):
         growth: maps that a layer adds.
         first: channels of the first convolution.
         dropout: behind each convolution of the blocks and the transitions down.
-        upsampling: "transposed" is the paper's transition up; see `zorki.nn.upsample` for others.
+        upsampling: "transposed" is the paper's transition up; see `zorki.nn.layers.upsample` for others.
         checkpointing: less memory for more time, see `DenseBlock`.
     """
 

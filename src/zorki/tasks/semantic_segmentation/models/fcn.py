@@ -10,14 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.alexnet import AlexNetTorchvision
-from zorki.nn.backbone import Backbone, last_maps
-from zorki.nn.initialize import initialize_he
-from zorki.nn.named import backbone_weights
-from zorki.nn.vgg import Vgg
-from zorki.receptive_field import map_grids
+from zorki.introspection.receptive_field import map_grids
+from zorki.nn.backbones.alexnet import AlexNetTorchvision
+from zorki.nn.backbones.backbone import Backbone, last_maps
+from zorki.nn.backbones.named import backbone_weights
+from zorki.nn.backbones.vgg import Vgg
+from zorki.nn.layers.initialize import initialize_he
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.alignment import AlignedUpsample
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
@@ -47,7 +47,7 @@ class Fcn(Segmenter):
         backbone: its last map goes to `head`.
         head: what stands between the last map and the scores: answers `head_channels` channels at a stride of 32.
         stride: of the last scores, 32, 16 or 8.
-        upsampling: by 2, see `zorki.nn.upsample`.
+        upsampling: by 2, see `zorki.nn.layers.upsample`.
 
     Raises:
         RecipeError: the backbone lacks a map, or the upsampling is not known.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zorki.nn.dilated import dilate
-from zorki.nn.map_heads import ConvMapHead
-from zorki.nn.named import IMAGENET
-from zorki.nn.resnet import ResNet
+from zorki.nn.backbones.dilated import dilate
+from zorki.nn.backbones.named import IMAGENET
+from zorki.nn.backbones.resnet import ResNet
+from zorki.nn.heads.map_heads import ConvMapHead
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation

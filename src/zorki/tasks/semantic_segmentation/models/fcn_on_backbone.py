@@ -7,11 +7,11 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.initialize import initialize_he
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.named import backbone_weights
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.backbones.named import backbone_weights
+from zorki.nn.layers.initialize import initialize_he
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
@@ -52,11 +52,11 @@ def fcn(
     """FCN (Long et al., 2015), scores of the last map and finer ones.
 
     Args:
-        backbone: see `zorki.nn.named`.
+        backbone: see `zorki.nn.backbones.named`.
         stride: 32, 16 or 8: what the paper calls 32s, 16s, 8s.
         size: of the longer side of the images, in pixels.
         dropout: before the coarsest scores.
-        upsampling: by 2, see `zorki.nn.upsample`; not "unpool".
+        upsampling: by 2, see `zorki.nn.layers.upsample`; not "unpool".
     """
     network = backbone_named(backbone)
     if network.strides[-1] > COARSEST:

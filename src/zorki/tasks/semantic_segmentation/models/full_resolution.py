@@ -10,9 +10,9 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.initialize import initialize_he, initialize_output
+from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation

@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError, did_you_mean
-from zorki.nn.dilated import dilated_backbone
-from zorki.nn.initialize import initialize_he, initialize_output
-from zorki.nn.map_heads import ConvMapHead, conv_norm_relu
-from zorki.nn.named import backbone_weights
+from zorki.nn.backbones.dilated import dilated_backbone
+from zorki.nn.backbones.named import backbone_weights
+from zorki.nn.heads.map_heads import ConvMapHead, conv_norm_relu
+from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
@@ -104,7 +104,7 @@ def pspnet(
     aligned do, too.
 
     Args:
-        backbone: see `zorki.nn.named`.
+        backbone: see `zorki.nn.backbones.named`.
         size: of the longer side of the images, in pixels.
         bins: each way, for every level of the pyramid; `()` is the same network without it, the paper's baseline.
         pooling: "average" or "max" (table 1).

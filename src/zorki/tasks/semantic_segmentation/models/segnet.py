@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox
-from zorki.nn.backbone import Backbone
-from zorki.nn.initialize import initialize_he, initialize_output
-from zorki.nn.named import IMAGENET
-from zorki.nn.upsample import pool_with_indices, upsample
-from zorki.nn.vgg import Vgg
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import IMAGENET
+from zorki.nn.backbones.vgg import Vgg
+from zorki.nn.layers.initialize import initialize_he, initialize_output
+from zorki.nn.layers.upsample import pool_with_indices, upsample
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
@@ -32,7 +32,7 @@ class SegNet(Segmenter):
         output: from the last group's channels to classes.
         kernel: of the convolutions.
         relu: behind their batch norms.
-        upsampling: "unpool" is the paper's; see `zorki.nn.upsample` for others.
+        upsampling: "unpool" is the paper's; see `zorki.nn.layers.upsample` for others.
         size: of the longer side of the images.
     """
 

@@ -14,15 +14,15 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.backbone import Backbone
-from zorki.nn.heads import PooledHead
-from zorki.nn.initialize import initialize_he, initialize_output
-from zorki.nn.mirror import mirror
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.named import backbone_weights
-from zorki.receptive_field import Grid
+from zorki.introspection.receptive_field import Grid
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.backbones.named import backbone_weights
+from zorki.nn.heads.class_heads import PooledHead
+from zorki.nn.layers.initialize import initialize_he, initialize_output
+from zorki.nn.layers.mirror import mirror
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.alignment import AlignedUpsample
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.nn.initialize import initialize_he, initialize_output
-from zorki.nn.mirror import mirror
-from zorki.nn.normalize import Normalize
-from zorki.nn.upsample import upsample
+from zorki.nn.layers.initialize import initialize_he, initialize_output
+from zorki.nn.layers.mirror import mirror
+from zorki.nn.layers.normalize import Normalize
+from zorki.nn.layers.upsample import upsample
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
@@ -32,7 +32,7 @@ class ValidUNet(nn.Module):
         width: channels at full resolution; each pooling doubles them.
         dropout: behind the two deepest levels of the contracting path, where the authors' network has it.
         batch_norm: behind each 3x3 convolution; not in the paper.
-        upsampling: see `zorki.nn.upsample`; the paper's up-convolution is "transposed". No ReLU follows it.
+        upsampling: see `zorki.nn.layers.upsample`; the paper's up-convolution is "transposed". No ReLU follows it.
     """
 
     def __init__(

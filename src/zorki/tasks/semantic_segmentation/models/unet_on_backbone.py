@@ -10,13 +10,13 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zorki.data.preprocess import Letterbox
-from zorki.nn.backbone import Backbone
-from zorki.nn.initialize import initialize_output
-from zorki.nn.named import IMAGENET, backbone_published, backbone_statistics
-from zorki.nn.named import backbone as backbone_named
-from zorki.nn.unet import halving, unet_maps
-from zorki.nn.unet_decoder import UNetDecoder
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.layers.initialize import initialize_output
+from zorki.nn.necks.unet import halving, unet_maps
+from zorki.nn.necks.unet_decoder import UNetDecoder
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter

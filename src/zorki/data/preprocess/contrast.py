@@ -1,0 +1,47 @@
+"""Autocontrast: which levels of an image become black and white."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+DARKEST, BRIGHTEST = 0.01, 0.998
+"""Shares of an image's values: at the first lies black, at the last white, as microscopists have it (Weigert et al.,
+2018: Content-aware image restoration, whose programs take percentiles 1 or 3 and 99.8)."""
+LEAST_SPAN = 16  # levels between black and white: what is flatter is noise, and would be made to look like an image
+
+
+def contrast_levels(image: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
+    """The levels that autocontrast takes for black and for white, of all three channels together."""
+    return black_and_white(value_counts(image))
+
+
+def value_counts(image: UInt8[Tensor, "3 H W"]) -> Int64[Tensor, "256"]:
+    return torch.bincount(image.flatten(), minlength=256)
+
+
+def black_and_white(counts: Int64[Tensor, "256"]) -> tuple[int, int]:
+    counts = counts.cumsum(0)
+    shares = torch.tensor([DARKEST, BRIGHTEST], dtype=torch.float64) * counts[-1]
+    black, white = torch.searchsorted(counts, shares.ceil().long()).tolist()
+    return black, max(white, black + LEAST_SPAN)
+
+
+def stretch_contrast(image: UInt8[Tensor, "3 H W"], black: int, white: int) -> UInt8[Tensor, "3 H W"]:
+    """The image with level `black` at 0 and `white` at 255; in between linear, outside cut off.
+
+    Its negative, where `black` is the brighter one.
+    """
+    table = ((torch.arange(256.0) - black) * (255 / (white - black))).round().clamp(0, 255).byte()
+    return torch.from_numpy(table.numpy()[image.numpy()])
+
+
+def has_bright_ground(counts: Int64[Tensor, "256"]) -> bool:
+    """Whether more than half of an image's values lie in the upper half between its own black and white.
+
+    Of an image without contrast, whether they lie in the upper half of 0..255.
+    """
+    black, white = black_and_white(counts)
+    middle = (black + white) // 2 if white - black > LEAST_SPAN else 127
+    return int(counts[middle + 1 :].sum()) * 2 > int(counts.sum())

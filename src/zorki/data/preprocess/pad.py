@@ -1,0 +1,45 @@
+"""Pad to a square, unscaled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from zorki.data.preprocess.canvas import center, check_images, check_positive, stack, to_plain
+from zorki.types import Placement
+
+
+@dataclass(frozen=True)
+class Pad:
+    """The whole image, unscaled, in the middle of a black `size` x `size` canvas; larger ones are shrunk to fit.
+
+    For images whose pixels mean something as they are (digits, glyphs). `size` is in pixels, at least 1.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        check_positive(self, "size")
+
+    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        check_images(self, images)
+        size = self.size
+        if all(image.shape[1] == size == image.shape[2] for image in images):
+            return stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(images)
+        batch = torch.zeros((len(images), 3, size, size), dtype=torch.uint8)
+        scales = [min(1.0, size / max(image.shape[1:])) for image in images]
+        return batch, [center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+
+    def whole(self) -> Pad:
+        """Itself: it cuts nothing off."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with "kind": "Pad"."""
+        return to_plain(self)

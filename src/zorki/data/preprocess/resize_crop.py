@@ -1,0 +1,81 @@
+"""Resize the shorter side, then crop the center: classification."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from zorki.data.preprocess.canvas import check_images, check_positive, stack, to_plain
+from zorki.data.preprocess.resize_image import resize_image
+from zorki.errors import RecipeError
+from zorki.types import Placement
+
+
+@dataclass(frozen=True)
+class ResizeCrop:
+    """A square from the middle: the shorter side to round(size / crop_share), then the center `size` x `size`.
+
+    Torchvision's Resize and CenterCrop in one. `size` is in pixels; `crop_share` is the cut's share of the shorter
+    side, in (0, 1]: 224 / 256 = 0.875 for most ImageNet weights. Raises RecipeError outside these ranges.
+    """
+
+    size: int
+    crop_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive(self, "size")
+        if not 0 < self.crop_share <= 1:
+            raise RecipeError(f"ResizeCrop: crop_share must lie in (0, 1], but is {self.crop_share}")
+
+    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        check_images(self, images)
+        size = self.size
+        shorter = round(size / self.crop_share)
+        if shorter == size and all(image.shape[1] == size == image.shape[2] for image in images):
+            return stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(images)
+        batch = torch.empty((len(images), 3, size, size), dtype=torch.uint8)
+        return batch, [self._fit(image, shorter, out) for image, out in zip(images, batch, strict=True)]
+
+    def _fit(self, image: Tensor, shorter: int, out: Tensor) -> Placement:
+        whole_height, whole_width = image.shape[1:]
+        image, skipped_top, skipped_left = _cut_strip(image)
+        height, width = image.shape[1:]
+        least = min(height, width)
+        # Torchvision rounds the longer side down, and the cut's corner to the nearest pixel.
+        new_height, new_width = (side * shorter // least for side in (height, width))
+        top, left = round((new_height - self.size) / 2), round((new_width - self.size) / 2)
+        resized = resize_image(image, new_height, new_width)
+        out.copy_(resized[:, top : top + self.size, left : left + self.size])
+        scale = shorter / least
+        return Placement(
+            whole_height,
+            whole_width,
+            scale,
+            float(-left) - skipped_left * scale,
+            float(-top) - skipped_top * scale,
+            self.size,
+            self.size,
+        )
+
+    def whole(self) -> ResizeCrop:
+        """The same with a crop_share of 1."""
+        return dataclasses.replace(self, crop_share=1.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with "kind": "Fit"."""
+        return to_plain(self)
+
+
+def _cut_strip(image: Tensor) -> tuple[Tensor, int, int]:
+    # The middle of an image that is more than four times as long as wide: enlarging all of a 1 x 5000 strip would
+    # take a gigabyte for pixels that are cut away. As many pixels are skipped on both sides, so the middle stays.
+    height, width = image.shape[1:]
+    top, left = max(0, (height - 4 * width) // 2), max(0, (width - 4 * height) // 2)
+    return image[:, top : height - top, left : width - left], top, left

@@ -1,0 +1,40 @@
+"""Preprocessing from the JSON that is saved beside the weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from zorki.contracts import Preprocess
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
+from zorki.data.preprocess.pad import Pad
+from zorki.data.preprocess.resize import Resize
+from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.data.preprocess.shortest_edge import ShortestEdge
+from zorki.errors import RecipeError, did_you_mean
+
+_KINDS = {kind.__name__: kind for kind in (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals)}
+_FORMER_KINDS = {"Fit": "ResizeCrop", "Span": "ShortestEdge", "Stretch": "Resize", "Propose": "LetterboxWithProposals"}
+
+
+def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
+    """The inverse of `to_json`. Raises RecipeError where the kind or a field is unknown.
+
+    >>> preprocess_from_json(ResizeCrop(224, 0.875).to_json())
+    ResizeCrop(size=224, crop_share=0.875)
+    """
+    kinds: dict[Any, Any] = _KINDS
+    kind = _FORMER_KINDS.get(values.get("kind", ""), values.get("kind"))
+    fields = {name: value for name, value in values.items() if name != "kind"}
+    if kind not in kinds:
+        raise RecipeError(
+            f"preprocessing of kind {kind!r} is not known; expected one of {', '.join(kinds)}."
+            + did_you_mean(str(kind), kinds)
+        )
+    known = [f.name for f in dataclasses.fields(kinds[kind])]
+    unknown = [name for name in fields if name not in known]
+    needed = [f.name for f in dataclasses.fields(kinds[kind]) if f.default is dataclasses.MISSING]
+    if unknown or not set(needed) <= set(fields):
+        raise RecipeError(f"{kind} takes {', '.join(known)} ({' and '.join(needed)} at least), but was given {fields}")
+    return kinds[kind](**fields)  # type: ignore[no-any-return]

@@ -1,0 +1,63 @@
+"""Resize the shortest edge, as two-stage detectors do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from zorki.data.preprocess.canvas import check_images, check_positive, to_plain
+from zorki.data.preprocess.resize_image import resize_image
+from zorki.errors import RecipeError
+from zorki.types import Placement
+
+
+@dataclass(frozen=True)
+class ShortestEdge:
+    """The whole image, its shorter side scaled to `shorter`, or its longer to `longest` where that is less.
+
+    It lies in the top left of a canvas that holds every image of the batch and whose sides are multiples of
+    `stride`, filled with ImageNet's mean color. Detectors of torchvision's kind (Ren et al., 2015, section 3.3) are
+    trained so. All in pixels, at least 1.
+    """
+
+    canvas: ClassVar = (124, 116, 104)  # what (0.485, 0.456, 0.406) is in levels
+    shorter: int
+    longest: int
+    stride: int = 32
+
+    def __post_init__(self) -> None:
+        check_positive(self, "shorter", "longest", "stride")
+        if self.longest < self.shorter:
+            raise RecipeError(f"ShortestEdge: longest ({self.longest}) must be at least shorter ({self.shorter})")
+
+    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
+        """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
+        check_images(self, images)
+        scales = [min(self.shorter / min(image.shape[1:]), self.longest / max(image.shape[1:])) for image in images]
+        # Torchvision rounds down; what a float misses by its last bit shall not cost a pixel.
+        sizes = [
+            tuple(max(1, int(side * scale + 1e-6)) for side in image.shape[1:])
+            for image, scale in zip(images, scales, strict=True)
+        ] or [(self.shorter, self.shorter)]
+        height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
+        color = torch.tensor(self.canvas, dtype=torch.uint8)
+        batch = color[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
+        placements = []
+        for image, scale, size, out in zip(images, scales, sizes, batch):  # `sizes` may be the default
+            out[:, : size[0], : size[1]] = resize_image(image, *size)
+            placements.append(Placement(image.shape[1], image.shape[2], scale, 0.0, 0.0, height, width))
+        return batch, placements
+
+    def whole(self) -> ShortestEdge:
+        """Itself: it cuts nothing off."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with "kind": "ShortestEdge"."""
+        return to_plain(self)

@@ -1,0 +1,130 @@
+"""Scenes of several objects: what the data sets of scenes for detection and for segmentation share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from zorki.contracts import Dataset
+from zorki.data.scenes.dataset import CLASS_NAMES, Scene, scene
+from zorki.errors import DataError
+from zorki.types import Defect, Sample
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+OBJECTS = (1, 5)
+RADIUS = (0.1, 0.28)  # shares of the side: boxes from a fifth of it to beyond a half
+LEAST_COUNT, LEAST_SIDE = 10, 16
+POPULATION = 1 << 30  # so many individuals that nobody is met again in another split
+
+
+class SceneObjects(Dataset[T]):
+    """Images of one to five objects in any turn, overlapping a little, before a cluttered ground.
+
+    Each image is a function of (seed, index), made when it is asked for; its objects are new individuals. A data set
+    of this kind says in `keep` what it remembers of a scene, and in `known` what its annotation is.
+
+    Args:
+        count: images in all, 10 or more; 70 % train, 15 % val, 15 % test, in this order.
+        seed: the world.
+        size: (height, width) in pixels, 16 or more each.
+        clutter: difficulty, 0..1.
+
+    Raises:
+        DataError: count, size or clutter cannot be.
+    """
+
+    def __init__(
+        self, count: int = 2000, *, seed: int = 0, size: tuple[int, int] = (128, 128), clutter: float = 0.3
+    ) -> None:
+        if count < LEAST_COUNT:
+            raise DataError(f"scenes: expected {LEAST_COUNT} images or more, for every split to have some; got {count}")
+        if min(size) < LEAST_SIDE:
+            raise DataError(f"scenes: expected images of {LEAST_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
+        if not 0 <= clutter <= 1:
+            raise DataError(f"scenes: expected a clutter of 0 to 1, got {clutter}; name one between")
+        self.count, self.seed, self.size, self.clutter = count, seed, size, clutter
+        self.root = Path("scenes")
+        self.format, self.reason = "scenes", "built in"
+        self.class_names = list(CLASS_NAMES)
+        first, second = round(0.7 * count), round(0.85 * count)
+        self.splits = {
+            "train": list(range(first)),
+            "val": list(range(first, second)),
+            "test": list(range(second, count)),
+        }
+        self.split_reason = "70 % train, 15 % val, 15 % test by index: every image is independent of the others"
+        self.defects = []
+
+    @abstractmethod
+    def keep(self, index: int, made: Scene) -> None:
+        """Remembers what is asked of a scene."""
+
+    @abstractmethod
+    def known(self, index: int) -> T | None:
+        """What was kept of a scene; None where it was never painted."""
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample[T]:
+        """The image, painted now. Raises IndexError outside 0..len-1."""
+        made = self._painted(index)
+        return Sample(made.image, self.target(index), self.path(index))
+
+    def target(self, index: int) -> T:
+        """The annotation; painted once to see it."""
+        if self.known(self._checked(index)) is None:
+            self._painted(index)
+        known = self.known(index)
+        assert known is not None  # which painting has kept
+        return known
+
+    def path(self, index: int) -> Path:
+        """A name for the image, such as scenes/train/000123.png; no such file exists."""
+        self._checked(index)
+        split = next(name for name, indices in self.splits.items() if index <= indices[-1])
+        return self.root / split / f"{index:06d}.png"
+
+    def check(self, index: int) -> Defect | None:
+        """None: what is painted on demand cannot be broken."""
+        self._checked(index)
+        return None
+
+    def _painted(self, index: int) -> Scene:
+        made = scene(
+            self.seed,
+            self._checked(index),
+            size=self.size,
+            objects=OBJECTS,
+            radius=RADIUS,
+            clutter=self.clutter,
+            population=POPULATION,
+        )
+        self.keep(index, made)
+        return made
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < self.count:
+            raise IndexError(f"index {index} is outside the {self.count} images of scenes")
+        return index
+
+
+def parse_scenes(text: str, make: Callable[..., D]) -> D | None:
+    """The data set that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
+
+    Raises:
+        DataError: the text begins with "scenes:" and goes on otherwise.
+    """
+    from zorki.data.scenes.dataset import count_and_side
+
+    if text == "scenes":
+        return make()
+    asked = count_and_side(text)
+    if asked is None:
+        return None
+    count, side = asked
+    return make(count) if side is None else make(count, size=(side, side))

@@ -1,0 +1,155 @@
+"""What one run costs and what it is worth, measured in a process of its own.
+
+`python -m zorki.engine.evaluation.benchmark_run RUN ...`
+
+A process of its own, because peak memory is a process's, and because what one model leaves in caches of the machine
+or of PyTorch would be counted with the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+WARM_UP = 2  # images
+
+
+def measure(
+    folder: str | Path,
+    data: str | Path | None,
+    *,
+    split: str | None,
+    device: str | None,
+    images: int,
+    seconds: float,
+    threads: int | None,
+) -> dict[str, Any]:
+    """Figures on a split, and images a second one by one with all that it takes from decoded pixels to the answer.
+
+    Args:
+        images: answered at most for the timing.
+        seconds: after which the timing ends, with two images answered at least.
+
+    Returns:
+        Plain JSON: model, count, figures, images_per_second, timed (images), parameters, and peak_memory (bytes;
+        of the GPU where one is used) of predicting one image at a time.
+    """
+    import torch
+
+    from zorki.engine.data_check import survey
+    from zorki.engine.device import best_device, check_device, on_device
+    from zorki.engine.evaluation.evaluate import evaluate, usual_split
+    from zorki.engine.run.open import load
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    device = check_device(device or best_device()[0])
+    run = load(folder)
+    root = Path(data if data is not None else run.about["data"])
+    form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None
+    dataset = run.task.read(root, format=form, class_names=run.class_names, max_pixels=run.recipe.max_pixels)
+    chosen = split or usual_split(dataset.splits)
+    indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: images + WARM_UP]
+    on_device(run.model, device).eval()
+    kept = os.environ.get("ZORKI_CACHE")
+    with tempfile.TemporaryDirectory() as empty:
+        # What was prepared and kept for training (proposals) is part of answering a new image: it counts.
+        os.environ["ZORKI_CACHE"] = empty
+        spent = _time(run.model, dataset, indices, device, seconds)
+    os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
+    memory = peak_memory(device)
+    result = evaluate([run], root, split=chosen, device=device, format=form, say=_silent)[-1]
+    plain = {name: value for name, value in result.figures.items() if isinstance(value, int | float)}
+    return {
+        "model": run.model_name,
+        "task": run.task.name,
+        "split": chosen,
+        "count": result.count,
+        "figures": plain,
+        "images_per_second": len(spent) / sum(spent),
+        "timed": len(spent),
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "threads": torch.get_num_threads(),
+        "parameters": run.about["parameters"],
+        "peak_memory": memory,
+    }
+
+
+def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
+    """Seconds for each image behind the first ones; at least two, then until so many seconds are over."""
+    from zorki.engine.prediction.predict import answer_images
+    from zorki.errors import DataError
+
+    spent: list[float] = []
+    for place, index in enumerate(indices):
+        try:
+            image = dataset[index].image
+        except DataError:
+            continue
+        _wait(device)
+        started = time.perf_counter()
+        answer_images(model, [image], device)
+        _wait(device)
+        if place >= WARM_UP or len(indices) <= WARM_UP:
+            spent.append(time.perf_counter() - started)
+        if len(spent) >= 2 and sum(spent) > seconds:
+            break
+    if not spent:
+        raise DataError(f"{dataset.root}: none of {len(indices)} images could be decoded")
+    return spent
+
+
+def _silent(text: str) -> None:
+    """Says nothing: the one line of output is the result."""
+
+
+def peak_memory(device: str) -> int:
+    """Bytes that this process has held at most: of the GPU where one is used, else of the computer's memory."""
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(most) * (1 if sys.platform == "darwin" else 1024)
+
+
+def _wait(device: str) -> None:
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run")
+    parser.add_argument("--data")
+    parser.add_argument("--split")
+    parser.add_argument("--device")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--threads", type=int)
+    given = vars(parser.parse_args())
+    from zorki.errors import ZorkiError
+    from zorki.files import plain
+
+    try:
+        found = measure(given.pop("run"), given.pop("data"), **given)
+    except ZorkiError as error:
+        print(json.dumps({"error": str(error)}))
+        sys.exit(2)
+    print(json.dumps(plain(found)))
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,368 @@
+"""Judging: one pass over a split, with the metric of the task and a baseline that never looked at the images."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zorki import registry
+from zorki.contracts import Dataset, Metric, Model, Results, Targets, Task
+from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.loading.pipeline import defect_of
+from zorki.data.windows import HeldImage
+from zorki.engine.data_check import survey
+from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
+from zorki.engine.precompute import prepare
+from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
+from zorki.engine.run import defaults as choices
+from zorki.engine.run.open import Run, build, is_run, load
+from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
+from zorki.recipe import Recipe
+from zorki.types import Batch, Defect
+
+WORST, SAMPLES = 24, 24  # images kept for the report
+FEW = 16  # annotations held at once: some are as large as images
+
+
+def evaluate(
+    runs: Sequence[Run | str | Path] | Run | str | Path,
+    data: str | Path | None = None,
+    *,
+    split: str | None = None,
+    weights: str | Path | None = None,
+    format: str | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    options: Mapping[str, str] | None = None,
+    tile: int | None = None,
+    overlap: int | None = None,
+    say: Callable[[str], None] = print,
+) -> list[Results]:
+    """Judges runs, or a model with weights, on one split; several also together, as an ensemble.
+
+    Args:
+        runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
+        data: the data set; None takes what the first run was trained on.
+        split: train, val, test, or all; None takes the first of test, val and all that holds an image.
+        options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
+            of images, more answers.
+        tile: images are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
+            None: whole. `batch_size` counts tiles then.
+        overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
+        say: hears how far a long preparation is.
+
+    Returns:
+        Results in the order of `runs`, and at the end those of the ensemble, where there are several.
+
+    Raises:
+        ZorkiError: no such run, data, split; classes that differ; or a tile that does not go with the models.
+    """
+    listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
+    if not listed:
+        raise RecipeError("nothing to evaluate: expected at least one run")
+    if batch_size is not None and batch_size < 1:
+        raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
+    device = check_device(device or best_device()[0])
+    opened = open_all(listed, weights, data, format, options)
+    first = opened[0]
+    for run in opened[1:]:
+        if run.task.name != first.task.name:
+            raise RecipeError(
+                f"{run.folder} is a run of {run.task.name}, {first.folder} of {first.task.name}: not comparable"
+            )
+        if run.class_names != first.class_names:
+            raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
+    tiling = plan_tiling([run.model for run in opened], tile, overlap)
+    if tiling is not None and overlap is None:
+        say(str(tiling))
+    if data is None and first.about["data"] is None:
+        name = first.model_name
+        raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")
+    root = Path(data if data is not None else first.about["data"])
+    forced = format if format is not None else (first.recipe.format if data is None else None)
+    dataset = first.task.read(root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels)
+    chosen = split or usual_split(dataset.splits)
+    looked = survey(dataset, strict=strict, splits=[chosen])
+    indices = looked.readable(dataset, chosen)
+    everything: list[dict[int, Any]] = [{} for _ in opened]
+    shared: dict[str, Any] = {"split": chosen, "device": device, "strict": strict}
+    if tiling is None:
+        results = _judge_whole(
+            opened, dataset, indices, everything, batch_size=batch_size, workers=workers, say=say, **shared
+        )
+    else:
+        results = _judge_tiles(opened, dataset, indices, everything, tiling, batch_size=batch_size or AT_ONCE, **shared)
+    for result in results:
+        result.defects = [*looked.defects, *result.defects]
+    if len(opened) > 1:
+        results.append(_ensemble(first.task, everything, dataset, chosen))
+    train = looked.splits.get("train", [])
+    for result in results:
+        result.baseline = baseline(first.task, dataset, train or indices, indices)
+    return results
+
+
+def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
+    """What is judged where nobody said: test, else val, else all; small data may have none held out."""
+    return next((split for split in ("test", "val") if splits.get(split)), "all")
+
+
+def open_all(
+    runs: Sequence[Run | str | Path],
+    weights: str | Path | None = None,
+    data: str | Path | None = None,
+    format: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> list[Run]:
+    """Each as by `open_run`, but for those that are open. Raises RecipeError where these should get `options`."""
+    if options and any(isinstance(run, Run) for run in runs):
+        raise RecipeError(
+            "options for a run that is open already; expected them where it is: zorki.load(folder, options)"
+        )
+    return [run if isinstance(run, Run) else open_run(run, weights, data, format, options) for run in runs]
+
+
+def open_run(
+    name: str | Path,
+    weights: str | Path | None = None,
+    data: str | Path | None = None,
+    format: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Run:
+    """A run from its folder, or made of a model's name and weights; class names come from the weights or the data.
+
+    Raises:
+        ZorkiError: it is neither a run nor a model; or a model without weights.
+    """
+    if is_run(Path(name)):
+        if weights is not None:
+            raise RecipeError(f"{name} is a run and has weights of its own; leave out --weights {weights}")
+        return load(name, options)
+    known = [entry.name for entry in registry.entries()]
+    if str(name) not in known and ":" not in str(name):
+        near = did_you_mean(str(name), known)
+        raise ZorkiError(f"{name}: neither a run's folder nor a model's name.{near} `zorki models` lists models.")
+    entry = registry.find(str(name))
+    if weights is None:
+        raise RecipeError(
+            f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
+        )
+    from zorki.engine.evaluation.class_names import class_names_of, num_classes_of
+    from zorki.weights import load_into, read_weights, resolve
+
+    found = read_weights(resolve(str(weights), entry))
+    names = class_names_of(found)
+    if data is not None:
+        names = list(entry.task.read(Path(data), format=format, class_names=names).class_names)
+    if names is None:
+        names = entry.task.names_for(num_classes_of(found, entry))
+    recipe = Recipe(weights=str(weights), options=dict(options or {}))
+    model = build(entry.name, len(names), recipe)
+    match = load_into(model, found, model.rename_weights, model.adapt_weights)
+    # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
+    if match.mismatched or any(not new.startswith("normalize.") for new in match.new):
+        raise ZorkiError(f"{weights}: does not fill {name} with {len(names)} classes:\n{match.summary()}")
+    about = {"model": entry.name, "task": entry.task.name, "data": str(data) if data is not None else None}
+    return Run(Path(str(name)), entry.name, entry.task(names), recipe, about, model.eval())
+
+
+def eval_loader(
+    run: Run,
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+    device: str = "cpu",
+) -> Loader[Any]:
+    """Batches in the data's order, without chance."""
+    if workers is None:
+        workers = choices.worker_count(device, dataset)[0]
+    pipeline = Pipeline(dataset, preprocess=run.model.preprocess, strict=strict)
+    size = batch_size or run.recipe.batch_size or 64
+    return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=device == "cuda")
+
+
+def judge(
+    model: Model[Any, Any, Any],
+    loader: Iterable[Batch[Any]],
+    task: Task[Any, Any],
+    *,
+    split: str,
+    device: str | torch.device,
+    precision: str = "32",
+    keep: bool = True,
+    sample_stride: int = 1,
+    gather: bool = False,
+    answers: dict[int, Any] | None = None,
+) -> Results:
+    """One pass without learning.
+
+    Args:
+        keep: hold on to the most wrong answers and to a few samples, for the report.
+        sample_stride: a sample is kept from each so many images; data sorted by class show all classes then.
+        gather: join what all processes of a distributed run found.
+        answers: filled with each sample's prediction, where given.
+    """
+    metric = task.metric()
+    sums: dict[str, float] = {}
+    worst: list[tuple[float, int, Any]] = []
+    samples: list[tuple[int, Any]] = []
+    count = 0
+    order = itertools.count()
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), autocast(device, precision):
+        for batch in loader:
+            batch = batch.to(device)
+            outputs = model(channels_last(batch.inputs))
+            losses = model.loss(outputs, batch.placed)
+            predictions = model.decode(outputs, batch.placements)
+            metric.update(predictions, batch.targets)
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
+            count += len(batch)
+            if answers is not None:
+                answers.update(zip(batch.indices, predictions, strict=True))
+            if keep:
+                for index, prediction, target in zip(batch.indices, predictions, batch.targets, strict=True):
+                    entry = (task.badness(prediction, target), -next(order), (index, prediction))
+                    heapq.heappush(worst, entry) if len(worst) < WORST else heapq.heappushpop(worst, entry)
+                    if -entry[1] % sample_stride == 0 and len(samples) < SAMPLES:
+                        samples.append((index, prediction))
+    model.train(was_training)
+    defects: list[Defect] = list(getattr(loader, "defects", []))
+    if gather:
+        metric, sums, count = _gathered(metric, sums, count)
+    worst.sort(reverse=True)
+    return Results(
+        split=split,
+        count=count,
+        figures=metric.compute(),
+        losses={name: total / max(1, count) for name, total in sums.items()},
+        worst=[item for _, _, item in worst],
+        samples=samples,
+        defects=defects,
+    )
+
+
+def _judge_whole(
+    runs: Sequence[Run],
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    everything: Sequence[dict[int, Any]],
+    *,
+    split: str,
+    batch_size: int | None,
+    workers: int | None,
+    device: str,
+    strict: bool,
+    say: Callable[[str], None],
+) -> list[Results]:
+    """One run after the other, by batches.
+
+    `everything` is filled with each sample's prediction, a mapping a run, where there are several runs.
+    """
+    results = []
+    for run, found in zip(runs, everything, strict=True):
+        prepare(run.model.preprocess, dataset, indices, say)
+        loader = eval_loader(
+            run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
+        )
+        model, answers = on_device(run.model, device), found if len(runs) > 1 else None
+        results.append(judge(model, loader, run.task, split=split, device=device, keep=False, answers=answers))
+    return results
+
+
+def _judge_tiles(
+    runs: Sequence[Run],
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    everything: Sequence[dict[int, Any]],
+    tiling: Tiling,
+    *,
+    split: str,
+    batch_size: int,
+    device: str,
+    strict: bool,
+) -> list[Results]:
+    """The same tile by tile, each image read once for all runs; without losses."""
+    models = [on_device(run.model, device).eval() for run in runs]
+    metrics = [run.task.metric() for run in runs]
+    defects: list[Defect] = []
+    for index in indices:
+        try:
+            sample = dataset[index]
+        except DataError as error:
+            defects.append(defect_of(dataset, index, error, strict=strict))
+            continue
+        tiles = tiling.of(*sample.image.shape[-2:])
+        predictions = answer_tiles(models, HeldImage(sample.image), tiles, batch_size=batch_size, device=device)
+        for metric, prediction, answers in zip(metrics, predictions, everything, strict=True):
+            metric.update([prediction], [sample.target])
+            if len(runs) > 1:
+                answers[index] = prediction
+    count = len(indices) - len(defects)
+    return [
+        Results(
+            split=split, count=count, figures=metric.compute(), losses={}, worst=[], samples=[], defects=list(defects)
+        )
+        for metric in metrics
+    ]
+
+
+def _gathered(
+    metric: Metric[Any, Any], sums: dict[str, float], count: int
+) -> tuple[Metric[Any, Any], dict[str, float], int]:
+    world = torch.distributed.get_world_size()
+    parts: list[Any] = [None] * world
+    torch.distributed.all_gather_object(parts, (metric, sums, count))
+    joined, total, number = parts[0]
+    for other, more, n in parts[1:]:
+        joined.merge(other)
+        total = {name: total.get(name, 0.0) + more.get(name, 0.0) for name in {*total, *more}}
+        number += n
+    return joined, total, number
+
+
+def _ensemble(task: Task[Any, Any], everything: Sequence[dict[int, Any]], dataset: Dataset[Any], split: str) -> Results:
+    metric = task.metric()
+    common = [index for index in everything[0] if all(index in answers for answers in everything)]
+    joined = [task.ensemble([answers[index] for answers in everything]) for index in common]
+    targets = [dataset.target(index) for index in common]
+    metric.update(joined, targets)
+    wrong = sorted(
+        zip(common, joined, targets, strict=True), key=lambda item: task.badness(item[1], item[2]), reverse=True
+    )
+    return Results(
+        split=split,
+        count=len(common),
+        figures=metric.compute(),
+        losses={},
+        worst=[(index, answer) for index, answer, _ in wrong[:WORST]],
+        samples=list(zip(common[:SAMPLES], joined, strict=False)),
+    )
+
+
+def baseline(task: Task[Any, Any], dataset: Dataset[Any], train: Sequence[int], indices: Sequence[int]) -> Any:
+    """Figures of the best answer that does not look at the image; None where the task has none."""
+    answer = task.baseline(Targets(dataset, train))
+    if answer is None:
+        return None
+    metric = task.metric()
+    for start in range(0, len(indices), FEW):
+        targets = []
+        for index in indices[start : start + FEW]:
+            with suppress(DataError):  # an annotation that cannot be read was told before, and is judged nowhere
+                targets.append(dataset.target(index))
+        metric.update([answer] * len(targets), targets)
+    return {name: value for name, value in metric.compute().items() if isinstance(value, int | float)}

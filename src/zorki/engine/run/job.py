@@ -1,0 +1,26 @@
+"""All that one run needs, before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zorki import registry
+from zorki.contracts import Dataset, Model, Task
+from zorki.engine.data_check import Survey
+from zorki.recipe import Recipe
+
+
+@dataclass
+class Work:
+    """All that one run needs, before it starts."""
+
+    entry: registry.Entry
+    task: Task[Any, Any]
+    dataset: Dataset[Any]
+    looked: Survey
+    recipe: Recipe
+    model: Model[Any, Any, Any]
+    folder: Path
+    about: dict[str, Any]

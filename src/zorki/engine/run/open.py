@@ -1,0 +1,243 @@
+"""A run: a folder that holds all that was said, chosen, learned and measured, and can be asked again.
+
+runs/lenet5-1/
+  run.json          model, task, classes, preprocessing, recipe, choices, environment, how to repeat
+  recipe.yaml       the recipe alone, to read and to edit
+  best.safetensors  the weights that judged best on validation (the last, where nothing was validated)
+  last.ckpt         what `--resume` needs
+  steps.csv epochs.csv tensorboard/   the log
+  results.json      figures of the best weights on each split
+  report.html
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zorki import registry
+from zorki.contracts import Model, Results, Task
+from zorki.errors import WeightsError, did_you_mean
+from zorki.recipe import Recipe
+
+ABOUT, BEST, RECIPE, RESULTS, REPORT = "run.json", "best.safetensors", "recipe.yaml", "results.json", "report.html"
+RECIPE_FIELDS_OF_BUILDERS = ("size", "dropout")
+
+
+@dataclass
+class Run:
+    """A trained model with its folder; what `zorki.train` and `zorki.load` return.
+
+    `about` is the content of run.json.
+    """
+
+    folder: Path
+    model_name: str
+    task: Task[Any, Any]
+    recipe: Recipe
+    about: dict[str, Any]
+    model: Model[Any, Any, Any]
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the labels 0..num_classes-1."""
+        return self.task.class_names
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.folder / REPORT
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Figures by split, as written after training; empty before."""
+        path = self.folder / RESULTS
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
+
+    def evaluate(
+        self,
+        data: str | Path | None = None,
+        *,
+        split: str | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        workers: int | None = None,
+        strict: bool = False,
+        tile: int | None = None,
+        overlap: int | None = None,
+    ) -> Results:
+        """Judges the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
+        from zorki.engine.evaluation.evaluate import evaluate
+
+        settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "workers": workers, "strict": strict}
+        return evaluate([self], data, split=split, tile=tile, overlap=overlap, **settings)[-1]
+
+    def predict(
+        self,
+        *sources: str | Path | Sequence[str | Path],
+        out: str | Path | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        tile: int | None = None,
+        overlap: int | None = None,
+    ) -> list[Any]:
+        """One answer an image, in the order of the sources, or of lists of them; for videos, one a frame.
+
+        See `zorki.predict`.
+
+        Raises:
+            DataError: a source cannot be read: an answer left out would shift all others.
+        """
+        from zorki.engine.prediction.predict import predict
+
+        lists = ([one] if isinstance(one, (str, Path)) else one for one in sources)
+        given = [str(source) for some in lists for source in some]
+        settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "tile": tile, "overlap": overlap}
+        answers = predict([self], given, out=out, strict=True, **settings)
+        return [answer.prediction for answer in answers]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's."""
+    return (Path(folder) / ABOUT).is_file()
+
+
+def build(name: str, num_classes: int, recipe: Recipe) -> Model[Any, Any, Any]:
+    """The named model with what the recipe says of its builder's arguments.
+
+    Raises:
+        RecipeError: no such model, no such argument, or a value that the builder refuses.
+    """
+    return registry.build(name, num_classes, builder_options(recipe))
+
+
+def builder_options(recipe: Recipe) -> dict[str, Any]:
+    """The fields of the recipe that builders take, and the recipe's `options`."""
+    fields = {name: getattr(recipe, name) for name in RECIPE_FIELDS_OF_BUILDERS if getattr(recipe, name) is not None}
+    return {**recipe.options, **fields}
+
+
+def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
+    """The run in a folder, with its best weights.
+
+    Args:
+        options: arguments of the model's builder in the place of those that it was trained with, such as a larger
+            `size` of images; of networks whose weights fit all the same.
+
+    Raises:
+        WeightsError: the folder is no run's, its weights are missing, or do not fit.
+        RecipeError: the model has no such option, or not with that value.
+    """
+    from zorki.weights import load_into, read_weights
+
+    folder = Path(folder)
+    about = read_about(folder)
+    recipe = _with_options(recipe_of(about), options or {})
+    task_type = registry.tasks().get(about["task"])
+    if task_type is None:
+        raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
+    task = task_type(about["class_names"])
+    model = build(about["model"], len(task.class_names), recipe)
+    best = folder / BEST
+    if not best.exists():
+        raise WeightsError(
+            f"{best}: not there yet; the first epoch writes it. Go on with: zorki train --resume {folder}"
+        )
+    match = load_into(model, read_weights(best))
+    if match.mismatched or match.new:
+        told = f" with {', '.join(f'{name} {value}' for name, value in options.items())}" if options else ""
+        raise WeightsError(f"{best}: does not fit {about['model']}{told}:\n{match.summary()}")
+    run = Run(folder, about["model"], task, recipe, about, model.eval())
+    task.recall(about.get("data_facts", {}))
+    task.adopt(run.results)
+    return run
+
+
+def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
+    """The recipe with other arguments of the builder, those that are fields of the recipe among them."""
+    fields: dict[str, Any] = {name: None for name in RECIPE_FIELDS_OF_BUILDERS if name in options}
+    return dataclasses.replace(recipe, options={**recipe.options, **options}, **fields)
+
+
+def recipe_of(about: Mapping[str, Any]) -> Recipe:
+    """The recipe of a run; fields that this version does not know are left out."""
+    return Recipe.of({name: value for name, value in about["recipe"].items() if name in Recipe.__dataclass_fields__})
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """The content of run.json. Raises WeightsError where the folder is no run's."""
+    path = Path(folder) / ABOUT
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = _near_runs(Path(folder))
+        raise WeightsError(f"{folder}: expected a run's folder (with {ABOUT}), found none.{near}") from None
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read: {error}") from error
+    missing = {"model", "task", "class_names", "recipe"} - set(about)
+    if missing:
+        raise WeightsError(f"{path}: lacks {sorted(missing)}; was it edited? Restore it, or train again")
+    return about  # type: ignore[no-any-return]
+
+
+def _near_runs(folder: Path) -> str:
+    parent = folder.parent
+    names = [child.name for child in parent.iterdir() if is_run(child)] if parent.is_dir() else []
+    return did_you_mean(folder.name, names)
+
+
+def folder_name(model_name: str) -> str:
+    """The model's name as every file system takes it: `timm:x` becomes `timm-x`."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in model_name)
+
+
+def new_folder(out: Path, model_name: str, name: str | None) -> Path:
+    """A run's folder that did not exist before: `name`, or MODEL-1, MODEL-2, ...
+
+    Raises:
+        WeightsError: `name` is taken.
+    """
+    from zorki.errors import ZorkiError
+
+    safe = folder_name(model_name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            try:
+                (out / name).mkdir()
+            except FileExistsError:
+                raise WeightsError(
+                    f"{out / name}: is there already; choose another --name, or: zorki train --resume {out / name}"
+                ) from None
+            return out / name
+        number = 1
+        while True:
+            try:
+                (out / f"{safe}-{number}").mkdir()
+                return out / f"{safe}-{number}"
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise ZorkiError(f"{out}: no run can be written there: {error.strerror}") from error
+
+
+def result_json(results: Results) -> dict[str, Any]:
+    """Results in plain JSON, without the images."""
+    return {
+        "split": results.split,
+        "count": results.count,
+        "figures": results.figures,
+        "losses": results.losses,
+        "baseline": results.baseline,
+        "defects": [str(defect) for defect in results.defects],
+    }
+
+
+def headline(figures: Mapping[str, Any], names: Sequence[str] = ()) -> str:
+    """The plain numbers of a result in one line."""
+    chosen = [(name, figures[name]) for name in (names or figures) if isinstance(figures.get(name), float)]
+    return "  ".join(f"{name} {value:.4f}" for name, value in chosen)

@@ -1,0 +1,186 @@
+"""The report of a run: one page that shows what was learned, where it fails, and how to do it again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zorki.contracts import Dataset, Results, Section
+from zorki.draw.blocks import Thumbnail, columns, definition_list, figure, image_grid, notice, preformatted, table
+from zorki.draw.figures import bars, curves
+from zorki.draw.report import page, write_page
+from zorki.engine.data_check import Survey, counted
+from zorki.engine.run import logs
+from zorki.engine.run import open as runs
+from zorki.errors import DataError
+from zorki.recipe import Recipe, describe
+
+MOST_DEFECTS = 100  # lines in the report; all are in `zorki show`
+MOST_CLASSES = 60  # bars
+
+
+def write_report(
+    run: runs.Run,
+    dataset: Dataset[Any],
+    looked: Survey,
+    found: Mapping[str, Results],
+    *,
+    first_loss: float | None = None,
+) -> Path:
+    """Writes report.html into the run's folder, whole or not at all, and returns its path.
+
+    Args:
+        found: results by split; the last (test, where there is one) is shown in full.
+        first_loss: of the first step, beside what an untrained network should have.
+    """
+    main = next(reversed(list(found.values())), None)
+    sections = [_outcome(run, found, looked)]
+    sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
+    if main is not None:
+        sections += run.task.sections(main.figures)
+        sections.append(Section("Most wrong", _grid(run, dataset, main.worst), f"The worst answers on {main.split}."))
+        sections.append(
+            Section("Samples", _grid(run, dataset, main.samples), f"Answers on {main.split}, as they come.")
+        )
+    sections.append(Section("Data", _data(run, dataset, looked)))
+    sections.append(
+        Section("Recipe", _recipe(run), "Marked fields were chosen for you; all others were said or are defaults.")
+    )
+    sections.append(Section("Again", _again(run), "The command, and what it ran on."))
+    facts = {"model": run.model_name, "parameters": f"{run.about['parameters']:,}"}
+    if main is not None:
+        monitor = run.task.monitor
+        facts = {f"{main.split} {monitor}": f"{main.figures[monitor]:.4f}", **facts}
+        if main.baseline:
+            facts["baseline"] = f"{main.baseline[monitor]:.4f}"
+    facts["epochs"] = str(len(logs.read(run.folder / logs.EPOCHS)))
+    facts["images"] = f"{run.about['train_count']:,}"
+    html = page(
+        f"{run.folder.name}", sections, subtitle=f"{run.task.name} on {Path(run.about['data']).name}", facts=facts
+    )
+    write_page(run.report, html)
+    return run.report
+
+
+def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Section:
+    rows: list[dict[str, Any]] = []
+    for split, result in found.items():
+        plain = {name: value for name, value in result.figures.items() if isinstance(value, int | float)}
+        rows.append({"": split, "loss": sum(result.losses.values()), **plain})
+        if result.baseline is not None:
+            rows.append({"": f"{split}, baseline", **result.baseline})
+    html = table(rows) if rows else notice("Nothing was held out, so nothing was judged: the last weights are kept.")
+    if looked.defects:
+        html += notice(f"{counted(looked.defects)} in the data; see Data.")
+    has_baseline = any(result.baseline is not None for result in found.values())
+    note = "The baseline answers without looking at the image; a network must beat it." if has_baseline else ""
+    return Section("Outcome", html, note)
+
+
+def _first_step(run: runs.Run, first_loss: float | None) -> str:
+    expected = run.model.expected_loss()
+    if first_loss is None or expected is None:
+        return "The kept weights are those of the marked epoch."
+    return (
+        f"The first loss was {first_loss:.3f}; a network that knows nothing would have {expected:.3f}. "
+        "The kept weights are those of the marked epoch."
+    )
+
+
+def _learning(run: runs.Run) -> str:
+    rows = logs.read(run.folder / logs.EPOCHS)
+    if not rows:
+        return notice("No epoch was finished.")
+
+    def line(column: str, shift: float = 1.0) -> list[tuple[float, float]]:
+        return [(row["epoch"] + shift, float(row[column])) for row in rows if isinstance(row.get(column), int | float)]
+
+    monitor = f"val/{run.task.monitor}"
+    shown = (monitor, "val/balanced_accuracy", "val/macro_f1", *(f"val/{name}" for name in run.task.headline))
+    figures = {name: line(name) for name in rows[0] if name in shown}
+    best = max(line(monitor), key=lambda point: point[1], default=(None, 0))[0] if monitor in rows[0] else None
+    losses = {name: line(f"{name}/loss") for name in ("train", "val") if f"{name}/loss" in rows[0]}
+    drawn = [figure(curves(losses, title="Loss", y_label="loss", best=best))]
+    if figures:
+        named = {name.removeprefix("val/"): points for name, points in figures.items()}
+        drawn.append(figure(curves(named, title="Validation", best=best)))
+    steps = logs.read(run.folder / logs.STEPS)
+    if len(steps) > 2:
+        thin = steps[:: max(1, len(steps) // 400)]
+        for column, title in (("loss", "Loss a step"), ("rate", "Learning rate")):
+            points = [(float(row["step"]), float(row[column])) for row in thin]
+            drawn.append(figure(curves({column: points}, title=title, x_label="step")))
+    return columns(*drawn)
+
+
+def _grid(run: runs.Run, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]) -> str:
+    thumbnails = []
+    for index, prediction in items:
+        try:
+            sample = dataset[index]
+        except DataError:
+            continue
+        good = run.task.right(prediction, sample.target)
+        said = run.task.caption(prediction)
+        text = said if good else f"{said}\nis {run.task.caption(sample.target)}"
+        image = run.task.thumbnail(sample.image, prediction, sample.target)
+        thumbnails.append(Thumbnail(image, text, good, alt=f"{dataset.path(index).name}: {text}"))
+    return image_grid(thumbnails)
+
+
+def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
+    facts = {
+        "path": run.about["data"],
+        "format": f"{dataset.format}: {dataset.reason}",
+        "splits": dataset.split_reason,
+        **{f"images in {split}": len(indices) for split, indices in looked.splits.items()},
+        "classes": len(dataset.class_names),
+        "defects": len(looked.defects),
+    }
+    parts = [definition_list(facts)]
+    tally = run.task.tally(dataset)
+    if tally.get("classes") and len(dataset.class_names) <= MOST_CLASSES:
+        what = tally.get("counted", "images")
+        parts.append(figure(bars(tally["classes"], title=f"{what.capitalize()} a class", x_label=what)))
+    parts += [
+        table([{"": name, **values} for name, values in rows.items()], caption=title)
+        for title, rows in tally.get("tables", {}).items()
+    ]
+    if looked.defects:
+        lines = [str(defect) for defect in looked.defects[:MOST_DEFECTS]]
+        if len(looked.defects) > MOST_DEFECTS:
+            lines.append(f"... and {len(looked.defects) - MOST_DEFECTS} more; `zorki show` lists all")
+        parts.append(
+            notice(f"{counted(looked.defects)}; broken images were left out:") + preformatted("\n".join(lines))
+        )
+    return "".join(parts)
+
+
+def _recipe(run: runs.Run) -> str:
+    notes = {choice["name"]: choice["why"] for choice in run.about.get("choices", [])}
+    default = Recipe()
+    values = run.recipe.to_json()
+    groups: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        said = name in run.about.get("said", {}) or name in notes or value != default.to_json()[name]
+        group = describe(name)["group"] if said else "Defaults"
+        unit = describe(name)["unit"]
+        groups.setdefault(group, {})[name] = f"{value} {unit}" if unit and value is not None and said else value
+    parts = []
+    for group in sorted(groups, key=lambda group: group == "Defaults"):
+        mine = {name: note for name, note in notes.items() if name in groups[group]}
+        parts.append(f"<h3>{group}</h3>" + definition_list(groups[group], mine))
+    return columns(*parts)
+
+
+def _again(run: runs.Run) -> str:
+    environment = run.about["environment"]
+    lines = [f"$ {environment['command']}", f"$ {run.about['repeat']}", f"$ zorki evaluate {run.folder}"]
+    facts = {
+        "seed": run.recipe.seed,
+        "git commit": environment["git_commit"],
+        **environment["versions"],
+        **{f"machine, {name}": value for name, value in environment["machine"].items()},
+    }
+    return preformatted("\n".join(lines)) + definition_list(facts)

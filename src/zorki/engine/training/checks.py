@@ -1,0 +1,106 @@
+"""What is asked of machine and data before anything is made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from zorki.contracts import Dataset, Model, Prepares
+from zorki.engine.data_check import Survey, counted, summary
+from zorki.engine.device import best_device, check_device
+from zorki.engine.run import logs
+from zorki.errors import DataError, RecipeError
+from zorki.recipe import Recipe
+
+
+def check_machine(recipe: Recipe) -> None:
+    """Raises ZorkiError before anything is made, where the machine cannot do what the recipe says."""
+    logs.check_loggers(recipe.wandb)
+    device = check_device(recipe.device or best_device()[0], recipe.devices)
+    if device == "cpu" and recipe.precision == "16":
+        raise RecipeError("precision is 16, but the processor has no quick float16; say bf16 or 32")
+    world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
+    if "TORCHELASTIC_RUN_ID" in os.environ and world != recipe.devices * recipe.nodes:
+        raise RecipeError(
+            f"torchrun started {world} processes, but devices is {recipe.devices} and nodes {recipe.nodes}; "
+            "say --devices and --nodes as torchrun was told"
+        )
+
+
+def check_validation(looked: Survey, recipe: Recipe) -> None:
+    if looked.splits.get("val"):
+        return
+    for name, asked in (("patience", recipe.patience is not None), ("schedule plateau", recipe.schedule == "plateau")):
+        if asked:
+            raise RecipeError(f"{name} watches validation, but the data have no validation image; leave it out")
+
+
+def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
+    """A hash of which images are trained on and what they are called: another order is another run."""
+    digest = hashlib.sha256()
+    for index in indices:
+        path = dataset.path(index)
+        name = path.relative_to(dataset.root) if path.is_relative_to(dataset.root) else path
+        digest.update(f"{name.as_posix()}\t{dataset.mark(index)}\n".encode())
+    return digest.hexdigest()
+
+
+def tell_data(dataset: Dataset[Any], looked: Survey, say: Callable[[str], None]) -> None:
+    counts = ", ".join(f"{name} {len(indices)}" for name, indices in looked.splits.items())
+    say(f"      {len(dataset.class_names)} classes; images: {counts}")
+    if looked.defects:
+        say(f"      {counted(looked.defects)}; broken images are left out (--strict stops instead):")
+        for line in summary(looked.defects):
+            say(f"      {line}")
+
+
+def train_indices_of(looked: Survey, recipe: Recipe) -> list[int]:
+    indices = looked.splits.get("train", [])
+    if not indices:
+        raise DataError(f"nothing to train on: no image of the split train can be read ({list(looked.splits)})")
+    if recipe.limit is not None and recipe.limit < len(indices):
+        generator = torch.Generator().manual_seed(0)
+        picked = torch.randperm(len(indices), generator=generator)[: recipe.limit].tolist()
+        indices = sorted(indices[place] for place in picked)
+    return indices
+
+
+def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> None:
+    """Raises RecipeError where one image does not pass through the network, before a run's folder is made.
+
+    Images that are too small leave some layers nothing to read. What is dear to preprocess is not tried.
+    """
+    if isinstance(network.preprocess, Prepares):
+        return
+    for index in indices:
+        try:
+            inputs = network.preprocess([dataset[index].image])[0]
+        except DataError:
+            continue
+        was = network.training
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                network.eval()(inputs)
+        except RuntimeError as error:
+            height, width = inputs.shape[-2:]
+            reason = str(error).splitlines()[0]
+            raise RecipeError(
+                f"the network cannot take inputs of {height}x{width} pixels: {reason}; set a larger --size"
+            ) from error
+        finally:
+            network.train(was)
+        return
+
+
+def input_size_of(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> int:
+    """The side of the network's input, found by preprocessing one image."""
+    for index in indices:
+        try:
+            return int(network.preprocess([dataset[index].image])[0].shape[-1])
+        except DataError:
+            continue
+    raise DataError(f"{dataset.root}: none of the {len(indices)} training images can be read")

@@ -1,0 +1,338 @@
+"""The model as Lightning drives it, and the one callback that watches over training."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from zorki.contracts import Model
+from zorki.engine.device import channels_last
+from zorki.engine.run import checkpoints
+from zorki.engine.run.logs import Log
+from zorki.engine.training import optimizer as optimize
+from zorki.engine.training.progress import Progress
+from zorki.errors import DataError, ZorkiError
+from zorki.recipe import Recipe
+from zorki.types import Batch
+
+
+class Interrupted(ZorkiError):
+    """Training was stopped by Ctrl-C or a signal; everything is written and the run can go on."""
+
+
+class Diverged(ZorkiError):
+    """The loss is no number any more."""
+
+
+class Learner(lightning.LightningModule):
+    """One model and its recipe, in Lightning's words. Names no task and no network."""
+
+    def __init__(self, model: Model[Any, Any, Any], recipe: Recipe) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.frozen: list[nn.Module] = optimize.freeze(model, recipe.freeze)
+        self.losses: dict[str, Tensor] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning writes down the running hook forty times a step; a word needs none of a module's care.
+        if name in ("_current_fx_name", "losses"):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
+        losses = self.model.loss(self.model(channels_last(batch.inputs)), batch.placed)
+        self.losses = {name: loss.detach() for name, loss in losses.items()}
+        return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return optimize.optimizer(self.model, self.recipe)
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Cuts by norm. Lightning's own way refuses fused optimizers under bf16, where nothing needs unscaling."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
+    def on_train_epoch_start(self) -> None:
+        optimize.keep_frozen(self.frozen)
+
+
+class Conductor(lightning.Callback):
+    """Sets the rate, logs, averages, validates, writes checkpoints, listens to Ctrl-C, and stops when it is time.
+
+    One callback, so that the order of these is written in one place, and so that a step costs little.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        *,
+        validate: Callable[[Model[Any, Any, Any]], dict[str, Any]] | None,
+        monitor: str,
+        log: Log,
+        progress: Progress,
+        keep_best: Callable[[Model[Any, Any, Any], dict[str, Any]], None],
+        gather: Callable[[lightning.Trainer], None] = lambda trainer: None,
+    ) -> None:
+        assert recipe.epochs is not None
+        self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
+        self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
+        self.gather = gather
+        self.plateau = optimize.Plateau()
+        self.average: AveragedModel | None = None
+        self.best, self.best_epoch, self.stale = -math.inf, -1, 0
+        self.sums: dict[str, Tensor] = {}
+        self.batches, self.images, self.seconds = 0, 0, 0.0
+        self.first_loss: float | None = None
+        self.stop_signal: int | None = None
+        self._state: dict[str, Any] = {}
+        self._old_handlers: dict[int, Any] = {}
+
+    # -- beginning and end
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.recipe.average is not None:
+            self.average = AveragedModel(
+                pl_module.model, multi_avg_fn=get_ema_multi_avg_fn(self.recipe.average), use_buffers=True
+            )
+            self.average.requires_grad_(False)
+            if "average" in self._state:
+                self.average.load_state_dict(self._state["average"])
+        self._old_handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        checkpoints.restore_chance(self._state.get("chance"))
+        self._last_checkpoint = self._started = time.monotonic()
+        self._steps_an_epoch = max(1, int(trainer.num_training_batches))
+        # In the middle of a resumed epoch nobody else does these: modes, devices, and the end of patience.
+        pl_module.model.train()
+        optimize.keep_frozen(pl_module.frozen)
+        self.sums = {name: total.to(pl_module.device) for name, total in self.sums.items()}
+        if self.recipe.patience is not None and self.stale >= self.recipe.patience:
+            trainer.should_stop = True
+        self._listen()  # after Lightning, whose own way to stop writes no checkpoint
+        for group in trainer.optimizers[0].param_groups:
+            group.setdefault("largest", group["lr"])
+
+    def close(self) -> None:
+        """Gives signals back to whoever listened before, and takes the bar away; also after an error."""
+        for number, handler in self._old_handlers.items():
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(number, handler)
+        self._old_handlers = {}
+        self.progress.close()
+
+    def _listen(self) -> None:
+        """Ctrl-C and a kind kill end training after the step at hand; a second Ctrl-C ends it at once."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self.stop_signal is not None:
+                raise Interrupted(
+                    f"stopped at once; go on from the last checkpoint: zorki train --resume {self.folder}"
+                )
+            self.stop_signal = number
+
+        if threading.current_thread() is threading.main_thread():  # elsewhere somebody else listens
+            for number in self._old_handlers:
+                signal.signal(number, note)
+
+    # -- every step
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        epoch = trainer.current_epoch + batch_idx / self._steps_an_epoch
+        factor = optimize.rate_factor(self.recipe, epoch, self.epochs) * self.plateau.factor
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = group["largest"] * factor
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Batch[Any], batch_idx: int
+    ) -> None:
+        whole_step = (batch_idx + 1) % self.recipe.accumulate == 0 or batch_idx + 1 == self._steps_an_epoch
+        if whole_step:
+            if self.average is not None:
+                self.average.update_parameters(pl_module.model)
+            pl_module.model.after_step((trainer.current_epoch + (batch_idx + 1) / self._steps_an_epoch) / self.epochs)
+        for name, loss in pl_module.losses.items():
+            known = self.sums.get(name)
+            self.sums[name] = loss.clone() if known is None else known.add_(loss)
+        self.batches += 1
+        self.images += len(batch)
+        step = trainer.current_epoch * self._steps_an_epoch + batch_idx + 1
+        if self.first_loss is None or step % self.recipe.log_every == 0:
+            self._log_step(trainer, pl_module, step)
+        self.progress.step(trainer.current_epoch, batch_idx + 1, self._steps_an_epoch)
+        if whole_step and batch_idx + 1 < self._steps_an_epoch:
+            self._write_within_epoch(trainer, (batch_idx + 1) // self.recipe.accumulate)
+
+    def _log_step(self, trainer: lightning.Trainer, pl_module: Any, step: int) -> None:
+        losses = {name: float(loss) for name, loss in pl_module.losses.items()}
+        total = sum(losses.values())
+        if not math.isfinite(total):
+            raise Diverged(f"the loss is {total} at step {step}: training has run away. Lower --rate, or set --clip 1.")
+        if self.first_loss is None:
+            self.first_loss = total
+        row = {
+            "step": step,
+            "epoch": trainer.current_epoch,
+            "rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "loss": total,
+            **{f"loss/{name}": loss for name, loss in losses.items() if len(losses) > 1},
+        }
+        self.progress.losses = {"loss": total}
+        self.log_.step(row)
+
+    def _write_within_epoch(self, trainer: lightning.Trainer, done: int) -> None:
+        """`done` counts the optimizer's steps of this epoch, so that every process asks at the same ones."""
+        stop = self._asked_to_stop(trainer, done)
+        due = time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_minutes * 60
+        if trainer.world_size > 1:
+            due = done % 50 == 0 and trainer.strategy.reduce_boolean_decision(due, all=False)
+        by_steps = self.recipe.checkpoint_steps is not None and done % self.recipe.checkpoint_steps == 0
+        if stop or due or by_steps:
+            self.write_checkpoint(trainer)
+        if stop:
+            self._stop()
+
+    def _asked_to_stop(self, trainer: lightning.Trainer, done: int) -> bool:
+        asked = self.stop_signal is not None
+        if trainer.world_size > 1:  # all processes must stop at the same step; asking at every step would be dear
+            return done % 10 == 0 and trainer.strategy.reduce_boolean_decision(asked, all=False)
+        return asked
+
+    def _stop(self) -> None:
+        word = "Ctrl-C" if self.stop_signal == signal.SIGINT else "a signal"
+        raise Interrupted(f"stopped by {word}; nothing is lost. Go on with: zorki train --resume {self.folder}")
+
+    # -- every epoch
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        epoch = trainer.current_epoch
+        means = {name: float(total) / max(1, self.batches) for name, total in self.sums.items()}
+        now = time.monotonic()
+        row: dict[str, Any] = {
+            "epoch": epoch,
+            "step": (epoch + 1) * self._steps_an_epoch,
+            "train/loss": sum(means.values()),
+            **{f"train/{name}": loss for name, loss in means.items() if len(means) > 1},
+            "rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+        }
+        if not math.isfinite(row["train/loss"]):
+            raise Diverged(f"the loss is {row['train/loss']} in epoch {epoch + 1}: lower --rate, or set --clip 1.")
+        train_seconds = now - self._started
+        self.sums, self.batches = {}, 0
+        if self.validate is not None:
+            judged: Any = self.average.module if self.average is not None else pl_module.model
+            figures = self.validate(judged)
+            pl_module.model.train()
+            optimize.keep_frozen(pl_module.frozen)
+            row |= {f"val/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
+            self._judge(trainer, judged, figures, epoch)
+        elif trainer.is_global_zero:
+            self.best_epoch = epoch
+            kept: Any = self.average.module if self.average is not None else pl_module.model
+            self.keep_best(kept, {"epoch": epoch})
+        self.seconds += time.monotonic() - self._started
+        row["seconds"] = self.seconds
+        row["images_per_second"] = self.images * trainer.world_size / max(1e-9, train_seconds)
+        self.gather(trainer)
+        self.images = 0
+        self._started = time.monotonic()
+        self.log_.epoch(row)
+        self.progress.epoch(row, self.epochs)
+        self.write_checkpoint(trainer)
+        if self._asked_to_stop(trainer, 0) and epoch + 1 < self.epochs:
+            self._stop()
+
+    def _judge(self, trainer: lightning.Trainer, model: Any, figures: dict[str, Any], epoch: int) -> None:
+        if self.monitor not in figures:
+            raise DataError("nothing was judged: no image of the split val can be decoded; repair or remove them")
+        figure = float(figures[self.monitor])
+        self.plateau.see(figure) if self.recipe.schedule == "plateau" else None
+        if figure > self.best:
+            self.best, self.best_epoch, self.stale = figure, epoch, 0
+            if trainer.is_global_zero:
+                self.keep_best(model, {"epoch": epoch, self.monitor: figure})
+        else:
+            self.stale += 1
+            if self.recipe.patience is not None and self.stale >= self.recipe.patience:
+                trainer.should_stop = True
+
+    # -- what survives a kill
+
+    def write_checkpoint(self, trainer: lightning.Trainer) -> None:
+        checkpoints.write(trainer, self.folder)
+        self._last_checkpoint = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        state: dict[str, Any] = {
+            "chance": checkpoints.chance(),
+            "plateau": vars(self.plateau).copy(),
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "stale": self.stale,
+            "sums": dict(self.sums),
+            "batches": self.batches,
+            "first_loss": self.first_loss,
+            "seconds": self.seconds + time.monotonic() - self._started,
+        }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._state = state_dict
+        vars(self.plateau).update(state_dict["plateau"])
+        for name in ("best", "best_epoch", "stale", "sums", "batches", "first_loss", "seconds"):
+            setattr(self, name, state_dict[name])
+
+
+def make_trainer(
+    recipe: Recipe, callbacks: Sequence[lightning.Callback], loggers: Any, folder: Path
+) -> lightning.Trainer:
+    """Lightning's Trainer with everything off that the Conductor does."""
+    hush()
+    precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[recipe.precision or "32"]
+    return lightning.Trainer(
+        accelerator=recipe.device,
+        devices=recipe.devices,
+        num_nodes=recipe.nodes,
+        strategy="ddp" if recipe.devices * recipe.nodes > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=recipe.epochs,
+        gradient_clip_val=recipe.clip or None,
+        accumulate_grad_batches=recipe.accumulate,
+        callbacks=list(callbacks),
+        logger=loggers,
+        default_root_dir=folder,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        log_every_n_steps=10**9,
+    )
+
+
+def hush() -> None:
+    """Silences Lightning's advertisements and its advice on things that the engine does in another way."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")

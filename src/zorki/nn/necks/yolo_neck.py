@@ -1,0 +1,91 @@
+"""The neck of YOLO v3 (Redmon and Farhadi, 2018, section 2.3): coarse maps are enlarged and laid beside finer ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zorki.errors import RecipeError
+from zorki.nn.backbones.backbone import Backbone, last_maps
+from zorki.nn.backbones.darknet import convolve
+from zorki.nn.layers.initialize import initialize_he
+
+
+class YoloNeck(nn.Module):
+    """Maps of the wanted strides with the meaning of the coarsest, each exactly input / stride cells.
+
+    Each scale is a column of 1x1 and 3x3 convolutions in turn; what comes out before its last 3x3 is narrowed,
+    enlarged twice and laid beside the next finer map. Maps of backbones without padding (SqueezeNet) lack a cell or
+    two: they are filled up with zeros, so that a cell is a stride wide everywhere. A stride coarser than the backbone's
+    is made by a strided 3x3 convolution.
+
+    Args:
+        backbone: whose maps come in.
+        strides: wanted, finest first, each twice the one before.
+        widths: channels of the 1x1 convolutions of each scale; the 3x3 and the answered maps have twice as many.
+        depth: convolutions of a column before its last: an odd number, 5 in the paper.
+
+    Raises:
+        RecipeError: the backbone has no map of the first stride.
+    """
+
+    def __init__(self, backbone: Backbone, strides: Sequence[int], widths: Sequence[int], *, depth: int = 5) -> None:
+        super().__init__()
+        last = last_maps(backbone)
+        if strides[0] not in last:
+            raise RecipeError(f"the neck needs a map of stride {strides[0]}, but the backbone has {backbone.strides}")
+        self.strides = tuple(strides)
+        self.taps = [last[stride] for stride in strides if stride in last]
+        channels = [backbone.channels[tap] for tap in self.taps]
+        self.coarser = nn.ModuleList()
+        while len(channels) < len(strides):
+            self.coarser.append(convolve(channels[-1], min(512, channels[-1]), 3, stride=2))
+            channels.append(min(512, channels[-1]))
+        self.columns, self.tops, self.bridges = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for level, (incoming, width) in enumerate(zip(channels, widths, strict=True)):
+            coarser = width if level + 1 < len(widths) else 0
+            self.columns.append(_column(incoming + coarser, width, depth))
+            self.tops.append(convolve(width, 2 * width, 3))
+            if level:
+                self.bridges.append(convolve(width, widths[level - 1], 1))
+        self.channels = tuple(2 * width for width in widths)
+        initialize_he(self)
+
+    def forward(self, maps: Sequence[Tensor], height: int, width: int) -> list[Tensor]:
+        """Maps of `strides`, finest first, from all maps of the backbone for an input of `height` x `width`."""
+        sizes = [(math.ceil(height / stride), math.ceil(width / stride)) for stride in self.strides]
+        found = [fill_cells(maps[tap], *size) for tap, size in zip(self.taps, sizes)]  # noqa: B905: coarser ones follow
+        for layer in self.coarser:
+            found.append(layer(found[-1]))
+        answered: list[Tensor] = []
+        from_coarser: list[Tensor] = []
+        for level in range(len(found) - 1, -1, -1):
+            x = self.columns[level](torch.cat([*from_coarser, found[level]], 1))
+            answered.insert(0, self.tops[level](x))
+            if level:
+                bridge = self.bridges[level - 1](x)
+                from_coarser = [functional.interpolate(bridge, size=found[level - 1].shape[-2:], mode="nearest")]
+        return answered
+
+
+def _column(channels: int, width: int, depth: int) -> nn.Sequential:
+    if depth % 2 == 0:
+        raise ValueError(f"depth must be odd, not {depth}: a column begins and ends with a 1x1 convolution")
+    layers = [convolve(channels, width, 1)]
+    for _ in range(depth // 2):
+        layers += [convolve(width, 2 * width, 3), convolve(2 * width, width, 1)]
+    return nn.Sequential(*layers)
+
+
+def fill_cells(x: Float[Tensor, "B C _ _"], rows: int, columns: int) -> Float[Tensor, "B C rows columns"]:
+    """The map with so many cells: zeros on both sides where it lacks some, the larger half in front; else cut off."""
+    down, right = rows - x.shape[-2], columns - x.shape[-1]
+    if down > 0 or right > 0:
+        down, right = max(0, down), max(0, right)
+        x = functional.pad(x, (right - right // 2, right // 2, down - down // 2, down // 2))
+    return x[..., :rows, :columns]

@@ -1,0 +1,39 @@
+import pytest
+
+from zorki.data.scenes.dataset import SceneClassification
+from zorki.engine.data_check import Survey, counted, summary, survey
+from zorki.errors import DataError
+from zorki.types import Defect
+
+
+def test_strict_stops_at_what_was_left_out_and_not_at_notes(tmp_path):
+    dataset = SceneClassification(30, size=(16, 16))
+    note = Defect(tmp_path / "a", "two formats lie here", note=True)
+    dataset.defects = [note]
+    assert survey(dataset, strict=True).defects == [note]
+    dataset.defects = [note, Defect(tmp_path / "b.txt", "no box; left out", 3)]
+    with pytest.raises(DataError, match=r"b\.txt:3: no box; left out \(1 defect in all; without --strict they are"):
+        survey(dataset, strict=True)
+
+
+def test_notes_are_counted_apart_and_told_last(tmp_path):
+    note, grave = Defect(tmp_path / "a", "one", note=True), Defect(tmp_path / "b", "two")
+    assert counted([note, grave, grave]) == "2 defects and 1 note"
+    assert counted([note, note]) == "2 notes"
+    assert summary([note, grave], most=1) == [f"  {grave}", "  ... and 1 more: `zorki show` lists them all"]
+
+
+def test_an_empty_split_and_one_that_cannot_be_read_are_two_things(tmp_path):
+    dataset = SceneClassification(30, size=(16, 16))
+    assert survey(dataset).readable(dataset, "val") == list(dataset.splits["val"])
+    dataset.splits["test"] = []
+    with pytest.raises(
+        DataError, match=r"the split test is empty; the data have train \(\d+\), val \(\d+\), test \(0\)"
+    ):
+        survey(dataset).readable(dataset, "test")
+    count = len(dataset.splits["val"])
+    broken = Survey(
+        {**dataset.splits, "val": []}, [Defect(tmp_path, "x", note=True), Defect(tmp_path / "b.png", "cut")]
+    )
+    with pytest.raises(DataError, match=rf"none of the {count} images of the split val can be read: \S+b\.png: cut"):
+        broken.readable(dataset, "val")
