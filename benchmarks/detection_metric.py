@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from zorki.tasks.detection.coco import coco_curves
-from zorki.tasks.detection.columns import Detections, Truths
-from zorki.tasks.detection.figures import TWELVE, detection_figures
-from zorki.tasks.detection.judge_file import judge_file
-from zorki.tasks.detection.voc import voc_curves, voc_means
+from zorki.metrics.coco_ap import coco_curves
+from zorki.metrics.tables import DetectionTable, GroundTruthTable
+from zorki.metrics.voc_ap import voc_curves, voc_means
+from zorki.tasks.detection.metrics.scores import TWELVE, detection_figures
+from zorki.tasks.detection.prediction_files.evaluate import judge_file
 
 IMAGES, OBJECTS, ANSWERS, CLASSES = 2000, 10, 20, 20
 Row = tuple[str, float, float, float]  # what, published, found, how far they may differ by rounding
@@ -84,7 +84,9 @@ def voc_rows(root: Path) -> Iterator[Row]:
     yield "Cartucho: area, overlap .5", 0.3105, means["voc_ap"] or 0.0, 5e-5
 
 
-def text_tables(truth: Path, found: Path, *, corners: bool = False) -> tuple[Truths, Detections, list[str]]:
+def text_tables(
+    truth: Path, found: Path, *, corners: bool = False
+) -> tuple[GroundTruthTable, DetectionTable, list[str]]:
     """Lines `class [score] x y w h` (or corners), a file an image; "difficult" at the end marks such objects."""
     names: dict[str, int] = {}
     rows: dict[Path, list[list[float]]] = {truth: [], found: []}
@@ -105,7 +107,7 @@ def text_tables(truth: Path, found: Path, *, corners: bool = False) -> tuple[Tru
     return truths_of_table(tables[0]), detections_of_table(tables[1]), list(names)
 
 
-def coco_tables(truth: Path, found: Path) -> tuple[Truths, Detections]:
+def coco_tables(truth: Path, found: Path) -> tuple[GroundTruthTable, DetectionTable]:
     """Two COCO files that number images and classes alike, from 0."""
     tables = []
     for path in (truth, found):
@@ -116,20 +118,20 @@ def coco_tables(truth: Path, found: Path) -> tuple[Truths, Detections]:
     return truths_of_table(tables[0]), detections_of_table(tables[1])
 
 
-def truths_of_table(table: np.ndarray) -> Truths:
+def truths_of_table(table: np.ndarray) -> GroundTruthTable:
     """Columns: image, label, unused, x, y, w, h, difficult."""
     image, label = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
     xywh = np.ascontiguousarray(table[:, 3:7])
-    return Truths(image, xywh, label, xywh[:, 2] * xywh[:, 3], np.zeros(len(table), bool), table[:, 7] > 0)
+    return GroundTruthTable(image, xywh, label, xywh[:, 2] * xywh[:, 3], np.zeros(len(table), bool), table[:, 7] > 0)
 
 
 def detections_of_table(table: np.ndarray) -> Detections:
     """Columns: image, label, score, x, y, w, h, unused."""
     image, label = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-    return Detections(image, np.ascontiguousarray(table[:, 3:7]), label, table[:, 2])
+    return DetectionTable(image, np.ascontiguousarray(table[:, 3:7]), label, table[:, 2])
 
 
-def made(seed: int = 0) -> tuple[Truths, Detections]:
+def made(seed: int = 0) -> tuple[GroundTruthTable, DetectionTable]:
     """Random objects; every third detection lies near one, with its class."""
     chance = np.random.default_rng(seed)
 
@@ -147,7 +149,7 @@ def made(seed: int = 0) -> tuple[Truths, Detections]:
     return truths_of_table(truth), detections_of_table(found)
 
 
-def pycocotools(truths: Truths, found: Detections) -> list[float]:
+def pycocotools(truths: GroundTruthTable, found: DetectionTable) -> list[float]:
     """COCO's own tools on the same boxes: a dictionary for each object, an array for the detections."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval

@@ -28,7 +28,7 @@ def test_pieces_need_no_registry():
     import torch
 
     from zorki.losses.cross_entropy import CrossEntropy
-    from zorki.tasks.classification.metrics import ClassificationMetric
+    from zorki.tasks.classification.metric import ClassificationMetric
     from zorki.tasks.classification.models.lenet import lenet5
 
     network = lenet5(10)

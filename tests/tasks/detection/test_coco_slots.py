@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from zorki.tasks.detection.class_names import coco_names
 from zorki.tasks.detection.coco_slots import NUMBERS, UNUSED, accept_coco_slots
-from zorki.tasks.detection.names import coco_names
 from zorki.weights import load_into
 from zorki.weights.read import Weights
 

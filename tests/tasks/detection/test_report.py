@@ -1,6 +1,6 @@
 import torch
 
-from zorki.tasks.detection.metrics import DetectionMetric
+from zorki.tasks.detection.metrics.metric import DetectionMetric
 from zorki.tasks.detection.report import sections
 from zorki.types import Boxes
 

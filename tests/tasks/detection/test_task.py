@@ -12,7 +12,7 @@ from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.detection.fusion import fuse
 from zorki.tasks.detection.image_sizes import image_sizes
-from zorki.tasks.detection.judging import judge_boxes
+from zorki.tasks.detection.metrics.image_match import judge_boxes
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 

@@ -2,7 +2,7 @@
 
 from made_masks import made, strip_instances
 
-from zorki.tasks.instance_segmentation.metrics import InstanceMetric
+from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
 from zorki.tasks.instance_segmentation.report import sections
 
 

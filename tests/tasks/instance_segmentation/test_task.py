@@ -17,7 +17,7 @@ from zorki.contracts import Model
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.recipe import Recipe
 from zorki.tasks.instance_segmentation.fusion import fuse_masks
-from zorki.tasks.instance_segmentation.judging import judge_masks
+from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
 from zorki.tasks.instance_segmentation.object_map import object_map, write_object_map
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 

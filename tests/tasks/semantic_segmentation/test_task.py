@@ -12,7 +12,7 @@ from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError
 from zorki.losses.pixels import PixelLoss
 from zorki.recipe import Recipe
-from zorki.tasks.semantic_segmentation.counting import count_pixels
+from zorki.tasks.semantic_segmentation.statistics import count_pixels
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Section, Task
 from zorki.errors import DataError, RecipeError, ZorkiError
-from zorki.tasks.classification.metrics import ClassificationMetric
+from zorki.tasks.classification.metric import ClassificationMetric
 from zorki.types import Batch, Label, Sample
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from torch import Tensor
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.draw.images import boxes, enlarge
 from zorki.draw.palette import color, mark_color
-from zorki.tasks.detection.judging import judge_boxes
+from zorki.tasks.detection.metrics.image_match import judge_boxes
 from zorki.types import Boxes
 
 LEAST_WIDTH = 320  # pixels: on smaller images names would cover the objects

@@ -75,7 +75,7 @@ class ObjectTask(Task[Found, Found]):
     @classmethod
     def names_for(cls, num_classes: int) -> list[str]:
         """COCO's names for 80, 90 or 91 classes, else the numbers."""
-        from zorki.tasks.detection.names import coco_names
+        from zorki.tasks.detection.class_names import coco_names
 
         return coco_names(num_classes) or super().names_for(num_classes)
 

@@ -8,7 +8,7 @@ from typing import Any
 from zorki.contracts import Section
 from zorki.draw.blocks import columns, figure, notice, table
 from zorki.draw.figures import bars, curves
-from zorki.tasks.detection.error_kinds import KINDS
+from zorki.metrics.error_types import ERROR_TYPES
 
 MOST_BARS = 40  # classes; above, the table alone tells
 MOST_CURVES = 7  # classes with a curve of their own: the most frequent
@@ -120,5 +120,5 @@ def _errors(figures: Mapping[str, Any]) -> str:
     counts = {kind: row["count"] for kind, row in errors.items()}
     if not sum(counts.values()):
         return notice("No errors at all.", kind="note")
-    rows = [{"kind": kind, "what": what, **errors[kind]} for kind, what in KINDS.items()]
+    rows = [{"kind": kind, "what": what, **errors[kind]} for kind, what in ERROR_TYPES.items()]
     return columns(table(rows), figure(bars({"errors": counts}, title="Errors by kind")))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Prepares, Results, Section
 from zorki.errors import DataError, ZorkiError
-from zorki.tasks.detection.metrics import DetectionMetric
+from zorki.tasks.detection.metrics.metric import DetectionMetric
 from zorki.tasks.detection.object_task import ObjectTask, refuse_settings
 from zorki.types import Batch, Boxes, Sample
 
@@ -81,7 +81,7 @@ class Detection(ObjectTask[Boxes]):
 
     @classmethod
     def recognize_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
-        from zorki.tasks.detection.answers_kind import holds_masks
+        from zorki.tasks.detection.prediction_files.kind import holds_masks
 
         return None if holds_masks(predictions, data, format) else "boxes"
 
@@ -90,7 +90,7 @@ class Detection(ObjectTask[Boxes]):
         cls, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
     ) -> Results:
         """Detections in COCO's results format. Raises DataError."""
-        from zorki.tasks.detection.judge_file import judge_file
+        from zorki.tasks.detection.prediction_files.evaluate import judge_file
 
         return judge_file(predictions, data, split=split, format=format)
 
@@ -136,7 +136,7 @@ class Detection(ObjectTask[Boxes]):
 
     def badness(self, prediction: Boxes, target: Boxes) -> float:
         """1 less the F1 of the boxes that are shown, in which a box counts as far as it fits; see `Judged.quality`."""
-        from zorki.tasks.detection.judging import judge_boxes
+        from zorki.tasks.detection.metrics.image_match import judge_boxes
 
         return 1.0 - judge_boxes(self.shown(prediction), target).quality()
 
@@ -151,7 +151,7 @@ class Detection(ObjectTask[Boxes]):
 
     def exchange(self, answers: Sequence[Any]) -> list[dict[str, Any]]:
         """COCO's results format, all boxes of all images in one list."""
-        from zorki.tasks.detection.results_file import numbers_of, to_results
+        from zorki.tasks.detection.prediction_files.coco_results import numbers_of, to_results
 
         numbers = self.category_ids or numbers_of(self.class_names)
         each = [to_results(one.prediction, one.source, self.class_names, numbers, frame=one.frame) for one in answers]
@@ -171,7 +171,7 @@ class Detection(ObjectTask[Boxes]):
 
     def tally(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
         """Boxes and images a class, sizes, aspects and boxes an image, by split."""
-        from zorki.tasks.detection.counting import tally_boxes
+        from zorki.tasks.detection.statistics import tally_boxes
 
         return tally_boxes(dataset)
 

@@ -14,8 +14,8 @@ from zorki.draw.maps import edges, hatch, paint, resized
 from zorki.draw.palette import color, mark_color
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.tasks.detection.drawing import LEAST_WIDTH, MISSED_COLOR, draw_boxes
-from zorki.tasks.instance_segmentation.judging import judge_masks
-from zorki.tasks.instance_segmentation.tables import as_boxes
+from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
+from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
 from zorki.types import Instances
 
 # Neither the dark shades, which vanish on the black ground of many microscopes, nor slate, which looks like a crowd.

@@ -11,7 +11,7 @@ from torch import Tensor
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.ops.packing import tight_boxes
 from zorki.tasks.detection.fusion import LEAST_SCORE, SAME_IOU
-from zorki.tasks.instance_segmentation.judging import pairwise_overlap
+from zorki.tasks.instance_segmentation.metrics.image_match import pairwise_overlap
 from zorki.types import Instances
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from zorki.contracts import Section
 from zorki.draw.agreement import agreement
 from zorki.draw.blocks import columns, figure, table
+from zorki.metrics.coco_ap import MOST
 from zorki.tasks.detection import report as detection
-from zorki.tasks.detection.coco import MOST
-from zorki.tasks.instance_segmentation.figures import OF_BOXES
+from zorki.tasks.instance_segmentation.metrics.scores import OF_BOXES
 
 NAMES = {
     "pq": "panoptic quality, PQ = SQ · RQ",

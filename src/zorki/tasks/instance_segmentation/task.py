@@ -12,7 +12,7 @@ from torch import Tensor
 from zorki.contracts import Dataset, Model, Results, Section
 from zorki.errors import DataError
 from zorki.tasks.detection.object_task import ObjectTask, refuse_settings
-from zorki.tasks.instance_segmentation.metrics import InstanceMetric
+from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
 from zorki.types import Instances, Sample
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class InstanceSegmentation(ObjectTask[Instances]):
 
     @classmethod
     def recognize_answers(cls, predictions: Path, data: Path, format: str | None = None) -> str | None:
-        from zorki.tasks.detection.answers_kind import holds_masks
+        from zorki.tasks.detection.prediction_files.kind import holds_masks
 
         return "masks of objects" if holds_masks(predictions, data, format) else None
 
@@ -88,7 +88,7 @@ class InstanceSegmentation(ObjectTask[Instances]):
         cls, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
     ) -> Results:
         """Masks in COCO's results format. Raises DataError."""
-        from zorki.tasks.instance_segmentation.judge_file import judge_file
+        from zorki.tasks.instance_segmentation.prediction_files.evaluate import judge_file
 
         return judge_file(predictions, data, split=split, format=format)
 
@@ -124,13 +124,13 @@ class InstanceSegmentation(ObjectTask[Instances]):
 
     def badness(self, prediction: Instances, target: Instances) -> float:
         """1 less the F1 of the masks that are shown, in which a mask counts as far as it fits; see `Judged.quality`."""
-        from zorki.tasks.instance_segmentation.judging import judge_masks
+        from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
 
         return 1.0 - judge_masks(self.shown(prediction), target).quality()
 
     def describe(self, annotation: Instances) -> dict[str, Any]:
         """Every object with its class's name, box, score, mask as COCO's run lengths, its area and its marks."""
-        from zorki.tasks.instance_segmentation.describing import columns_of
+        from zorki.tasks.instance_segmentation.prediction_files.coco_results import columns_of
 
         return self.describe_rows(annotation, columns_of(annotation))
 
@@ -144,8 +144,8 @@ class InstanceSegmentation(ObjectTask[Instances]):
 
     def exchange(self, answers: Sequence[Any]) -> list[dict[str, Any]]:
         """COCO's results format, with boxes and with masks as run lengths, all objects of all images in one list."""
-        from zorki.tasks.detection.results_file import numbers_of
-        from zorki.tasks.instance_segmentation.describing import results_of
+        from zorki.tasks.detection.prediction_files.coco_results import numbers_of
+        from zorki.tasks.instance_segmentation.prediction_files.coco_results import results_of
 
         numbers = self.category_ids or numbers_of(self.class_names)
         return [entry for one in answers for entry in results_of(one, self.class_names, numbers)]
@@ -164,7 +164,7 @@ class InstanceSegmentation(ObjectTask[Instances]):
 
     def tally(self, dataset: Dataset[Instances]) -> dict[str, Any]:
         """Objects and images a class, areas and objects an image, by split."""
-        from zorki.tasks.instance_segmentation.counting import tally_instances
+        from zorki.tasks.instance_segmentation.statistics import tally_instances
 
         return tally_instances(dataset)
 

@@ -12,7 +12,7 @@ from zorki.data.preprocess.resize_image import resize_image
 from zorki.draw.images import enlarge, legend
 from zorki.draw.maps import hatch, paint, resized
 from zorki.draw.palette import color
-from zorki.tasks.semantic_segmentation.names import background_labels
+from zorki.tasks.semantic_segmentation.class_names import background_labels
 from zorki.types import Mask
 
 LEAST_WIDTH = 320  # pixels: on smaller images the legend could not be read

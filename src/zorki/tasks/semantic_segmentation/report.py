@@ -10,7 +10,7 @@ from zorki.draw.blocks import figure, notice, swatches, table
 from zorki.draw.figures import bars
 from zorki.draw.heat import confusion
 from zorki.draw.palette import color
-from zorki.tasks.semantic_segmentation.names import background_labels
+from zorki.tasks.semantic_segmentation.class_names import background_labels
 
 MOST_BARS = 40  # classes; above, the table alone tells
 MOST_WORST = 8  # classes of the table of the worst

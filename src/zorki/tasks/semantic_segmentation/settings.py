@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zorki.contracts import Dataset, Targets
 from zorki.errors import RecipeError
 from zorki.losses.pixels import PixelLoss
-from zorki.tasks.semantic_segmentation.counting import count_pixels
+from zorki.tasks.semantic_segmentation.statistics import count_pixels
 from zorki.types import Mask
 
 if TYPE_CHECKING:

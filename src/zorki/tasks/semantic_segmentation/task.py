@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from zorki.contracts import Dataset, Model, Section, Targets, Task
 from zorki.errors import DataError, ZorkiError
-from zorki.tasks.semantic_segmentation.metrics import SegmentationMetric, aligned, confusion, mean_iou
+from zorki.metrics.confusion import confusion, mean_iou
+from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, aligned
 from zorki.types import Mask, Sample
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
         """The training masks must show two classes at least."""
-        from zorki.tasks.semantic_segmentation.counting import count_pixels
+        from zorki.tasks.semantic_segmentation.statistics import count_pixels
 
         seen = torch.zeros(len(self.class_names), dtype=torch.bool)
         for start in range(0, len(train), FEW):
@@ -105,7 +106,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def baseline(self, train: Sequence[Mask]) -> Mask | None:
         """The class with the most training pixels everywhere: a mask of one pixel, which stands for any size."""
-        from zorki.tasks.semantic_segmentation.counting import count_pixels
+        from zorki.tasks.semantic_segmentation.statistics import count_pixels
 
         counts = count_pixels(train, len(self.class_names))[:, :-1].sum(0)
         return Mask(counts.argmax().view(1, 1)) if bool(counts.any()) else None
@@ -121,7 +122,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def balance(self, targets: Sequence[Mask]) -> list[float]:
         """Images that show rare classes are drawn more often; see `balance_weights`."""
-        from zorki.tasks.semantic_segmentation.counting import balance_weights, count_pixels
+        from zorki.tasks.semantic_segmentation.statistics import balance_weights, count_pixels
 
         return balance_weights(count_pixels(targets, len(self.class_names))[:, :-1]).tolist()
 
@@ -147,7 +148,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
     @classmethod
     def names_for(cls, num_classes: int) -> list[str]:
         """Pascal VOC's names for 21 classes, Cityscapes' for 19, else the numbers."""
-        from zorki.tasks.semantic_segmentation.names import known_names
+        from zorki.tasks.semantic_segmentation.class_names import known_names
 
         return known_names(num_classes) or super().names_for(num_classes)
 
@@ -190,7 +191,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def tally(self, dataset: Dataset[Mask]) -> dict[str, Any]:
         """Pixels and images a class, and what nobody judged, by split."""
-        from zorki.tasks.semantic_segmentation.counting import tally_masks
+        from zorki.tasks.semantic_segmentation.statistics import tally_masks
 
         return tally_masks(dataset)
 

@@ -1,0 +1,64 @@
+"""Boxes of many images as the tables that metrics are counted from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from zorki.metrics.tables import DetectionTable, GroundTruthTable
+from zorki.types import Boxes
+
+
+def truths_of(targets: Sequence[Boxes], first: int = 0) -> GroundTruthTable:
+    """The annotations of images `first`, `first` + 1, ...; the area is the data's, else the box's."""
+    image, xywh, label = _columns(targets, first)
+    area = xywh[:, 2].clip(0) * xywh[:, 3].clip(0)
+    start = 0
+    for target in targets:
+        if target.areas is not None:
+            area[start : start + len(target)] = _array(target.areas, np.float64)
+        start += len(target)
+    return GroundTruthTable(image, xywh, label, area, _flags(targets, "crowd"), _flags(targets, "difficult"))
+
+
+def detections_of(predictions: Sequence[Boxes], first: int = 0) -> DetectionTable:
+    """The answers for images `first`, `first` + 1, ...
+
+    A box with a coordinate that is no number stays in the count, as an empty one that finds nothing. Raises ValueError
+    for answers without scores.
+    """
+    scores = [boxes.scores for boxes in predictions if boxes.scores is not None]
+    if len(scores) < len(predictions):
+        raise ValueError("a prediction has no scores; expected one for each box")
+    score = torch.cat(scores) if scores else torch.empty(0)
+    image, xywh, label = _columns(predictions, first)
+    broken = ~np.isfinite(xywh).all(1)
+    if broken.any():
+        xywh[broken] = 0
+    return DetectionTable(image, xywh, label, np.nan_to_num(_array(score, np.float64)))
+
+
+def _columns(boxes: Sequence[Boxes], first: int) -> tuple[ndarray, ndarray, ndarray]:
+    counts = [len(part) for part in boxes]
+    image = np.repeat(np.arange(first, first + len(boxes), dtype=np.int64), counts)
+    if not boxes:
+        return image, np.empty((0, 4)), np.empty(0, np.int64)
+    xywh = _array(torch.cat([part.xyxy for part in boxes]), np.float64).reshape(-1, 4)
+    xywh[:, 2:] -= xywh[:, :2]  # in double precision, where it is exact
+    return image, xywh, _array(torch.cat([part.labels for part in boxes]), np.int64)
+
+
+def _array(column: torch.Tensor, dtype: type) -> ndarray:
+    column = column.detach().cpu()
+    return (column.float() if column.dtype == torch.bfloat16 else column).numpy().astype(dtype)
+
+
+def _flags(targets: Sequence[Boxes], name: str) -> ndarray:
+    flags = [getattr(target, name) for target in targets]
+    if all(flag is None for flag in flags):
+        return np.zeros(sum(len(target) for target in targets), bool)
+    parts = [np.zeros(len(t), bool) if f is None else _array(f, bool) for f, t in zip(flags, targets, strict=True)]
+    return np.concatenate(parts)

@@ -1,0 +1,166 @@
+"""Judging anybody's detections from a file: no model, and no images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from zorki.contracts import Results
+from zorki.errors import DataError
+from zorki.metrics.coco_ap import Segmentations, coco_curves
+from zorki.metrics.error_types import BACKGROUND_IOU
+from zorki.metrics.matching import Pairs
+from zorki.metrics.tables import DetectionTable, GroundTruthTable, join
+from zorki.tasks.detection.metrics.scores import detection_figures
+from zorki.tasks.detection.prediction_files.coco_results import FoundEntries, read_results
+from zorki.tasks.detection.prediction_files.ground_truth import KnownBoxes, read_known
+from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOWN
+from zorki.types import Defect
+
+
+def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
+    """Figures of a file of detections against `data`, all of it or one split.
+
+    An image is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
+    by `category_name`, else by `category_id`. Detections of unknown images or classes are reported and left out.
+    A file with outlines and without boxes is judged by masks.
+
+    Raises:
+        DataError: the file is no list of detections, an entry is broken, or none of the entries fits the data.
+    """
+    known = read_known(data, split=split, format=format)
+    found = read_results(predictions)
+    detections, rows, defects = fit(found, known, data)
+    count, num_classes = len(known.names), len(known.class_names)
+    if found.masks is None:
+        figures = detection_figures(known.truths, detections, known.class_names, count)
+    else:
+        outlines = outlines_of(found, known, detections, rows, data)
+        curves = coco_curves(known.truths, detections, num_images=count, num_classes=num_classes, outlines=outlines)
+        pairs = overlapping_outlines(known.truths, detections, outlines)
+        figures = detection_figures(known.truths, detections, known.class_names, count, curves=curves, pairs=pairs)
+    return Results(split=known.split, count=count, figures=figures, losses={}, defects=defects)
+
+
+def fit(found: FoundEntries, known: KnownBoxes, data: Path) -> tuple[DetectionTable, ndarray, list[Defect]]:
+    """The entries that are of an image and a class of the data, their rows, and what there is to tell.
+
+    Raises:
+        DataError: none of the entries fits the data.
+    """
+    defects = list(known.defects)
+    images, labels = _images(found, known, defects), _labels(found, known, defects)
+    fits = (images >= 0) & (labels >= 0)
+    if len(fits) and not fits.any() and not (images == ELSEWHERE).any():
+        raise DataError(
+            f"{found.path}: none of the {len(fits)} detections is of an image and a class in {data}: "
+            f"{'; '.join(defect.reason for defect in defects[len(known.defects) :])}"
+        )
+    detections = DetectionTable(images[fits], found.xywh[fits], labels[fits], found.score[fits])
+    return detections, np.flatnonzero(fits), defects
+
+
+def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
+    """The place of each detection's image, or UNKNOWN, or ELSEWHERE for an image of another split."""
+    words = known.words()
+    seen: dict[tuple[Any, Any], int] = {}
+    places = np.empty(len(found.entries), np.int64)
+    for row, entry in enumerate(found.entries):
+        key = (entry.get("file_name"), entry["image_id"])
+        if key not in seen:
+            seen[key] = words.find(found.images.get(key[1]) if key[0] is None else key[0], key[1])
+        places[row] = seen[key]
+    _report(found, places == UNKNOWN, "image_id", "images that the data do not have, or have twice", defects)
+    elsewhere = int((places == ELSEWHERE).sum())
+    if elsewhere:
+        defects.append(Defect(found.path, f"{elsewhere} detections are of images of other splits; left out"))
+    return places
+
+
+def _labels(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
+    by_name = {name: label for label, name in enumerate(known.class_names)}
+    by_number: dict[Any, int] = {number: label for label, number in enumerate(known.category_ids)}
+    labels = np.empty(len(found.entries), np.int64)
+    for row, entry in enumerate(found.entries):
+        number = entry.get("category_id")
+        name = entry.get("category_name", found.categories.get(number))
+        labels[row] = by_number.get(number, UNKNOWN) if name is None else by_name.get(name, UNKNOWN)
+    key = "category_name" if any("category_name" in entry for entry in found.entries[:1]) else "category_id"
+    _report(found, labels == UNKNOWN, key, f"classes that are not among {_some(known.class_names)}", defects)
+    return labels
+
+
+def _report(found: FoundEntries, which: ndarray, key: str, what: str, defects: list[Defect]) -> None:
+    rows = np.flatnonzero(which).tolist()
+    if rows:
+        counts = Counter(str(found.entries[row].get(key)) for row in rows)
+        common = ", ".join(f"{value} ({number})" for value, number in counts.most_common(5))
+        more = ", ..." if len(counts) > 5 else ""
+        reason = f"{len(rows)} detections are of {what}, by {key}: {common}{more}; left out"
+        defects.append(Defect(found.path, reason))
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
+
+
+def outlines_of(
+    found: FoundEntries, known: KnownBoxes, detections: DetectionTable, rows: ndarray, data: Path
+) -> Segmentations:
+    """The masks of the data, and of the entries that `fit` them.
+
+    Raises:
+        DataError: the data have no masks for all of their objects, or one is broken; or a mask of an entry is not of
+            the size of its image.
+    """
+    if known.mask_fault is not None:
+        raise DataError(f"{found.path}: holds masks, and {data} cannot judge masks: {known.mask_fault}")
+    if known.masks is None or known.sizes is None:
+        raise DataError(
+            f"{found.path}: holds masks, and {data} has no outlines for all of its objects to judge them by; name an "
+            "annotation file of COCO with a segmentation for each object, or give each entry a bbox, by which --task "
+            "detection judges them"
+        )
+    assert found.masks is not None
+    outlines = Segmentations(known.masks, [found.masks[row] for row in rows.tolist()], known.sizes)
+    for row, image, mask in zip(rows.tolist(), detections.image.tolist(), outlines.detections, strict=True):
+        height, width = known.sizes[image]
+        if isinstance(mask, dict) and list(mask["size"]) != [height, width]:
+            raise DataError(
+                f"{found.path}: entry {row + 1}: its mask is of an image of {mask['size'][1]} x {mask['size'][0]}, "
+                f"and {known.names[image]} is {width} x {height}; write masks of the size of their images"
+            )
+    return outlines
+
+
+def encoded(outline: Any, height: int, width: int) -> Any:
+    """An outline of COCO's, polygons or run lengths, as packed run lengths."""
+    from hotcoco import mask
+
+    if isinstance(outline, dict) and not isinstance(outline["counts"], list):
+        return outline
+    run_lengths = mask.frPyObjects(outline, height, width)
+    return mask.merge(run_lengths) if isinstance(run_lengths, list) else run_lengths
+
+
+def overlapping_outlines(truths: GroundTruthTable, detections: DetectionTable, outlines: Segmentations) -> Pairs:
+    """As `overlapping`, for masks: pairs of one image with an overlap of at least `BACKGROUND_IOU`."""
+    from hotcoco import mask
+
+    parts = [Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    for image in np.unique(detections.image).tolist():
+        mine, theirs = np.flatnonzero(detections.image == image), np.flatnonzero(truths.image == image)
+        if not len(theirs):
+            continue
+        size = outlines.sizes[image]
+        answers = [encoded(outlines.detections[row], *size) for row in mine.tolist()]
+        objects = [encoded(outlines.truths[row], *size) for row in theirs.tolist()]
+        iou = mask.iou(answers, objects, truths.crowd[theirs].astype(np.uint8))
+        which, whom = np.nonzero(iou >= BACKGROUND_IOU)
+        parts.append(Pairs(mine[which], theirs[whom], iou[which, whom]))
+    return join(parts)

@@ -1,0 +1,113 @@
+"""Judging anybody's masks from a file: no model, and no images where the data tell their sizes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from zorki.contracts import Results
+from zorki.metrics.coco_ap import Segmentations
+from zorki.metrics.mask_tables import fill_tables, run_lengths
+from zorki.metrics.tables import DetectionTable, GroundTruthTable, rows_by_class
+from zorki.ops.mask_pixels import MaskPixels
+from zorki.tasks.detection.prediction_files.coco_results import FoundEntries, read_results
+from zorki.tasks.detection.prediction_files.evaluate import encoded, fit, outlines_of
+from zorki.tasks.detection.prediction_files.ground_truth import KnownBoxes, from_dataset, read_known
+from zorki.tasks.instance_segmentation.metrics.scores import instance_figures
+from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
+from zorki.tasks.instance_segmentation.read import read
+
+
+def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
+    """Figures of a file of masks against `data`, all of it or one split.
+
+    Images and classes are known as for boxes, see `zorki.tasks.detection.prediction_files.evaluate`. Entries have a
+    `segmentation`, run lengths or polygons; the box of each is its `bbox`, or the one around its mask.
+
+    Raises:
+        DataError: the file is no list of masks, an entry is broken, none of the entries fits the data, or the data
+            have no masks for all of their objects.
+    """
+    known = read_known_masks(data, split=split, format=format)
+    found = read_results(predictions, need_masks=True)
+    detections, rows, defects = fit(found, known, data)
+    outlines = outlines_of(found, known, detections, rows, data)
+    codes = [
+        encoded(outline, *outlines.sizes[image])
+        for outline, image in zip(outlines.detections, detections.image.tolist(), strict=True)
+    ]
+    outlines = dataclasses.replace(outlines, detections=codes)
+    detections = dataclasses.replace(detections, xywh=_boxes(found, rows, codes))
+    tables = fill_tables(known.truths, detections, outlines, _pixels_of(known.truths, detections, outlines))
+    figures = instance_figures(tables, known.class_names)
+    return Results(split=known.split, count=len(known.names), figures=figures, losses={}, defects=defects)
+
+
+def read_known_masks(data: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
+    """What is known of `data`, with all masks as packed run lengths: a file of COCO as it stands, or any data set.
+
+    Raises:
+        DataError: the data cannot be read, or there is no such split.
+    """
+    if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
+        known = read_known(data, split=split, format=format)
+        if known.masks is None or known.sizes is None or known.mask_fault is not None:
+            return known
+        sizes = [known.sizes[image] for image in known.truths.image.tolist()]
+        codes = [encoded(outline, *size) for outline, size in zip(known.masks, sizes, strict=True)]
+        return dataclasses.replace(known, masks=codes)
+    dataset = read(data, format=format)
+    masks: list[Any] = []
+    sides: list[tuple[int, int]] = []
+
+    def boxes(index: int) -> Any:
+        target = dataset.target(index)
+        masks.extend(run_lengths(target.masks))
+        sides.append((target.masks.shape[1], target.masks.shape[2]))
+        return as_boxes(target, MaskPixels.of(target.masks).areas())
+
+    known, _ = from_dataset(data, dataset, boxes, split)
+    return dataclasses.replace(known, masks=masks, sizes=sides)
+
+
+def _boxes(found: FoundEntries, rows: ndarray, codes: Sequence[Any]) -> ndarray:
+    """The boxes (xywh) that the entries give, else those around their masks."""
+    from hotcoco import mask
+
+    given = [found.entries[row].get("bbox") for row in rows.tolist()]
+    return np.array(
+        [mask.toBbox(code) if box is None else box for box, code in zip(given, codes, strict=True)], np.float64
+    ).reshape(-1, 4)
+
+
+def _pixels_of(
+    truths: GroundTruthTable, detections: DetectionTable, outlines: Segmentations
+) -> Callable[[int], tuple[MaskPixels, MaskPixels]]:
+    """The pixels of an image's answers and objects, by the image's place."""
+    count = len(outlines.sizes)
+    sides = [
+        (rows_by_class(table.image, count), codes)
+        for table, codes in ((detections, outlines.detections), (truths, outlines.truths))
+    ]
+
+    def pixels(image: int) -> tuple[MaskPixels, MaskPixels]:
+        found, truth = (
+            _decoded([codes[row] for row in rows[image].tolist()], outlines.sizes[image]) for rows, codes in sides
+        )
+        return found, truth
+
+    return pixels
+
+
+def _decoded(codes: Sequence[Any], size: tuple[int, int]) -> MaskPixels:
+    from hotcoco import mask
+
+    if not codes:
+        return MaskPixels.of(torch.zeros((0, *size), dtype=torch.bool))
+    return MaskPixels.of(torch.from_numpy(mask.decode(list(codes)).transpose(2, 0, 1).astype(bool)))

@@ -1,0 +1,250 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from zorki.metrics.boundary_f1 import boundary_f1
+from zorki.tasks.semantic_segmentation.metric import SegmentationMetric
+from zorki.types import Mask
+
+NAMES = ["sky", "road", "car"]
+
+
+def mask(*rows, ignore=255):
+    return Mask(torch.tensor(rows), ignore)
+
+
+def judged(predictions, targets, names=NAMES):
+    metric = SegmentationMetric(names)
+    metric.update(predictions, targets)
+    return metric.compute()
+
+
+def random_masks(count, num_classes, seed, height=24, width=31, ignored=0.1):
+    """Blocky maps, so that classes have insides and edges; some pixels are judged by nobody."""
+    generator = torch.Generator().manual_seed(seed)
+    masks = []
+    for _ in range(count):
+        coarse = torch.randint(0, num_classes, (1, 1, 5, 6), generator=generator).float()
+        classes = torch.nn.functional.interpolate(coarse, (height, width))[0, 0].long()
+        classes[torch.rand((height, width), generator=generator) < ignored] = 255
+        masks.append(Mask(classes))
+    return masks
+
+
+def answers_to(masks, num_classes, seed):
+    """The truth with a tenth of its pixels, and what nobody judged, drawn by chance."""
+    generator = torch.Generator().manual_seed(seed)
+    answers = []
+    for one in masks:
+        drawn = torch.randint(0, num_classes, one.classes.shape, generator=generator)
+        change = (torch.rand(one.classes.shape, generator=generator) < 0.1) | (one.classes == 255)
+        answers.append(Mask(torch.where(change, drawn, one.classes)))
+    return answers
+
+
+def test_figures_by_hand():
+    truth = mask([0, 0, 1, 1], [0, 255, 1, 1])
+    answer = mask([0, 1, 1, 1], [0, 2, 1, 0])
+    figures = judged([answer], [truth])
+    # sky: 2 of 3 found, 3 answered; road: 3 of 4 found, 4 answered. The pixel of 255 does not count, and so no car.
+    assert figures["confusion"] == [[2, 1, 0], [1, 3, 0], [0, 0, 0]]
+    assert figures["per_class"]["sky"] | {"boundary_f1": None} == {
+        "share": pytest.approx(3 / 7),
+        "iou": pytest.approx(2 / 4),
+        "dice": pytest.approx(4 / 6),
+        "precision": pytest.approx(2 / 3),
+        "recall": pytest.approx(2 / 3),
+        "boundary_f1": None,
+    }
+    assert figures["per_class"]["road"]["iou"] == pytest.approx(3 / 5)
+    assert figures["miou"] == pytest.approx((2 / 4 + 3 / 5) / 2)
+    assert figures["dice"] == pytest.approx((4 / 6 + 6 / 8) / 2)
+    assert figures["pixel_accuracy"] == pytest.approx(5 / 7)
+    assert figures["mean_accuracy"] == pytest.approx((2 / 3 + 3 / 4) / 2)
+    assert figures["frequency_weighted_iou"] == pytest.approx((3 * 2 / 4 + 4 * 3 / 5) / 7)
+    assert figures["absent"] == ["car"]
+    assert set(figures["per_class"]["car"].values()) == {0.0, None}
+    assert (figures["judged_pixels"], figures["ignored_pixels"]) == (7, 1)
+    assert "foreground_dice" not in figures
+    json.dumps(figures, allow_nan=False)
+
+
+def test_a_class_that_is_only_answered_counts_and_one_that_is_only_true_too():
+    figures = judged([mask([0, 0, 0, 2])], [mask([0, 0, 0, 1])])
+    assert figures["miou"] == pytest.approx(1 / 3)
+    assert figures["mean_accuracy"] == pytest.approx(1 / 2)
+    assert figures["per_class"]["car"]["recall"] is None
+    assert figures["per_class"]["car"]["precision"] == 0
+    assert figures["per_class"]["road"]["recall"] == 0
+    assert figures["per_class"]["road"]["precision"] is None
+
+
+def test_the_matrix_is_of_the_whole_set_and_not_a_mean_over_images():
+    large, small = mask(*[[1] * 10] * 10), mask([0, 1])
+    figures = judged([large, mask([1, 1])], [large, small], ["no", "yes"])
+    assert figures["miou"] == pytest.approx((0 + 101 / 102) / 2)
+    assert figures["foreground_dice"] == pytest.approx(2 * 101 / (101 + 102))
+    assert figures["count"] == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_to_torchmetrics(seed):
+    from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassJaccardIndex
+
+    names = list("abcde")
+    truths = random_masks(4, 4, seed)  # the fifth class is in no truth
+    answers = answers_to(truths, 4 + seed % 2, seed + 10)
+    figures = judged(answers, truths, names)
+    x, y = (torch.stack([one.classes for one in masks]) for masks in (answers, truths))
+    settings = {"num_classes": 5, "ignore_index": 255}
+    assert figures["miou"] == pytest.approx(float(MulticlassJaccardIndex(**settings)(x, y)), abs=1e-6)
+    each = MulticlassJaccardIndex(average=None, **settings)(x, y).tolist()
+    assert [row["iou"] or 0.0 for row in figures["per_class"].values()] == pytest.approx(each, abs=1e-6)
+    dice = MulticlassF1Score(average=None, **settings)(x, y).tolist()
+    assert [row["dice"] or 0.0 for row in figures["per_class"].values()] == pytest.approx(dice, abs=1e-6)
+    exact = MulticlassAccuracy(average="micro", **settings)(x, y)
+    assert figures["pixel_accuracy"] == pytest.approx(float(exact), abs=1e-6)
+
+
+def test_processes_agree_by_adding():
+    truths = random_masks(6, 3, 1)
+    answers = answers_to(truths, 3, 2)
+    first, second = SegmentationMetric(NAMES), SegmentationMetric(NAMES)
+    first.update(answers[:2], truths[:2])
+    second.update(answers[2:], truths[2:])
+    first.merge(second)
+    whole = judged(answers, truths)
+    found = first.compute()
+    assert found["boundary_f1"] == pytest.approx(whole["boundary_f1"])
+    assert found["confusion"] == whole["confusion"]
+    assert {k: v for k, v in found.items() if isinstance(v, float)} == pytest.approx(
+        {k: v for k, v in whole.items() if isinstance(v, float)}
+    )
+    first.reset()
+    assert first.compute() == {"count": 0}
+
+
+def test_a_mask_of_another_ignored_value_and_an_answer_of_one_pixel():
+    truth = mask([0, 1, 2], [1, 1, 11], ignore=11)
+    figures = judged([mask([1])], [truth])
+    assert figures["ignored_pixels"] == 1
+    assert figures["pixel_accuracy"] == pytest.approx(3 / 5)
+    assert figures["per_class"]["road"]["iou"] == pytest.approx(3 / 5)
+
+
+def test_the_truth_answers_itself_also_where_nobody_judged():
+    truths = random_masks(2, 3, 4)
+    figures = judged(truths, truths)
+    assert figures["miou"] == figures["pixel_accuracy"] == figures["boundary_f1"] == 1.0
+
+
+def test_nothing_judged_is_zero():
+    figures = judged([mask([0, 1])], [mask([255, 255])])
+    assert figures["miou"] == figures["pixel_accuracy"] == 0.0
+    assert figures["boundary_f1"] is None
+    assert figures["absent"] == NAMES
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "words"),
+    [
+        ([0, 3], [0, 1], "an answer has a label 3; expected 0 to 2"),
+        ([0, 1], [0, 3], "the truth has a label 3; expected 0 to 2"),
+        ([0, 1], [7, 3], "the truth has a label 7"),
+        ([0, -1], [0, 1], "an answer has a label -1"),
+        ([0, 1, 1], [0, 1], "an answer of 1x3 pixels cannot be judged by a truth of 1x2"),
+    ],
+)
+def test_what_cannot_be_counted_says_why(answer, truth, words):
+    with pytest.raises(ValueError, match=words):
+        judged([mask(answer)], [mask(truth)])
+
+
+def slow_boundary_f1(answer, truth, valid, num_classes, tolerance=0.0075):
+    """Csurka et al., 2013, section 3, in plain loops: a boundary map for each class, all pairs of points."""
+    height, width = truth.shape
+    theta = tolerance * math.sqrt(height**2 + width**2)
+
+    def edge(classes, label):
+        points = []
+        for i in range(height):
+            for j in range(width):
+                if not valid[i, j] or classes[i, j] != label:
+                    continue
+                around = [(i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)]
+                inside = [(y, x) for y, x in around if 0 <= y < height and 0 <= x < width and valid[y, x]]
+                if any(classes[place] != label for place in inside):
+                    points.append((i, j))
+        return points
+
+    def share(points, others):
+        return sum(any(math.dist(one, other) < theta for other in others) for one in points) / len(points)
+
+    scores = []
+    for label in range(num_classes):
+        found, wanted = edge(answer, label), edge(truth, label)
+        if not found and not wanted:
+            scores.append(math.nan)
+        elif not found or not wanted:
+            scores.append(0.0)
+        else:
+            precision, recall = share(found, wanted), share(wanted, found)
+            scores.append(2 * precision * recall / (precision + recall) if precision + recall else 0.0)
+    return scores
+
+
+@pytest.mark.parametrize("tolerance", [0.0075, 0.03, 0.08])
+@pytest.mark.parametrize("seed", range(3))
+def test_boundary_f1_equals_its_slow_twin(seed, tolerance):
+    (truth,) = random_masks(1, 4, seed)
+    answer = torch.roll(truth.classes, (1, 2), (0, 1)).clamp_max(3).numpy()
+    wanted, valid = truth.classes.numpy(), (truth.classes != 255).numpy()
+    fast = boundary_f1(answer, wanted, valid, 5, tolerance)
+    assert np.isnan(fast[4])
+    np.testing.assert_allclose(fast, slow_boundary_f1(answer, wanted, valid, 5, tolerance))
+    assert 0 < np.nanmean(fast) < 1
+
+
+def test_boundary_f1_by_hand():
+    """A step of one pixel in an image of 300 x 400, whose tolerance is 3.75 pixels."""
+    truth = np.zeros((300, 400), dtype=np.int64)
+    truth[:, 200:] = 1
+    valid = np.ones_like(truth, dtype=bool)
+
+    def moved(by):
+        answer = np.zeros_like(truth)
+        answer[:, 200 + by :] = 1
+        return boundary_f1(answer, truth, valid, 2).tolist()
+
+    assert moved(0) == moved(3) == [1, 1]
+    assert moved(4) == [0, 0]
+    half = truth.copy()
+    half[:150, 200:210] = 0  # the upper half is ten pixels off, with a step to the lower one
+    # Of class 1 the answer's edge has 150 pixels above, 10 in row 150 of which 4 are near, and 149 below that are met.
+    # Of the truth's 300 pixels, the lower 150 are met, and the 3 above them.
+    precision, recall = (4 + 149) / 309, (150 + 3) / 300
+    assert boundary_f1(half, truth, valid, 2)[1] == pytest.approx(2 * precision * recall / (precision + recall))
+    nowhere = boundary_f1(np.zeros_like(truth), truth, valid, 2)
+    assert nowhere.tolist() == [0, 0], "an answer without edges meets none"
+    same = boundary_f1(np.zeros_like(truth), np.zeros_like(truth), valid, 2)
+    assert np.isnan(same).all(), "without edges there is nothing to meet"
+
+
+def test_borders_of_the_unjudged_are_no_edges():
+    truth = np.array([[0, 0, 9, 9, 1, 1]] * 4)
+    answer = np.array([[0, 0, 0, 1, 1, 1]] * 4)
+    assert np.isnan(boundary_f1(answer, truth, truth != 9, 2)).all()
+
+
+def test_edges_are_means_over_images_and_classes():
+    plain, halves = mask(*[[0, 0, 0, 0]] * 4), mask(*[[0, 0, 1, 1]] * 4)
+    figures = judged([halves, halves, plain], [halves, plain, plain], ["a", "b"])
+    # The first image's edges are all met, the second's answer has edges where none are, the third has none at all.
+    assert figures["boundary_f1"] == pytest.approx(0.5)
+    assert figures["per_class"]["a"]["boundary_f1"] == pytest.approx(0.5)
+    quick = SegmentationMetric(["a", "b"], edges=False)
+    quick.update([halves], [halves])
+    assert quick.compute()["boundary_f1"] is None
