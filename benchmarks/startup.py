@@ -1,38 +1,90 @@
-"""How long the command line takes to answer, beside the import of torch.
+"""How long the command line takes to answer, beside the import of torch; and a run's first prediction.
 
 python benchmarks/startup.py --repeats 5
+python benchmarks/startup.py --repeats 5 --models resnet18 ssd_squeezenet unet_squeezenet mask_rcnn_squeezenet_fpn
+
+With --models, one small run of each is trained first (or taken from --runs), then opened and asked for one image: a
+whole process, over `import torch, torchvision` alone. Everything takes its turn in each repetition, so that a busy
+machine slows all of them; ratios are medians of the ratios within a repetition. Processor seconds stand beside seconds
+by the clock: other jobs lengthen those less.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
+TORCH, BOTH = "import torch", "import torch, torchvision"
 COMMANDS = {
-    "zorki --help": [sys.executable, "-m", "zorki", "--help"],
-    "zorki train --help": [sys.executable, "-m", "zorki", "train", "--help"],
-    "import zorki": [sys.executable, "-c", "import zorki"],
-    "import torch": [sys.executable, "-c", "import torch"],
+    "zorki --help": ["-m", "zorki", "--help"],
+    "zorki train --help": ["-m", "zorki", "train", "--help"],
+    "import zorki": ["-c", "import zorki"],
+    TORCH: ["-c", TORCH],
 }
+PREDICT = "import sys, zorki\n(result,) = zorki.load(sys.argv[1]).predict(sys.argv[2])"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--models", nargs="*", default=[], help="train a small run of each, and time its prediction")
+    parser.add_argument("--runs", type=Path, help="folder of the runs, kept; empty: a temporary one")
     options = parser.parse_args()
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(options.repeats):  # in turn, so that a busy machine slows all of them
-        for name, command in COMMANDS.items():
-            begun = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            times[name].append(time.perf_counter() - begun)
-    whole = statistics.median(times["import torch"])
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"{name:20} {median * 1e3:8.0f} ms  {median / whole:6.1%} of import torch")
+    with tempfile.TemporaryDirectory() as scratch:
+        commands, reference = dict(COMMANDS), TORCH
+        if options.models:
+            runs = options.runs or Path(scratch)
+            commands, reference = _predictions(options.models, runs, Path(scratch)), BOTH
+        for command in commands.values():  # once unmeasured: bytecode is written, files are read
+            _seconds(command)
+        times = [{name: _seconds(command) for name, command in commands.items()} for _ in range(options.repeats)]
+    for name in commands:
+        wall, cpu = (statistics.median(one[name][kind] for one in times) for kind in (0, 1))
+        shares = [statistics.median(one[name][kind] / one[reference][kind] for one in times) for kind in (0, 1)]
+        print(
+            f"{name:40} {wall * 1e3:7.0f} ms {shares[0]:7.3f} of {reference}; "
+            f"processor {cpu * 1e3:7.0f} ms {shares[1]:7.3f}"
+        )
+
+
+def _predictions(models: list[str], runs: Path, scratch: Path) -> dict[str, list[str]]:
+    from zorki.data.scenes.dataset import SceneClassification
+
+    SceneClassification(30, size=(96, 96)).write_folders(scratch / "images")
+    image = str(next((scratch / "images").rglob("*.png")))
+    commands = {BOTH: ["-c", BOTH]}
+    for name in models:
+        folder = runs / f"startup-{name}"
+        if not folder.exists():
+            _train(name, folder)
+        commands[f"predict, {name}"] = ["-c", PREDICT, str(folder), image]
+        commands[f"zorki predict, {name}"] = [
+            "-m", "zorki", "predict", str(folder), image, "--out", str(scratch / "out"),
+        ]  # fmt: skip
+    return commands
+
+
+def _train(name: str, folder: Path) -> None:
+    words = ["zorki", "train", name, "scenes:40@96", "--epochs", "1", "--device", "cpu", "--precision", "32"]
+    words += ["--out", str(folder.parent), "--name", folder.name]
+    subprocess.run([sys.executable, "-m", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def _seconds(words: list[str]) -> tuple[float, float]:
+    """By the clock, and of the processor."""
+    # Installed packages are compiled once; so is the tree that is measured.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    begun, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - begun, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
 
 
 if __name__ == "__main__":

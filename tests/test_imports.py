@@ -118,3 +118,27 @@ def test_listing_names_loads_neither_torchvision_nor_timm():
     """Only building a network that they bring does: they take seconds to load."""
     code = "from zorki import registry\nassert registry.entries() and registry.tasks()"
     assert not loaded_by(code) & {"torchvision", "timm", "lightning"}
+
+
+def test_opening_a_run_loads_neither_what_training_needs_nor_other_networks():
+    """The whole process is to take little longer than the import of torch."""
+    code = (
+        "import zorki\nfrom zorki import registry\n"
+        "assert zorki.load and zorki.predict and zorki.evaluate and zorki.Run\n"
+        "assert registry.find('fcos_squeezenet').name == 'fcos_squeezenet' and registry.task('detection')\n"
+        "assert 'zorki.tasks.detection.models.fcos' in sys.modules\n"
+        "assert not [name for name in sys.modules if name.endswith(('models.ssd', 'models.detr', 'models.resnet'))]"
+    )
+    assert not loaded_by(code) & {"torchvision", "timm", "lightning", "torchmetrics", "scipy", "matplotlib"}
+
+
+def test_every_model_is_found_in_its_own_module_alone():
+    """By its source, or all modules would be imported for each name."""
+    code = (
+        "from zorki import registry\nnames = [entry.name for entry in registry.entries()]\n"
+        "registry._discover = None  # not callable: looking into every module would fail\n"
+        "known = dict(registry._entries)\n"
+        "for name in names:\n    registry._entries.clear()\n    del sys.modules[known[name].build.__module__]\n"
+        "    assert registry.find(name).name == name"
+    )
+    assert loaded_by(code)

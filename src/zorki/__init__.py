@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from zorki.registry import entries as models
 
 _HOMES = {
-    "zorki.engine.api": ("train", "resume", "evaluate", "evaluate_file", "compare", "predict", "load"),
-    "zorki.engine.run.open": ("Run",),
+    # Each from where it stands, so that predicting does not import what training needs.
+    "zorki.engine.api": ("train", "resume"),
+    "zorki.engine.evaluation.compare": ("compare",),
+    "zorki.engine.evaluation.evaluate": ("evaluate",),
+    "zorki.engine.evaluation.results_file": ("evaluate_file",),
+    "zorki.engine.prediction.predict": ("predict",),
+    "zorki.engine.run.open": ("Run", "load"),
     "zorki.registry": ("build", "entries", "find", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),

@@ -10,9 +10,12 @@ import fnmatch
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.machinery import FileFinder
+from pathlib import Path
 from typing import Any, TypeVar
 
 from zorki.contracts import Model, Task
@@ -74,25 +77,68 @@ def family(prefix: str, make: Callable[[str], Entry]) -> None:
 @cache
 def tasks() -> dict[str, type[Task[Any, Any]]]:
     """Every task by name, found by looking into the `tasks` folder."""
-    home = importlib.import_module("zorki.tasks")
+    return {one.name: one for package in _packages() for one in _tasks_of(package)}
 
-    found: dict[str, type[Task[Any, Any]]] = {}
-    for package in sorted(info.name for info in pkgutil.iter_modules(home.__path__) if info.ispkg):
-        module = importlib.import_module(f"zorki.tasks.{package}.task")
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__:
-                found[value.name] = value
-    return found
+
+def task(name: str) -> type[Task[Any, Any]] | None:
+    """The task of that name, for which the others need not be imported where its folder is named alike."""
+    alike = _tasks_of(name) if name in _packages() else []
+    return next((one for one in alike if one.name == name), None) or tasks().get(name)
+
+
+@cache
+def _packages() -> list[str]:
+    home = importlib.import_module("zorki.tasks")
+    return sorted(info.name for info in pkgutil.iter_modules(home.__path__) if info.ispkg)
+
+
+def _tasks_of(package: str) -> list[type[Task[Any, Any]]]:
+    module = importlib.import_module(f"zorki.tasks.{package}.task")
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
+    ]
+
+
+@cache
+def _modules() -> dict[str, str]:
+    """Every module of a `models` folder with its source, and that of its folder; none of them is imported."""
+    sources: dict[str, str] = {}
+    for package in _packages():
+        home = importlib.import_module(f"zorki.tasks.{package}.models")
+        for info in sorted(pkgutil.iter_modules(home.__path__), key=lambda info: info.name):
+            assert isinstance(info.module_finder, FileFinder)
+            place = Path(info.module_finder.path, info.name)
+            files = sorted(place.glob("*.py")) if info.ispkg else [place.with_suffix(".py")]
+            text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+            sources[f"{home.__name__}.{info.name}"] = text
+    return sources
 
 
 @cache
 def _discover() -> None:
-    home = importlib.import_module("zorki.tasks")
+    for module in _modules():
+        importlib.import_module(module)
 
-    for package in sorted(info.name for info in pkgutil.iter_modules(home.__path__) if info.ispkg):
-        folder = importlib.import_module(f"zorki.tasks.{package}.models")
-        for info in sorted(pkgutil.iter_modules(folder.__path__), key=lambda info: info.name):
-            importlib.import_module(f"{folder.__name__}.{info.name}")
+
+def _import_home(name: str) -> None:
+    """Imports modules whose source speaks of the name until one registers it: opening a run needs no other network.
+
+    The likeliest first: one that defines a builder of the name, or of which the name is a variant.
+    """
+    prefix = name.partition(":")[0] + ":" if ":" in name else None
+    word = re.compile(rf"\b{re.escape(prefix or name)}" + ("" if prefix else r"\b"))
+
+    def rank(source: str) -> tuple[bool, bool]:
+        builders = re.findall(r"^def (\w+)\(", source, re.MULTILINE)
+        return name not in builders, not any(name.startswith(f"{builder}_") for builder in builders)
+
+    likely = [module for module, source in _modules().items() if word.search(source)]
+    for module in sorted(likely, key=lambda module: rank(_modules()[module])):
+        importlib.import_module(module)
+        if name in _entries or prefix in _families:
+            return
 
 
 def entries(pattern: str = "*", task: str | None = None) -> list[Entry]:
@@ -107,7 +153,10 @@ def entries(pattern: str = "*", task: str | None = None) -> list[Entry]:
 
 def find(name: str) -> Entry:
     """The model of that name. Raises RecipeError with the nearest names where there is none."""
-    _discover()
+    if name not in _entries:
+        _import_home(name)
+    if name not in _entries and not any(map(name.startswith, _families)):
+        _discover()
     if name in _entries:
         return _entries[name]
     for prefix, make in _families.items():
@@ -116,6 +165,7 @@ def find(name: str) -> Entry:
         try:
             return make(name.removeprefix(prefix))
         except RecipeError as error:
+            _discover()
             raise RecipeError(
                 f"no model is named {name!r}.{did_you_mean(name, _entries)} After {prefix!r}, {error}"
             ) from None
@@ -124,8 +174,6 @@ def find(name: str) -> Entry:
 
 def _natural(name: str) -> list[Any]:
     """Numbers in a name count as numbers: resnet18 stands before resnet101."""
-    import re
-
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", name)]
 
 

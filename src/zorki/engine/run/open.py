@@ -137,7 +137,7 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
     folder = Path(folder)
     about = read_about(folder)
     recipe = _with_options(recipe_of(about), options or {})
-    task_type = registry.tasks().get(about["task"])
+    task_type = registry.task(about["task"])
     if task_type is None:
         raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
     task = task_type(about["class_names"])
