@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.cli.test_convert import run
 from zorki.data import formats
-from zorki.data.formats.outlined_classes import OutlinedClasses
+from zorki.data.annotations.masks.from_instances import MasksFromInstances
 
 COUNT = 6
 
@@ -62,14 +62,14 @@ def test_masks_of_objects(coco, tmp_path, to):
     assert (code, err) == (0, "")
     assert f"{coco}: read as coco: it holds COCO's JSON" in out
     assert out.endswith(f"{tmp_path / to}: 6 images (train 4, val 2), 11 objects, 2 classes, as {to}\n")
-    again = formats.read_outlined(tmp_path / to)
+    again = formats.read_instances(tmp_path / to)
     assert again.format == to
     classes = to not in formats.CLASSLESS
-    assert objects(again, classes) == objects(formats.read_outlined(coco), classes)
+    assert objects(again, classes) == objects(formats.read_instances(coco), classes)
     code, _, _ = run("convert", tmp_path / to, "--to", "coco", "--task", "instance_segmentation", "--out",
                      tmp_path / "back", "--link")  # fmt: skip
     assert code == 0
-    back = formats.read_outlined(tmp_path / "back")
+    back = formats.read_instances(tmp_path / "back")
     assert objects(back, classes) == objects(again, classes)
     assert all(back.path(index).is_symlink() for index in range(len(back)))
 
@@ -106,7 +106,10 @@ def test_objects_become_classes_of_pixels(coco, tmp_path, to):
     assert code == 0
     assert f"warning: {to} knows no objects: 11 are the classes of their pixels, the later on top" in out
     assert out.endswith(f"{tmp_path / to}: 6 images (train 4, val 2), 3 classes, as {to}\n")
-    wanted, again = OutlinedClasses(formats.read_outlined(coco)), formats.read(tmp_path / to, allowed=formats.SEGMENTED)
+    wanted, again = (
+        MasksFromInstances(formats.read_instances(coco)),
+        formats.read(tmp_path / to, allowed=formats.SEGMENTED),
+    )
     assert again.class_names == wanted.class_names == ["background", "dog", "cat"]
     places = {again.path(index).name: index for index in range(len(again))}
     for index in range(len(wanted)):
@@ -161,9 +164,9 @@ def test_broken_and_scaled_images_are_left_out_and_told(coco, tmp_path, to):
     assert "4 images (train 3, val 1)" in out
     kept = {path.name for path in (tmp_path / to).rglob("images/*.png")}
     assert kept == {"0.png", "2.png", "3.png", "5.png"}
-    wanted = objects(formats.read_outlined(coco), classes=False)
+    wanted = objects(formats.read_instances(coco), classes=False)
     if to == "label_png":
-        assert objects(formats.read_outlined(tmp_path / to), classes=False) == {name: wanted[name] for name in kept}
+        assert objects(formats.read_instances(tmp_path / to), classes=False) == {name: wanted[name] for name in kept}
 
 
 def test_broken_images_of_maps_of_classes(coco, tmp_path):

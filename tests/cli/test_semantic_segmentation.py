@@ -9,7 +9,7 @@ from PIL import Image
 
 import zorki
 from zorki.cli import main
-from zorki.data.annotations.masks import write_mask
+from zorki.data.annotations.masks.stored import write_mask
 from zorki.data.images import read_image, write_image
 from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError

@@ -40,7 +40,7 @@ def convert(
     and VIA polygons where every object has an outline. --task asks for another.
     """
     from zorki.cli.convert_kinds import OBJECTS, kind_of, wants_masks
-    from zorki.data.formats.boxed_files import BoxedFiles
+    from zorki.data.annotations.boxes.dataset import BoxDataset
     from zorki.engine.data_check import counted, summary
     from zorki.errors import RecipeError
 
@@ -48,7 +48,7 @@ def convert(
     if link and no_images:
         raise RecipeError("--link and --no-images exclude each other; choose one")
     dataset = _read(kind, data, format, image_folder, need_images=not no_images)
-    if task is None and isinstance(dataset, BoxedFiles) and wants_masks(dataset, to):
+    if task is None and isinstance(dataset, BoxDataset) and wants_masks(dataset, to):
         kind = OBJECTS
         dataset = _read(kind, data, format, image_folder, need_images=not no_images)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")

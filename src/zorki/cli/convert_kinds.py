@@ -11,13 +11,15 @@ from typing import Any, cast
 import numpy as np
 
 from zorki.data import formats
-from zorki.data.formats import boxed_writing, masked_writing, outlined_writing
-from zorki.data.formats.boxed_files import BoxedFiles
-from zorki.data.formats.boxed_subset import subset
-from zorki.data.formats.kept_images import keep_masks, keep_objects
-from zorki.data.formats.masked_files import MaskedFiles
-from zorki.data.formats.outlined_classes import OutlinedClasses
-from zorki.data.formats.outlined_files import OutlinedFiles
+from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.boxes.subset import subset
+from zorki.data.annotations.drafts import boxes as boxed_writing
+from zorki.data.annotations.drafts import instances as outlined_writing
+from zorki.data.annotations.drafts import masks as masked_writing
+from zorki.data.annotations.instances.dataset import InstanceDataset
+from zorki.data.annotations.masks.dataset import MaskDataset
+from zorki.data.annotations.masks.from_instances import MasksFromInstances
+from zorki.data.annotations.subset import keep_masks, keep_objects
 from zorki.errors import DataError, RecipeError, did_you_mean
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -75,19 +77,19 @@ class _Boxes(Kind):
     task, things, writers, formats = "detection", "boxes", boxed_writing.WRITERS, formats.BOXED
     blind = ", which have no masks"
 
-    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> BoxedFiles:
+    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> BoxDataset:
         return formats.read_boxes(data, format, need_images=need_images, need_segments=True, images=folder)
 
-    def sizes(self, dataset: BoxedFiles) -> Array:
+    def sizes(self, dataset: BoxDataset) -> Array:
         return dataset.sizes
 
-    def keep(self, dataset: BoxedFiles, kept: Sequence[int]) -> BoxedFiles:
+    def keep(self, dataset: BoxDataset, kept: Sequence[int]) -> BoxDataset:
         return subset(dataset, kept)
 
-    def write(self, dataset: BoxedFiles, out: Path, to: str, images: str | None) -> list[str]:
+    def write(self, dataset: BoxDataset, out: Path, to: str, images: str | None) -> list[str]:
         return boxed_writing.write(dataset, out, to, images=images)
 
-    def count(self, dataset: BoxedFiles) -> str:
+    def count(self, dataset: BoxDataset) -> str:
         return f"{len(dataset.xyxy)} boxes"
 
 
@@ -95,29 +97,29 @@ class _Objects(Kind):
     task, things, writers = "instance_segmentation", "masks of objects", outlined_writing.WRITERS
     formats = formats.OUTLINED
 
-    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> OutlinedFiles:
+    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> InstanceDataset:
         name, _ = formats.recognize(data, format, formats.OUTLINED)
         _refuse_folder(name, folder)
-        return formats.read_outlined(data, format, need_images=need_images, images=folder)
+        return formats.read_instances(data, format, need_images=need_images, images=folder)
 
-    def sizes(self, dataset: OutlinedFiles) -> Array:
+    def sizes(self, dataset: InstanceDataset) -> Array:
         return dataset.boxed.sizes
 
-    def keep(self, dataset: OutlinedFiles, kept: Sequence[int]) -> OutlinedFiles:
+    def keep(self, dataset: InstanceDataset, kept: Sequence[int]) -> InstanceDataset:
         return keep_objects(dataset, kept)
 
-    def write(self, dataset: OutlinedFiles, out: Path, to: str, images: str | None) -> list[str]:
+    def write(self, dataset: InstanceDataset, out: Path, to: str, images: str | None) -> list[str]:
         return outlined_writing.write(dataset, out, to, images=images)
 
-    def count(self, dataset: OutlinedFiles) -> str:
+    def count(self, dataset: InstanceDataset) -> str:
         return f"{len(dataset.boxed.xyxy)} objects"
 
 
 @dataclass
-class _PaintedFiles(OutlinedClasses):
+class _PaintedFiles(MasksFromInstances):
     """Classes of the pixels of objects in files."""
 
-    objects: OutlinedFiles
+    objects: InstanceDataset
 
 
 class _Classes(Kind):
@@ -129,29 +131,29 @@ class _Classes(Kind):
 
     def read(
         self, data: Path, format: str | None, folder: Path | None, need_images: bool
-    ) -> MaskedFiles | _PaintedFiles:
+    ) -> MaskDataset | _PaintedFiles:
         name, _ = formats.recognize(data, format, self.formats)
         if name in formats.OUTLINED:
             return _PaintedFiles(OBJECTS.read(data, format, folder, need_images))
         _refuse_folder(name, folder)
         try:
-            return cast(MaskedFiles, formats.read(data, format, allowed=formats.SEGMENTED))
+            return cast(MaskDataset, formats.read(data, format, allowed=formats.SEGMENTED))
         except DataError:  # maps that number objects lie as those of classes do
             if format is not None or formats.find("label_png").recognize(data) is None:
                 raise
         return _PaintedFiles(OBJECTS.read(data, "label_png", folder, need_images))
 
-    def sizes(self, dataset: MaskedFiles | _PaintedFiles) -> Array:
-        return dataset.sizes if isinstance(dataset, MaskedFiles) else dataset.objects.boxed.sizes
+    def sizes(self, dataset: MaskDataset | _PaintedFiles) -> Array:
+        return dataset.sizes if isinstance(dataset, MaskDataset) else dataset.objects.boxed.sizes
 
-    def keep(self, dataset: MaskedFiles | _PaintedFiles, kept: Sequence[int]) -> MaskedFiles | _PaintedFiles:
-        if isinstance(dataset, MaskedFiles):
+    def keep(self, dataset: MaskDataset | _PaintedFiles, kept: Sequence[int]) -> MaskDataset | _PaintedFiles:
+        if isinstance(dataset, MaskDataset):
             return keep_masks(dataset, kept)
         return _PaintedFiles(keep_objects(dataset.objects, kept))
 
-    def write(self, dataset: MaskedFiles | _PaintedFiles, out: Path, to: str, images: str | None) -> list[str]:
+    def write(self, dataset: MaskDataset | _PaintedFiles, out: Path, to: str, images: str | None) -> list[str]:
         lost = masked_writing.write(dataset, out, to, images=images)
-        if not isinstance(dataset, MaskedFiles):
+        if not isinstance(dataset, MaskDataset):
             boxed = dataset.objects.boxed
             lost.append(f"{to} knows no objects: {len(boxed.xyxy)} are the classes of their pixels, the later on top")
             for flag in ("crowd", "difficult"):
@@ -204,7 +206,7 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
     )
 
 
-def wants_masks(dataset: BoxedFiles, to: str) -> bool:
+def wants_masks(dataset: BoxDataset, to: str) -> bool:
     """Whether boxes had better be read as masks for a tool that draws polygons: they have outlines, and all of them.
 
     To read them so leaves out those without; a rectangle of another such tool is its own outline.

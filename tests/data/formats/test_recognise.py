@@ -4,9 +4,7 @@ import pytest
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.formats import images
 from zorki.errors import DataError
-from zorki.types import Unlabeled
 
 
 def make_image(path):
@@ -37,9 +35,8 @@ def test_idx(tmp_path):
     assert formats.read(tmp_path).labels == [7]
 
 
-def test_bare_images_only_where_they_are_allowed(tmp_path):
+def test_bare_images_are_no_data_set(tmp_path):
     make_image(tmp_path / "1.png")
-    assert formats.recognize(tmp_path, allowed=("folders", "images")) == ("images", "it is a folder with images")
     with pytest.raises(DataError) as caught:
         formats.recognize(tmp_path)
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
@@ -70,31 +67,5 @@ def test_a_format_that_was_asked_for_speaks_for_itself(tmp_path):
 def test_a_missing_root_names_the_near_ones(tmp_path):
     (tmp_path / "photos").mkdir()
     for name in ("photso", "photso/cats"):
-        for read in (formats.read, images.read):
-            with pytest.raises(
-                DataError, match=r"there is no such file or folder: .* 'photso'\. Did you mean photos\?"
-            ):
-                read(tmp_path / name)
-
-
-def test_bare_images(tmp_path):
-    for name in ("b.png", "a.jpg", "deep/c.gif", ".hidden.png"):
-        make_image(tmp_path / name)
-    (tmp_path / "notes.txt").touch()
-    dataset = images.read(tmp_path, class_names=["cat"], max_pixels=12)
-    assert dataset.names == ["a.jpg", "b.png", "deep/c.gif"]
-    assert dataset.splits == {"all": [0, 1, 2]}
-    assert dataset[1].target == dataset.target(1) == Unlabeled()
-    assert dataset[1].image[:, 0, 0].tolist() == [1, 2, 3]
-    assert dataset.check(2) is None
-    (tmp_path / "a.jpg").write_bytes(b"")
-    assert str(dataset.check(0)) == f"{tmp_path}/a.jpg: the file is empty (0 bytes)"
-
-
-def test_one_image(tmp_path):
-    make_image(tmp_path / "a.png")
-    dataset = images.read(tmp_path / "a.png")
-    assert [dataset.path(index) for index in range(len(dataset))] == [tmp_path / "a.png"]
-    (tmp_path / "a.txt").touch()
-    with pytest.raises(DataError, match=r"a\.txt: it is a file, and its name ends in none of"):
-        images.read(tmp_path / "a.txt")
+        with pytest.raises(DataError, match=r"there is no such file or folder: .* 'photso'\. Did you mean photos\?"):
+            formats.read(tmp_path / name)

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from zorki.contracts import Dataset
-from zorki.data.formats.files import holds_image, missing_root, no_images
+from zorki.data.annotations.listing import holds_image, missing_root, no_images
 from zorki.errors import DataError, did_you_mean
 from zorki.types import Defect
 
 if TYPE_CHECKING:
-    from zorki.data.formats.boxed_files import BoxedFiles
-    from zorki.data.formats.boxed_records import BoxedRecords
-    from zorki.data.formats.outlined_files import OutlinedFiles
+    from zorki.data.annotations.boxes.dataset import BoxDataset
+    from zorki.data.annotations.instances.dataset import InstanceDataset
+    from zorki.data.annotations.records import Records
 
 LABELED = ("csv", "idx", "folders")
 """Formats of images with one class each, in the order in which they are tried: what is most explicit first."""
@@ -37,6 +37,16 @@ CLASSLESS = ("object_png", "label_png")
 
 SEGMENTED = ("voc_masks", "mask_pairs")
 """Formats of images with a class for every pixel, in the order in which they are tried."""
+
+_MODULES = {
+    "folders": "class_folders.read",
+    "boxes_csv": "csv.read_boxes",
+    "voc_objects": "voc.read_instances",
+    "voc_masks": "voc.read_masks",
+    "mask_pairs": "mask_folders.read",
+    "object_png": "instance_png.read",
+    "label_png": "label_map_png.read",
+}
 
 
 @runtime_checkable
@@ -56,7 +66,7 @@ class Format(Protocol):
 
 @runtime_checkable
 class BoxedFormat(Protocol):
-    """What the module of a format of boxes offers beside: options of `BoxedOptions`."""
+    """What the module of a format of boxes offers beside: options of `ReadOptions`."""
 
     def read(
         self,
@@ -67,19 +77,19 @@ class BoxedFormat(Protocol):
         need_images: bool = True,
         need_segments: bool = False,
         images: Path | None = None,
-    ) -> BoxedFiles: ...
+    ) -> BoxDataset: ...
 
 
 @runtime_checkable
 class OutlinedFormat(Protocol):
     """What the module of a format of masks offers beside: what its files say, before it is judged."""
 
-    def records_of(self, root: Path, images: Path | None = None) -> BoxedRecords: ...
+    def records_of(self, root: Path, images: Path | None = None) -> Records: ...
 
 
 def find(name: str) -> Format:
     """The format's module."""
-    return cast(Format, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Format, importlib.import_module(f"{__name__}.{_MODULES.get(name, f'{name}.read')}"))
 
 
 def recognize(root: Path, format: str | None = None, allowed: Sequence[str] = LABELED) -> tuple[str, str]:
@@ -140,10 +150,10 @@ def read_boxes(
     need_images: bool = True,
     need_segments: bool = False,
     images: Path | None = None,
-) -> BoxedFiles:
+) -> BoxDataset:
     """The images with boxes at `root`; a folder or an annotation file. Other formats there too are told as defects.
 
-    The arguments are those of `BoxedOptions`.
+    The arguments are those of `ReadOptions`.
 
     Raises:
         DataError: as `recognize`, and as the format's `read`.
@@ -164,7 +174,7 @@ def read_boxes(
     return dataset
 
 
-def read_outlined(
+def read_instances(
     root: Path,
     format: str | None = None,
     *,
@@ -173,25 +183,25 @@ def read_outlined(
     max_pixels: int | None = None,
     need_images: bool = True,
     images: Path | None = None,
-) -> OutlinedFiles:
+) -> InstanceDataset:
     """The images with a mask for each object at `root`. Other formats there too are told as defects.
 
     An object without a usable outline is left out and told; rectangles that were drawn in CVAT, labelme or VIA are
     masks. Formats that know no classes take the one name that `class_names` has. `images` is for formats of boxes
-    alone; see `BoxedOptions`.
+    alone; see `ReadOptions`.
 
     Raises:
         DataError: as `recognize`, no image is there, or no object has a mask.
     """
-    from zorki.data.formats.boxed_building import BoxedOptions
-    from zorki.data.formats.outlined_building import build_outlined
+    from zorki.data.annotations.boxes.build import ReadOptions
+    from zorki.data.annotations.instances.build import build_instances
 
     name, _ = recognize(root, format, allowed)
     with _collector_at_rest():
         records = cast(OutlinedFormat, find(name)).records_of(root, images)
         if name in CLASSLESS and class_names is not None and len(class_names) == 1:
             records.rename_class(class_names[0])
-        dataset = build_outlined(records, BoxedOptions(class_names, max_pixels, need_images, images=images))
+        dataset = build_instances(records, ReadOptions(class_names, max_pixels, need_images, images=images))
     if format is None:
         # To look for images with maps among a hundred thousand takes longer than to read COCO's JSON.
         dataset.defects += _other_formats(root, name, [other for other in allowed if other in BOXED])

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.formats.files import is_image, missing_root, walk_files
+from zorki.data.annotations.listing import is_image, missing_root, walk_files
 from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zorki.contracts import Dataset
-from zorki.data.formats.boxed_files import BoxedFiles
+from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.scenes.boxes import SceneDetection
 from zorki.types import Boxes
 
@@ -22,7 +22,7 @@ def image_sizes(dataset: Dataset[Boxes], indices: Sequence[int]) -> list[tuple[i
 def _size(dataset: Dataset[Boxes], index: int) -> tuple[int, int]:
     if isinstance(dataset, SceneDetection):
         return dataset.size
-    if isinstance(dataset, BoxedFiles):
+    if isinstance(dataset, BoxDataset):
         known = dataset.size(index)
         if min(known) > 0:
             return known

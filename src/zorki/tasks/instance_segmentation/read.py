@@ -32,4 +32,4 @@ def read(
                 f"{root}: other classes than the run's; they differ in {', '.join(strange) or 'their order'}"
             )
         return scenes
-    return formats.read_outlined(root, format, class_names=class_names, max_pixels=max_pixels)
+    return formats.read_instances(root, format, class_names=class_names, max_pixels=max_pixels)

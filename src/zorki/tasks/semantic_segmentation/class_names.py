@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zorki.data.formats.mask_names import VOC
+from zorki.data.annotations.masks.class_names import VOC
 
 CITYSCAPES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",

@@ -162,7 +162,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
 
     def attach(self, annotation: Mask, place: Callable[[str, str], Path]) -> dict[str, Any]:
         """Writes the labels of all pixels as PNG, with the palette of the training data where they had one."""
-        from zorki.data.annotations.masks import write_mask
+        from zorki.data.annotations.masks.stored import write_mask
 
         path = place("masks", ".png")
         write_mask(path, annotation.classes, self.palette)

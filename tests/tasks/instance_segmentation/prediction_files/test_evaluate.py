@@ -7,7 +7,7 @@ import pytest
 from made_masks import made
 from pycocotools import mask as coco_mask
 
-from zorki.data.formats.outlined_writing import write as write_folder
+from zorki.data.annotations.drafts.instances import write as write_folder
 from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric

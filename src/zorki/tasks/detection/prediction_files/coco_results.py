@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from zorki.data.formats.run_lengths import fault_of
 from zorki.errors import DataError
+from zorki.ops.rle import fault_of
 from zorki.tasks.detection.class_names import COCO, coco_names
 from zorki.types import Boxes
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from zorki.data.formats.run_lengths import fault_of
 from zorki.errors import DataError
 from zorki.metrics.tables import GroundTruthTable
+from zorki.ops.rle import fault_of
 from zorki.tasks.detection.metrics.tables import truths_of
 from zorki.tasks.detection.prediction_files.image_names import ImageWords
 from zorki.types import Boxes, Defect

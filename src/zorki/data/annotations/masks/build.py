@@ -1,0 +1,185 @@
+"""From pairs of image and mask to a data set: masks looked at, classes and splits put in order, all defects told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zorki.data.annotations.masks.class_names import find_names
+from zorki.data.annotations.masks.dataset import MaskDataset, other_size
+from zorki.data.annotations.masks.interpretation import Hints, Interpretation, decide
+from zorki.data.annotations.masks.stored import color_of, shown_colors
+from zorki.data.annotations.masks.value_counts import ValueCounts, look_at
+from zorki.data.annotations.split_notes import split_notes
+from zorki.data.annotations.splits import complete_splits
+from zorki.data.images import MAX_PIXELS
+from zorki.errors import DataError
+from zorki.types import Defect
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass
+class MaskRecords:
+    """What a format found: which mask belongs to which image, before any of them is opened.
+
+    Args:
+        pairs: (image, mask), no image twice.
+        given: places in `pairs` by the data's own words for splits.
+        name_folders: where files that name the classes may lie, best first.
+        usual: the names that the layout stands for, "camvid" or "voc".
+    """
+
+    root: Path
+    format: str
+    reason: str
+    pairs: list[tuple[Path, Path]]
+    given: dict[str, list[int]] = field(default_factory=dict)
+    name_folders: Sequence[Path] = ()
+    usual: str | None = None
+    defects: list[Defect] = field(default_factory=list)
+
+
+def build(records: MaskRecords, class_names: Sequence[str] | None, max_pixels: int | None) -> MaskDataset:
+    """The data set of the pairs that fit.
+
+    Left out are pairs of which a file cannot be read, or whose sizes differ, and masks of which every pixel is
+    ignored. Pixels with a value that is no class are ignored. Each is told.
+
+    Raises:
+        DataError: no pair is left, or `decide` cannot tell what the masks mean.
+    """
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    defects = list(records.defects)
+    looks = _fitting(records, look_at(records.pairs, limit), defects)
+    if not looks:
+        raise _none_left(records, defects)
+    values, colors = find_names([folder for folder in records.name_folders if folder.is_dir()])
+    hints = Hints(records.root, values, colors, records.usual)
+    meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names)
+    kept, counts = _judge(records, looks, meaning, defects)
+    if not kept:
+        raise _none_left(records, defects)
+    folder = records.root if records.root.is_dir() else records.root.parent
+    names = [_name(records.pairs[place][0], folder) for place in kept]
+    new = {old: place for place, old in enumerate(kept)}
+    given = {word: sorted({new[old] for old in olds if old in new}) for word, olds in records.given.items()}
+    splits, split_reason = complete_splits(given, names)
+    defects += meaning.notes + split_notes(records.root, splits, names)
+    if class_names is None:
+        defects += _alone(records.root, meaning.class_names, counts)
+    defects += _unseen(records.root, meaning.class_names, counts, splits)
+    return MaskDataset(
+        records.root, folder, records.format, records.reason, meaning.class_names, names,
+        masks=[_name(records.pairs[place][1], folder) for place in kept],
+        sizes=np.array([looks[place].size for place in kept], np.int32), class_map=meaning.class_map, counts=counts,
+        splits=splits, split_reason=split_reason, palette=meaning.palette, defects=defects, max_pixels=limit,
+    )  # fmt: skip
+
+
+def _fitting(
+    records: MaskRecords, looks: Sequence[ValueCounts | tuple[Path, str]], defects: list[Defect]
+) -> dict[int, ValueCounts]:
+    """The looks of pairs that could be read and are of one size, by their places."""
+    fitting: dict[int, ValueCounts] = {}
+    for place, look in enumerate(looks):
+        if isinstance(look, tuple):
+            path, reason = look
+            other = "its mask" if path == records.pairs[place][0] else "its image"
+            defects.append(Defect(path, f"{reason}; left out, and {other} with it"))
+        elif look.size != look.image_size:
+            reason = other_size(look.image_size, look.size)
+            defects.append(Defect(records.pairs[place][1], f"{reason}; both were left out"))
+        else:
+            fitting[place] = look
+    return fitting
+
+
+def _judge(
+    records: MaskRecords, looks: Mapping[int, ValueCounts], meaning: Interpretation, defects: list[Defect]
+) -> tuple[list[int], Array]:
+    """The places of masks in which a pixel is judged, and the pixels of each class in them, (N, K)."""
+    kept: list[int] = []
+    rows: list[Array] = []
+    by_color = meaning.class_map.by_color
+    for place, look in looks.items():
+        found = look.colors() if by_color else look.values()
+        keys, pixels = np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
+        labels = meaning.class_map.look_up(keys)
+        row = np.bincount(labels, pixels, 256)[: len(meaning.class_names)].astype(np.int64)
+        strange = {key: count for key, count in found.items() if key not in meaning.names}
+        if by_color and look.palette is not None and 255 in look.counts:
+            strange.pop(int(shown_colors(look.palette)[255]), None)  # nobody's, in whatever color it is shown
+        path = records.pairs[place][1]
+        if strange:
+            defects.append(Defect(path, _strange(strange, meaning)))
+        if row.any():
+            kept.append(place)
+            rows.append(row)
+        else:
+            reason = "every pixel is ignored, so that there is nothing to learn or to judge; left out with its image"
+            defects.append(Defect(path, reason))
+    return kept, np.stack(rows) if rows else np.zeros((0, len(meaning.class_names)), np.int64)
+
+
+def _strange(found: Mapping[int, int], meaning: Interpretation) -> str:
+    """What to say of values, or colors, that are no class."""
+    common = sorted(found, key=lambda key: -found[key])
+    shown = [str(color_of(key)) if meaning.class_map.by_color else str(key) for key in common[:3]]
+    what = "color" if meaning.class_map.by_color else "value"
+    listed = f"{what} {shown[0]} is" if len(common) == 1 else f"{what}s {', '.join(shown)}"
+    if len(common) > 1:
+        listed += f", ... ({len(common)} in all) are" if len(common) > 3 else " are"
+    count = sum(found.values())
+    pixels = "1 pixel was" if count == 1 else f"{count:,} pixels were"
+    if meaning.class_map.by_color:
+        known = f"none of the {len(meaning.class_names)} classes"
+    else:
+        judged = [key for key, name in meaning.names.items() if name is not None]
+        known = f"no class (there are {_range(judged)})"
+    return f"{listed} {known}; {pixels} ignored"
+
+
+def _range(keys: Sequence[int]) -> str:
+    """Numbers in few words: "0 to 10", or some of them."""
+    keys = sorted(keys)
+    if len(keys) > 2 and keys[-1] - keys[0] == len(keys) - 1:
+        return f"{keys[0]} to {keys[-1]}"
+    return ", ".join(map(str, keys[:8])) + (", ..." if len(keys) > 8 else "")
+
+
+def _alone(root: Path, class_names: Sequence[str], counts: Array) -> list[Defect]:
+    """A note where all masks show one and the same class, as empty ones do: nothing can be learned from them."""
+    shown = np.flatnonzero(counts.sum(0))
+    if len(shown) > 1:
+        return []
+    return [Defect(root, f"every judged pixel of every mask is of one class, {class_names[shown[0]]!r}", note=True)]
+
+
+def _unseen(root: Path, class_names: Sequence[str], counts: Array, splits: Mapping[str, Sequence[int]]) -> list[Defect]:
+    """A note for each class that another split shows, and train, where there is one, does not."""
+    if "train" not in splits:
+        return []
+    learned = counts[list(splits["train"])].sum(0)
+    notes = []
+    for split in (split for split in splits if split != "train"):
+        shown = (counts[list(splits[split])] > 0).sum(0)
+        for label in np.flatnonzero((shown > 0) & (learned == 0)).tolist():
+            count = f"{shown[label]} image{'' if shown[label] == 1 else 's'}"
+            reason = f"class {class_names[label]!r} is in {count} of {split} and in none of train"
+            notes.append(Defect(root, reason, note=True))
+    return notes
+
+
+def _none_left(records: MaskRecords, defects: Sequence[Defect]) -> DataError:
+    first = "".join(f"\n  {defect}" for defect in defects[:3])
+    count = f"{len(records.pairs)} image{'' if len(records.pairs) == 1 else 's'} with a mask"
+    return DataError(f"{records.root}: none of {count} can be used{':' if first else ''}{first}")
+
+
+def _name(path: Path, folder: Path) -> str:
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path.absolute()).as_posix()

@@ -1,0 +1,149 @@
+"""Images in files with a mask file each: the data set that formats of images and masks are read into."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from zorki.contracts import Dataset
+from zorki.data.annotations.masks.stored import Palette, StoredMask, read_stored, shown_colors
+from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_image
+from zorki.errors import DataError
+from zorki.types import Defect, Mask, Sample
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+IGNORE = 255
+"""The label of pixels that nobody judged."""
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """Which label each stored value, or each color, means; those that it does not know are ignored.
+
+    Args:
+        keys: rising: values, or colors 0xRRGGBB.
+        labels: of each key, 0..254, or `IGNORE`.
+        by_color: keys are the colors that pixels are shown in; of a file with a palette, the palette's.
+    """
+
+    keys: Array
+    labels: Array
+    by_color: bool = False
+
+    @classmethod
+    def of(cls, labels: Mapping[int, int], by_color: bool = False) -> ClassMap:
+        """From {key: label}."""
+        keys = sorted(labels)
+        return cls(np.array(keys, np.int64), np.array([labels[key] for key in keys], np.uint8), by_color)
+
+    def __call__(self, stored: StoredMask) -> Array:
+        """(H, W), int64: the label of every pixel."""
+        if self.by_color and stored.rgb:
+            return self.look_up(stored.values)
+        values = stored.values & 255 if stored.rgb else stored.values
+        if self.by_color:
+            return self.look_up(shown_colors(stored.palette))[np.clip(values, 0, 255)]
+        # One entry more stands for all values beyond, and for negative ones.
+        table = np.full(int(self.keys[-1]) + 2 if len(self.keys) else 1, IGNORE, np.int64)
+        known = self.keys >= 0
+        table[self.keys[known]] = self.labels[known]
+        last = len(table) - 1
+        if values.dtype.kind == "i":
+            values = np.where(values < 0, last, values)
+        return table.take(values if last > np.iinfo(values.dtype).max else np.minimum(values, last))
+
+    def look_up(self, keys: Array) -> Array:
+        """The labels of keys of any shape, as int64."""
+        if len(self.keys) == 0:
+            return np.full(keys.shape, IGNORE, np.int64)
+        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[places] == keys, self.labels[places], IGNORE).astype(np.int64)
+
+
+@dataclass
+class MaskDataset(Dataset[Mask]):
+    """Images in files, and a class for every pixel of each, in another file.
+
+    Masks are decoded when they are asked for.
+
+    Args:
+        names: of the images: paths relative to `folder`, or absolute ones.
+        masks: of the masks, likewise.
+        sizes: (N, 2), height and width of each image, and of its mask.
+        class_map: from what the masks store to labels.
+        counts: (N, K), int64: the pixels of each class in each mask.
+        palette: the data's own colors of the classes, 0..255; None where they have none, or not one for each.
+    """
+
+    root: Path
+    folder: Path
+    format: str
+    reason: str
+    class_names: list[str]
+    names: list[str]
+    masks: list[str]
+    sizes: Array
+    class_map: ClassMap
+    counts: Array
+    splits: dict[str, list[int]]
+    split_reason: str
+    palette: Palette | None = None
+    defects: list[Defect] = field(default_factory=list)
+    max_pixels: int = MAX_PIXELS
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample[Mask]:
+        """The image with its mask. Raises DataError where one is broken, or they differ in size."""
+        path = self.path(index)
+        image = read_image(path, max_pixels=self.max_pixels)
+        mask = self.target(index)
+        if image.shape[1:] != mask.classes.shape:
+            raise DataError(f"{self.mask_path(index)}: {other_size(image.shape[1:], mask.classes.shape)}")
+        return Sample(image, mask, path)
+
+    def target(self, index: int) -> Mask:
+        """The mask; the image is not looked at. Raises DataError where its file is broken."""
+        stored = read_stored(self.mask_path(index), max_pixels=self.max_pixels)
+        return Mask(torch.from_numpy(self.class_map(stored)), IGNORE)
+
+    def mark(self, index: int) -> str:
+        """A hash of the mask's file, which is not decoded. Raises DataError where it cannot be read."""
+        path = self.mask_path(index)
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataError(f"{path}: {file_reason(path, error)}") from error
+
+    def path(self, index: int) -> Path:
+        return self.folder / self.names[index]
+
+    def mask_path(self, index: int) -> Path:
+        return self.folder / self.masks[index]
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of the image."""
+        height, width = self.sizes[index].tolist()
+        return height, width
+
+    def check(self, index: int) -> Defect | None:
+        for path in (self.path(index), self.mask_path(index)):
+            if (reason := check_image(path, self.max_pixels)) is not None:
+                return Defect(path, reason)
+        return None
+
+
+def other_size(image: tuple[int, ...], mask: tuple[int, ...]) -> str:
+    """What to say where a mask is not of its image's size; both are (height, width)."""
+    words = f"the mask is {mask[1]} x {mask[0]} pixels, and its image {image[1]} x {image[0]}"
+    if tuple(image) == tuple(reversed(mask)):
+        words += ", which its EXIF orientation may have turned: turn the mask too"
+    return words

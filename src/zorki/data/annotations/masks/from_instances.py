@@ -1,0 +1,106 @@
+"""Masks of objects read as a class for every pixel: COCO, labelme, VIA and their like for semantic segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from zorki.contracts import Dataset
+from zorki.data.annotations.masks.dataset import IGNORE
+from zorki.errors import DataError
+from zorki.types import Defect, Instances, Mask, Sample
+
+BACKGROUND = "background"
+"""Class 0: pixels of no object. Objects of a class of this name belong to it."""
+
+
+@dataclass
+class MasksFromInstances(Dataset[Mask]):
+    """The images of another data set with the class of every pixel.
+
+    Class 0 is the background, and an object of class k is of class k + 1. Later objects lie on top of earlier ones.
+    Crowds are ignored where no single object lies on them, since they hold more than their class; so are difficult
+    objects.
+    """
+
+    objects: Dataset[Instances]
+    root: Path = field(init=False)
+    format: str = field(init=False)
+    reason: str = field(init=False)
+    class_names: list[str] = field(init=False)
+    splits: dict[str, list[int]] = field(init=False)
+    split_reason: str = field(init=False)
+    defects: list[Defect] = field(init=False)
+
+    def __post_init__(self) -> None:
+        data = self.objects
+        self.root, self.format, self.reason = data.root, data.format, data.reason
+        self.splits, self.split_reason, self.defects = data.splits, data.split_reason, data.defects
+        self.in_memory, self.may_be_mirrored = data.in_memory, data.may_be_mirrored
+        self.class_names = [BACKGROUND, *(name for name in data.class_names if name != BACKGROUND)]
+        if len(self.class_names) > IGNORE:
+            raise DataError(
+                f"{data.root}: {len(self.class_names)} classes with the background; a map of classes holds {IGNORE}"
+            )
+        places = {name: place for place, name in enumerate(self.class_names)}
+        self._values = [places[name] for name in data.class_names]
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def __getitem__(self, index: int) -> Sample[Mask]:
+        sample = self.objects[index]
+        return Sample(sample.image, self._painted(sample.target), sample.path)
+
+    def target(self, index: int) -> Mask:
+        return self._painted(self.objects.target(index))
+
+    def path(self, index: int) -> Path:
+        return self.objects.path(index)
+
+    def check(self, index: int) -> Defect | None:
+        return self.objects.check(index)
+
+    def mark(self, index: int) -> str:
+        return self.objects.mark(index)
+
+    def _painted(self, found: Instances) -> Mask:
+        classes = torch.zeros(found.masks.shape[1:], dtype=torch.int64)
+        count = len(found)
+        none = torch.zeros(count, dtype=torch.bool)
+        unjudged = (none if found.crowd is None else found.crowd) | (
+            none if found.difficult is None else found.difficult
+        )
+        # Corners of tight boxes are whole numbers: painting stays within them.
+        boxes = found.xyxy.long().tolist()
+        for row in [*unjudged.nonzero()[:, 0].tolist(), *(~unjudged).nonzero()[:, 0].tolist()]:
+            left, top, right, bottom = boxes[row]
+            value = IGNORE if unjudged[row] else self._values[int(found.labels[row])]
+            classes[top:bottom, left:right][found.masks[row, top:bottom, left:right]] = value
+        return Mask(classes, IGNORE)
+
+
+def read(
+    root: Path,
+    format: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+) -> MasksFromInstances:
+    """Reads what `formats.read_instances` reads; `class_names` begin with the background.
+
+    Raises:
+        DataError: as `formats.read_instances`, or `class_names` do not begin with the background.
+    """
+    from zorki.data import formats
+
+    if class_names is not None and list(class_names[:1]) != [BACKGROUND]:
+        raise DataError(
+            f"{root}: outlines of objects leave a background, which the classes of the run do not begin with: "
+            f"{', '.join(class_names[:5])}"
+        )
+    known = None if class_names is None else list(class_names[1:])
+    return MasksFromInstances(formats.read_instances(root, format, class_names=known, max_pixels=max_pixels))

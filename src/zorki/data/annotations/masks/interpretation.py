@@ -1,0 +1,300 @@
+"""What the values or colors of masks mean: which classes there are, what is ignored, and what is no class at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zorki.data.annotations.listing import map_classes
+from zorki.data.annotations.masks.class_names import CAMVID, VOC, ColorNames, ValueNames
+from zorki.data.annotations.masks.dataset import IGNORE, ClassMap
+from zorki.data.annotations.masks.stored import Palette, color_of
+from zorki.data.annotations.masks.value_counts import ValueCounts, total
+from zorki.errors import DataError
+from zorki.types import Defect
+
+_NOBODYS = (IGNORE, 65535)  # values that mean "not judged" where no file names them; so do negative ones
+_MOST = 255  # classes: labels 0 to 254, since 255 is ignored
+_LISTED = 16  # colors in a message
+_CROWDED = 128  # classes that no image shows all of
+
+Names = dict[int, str | None]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known about the classes beside the masks: files that name them, and the layout's usual names."""
+
+    root: Path
+    values: ValueNames | None = None
+    colors: ColorNames | None = None
+    usual: str | None = None  # "camvid" or "voc"
+
+
+@dataclass
+class Interpretation:
+    """Classes, and how they are found in files; `names` tells the name of each stored key, None for ignored ones."""
+
+    class_names: list[str]
+    class_map: ClassMap
+    names: Names
+    palette: Palette | None = None
+    notes: list[Defect] = field(default_factory=list)
+
+
+def decide(looks: Mapping[Path, ValueCounts], hints: Hints, class_names: Sequence[str] | None = None) -> Interpretation:
+    """What the masks' values mean.
+
+    A color map decides where masks hold colors, or show no color that it does not know; otherwise pixels are
+    values, whatever a palette shows. Values get their names from a file; else from the layout, where they fit; else
+    they are "class 0", "class 1", ... What is called void, and 255 where nothing names it, is ignored. Where masks
+    without a palette hold 0 and 255 alone, 255 is class 1.
+
+    Args:
+        class_names: fixes the labels' order (a run's). Values without names of their own are places in it.
+
+    Raises:
+        DataError: masks hold colors and nothing says what they mean, there are more than 255 classes, or a class is
+            not among `class_names`.
+    """
+    notes: list[Defect] = []
+    if hints.colors is not None and _speaks_in(looks.values(), hints.colors):
+        counts = total(look.colors() for look in looks.values())
+        colored = any(look.colored for look in looks.values())
+        if colored and not counts.keys() & hints.colors.names.keys():
+            raise _unnamed_colors(hints.root, looks, f"none of them is in {hints.colors.path}")
+        names, by_color = dict(hints.colors.names), True
+    else:
+        if any(look.colored for look in looks.values()):
+            raise _unnamed_colors(hints.root, looks, "no file says what they mean")
+        counts = total(look.values() for look in looks.values())
+        names, by_color = _names_of_values(looks, counts, hints, class_names, notes), False
+        notes += _other_palettes(hints.root, looks)
+    if not by_color:
+        for value in counts:
+            if value < 0 or (value in _NOBODYS and value not in names):
+                names[value] = None
+    order, class_map = _order(hints.root, names, counts, class_names, by_color)
+    if not by_color and class_names is None:
+        notes += _moved(looks, hints, class_map)
+    palette = _palette(looks, names, order, hints.colors, by_color)
+    return Interpretation(order, class_map, names, palette, notes)
+
+
+def _speaks_in(looks: Iterable[ValueCounts], colors: ColorNames) -> bool:
+    """Whether a color map is what the masks need: they hold colors, or show none but its own."""
+    looks = list(looks)
+    if any(look.colored for look in looks):
+        return True
+    for look in looks:
+        shown = look.colors() if look.palette is None else _shown_but_255(look)
+        if not shown.keys() <= colors.names.keys():
+            return False
+    return True
+
+
+def _shown_but_255(look: ValueCounts) -> dict[int, int]:
+    """A palette's index 255 is what nobody judged, in a color of which maps need not know."""
+    counts = {value: count for value, count in look.counts.items() if value != IGNORE}
+    return ValueCounts(look.size, look.image_size, counts, palette=look.palette).colors()
+
+
+def _names_of_values(
+    looks: Mapping[Path, ValueCounts],
+    counts: Mapping[int, int],
+    hints: Hints,
+    class_names: Sequence[str] | None,
+    notes: list[Defect],
+) -> Names:
+    named = dict(hints.values.names) if hints.values else None
+    if named is None and hints.colors is not None:
+        named = dict(enumerate(hints.colors.names.values()))
+    found = {value for value in counts if value >= 0}
+    if named is None and hints.usual == "camvid" and found <= {*range(len(CAMVID) + 1), IGNORE}:
+        return {**dict(enumerate(CAMVID)), len(CAMVID): None}
+    if named is None and hints.usual == "voc" and found <= {*range(len(VOC)), IGNORE}:
+        return dict(enumerate(VOC))
+    known = class_names if named is None else [name or "" for name in named.values()]
+    if any(look.lossy for look in looks.values()):
+        return _smeared(looks, counts, known, hints.root, notes)
+    bare = all(look.palette is None for look in looks.values())
+    if bare and IGNORE in found <= {0, IGNORE} and (0 in found or known is not None) and _are_two(known):
+        first, second = known or ("class 0", "class 1")
+        return {0: first, IGNORE: second}
+    if named is not None:
+        _note_shifted(found, named, hints, notes)
+        return named
+    if _number_objects(looks.values()):
+        raise DataError(
+            f"{hints.root}: the masks seem to number single objects, 1, 2, 3, ... in every one, and not classes; they "
+            "are for instance segmentation. If they are classes, name them in a file classes.txt, one a line"
+        )
+    return _numbered(found - set(_NOBODYS), counts, class_names, hints.root, notes)
+
+
+def _number_objects(looks: Iterable[ValueCounts]) -> bool:
+    """Whether most masks hold all numbers from 1 to some, which gets large, and differs from mask to mask.
+
+    It need not differ where it is so large that no image shows as many classes: in maps of more objects than 8 bits
+    number, all numbers are there.
+    """
+    own = [sorted(value for value in look.values() if 0 < value != IGNORE) for look in looks]
+    counts = [len(values) for values in own if values and values[-1] == len(values)]
+    if len(counts) <= 0.8 * len(own) or max(counts) < 16:
+        return False
+    return len(set(counts)) > 2 or min(counts) >= _CROWDED
+
+
+def _are_two(known: Sequence[str] | None) -> bool:
+    """Whether names are of two classes, none of them void, or there are none."""
+    return known is None or (len(known) == 2 and all(known))
+
+
+def _smeared(
+    looks: Mapping[Path, ValueCounts],
+    counts: Mapping[int, int],
+    known: Sequence[str] | None,
+    root: Path,
+    notes: list[Defect],
+) -> Names:
+    """JPEGs cannot hold classes, but two of them, black and white, come out again by the middle."""
+    first = next(path for path, look in looks.items() if look.lossy)
+    between = sum(count for value, count in counts.items() if 32 <= value < 224)
+    if not _are_two(known) or between > 0.02 * sum(counts.values()):
+        raise DataError(
+            f"{first}: the masks are JPEGs, whose compression changes values at every edge, so that classes cannot be "
+            "told; export them as PNG from where they were drawn"
+        )
+    black, white = known or ("class 0", "class 1")
+    reason = f"the masks are JPEGs of black and white: values below 128 are taken as {black!r}, others as {white!r}"
+    notes.append(Defect(root, reason, note=True))
+    return {value: white if value >= 128 else black for value in range(256)}
+
+
+def _note_shifted(found: set[int], named: Names, hints: Hints, notes: list[Defect]) -> None:
+    """Names that fit but for one value, 0 or the one after the last."""
+    last = max(named)
+    if last + 1 in found and not [value for value in found if last + 1 < value < IGNORE]:
+        source = hints.values or hints.colors
+        reason = (
+            f"it names {len(named)} values, {min(named)} to {last}, and the masks hold {last + 1} too; if value 0 is "
+            f"what has no name, put background first; if {last + 1} is what nobody judged, put void last"
+        )
+        notes.append(Defect(source.path if source else hints.root, reason, note=True))
+
+
+def _numbered(
+    found: set[int], counts: Mapping[int, int], class_names: Sequence[str] | None, root: Path, notes: list[Defect]
+) -> Names:
+    """Names for values that nothing names: their numbers, or a run's classes at these places."""
+    if not found:
+        raise DataError(f"{root}: every pixel of every mask is {max(counts, default=IGNORE)}, which nobody judged")
+    if len(found) > _MOST:
+        raise DataError(
+            f"{root}: the masks hold {len(found)} values up to {max(found)}, and at most {_MOST} classes can be told "
+            "apart; masks that number single objects are for instance segmentation"
+        )
+    top = max(found)
+    scattered = top >= _MOST or (top >= 16 and 2 * len(found) <= top)
+    word = "value" if scattered else "class"
+    names: Names = {value: f"{word} {value}" for value in (sorted(found) if scattered else range(top + 1))}
+    if class_names is not None and not {names[value] for value in found} <= set(class_names):
+        if top >= len(class_names):
+            raise DataError(
+                f"{root}: the masks hold value {top} ({counts[top]:,} pixels), and the model knows {len(class_names)} "
+                "classes; a file classes.txt with a name for every value tells which are which"
+            )
+        return dict(enumerate(class_names))
+    if class_names is None and scattered:
+        values = ", ".join(map(str, sorted(found)[:_LISTED])) + (", ..." if len(found) > _LISTED else "")
+        reason = f"no file names the values; each of those found is a class: {values}"
+        notes.append(Defect(root, reason, note=True))
+    elif class_names is None and (missing := [str(value) for value in range(top) if value not in found]):
+        reason = f"no file names the values, and between 0 and {top} no pixel has {', '.join(missing[:_LISTED])}"
+        notes.append(Defect(root, reason, note=True))
+    return names
+
+
+def _order(
+    root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None, by_color: bool
+) -> tuple[list[str], ClassMap]:
+    """The classes in order, and which key is which; names that a run does not know, and no pixel has, are dropped."""
+    own = list(dict.fromkeys(name for name in names.values() if name is not None))
+    if class_names is not None:
+        there = {name for key, name in names.items() if name is not None and counts.get(key)}
+        own = map_classes([name for name in own if name in there], class_names, root)
+    if len(own) > _MOST:
+        raise DataError(f"{root}: {len(own)} classes, and at most {_MOST} can be told apart")
+    places = {name: place for place, name in enumerate(own)}
+    labels = {key: IGNORE if name is None else places.get(name, IGNORE) for key, name in names.items()}
+    return own, ClassMap.of(labels, by_color)
+
+
+def _moved(looks: Mapping[Path, ValueCounts], hints: Hints, class_map: ClassMap) -> list[Defect]:
+    """A note where a file names values so that labels, which number the judged classes from 0, are others."""
+    source = hints.values or hints.colors
+    if source is None or any(look.lossy for look in looks.values()):
+        return []
+    pairs = zip(class_map.keys.tolist(), class_map.labels.tolist(), strict=True)
+    moved = [f"value {key} is label {label}" for key, label in pairs if label not in (key, IGNORE)]
+    if not moved:
+        return []
+    words = ", ".join(moved[:3]) + (", ..." if len(moved) > 3 else "")
+    return [Defect(source.path, f"{words}: labels number the classes that are judged, from 0", note=True)]
+
+
+def _palette(
+    looks: Mapping[Path, ValueCounts], names: Names, order: Sequence[str], known: ColorNames | None, by_color: bool
+) -> Palette | None:
+    """The data's own colors; None where one is missing, two are alike, or they are shades of gray."""
+    table: Mapping[int, tuple[int, int, int]] = {}
+    if by_color:
+        table = {key: color_of(key) for key in names}
+    elif (own := next((look.palette for look in looks.values() if look.palette), None)) is not None:
+        table = dict(enumerate(own))
+    elif known is not None:
+        table = dict(enumerate(map(color_of, known.names)))
+    colors = {name: table[key] for key, name in reversed(names.items()) if name is not None and key in table}
+    chosen = [colors[name] for name in order if name in colors]
+    gray = all(red == green == blue for red, green, blue in chosen) and known is None
+    return None if len(set(chosen)) < len(order) or gray else chosen
+
+
+def _other_palettes(root: Path, looks: Mapping[Path, ValueCounts]) -> list[Defect]:
+    """A note where one index is shown in different colors: a palette of each file's own makes indices mean nothing."""
+    seen: dict[int, tuple[Path, tuple[int, int, int]]] = {}
+    for path, look in looks.items():
+        for value in look.counts if look.palette else ():
+            if value >= len(look.palette or ()):
+                continue
+            rgb = look.palette[value]  # type: ignore[index]
+            other, before = seen.setdefault(value, (path, rgb))
+            if before != rgb:
+                reason = (
+                    f"index {value} is shown as {before} in {other.name} and as {rgb} in {path.name}; indices are "
+                    "taken as classes. If the colors are what counts, say in a file colors.txt what they mean"
+                )
+                return [Defect(root, reason, note=True)]
+    return []
+
+
+def _unnamed_colors(root: Path, looks: Mapping[Path, ValueCounts], why: str) -> DataError:
+    """The colors found, and the file to write."""
+    colored = [path for path, look in looks.items() if look.colored]
+    counts = total(look.colors() for look in looks.values())
+    common = sorted(counts, key=lambda code: -counts[code])
+    words = {code: " ".join(map(str, color_of(code))) for code in common}
+    whole = sum(counts.values())
+    lines = [f"  {words[code]:<11}  {counts[code]:,} pixels, {counts[code] / whole:.1%}" for code in common[:_LISTED]]
+    if len(common) > _LISTED:
+        lines.append(f"  ... and {len(common) - _LISTED} more")
+    if len(common) > _MOST:
+        lines.append("So many are no classes: the masks were scaled or compressed with loss. Export them anew, as PNG")
+    else:
+        lines.append(f"Write {root / 'colors.txt'} with a name for each, void for what nobody judged:")
+        lines += [f"  name_{place} {words[code]}" for place, code in enumerate(common[:3])]
+    return DataError(
+        f"{root}: {len(colored)} of {len(looks)} masks, {colored[0].name} first, hold colors instead of class "
+        f"indices, and {why}. Found:\n" + "\n".join(lines)
+    )

@@ -1,0 +1,150 @@
+"""Where images and masks lie: folders side by side, in splits or as splits, or files beside each other.
+
+images/1.jpg masks/1.png               images/train/1.jpg masks/train/1.png
+train/images/1.jpg train/masks/1.png   train/1.jpg trainannot/1.png              1.jpg 1_mask.png
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from zorki.data.annotations.listing import holds_image, is_image, loose_files, subfolders, walk_files
+from zorki.data.annotations.masks.pairing import beside
+from zorki.data.annotations.split_words import split_in
+
+IMAGE_WORDS = (
+    "images", "image", "imgs", "img", "pictures", "picture", "pics", "photos", "jpegimages", "leftimg8bit", "frames",
+    "inputs", "input",
+)  # fmt: skip
+MASK_WORDS = (
+    "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gtfine", "gt", "groundtruth",
+    "segmentations", "segmentation", "segs", "seg", "targets", "target",
+)  # fmt: skip
+_DEPTH = 2  # folders down to which the pair of folders is looked for
+
+
+@dataclass(frozen=True)
+class MaskFolders:
+    """A folder of images and one of masks, which may be the same; `split` is what their names say of both."""
+
+    images: Path
+    masks: Path
+    split: str | None = None
+
+    def files(self) -> tuple[list[str], list[str]]:
+        """Images and masks, as paths relative to their folders."""
+        if self.images == self.masks:
+            return beside([name for name in walk_files(self.images) if is_image(name)])
+        names = [name for name in walk_files(self.images) if is_image(name)]
+        if self.masks.is_relative_to(self.images):  # masks in a folder among the images
+            inner = self.masks.relative_to(self.images).as_posix() + "/"
+            names = [name for name in names if not name.startswith(inner)]
+        return names, [name for name in walk_files(self.masks) if is_image(name)]
+
+
+@dataclass(frozen=True)
+class MaskLayout:
+    """All parts of a data set, and folders of splits whose images have no masks."""
+
+    folder: Path
+    parts: tuple[MaskFolders, ...]
+    bare: tuple[Path, ...] = ()
+
+
+def find_layout(root: Path) -> MaskLayout | str:
+    """The layout in `root`, or in the one folder of it, or of that, which has one; or why there is none."""
+    if not root.is_dir():
+        return "it is not a folder" if root.exists() else "it is neither a file nor a folder"
+    folders = [root]
+    for _ in range(_DEPTH + 1):
+        found = [layout for folder in folders if (layout := _layout_of(folder)) is not None]
+        if len(found) == 1:
+            return found[0]
+        if found and not _holds_pairs(root):
+            names = ", ".join(str(layout.folder.relative_to(root)) for layout in found)
+            return f"several folders in it hold images with masks: {names}; name one of them"
+        folders = [folder / name for folder in folders for name in subfolders(folder)]
+    if _holds_pairs(root):  # in folders that are neither splits nor alone
+        return MaskLayout(root, (MaskFolders(root, root),))
+    return "no folder of images lies beside one of masks in it"
+
+
+def _layout_of(folder: Path) -> MaskLayout | None:
+    for look in (_side_by_side, _within_splits, _as_splits, _beside_each_other):
+        if (layout := look(folder)) is not None:
+            return layout
+    return None
+
+
+def _side_by_side(folder: Path) -> MaskLayout | None:
+    """images/ and masks/."""
+    sides = _sides(folder)
+    return None if sides is None else MaskLayout(folder, (MaskFolders(*sides),))
+
+
+def _within_splits(folder: Path) -> MaskLayout | None:
+    """train/images/ and train/masks/; test/ may hold images alone."""
+    parts, bare = [], []
+    for name in subfolders(folder):
+        if (split := split_in(name)) is None:
+            continue
+        if (sides := _sides(folder / name)) is not None:
+            parts.append(MaskFolders(*sides, split))
+        elif holds_image(folder / name):
+            bare.append(folder / name)
+    return MaskLayout(folder, tuple(parts), tuple(bare)) if parts else None
+
+
+def _as_splits(folder: Path) -> MaskLayout | None:
+    """train/ and trainannot/; train_images/ and train_masks/, images_train/ and masks_train/."""
+    plain: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
+    for name in subfolders(folder):
+        for split, kind in _readings(name):
+            if kind == "mask" and holds_image(folder / name):
+                masks.setdefault(split, folder / name)
+            elif kind == "image" and holds_image(folder / name):
+                plain.setdefault(split, folder / name)
+    parts = tuple(MaskFolders(plain[split], masks[split], split) for split in plain if split in masks)
+    bare = tuple(plain[split] for split in plain if split not in masks)
+    return MaskLayout(folder, parts, bare) if parts else None
+
+
+def _readings(name: str) -> Iterator[tuple[str, str]]:
+    """What a folder's name may mean: (split, "mask" or "image")."""
+    word = re.sub(r"[^a-z0-9]", "", name.lower())
+    if (split := split_in(word)) is not None:
+        yield split, "image"
+        return
+    for kind, known in (("mask", MASK_WORDS), ("image", IMAGE_WORDS)):
+        for ending in known:
+            for rest in (word.removesuffix(ending), word.removeprefix(ending)):
+                if rest != word and (split := split_in(rest)) is not None:
+                    yield split, kind
+                    return
+
+
+def _beside_each_other(folder: Path) -> MaskLayout | None:
+    """1.jpg and 1_mask.png in one folder, which may have splits below it."""
+    files = [name for name in loose_files(folder) if is_image(name)]
+    splits = [(folder / name, split) for name in subfolders(folder) if (split := split_in(name)) is not None]
+    if files and beside(files)[1]:
+        return MaskLayout(folder, (MaskFolders(folder, folder),))
+    parts = [MaskFolders(path, path, split) for path, split in splits if _holds_pairs(path)]
+    bare = [path for path, _ in splits if not _holds_pairs(path) and holds_image(path)]
+    return MaskLayout(folder, tuple(parts), tuple(bare)) if parts else None
+
+
+def _holds_pairs(folder: Path) -> bool:
+    return bool(beside([name for name in walk_files(folder) if is_image(name)])[1])
+
+
+def _sides(folder: Path) -> tuple[Path, Path] | None:
+    """The folder of images and that of masks in a folder, by their usual names; both hold images."""
+    names = {re.sub(r"[^a-z0-9]", "", name.lower()): folder / name for name in reversed(subfolders(folder))}
+    images = next((names[word] for word in IMAGE_WORDS if word in names and holds_image(names[word])), None)
+    masks = next((names[word] for word in MASK_WORDS if word in names and holds_image(names[word])), None)
+    return None if images is None or masks is None else (images, masks)

@@ -1,0 +1,99 @@
+"""What a file of boxes says, as it says it: plain records, before images are looked for and boxes are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite, nan
+from pathlib import Path
+from typing import Any
+
+from zorki.types import Defect
+
+
+def bounds_of(points: Sequence[float]) -> tuple[float, float, float, float]:
+    """The upright box around points x, y, x, y, ...; of not-a-numbers where any value is not finite.
+
+    Least and greatest would pass over a not-a-number or not, by its place.
+    """
+    if not all(map(isfinite, points)):
+        return nan, nan, nan, nan
+    xs, ys = points[0::2], points[1::2]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+@dataclass(slots=True)
+class ObjectRecord:
+    """One object as it stands in the file.
+
+    `xyxy` is in pixels, or in shares of width and height where the records are `relative`. `segments` is the outline
+    as found: a list of polygons [x, y, x, y, ...] in pixels, COCO's RLE {"counts", "size"}, or `DrawnShape` until the
+    image's size is known; see `outlines`. `identity` is COCO's annotation id, `area` its area in pixels, by which it
+    counts as small or large.
+    """
+
+    class_name: str
+    xyxy: tuple[float, float, float, float]
+    crowd: bool = False
+    difficult: bool = False
+    line: int | None = None
+    segments: Any = None
+    identity: int | None = None
+    area: float | None = None
+
+
+@dataclass(slots=True)
+class ImageRecord:
+    """One image as the file names it, and what is on it.
+
+    `path` is where it lies, where the format knows; otherwise it is looked for by `name`, then by `other_name`.
+    `source` is the file that tells about it. `embedded` images lie inside of `source`, in base 64.
+    """
+
+    name: str
+    source: Path
+    objects: list[ObjectRecord] = field(default_factory=list)
+    height: int | None = None
+    width: int | None = None
+    path: Path | None = None
+    other_name: str | None = None
+    line: int | None = None
+    image_id: int | str | None = None
+    embedded: bool = False
+
+
+@dataclass
+class Records:
+    """All that a data set says about its boxes.
+
+    Args:
+        folders: where images are looked for, best first; below them too.
+        given: places in `images` by the data's own words for splits.
+        class_names: in the order that the format states; None where it states none, and they are sorted by name.
+        category_ids: the numbers that the format gives classes, by name.
+        relative: boxes are in shares of the image.
+        boxes_are_shapes: a box without an outline was drawn as a rectangle, and is its own outline.
+        told: images, and files that look like some, of which it is known why they are not among `images`.
+        line_of: finds the line of an object whose `line` is None, for messages.
+    """
+
+    root: Path
+    format: str
+    reason: str
+    images: list[ImageRecord]
+    folders: Sequence[Path]
+    given: dict[str, list[int]] = field(default_factory=dict)
+    class_names: Sequence[str] | None = None
+    category_ids: dict[str, int] | None = None
+    relative: bool = False
+    boxes_are_shapes: bool = False
+    defects: list[Defect] = field(default_factory=list)
+    told: set[Path] = field(default_factory=set)
+    line_of: Callable[[ImageRecord, ObjectRecord], int | None] | None = None
+
+    def rename_class(self, name: str) -> None:
+        """Calls the only class of the records by another name."""
+        self.class_names = [name]
+        for image in self.images:
+            for thing in image.objects:
+                thing.class_name = name

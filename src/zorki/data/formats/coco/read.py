@@ -1,0 +1,310 @@
+"""COCO's JSON (Lin et al., 2014; https://cocodataset.org/#format-data): one file a split.
+
+    annotations/instances_{train,val}2017.json   images/{train,val}2017/
+    {train,valid,test}/_annotations.coco.json   beside the images (Roboflow)
+
+A lone JSON file is read too. Category ids may have gaps, and classes stand in the order of their ids.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from math import isfinite
+from os.path import isfile  # unlike Path's, takes a name that is too long for none
+from pathlib import Path
+from typing import Any
+
+from zorki.data.annotations.boxes.build import ReadOptions, build
+from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.listing import loose_files, missing_root, subfolders
+from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
+from zorki.data.annotations.split_words import by_split, split_in
+from zorki.data.formats.json_files import ends, has_key, number_in, read_json, whole_number_in
+from zorki.errors import DataError
+from zorki.ops.rle import box_of
+from zorki.types import Defect
+
+WANTED = "a JSON file with images, annotations and categories, or a folder with such files, one a split"
+
+_MOST = 1e18  # square pixels: no area is that large
+_LISTS = ("images", "annotations", "categories")
+_OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info", "keypoints")
+
+
+def recognize(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    found = _find(root)
+    return None if isinstance(found, str) else f"it holds COCO's JSON: {', '.join(_relative(root, found[0]))}"
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    found = _find(root)
+    return found if isinstance(found, str) else None
+
+
+def read(
+    root: Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_images: bool = True,
+    need_segments: bool = False,
+    images: Path | None = None,
+) -> BoxDataset:
+    """The images of all files, with their boxes, crowds, areas and ids; splits are told by names of files or folders.
+
+    Boxes marked `ignore` or `difficult` are difficult. An annotation without a box gets that of its outline. See
+    `ReadOptions` for the arguments.
+
+    Raises:
+        DataError: there is no such file or folder, a file is no JSON or lacks a list, no image is there, or no box
+            is left.
+    """
+    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
+
+
+def records_of(root: Path, images: Path | None = None) -> Records:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or a file is no JSON or lacks a list.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    found = _find(root)
+    if isinstance(found, str):
+        raise DataError(f"{root}: {found}; wanted {WANTED}")
+    files, others = found
+    base = root if root.is_dir() else root.parent
+    records = Records(root, "coco", recognize(root) or "", [], [*_folders(base, list(files))], line_of=_line_of)
+    records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
+    numbers: dict[int, str] = {}
+    for path, split in files.items():
+        first = len(records.images)
+        _File(path, records, numbers).read()
+        if images is None:
+            _place_images(records.images[first:], path, base)
+        if split is not None:
+            records.given.setdefault(split, []).extend(range(first, len(records.images)))
+    records.defects += _notes(root, numbers)
+    records.class_names = list(dict.fromkeys(numbers[number] for number in sorted(numbers)))
+    records.category_ids = {name: number for number, name in sorted(numbers.items(), reverse=True)}
+    return records
+
+
+def _notes(root: Path, numbers: dict[int, str]) -> list[Defect]:
+    """What to say of categories that share a name, and of ids with gaps."""
+    reasons = []
+    for name, count in Counter(numbers.values()).items():
+        if count > 1:
+            same = ", ".join(str(number) for number in sorted(numbers) if numbers[number] == name)
+            reasons.append(f"categories {same} are all named {name!r}; they were made one class")
+    if numbers and (gaps := max(numbers) - min(numbers) + 1 - len(numbers)):
+        span = f"{min(numbers)} to {max(numbers)}"
+        reasons.append(f"category ids run from {span}, and {gaps} between are of none; classes are in their order")
+    return [Defect(root, reason, note=True) for reason in reasons]
+
+
+def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
+    """The files with their splits, and those that are passed over; or why there are none."""
+    if root.is_file():
+        if root.suffix.lower() != ".json" or not _is_coco(root):
+            return "it is a file, and no JSON with images, annotations and categories"
+        return {root: split_in(root.stem)}, []
+    if not root.is_dir():
+        return "it is neither a file nor a folder"
+    files: dict[Path, str | None] = {}
+    for folder in (root / "annotations", root):
+        if not files and folder.is_dir():
+            files = {path: split_in(path.stem) for path in _jsons(folder)}
+    if not files:
+        for name in subfolders(root):
+            files |= {path: split_in(name) or split_in(path.stem) for path in _jsons(root / name)}
+    if not files:
+        return "no JSON file with images, annotations and categories lies in it, or in a folder of it"
+    chosen, others, wrong = by_split(files)
+    return wrong or (chosen, others)
+
+
+def _jsons(folder: Path) -> list[Path]:
+    """COCO's files in a folder; those of other tasks only where there is none of instances."""
+    names = [name for name in loose_files(folder) if name.lower().endswith(".json")]
+    found = [folder / name for name in names if _is_coco(folder / name)]
+    return [path for path in found if not path.name.startswith(_OTHER_TASKS)] or found
+
+
+def _is_coco(path: Path) -> bool:
+    data = ends(path)
+    return has_key(data, ("images", "annotations", "categories"), "[") and not has_key(data, ("shapes",), "[")
+
+
+def _relative(root: Path, files: dict[Path, str | None]) -> list[str]:
+    return [str(path.relative_to(root)) if path != root else path.name for path in files]
+
+
+def _folders(base: Path, files: Sequence[Path]) -> list[Path]:
+    """Where images may lie: in `images`, beside the files, in the data's folder, and, of a lone file, above it."""
+    above = [base.parent / "images"] if files[0].parent == base and base.name == "annotations" else []
+    return [base / "images", *(path.parent for path in files if path.parent.name != "annotations"), *above, base]
+
+
+def _place_images(images: Sequence[ImageRecord], path: Path, base: Path) -> None:
+    """Finds images in the folders named like their file: names may be the same in train and in val."""
+    if base.name == "annotations":
+        base = base.parent
+    words = re.findall(r"[A-Za-z]+\d*", path.stem)
+    likely = [base / "images" / word for word in words] + [base / word for word in words]
+    likely = [folder for folder in [*likely, path.parent] if folder.is_dir()]
+    for image in images:
+        for folder in likely:
+            if isfile(folder / image.name):
+                image.path = folder / image.name
+                break
+
+
+class _File:
+    """One JSON file, read into the records; `numbers` are the categories of all files by id."""
+
+    def __init__(self, path: Path, records: Records, numbers: dict[int, str]) -> None:
+        self.path, self.records, self.numbers = path, records, numbers
+        self.names: dict[int, str] = {}
+        self.images: dict[int | str, ImageRecord] = {}
+
+    def read(self) -> None:
+        values = read_json(self.path)
+        lists = {name: values.get(name) if isinstance(values, dict) else None for name in _LISTS}
+        lists["categories"] = lists["categories"] or []  # captions have none
+        for name, value in lists.items():
+            if not isinstance(value, list):
+                raise DataError(f"{self.path}: expected a list named {name!r} in COCO's JSON, and there is none")
+        self._categories(lists["categories"] or [], lists["annotations"] or [])
+        for number, image in enumerate(lists["images"] or []):
+            if (reason := self._image(image)) is not None:
+                self._defect(f"image {number + 1} of the list {reason}; left out")
+        unknown: Counter[str] = Counter()
+        for number, annotation in enumerate(lists["annotations"] or []):
+            reason = self._annotation(annotation, unknown)
+            if reason is not None:
+                own = annotation.get("id") if isinstance(annotation, dict) else None
+                line = _line(self.path, own) if isinstance(own, int) else None
+                which = f"number {number + 1}" if own is None else own
+                self._defect(f"annotation {which} {reason}; left out", line)
+        for category, count in unknown.items():
+            which = "1 annotation is" if count == 1 else f"{count} annotations are"
+            self._defect(f"{which} of category {category}, which the file does not list; left out")
+        ids = Counter(
+            one["id"] for one in lists["annotations"] or [] if isinstance(one, dict) and isinstance(one.get("id"), int)
+        )
+        if repeated := [one for one, count in ids.items() if count > 1]:
+            reason = f"{len(repeated)} annotation ids stand more than once, {repeated[0]} first; all were kept"
+            self._defect(reason, note=True)
+
+    def _categories(self, categories: Sequence[Any], annotations: Sequence[Any]) -> None:
+        used = {_number(one.get("category_id")) for one in annotations if isinstance(one, dict)}
+        headings = {str(one.get("supercategory")) for one in categories if isinstance(one, dict)}
+        for one in categories:
+            number = _number(one.get("id")) if isinstance(one, dict) else None
+            name = "" if number is None or one.get("name") is None else str(one["name"]).strip()
+            if number is None or not name:
+                raise DataError(f"{self.path}: expected categories with an id and a name, and one is {one!r}")
+            if number not in used and one.get("supercategory") in ("none", "", None) and name in headings - {"none"}:
+                self._defect(f"category {number}, {name!r}, is a heading of others without a box; no class was made")
+                continue
+            if self.names.get(number, name) != name or self.numbers.get(number, name) != name:
+                before = self.names.get(number) or self.numbers[number]
+                raise DataError(f"{self.path}: category id {number} means {name!r} here, and {before!r} before")
+            self.names[number] = self.numbers[number] = name
+
+    def _image(self, image: Any) -> str | None:
+        """Takes in one image, or says what is wrong with it."""
+        key = _key(image.get("id")) if isinstance(image, dict) else None
+        if key is None or not image.get("file_name"):
+            return "has no id or no file_name"
+        name = str(image["file_name"])
+        if key in self.images:
+            return f"({name!r}) has the id {key} of {self.images[key].name!r}"
+        height, width = whole_number_in(image.get("height")), whole_number_in(image.get("width"))
+        self.images[key] = ImageRecord(name, self.path, height=height, width=width, image_id=key)
+        self.records.images.append(self.images[key])
+        return None
+
+    def _annotation(self, one: Any, unknown: Counter[str]) -> str | None:
+        """Takes in one annotation, or says what is wrong with it; unknown categories are counted."""
+        if not isinstance(one, dict):
+            return f"is {one!r}, and no mapping"
+        key = _key(one.get("image_id"))
+        image = None if key is None else self.images.get(key)
+        if image is None:
+            return f"is of image {one.get('image_id')!r}, which the file does not list"
+        number = _number(category := one.get("category_id"))
+        name = None if number is None else self.names.get(number)
+        if name is None:
+            unknown[str(category)] += 1
+            return None
+        segments = one.get("segmentation") or None
+        corners = _corners(one.get("bbox"), segments)
+        if corners is None:
+            return "has no bbox of four numbers (left, top, width, height)"
+        area = number_in(one.get("area"))
+        image.objects.append(ObjectRecord(
+            name, corners, bool(one.get("iscrowd")), bool(one.get("ignore") or one.get("difficult")), None, segments,
+            _number(one.get("id")), area if 0 <= area < _MOST else None,
+        ))  # fmt: skip
+        return None
+
+    def _defect(self, reason: str, line: int | None = None, note: bool = False) -> None:
+        self.records.defects.append(Defect(self.path, reason, line, note))
+
+
+def _number(value: Any) -> int | None:
+    """An id as a whole number of 64 bits, also where it is written "7" or 7.0; None for all else."""
+    if isinstance(value, str):
+        value = int(value) if value.isdecimal() and len(value) < 20 else None
+    elif isinstance(value, float):
+        value = int(value) if isfinite(value) and value.is_integer() else None
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
+
+
+def _key(value: Any) -> int | str | None:
+    """An image's id: a number, or the text that it is."""
+    number = _number(value)
+    return number if number is not None or not isinstance(value, str | int) else str(value) or None
+
+
+def _corners(box: Any, segments: Any) -> tuple[float, float, float, float] | None:
+    if isinstance(box, list) and len(box) == 4:
+        left, top, width, height = map(number_in, box)
+        return left, top, left + width, top + height
+    if box:
+        return None
+    if not isinstance(segments, list):
+        return box_of(segments)
+    polygons = [polygon for polygon in segments if isinstance(polygon, list)]
+    points = [number_in(value) for polygon in polygons for value in polygon]
+    if len(points) < 6 or any(len(polygon) % 2 for polygon in polygons):
+        return None
+    return bounds_of(points)
+
+
+def _line_of(image: ImageRecord, thing: ObjectRecord) -> int | None:
+    return None if thing.identity is None else _line(image.source, thing.identity)
+
+
+def _line(path: Path, identity: int) -> int | None:
+    """The line of an annotation; None where the file has but a few lines, which tell nothing."""
+    data = _bytes(path)
+    if data.count(b"\n", 0, 1 << 16) < 3:
+        return None
+    start = max(0, data.find(b'"annotations"'))
+    match = re.compile(rb'"id"\s*:\s*%d\b' % identity).search(data, start)
+    return data.count(b"\n", 0, match.start()) + 1 if match else None
+
+
+@lru_cache(maxsize=1)
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes()

@@ -1,0 +1,87 @@
+"""COCO's JSON written: annotations/instances_SPLIT.json, one image and one annotation a line, and images/SPLIT/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from zorki.data.annotations.drafts.boxes import BoxDraft
+from zorki.data.formats.json_files import number_in
+
+
+def write(draft: BoxDraft) -> Callable[[str, str], Path]:
+    """Writes the annotation, and gives where the image of a split and a name goes.
+
+    The data's own ids are kept where they have any and none stands twice. Difficult boxes are marked `ignore`.
+    """
+    data = draft.data
+    image_ids = unique(data.image_ids) or list(range(1, len(data) + 1))
+    own = None if data.annotation_ids is None else data.annotation_ids.tolist()
+    for what, ids in (("images", data.image_ids), ("boxes", own)):
+        if ids is not None and unique(ids) is None:
+            draft.lost.append(f"ids of {what} stand twice in the data: they are numbered anew")
+    annotation_ids = unique(own) or list(range(1, len(data.xyxy) + 1))
+    categories = [
+        {"id": number, "name": name, "supercategory": ""}
+        for name, number in zip(data.class_names, data.category_ids, strict=True)
+    ]
+    folder = draft.folder / "annotations"
+    folder.mkdir(parents=True)
+    for split, indices in draft.members.items():
+        images = (_image(draft, index, image_ids[index]) for index in indices)
+        rows = (row for index in indices for row in _annotations(draft, index, image_ids[index], annotation_ids))
+        dump(folder / f"instances_{split}.json", {"images": images, "annotations": rows, "categories": categories})
+    return lambda split, name: draft.folder / "images" / split / name
+
+
+def unique(ids: Sequence[int] | None) -> list[int] | None:
+    """The ids where there are any and none stands twice; else None."""
+    return list(ids) if ids is not None and len(set(ids)) == len(ids) else None
+
+
+def _image(draft: BoxDraft, index: int, number: int) -> dict[str, Any]:
+    height, width = draft.data.size(index)
+    return {"id": number, "file_name": draft.names[index], "height": height, "width": width}
+
+
+def _annotations(draft: BoxDraft, index: int, image: int, numbers: Sequence[int]) -> Iterable[dict[str, Any]]:
+    data, rows = draft.data, draft.data.rows(index)
+    for row in range(rows.start, rows.stop):
+        left, top, right, bottom = data.xyxy[row].tolist()
+        area = (right - left) * (bottom - top) if data.areas is None else float(data.areas[row])
+        one: dict[str, Any] = {
+            "id": numbers[row],
+            "image_id": image,
+            "category_id": data.category_ids[int(data.labels[row])],
+            "bbox": [round(value, 4) for value in (left, top, right - left, bottom - top)],
+            "area": round(area, 4),
+            "iscrowd": int(data.crowd is not None and data.crowd[row]),
+            "segmentation": _outline(data.segments[row]) if data.segments is not None else [],
+        }
+        if data.difficult is not None and data.difficult[row]:
+            one["ignore"] = 1
+        yield one
+
+
+def _outline(segments: Any) -> Any:
+    """An outline as it was found; none where it holds a value that JSON has no word for."""
+    if isinstance(segments, list):
+        values = (value for part in segments if isinstance(part, list) for value in part)
+        if not all(isfinite(number_in(value)) for value in values):
+            return []
+    return segments or []
+
+
+def dump(path: Path, lists: dict[str, Iterable[dict[str, Any]]]) -> None:
+    """JSON with an element a line, so that a message can tell the line of an annotation."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('{"info": {"description": "written by zorki"}, "licenses": []')
+        for name, elements in lists.items():
+            file.write(f',\n"{name}": [')
+            for number, element in enumerate(elements):
+                file.write((",\n" if number else "\n") + json.dumps(element, ensure_ascii=False, allow_nan=False))
+            file.write("\n]")
+        file.write("}\n")

@@ -1,0 +1,199 @@
+"""CVAT's XML for images (https://docs.cvat.ai/docs/manual/advanced/xml_format/): one file for all images.
+
+<annotations><image name="1.jpg" width="640" height="480"><box label="cat" xtl="1" ytl="2" xbr="3" ybr="4"/>...
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from math import cos, hypot, isfinite, radians, sin
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from zorki.data.annotations.boxes.build import ReadOptions, build
+from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.listing import loose_files, missing_root
+from zorki.data.annotations.outlines import box_outline, join_groups, pixels_at, round_outline
+from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
+from zorki.data.annotations.split_words import split_in
+from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "CVAT's XML for images (annotations.xml), or a folder with it"
+
+_SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
+
+
+def recognize(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    found = _find(root)
+    return None if isinstance(found, str) else f"it holds CVAT's XML for images: {found.name}"
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    found = _find(root)
+    return found if isinstance(found, str) else None
+
+
+def read(
+    root: Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_images: bool = True,
+    need_segments: bool = False,
+    images: Path | None = None,
+) -> BoxDataset:
+    """The images of the file, with boxes, and with the bounds of polygons, ellipses and masks; classes in its order.
+
+    Shapes of one label and one group_id are parts of one object, inner ones its holes. Turned boxes become the upright
+    ones around them. Splits are CVAT's subsets, where they are named so. Lines and points are no boxes and are told.
+    See `ReadOptions` for the arguments.
+
+    Raises:
+        DataError: there is no such file or folder, the XML is broken, no image is there, or no box is left.
+    """
+    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
+
+
+def records_of(root: Path, images: Path | None = None) -> Records:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or the XML is broken.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    path = _find(root)
+    if isinstance(path, str):
+        raise DataError(f"{root}: {path}; wanted {WANTED}")
+    base = path.parent
+    folders = [base / "images", base / "data", base]
+    records = Records(root, "cvat", recognize(root) or "", [], folders, boxes_are_shapes=True)
+    tree, data = read_xml(path)
+    names = [text_of(label, "name") for label in tree.iterfind("meta/*/labels/label")]
+    names += [text_of(label, "name") for label in tree.iterfind("meta/labels/label")]
+    if tree.find("image") is None:
+        what = "tracks of a video; export it as images" if tree.find("track") is not None else "no <image>"
+        raise DataError(f"{path}: expected CVAT's XML for images, and it holds {what}")
+    image_lines = element_lines(data, "image")
+    shape_lines = iter(element_lines(data, *_SHAPES))
+    for number, image in enumerate(tree.findall("image")):
+        line = image_lines[number] if number < len(image_lines) else None
+        _read_image(image, line, shape_lines, path, records)
+    found = [thing.class_name for source_image in records.images for thing in source_image.objects]
+    records.class_names = list(dict.fromkeys([*filter(None, names), *sorted(set(found))]))
+    return records
+
+
+def _find(root: Path) -> Path | str:
+    if root.is_file():
+        return root if _is_cvat(root) else "it is a file, and not CVAT's XML for images"
+    if not root.is_dir():
+        return "it is neither a file nor a folder"
+    found = [root / name for name in loose_files(root) if _is_cvat(root / name)]
+    if len(found) > 1:
+        return f"several such files lie in it ({', '.join(path.name for path in found)}); name one"
+    return found[0] if found else "no XML file in it begins with <annotations> and holds <image>"
+
+
+def _is_cvat(path: Path) -> bool:
+    if path.suffix.lower() != ".xml":
+        return False
+    try:
+        with open(path, "rb") as file:
+            return re.search(rb"<annotations[\s>]", file.read(4096)) is not None
+    except OSError:
+        return False
+
+
+def _read_image(image: Element, line: int | None, lines: Iterator[int], path: Path, records: Records) -> None:
+    name = (image.get("name") or "").strip()
+    source_image = ImageRecord(name, path, line=line)
+    source_image.height, source_image.width = whole_number_of(image.get("height")), whole_number_of(image.get("width"))
+    shapes: list[tuple[ObjectRecord, object | None]] = []
+    for shape in image.iter():
+        if shape.tag not in _SHAPES:
+            continue
+        own = next(lines, None)
+        thing = _object(shape, own)
+        if isinstance(thing, str):
+            records.defects.append(Defect(path, f"{name}: {thing}; left out", own))
+        elif thing is not None:
+            group = shape.get("group_id")
+            shapes.append((thing, None if group in (None, "", "0") else group))
+    source_image.objects = join_groups(shapes)
+    if not name:
+        records.defects.append(Defect(path, "an image has no name; left out", line))
+        return
+    if (split := split_in(image.get("subset") or "")) is not None:
+        records.given.setdefault("train" if split == "trainval" else split, []).append(len(records.images))
+    records.images.append(source_image)
+
+
+def _object(shape: Element, line: int | None) -> ObjectRecord | str | None:
+    """The object of a shape, or why it is none; None for parts of another shape."""
+    label = (shape.get("label") or "").strip()
+    if not label:
+        return f"a {shape.tag} has no label"
+    segments: Any = None
+    if shape.tag == "box":
+        left, top, right, bottom = (number_of(shape.get(side)) for side in ("xtl", "ytl", "xbr", "ybr"))
+        degrees = _degrees(shape)
+        bounds = _turned(left, top, right, bottom, degrees)
+        segments = box_outline((left, top, right, bottom), radians(degrees)) if degrees else None
+    elif shape.tag == "polygon":
+        points = [number_of(value) for value in re.split(r"[;,]", shape.get("points") or "")]
+        if len(points) < 6 or len(points) % 2:
+            return f"a polygon of {label!r} has fewer than three points"
+        segments = [points]
+        bounds = bounds_of(points)
+    elif shape.tag == "ellipse":
+        x, y, rx, ry = (number_of(shape.get(side)) for side in ("cx", "cy", "rx", "ry"))
+        angle = radians(_degrees(shape))
+        half_x, half_y = hypot(rx * cos(angle), ry * sin(angle)), hypot(rx * sin(angle), ry * cos(angle))
+        bounds = x - half_x, y - half_y, x + half_x, y + half_y
+        segments = round_outline(x, y, rx, ry, angle)
+    elif shape.tag == "mask":
+        left, top, width, height = (number_of(shape.get(side)) for side in ("left", "top", "width", "height"))
+        bounds = left, top, left + width, top + height
+        segments = pixels_at(left, top, partial(_runs, shape.get("rle") or "", width, height))
+    else:
+        return f"a {shape.tag} of {label!r} is no box"
+    return ObjectRecord(label, bounds, line=line, segments=segments)
+
+
+def _degrees(shape: Element) -> float:
+    """How far a shape is turned; what is no finite number makes no box."""
+    value = number_of(shape.get("rotation") or "0")
+    return value if isfinite(value) else float("nan")
+
+
+def _turned(left: float, top: float, right: float, bottom: float, degrees: float) -> tuple[float, float, float, float]:
+    """The upright box around a box that is turned about its center."""
+    if not degrees:
+        return left, top, right, bottom
+    x, y, half_x, half_y = (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2
+    c, s = abs(cos(radians(degrees))), abs(sin(radians(degrees)))
+    wide, high = half_x * c + half_y * s, half_x * s + half_y * c
+    return x - wide, y - high, x + wide, y + high
+
+
+def _runs(text: str, width: float, height: float) -> np.ndarray[Any, np.dtype[Any]]:
+    """The pixels that run lengths tell, row after row, off and on in turn. Raises ValueError."""
+    lengths = np.array([number_of(word) for word in text.split(",")], np.float64)
+    if not (lengths >= 0).all() or lengths.sum() != width * height:
+        raise ValueError(
+            f"its run lengths are of {lengths.sum():g} pixels, and its box of {width:g} x {height:g} has "
+            f"{width * height:g}"
+        )
+    flags = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(flags, lengths.astype(np.int64)).reshape(int(height), int(width))

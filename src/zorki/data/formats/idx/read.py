@@ -1,0 +1,247 @@
+"""IDX files, the format of MNIST (LeCun, Cortes, Burges, 1998) and Fashion-MNIST, gzipped or not.
+
+    train-images-idx3-ubyte[.gz]  train-labels-idx1-ubyte[.gz]  t10k-images-idx3-ubyte[.gz]  t10k-labels-idx1-ubyte[.gz]
+
+A file is a big-endian header, 0 0 type rank and then one size a dimension in 32 bits, and the bytes of the array.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import md5
+from io import BufferedIOBase
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from zorki.contracts import Dataset
+from zorki.data.annotations.listing import loose_files, map_classes, missing_root, unseen_classes
+from zorki.data.annotations.splits import complete_splits
+from zorki.data.images import MAX_PIXELS
+from zorki.errors import DataError
+from zorki.types import Defect, Label, Sample
+
+Array = np.ndarray[Any, np.dtype[np.uint8]]
+
+WANTED = "IDX files in a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte (or t10k-...), perhaps with .gz"
+
+_NAME = re.compile(r"(?P<part>train|t10k|test|val)-(?P<what>images|labels)[-.]idx(?P<rank>[13])-ubyte(?P<gz>\.gz)?")
+_SPLITS = {"train": "train", "val": "val", "t10k": "test", "test": "test"}
+_UINT8 = 0x08
+
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+# MD5 of Fashion-MNIST's files of labels (Xiao et al., 2017): train and t10k, gzipped as published and not.
+_FASHION_LABELS = frozenset(
+    {
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "9018921c3c673c538a1fc5bad174d6f9",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+        "15d484375f8d13e6eb1aabb0c3f46965",
+    }
+)
+
+
+@dataclass
+class IdxImages(Dataset[Label]):
+    """Gray images of one size, all held in memory.
+
+    A sample's path is its file of images and its number there, `train-images-idx3-ubyte/17`: a name, not a file.
+    """
+
+    in_memory = True
+    may_be_mirrored = False
+
+    root: Path
+    format: str
+    reason: str
+    class_names: list[str]
+    files: list[Path]  # the files of images
+    images: list[Array]  # (N, H, W), one for each file
+    labels: list[int]  # of all files, one after the other
+    splits: dict[str, list[int]]
+    split_reason: str
+    defects: list[Defect] = field(default_factory=list)
+    max_pixels: int = MAX_PIXELS
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Sample[Label]:
+        if (defect := self.check(index)) is not None:
+            raise DataError(str(defect))
+        which, place = self._locate(index)
+        # A copy: what is done to the sample must not reach the data.
+        image = torch.from_numpy(np.repeat(self.images[which][place][None], 3, axis=0))
+        return Sample(image, self.target(index), self.path(index))
+
+    def target(self, index: int) -> Label:
+        return Label(self.labels[index])
+
+    def path(self, index: int) -> Path:
+        which, place = self._locate(index)
+        return self.files[which] / str(place)
+
+    def check(self, index: int) -> Defect | None:
+        which, place = self._locate(index)
+        height, width = self.images[which][place].shape
+        if height * width <= self.max_pixels:
+            return None
+        reason = f"the image is {width} x {height}, and at most {self.max_pixels:,} pixels are allowed"
+        return Defect(self.path(index), reason)
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        """The file and the number within it."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} of {len(self)} samples")
+        for which, images in enumerate(self.images):
+            if index < len(images):
+                return which, index
+            index -= len(images)
+        raise IndexError(index)
+
+
+def recognize(root: Path) -> str | None:
+    """Why `root` holds IDX files, in words for a person; None where it does not."""
+    fits, reason = _inspect(root)
+    return reason if fits else None
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    fits, reason = _inspect(root)
+    return None if fits else reason
+
+
+def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
+    """The images of all pairs of files in `root`: train is train, t10k is test, and val is held out of train.
+
+    Classes are named by their numbers; Fashion-MNIST is known by its files of labels or by its folder's name, and
+    then they bear its names.
+
+    Raises:
+        DataError: there are no such files, a file of images or labels lacks its partner, has a wrong magic number or
+            length, or is broken; or a class is not among `class_names`.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    fits, reason = _inspect(root)
+    if not fits:
+        raise DataError(f"{root}: {reason}; wanted {WANTED}")
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    files: list[Path] = []
+    images: list[Array] = []
+    labels: list[int] = []
+    names: list[str] = []
+    given: dict[str, list[int]] = {}
+    for part, (image_file, label_file) in _pairs(root).items():
+        source_images, classes = read_idx(image_file, 3), read_idx(label_file, 1)
+        if len(source_images) != len(classes):
+            raise DataError(
+                f"{label_file}: {len(classes)} labels for the {len(source_images)} images of {image_file.name}"
+            )
+        given.setdefault(_SPLITS[part], []).extend(range(len(labels), len(labels) + len(classes)))
+        names.extend(f"{part}/{place}" for place in range(len(classes)))
+        files.append(image_file)
+        images.append(source_images)
+        labels.extend(classes.tolist())
+    if not labels:
+        raise DataError(f"{root}: its IDX files hold no image")
+    found, name_reason = _class_names(root, max(labels) + 1)
+    order = map_classes([found[label] for label in sorted(set(labels))], class_names, root) if class_names else found
+    numbers = {name: label for label, name in enumerate(order)}
+    labels = [numbers[found[label]] for label in labels]
+    splits, split_reason = complete_splits(given, names)
+    defects = unseen_classes(root, order, labels, splits)
+    reason = f"{reason}; {name_reason}"
+    return IdxImages(root, "idx", reason, order, files, images, labels, splits, split_reason, defects, limit)
+
+
+def read_idx(path: Path, rank: int) -> Array:
+    """The array of bytes in an IDX file of `rank` dimensions, unpacked where its name ends in .gz.
+
+    Raises:
+        DataError: the file is missing, is no IDX file of bytes of that rank, or is shorter or longer than it says.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            return _read_array(path, file, rank)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: expected a whole gzip file, and it is broken: {error}; fetch it again") from error
+    except OSError as error:
+        raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+
+
+def _read_array(path: Path, file: BufferedIOBase, rank: int) -> Array:
+    header = file.read(4 + 4 * rank)
+    wanted = bytes([0, 0, _UINT8, rank])
+    if header[:4] != wanted:
+        raise DataError(
+            f"{path}: expected the magic number {wanted.hex()} (IDX of bytes in {rank} dimensions), "
+            f"got {header[:4].hex() or 'an empty file'}"
+        )
+    if len(header) < 4 + 4 * rank:
+        raise DataError(f"{path}: the header is truncated: expected {4 + 4 * rank} bytes, got {len(header)}")
+    shape = tuple(int(size) for size in np.frombuffer(header, dtype=">u4", offset=4))
+    data = file.read(prod(shape) + 1)  # one more, so that a file that is too long is seen
+    if len(data) != prod(shape):
+        came = f"only {len(data):,} came" if len(data) < prod(shape) else "more came"
+        raise DataError(f"{path}: expected {prod(shape):,} bytes after the header for the shape {shape}, and {came}")
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape)
+
+
+def _inspect(root: Path) -> tuple[bool, str]:
+    if not root.is_dir():
+        return False, "it is not a folder"
+    matches = [match.string for match in _matches(root)]
+    if not matches:
+        return False, "it holds no file named like train-images-idx3-ubyte[.gz]"
+    return True, f"it holds IDX files: {', '.join(sorted(matches))}"
+
+
+def _matches(root: Path) -> list[re.Match[str]]:
+    return [match for name in loose_files(root) if (match := _NAME.fullmatch(name))]
+
+
+def _pairs(root: Path) -> dict[str, tuple[Path, Path]]:
+    """The files of images and of labels by part, train first; the unpacked one where a file is there twice."""
+    files: dict[tuple[str, str], Path] = {}
+    for match in sorted(_matches(root), key=lambda match: match["gz"] is None):
+        if (match["what"] == "images") == (match["rank"] == "3"):
+            files[match["part"], match["what"]] = root / match.string
+    pairs = {}
+    for part in (part for part in _SPLITS if any((part, what) in files for what in ("images", "labels"))):
+        for what, other in (("images", "labels"), ("labels", "images")):
+            if (part, what) not in files:
+                raise DataError(f"{files[part, other]}: its partner, the {part} file of {what}, is missing beside it")
+        pairs[part] = (files[part, "images"], files[part, "labels"])
+    return pairs
+
+
+def _class_names(root: Path, count: int) -> tuple[list[str], str]:
+    """The names of classes, and where they come from."""
+    if count <= len(FASHION):
+        digests = (md5(labels.read_bytes(), usedforsecurity=False).hexdigest() for _, labels in _pairs(root).values())
+        if any(digest in _FASHION_LABELS for digest in digests):
+            return list(FASHION), "named as Fashion-MNIST's classes, whose labels these are (MD5)"
+        near = root.resolve().parts[-2:]  # torchvision keeps the files in FashionMNIST/raw
+        if any("fashion" in part.lower() for part in near):
+            return list(FASHION), "named as Fashion-MNIST's classes, by the folder's name"
+    return [str(label) for label in range(max(10, count))], "classes are named by their numbers"

@@ -1,0 +1,208 @@
+"""A map of numbers for each image: 0 for the background, another number for each object.
+
+    train/images/1.png   train/labels/1.png        or images/ and masks/ and their like, see `mask_layouts`
+
+Of 8 or 16 bits, or TIFF. All objects are of one class, since nothing tells classes apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zorki.data.annotations.boxes.build import ReadOptions
+from zorki.data.annotations.instances.build import build_instances
+from zorki.data.annotations.instances.dataset import InstanceDataset
+from zorki.data.annotations.instances.label_maps import (
+    VOID,
+    InstanceMap,
+    MapInstance,
+    in_one_piece,
+    numbers_in,
+    objects_in,
+    read_numbers,
+    scattered,
+)
+from zorki.data.annotations.listing import loose_files, missing_root
+from zorki.data.annotations.masks.class_names import COLOR_FILES, NAME_FILES
+from zorki.data.annotations.masks.dataset import other_size
+from zorki.data.annotations.masks.layout import MaskFolders, MaskLayout, find_layout
+from zorki.data.annotations.masks.pairing import pair
+from zorki.data.annotations.masks.stored import read_stored
+from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
+from zorki.data.images import image_size
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "folders such as images and labels, with a PNG of 16 bits for each image that numbers its objects from 1"
+
+ONE_CLASS = "object"
+"""The class of all objects."""
+
+_LOOK = 8  # maps that are looked at to tell numbers of objects from numbers of classes
+_LEAST = 8  # objects that they must hold
+_SHARE = 0.95  # of them that must be in one piece
+_READERS = 8  # threads: decoders work side by side
+_CROWDED = 250  # objects beyond which 8 bits look too few
+
+
+def recognize(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    layout = find_layout(root)
+    found = None if isinstance(layout, str) else _numbers(layout)
+    return found.reason if found is not None and found.yes else None
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    layout = find_layout(root)
+    if isinstance(layout, str):
+        return layout
+    found = _numbers(layout)
+    return None if found.yes else found.reason
+
+
+def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> InstanceDataset:
+    """The images that have a map, with their objects in the order of their numbers. All maps are decoded now.
+
+    Splits are folders named train, val and test. In maps of 8 bits 255 is what nobody judged, unless 254 is there too.
+
+    Raises:
+        DataError: there is no such folder, no image with a map in it, or no object in any map.
+    """
+    return build_instances(records_of(root), ReadOptions(class_names, max_pixels))
+
+
+def records_of(root: Path, images: Path | None = None) -> Records:
+    """What the maps say; `images` is for likeness with other formats. Raises DataError where there is no pair."""
+    if (error := missing_root(root)) is not None:
+        raise error
+    layout = find_layout(root)
+    if isinstance(layout, str):
+        raise DataError(f"{root}: {layout}; wanted {WANTED}")
+    reason = recognize(root) or "as asked for"
+    records = Records(root, "label_png", reason, [], [layout.folder], class_names=[ONE_CLASS])
+    void = 0
+    for part in layout.parts:
+        for image, mask, found in _read_part(part, records.defects):
+            records.told |= {image, mask}
+            records.defects += found.defects
+            void += found.void
+            if found.image is None:
+                continue
+            if part.split is not None:
+                split = "train" if part.split == "trainval" else part.split
+                records.given.setdefault(split, []).append(len(records.images))
+            records.images.append(found.image)
+    if void:
+        reason = f"{void} maps of 8 bits have pixels of {VOID}, which nobody judged; they were taken for background"
+        records.defects.append(Defect(layout.folder, reason, note=True))
+    records.defects += [Defect(folder, "left out: its images have no maps") for folder in layout.bare]
+    return records
+
+
+@dataclass
+class _Found:
+    """An image with its objects, None where it cannot be used, and what is odd about it."""
+
+    image: ImageRecord | None = None
+    void: bool = False
+    defects: list[Defect] = field(default_factory=list)
+
+
+def _read_part(part: MaskFolders, defects: list[Defect]) -> list[tuple[Path, Path, _Found]]:
+    """Every image with its map, and what was found in that."""
+    pairing = pair(*part.files())
+    if bare := pairing.bare_masks:
+        count = f"1 map ({bare[0]}) has" if len(bare) == 1 else f"{len(bare)} maps ({bare[0]}, ...) have"
+        defects.append(Defect(part.masks, f"{count} no image; left out"))
+    paths = [(part.images / image, part.masks / mask) for image, mask in pairing.pairs]
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(lambda pair: _read_map(*pair), paths)
+    return [(*pair, one) for pair, one in zip(paths, found, strict=True)]
+
+
+def _read_map(image: Path, path: Path) -> _Found:
+    try:
+        numbers, size = read_numbers(path), image_size(image)
+    except DataError as error:
+        where = path if str(error).startswith(str(path)) else image
+        reason = str(error).removeprefix(f"{where}: ")
+        return _Found(defects=[Defect(where, f"{reason}; image and map were left out")])
+    if size != numbers.values.shape:
+        return _Found(defects=[Defect(path, f"{other_size(size, numbers.values.shape)}; both were left out")])
+    things = objects_in(numbers.values)
+    found = ImageRecord(image.name, path, path=image, height=size[0], width=size[1])
+    for thing in things:
+        outline = {"size": list(size), "counts": thing.text.decode()}
+        found.objects.append(ObjectRecord(ONE_CLASS, thing.xyxy, segments=outline))
+    return _Found(found, numbers.void, [Defect(path, reason, note=True) for reason in _notes(numbers, things)])
+
+
+def _notes(numbers: InstanceMap, things: Sequence[MapInstance]) -> Iterator[str]:
+    """What is odd about a map."""
+    if numbers.void and not things:
+        yield f"it holds nothing but {VOID}, which nobody judged: a mask of a class, it seems, and no numbers"
+    if numbers.narrow and len(things) >= _CROWDED and things[-1].number == 255:
+        yield f"it has 8 bits and {len(things)} objects: more were cut off, it seems; write maps of 16 bits"
+    far = list(scattered(numbers.values, things))
+    if far:
+        thing, count, gap = far[0]
+        more = f", and {len(far) - 1} other numbers likewise" if len(far) > 1 else ""
+        yield (
+            f"number {thing.number} is in {count} parts, up to {gap} pixels apart{more}: it may stand for several "
+            "objects; it was taken for one"
+        )
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """Whether maps number objects, and why or why not."""
+
+    yes: bool
+    reason: str
+
+
+def _numbers(layout: MaskLayout) -> _Looked:
+    """A look at some maps: 16 bits number objects; so do fewer where numbers have no gaps and stand for one piece each.
+
+    A class lies about in pieces, and seldom all smaller numbers with it. A file that names classes speaks for them.
+    """
+    named = next((name for name in loose_files(layout.folder) if name.lower() in (*NAME_FILES, *COLOR_FILES)), None)
+    paths = []
+    for part in layout.parts:
+        pairs = pair(*part.files()).pairs
+        step = max(1, len(pairs) * len(layout.parts) // _LOOK)
+        paths += [part.masks / mask for _, mask in pairs[::step]]
+    whole = total = 0
+    broken: list[str] = []
+    for path in paths[:_LOOK]:
+        try:
+            stored = read_stored(path)
+        except DataError as error:  # to be told when all are read; the others show what they are
+            broken.append(str(error))
+            continue
+        try:
+            found = numbers_in(stored, path)
+        except DataError as error:
+            return _Looked(False, str(error))
+        values, things = found.values, objects_in(found.values)
+        if not found.narrow:
+            return _Looked(True, f"it holds maps of 16 bits that number objects, such as {path.name}")
+        if named is not None:
+            reason = f"{named} names classes, and maps of 8 bits beside it hold these"
+            return _Looked(False, f"{reason}; --format label_png takes them for objects")
+        if things and things[-1].number != len(things):
+            return _Looked(False, f"{path}: the numbers of objects have gaps, as those of classes do")
+        whole += sum(in_one_piece(values, thing) for thing in things)
+        total += len(things)
+    if broken and len(broken) == len(paths[:_LOOK]):
+        return _Looked(False, broken[0])
+    if total < _LEAST or whole < _SHARE * total:
+        reason = f"of {total} numbers in {len(paths[:_LOOK])} maps of 8 bits, {whole} stand for one piece each"
+        if not total:
+            reason = f"{len(paths[:_LOOK])} maps of 8 bits have no number but 0 and 255"
+        return _Looked(False, f"{reason}: they may be classes; --format label_png takes them for objects")
+    return _Looked(True, f"it holds maps that number objects, one piece each, such as {paths[0].name}")

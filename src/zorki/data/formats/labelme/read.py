@@ -1,0 +1,182 @@
+"""labelme's JSON: one file an image, with shapes; the image lies beside it or inside of it.
+
+1.json: {"imagePath": "1.jpg", "imageData": null, "shapes": [{"label": "cat", "shape_type": "rectangle", ...}]}
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from math import hypot
+from os.path import isfile  # unlike Path's, takes a name that is too long for none
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from zorki.data.annotations.boxes.build import ReadOptions, build
+from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.find_images import ImageFinder
+from zorki.data.annotations.listing import missing_root, walk_files
+from zorki.data.annotations.outlines import join_groups, pixels_at, round_outline
+from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
+from zorki.data.annotations.splits import split_name
+from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
+from zorki.data.images import decoder_reason, open_image
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "labelme's JSON files, one an image, with shapes and imagePath"
+
+_LOOK = 10  # JSON files that are looked at to recognize the format
+
+
+def recognize(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    if refusal(root) is not None:
+        return None
+    first = next(path for path in islice(_files(root), _LOOK) if _is_labelme(path))
+    return f"it holds labelme's JSON files, such as {first.name}"
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    if not root.exists():
+        return "it is neither a file nor a folder"
+    if any(_is_labelme(path) for path in islice(_files(root), _LOOK)):
+        return None
+    return "no JSON file in it or below it has shapes and imagePath"
+
+
+def read(
+    root: Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_images: bool = True,
+    need_segments: bool = False,
+    images: Path | None = None,
+) -> BoxDataset:
+    """The images that have a JSON file, with the bounds of rectangles, polygons, circles and masks; classes by name.
+
+    Shapes of one label and one group_id are parts of one object, inner ones its holes, since labelme has no other word
+    for either. Splits are folders named train, val and test. Points and lines are no boxes and are told. An image
+    that lies nowhere is read from inside of its JSON file, where it is. See `ReadOptions` for the arguments.
+
+    Raises:
+        DataError: there is no such file or folder, a file is no JSON, no image is there, or no box is left.
+    """
+    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
+
+
+def records_of(root: Path, images: Path | None = None) -> Records:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or a file is no JSON.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    if (reason := refusal(root)) is not None:
+        raise DataError(f"{root}: {reason}; wanted {WANTED}")
+    base = root if root.is_dir() else root.parent
+    folders = [base / "images", base]
+    finder = ImageFinder([*([images] if images else []), *folders])
+    records = Records(root, "labelme", recognize(root) or "", [], folders, boxes_are_shapes=True)
+    for path in _files(root):
+        if not _is_labelme(path):
+            continue
+        image = _read_file(path, records, finder)
+        split = next((word for part in path.relative_to(base).parts[:-1] if (word := split_name(part))), None)
+        if split is not None:
+            records.given.setdefault(split, []).append(len(records.images))
+        records.images.append(image)
+    return records
+
+
+def _files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+    else:
+        yield from (root / name for name in walk_files(root) if name.lower().endswith(".json"))
+
+
+def _is_labelme(path: Path) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    data = ends(path)
+    return has_key(data, ("shapes",), "[") and has_key(data, ("imagePath", "imageHeight", "imageData"))
+
+
+def _read_file(path: Path, records: Records, finder: ImageFinder) -> ImageRecord:
+    data = path.read_bytes()
+    values = read_json(path, data)
+    if not isinstance(values, dict) or not isinstance(values.get("shapes"), list):
+        raise DataError(f"{path}: expected labelme's JSON with a list of shapes, and there is none")
+    name = str(values.get("imagePath") or path.stem).replace("\\", "/")
+    image = ImageRecord(name, path, other_name=path.stem)
+    image.height, image.width = (whole_number_in(values.get(side)) for side in ("imageHeight", "imageWidth"))
+    beside = path.parent / name
+    image.path = beside if isfile(beside) else _find(finder, path, name)
+    image.embedded = image.path is None and bool(values.get("imageData"))
+    lines = key_lines(data, "label")
+    shapes: list[tuple[ObjectRecord, object | None]] = []
+    for number, shape in enumerate(values["shapes"]):
+        line = lines[number] if number < len(lines) else None
+        thing = _object(shape, line)
+        if isinstance(thing, str):
+            records.defects.append(Defect(path, f"{thing}; left out", line))
+        else:
+            group = shape.get("group_id")
+            shapes.append((thing, group if isinstance(group, int | str) else None))
+    image.objects = join_groups(shapes)
+    return image
+
+
+def _find(finder: ImageFinder, path: Path, name: str) -> Path | None:
+    return finder.find(PurePosixPath(name).name, path.parent) or finder.find(path.stem, path.parent)
+
+
+def _object(shape: Any, line: int | None) -> ObjectRecord | str:
+    """The object of a shape, or why it is none."""
+    label = str(shape.get("label") or "").strip() if isinstance(shape, dict) else ""
+    if not label:
+        return "a shape has no label"
+    kind = str(shape.get("shape_type") or "polygon")  # early versions knew nothing else, and did not say it
+    try:
+        points = [(number_in(x), number_in(y)) for x, y in shape.get("points") or []]
+    except (TypeError, ValueError):
+        return f"a {kind} of {label!r} has points that are no pairs of x and y"
+    least = {"rectangle": 2, "polygon": 3, "circle": 2, "mask": 2}.get(kind)
+    if least is None:
+        return f"a {kind} of {label!r} is no box"
+    if len(points) < least:
+        return f"a {kind} of {label!r} has {len(points)} points; expected at least {least}"
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    segments: Any = None
+    if kind == "circle":
+        radius = hypot(xs[1] - xs[0], ys[1] - ys[0])
+        bounds = xs[0] - radius, ys[0] - radius, xs[0] + radius, ys[0] + radius
+        segments = round_outline(xs[0], ys[0], radius, radius)
+    elif kind == "mask" and isinstance(shape.get("mask"), str):
+        bounds = xs[0], ys[0], xs[1] + 1, ys[1] + 1  # the last pixel is inside
+        segments = pixels_at(xs[0], ys[0], partial(_png, shape["mask"]))
+    elif len(points) == 2:
+        bounds = xs[0], ys[0], xs[1], ys[1]
+    else:
+        bounds = bounds_of([value for point in points for value in point])
+        segments = [[value for point in points for value in point]] if kind == "polygon" else None
+    return ObjectRecord(label, bounds, difficult=shape.get("difficult") is True, line=line, segments=segments)
+
+
+def _png(text: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """The pixels of a PNG in base 64 that are not 0. Raises ValueError."""
+    try:
+        with open_image(io.BytesIO(base64.b64decode(text))) as image:
+            return np.asarray(image.convert("L")) > 0
+    except Exception as error:  # decoders fail in many ways on broken files
+        raise ValueError(f"the PNG of a mask cannot be read: {decoder_reason(error)}") from error

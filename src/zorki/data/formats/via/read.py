@@ -1,0 +1,199 @@
+"""VGG Image Annotator's JSON, versions 1 and 2 (Dutta and Zisserman, 2019): one file for all images.
+
+    {"1.jpg8123": {"filename": "1.jpg", "size": 8123, "regions": [{"shape_attributes": {"name": "rect", "x": 1, ...},
+                                                                   "region_attributes": {"class": "cat"}}]}}
+
+A project, where this stands under `_via_img_metadata`, is read too; regions may be a list or a mapping.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import cos, hypot, isfinite, sin
+from os.path import isfile  # unlike Path's, takes a name that is too long for none
+from pathlib import Path
+from typing import Any
+
+from zorki.data.annotations.boxes.build import ReadOptions, build
+from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.listing import loose_files, missing_root, subfolders
+from zorki.data.annotations.outlines import round_outline
+from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
+from zorki.data.annotations.split_words import by_split, split_in
+from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "VIA's JSON (of its annotations or of a project), or a folder with such files, one a split"
+
+_CLASS_KEYS = ("class", "label", "name", "type", "category", "object", "class_name", "object_name")
+UNNAMED = "object"
+"""The class of all regions where none of them has an attribute."""
+
+
+def recognize(root: Path) -> str | None:
+    """Why `root` is of this format, in words for a person; None where it is not."""
+    found = _find(root)
+    return None if isinstance(found, str) else f"it holds VIA's JSON: {', '.join(path.name for path in found[0])}"
+
+
+def refusal(root: Path) -> str | None:
+    """Why `root` is not of this format; None where it is."""
+    found = _find(root)
+    return found if isinstance(found, str) else None
+
+
+def read(
+    root: Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_images: bool = True,
+    need_segments: bool = False,
+    images: Path | None = None,
+) -> BoxDataset:
+    """The images of the files, with the bounds of rectangles, circles, ellipses and polygons; classes by name.
+
+    The class of a region is its only attribute, or the one named class, label, name, type or category; of a checkbox
+    the ticked one. Where no region has an attribute, all are of the class `object`. Splits are told by names of files
+    or folders. See `ReadOptions` for the arguments.
+
+    Raises:
+        DataError: there is no such file or folder, a file is no JSON, no image is there, or no box is left.
+    """
+    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
+    return build(records_of(root, images), options)
+
+
+def records_of(root: Path, images: Path | None = None) -> Records:
+    """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
+
+    Raises:
+        DataError: there is no such file or folder, or a file is no JSON.
+    """
+    if (error := missing_root(root)) is not None:
+        raise error
+    found = _find(root)
+    if isinstance(found, str):
+        raise DataError(f"{root}: {found}; wanted {WANTED}")
+    files, others = found
+    base = root if root.is_dir() else root.parent
+    folders = [*(folder for path in files for folder in (path.parent, path.parent / "images")), base / "images", base]
+    records = Records(root, "via", recognize(root) or "", [], folders, boxes_are_shapes=True)
+    records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
+    for path, split in files.items():
+        first = len(records.images)
+        _read_file(path, records)
+        if images is None:
+            for image in records.images[first:]:  # names may be the same in train and in val
+                beside = path.parent / image.name
+                image.path = beside if image.name and isfile(beside) else None
+        if split is not None:
+            records.given.setdefault(split, []).extend(range(first, len(records.images)))
+    return records
+
+
+def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
+    if root.is_file():
+        return ({root: split_in(root.stem)}, []) if _is_via(root) else "it is a file, and not VIA's JSON"
+    if not root.is_dir():
+        return "it is neither a file nor a folder"
+    files = {root / name: split_in(Path(name).stem) for name in loose_files(root) if _is_via(root / name)}
+    if not files:
+        files = {
+            root / folder / name: split_in(folder) or split_in(Path(name).stem)
+            for folder in subfolders(root)
+            for name in loose_files(root / folder)
+            if _is_via(root / folder / name)
+        }
+    if not files:
+        return "no JSON file in it, or in a folder of it, has shape_attributes and regions"
+    chosen, others, wrong = by_split(files)
+    return wrong or (chosen, others)
+
+
+def _is_via(path: Path) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    data = ends(path)
+    return has_key(data, ("_via_img_metadata", "_via_settings", "shape_attributes")) or (
+        has_key(data, ("regions",)) and has_key(data, ("filename",))
+    )
+
+
+def _read_file(path: Path, records: Records) -> None:
+    data = path.read_bytes()
+    values = read_json(path, data)
+    values = values.get("_via_img_metadata", values) if isinstance(values, dict) else None
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: expected VIA's JSON, a mapping of images, and got something else")
+    entries = [entry for entry in values.values() if isinstance(entry, dict) and entry.get("filename")]
+    keys = Counter(key for entry in entries for region in _regions(entry) for key in _attributes(region))
+    key = next((key for key in _CLASS_KEYS if key in keys), keys.most_common(1)[0][0] if keys else None)
+    if key is None:
+        records.defects.append(Defect(path, f"no region has an attribute: all are taken as {UNNAMED!r}", note=True))
+    lines = iter(key_lines(data, "shape_attributes"))
+    for entry in entries:
+        image = ImageRecord(str(entry["filename"]).replace("\\", "/"), path)
+        for region in _regions(entry):
+            line = next(lines, None) if isinstance(region, dict) and "shape_attributes" in region else None
+            thing = _object(region, key, line)
+            if isinstance(thing, str):
+                records.defects.append(Defect(path, f"{image.name}: {thing}; left out", line))
+            else:
+                image.objects.append(thing)
+        records.images.append(image)
+
+
+def _regions(entry: dict[str, Any]) -> Iterator[Any]:
+    regions = entry.get("regions") or []
+    yield from regions.values() if isinstance(regions, dict) else regions if isinstance(regions, list) else []
+
+
+def _attributes(region: Any) -> dict[str, Any]:
+    found = region.get("region_attributes") if isinstance(region, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _object(region: Any, key: str | None, line: int | None) -> ObjectRecord | str:
+    """The object of a region, or why it is none."""
+    shape = region.get("shape_attributes") if isinstance(region, dict) else None
+    if not isinstance(shape, dict):
+        return "a region has no shape"
+    value = UNNAMED if key is None else _attributes(region).get(key)
+    if isinstance(value, dict):  # a checkbox
+        ticked = [name for name, set_ in value.items() if set_ in (True, "true", 1)]
+        value = ticked[0] if len(ticked) == 1 else None
+    name = str(value).strip() if value is not None else ""
+    if not name:
+        return f"a region has no single class in its attribute {key!r}"
+    kind = str(shape.get("name"))
+    number = {key: number_in(value) for key, value in shape.items() if not isinstance(value, list)}
+    if kind == "rect":
+        left, top = number.get("x", _NAN), number.get("y", _NAN)
+        bounds = left, top, left + number.get("width", _NAN), top + number.get("height", _NAN)
+        return ObjectRecord(name, bounds, line=line)
+    if kind in ("circle", "ellipse"):
+        bounds, segments = _round(kind, number)
+        return ObjectRecord(name, bounds, line=line, segments=segments)
+    if kind in ("polygon", "polyline"):
+        xs, ys = ([number_in(value) for value in shape.get(f"all_points_{side}") or []] for side in "xy")
+        if len(xs) != len(ys) or len(xs) < 3:
+            return f"a {kind} of {name!r} has {len(xs)} x and {len(ys)} y; expected as many of both, at least three"
+        points = [value for pair in zip(xs, ys, strict=True) for value in pair]
+        return ObjectRecord(name, bounds_of(points), line=line, segments=[points])
+    return f"a {kind} of {name!r} is no box"
+
+
+_NAN = float("nan")
+
+
+def _round(kind: str, number: dict[str, float]) -> tuple[tuple[float, float, float, float], list[list[float]] | None]:
+    """The bounds and the outline of a circle, or of an ellipse turned by theta."""
+    x, y, angle = number.get("cx", _NAN), number.get("cy", _NAN), number.get("theta", 0.0)
+    if not isfinite(angle):
+        return (_NAN, _NAN, _NAN, _NAN), None
+    rx, ry = (number.get(side, _NAN) for side in (("r", "r") if kind == "circle" else ("rx", "ry")))
+    half_x, half_y = hypot(rx * cos(angle), ry * sin(angle)), hypot(rx * sin(angle), ry * cos(angle))
+    return (x - half_x, y - half_y, x + half_x, y + half_y), round_outline(x, y, rx, ry, angle)

@@ -1,0 +1,283 @@
+"""Where things lie in YOLO's data: names of classes, splits, and for each image its file of labels."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from zorki.data.annotations.listing import is_image, loose_files, subfolders, walk_files
+from zorki.data.annotations.splits import split_name
+from zorki.errors import DataError
+from zorki.types import Defect
+
+NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.names", "classes.names")
+_SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
+_LOOK = 20  # text files that are looked at to recognize labels
+
+
+@dataclass(frozen=True)
+class YoloImage:
+    """One image: its name, where it lies and where its labels lie, as far as either is there."""
+
+    name: str
+    image: Path | None
+    labels: Path | None
+
+
+@dataclass
+class YoloLayout:
+    """What the folder's own words say; `names` by the number of the class, empty where nothing names them."""
+
+    base: Path
+    reason: str
+    names: dict[int, str] = field(default_factory=dict)
+    sources: dict[str, list[Path]] = field(default_factory=dict)  # folders and lists of images, by split
+    defects: list[Defect] = field(default_factory=list)
+
+
+def find_layout(root: Path) -> YoloLayout | str:
+    """The layout of the data at `root`, or why they are not YOLO's.
+
+    Raises:
+        DataError: a file of settings is broken.
+    """
+    if root.is_file():
+        return _from_settings(root) or "it is a file, and no YAML or .data file with names"
+    if not root.is_dir():
+        return "it is neither a file nor a folder"
+    settings = [root / name for name in loose_files(root) if name.lower().endswith((".yaml", ".yml", ".data"))]
+    for path in settings:
+        try:
+            layout = _from_settings(path)
+        except DataError:
+            if is_meant(path):
+                raise
+            continue  # settings of something else
+        if layout is not None:
+            return layout
+    return _from_folders(root)
+
+
+def is_meant(path: Path) -> bool:
+    """Whether a file that may be broken has the keys of YOLO's settings."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError:
+        return False
+    wanted = ("names", "|".join((*_SPLIT_KEYS, "path")))
+    return all(re.search(rf"^\s*(?:{keys})\s*[:=]", text, re.MULTILINE) for keys in wanted)
+
+
+def entries(layout: YoloLayout, source: Path) -> Iterator[YoloImage]:
+    """The images of a folder or of a list, and files of labels that have none."""
+    if source.is_file():
+        for line in source.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+            if name := line.strip():
+                image = _resolve(layout.base, name, source.parent)
+                yield YoloImage(name, image, labels_of(image) if image else _listed_labels(layout.base, name, source))
+        return
+    seen: set[Path] = set()
+    for name in walk_files(source):
+        if is_image(name):
+            labels = labels_of(source / name)
+            seen |= {labels} if labels else set()
+            yield YoloImage(name, source / name, labels)
+    folder = Path(_swap(source.as_posix()) or source)
+    if folder.is_dir():
+        for name in walk_files(folder):
+            path = folder / name
+            if path.suffix == ".txt" and path not in seen and path.name not in NAME_FILES and looks_like_labels(path):
+                yield YoloImage(path.stem, None, path)
+
+
+def labels_of(image: Path) -> Path | None:
+    """The file of labels of an image: in the folder `labels` for `images`, else beside it; None where none is."""
+    swapped = _swap(image.as_posix())
+    for path in ([Path(swapped)] if swapped else []) + [image]:
+        if path.with_suffix(".txt").is_file():
+            return path.with_suffix(".txt")
+    return None
+
+
+def looks_like_labels(path: Path) -> bool:
+    """Whether the first line is a class and at least four numbers, or there is none."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            cells = next((line for line in file if line.strip()), "").split()
+    except (OSError, UnicodeDecodeError):
+        return False
+    try:
+        return not cells or (len(cells) >= 5 and cells[0].isdecimal() and all(float(cell) <= 2 for cell in cells[1:]))
+    except ValueError:
+        return False
+
+
+def _from_settings(path: Path) -> YoloLayout | None:
+    """The layout that a YAML or .data file states; None where it states none."""
+    values = _read_data(path) if path.suffix == ".data" else _read_yaml(path)
+    if values is None or not values.get("names") or not any(key in values for key in (*_SPLIT_KEYS, "path")):
+        return None
+    layout = YoloLayout(path.parent, f"{path.name} tells names and splits")
+    layout.names = _names(values["names"], path)
+    if (merged := _merged(layout.names)) is not None:
+        layout.defects.append(Defect(path, merged, note=True))
+    if isinstance(values.get("nc"), int) and values["nc"] != len(layout.names):
+        reason = f"nc is {values['nc']}, and there are {len(layout.names)} names; the names were taken"
+        layout.defects.append(Defect(path, reason, note=True))
+    for key in _SPLIT_KEYS:
+        value = values.get(key)
+        for part in value if isinstance(value, list) else [value] if value else []:
+            source = _resolve(path.parent, str(part), path.parent / str(values.get("path") or ""))
+            if source is None:
+                layout.defects.append(Defect(path, f"{key}: there is no {str(part)!r}; left out"))
+            elif source.is_dir() and _is_above(source, path.parent):
+                reason = f"{key}: {str(part)!r} is {source.resolve()}, above the folder of this file; left out"
+                layout.defects.append(Defect(path, f"{reason}: name the folder of the images"))
+            else:
+                layout.sources.setdefault(split_name(key) or key, []).append(source)
+    if not layout.sources:
+        # Made to be trained elsewhere: the folders may still say where things are.
+        found = _from_folders(path.parent)
+        layout.sources = found.sources if isinstance(found, YoloLayout) else {"": [path.parent]}
+    return layout
+
+
+def _read_yaml(path: Path) -> dict[str, Any] | None:
+    import yaml
+
+    try:
+        data = path.read_bytes()
+        values = yaml.safe_load(data)
+        if isinstance(values, dict) and isinstance(values.get("names"), list | dict):
+            if _holds_none(values["names"]):
+                raise DataError(f"{path}: names: expected a name for each class, and one is null")
+            # As text: unquoted, `no` and `on` would be truth values, and 1.10 would be 1.1.
+            values["names"] = yaml.load(data, yaml.BaseLoader).get("names", values["names"])
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}: the YAML is broken at column {mark.column + 1}" if mark else ": the YAML is broken"
+        raise DataError(f"{path}{place}: {error.problem or error.context}") from error
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # ValueError: a date that is none
+        raise DataError(f"{path}: the YAML cannot be read: {error}") from error
+    return values if isinstance(values, dict) else None
+
+
+def _holds_none(names: list[Any] | dict[Any, Any]) -> bool:
+    return None in (names.values() if isinstance(names, dict) else names)
+
+
+def _merged(names: dict[int, str]) -> str | None:
+    """What to say of classes that share a name."""
+    twice = {name: count for name, count in Counter(names.values()).items() if count > 1}
+    if not twice:
+        return None
+    first = next(iter(twice))
+    numbers = ", ".join(str(number) for number, name in names.items() if name == first)
+    more = f", and so do {len(twice) - 1} other names" if len(twice) > 1 else ""
+    return f"classes {numbers} are all named {first!r}{more}; they were made one class"
+
+
+def _is_above(source: Path, folder: Path) -> bool:
+    """Whether a source is the root of the file system, or holds the folder of the settings."""
+    whole, own = source.resolve(), folder.resolve()
+    return whole == Path(whole.anchor) or whole in own.parents
+
+
+def _read_data(path: Path) -> dict[str, Any]:
+    """Darknet's settings: lines of `key = value`."""
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    pairs = [line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#")]
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _names(value: Any, path: Path) -> dict[int, str]:
+    """Names by number, from a list, a mapping, or a file of names."""
+    if isinstance(value, list):
+        return {number: str(name) for number, name in enumerate(value)}
+    if isinstance(value, dict):
+        try:
+            return {int(number): str(name) for number, name in sorted(value.items(), key=lambda item: int(item[0]))}
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{path}: names: expected numbers of classes before their names: {error}") from error
+    file = _resolve(path.parent, str(value), path.parent)
+    if file is None or not file.is_file():
+        raise DataError(f"{path}: names: expected a list, a mapping, or a file that is there, and got {value!r}")
+    return _read_names(file)
+
+
+def _read_names(path: Path) -> dict[int, str]:
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").rstrip().splitlines()
+    return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
+
+
+def _from_folders(root: Path) -> YoloLayout | str:
+    """The layout without settings: `labels` beside `images`, or text files of labels beside images."""
+    labels = [folder for folder in _below(root) if _holds_labels(folder)]
+    if not labels:
+        return "no text file in it begins with a class and four numbers between 0 and 1"
+    named = (folder / name for folder in (root, *labels) for name in NAME_FILES)
+    names = next((path for path in named if path.is_file()), None)
+    what = ", ".join("the folder itself" if folder == root else str(folder.relative_to(root)) for folder in labels)
+    layout = YoloLayout(root, f"it holds YOLO's text files: {what}", _read_names(names) if names else {})
+    for folder in labels:
+        split = next((word for part in folder.relative_to(root).parts if (word := split_name(part))), "")
+        images = Path(_swap(folder.as_posix(), "labels", "images") or folder)
+        layout.sources.setdefault(split, []).append(images if images.is_dir() else folder)
+    if "" in layout.sources and len(layout.sources) > 1:
+        layout.defects += [Defect(folder, "left out: it is in no split") for folder in layout.sources.pop("")]
+    return layout
+
+
+def _below(root: Path) -> list[Path]:
+    """Folders that may hold labels: the root, and two levels down."""
+    first = [root / name for name in subfolders(root)]
+    return [root, *first, *(folder / name for folder in first for name in subfolders(folder))]
+
+
+def _holds_labels(folder: Path) -> bool:
+    names = [name for name in loose_files(folder) if name.endswith(".txt") and name not in NAME_FILES]
+    if folder.name != "labels" and "labels" not in folder.parts:
+        images = {PurePosixPath(name).stem for name in loose_files(folder) if is_image(name)}
+        names = [name for name in names if PurePosixPath(name).stem in images]
+    looks = [looks_like_labels(folder / name) for name in names[:_LOOK]]
+    return any(looks) and all(looks)
+
+
+def _swap(path: str, old: str = "images", new: str = "labels") -> str | None:
+    """The path with its last part `old` replaced; None where it has none."""
+    parts = path.split("/")
+    for place in range(len(parts) - 1, -1, -1):
+        if parts[place] == old:
+            return "/".join([*parts[:place], new, *parts[place + 1 :]])
+    return None
+
+
+def _resolve(base: Path, name: str, first: Path) -> Path | None:
+    """A path of the settings: below `first` or `base`, or without parts of it that lead nowhere here."""
+    for folder in (first, base):
+        if os.path.exists(folder / name):  # which takes a name that is too long for none
+            return folder / name
+    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
+    for start in range(len(parts)):
+        if os.path.exists(path := base.joinpath(*parts[start:])):
+            return path
+    return None
+
+
+def _listed_labels(base: Path, name: str, source: Path) -> Path | None:
+    """The labels of a listed image that is not there itself."""
+    plain = PurePosixPath(name.replace("\\", "/")).with_suffix(".txt").as_posix()
+    for candidate in (_swap(plain), plain):
+        if candidate and (path := _resolve(base, candidate, source.parent)) is not None:
+            return path
+    return None
+
+
+def sources_of(layout: YoloLayout) -> Sequence[tuple[str, Path]]:
+    """Every folder and list with its split."""
+    return [(split, source) for split, sources in layout.sources.items() for source in sources]
