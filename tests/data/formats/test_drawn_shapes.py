@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.formats.cvat.read import read as cvat
-from zorki.data.formats.labelme.read import read as labelme
-from zorki.data.formats.via.read import read as via
+from zorki.data.formats.cvat import read as cvat
+from zorki.data.formats.labelme import read as labelme
+from zorki.data.formats.via import read as via
 from zorki.errors import DataError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zorki.contracts import Dataset
 from zorki.data import formats
-from zorki.data.annotations.masks.stored import from_instances as outlined_classes
+from zorki.data.annotations.masks import from_instances as outlined_classes
 from zorki.data.scenes.masks import parse
 from zorki.errors import DataError
 from zorki.types import Mask

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zorki.data.annotations.masks.stored import from_instances as outlined_classes
+from zorki.data.annotations.masks import from_instances as outlined_classes
 from zorki.errors import DataError
 from zorki.tasks.semantic_segmentation.read import read
 

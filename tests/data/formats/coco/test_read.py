@@ -7,7 +7,7 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.data.annotations.drafts import boxes as boxed_writing
-from zorki.data.formats.coco.read import read as coco
+from zorki.data.formats.coco import read as coco
 from zorki.errors import DataError
 
 RLE = {"counts": [0, 5, 10, 3057], "size": [48, 64]}

@@ -3,7 +3,7 @@ import pickle
 import pytest
 from PIL import Image
 
-from zorki.data.formats.csv.read import read as csv
+from zorki.data.formats.csv import read as csv
 from zorki.errors import DataError
 from zorki.types import Defect
 

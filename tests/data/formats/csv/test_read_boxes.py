@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.formats.csv.read import read_boxes as boxes_csv
+from zorki.data.formats.csv import read_boxes as boxes_csv
 from zorki.errors import DataError
 
 

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from zorki.data.formats.idx.read import read as idx
+from zorki.data.formats.idx import read as idx
 from zorki.errors import DataError
 from zorki.types import Defect, Label
 

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.formats.voc.read import read as voc
+from zorki.data.formats.voc import read as voc
 from zorki.errors import DataError
 
 

@@ -4,7 +4,7 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.data.annotations.masks.class_names import VOC
-from zorki.data.formats.voc.read import read_instances as voc_objects
+from zorki.data.formats.voc import read_instances as voc_objects
 from zorki.errors import DataError
 
 NUMBERS = ((1, 1, 255, 0), (0, 255, 2, 2), (0, 0, 0, 3))

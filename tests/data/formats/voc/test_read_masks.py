@@ -4,7 +4,7 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.data.annotations.masks.class_names import VOC
-from zorki.data.formats.voc.read import read_masks as voc_masks
+from zorki.data.formats.voc import read_masks as voc_masks
 from zorki.errors import DataError
 
 # The first colors of VOC's palette, each bit of an index spread over the three channels (its development kit).

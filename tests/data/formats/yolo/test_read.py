@@ -4,7 +4,7 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.data.annotations import listing as files
-from zorki.data.formats.yolo.read import read as yolo
+from zorki.data.formats.yolo import read as yolo
 from zorki.errors import DataError
 
 

@@ -60,11 +60,11 @@ def write(data: BoxDataset, out: Path, to: str, *, images: str | None = "copy") 
 
 
 def _fill(data: BoxDataset, folder: Path, to: str, images: str | None) -> list[str]:
-    from zorki.data.formats.coco.read import write as coco_writing
-    from zorki.data.formats.labelme.read import write as labelme_writing
-    from zorki.data.formats.via.read import write as via_writing
-    from zorki.data.formats.voc.read import write as voc_writing
-    from zorki.data.formats.yolo.read import write as yolo_writing
+    from zorki.data.formats.coco import write as coco_writing
+    from zorki.data.formats.labelme import write as labelme_writing
+    from zorki.data.formats.via import write as via_writing
+    from zorki.data.formats.voc import write as voc_writing
+    from zorki.data.formats.yolo import write as yolo_writing
 
     writers = {
         "coco": coco_writing.write,

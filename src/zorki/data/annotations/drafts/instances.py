@@ -123,9 +123,9 @@ def _fill(data: Dataset[Instances], folder: Path, to: str, images: str | None) -
 
 
 def _writers() -> dict[str, Callable[[InstanceDraft], Place]]:
-    from zorki.data.formats.labelme.read import write as labelme_writing
-    from zorki.data.formats.via.read import write as via_writing
-    from zorki.data.formats.voc.read import write_instances as voc_objects_writing
+    from zorki.data.formats.labelme import write as labelme_writing
+    from zorki.data.formats.via import write as via_writing
+    from zorki.data.formats.voc import write_instances as voc_objects_writing
 
     return {
         "coco": _coco,

@@ -26,7 +26,7 @@ from zorki.data.annotations.masks.dataset import IGNORE, MaskDataset, other_size
 from zorki.data.annotations.masks.from_instances import BACKGROUND
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
-from zorki.data.formats.voc.read import read_masks as voc_masks
+from zorki.data.formats.voc import read_masks as voc_masks
 from zorki.errors import DataError
 from zorki.types import Defect
 
