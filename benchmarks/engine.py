@@ -23,7 +23,7 @@ import lightning.pytorch as lightning
 import torch
 
 from zorki.engine.evaluation.evaluate import autocast, channels_last
-from zorki.engine.run.open import logs
+from zorki.engine.run import logs
 from zorki.engine.training import optimizer as optimize
 from zorki.engine.training.loop import Conductor, Learner, make_trainer
 from zorki.engine.training.progress import Progress
