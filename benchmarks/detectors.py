@@ -48,7 +48,7 @@ def built(name: str, size: int) -> tuple[Any, nn.Module, bool]:
         weights=None, weights_backbone=None, num_classes=NUM_CLASSES + shifted, **sizes
     )
     ours = registry.build(name, NUM_CLASSES)
-    match = load_into(ours, Weights(theirs.state_dict(), {}, __file__), ours.rename_weights)  # type: ignore[arg-type]
+    match = load_into(ours, Weights(theirs.state_dict(), {}, __file__), ours.weight_map)  # type: ignore[arg-type]
     print(f"{name}: {len(match.matched)} tensors shared, {len(match.unused)} of torchvision's left over")
     freeze(theirs, FrozenBatchNorm2d)
     return ours, theirs, shifted

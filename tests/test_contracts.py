@@ -130,11 +130,11 @@ def test_every_model_is_documented_and_built(entry):
     with torch.device("meta"):
         model = entry.build(NUM_CLASSES)
     assert isinstance(model, Model)
-    assert model.stages()
+    assert model.backbone_stages()
     if entry.task.name == "classification":
         assert model.expected_loss() == pytest.approx(1.0986, abs=1e-3)
     parameters = {id(p) for p in model.parameters()}
-    in_stages = {id(p) for stage in model.stages() for p in stage.parameters()}
+    in_stages = {id(p) for stage in model.backbone_stages() for p in stage.parameters()}
     assert in_stages < parameters, "the head does not belong to the stages"
 
 

@@ -17,6 +17,7 @@ from torch import nn
 from zorki.errors import WeightsError, ZorkiError
 from zorki.registry import Entry
 from zorki.weights import download, fetch, load_into, published, read_weights, resolve, save_weights
+from zorki.weights.weight_map import WeightMap
 
 
 def _network(classes=10):
@@ -225,7 +226,7 @@ def test_other_shapes_are_shown(tmp_path):
 def test_renamed_and_cast(tmp_path):
     tensors = {"theirs.w": torch.full((10, 16), 0.5, dtype=torch.float16)}
     ours = _network()
-    match = load_into(ours, _weights(tmp_path, tensors), lambda name: name.replace("theirs.w", "3.weight"))
+    match = load_into(ours, _weights(tmp_path, tensors), WeightMap({"theirs.w": "3.weight"}))
     assert match.matched == ["3.weight"]
     assert ours[3].weight.dtype == torch.float32
     assert bool((ours[3].weight == 0.5).all())
@@ -368,9 +369,9 @@ def test_fetch_by_url_goes_to_the_chosen_cache(server, tmp_path, monkeypatch):
     assert fetch("timm:net") == tmp_path / "cache" / "w.pth"
     assert fetch("timm:net", cache=tmp_path).read_bytes() == CONTENT
     entry = Entry("net", object, _network, {"imagenet": "timm:net"})
-    (one,) = published(entry)
+    (one,) = published(entry.weights)
     assert (one.word, one.url, one.cached, one.license) == ("imagenet", server.url, tmp_path / "cache" / "w.pth", "mit")
-    assert resolve("imagenet", entry) == one.cached
+    assert resolve("imagenet", entry.weights) == one.cached
 
 
 @pytest.mark.parametrize("honest", [True, False])
@@ -403,6 +404,6 @@ def test_hugging_face_blobs_are_checked(tmp_path, monkeypatch, honest):
 def test_resolve_tells_what_there_is(tmp_path):
     (tmp_path / "mine.pth").touch()
     entry = Entry("net", object, _network, {"imagenet": "timm:net"})
-    assert resolve(str(tmp_path / "mine.pth"), entry) == tmp_path / "mine.pth"
+    assert resolve(str(tmp_path / "mine.pth"), entry.weights) == tmp_path / "mine.pth"
     with pytest.raises(WeightsError, match=r"published for net: imagenet\).* Did you mean imagenet"):
-        resolve("imagnet", entry)
+        resolve("imagnet", entry.weights, "net")

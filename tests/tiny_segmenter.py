@@ -22,7 +22,7 @@ class TinySegmenter(Segmenter):
         features = self.body(pixels)
         return self.head(features), [self.side(features)]
 
-    def stages(self):
+    def backbone_stages(self):
         return [self.body]
 
 

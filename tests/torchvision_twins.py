@@ -27,7 +27,7 @@ def taught(model, network):
     from pathlib import Path
 
     state = {name: value for name, value in network.state_dict().items() if "num_batches" not in name}
-    match = load_into(model, Weights(state, {}, Path("twin.pth")), model.rename_weights)
+    match = load_into(model, Weights(state, {}, Path("twin.pth")), model.weight_map)
     assert not match.mismatched
     assert [name for name in match.new if not name.startswith("normalize.")] == []
     assert match.unused == []

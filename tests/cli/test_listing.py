@@ -123,7 +123,7 @@ def test_torchvision_weights():
         fetch("torchvision:ResNet18_Weights.NONE")
     with pytest.raises(WeightsError, match="expected torchvision:"):
         fetch("elsewhere:net")
-    (one,) = published(find("resnet18"))
+    (one,) = published(find("resnet18").weights)
     assert one.url.endswith("resnet18-f37072fd.pth")
     assert one.top1 == pytest.approx(0.69758)
 

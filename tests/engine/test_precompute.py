@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from zorki.data.scenes.boxes import SceneDetection
-from zorki.engine.precompute import prepare
+from zorki.engine.precompute import precompute
 
 STARTED_BY = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS")
 
@@ -13,7 +13,7 @@ class Dear:
     def __init__(self):
         self.seen = None
 
-    def prepare(self, images, count, *, workers, say):
+    def precompute(self, images, count, *, workers, say):
         self.workers = workers
         self.seen = [images(place) for place in range(count)]
         return count
@@ -29,7 +29,7 @@ def dataset(monkeypatch):
 def prepared(dataset, world):
     """The places, among the indices 1 to 8, of what this process prepares."""
     dear = Dear()
-    prepare(dear, dataset, range(1, 9), print, world=world)
+    precompute(dear, dataset, range(1, 9), print, world=world)
     if dear.seen is None:
         return None
     images = [dataset[index].image for index in range(1, 9)]
@@ -59,4 +59,4 @@ def test_the_first_prepares_all_before_it_starts_the_others(dataset, monkeypatch
 
 
 def test_nothing_is_done_where_nothing_is_dear(dataset):
-    prepare(object(), dataset, range(3), print)
+    precompute(object(), dataset, range(3), print)

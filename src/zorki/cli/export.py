@@ -25,12 +25,12 @@ def export(
 
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """
-    from zorki.contracts import Prepares
+    from zorki.contracts.capabilities import Precomputes
     from zorki.engine.evaluation.evaluate import open_run
     from zorki.errors import ZorkiError
 
     opened = open_run(run, weights)
-    if isinstance(opened.model.preprocess, Prepares):
+    if isinstance(opened.model.preprocess, Precomputes):
         raise ZorkiError(
             f"{run}: takes regions that are searched in each image beforehand, which no ONNX file can do. "
             "Export a network that takes pixels alone, such as ssd, retinanet, fcos, yolo1, yolo3 or detr"

@@ -123,7 +123,7 @@ def _published(entry: Entry) -> list[dict[str, Any]]:
             "top1": one.top1,
             "license": one.license,
         }
-        for one in published(entry)
+        for one in published(entry.weights)
     ]
 
 

@@ -10,8 +10,19 @@ from __future__ import annotations
 from zorki.contracts.dataset import Dataset, Targets
 from zorki.contracts.metric import Metric
 from zorki.contracts.model import Model
-from zorki.contracts.preprocess import Prepares, Preprocess
+from zorki.contracts.preprocess import Preprocess
 from zorki.contracts.results import Results, Section
 from zorki.contracts.task import Task
+from zorki.contracts.training_defaults import TrainingDefaults
 
-__all__ = ["Dataset", "Metric", "Model", "Prepares", "Preprocess", "Results", "Section", "Targets", "Task"]
+__all__ = [
+    "Dataset",
+    "Metric",
+    "Model",
+    "Preprocess",
+    "Results",
+    "Section",
+    "Targets",
+    "Task",
+    "TrainingDefaults",
+]

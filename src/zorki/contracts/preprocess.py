@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -25,11 +25,3 @@ class Preprocess(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, with the class's name under "kind"."""
-
-
-@runtime_checkable
-class Prepares(Protocol):
-    """A `Preprocess` whose dear part can be done beforehand for many images, and is kept."""
-
-    def prepare(self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]) -> int:
-        """Prepares the images 0..count-1 in so many processes, tells how far it is, and answers how many were new."""

@@ -9,20 +9,21 @@ from typing import Any
 
 import torch
 
-from zorki.contracts import Dataset, Prepares
+from zorki.contracts import Dataset
+from zorki.contracts.capabilities import Precomputes
 from zorki.engine.device import all_have_started, rank
 from zorki.engine.run.defaults import cores
 
 
-def prepare(
+def precompute(
     preprocess: Any, dataset: Dataset[Any], indices: Sequence[int], say: Callable[[str], None], *, world: int = 1
 ) -> None:
-    """Does the dear part of preprocessing for these samples in parallel, where there is one.
+    """Does the expensive part of preprocessing for these samples in parallel, where there is one.
 
     Of `world` processes that run already each does its share, since none waits longer than minutes for another;
     where they are still to come, the first does all.
     """
-    if not isinstance(preprocess, Prepares):
+    if not isinstance(preprocess, Precomputes):
         return
     if all_have_started(world):
         mine = list(indices)[rank() % world :: world]
@@ -31,7 +32,7 @@ def prepare(
     else:
         return
     workers = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    preprocess.prepare(partial(_image, dataset, mine), len(mine), workers=workers, say=say)
+    preprocess.precompute(partial(_image, dataset, mine), len(mine), workers=workers, say=say)
 
 
 def _image(dataset: Dataset[Any], indices: Sequence[int], place: int) -> torch.Tensor:

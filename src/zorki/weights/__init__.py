@@ -6,10 +6,10 @@ print(load_into(network, weights).summary())
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from zorki.errors import WeightsError, did_you_mean
-from zorki.registry import Entry
 from zorki.weights.fetching import Published, cache_folder, download, fetch, published
 from zorki.weights.load import Match, load_into
 from zorki.weights.read import Weights, read_weights, save_weights
@@ -29,20 +29,21 @@ __all__ = [
 ]
 
 
-def resolve(wanted: str, entry: Entry | None = None) -> Path:
+def resolve(wanted: str, sources: Mapping[str, str], model: str | None = None) -> Path:
     """The file behind a word of `--weights`: published weights of that name (fetched), a file, or a run folder.
+
+    Args:
+        sources: of the published weights by their words, see `zorki.registry.Entry`.
+        model: its name, for messages.
 
     Raises:
         WeightsError: there is neither such a file nor published weights of that name.
     """
-    words = dict(entry.weights) if entry is not None else {}
-    if wanted in words:
-        return fetch(words[wanted])
+    if wanted in sources:
+        return fetch(sources[wanted])
     if Path(wanted).exists():
         return Path(wanted)
     folder = Path(wanted).parent
-    near = did_you_mean(wanted, [*words, *(str(p) for p in (folder.iterdir() if folder.is_dir() else ()))])
-    known = (
-        f"published for {entry.name}: {', '.join(words) or 'nothing'}" if entry is not None else "no model was named"
-    )
+    near = did_you_mean(wanted, [*sources, *(str(p) for p in (folder.iterdir() if folder.is_dir() else ()))])
+    known = f"published for {model}: {', '.join(sources) or 'nothing'}" if model is not None else "no model was named"
     raise WeightsError(f"--weights {wanted}: no such file or run folder, and no published weights ({known}).{near}")

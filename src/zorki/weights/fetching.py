@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ import torch
 
 from zorki.errors import WeightsError, did_you_mean
 from zorki.files import unwritable
-from zorki.registry import Entry
 
 _ATTEMPTS = 4  # of a download whose connection breaks
 
@@ -34,9 +33,9 @@ class Published:
     license: str | None = None
 
 
-def published(entry: Entry) -> list[Published]:
+def published(sources: Mapping[str, str]) -> list[Published]:
     """What exists for a model, by word of `--weights`. Asks nothing of the network."""
-    return [_describe(word, source) for word, source in entry.weights.items()]
+    return [_describe(word, source) for word, source in sources.items()]
 
 
 def cache_folder() -> Path:

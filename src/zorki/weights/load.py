@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from zorki.errors import WeightsError
 from zorki.weights.read import Weights, some
+from zorki.weights.weight_map import WeightMap
 
 _COUNTER = "num_batches_tracked"  # of batch norm; no network needs it to answer
 
@@ -59,23 +60,24 @@ class Match:
 def load_into(
     model: nn.Module,
     weights: Weights,
-    rename: Callable[[str], str] | None = None,
-    adapt: Callable[[Mapping[str, Tensor], str], Mapping[str, Tensor]] | None = None,
+    weight_map: WeightMap | None = None,
 ) -> Match:
     """Copies into `model` what fits by name and shape, and says what did and what did not.
 
     Args:
         model: receives the values, cast to its own dtype and device.
         weights: what `read_weights` returned.
-        rename: the model's name for a name of the file; zorki's models bring `rename_weights`.
-        adapt: from the file's tensors and its name to the values that the model needs; theirs is `adapt_weights`.
+        weight_map: from the file's names and values to the model's; None: they are the model's own.
 
     Raises:
         WeightsError: nothing fits; `model` is unchanged.
     """
     own = {name: value for name, value in model.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
-    given = weights.tensors if adapt is None else adapt(weights.tensors, weights.path.name)
-    theirs = {(rename(name) if rename else name): name for name in given}
+    given: Mapping[str, Tensor] = weights.tensors
+    theirs = {name: name for name in given}
+    if weight_map is not None:
+        given = weight_map.adapt(given, weights.path.name, model)
+        theirs = {weight_map.rename(name, model): name for name in given}
     fitting = {
         name: given[theirs[name]]
         for name, value in own.items()

@@ -48,7 +48,7 @@ class LocalSegmenter(Segmenter):
         self.largest = max(self.largest, pixels.shape[-2] * pixels.shape[-1])
         return self.layers(pixels), []
 
-    def stages(self):
+    def backbone_stages(self):
         return [self.layers]
 
 

@@ -7,7 +7,7 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
-from zorki.weights.weight_map import our_name
+from zorki.weights.weight_map import WeightMap
 
 
 class Maps(Backbone):
@@ -41,8 +41,8 @@ def test_maps_are_torchvisions(extra):
     theirs = FeaturePyramidNetwork([5, 7, 9], 8, blocks)
     strides = (8, 16, 32, 64, 128) if extra == "conv" else (8, 16, 32, 64)
     owner = Owner(FeaturePyramid(Maps(), strides, 8, extra=extra))
-    published = pyramid_published(3)
-    state = {our_name(f"backbone.fpn.{name}", owner, published): value for name, value in theirs.state_dict().items()}
+    published = WeightMap(pyramid_published(3))
+    state = {published.rename(f"backbone.fpn.{name}", owner): value for name, value in theirs.state_dict().items()}
     owner.load_state_dict(state)
     maps = Maps()(IMAGE)
     wanted = list(theirs(OrderedDict((str(i), m) for i, m in enumerate(maps[1:]))).values())
@@ -55,10 +55,10 @@ def test_maps_are_torchvisions(extra):
 
 def test_older_names_of_weights_are_known():
     owner = Owner(FeaturePyramid(Maps(), (8, 16), 8))
-    published = pyramid_published(2)
-    assert our_name("backbone.fpn.inner_blocks.1.weight", owner, published) == "neck.inner.1.weight"
-    assert our_name("backbone.fpn.layer_blocks.0.0.bias", owner, published) == "neck.outer.0.bias"
-    assert our_name("backbone.body.conv1.weight", owner, published) == "backbone.conv1.weight"
+    published = WeightMap(pyramid_published(2))
+    assert published.rename("backbone.fpn.inner_blocks.1.weight", owner) == "neck.inner.1.weight"
+    assert published.rename("backbone.fpn.layer_blocks.0.0.bias", owner) == "neck.outer.0.bias"
+    assert published.rename("backbone.body.conv1.weight", owner) == "backbone.conv1.weight"
 
 
 def test_strides_finer_than_the_backbones_are_left_out():

@@ -81,7 +81,7 @@ def test_published_networks_of_91_numbers_fill_ours_of_80_and_90_classes(name):
     for classes in (80, 90):
         with without_values():
             model = registry.build(name, classes)
-        renamed = {model.rename_weights(key): value for key, value in state.items()}
+        renamed = {model.weight_map.rename(key, model): value for key, value in state.items()}
         missing = model.load_state_dict(renamed, strict=False, assign=True)
         left = [key for key in missing.missing_keys if not key.startswith("normalize.") and "num_batches" not in key]
         assert not left
@@ -102,10 +102,10 @@ def test_norms_published_without_an_epsilon_answer_as_published(name, file):
     with without_values():
         model = registry.build(name, 3)
     given = {"backbone.body.bn1.running_var": torch.tensor([0.5, 1e-3]), "head.x": torch.ones(2)}
-    ours = model.adapt_weights(given, file)
+    ours = model.weight_map.adapt(given, file, model)
     assert torch.allclose(ours["backbone.body.bn1.running_var"] + model.backbone.bn1.eps, torch.tensor([0.5, 1e-3]))
     assert ours["head.x"] is given["head.x"]
-    assert model.adapt_weights(given, "mine.pth") is given
+    assert model.weight_map.adapt(given, "mine.pth", model) is given
     # Renamed, what it answers tells whose it is: nine anchors a cell, or one box a region, for each of 91 numbers.
     rows = {
         "retinanet": ("head.classification_head.cls_logits", 9),
@@ -114,4 +114,4 @@ def test_norms_published_without_an_epsilon_answer_as_published(name, file):
     answers, each = rows[name.removesuffix("_resnet50_fpn")]
     for classes, adapted in ((91, True), (21, False)):
         renamed = {**given, f"{answers}.weight": torch.zeros(each * classes, 1)}
-        assert (model.adapt_weights(renamed, "mine.pth") is not renamed) == adapted
+        assert (model.weight_map.adapt(renamed, "mine.pth", model) is not renamed) == adapted

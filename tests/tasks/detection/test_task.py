@@ -82,9 +82,9 @@ class Learner(Model):
 
 
 class Fitter(Learner):
-    fits_anchors = True
+    wants_fitting = True
 
-    def fit_anchors(self, targets, sizes):
+    def fit_to_data(self, targets, sizes):
         self.seen = list(targets), list(sizes)
 
 
@@ -110,7 +110,7 @@ def test_models_that_fit_their_anchors_see_the_training_boxes():
     task().configure(model, Recipe(), dataset, [3, 5])
     assert model.seen == ([dataset.target(3), dataset.target(5)], [(64, 64)] * 2)
     other = Fitter()
-    other.fits_anchors = False
+    other.wants_fitting = False
     for unasked in (other, Learner()):
         task().configure(unasked, Recipe(), dataset, [3, 5])
         assert unasked.seen is None

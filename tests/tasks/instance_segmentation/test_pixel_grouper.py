@@ -143,7 +143,7 @@ def test_published_weights_of_any_backbone_fit(method):
     state = resnet18(weights=None).state_dict()
     model = registry.build(f"{method}_resnet18", 1, {})
     assert registry.find(f"{method}_resnet18").weights["imagenet"].startswith("torchvision:")
-    match = load_into(model, Weights(state, {}, Path("published.pth")), model.rename_weights)
+    match = load_into(model, Weights(state, {}, Path("published.pth")), model.weight_map)
     own = {key for key in model.state_dict() if key.startswith("backbone.") and "num_batches" not in key}
     assert own <= set(match.matched)
     with without_values():

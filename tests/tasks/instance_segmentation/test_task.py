@@ -15,6 +15,7 @@ from pycocotools import mask as coco_mask
 from zorki import registry
 from zorki.contracts import Model
 from zorki.errors import DataError, RecipeError, ZorkiError
+from zorki.losses.pixels import PixelLoss
 from zorki.recipe import Recipe
 from zorki.tasks.instance_segmentation.fusion import fuse_masks
 from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
@@ -46,11 +47,14 @@ class Learner(Model):
         return []
 
 
-class Heeding(Learner):
-    heeds = ("loss", "border_weight")
+class Obliging(Learner):
+    """Takes another criterion, and a weight of borders."""
 
-    def heed(self, recipe):
-        self.heard = recipe.loss, recipe.border_weight
+    def replace_criterion(self, change):
+        self.criterion = change(PixelLoss.of("ce", ignore=7))
+
+    def weigh_borders(self, weight):
+        self.weight = weight
 
 
 def test_the_task_is_found_by_its_folder():
@@ -70,11 +74,11 @@ def test_settings_that_mean_nothing_are_refused(settings):
         task().configure(Learner(), Recipe(**settings), scenes(), [])
 
 
-def test_models_may_heed_settings_of_their_own():
+def test_models_may_take_a_criterion_and_a_weight_of_borders():
     task().configure(Learner(), Recipe(), scenes(), [])
-    model = Heeding()
+    model = Obliging()
     task().configure(model, Recipe(loss="ce,dice", border_weight=10.0), scenes(), [])
-    assert model.heard == ("ce,dice", 10.0)
+    assert (str(model.criterion), model.criterion.ignore, model.weight) == ("ce,dice", 7, 10.0)
     with pytest.raises(RecipeError, match="mosaic is"):
         task().configure(model, Recipe(mosaic=0.5), scenes(), [])
 

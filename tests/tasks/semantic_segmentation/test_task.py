@@ -193,7 +193,7 @@ def configured(recipe, scenes, model=None):
 def test_the_recipe_names_the_loss_and_else_the_model(scenes):
     assert str(configured(Recipe(loss="ce,dice:0.5"), scenes).criterion) == "ce,dice:0.5"
     own = tiny(len(scenes.class_names))
-    own.criterion = PixelLoss.of("focal")
+    own.replace_criterion(lambda _: PixelLoss.of("focal"))
     assert str(configured(Recipe(), scenes, own).criterion) == "focal"
     smooth = configured(Recipe(label_smoothing=0.1), scenes).criterion
     assert smooth.label_smoothing == 0.1

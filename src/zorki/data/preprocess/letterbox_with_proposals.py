@@ -23,7 +23,7 @@ class LetterboxWithProposals:
     """A `Letterbox`, with the regions that selective search proposes in each image.
 
     A search takes from a tenth of a second to seconds, so its answers are kept on disk, see `ProposalSearch`:
-    `prepare` fills that memory for a whole data set beforehand. Varying pixels (colors, crops, scales) makes new
+    `precompute` fills that memory for a whole data set beforehand. Varying pixels (colors, crops, scales) makes new
     images, each searched anew; mirroring does not.
 
     Args:
@@ -76,7 +76,7 @@ class LetterboxWithProposals:
         found = clip_boxes(found, placement.input_height, placement.input_width)
         return found[is_large_enough(found, self.least_side)][: self.proposals]
 
-    def prepare(
+    def precompute(
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None] = print
     ) -> int:
         """Searches what is not known yet among the images 0..count-1, in parallel; see `search_all`."""

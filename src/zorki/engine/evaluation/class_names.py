@@ -27,7 +27,7 @@ def num_classes_of(weights: Weights, entry: Entry) -> int:
     """
     with torch.device("meta"):
         few, many = (entry.build(count) for count in (7, 11))
-    theirs = {few.rename_weights(name): value for name, value in weights.tensors.items()}
+    theirs = {few.weight_map.rename(name, few): value for name, value in weights.tensors.items()}
     shapes = {name: value.shape for name, value in many.state_dict().items()}
     for name, value in few.state_dict().items():
         if value.shape != shapes[name] and name in theirs:

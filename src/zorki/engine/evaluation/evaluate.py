@@ -18,7 +18,7 @@ from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import survey
 from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
-from zorki.engine.precompute import prepare
+from zorki.engine.precompute import precompute
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
 from zorki.engine.run import defaults as choices
 from zorki.engine.run.open import Run, build, is_run, load
@@ -158,7 +158,7 @@ def open_run(
     from zorki.engine.evaluation.class_names import class_names_of, num_classes_of
     from zorki.weights import load_into, read_weights, resolve
 
-    found = read_weights(resolve(str(weights), entry))
+    found = read_weights(resolve(str(weights), entry.weights, entry.name))
     names = class_names_of(found)
     if data is not None:
         names = list(entry.task.read(Path(data), format=format, class_names=names).class_names)
@@ -166,7 +166,7 @@ def open_run(
         names = entry.task.names_for(num_classes_of(found, entry))
     recipe = Recipe(weights=str(weights), options=dict(options or {}))
     model = build(entry.name, len(names), recipe)
-    match = load_into(model, found, model.rename_weights, model.adapt_weights)
+    match = load_into(model, found, model.weight_map)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
     if match.mismatched or any(not new.startswith("normalize.") for new in match.new):
         raise ZorkiError(f"{weights}: does not fill {name} with {len(names)} classes:\n{match.summary()}")
@@ -274,7 +274,7 @@ def _judge_whole(
     """
     results = []
     for run, found in zip(runs, everything, strict=True):
-        prepare(run.model.preprocess, dataset, indices, say)
+        precompute(run.model.preprocess, dataset, indices, say)
         loader = eval_loader(
             run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
         )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Preprocess
+from zorki.contracts.capabilities import Tiled
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.windows import WindowedImage
 from zorki.engine.device import channels_last
@@ -60,10 +61,11 @@ def plan_tiling(models: Sequence[Model[Any, Any, Any]], tile: int | None, overla
             raise RecipeError(f"overlap is {overlap}, but there are no tiles to overlap; give a tile too, such as 512")
         return None
     sizes = Tiles(tile, tile, tile, 0)  # complains of an impossible tile
-    for model in models:
+    tiled = [_tiled(model) for model in models]
+    for model in tiled:
         model.stitcher(sizes)
     scales = [_scale(model, tile) for model in models]
-    margin = max(math.ceil(model.margin / scale) for model, scale in zip(models, scales, strict=True))
+    margin = max(math.ceil(model.margin / scale) for model, scale in zip(tiled, scales, strict=True))
     tiling = Tiling(tile, overlap or 0, margin, "as asked")
     if overlap is None:
         tiling = _usual(tile, margin, [_stride(model, scale) for model, scale in zip(models, scales, strict=True)])
@@ -83,9 +85,17 @@ def _usual(tile: int, margin: int, strides: Sequence[int]) -> Tiling:
     return Tiling(tile, least, margin, why)
 
 
+def _tiled(model: Model[Any, Any, Any]) -> Tiled[Any, Any]:
+    if not isinstance(model, Tiled):
+        raise RecipeError(
+            f"{type(model).__name__} answers for a whole image, so tiles of it cannot be joined; leave --tile out"
+        )
+    return model
+
+
 def _scale(model: Model[Any, Any, Any], tile: int) -> float:
     """At which a model sees a square tile; the smaller one of its sides'."""
-    if model.margin == 0 and not hasattr(model.preprocess, "stride"):
+    if _tiled(model).margin == 0 and not hasattr(model.preprocess, "stride"):
         return 1.0  # nobody asks; and some look for proposals in every image
     _, (placement,) = model.preprocess([torch.zeros((3, tile, tile), dtype=torch.uint8)])
     return min(placement.scales)
@@ -99,11 +109,7 @@ def _stride(model: Model[Any, Any, Any], scale: float) -> int:
 
 def can_tile(model: Model[Any, Any, Any]) -> bool:
     """Whether the answers of a model for tiles can be joined."""
-    try:
-        model.stitcher(Tiles(1, 1, 1, 0))
-    except RecipeError:
-        return False
-    return True
+    return isinstance(model, Tiled)
 
 
 def answer_tiles(
@@ -119,7 +125,7 @@ def answer_tiles(
     Raises:
         DataError: the image's file is broken.
     """
-    stitchers = [model.stitcher(tiles) for model in models]
+    stitchers = [_tiled(model).stitcher(tiles) for model in models]
     prepared = _for_parts_of([model.preprocess for model in models], image)
     with torch.inference_mode():
         for images in _read_ahead(image, tiles, batch_size):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from zorki.contracts import Dataset, Model
+from zorki.contracts import Dataset, Model, TrainingDefaults
 from zorki.engine.device import best_device, best_precision
 from zorki.recipe import Recipe
 
@@ -50,31 +50,31 @@ def complete(
     """
     choices: list[Choice] = []
 
-    def fill(name: str, choose: Callable[[], tuple[Any, str]]) -> None:
+    own = model.defaults
+
+    def fill(name: str, choose: Callable[[], tuple[Any, str]], suits: Any = None) -> None:
         nonlocal recipe
         if getattr(recipe, name) is not None:
             return
-        if name in model.suggestions and name != "rate":
-            value, why = model.suggestions[name], "suits this network"
-        else:
-            value, why = choose()
+        value, why = choose() if suits is None else (suits, "suits this network")
         choices.append(Choice(name, value, why))
         recipe = dataclasses.replace(recipe, **{name: value})
 
     if takes_size:
         fill("size", lambda: (input_size, "the network's own"))
     fill("device", lambda: best_device())
-    fill("precision", lambda: best_precision(recipe.device or "cpu"))
-    fill("batch_size", lambda: _batch_size(train_count, input_size))
+    fill("precision", lambda: best_precision(recipe.device or "cpu"), own.precision)
+    fill("batch_size", lambda: _batch_size(train_count, input_size), own.batch_size)
     fill("epochs", lambda: _epochs(recipe, train_count))
-    fill("optimizer", lambda: ("sgd", "momentum serves most networks"))
-    fill("rate", lambda: _rate(recipe, model.suggestions))
-    fill("weight_decay", lambda: _weight_decay(recipe))
-    fill("warmup", lambda: (0.0, "one-cycle rises by itself" if recipe.schedule == "one-cycle" else "not asked for"))
-    fill("clip", lambda: (0.0, "off"))
+    fill("optimizer", lambda: ("sgd", "momentum serves most networks"), own.optimizer)
+    fill("rate", lambda: _rate(recipe, own))
+    fill("weight_decay", lambda: _weight_decay(recipe), own.weight_decay)
+    warmup = (0.0, "one-cycle rises by itself" if recipe.schedule == "one-cycle" else "not asked for")
+    fill("warmup", lambda: warmup, own.warmup_epochs)
+    fill("clip", lambda: (0.0, "off"), own.clip_grad)
     fill("flip", lambda: _flip(dataset))
-    fill("shift", lambda: (0.0, "not asked for"))
-    fill("crop", lambda: _crop(recipe, input_size))
+    fill("shift", lambda: (0.0, "not asked for"), own.translate)
+    fill("crop", lambda: _crop(recipe, input_size), own.random_crop)
     fill("normalize", lambda: _normalize(recipe))
     fill("workers", lambda: worker_count(recipe.device or "cpu", dataset, recipe.devices))
     return recipe, choices
@@ -94,12 +94,12 @@ def _epochs(recipe: Recipe, train_count: int) -> tuple[int, str]:
     return epochs, f"so that about {epochs * train_count:,} images are seen"
 
 
-def _rate(recipe: Recipe, suggestions: Mapping[str, Any]) -> tuple[float, str]:
-    """The network's own rate, where it has one (`tuned_rate` on trained weights) and its optimizer is used."""
+def _rate(recipe: Recipe, defaults: TrainingDefaults) -> tuple[float, str]:
+    """The network's own rate, where it has one (`finetune_lr` on trained weights) and its optimizer is used."""
     assert recipe.batch_size is not None
-    same = recipe.optimizer == suggestions.get("optimizer", "sgd")
-    own = suggestions.get("rate") if same else None
-    tuned = suggestions.get("tuned_rate") if same and recipe.weights else None
+    same = recipe.optimizer == (defaults.optimizer or "sgd")
+    own = defaults.lr if same else None
+    tuned = defaults.finetune_lr if same and recipe.weights else None
     if tuned is not None:
         return tuned, "suits this network on trained weights"
     if recipe.optimizer in ("adam", "adamw"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Dataset, Results, Section
+from zorki.contracts.capabilities import ExpectsLoss
 from zorki.draw.blocks import Thumbnail, columns, definition_list, figure, image_grid, notice, preformatted, table
 from zorki.draw.figures import bars, curves
 from zorki.draw.report import page, write_page
@@ -79,7 +80,7 @@ def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Sec
 
 
 def _first_step(run: runs.Run, first_loss: float | None) -> str:
-    expected = run.model.expected_loss()
+    expected = run.model.expected_loss() if isinstance(run.model, ExpectsLoss) else None
     if first_loss is None or expected is None:
         return "The kept weights are those of the marked epoch."
     return (

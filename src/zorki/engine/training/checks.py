@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from zorki.contracts import Dataset, Model, Prepares
+from zorki.contracts import Dataset, Model
+from zorki.contracts.capabilities import Precomputes
 from zorki.engine.data_check import Survey, counted, summary
 from zorki.engine.device import best_device, check_device
 from zorki.engine.run import logs
@@ -74,7 +75,7 @@ def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices:
 
     Images that are too small leave some layers nothing to read. What is dear to preprocess is not tried.
     """
-    if isinstance(network.preprocess, Prepares):
+    if isinstance(network.preprocess, Precomputes):
         return
     for index in indices:
         try:

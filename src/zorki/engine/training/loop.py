@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zorki.contracts import Model
+from zorki.contracts.capabilities import UpdatesAfterStep
 from zorki.engine.device import channels_last
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
@@ -96,6 +97,7 @@ class Conductor(lightning.Callback):
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
         self.gather = gather
         self.plateau = optimize.Plateau()
+        self.after_step: Callable[[float], None] | None = None
         self.average: AveragedModel | None = None
         self.best, self.best_epoch, self.stale = -math.inf, -1, 0
         self.sums: dict[str, Tensor] = {}
@@ -121,6 +123,8 @@ class Conductor(lightning.Callback):
         checkpoints.restore_chance(self._state.get("chance"))
         self._last_checkpoint = self._started = time.monotonic()
         self._steps_an_epoch = max(1, int(trainer.num_training_batches))
+        if isinstance(pl_module.model, UpdatesAfterStep):
+            self.after_step = pl_module.model.after_step
         # In the middle of a resumed epoch nobody else does these: modes, devices, and the end of patience.
         pl_module.model.train()
         optimize.keep_frozen(pl_module.frozen)
@@ -168,7 +172,8 @@ class Conductor(lightning.Callback):
         if whole_step:
             if self.average is not None:
                 self.average.update_parameters(pl_module.model)
-            pl_module.model.after_step((trainer.current_epoch + (batch_idx + 1) / self._steps_an_epoch) / self.epochs)
+            if self.after_step is not None:
+                self.after_step((trainer.current_epoch + (batch_idx + 1) / self._steps_an_epoch) / self.epochs)
         for name, loss in pl_module.losses.items():
             known = self.sums.get(name)
             self.sums[name] = loss.clone() if known is None else known.add_(loss)

@@ -33,7 +33,7 @@ def freeze(model: Model[Any, Any, Any], what: str) -> list[nn.Module]:
     """
     if what == "nothing":
         return []
-    stages = model.stages()
+    stages = model.backbone_stages()
     if not stages:
         raise RecipeError(f"freeze is {what}, but {type(model).__name__} has no stages to freeze; say --freeze nothing")
     keep = 0 if what == "backbone" else int(what[1:])
@@ -55,7 +55,7 @@ def parameter_groups(model: Model[Any, Any, Any], recipe: Recipe) -> list[dict[s
     """
     assert recipe.rate is not None
     assert recipe.weight_decay is not None
-    backbone = {id(p) for stage in model.stages() for p in stage.parameters()}
+    backbone = {id(p) for stage in model.backbone_stages() for p in stage.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:

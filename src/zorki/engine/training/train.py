@@ -18,12 +18,13 @@ import yaml
 
 from zorki import registry
 from zorki.contracts import Dataset, Model, Results
+from zorki.contracts.capabilities import MeasuresPixels
 from zorki.engine.data_check import survey
 from zorki.engine.device import on_device, rank
 from zorki.engine.evaluation import evaluate
 from zorki.engine.evaluation.benchmark_run import peak_memory
 from zorki.engine.evaluation.compare import COST
-from zorki.engine.precompute import prepare
+from zorki.engine.precompute import precompute
 from zorki.engine.run import checkpoints, logs
 from zorki.engine.run import defaults as choices
 from zorki.engine.run import open as runs
@@ -190,13 +191,13 @@ def _start_from(
 ) -> None:
     """Weights where the recipe names some, and pixel statistics of the training images."""
     if recipe.weights is not None:
-        found = read_weights(resolve(recipe.weights, entry))
-        say(load_into(network, found, network.rename_weights, network.adapt_weights).summary())
+        found = read_weights(resolve(recipe.weights, entry.weights, entry.name))
+        say(load_into(network, found, network.weight_map).summary())
     _measure(network, recipe, dataset, indices)
 
 
 def _measure(network: Model[Any, Any, Any], recipe: Recipe, dataset: Dataset[Any], indices: list[int]) -> None:
-    if recipe.normalize in (None, "weights"):
+    if recipe.normalize is None or recipe.normalize == "weights" or not isinstance(network, MeasuresPixels):
         return
     stride = max(1, len(indices) // SHEET)
     images = []
@@ -211,7 +212,7 @@ def _measure(network: Model[Any, Any, Any], recipe: Recipe, dataset: Dataset[Any
             raise RecipeError("normalize is mean_image, but the network takes images of many sizes; say mean_std")
         images = [torch.cat([image.flatten(2)[:, :, None] for image in images], 3)]  # one long row
     if images:
-        network.normalize.measure(torch.cat(images), recipe.normalize)  # type: ignore[operator]
+        network.measure_pixels(torch.cat(images), recipe.normalize)
 
 
 def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> runs.Run:
@@ -223,7 +224,7 @@ def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> run
         network.compile()
     everything = sorted({index for indices in work.looked.splits.values() for index in indices})
     world = recipe.devices * recipe.nodes
-    prepare(network.preprocess, work.dataset, everything, say, world=world)
+    precompute(network.preprocess, work.dataset, everything, say, world=world)
     train_loader = train_loader_of(work, world)
     val_loader = val_loader_of(work, world)
     progress = Progress(recipe.epochs or 0, work.task.monitor, active=_is_first() and say is not _silent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree
 from torch.utils.flop_counter import flop_registry
 
+from zorki.contracts.capabilities import Traces
 from zorki.introspection.ledger.kinds import textbook_name
 from zorki.introspection.ledger.rows import Ledger, Row
 from zorki.introspection.receptive_field import Field, Trace
+from zorki.nn.layers.normalize import Normalize
 
 
 def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
@@ -23,8 +25,8 @@ def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
 
     Args:
         model: any network; may lie on any device, the meta device included. It is not changed.
-        inputs: (B, C, H, W) or (B, C, T, H, W); what counts is one image of the batch. Where the network has a
-            `normalize` module, as zorki's have, uint8 pixels (B, 3, H, W), and the ledger begins behind it.
+        inputs: (B, C, H, W) or (B, C, T, H, W); what counts is one image of the batch. Where the network begins
+            with a `Normalize`, as zorki's do, uint8 pixels (B, 3, H, W), and the ledger begins behind it.
     """
     source = torch.empty(inputs.shape[0], *inputs.shape[1:], dtype=inputs.dtype, device="meta")
     state: dict[str, Tensor] = dict(model.named_parameters(remove_duplicate=False))
@@ -35,25 +37,29 @@ def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
     recorder = _Recorder(model, source)
     try:
         model.eval()
-        with recorder.hooked(), torch.inference_mode(), _plain_attention(), _walking(model), recorder.trace:
-            outputs = torch.func.functional_call(model, weightless, (source,))
+        with recorder.hooked(), torch.inference_mode(), _plain_attention(), recorder.trace:
+            if isinstance(model, Traces):
+                tracer = _Tracer(model)
+                weightless = {f"model.{name}": value for name, value in weightless.items()}
+                outputs = recorder.run(lambda: torch.func.functional_call(tracer, weightless, (source,)))
+            else:
+                outputs = torch.func.functional_call(model, weightless, (source,))
     finally:
         for module, mode in training.items():
             module.training = mode
     return Ledger(recorder.finish(), *recorder.seen_by(outputs))
 
 
-@contextmanager
-def _walking(model: nn.Module) -> Iterator[None]:
-    """A model's `walk` in the place of its `forward`, where that chooses among values or leaves layers to others."""
-    if getattr(model, "walk", None) is None:
-        yield
-        return
-    model.forward = model.walk  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        del model.forward
+class _Tracer(nn.Module):
+    """A model's `trace` as a module, so that PyTorch can lend it other weights."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Any:
+        assert isinstance(self.model, Traces)
+        return self.model.trace(images)
 
 
 @contextmanager
@@ -95,6 +101,13 @@ class _Recorder:
             for handle in handles:
                 handle.remove()
 
+    def run(self, call: Callable[[], Any]) -> Any:
+        """What `call` answers, which runs the model by another method than `forward`, and so past its own hooks."""
+        self._enter(self._model, ())
+        outputs = call()
+        self._leave(self._model, (), outputs)
+        return outputs
+
     def finish(self) -> list[Row]:
         """All rows, the input's first, with each parameter in the row of the layer that uses it first."""
         owners = self._owners()
@@ -126,7 +139,7 @@ class _Recorder:
 
     def _leave(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
         _, start = self._stack.pop()
-        if module is getattr(self._model, "normalize", None):
+        if isinstance(module, Normalize):
             self._input = outputs
             return
         inner = any(not row.hidden for _, row in self._rows[start:])
@@ -137,7 +150,7 @@ class _Recorder:
             self._macs.pop(module, None)
 
     def _normalizing(self) -> bool:
-        return any(module is getattr(self._model, "normalize", None) for module, _ in self._stack)
+        return any(isinstance(module, Normalize) for module, _ in self._stack)
 
     def _count(self, operation: Any, arguments: Any, keywords: Any, answer: Any) -> None:
         if not self._stack or self._normalizing():

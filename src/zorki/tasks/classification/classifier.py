@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from zorki.contracts import Model, Preprocess
+from zorki.contracts import Model, Preprocess, TrainingDefaults
+from zorki.contracts.capabilities import PixelStatistics
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.types import Label, Placement
-from zorki.weights.weight_map import our_name
+from zorki.weights.weight_map import WeightMap
 
 
 @dataclass
@@ -43,8 +43,8 @@ class Classifier(Model[Logits, Label, Label]):
         mean, std: of the input in units of 0..1, as the published weights want them.
         auxiliary: turns the backbone's inner maps (`top_and_sides`) into a list of logits, while training only.
         auxiliary_weight: of each auxiliary loss.
-        published: names of published weights in ours, see `our_name`.
-        suggestions: fields of the recipe that suit this network, for what the user leaves open.
+        weight_map: from published weights to ours.
+        defaults: training settings that suit this network.
     """
 
     normalize: Normalize
@@ -61,8 +61,8 @@ class Classifier(Model[Logits, Label, Label]):
         std: Sequence[float] = IMAGENET_STD,
         auxiliary: nn.Module | None = None,
         auxiliary_weight: float = 0.3,
-        published: Mapping[str, str] | None = None,
-        suggestions: Mapping[str, Any] | None = None,
+        weight_map: WeightMap = WeightMap(),
+        defaults: TrainingDefaults = TrainingDefaults(),
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -72,9 +72,9 @@ class Classifier(Model[Logits, Label, Label]):
         self.head = head
         self.auxiliary = auxiliary
         self.auxiliary_weight = auxiliary_weight
-        self.criterion = CrossEntropy()
-        self.published = dict(published or {})
-        self.suggestions = dict(suggestions or {})
+        self.criterion: nn.Module = CrossEntropy()
+        self.weight_map = weight_map
+        self.defaults = defaults
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Logits:
         """Logits of uint8 images (or floats of 0..255)."""
@@ -101,12 +101,14 @@ class Classifier(Model[Logits, Label, Label]):
         best = scores.argmax(1).tolist()
         return [Label(index, row) for index, row in zip(best, scores.unbind(), strict=True)]
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
-    def rename_weights(self, names: str) -> str:
-        """Our name for a weight in torchvision's, timm's or the paper's authors' files; our own names stay."""
-        return our_name(names, self, self.published)
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)
+
+    def replace_criterion(self, change: Callable[[nn.Module], nn.Module]) -> None:
+        self.criterion = change(self.criterion)
 
     def expected_loss(self) -> float:
         return math.log(self.num_classes)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Section, Task
+from zorki.contracts.capabilities import TakesCriterion
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.tasks.classification.metric import ClassificationMetric
 from zorki.types import Batch, Label, Sample
@@ -98,7 +99,8 @@ class Classification(Task[Label, Label]):
             labels = torch.tensor([dataset.target(index).index for index in indices])
             counts = torch.bincount(labels, minlength=len(self.class_names))
             weights = len(labels) / (len(self.class_names) * counts.clamp_min(1).float())
-        model.criterion = CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights)
+        assert isinstance(model, TakesCriterion)
+        model.replace_criterion(lambda own: CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights))
 
     def check(self, dataset: Dataset[Label], train: Sequence[int]) -> None:
         """Two classes at least must have training images."""

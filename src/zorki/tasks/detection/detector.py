@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from zorki.contracts import Model, Preprocess
+from zorki.contracts import Model, Preprocess, TrainingDefaults
+from zorki.contracts.capabilities import PixelStatistics
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.boxes import suppress
@@ -19,19 +20,13 @@ from zorki.tasks.detection.coco_slots import answers_coco_numbers
 from zorki.tasks.detection.stitching import BoxStitcher
 from zorki.tiles import Tiles
 from zorki.types import Boxes, Placement
-from zorki.weights.weight_map import our_name
+from zorki.weights.weight_map import WeightMap
 
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 
-DETECTOR_SUGGESTIONS: Mapping[str, Any] = {
-    "optimizer": "adamw",
-    "rate": 5e-4,
-    "tuned_rate": 5e-4,
-    "weight_decay": 1e-4,
-    "clip": 10.0,
-    "batch_size": 8,
-    "crop": 1.0,
-}
+DETECTOR_DEFAULTS = TrainingDefaults(
+    optimizer="adamw", lr=5e-4, finetune_lr=5e-4, weight_decay=1e-4, clip_grad=10.0, batch_size=8, random_crop=1.0
+)
 """What suits most detectors where the user said nothing."""
 
 
@@ -55,7 +50,7 @@ class Detector(Model[O, Boxes, Boxes]):
     non-maximum suppression within each class at `max_iou`, the best `max_boxes`.
 
     Args:
-        backbone: makes features; its parts are the `stages`.
+        backbone: makes features; its parts are the `backbone_stages`.
         num_classes: K; labels run 0..K-1.
         preprocess: from images of any size to the batch.
         min_score: candidates must score above it.
@@ -63,13 +58,12 @@ class Detector(Model[O, Boxes, Boxes]):
         max_boxes: answered an image.
         mean, std: of the input in units of 0..1, as the published weights want them.
         frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few images want it.
-        published: names of published weights in ours, see `our_name`.
-        norms_without_epsilon: beginning of the names of published files whose backbone was trained with norms that add
-            nothing to the variance, where ours add `eps`; see `adapt_weights`.
-        suggestions: fields of the recipe that suit this network, for what the user leaves open, beside
-            `DETECTOR_SUGGESTIONS`.
+        weight_map: from published weights to ours.
+        defaults: training settings that suit this network, beside
+            `DETECTOR_DEFAULTS`.
     """
 
+    margin = 0
     exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
     normalize: Normalize
 
@@ -85,9 +79,8 @@ class Detector(Model[O, Boxes, Boxes]):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         frozen_norms: bool = False,
-        published: Mapping[str, str] | None = None,
-        norms_without_epsilon: str | None = None,
-        suggestions: Mapping[str, Any] | None = None,
+        weight_map: WeightMap = WeightMap(),
+        defaults: TrainingDefaults = TrainingDefaults(),
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -96,9 +89,8 @@ class Detector(Model[O, Boxes, Boxes]):
         self.min_score, self.max_iou, self.max_boxes = min_score, max_iou, max_boxes
         self.normalize = Normalize(3, mean, std)
         self.frozen_norms = frozen_norms
-        self.published = dict(published or {})
-        self.norms_without_epsilon = norms_without_epsilon
-        self.suggestions = {**DETECTOR_SUGGESTIONS, **(suggestions or {})}
+        self.weight_map = weight_map
+        self.defaults = DETECTOR_DEFAULTS | defaults
         if frozen_norms:
             for norm in self._norms():
                 norm.requires_grad_(False)
@@ -138,28 +130,11 @@ class Detector(Model[O, Boxes, Boxes]):
     def stitcher(self, tiles: Tiles) -> BoxStitcher[O]:
         return BoxStitcher(self.decode, tiles, self.max_iou)
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
-    def rename_weights(self, names: str) -> str:
-        return our_name(names, self, self.published)
-
-    def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
-        """Variances less our epsilon, for files of `norms_without_epsilon`: the sum is then what was published.
-
-        Such a file is known by its name or, where it was renamed, by what it holds: torchvision's names of a detector
-        that answers for COCO's 91 numbers, as which its first weights alone are published. Whoever trained
-        torchvision's network on COCO's numbers from scratch would have norms with an epsilon, and is taken for it.
-        """
-        if self.norms_without_epsilon is None:
-            return tensors
-        if not file.startswith(self.norms_without_epsilon) and not answers_coco_numbers(tensors):
-            return tensors
-        epsilon = next(norm.eps for norm in self._norms())
-        return {
-            name: value - epsilon if name.startswith("backbone.") and name.endswith("running_var") else value
-            for name, value in tensors.items()
-        }
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)
 
     def train(self, mode: bool = True) -> Detector[O]:
         super().train(mode)
@@ -169,7 +144,36 @@ class Detector(Model[O, Boxes, Boxes]):
         return self
 
     def _norms(self) -> list[nn.BatchNorm2d]:
-        return [module for module in self.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+        return _batch_norms(self.backbone)
+
+
+def _batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+@dataclass(frozen=True)
+class NormsWithoutEpsilon(WeightMap):
+    """For published files whose batch norms add nothing to the variance, where ours add `eps`.
+
+    Variances become less by our epsilon: the sum is then what was published. Such a file is known by its name or, where
+    it was renamed, by what it holds: torchvision's names of a detector that answers for COCO's 91 category ids, as
+    which its first weights alone are published. Whoever trained torchvision's network on COCO's ids from scratch would
+    have norms with an epsilon, and is taken for it.
+
+    Args:
+        file: prefix of the published file's name.
+    """
+
+    file: str = ""
+
+    def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
+        if not file.startswith(self.file) and not answers_coco_numbers(tensors):
+            return tensors
+        epsilon = next(norm.eps for norm in _batch_norms(model.get_submodule("backbone")))
+        return {
+            name: value - epsilon if name.startswith("backbone.") and name.endswith("running_var") else value
+            for name, value in tensors.items()
+        }
 
 
 def learnable(target: Boxes, device: torch.device | None = None) -> Boxes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from zorki.contracts import Preprocess
+from zorki.contracts import Preprocess, TrainingDefaults
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.ops.boxes import clip_boxes
@@ -20,8 +20,9 @@ from zorki.tasks.detection.detector import Candidates
 from zorki.tasks.detection.region_heads import HiddenLayers, RegionHead
 from zorki.tasks.detection.regions import answer_regions
 from zorki.types import ImagesWithProposals
+from zorki.weights.weight_map import WeightMap
 
-PROPOSED_SUGGESTIONS: Mapping[str, Any] = {"crop": 1.0, "shift": 0.0}
+PROPOSED_DEFAULTS = TrainingDefaults(random_crop=1.0, translate=0.0)
 """Every image whose pixels are varied must be searched anew; a mirrored one need not."""
 
 WALKED = 2000
@@ -129,6 +130,6 @@ def settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
         "mean": mean,
         "std": std,
         "frozen_norms": True,
-        "published": backbone_published(backbone),
-        "suggestions": dict(PROPOSED_SUGGESTIONS),
+        "weight_map": WeightMap(backbone_published(backbone)),
+        "defaults": PROPOSED_DEFAULTS,
     }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset, Model, Prepares, Results, Section
+from zorki.contracts import Dataset, Model, Results, Section
+from zorki.contracts.capabilities import FitsToData, Precomputes
 from zorki.errors import DataError, ZorkiError
 from zorki.tasks.detection.metrics.metric import DetectionMetric
 from zorki.tasks.detection.object_task import ObjectTask, refuse_settings
@@ -97,21 +98,21 @@ class Detection(ObjectTask[Boxes]):
     def configure(
         self, model: Model[Any, Boxes, Boxes], recipe: Recipe, dataset: Dataset[Boxes], indices: Sequence[int]
     ) -> None:
-        """Shows the training boxes, and how large the images are, to a model that `fits_anchors` to them.
+        """Shows the training boxes, and how large the images are, to a model that `FitsToData`.
 
         Raises:
             RecipeError: the recipe asks for what detectors, or this one, do not have.
         """
         refuse_settings(recipe, REFUSED, "detectors")
-        if (recipe.mosaic or recipe.mixup) and isinstance(model.preprocess, Prepares):
+        if (recipe.mosaic or recipe.mixup) and isinstance(model.preprocess, Precomputes):
             from zorki.tasks.detection.mosaic import refuse_regions
 
             refuse_regions(recipe.mosaic, recipe.mixup, "proposed")
-        if getattr(model, "fits_anchors", False):
+        if isinstance(model, FitsToData) and model.wants_fitting:
             from zorki.tasks.detection.image_sizes import image_sizes
 
             targets = [dataset.target(index) for index in indices]
-            model.fit_anchors(targets, image_sizes(dataset, indices))  # type: ignore[operator]
+            model.fit_to_data(targets, image_sizes(dataset, indices))
 
     def learnable_count(self, target: Boxes) -> int:
         """How many boxes a network can learn from: neither crowds nor empty."""

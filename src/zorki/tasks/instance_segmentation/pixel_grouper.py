@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int32, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.contracts import Model, Preprocess
+from zorki.contracts import Model, Preprocess, TrainingDefaults
+from zorki.contracts.capabilities import PixelStatistics
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
@@ -24,10 +24,10 @@ from zorki.nn.necks.unet_decoder import WIDTHS, UNetDecoder
 from zorki.tasks.instance_segmentation.numbering import Numbered, number_objects, objects_of
 from zorki.tasks.instance_segmentation.stitching import MaskStitcher
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
-from zorki.tasks.semantic_segmentation.segmenter import SEGMENTER_SUGGESTIONS, enlarge, restore_maps
+from zorki.tasks.semantic_segmentation.segmenter import SEGMENTER_DEFAULTS, enlarge, restore_maps
 from zorki.tiles import Tiles
 from zorki.types import Instances, Placement
-from zorki.weights.weight_map import our_name
+from zorki.weights.weight_map import WeightMap
 
 
 @dataclass
@@ -81,11 +81,11 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         channels: of the method's own maps.
         num_classes: K.
         limits: of the answer.
-        suggestions: fields of the recipe that suit the method.
+        defaults: training settings that suit the method.
     """
 
     normalize: Normalize
-    heeds: ClassVar[tuple[str, ...]] = ()
+    margin = 0
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         *,
         num_classes: int,
         limits: Limits,
-        suggestions: Mapping[str, Any] | None = None,
+        defaults: TrainingDefaults = TrainingDefaults(),
     ) -> None:
         super().__init__()
         backbone: Backbone = backbone_named(network.backbone)
@@ -102,13 +102,13 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
             network.backbone,
             backbone,
             Letterbox(network.size, max(32, backbone.strides[-1]), network.autocontrast, network.dark_ground),
-            suggestions=suggestions,
+            defaults=defaults,
         )
         self.num_classes, self.own_channels, self.limits = num_classes, channels, limits
         self.preprocess: Preprocess = settings["preprocess"]
         self.normalize = Normalize(3, settings["mean"], settings["std"])
-        self.published: dict[str, str] = dict(settings["published"] or {})
-        self.suggestions = {**SEGMENTER_SUGGESTIONS, **settings["suggestions"]}
+        self.weight_map: WeightMap = settings["weight_map"]
+        self.defaults = SEGMENTER_DEFAULTS | settings["defaults"]
         self.backbone = halving(backbone)
         self.decoder = UNetDecoder(backbone, network.widths, upsampling=network.upsampling, finest=network.finest)
         self.output = nn.Conv2d(self.decoder.channels, channels + (num_classes if num_classes > 1 else 0), 3, padding=1)
@@ -168,8 +168,8 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
     def stitcher(self, tiles: Tiles) -> MaskStitcher[GroupingMaps]:
         return MaskStitcher(self.decode, tiles)
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
-    def rename_weights(self, names: str) -> str:
-        return our_name(names, self, self.published)
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)

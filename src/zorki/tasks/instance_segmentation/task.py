@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zorki.contracts import Dataset, Model, Results, Section
+from zorki.contracts.capabilities import TakesCriterion, WeighsBorders
 from zorki.errors import DataError
 from zorki.tasks.detection.object_task import ObjectTask, refuse_settings
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
@@ -27,7 +28,7 @@ REFUSED = {
     "loss": "their losses belong to their methods; leave it out",
     "border_weight": "leave it out",
 }
-"""Settings of recipes that mean nothing here, unless a model `heeds` them, and what to do instead."""
+"""Settings of recipes that mean nothing here, unless a model takes them, and what to do instead."""
 
 
 class InstanceSegmentation(ObjectTask[Instances]):
@@ -99,17 +100,19 @@ class InstanceSegmentation(ObjectTask[Instances]):
         dataset: Dataset[Instances],
         indices: Sequence[int],
     ) -> None:
-        """Refuses what means nothing here.
-
-        A model whose `heeds` names settings of the recipe gets them by its method `heed(recipe)`.
+        """Hands the recipe's loss and weight of borders to a model that takes them, and refuses what means nothing.
 
         Raises:
             RecipeError: the recipe asks for what the model does not have.
         """
-        heeded: Sequence[str] = getattr(model, "heeds", ())
-        refuse_settings(recipe, {k: v for k, v in REFUSED.items() if k not in heeded}, "networks for masks of objects")
-        if heeded:
-            model.heed(recipe)  # type: ignore[operator]
+        taken = {"loss": isinstance(model, TakesCriterion), "border_weight": isinstance(model, WeighsBorders)}
+        refused = {name: why for name, why in REFUSED.items() if not taken.get(name)}
+        refuse_settings(recipe, refused, "networks for masks of objects")
+        if isinstance(model, TakesCriterion) and recipe.loss is not None:
+            named = recipe.loss
+            model.replace_criterion(lambda own: _named_loss(named, own))
+        if isinstance(model, WeighsBorders):
+            model.weigh_borders(recipe.border_weight)
 
     def learnable_count(self, target: Instances) -> int:
         """How many objects a network can learn from: neither crowds nor without a pixel."""
@@ -173,3 +176,13 @@ class InstanceSegmentation(ObjectTask[Instances]):
         from zorki.tasks.instance_segmentation.report import sections
 
         return sections(results, self.class_names)
+
+
+def _named_loss(name: str, own: nn.Module) -> nn.Module:
+    """The loss of that name, with the ignore index of the model's own, and its class weights where it takes any."""
+    from zorki.losses.pixels import PixelLoss
+
+    assert isinstance(own, PixelLoss)
+    named = PixelLoss.of(name, ignore=own.ignore)
+    weights = own.class_weights if named.weighs_pixels else None
+    return PixelLoss(named.terms, ignore=own.ignore, class_weights=weights)

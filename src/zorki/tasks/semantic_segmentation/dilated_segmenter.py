@@ -73,5 +73,5 @@ class DilatedSegmenter(Segmenter):
         side = self.auxiliary_head(features[self.auxiliary_tap])
         return main, [side if self.auxiliary_last is None else self.auxiliary_last(side, size)]
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()

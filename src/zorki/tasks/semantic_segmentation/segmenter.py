@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int64, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.contracts import Model, Preprocess
+from zorki.contracts import Model, Preprocess, TrainingDefaults
+from zorki.contracts.capabilities import PixelStatistics
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.likeliest import likeliest
 from zorki.tasks.semantic_segmentation.stitching import ClassStitcher
 from zorki.tiles import Tiles
 from zorki.types import Mask, Placement
-from zorki.weights.weight_map import our_name
+from zorki.weights.weight_map import WeightMap
 
-SEGMENTER_SUGGESTIONS: Mapping[str, Any] = {
-    "optimizer": "adamw",
-    "rate": 1e-3,
-    "tuned_rate": 1e-3,
-    "weight_decay": 1e-4,
-    "batch_size": 8,
-}
+SEGMENTER_DEFAULTS = TrainingDefaults(optimizer="adamw", lr=1e-3, finetune_lr=1e-3, weight_decay=1e-4, batch_size=8)
 """What suits most segmenters where the user said nothing."""
 
 
@@ -53,11 +48,12 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         preprocess: from images of any size to the batch.
         mean, std: of the input in units of 0..1, as the published weights want them.
         auxiliary_weight: of the loss of each auxiliary map.
-        published: names of published weights in ours, see `our_name`.
-        suggestions: fields of the recipe that suit this network, beside `SEGMENTER_SUGGESTIONS`.
+        weight_map: from published weights to ours.
+        defaults: training settings that suit this network, beside `SEGMENTER_DEFAULTS`.
     """
 
     exportable: ClassVar[bool] = True
+    margin = 0
     normalize: Normalize
 
     def __init__(
@@ -68,8 +64,8 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         auxiliary_weight: float = 0.4,
-        published: Mapping[str, str] | None = None,
-        suggestions: Mapping[str, Any] | None = None,
+        weight_map: WeightMap = WeightMap(),
+        defaults: TrainingDefaults = TrainingDefaults(),
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -77,8 +73,8 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         self.normalize = Normalize(3, mean, std)
         self.auxiliary_weight = auxiliary_weight
         self.criterion: nn.Module = PixelLoss()
-        self.published = dict(published or {})
-        self.suggestions = {**SEGMENTER_SUGGESTIONS, **(suggestions or {})}
+        self.weight_map = weight_map
+        self.defaults = SEGMENTER_DEFAULTS | defaults
 
     @abstractmethod
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
@@ -97,7 +93,7 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
     def loss(self, outputs: ClassMaps, targets: Sequence[Mask]) -> dict[str, Tensor]:
         """The terms of `criterion` on the main map, and the weighted sum of the auxiliary ones."""
         device = outputs.main.device
-        ignore = getattr(self.criterion, "ignore", 255)
+        ignore = self.criterion.ignore if isinstance(self.criterion, PixelLoss) else 255
         wanted = torch.stack([_marked(target, ignore) for target in targets]).to(device, non_blocking=True)
         weights = None
         if any(target.weights is not None for target in targets):
@@ -130,10 +126,13 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         return ClassStitcher(self, tiles)
 
     @abstractmethod
-    def stages(self) -> list[nn.Module]: ...
+    def backbone_stages(self) -> list[nn.Module]: ...
 
-    def rename_weights(self, names: str) -> str:
-        return our_name(names, self, self.published)
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)
+
+    def replace_criterion(self, change: Callable[[nn.Module], nn.Module]) -> None:
+        self.criterion = change(self.criterion)
 
     def expected_loss(self) -> float | None:
         """The logarithm of K for the cross-entropy alone; None where the loss compares regions."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zorki.contracts import Dataset, Model, Section, Targets, Task
+from zorki.contracts.capabilities import TakesCriterion
 from zorki.errors import DataError, ZorkiError
 from zorki.metrics.confusion import confusion, mean_iou
 from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, aligned
@@ -84,9 +85,11 @@ class SemanticSegmentation(Task[Mask, Mask]):
         from zorki.tasks.semantic_segmentation.settings import class_weights_of, criterion_of, refuse_settings
 
         refuse_settings(recipe)
-        classes, own = len(self.class_names), model.criterion
-        assert isinstance(own, nn.Module)
-        model.criterion = criterion_of(recipe, own, lambda: class_weights_of(dataset, indices, classes))
+        assert isinstance(model, TakesCriterion)
+        classes = len(self.class_names)
+        model.replace_criterion(
+            lambda own: criterion_of(recipe, own, lambda: class_weights_of(dataset, indices, classes))
+        )
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
         """The training masks must show two classes at least."""

@@ -8,6 +8,7 @@ from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.heads.map_heads import ConvMapHead
 from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
+from zorki.weights.weight_map import WeightMap
 
 _HEADS = {"classifier.": "head.", "aux_classifier.": "auxiliary_head."}
 
@@ -42,6 +43,6 @@ def torchvision_segmenter(
         settings={
             "preprocess": ShortestEdge(shorter, longest, stride=8),
             "auxiliary_weight": 0.5,  # as torchvision's own training has it
-            "published": {**_HEADS, **(published or {})},
+            "weight_map": WeightMap({**_HEADS, **(published or {})}),
         },
     )

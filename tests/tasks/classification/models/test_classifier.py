@@ -10,6 +10,7 @@ from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.heads.class_heads import PooledHead
 from zorki.tasks.classification.classifier import Classifier, Logits
 from zorki.types import Label, Placement
+from zorki.weights.weight_map import WeightMap
 
 
 class Tiny(Backbone):
@@ -87,7 +88,7 @@ def test_one_hot_scores_equal_the_index_and_mixed_batches_work():
 
 def test_the_criterion_can_be_replaced():
     model = classifier()
-    model.criterion = CrossEntropy(label_smoothing=0.5)
+    model.replace_criterion(lambda own: CrossEntropy(label_smoothing=0.5))
     outputs = model(make_images())
     index = torch.tensor([0, 1, 2, 1])
     expected = nn.functional.cross_entropy(outputs.main, index, label_smoothing=0.5)
@@ -111,18 +112,18 @@ def test_decode_in_half_precision_sums_to_one():
 
 
 def test_names_of_weights():
-    model = classifier(published={"fc.": "head.fc.", "fc.old.": "head.pool.", ".linear_1.": ".0."})
-    assert model.rename_weights("fc.weight") == "head.fc.weight"
-    assert model.rename_weights("fc.old.weight") == "head.pool.weight"  # the longest beginning counts
-    assert model.rename_weights("conv.weight") == "backbone.conv.weight"
-    assert model.rename_weights("a.linear_1.bias") == "backbone.a.0.bias"
+    model = classifier(weight_map=WeightMap({"fc.": "head.fc.", "fc.old.": "head.pool.", ".linear_1.": ".0."}))
+    assert model.weight_map.rename("fc.weight", model) == "head.fc.weight"
+    assert model.weight_map.rename("fc.old.weight", model) == "head.pool.weight"  # the longest beginning counts
+    assert model.weight_map.rename("conv.weight", model) == "backbone.conv.weight"
+    assert model.weight_map.rename("a.linear_1.bias", model) == "backbone.a.0.bias"
     for own in model.state_dict():
-        assert model.rename_weights(own) == own
+        assert model.weight_map.rename(own, model) == own
 
 
 def test_stages_and_expected_loss():
     model = classifier()
-    assert model.stages() == [model.backbone.conv]
+    assert model.backbone_stages() == [model.backbone.conv]
     assert model.expected_loss() == pytest.approx(math.log(3))
 
 

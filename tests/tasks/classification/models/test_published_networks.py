@@ -52,7 +52,7 @@ def test_logits_are_torchvision_s_for_the_same_weights(ours, theirs, size):
         reference = getattr(torchvision, theirs)(weights=None, num_classes=7, **settings)
         model = registry.find(ours).build(7).eval()
     fill(reference)
-    weights = {model.rename_weights(name): value for name, value in reference.state_dict().items()}
+    weights = {model.weight_map.rename(name, model): value for name, value in reference.state_dict().items()}
     assert set(model.state_dict()) - set(weights) == STATISTICS
     weights["normalize.mean"], weights["normalize.std"] = torch.full((3, 1, 1), 0.4), torch.full((3, 1, 1), 0.2)
     model.load_state_dict(weights, assign=True)  # strict: nothing is left over
@@ -71,7 +71,7 @@ def test_every_published_weight_has_its_place(ours, theirs):
     with torch.device("meta"):
         reference = getattr(torchvision, theirs)(weights=None)
         model = registry.find(ours).build(1000)
-    shapes = {model.rename_weights(name): value.shape for name, value in reference.state_dict().items()}
+    shapes = {model.weight_map.rename(name, model): value.shape for name, value in reference.state_dict().items()}
     own = {name: value.shape for name, value in model.state_dict().items() if name not in STATISTICS}
     assert shapes == own
 
@@ -80,8 +80,8 @@ def test_older_names_of_vit_weights():
     with torch.device("meta"):
         model = registry.find("vit_b_32").build(10)
     old = "encoder.layers.encoder_layer_11.mlp.linear_2.bias"
-    assert model.rename_weights(old) == "backbone.blocks.11.mlp.3.bias"
-    assert model.rename_weights(old) in model.state_dict()
+    assert model.weight_map.rename(old, model) == "backbone.blocks.11.mlp.3.bias"
+    assert model.weight_map.rename(old, model) in model.state_dict()
 
 
 def test_names_of_the_cifar_weights_that_are_published():
@@ -91,7 +91,7 @@ def test_names_of_the_cifar_weights_that_are_published():
         "layer3.2.bn2.running_var": "backbone.layer3.2.bn2.running_var",
         "linear.bias": "head.fc.bias",
     }.items():
-        assert model.rename_weights(name) == ours
+        assert model.weight_map.rename(name, model) == ours
         assert ours in model.state_dict()
 
 

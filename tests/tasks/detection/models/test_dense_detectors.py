@@ -90,7 +90,7 @@ def test_weights_survive_saving_and_tell_the_number_of_classes(name, tmp_path):
     model, other = built(name).eval(), registry.build(name, 3, OPTIONS).eval()
     save_weights(tmp_path / "w.safetensors", model, {})
     weights = read_weights(tmp_path / "w.safetensors")
-    match = load_into(other, weights, other.rename_weights)
+    match = load_into(other, weights, other.weight_map)
     assert [*match.new, *match.mismatched, *match.unused] == []
     inputs, _ = model.preprocess(make_images((70, 96)))
     with torch.no_grad():
@@ -143,7 +143,7 @@ def test_an_untrained_network_believes_in_nothing(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_weights_for_cocos_numbers_answer_its_80_classes_alike(name):
     numbers, classes = registry.build(name, 91, OPTIONS).eval(), registry.build(name, 80, OPTIONS).eval()
-    match = load_into(classes, Weights(numbers.state_dict(), {}, Path("coco.pth")), classes.rename_weights)
+    match = load_into(classes, Weights(numbers.state_dict(), {}, Path("coco.pth")), classes.weight_map)
     assert [*match.new, *match.mismatched, *match.unused] == []
     inputs, _ = numbers.preprocess(make_images((70, 96)))
     used = [number for number in range(NUMBERS) if number not in UNUSED]
@@ -170,7 +170,7 @@ def test_any_backbone_can_be_named(prefix):
     with without_values():
         model = entry.build(3)
     assert model.neck.strides == (8, 16, 32, 64, 128)
-    assert model.rename_weights("layer1.0.conv1.weight") == "backbone.network.layer1.0.conv1.weight"
+    assert model.weight_map.rename("layer1.0.conv1.weight", model) == "backbone.network.layer1.0.conv1.weight"
     with pytest.raises(RecipeError, match="Did you mean resnet50"):
         registry.find(f"{prefix}resnet5")
 

@@ -251,7 +251,7 @@ def test_the_published_file_fills_the_network_without_rest():
         for name, value in model.state_dict().items()
         if not name.endswith("num_batches_tracked") and not name.startswith("normalize.")
     }
-    assert {model.rename_weights(name): shape for name, shape in published_names().items()} == own
+    assert {model.weight_map.rename(name, model): shape for name, shape in published_names().items()} == own
     # The paper's Table 1 has 41 million; the frozen norms' scales are among them here.
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(41.5e6, abs=0.1e6)
 

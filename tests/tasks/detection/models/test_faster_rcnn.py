@@ -68,7 +68,7 @@ def twins() -> tuple[FasterRcnn, nn.Module]:
                 parameter.normal_(std=gain / parameter[0].numel() ** 0.5)
     ours = _built("faster_rcnn_resnet50_fpn").eval()
     weights = Weights(theirs.state_dict(), {}, None)  # type: ignore[arg-type]
-    match = load_into(ours, weights, ours.rename_weights)
+    match = load_into(ours, weights, ours.weight_map)
     assert not match.mismatched
     assert [name for name in match.new if not name.startswith("normalize.")] == []
     assert match.unused == []
@@ -231,8 +231,8 @@ def test_networks_of_the_paper_have_the_papers_layers() -> None:
     assert isinstance(model, FasterRcnn)
     assert model.proposals.logits.out_channels == 9
     assert model.head.trunk.fc6.weight.shape == (4096, 25088)
-    assert model.rename_weights("classifier.3.weight") == "head.trunk.fc7.weight"
-    assert model.rename_weights("features.0.bias") == "backbone.features.0.bias"
+    assert model.weight_map.rename("classifier.3.weight", model) == "head.trunk.fc7.weight"
+    assert model.weight_map.rename("features.0.bias", model) == "backbone.features.0.bias"
 
 
 def test_any_backbone_may_stand_below() -> None:

@@ -147,7 +147,7 @@ def test_machines_start_from_the_run_of_a_softmax(tmp_path):
 
     tuned, model = built("rcnn_squeezenet"), built("rcnn_squeezenet", classifier="svm")
     save_weights(tmp_path / "softmax.safetensors", tuned, {})
-    match = load_into(model, read_weights(tmp_path / "softmax.safetensors"), model.rename_weights)
+    match = load_into(model, read_weights(tmp_path / "softmax.safetensors"), model.weight_map)
     assert not match.unused
     assert set(match.new) == {"machines.planes.weight", "machines.planes.bias", "machines.length"}
 
@@ -265,11 +265,11 @@ def test_fast_rcnn_has_no_layers_that_nothing_reads(pyramid):
 def test_published_layers_fill_the_heads():
     with torch.device("meta"):
         vgg, alexnet = fast_rcnn_vgg16(20), rcnn_alexnet_torchvision(20)
-    assert vgg.rename_weights("classifier.0.weight") == "head.trunk.fc6.weight"
-    assert vgg.rename_weights("classifier.3.bias") == "head.trunk.fc7.bias"
-    assert vgg.rename_weights("features.28.weight") == "backbone.features.28.weight"
-    assert alexnet.rename_weights("classifier.1.weight") == "head.trunk.fc6.weight"
-    assert alexnet.rename_weights("classifier.4.weight") == "head.trunk.fc7.weight"
+    assert vgg.weight_map.rename("classifier.0.weight", vgg) == "head.trunk.fc6.weight"
+    assert vgg.weight_map.rename("classifier.3.bias", vgg) == "head.trunk.fc7.bias"
+    assert vgg.weight_map.rename("features.28.weight", vgg) == "backbone.features.28.weight"
+    assert alexnet.weight_map.rename("classifier.1.weight", alexnet) == "head.trunk.fc6.weight"
+    assert alexnet.weight_map.rename("classifier.4.weight", alexnet) == "head.trunk.fc7.weight"
     for model, shape in ((vgg, (4096, 25088)), (alexnet, (4096, 9216))):
         assert tuple(model.head.trunk.fc6.weight.shape) == shape
 

@@ -208,7 +208,7 @@ def published():
         torch.nn.init.normal_(parameter, std=0.001)
     ours = registry.build("ssd300_vgg16", 6, {})
     own = ours.state_dict()
-    renamed = {ours.rename_weights(name): value for name, value in theirs.state_dict().items()}
+    renamed = {ours.weight_map.rename(name, ours): value for name, value in theirs.state_dict().items()}
     assert set(own) - set(renamed) == {"normalize.mean", "normalize.std"}
     ours.load_state_dict(own | renamed)
     return theirs, ours

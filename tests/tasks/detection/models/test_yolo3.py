@@ -264,8 +264,8 @@ def test_anchors_are_fitted_where_asked_and_saved_with_the_weights():
     targets = [random_boxes(20, 200, seed) for seed in (1, 2)]
     asked, other = small(anchors="fit"), small()
     before = other.anchors.clone()
-    asked.fit_anchors(targets, [(150, 192), (192, 100)])
-    other.fit_anchors(targets, [(150, 192), (192, 100)])
+    asked.fit_to_data(targets, [(150, 192), (192, 100)])
+    other.fit_to_data(targets, [(150, 192), (192, 100)])
     assert torch.equal(other.anchors, before)
     shapes = torch.cat([target.xyxy[:, 2:] - target.xyxy[:, :2] for target in targets]) / 2
     torch.testing.assert_close(asked.anchors.view(9, 2), cluster_shapes(shapes, 9))
@@ -277,7 +277,7 @@ def test_every_image_counts_at_its_own_scale():
     model = small(anchors="fit")
     first, second = ([0.0, 0, 10, 5], [100.0, 80, 192, 100])
     targets = [Boxes(torch.tensor([row]), torch.tensor([0])) for row in (first, second)]
-    model.fit_anchors(
+    model.fit_to_data(
         [*targets, Boxes(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))], [(40, 96), (192, 100), (9, 9)]
     )
     assert {tuple(row) for row in model.anchors.view(9, 2).tolist()} == {(10.0, 5.0), (46.0, 10.0)}

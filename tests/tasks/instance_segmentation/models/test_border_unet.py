@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from touching_cells import overlaps, touching
@@ -9,6 +11,7 @@ from zorki.recipe import Recipe
 from zorki.tasks.instance_segmentation.models.border_unet import IGNORE, border_classes, border_unet_on
 from zorki.tasks.instance_segmentation.numbering import number_objects
 from zorki.tasks.instance_segmentation.pixel_grouper import GroupingMaps
+from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.types import Placement
 
 
@@ -102,9 +105,14 @@ def test_the_loss_is_the_weighted_cross_entropy():
     torch.testing.assert_close(loss, expected)
 
 
+def configure(model, recipe):
+    scenes = InstanceSegmentation.read(Path("scenes:4@64"))
+    InstanceSegmentation(["cell"]).configure(model, recipe, scenes, [])
+
+
 def test_the_recipe_may_name_a_loss_and_weigh_gaps():
     model, target = model_of(border_share=3.0), touching()
-    model.heed(Recipe(loss="ce,dice", border_weight=10.0))
+    configure(model, Recipe(loss="ce,dice", border_weight=10.0))
     logits = torch.randn(1, 3, 48, 64)
     losses = model.loss(GroupingMaps(logits, logits[:, :0]), [target])
     assert set(losses) == {"cross_entropy", "dice"}
@@ -114,5 +122,5 @@ def test_the_recipe_may_name_a_loss_and_weigh_gaps():
     weights = border_weights(numbers[0], weight=10.0) * torch.where(wanted[0] == 2, 3.0, 1.0)  # borders keep theirs
     torch.testing.assert_close(losses["cross_entropy"], (each * weights).sum() / weights.sum())
     with pytest.raises(RecipeError, match="add ce"):
-        model.heed(Recipe(loss="dice", border_weight=10.0))
+        configure(model, Recipe(loss="dice", border_weight=10.0))
     assert model.criterion.ignore == IGNORE

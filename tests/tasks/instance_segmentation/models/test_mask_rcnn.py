@@ -99,7 +99,7 @@ def twins() -> tuple[MaskRcnn, nn.Module]:
                 parameter.normal_(std=gain / parameter[0].numel() ** 0.5)
     ours = _built("mask_rcnn_resnet50_fpn", min_score=0.3).eval()
     ours.detector.proposals.after = (300, 300)
-    match = load_into(ours, _stored(theirs.state_dict()), ours.rename_weights, ours.adapt_weights)
+    match = load_into(ours, _stored(theirs.state_dict()), ours.weight_map)
     assert not match.mismatched
     assert [name for name in match.new if not name.startswith("normalize.")] == []
     assert match.unused == []
@@ -177,18 +177,18 @@ def test_published_files_fill_the_network_by_their_old_names() -> None:
         names = [name.replace(new, old) for name in names]
     assert sum("mask_head.mask_fcn" in name for name in names) == 8
     ours = {name for name in model.state_dict() if not name.startswith("normalize.") and "num_batches" not in name}
-    assert {model.rename_weights(name) for name in names if "num_batches" not in name} == ours
+    assert {model.weight_map.rename(name, model) for name in names if "num_batches" not in name} == ours
 
 
 def test_weights_of_faster_rcnn_and_of_a_classifier_fill_what_they_know() -> None:
     model = _built("mask_rcnn_squeezenet_fpn", **SMALL)
     boxes = registry.build("faster_rcnn_squeezenet_fpn", NUM_CLASSES, {"size": 160, "hidden": 32, "channels": 32})
-    match = load_into(model, _stored(boxes.state_dict()), model.rename_weights)
+    match = load_into(model, _stored(boxes.state_dict()), model.weight_map)
     assert not match.unused
     assert not match.mismatched
     assert all(name.startswith("mask_head.") for name in match.new)
-    assert model.rename_weights("features.0.weight") == "detector.backbone.features.0.weight"
-    own = load_into(_built("mask_rcnn_squeezenet_fpn", **SMALL), _stored(model.state_dict()), model.rename_weights)
+    assert model.weight_map.rename("features.0.weight", model) == "detector.backbone.features.0.weight"
+    own = load_into(_built("mask_rcnn_squeezenet_fpn", **SMALL), _stored(model.state_dict()), model.weight_map)
     assert not own.new
     assert not own.unused
 
@@ -317,7 +317,7 @@ def test_the_ledger_sees_every_layer() -> None:
     for layer in (model.mask_head.logits, model.detector.head.logits, model.detector.proposals.logits):
         layer.register_forward_hook(lambda *_, layer=layer: called.append(layer))
     with torch.no_grad():
-        model.walk(_images(1))
+        model.trace(_images(1))
     assert len(called) >= 3
     assert called[-1] is model.mask_head.logits
 

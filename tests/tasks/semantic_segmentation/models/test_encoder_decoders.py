@@ -135,6 +135,6 @@ def test_stages_are_the_way_down(name):
     with without_values():
         model = registry.build(name, K)
     parameters = {id(p) for p in model.parameters()}
-    inside = {id(p) for stage in model.stages() for p in stage.parameters()}
+    inside = {id(p) for stage in model.backbone_stages() for p in stage.parameters()}
     assert inside < parameters
     assert id(model.output.weight if hasattr(model, "output") else model.network.output.weight) not in inside

@@ -87,9 +87,7 @@ def test_the_hidden_layers_of_a_classifier_become_kernels(name, classifier, side
     model = registry.build(name, 3, {"hidden": 24}).eval()
     if name == "fcn32s_vgg16":
         model.backbone = copy.deepcopy(narrow.backbone)  # VGG-11 takes a tenth of VGG-16's time
-    match = load_into(
-        model, read_weights(tmp_path / "classifier.safetensors"), model.rename_weights, model.adapt_weights
-    )
+    match = load_into(model, read_weights(tmp_path / "classifier.safetensors"), model.weight_map)
     assert {"head.fc6.weight", "head.fc7.bias", "backbone.features.0.weight"} <= set(match.matched)
     assert match.new == ["score.weight", "score.bias"]
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
@@ -110,22 +108,22 @@ def test_published_names_and_shapes_of_hidden_layers_fit(name, numbers):
     wide = model.head.fc6.weight[0].numel()
     first, second = torch.randn(8, wide), torch.randn(8, 8)
     published = {f"classifier.{numbers[0]}.weight": first, f"classifier.{numbers[1]}.weight": second}
-    adapted = model.adapt_weights(published, "any.pth")
+    adapted = model.weight_map.adapt(published, "any.pth", model)
     for (given, value), old, layer in zip(adapted.items(), (first, second), ("fc6", "fc7"), strict=True):
         own = model.get_parameter(f"head.{layer}.weight")
-        assert model.rename_weights(given) == f"head.{layer}.weight"
+        assert model.weight_map.rename(given, model) == f"head.{layer}.weight"
         assert value.shape == own.shape
         assert torch.equal(value.flatten(1), old)
-    other = model.adapt_weights({f"classifier.{numbers[0]}.weight": first[:, :-1]}, "any.pth")
+    other = model.weight_map.adapt({f"classifier.{numbers[0]}.weight": first[:, :-1]}, "any.pth", model)
     assert next(iter(other.values())).shape == (8, wide - 1), "what does not fit stays, and is told as it came"
     with torch.device("meta"):
         import torchvision
 
         shapes = torchvision.models.vgg16() if "vgg" in name else torchvision.models.alexnet()
     full = meta(name)
-    for key, value in full.adapt_weights(dict(shapes.named_parameters()), "any.pth").items():
+    for key, value in full.weight_map.adapt(dict(shapes.named_parameters()), "any.pth", full).items():
         if not key.startswith("classifier.6"):
-            assert full.get_parameter(full.rename_weights(key)).shape == value.shape
+            assert full.get_parameter(full.weight_map.rename(key, full)).shape == value.shape
 
 
 def test_a_finer_version_starts_as_the_coarser_one():
@@ -133,7 +131,7 @@ def test_a_finer_version_starts_as_the_coarser_one():
     coarse, fine = laws.wake(laws.built("fcn32s_squeezenet")).eval(), laws.built("fcn16s_squeezenet").eval()
     match = load_into_twin(fine, coarse)
     assert sorted(match) == ["skips.0.bias", "skips.0.weight", "up.0.layer.convolution.weight"]
-    inputs = torch.stack(laws.images(1, 192, 192))
+    inputs = torch.stack(laws.make_images(1, 192, 192))
     with torch.no_grad():
         wanted, got = coarse(inputs).main, fine(inputs).main
     # Of 32 pixels between two centers, the 8 next to each are those of another slope.

@@ -37,7 +37,7 @@ def test_values_go_back_to_their_maxima():
     x = torch.randn(1, 3, 37, 52)
     with torch.no_grad():
         down, sizes, places = x, [], []
-        for stage in model.stages():
+        for stage in model.backbone_stages():
             for layer in list(stage)[:3]:
                 down = layer(down)
             sizes.append(down.shape)
@@ -58,7 +58,7 @@ def test_published_weights_of_vgg_fit():
         state = torchvision.models.vgg16_bn(weights=None).state_dict()
     state = {key: torch.ones(v.shape, dtype=v.dtype) for key, v in state.items() if key.startswith("features")}
     model = segnet_vgg16(4)
-    match = load_into(model, Weights(state, {}, Path("published.pth")), model.rename_weights)
+    match = load_into(model, Weights(state, {}, Path("published.pth")), model.weight_map)
     assert {key for key in model.state_dict() if key.startswith("backbone.") and "num_batches" not in key} <= set(
         match.matched
     )

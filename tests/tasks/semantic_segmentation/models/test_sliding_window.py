@@ -31,7 +31,7 @@ def test_the_loss_falls_on_one_repeated_batch():
 
 def test_one_by_one_it_answers_as_a_loop_over_pixels_does():
     model = laws.built("sliding_window_small", step=1).eval()
-    inputs = torch.stack(laws.images(2, 10, 13))
+    inputs = torch.stack(laws.make_images(2, 10, 13))
     with torch.inference_mode():
         got = model(inputs).main
         pixels = model.normalize(inputs)
@@ -45,7 +45,7 @@ def test_one_by_one_it_answers_as_a_loop_over_pixels_does():
 @pytest.mark.parametrize("step", [2, 3, 4])
 def test_between_the_pixels_that_are_judged_it_interpolates(step):
     every, some = (laws.built("sliding_window_small", step=each).eval() for each in (1, step))
-    inputs = torch.stack(laws.images(1, 24, 26))
+    inputs = torch.stack(laws.make_images(1, 24, 26))
     with torch.inference_mode():
         fine, coarse = every(inputs).main, some(inputs).main
     rows, columns = torch.arange(step // 2, 24, step), torch.arange(step // 2, 26, step)

@@ -38,11 +38,11 @@ def test_equal_weights_give_equal_answers(name):
     network.eval()
     model = registry.build(name, num_classes)
     state = {key: value for key, value in network.state_dict().items() if "num_batches" not in key}
-    match = load_into(model, Weights(state, {}, Path("twin.pth")), model.rename_weights, model.adapt_weights)
+    match = load_into(model, Weights(state, {}, Path("twin.pth")), model.weight_map)
     assert not match.mismatched
     assert match.unused == []
     assert [key for key in match.new if not key.startswith("normalize.")] == []
-    inputs = torch.stack(laws.images(1, 65, 97))
+    inputs = torch.stack(laws.make_images(1, 65, 97))
     with torch.no_grad():
         pixels = model.normalize(inputs)
         wanted = network(pixels)
@@ -60,14 +60,14 @@ def test_parameters_are_torchvisions(name):
     with torch.device("meta"):
         model, network = registry.build(name, 21), torchvisions(name, 21)
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in network.parameters())
-    model.rename_weights("classifier.4.weight")
+    model.weight_map.rename("classifier.4.weight", model)
     own = set(dict(model.named_parameters()))
-    assert {model.rename_weights(key) for key in dict(network.named_parameters())} == own
+    assert {model.weight_map.rename(key, model) for key in dict(network.named_parameters())} == own
 
 
 @pytest.mark.parametrize("name", TWINS)
 def test_published_weights_are_known_with_their_classes(name):
-    words = {one.word: one for one in published(registry.find(name))}
+    words = {one.word: one for one in published(registry.find(name).weights)}
     assert set(words) == {"coco", "imagenet"}
     assert words["coco"].url.startswith("https://download.pytorch.org/models/" + name)
 
@@ -79,7 +79,7 @@ def test_imagenet_weights_fill_the_backbone(name):
     with torch.device("meta"):
         network = models.resnet50() if "resnet" in name else models.mobilenet_v3_large()
         model = registry.build(name, 21)
-    names = {model.rename_weights(key) for key in dict(network.named_parameters())}
+    names = {model.weight_map.rename(key, model) for key in dict(network.named_parameters())}
     assert {key for key in dict(model.named_parameters()) if key.startswith("backbone.")} <= names
 
 

@@ -33,7 +33,7 @@ def test_published_weights_of_the_backbone_fit(name):
     state = getattr(torchvision.models, published)(weights=None).state_dict()
     model = registry.build(f"unet_{name}", 4)
     assert registry.find(f"unet_{name}").weights["imagenet"].startswith("torchvision:")
-    match = load_into(model, Weights(state, {}, Path("published.pth")), model.rename_weights)
+    match = load_into(model, Weights(state, {}, Path("published.pth")), model.weight_map)
     assert own_of(model) <= set(match.matched)
     first = next(iter(state.values()))
     assert torch.equal(next(iter(model.backbone.state_dict().values())), first)
@@ -45,7 +45,7 @@ def test_published_weights_of_timm_fit():
     state = timm.create_model("resnet10t", pretrained=False).state_dict()
     model = registry.build("unet_timm:resnet10t", 4)
     assert registry.find("unet_timm:resnet10t").weights == {"imagenet": "timm:resnet10t"}
-    match = load_into(model, Weights(state, {}, Path("published.pth")), model.rename_weights)
+    match = load_into(model, Weights(state, {}, Path("published.pth")), model.weight_map)
     assert own_of(model) <= set(match.matched)
 
 

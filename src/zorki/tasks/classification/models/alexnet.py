@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.alexnet import AlexNet, AlexNetTorchvision
 from zorki.nn.heads.class_heads import FlattenHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 @model(Classification)
@@ -31,7 +33,7 @@ def alexnet(
         preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
         # Without batch norm, larger rates send it off.
-        suggestions={"rate": 0.01, "clip": 5.0},
+        defaults=TrainingDefaults(lr=0.01, clip_grad=5.0),
     )
 
 
@@ -49,7 +51,7 @@ def alexnet_torchvision(
         num_classes=num_classes,
         preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
-        published={"classifier.": "head.classifier."},
+        weight_map=WeightMap({"classifier.": "head.classifier."}),
         # Without batch norm, larger rates send it off.
-        suggestions={"rate": 0.01, "clip": 5.0},
+        defaults=TrainingDefaults(lr=0.01, clip_grad=5.0),
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.cifar_resnet import CifarResNet
 from zorki.nn.heads.class_heads import PooledHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 @model(Classification)
@@ -63,6 +65,6 @@ def _cifar_resnet(
         num_classes=num_classes,
         preprocess=ResizeCrop(size),
         channels=in_channels,
-        published={"linear.": "head.fc.", "fc.": "head.fc."},
-        suggestions={"rate": 0.1, "shift": 0.125},
+        weight_map=WeightMap({"linear.": "head.fc.", "fc.": "head.fc."}),
+        defaults=TrainingDefaults(lr=0.1, translate=0.125),
     )

@@ -8,6 +8,7 @@ from zorki.nn.heads.class_heads import PooledHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 @model(Classification, weights={"imagenet": "torchvision:GoogLeNet_Weights.IMAGENET1K_V1"})
@@ -26,5 +27,5 @@ def googlenet(num_classes: int, *, size: int = 224, in_channels: int = 3, dropou
         std=(0.5, 0.5, 0.5),
         auxiliary=AuxiliaryHeads(num_classes),
         auxiliary_weight=0.3,
-        published={"fc.": "head.fc.", "aux1.": "auxiliary.aux1.", "aux2.": "auxiliary.aux2."},
+        weight_map=WeightMap({"fc.": "head.fc.", "aux1.": "auxiliary.aux1.", "aux2.": "auxiliary.aux2."}),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.pad import Pad
 from zorki.nn.backbones.lenet import LeNet5
 from zorki.nn.heads.class_heads import LeNetHead
@@ -24,5 +25,5 @@ def lenet5(num_classes: int, *, size: int = 32, in_channels: int = 1) -> Classif
         num_classes=num_classes,
         preprocess=Pad(size),
         channels=in_channels,
-        suggestions={"precision": "32"},  # too small to gain from less
+        defaults=TrainingDefaults(precision="32"),  # too small to gain from less
     )

@@ -10,6 +10,7 @@ from zorki.nn.heads.class_heads import HiddenHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 @model(Classification, weights={"imagenet": "torchvision:MobileNet_V3_Small_Weights.IMAGENET1K_V1"})
@@ -35,5 +36,5 @@ def _mobilenet(
         num_classes=num_classes,
         preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
-        published={"classifier.0.": "head.hidden.", "classifier.3.": "head.fc."},
+        weight_map=WeightMap({"classifier.0.": "head.hidden.", "classifier.3.": "head.fc."}),
     )

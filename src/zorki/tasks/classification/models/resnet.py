@@ -10,6 +10,7 @@ from zorki.nn.heads.class_heads import PooledHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 @model(Classification, weights={"imagenet": "torchvision:ResNet18_Weights.IMAGENET1K_V1"})
@@ -53,5 +54,5 @@ def _resnet(
         num_classes=num_classes,
         preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
-        published={"fc.": "head.fc."},
+        weight_map=WeightMap({"fc.": "head.fc."}),
     )

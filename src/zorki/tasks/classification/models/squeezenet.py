@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.squeezenet import SqueezeNet
 from zorki.nn.heads.class_heads import ConvHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 @model(Classification, weights={"imagenet": "torchvision:SqueezeNet1_0_Weights.IMAGENET1K_V1"})
@@ -35,7 +37,7 @@ def _squeezenet(
         num_classes=num_classes,
         preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
-        published={"classifier.1.": "head.conv."},
+        weight_map=WeightMap({"classifier.1.": "head.conv."}),
         # Without batch norm, larger rates send it off.
-        suggestions={"rate": 0.01, "clip": 5.0},
+        defaults=TrainingDefaults(lr=0.01, clip_grad=5.0),
     )

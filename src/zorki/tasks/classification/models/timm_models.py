@@ -7,6 +7,7 @@ from zorki.nn.backbones.timm_backbone import TimmBackbone, TimmHead, timm_publis
 from zorki.registry import Entry, family
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 def timm_classifier(
@@ -27,7 +28,7 @@ def timm_classifier(
         channels=in_channels,
         mean=settings["mean"],
         std=settings["std"],
-        published=timm_published(settings),
+        weight_map=WeightMap(timm_published(settings)),
     )
 
 

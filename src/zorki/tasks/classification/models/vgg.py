@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.vgg import Vgg
 from zorki.nn.heads.class_heads import FlattenHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 
 @model(Classification, weights={"imagenet": "torchvision:VGG11_Weights.IMAGENET1K_V1"})
@@ -89,7 +91,7 @@ def _vgg(
         num_classes=num_classes,
         preprocess=ResizeCrop(size, 0.875),
         channels=in_channels,
-        published={"classifier.": "head.classifier."},
+        weight_map=WeightMap({"classifier.": "head.classifier."}),
         # Without batch norm, larger rates send it off.
-        suggestions={} if batch_norm else {"rate": 0.01, "clip": 5.0},
+        defaults=TrainingDefaults() if batch_norm else TrainingDefaults(lr=0.01, clip_grad=5.0),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.vit import Vit
 from zorki.nn.heads.class_heads import LinearHead
 from zorki.registry import model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
+from zorki.weights.weight_map import WeightMap
 
 # torchvision's names. Its older files have the perceptron's layers under names of their own.
 _PUBLISHED = {
@@ -63,7 +65,7 @@ def _vit(backbone: Vit, num_classes: int, size: int, in_channels: int, crop_shar
         num_classes=num_classes,
         preprocess=ResizeCrop(size, crop_share),
         channels=in_channels,
-        published=_PUBLISHED,
+        weight_map=WeightMap(_PUBLISHED),
         # Attention learns poorly from plain momentum.
-        suggestions={"optimizer": "adamw", "rate": 5e-4, "warmup": 1.0},
+        defaults=TrainingDefaults(optimizer="adamw", lr=5e-4, warmup_epochs=1.0),
     )

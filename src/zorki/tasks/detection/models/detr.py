@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
@@ -28,6 +29,7 @@ from zorki.tasks.detection.set_loss import Classes, SetLoss
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
+from zorki.weights.weight_map import WeightMap
 
 Ranking = Literal["query", "pair"]
 
@@ -190,8 +192,8 @@ def detr(
             "mean": mean,
             "std": std,
             "frozen_norms": frozen_norms,
-            "published": backbone_published(backbone),
-            "suggestions": {"rate": 3e-4, "tuned_rate": 3e-4, "clip": 0.1, "warmup": 1.0},
+            "weight_map": WeightMap(backbone_published(backbone)),
+            "defaults": TrainingDefaults(lr=3e-4, finetune_lr=3e-4, clip_grad=0.1, warmup_epochs=1.0),
         },
     )
 
@@ -278,8 +280,8 @@ def detr_resnet50(
             "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
-            "published": _PUBLISHED,
-            "suggestions": {"rate": 1e-4, "tuned_rate": 1e-4, "clip": 0.1},
+            "weight_map": WeightMap(_PUBLISHED),
+            "defaults": TrainingDefaults(lr=1e-4, finetune_lr=1e-4, clip_grad=0.1),
         },
     )
 

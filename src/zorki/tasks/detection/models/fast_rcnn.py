@@ -9,6 +9,7 @@ from typing import Any, Literal
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 from zorki.data.preprocess.selective_search import SearchMode
 from zorki.nn.backbones.backbone import Backbone
@@ -21,7 +22,7 @@ from zorki.ops.roi import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.proposed import (
-    PROPOSED_SUGGESTIONS,
+    PROPOSED_DEFAULTS,
     WALKED,
     ProposedOutputs,
     map_of_stride,
@@ -35,6 +36,7 @@ from zorki.tasks.detection.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, ImagesWithProposals
+from zorki.weights.weight_map import WeightMap
 
 # Regions judged at once: more do not run faster, and their features no longer fit into a processor's cache.
 _CHUNK = 512
@@ -106,8 +108,8 @@ class FastRcnn(Detector[ProposedOutputs]):
         maps = self.neck(self.backbone(self.normalize(inputs.images)))
         return ProposedOutputs(maps, regions_of(inputs), height, width)
 
-    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
-        """The maps, and the head on `WALKED` regions; see `Model.walk`."""
+    def trace(self, images: Num[Tensor, "B C H W"]) -> None:
+        """The maps, and the head on `WALKED` regions; see `Traces`."""
         maps = self.neck(self.backbone(self.normalize(images)))
         self.head(maps[0].new_empty(WALKED, maps[0].shape[1], *self.head.size))
 
@@ -252,9 +254,9 @@ def fast_rcnn_vgg16(
         background_iou=0.1,
         settings={
             "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search, search_size=min(size, 500)),
-            "published": hidden_published("classifier.0", "classifier.3"),
+            "weight_map": WeightMap(hidden_published("classifier.0", "classifier.3")),
             # Without norms, larger rates send it off.
-            "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
+            "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )
 

@@ -20,7 +20,7 @@ from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.roi import join_regions
 from zorki.registry import Entry, family, model
-from zorki.tasks.detection.detector import Candidates, Detector
+from zorki.tasks.detection.detector import Candidates, Detector, NormsWithoutEpsilon
 from zorki.tasks.detection.proposing import (
     Proposing,
     RegionProposals,
@@ -40,6 +40,7 @@ from zorki.tasks.detection.regions import (
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import entry_on
 from zorki.types import Boxes, Placement
+from zorki.weights.weight_map import WeightMap
 
 
 @dataclass
@@ -97,8 +98,8 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         size = (inputs.shape[2], inputs.shape[3])
         return FasterRcnnOutputs(maps, self.proposals(maps, size), size)
 
-    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
-        """Both stages, the second on as many regions as are answered at most; see `Model.walk`."""
+    def trace(self, images: Num[Tensor, "B C H W"]) -> None:
+        """Both stages, the second on as many regions as are answered at most; see `Traces`."""
         maps = self.neck(self.backbone(self.normalize(images)))
         self.proposals.answer(maps)
         self.head(maps[0].new_empty(self.proposals.after[1], maps[0].shape[1], *self.head.size))
@@ -254,7 +255,7 @@ def _small_settings(backbone: str, size: int, min_score: float, frozen_norms: bo
         "mean": mean,
         "std": std,
         "frozen_norms": frozen_norms,
-        "published": backbone_published(backbone),
+        "weight_map": WeightMap(backbone_published(backbone)),
     }
 
 
@@ -346,7 +347,7 @@ def faster_rcnn_vgg16(
         settings={
             "preprocess": ShortestEdge(shorter, longest),
             "min_score": 0.05,
-            "published": hidden_published("classifier.0", "classifier.3"),
+            "weight_map": WeightMap(hidden_published("classifier.0", "classifier.3")),
         },
     )
 
@@ -385,16 +386,19 @@ def faster_rcnn_resnet50_fpn(
             "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
-            "published": {**pyramid_published(4), **proposals_published(), **head_published()},
-            "norms_without_epsilon": "fasterrcnn_resnet50_fpn_coco-258fb6c6",
+            "weight_map": NormsWithoutEpsilon(
+                {**pyramid_published(4), **proposals_published(), **head_published()},
+                "fasterrcnn_resnet50_fpn_coco-258fb6c6",
+            ),
         },
     )
 
 
 def _on_any(name: str) -> Entry:
-    if name.endswith("_fpn"):
-        return entry_on("faster_rcnn_", Detection, faster_rcnn_fpn, name.removesuffix("_fpn"), "_fpn")
-    return entry_on("faster_rcnn_", Detection, faster_rcnn, name)
+    short = name.removesuffix("_fpn")
+    return entry_on(
+        "faster_rcnn_", Detection, faster_rcnn if short == name else faster_rcnn_fpn, short, name[len(short) :]
+    )
 
 
 family("faster_rcnn_", _on_any)

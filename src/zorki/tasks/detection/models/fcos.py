@@ -39,6 +39,7 @@ from zorki.tasks.detection.heads import (
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
+from zorki.weights.weight_map import WeightMap
 
 STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
 
@@ -210,7 +211,7 @@ def fcos(
             "mean": mean,
             "std": std,
             "frozen_norms": frozen_norms,
-            "published": backbone_published(backbone),
+            "weight_map": WeightMap(backbone_published(backbone)),
         },
     )
 
@@ -251,14 +252,16 @@ def fcos_resnet50_fpn(
             "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
-            "published": {
-                **pyramid_published(3),
-                **tower_published("classification_head", "class_tower"),
-                **tower_published("regression_head", "box_tower"),
-                "head.classification_head.cls_logits.": "class_output.",
-                "head.regression_head.bbox_reg.": "box_output.",
-                "head.regression_head.bbox_ctrness.": "centerness_output.",
-            },
+            "weight_map": WeightMap(
+                {
+                    **pyramid_published(3),
+                    **tower_published("classification_head", "class_tower"),
+                    **tower_published("regression_head", "box_tower"),
+                    "head.classification_head.cls_logits.": "class_output.",
+                    "head.regression_head.bbox_reg.": "box_output.",
+                    "head.regression_head.bbox_ctrness.": "centerness_output.",
+                }
+            ),
         },
     )
 

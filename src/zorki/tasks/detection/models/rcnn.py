@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 from zorki.data.preprocess.selective_search import SearchMode
 from zorki.errors import RecipeError
@@ -22,7 +23,7 @@ from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.machines import SupportVectorMachines, answer_by_machines, machine_regions
 from zorki.tasks.detection.proposed import (
-    PROPOSED_SUGGESTIONS,
+    PROPOSED_DEFAULTS,
     WALKED,
     ProposedOutputs,
     proposed_candidates,
@@ -35,6 +36,7 @@ from zorki.tasks.detection.regions import answer_regions, region_losses, sample_
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, ImagesWithProposals
+from zorki.weights.weight_map import WeightMap
 
 ClassifierKind = Literal["softmax", "svm"]
 
@@ -104,8 +106,8 @@ class Rcnn(Detector[ProposedOutputs]):
         height, width = (int(side) for side in inputs.shape[-2:])
         return ProposedOutputs([self.normalize(inputs.images)], regions_of(inputs), height, width)
 
-    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
-        """The whole network on `WALKED` windows; see `Model.walk`."""
+    def trace(self, images: Num[Tensor, "B C H W"]) -> None:
+        """The whole network on `WALKED` windows; see `Traces`."""
         x = self.normalize(images)
         windows = x.new_empty(WALKED, x.shape[1], self.window, self.window)
         self.head(self.pool(self.backbone(windows)[-1]))
@@ -281,9 +283,9 @@ def _on_alexnet(
         classifier=classifier,
         settings={
             "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search),
-            "published": hidden_published("classifier.1", "classifier.4"),
+            "weight_map": WeightMap(hidden_published("classifier.1", "classifier.4")),
             # Without norms, larger rates send it off.
-            "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
+            "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )
 

@@ -26,7 +26,7 @@ from zorki.ops.matching import IGNORED
 from zorki.registry import model
 from zorki.tasks.detection.assign import match_anchors, stack_truths
 from zorki.tasks.detection.coco_slots import accept_coco_slots
-from zorki.tasks.detection.detector import Candidates, Detector
+from zorki.tasks.detection.detector import Candidates, Detector, NormsWithoutEpsilon
 from zorki.tasks.detection.heads import (
     Shapes,
     Tower,
@@ -41,6 +41,7 @@ from zorki.tasks.detection.heads import (
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
+from zorki.weights.weight_map import WeightMap
 
 STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
 ASPECTS = (0.5, 1.0, 2.0)
@@ -198,7 +199,7 @@ def retinanet(
             "mean": mean,
             "std": std,
             "frozen_norms": frozen_norms,
-            "published": backbone_published(backbone),
+            "weight_map": WeightMap(backbone_published(backbone)),
         },
     )
 
@@ -247,14 +248,16 @@ def retinanet_resnet50_fpn(
             "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
-            "published": {
-                **pyramid_published(3),
-                **tower_published("classification_head", "class_tower"),
-                **tower_published("regression_head", "box_tower"),
-                "head.classification_head.cls_logits.": "class_output.",
-                "head.regression_head.bbox_reg.": "box_output.",
-            },
-            "norms_without_epsilon": "retinanet_resnet50_fpn_coco-eeacb38b",
+            "weight_map": NormsWithoutEpsilon(
+                {
+                    **pyramid_published(3),
+                    **tower_published("classification_head", "class_tower"),
+                    **tower_published("regression_head", "box_tower"),
+                    "head.classification_head.cls_logits.": "class_output.",
+                    "head.regression_head.bbox_reg.": "box_output.",
+                },
+                "retinanet_resnet50_fpn_coco-eeacb38b",
+            ),
         },
     )
 

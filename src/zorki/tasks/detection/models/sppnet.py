@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 from zorki.data.preprocess.selective_search import SearchMode
 from zorki.nn.backbones.alexnet import AlexNetTorchvision
@@ -22,7 +23,7 @@ from zorki.ops.roi import prepare_maps
 from zorki.registry import model
 from zorki.tasks.detection.detector import Candidates, Detector
 from zorki.tasks.detection.proposed import (
-    PROPOSED_SUGGESTIONS,
+    PROPOSED_DEFAULTS,
     WALKED,
     ProposedOutputs,
     map_of_stride,
@@ -94,8 +95,8 @@ class SppNet(Detector[ProposedOutputs]):
             features = self.backbone(self.normalize(inputs.images))[self.tap]
         return ProposedOutputs([features], regions_of(inputs), height, width)
 
-    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
-        """The map, and the head on `WALKED` regions; see `Model.walk`."""
+    def trace(self, images: Num[Tensor, "B C H W"]) -> None:
+        """The map, and the head on `WALKED` regions; see `Traces`."""
         features = self.backbone(self.normalize(images))[self.tap]
         self.head(features.new_empty(WALKED, features.shape[1] * self.pool.bins))
 
@@ -193,7 +194,7 @@ def sppnet_alexnet(
         settings={
             "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search, search_size=min(size, 500)),
             # Without norms, larger rates send it off.
-            "suggestions": {**PROPOSED_SUGGESTIONS, "rate": 1e-4, "tuned_rate": 1e-4},
+            "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.contracts import Preprocess
+from zorki.contracts import Preprocess, TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
@@ -34,6 +33,7 @@ from zorki.tasks.detection.priors import PriorGrid, prior_shapes
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
+from zorki.weights.weight_map import WeightMap
 
 # "Variances" 0.1 and 0.2 of the authors' code: offsets are learned ten and five times enlarged.
 _WEIGHTS = (10.0, 10.0, 5.0, 5.0)
@@ -108,8 +108,8 @@ class Ssd(Detector[SsdOutputs]):
         max_boxes: int = 200,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
-        published: Mapping[str, str] | None = None,
-        suggestions: Mapping[str, Any] | None = None,
+        weight_map: WeightMap = WeightMap(),
+        defaults: TrainingDefaults = TrainingDefaults(),
     ) -> None:
         super().__init__(
             backbone,
@@ -120,8 +120,8 @@ class Ssd(Detector[SsdOutputs]):
             max_boxes=max_boxes,
             mean=mean,
             std=std,
-            published=published,
-            suggestions=suggestions,
+            weight_map=weight_map,
+            defaults=defaults,
         )
         if matching not in ("iou", "hungarian"):
             raise RecipeError(f"matching must be 'iou' or 'hungarian', not {matching!r}")
@@ -211,7 +211,7 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: str = "io
         matching=matching,
         mean=mean,
         std=std,
-        published=backbone_published(backbone),
+        weight_map=WeightMap(backbone_published(backbone)),
     )
 
 
@@ -258,9 +258,9 @@ def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGr
         matching=matching,
         mean=_MEAN,
         std=_STD,
-        published=_vgg_published(len(grid.shapes)),
+        weight_map=WeightMap(_vgg_published(len(grid.shapes))),
         # Without norms, larger rates send it off.
-        suggestions={"rate": 1e-4, "tuned_rate": 1e-4, "weight_decay": 5e-4},
+        defaults=TrainingDefaults(lr=1e-4, finetune_lr=1e-4, weight_decay=5e-4),
     )
 
 

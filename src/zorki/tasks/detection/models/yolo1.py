@@ -29,6 +29,7 @@ from zorki.tasks.detection.task import Detection
 from zorki.tasks.detection.yolo_cells import decode_cells, encode_cells, owners_of_cells, responsible
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
+from zorki.weights.weight_map import WeightMap
 
 _MOST = 1000  # candidates an image
 
@@ -157,7 +158,7 @@ def yolo1(
         "preprocess": Letterbox(size, stride=32),
         "mean": mean,
         "std": std,
-        "published": backbone_published(backbone),
+        "weight_map": WeightMap(backbone_published(backbone)),
     }
     return Yolo1(network, head, num_classes=num_classes, boxes=boxes, settings=settings)
 

@@ -39,6 +39,7 @@ from zorki.tasks.detection.yolo_anchors import (
 )
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
+from zorki.weights.weight_map import WeightMap
 
 STRIDES = (8, 16, 32)
 Anchors = str | Sequence[tuple[float, float]]
@@ -69,7 +70,7 @@ class Yolo3(Detector[Yolo3Outputs]):
         neck: makes the maps, see `YoloNeck`.
         size: of the images' longer side, in pixels; the paper's anchors are scaled to it.
         anchors: nine (width, height) in network pixels, smallest first; "paper" for section 2.3's; or "fit" to take
-            them from the training boxes (`fit_anchors`).
+            them from the training boxes (`fit_to_data`).
         box_loss: "giou", or the paper's "squared" errors of (sigmoid(t_x), sigmoid(t_y), t_w, t_h), which count up to
             twice for small boxes as in the authors' code.
         also: further anchors of a shape that overlaps the box's by more than this learn it too; 1 is the paper's.
@@ -96,12 +97,12 @@ class Yolo3(Detector[Yolo3Outputs]):
         if box_loss not in ("giou", "squared"):
             raise RecipeError(f"box_loss must be 'giou' or 'squared', but is {box_loss!r}")
         self.neck, self.size, self.box_loss, self.also, self.ignore = neck, size, box_loss, also, ignore
-        self.fits_anchors = anchors == "fit"
+        self.wants_fitting = anchors == "fit"
         self.register_buffer("anchors", _nine(anchors, size).view(len(neck.strides), -1, 2))
         each = self.anchors.shape[1]
         self.outputs = nn.ModuleList(_output(width, each, 5 + num_classes) for width in neck.channels)
 
-    def fit_anchors(self, targets: Sequence[Boxes], sizes: Sequence[tuple[int, int]]) -> None:
+    def fit_to_data(self, targets: Sequence[Boxes], sizes: Sequence[tuple[int, int]]) -> None:
         """Where `anchors` is "fit": nine clusters of the training boxes' shapes (`cluster_shapes`) become the anchors.
 
         Args:
@@ -109,7 +110,7 @@ class Yolo3(Detector[Yolo3Outputs]):
             sizes: (height, width) of each image.
         """
         boxes = [learnable(target).xyxy.float() for target in targets]
-        if not self.fits_anchors or not sum(map(len, boxes)):
+        if not self.wants_fitting or not sum(map(len, boxes)):
             return
         shapes = [(xyxy[:, 2:] - xyxy[:, :2]) * self.size / max(size) for xyxy, size in zip(boxes, sizes, strict=True)]
         self.anchors.copy_(cluster_shapes(torch.cat(shapes), 9).view_as(self.anchors))
@@ -226,7 +227,7 @@ def yolo3(
             "preprocess": Letterbox(size, stride=32),
             "mean": mean,
             "std": std,
-            "published": backbone_published(backbone),
+            "weight_map": WeightMap(backbone_published(backbone)),
         },
     )
 

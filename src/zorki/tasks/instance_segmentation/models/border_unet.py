@@ -7,12 +7,11 @@ borders it is the plain U-Net, whose objects are the connected components of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int32, Int64
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
@@ -28,9 +27,6 @@ from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.on_any_backbone import any_backbone
 
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
-
 IGNORE = 255
 
 
@@ -42,8 +38,7 @@ class BorderUNet(PixelGrouper):
     both sides of a contact, so meeting halfway gives each side its own back. A piece of the foreground without a seed
     is an object itself: small ones are all border.
 
-    Heeds the recipe's `loss`, terms of `PixelLoss`, and its `border_weight`: U-Net's weight of the gaps between
-    objects (Ronneberger et al., 2015, eq. 2).
+    The criterion can be any `PixelLoss`, and the gaps between objects can weigh more (Ronneberger et al., 2015, eq. 2).
 
     Args:
         border: in pixels of the network; 0: two classes, and no seeds.
@@ -53,8 +48,6 @@ class BorderUNet(PixelGrouper):
         min_foreground, min_interior: how likely a pixel must be.
         min_seed: seeds of less pixels of the original are none.
     """
-
-    heeds: ClassVar[tuple[str, ...]] = ("loss", "border_weight")
 
     def __init__(
         self,
@@ -80,15 +73,15 @@ class BorderUNet(PixelGrouper):
         self.criterion = PixelLoss({"ce": 1.0}, ignore=IGNORE, class_weights=shares)
         self.gap_weight = 0.0
 
-    def heed(self, recipe: Recipe) -> None:
-        """Takes the loss and the weight of gaps from the recipe; borders keep their share. Raises RecipeError."""
-        if recipe.loss is not None:
-            named = PixelLoss.of(recipe.loss, ignore=IGNORE)
-            shares = self.criterion.class_weights if named.weighs_pixels else None
-            self.criterion = PixelLoss(named.terms, ignore=IGNORE, class_weights=shares)
-        if recipe.border_weight and not self.criterion.weighs_pixels:
+    def replace_criterion(self, change: Callable[[nn.Module], nn.Module]) -> None:
+        changed = change(self.criterion)
+        assert isinstance(changed, PixelLoss)
+        self.criterion = changed
+
+    def weigh_borders(self, weight: float) -> None:
+        if weight and not self.criterion.weighs_pixels:
             raise RecipeError(f"border_weight weighs pixels, but the loss {self.criterion} compares regions; add ce")
-        self.gap_weight = recipe.border_weight
+        self.gap_weight = weight
 
     def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
         """The criterion on the three classes, or two."""

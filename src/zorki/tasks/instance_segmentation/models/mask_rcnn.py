@@ -10,6 +10,7 @@ from jaxtyping import Num
 from torch import Tensor, nn
 
 from zorki.contracts import Model
+from zorki.contracts.capabilities import PixelStatistics
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.layers.normalize import Normalize
@@ -34,7 +35,7 @@ from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.on_any_backbone import entry_on
 from zorki.tiles import Tiles
 from zorki.types import Boxes, Instances, Placement
-from zorki.weights.weight_map import our_name
+from zorki.weights.weight_map import WeightMap
 
 
 class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
@@ -49,6 +50,7 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         hidden: channels of the mask head.
     """
 
+    margin = 0
     normalize: Normalize
 
     def __init__(self, detector: FasterRcnn, channels: int, *, hidden: int = 256) -> None:
@@ -58,17 +60,18 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         self.detector = detector
         self.mask_head = MaskHead(channels, detector.num_classes, hidden=hidden)
         self.channels, self.num_classes = channels, detector.num_classes
-        self.preprocess, self.suggestions = detector.preprocess, detector.suggestions
+        self.preprocess, self.defaults = detector.preprocess, detector.defaults
+        self.weight_map = MaskRcnnWeights(mask_head_published(), detector.weight_map)
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> FasterRcnnOutputs:
         """Features and proposals for uint8 images."""
         outputs: FasterRcnnOutputs = self.detector(self.normalize(inputs))
         return outputs
 
-    def walk(self, images: Num[Tensor, "B C H W"]) -> None:
-        """All stages, masks for as many boxes as are answered at most; see `Model.walk`."""
+    def trace(self, images: Num[Tensor, "B C H W"]) -> None:
+        """All stages, masks for as many boxes as are answered at most; see `Traces`."""
         x = self.normalize(images)
-        self.detector.walk(x)
+        self.detector.trace(x)
         self.mask_head(x.new_empty(self.detector.max_boxes, self.channels, *self.mask_head.size))
 
     def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
@@ -111,19 +114,28 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         max_iou = self.detector.max_iou
         return MaskStitcher(self.decode, tiles, ALIKE if max_iou is None else max_iou)
 
-    def stages(self) -> list[nn.Module]:
-        return self.detector.stages()
+    def backbone_stages(self) -> list[nn.Module]:
+        return self.detector.backbone_stages()
 
-    def rename_weights(self, names: str) -> str:
-        """Also for weights of Faster R-CNN, and of whatever may stand below it."""
-        if names.startswith(("detector.", "mask_head.", "normalize.")):
-            return names
-        if names.startswith("roi_heads.mask_"):
-            return our_name(names, self, mask_head_published())
-        return f"detector.{self.detector.rename_weights(names)}"
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)
 
-    def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
-        return self.detector.adapt_weights(tensors, file)
+
+@dataclasses.dataclass(frozen=True)
+class MaskRcnnWeights(WeightMap):
+    """Also for weights of Faster R-CNN, and of whatever may stand below it."""
+
+    detector: WeightMap = dataclasses.field(default_factory=WeightMap)
+
+    def rename(self, name: str, model: nn.Module) -> str:
+        if name.startswith(("detector.", "mask_head.", "normalize.")):
+            return name
+        if name.startswith("roi_heads.mask_"):
+            return super().rename(name, model)
+        return f"detector.{self.detector.rename(name, model.get_submodule('detector'))}"
+
+    def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
+        return self.detector.adapt(tensors, file, model.get_submodule("detector"))
 
 
 def _learnable(target: Instances) -> Instances:

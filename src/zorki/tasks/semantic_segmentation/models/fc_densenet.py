@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.layers.dense_block import DenseBlock, NormConvolution
 from zorki.nn.layers.initialize import initialize_output
@@ -87,9 +88,8 @@ class FcDenseNet(Segmenter):
         pools = len(layers) // 2
         # Section 4.1: RMSprop, rate 1e-3 without momentum, of which momentum of 0.9 makes ten times as much; decay
         # 1e-4, and three crops of 224 pixels a step.
-        suggestions = {"optimizer": "rmsprop", "rate": 1e-4, "weight_decay": 1e-4, "batch_size": 3}
-        suggestions["tuned_rate"] = 1e-5
-        super().__init__(num_classes=num_classes, preprocess=Letterbox(size, stride=2**pools), suggestions=suggestions)
+        defaults = TrainingDefaults(optimizer="rmsprop", lr=1e-4, finetune_lr=1e-5, weight_decay=1e-4, batch_size=3)
+        super().__init__(num_classes=num_classes, preprocess=Letterbox(size, stride=2**pools), defaults=defaults)
         self.first = nn.Conv2d(3, first, 3, padding=1)
         self.pools = pools
         self.down, self.transitions_down = nn.ModuleList(), nn.ModuleList()
@@ -136,7 +136,7 @@ class FcDenseNet(Segmenter):
             new = block(x)
         return self.output(torch.cat([x, new], 1)), []
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         """The first convolution, the contracting blocks with their transitions, and the bottleneck."""
         down = [nn.ModuleList(pair) for pair in zip(self.down, self.transitions_down, strict=True)]
         return [self.first, *down, self.bottleneck]

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.introspection.receptive_field import map_grids
@@ -23,9 +24,10 @@ from zorki.tasks.semantic_segmentation.alignment import AlignedUpsample
 from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
+from zorki.weights.weight_map import WeightMap
 
 COARSEST = 32  # pixels: the stride of the first prediction, in every version
-_GENTLE = {"rate": 3e-4, "tuned_rate": 1e-4}  # sixteen layers and more without a norm
+_GENTLE = TrainingDefaults(lr=3e-4, finetune_lr=1e-4)  # sixteen layers and more without a norm
 
 ALEXNET = {"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"}
 
@@ -91,18 +93,21 @@ class Fcn(Segmenter):
         skips = [score(features[tap]) for score, tap in zip(self.skips, self.taps, strict=True)]
         return [self.score(self.head(features[-1])), *skips]
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
-    def adapt_weights(self, tensors: Mapping[str, Tensor], file: str) -> Mapping[str, Tensor]:
-        """A classifier's hidden layers as kernels: each row of weights reads a grid of features, channel by channel."""
-        own = dict(self.named_parameters())
+
+class HiddenLayersAsConvolutions(WeightMap):
+    """A classifier's hidden layers as kernels: each row of weights reads a grid of features, channel by channel."""
+
+    def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
+        own = dict(model.named_parameters())
 
         def fitted(name: str, value: Tensor) -> Tensor:
-            wanted = own.get(self.rename_weights(name))
-            if wanted is None or wanted.dim() != 4 or value.dim() != 2 or wanted.numel() != value.numel():
+            kernel = own.get(self.rename(name, model))
+            if kernel is None or kernel.dim() != 4 or value.dim() != 2 or kernel.numel() != value.numel():
                 return value
-            return value.reshape(wanted.shape)
+            return value.reshape(kernel.shape)
 
         return {name: fitted(name, value) for name, value in tensors.items()}
 
@@ -155,7 +160,7 @@ def _tap(backbone: Backbone, stride: int) -> int:
 
 def _on_vgg16(num_classes: int, stride: int, size: int, hidden: int, dropout: float, upsampling: str) -> Fcn:
     network = Vgg("D", pooled=True)
-    settings = settings_on("vgg16", network, Letterbox(size, stride=COARSEST), suggestions=_GENTLE)
+    settings = settings_on("vgg16", network, Letterbox(size, stride=COARSEST), defaults=_GENTLE)
     return Fcn(
         network,
         HiddenConvolutions(network.channels[-1], 7, hidden, dropout=dropout),
@@ -163,14 +168,14 @@ def _on_vgg16(num_classes: int, stride: int, size: int, hidden: int, dropout: fl
         num_classes=num_classes,
         stride=stride,
         upsampling=upsampling,
-        settings={**settings, "published": _hidden_published(0, 3)},
+        settings={**settings, "weight_map": HiddenLayersAsConvolutions(_hidden_published(0, 3))},
     )
 
 
 def _on_alexnet(num_classes: int, stride: int, size: int, hidden: int, dropout: float, upsampling: str) -> Fcn:
     network = AlexNetTorchvision()
     # Its pools leave nothing of 32 pixels.
-    settings = settings_on("alexnet", network, Letterbox(size, stride=2 * COARSEST), suggestions=_GENTLE)
+    settings = settings_on("alexnet", network, Letterbox(size, stride=2 * COARSEST), defaults=_GENTLE)
     return Fcn(
         network,
         HiddenConvolutions(network.channels[-1], 6, hidden, dropout=dropout, dropout_first=True),
@@ -178,7 +183,7 @@ def _on_alexnet(num_classes: int, stride: int, size: int, hidden: int, dropout: 
         num_classes=num_classes,
         stride=stride,
         upsampling=upsampling,
-        settings={**settings, "published": _hidden_published(1, 4)},
+        settings={**settings, "weight_map": HiddenLayersAsConvolutions(_hidden_published(1, 4))},
     )
 
 

@@ -45,7 +45,7 @@ class FullResolution(Segmenter):
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         return self.output(self.layers(pixels)), []
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return list(self.layers)
 
 

@@ -77,7 +77,7 @@ class SegNet(Segmenter):
             x = group(larger(x, size, indices))
         return self.output(x), []
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
 

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.introspection.receptive_field import Grid
@@ -29,6 +30,7 @@ from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.segmenter import ClassMaps, Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
+from zorki.weights.weight_map import WeightMap
 
 _AT_ONCE = 1024  # windows in a batch at prediction: large enough for any machine, small enough for its memory
 _HIDDEN = 200  # units of the small network's hidden layer
@@ -121,14 +123,14 @@ class SlidingWindow(Segmenter):
             weights = torch.stack(known).to(framed.device)[places.unbind(1)][None, None]
         return dict(self.criterion(logits.T[None, :, None], wanted[None, None], weights))
 
-    def walk(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "N K"]:
+    def trace(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "N K"]:
         """All windows of an image at once, for the ledger; the sizes of maps that it tells are those of one."""
         framed = self._framed(self.normalize(images))
         count = [len(range(self.step // 2, side, self.step)) for side in images.shape[2:]]
         first = framed[:1, :, : self.window, : self.window]
         return self.head(self.body(torch.cat([first] * (len(images) * count[0] * count[1]))))
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return list(self._parts)
 
     def _framed(self, pixels: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C _ _"]:
@@ -205,7 +207,7 @@ def sliding_window_small(num_classes: int, *, size: int = 256, step: int = 4, co
         window=33,
         step=step,
         count=count,
-        settings={"preprocess": Letterbox(size, stride=8), "suggestions": {"rate": 1e-3, "clip": 10.0}},
+        settings={"preprocess": Letterbox(size, stride=8), "defaults": TrainingDefaults(lr=1e-3, clip_grad=10.0)},
     )
 
 
@@ -233,6 +235,6 @@ def sliding_window_squeezenet(
         count=count,
         settings={
             **settings_on("squeezenet", network, Letterbox(size, stride=8)),
-            "published": {"": "body.backbone.", "backbone.": "body.backbone."},
+            "weight_map": WeightMap({"": "body.backbone.", "backbone.": "body.backbone."}),
         },
     )

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.layers.initialize import initialize_he, initialize_output
@@ -126,7 +127,7 @@ class UNet(Segmenter):
         logits = self.network(mirror(pixels, border, right, border, bottom))
         return logits[:, :, :height, :width], []
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         """The contracting path, level by level."""
         return list(self.network.down)
 
@@ -188,6 +189,6 @@ def unet(
         settings={
             "preprocess": Letterbox(size, stride=2**depth),
             # The paper takes one large tile at a time (section 3); without norms a small rate is needed.
-            "suggestions": {"rate": 1e-3 if batch_norm else 3e-4, "batch_size": 2},
+            "defaults": TrainingDefaults(lr=1e-3 if batch_norm else 3e-4, batch_size=2),
         },
     )

@@ -21,6 +21,7 @@ from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
+from zorki.weights.weight_map import WeightMap
 
 
 class BackboneUNet(Segmenter):
@@ -47,7 +48,7 @@ class BackboneUNet(Segmenter):
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         return unet_maps(pixels, self.backbone, self.decoder, self.output), []
 
-    def stages(self) -> list[nn.Module]:
+    def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
 
@@ -78,7 +79,7 @@ def unet_on_backbone(
             "preprocess": Letterbox(size, stride=network.strides[-1]),
             "mean": mean,
             "std": std,
-            "published": backbone_published(backbone),
+            "weight_map": WeightMap(backbone_published(backbone)),
         },
     )
 

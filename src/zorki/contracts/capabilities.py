@@ -1,0 +1,122 @@
+"""What only some models, or some preprocessing, can do, each with the verb that needs it.
+
+A class has a capability by having its methods: `isinstance(model, Tiled)` asks. Members are methods, or plain values,
+never submodules: from Python 3.12 on `isinstance` does not see what `nn.Module` keeps in its own tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from torch import Tensor, nn
+
+from zorki.tiles import Stitcher, Tiles
+
+Outputs = TypeVar("Outputs")
+Target = TypeVar("Target", contravariant=True)
+Prediction = TypeVar("Prediction")
+State = TypeVar("State")
+
+PixelStatistics = Literal["mean_std", "mean", "mean_image"]
+
+
+@runtime_checkable
+class Tiled(Protocol[Outputs, Prediction]):
+    """A model whose answers for tiles of a large image can be joined: `zorki predict --tile`."""
+
+    margin: int
+    """Network pixels along the edges of an input whose answers lack surroundings."""
+
+    def stitcher(self, tiles: Tiles) -> Stitcher[Outputs, Prediction]:
+        """What joins the raw outputs for the tiles of an image to one prediction."""
+
+
+@runtime_checkable
+class FitsToData(Protocol[Target]):
+    """A model that takes values, such as anchors, from the training set before it learns: `zorki train`."""
+
+    wants_fitting: bool
+    """Whether it does so as it was built: fitting reads every training annotation."""
+
+    def fit_to_data(self, targets: Sequence[Target], sizes: Sequence[tuple[int, int]]) -> None:
+        """Sets the values.
+
+        Args:
+            targets: of the training set, in original pixels.
+            sizes: (height, width) of each image.
+        """
+
+
+@runtime_checkable
+class TakesCriterion(Protocol):
+    """A model whose loss function can be exchanged: for class weights, label smoothing, or `--loss dice`."""
+
+    def replace_criterion(self, change: Callable[[nn.Module], nn.Module]) -> None:
+        """Trains with what `change` makes of the present criterion."""
+
+
+@runtime_checkable
+class WeighsBorders(Protocol):
+    """A model whose loss can weigh the gaps between touching objects more: `--border-weight`."""
+
+    def weigh_borders(self, weight: float) -> None:
+        """Sets the weight; 0 turns it off. Raises RecipeError where the criterion weighs no pixels."""
+
+
+@runtime_checkable
+class MeasuresPixels(Protocol):
+    """A model whose normalization can take its statistics from the training images: `--normalize mean_std`."""
+
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        """Sets the statistics.
+
+        Args:
+            images: uint8 (N, C, H, W).
+            kind: mean and deviation of each channel, its mean alone, or the mean of every pixel's place.
+        """
+
+
+@runtime_checkable
+class UpdatesAfterStep(Protocol):
+    """A model with values that follow the optimizer, such as an EMA teacher: `zorki train`."""
+
+    def after_step(self, progress: float) -> None:
+        """Called after each optimizer step, with the share 0..1 of training that is done."""
+
+
+@runtime_checkable
+class ExpectsLoss(Protocol):
+    """A model that knows the loss of an untrained network, which reports print beside the first one."""
+
+    def expected_loss(self) -> float | None:
+        """Such as log(num_classes) for cross-entropy; None where the criterion in use has no such value."""
+
+
+@runtime_checkable
+class Traces(Protocol):
+    """A model whose `forward` depends on values, or leaves layers to `loss` and `decode`: `zorki info`."""
+
+    def trace(self, images: Tensor) -> Any:
+        """Runs every layer once on images (B, C, H, W) by shapes alone."""
+
+
+@runtime_checkable
+class Tracks(Protocol[State, Prediction]):
+    """A model that follows an object through a video. The state is a value: the model keeps none."""
+
+    def start(self, frame: Tensor, box: Prediction) -> State:
+        """The state after the first frame, uint8 (3, H, W), with the object's box in its pixels."""
+
+    def step(self, state: State, frame: Tensor) -> tuple[State, Prediction]:
+        """The state after the next frame, and the object's box in it."""
+
+
+@runtime_checkable
+class Precomputes(Protocol):
+    """A `Preprocess` whose expensive part can be computed and stored beforehand, such as selective search."""
+
+    def precompute(
+        self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]
+    ) -> int:
+        """Computes it for the images 0..count-1 in `workers` processes, and returns how many were new."""
