@@ -14,6 +14,7 @@ from zorki import registry
 from zorki.introspection.ledger import ledger
 from zorki.introspection.receptive_field import Field, Trace, receptive_field_by_gradient
 from zorki.nn.layers.initialize import without_values
+from zorki.nn.layers.normalize import Normalize
 
 # CS231n's table of VGG-16 (configuration D): output, values, weights without biases.
 VGG16 = [
@@ -284,11 +285,11 @@ def test_pixels_and_normalization_come_before_the_ledger():
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.normalize = nn.BatchNorm2d(3, affine=False)
+            self.normalize = Normalize(3)
             self.layer = nn.Conv2d(3, 2, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.layer(self.normalize(x.float()))
+            return self.layer(self.normalize(x))
 
     table = ledger(Network(), torch.empty(1, 3, 8, 8, dtype=torch.uint8))
     assert [(row.kind, row.values, row.bytes) for row in table.rows] == [("INPUT", 192, 768), ("CONV3-2", 72, 288)]

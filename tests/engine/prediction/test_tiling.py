@@ -62,6 +62,8 @@ class Seen:
 class BlobFinder(Model):
     """Finds what is bright, as connected components, and scores it by its size."""
 
+    margin = 0
+
     def __init__(self, size):
         super().__init__()
         self.preprocess = Letterbox(size, stride=1)

@@ -106,7 +106,7 @@ def test_the_loss_is_the_weighted_cross_entropy():
 
 
 def configure(model, recipe):
-    scenes = InstanceSegmentation.read(Path("scenes:4@64"))
+    scenes = InstanceSegmentation.read(Path("scenes:20@64"))
     InstanceSegmentation(["cell"]).configure(model, recipe, scenes, [])
 
 
