@@ -32,7 +32,7 @@ from zorki.engine.prediction.tiling import answer_tiles, plan_tiling
 from zorki.engine.run.open import Run
 from zorki.recipe import Recipe
 from zorki.tiles import Tiles
-from zorki.types import Mask
+from zorki.types import ClassInfo, Mask
 
 CLASSES = ["ground", "red disk", "blue disk", "red square", "blue square"]
 CELL = 120  # pixels; each holds one shape
@@ -116,8 +116,8 @@ def one_part(options: argparse.Namespace) -> None:
     answer_images(model, [shown(0, 0, options.tile)[0]] * options.batch_size)
     begun = time.perf_counter()
     if options.part == "predict":
-        task = registry.find(options.model).task(CLASSES)
-        run = Run(Path("tiled"), options.model, task, Recipe(), {}, model)
+        task = registry.find(options.model).task
+        run = Run(Path("tiled"), options.model, task, ClassInfo(tuple(CLASSES)), Recipe(), {}, model)
         settings = {"tile": options.tile, "overlap": options.overlap, "batch_size": options.batch_size}
         predict(run, f"{options.folder}/large.tif", out=f"{options.folder}/out", keep=False, **settings)
     print(json.dumps({"peak": peak_memory("cpu") / 1e9, "seconds": time.perf_counter() - begun}))

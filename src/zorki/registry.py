@@ -33,7 +33,7 @@ class Entry:
     """
 
     name: str
-    task: type[Task[Any, Any]]
+    task: Task[Any, Any]
     build: Callable[..., Model[Any, Any, Any]]
     weights: Mapping[str, str] = field(default_factory=dict)
 
@@ -51,6 +51,11 @@ class Entry:
         }
 
 
+@cache
+def _instance(task: type[Task[Any, Any]]) -> Task[Any, Any]:
+    return task()
+
+
 _entries: dict[str, Entry] = {}
 _families: dict[str, Callable[[str], Entry]] = {}
 
@@ -63,7 +68,7 @@ def model(task: type[Task[Any, Any]], *, weights: Mapping[str, str] | None = Non
         known = _entries.get(name)
         if known is not None and known.build.__module__ != build.__module__:
             raise ValueError(f"two models are named {name}, in {known.build.__module__} and {build.__module__}")
-        _entries[name] = Entry(name, task, build, dict(weights or {}))
+        _entries[name] = Entry(name, _instance(task), build, dict(weights or {}))
         return build
 
     return register
@@ -75,12 +80,12 @@ def family(prefix: str, make: Callable[[str], Entry]) -> None:
 
 
 @cache
-def tasks() -> dict[str, type[Task[Any, Any]]]:
+def tasks() -> dict[str, Task[Any, Any]]:
     """Every task by name, found by looking into the `tasks` folder."""
     return {one.name: one for package in _packages() for one in _tasks_of(package)}
 
 
-def task(name: str) -> type[Task[Any, Any]] | None:
+def task(name: str) -> Task[Any, Any] | None:
     """The task of that name, for which the others need not be imported where its folder is named alike."""
     alike = _tasks_of(name) if name in _packages() else []
     return next((one for one in alike if one.name == name), None) or tasks().get(name)
@@ -92,10 +97,10 @@ def _packages() -> list[str]:
     return sorted(info.name for info in pkgutil.iter_modules(home.__path__) if info.ispkg)
 
 
-def _tasks_of(package: str) -> list[type[Task[Any, Any]]]:
+def _tasks_of(package: str) -> list[Task[Any, Any]]:
     module = importlib.import_module(f"zorki.tasks.{package}.task")
     return [
-        value
+        _instance(value)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
     ]

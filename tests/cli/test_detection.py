@@ -79,7 +79,9 @@ def test_the_run_is_judged_and_reported(run):
 def test_loading_gives_the_same_answers_and_the_threshold_of_validation(run):
     again = zorki.load(run.folder)
     best = run.results["val"]["figures"]["best_threshold"]
-    assert again.task.show_score == run.task.show_score == (0.5 if best is None else best)
+    assert again.info == run.info
+    assert again.info.score_threshold == best
+    assert again.info.threshold_split == (None if best is None else "val")
     found = again.evaluate(split="test")
     assert found.figures["ap50"] == pytest.approx(run.results["test"]["figures"]["ap50"], abs=1e-9)
 

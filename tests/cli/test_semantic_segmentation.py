@@ -89,7 +89,7 @@ def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
     words = ["evaluate", str(run.folder), str(run.folder), "wide", "--split", "val", "--tile", "64"]
     main([*words, "--overlap", "16", "--json", "figures.json"])
     page = json.loads((tmp_path / "figures.json").read_text())
-    metric = run.task.metric()
+    metric = run.task.evaluation.metric(run.info)
     for index in range(3):
         metric.update(
             run.predict(tmp_path / f"wide/val/images/{index}.png", tile=64, overlap=16), [dataset.target(index)]

@@ -38,7 +38,7 @@ def export(
     if height is None and width is None:
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
-    path = opened.task.export(opened.model, out, rows, columns)
+    path = opened.task.export(opened.model, out, rows, columns, opened.info)
     print(f'{path}: {path.stat().st_size / 1e6:.1f} MB; takes "images", uint8 (1, 3, {rows}, {columns})')
 
 

@@ -115,7 +115,7 @@ def usual_classes(entry: Entry) -> int:
     """10 for networks that take images of 32 pixels or less, as digits and CIFAR are, else what the task has."""
     size = entry.options().get("size")
     small = size is not None and isinstance(size.default, int) and size.default <= 32
-    return 10 if small else entry.task.usual_classes
+    return 10 if small else entry.task.data.usual_classes
 
 
 def count_parameters(entry: Entry, classes: int) -> int:

@@ -33,10 +33,9 @@ def show(
         raise RecipeError(f"--images is {images}: expected one image on the sheet or more")
     check_writable(out)
     kind = _task(task, data, format)
-    dataset = kind.read(Path(data), format=format, max_pixels=max_pixels)
+    dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels)
     looked = survey(dataset, strict=strict)
-    asked = kind(dataset.class_names)
-    tally = asked.tally(dataset)
+    tally = kind.data.statistics(dataset)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")
     print(f"task: {kind.name}" + ("" if task else " (recognized by the format; --task asks for another)"))
     print(f"splits: {dataset.split_reason}")
@@ -49,7 +48,7 @@ def show(
             print(f"  {defect}")
     else:
         print("no defect found (files were looked at, not decoded)")
-    write_image(out, _sheet(asked, dataset, looked.splits, images))
+    write_image(out, _sheet(kind, dataset, looked.splits, images))
     print(f"sheet: {out}")
     if json is not None:
         write_json(json, {
@@ -66,7 +65,7 @@ def show(
 
 
 def _task(task: str | None, data: str, format: str | None) -> Any:
-    """The class of the task that was asked for, or the one whose formats know the data."""
+    """The task that was asked for, or the one whose formats know the data."""
     from zorki import registry
     from zorki.data import formats
     from zorki.errors import RecipeError, did_you_mean
@@ -78,7 +77,7 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
         return known[task]
     # Any folder of folders looks like classes, so classification is asked last; and it says best what is wrong.
     others = [kind for name, kind in known.items() if name != "classification"]
-    found = next((kind for kind in others if kind.recognize(Path(data), format)), None)
+    found = next((kind for kind in others if kind.data.recognize(Path(data), format)), None)
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
     boxed = found is known["detection"]
     if not boxed and format is None and (error := formats.broken(Path(data))) is not None:
@@ -121,6 +120,7 @@ def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) ->
     from zorki.draw.images import sheet
     from zorki.errors import DataError
 
+    info = task.data.class_info(dataset)
     indices = sorted({index for members in splits.values() for index in members})
     stride = max(1.0, len(indices) / max(1, count))
     images, captions = [], []
@@ -129,8 +129,8 @@ def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) ->
             sample = dataset[indices[int(place * stride)]]
         except DataError:
             continue
-        images.append(task.thumbnail(sample.image, sample.target))
-        captions.append(task.caption(sample.target))
+        images.append(task.presentation.thumbnail(sample.image, sample.target, info))
+        captions.append(task.presentation.caption(sample.target, info))
     if not images:
         raise DataError(f"{dataset.root}: none of the images looked at can be read")
-    return sheet(images, captions, cell=task.thumbnail_side)
+    return sheet(images, captions, cell=task.presentation.thumbnail_side)

@@ -8,21 +8,27 @@ folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> o
 from __future__ import annotations
 
 from zorki.contracts.dataset import Dataset, Targets
+from zorki.contracts.evaluation import Evaluation
 from zorki.contracts.metric import Metric
 from zorki.contracts.model import Model
 from zorki.contracts.preprocess import Preprocess
+from zorki.contracts.presentation import Presentation
 from zorki.contracts.results import Results, Section
 from zorki.contracts.task import Task
+from zorki.contracts.task_data import TaskData
 from zorki.contracts.training_defaults import TrainingDefaults
 
 __all__ = [
     "Dataset",
+    "Evaluation",
     "Metric",
     "Model",
     "Preprocess",
+    "Presentation",
     "Results",
     "Section",
     "Targets",
     "Task",
+    "TaskData",
     "TrainingDefaults",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
-from zorki.types import Defect, Sample
+from zorki.types import ClassInfo, Defect, Sample
 
 T = TypeVar("T")  # target
 
@@ -45,6 +45,10 @@ class Dataset(ABC, Generic[T]):
     @abstractmethod
     def check(self, index: int) -> Defect | None:
         """A quick look at the sample's file, without decoding: is it there, is it whole, is it not too large?"""
+
+    def class_info(self) -> ClassInfo:
+        """The classes, with the numbers and colors that the data themselves give them."""
+        return ClassInfo(tuple(self.class_names))
 
     def mark(self, index: int) -> str:
         """Words that change when what is learned of the sample does: a run that goes on knows its data by them."""

@@ -42,7 +42,7 @@ def entry_on(
 
     on_backbone.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
     on_backbone.__doc__ = f"{_first_line(build).rstrip('.')}; on {name}."
-    return Entry(prefix + name + suffix, task, on_backbone, backbone_weights(name))
+    return Entry(prefix + name + suffix, task(), on_backbone, backbone_weights(name))
 
 
 def _first_line(build: Callable[..., Any]) -> str:

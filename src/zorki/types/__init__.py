@@ -21,6 +21,7 @@ from zorki.types.annotations import (
     Unlabeled,
 )
 from zorki.types.batch import Batch, ImagesWithProposals, Sample, check_lengths, map_tensors
+from zorki.types.class_info import ClassInfo
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
 
@@ -28,6 +29,7 @@ __all__ = [
     "Annotation",
     "Batch",
     "Boxes",
+    "ClassInfo",
     "Defect",
     "Embedding",
     "GeneratedImage",

@@ -10,13 +10,14 @@ from zorki.engine.prediction.predict import predict
 from zorki.engine.run.open import Run
 from zorki.recipe import Recipe
 from zorki.registry import find
+from zorki.types import ClassInfo
 
 
 def untrained(name, class_names, **options):
     torch.manual_seed(0)
     entry = find(name)
     model = entry.build(len(class_names), **options).eval()
-    return Run(Path(name), name, entry.task(class_names), Recipe(), {"model": name}, model)
+    return Run(Path(name), name, entry.task, ClassInfo(tuple(class_names)), Recipe(), {"model": name}, model)
 
 
 @pytest.fixture
@@ -63,14 +64,17 @@ def test_tasks_without_a_format_of_their_own_write_one_object_a_image(photos):
 def attaching(run):
     """The run's task with a file of its own for each answer."""
 
-    class Attaching(type(run.task)):
-        def attach(self, annotation, place):
+    class Noting(type(run.task.presentation)):
+        def write_files(self, annotation, info, place):
             path = place("notes", ".txt")
             path.parent.mkdir(exist_ok=True)
-            path.write_text(self.class_names[annotation.index])
+            path.write_text(info.names[annotation.index])
             return {"note": path, "length": 3}
 
-    run.task = Attaching(run.class_names)
+    class Attaching(type(run.task)):
+        presentation = Noting()
+
+    run.task = Attaching()
     return run
 
 

@@ -28,7 +28,7 @@ from zorki.tasks.semantic_segmentation.models.unet import unet
 from zorki.tasks.semantic_segmentation.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.tiles import Tiles
-from zorki.types import Boxes, Mask
+from zorki.types import Boxes, ClassInfo, Mask
 
 
 class LocalSegmenter(Segmenter):
@@ -98,12 +98,12 @@ def photo(height, width, seed=0):
     return (smooth * 255).to(torch.uint8)
 
 
-def run_of(model, task):
-    return Run(Path("tiny"), "tiny", task, Recipe(), {"model": "tiny"}, model.eval())
+def run_of(model, task, class_names):
+    return Run(Path("tiny"), "tiny", task, ClassInfo(tuple(class_names)), Recipe(), {"model": "tiny"}, model.eval())
 
 
 def segmenting(size, class_names="abcde"):
-    return run_of(LocalSegmenter(size), SemanticSegmentation(list(class_names)))
+    return run_of(LocalSegmenter(size), SemanticSegmentation(), class_names)
 
 
 @pytest.mark.parametrize("size", [(150, 170), (64, 200), (200, 40), (65, 64), (190, 129)])
@@ -288,7 +288,7 @@ def test_what_is_refused(image):
 
 
 def test_a_classifier_has_no_tiles(image):
-    run = run_of(lenet5(2), Classification(["a", "b"]))
+    run = run_of(lenet5(2), Classification(), "ab")
     with pytest.raises(RecipeError, match=r"Classifier answers for a whole image.*leave --tile out"):
         predict(run, image, tile=64)
 
@@ -349,7 +349,7 @@ def test_a_image_that_is_read_by_windows_gives_the_same(monkeypatch):
 
 def test_detections_are_exchanged_in_the_pixels_of_the_image():
     write_image(Path("in.png"), painted(OBJECTS))
-    run = run_of(BlobFinder(100), Detection(["thing"]))
+    run = run_of(BlobFinder(100), Detection(), ["thing"])
     predict(run, "in.png", tile=100, overlap=20, out="out")
     entries = json.loads(Path("out/predictions.json").read_text())
     found = [(x, y, x + width, y + height) for x, y, width, height in (entry["bbox"] for entry in entries)]

@@ -8,16 +8,17 @@ from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.registry import build
 from zorki.tasks.classification.task import Classification
-from zorki.types import Batch, Label, Placement
+from zorki.types import Batch, ClassInfo, Label, Placement
 
-TASK = Classification(["cat", "dog", "owl"])
+TASK = Classification()
+INFO = ClassInfo(("cat", "dog", "owl"))
 
 
 class Labeled(Dataset):
     """Labels alone."""
 
     def __init__(self, labels):
-        self.labels = labels
+        self.labels, self.class_names = labels, list(INFO.names)
 
     def __len__(self):
         return len(self.labels)
@@ -37,7 +38,7 @@ def batch():
 @pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}])
 def test_mixed_targets_are_shares_and_truth_stays(settings):
     given = batch()
-    mixed = TASK.mix(given, Recipe(**settings), torch.Generator().manual_seed(1))
+    mixed = TASK.data.mix(given, Recipe(**settings), INFO, torch.Generator().manual_seed(1))
     assert mixed.inputs.dtype == torch.uint8
     assert mixed.inputs.shape == given.inputs.shape
     for label in mixed.placed:
@@ -47,7 +48,7 @@ def test_mixed_targets_are_shares_and_truth_stays(settings):
 
 def test_nothing_is_mixed_unless_asked():
     given = batch()
-    assert TASK.mix(given, Recipe(), torch.Generator()) is given
+    assert TASK.data.mix(given, Recipe(), INFO, torch.Generator()) is given
 
 
 def test_class_weights_make_rare_classes_count_as_much():
@@ -65,36 +66,38 @@ def test_losses_of_pixels_are_refused(settings):
 
 
 def test_balance_draws_classes_evenly():
-    weights = TASK.balance([Label(0)] * 3 + [Label(1)])
+    weights = TASK.data.sampling_weights([Label(0)] * 3 + [Label(1)], INFO)
     assert sum(weights[:3]) == pytest.approx(weights[3])
 
 
 def test_baseline_is_the_majority():
-    answer = TASK.baseline([Label(1), Label(1), Label(0), Label(1)])
+    answer = TASK.evaluation.baseline([Label(1), Label(1), Label(0), Label(1)], INFO)
     assert answer.index == 1
     assert answer.scores.tolist() == [0.25, 0.75, 0.0]
-    assert TASK.baseline([]) is None
+    assert TASK.evaluation.baseline([], INFO) is None
 
 
 def test_ensemble_is_the_mean_of_probabilities():
-    answer = TASK.ensemble([Label(0, torch.tensor([0.6, 0.4, 0.0])), Label(1, torch.tensor([0.1, 0.9, 0.0]))])
+    answer = TASK.evaluation.ensemble(
+        [Label(0, torch.tensor([0.6, 0.4, 0.0])), Label(1, torch.tensor([0.1, 0.9, 0.0]))]
+    )
     assert answer.index == 1
     assert torch.allclose(answer.scores, torch.tensor([0.35, 0.65, 0.0]))
 
 
 def test_descriptions_are_plain():
-    facts = TASK.describe(Label(2, torch.tensor([0.1, 0.2, 0.7])))
+    facts = TASK.presentation.to_record(Label(2, torch.tensor([0.1, 0.2, 0.7])), INFO)
     assert facts["class_name"] == "owl"
     assert [row["class_name"] for row in facts["top"]] == ["owl", "dog", "cat"]
-    assert TASK.describe(Label(1)) == {"label": 1, "class_name": "dog"}
+    assert TASK.presentation.to_record(Label(1), INFO) == {"label": 1, "class_name": "dog"}
 
 
-def test_badness_is_what_the_truth_lacks():
-    assert TASK.badness(Label(0, torch.tensor([0.9, 0.1, 0.0])), Label(1)) == pytest.approx(0.9)
+def test_the_error_score_is_what_the_truth_lacks():
+    assert TASK.evaluation.error_score(Label(0, torch.tensor([0.9, 0.1, 0.0])), Label(1), INFO) == pytest.approx(0.9)
 
 
 def test_one_class_only_is_refused():
-    dataset = Classification.read(Path("scenes:60@32"))
+    dataset = TASK.data.read(Path("scenes:60@32"))
     one = [index for index in range(60) if dataset.target(index).index == 3]
     with pytest.raises(DataError, match=r"only one class has training images .* expected at least two"):
-        Classification(dataset.class_names).check(dataset, one)
+        TASK.data.check(dataset, one)

@@ -11,7 +11,7 @@ from zorki import registry
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import ZorkiError
 from zorki.tasks.detection.export import ExportedDetector, export_onnx
-from zorki.types import Placement
+from zorki.types import ClassInfo, Placement
 
 HEIGHT, WIDTH = 96, 128
 NUM_CLASSES = 3
@@ -145,7 +145,7 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     from zorki.tasks.detection.task import Detection
 
     model = lively("yolo1_squeezenet")
-    run = Run(tmp_path, "yolo1_squeezenet", Detection(["a", "b", "c"]), Recipe(), {}, model)
+    run = Run(tmp_path, "yolo1_squeezenet", Detection(), ClassInfo(("a", "b", "c")), Recipe(), {}, model)
     monkeypatch.setattr(evaluate, "open_run", lambda *_: run)
     main(["export", "runs/x", "--out", str(tmp_path / "own.onnx")])
     assert f"uint8 (1, 3, {WIDTH}, {WIDTH})" in capsys.readouterr().out
@@ -170,7 +170,7 @@ def test_classifiers_give_scores(tmp_path):
 
     torch.manual_seed(0)
     model = registry.build("lenet5", NUM_CLASSES, {"size": 32}).eval()
-    path = Classification(["a", "b", "c"]).export(model, tmp_path / "lenet.onnx", 32, 32)
+    path = Classification().export(model, tmp_path / "lenet.onnx", 32, 32, ClassInfo(("a", "b", "c")))
     (image, *_), _ = model.preprocess([make_images()[0]])
     with torch.no_grad():
         (wanted,) = model.decode(model(image[None]), [Placement(HEIGHT, WIDTH)])

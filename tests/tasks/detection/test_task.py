@@ -14,13 +14,11 @@ from zorki.tasks.detection.fusion import fuse
 from zorki.tasks.detection.image_sizes import image_sizes
 from zorki.tasks.detection.metrics.image_match import judge_boxes
 from zorki.tasks.detection.task import Detection
-from zorki.types import Boxes
+from zorki.types import Boxes, ClassInfo
 
 NAMES = ["cat", "dog", "owl"]
-
-
-def task():
-    return Detection(NAMES)
+INFO = ClassInfo(tuple(NAMES))
+TASK = Detection()
 
 
 def boxes(*rows, scores=None, **columns):
@@ -30,12 +28,12 @@ def boxes(*rows, scores=None, **columns):
 
 
 def test_scenes_are_read_with_boxes_and_the_same_at_every_call():
-    dataset = Detection.read(Path("scenes:20@64"))
+    dataset = Detection.data.read(Path("scenes:20@64"))
     assert {split: len(rows) for split, rows in dataset.splits.items()} == {"train": 14, "val": 3, "test": 3}
     sample = dataset[3]
     assert sample.image.shape == (3, 64, 64)
     assert torch.equal(dataset[3].image, sample.image)
-    assert torch.equal(Detection.read(Path("scenes:20@64")).target(3).xyxy, sample.target.xyxy)
+    assert torch.equal(Detection.data.read(Path("scenes:20@64")).target(3).xyxy, sample.target.xyxy)
     assert 1 <= len(sample.target) <= 5
     assert bool((sample.target.xyxy[:, 2:] > sample.target.xyxy[:, :2]).all())
 
@@ -43,25 +41,25 @@ def test_scenes_are_read_with_boxes_and_the_same_at_every_call():
 @pytest.mark.parametrize("words", ["scenes:5", "scenes:20@8", "scenes:x", "scenes:20@"])
 def test_scenes_that_cannot_be_say_why(words):
     with pytest.raises(DataError, match="scenes"):
-        Detection.read(Path(words))
+        Detection.data.read(Path(words))
 
 
 def test_scenes_have_their_own_classes():
     with pytest.raises(DataError, match="other classes than the run's"):
-        Detection.read(Path("scenes:20"), class_names=NAMES)
+        Detection.data.read(Path("scenes:20"), class_names=NAMES)
 
 
 def test_data_without_a_box_to_learn_stop():
-    dataset = Detection.read(Path("scenes:20@64"))
+    dataset = Detection.data.read(Path("scenes:20@64"))
     train = dataset.splits["train"]
-    Detection(dataset.class_names).check(dataset, train)
+    TASK.data.check(dataset, train)
     for index in train:
         dataset.target(index)
         dataset._known[index] = dataclasses.replace(
             dataset.target(index), crowd=torch.ones(len(dataset.target(index)), dtype=torch.bool)
         )
     with pytest.raises(DataError, match=r"none of the 14 training images has a box"):
-        Detection(dataset.class_names).check(dataset, train)
+        TASK.data.check(dataset, train)
 
 
 class Learner(Model):
@@ -102,17 +100,17 @@ class Fitter(Learner):
 )
 def test_settings_of_classifiers_are_refused(settings):
     with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* detectors have no such setting"):
-        task().configure(Learner(), Recipe(**settings), Detection.read(Path("scenes:20@64")), [])
+        TASK.configure(Learner(), Recipe(**settings), Detection.data.read(Path("scenes:20@64")), [])
 
 
 def test_models_that_fit_their_anchors_see_the_training_boxes():
-    dataset, model = Detection.read(Path("scenes:20@64")), Fitter()
-    task().configure(model, Recipe(), dataset, [3, 5])
+    dataset, model = Detection.data.read(Path("scenes:20@64")), Fitter()
+    TASK.configure(model, Recipe(), dataset, [3, 5])
     assert model.seen == ([dataset.target(3), dataset.target(5)], [(64, 64)] * 2)
     other = Fitter()
     other.wants_fitting = False
     for unasked in (other, Learner()):
-        task().configure(unasked, Recipe(), dataset, [3, 5])
+        TASK.configure(unasked, Recipe(), dataset, [3, 5])
         assert unasked.seen is None
 
 
@@ -124,7 +122,7 @@ def test_sizes_are_the_annotations_or_the_files(tmp_path):
         Image.new("RGB", size).save(tmp_path / f"{name}.png")
     rows = "".join(f"{name}.png,1,2,9,9,cat\n" for name in ("a", "b"))
     (tmp_path / "boxes.csv").write_text("file,xmin,ymin,xmax,ymax,label\n" + rows)
-    dataset = Detection.read(tmp_path)
+    dataset = Detection.data.read(tmp_path)
     indices = sorted(range(2), key=lambda index: dataset.path(index).name)
     for sizes in (dataset.sizes, dataset.sizes * 0):
         dataset.sizes = sizes
@@ -133,42 +131,40 @@ def test_sizes_are_the_annotations_or_the_files(tmp_path):
 
 def test_images_with_rare_classes_are_drawn_more_often():
     common, rare, none = boxes((0, 0, 1, 1, 0)), boxes((0, 0, 1, 1, 0), (0, 0, 1, 1, 2)), boxes()
-    weights = task().balance([common, common, common, rare, none])
+    weights = TASK.data.sampling_weights([common, common, common, rare, none], INFO)
     assert weights == [0.25, 0.25, 0.25, 1.0, 0.2]
 
 
 def test_captions_count_what_is_shown():
     answer = boxes((0, 0, 1, 1, 0), (0, 0, 1, 1, 1), (1, 1, 2, 2, 1), scores=[0.9, 0.6, 0.4])
-    asked = task()
-    assert asked.caption(answer) == "1 cat, 1 dog"
-    asked.adopt({"test": {"figures": {"best_threshold": 0.9}}, "val": {"figures": {"best_threshold": 0.35}}})
-    assert asked.show_score == 0.35
-    assert asked.caption(answer) == "2 dog, 1 cat"
-    asked.adopt({"val": {"figures": {"best_threshold": None}}})
-    asked.adopt({})
-    assert asked.show_score == 0.35
-    assert asked.caption(boxes()) == "nothing"
+    assert TASK.presentation.caption(answer, INFO) == "1 cat, 1 dog"
+    learned = TASK.evaluation.learn(INFO, {"best_threshold": 0.35}, "val")
+    assert (learned.score_threshold, learned.threshold_split) == (0.35, "val")
+    assert TASK.presentation.caption(answer, learned) == "2 dog, 1 cat"
+    assert TASK.evaluation.learn(learned, {"best_threshold": None}, "test") == learned
+    assert TASK.evaluation.learn(INFO, {}, "val") == INFO
+    assert TASK.presentation.caption(boxes(), learned) == "nothing"
 
 
 def test_descriptions_are_plain():
-    facts = task().describe(boxes((1, 2, 3, 4, 2), scores=[0.5]))
+    facts = TASK.presentation.to_record(boxes((1, 2, 3, 4, 2), scores=[0.5]), INFO)
     assert facts == {
         "boxes": [{"label": 2, "class_name": "owl", "xyxy": [1, 2, 3, 4], "score": 0.5}],
         "threshold": 0.5,
         "shown": 1,
     }
-    assert task().describe(boxes(crowd=torch.zeros(0, dtype=torch.bool))) == {"boxes": []}
+    assert TASK.presentation.to_record(boxes(crowd=torch.zeros(0, dtype=torch.bool)), INFO) == {"boxes": []}
 
 
 def test_names_of_coco():
-    assert Detection.names_for(80)[:2] == ["person", "bicycle"]
-    assert len(set(Detection.names_for(80))) == 80
-    ninety, slots = Detection.names_for(90), Detection.names_for(91)
+    eighty, ninety, slots = (TASK.data.default_classes(count).names for count in (80, 90, 91))
+    assert eighty[:2] == ("person", "bicycle")
+    assert len(set(eighty)) == 80
     assert ninety == slots[1:]
     assert slots[1] == "person"
     assert slots[90] == "toothbrush"
     assert len(set(slots)) == 91
-    assert Detection.names_for(2) == ["0", "1"]
+    assert TASK.data.default_classes(2).names == ("0", "1")
 
 
 def test_judged_by_hand():
@@ -190,14 +186,14 @@ def test_judged_by_hand():
     assert judged.excused.tolist() == [False, False, False, True, True]
     assert judged.missed.tolist() == [False, True, False, False]
     assert judged.quality() == pytest.approx(2 * 0.8 / (3 + 2))
-    assert task().badness(answer, truth) == pytest.approx(1 - 0.32)
+    assert TASK.evaluation.error_score(answer, truth, INFO) == pytest.approx(1 - 0.32)
 
 
 def test_nothing_there_and_nothing_answered_is_right():
     nothing = boxes(scores=[])
-    assert task().badness(nothing, boxes()) == 0.0
-    assert task().badness(nothing, boxes((0, 0, 1, 1, 0))) == 1.0
-    assert task().badness(boxes((0, 0, 1, 1, 0), scores=[0.9]), boxes()) == 1.0
+    assert TASK.evaluation.error_score(nothing, boxes(), INFO) == 0.0
+    assert TASK.evaluation.error_score(nothing, boxes((0, 0, 1, 1, 0), INFO)) == 1.0
+    assert TASK.evaluation.error_score(boxes((0, 0, 1, 1, 0), scores=[0.9]), boxes(), INFO) == 1.0
 
 
 def test_fused_boxes_are_weighted_means():
@@ -215,14 +211,14 @@ def test_fused_boxes_are_weighted_means():
 
 def test_an_ensemble_of_one_answer_twice_is_that_answer():
     answer = boxes((0, 0, 10, 10, 0), (50, 50, 60, 60, 1), scores=[0.9, 0.6])
-    both = task().ensemble([answer, answer])
+    both = TASK.evaluation.ensemble([answer, answer])
     assert torch.allclose(both.xyxy, answer.xyxy)
     assert torch.allclose(both.scores, answer.scores)
 
 
 def test_counts_and_sizes():
-    dataset = Detection.read(Path("scenes:20@64"))
-    facts = Detection(dataset.class_names).tally(dataset)
+    dataset = Detection.data.read(Path("scenes:20@64"))
+    facts = TASK.data.statistics(dataset)
     total = sum(len(dataset.target(index)) for index in dataset.splits["train"])
     assert facts["counted"] == "boxes"
     assert sum(facts["classes"]["train"].values()) == total
@@ -238,11 +234,11 @@ def test_drawn_answers_have_the_colors_of_their_classes_and_hide_the_unsure():
 
     image = torch.zeros((3, 100, 400), dtype=torch.uint8)
     answer = boxes((10, 40, 60, 90, 1), (300, 40, 350, 90, 2), scores=[0.8, 0.2])
-    drawn = task().draw(image, answer)
+    drawn = TASK.presentation.draw(image, answer, INFO)
     assert drawn.shape == image.shape
     assert tuple(drawn[:, 60, 10].tolist()) == color(1)
     assert int(drawn[:, :, 200:].sum()) == 0
-    small = task().draw(torch.zeros((3, 40, 50), dtype=torch.uint8), boxes((10, 10, 20, 20, 0)))
+    small = TASK.presentation.draw(torch.zeros((3, 40, 50), dtype=torch.uint8), boxes((10, 10, 20, 20, 0)), INFO)
     assert small.shape == (3, 280, 350), "enlarged, so that names can be read"
     assert tuple(small[:, 100, 70].tolist()) == color(0)
 
@@ -253,7 +249,7 @@ def test_thumbnails_tell_found_wrong_and_missed_apart():
 
     truth = boxes((20, 40, 60, 80, 0), (120, 40, 160, 80, 1))
     answer = boxes((20, 40, 60, 80, 0), (170, 40, 200, 80, 2), scores=[0.9, 0.8])
-    drawn = task().thumbnail(torch.zeros((3, 112, 224), dtype=torch.uint8), answer, truth)
+    drawn = TASK.presentation.thumbnail(torch.zeros((3, 112, 224), dtype=torch.uint8), answer, INFO, truth)
     assert drawn.shape == (3, 112, 224)
     assert tuple(drawn[:, 70, 20].tolist()) == mark_color(True)
     assert tuple(drawn[:, 70, 170].tolist()) == mark_color(False)
@@ -269,11 +265,9 @@ def test_answers_bear_the_numbers_of_the_data_that_were_trained_on(tmp_path):
     }
     (tmp_path / "truth.json").write_text(json.dumps(content))
     answer = SimpleNamespace(prediction=boxes((0, 0, 9, 9, 1), scores=[0.5]), source="a.jpg", frame=None)
-    trained, opened = task(), task()
-    facts = trained.remember(read_boxes(tmp_path / "truth.json", need_images=False))
-    opened.recall(json.loads(json.dumps(facts)))
-    assert [entry["category_id"] for entry in opened.exchange([answer])] == [5]
-    assert [entry["category_id"] for entry in trained.exchange([answer])] == [2]  # label + 1, until told
-    opened.recall({})  # a run of an older version
-    assert [entry["category_id"] for entry in opened.exchange([answer])] == [2]
-    assert task().remember(Detection.read(Path("scenes:20@64"))) == {}  # numbers that nobody gave
+    trained = TASK.data.class_info(read_boxes(tmp_path / "truth.json", need_images=False))
+    opened = ClassInfo.from_json(json.loads(json.dumps(trained.to_json())))
+    assert [entry["category_id"] for entry in TASK.presentation.exchange([answer], opened)] == [5]
+    assert [entry["category_id"] for entry in TASK.presentation.exchange([answer], INFO)] == [2]  # label + 1
+    made_up = TASK.data.class_info(Detection.data.read(Path("scenes:20@64")))
+    assert made_up.category_ids is None  # numbers that nobody gave

@@ -5,8 +5,11 @@ from made_masks import instances
 
 from zorki.draw.palette import color, mark_color
 from zorki.tasks.detection.drawing import MISSED_COLOR
-from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.tasks.instance_segmentation.presentation import InstancePresentation
+from zorki.types import ClassInfo
 
+LOOK = InstancePresentation()
+CELLS = ClassInfo(("cell",))
 BLACK = torch.zeros((3, 112, 448), dtype=torch.uint8)
 
 
@@ -30,27 +33,27 @@ def half(ink):
 
 def test_every_object_has_a_color_of_its_own_and_an_outline():
     answer = squares((50, 90), (90, 130), (300, 340), scores=[0.9, 0.8, 0.2])
-    drawn = InstanceSegmentation(["cell"]).draw(BLACK, answer)
+    drawn = LOOK.draw(BLACK, answer, CELLS)
     assert drawn.shape == BLACK.shape
     assert (at(drawn, 20, 60), at(drawn, 40, 70)) == (color(0), half(color(0)))
     assert (at(drawn, 20, 100), at(drawn, 40, 110)) == (color(1), half(color(1)))
     assert (at(drawn, 40, 89), at(drawn, 40, 90)) == (color(0), color(1)), "neighbors are told apart"
     assert int(drawn[:, :, 200:].sum()) == 0, "what scores too little is not shown"
-    small = InstanceSegmentation(["cell"]).draw(BLACK[:, :, :50], instances([], [], size=(112, 50)))
+    small = LOOK.draw(BLACK[:, :, :50], instances([], [], size=(112, 50)), CELLS)
     assert small.shape == (3, 784, 350), "enlarged"
 
 
 def test_the_better_one_is_on_top_and_crowds_are_gray():
     answer = squares((50, 90), (70, 130), scores=[0.6, 0.9])
-    drawn = InstanceSegmentation(["cell"]).draw(BLACK, answer)
+    drawn = LOOK.draw(BLACK, answer, CELLS)
     assert at(drawn, 40, 80) == half(color(1))
     crowd = squares((50, 90), crowd=torch.tensor([True]))
-    gray = at(InstanceSegmentation(["cell"]).draw(BLACK, crowd), 40, 70)
+    gray = at(LOOK.draw(BLACK, crowd, CELLS), 40, 70)
     assert gray == tuple(part * 192 >> 8 for part in mark_color(None))
 
 
 def test_with_several_classes_boxes_say_which():
-    drawn = InstanceSegmentation(["cat", "dog"]).draw(BLACK, squares((50, 90), labels=[1], scores=[0.9]))
+    drawn = LOOK.draw(BLACK, squares((50, 90), labels=[1], scores=[0.9]), ClassInfo(("cat", "dog")))
     assert at(drawn, 59, 60) == color(1), "the box is in the color of the class"
     assert at(drawn, 40, 70) == half(color(0)), "the mask in that of the object"
 
@@ -58,8 +61,7 @@ def test_with_several_classes_boxes_say_which():
 def test_thumbnails_tell_found_wrong_and_missed_apart():
     truth = squares((40, 120), (240, 320), crowd=torch.tensor([False, False]))
     answer = squares((40, 120), (360, 440), scores=[0.9, 0.8])
-    asked = InstanceSegmentation(["cell"])
-    drawn = asked.thumbnail(BLACK, answer, truth)
+    drawn = LOOK.thumbnail(BLACK, answer, CELLS, truth)
     assert drawn.shape == (3, 56, 224)
     assert at(drawn, 20, 40) == half(mark_color(True))
     wrong = drawn[:, 12:28, 182:218].flatten(1).T.unique(dim=0).tolist()
@@ -67,7 +69,7 @@ def test_thumbnails_tell_found_wrong_and_missed_apart():
     assert [255, 255, 255] in wrong, "hatched"
     assert at(drawn, 20, 120) == MISSED_COLOR
     assert at(drawn, 20, 140) == (0, 0, 0), "of what is missed there is an outline alone"
-    alone = asked.thumbnail(BLACK, answer)
+    alone = LOOK.thumbnail(BLACK, answer, CELLS)
     assert at(alone, 20, 40) == half(color(0))
-    excused = asked.thumbnail(BLACK, answer[:1], squares((40, 120), crowd=torch.tensor([True])))
+    excused = LOOK.thumbnail(BLACK, answer[:1], CELLS, squares((40, 120), crowd=torch.tensor([True])))
     assert at(excused, 20, 40) == tuple(part * 192 >> 8 for part in mark_color(None))

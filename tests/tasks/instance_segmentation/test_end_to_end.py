@@ -20,7 +20,7 @@ from zorki.ops.components import connected_components
 from zorki.ops.packing import tight_boxes
 from zorki.recipe import Recipe
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
-from zorki.types import Instances
+from zorki.types import ClassInfo, Instances
 
 
 class Bright(Model):
@@ -54,7 +54,15 @@ class Bright(Model):
 
 def run(level=100):
     about = {"model": "bright", "task": "instance_segmentation", "data": None}
-    return Run(Path("bright"), "bright", InstanceSegmentation(["object"]), Recipe(workers=0), about, Bright(level))
+    return Run(
+        Path("bright"),
+        "bright",
+        InstanceSegmentation(),
+        ClassInfo(("object",)),
+        Recipe(workers=0),
+        about,
+        Bright(level),
+    )
 
 
 @pytest.fixture

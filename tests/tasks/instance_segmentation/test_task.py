@@ -21,17 +21,18 @@ from zorki.tasks.instance_segmentation.fusion import fuse_masks
 from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
 from zorki.tasks.instance_segmentation.object_map import object_map, write_object_map
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.types import ClassInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools decodes so
 NAMES = ["cat", "dog", "owl"]
 
 
-def task():
-    return InstanceSegmentation(NAMES)
+INFO = ClassInfo(tuple(NAMES))
+TASK = InstanceSegmentation()
 
 
 def scenes():
-    return InstanceSegmentation.read(Path("scenes:20@64"))
+    return TASK.data.read(Path("scenes:20@64"))
 
 
 class Learner(Model):
@@ -58,8 +59,8 @@ class Obliging(Learner):
 
 
 def test_the_task_is_found_by_its_folder():
-    assert registry.tasks()["instance_segmentation"] is InstanceSegmentation
-    assert InstanceSegmentation.names_for(80)[0] == "person"
+    assert type(registry.tasks()["instance_segmentation"]) is InstanceSegmentation
+    assert TASK.data.default_classes(80).names[0] == "person"
 
 
 @pytest.mark.parametrize(
@@ -71,82 +72,78 @@ def test_the_task_is_found_by_its_folder():
 def test_settings_that_mean_nothing_are_refused(settings):
     name = next(iter(settings))
     with pytest.raises(RecipeError, match=f"{name} is .*, but networks for masks of objects have no such setting"):
-        task().configure(Learner(), Recipe(**settings), scenes(), [])
+        TASK.configure(Learner(), Recipe(**settings), scenes(), [])
 
 
 def test_models_may_take_a_criterion_and_a_weight_of_borders():
-    task().configure(Learner(), Recipe(), scenes(), [])
+    TASK.configure(Learner(), Recipe(), scenes(), [])
     model = Obliging()
-    task().configure(model, Recipe(loss="ce,dice", border_weight=10.0), scenes(), [])
+    TASK.configure(model, Recipe(loss="ce,dice", border_weight=10.0), scenes(), [])
     assert (str(model.criterion), model.criterion.ignore, model.weight) == ("ce,dice", 7, 10.0)
     with pytest.raises(RecipeError, match="mosaic is"):
-        task().configure(model, Recipe(mosaic=0.5), scenes(), [])
+        TASK.configure(model, Recipe(mosaic=0.5), scenes(), [])
 
 
 def test_data_without_a_mask_to_learn_stop(monkeypatch):
     dataset = scenes()
     train = dataset.splits["train"]
-    asked = InstanceSegmentation(dataset.class_names)
-    asked.check(dataset, train)
+    TASK.data.check(dataset, train)
     empty = dataset.target(train[0])
     empty = dataclasses.replace(empty, masks=torch.zeros_like(empty.masks))
     crowd = dataclasses.replace(empty, masks=~empty.masks, crowd=torch.ones(len(empty), dtype=torch.bool))
     for target in (empty, crowd):
         monkeypatch.setattr(dataset, "target", lambda index, target=target: target)
         with pytest.raises(DataError, match=r"scenes: none of the 14 training images has an object; expected"):
-            asked.check(dataset, train)
-    assert asked.learnable_count(crowd) == 0
+            TASK.data.check(dataset, train)
+    assert TASK.data.learnable_count(crowd) == 0
 
 
 def test_images_with_rare_classes_are_drawn_more_often():
     common, rare = strip_instances((0, 4)), strip_instances((0, 4), (5, 6), labels=[0, 2])
-    assert task().balance([common, common, common, rare]) == [0.25, 0.25, 0.25, 1.0]
+    assert TASK.data.sampling_weights([common, common, common, rare], INFO) == [0.25, 0.25, 0.25, 1.0]
 
 
 def test_captions_count_what_is_shown_and_maps_are_judged_from_there():
     answer = strip_instances((0, 4), (5, 6), (7, 9), labels=[0, 1, 1], scores=[0.9, 0.6, 0.4])
-    asked = task()
-    assert asked.caption(answer) == "1 cat, 1 dog"
-    assert asked.metric().min_score is None
-    asked.adopt({"test": {"figures": {"best_threshold": 0.9}}, "val": {"figures": {"best_threshold": 0.35}}})
-    assert asked.caption(answer) == "2 dog, 1 cat"
-    assert asked.metric().min_score == 0.35
-    assert asked.caption(strip_instances()) == "nothing"
+    assert TASK.presentation.caption(answer, INFO) == "1 cat, 1 dog"
+    assert TASK.evaluation.metric(INFO).min_score is None
+    learned = TASK.evaluation.learn(INFO, {"best_threshold": 0.35}, "val")
+    assert TASK.presentation.caption(answer, learned) == "2 dog, 1 cat"
+    assert TASK.evaluation.metric(learned).min_score == 0.35
+    assert TASK.presentation.caption(strip_instances(), learned) == "nothing"
 
 
 def test_descriptions_are_plain_and_masks_are_cocos_run_lengths():
     answer = strip_instances((2, 6), (10, 11), labels=[2, 0], scores=[0.5, 0.25])
-    facts = json.loads(json.dumps(task().describe(answer)))
+    facts = json.loads(json.dumps(TASK.presentation.to_record(answer, INFO)))
     assert (facts["threshold"], facts["shown"]) == (0.5, 1)
     first, second = facts["objects"]
     code = first.pop("segmentation")
     assert first == {"label": 2, "class_name": "owl", "xyxy": [2, 0, 6, 1], "score": 0.5, "area": 4}
     assert np.array_equal(coco_mask.decode([code])[..., 0], answer.masks[0].numpy())
     assert second["area"] == 1
-    assert task().describe(strip_instances()) == {"objects": []}
+    assert TASK.presentation.to_record(strip_instances(), INFO) == {"objects": []}
 
 
 def test_answers_are_exchanged_as_cocos_results():
     answer = strip_instances((2, 6), labels=[1], scores=[0.5])
-    asked = task()
-    said = SimpleNamespace(facts=asked.describe(answer), prediction=None, source="photos/012.png", frame=None)
-    (entry,) = json.loads(json.dumps(asked.exchange([said])))
+    look = TASK.presentation
+    said = SimpleNamespace(facts=look.to_record(answer, INFO), prediction=None, source="photos/012.png", frame=None)
+    (entry,) = json.loads(json.dumps(look.exchange([said], INFO)))
     code = entry.pop("segmentation")
     assert entry == {
         "image_id": 12, "category_id": 2, "bbox": [2, 0, 4, 1], "score": 0.5, "category_name": "dog",
         "file_name": "photos/012.png",
     }  # fmt: skip
     assert np.array_equal(coco_mask.decode([code])[..., 0], answer.masks[0].numpy())
-    asked.recall({"category_ids": [2, 5, 9]})
-    assert asked.exchange([said])[0]["category_id"] == 5
-    assert (
-        asked.exchange([SimpleNamespace(facts=asked.describe(strip_instances(scores=[])), source="a", frame=3)]) == []
-    )
+    assert look.exchange([said], dataclasses.replace(INFO, category_ids=(2, 5, 9)))[0]["category_id"] == 5
+    nothing = SimpleNamespace(facts=look.to_record(strip_instances(scores=[]), INFO), source="a", frame=3)
+    assert look.exchange([nothing], INFO) == []
 
 
 def test_shown_objects_are_written_as_numbers_of_16_bits(tmp_path):
     answer = strip_instances((0, 4), (3, 8), (10, 12), scores=[0.8, 0.9, 0.1])
-    told = task().attach(answer, lambda folder, suffix: tmp_path / folder / f"a{suffix}")
+    told = TASK.presentation.write_files(answer, INFO, lambda folder, suffix: tmp_path / folder / f"a{suffix}")
     assert told == {"mask": tmp_path / "masks" / "a.png"}
     with Image.open(told["mask"]) as image:
         assert image.mode == "I;16"
@@ -173,8 +170,8 @@ def test_judged_by_hand():
     assert judged.excused.tolist() == [False, False, False, True, True]
     assert judged.missed.tolist() == [False, True, False, False]
     assert judged.overlap.tolist() == pytest.approx([0.8, 0, 0, 0, 0])
-    assert task().badness(answer, truth) == pytest.approx(1 - 2 * 0.8 / (3 + 2))
-    assert task().badness(strip_instances(scores=[]), strip_instances()) == 0.0
+    assert TASK.evaluation.error_score(answer, truth, INFO) == pytest.approx(1 - 2 * 0.8 / (3 + 2))
+    assert TASK.evaluation.error_score(strip_instances(scores=[]), strip_instances(), INFO) == 0.0
 
 
 def test_fused_masks_are_what_half_of_the_scores_want():
@@ -191,7 +188,7 @@ def test_fused_masks_are_what_half_of_the_scores_want():
 
 def test_an_ensemble_of_one_answer_twice_is_that_answer():
     answer = strip_instances((0, 4), (5, 9), labels=[1, 0], scores=[0.9, 0.6])
-    both = task().ensemble([answer, answer])
+    both = TASK.evaluation.ensemble([answer, answer])
     assert torch.equal(both.masks, answer.masks)
     assert both.labels.tolist() == [1, 0]
     assert both.scores.tolist() == pytest.approx([0.9, 0.6])
@@ -209,7 +206,7 @@ def test_what_cannot_be_fused_says_why():
 
 def test_counts_and_areas():
     dataset = scenes()
-    facts = InstanceSegmentation(dataset.class_names).tally(dataset)
+    facts = TASK.data.statistics(dataset)
     targets = [dataset.target(index) for index in dataset.splits["train"]]
     total = sum(map(len, targets))
     assert facts["counted"] == "objects"
@@ -222,10 +219,3 @@ def test_counts_and_areas():
     covered = facts["tables"]["Share of an image with objects that they cover"]
     shares = [float(target.masks.any(0).float().mean()) for target in targets]
     assert covered["least"]["train"] == pytest.approx(min(shares), abs=1e-3)
-
-
-def test_numbers_of_classes_are_remembered_where_the_data_gave_them():
-    dataset = scenes()
-    assert task().remember(dataset) == {}
-    dataset.category_ids, dataset.image_ids = [2, 5, 9], [7]
-    assert task().remember(dataset) == {"category_ids": [2, 5, 9]}

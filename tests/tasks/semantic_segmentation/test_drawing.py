@@ -1,10 +1,11 @@
 import torch
 
 from zorki.draw.palette import color
-from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
-from zorki.types import Mask
+from zorki.tasks.semantic_segmentation.presentation import SegmentationPresentation
+from zorki.types import ClassInfo, Mask
 
-NAMES = ["background", "cat", "dog"]
+LOOK = SegmentationPresentation()
+INFO = ClassInfo(("background", "cat", "dog"), background=(0,))
 
 
 def image(height=60, width=400, level=0):
@@ -23,7 +24,7 @@ def has(image, ink):
 
 
 def test_drawn_answers_have_the_colors_of_their_classes_and_a_legend():
-    drawn = SemanticSegmentation(NAMES).draw(image(), Mask(cat_and_dog()))
+    drawn = LOOK.draw(image(), Mask(cat_and_dog()), INFO)
     assert drawn.shape[1] > 60, "the legend stands below"
     assert drawn.shape[2] == 400
     assert tuple(drawn[:, 20, 100].tolist()) == color(1), "an edge"
@@ -32,31 +33,29 @@ def test_drawn_answers_have_the_colors_of_their_classes_and_a_legend():
     assert has(legend, color(1))
     assert has(legend, color(2))
     assert not has(legend, color(0))
-    small = SemanticSegmentation(NAMES).draw(image(40, 50), Mask(cat_and_dog(40, 50)))
+    small = LOOK.draw(image(40, 50), Mask(cat_and_dog(40, 50)), INFO)
     assert small.shape[2] == 350, "enlarged, so that the legend can be read"
 
 
 def test_images_of_one_size_are_drawn_in_one_size_with_many_classes_too():
-    names = ["background", *(f"class {label}" for label in range(99))]
-    task = SemanticSegmentation(names)
+    info = ClassInfo(("background", *(f"class {label}" for label in range(99))), background=(0,))
     few, many = cat_and_dog(), torch.arange(100).repeat(60, 4)
-    drawn = [task.draw(image(), Mask(classes)) for classes in (few, many)]
+    drawn = [LOOK.draw(image(), Mask(classes), info) for classes in (few, many)]
     assert drawn[0].shape == drawn[1].shape
     assert has(drawn[0][:, 60:], color(1))
 
 
 def test_thumbnails_hatch_what_is_wrong_alone():
-    task = SemanticSegmentation(NAMES)
     truth = cat_and_dog(112, 448)
     answer = truth.clone()
     answer[20:40, 50:150] = 2
     truth[100:] = 255
-    shown = task.thumbnail(image(112, 448, 120), Mask(answer), Mask(truth))
+    shown = LOOK.thumbnail(image(112, 448, 120), Mask(answer), INFO, Mask(truth))
     assert shown.shape == (3, 56, 224)
     wrong, right = shown[:, 11:19, 26:74], shown[:, 11:19, 126:174]
     assert has(wrong, (0, 0, 0))
     assert not has(right, (0, 0, 0))
     assert not has(shown[:, 50:], (0, 0, 0)), "what nobody judged is not wrong"
     assert shown[:, 55, 0].tolist() != [120, 120, 120], "but gray"
-    alone = task.thumbnail(image(112, 448, 120), Mask(truth))
+    alone = LOOK.thumbnail(image(112, 448, 120), Mask(truth), INFO)
     assert not has(alone, (0, 0, 0))

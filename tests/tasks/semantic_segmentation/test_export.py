@@ -12,7 +12,7 @@ from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import ZorkiError
 from zorki.tasks.semantic_segmentation.export import export_onnx
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
-from zorki.types import Placement
+from zorki.types import ClassInfo, Placement
 
 HEIGHT, WIDTH = 64, 96
 NUM_CLASSES = 3
@@ -77,7 +77,9 @@ def test_onnx_answers_as_decode(name, tmp_path):
 def test_onnx_answers_as_decode_and_says_what_it_takes(tmp_path):
     model = lively(tiny())
     model.train()
-    path = SemanticSegmentation(["a", "b", "c"]).export(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH)
+    path = SemanticSegmentation().export(
+        model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH, ClassInfo(("a", "b", "c"))
+    )
     assert model.training, "the network stays as it was"
     assert_same(model.eval(), path)
     run = session(path)
@@ -96,5 +98,7 @@ def test_what_cannot_be_exported_says_so(tmp_path, monkeypatch):
     with pytest.raises(ZorkiError, match="TinySegmenter cannot be exported"):
         export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
     with pytest.raises(ZorkiError, match="is no Segmenter"):
-        SemanticSegmentation(["a"]).export(registry.build("lenet5", 3), tmp_path / "model.onnx", HEIGHT, WIDTH)
+        SemanticSegmentation().export(
+            registry.build("lenet5", 3), tmp_path / "model.onnx", HEIGHT, WIDTH, ClassInfo(("a",))
+        )
     assert not list(tmp_path.iterdir())

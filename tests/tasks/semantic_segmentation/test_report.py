@@ -1,15 +1,15 @@
 import torch
 
 from zorki.draw.palette import color
+from zorki.tasks.semantic_segmentation.metric import SegmentationMetric
 from zorki.tasks.semantic_segmentation.report import sections
-from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
 
 NAMES = ["sky & sea", "road", "car"]
 
 
 def judged(answer, truth):
-    metric = SemanticSegmentation(NAMES).metric()
+    metric = SegmentationMetric(NAMES)
     metric.update([Mask(torch.tensor(answer))], [Mask(torch.tensor(truth))])
     return metric.compute()
 

@@ -14,13 +14,13 @@ from zorki.losses.pixels import PixelLoss
 from zorki.recipe import Recipe
 from zorki.tasks.semantic_segmentation.statistics import count_pixels
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
-from zorki.types import Mask
+from zorki.types import ClassInfo, Mask
 
 NAMES = ["ground", "cat", "dog"]
 
 
-def task():
-    return SemanticSegmentation(NAMES)
+INFO = ClassInfo(tuple(NAMES), background=(0,))
+TASK = SemanticSegmentation()
 
 
 def mask(*rows, ignore=255):
@@ -33,12 +33,12 @@ def scenes():
 
 
 def test_scenes_are_read_with_masks_and_have_their_own_classes():
-    dataset = SemanticSegmentation.read(Path("scenes:20@48"))
+    dataset = TASK.data.read(Path("scenes:20@48"))
     sample = dataset[3]
     assert sample.target.classes.shape == sample.image.shape[1:] == (48, 48)
     assert dataset.class_names[0] == "ground"
     with pytest.raises(DataError, match="other classes than the run's"):
-        SemanticSegmentation.read(Path("scenes:20"), class_names=NAMES)
+        TASK.data.read(Path("scenes:20"), class_names=NAMES)
 
 
 def test_folders_of_classes_and_of_boxes_are_left_to_others(tmp_path):
@@ -49,7 +49,7 @@ def test_folders_of_classes_and_of_boxes_are_left_to_others(tmp_path):
     (tmp_path / "boxes/labels/1.txt").write_text("0 .5 .5 .5 .5\n")
     (tmp_path / "empty").mkdir()
     for folder in ("animals", "animals/cat", "boxes", "empty", "missing"):
-        assert SemanticSegmentation.recognize(tmp_path / folder) is None, folder
+        assert TASK.data.recognize(tmp_path / folder) is None, folder
 
 
 def test_masks_in_files_are_known_by_their_bytes_and_counted_once(tmp_path, monkeypatch):
@@ -61,7 +61,7 @@ def test_masks_in_files_are_known_by_their_bytes_and_counted_once(tmp_path, monk
             torch.tensor([[0, 1], [number, 255]], dtype=torch.uint8).repeat_interleave(4, 0).repeat_interleave(4, 1)
         )
         Image.fromarray(labels.numpy()).save(tmp_path / f"masks/{number}.png")
-    dataset = SemanticSegmentation.read(tmp_path)
+    dataset = TASK.data.read(tmp_path)
     indices = list(range(3))
     marks = [dataset.mark(index) for index in indices]
     assert len(set(marks)) == 3
@@ -78,7 +78,7 @@ def test_masks_in_files_are_known_by_their_bytes_and_counted_once(tmp_path, monk
 
 
 def test_training_needs_two_classes(scenes):
-    SemanticSegmentation(scenes.class_names).check(scenes, scenes.splits["train"])
+    TASK.data.check(scenes, scenes.splits["train"])
 
     class OneClass(SceneSegmentation):
         def target(self, index):
@@ -86,20 +86,20 @@ def test_training_needs_two_classes(scenes):
 
     plain = OneClass(20, size=(48, 48))
     with pytest.raises(DataError, match=r"14 training images show only one class \(disc\); expected two"):
-        SemanticSegmentation(scenes.class_names).check(plain, plain.splits["train"])
+        TASK.data.check(plain, plain.splits["train"])
 
 
 def test_the_baseline_answers_the_commonest_class_everywhere(scenes):
     train = Targets(scenes, scenes.splits["train"])
-    asked = SemanticSegmentation(scenes.class_names)
-    answer = asked.baseline(train)
+    info = TASK.data.class_info(scenes)
+    answer = TASK.evaluation.baseline(train, info)
     assert answer.classes.tolist() == [[0]]
-    metric = asked.metric()
+    metric = TASK.evaluation.metric(info)
     metric.update([answer], [scenes.target(3)])
     share = float((scenes.target(3).classes == 0).float().mean())
     assert metric.compute()["pixel_accuracy"] == pytest.approx(share)
-    assert task().baseline([mask([255, 255])]) is None
-    assert task().baseline([mask([2, 2, 1, 255, 255, 255])]).classes.item() == 2
+    assert TASK.evaluation.baseline([mask([255, 255])], INFO) is None
+    assert TASK.evaluation.baseline([mask([2, 2, 1, 255, 255, 255])], INFO).classes.item() == 2
 
 
 def test_annotations_are_read_when_they_are_asked_for(scenes):
@@ -110,71 +110,67 @@ def test_annotations_are_read_when_they_are_asked_for(scenes):
 
 
 def test_images_of_rare_classes_are_drawn_more_often():
-    weights = task().balance([mask([0, 0]), mask([0, 1]), mask([0, 0]), mask([0, 2])])
+    weights = TASK.data.sampling_weights([mask([0, 0]), mask([0, 1]), mask([0, 0]), mask([0, 2])], INFO)
     assert weights == pytest.approx([1 / 3, 1 / 6 + 1, 1 / 3, 1 / 6 + 1])
 
 
 def test_most_answers_decide_and_the_first_among_equals():
     answers = [mask([0, 1, 2, 0]), mask([1, 1, 0, 2]), mask([2, 0, 0, 2])]
-    assert task().ensemble(answers).classes.tolist() == [[0, 1, 0, 2]]
+    assert TASK.evaluation.ensemble(answers).classes.tolist() == [[0, 1, 0, 2]]
     two = [Mask(torch.tensor([[1, 2]], dtype=torch.uint8)), Mask(torch.tensor([[2, 2]], dtype=torch.uint8))]
-    assert task().ensemble(two).classes.tolist() == [[1, 2]]
-    assert task().ensemble(two[:1]).classes.tolist() == [[1, 2]]
+    assert TASK.evaluation.ensemble(two).classes.tolist() == [[1, 2]]
+    assert TASK.evaluation.ensemble(two[:1]).classes.tolist() == [[1, 2]]
 
 
 def test_badness_counts_the_classes_that_are_there():
-    assert task().badness(mask([0, 0, 1, 1]), mask([0, 0, 1, 1])) == 0.0
-    assert task().badness(mask([0, 0, 0, 0]), mask([0, 0, 1, 1])) == pytest.approx(1 - (0.5 + 0) / 2)
-    assert task().badness(mask([0, 0]), mask([255, 255])) == 0.0, "nothing judged is not wrong"
+    assert TASK.evaluation.error_score(mask([0, 0, 1, 1]), mask([0, 0, 1, 1]), INFO) == 0.0
+    assert TASK.evaluation.error_score(mask([0, 0, 0, 0]), mask([0, 0, 1, 1]), INFO) == pytest.approx(1 - (0.5 + 0) / 2)
+    assert TASK.evaluation.error_score(mask([0, 0]), mask([255, 255]), INFO) == 0.0, "nothing judged is not wrong"
 
 
 def test_captions_and_descriptions_name_the_largest_shares():
     shown = mask([0] * 5 + [2] * 4 + [1] + [255] * 2)
-    assert task().caption(shown) == "ground 50%, dog 40%, cat 10%"
-    assert task().caption(mask([255])) == "nothing judged"
-    facts = task().describe(shown)
+    assert TASK.presentation.caption(shown, INFO) == "ground 50%, dog 40%, cat 10%"
+    assert TASK.presentation.caption(mask([255]), INFO) == "nothing judged"
+    facts = TASK.presentation.to_record(shown, INFO)
     assert facts["classes"][1] == {"label": 2, "class_name": "dog", "share": 0.4}
     assert len(json.dumps(facts)) < 400, "without the map"
 
 
 def test_maps_are_written_with_a_palette_and_told(tmp_path):
-    asked = task()
+    look = TASK.presentation
     answer = mask([0, 1, 2, 1])
 
     def place(folder, suffix):
         return tmp_path / folder / f"cat{suffix}"
 
-    told = asked.attach(answer, place)
+    told = look.write_files(answer, INFO, place)
     assert told == {"mask": tmp_path / "masks" / "cat.png"}
     with Image.open(told["mask"]) as written:
         assert written.mode == "P"
         assert np.asarray(written).tolist() == [[0, 1, 2, 1]]
         own = written.getpalette()[:9]
-    asked.recall({"palette": [[0, 0, 0], [128, 0, 0], [0, 128, 0]]})
-    with Image.open(asked.attach(answer, place)["mask"]) as written:
+    colored = ClassInfo(INFO.names, palette=((0, 0, 0), (128, 0, 0), (0, 128, 0)))
+    with Image.open(look.write_files(answer, colored, place)["mask"]) as written:
         assert written.getpalette()[:9] == [0, 0, 0, 128, 0, 0, 0, 128, 0] != own
 
 
-def test_colors_of_the_data_are_remembered(scenes):
-    assert task().remember(scenes) == {}
-    colored = SceneSegmentation(20, size=(48, 48))
-    colored.palette = [(1, 2, 3), (4, 5, 6)]
-    facts = json.loads(json.dumps(task().remember(colored)))
-    asked = task()
-    asked.recall(facts)
-    assert asked.palette == [[1, 2, 3], [4, 5, 6]]
-    asked.recall({})
-    assert asked.palette is None
+def test_backgrounds_are_known_by_their_names(scenes):
+    info = TASK.data.class_info(scenes)
+    assert (info.names[0], info.background, info.palette) == ("ground", (0,), None)
+    assert ClassInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
+    assert TASK.data.complete(ClassInfo(("cat", "Background"))).background == (1,)
 
 
 def test_names_for_counts_that_are_known():
-    assert SemanticSegmentation.names_for(21)[:2] == ["background", "aeroplane"]
-    assert SemanticSegmentation.names_for(19)[-1] == "bicycle"
-    assert SemanticSegmentation.names_for(3) == ["0", "1", "2"]
+    voc = TASK.data.default_classes(21)
+    assert (voc.names[:2], voc.background) == (("background", "aeroplane"), (0,))
+    assert TASK.data.default_classes(19).names[-1] == "bicycle"
+    assert TASK.data.default_classes(3) == ClassInfo(("0", "1", "2"))
 
 
 def test_counts_of_pixels_and_images(scenes):
-    facts = SemanticSegmentation(scenes.class_names).tally(scenes)
+    facts = TASK.data.statistics(scenes)
     assert facts["counted"] == "pixels"
     train = scenes.splits["train"]
     assert sum(facts["classes"]["train"].values()) == len(train) * 48 * 48
@@ -186,7 +182,7 @@ def test_counts_of_pixels_and_images(scenes):
 
 def configured(recipe, scenes, model=None):
     model = model or tiny(len(scenes.class_names))
-    SemanticSegmentation(scenes.class_names).configure(model, recipe, scenes, scenes.splits["train"])
+    TASK.configure(model, recipe, scenes, scenes.splits["train"])
     return model
 
 

@@ -182,7 +182,7 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     from zorki.draw.scatter import scatter
 
     task = registry.tasks()[runs.read_about(Path(rungs[0].run))["task"]]
-    headline = task.headline or (task.monitor,)
+    headline = task.evaluation.headline or (task.monitor,)
     titles = _titles(rungs)
     points = {
         name: (rung.images_per_second, rung.figures[task.monitor])

@@ -24,7 +24,7 @@ from zorki.engine.run import defaults as choices
 from zorki.engine.run.open import Run, build, is_run, load
 from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
-from zorki.types import Batch, Defect
+from zorki.types import Batch, ClassInfo, Defect
 
 WORST, SAMPLES = 24, 24  # images kept for the report
 FEW = 16  # annotations held at once: some are as large as images
@@ -88,7 +88,9 @@ def evaluate(
         raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")
     root = Path(data if data is not None else first.about["data"])
     forced = format if format is not None else (first.recipe.format if data is None else None)
-    dataset = first.task.read(root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels)
+    dataset = first.task.data.read(
+        root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels
+    )
     chosen = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[chosen])
     indices = looked.readable(dataset, chosen)
@@ -103,10 +105,10 @@ def evaluate(
     for result in results:
         result.defects = [*looked.defects, *result.defects]
     if len(opened) > 1:
-        results.append(_ensemble(first.task, everything, dataset, chosen))
+        results.append(_ensemble(first.task, first.info, everything, dataset, chosen))
     train = looked.splits.get("train", [])
     for result in results:
-        result.baseline = baseline(first.task, dataset, train or indices, indices)
+        result.baseline = baseline(first.task, first.info, dataset, train or indices, indices)
     return results
 
 
@@ -159,19 +161,21 @@ def open_run(
     from zorki.weights import load_into, read_weights, resolve
 
     found = read_weights(resolve(str(weights), entry.weights, entry.name))
-    names = class_names_of(found)
+    names, task = class_names_of(found), entry.task
     if data is not None:
-        names = list(entry.task.read(Path(data), format=format, class_names=names).class_names)
-    if names is None:
-        names = entry.task.names_for(num_classes_of(found, entry))
+        info = task.data.class_info(task.data.read(Path(data), format=format, class_names=names))
+    elif names is not None:
+        info = task.data.complete(ClassInfo(tuple(names)))
+    else:
+        info = task.data.default_classes(num_classes_of(found, entry))
     recipe = Recipe(weights=str(weights), options=dict(options or {}))
-    model = build(entry.name, len(names), recipe)
+    model = build(entry.name, len(info), recipe)
     match = load_into(model, found, model.weight_map)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
     if match.mismatched or any(not new.startswith("normalize.") for new in match.new):
-        raise ZorkiError(f"{weights}: does not fill {name} with {len(names)} classes:\n{match.summary()}")
-    about = {"model": entry.name, "task": entry.task.name, "data": str(data) if data is not None else None}
-    return Run(Path(str(name)), entry.name, entry.task(names), recipe, about, model.eval())
+        raise ZorkiError(f"{weights}: does not fill {name} with {len(info)} classes:\n{match.summary()}")
+    about = {"model": entry.name, "task": task.name, "data": str(data) if data is not None else None}
+    return Run(Path(str(name)), entry.name, task, info, recipe, about, model.eval())
 
 
 def eval_loader(
@@ -196,6 +200,7 @@ def judge(
     model: Model[Any, Any, Any],
     loader: Iterable[Batch[Any]],
     task: Task[Any, Any],
+    info: ClassInfo,
     *,
     split: str,
     device: str | torch.device,
@@ -213,7 +218,7 @@ def judge(
         gather: join what all processes of a distributed run found.
         answers: filled with each sample's prediction, where given.
     """
-    metric = task.metric()
+    metric = task.evaluation.metric(info)
     sums: dict[str, float] = {}
     worst: list[tuple[float, int, Any]] = []
     samples: list[tuple[int, Any]] = []
@@ -235,7 +240,7 @@ def judge(
                 answers.update(zip(batch.indices, predictions, strict=True))
             if keep:
                 for index, prediction, target in zip(batch.indices, predictions, batch.targets, strict=True):
-                    entry = (task.badness(prediction, target), -next(order), (index, prediction))
+                    entry = (task.evaluation.error_score(prediction, target, info), -next(order), (index, prediction))
                     heapq.heappush(worst, entry) if len(worst) < WORST else heapq.heappushpop(worst, entry)
                     if -entry[1] % sample_stride == 0 and len(samples) < SAMPLES:
                         samples.append((index, prediction))
@@ -279,7 +284,9 @@ def _judge_whole(
             run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
         )
         model, answers = on_device(run.model, device), found if len(runs) > 1 else None
-        results.append(judge(model, loader, run.task, split=split, device=device, keep=False, answers=answers))
+        results.append(
+            judge(model, loader, run.task, run.info, split=split, device=device, keep=False, answers=answers)
+        )
     return results
 
 
@@ -297,7 +304,7 @@ def _judge_tiles(
 ) -> list[Results]:
     """The same tile by tile, each image read once for all runs; without losses."""
     models = [on_device(run.model, device).eval() for run in runs]
-    metrics = [run.task.metric() for run in runs]
+    metrics = [run.task.evaluation.metric(run.info) for run in runs]
     defects: list[Defect] = []
     for index in indices:
         try:
@@ -334,14 +341,18 @@ def _gathered(
     return joined, total, number
 
 
-def _ensemble(task: Task[Any, Any], everything: Sequence[dict[int, Any]], dataset: Dataset[Any], split: str) -> Results:
-    metric = task.metric()
+def _ensemble(
+    task: Task[Any, Any], info: ClassInfo, everything: Sequence[dict[int, Any]], dataset: Dataset[Any], split: str
+) -> Results:
+    metric = task.evaluation.metric(info)
     common = [index for index in everything[0] if all(index in answers for answers in everything)]
-    joined = [task.ensemble([answers[index] for answers in everything]) for index in common]
+    joined = [task.evaluation.ensemble([answers[index] for answers in everything]) for index in common]
     targets = [dataset.target(index) for index in common]
     metric.update(joined, targets)
     wrong = sorted(
-        zip(common, joined, targets, strict=True), key=lambda item: task.badness(item[1], item[2]), reverse=True
+        zip(common, joined, targets, strict=True),
+        key=lambda item: task.evaluation.error_score(item[1], item[2], info),
+        reverse=True,
     )
     return Results(
         split=split,
@@ -353,12 +364,14 @@ def _ensemble(task: Task[Any, Any], everything: Sequence[dict[int, Any]], datase
     )
 
 
-def baseline(task: Task[Any, Any], dataset: Dataset[Any], train: Sequence[int], indices: Sequence[int]) -> Any:
+def baseline(
+    task: Task[Any, Any], info: ClassInfo, dataset: Dataset[Any], train: Sequence[int], indices: Sequence[int]
+) -> Any:
     """Figures of the best answer that does not look at the image; None where the task has none."""
-    answer = task.baseline(Targets(dataset, train))
+    answer = task.evaluation.baseline(Targets(dataset, train), info)
     if answer is None:
         return None
-    metric = task.metric()
+    metric = task.evaluation.metric(info)
     for start in range(0, len(indices), FEW):
         targets = []
         for index in indices[start : start + FEW]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zorki import registry
-from zorki.contracts import Results, Task
+from zorki.contracts import Results
 from zorki.errors import RecipeError, did_you_mean
 
 
@@ -30,11 +30,11 @@ def evaluate_file(
     known = registry.tasks()
     paths = Path(predictions), Path(data)
     if task is None:
-        judging = [name for name, one in known.items() if one.judge_file.__func__ is not Task.judge_file.__func__]  # type: ignore[attr-defined]
-        knowing = [name for name in judging if known[name].recognize_answers(*paths, format) is not None]
+        judging = [name for name, one in known.items() if one.evaluation.file_format]
+        knowing = [name for name in judging if known[name].evaluation.recognize_answers(*paths, format) is not None]
         if len(knowing) != 1:
             raise RecipeError(f"files of several tasks can be judged: say --task {' or --task '.join(judging)}")
         task = knowing[0]
     if task not in known:
         raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} `zorki tasks` lists them all.")
-    return known[task].judge_file(*paths, split=split, format=format)
+    return known[task].evaluation.judge_file(*paths, split=split, format=format)

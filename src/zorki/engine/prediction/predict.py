@@ -25,7 +25,7 @@ from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, can_ti
 from zorki.engine.run.open import Run
 from zorki.errors import DataError, RecipeError
 from zorki.files import write_json
-from zorki.types import Defect, map_tensors
+from zorki.types import ClassInfo, Defect, map_tensors
 
 BATCH = 16  # images a step, where nobody said
 AHEAD = 3  # batches in work: one answered, two decoded
@@ -99,9 +99,11 @@ def predict(
         say(str(tiling))
     most = MAX_PIXELS if tiling is None else WINDOWED_PIXELS
     found = expand([sources] if isinstance(sources, str) else list(sources), max_pixels=most)
-    task = opened[0].task
-    keep = keep or (type(task).exchange is not Task.exchange and not task.exchanges_facts)
-    work = _Work(opened, task, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling, say)
+    task, info = opened[0].task, opened[0].info
+    keep = keep or bool(task.presentation.exchange_format and not task.presentation.exchanges_records)
+    work = _Work(
+        opened, task, info, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling, say
+    )
     work.taken = {os.path.abspath(source.path) for source in found}  # images are never written over their originals
     answers: list[Answer] = []
     for kind, members in groupby(found, key=lambda source: source.kind):
@@ -124,6 +126,7 @@ class _Work:
 
     runs: list[Run]
     task: Task[Any, Any]
+    info: ClassInfo
     device: str
     batch_size: int
     strict: bool
@@ -164,7 +167,7 @@ def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
 def _draw(work: _Work, answer: Answer, source: Source, image: Tensor, prediction: Any) -> None:
     suffix = "png" if max(image.shape[-2:]) <= SMALL else "jpg"
     answer.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
-    write_image(answer.drawn, work.task.draw(image, prediction))
+    write_image(answer.drawn, work.task.presentation.draw(image, prediction, work.info))
 
 
 def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
@@ -234,7 +237,7 @@ def _answer(work: _Work, images: Sequence[Tensor]) -> list[Any]:
     every = [answer_images(run.model, images, work.device) for run in work.runs]
     if len(every) == 1:
         return every[0]
-    return [work.task.ensemble(list(answers)) for answers in zip(*every, strict=True)]
+    return [work.task.evaluation.ensemble(list(answers)) for answers in zip(*every, strict=True)]
 
 
 def _answer_tiles(work: _Work, image: WindowedImage) -> Any:
@@ -242,7 +245,7 @@ def _answer_tiles(work: _Work, image: WindowedImage) -> Any:
     tiles = work.tiling.of(image.height, image.width)
     models = [run.model for run in work.runs]
     answers = answer_tiles(models, image, tiles, batch_size=work.batch_size, device=work.device)
-    return answers[0] if len(answers) == 1 else work.task.ensemble(answers)
+    return answers[0] if len(answers) == 1 else work.task.evaluation.ensemble(answers)
 
 
 def answer_images(
@@ -276,7 +279,7 @@ def _video(work: _Work, source: Source) -> Iterator[Answer]:
                 answer = _answered(work, source, image.shape[-2:], prediction)
                 answer.frame, answer.drawn = number, path
                 if writer is not None:
-                    writer.write(work.task.draw(image, prediction))
+                    writer.write(work.task.presentation.draw(image, prediction, work.info))
                 yield _finished(work, answer, f"{Path(source.name).stem}-{number:06d}")
 
 
@@ -291,14 +294,17 @@ def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]])
 def _answered(work: _Work, source: Source, size: Sequence[int], prediction: Any) -> Answer:
     height, width = size
     told = source.given if "://" in source.given else source.path.as_posix()
-    words = work.task.caption(prediction)
-    return Answer(told, prediction, height, width, words=words, facts=work.task.describe(prediction))
+    words = work.task.presentation.caption(prediction, work.info)
+    facts = work.task.presentation.to_record(prediction, work.info)
+    return Answer(told, prediction, height, width, words=words, facts=facts)
 
 
 def _finished(work: _Work, answer: Answer, stem: str) -> Answer:
     """With the files of its own that the task gives it, and without the prediction where that is not kept."""
     if work.out is not None:
-        told = work.task.attach(answer.prediction, lambda folder, suffix: work.place(f"{stem}{suffix}", folder))
+        told = work.task.presentation.write_files(
+            answer.prediction, work.info, lambda folder, suffix: work.place(f"{stem}{suffix}", folder)
+        )
         for name, fact in told.items():
             answer.facts[name] = fact.relative_to(work.out).as_posix() if isinstance(fact, Path) else fact
     if not work.keep:
@@ -307,13 +313,13 @@ def _finished(work: _Work, answer: Answer, stem: str) -> Answer:
 
 
 def _page(work: _Work, answers: Sequence[Answer]) -> Any:
-    exchanged = work.task.exchange(answers)
+    exchanged = work.task.presentation.exchange(answers, work.info)
     if exchanged is not None:
         return exchanged
     return {
         "runs": [str(run.folder) for run in work.runs],
         "task": work.task.name,
-        "class_names": work.task.class_names,
+        "class_names": list(work.info.names),
         "predictions": [
             {
                 "source": answer.source,

@@ -10,6 +10,7 @@ from zorki import registry
 from zorki.contracts import Dataset, Model, Task
 from zorki.engine.data_check import Survey
 from zorki.recipe import Recipe
+from zorki.types import ClassInfo
 
 
 @dataclass
@@ -18,6 +19,7 @@ class Work:
 
     entry: registry.Entry
     task: Task[Any, Any]
+    info: ClassInfo
     dataset: Dataset[Any]
     looked: Survey
     recipe: Recipe

@@ -23,6 +23,7 @@ from zorki import registry
 from zorki.contracts import Model, Results, Task
 from zorki.errors import WeightsError, did_you_mean
 from zorki.recipe import Recipe
+from zorki.types import ClassInfo
 
 ABOUT, BEST, RECIPE, RESULTS, REPORT = "run.json", "best.safetensors", "recipe.yaml", "results.json", "report.html"
 RECIPE_FIELDS_OF_BUILDERS = ("size", "dropout")
@@ -38,6 +39,7 @@ class Run:
     folder: Path
     model_name: str
     task: Task[Any, Any]
+    info: ClassInfo
     recipe: Recipe
     about: dict[str, Any]
     model: Model[Any, Any, Any]
@@ -45,7 +47,7 @@ class Run:
     @property
     def class_names(self) -> list[str]:
         """Names of the labels 0..num_classes-1."""
-        return self.task.class_names
+        return list(self.info.names)
 
     @property
     def report(self) -> Path:
@@ -55,8 +57,7 @@ class Run:
     @property
     def results(self) -> dict[str, Any]:
         """Figures by split, as written after training; empty before."""
-        path = self.folder / RESULTS
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
+        return read_results(self.folder)
 
     def evaluate(
         self,
@@ -137,11 +138,10 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
     folder = Path(folder)
     about = read_about(folder)
     recipe = _with_options(recipe_of(about), options or {})
-    task_type = registry.task(about["task"])
-    if task_type is None:
+    task = registry.task(about["task"])
+    if task is None:
         raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
-    task = task_type(about["class_names"])
-    model = build(about["model"], len(task.class_names), recipe)
+    model = build(about["model"], len(about["class_names"]), recipe)
     best = folder / BEST
     if not best.exists():
         raise WeightsError(
@@ -151,10 +151,36 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
     if match.mismatched or match.new:
         told = f" with {', '.join(f'{name} {value}' for name, value in options.items())}" if options else ""
         raise WeightsError(f"{best}: does not fit {about['model']}{told}:\n{match.summary()}")
-    run = Run(folder, about["model"], task, recipe, about, model.eval())
-    task.recall(about.get("data_facts", {}))
-    task.adopt(run.results)
-    return run
+    info = class_info_of(about, task, folder)
+    return Run(folder, about["model"], task, info, recipe, about, model.eval())
+
+
+def class_info_of(about: Mapping[str, Any], task: Task[Any, Any], folder: Path) -> ClassInfo:
+    """What a run knows of its classes, from its run.json; of runs of older versions also from their results."""
+    names = {"names": about["class_names"]}
+    if "class_info" in about:
+        return ClassInfo.from_json({**about["class_info"], **names})
+    facts = dict(about.get("data_facts", {}))
+    if len(facts.get("category_ids", names["names"])) != len(names["names"]):
+        del facts["category_ids"]
+    info = task.data.complete(ClassInfo.from_json({**facts, **names}))
+    results = read_results(folder)
+    for split in ("val", *results):
+        learned = task.evaluation.learn(info, results.get(split, {}).get("figures", {}), split)
+        if learned != info:
+            return learned
+    return info
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Figures by split, as written after training; empty before."""
+    path = Path(folder) / RESULTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
+
+
+def class_info_json(info: ClassInfo) -> dict[str, Any]:
+    """What run.json holds of the classes beside their names."""
+    return {name: value for name, value in info.to_json().items() if name != "names"}
 
 
 def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:

@@ -39,7 +39,7 @@ def write_report(
     sections = [_outcome(run, found, looked)]
     sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
     if main is not None:
-        sections += run.task.sections(main.figures)
+        sections += run.task.evaluation.report_sections(main.figures, run.info)
         sections.append(Section("Most wrong", _grid(run, dataset, main.worst), f"The worst answers on {main.split}."))
         sections.append(
             Section("Samples", _grid(run, dataset, main.samples), f"Answers on {main.split}, as they come.")
@@ -98,7 +98,12 @@ def _learning(run: runs.Run) -> str:
         return [(row["epoch"] + shift, float(row[column])) for row in rows if isinstance(row.get(column), int | float)]
 
     monitor = f"val/{run.task.monitor}"
-    shown = (monitor, "val/balanced_accuracy", "val/macro_f1", *(f"val/{name}" for name in run.task.headline))
+    shown = (
+        monitor,
+        "val/balanced_accuracy",
+        "val/macro_f1",
+        *(f"val/{name}" for name in run.task.evaluation.headline),
+    )
     figures = {name: line(name) for name in rows[0] if name in shown}
     best = max(line(monitor), key=lambda point: point[1], default=(None, 0))[0] if monitor in rows[0] else None
     losses = {name: line(f"{name}/loss") for name in ("train", "val") if f"{name}/loss" in rows[0]}
@@ -122,10 +127,11 @@ def _grid(run: runs.Run, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]
             sample = dataset[index]
         except DataError:
             continue
-        good = run.task.right(prediction, sample.target)
-        said = run.task.caption(prediction)
-        text = said if good else f"{said}\nis {run.task.caption(sample.target)}"
-        image = run.task.thumbnail(sample.image, prediction, sample.target)
+        look = run.task.presentation
+        good = run.task.evaluation.right(prediction, sample.target)
+        said = look.caption(prediction, run.info)
+        text = said if good else f"{said}\nis {look.caption(sample.target, run.info)}"
+        image = look.thumbnail(sample.image, prediction, run.info, sample.target)
         thumbnails.append(Thumbnail(image, text, good, alt=f"{dataset.path(index).name}: {text}"))
     return image_grid(thumbnails)
 
@@ -140,7 +146,7 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
         "defects": len(looked.defects),
     }
     parts = [definition_list(facts)]
-    tally = run.task.tally(dataset)
+    tally = run.task.data.statistics(dataset)
     if tally.get("classes") and len(dataset.class_names) <= MOST_CLASSES:
         what = tally.get("counted", "images")
         parts.append(figure(bars(tally["classes"], title=f"{what.capitalize()} a class", x_label=what)))

@@ -16,6 +16,7 @@ from zorki.engine.evaluation import evaluate
 from zorki.engine.run.job import Work
 from zorki.engine.training.checks import train_indices_of
 from zorki.recipe import Recipe
+from zorki.types import ClassInfo
 
 
 def train_loader_of(work: Work, world: int) -> Loader[Any]:
@@ -23,13 +24,13 @@ def train_loader_of(work: Work, world: int) -> Loader[Any]:
     assert recipe.batch_size is not None
     assert recipe.workers is not None
     indices = train_indices_of(work.looked, recipe)
-    balance = task.balance(Targets(work.dataset, indices)) if recipe.balanced else None
+    balance = task.data.sampling_weights(Targets(work.dataset, indices), work.info) if recipe.balanced else None
     pipeline = Pipeline(
         work.dataset,
         augment=partial(_augment, task, recipe),
         # A random crop is fitted whole: the center crop of evaluation would cut it a second time.
         preprocess=work.model.preprocess.whole() if (recipe.crop or 1.0) < 1 else work.model.preprocess,
-        mix=partial(_mix, task, recipe),
+        mix=partial(_mix, task, recipe, work.info),
         seed=recipe.seed,
         strict=recipe.strict,
     )
@@ -65,11 +66,11 @@ def val_loader_of(work: Work, world: int) -> Loader[Any] | None:
 
 
 def _augment(task: Task[Any, Any], recipe: Recipe, sample: Any, generator: torch.Generator) -> Any:
-    return task.augment(sample, recipe, generator)
+    return task.data.augment(sample, recipe, generator)
 
 
-def _mix(task: Task[Any, Any], recipe: Recipe, batch: Any, generator: torch.Generator) -> Any:
-    return task.mix(batch, recipe, generator)
+def _mix(task: Task[Any, Any], recipe: Recipe, info: ClassInfo, batch: Any, generator: torch.Generator) -> Any:
+    return task.data.mix(batch, recipe, info, generator)
 
 
 def gather_defects(work: Work, loader: Loader[Any], trainer: lightning.Trainer) -> None:
@@ -89,6 +90,7 @@ def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any,
         model,
         loader,
         work.task,
+        work.info,
         split="val",
         device=next(model.parameters()).device,
         precision=work.recipe.precision or "32",

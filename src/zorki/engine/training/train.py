@@ -70,16 +70,16 @@ def train(
     say = _speaker(quiet)
     entry = registry.find(model)
     check_machine(wish)
-    dataset = entry.task.read(Path(data), format=wish.format, max_pixels=wish.max_pixels)
+    dataset = entry.task.data.read(Path(data), format=wish.format, max_pixels=wish.max_pixels)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
     looked = survey(dataset, strict=wish.strict).learn_from(wish.train_on)
-    task = entry.task(dataset.class_names)
+    task, info = entry.task, entry.task.data.class_info(dataset)
     tell_data(dataset, looked, say)
     train_indices = train_indices_of(looked, wish)
-    task.check(dataset, train_indices)
+    task.data.check(dataset, train_indices)
     check_validation(looked, wish)
     lightning.seed_everything(wish.seed, verbose=False)
-    network = runs.build(entry.name, len(dataset.class_names), wish)
+    network = runs.build(entry.name, len(info), wish)
     size = input_size_of(network, dataset, train_indices)
     full, chosen = choices.complete(
         wish, network, dataset, len(train_indices), size, takes_size="size" in entry.options()
@@ -94,10 +94,10 @@ def train(
     about = {
         "model": entry.name,
         "task": task.name,
-        "class_names": task.class_names,
+        "class_names": list(info.names),
+        "class_info": runs.class_info_json(info),
         "data": source,
         "format": dataset.format,
-        "data_facts": task.remember(dataset),
         "counts": {split: len(indices) for split, indices in looked.splits.items()},
         "train_count": len(train_indices),
         "preprocess": network.preprocess.to_json(),
@@ -114,7 +114,7 @@ def train(
         again = {name: value for name, value in full.to_json().items() if name != "name"}
         write_text(folder / runs.RECIPE, yaml.safe_dump(again, sort_keys=False, allow_unicode=True))
     say(f"run: {folder}")
-    return _fit(Work(entry, task, dataset, looked, full, network, folder, about), say, None)
+    return _fit(Work(entry, task, info, dataset, looked, full, network, folder, about), say, None)
 
 
 def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
@@ -129,7 +129,7 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     recipe = runs.recipe_of(about)
     check_machine(recipe)
     entry = registry.find(about["model"])
-    dataset = entry.task.read(
+    dataset = entry.task.data.read(
         Path(about["data"]), format=recipe.format, class_names=about["class_names"], max_pixels=recipe.max_pixels
     )
     looked = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
@@ -139,9 +139,10 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
             f"{folder}: began with {about['train_count']} training images; now {about['data']} holds "
             f"{len(train_indices)}, or their names or labels have changed. Put the data back, or start anew"
         )
-    task = entry.task(about["class_names"])
+    task, info = entry.task, runs.class_info_of(about, entry.task, folder)
+    info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
     lightning.seed_everything(recipe.seed, verbose=False)
-    network = runs.build(entry.name, len(task.class_names), recipe)
+    network = runs.build(entry.name, len(info), recipe)
     checkpoint: Path | None = None
     done = -1
     if (folder / checkpoints.LAST).exists():
@@ -152,7 +153,7 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     if _is_first():
         logs.Log(folder).cut(done)
     task.configure(network, recipe, dataset, train_indices)
-    return _fit(Work(entry, task, dataset, looked, recipe, network, folder, about), say, checkpoint)
+    return _fit(Work(entry, task, info, dataset, looked, recipe, network, folder, about), say, checkpoint)
 
 
 def _speaker(quiet: bool) -> Callable[[str], None]:
@@ -265,7 +266,7 @@ def _keep_best(work: Work, model: Model[Any, Any, Any], facts: dict[str, Any]) -
     metadata = {
         "model": work.entry.name,
         "task": work.task.name,
-        "class_names": json.dumps(work.task.class_names, ensure_ascii=False),
+        "class_names": json.dumps(work.info.names, ensure_ascii=False),
         **{name: str(value) for name, value in facts.items()},
     }
     save_weights(work.folder / runs.BEST, model, metadata)
@@ -276,7 +277,7 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
     from zorki.engine.run.report import write_report
 
     load_into(work.model, read_weights(work.folder / runs.BEST))
-    run = runs.Run(work.folder, work.entry.name, work.task, work.recipe, work.about, work.model.eval())
+    run = runs.Run(work.folder, work.entry.name, work.task, work.info, work.recipe, work.about, work.model.eval())
     device = work.recipe.device or "cpu"
     on_device(run.model, device)
     found: dict[str, Results] = {}
@@ -290,17 +291,21 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
             run, work.dataset, indices, batch_size=size, workers=work.recipe.workers, device=device
         )
         stride = max(1, len(indices) // evaluate.SAMPLES)
-        result = evaluate.judge(run.model, loader, work.task, split=split, device=device, sample_stride=stride)
+        result = evaluate.judge(
+            run.model, loader, work.task, run.info, split=split, device=device, sample_stride=stride
+        )
         loader.close()
-        result.baseline = evaluate.baseline(work.task, work.dataset, train, indices)
+        result.baseline = evaluate.baseline(work.task, run.info, work.dataset, train, indices)
         work.looked.add(result.defects)
         found[split] = result
+        if run.info == work.info:  # of the first split that tells something: what comes after is judged by it
+            run.info = work.task.evaluation.learn(run.info, result.figures, split)
         monitor = work.task.monitor
         beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
         say(f"{split}: {monitor} {result.figures[monitor]:.4f}{beside}, on {result.count} images")
     write_json(work.folder / runs.RESULTS, {split: runs.result_json(result) for split, result in found.items()})
-    work.task.recall(work.about.get("data_facts", {}))
-    work.task.adopt(run.results)
+    run.about["class_info"] = runs.class_info_json(run.info)
+    write_json(work.folder / runs.ABOUT, run.about)
     path = write_report(run, work.dataset, work.looked, found, first_loss=conductor.first_loss)
     say(f"report: {path}")
     return run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zorki.data.annotations.masks.class_names import VOC
 
 CITYSCAPES = (
@@ -19,6 +21,6 @@ def known_names(count: int) -> list[str] | None:
     return next((list(names) for names in (VOC, CITYSCAPES) if len(names) == count), None)
 
 
-def background_labels(class_names: list[str]) -> list[int]:
+def background_labels(class_names: Sequence[str]) -> list[int]:
     """Labels of classes that are called as backgrounds are."""
     return [label for label, name in enumerate(class_names) if name.strip().lower() in BACKGROUNDS]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
@@ -12,34 +10,34 @@ from zorki.data.preprocess.resize_image import resize_image
 from zorki.draw.images import enlarge, legend
 from zorki.draw.maps import hatch, paint, resized
 from zorki.draw.palette import color
-from zorki.tasks.semantic_segmentation.class_names import background_labels
-from zorki.types import Mask
+from zorki.types import ClassInfo, Mask
 
 LEAST_WIDTH = 320  # pixels: on smaller images the legend could not be read
 MOST_NAMES = 24  # classes that the legend always has; of more it has those that are there
 FULL_LINES = 3  # of such a legend
 
 
-def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, class_names: Sequence[str]) -> UInt8[Tensor, "3 H2 W2"]:
+def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, info: ClassInfo) -> UInt8[Tensor, "3 H2 W2"]:
     """The image in the colors of its classes, with their edges, and a legend under it.
 
     Backgrounds keep the image's own colors, and what nobody judged is gray. Images narrower than 320 pixels are
     enlarged by a whole factor. All images of one size are drawn in one size.
     """
-    bare = background_labels(list(class_names))
-    painted = enlarge(paint(image, annotation.classes, bare=bare, unjudged=_unjudged(annotation)), LEAST_WIDTH)
-    labels = [label for label in range(len(class_names)) if label not in bare]
+    painted = enlarge(
+        paint(image, annotation.classes, bare=info.background, unjudged=_unjudged(annotation)), LEAST_WIDTH
+    )
+    labels = [label for label in range(len(info)) if label not in info.background]
     lines = None
     if len(labels) > MOST_NAMES:
-        counts = torch.bincount(annotation.classes[~_unjudged(annotation)].long(), minlength=len(class_names))
+        counts = torch.bincount(annotation.classes[~_unjudged(annotation)].long(), minlength=len(info))
         labels = sorted((label for label in labels if counts[label]), key=lambda label: -int(counts[label]))
         lines = FULL_LINES
-    entries = [(class_names[label], color(label)) for label in labels]
+    entries = [(info.names[label], color(label)) for label in labels]
     return torch.cat([painted, legend(painted.shape[2], entries, lines=lines)], dim=1)
 
 
 def thumbnail(
-    image: UInt8[Tensor, "3 H W"], shown: Mask, truth: Mask | None, class_names: Sequence[str], side: int
+    image: UInt8[Tensor, "3 H W"], shown: Mask, truth: Mask | None, info: ClassInfo, side: int
 ) -> UInt8[Tensor, "3 H2 W2"]:
     """The image with its longer side of `side` pixels, in the colors of its classes.
 
@@ -52,7 +50,7 @@ def thumbnail(
     classes = resized(shown.classes, *size)
     wanted = classes if truth is None else resized(truth.classes, *size)
     unjudged = wanted == (shown if truth is None else truth).ignore
-    painted = paint(small, classes, bare=background_labels(list(class_names)), unjudged=unjudged)
+    painted = paint(small, classes, bare=info.background, unjudged=unjudged)
     return hatch(painted, (classes != wanted) & ~unjudged)
 
 

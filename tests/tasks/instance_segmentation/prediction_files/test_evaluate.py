@@ -13,7 +13,9 @@ from zorki.errors import DataError, RecipeError
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
 from zorki.tasks.instance_segmentation.prediction_files.coco_results import columns_of, results_of
 from zorki.tasks.instance_segmentation.prediction_files.evaluate import judge_file
+from zorki.tasks.instance_segmentation.presentation import InstancePresentation
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.types import ClassInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools decodes so
 NAMES = ["a", "b", "c"]
@@ -45,13 +47,13 @@ def write(name, content):
 
 def answers(predictions):
     """The entries as the task writes them."""
-    asked = InstanceSegmentation(NAMES)
+    look, info = InstancePresentation(), ClassInfo(tuple(NAMES))
 
     class Said:
         frame = None
 
         def __init__(self, number, prediction):
-            self.source, self.facts = f"{number}.png", asked.describe(prediction)
+            self.source, self.facts = f"{number}.png", look.to_record(prediction, info)
 
     said = [Said(*pair) for pair in enumerate(predictions)]
     return [entry for one in said for entry in results_of(one, NAMES, [1, 2, 3])]
@@ -94,7 +96,7 @@ def test_polygons_are_masks_too():
 
 
 def test_a_data_set_is_as_good_as_a_file():
-    data = InstanceSegmentation.read(Path("scenes:20@48"))
+    data = InstanceSegmentation.data.read(Path("scenes:20@48"))
     entries = []
     for index in data.splits["val"]:
         target = data.target(index)

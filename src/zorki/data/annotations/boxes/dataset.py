@@ -15,7 +15,7 @@ import torch
 from zorki.contracts import Dataset
 from zorki.data.images import MAX_PIXELS, check_image, decode_image, image_size, read_image
 from zorki.errors import DataError
-from zorki.types import Boxes, Defect, Sample
+from zorki.types import Boxes, ClassInfo, Defect, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -103,6 +103,11 @@ class BoxDataset(Dataset[Boxes]):
         """Height and width, as the annotation or the image's header tells them; (0, 0) where neither does."""
         height, width = self.sizes[index].tolist()
         return height, width
+
+    def class_info(self) -> ClassInfo:
+        """The classes, with the numbers that the data themselves give them: not those that the reader made up."""
+        numbers = None if self.image_ids is None else tuple(self.category_ids)
+        return ClassInfo(tuple(self.class_names), category_ids=numbers)
 
     def check(self, index: int) -> Defect | None:
         path = self.path(index)

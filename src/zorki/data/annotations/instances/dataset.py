@@ -13,7 +13,7 @@ import torch
 from zorki.contracts import Dataset
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.ops.rle import pixels_in
-from zorki.types import Boxes, Defect, Instances, Sample
+from zorki.types import Boxes, ClassInfo, Defect, Instances, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -72,6 +72,9 @@ class InstanceDataset(Dataset[Instances]):
         return Instances(
             boxes.xyxy, boxes.labels, masks, crowd=boxes.crowd, difficult=boxes.difficult, areas=boxes.areas
         )
+
+    def class_info(self) -> ClassInfo:
+        return self.boxed.class_info()
 
     def boxes(self, index: int) -> Boxes:
         """The same objects without their masks; quick, and small."""

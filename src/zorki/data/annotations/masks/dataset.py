@@ -15,7 +15,7 @@ from zorki.contracts import Dataset
 from zorki.data.annotations.masks.stored import Palette, StoredMask, read_stored, shown_colors
 from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_image
 from zorki.errors import DataError
-from zorki.types import Defect, Mask, Sample
+from zorki.types import ClassInfo, Defect, Mask, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -100,6 +100,11 @@ class MaskDataset(Dataset[Mask]):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def class_info(self) -> ClassInfo:
+        """The classes, with their colors where the data have such."""
+        colors = self.palette and tuple((int(red), int(green), int(blue)) for red, green, blue in self.palette)
+        return ClassInfo(tuple(self.class_names), palette=colors or None)
 
     def __getitem__(self, index: int) -> Sample[Mask]:
         """The image with its mask. Raises DataError where one is broken, or they differ in size."""

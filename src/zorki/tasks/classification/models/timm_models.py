@@ -42,7 +42,7 @@ def _entry(name: str) -> Entry:
 
     build.__doc__ = f"{name} of timm (Wightman, PyTorch Image Models)."
     weights = {"imagenet": f"timm:{name}"} if is_model_pretrained(name) else {}
-    return Entry(f"timm:{name}", Classification, build, weights)
+    return Entry(f"timm:{name}", Classification(), build, weights)
 
 
 family("timm:", _entry)

@@ -28,7 +28,7 @@ def results_of(answer: Any, class_names: Sequence[str], category_ids: Sequence[i
     """The entries of one image, as `to_results` gives them for boxes, each with its mask as run lengths.
 
     Args:
-        answer: with `source`, `frame`, and in `facts` what `InstanceSegmentation.describe` said of the prediction.
+        answer: with `source`, `frame`, and in `facts` what `InstancePresentation.to_record` made of the prediction.
     """
     rows = answer.facts["objects"]
     boxes = Boxes.from_json({

@@ -1,0 +1,67 @@
+"""What is measured, and what it is compared with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from zorki.contracts.metric import Metric
+from zorki.contracts.results import Results, Section
+from zorki.errors import ZorkiError
+from zorki.types import ClassInfo
+
+T = TypeVar("T")  # target
+P = TypeVar("P")  # prediction
+
+
+class Evaluation(ABC, Generic[T, P]):
+    """How predictions of a task are judged: the metric is its own; what not every task has, has a default."""
+
+    headline: ClassVar[tuple[str, ...]] = ()  # figures to compare runs by; empty: the monitor alone
+    file_format: ClassVar[str] = ""  # of files of predictions that `judge_file` reads; empty: none
+
+    @abstractmethod
+    def metric(self, info: ClassInfo) -> Metric[P, T]: ...
+
+    def baseline(self, train: Sequence[T], info: ClassInfo) -> P | None:
+        """The best prediction without looking at the image; None where there is none."""
+        return None
+
+    def ensemble(self, predictions: Sequence[P]) -> P:
+        """One prediction from several models' predictions for the same image."""
+        raise ZorkiError("this task has no rule to join the predictions of several models; name one run at a time")
+
+    def error_score(self, prediction: P, target: T, info: ClassInfo) -> float:
+        """How wrong a prediction is, larger for worse; the report shows the worst images."""
+        return 0.0
+
+    def right(self, prediction: P, target: T) -> bool | None:
+        """Whether a prediction is right; None where there is no plain yes or no."""
+        return None
+
+    def learn(self, info: ClassInfo, figures: Mapping[str, Any], split: str) -> ClassInfo:
+        """The info with what the figures of a held-out split tell, such as the score from which boxes are shown."""
+        return info
+
+    def report_sections(self, figures: Mapping[str, Any], info: ClassInfo) -> list[Section]:
+        """The task's own part of the report: tables and plots from a result of `metric(info).compute()`."""
+        return []
+
+    def recognize_answers(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
+        """What the predictions in a file are, in words, where they are for this task to judge by the data; else None.
+
+        Of the tasks with a `file_format`, one at most recognizes a file.
+        """
+        return None
+
+    def judge_file(
+        self, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
+    ) -> Results:
+        """Figures of anybody's predictions, in a file of the `file_format`; neither model nor images are needed.
+
+        Raises:
+            ZorkiError: the task has no such format, or the file or the data cannot be read.
+        """
+        raise ZorkiError("this task knows no file of predictions; evaluate a run, or weights of a model")

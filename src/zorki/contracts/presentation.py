@@ -1,0 +1,60 @@
+"""How annotations look: to a person, and in files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from torch import Tensor
+
+from zorki.types import ClassInfo
+
+T = TypeVar("T")  # target
+P = TypeVar("P")  # prediction
+
+
+class Presentation(ABC, Generic[T, P]):
+    """How annotations of a task, ground truth and predictions alike, are drawn and written."""
+
+    thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one image on a sheet of many
+    exchange_format: ClassVar[str] = ""  # the field's format that `exchange` writes; empty: zorki's own
+    exchanges_records: ClassVar[bool] = False  # `exchange` needs the records alone, not the predictions
+
+    @abstractmethod
+    def draw(self, image: Tensor, annotation: T | P, info: ClassInfo) -> Tensor:
+        """The uint8 image (3, H, W) with the annotation on it."""
+
+    @abstractmethod
+    def to_record(self, annotation: T | P, info: ClassInfo) -> dict[str, Any]:
+        """The annotation in plain JSON with names of classes, for predictions.json and the report."""
+
+    def caption(self, annotation: T | P, info: ClassInfo) -> str:
+        """A few words for under an image."""
+        return ""
+
+    def thumbnail(self, image: Tensor, annotation: T | P, info: ClassInfo, truth: T | None = None) -> Tensor:
+        """The uint8 image for the small grids of reports and sheets, which write `caption` under it.
+
+        With what of the annotation can be drawn on it; beside the `truth`, right and wrong are told apart.
+        """
+        return image
+
+    def write_files(self, annotation: P, info: ClassInfo, place: Callable[[str, str], Path]) -> dict[str, Any]:
+        """Writes what of a prediction belongs into a file of its own, such as a map of classes, and tells of it.
+
+        What comes back joins the record in predictions.json; paths in it are written relative to its folder.
+
+        Args:
+            place: (folder, suffix) to a free path for this prediction: ("masks", ".png") gives OUT/masks/IMAGE.png.
+        """
+        return {}
+
+    def exchange(self, answers: Sequence[Any], info: ClassInfo) -> Any | None:
+        """All predictions in the plain JSON of the `exchange_format`, which predictions.json then is; None: none.
+
+        Answers have a `source`, the number of a `frame` or None, a `prediction`, and as `facts` their record.
+        Where the presentation `exchanges_records`, predictions may be None.
+        """
+        return None

@@ -1,0 +1,74 @@
+"""How the data of a task are read, varied and counted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import torch
+
+from zorki.contracts.dataset import Dataset
+from zorki.types import Batch, ClassInfo, Sample
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+T = TypeVar("T")  # target
+
+
+class TaskData(ABC, Generic[T]):
+    """The data of a task: reading and augmenting are its own; what most tasks have alike has a default."""
+
+    usual_classes: ClassVar[int] = 1000  # of the data that networks are compared on: ImageNet's
+
+    @abstractmethod
+    def read(
+        self,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+    ) -> Dataset[T]:
+        """The data set at `root`; `format` forces a reader, `class_names` fixes the labels' order (a run's)."""
+
+    @abstractmethod
+    def augment(self, sample: Sample[T], recipe: Recipe, generator: torch.Generator) -> Sample[T]:
+        """One sample varied, image and target together, with chance drawn from `generator` alone."""
+
+    def recognize(self, root: Path, format: str | None = None) -> str | None:
+        """Why the data at `root` seem to be for this task, in words; None where they do not. Reads no annotation."""
+        return None
+
+    def mix(self, batch: Batch[T], recipe: Recipe, info: ClassInfo, generator: torch.Generator) -> Batch[T]:
+        """A batch with its samples mixed among themselves (MixUp, CutMix); the identity where nothing is mixed."""
+        return batch
+
+    def check(self, dataset: Dataset[T], train: Sequence[int]) -> None:
+        """Raises DataError where training on these samples makes no sense, such as a single class."""
+
+    def sampling_weights(self, targets: Sequence[T], info: ClassInfo) -> list[float] | None:
+        """A weight for each target that makes rare classes as frequent as common ones; None: no such thing."""
+        return None
+
+    def statistics(self, dataset: Dataset[T]) -> dict[str, Any]:
+        """Counts for `show` and the report, in plain JSON.
+
+        Under "classes" {split: {class: count}} of what "counted" names (images, where it is missing); under
+        "tables" {title: {row: {split: value}}}.
+        """
+        return {}
+
+    def class_info(self, dataset: Dataset[T]) -> ClassInfo:
+        """The classes of a data set, with what a run's predictions need later."""
+        return self.complete(dataset.class_info())
+
+    def complete(self, info: ClassInfo) -> ClassInfo:
+        """The info with what names alone tell, such as which classes are backgrounds."""
+        return info
+
+    def default_classes(self, num_classes: int) -> ClassInfo:
+        """Classes for weights that tell only how many there are: names of well-known data sets, else numbers."""
+        return ClassInfo(tuple(str(label) for label in range(num_classes)))

@@ -1,0 +1,114 @@
+"""Data for classification: one class an image, in folders or lists, or made as it is read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zorki.contracts import Dataset, TaskData
+from zorki.errors import DataError
+from zorki.types import Batch, ClassInfo, Label, Sample
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+IMAGENET_CLASSES = 1000
+
+
+class ClassificationData(TaskData[Label]):
+    """Images with one label each."""
+
+    def read(
+        self,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+    ) -> Dataset[Label]:
+        """Folder per class, CSV, IDX, or the built-in scenes (`scenes:COUNT@SIZE`). Raises DataError."""
+        from zorki.tasks.classification.read import read
+
+        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+
+    def recognize(self, root: Path, format: str | None = None) -> str | None:
+        from zorki.data import formats
+
+        if str(root).partition(":")[0] == "scenes":
+            return "scenes: built in"
+        try:
+            return ": ".join(formats.recognize(root, format))
+        except DataError:
+            return None
+
+    def augment(self, sample: Sample[Label], recipe: Recipe, generator: torch.Generator) -> Sample[Label]:
+        """The image varied; its label stays."""
+        return dataclasses.replace(sample, image=recipe_augment(recipe)(sample.image, generator))
+
+    def mix(self, batch: Batch[Label], recipe: Recipe, info: ClassInfo, generator: torch.Generator) -> Batch[Label]:
+        """MixUp or CutMix, where the recipe asks for one; the labels' shares go into `scores`."""
+        if not (recipe.mixup or recipe.cutmix) or len(batch) < 2:
+            return batch
+        from zorki.data.transforms.mixing import cutmix, mix_scores, mixup
+
+        mixed, alpha = (mixup, recipe.mixup) if recipe.mixup else (cutmix, recipe.cutmix)
+        inputs, partner, share = mixed(batch.inputs, alpha, generator)
+        indices = torch.tensor([target.index for target in batch.targets])
+        scores = mix_scores(indices, partner, share, len(info))
+        placed = [Label(int(row.argmax()), row) for row in scores]
+        return dataclasses.replace(batch, inputs=inputs, placed=placed)
+
+    def check(self, dataset: Dataset[Label], train: Sequence[int]) -> None:
+        """Two classes at least must have training images."""
+        seen = {dataset.target(index).index for index in train}
+        if len(seen) < 2:
+            only = ", ".join(dataset.class_names[k] for k in sorted(seen)) or "none"
+            raise DataError(
+                f"{dataset.root}: only one class has training images ({only}); expected at least two. "
+                "Each class needs a folder of its own, with images in it."
+            )
+
+    def sampling_weights(self, targets: Sequence[Label], info: ClassInfo) -> list[float]:
+        counts = Counter(target.index for target in targets)
+        return [1.0 / counts[target.index] for target in targets]
+
+    def statistics(self, dataset: Dataset[Label]) -> dict[str, Any]:
+        """Counts by split and class."""
+        counts: dict[str, dict[str, int]] = {}
+        for split, indices in dataset.splits.items():
+            found = Counter(dataset.target(index).index for index in indices)
+            counts[split] = {name: found.get(k, 0) for k, name in enumerate(dataset.class_names)}
+        return {"classes": counts}
+
+    def default_classes(self, num_classes: int) -> ClassInfo:
+        """ImageNet's names for 1000 classes, else the numbers."""
+        if num_classes != IMAGENET_CLASSES:
+            return super().default_classes(num_classes)
+        from torchvision.models import AlexNet_Weights
+
+        # ImageNet has two cranes and two maillots; the second of a name gets a number.
+        names: list[str] = []
+        for name in AlexNet_Weights.IMAGENET1K_V1.meta["categories"]:
+            names.append(name if name not in names else f"{name} 2")
+        return ClassInfo(tuple(names))
+
+
+def recipe_augment(recipe: Recipe) -> Any:
+    """The recipe's augmentations as one callable; kept, since it is asked for once an image."""
+    key = id(recipe)
+    if key not in _augments:
+        from zorki.data.transforms.augment import Augment
+
+        fields = {f.name for f in dataclasses.fields(Augment)}
+        values = {name: value for name in fields if (value := getattr(recipe, name)) is not None}
+        _augments.clear()
+        _augments[key] = (recipe, Augment(**values))
+    return _augments[key][1]
+
+
+_augments: dict[int, Any] = {}

@@ -1,0 +1,45 @@
+"""How labels are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from zorki.contracts import Evaluation, Section
+from zorki.tasks.classification.metric import ClassificationMetric
+from zorki.types import ClassInfo, Label
+
+
+class ClassificationEvaluation(Evaluation[Label, Label]):
+    """Accuracy and its kin; the baseline is the most frequent class."""
+
+    def metric(self, info: ClassInfo) -> ClassificationMetric:
+        return ClassificationMetric(info.names)
+
+    def baseline(self, train: Sequence[Label], info: ClassInfo) -> Label | None:
+        """The class that is most frequent in training, with the training shares as scores."""
+        if not train:
+            return None
+        counts = torch.bincount(torch.tensor([target.index for target in train]), minlength=len(info))
+        return Label(int(counts.argmax()), counts / counts.sum())
+
+    def ensemble(self, predictions: Sequence[Label]) -> Label:
+        """The mean of the probabilities."""
+        scores = torch.stack([prediction.scores for prediction in predictions if prediction.scores is not None]).mean(0)
+        return Label(int(scores.argmax()), scores)
+
+    def error_score(self, prediction: Label, target: Label, info: ClassInfo) -> float:
+        """The probability missing at the truth: near 1 is a confident error."""
+        assert prediction.scores is not None
+        return 1.0 - float(prediction.scores[target.index])
+
+    def right(self, prediction: Label, target: Label) -> bool:
+        return prediction.index == target.index
+
+    def report_sections(self, figures: Mapping[str, Any], info: ClassInfo) -> list[Section]:
+        """Confusion matrix, per-class table, calibration."""
+        from zorki.tasks.classification.report import sections
+
+        return sections(figures, info.names)

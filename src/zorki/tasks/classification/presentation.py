@@ -1,0 +1,37 @@
+"""How labels look: words under an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from zorki.contracts import Presentation
+from zorki.types import ClassInfo, Label
+
+
+class ClassificationPresentation(Presentation[Label, Label]):
+    """The class, with its probability where there is one."""
+
+    def draw(self, image: Tensor, annotation: Label, info: ClassInfo) -> Tensor:
+        """The image with its class, and the probability where there is one, written under it."""
+        from zorki.draw.images import caption
+
+        return caption(image, self.caption(annotation, info))
+
+    def to_record(self, annotation: Label, info: ClassInfo) -> dict[str, Any]:
+        """Class name, and the five likeliest classes with their probabilities."""
+        values: dict[str, Any] = {"label": annotation.index, "class_name": info.names[annotation.index]}
+        if annotation.scores is not None:
+            best = annotation.scores.topk(min(5, len(info)))
+            values["score"] = float(annotation.scores[annotation.index])
+            values["top"] = [
+                {"class_name": info.names[k], "score": score}
+                for k, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            ]
+        return values
+
+    def caption(self, annotation: Label, info: ClassInfo) -> str:
+        """The class, and its probability where there is one."""
+        name = info.names[annotation.index]
+        return name if annotation.scores is None else f"{name} {float(annotation.scores[annotation.index]):.0%}"

@@ -1,0 +1,72 @@
+"""Data for detection: images with boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zorki.contracts import Dataset
+from zorki.errors import DataError
+from zorki.tasks.detection.object_task import ObjectData
+from zorki.types import Batch, Boxes, ClassInfo, Sample
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+
+class DetectionData(ObjectData[Boxes]):
+    """Images with boxes."""
+
+    task = "detection"
+    noun = ("box", "boxes")
+
+    def read(
+        self,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+    ) -> Dataset[Boxes]:
+        """COCO, Pascal VOC, YOLO, CSV, CVAT, labelme, VIA, or the built-in scenes. Raises DataError."""
+        from zorki.tasks.detection.read import read
+
+        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+
+    def recognize(self, root: Path, format: str | None = None) -> str | None:
+        from zorki.data import formats
+
+        try:
+            return ": ".join(formats.recognize(root, format, allowed=formats.BOXED))
+        except DataError:
+            return None
+
+    def augment(self, sample: Sample[Boxes], recipe: Recipe, generator: torch.Generator) -> Sample[Boxes]:
+        """Image and boxes varied together."""
+        from zorki.tasks.detection.augment import augment_boxes
+        from zorki.tasks.recipe_augment import augment_of
+
+        return augment_boxes(sample, augment_of(recipe), generator)
+
+    def mix(self, batch: Batch[Boxes], recipe: Recipe, info: ClassInfo, generator: torch.Generator) -> Batch[Boxes]:
+        """Mosaic, and then MixUp, where the recipe asks for them."""
+        if not (recipe.mosaic or recipe.mixup) or len(batch) < 2:
+            return batch
+        from zorki.tasks.detection.mosaic import mix
+
+        return mix(batch, recipe.mosaic, recipe.mixup, generator)
+
+    def learnable_count(self, target: Boxes) -> int:
+        """How many boxes a network can learn from: neither crowds nor empty."""
+        from zorki.tasks.detection.detector import learnable
+
+        return len(learnable(target))
+
+    def statistics(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
+        """Boxes and images a class, sizes, aspects and boxes an image, by split."""
+        from zorki.tasks.detection.statistics import tally_boxes
+
+        return tally_boxes(dataset)

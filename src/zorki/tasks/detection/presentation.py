@@ -1,0 +1,46 @@
+"""How boxes look: on images, in words, and in files of COCO's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from zorki.tasks.detection.object_task import ObjectPresentation, shown
+from zorki.types import Boxes, ClassInfo
+
+
+class DetectionPresentation(ObjectPresentation[Boxes]):
+    """Boxes in the colors of their classes."""
+
+    noun = "boxes"
+
+    def draw(self, image: Tensor, annotation: Boxes, info: ClassInfo) -> Tensor:
+        """The image with its boxes; of a prediction those that are shown."""
+        from zorki.tasks.detection.drawing import draw_boxes
+
+        return draw_boxes(image, shown(annotation, info), info.names)
+
+    def thumbnail(self, image: Tensor, annotation: Boxes, info: ClassInfo, truth: Boxes | None = None) -> Tensor:
+        """The image with its boxes, `thumbnail_side` pixels long; beside the truth also what was missed."""
+        from zorki.tasks.detection.drawing import thumbnail
+
+        return thumbnail(image, shown(annotation, info), truth, info.names, self.thumbnail_side)
+
+    def to_record(self, annotation: Boxes, info: ClassInfo) -> dict[str, Any]:
+        """Every box, in xyxy pixels, with its class's name, its score and its marks; and how many are shown."""
+        columns = {
+            "score" if name == "scores" else name: values
+            for name, values in annotation.to_json().items()
+            if name != "labels"
+        }
+        return self.rows_of(annotation, columns, info)
+
+    def exchange(self, answers: Sequence[Any], info: ClassInfo) -> list[dict[str, Any]]:
+        """COCO's results format, all boxes of all images in one list."""
+        from zorki.tasks.detection.prediction_files.coco_results import numbers_of, to_results
+
+        numbers = info.category_ids or numbers_of(info.names)
+        each = [to_results(one.prediction, one.source, info.names, numbers, frame=one.frame) for one in answers]
+        return [entry for entries in each for entry in entries]

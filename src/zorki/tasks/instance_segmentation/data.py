@@ -1,0 +1,66 @@
+"""Data for instance segmentation: images with a mask for every object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zorki.contracts import Dataset
+from zorki.errors import DataError
+from zorki.tasks.detection.object_task import ObjectData
+from zorki.types import Instances, Sample
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+
+class InstanceData(ObjectData[Instances]):
+    """Images with masks of objects."""
+
+    task = "instance_segmentation"
+
+    def read(
+        self,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+    ) -> Dataset[Instances]:
+        """Images with masks of objects, in any format of `zorki.data.formats.OUTLINED`, or the built-in scenes.
+
+        Raises:
+            DataError: nothing is there, or the format is not recognized.
+        """
+        from zorki.tasks.instance_segmentation.read import read
+
+        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+
+    def recognize(self, root: Path, format: str | None = None) -> str | None:
+        from zorki.data import formats
+
+        try:
+            return ": ".join(formats.recognize(root, format, allowed=formats.OUTLINED))
+        except DataError:
+            return None
+
+    def augment(self, sample: Sample[Instances], recipe: Recipe, generator: torch.Generator) -> Sample[Instances]:
+        """Image and masks varied together."""
+        from zorki.tasks.instance_segmentation.augment import augment_instances
+        from zorki.tasks.recipe_augment import augment_of
+
+        return augment_instances(sample, augment_of(recipe), generator)
+
+    def learnable_count(self, target: Instances) -> int:
+        """How many objects a network can learn from: neither crowds nor without a pixel."""
+        seen = target.masks.flatten(1).any(1)
+        return int((seen if target.crowd is None else seen & ~target.crowd).sum())
+
+    def statistics(self, dataset: Dataset[Instances]) -> dict[str, Any]:
+        """Objects and images a class, areas and objects an image, by split."""
+        from zorki.tasks.instance_segmentation.statistics import tally_instances
+
+        return tally_instances(dataset)

@@ -1,0 +1,54 @@
+"""How masks of objects look: on images, in words, as maps, and in files of COCO's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zorki.tasks.detection.object_task import ObjectPresentation, show_score, shown
+from zorki.types import ClassInfo, Instances
+
+
+class InstancePresentation(ObjectPresentation[Instances]):
+    """Objects tinted, each in a color of its own or of its class."""
+
+    exchanges_records = True
+
+    def draw(self, image: Tensor, annotation: Instances, info: ClassInfo) -> Tensor:
+        """The image with its objects tinted; of a prediction those that are shown."""
+        from zorki.tasks.instance_segmentation.drawing import draw_instances
+
+        return draw_instances(image, shown(annotation, info), info.names)
+
+    def thumbnail(
+        self, image: Tensor, annotation: Instances, info: ClassInfo, truth: Instances | None = None
+    ) -> Tensor:
+        """The image with its objects, `thumbnail_side` pixels long; beside the truth also what was missed."""
+        from zorki.tasks.instance_segmentation.drawing import thumbnail
+
+        return thumbnail(image, shown(annotation, info), truth, self.thumbnail_side)
+
+    def to_record(self, annotation: Instances, info: ClassInfo) -> dict[str, Any]:
+        """Every object with its class's name, box, score, mask as COCO's run lengths, its area and its marks."""
+        from zorki.tasks.instance_segmentation.prediction_files.coco_results import columns_of
+
+        return self.rows_of(annotation, columns_of(annotation), info)
+
+    def write_files(self, annotation: Instances, info: ClassInfo, place: Callable[[str, str], Path]) -> dict[str, Any]:
+        """Writes the shown objects as a PNG of 16 bits: in each pixel the object's number in the record, from 1 on."""
+        from zorki.tasks.instance_segmentation.object_map import object_map, write_object_map
+
+        path = place("masks", ".png")
+        write_object_map(path, object_map(annotation, show_score(info)))
+        return {"mask": path}
+
+    def exchange(self, answers: Sequence[Any], info: ClassInfo) -> list[dict[str, Any]]:
+        """COCO's results format, with boxes and with masks as run lengths, all objects of all images in one list."""
+        from zorki.tasks.detection.prediction_files.coco_results import numbers_of
+        from zorki.tasks.instance_segmentation.prediction_files.coco_results import results_of
+
+        numbers = info.category_ids or numbers_of(info.names)
+        return [entry for one in answers for entry in results_of(one, info.names, numbers)]

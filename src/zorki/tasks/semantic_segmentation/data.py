@@ -1,0 +1,99 @@
+"""Data for semantic segmentation: images with a class for every pixel."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zorki.contracts import Dataset, Targets, TaskData
+from zorki.errors import DataError
+from zorki.types import ClassInfo, Mask, Sample
+
+if TYPE_CHECKING:
+    from zorki.recipe import Recipe
+
+FEW = 32  # masks looked at before it is asked whether they are enough
+
+
+class SegmentationData(TaskData[Mask]):
+    """Images with masks."""
+
+    usual_classes = 21  # Pascal VOC's, with its background
+
+    def read(
+        self,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+    ) -> Dataset[Mask]:
+        """Images with masks, in any format of `zorki.data.formats.SEGMENTED`, or the built-in scenes.
+
+        Raises:
+            DataError: nothing is there, or the format is not recognized.
+        """
+        from zorki.tasks.semantic_segmentation.read import read
+
+        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+
+    def recognize(self, root: Path, format: str | None = None) -> str | None:
+        from zorki.data import formats
+
+        try:
+            return ": ".join(formats.recognize(root, format, allowed=formats.SEGMENTED))
+        except DataError:
+            return None
+
+    def augment(self, sample: Sample[Mask], recipe: Recipe, generator: torch.Generator) -> Sample[Mask]:
+        """Image and mask varied together; the mask gets weights of its borders where the recipe asks for them."""
+        from zorki.tasks.recipe_augment import augment_of
+        from zorki.tasks.semantic_segmentation.augment import augment_mask, weigh_borders
+
+        return weigh_borders(augment_mask(sample, augment_of(recipe), generator), recipe.border_weight)
+
+    def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
+        """The training masks must show two classes at least."""
+        from zorki.tasks.semantic_segmentation.statistics import count_pixels
+
+        names = dataset.class_names
+        seen = torch.zeros(len(names), dtype=torch.bool)
+        for start in range(0, len(train), FEW):
+            few = Targets(dataset, train[start : start + FEW])
+            seen |= (count_pixels(few, len(seen))[:, :-1] > 0).any(0)
+            if int(seen.sum()) > 1:
+                return
+        only = ", ".join(names[label] for label in seen.nonzero().flatten().tolist()) or "none"
+        raise DataError(
+            f"{dataset.root}: the masks of {len(train)} training images show only one class ({only}); expected two "
+            "at least. See with `zorki show` how the masks were read"
+        )
+
+    def sampling_weights(self, targets: Sequence[Mask], info: ClassInfo) -> list[float]:
+        """Images that show rare classes are drawn more often; see `balance_weights`."""
+        from zorki.tasks.semantic_segmentation.statistics import balance_weights, count_pixels
+
+        return balance_weights(count_pixels(targets, len(info))[:, :-1]).tolist()
+
+    def statistics(self, dataset: Dataset[Mask]) -> dict[str, Any]:
+        """Pixels and images a class, and what nobody judged, by split."""
+        from zorki.tasks.semantic_segmentation.statistics import tally_masks
+
+        return tally_masks(dataset)
+
+    def complete(self, info: ClassInfo) -> ClassInfo:
+        """With the labels of classes that are called as backgrounds are."""
+        from zorki.tasks.semantic_segmentation.class_names import background_labels
+
+        return dataclasses.replace(info, background=tuple(background_labels(info.names)))
+
+    def default_classes(self, num_classes: int) -> ClassInfo:
+        """Pascal VOC's names for 21 classes, Cityscapes' for 19, else the numbers."""
+        from zorki.tasks.semantic_segmentation.class_names import known_names
+
+        names = known_names(num_classes)
+        return super().default_classes(num_classes) if names is None else self.complete(ClassInfo(tuple(names)))

@@ -1,0 +1,66 @@
+"""How maps of classes look: on images, in words, and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zorki.contracts import Presentation
+from zorki.types import ClassInfo, Mask
+
+MOST_WORDS, LEAST_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
+
+
+class SegmentationPresentation(Presentation[Mask, Mask]):
+    """Images in the colors of their classes."""
+
+    thumbnail_side = 224
+
+    def draw(self, image: Tensor, annotation: Mask, info: ClassInfo) -> Tensor:
+        """The image in the colors of its classes, with a legend."""
+        from zorki.tasks.semantic_segmentation.drawing import draw_mask
+
+        return draw_mask(image, annotation, info)
+
+    def thumbnail(self, image: Tensor, annotation: Mask, info: ClassInfo, truth: Mask | None = None) -> Tensor:
+        """The image in the colors of its classes; beside the truth wrong pixels are hatched."""
+        from zorki.tasks.semantic_segmentation.drawing import thumbnail
+
+        return thumbnail(image, annotation, truth, info, self.thumbnail_side)
+
+    def caption(self, annotation: Mask, info: ClassInfo) -> str:
+        """The classes with the most pixels: "road 43 %, sky 20 %"."""
+        known = _shares(annotation, len(info))
+        shares = [part for part in known if part[1] >= LEAST_SHARE][:MOST_WORDS] or known[:1]
+        return ", ".join(f"{info.names[label]} {share:.0%}" for label, share in shares) or "nothing judged"
+
+    def to_record(self, annotation: Mask, info: ClassInfo) -> dict[str, Any]:
+        """The share of each class that is there, the largest first; the map itself is a file, see `write_files`."""
+        rows = [
+            {"label": label, "class_name": info.names[label], "share": round(share, 6)}
+            for label, share in _shares(annotation, len(info))
+        ]
+        return {"classes": rows}
+
+    def write_files(self, annotation: Mask, info: ClassInfo, place: Callable[[str, str], Path]) -> dict[str, Any]:
+        """Writes the labels of all pixels as PNG, with the palette of the training data where they had one."""
+        from zorki.data.annotations.masks.stored import write_mask
+
+        path = place("masks", ".png")
+        write_mask(path, annotation.classes, info.palette)
+        return {"mask": path}
+
+
+def _shares(annotation: Mask, num_classes: int) -> list[tuple[int, float]]:
+    """Labels that are there, with their shares of the judged pixels, the largest first."""
+    counts = [0] * num_classes
+    for rows in annotation.classes.split(512):  # eight bytes a pixel would be too much for a large image
+        judged = rows[rows != annotation.ignore].long()
+        found = torch.bincount(judged, minlength=len(counts)).tolist()
+        counts = [before + more for before, more in zip(counts, found, strict=True)]
+    ranked = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
+    return [(label, counts[label] / sum(counts)) for label in ranked if counts[label]]
