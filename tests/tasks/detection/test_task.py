@@ -192,7 +192,7 @@ def test_judged_by_hand():
 def test_nothing_there_and_nothing_answered_is_right():
     nothing = boxes(scores=[])
     assert TASK.evaluation.error_score(nothing, boxes(), INFO) == 0.0
-    assert TASK.evaluation.error_score(nothing, boxes((0, 0, 1, 1, 0), INFO)) == 1.0
+    assert TASK.evaluation.error_score(nothing, boxes((0, 0, 1, 1, 0)), INFO) == 1.0
     assert TASK.evaluation.error_score(boxes((0, 0, 1, 1, 0), scores=[0.9]), boxes(), INFO) == 1.0
 
 

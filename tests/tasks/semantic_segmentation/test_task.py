@@ -122,7 +122,7 @@ def test_most_answers_decide_and_the_first_among_equals():
     assert TASK.evaluation.ensemble(two[:1]).classes.tolist() == [[1, 2]]
 
 
-def test_badness_counts_the_classes_that_are_there():
+def test_the_error_score_counts_the_classes_that_are_there():
     assert TASK.evaluation.error_score(mask([0, 0, 1, 1]), mask([0, 0, 1, 1]), INFO) == 0.0
     assert TASK.evaluation.error_score(mask([0, 0, 0, 0]), mask([0, 0, 1, 1]), INFO) == pytest.approx(1 - (0.5 + 0) / 2)
     assert TASK.evaluation.error_score(mask([0, 0]), mask([255, 255]), INFO) == 0.0, "nothing judged is not wrong"

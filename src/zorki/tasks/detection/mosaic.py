@@ -40,7 +40,7 @@ def mix(batch: Batch[Boxes], share: float, alpha: float, generator: torch.Genera
         RecipeError: the network takes more than pixels, such as regions that were proposed in them.
     """
     if not isinstance(batch.inputs, Tensor):
-        refuse_regions(share, alpha, type(batch.inputs).__name__.lower())
+        refuse_regions(share, alpha, "proposed")
     if share:
         inputs, placed = mosaic(batch.inputs, batch.placed, batch.placements, share, generator)
         batch = dataclasses.replace(batch, inputs=inputs, placed=placed)

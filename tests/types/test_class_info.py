@@ -1,0 +1,16 @@
+import json
+
+from zorki.types import ClassInfo
+
+
+def test_json_and_back():
+    info = ClassInfo(("a", "b"), (1,), (3, 5), ((0, 0, 0), (9, 8, 7)), 0.25, "val")
+    assert ClassInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
+    assert hash(info)
+    assert len(info) == 2
+
+
+def test_what_is_not_known_is_left_out_and_strange_fields_are_passed_over():
+    assert ClassInfo(("a",)).to_json() == {"names": ("a",)}
+    assert ClassInfo.from_json({"names": ["a"], "of_a_later_version": 1}) == ClassInfo(("a",))
+    assert ClassInfo.from_json(ClassInfo(("a",), score_threshold=0.0).to_json()).score_threshold == 0.0
