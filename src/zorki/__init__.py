@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zorki.engine.run.open import Run
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
-    from zorki.registry import build, entries, find
+    from zorki.registry import build, entries, find, load_plugin
     from zorki.registry import entries as models
 
 _HOMES = {
@@ -29,7 +29,7 @@ _HOMES = {
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.run.open": ("Run", "load"),
-    "zorki.registry": ("build", "entries", "find", "models"),
+    "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),
     "zorki.errors": ("DataError", "RecipeError", "WeightsError", "ZorkiError"),
@@ -55,6 +55,7 @@ __all__ = [
     "evaluate_file",
     "find",
     "load",
+    "load_plugin",
     "models",
     "predict",
     "resume",

@@ -1,6 +1,7 @@
 """Names of models, for the command line and for tests; models themselves are plain functions to import and call.
 
-A builder joins by standing in a `tasks/<task>/models/` folder under the `model` decorator; nothing else is edited.
+A builder joins by standing under the `model` decorator in a `tasks/<task>/models/` folder, in a file that `load_plugin`
+reads, or in an installed package that names the entry point group "zorki.models"; nothing else is edited.
 """
 
 from __future__ import annotations
@@ -8,20 +9,33 @@ from __future__ import annotations
 import ast
 import fnmatch
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.machinery import FileFinder
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
 from zorki.contracts import Model, Task
 from zorki.errors import RecipeError, did_you_mean
+from zorki.nn.backbones.named import backbone_weights, check_backbone
 
 Build = TypeVar("Build", bound=Callable[..., Model[Any, Any, Any]])
+
+ENTRY_POINTS = "zorki.models"
+"""Entry point group of installed packages; each entry point is a module that registers models."""
+
+OPTION_ALIASES: Mapping[str, str] = {"size": "image_size", "imgsz": "image_size", "img_size": "image_size"}
+"""Other tools' and older versions' names of builders' arguments, in `--options` and in the runs that have them."""
+
+_PLACE = "{backbone}"
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,29 @@ class Entry:
             if name not in ("num_classes", "name")
         }
 
+    def takes(self, option: str) -> bool:
+        """Whether the builder has such an option."""
+        return option in canonical_options(self.options())
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named model of a builder that makes several.
+
+    Args:
+        name: of the model.
+        summary: one line for listings.
+        fixed: the builder's arguments that make it what it is, such as its backbone; they are no options of it.
+        defaults: of arguments where they differ from the builder's.
+        weights: as of an `Entry`; None: those that its `backbone` has.
+    """
+
+    name: str
+    summary: str
+    fixed: Mapping[str, Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, str] | None = None
+
 
 @cache
 def _instance(task: type[Task[Any, Any]]) -> Task[Any, Any]:
@@ -58,25 +95,149 @@ def _instance(task: type[Task[Any, Any]]) -> Task[Any, Any]:
 
 _entries: dict[str, Entry] = {}
 _families: dict[str, Callable[[str], Entry]] = {}
+_plugins: dict[str, list[str]] = {}
 
 
-def model(task: type[Task[Any, Any]], *, weights: Mapping[str, str] | None = None) -> Callable[[Build], Build]:
-    """Registers a builder `f(num_classes, *, ...) -> Model` under its own name and returns it unchanged."""
+def model(
+    task: type[Task[Any, Any]],
+    *,
+    variants: Sequence[Variant] = (),
+    any_backbone: str | None = None,
+    weights: Mapping[str, str] | None = None,
+) -> Callable[[Build], Build]:
+    """Registers a builder `f(num_classes, *, ...) -> Model` and returns it unchanged.
+
+    Args:
+        task: of the models.
+        variants: named models that the builder makes. Without any, and without `any_backbone`, it makes one, of its
+            own name.
+        any_backbone: pattern of the names of this method on any backbone, such as "fcos_{backbone}"; the builder's
+            argument `backbone` gets what stands there, see `zorki.nn.backbones.named`.
+        weights: of the builder's own name, see `Entry`.
+    """
 
     def register(build: Build) -> Build:
-        name = build.__name__
-        known = _entries.get(name)
-        if known is not None and known.build.__module__ != build.__module__:
-            raise ValueError(f"two models are named {name}, in {known.build.__module__} and {build.__module__}")
-        _entries[name] = Entry(name, _instance(task), build, dict(weights or {}))
+        if not variants and any_backbone is None:
+            _add(Entry(build.__name__, _instance(task), build, dict(weights or {})))
+        for one in variants:
+            _add(_variant(task, build, one))
+        if any_backbone is not None:
+            family(any_backbone, lambda name: _on_backbone(task, build, any_backbone, name))
         return build
 
     return register
 
 
-def family(prefix: str, make: Callable[[str], Entry]) -> None:
-    """Registers names that are made when asked for, such as `timm:` followed by any of timm's."""
-    _families[prefix] = make
+def family(pattern: str, make: Callable[[str], Entry]) -> None:
+    """Registers names that are made when asked for: `make` gets what stands in the place of {backbone}."""
+    _families[pattern] = make
+
+
+def _add(entry: Entry) -> None:
+    known = _entries.get(entry.name)
+    if known is not None and known.build.__module__ != entry.build.__module__:
+        raise ValueError(f"two models are named {entry.name}, in {known.build.__module__} and {entry.build.__module__}")
+    _entries[entry.name] = entry
+
+
+def _variant(task: type[Task[Any, Any]], build: Callable[..., Any], variant: Variant) -> Entry:
+    weights = variant.weights
+    if weights is None:
+        weights = backbone_weights(str(variant.fixed.get("backbone", "")))
+    bound = _bound(build, variant.summary, variant.fixed, variant.defaults)
+    return Entry(variant.name, _instance(task), bound, weights)
+
+
+def _on_backbone(task: type[Task[Any, Any]], build: Callable[..., Any], pattern: str, backbone: str) -> Entry:
+    check_backbone(backbone)  # refuses unknown names before anything is built, with the nearest known
+    first = (inspect.getdoc(build) or "").split("\n", 1)[0]
+    bound = _bound(build, f"{first.rstrip('.')}; on {backbone}.", {"backbone": backbone}, {})
+    return Entry(pattern.replace(_PLACE, backbone), _instance(task), bound, backbone_weights(backbone))
+
+
+def _bound(
+    build: Callable[..., Any], summary: str, fixed: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """The builder with some arguments fixed and others' defaults changed; its signature shows the rest."""
+    signature = inspect.signature(build)
+    if unknown := [name for name in (*fixed, *defaults) if name not in signature.parameters]:
+        raise ValueError(f"{build.__name__} has no arguments {unknown}: {summary}")
+
+    def bound(num_classes: int, **options: Any) -> Any:
+        return build(num_classes, **{**defaults, **options, **fixed})
+
+    bound.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[
+            parameter.replace(default=defaults.get(name, parameter.default))
+            for name, parameter in signature.parameters.items()
+            if name not in fixed
+        ]
+    )
+    rest = (inspect.getdoc(build) or "").partition("\n")[2]
+    bound.__name__, bound.__module__ = build.__name__, build.__module__
+    bound.__doc__ = f"{summary}\n{_without(rest, fixed)}" if rest else summary
+    return bound
+
+
+def _without(doc: str, fixed: Mapping[str, Any]) -> str:
+    """The rest of a docstring without the lines about arguments that are fixed."""
+    lines, skipped = [], False
+    for line in doc.splitlines():
+        told = re.match(r" {4}(\w+): ", line)
+        skipped = told[1] in fixed if told else skipped and line.startswith(" " * 8)
+        if not skipped:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def load_plugin(source: str | Path) -> list[str]:
+    """Imports a module from outside, and returns the names of the models that it registers.
+
+    Code of a plugin runs with all rights of the user: load what you trust.
+
+    Args:
+        source: a file (`my_model.py`), a package's folder, or the name of an importable module.
+
+    Raises:
+        RecipeError: there is no such file or module, or it fails while it is imported.
+    """
+    path = Path(source)
+    is_path = path.suffix == ".py" or path.is_dir() or len(path.parts) > 1
+    key = str(path.resolve()) if is_path else str(source)
+    if key in _plugins:
+        return _plugins[key]
+    _discover()  # so that a name that zorki has already is refused
+    before = set(_entries), set(_families)
+    try:
+        if is_path:
+            _import_path(path)
+        else:
+            importlib.import_module(str(source))
+    except Exception as error:
+        raise RecipeError(f"plugin {source} cannot be loaded: {type(error).__name__}: {error}") from error
+    _plugins[key] = [name for name in (*_entries, *_families) if name not in before[0] | before[1]]
+    return _plugins[key]
+
+
+def _import_path(path: Path) -> None:
+    file = path / "__init__.py" if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(f"expected a Python file or a package's folder; there is no {file}")
+    name = f"zorki_plugin_{path.stem}"
+    if name in sys.modules:
+        raise ImportError(f"another plugin is named {path.stem}: {sys.modules[name].__file__}; rename one")
+    spec = importlib.util.spec_from_file_location(
+        name, file, submodule_search_locations=[str(path)] if path.is_dir() else None
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # worker processes and dataclasses look modules up by name
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
 
 
 @cache
@@ -108,16 +269,15 @@ def _tasks_of(package: str) -> list[Task[Any, Any]]:
 
 @cache
 def _modules() -> dict[str, str]:
-    """Every module of a `models` folder with its source, and that of its folder; none of them is imported."""
+    """Every module of a method with its source: models/fcos.py, models/ssd/ssd.py; none of them is imported."""
     sources: dict[str, str] = {}
     for package in _packages():
         home = importlib.import_module(f"zorki.tasks.{package}.models")
         for info in sorted(pkgutil.iter_modules(home.__path__), key=lambda info: info.name):
             assert isinstance(info.module_finder, FileFinder)
-            place = Path(info.module_finder.path, info.name)
-            files = sorted(place.glob("*.py")) if info.ispkg else [place.with_suffix(".py")]
-            text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
-            sources[f"{home.__name__}.{info.name}"] = text
+            parts = [info.name, info.name] if info.ispkg else [info.name]
+            file = Path(info.module_finder.path, *parts).with_suffix(".py")
+            sources[".".join([home.__name__, *parts])] = file.read_text(encoding="utf-8")
     return sources
 
 
@@ -125,6 +285,11 @@ def _modules() -> dict[str, str]:
 def _discover() -> None:
     for module in _modules():
         importlib.import_module(module)
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            point.load()
+        except Exception as error:  # whatever it is, it must not keep the others from work
+            warnings.warn(f"entry point {point.name} ({point.value}) cannot be loaded: {error!r}", stacklevel=2)
 
 
 def _import_home(name: str) -> None:
@@ -132,18 +297,30 @@ def _import_home(name: str) -> None:
 
     The likeliest first: one that defines a builder of the name, or of which the name is a variant.
     """
-    prefix = name.partition(":")[0] + ":" if ":" in name else None
-    word = re.compile(rf"\b{re.escape(prefix or name)}" + ("" if prefix else r"\b"))
+    word = re.compile(rf"\b{re.escape(name)}\b")
+
+    def speaks(source: str) -> bool:
+        patterns = re.findall(r'"([\w:]+)\{\w+\}(\w*)"', source)
+        return bool(word.search(source)) or any(name.startswith(a) and name.endswith(b) for a, b in patterns)
 
     def rank(source: str) -> tuple[bool, bool]:
         builders = re.findall(r"^def (\w+)\(", source, re.MULTILINE)
         return name not in builders, not any(name.startswith(f"{builder}_") for builder in builders)
 
-    likely = [module for module, source in _modules().items() if word.search(source)]
+    likely = [module for module, source in _modules().items() if speaks(source)]
     for module in sorted(likely, key=lambda module: rank(_modules()[module])):
         importlib.import_module(module)
-        if name in _entries or prefix in _families:
+        if name in _entries or _family_of(name) is not None:
             return
+
+
+def _family_of(name: str) -> tuple[str, str] | None:
+    """The pattern that the name fits, the longest where there are several, and what stands in its place."""
+    for pattern in sorted(_families, key=len, reverse=True):
+        before, _, after = pattern.partition(_PLACE)
+        if name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after):
+            return pattern, name.removeprefix(before).removesuffix(after)
+    return None
 
 
 def entries(pattern: str = "*", task: str | None = None) -> list[Entry]:
@@ -160,21 +337,24 @@ def find(name: str) -> Entry:
     """The model of that name. Raises RecipeError with the nearest names where there is none."""
     if name not in _entries:
         _import_home(name)
-    if name not in _entries and not any(map(name.startswith, _families)):
+    if name not in _entries and _family_of(name) is None:
         _discover()
     if name in _entries:
         return _entries[name]
-    for prefix, make in _families.items():
-        if not name.startswith(prefix):
-            continue
+    if (fitting := _family_of(name)) is not None:
+        pattern, backbone = fitting
         try:
-            return make(name.removeprefix(prefix))
+            return _families[pattern](backbone)
         except RecipeError as error:
             _discover()
+            before = pattern.partition(_PLACE)[0]
             raise RecipeError(
-                f"no model is named {name!r}.{did_you_mean(name, _entries)} After {prefix!r}, {error}"
+                f"no model is named {name!r}.{did_you_mean(name, _entries)} After {before!r}, {error}"
             ) from None
-    raise RecipeError(f"no model is named {name!r}.{did_you_mean(name, _entries)} `zorki models` lists them all.")
+    raise RecipeError(
+        f"no model is named {name!r}.{did_you_mean(name, _entries)} `zorki models` lists them all; one of your own "
+        "needs --plugin FILE"
+    )
 
 
 def _natural(name: str) -> list[Any]:
@@ -183,7 +363,9 @@ def _natural(name: str) -> list[Any]:
 
 
 def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None) -> Model[Any, Any, Any]:
-    """The named model. Options may be text, as typed; they become what the builder's annotations say.
+    """The named model, a plain `torch.nn.Module`: `zorki.build("fcos_resnet50", num_classes=3)`.
+
+    Options may be text, as typed; they become what the builder's annotations say.
 
     Raises:
         RecipeError: no such model, or an option that its builder does not take.
@@ -191,13 +373,26 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
     entry = find(name)
     known = entry.options()
     values: dict[str, Any] = {}
-    for key, value in (options or {}).items():
+    for key, value in canonical_options(options or {}).items():
+        if key == "image_size" and "size" in known:
+            key = "size"
         if key not in known:
             raise RecipeError(
                 f"{name} takes no {key!r}.{did_you_mean(key, known)} It takes: {', '.join(known) or 'nothing'}"
             )
         values[key] = _converted(f"{name}'s {key}", known[key], value)
     return entry.build(num_classes, **values)
+
+
+def canonical_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by the names that builders have, see `OPTION_ALIASES`. Raises RecipeError where one is given twice."""
+    named: dict[str, Any] = {}
+    for key, value in options.items():
+        name = OPTION_ALIASES.get(key, key)
+        if name in named:
+            raise RecipeError(f"the option {name} is given twice, once as {key}; leave one out")
+        named[name] = value
+    return named
 
 
 def _converted(what: str, parameter: inspect.Parameter, value: Any) -> Any:

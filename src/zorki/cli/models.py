@@ -113,7 +113,9 @@ def _row(entry: Entry, *, count: bool) -> dict[str, Any]:
 
 def usual_classes(entry: Entry) -> int:
     """10 for networks that take images of 32 pixels or less, as digits and CIFAR are, else what the task has."""
-    size = entry.options().get("size")
+    from zorki.registry import canonical_options
+
+    size = canonical_options(entry.options()).get("image_size")
     small = size is not None and isinstance(size.default, int) and size.default <= 32
     return 10 if small else entry.task.data.usual_classes
 

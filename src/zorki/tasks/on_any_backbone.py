@@ -22,7 +22,7 @@ def any_backbone(prefix: str, task: type[Task[T, P]], build: Callable[..., Model
         task: of the models.
         build: `f(num_classes, *, backbone: str, ...)`; its other arguments are the options of every such model.
     """
-    family(prefix, lambda name: entry_on(prefix, task, build, name))
+    family(prefix + "{backbone}", lambda name: entry_on(prefix, task, build, name))
 
 
 def entry_on(

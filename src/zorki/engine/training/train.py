@@ -82,7 +82,12 @@ def train(
     network = runs.build(entry.name, len(info), wish)
     size = input_size_of(network, dataset, train_indices)
     full, chosen = choices.complete(
-        wish, network, dataset, len(train_indices), size, takes_size="size" in entry.options()
+        wish,
+        network,
+        dataset,
+        len(train_indices),
+        size,
+        takes_size=entry.takes("image_size"),
     )
     for choice in chosen:
         say(f"chosen: {choice}")

@@ -45,4 +45,4 @@ def _entry(name: str) -> Entry:
     return Entry(f"timm:{name}", Classification(), build, weights)
 
 
-family("timm:", _entry)
+family("timm:{backbone}", _entry)

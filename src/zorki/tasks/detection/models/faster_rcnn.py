@@ -19,7 +19,7 @@ from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.roi import join_regions
-from zorki.registry import Entry, family, model
+from zorki.registry import family, model
 from zorki.tasks.detection.detector import Candidates, Detector, NormsWithoutEpsilon
 from zorki.tasks.detection.proposing import (
     Proposing,
@@ -394,11 +394,5 @@ def faster_rcnn_resnet50_fpn(
     )
 
 
-def _on_any(name: str) -> Entry:
-    short = name.removesuffix("_fpn")
-    return entry_on(
-        "faster_rcnn_", Detection, faster_rcnn if short == name else faster_rcnn_fpn, short, name[len(short) :]
-    )
-
-
-family("faster_rcnn_", _on_any)
+family("faster_rcnn_{backbone}", lambda name: entry_on("faster_rcnn_", Detection, faster_rcnn, name))
+family("faster_rcnn_{backbone}_fpn", lambda name: entry_on("faster_rcnn_", Detection, faster_rcnn_fpn, name, "_fpn"))

@@ -15,7 +15,7 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.layers.normalize import Normalize
 from zorki.ops.roi import join_regions
-from zorki.registry import Entry, family, model
+from zorki.registry import family, model
 from zorki.tasks.detection.models.faster_rcnn import (
     FasterRcnn,
     FasterRcnnOutputs,
@@ -325,10 +325,7 @@ def mask_rcnn_resnet50_fpn(
     return MaskRcnn(detector, 256)
 
 
-def _on_any(name: str) -> Entry:
-    if name.endswith("_fpn"):
-        return entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn_fpn, name.removesuffix("_fpn"), "_fpn")
-    return entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn, name)
-
-
-family("mask_rcnn_", _on_any)
+family("mask_rcnn_{backbone}", lambda name: entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn, name))
+family(
+    "mask_rcnn_{backbone}_fpn", lambda name: entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn_fpn, name, "_fpn")
+)
