@@ -84,7 +84,7 @@ def test_a_model_with_weights_serves_where_a_run_does(run, photos, capsys):
 def test_predict_files_folders_globs_and_videos(run, photos, tmp_path, capsys):
     av = pytest.importorskip("av")
     assert av
-    from zorki.engine.prediction.sources import VideoWriter
+    from zorki.engine.prediction.video import VideoWriter
 
     dataset = SceneClassification(30, size=(48, 64))
     with VideoWriter(tmp_path / "film.mp4") as film:

@@ -165,7 +165,7 @@ def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
 
 def test_predict_films(run, tmp_path):
     pytest.importorskip("av")
-    from zorki.engine.prediction.sources import VideoWriter
+    from zorki.engine.prediction.video import VideoWriter
 
     with VideoWriter(tmp_path / "film.mp4") as video:
         for index in range(3):

@@ -177,14 +177,18 @@ def _decode(image: Image.Image, data: bytes) -> Tensor:
         # Where this decoder fails, Pillow tries again: it is more tolerant, and its messages are better.
         with contextlib.suppress(RuntimeError):
             pixels = decode_jpeg(data)
-    if pixels is None:
-        image.load()
-        pixels = _rgb(image)
-    # Asked after loading: some decoders turn the image themselves, and then drop the tag.
-    pixels = _upright(pixels, orientation_of(image))
+    pixels = pixels_of(image) if pixels is None else _upright(pixels, orientation_of(image))
     # The channels stay last in memory, as decoders write them and as crops, resizing and colors are quickest on.
     pixels = np.ascontiguousarray(pixels)
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
+
+
+def pixels_of(image: Image.Image) -> Array:
+    """Pixels (H, W, 3) in uint8 of Pillow's image, whatever its mode, upright: what `read_image` says of files."""
+    image.load()
+    pixels = _rgb(image)
+    # Asked after loading: some decoders turn the image themselves, and then drop the tag.
+    return _upright(pixels, orientation_of(image))
 
 
 @cache

@@ -99,11 +99,12 @@ class Rows(Annotation):
     first: ClassVar[str]
 
     def __post_init__(self) -> None:
-        lengths = {name: len(value) for name, value in self._columns()}
+        lengths = {name: len(value) for name, value in self.columns()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{type(self).__name__} has columns of different lengths: {lengths}")
 
-    def _columns(self) -> Iterator[tuple[str, Tensor]]:
+    def columns(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and values of every field that is there, a value a row."""
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
             if isinstance(value, Tensor):
@@ -119,7 +120,7 @@ class Rows(Annotation):
         """Rows by a slice, a mask or an index tensor, in every column together."""
         if isinstance(rows, int):
             rows = slice(rows, rows + 1) if rows != -1 else slice(-1, None)
-        return dataclasses.replace(self, **{name: value[rows] for name, value in self._columns()})  # type: ignore[type-var]
+        return dataclasses.replace(self, **{name: value[rows] for name, value in self.columns()})  # type: ignore[type-var]
 
 
 @dataclass

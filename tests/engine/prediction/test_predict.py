@@ -101,7 +101,7 @@ def test_predictions_are_let_go_where_nobody_needs_them(photos):
 
 def test_a_film_has_files_of_their_own_for_its_frames(tmp_path):
     pytest.importorskip("av")
-    from zorki.engine.prediction.sources import VideoWriter
+    from zorki.engine.prediction.video import VideoWriter
 
     with VideoWriter(tmp_path / "film.mp4") as video:
         for _ in range(2):

@@ -1,19 +1,16 @@
-import builtins
 import http.server
-import os
-import struct
 import threading
 import time
-from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from zorki.engine.prediction import sources
-from zorki.engine.prediction.sources import Source, VideoWriter, expand, frame_rate, frames
-from zorki.errors import DataError, ZorkiError
+from zorki.engine.prediction.sources import Source, expand
+from zorki.errors import DataError
 
 
 def make_image(path):
@@ -151,113 +148,60 @@ def test_no_server():
         expand(["http://127.0.0.1:1/a.png"])
 
 
-# -- videos --
+# -- in memory, and without an end --
 
 
-def clip(path, count=6, height=33, width=48, rate=10):
-    """Frames of one gray each: 0, 40, 80, ..., with the left half red."""
-    with VideoWriter(path, rate) as video:
-        for number in range(count):
-            image = torch.full((3, height, width), 40 * number, dtype=torch.uint8)
-            image[:, :, : width // 2] = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None]
-            video.write(image)
-    return path
-
-
-@pytest.mark.parametrize("name", ["a.mp4", "new/a.avi"])
-def test_what_is_written_is_read(tmp_path, name):
-    pytest.importorskip("av")
-    path = clip(tmp_path / name)
-    seen = list(frames(path))
-    assert [number for number, _ in seen] == list(range(6))
-    assert frame_rate(path) == Fraction(10)
-    for number, image in seen:
-        assert image.shape == (3, 32, 48)  # the odd row is gone
-        assert image.is_contiguous()
-        assert (image[:, :, 30:].float().mean() - 40 * number).abs() < 6
-        assert image[0, :, :20].float().mean() > 230
-        assert image[1, :, :20].float().mean() < 30
-    assert [file.name for file in path.parent.iterdir() if file.is_file()] == [path.name]
-
-
-def test_without_h264_mpeg4_is_written(tmp_path, monkeypatch):
-    av = pytest.importorskip("av")
-
-    def missing(name, mode):
-        raise av.codec.codec.UnknownCodecError(name)
-
-    monkeypatch.setattr(av, "Codec", missing)
-    path = clip(tmp_path / "a.mp4")
-    with av.open(str(path)) as container:
-        assert container.streams.video[0].codec_context.name == "mpeg4"
-    assert len(list(frames(path))) == 6
-
-
-def test_a_phone_s_video_is_turned_upright(tmp_path):
-    pytest.importorskip("av")
-    path = clip(tmp_path / "a.mp4")
-    data = path.read_bytes()
-    # The track header's matrix (ISO 14496-12, 8.3.2): (x, y) -> (-y, x), a turn by 90 degrees clockwise.
-    one, lying = (
-        struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30),
-        [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0],
-    )
-    place = data.index(one, data.index(b"tkhd"))
-    path.write_bytes(data[:place] + struct.pack(">9i", *lying, 1 << 30) + data[place + 36 :])
-    image = next(frames(path))[1]
-    assert image.shape == (3, 48, 32)
-    assert image[0, :20].float().mean() > 230  # red was on the left, and is now above
-    assert image[0, 30:].float().mean() < 10
-
-
-def test_a_video_that_is_not_finished_leaves_nothing(tmp_path):
-    pytest.importorskip("av")
-    path = tmp_path / "a.mp4"
-    path.write_bytes(b"old")
-
-    def write(*sizes, error=None):
-        with VideoWriter(path) as video:
-            for height, width in sizes:
-                video.write(torch.zeros(3, height, width, dtype=torch.uint8))
-            if error is not None:
-                raise error
-
-    with pytest.raises(KeyError):
-        write((32, 32), error=KeyError())
-    with pytest.raises(DataError, match="no frame was written"):
-        write()
-    with pytest.raises(DataError, match=r"are 32 x 32 .* and one of 16 x 32 came"):
-        write((32, 32), (16, 32))
-    with pytest.raises(DataError, match="two pixels at least"):
-        write((1, 32))
-    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a.mp4", b"old")]
-    with pytest.raises(DataError, match=r"videos are written as one of \.mp4"), VideoWriter(tmp_path / "a.txt"):
-        pass
+def test_images_in_memory_stand_among_files(folder):
+    array, opened = np.zeros((2, 3, 3), np.uint8), Image.open(folder / "in/a.png")
+    found = expand([array, [str(folder / "in/a.png"), opened], torch.ones(3, 4, 5, dtype=torch.uint8)])
+    assert [(source.name, str(source)) for source in found] == [
+        ("image-1.png", "image 1"),
+        ("a.png", (folder / "in/a.png").as_posix()),
+        ("a-2.png", str(folder / "in/a.png")),
+        ("image-4.png", "image 4"),
+    ]
+    assert [tuple(source.image().shape) for source in found] == [(3, 2, 3), (3, 8, 16), (3, 8, 16), (3, 4, 5)]
+    (blue_first,) = expand(np.full((1, 1, 3), (1, 2, 3), np.uint8), bgr=True)
+    assert blue_first.image().flatten().tolist() == [3, 2, 1]
+    assert [source.named for source in expand([str(folder / "in/a.png"), str(folder / "in")])] == [True, False, False]
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
-    [(None, "there is no such file"), (b"", "no video that can be read"), (b"text" * 100, "no video that can be read")],
+    ("given", "name", "content"),
+    [
+        (0, "camera-0", 0),
+        ("2", "camera-2", 2),
+        ("rtsp://10.0.0.7:554/live/1", "1", "rtsp://10.0.0.7:554/live/1"),
+        ("https://example.org/a/live.m3u8?key=1", "live", "https://example.org/a/live.m3u8?key=1"),
+    ],
 )
-def test_files_that_are_no_videos(tmp_path, data, reason):
-    pytest.importorskip("av")
-    if data is not None:
-        (tmp_path / "a.mp4").write_bytes(data)
-    for read in (frame_rate, lambda path: next(frames(path))):
-        with pytest.raises(DataError, match=rf"a\.mp4: {reason}"):
-            read(tmp_path / "a.mp4")
+def test_cameras_and_streams_have_no_end(given, name, content):
+    (source,) = expand(given)
+    assert (source.kind, source.name, source.content, source.path) == ("live", name, content, None)
 
 
-def test_without_pyav_the_message_says_what_to_install(tmp_path, monkeypatch):
-    real = builtins.__import__
+def test_a_file_whose_name_is_a_number_is_a_file(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    Path("7").mkdir()
+    make_image(Path("7/a.png"))
+    assert [source.kind for source in expand("7")] == ["image"]
 
-    def without(name, *rest, **more):
-        if name == "av":
-            raise ImportError(name)
-        return real(name, *rest, **more)
 
-    monkeypatch.setattr(builtins, "__import__", without)
-    for use in (lambda: next(frames(Path("a.mp4"))), lambda: VideoWriter(tmp_path / "a.mp4").__enter__()):
-        with pytest.raises(ZorkiError, match=r"pip install 'zorki\[video\]'"):
-            use()
-    assert os.listdir(tmp_path) == []
+def test_a_video_at_an_address_is_not_fetched():
+    (source,) = expand("https://example.org/films/a%20b.mp4")
+    assert (source.kind, source.name, source.content) == ("video", "a b.mp4", "https://example.org/films/a%20b.mp4")
+
+
+def test_an_iterator_yields_the_frames_of_a_stream():
+    (source,) = expand(np.full((2, 2, 3), value, np.uint8) for value in (5, 6))
+    assert source.kind == "live"
+    assert [(number, int(image[0, 0, 0])) for number, image in source.frames()] == [(0, 5), (1, 6)]
+    (source,) = expand(iter([np.zeros((2, 2, 3))]))
+    with pytest.raises(DataError, match="frames-1, frame 0: a numpy array of float64"):
+        next(source.frames())
+
+
+@pytest.mark.parametrize(("given", "reason"), [(None, "source 2 is NoneType; expected a path"), (-1, "from 0 on")])
+def test_what_is_no_source(given, reason):
+    with pytest.raises(DataError, match=reason):
+        expand([np.zeros((2, 2, 3), np.uint8), given])

@@ -368,7 +368,7 @@ def test_a_broken_image_is_left_out(image):
 
 def test_frames_of_a_video_are_tiled():
     pytest.importorskip("av")
-    from zorki.engine.prediction.sources import VideoWriter, frames
+    from zorki.engine.prediction.video import VideoWriter, frames
 
     with VideoWriter(Path("film.mp4")) as video:
         for seed in range(3):

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Task
-from zorki.data.images import MAX_PIXELS, TooManyPixels, read_image, write_image
+from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import best_device, channels_last, check_device, on_device
 from zorki.engine.evaluation.evaluate import open_all
-from zorki.engine.prediction.sources import Source, VideoWriter, expand, frame_rate, frames
+from zorki.engine.prediction.sources import Source, expand
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, can_tile, plan_tiling, small_copy
+from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import Run
 from zorki.errors import DataError, RecipeError
 from zorki.files import write_json
@@ -104,12 +105,13 @@ def predict(
     work = _Work(
         opened, task, info, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling, say
     )
-    work.taken = {os.path.abspath(source.path) for source in found}  # images are never written over their originals
+    # Images are never written over their originals.
+    work.taken = {os.path.abspath(source.path) for source in found if source.path}
     answers: list[Answer] = []
     for kind, members in groupby(found, key=lambda source: source.kind):
         group = list(members)
         images = _images if tiling is None else _large_images
-        answers.extend(_videos(work, group) if kind == "video" else images(work, group))
+        answers.extend(_videos(work, group) if kind != "image" else images(work, group))
     if say is not None:
         for defect in work.defects:
             say(f"left out: {defect}")
@@ -148,9 +150,10 @@ class _Work:
         self.taken.add(os.path.abspath(path))
         return path
 
-    def fail(self, path: Path, error: DataError) -> None:
+    def fail(self, source: Source, error: DataError) -> None:
         if self.strict:
             raise error
+        path = source.path or Path(str(source))
         self.defects.append(Defect(path, str(error).removeprefix(f"{path}: ")))
 
 
@@ -174,16 +177,24 @@ def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
     """One after the other, tile by tile."""
     for source in sources:
         try:
-            with open_windows(source.path, max_pixels=work.runs[0].recipe.max_pixels or 0) as image:
+            with open_windows(
+                source.path or Path(str(source)), max_pixels=work.runs[0].recipe.max_pixels or 0
+            ) as image:
                 _tell(work, source, image)
                 prediction = _answer_tiles(work, image)
                 answer = _answered(work, source, (image.height, image.width), prediction)
                 if work.out is not None:
                     _draw(work, answer, source, *small_copy(image, prediction))
         except DataError as error:
-            work.fail(source.path, error)
+            work.fail(source, error)
             continue
         yield _finished(work, answer, Path(source.name).stem)
+
+
+def _windows(work: _Work, source: Source) -> contextlib.AbstractContextManager[WindowedImage]:
+    if source.path is None:
+        return contextlib.nullcontext(HeldImage(source.image()))
+    return open_windows(source.path, max_pixels=work.runs[0].recipe.max_pixels or 0)
 
 
 def _tell(work: _Work, source: Source, image: WindowedImage) -> None:
@@ -201,7 +212,7 @@ def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source,
 
     def read(source: Source) -> Tensor | DataError:
         try:
-            return read_image(source.path, max_pixels=most)
+            return source.image(most)
         except TooManyPixels as error:
             return DataError(f"{error}; --tile 512 answers larger ones in pieces of 512 pixels") if pieces else error
         except DataError as error:
@@ -217,7 +228,7 @@ def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source,
             for source, future in zip(*waiting.popleft(), strict=True):
                 image = future.result()
                 if isinstance(image, DataError):
-                    work.fail(source.path, image)
+                    work.fail(source, image)
                 else:
                     batch.append((source, image))
             if batch:
@@ -262,17 +273,17 @@ def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
         try:
             yield from _video(work, source)
         except DataError as error:
-            work.fail(source.path, error)
+            work.fail(source, error)
 
 
 def _video(work: _Work, source: Source) -> Iterator[Answer]:
-    stream = frames(source.path)
+    stream = source.frames()
     first = next(stream, None)
     if first is None:
-        raise DataError(f"{source.path}: the video has no frame that can be read")
+        raise DataError(f"{source}: the video has no frame that can be read")
     path = None if work.out is None else work.place(f"{Path(source.name).stem}.mp4")
     with contextlib.ExitStack() as stack:
-        writer = None if path is None else stack.enter_context(VideoWriter(path, frame_rate(source.path)))
+        writer = None if path is None else stack.enter_context(VideoWriter(path, source.frame_rate()))
         for group in _batched(chain([first], _readable(work, source, stream)), work.batch_size):
             predictions = _answer(work, [image for _, image in group])
             for (number, image), prediction in zip(group, predictions, strict=True):
@@ -288,15 +299,14 @@ def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]])
     try:
         yield from stream
     except DataError as error:
-        work.fail(source.path, error)
+        work.fail(source, error)
 
 
 def _answered(work: _Work, source: Source, size: Sequence[int], prediction: Any) -> Answer:
     height, width = size
-    told = source.given if "://" in source.given else source.path.as_posix()
     words = work.task.presentation.caption(prediction, work.info)
     facts = work.task.presentation.to_record(prediction, work.info)
-    return Answer(told, prediction, height, width, words=words, facts=facts)
+    return Answer(str(source), prediction, height, width, words=words, facts=facts)
 
 
 def _finished(work: _Work, answer: Answer, stem: str) -> Answer:

@@ -1,32 +1,30 @@
-"""What can be predicted on: files, folders, globs and addresses of images, and videos, read and written by PyAV."""
+"""What can be predicted on: files, folders, globs, addresses, videos, cameras, and images in memory."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import glob
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from types import ModuleType, TracebackType
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
-import torch
 from jaxtyping import UInt8
+from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from zorki.data.annotations.listing import is_image, missing_root, walk_files
-from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image
-from zorki.errors import DataError, ZorkiError
-from zorki.files import unwritable
+from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, read_image
+from zorki.engine.prediction.images import as_image, in_memory
+from zorki.engine.prediction.video import camera_frames, frame_rate, frames, newest
+from zorki.errors import DataError
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 """Suffixes, in small letters, by which a file counts as a video."""
@@ -40,44 +38,102 @@ TIMEOUT = 20.0
 PATIENCE = 300.0
 """Seconds that one image may take to come."""
 
-_WRITTEN = (".mp4", ".mov", ".m4v", ".mkv", ".avi")  # containers that take H.264 and MPEG-4 both
+
+LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
+"""Schemes of addresses that send frames as they are taken, without an end."""
+
+Kind = Literal["image", "video", "live"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One image or video to predict on.
+    """One image, video, or live stream to predict on.
 
-    `name` is a relative path for the answer's file, with forward slashes, and no other source of the list has it.
-    `given` is what the user typed. Images from an address lie in a temporary file that lives as long as the process.
+    Attributes:
+        path: the file; None where there is none. Images from an address lie in a temporary file that lives as long as
+            the process.
+        name: a relative path for the answer's file, with forward slashes, which no other source of the list has.
+        kind: what is live has no end.
+        given: what the user typed.
+        content: an image in memory; an address that FFmpeg reads; a camera's number; or the frames to come.
+        named: the user named this very source; others were found in a folder or by a glob.
     """
 
-    path: Path
+    path: Path | None
     name: str
-    kind: Literal["image", "video"]
+    kind: Kind
     given: str
+    content: Tensor | str | int | Iterator[Any] | None = None
+    named: bool = True
+
+    def __str__(self) -> str:
+        """For results and messages: the path, or what the user typed."""
+        return self.given if self.path is None or "://" in self.given else self.path.as_posix()
+
+    def image(self, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
+        """The image, decoded where it is in a file. Raises DataError."""
+        if isinstance(self.content, Tensor):
+            return self.content
+        assert self.path is not None
+        return read_image(self.path, max_pixels=max_pixels)
+
+    def frames(self, *, bgr: bool = False) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
+        """The frames of a video or live stream, with their numbers from 0; of cameras always the newest.
+
+        Raises:
+            DataError: it cannot be read, or not to its end: after the frames before.
+            ZorkiError: PyAV or OpenCV is not installed.
+        """
+        if isinstance(self.content, int):
+            return newest(camera_frames(self.content))
+        if isinstance(self.content, Iterator):
+            name = self.name
+            return (
+                (number, as_image(value, f"{name}, frame {number}", bgr=bgr))
+                for number, value in enumerate(self.content)
+            )
+        stream = frames(self.path or str(self.content))
+        return newest(stream) if self.kind == "live" else stream
+
+    def frame_rate(self) -> Fraction:
+        """Frames a second, as the video states; 25 where nothing is known."""
+        if isinstance(self.content, int | Iterator):
+            return Fraction(25)
+        return frame_rate(self.path or str(self.content))
 
 
-def expand(sources: Sequence[str], *, max_pixels: int = MAX_PIXELS) -> list[Source]:
-    """Every image and video that the words name, in their order, each once.
+def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False) -> list[Source]:
+    """Every image, video and live stream that the sources name, in their order, each file once.
 
-    A word is a file, a folder (searched to its depths), a glob (`**` reaches through folders), or the http(s) address
-    of an image, which is fetched. Files that the user names are taken at their word and judged when read; in folders
-    and globs, files that are neither images nor videos are passed over.
+    A source is a file, a folder (searched to its depths), a glob (`**` reaches through folders), the http(s) address
+    of an image, which is fetched, or of a video, the address of a network camera (rtsp://...), the number of a camera
+    of this machine, or an image in memory: see `as_image`. Lists may hold all of these; an iterator yields the frames
+    of a live stream, as images in memory. Files that the user names are taken at their word and judged when read; in
+    folders and globs, files that are neither images nor videos are passed over.
 
     Raises:
-        DataError: a word names nothing, or a file whose suffix is neither an image's nor a video's; nothing usable
-            is in a folder; or an address cannot be fetched, is larger than 100 MB, or holds no image.
+        DataError: a source names nothing, or a file whose suffix is neither an image's nor a video's; nothing usable
+            is in a folder; an address cannot be fetched, is larger than 100 MB, or holds no image; or an image in
+            memory is none.
     """
-    found: dict[str, Source] = {}
+    found: dict[Any, Source] = {}
     names: set[str] = set()
-    for given in sources:
-        for source in _expand(given, max_pixels):
+    for number, given in enumerate(_flat(sources), 1):
+        for source in _expand(given, number, max_pixels, bgr):
             # The same file may be named twice, by a folder and by its own name: one answer is enough.
-            key = os.path.abspath(source.path)
+            key = number if source.path is None else os.path.abspath(source.path)
             if key not in found:
                 found[key] = replace(source, name=_free(source.name, names))
                 names.add(found[key].name)
     return list(found.values())
+
+
+def _flat(sources: Any) -> Iterator[Any]:
+    if isinstance(sources, list | tuple):
+        for source in sources:
+            yield from _flat(source)
+    else:
+        yield sources
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -87,10 +143,45 @@ def _free(name: str, taken: set[str]) -> str:
     return name if name not in taken else next(other for other in tries if other not in taken)
 
 
-def _expand(given: str, max_pixels: int) -> list[Source]:
-    if urlsplit(given).scheme in ("http", "https"):
+def _expand(given: Any, number: int, max_pixels: int, bgr: bool) -> list[Source]:
+    if in_memory(given):
+        return [_in_memory(given, number, bgr)]
+    if isinstance(given, Iterator):
+        return [Source(None, f"frames-{number}", "live", f"frames {number}", given)]
+    if isinstance(given, int) and not isinstance(given, bool):
+        return [_camera(given)]
+    if not isinstance(given, str | os.PathLike):
+        raise DataError(
+            f"source {number} is {type(given).__name__}; expected a path, an address, a camera's number, an image as "
+            "numpy array, Pillow image or tensor, or a list of these"
+        )
+    return _expand_words(os.fspath(given), max_pixels)
+
+
+def _in_memory(value: Any, number: int, bgr: bool) -> Source:
+    """Pillow's images know their file."""
+    file = value.filename if isinstance(value, ImageFile) and isinstance(value.filename, str) else ""
+    given = file or f"image {number}"
+    return Source(None, Path(file).name or f"image-{number}.png", "image", given, as_image(value, given, bgr=bgr))
+
+
+def _camera(number: int) -> Source:
+    if number < 0:
+        raise DataError(f"camera {number}: expected a number from 0 on")
+    return Source(None, f"camera-{number}", "live", f"camera {number}", number)
+
+
+def _expand_words(given: str, max_pixels: int) -> list[Source]:
+    parts = urlsplit(given)
+    if parts.scheme in LIVE or (parts.scheme in ("http", "https") and parts.path.endswith(".m3u8")):
+        return [Source(None, Path(parts.path).stem or parts.scheme, "live", given, given)]
+    if parts.scheme in ("http", "https"):
+        if _kind(parts.path) == "video":
+            return [Source(None, unquote(Path(parts.path).name), "video", given, given)]
         return [_fetch(given, max_pixels)]
     path = Path(given).expanduser()
+    if given.isascii() and given.isdigit() and not path.exists():
+        return [_camera(int(given))]
     if path.is_dir():
         return _folder(path, given)
     if path.exists():
@@ -104,7 +195,9 @@ def _expand(given: str, max_pixels: int) -> list[Source]:
 
 
 def _folder(folder: Path, given: str) -> list[Source]:
-    sources = [Source(folder / name, name, kind, given) for name in walk_files(folder) if (kind := _kind(name))]
+    sources = [
+        Source(folder / name, name, kind, given, named=False) for name in walk_files(folder) if (kind := _kind(name))
+    ]
     if not sources:
         raise DataError(f"{given}: no image or video in this folder or below it; looked for files named {_suffixes()}")
     return sources
@@ -117,7 +210,7 @@ def _glob(pattern: Path, given: str) -> list[Source]:
         what = f"{len(matches)} files or folders match, and none is an image or video" if matches else "nothing matches"
         raise DataError(f"{given}: {what}; looked for files named {_suffixes()}")
     above = Path(os.path.commonpath([path.parent for path, _ in files]))
-    return [Source(path, path.relative_to(above).as_posix(), kind, given) for path, kind in files]
+    return [Source(path, path.relative_to(above).as_posix(), kind, given, named=False) for path, kind in files]
 
 
 def _kind(name: str) -> Literal["image", "video"] | None:
@@ -167,150 +260,3 @@ def _download(url: str, path: Path) -> None:
             if time.monotonic() - started > PATIENCE:
                 raise DataError(f"{url}: not here after {PATIENCE:g} seconds; fetch it yourself and name the file")
             file.write(chunk)
-
-
-# -- videos --
-
-
-def _av() -> ModuleType:
-    try:
-        import av
-    except ImportError as error:
-        raise ZorkiError("videos need PyAV, which is not installed: pip install 'zorki[video]'") from error
-    return av
-
-
-def frame_rate(path: Path) -> Fraction:
-    """Frames a second, as the video states or as PyAV guesses; 25 where nothing is known.
-
-    Raises:
-        DataError: the file is missing or holds no video.
-        ZorkiError: PyAV is not installed.
-    """
-    with _open_video(path) as container:
-        stream = container.streams.video[0]
-        return Fraction(stream.average_rate or stream.guessed_rate or 25)
-
-
-def frames(path: Path) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
-    """The frames of a video in the order in which they are shown, with their numbers from 0, turned upright.
-
-    Raises:
-        DataError: the file is missing, holds no video, or breaks off: after the frames before the break.
-        ZorkiError: PyAV is not installed.
-    """
-    av = _av()
-    with _open_video(path) as container:
-        container.streams.video[0].thread_type = "AUTO"  # twice as fast
-        number = -1
-        try:
-            for number, frame in enumerate(container.decode(video=0)):
-                pixels = frame.to_ndarray(format="rgb24")
-                # What phones store lying down says so; rotation counts degrees against the clock.
-                pixels = np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90))
-                yield number, torch.from_numpy(pixels.transpose(2, 0, 1).copy())
-        except av.FFmpegError as error:
-            raise DataError(f"{path}: the video breaks off after frame {number}: {error.strerror}") from error
-    if number < 0:
-        raise DataError(f"{path}: the video holds no frame")
-
-
-@contextlib.contextmanager
-def _open_video(path: Path) -> Iterator[Any]:
-    av = _av()
-    if not path.is_file():
-        raise DataError(f"{path}: {'this is a folder, not a video' if path.is_dir() else 'there is no such file'}")
-    try:
-        container = av.open(str(path))
-    except av.FFmpegError as error:
-        raise DataError(f"{path}: no video that can be read: {error.strerror}") from error
-    with container:
-        if not container.streams.video:
-            raise DataError(f"{path}: the file holds no video, only {[stream.type for stream in container.streams]}")
-        yield container
-
-
-class VideoWriter:
-    """Writes frames of one size as an MP4 or other video, whole or not at all: the file appears when all is written.
-
-        with VideoWriter(path, rate) as video:
-            video.write(image)
-
-    Encodes H.264, or MPEG-4 part 2 where FFmpeg was built without it. Odd sizes lose their last row or column, since
-    color is stored at half the resolution.
-    """
-
-    def __init__(self, path: Path, rate: Fraction | float = 25) -> None:
-        self.path = path
-        self.rate = Fraction(rate).limit_denominator(65535)
-        self._part = path.with_name(f"{path.stem}.part{path.suffix}")  # FFmpeg chooses the container by the suffix
-        self._container: Any = None
-        self._stream: Any = None
-
-    def __enter__(self) -> VideoWriter:
-        av = _av()
-        if self.path.suffix.lower() not in _WRITTEN:
-            raise DataError(f"{self.path}: videos are written as one of {', '.join(_WRITTEN)}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(str(self._part), mode="w")
-        except (OSError, av.FFmpegError) as error:
-            raise unwritable(self.path, error) from error
-        return self
-
-    def write(self, image: UInt8[Tensor, "3 H W"]) -> None:
-        """Adds a frame.
-
-        Raises:
-            DataError: its size differs from the first one's.
-            ZorkiError: the disk is full.
-        """
-        av = _av()
-        height, width = image.shape[-2] // 2 * 2, image.shape[-1] // 2 * 2
-        if self._stream is None:
-            self._stream = self._add_stream(height, width)
-        if (self._stream.height, self._stream.width) != (height, width):
-            raise DataError(
-                f"{self.path}: the video's frames are {self._stream.height} x {self._stream.width} (height x width), "
-                f"and one of {height} x {width} came"
-            )
-        pixels = np.ascontiguousarray(image[:, :height, :width].cpu().numpy().transpose(1, 2, 0))
-        self._encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None and self._stream is None:
-                raise DataError(f"{self.path}: no frame was written, so there is no video")
-            if kind is None:
-                self._encode(None)
-            self._container.close()
-            if kind is None:
-                os.replace(self._part, self.path)
-        except (OSError, _av().FFmpegError) as failure:
-            if kind is None:  # else the first error is the one to tell
-                raise unwritable(self.path, failure) from failure
-        finally:
-            self._part.unlink(missing_ok=True)
-
-    def _add_stream(self, height: int, width: int) -> Any:
-        if min(height, width) == 0:
-            raise DataError(f"{self.path}: a video's frames need two pixels at least in each direction")
-        av = _av()
-        try:
-            codec = av.Codec("libx264", "w").name
-        except (av.FFmpegError, ValueError):  # an FFmpeg without x264 does not know its name
-            codec = "mpeg4"
-        stream = self._container.add_stream(codec, rate=self.rate)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        if codec == "mpeg4":
-            stream.bit_rate = max(400_000, int(height * width * self.rate) // 5)
-        return stream
-
-    def _encode(self, frame: Any) -> None:
-        try:
-            for packet in self._stream.encode(frame):
-                self._container.mux(packet)
-        except (OSError, _av().FFmpegError) as error:
-            raise unwritable(self.path, error) from error

@@ -1,0 +1,259 @@
+"""Videos and cameras: read frame by frame with PyAV and OpenCV, and written with PyAV."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from zorki.errors import DataError, ZorkiError
+from zorki.files import unwritable
+
+SILENCE = 20.0
+"""Seconds that a server or a network camera may be silent."""
+
+Frame = TypeVar("Frame")
+
+_WRITTEN = (".mp4", ".mov", ".m4v", ".mkv", ".avi")  # containers that take H.264 and MPEG-4 both
+
+
+def _av() -> ModuleType:
+    try:
+        import av
+    except ImportError as error:
+        raise ZorkiError("videos need PyAV, which is not installed: pip install 'zorki[video]'") from error
+    return av
+
+
+def frame_rate(video: Path | str) -> Fraction:
+    """Frames a second, as the video states or as PyAV guesses; 25 where nothing is known.
+
+    Raises:
+        DataError: the file is missing or holds no video.
+        ZorkiError: PyAV is not installed.
+    """
+    with _open_video(video) as container:
+        return _rate(container.streams.video[0])
+
+
+def _rate(stream: Any) -> Fraction:
+    return Fraction(stream.average_rate or stream.guessed_rate or 25)
+
+
+def frames(video: Path | str) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
+    """The frames of a video in the order in which they are shown, with their numbers from 0, turned upright.
+
+    Args:
+        video: a file, or an address that FFmpeg reads, such as "rtsp://camera/1" or "https://example.org/a.mp4".
+
+    Raises:
+        DataError: the file is missing, holds no video, or breaks off: after the frames before the break.
+        ZorkiError: PyAV is not installed.
+    """
+    av = _av()
+    with _open_video(video) as container:
+        container.streams.video[0].thread_type = "AUTO"  # twice as fast
+        number = -1
+        try:
+            for number, frame in enumerate(container.decode(video=0)):
+                pixels = frame.to_ndarray(format="rgb24")
+                # What phones store lying down says so; rotation counts degrees against the clock.
+                pixels = np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90))
+                yield number, torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+        except av.FFmpegError as error:
+            raise DataError(f"{video}: the video breaks off after frame {number}: {error.strerror}") from error
+    if number < 0:
+        raise DataError(f"{video}: the video holds no frame")
+
+
+@contextlib.contextmanager
+def _open_video(video: Path | str) -> Iterator[Any]:
+    av = _av()
+    settings: dict[str, Any] = {}
+    if isinstance(video, Path):
+        if not video.is_file():
+            what = "this is a folder, not a video" if video.is_dir() else "there is no such file"
+            raise DataError(f"{video}: {what}")
+    else:
+        # Over UDP, FFmpeg's default, lost packets of a busy network become gray blocks.
+        options = {"rtsp_transport": "tcp"} if video.startswith("rtsp") else {}
+        settings = {"options": options, "timeout": (SILENCE, SILENCE)}
+    try:
+        container = av.open(str(video), **settings)
+    except av.FFmpegError as error:
+        raise DataError(f"{video}: no video that can be read: {error.strerror}") from error
+    with container:
+        if not container.streams.video:
+            raise DataError(f"{video}: the file holds no video, only {[stream.type for stream in container.streams]}")
+        yield container
+
+
+def camera_frames(camera: int) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
+    """The frames of the machine's camera of that number, as they come, through OpenCV.
+
+    Raises:
+        DataError: there is no such camera, or it stops.
+        ZorkiError: OpenCV is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise ZorkiError(f"camera {camera} needs OpenCV, which is not installed: pip install 'zorki[cv]'") from error
+    device = cv2.VideoCapture(camera)
+    try:
+        if not device.isOpened():
+            raise DataError(f"camera {camera}: cannot be opened; is it connected, and not in use by another program?")
+        for number in count():
+            there, pixels = device.read()
+            if not there:
+                raise DataError(f"camera {camera}: no frame came after {number}; was it disconnected?")
+            yield number, torch.from_numpy(np.ascontiguousarray(pixels[:, :, ::-1])).permute(2, 0, 1)
+    finally:
+        device.release()
+
+
+def newest(stream: Iterator[Frame]) -> Iterator[Frame]:
+    """The newest item of a live stream whenever one is asked for; those that came meanwhile are dropped.
+
+    Without it a network slower than the camera would answer later and later. What is read is read by another thread;
+    an error of the stream is raised after the items before it.
+    """
+    ready = threading.Condition()
+    items: deque[Frame] = deque(maxlen=1)
+    ended: list[BaseException | None] = []
+    stopped = threading.Event()
+
+    def read() -> None:
+        error: BaseException | None = None
+        try:
+            for item in stream:
+                with ready:
+                    items.append(item)
+                    ready.notify()
+                if stopped.is_set():
+                    break
+        except BaseException as caught:  # raised again where the stream is used
+            error = caught
+        finally:
+            if isinstance(stream, Generator):
+                stream.close()  # in this thread: a generator cannot be closed while it runs
+            with ready:
+                ended.append(error)
+                ready.notify()
+
+    reader = threading.Thread(target=read, daemon=True, name="zorki-camera")
+    reader.start()
+    try:
+        while True:
+            with ready:
+                ready.wait_for(lambda: items or ended)
+                if not items:
+                    break
+                item = items.popleft()
+            yield item
+    finally:
+        stopped.set()
+    if ended[0] is not None:
+        raise ended[0]
+
+
+class VideoWriter:
+    """Writes frames of one size as an MP4 or other video, whole or not at all: the file appears when all is written.
+
+    Being stopped, by Ctrl-C or since nobody wants further frames, ends the video; what it has by then is written.
+
+        with VideoWriter(path, rate) as video:
+            video.write(image)
+
+    Encodes H.264, or MPEG-4 part 2 where FFmpeg was built without it. Odd sizes lose their last row or column, since
+    color is stored at half the resolution.
+    """
+
+    def __init__(self, path: Path, rate: Fraction | float = 25) -> None:
+        self.path = path
+        self.rate = Fraction(rate).limit_denominator(65535)
+        self._part = path.with_name(f"{path.stem}.part{path.suffix}")  # FFmpeg chooses the container by the suffix
+        self._container: Any = None
+        self._stream: Any = None
+
+    def __enter__(self) -> VideoWriter:
+        av = _av()
+        if self.path.suffix.lower() not in _WRITTEN:
+            raise DataError(f"{self.path}: videos are written as one of {', '.join(_WRITTEN)}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._container = av.open(str(self._part), mode="w")
+        except (OSError, av.FFmpegError) as error:
+            raise unwritable(self.path, error) from error
+        return self
+
+    def write(self, image: UInt8[Tensor, "3 H W"]) -> None:
+        """Adds a frame.
+
+        Raises:
+            DataError: its size differs from the first one's.
+            ZorkiError: the disk is full.
+        """
+        av = _av()
+        height, width = image.shape[-2] // 2 * 2, image.shape[-1] // 2 * 2
+        if self._stream is None:
+            self._stream = self._add_stream(height, width)
+        if (self._stream.height, self._stream.width) != (height, width):
+            raise DataError(
+                f"{self.path}: the video's frames are {self._stream.height} x {self._stream.width} (height x width), "
+                f"and one of {height} x {width} came"
+            )
+        pixels = np.ascontiguousarray(image[:, :height, :width].cpu().numpy().transpose(1, 2, 0))
+        self._encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stopped = kind is not None and issubclass(kind, GeneratorExit | KeyboardInterrupt)
+        finished = kind is None or (stopped and self._stream is not None)
+        try:
+            if kind is None and self._stream is None:
+                raise DataError(f"{self.path}: no frame was written, so there is no video")
+            if finished:
+                self._encode(None)
+            self._container.close()
+            if finished:
+                os.replace(self._part, self.path)
+        except (OSError, _av().FFmpegError) as failure:
+            if finished:  # else the first error is the one to tell
+                raise unwritable(self.path, failure) from failure
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def _add_stream(self, height: int, width: int) -> Any:
+        if min(height, width) == 0:
+            raise DataError(f"{self.path}: a video's frames need two pixels at least in each direction")
+        av = _av()
+        try:
+            codec = av.Codec("libx264", "w").name
+        except (av.FFmpegError, ValueError):  # an FFmpeg without x264 does not know its name
+            codec = "mpeg4"
+        stream = self._container.add_stream(codec, rate=self.rate)
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        if codec == "mpeg4":
+            stream.bit_rate = max(400_000, int(height * width * self.rate) // 5)
+        return stream
+
+    def _encode(self, frame: Any) -> None:
+        try:
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+        except (OSError, _av().FFmpegError) as error:
+            raise unwritable(self.path, error) from error
