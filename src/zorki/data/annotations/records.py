@@ -73,6 +73,7 @@ class Records:
         category_ids: the numbers that the format gives classes, by name.
         relative: boxes are in shares of the image.
         boxes_are_shapes: a box without an outline was drawn as a rectangle, and is its own outline.
+        classless: the format knows no classes: all objects are of one, whose name a run may choose.
         told: images, and files that look like some, of which it is known why they are not among `images`.
         line_of: finds the line of an object whose `line` is None, for messages.
     """
@@ -87,6 +88,7 @@ class Records:
     category_ids: dict[str, int] | None = None
     relative: bool = False
     boxes_are_shapes: bool = False
+    classless: bool = False
     defects: list[Defect] = field(default_factory=list)
     told: set[Path] = field(default_factory=set)
     line_of: Callable[[ImageRecord, ObjectRecord], int | None] | None = None

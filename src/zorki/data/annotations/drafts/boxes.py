@@ -1,4 +1,4 @@
-"""Boxes written in the formats of others: a whole new folder, or none at all."""
+"""What writers of boxes work from, and what formats cannot say of boxes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.drafts.new_folder import COPIERS, members_of, new_folder, refuse_taken, unlike_names
-from zorki.errors import DataError
-
-WRITERS = ("coco", "voc", "yolo", "labelme", "via")
-"""Formats that can be written."""
+from zorki.data.annotations.drafts.new_folder import COPIERS, unlike_names
 
 
 @dataclass
@@ -35,56 +31,6 @@ class BoxDraft:
         return 0 if values is None else int(values.sum())
 
 
-def write(data: BoxDataset, out: Path, to: str, *, images: str | None = "copy") -> list[str]:
-    """Writes the data set as `to` into the new folder `out`, and tells in words what that format cannot keep.
-
-    An image keeps its file name where no other image has it; else the folders above it are joined to it. Every
-    image is written into the first of its splits. Boxes come back from a reader to within a thousandth of a pixel.
-
-    Args:
-        to: one of `WRITERS`.
-        images: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
-
-    Raises:
-        DataError: `out` is there and not empty, or `to` is none of the formats, or an image's size is not known.
-        ZorkiError: the disk is full, or the folder cannot be written; nothing is left then.
-    """
-    if to not in WRITERS:
-        raise DataError(f"{to!r} is no format that can be written; expected one of {', '.join(WRITERS)}")
-    refuse_taken(out)
-    for index in range(len(data)):
-        if min(data.size(index)) <= 0:
-            raise DataError(f"{data.names[index]}: the size of the image is not known; convert it with its images")
-    with new_folder(out) as aside:
-        return _fill(data, aside, to, images)
-
-
-def _fill(data: BoxDataset, folder: Path, to: str, images: str | None) -> list[str]:
-    from zorki.data.formats.coco import write as coco_writing
-    from zorki.data.formats.labelme import write as labelme_writing
-    from zorki.data.formats.via import write as via_writing
-    from zorki.data.formats.voc import write as voc_writing
-    from zorki.data.formats.yolo import write as yolo_writing
-
-    writers = {
-        "coco": coco_writing.write,
-        "voc": voc_writing.write,
-        "yolo": yolo_writing.write,
-        "labelme": labelme_writing.write_boxes,
-        "via": via_writing.write_boxes,
-    }
-    members, outside, twice = members_of(data)
-    draft = BoxDraft(data, folder, file_names(data), members)
-    if outside:
-        draft.lost.append(f"{outside} images are in no split, and {to} has no place for them: left out")
-    if twice:
-        draft.lost.append(f"{twice} images are in several splits: each was written into the first")
-    place = writers[to](draft)
-    if images is not None:
-        _place_images(draft, images, place)
-    return draft.lost
-
-
 def file_names(data: BoxDataset) -> list[str]:
     """A name for the file of every image: unique without its suffix, in any case, since labels share that."""
     return unlike_names([_with_suffix(data, index) for index in range(len(data))])
@@ -98,7 +44,7 @@ def _with_suffix(data: BoxDataset, index: int) -> str:
     return str(PurePosixPath(data.names[index]).with_suffix(suffix))
 
 
-def _place_images(draft: BoxDraft, how: str, place: Callable[[str, str], Path]) -> None:
+def place_images(draft: BoxDraft, how: str, place: Callable[[str, str], Path]) -> None:
     """Copies or links every image to where the writer wants it: `place(split, name)`."""
     jobs = [(index, place(split, draft.names[index])) for split, indices in draft.members.items() for index in indices]
     for folder in {path.parent for _, path in jobs}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,26 +80,3 @@ class MasksFromInstances(Dataset[Mask]):
             value = IGNORE if unjudged[row] else self._values[int(found.labels[row])]
             classes[top:bottom, left:right][found.masks[row, top:bottom, left:right]] = value
         return Mask(classes, IGNORE)
-
-
-def read(
-    root: Path,
-    format: str | None = None,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-) -> MasksFromInstances:
-    """Reads what `formats.read_instances` reads; `class_names` begin with the background.
-
-    Raises:
-        DataError: as `formats.read_instances`, or `class_names` do not begin with the background.
-    """
-    from zorki.data import formats
-
-    if class_names is not None and list(class_names[:1]) != [BACKGROUND]:
-        raise DataError(
-            f"{root}: outlines of objects leave a background, which the classes of the run do not begin with: "
-            f"{', '.join(class_names[:5])}"
-        )
-    known = None if class_names is None else list(class_names[1:])
-    return MasksFromInstances(formats.read_instances(root, format, class_names=known, max_pixels=max_pixels))

@@ -1,0 +1,4 @@
+"""A folder for each class, as torchvision's ImageFolder has it."""
+
+PROVIDES = {"labels"}
+PRECEDENCE = 90

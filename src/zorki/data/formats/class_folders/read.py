@@ -18,7 +18,6 @@ from zorki.data.annotations.listing import (
     is_image,
     loose_files,
     map_classes,
-    missing_root,
     no_images,
     subfolders,
     unseen_classes,
@@ -26,6 +25,7 @@ from zorki.data.annotations.listing import (
 )
 from zorki.data.annotations.masks.layout import IMAGE_WORDS, MASK_WORDS
 from zorki.data.annotations.splits import complete_splits, split_name
+from zorki.data.formats.look import Look
 from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
 from zorki.types import Defect, Label
@@ -44,16 +44,10 @@ class _Found:
     defects: list[Defect] = field(default_factory=list)
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is a folder for each class, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     fits, reason = _inspect(root)
-    return reason if fits else None
-
-
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    fits, reason = _inspect(root)
-    return None if fits else reason
+    return Look(fits, reason)
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
@@ -66,8 +60,6 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     Raises:
         DataError: there is no such folder, no class folder or no image in it, or a class is not among `class_names`.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     fits, reason = _inspect(root)
     if not fits:
         raise no_images(root) if root.is_dir() and not holds_image(root) else DataError(f"{root}: {reason}")
@@ -92,7 +84,9 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
         + unseen_classes(root, order, labels, parts)
     )
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    return LabelDataset(root, root, "folders", reason, order, found.names, labels, parts, split_reason, defects, limit)
+    return LabelDataset(
+        root, root, "class_folders", reason, order, found.names, labels, parts, split_reason, defects, limit
+    )
 
 
 def _inspect(root: Path) -> tuple[bool, str]:

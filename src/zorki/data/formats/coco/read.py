@@ -17,12 +17,11 @@ from os.path import isfile  # unlike Path's, takes a name that is too long for n
 from pathlib import Path
 from typing import Any
 
-from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.listing import loose_files, missing_root, subfolders
+from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.formats.json_files import ends, has_key, number_in, read_json, whole_number_in
+from zorki.data.formats.look import Look
 from zorki.errors import DataError
 from zorki.ops.rle import box_of
 from zorki.types import Defect
@@ -34,54 +33,24 @@ _LISTS = ("images", "annotations", "categories")
 _OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info", "keypoints")
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return None if isinstance(found, str) else f"it holds COCO's JSON: {', '.join(_relative(root, found[0]))}"
+    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = _find(root)
-    return found if isinstance(found, str) else None
-
-
-def read(
-    root: Path,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-    need_images: bool = True,
-    need_segments: bool = False,
-    images: Path | None = None,
-) -> BoxDataset:
-    """The images of all files, with their boxes, crowds, areas and ids; splits are told by names of files or folders.
-
-    Boxes marked `ignore` or `difficult` are difficult. An annotation without a box gets that of its outline. See
-    `ReadOptions` for the arguments.
-
-    Raises:
-        DataError: there is no such file or folder, a file is no JSON or lacks a list, no image is there, or no box
-            is left.
-    """
-    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
-    return build(records_of(root, images), options)
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or a file is no JSON or lacks a list.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     found = _find(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
     files, others = found
     base = root if root.is_dir() else root.parent
-    records = Records(root, "coco", recognize(root) or "", [], [*_folders(base, list(files))], line_of=_line_of)
+    records = Records(root, "coco", _reason(root, found), [], [*_folders(base, list(files))], line_of=_line_of)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     numbers: dict[int, str] = {}
     for path, split in files.items():
@@ -108,6 +77,10 @@ def _notes(root: Path, numbers: dict[int, str]) -> list[Defect]:
         span = f"{min(numbers)} to {max(numbers)}"
         reasons.append(f"category ids run from {span}, and {gaps} between are of none; classes are in their order")
     return [Defect(root, reason, note=True) for reason in reasons]
+
+
+def _reason(root: Path, found: tuple[dict[Path, str | None], list[Path]]) -> str:
+    return f"it holds COCO's JSON: {', '.join(_relative(root, found[0]))}"
 
 
 def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:

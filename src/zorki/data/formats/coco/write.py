@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from zorki.data.annotations.drafts.boxes import BoxDraft
+from zorki.data.annotations.drafts.instances import InstanceDraft, Place
 from zorki.data.formats.json_files import number_in
+from zorki.ops.rle import pack
+from zorki.types import Instances
 
 
-def write(draft: BoxDraft) -> Callable[[str, str], Path]:
+def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     """Writes the annotation, and gives where the image of a split and a name goes.
 
     The data's own ids are kept where they have any and none stands twice. Difficult boxes are marked `ignore`.
@@ -85,3 +88,45 @@ def dump(path: Path, lists: dict[str, Iterable[dict[str, Any]]]) -> None:
                 file.write((",\n" if number else "\n") + json.dumps(element, ensure_ascii=False, allow_nan=False))
             file.write("\n]")
         file.write("}\n")
+
+
+def write_instances(draft: InstanceDraft) -> Place:
+    """annotations/instances_SPLIT.json and images/SPLIT."""
+    data = draft.data
+    own = getattr(data, "image_ids", None)
+    image_ids = unique(own) or list(range(1, len(data) + 1))
+    if own is not None and unique(own) is None:
+        draft.lost.append("ids of images stand twice in the data: they are numbered anew")
+    ids = getattr(data, "category_ids", None) or list(range(1, len(data.class_names) + 1))
+    categories = [
+        {"id": number, "name": name, "supercategory": ""} for name, number in zip(data.class_names, ids, strict=True)
+    ]
+    (draft.folder / "annotations").mkdir(parents=True)
+    for split in draft.members:
+        images: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
+        for index, name, found in draft.targets(split):
+            height, width = found.masks.shape[1:]
+            images.append({"id": image_ids[index], "file_name": name, "height": height, "width": width})
+            for row in range(len(found)):
+                draft.add("written", 1)
+                one = {"id": draft.counts["written"], "image_id": image_ids[index]}
+                rows.append(one | {"category_id": ids[int(found.labels[row])]} | _entry(found, row))
+        path = draft.folder / "annotations" / f"instances_{split}.json"
+        dump(path, {"images": images, "annotations": rows, "categories": categories})
+    return lambda split, name: draft.folder / "images" / split / name
+
+
+def _entry(found: Instances, row: int) -> dict[str, Any]:
+    """What COCO says of one object's shape; its box is the tight one, its area the data's own where they have one."""
+    from hotcoco.mask import area, to_bbox
+
+    pixels = found.masks[row].numpy()
+    mask: dict[str, Any] = {"size": list(pixels.shape), "counts": pack(pixels)}
+    entry = {
+        "bbox": to_bbox(mask).tolist(),
+        "area": int(area(mask)) if found.areas is None else round(float(found.areas[row]), 4),
+        "iscrowd": int(found.crowd is not None and bool(found.crowd[row])),
+        "segmentation": mask | {"counts": mask["counts"].decode()},
+    }
+    return entry | ({"ignore": 1} if found.difficult is not None and bool(found.difficult[row]) else {})

@@ -23,10 +23,10 @@ from zorki.data.annotations.listing import (
     is_image,
     loose_files,
     map_classes,
-    missing_root,
     unseen_classes,
 )
 from zorki.data.annotations.splits import complete_splits, split_name
+from zorki.data.formats.look import Look
 from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
 from zorki.types import Defect, Label
@@ -84,19 +84,10 @@ class _Rows:
     defects: list[Defect] = field(default_factory=list)
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is a table of labels, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     table = _find(root)
-    if isinstance(table, str):
-        return None
-    columns = f"columns {table.path_column + 1} and {table.label_column + 1} are path and label"
-    return f"{table.path.name} is a table: {columns}, {'by its header' if table.header else 'without a header'}"
-
-
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    table = _find(root)
-    return table if isinstance(table, str) else None
+    return Look.no(table) if isinstance(table, str) else Look.yes(_reason(table))
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
@@ -109,8 +100,6 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
         DataError: there is no table or no usable row in it, it cannot be decoded as UTF-8, or a class is not among
             `class_names`.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     table = _find(root)
     if isinstance(table, str):
         raise DataError(f"{root}: {table}; wanted {WANTED}")
@@ -123,11 +112,15 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     labels = [numbers[name] for name in rows.classes]
     splits, split_reason = complete_splits(rows.given, rows.names)
     defects = rows.defects + unseen_classes(table.path, order, labels, splits)
-    reason = recognize(root) or ""
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     return LabelDataset(
-        root, table.path.parent, "csv", reason, order, rows.names, labels, splits, split_reason, defects, limit
+        root, table.path.parent, "csv", _reason(table), order, rows.names, labels, splits, split_reason, defects, limit
     )
+
+
+def _reason(table: _Table) -> str:
+    columns = f"columns {table.path_column + 1} and {table.label_column + 1} are path and label"
+    return f"{table.path.name} is a table: {columns}, {'by its header' if table.header else 'without a header'}"
 
 
 def _find(root: Path) -> _Table | str:

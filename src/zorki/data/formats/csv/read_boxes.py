@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.listing import loose_files, missing_root, subfolders
+from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.annotations.splits import split_name
+from zorki.data.formats.look import Look
 from zorki.data.formats.xml_files import number_of, whole_number_of
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -47,41 +46,22 @@ class _Layout:
     relative: bool
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    if isinstance(found, str):
-        return None
-    kind = "OpenImages'" if any(layout.relative for layout, _ in found[0].values()) else "TensorFlow's"
-    return f"it holds {kind} tables of boxes: {', '.join(path.name for path in found[0])}"
+    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = _find(root)
-    return found if isinstance(found, str) else None
-
-
-def read(
-    root: Path,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-    need_images: bool = True,
-    need_segments: bool = False,
-    images: Path | None = None,
-) -> BoxDataset:
-    """The images that the tables name, with their boxes; classes are sorted by name.
+def read(root: Path, images: Path | None = None) -> Records:
+    """The images that the tables name, with their boxes; `images` is for likeness with other formats.
 
     Splits are told by the names of the files, or by a column split. A row with an image and neither class nor
     corners is an image without objects. OpenImages' groups are crowds, and its codes of classes are put into words
-    where a table of class descriptions lies beside. See `ReadOptions` for the arguments.
+    where a table of class descriptions lies beside.
 
     Raises:
-        DataError: there is no such file or folder, a table is not text, no image is there, or no box is left.
+        DataError: there is no such file or folder, or a table is not text.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     found = _find(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
@@ -89,12 +69,17 @@ def read(
     base = root if root.is_dir() else root.parent
     beside = list(dict.fromkeys(path.parent for path in tables))
     folders = [folder / name for folder in [base, *beside, base.parent] for name in ("images", "JPEGImages")]
-    records = Records(root, "boxes_csv", recognize(root) or "", [], [*folders, base])
+    records = Records(root, "csv", _reason(root, found), [], [*folders, base])
     records.relative = next(iter(tables.values()))[0].relative
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     for path, (layout, split) in tables.items():
         _read_table(path, layout, split, records)
-    return build(records, ReadOptions(class_names, max_pixels, need_images, need_segments, images))
+    return records
+
+
+def _reason(root: Path, found: tuple[dict[Path, tuple[_Layout, str | None]], list[Path]]) -> str:
+    kind = "OpenImages'" if any(layout.relative for layout, _ in found[0].values()) else "TensorFlow's"
+    return f"it holds {kind} tables of boxes: {', '.join(path.name for path in found[0])}"
 
 
 def _find(root: Path) -> tuple[dict[Path, tuple[_Layout, str | None]], list[Path]] | str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from math import cos, hypot, isfinite, radians, sin
 from pathlib import Path
@@ -15,12 +15,11 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.listing import loose_files, missing_root
+from zorki.data.annotations.listing import loose_files
 from zorki.data.annotations.outlines import box_outline, join_groups, pixels_at, round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import split_in
+from zorki.data.formats.look import Look
 from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -30,54 +29,24 @@ WANTED = "CVAT's XML for images (annotations.xml), or a folder with it"
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return None if isinstance(found, str) else f"it holds CVAT's XML for images: {found.name}"
+    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = _find(root)
-    return found if isinstance(found, str) else None
-
-
-def read(
-    root: Path,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-    need_images: bool = True,
-    need_segments: bool = False,
-    images: Path | None = None,
-) -> BoxDataset:
-    """The images of the file, with boxes, and with the bounds of polygons, ellipses and masks; classes in its order.
-
-    Shapes of one label and one group_id are parts of one object, inner ones its holes. Turned boxes become the upright
-    ones around them. Splits are CVAT's subsets, where they are named so. Lines and points are no boxes and are told.
-    See `ReadOptions` for the arguments.
-
-    Raises:
-        DataError: there is no such file or folder, the XML is broken, no image is there, or no box is left.
-    """
-    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
-    return build(records_of(root, images), options)
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or the XML is broken.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     path = _find(root)
     if isinstance(path, str):
         raise DataError(f"{root}: {path}; wanted {WANTED}")
     base = path.parent
     folders = [base / "images", base / "data", base]
-    records = Records(root, "cvat", recognize(root) or "", [], folders, boxes_are_shapes=True)
+    records = Records(root, "cvat", _reason(root, path), [], folders, boxes_are_shapes=True)
     tree, data = read_xml(path)
     names = [text_of(label, "name") for label in tree.iterfind("meta/*/labels/label")]
     names += [text_of(label, "name") for label in tree.iterfind("meta/labels/label")]
@@ -92,6 +61,10 @@ def records_of(root: Path, images: Path | None = None) -> Records:
     found = [thing.class_name for source_image in records.images for thing in source_image.objects]
     records.class_names = list(dict.fromkeys([*filter(None, names), *sorted(set(found))]))
     return records
+
+
+def _reason(root: Path, found: Path) -> str:
+    return f"it holds CVAT's XML for images: {found.name}"
 
 
 def _find(root: Path) -> Path | str:

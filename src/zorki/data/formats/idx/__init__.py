@@ -1,0 +1,4 @@
+"""IDX files, as MNIST has them."""
+
+PROVIDES = {"labels"}
+PRECEDENCE = 80

@@ -22,8 +22,9 @@ import numpy as np
 import torch
 
 from zorki.contracts import Dataset
-from zorki.data.annotations.listing import loose_files, map_classes, missing_root, unseen_classes
+from zorki.data.annotations.listing import loose_files, map_classes, unseen_classes
 from zorki.data.annotations.splits import complete_splits
+from zorki.data.formats.look import Look
 from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
 from zorki.types import Defect, Label, Sample
@@ -118,16 +119,10 @@ class IdxImages(Dataset[Label]):
         raise IndexError(index)
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` holds IDX files, in words for a person; None where it does not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     fits, reason = _inspect(root)
-    return reason if fits else None
-
-
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    fits, reason = _inspect(root)
-    return None if fits else reason
+    return Look(fits, reason)
 
 
 def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
@@ -140,8 +135,6 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
         DataError: there are no such files, a file of images or labels lacks its partner, has a wrong magic number or
             length, or is broken; or a class is not among `class_names`.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     fits, reason = _inspect(root)
     if not fits:
         raise DataError(f"{root}: {reason}; wanted {WANTED}")

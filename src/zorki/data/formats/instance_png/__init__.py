@@ -1,0 +1,5 @@
+"""A PNG for each object."""
+
+PROVIDES = {"instances"}
+WRITES = {"instances"}
+PRECEDENCE = 100

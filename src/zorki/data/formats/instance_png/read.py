@@ -8,23 +8,21 @@ tells classes apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from zorki.data.annotations.boxes.build import ReadOptions
-from zorki.data.annotations.instances.build import build_instances
-from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.instances.label_maps import objects_in
-from zorki.data.annotations.listing import is_image, loose_files, missing_root, subfolders
+from zorki.data.annotations.listing import is_image, loose_files, subfolders
 from zorki.data.annotations.masks.dataset import other_size
 from zorki.data.annotations.masks.stored import read_stored
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.split_words import split_in
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.label_map_png.read import ONE_CLASS
+from zorki.data.formats.look import Look
 from zorki.data.images import image_size
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -35,38 +33,22 @@ _READERS = 8  # threads: decoders work side by side
 _MIDDLE = 128  # of black and white
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
-    first = next((folder for folder, _ in _folders(root)), None)
-    return None if first is None else f"it holds a folder for each image, with images and masks: {first.name}"
-
-
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     if not root.is_dir():
-        return "it is not a folder" if root.exists() else "it is neither a file nor a folder"
-    return None if recognize(root) else "no folder in it holds one image in images and masks beside"
+        return Look.no("it is not a folder" if root.exists() else "it is neither a file nor a folder")
+    first = next((folder for folder, _ in _folders(root)), None)
+    if first is None:
+        return Look.no("no folder in it holds one image in images and masks beside")
+    return Look.yes(f"it holds a folder for each image, with images and masks: {first.name}")
 
 
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> InstanceDataset:
-    """The images with their objects, in the order of the masks' file names. All masks are decoded now.
-
-    Splits are folders named train, val and test above those of the images; an image without a folder of masks is
-    left out.
-
-    Raises:
-        DataError: there is no such folder, or no object in it.
-    """
-    return build_instances(records_of(root), ReadOptions(class_names, max_pixels))
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the masks say; `images` is for likeness with other formats. Raises DataError where there are none."""
-    if (error := missing_root(root)) is not None:
-        raise error
-    if (reason := refusal(root)) is not None:
-        raise DataError(f"{root}: {reason}; wanted {WANTED}")
-    records = Records(root, "object_png", recognize(root) or "", [], [root], class_names=[ONE_CLASS])
+    looked = look(root)
+    if not looked.fits:
+        raise DataError(f"{root}: {looked.reason}; wanted {WANTED}")
+    records = Records(root, "instance_png", looked.reason, [], [root], class_names=[ONE_CLASS], classless=True)
     found = list(_folders(root, bare=True))
     with ThreadPoolExecutor(_READERS) as pool:
         read_ones = list(pool.map(lambda one: _read_folder(one[0]), found))

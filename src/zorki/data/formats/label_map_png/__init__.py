@@ -1,0 +1,5 @@
+"""A map of numbers for each image, another number for each object."""
+
+PROVIDES = {"instances"}
+WRITES = {"instances"}
+PRECEDENCE = 110

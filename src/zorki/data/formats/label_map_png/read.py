@@ -12,9 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zorki.data.annotations.boxes.build import ReadOptions
-from zorki.data.annotations.instances.build import build_instances
-from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.instances.label_maps import (
     VOID,
     InstanceMap,
@@ -25,13 +22,14 @@ from zorki.data.annotations.instances.label_maps import (
     read_numbers,
     scattered,
 )
-from zorki.data.annotations.listing import loose_files, missing_root
+from zorki.data.annotations.listing import loose_files
 from zorki.data.annotations.masks.class_names import COLOR_FILES, NAME_FILES
 from zorki.data.annotations.masks.dataset import other_size
 from zorki.data.annotations.masks.layout import MaskFolders, MaskLayout, find_layout
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.masks.stored import read_stored
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
+from zorki.data.formats.look import Look
 from zorki.data.images import image_size
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -48,42 +46,20 @@ _READERS = 8  # threads: decoders work side by side
 _CROWDED = 250  # objects beyond which 8 bits look too few
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     layout = find_layout(root)
-    found = None if isinstance(layout, str) else _numbers(layout)
-    return found.reason if found is not None and found.yes else None
+    return Look.no(layout) if isinstance(layout, str) else _numbers(layout)
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    layout = find_layout(root)
-    if isinstance(layout, str):
-        return layout
-    found = _numbers(layout)
-    return None if found.yes else found.reason
-
-
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> InstanceDataset:
-    """The images that have a map, with their objects in the order of their numbers. All maps are decoded now.
-
-    Splits are folders named train, val and test. In maps of 8 bits 255 is what nobody judged, unless 254 is there too.
-
-    Raises:
-        DataError: there is no such folder, no image with a map in it, or no object in any map.
-    """
-    return build_instances(records_of(root), ReadOptions(class_names, max_pixels))
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the maps say; `images` is for likeness with other formats. Raises DataError where there is no pair."""
-    if (error := missing_root(root)) is not None:
-        raise error
     layout = find_layout(root)
     if isinstance(layout, str):
         raise DataError(f"{root}: {layout}; wanted {WANTED}")
-    reason = recognize(root) or "as asked for"
-    records = Records(root, "label_png", reason, [], [layout.folder], class_names=[ONE_CLASS])
+    looked = _numbers(layout)
+    reason = looked.reason if looked.fits else "as asked for"
+    records = Records(root, "label_map_png", reason, [], [layout.folder], class_names=[ONE_CLASS], classless=True)
     void = 0
     for part in layout.parts:
         for image, mask, found in _read_part(part, records.defects):
@@ -157,15 +133,7 @@ def _notes(numbers: InstanceMap, things: Sequence[MapInstance]) -> Iterator[str]
         )
 
 
-@dataclass(frozen=True)
-class _Looked:
-    """Whether maps number objects, and why or why not."""
-
-    yes: bool
-    reason: str
-
-
-def _numbers(layout: MaskLayout) -> _Looked:
+def _numbers(layout: MaskLayout) -> Look:
     """A look at some maps: 16 bits number objects; so do fewer where numbers have no gaps and stand for one piece each.
 
     A class lies about in pieces, and seldom all smaller numbers with it. A file that names classes speaks for them.
@@ -187,22 +155,22 @@ def _numbers(layout: MaskLayout) -> _Looked:
         try:
             found = numbers_in(stored, path)
         except DataError as error:
-            return _Looked(False, str(error))
+            return Look.no(str(error))
         values, things = found.values, objects_in(found.values)
         if not found.narrow:
-            return _Looked(True, f"it holds maps of 16 bits that number objects, such as {path.name}")
+            return Look.yes(f"it holds maps of 16 bits that number objects, such as {path.name}")
         if named is not None:
             reason = f"{named} names classes, and maps of 8 bits beside it hold these"
-            return _Looked(False, f"{reason}; --format label_png takes them for objects")
+            return Look.no(f"{reason}; --format label_map_png takes them for objects")
         if things and things[-1].number != len(things):
-            return _Looked(False, f"{path}: the numbers of objects have gaps, as those of classes do")
+            return Look.no(f"{path}: the numbers of objects have gaps, as those of classes do")
         whole += sum(in_one_piece(values, thing) for thing in things)
         total += len(things)
     if broken and len(broken) == len(paths[:_LOOK]):
-        return _Looked(False, broken[0])
+        return Look.no(broken[0])
     if total < _LEAST or whole < _SHARE * total:
         reason = f"of {total} numbers in {len(paths[:_LOOK])} maps of 8 bits, {whole} stand for one piece each"
         if not total:
             reason = f"{len(paths[:_LOOK])} maps of 8 bits have no number but 0 and 255"
-        return _Looked(False, f"{reason}: they may be classes; --format label_png takes them for objects")
-    return _Looked(True, f"it holds maps that number objects, one piece each, such as {paths[0].name}")
+        return Look.no(f"{reason}: they may be classes; --format label_map_png takes them for objects")
+    return Look.yes(f"it holds maps that number objects, one piece each, such as {paths[0].name}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from math import hypot
@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.find_images import ImageFinder
-from zorki.data.annotations.listing import missing_root, walk_files
+from zorki.data.annotations.listing import walk_files
 from zorki.data.annotations.outlines import join_groups, pixels_at, round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
+from zorki.data.formats.look import Look
 from zorki.data.images import decoder_reason, open_image
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -34,59 +33,29 @@ WANTED = "labelme's JSON files, one an image, with shapes and imagePath"
 _LOOK = 10  # JSON files that are looked at to recognize the format
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
-    if refusal(root) is not None:
-        return None
-    first = next(path for path in islice(_files(root), _LOOK) if _is_labelme(path))
-    return f"it holds labelme's JSON files, such as {first.name}"
-
-
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     if not root.exists():
-        return "it is neither a file nor a folder"
-    if any(_is_labelme(path) for path in islice(_files(root), _LOOK)):
-        return None
-    return "no JSON file in it or below it has shapes and imagePath"
+        return Look.no("it is neither a file nor a folder")
+    first = next((path for path in islice(_files(root), _LOOK) if _is_labelme(path)), None)
+    if first is None:
+        return Look.no("no JSON file in it or below it has shapes and imagePath")
+    return Look.yes(f"it holds labelme's JSON files, such as {first.name}")
 
 
-def read(
-    root: Path,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-    need_images: bool = True,
-    need_segments: bool = False,
-    images: Path | None = None,
-) -> BoxDataset:
-    """The images that have a JSON file, with the bounds of rectangles, polygons, circles and masks; classes by name.
-
-    Shapes of one label and one group_id are parts of one object, inner ones its holes, since labelme has no other word
-    for either. Splits are folders named train, val and test. Points and lines are no boxes and are told. An image
-    that lies nowhere is read from inside of its JSON file, where it is. See `ReadOptions` for the arguments.
-
-    Raises:
-        DataError: there is no such file or folder, a file is no JSON, no image is there, or no box is left.
-    """
-    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
-    return build(records_of(root, images), options)
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or a file is no JSON.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
-    if (reason := refusal(root)) is not None:
-        raise DataError(f"{root}: {reason}; wanted {WANTED}")
+    looked = look(root)
+    if not looked.fits:
+        raise DataError(f"{root}: {looked.reason}; wanted {WANTED}")
     base = root if root.is_dir() else root.parent
     folders = [base / "images", base]
     finder = ImageFinder([*([images] if images else []), *folders])
-    records = Records(root, "labelme", recognize(root) or "", [], folders, boxes_are_shapes=True)
+    records = Records(root, "labelme", looked.reason, [], folders, boxes_are_shapes=True)
     for path in _files(root):
         if not _is_labelme(path):
             continue

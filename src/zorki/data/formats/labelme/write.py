@@ -35,7 +35,7 @@ def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     return lambda split, name: split_folder(draft.folder, split, draft.members) / name
 
 
-def write_objects(draft: InstanceDraft) -> Callable[[str, str], Path]:
+def write_instances(draft: InstanceDraft) -> Callable[[str, str], Path]:
     """Writes polygons along the edges of pixels, and gives where an image goes.
 
     The parts and the holes of an object are polygons with one group_id, since labelme has no other word for either:

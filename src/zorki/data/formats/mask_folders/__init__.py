@@ -1,0 +1,5 @@
+"""Images beside masks of classes."""
+
+PROVIDES = {"masks"}
+WRITES = {"masks"}
+PRECEDENCE = 120

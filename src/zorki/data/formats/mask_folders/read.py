@@ -14,12 +14,12 @@ from pathlib import Path
 
 from zorki.data.annotations.find_images import ImageFinder
 from zorki.data.annotations.image_lists import lines_of, lists_in, read_splits, two_paths
-from zorki.data.annotations.listing import is_image, missing_root, walk_files
-from zorki.data.annotations.masks.build import MaskRecords, build
-from zorki.data.annotations.masks.dataset import MaskDataset
+from zorki.data.annotations.listing import is_image, walk_files
+from zorki.data.annotations.masks.build import MaskRecords
 from zorki.data.annotations.masks.layout import MaskFolders, MaskLayout, find_layout
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.splits import split_name
+from zorki.data.formats.look import Look
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -28,33 +28,23 @@ WANTED = "lists with an image and a mask in every line, or folders such as image
 _LOOK = 10  # lines that are looked at to recognize a list
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     if root.is_dir() and (lists := _paired_lists(root)):
-        return _lists_reason(lists)
+        return Look.yes(_lists_reason(lists))
     layout = find_layout(root)
-    return None if isinstance(layout, str) else _reason(root, layout)
+    return Look.no(layout) if isinstance(layout, str) else Look.yes(_reason(root, layout))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    if root.is_dir() and _paired_lists(root):
-        return None
-    layout = find_layout(root)
-    return layout if isinstance(layout, str) else None
-
-
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> MaskDataset:
+def read(root: Path) -> MaskRecords:
     """The images that have a mask. Lists go before folders; of folders, see `find_layout`.
 
     Splits are the lists, or folders named train, val and test, or lists of images beside the folders. Images
     without mask and masks without image are left out, and told.
 
     Raises:
-        DataError: there is no such folder, no pair in it, or as `masked_building.build`.
+        DataError: there is no such folder, or no pair in it.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     if root.is_dir() and (lists := _paired_lists(root)):
         records = _read_lists(root, lists)
     else:
@@ -67,7 +57,7 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
         raise DataError(f"{root}: {records.reason}, but no image and mask belong together by their names{first}")
     if all(_is_segnets(image, mask) for image, mask in records.pairs):
         records.usual = "camvid"
-    return build(records, class_names, max_pixels)
+    return records
 
 
 def _is_segnets(image: Path, mask: Path) -> bool:
@@ -103,7 +93,7 @@ def _locate(line: str, finder: ImageFinder) -> tuple[Path, Path] | None:
 
 
 def _read_lists(root: Path, lists: dict[Path, str]) -> MaskRecords:
-    records = MaskRecords(root, "mask_pairs", _lists_reason(lists), [], name_folders=[root])
+    records = MaskRecords(root, "mask_folders", _lists_reason(lists), [], name_folders=[root])
     finder = ImageFinder([root])
     places: dict[Path, int] = {}
     for path, split in lists.items():
@@ -149,7 +139,7 @@ def _reason(root: Path, layout: MaskLayout) -> str:
 
 def _read_layout(root: Path, layout: MaskLayout) -> MaskRecords:
     above = [layout.folder, *(part.masks.parent for part in layout.parts), *(part.masks for part in layout.parts)]
-    records = MaskRecords(root, "mask_pairs", _reason(root, layout), [], name_folders=[root, *above])
+    records = MaskRecords(root, "mask_folders", _reason(root, layout), [], name_folders=[root, *above])
     for part in layout.parts:
         _read_part(records, part)
     for folder in layout.bare:

@@ -9,19 +9,18 @@ A project, where this stands under `_via_img_metadata`, is read too; regions may
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import cos, hypot, isfinite, sin
 from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 from typing import Any
 
-from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.listing import loose_files, missing_root, subfolders
+from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.outlines import round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
+from zorki.data.formats.look import Look
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -32,55 +31,25 @@ UNNAMED = "object"
 """The class of all regions where none of them has an attribute."""
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return None if isinstance(found, str) else f"it holds VIA's JSON: {', '.join(path.name for path in found[0])}"
+    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = _find(root)
-    return found if isinstance(found, str) else None
-
-
-def read(
-    root: Path,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-    need_images: bool = True,
-    need_segments: bool = False,
-    images: Path | None = None,
-) -> BoxDataset:
-    """The images of the files, with the bounds of rectangles, circles, ellipses and polygons; classes by name.
-
-    The class of a region is its only attribute, or the one named class, label, name, type or category; of a checkbox
-    the ticked one. Where no region has an attribute, all are of the class `object`. Splits are told by names of files
-    or folders. See `ReadOptions` for the arguments.
-
-    Raises:
-        DataError: there is no such file or folder, a file is no JSON, no image is there, or no box is left.
-    """
-    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
-    return build(records_of(root, images), options)
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or a file is no JSON.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     found = _find(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
     files, others = found
     base = root if root.is_dir() else root.parent
     folders = [*(folder for path in files for folder in (path.parent, path.parent / "images")), base / "images", base]
-    records = Records(root, "via", recognize(root) or "", [], folders, boxes_are_shapes=True)
+    records = Records(root, "via", _reason(root, found), [], folders, boxes_are_shapes=True)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     for path, split in files.items():
         first = len(records.images)
@@ -92,6 +61,10 @@ def records_of(root: Path, images: Path | None = None) -> Records:
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.images)))
     return records
+
+
+def _reason(root: Path, found: tuple[dict[Path, str | None], list[Path]]) -> str:
+    return f"it holds VIA's JSON: {', '.join(path.name for path in found[0])}"
 
 
 def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:

@@ -30,7 +30,7 @@ def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     return lambda split, name: split_folder(draft.folder, split, draft.members) / name
 
 
-def write_objects(draft: InstanceDraft) -> Callable[[str, str], Path]:
+def write_instances(draft: InstanceDraft) -> Callable[[str, str], Path]:
     """Writes one polygon an object along the edges of pixels, and gives where an image goes.
 
     VIA knows neither holes nor several parts: lines without width join them, and fill the same pixels.

@@ -16,16 +16,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from math import isfinite
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
-from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.listing import is_image, loose_files, missing_root, subfolders, walk_files
+from zorki.data.annotations.listing import is_image, loose_files, subfolders, walk_files
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.splits import split_name
+from zorki.data.formats.look import Look
 from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -38,19 +38,13 @@ _DEPTH = 2  # folders down to which a VOC folder is looked for
 _LOOK = 10  # XML files that are looked at to recognize the format
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return None if isinstance(found, str) else _reason(root, found)
+    return Look.no(found, partial(_broken, root)) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = _find(root)
-    return found if isinstance(found, str) else None
-
-
-def broken(root: Path) -> DataError | None:
+def _broken(root: Path) -> DataError | None:
     """What is wrong with the first XML file, where a folder with VOC's name holds nothing but broken ones."""
     for folder in (root, *(root / name for name in subfolders(root))) if root.is_dir() else ():
         for name in ANNOTATION_FOLDERS:
@@ -71,32 +65,21 @@ def _all_broken(folder: Path) -> DataError | None:
     return first
 
 
-def read(
-    root: Path,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-    need_images: bool = True,
-    need_segments: bool = False,
-    images: Path | None = None,
-) -> BoxDataset:
-    """The images that have an XML file, with their boxes; classes are sorted by name.
+def read(root: Path, images: Path | None = None) -> Records:
+    """The images that have an XML file, with their boxes; `images` is for likeness with other formats.
 
     Splits are those of ImageSets/Main, or folders named train, val and test. Images without an XML file may hold
     anything and are left out; those whose file tells of no object are background. An image is looked for by its XML
     file's path below its folder, then by what `filename` says, which is often out of date. A file that is no XML is
-    left out, and told. See `ReadOptions` for the arguments.
+    left out, and told.
 
     Raises:
-        DataError: there is no such folder, no file is XML, no image is there, or no box is left.
+        DataError: there is no such folder, or no file is XML.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     found = _find(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
-    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
-    return build(_records(root, found), options)
+    return _records(root, found)
 
 
 def _find(root: Path) -> list[tuple[Path, Path, str | None]] | str:

@@ -16,17 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from zorki.data.annotations.boxes.build import ReadOptions
-from zorki.data.annotations.instances.build import build_instances
-from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.instances.label_maps import objects_in, read_numbers
-from zorki.data.annotations.listing import holds_image, is_image, missing_root, walk_files
+from zorki.data.annotations.listing import holds_image, is_image, walk_files
 from zorki.data.annotations.masks.build import build
 from zorki.data.annotations.masks.dataset import IGNORE, MaskDataset, other_size
 from zorki.data.annotations.masks.from_instances import BACKGROUND
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
-from zorki.data.formats.voc import read_masks as voc_masks
+from zorki.data.formats.look import Look
+from zorki.data.formats.voc import read_masks
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -41,42 +39,22 @@ _READERS = 8  # threads: decoders work side by side
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return None if isinstance(found, str) else f"it holds Pascal VOC's masks of objects: {found.relative_to(root)}"
+    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = _find(root)
-    return found if isinstance(found, str) else None
-
-
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> InstanceDataset:
-    """The images that have both masks, with their objects in the order of their numbers. All masks are decoded now.
-
-    An object without a class, or of several, is left out and told.
-
-    Raises:
-        DataError: there is no such folder, no image with both masks, no object, or nothing tells what the masks of
-            classes mean.
-    """
-    return build_instances(records_of(root), ReadOptions(class_names, max_pixels))
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the masks say; `images` is for likeness with other formats. Raises DataError as `read`."""
-    if (error := missing_root(root)) is not None:
-        raise error
     folder = _find(root)
     if isinstance(folder, str):
         raise DataError(f"{root}: {folder}; wanted {WANTED}")
-    pairs = voc_masks.records_of(root)
+    pairs = read_masks.read(root)
     classes = build(pairs, None, None)
-    beside = Path(voc_masks.find_folders(root)[0])
+    beside = Path(read_masks.find_folders(root)[0])
     names = [name for label, name in enumerate(classes.class_names) if not _is_background(label, name)]
-    records = Records(root, "voc_objects", recognize(root) or "", [], [beside], class_names=names)
+    records = Records(root, "voc", _reason(root, folder), [], [beside], class_names=names)
     # What is odd about splits and classes is told of objects, and so anew.
     records.defects += [defect for defect in classes.defects if not defect.note or defect in pairs.defects]
     records.told = {beside / name for name in walk_files(beside)}  # most of VOC's images have no masks, as was noted
@@ -94,9 +72,13 @@ def records_of(root: Path, images: Path | None = None) -> Records:
     return records
 
 
+def _reason(root: Path, found: Path) -> str:
+    return f"it holds Pascal VOC's masks of objects: {found.relative_to(root)}"
+
+
 def _find(root: Path) -> Path | str:
     """The folder of maps of objects, or why there is none."""
-    sides = voc_masks.find_folders(root)
+    sides = read_masks.find_folders(root)
     if isinstance(sides, str):
         return sides
     beside = sides[1].parent

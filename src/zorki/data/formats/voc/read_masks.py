@@ -9,14 +9,13 @@ folders down (VOCdevkit/VOC2012).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from zorki.data.annotations.image_lists import lists_in, read_splits
-from zorki.data.annotations.listing import holds_image, is_image, missing_root, subfolders, walk_files
-from zorki.data.annotations.masks.build import MaskRecords, build
-from zorki.data.annotations.masks.dataset import MaskDataset
+from zorki.data.annotations.listing import holds_image, is_image, subfolders, walk_files
+from zorki.data.annotations.masks.build import MaskRecords
 from zorki.data.annotations.masks.pairing import pair
+from zorki.data.formats.look import Look
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -28,39 +27,20 @@ _LIST_FOLDERS = ("Segmentation", "SegmentationAug", "Main", "")
 _DEPTH = 2  # folders down to which a VOC folder is looked for
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
     found = find_folders(root)
-    return None if isinstance(found, str) else _reason(root, found)
+    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = find_folders(root)
-    return found if isinstance(found, str) else None
-
-
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> MaskDataset:
-    """The images that have a mask in SegmentationClass; most of VOC's have none, which is but noted.
-
-    Splits are the lists in ImageSets/Segmentation; trainval only where neither train nor val is there.
-
-    Raises:
-        DataError: there is no such folder, no pair in it, or as `masked_building.build`.
-    """
-    return build(records_of(root), class_names, max_pixels)
-
-
-def records_of(root: Path) -> MaskRecords:
+def read(root: Path) -> MaskRecords:
     """The pairs of images and masks, and their splits. Raises DataError where there is no such folder, or no pair."""
-    if (error := missing_root(root)) is not None:
-        raise error
     found = find_folders(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
     images, masks = found
     folder = masks.parent
-    records = MaskRecords(root, "voc_masks", _reason(root, found), [], name_folders=[folder, root], usual="voc")
+    records = MaskRecords(root, "voc", _reason(root, found), [], name_folders=[folder, root], usual="voc")
     pairing = pair(*([name for name in walk_files(side) if is_image(name)] for side in found))
     records.pairs = [(images / image, masks / mask) for image, mask in pairing.pairs]
     if not records.pairs:

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 from zorki.data.annotations.drafts.boxes import BoxDraft, lost_lists, shortest
 
 
-def write(draft: BoxDraft) -> Callable[[str, str], Path]:
+def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     """Writes the annotation, and gives where an image goes.
 
     Corners keep four decimals, without which boxes of other formats would move. A crowd is marked difficult, which all

@@ -22,7 +22,7 @@ from zorki.types import Instances
 _MOST = 254  # numbers of objects, and of classes, that 8 bits hold beside 0 and 255
 
 
-def write(draft: InstanceDraft) -> Callable[[str, str], Path]:
+def write_instances(draft: InstanceDraft) -> Callable[[str, str], Path]:
     """Writes both maps of every image, the lists and classes.txt, and gives where an image goes.
 
     Later objects lie on top. Crowds and difficult objects are 255, which nobody judges, as VOC has its own.
@@ -33,13 +33,13 @@ def write(draft: InstanceDraft) -> Callable[[str, str], Path]:
     """
     names = draft.data.class_names
     if len(names) > _MOST:
-        raise DataError(f"{draft.data.root}: {len(names)} classes, and voc_objects tells {_MOST} apart")
+        raise DataError(f"{draft.data.root}: {len(names)} classes, and voc tells {_MOST} apart")
     if wrong := [name for name in names if name.strip("_").lower() == BACKGROUND]:
-        raise DataError(f"{draft.data.root}: a class is called {wrong[0]!r}, which voc_objects has around all objects")
+        raise DataError(f"{draft.data.root}: a class is called {wrong[0]!r}, which voc has around all objects")
     for split in draft.members:
         for _, name, found in draft.targets(split):
             if len(found) > _MOST:
-                raise DataError(f"{name}: it has {len(found)} objects, and voc_objects numbers {_MOST}")
+                raise DataError(f"{name}: it has {len(found)} objects, and voc numbers {_MOST}")
             numbers, classes = _painted(draft, found)
             file = f"{PurePosixPath(name).stem}.png"
             write_mask(draft.folder / "SegmentationObject" / file, numbers)
@@ -53,8 +53,8 @@ def write(draft: InstanceDraft) -> Callable[[str, str], Path]:
               "top")  # fmt: skip
     draft.say("covered", "{} objects lie wholly under others: lost")
     for flag in ("crowd", "difficult"):
-        draft.say(flag, f"voc_objects knows no {flag} objects: the pixels of {{}} are 255, which nobody judges")
-    say_ids(draft, "voc_objects")
+        draft.say(flag, f"voc knows no {flag} objects: the pixels of {{}} are 255, which nobody judges")
+    say_ids(draft, "voc")
     return lambda split, name: draft.folder / "JPEGImages" / name
 
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.listing import missing_root
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
+from zorki.data.formats.look import Look
 from zorki.data.formats.xml_files import number_of
 from zorki.data.formats.yolo.layout import YoloLayout, entries, find_layout, sources_of
 from zorki.errors import DataError
@@ -26,56 +24,22 @@ WANTED = "data.yaml or obj.data with names and splits, or text files of labels i
 _MOST = 2.0  # shares above it are pixels, written by a tool that does not know the format
 
 
-def recognize(root: Path) -> str | None:
-    """Why `root` is of this format, in words for a person; None where it is not."""
-    found = _find(root)
-    return None if isinstance(found, str) else found.reason
-
-
-def refusal(root: Path) -> str | None:
-    """Why `root` is not of this format; None where it is."""
-    found = _find(root)
-    return found if isinstance(found, str) else None
-
-
-def broken(root: Path) -> DataError | None:
-    """What is wrong with settings that are YOLO's."""
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not; broken settings may be meant, or be of something else."""
     try:
-        find_layout(root)
+        found = find_layout(root)
     except DataError as error:
-        return error
-    return None
+        broken = error
+        return Look.no(str(error), lambda: broken)
+    return Look.no(found) if isinstance(found, str) else Look.yes(found.reason)
 
 
-def read(
-    root: Path,
-    *,
-    class_names: Sequence[str] | None = None,
-    max_pixels: int | None = None,
-    need_images: bool = True,
-    need_segments: bool = False,
-    images: Path | None = None,
-) -> BoxDataset:
-    """The images of the settings' splits or folders, with their boxes; classes in the order of their numbers.
-
-    An image without a file of labels is background, as everywhere with this format; how many there are beside others
-    is told. Without names, classes are named by their numbers. See `ReadOptions` for the arguments.
-
-    Raises:
-        DataError: there is no such file or folder, the settings are broken, no image is there, or no box is left.
-    """
-    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
-    return build(records_of(root, images), options)
-
-
-def records_of(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None) -> Records:
     """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
 
     Raises:
         DataError: there is no such file or folder, or the settings are broken.
     """
-    if (error := missing_root(root)) is not None:
-        raise error
     layout = find_layout(root)
     if isinstance(layout, str):
         raise DataError(f"{root}: {layout}; wanted {WANTED}")
@@ -105,13 +69,6 @@ def _background(bare: Sequence[Path], count: int) -> Defect:
     """The note that some images have no file of labels, which may be meant or forgotten."""
     some = "1 image has" if len(bare) == 1 else f"{len(bare)} of {count} images have"
     return Defect(bare[0].parent, f"{some} no file of labels, {bare[0].name} first; taken as background", note=True)
-
-
-def _find(root: Path) -> YoloLayout | str:
-    try:
-        return find_layout(root)
-    except DataError as error:  # a broken YAML that need not be meant for us; asked for, `read` tells
-        return str(error)
 
 
 def _read_labels(path: Path, layout: YoloLayout, image: ImageRecord, records: Records) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from zorki.data.annotations.drafts.boxes import BoxDraft, lost_flags, shortest
+from zorki.data.annotations.drafts.instances import InstanceDraft, Place, say_flags
 from zorki.data.annotations.splits import split_name
+from zorki.ops.polygons import bridged, outline
 
 
-def write(draft: BoxDraft) -> Callable[[str, str], Path]:
+def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     """Writes the annotation, and gives where the image of a split and a name goes.
 
     Shares keep ten decimals. An image without boxes gets an empty file. A box that leaves its image, by less than a
@@ -59,3 +61,23 @@ def _lines(draft: BoxDraft, index: int) -> str:
 def _shares(corners: list[float]) -> list[float]:
     left, top, right, bottom = corners
     return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+
+
+_DECIMALS = 7  # of shares: enough to fill the same pixels of an image of 100,000 a side
+
+
+def write_instances(draft: InstanceDraft) -> Place:
+    """data.yaml, images/SPLIT and labels/SPLIT."""
+    for split in draft.members:
+        folder = draft.folder / "labels" / split
+        folder.mkdir(parents=True)
+        for _, name, found in draft.targets(split):
+            height, width = found.masks.shape[1:]
+            lines = []
+            for mask, label in zip(found.masks, found.labels.tolist(), strict=True):
+                ring = bridged([bridged(part) for part in outline(mask)]) / (width, height)
+                lines.append(f"{label} {' '.join(shortest(value, _DECIMALS) for value in ring.ravel().tolist())}\n")
+            (folder / f"{PurePosixPath(name).stem}.txt").write_text("".join(lines), encoding="utf-8")
+    write_settings(draft.folder, list(draft.members), draft.data.class_names, draft.lost)
+    say_flags(draft, "yolo")
+    return lambda split, name: draft.folder / "images" / split / name

@@ -1,0 +1,114 @@
+"""Which formats a folder is of, why, and what each of them provides."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from zorki.data import formats
+from zorki.data.annotations.listing import holds_image, missing_root, no_images
+from zorki.data.formats.look import Look
+from zorki.errors import DataError
+
+
+class Reader(Protocol):
+    """What a format's module for reading offers; what `read` gives depends on the kind, see `zorki.data.formats`."""
+
+    WANTED: str
+    look: Callable[[Path], Look]
+    read: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A format that a folder is of, what of it is meant, and why it is of it."""
+
+    format: str
+    kind: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.format}: {self.reason}"
+
+    @property
+    def reader(self) -> Reader:
+        return reader_of(self.format, self.kind)
+
+
+class Detection:
+    """What a folder or file is. Each format is looked for when it is asked for, and once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._looks: dict[str, Look] = {}
+
+    def look(self, format: str, kind: str) -> Look:
+        """Whether `root` is of a format that provides `kind`, and why or why not."""
+        module = _module(format, kind)
+        if module not in self._looks:
+            self._looks[module] = reader_of(format, kind).look(self.root)
+        return self._looks[module]
+
+    def matches(self, *kinds: str) -> Iterator[Match]:
+        """All formats that fit, in the order in which they are tried: by kind, and within it by precedence."""
+        for kind in kinds or formats.KINDS:
+            for format in formats.names(kind):
+                if (look := self.look(format, kind)).fits:
+                    yield Match(format, kind, look.reason)
+
+    def match(self, *kinds: str, format: str | None = None) -> Match:
+        """The first of the formats that provide one of the kinds; the kinds stand in order of preference.
+
+        A `format` that was asked for is taken whether it fits or not: its reader then says what is wrong.
+
+        Raises:
+            DataError: `root` does not exist, `format` is none that provides such, or no format fits.
+        """
+        if format is not None:
+            return self._asked(format, kinds)
+        if (error := missing_root(self.root)) is not None:
+            raise error
+        if (found := next(self.matches(*kinds), None)) is not None:
+            return found
+        tried = [
+            f"\n  {name}: {self.look(name, kind).reason}; wanted {reader_of(name, kind).WANTED}"
+            for kind in kinds
+            for name in formats.names(kind)
+        ]
+        if self.root.is_dir() and not holds_image(self.root):
+            raise DataError(f"{no_images(self.root)}; tried{''.join(dict.fromkeys(tried))}")
+        raise DataError(f"{self.root}: the format of the data was not recognized; tried{''.join(dict.fromkeys(tried))}")
+
+    def error(self) -> DataError | None:
+        """What is wrong with data that are meant to be boxes and are broken; None where none are meant."""
+        looks = (self.look(name, "boxes") for name in formats.names("boxes"))
+        return next((error for look in looks if (error := look.error()) is not None), None)
+
+    def _asked(self, word: str, kinds: Sequence[str]) -> Match:
+        name, only = formats.resolve(word, *kinds)
+        if (error := missing_root(self.root)) is not None:
+            raise error
+        provided = [kind for kind in kinds if kind in formats.formats()[name].provides and only in (None, kind)]
+        looks = {kind: self.look(name, kind) for kind in provided}
+        kind = next((kind for kind, look in looks.items() if look.fits), provided[0])
+        return Match(name, kind, looks[kind].reason if looks[kind].fits else "as asked for")
+
+
+def detect(root: Path) -> Detection:
+    """What lies at `root`: `.match("boxes")` chooses by what is needed, `.matches()` gives all."""
+    return Detection(root)
+
+
+def reader_of(format: str, kind: str) -> Reader:
+    """The module that reads `kind` from a format."""
+    return cast(Reader, importlib.import_module(_module(format, kind)))
+
+
+@cache
+def _module(format: str, kind: str) -> str:
+    own = f"{formats.__name__}.{format}.read_{kind}"
+    return own if importlib.util.find_spec(own) is not None else f"{formats.__name__}.{format}.read"

@@ -1,0 +1,157 @@
+"""Datasets read in whatever format they are: labels, boxes, instances, or a class for every pixel."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from zorki.contracts import Dataset
+from zorki.data import formats
+from zorki.data.annotations.boxes.build import ReadOptions, build
+from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.instances.build import build_instances
+from zorki.data.annotations.instances.dataset import InstanceDataset
+from zorki.data.annotations.masks.build import build as build_masks
+from zorki.data.annotations.masks.dataset import MaskDataset
+from zorki.data.annotations.masks.from_instances import BACKGROUND, MasksFromInstances
+from zorki.data.annotations.records import Records
+from zorki.data.formats.detect import Detection, Match, detect
+from zorki.errors import DataError
+from zorki.types import Defect, Label
+
+
+def read_labels(
+    root: Path,
+    format: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+) -> Dataset[Label]:
+    """The images at `root` with a class each, in the format that is asked for or detected.
+
+    Raises:
+        DataError: as `Detection.match`, and as the format's `read`.
+    """
+    reader = detect(root).match("labels", format=format).reader
+    return cast(Dataset[Label], reader.read(root, class_names=class_names, max_pixels=max_pixels))
+
+
+def read_boxes(
+    root: Path,
+    format: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_images: bool = True,
+    need_segments: bool = False,
+    images: Path | None = None,
+) -> BoxDataset:
+    """The images with boxes at `root`; a folder or an annotation file. Other formats there too are told as defects.
+
+    The arguments are those of `ReadOptions`.
+
+    Raises:
+        DataError: as `Detection.match`, a file is broken, no image is there, or no box is left.
+    """
+    detection = detect(root)
+    match = detection.match("boxes", format=format)
+    with _collector_at_rest():
+        records = _records(match, root, images)
+        dataset = build(records, ReadOptions(class_names, max_pixels, need_images, need_segments, images))
+    if format is None:
+        dataset.defects += _other_formats(detection, match)
+    return dataset
+
+
+def read_instances(
+    root: Path,
+    format: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    need_images: bool = True,
+    images: Path | None = None,
+) -> InstanceDataset:
+    """The images with a mask for each object at `root`. Other formats there too are told as defects.
+
+    An object without a usable outline is left out and told; rectangles that were drawn in CVAT, labelme or VIA are
+    masks. Formats that know no classes take the one name that `class_names` has. `images` is for formats of boxes
+    alone; see `ReadOptions`.
+
+    Raises:
+        DataError: as `Detection.match`, a file is broken, no image is there, or no object has a mask.
+    """
+    detection = detect(root)
+    match = detection.match("instances", format=format)
+    with _collector_at_rest():
+        records = _records(match, root, images)
+        if records.classless and class_names is not None and len(class_names) == 1:
+            records.rename_class(class_names[0])
+        options = ReadOptions(class_names, max_pixels, need_images, images=images)
+        dataset = build_instances(records, options)
+    if format is None:
+        dataset.defects += _other_formats(detection, match)
+    return dataset
+
+
+def read_masks(
+    root: Path,
+    format: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+) -> MaskDataset | MasksFromInstances:
+    """The images with a class for every pixel at `root`; where there are none, the classes of masks of objects.
+
+    Raises:
+        DataError: as `Detection.match`, as the format's `read`, or objects are read and `class_names` do not begin
+            with the background.
+    """
+    match = detect(root).match("masks", "instances", format=format)
+    if match.kind == "masks":
+        return build_masks(match.reader.read(root), class_names, max_pixels)
+    if class_names is not None and list(class_names[:1]) != [BACKGROUND]:
+        raise DataError(
+            f"{root}: outlines of objects leave a background, which the classes of the run do not begin with: "
+            f"{', '.join(class_names[:5])}"
+        )
+    known = None if class_names is None else list(class_names[1:])
+    return MasksFromInstances(read_instances(root, format, class_names=known, max_pixels=max_pixels))
+
+
+def _records(match: Match, root: Path, images: Path | None) -> Records:
+    return cast(Records, match.reader.read(root, images))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Annotation becomes millions of small objects that all live on: to look for garbage among them takes most of the
+    time of reading.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _other_formats(detection: Detection, taken: Match) -> list[Defect]:
+    """A note for each other format that lies in the folder too.
+
+    Those of boxes alone: to look for images with maps among a hundred thousand takes longer than to read COCO's JSON.
+    """
+    return [
+        Defect(
+            detection.root,
+            f"{look.reason} ({name}) beside {taken.format}, which was taken; --format {name} takes the other",
+            note=True,
+        )
+        for name in formats.names(taken.kind)
+        if name != taken.format and name in formats.names("boxes")
+        if (look := detection.look(name, taken.kind)).fits
+    ]
