@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from zorki.data import formats
 from zorki.errors import RecipeError, did_you_mean
 
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
@@ -44,9 +45,7 @@ class Recipe:
     format: str | None = _setting(
         None,
         "Data",
-        "Reader to use instead of the recognized one: folders, csv, idx; "
-        "of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; "
-        "of masks voc_masks, mask_pairs, object_png, label_png; scenes.",
+        f"Format of the data; empty: detected ({formats.choices()}).",
     )
     size: int | None = _setting(
         None, "Data", "Side of the network's input; empty: the model's own.", unit="pixels", least=1

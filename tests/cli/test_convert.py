@@ -35,7 +35,7 @@ def data(tmp_path):
 def test_convert(data, tmp_path):
     code, out, _ = run("convert", data, "--to", "coco", "--out", tmp_path / "coco")
     assert code == 0
-    assert "read as boxes_csv: it holds TensorFlow's tables of boxes: train.csv" in out
+    assert "read as csv: it holds TensorFlow's tables of boxes: train.csv" in out
     assert "1 defect:" in out
     assert "train.csv:3: " in out
     assert f"{tmp_path / 'coco'}: 1 images (train 1, val 0), 1 boxes, 1 classes, as coco" in out
@@ -101,7 +101,7 @@ def test_broken_and_scaled_images_are_left_out_and_told(data, tmp_path):
 
 def test_bad_input(data, tmp_path):
     for words, message in {
-        ("--to", "yola"): "mask_pairs, voc_masks. Did you mean yolo?",
+        ("--to", "yola"): "mask_folders. Did you mean yolo?",
         ("--to", "coco", "--link", "--no-images"): "--link and --no-images exclude each other",
         ("--to", "coco", "--format", "voc"): "no folder in it holds XML files",
         ("--to", "coco", "--format", "kitti"): "'kitti' is no format that can be read here",

@@ -84,6 +84,6 @@ def test_the_split_that_is_judged_where_nobody_said():
 def test_help_names_every_reader(capsys):
     main(["evaluate", "--help"])
     told = capsys.readouterr().out
-    for name in (*formats.LABELED, *formats.BOXED):
+    for name in formats.names():
         assert name in told
         assert name in describe("format")["help"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.data.formats import choices, writable
+
 if TYPE_CHECKING:
     from zorki.cli.convert_kinds import Kind
     from zorki.types import Defect
@@ -18,8 +20,8 @@ def convert(
     to: Annotated[
         str,
         Parameter(
-            help="Format to write. Boxes: coco, voc, yolo, labelme, via. Masks of objects: coco, yolo, labelme, via, "
-            "voc_objects, label_png, object_png. A class for every pixel: mask_pairs, voc_masks."
+            help=f"Format to write. Boxes: {', '.join(writable('boxes'))}. Masks of objects: "
+            f"{', '.join(writable('instances'))}. A class for every pixel: {', '.join(writable('masks'))}."
         ),
     ],
     out: Annotated[Path, Parameter(help="New folder to write; nothing is overwritten.")],
@@ -29,7 +31,7 @@ def convert(
             help="What to write where several are meant: detection, instance_segmentation, semantic_segmentation."
         ),
     ] = None,
-    format: Annotated[str | None, Parameter(help="Reader to use instead of the recognized one.")] = None,
+    format: Annotated[str | None, Parameter(help=f"Format of the data; empty: detected ({choices()}).")] = None,
     image_folder: Annotated[Path | None, Parameter(help="Where the images lie, if not with their boxes.")] = None,
     link: Annotated[bool, Parameter(help="Link to the images instead of copying them.", negative="")] = False,
     no_images: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,

@@ -12,20 +12,16 @@ import numpy as np
 
 from zorki.data import formats
 from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.annotations.boxes.subset import subset
-from zorki.data.annotations.drafts import boxes as boxed_writing
-from zorki.data.annotations.drafts import instances as outlined_writing
-from zorki.data.annotations.drafts import masks as masked_writing
 from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.masks.dataset import MaskDataset
 from zorki.data.annotations.masks.from_instances import MasksFromInstances
-from zorki.data.annotations.subset import keep_masks, keep_objects
+from zorki.data.annotations.subset import subset_boxes, subset_instances, subset_masks
+from zorki.data.formats.detect import Detection, detect
+from zorki.data.formats.readers import read_boxes, read_instances, read_masks
+from zorki.data.formats.writers import write_boxes, write_instances, write_masks
 from zorki.errors import DataError, RecipeError, did_you_mean
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-DRAWN = ("cvat", "labelme", "via")
-"""Formats of drawing tools: a rectangle in them is a shape as good as a polygon."""
 
 
 class Kind(ABC):
@@ -33,16 +29,19 @@ class Kind(ABC):
 
     Args:
         task: what such data are for.
+        kinds: what formats must provide, in order of preference; the first is what is written.
         things: what they hold, in words; `blind` is what they do not tell.
-        writers: formats that can be written.
-        formats: formats that can be read, in the order in which they are tried.
     """
 
     task: str
+    kinds: Sequence[str]
     things: str
-    writers: Sequence[str]
-    formats: Sequence[str]
     blind: str = ""
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """Formats that can be written."""
+        return formats.writable(self.kinds[0])
 
     @abstractmethod
     def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> Any:
@@ -64,59 +63,57 @@ class Kind(ABC):
         """How many things there are, for the closing line; empty where they are not counted."""
         return ""
 
-    def knows(self, data: Path, format: str | None) -> bool:
-        """Whether the data, in the format that is asked for or recognized, can be read so."""
+    def knows(self, detection: Detection, format: str | None) -> bool:
+        """Whether the data, in the format that is asked for or detected, can be read so."""
         try:
-            formats.recognize(data, format, self.formats)
+            match = detection.match(*self.kinds, format=format)
         except DataError:
             return False
-        return True
+        return format is None or detection.look(match.format, match.kind).fits
 
 
 class _Boxes(Kind):
-    task, things, writers, formats = "detection", "boxes", boxed_writing.WRITERS, formats.BOXED
+    task, kinds, things = "detection", ("boxes",), "boxes"
     blind = ", which have no masks"
 
     def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> BoxDataset:
-        return formats.read_boxes(data, format, need_images=need_images, need_segments=True, images=folder)
+        return read_boxes(data, format, need_images=need_images, need_segments=True, images=folder)
 
     def sizes(self, dataset: BoxDataset) -> Array:
         return dataset.sizes
 
     def keep(self, dataset: BoxDataset, kept: Sequence[int]) -> BoxDataset:
-        return subset(dataset, kept)
+        return subset_boxes(dataset, kept)
 
     def write(self, dataset: BoxDataset, out: Path, to: str, images: str | None) -> list[str]:
-        return boxed_writing.write(dataset, out, to, images=images)
+        return write_boxes(dataset, out, to, images=images)
 
     def count(self, dataset: BoxDataset) -> str:
         return f"{len(dataset.xyxy)} boxes"
 
 
 class _Objects(Kind):
-    task, things, writers = "instance_segmentation", "masks of objects", outlined_writing.WRITERS
-    formats = formats.OUTLINED
+    task, kinds, things = "instance_segmentation", ("instances",), "masks of objects"
 
     def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> InstanceDataset:
-        name, _ = formats.recognize(data, format, formats.OUTLINED)
-        _refuse_folder(name, folder)
-        return formats.read_instances(data, format, need_images=need_images, images=folder)
+        _refuse_folder(detect(data).match("instances", format=format).format, folder)
+        return read_instances(data, format, need_images=need_images, images=folder)
 
     def sizes(self, dataset: InstanceDataset) -> Array:
         return dataset.boxed.sizes
 
     def keep(self, dataset: InstanceDataset, kept: Sequence[int]) -> InstanceDataset:
-        return keep_objects(dataset, kept)
+        return subset_instances(dataset, kept)
 
     def write(self, dataset: InstanceDataset, out: Path, to: str, images: str | None) -> list[str]:
-        return outlined_writing.write(dataset, out, to, images=images)
+        return write_instances(dataset, out, to, images=images)
 
     def count(self, dataset: InstanceDataset) -> str:
         return f"{len(dataset.boxed.xyxy)} objects"
 
 
 @dataclass
-class _PaintedFiles(MasksFromInstances):
+class PaintedFiles(MasksFromInstances):
     """Classes of the pixels of objects in files."""
 
     objects: InstanceDataset
@@ -125,34 +122,34 @@ class _PaintedFiles(MasksFromInstances):
 class _Classes(Kind):
     """Maps of classes; of data without any, the classes of masks of objects."""
 
-    task, things, writers = "semantic_segmentation", "classes of pixels", masked_writing.WRITERS
-    formats = (*formats.SEGMENTED, *formats.OUTLINED)
+    task, kinds, things = "semantic_segmentation", ("masks", "instances"), "classes of pixels"
     blind = ", which do not tell one object from the next"
 
     def read(
         self, data: Path, format: str | None, folder: Path | None, need_images: bool
-    ) -> MaskDataset | _PaintedFiles:
-        name, _ = formats.recognize(data, format, self.formats)
-        if name in formats.OUTLINED:
-            return _PaintedFiles(OBJECTS.read(data, format, folder, need_images))
-        _refuse_folder(name, folder)
+    ) -> MaskDataset | PaintedFiles:
+        detection = detect(data)
+        match = detection.match(*self.kinds, format=format)
+        if match.kind == "instances":
+            return PaintedFiles(OBJECTS.read(data, format, folder, need_images))
+        _refuse_folder(match.format, folder)
         try:
-            return cast(MaskDataset, formats.read(data, format, allowed=formats.SEGMENTED))
+            return cast(MaskDataset, read_masks(data, match.format))
         except DataError:  # maps that number objects lie as those of classes do
-            if format is not None or formats.find("label_png").recognize(data) is None:
+            if format is not None or not detection.look("label_map_png", "instances").fits:
                 raise
-        return _PaintedFiles(OBJECTS.read(data, "label_png", folder, need_images))
+        return PaintedFiles(OBJECTS.read(data, "label_map_png", folder, need_images))
 
-    def sizes(self, dataset: MaskDataset | _PaintedFiles) -> Array:
+    def sizes(self, dataset: MaskDataset | PaintedFiles) -> Array:
         return dataset.sizes if isinstance(dataset, MaskDataset) else dataset.objects.boxed.sizes
 
-    def keep(self, dataset: MaskDataset | _PaintedFiles, kept: Sequence[int]) -> MaskDataset | _PaintedFiles:
+    def keep(self, dataset: MaskDataset | PaintedFiles, kept: Sequence[int]) -> MaskDataset | PaintedFiles:
         if isinstance(dataset, MaskDataset):
-            return keep_masks(dataset, kept)
-        return _PaintedFiles(keep_objects(dataset.objects, kept))
+            return subset_masks(dataset, kept)
+        return PaintedFiles(subset_instances(dataset.objects, kept))
 
-    def write(self, dataset: MaskDataset | _PaintedFiles, out: Path, to: str, images: str | None) -> list[str]:
-        lost = masked_writing.write(dataset, out, to, images=images)
+    def write(self, dataset: MaskDataset | PaintedFiles, out: Path, to: str, images: str | None) -> list[str]:
+        lost = write_masks(dataset, out, to, images=images)
         if not isinstance(dataset, MaskDataset):
             boxed = dataset.objects.boxed
             lost.append(f"{to} knows no objects: {len(boxed.xyxy)} are the classes of their pixels, the later on top")
@@ -166,9 +163,6 @@ BOXES, OBJECTS, CLASSES = _Boxes(), _Objects(), _Classes()
 KINDS: Sequence[Kind] = (BOXES, OBJECTS, CLASSES)
 """In the order in which they are tried: what is simplest first."""
 
-WRITERS = tuple(dict.fromkeys(name for kind in KINDS for name in kind.writers))
-"""Formats that can be written."""
-
 
 def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
     """What is read and written: the kind that `task` asks for, else the first that `to` can hold and the data have.
@@ -179,9 +173,13 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
         RecipeError: no format is called `to`, no such kind is called `task`, or `to` cannot hold it.
         DataError: the data are of another kind than `to` can hold, or broken.
     """
-    if to not in WRITERS:
-        raise RecipeError(f"--to {to}: expected one of {', '.join(WRITERS)}.{did_you_mean(to, WRITERS)}")
-    able = [kind for kind in KINDS if to in kind.writers]
+    name, only = formats.ALIASES.get(to, formats.Word(to))
+    able = [kind for kind in KINDS if name in kind.writers and only in (None, kind.kinds[0])]
+    if not able:
+        known = formats.writable()
+        raise RecipeError(
+            f"--to {to}: expected one of {', '.join(known)}.{did_you_mean(to, [*known, *formats.ALIASES])}"
+        )
     if task is not None:
         asked = _asked(task)
         if asked not in able:
@@ -189,21 +187,31 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
                 f"--task {task}: {to} is no format for {asked.things}; expected --to {_either(asked.writers)}"
             )
         able = [asked]
-    found = next((kind for kind in able if kind.knows(data, format)), None)
+    detection = detect(data)
+    found = next((kind for kind in able if kind.knows(detection, format)), None)
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
-    meant = None if format is not None or BOXES.knows(data, None) else formats.broken(data)
+    meant = None if format is not None or BOXES.knows(detection, None) else detection.error()
     if meant is not None and found is not BOXES:
         raise meant
     if found is not None:
         return found
-    other = next((kind for kind in KINDS if kind not in able and kind.knows(data, format)), None)
+    other = next((kind for kind in KINDS if kind not in able and kind.knows(detection, format)), None)
     if other is None:
-        return able[0]
-    name, reason = formats.recognize(data, format, other.formats)
+        return next((kind for kind in able if format is None or _provides(format, kind)), able[0])
+    match = detection.match(*other.kinds, format=format)
     raise DataError(
-        f"{data}: the data are {other.things}{other.blind} ({name}: {reason}), and {_either([k.things for k in able])} "
+        f"{data}: the data are {other.things}{other.blind} ({match}), and {_either([k.things for k in able])} "
         f"are wanted{f' by --task {task}' if task else ''}; they can be written as {_either(other.writers)}"
     )
+
+
+def _provides(format: str, kind: Kind) -> bool:
+    """Whether a format that was asked for can be read so."""
+    try:
+        formats.resolve(format, *kind.kinds)
+    except DataError:
+        return False
+    return True
 
 
 def wants_masks(dataset: BoxDataset, to: str) -> bool:
@@ -211,10 +219,11 @@ def wants_masks(dataset: BoxDataset, to: str) -> bool:
 
     To read them so leaves out those without; a rectangle of another such tool is its own outline.
     """
-    if to not in DRAWN or dataset.segments is None:
+    known = formats.formats()
+    if not known[formats.ALIASES.get(to, formats.Word(to)).format].drawn or dataset.segments is None:
         return False
     outlined = np.array([bool(one) for one in dataset.segments], bool)
-    return bool(outlined.any()) and (dataset.format in DRAWN or bool(outlined.all()))
+    return bool(outlined.any()) and (known[dataset.format].drawn or bool(outlined.all()))
 
 
 def _asked(task: str) -> Kind:
@@ -225,7 +234,7 @@ def _asked(task: str) -> Kind:
 
 
 def _refuse_folder(name: str, folder: Path | None) -> None:
-    if folder is not None and name not in formats.BOXED:
+    if folder is not None and name not in formats.names("boxes"):
         raise RecipeError(f"--image-folder: {name} finds images beside their masks; leave it out")
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zorki.cli.answering_flags import Options, Overlap, Tile
+from zorki.data.formats import choices
 from zorki.errors import RecipeError
 
 MOST_COLUMNS = 10  # figures side by side; more stand one under another
@@ -31,10 +32,7 @@ def evaluate(
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
     format: Annotated[
         str | None,
-        Parameter(
-            help="Reader to use: folders, csv, idx; of boxes coco, voc, yolo, cvat, labelme, via, boxes_csv; "
-            "of masks voc_masks, mask_pairs, object_png, label_png; scenes."
-        ),
+        Parameter(help=f"Format of the data; empty: detected ({choices()})."),
     ] = None,
     batch_size: Annotated[int | None, Parameter(help="Images a step; with --tile tiles, 4.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,

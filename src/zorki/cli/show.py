@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.data.formats import choices
+
 SHEET_SEED = 0
 
 
@@ -16,7 +18,7 @@ def show(
     task: Annotated[
         str | None, Parameter(help="What the data are for; empty: guessed. `zorki tasks` lists tasks.")
     ] = None,
-    format: Annotated[str | None, Parameter(help="Reader to use instead of the recognized one.")] = None,
+    format: Annotated[str | None, Parameter(help=f"Format of the data; empty: detected ({choices()}).")] = None,
     out: Annotated[Path, Parameter(help="The sheet of images with their truth, PNG or JPEG.")] = Path("sheet.png"),
     images: Annotated[int, Parameter(help="How many images on the sheet.")] = 40,
     max_pixels: Annotated[int | None, Parameter(help="Refuse larger images; empty: 178 million.")] = None,
@@ -67,7 +69,7 @@ def show(
 def _task(task: str | None, data: str, format: str | None) -> Any:
     """The task that was asked for, or the one whose formats know the data."""
     from zorki import registry
-    from zorki.data import formats
+    from zorki.data.formats.detect import detect
     from zorki.errors import RecipeError, did_you_mean
 
     known = registry.tasks()
@@ -80,7 +82,7 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
     found = next((kind for kind in others if kind.data.recognize(Path(data), format)), None)
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
     boxed = found is known["detection"]
-    if not boxed and format is None and (error := formats.broken(Path(data))) is not None:
+    if not boxed and format is None and (error := detect(Path(data)).error()) is not None:
         raise error
     return found or known["classification"]
 

@@ -3,16 +3,21 @@
 import base64
 import io
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from zorki.data import formats
 from zorki.data.formats.cvat import read as cvat
 from zorki.data.formats.labelme import read as labelme
+from zorki.data.formats.readers import read_boxes
 from zorki.data.formats.via import read as via
 from zorki.errors import DataError
+
+read_cvat = partial(read_boxes, format="cvat")
+read_labelme = partial(read_boxes, format="labelme")
+read_via = partial(read_boxes, format="via")
 
 
 def make_image(path, width=64, height=48):
@@ -47,7 +52,7 @@ def drawn_in_cvat(tmp_path):
 
 
 def test_cvat(drawn_in_cvat):
-    data = formats.read_boxes(drawn_in_cvat, need_segments=True)
+    data = read_boxes(drawn_in_cvat, need_segments=True)
     assert (data.format, data.class_names, len(data)) == ("cvat", ["dog", "cat"], 2)
     assert data.target(0).xyxy.numpy() == pytest.approx(
         np.array([[1.5, 2, 10, 20], [1, 2, 9, 30], [18, 2, 22, 22], [15, 17, 25, 23], [2, 3, 6, 8]]), abs=1e-4
@@ -59,7 +64,7 @@ def test_cvat(drawn_in_cvat):
         (11, "a.jpg: a polyline of 'dog' is no box; left out"),
         (12, "a.jpg: the box (5, 5, 5, 9) has no area; it was left out"),
     ]
-    assert len(cvat.read(drawn_in_cvat / "annotations.xml", need_images=False)) == 2
+    assert len(read_cvat(drawn_in_cvat / "annotations.xml", need_images=False)) == 2
 
 
 def test_cvats_subsets_and_videos(drawn_in_cvat):
@@ -68,11 +73,11 @@ def test_cvats_subsets_and_videos(drawn_in_cvat):
         'name="b.jpg"', 'name="b.jpg" subset="test"'
     )
     path.write_text(text)
-    splits = cvat.read(drawn_in_cvat).splits
+    splits = read_cvat(drawn_in_cvat).splits
     assert (splits["train"] + splits["val"], splits["test"]) == ([0], [1])
     path.write_text('<annotations><track label="cat"><box/></track></annotations>')
     with pytest.raises(DataError, match="tracks of a video; export it as images"):
-        cvat.read(drawn_in_cvat)
+        read_cvat(drawn_in_cvat)
 
 
 def shape(label, points, kind="rectangle", **more):
@@ -103,7 +108,7 @@ def test_labelme(tmp_path):
         shape("", [[1, 2], [3, 4]]),
         shape("cat", [[1, 2], 3]),
     ])  # fmt: skip
-    data = formats.read(tmp_path, allowed=formats.BOXED)
+    data = read_boxes(tmp_path)
     assert (data.format, data.class_names, data.names) == ("labelme", ["cat", "dog"], ["a.jpg"])
     assert data.target(0).xyxy.tolist() == [[10, 20, 30, 40], [1, 2, 9, 30], [15, 15, 25, 25]]
     assert data.target(0).difficult.tolist() == [False, True, False]
@@ -125,7 +130,7 @@ def test_labelmes_embedded_images_and_splits(tmp_path):
     inside = base64.b64encode(buffer.getvalue()).decode()
     write_labelme(tmp_path / "train/a.json", "a.png", [shape("cat", [[1, 2], [3, 4]])], inside)
     write_labelme(tmp_path / "val/a.json", "a.png", [shape("cat", [[5, 6], [7, 8]])], inside[:40])
-    data = labelme.read(tmp_path)
+    data = read_labelme(tmp_path)
     assert data.splits == {"train": [0], "val": [1]}
     assert data[0].image[:, 0, 0].tolist() == [0, 200, 0]
     assert data[0].image.shape == (3, 48, 64)
@@ -138,7 +143,7 @@ def test_labelmes_embedded_images_and_splits(tmp_path):
 def test_labelmes_broken_file(tmp_path):
     (tmp_path / "a.json").write_text('{"shapes": [],\n"imagePath": "a.jpg"')
     with pytest.raises(DataError, match=r"a\.json:2: the JSON is broken at column 21"):
-        labelme.read(tmp_path)
+        read_labelme(tmp_path)
 
 
 def region(attributes, **shape):
@@ -177,7 +182,7 @@ def test_via(drawn_in_via):
     wanted = [[1, 2, 11, 22], [1, 2, 9, 30], [15, 15, 25, 25], [17, 15, 23, 25], [50, 40, 64, 44]]
     for version in (values, {"_via_settings": {}, "_via_img_metadata": values}):
         (drawn_in_via / "via.json").write_text(json.dumps(version, indent=1))
-        data = formats.read(drawn_in_via, allowed=formats.BOXED)
+        data = read_boxes(drawn_in_via)
         assert (data.format, data.class_names, data.names) == ("via", ["cat", "dog"], ["a.jpg", "b.jpg"])
         assert data.target(0).xyxy.tolist() == wanted
         reasons = [defect.reason for defect in data.defects if defect.line]
@@ -193,7 +198,7 @@ def test_vias_first_version_without_attributes(drawn_in_via):
     values = entries()
     values["a.jpg123"]["regions"] = {"0": region({}, **RECT)}
     (drawn_in_via / "via_region_data.json").write_text(json.dumps(values))
-    data = via.read(drawn_in_via)
+    data = read_via(drawn_in_via)
     assert data.class_names == ["object"]
     assert "no region has an attribute" in data.defects[0].reason
 
@@ -203,7 +208,7 @@ def test_vias_folders_of_splits(tmp_path):
         make_image(tmp_path / split / "a.jpg")
         values = {"a.jpg1": {"filename": "a.jpg", "regions": [region({"kind": "cat"}, **RECT)]}}
         (tmp_path / split / "via_region_data.json").write_text(json.dumps(values))
-    data = via.read(tmp_path)
+    data = read_via(tmp_path)
     assert {split: [data.names[i] for i in indices] for split, indices in data.splits.items()} == {
         "train": ["train/a.jpg"], "val": ["val/a.jpg"],
     }  # fmt: skip
@@ -211,9 +216,9 @@ def test_vias_folders_of_splits(tmp_path):
 
 def test_refusals(tmp_path):
     (tmp_path / "a.json").write_text("{}")
-    assert cvat.refusal(tmp_path) == "no XML file in it begins with <annotations> and holds <image>"
-    assert labelme.refusal(tmp_path) == "no JSON file in it or below it has shapes and imagePath"
-    assert via.refusal(tmp_path) == "no JSON file in it, or in a folder of it, has shape_attributes and regions"
+    assert cvat.look(tmp_path).reason == "no XML file in it begins with <annotations> and holds <image>"
+    assert labelme.look(tmp_path).reason == "no JSON file in it or below it has shapes and imagePath"
+    assert via.look(tmp_path).reason == "no JSON file in it, or in a folder of it, has shape_attributes and regions"
     for module in (cvat, labelme, via):
         with pytest.raises(DataError, match="wanted"):
             module.read(tmp_path)
@@ -237,10 +242,10 @@ def test_outlines_with_a_value_that_is_no_number_are_left_out(drawn_in_via, draw
     )
     text = CVAT.replace("1.00,2.00;9.00,3.00;5.00,30.00", ";".join(f"{x},{y}" for x, y in points))
     (drawn_in_cvat / "annotations.xml").write_text(text)
-    for data in (via.read(tmp_path / "via"), labelme.read(tmp_path / "labelme")):
+    for data in (read_via(tmp_path / "via"), read_labelme(tmp_path / "labelme")):
         assert data.target(0).xyxy.tolist() == [[1, 2, 11, 22]]
         assert any("a value that is no number; it was left out" in defect.reason for defect in data.defects)
-    assert any("a value that is no number" in defect.reason for defect in cvat.read(drawn_in_cvat).defects)
+    assert any("a value that is no number" in defect.reason for defect in read_cvat(drawn_in_cvat).defects)
 
 
 def test_names_that_are_too_long_for_a_file_are_of_no_image(tmp_path):
@@ -251,6 +256,6 @@ def test_names_that_are_too_long_for_a_file_are_of_no_image(tmp_path):
         write_labelme(tmp_path / f"a/of_{number}.json", name, [shape("cat", [[1, 2], [11, 22]])])
     values = {name: {"filename": name, "regions": [region({"class": "cat"}, **RECT)]} for name in ("1.jpg", long)}
     (tmp_path / "b/via.json").write_text(json.dumps(values))
-    for data in (labelme.read(tmp_path / "a"), via.read(tmp_path / "b")):
+    for data in (read_labelme(tmp_path / "a"), read_via(tmp_path / "b")):
         assert len(data) == 1
         assert any("there is no image 'xxx" in defect.reason for defect in data.defects)

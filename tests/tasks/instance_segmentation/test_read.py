@@ -26,7 +26,7 @@ def test_a_folder(tmp_path):
         for number in range(3):
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
     data = read(tmp_path)
-    assert (data.format, len(data), data.target(0).xyxy.tolist()) == ("label_png", 3, [[2, 1, 4, 3]])
+    assert (data.format, len(data), data.target(0).xyxy.tolist()) == ("label_map_png", 3, [[2, 1, 4, 3]])
     assert read(tmp_path, format="label_png", class_names=["cell"]).class_names == ["cell"]
 
 

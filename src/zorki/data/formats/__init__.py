@@ -91,6 +91,11 @@ def writable(*kinds: str) -> tuple[str, ...]:
     return tuple(name for name, format in formats().items() if format.writes & wanted)
 
 
+def choices() -> str:
+    """All words for formats by what they provide, for help texts."""
+    return "; ".join(f"{kind}: {', '.join(names(kind))}" for kind in KINDS if names(kind)) + "; all: scenes"
+
+
 def resolve(word: str, *kinds: str) -> Word:
     """The format that a word means, old words among them.
 
@@ -102,6 +107,6 @@ def resolve(word: str, *kinds: str) -> Word:
     if found.format not in allowed or (found.kind is not None and kinds and found.kind not in kinds):
         raise DataError(
             f"{word!r} is no format that can be read here; expected one of {', '.join(allowed)}."
-            f"{did_you_mean(word, allowed)}"
+            f"{did_you_mean(word, [*allowed, *ALIASES])}"
         )
     return found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from zorki.data import formats
 from zorki.data.annotations.listing import holds_image, missing_root, no_images
@@ -15,6 +15,7 @@ from zorki.data.formats.look import Look
 from zorki.errors import DataError
 
 
+@runtime_checkable
 class Reader(Protocol):
     """What a format's module for reading offers; what `read` gives depends on the kind, see `zorki.data.formats`."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zorki.contracts import Dataset
-from zorki.data import formats
+from zorki.data.formats.readers import read_boxes
 from zorki.data.scenes.boxes import parse
 from zorki.errors import DataError
 from zorki.types import Boxes
@@ -32,4 +32,4 @@ def read(
                 f"{root}: other classes than the run's; they differ in {', '.join(strange) or 'their order'}"
             )
         return scenes
-    return formats.read(root, format, allowed=formats.BOXED, class_names=class_names, max_pixels=max_pixels)
+    return read_boxes(root, format, class_names=class_names, max_pixels=max_pixels)

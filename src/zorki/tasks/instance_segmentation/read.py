@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zorki.contracts import Dataset
-from zorki.data import formats
+from zorki.data.formats.readers import read_instances
 from zorki.data.scenes.instances import parse
 from zorki.errors import DataError
 from zorki.types import Instances
@@ -19,7 +19,7 @@ def read(
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
 ) -> Dataset[Instances]:
-    """Formats of `zorki.data.formats.OUTLINED`; or `scenes:COUNT@SIZE`, which is made as it is read.
+    """Formats that provide instances; or `scenes:COUNT@SIZE`, which is made as it is read.
 
     Raises:
         DataError: nothing is there, the format is not recognized, or its classes are not those of `class_names`.
@@ -32,4 +32,4 @@ def read(
                 f"{root}: other classes than the run's; they differ in {', '.join(strange) or 'their order'}"
             )
         return scenes
-    return formats.read_instances(root, format, class_names=class_names, max_pixels=max_pixels)
+    return read_instances(root, format, class_names=class_names, max_pixels=max_pixels)

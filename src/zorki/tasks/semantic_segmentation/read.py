@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zorki.contracts import Dataset
-from zorki.data import formats
-from zorki.data.annotations.masks import from_instances as outlined_classes
+from zorki.data.formats.readers import read_masks
 from zorki.data.scenes.masks import parse
 from zorki.errors import DataError
 from zorki.types import Mask
@@ -20,10 +19,10 @@ def read(
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
 ) -> Dataset[Mask]:
-    """Formats of `zorki.data.formats.SEGMENTED`; or `scenes:COUNT@SIZE`, which is made as it is read.
+    """Formats that provide masks; or `scenes:COUNT@SIZE`, which is made as it is read.
 
-    Where none of these fits, or one is asked for, formats of `zorki.data.formats.OUTLINED`: their objects become a
-    class for every pixel, behind a background, see `outlined_classes`.
+    Where none of these fits, or one is asked for, formats that provide instances: their objects become a class for
+    every pixel, behind a background, see `MasksFromInstances`.
 
     Raises:
         DataError: nothing is there, the format is not recognized, or its classes are not those of `class_names`.
@@ -36,19 +35,4 @@ def read(
                 f"{root}: other classes than the run's; they differ in {', '.join(strange) or 'their order'}"
             )
         return scenes
-    if _is_outlined(root, format):
-        return outlined_classes.read(root, format, class_names=class_names, max_pixels=max_pixels)
-    return formats.read(root, format, allowed=formats.SEGMENTED, class_names=class_names, max_pixels=max_pixels)
-
-
-def _is_outlined(root: Path, format: str | None) -> bool:
-    """Whether the data are outlines of objects, and no maps of classes."""
-    if format is not None:
-        return format in formats.OUTLINED
-    for allowed in (formats.SEGMENTED, formats.OUTLINED):
-        try:
-            formats.recognize(root, allowed=allowed)
-        except DataError:
-            continue
-        return allowed is formats.OUTLINED
-    return False
+    return read_masks(root, format, class_names=class_names, max_pixels=max_pixels)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from zorki.data.annotations.masks import from_instances as outlined_classes
+from zorki.data.annotations.masks.from_instances import MasksFromInstances
+from zorki.data.formats.readers import read_masks
 from zorki.errors import DataError
 from zorki.tasks.semantic_segmentation.read import read
 
@@ -37,7 +38,7 @@ def folder(tmp_path):
 
 
 def test_objects_become_classes(folder):
-    data = outlined_classes.read(folder)
+    data = read_masks(folder)
     assert data.class_names == ["background", "cat", "dog"]
     v = 255
     assert data.target(0).classes.tolist() == [
@@ -56,22 +57,22 @@ def test_objects_become_classes(folder):
 
 
 def test_the_classes_of_a_run(folder):
-    data = outlined_classes.read(folder, class_names=["background", "dog", "bird"])
+    data = read_masks(folder, class_names=["background", "dog", "bird"])
     assert data.class_names == ["background", "dog", "bird"]
     assert sorted(data.target(0).classes.unique().tolist()) == [0, 1, 255]
     with pytest.raises(DataError, match="which the classes of the run do not begin with: sky, dog"):
-        outlined_classes.read(folder, class_names=["sky", "dog"])
+        read_masks(folder, class_names=["sky", "dog"])
 
 
 def test_the_task_reads_outlines_where_there_are_no_maps_of_classes(folder):
     for format in (None, "coco"):
         data = read(folder, format=format)
-        assert isinstance(data, outlined_classes.MasksFromInstances)
+        assert isinstance(data, MasksFromInstances)
     (folder / "masks").mkdir()
     Image.new("L", (8, 6), 1).save(folder / "masks/1.png")
-    assert read(folder).format == "mask_pairs"
+    assert read(folder).format == "mask_folders"
     assert read(folder, format="coco").format == "coco"
-    with pytest.raises(DataError, match=r"expected one of voc_masks, mask_pairs"):
+    with pytest.raises(DataError, match=r"expected one of coco, voc, .*mask_folders"):
         read(folder, format="idx")
 
 
@@ -81,4 +82,4 @@ def test_more_classes_than_a_map_holds(folder):
     values["categories"] = [{"id": number, "name": f"class {number}"} for number in range(1, 256)]
     path.write_text(json.dumps(values))
     with pytest.raises(DataError, match="256 classes with the background"):
-        outlined_classes.read(folder)
+        read_masks(folder)

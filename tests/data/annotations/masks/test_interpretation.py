@@ -1,12 +1,16 @@
 """Which class each value or color is."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from zorki.data.annotations.masks.class_names import CAMVID, VOC, find_names
-from zorki.data.formats.mask_folders import read as mask_pairs
+from zorki.data.formats.readers import read_masks
 from zorki.errors import DataError
+
+read_mask_pairs = partial(read_masks, format="mask_folders")
 
 
 @pytest.fixture
@@ -28,7 +32,7 @@ def data(tmp_path):
                 image.save(root / folder / f"{number}.{kind}", **(save if folder == "masks" else {}))
         for name, text in dict(files).items():
             (root / name).write_text(text)
-        return mask_pairs.read(root, class_names=names)
+        return read_mask_pairs(root, class_names=names)
 
     return make
 

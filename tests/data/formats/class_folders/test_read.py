@@ -1,12 +1,17 @@
 import pickle
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from zorki.data.formats.class_folders import read as folders
+from zorki.data.formats.look import Look
+from zorki.data.formats.readers import read_labels
 from zorki.errors import DataError
 from zorki.types import Defect, Label
+
+read_folders = partial(read_labels, format="class_folders")
 
 
 def make_image(path: Path, color=(10, 20, 30)):
@@ -26,7 +31,7 @@ def photos(tmp_path):
 
 
 def test_a_folder_for_each_class(photos):
-    dataset = folders.read(photos)
+    dataset = read_folders(photos)
     assert dataset.class_names == ["Zebra", "cat", "dog"]  # as torchvision sorts
     assert dataset.names == ["Zebra/1.png", "cat/1.gif", "cat/10.jpg", "dog/1.jpg", "dog/deep/er/2.PNG"]
     assert dataset.labels == [0, 1, 1, 2, 2]
@@ -42,7 +47,7 @@ def test_a_folder_for_each_class(photos):
 def test_split_folders_by_any_word(tmp_path):
     for name in ("Training/cat/1.jpg", "Training/dog/1.jpg", "VALID/cat/2.jpg", "dev/dog/2.jpg", "test/dog/3.jpg"):
         make_image(tmp_path / name)
-    dataset = folders.read(tmp_path)
+    dataset = read_folders(tmp_path)
     assert list(dataset.splits) == ["train", "val", "test"]
     assert labels(dataset, "train") == {"Training/cat/1.jpg": "cat", "Training/dog/1.jpg": "dog"}
     assert labels(dataset, "val") == {"VALID/cat/2.jpg": "cat", "dev/dog/2.jpg": "dog"}
@@ -54,7 +59,7 @@ def test_split_folders_by_any_word(tmp_path):
 def test_a_class_may_be_called_train(tmp_path):
     for name in ("train/1.jpg", "train/steam/2.jpg", "car/1.jpg", "bus/1.jpg"):
         make_image(tmp_path / name)
-    assert folders.read(tmp_path).class_names == ["bus", "car", "train"]
+    assert read_folders(tmp_path).class_names == ["bus", "car", "train"]
 
 
 def test_hidden_files_and_leftovers_are_no_defects(photos):
@@ -62,7 +67,7 @@ def test_hidden_files_and_leftovers_are_no_defects(photos):
     make_image(photos / "cat/.hidden.jpg")
     for name in ("Thumbs.db", "cat/Thumbs.db", "cat/.DS_Store", "README.md"):
         (photos / name).touch()
-    dataset = folders.read(photos)
+    dataset = read_folders(photos)
     assert len(dataset) == 5
     assert dataset.defects == []
 
@@ -72,7 +77,7 @@ def test_what_is_left_out_is_told(photos):
     (photos / "cat/1.xml").touch()
     make_image(photos / "loose.jpg")
     (photos / "owl").mkdir()
-    dataset = folders.read(photos)
+    dataset = read_folders(photos)
     assert dataset.class_names == ["Zebra", "cat", "dog"]
     assert dataset.defects == [
         Defect(photos / "cat", "2 files (.txt, .xml) left out: no images"),
@@ -84,7 +89,7 @@ def test_what_is_left_out_is_told(photos):
 def test_images_in_a_split_without_class_folders_are_told(tmp_path):
     for name in ("train/cat/1.jpg", "train/dog/1.jpg", "test/1.jpg", "extra/cat/2.jpg"):
         make_image(tmp_path / name)
-    dataset = folders.read(tmp_path)
+    dataset = read_folders(tmp_path)
     assert dataset.names == ["train/cat/1.jpg", "train/dog/1.jpg"]
     assert dataset.defects == [
         Defect(tmp_path / "extra", "the folder holds images, but is no split, and was left out"),
@@ -95,7 +100,7 @@ def test_images_in_a_split_without_class_folders_are_told(tmp_path):
 def test_a_class_that_train_lacks_is_told(tmp_path):
     for name in ("train/cat/1.jpg", "val/cat/2.jpg", "val/owl/1.jpg", "val/owl/2.jpg", "test/owl/3.jpg"):
         make_image(tmp_path / name)
-    assert [defect.reason for defect in folders.read(tmp_path).defects] == [
+    assert [defect.reason for defect in read_folders(tmp_path).defects] == [
         "class 'owl' has 2 samples in val and none in train",
         "class 'owl' has 1 sample in test and none in train",
     ]
@@ -103,7 +108,7 @@ def test_a_class_that_train_lacks_is_told(tmp_path):
 
 def test_the_order_of_a_run_is_kept(photos):
     (photos / "owl").mkdir()
-    dataset = folders.read(photos, class_names=["owl", "dog", "cat", "Zebra"])
+    dataset = read_folders(photos, class_names=["owl", "dog", "cat", "Zebra"])
     assert dataset.class_names == ["owl", "dog", "cat", "Zebra"]
     assert dataset.labels == [3, 2, 2, 1, 1]
     assert dataset.defects == [Defect(photos / "owl", "the class folder holds no image", note=True)]
@@ -113,14 +118,14 @@ def test_a_class_that_the_run_does_not_know_is_an_error(photos):
     with pytest.raises(
         DataError, match=r"a class that the model does not know: Zebra; it knows 3: zebra, cat, dog\. Did"
     ):
-        folders.read(photos, class_names=["zebra", "cat", "dog"])
+        read_folders(photos, class_names=["zebra", "cat", "dog"])
 
 
 def test_links_are_followed_but_not_in_circles(photos):
     (photos / "cat/more").symlink_to(photos / "dog/deep")
     (photos / "cat/around").symlink_to(photos / "cat")
     (photos / "wolf").symlink_to(photos / "dog")
-    dataset = folders.read(photos)
+    dataset = read_folders(photos)
     assert [name for name in dataset.names if not name.startswith(("dog", "Zebra"))] == [
         "cat/1.gif",
         "cat/10.jpg",
@@ -132,7 +137,7 @@ def test_links_are_followed_but_not_in_circles(photos):
 
 def test_broken_files_are_found_without_decoding_and_by_decoding(photos):
     (photos / "cat/10.jpg").write_bytes(b"")
-    dataset = pickle.loads(pickle.dumps(folders.read(photos)))
+    dataset = pickle.loads(pickle.dumps(read_folders(photos)))
     assert [dataset.check(index) for index in range(5)] == [
         None,
         None,
@@ -145,7 +150,7 @@ def test_broken_files_are_found_without_decoding_and_by_decoding(photos):
 
 
 def test_the_limit_of_size_is_the_caller_s(photos):
-    dataset = folders.read(photos, max_pixels=11)
+    dataset = read_folders(photos, max_pixels=11)
     assert "4 x 3" in str(dataset.check(0))
     with pytest.raises(DataError, match="at most 11 are allowed"):
         dataset[0]
@@ -153,11 +158,11 @@ def test_the_limit_of_size_is_the_caller_s(photos):
 
 def test_one_class_is_read(tmp_path):
     make_image(tmp_path / "cat/1.jpg")
-    assert folders.read(tmp_path).class_names == ["cat"]
+    assert read_folders(tmp_path).class_names == ["cat"]
 
 
 def test_one_folder_above_the_classes_is_told(photos):
-    dataset = folders.read(photos.parent)
+    dataset = read_folders(photos.parent)
     assert dataset.class_names == ["photos"]
     hint = "the only class holds folders; if they are the classes (Zebra, cat, dog), name this folder"
     assert dataset.defects == [Defect(photos, hint, note=True)]
@@ -165,16 +170,16 @@ def test_one_folder_above_the_classes_is_told(photos):
 
 def test_the_reason_names_the_splits(tmp_path):
     make_image(tmp_path / "train/cat/1.jpg")
-    assert folders.recognize(tmp_path) == "train holds a folder for each class: cat"
+    assert folders.look(tmp_path) == Look.yes("train holds a folder for each class: cat")
     make_image(tmp_path / "test/dog/1.jpg")
-    assert folders.recognize(tmp_path) == "test, train hold a folder for each class: cat, dog"
+    assert folders.look(tmp_path) == Look.yes("test, train hold a folder for each class: cat, dog")
 
 
 def test_no_image_at_all_names_folder_and_suffixes(tmp_path):
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/1.txt").touch()
     with pytest.raises(DataError, match=rf"{tmp_path}: no image in this folder or below it; .*\.jpeg, \.jpg"):
-        folders.read(tmp_path)
+        read_folders(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -187,19 +192,19 @@ def test_no_image_at_all_names_folder_and_suffixes(tmp_path):
 def test_why_it_is_refused(tmp_path, files, reason):
     for name in files:
         make_image(tmp_path / name)
-    assert folders.recognize(tmp_path) is None
-    assert folders.refusal(tmp_path) == reason
+    assert not folders.look(tmp_path).fits
+    assert folders.look(tmp_path).reason == reason
     with pytest.raises(DataError, match=reason):
-        folders.read(tmp_path)
-    assert folders.refusal(tmp_path / files[0]) == "it is not a folder"
+        read_folders(tmp_path)
+    assert folders.look(tmp_path / files[0]).reason == "it is not a folder"
 
 
 def test_masks_whose_images_are_missing_are_no_class(tmp_path):
     make_image(tmp_path / "masks/1.png")
     (tmp_path / "images").mkdir()
-    assert folders.refusal(tmp_path) == "images, masks are called as images with masks are, and images holds none"
+    assert folders.look(tmp_path).reason == "images, masks are called as images with masks are, and images holds none"
     make_image(tmp_path / "images/1.png")
-    assert folders.recognize(tmp_path) is not None
+    assert folders.look(tmp_path).fits
 
 
 def test_a_folder_that_cannot_be_read(photos, monkeypatch):
@@ -208,4 +213,4 @@ def test_a_folder_that_cannot_be_read(photos, monkeypatch):
 
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(DataError, match=f"{photos}: the folder cannot be read: Permission denied"):
-        folders.read(photos)
+        read_folders(photos)

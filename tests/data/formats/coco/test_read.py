@@ -1,14 +1,17 @@
 import json
 import pickle
 import shutil
+from functools import partial
 
 import pytest
 from PIL import Image
 
-from zorki.data import formats
-from zorki.data.annotations.drafts import boxes as boxed_writing
 from zorki.data.formats.coco import read as coco
+from zorki.data.formats.readers import read_boxes
+from zorki.data.formats.writers import write_boxes
 from zorki.errors import DataError
+
+read_coco = partial(read_boxes, format="coco")
 
 RLE = {"counts": [0, 5, 10, 3057], "size": [48, 64]}
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}]
@@ -50,12 +53,12 @@ def folder(tmp_path):
 def test_a_list_of_images_that_are_none_is_told(tmp_path):
     path = write(tmp_path / "instances.json", ["1.jpg"], [box(1, 10, 7, [1, 2, 3, 4])])
     with pytest.raises(DataError, match="no image is told of") as told:
-        coco.read(tmp_path)
+        read_coco(tmp_path)
     assert f"{path}: image 1 of the list has no id or no file_name; left out" in str(told.value)
 
 
 def test_all_that_the_files_say(folder):
-    data = formats.read(folder, allowed=formats.BOXED)
+    data = read_boxes(folder)
     assert data.format == "coco"
     assert data.names == ["images/train2017/1.jpg", "images/train2017/2.jpg", "images/val2017/1.jpg"]
     assert data.splits["val"] == [2]
@@ -77,18 +80,18 @@ def test_all_that_the_files_say(folder):
 
 
 def test_outlines_as_found(folder):
-    data = formats.read_boxes(folder, need_segments=True)
+    data = read_boxes(folder, need_segments=True)
     assert data.segments == [[[1, 2, 4.5, 2, 4.5, 6]], RLE, None]
 
 
 def test_a_lone_file_without_images(folder):
-    data = formats.read_boxes(folder / "annotations/instances_val2017.json", need_images=False)
+    data = read_boxes(folder / "annotations/instances_val2017.json", need_images=False)
     assert (data.splits, data.size(0)) == ({"val": [0]}, (48, 64))
-    with_images = coco.read(folder / "annotations/instances_val2017.json")
+    with_images = read_coco(folder / "annotations/instances_val2017.json")
     assert data.names == with_images.names  # they are not needed, and there
     assert with_images.path(0).samefile(folder / "images/val2017/1.jpg")
     lone = write(folder / "truth.json", [image(1, "x.jpg")], [box(1, 1, 3, [1, 1, 2, 2])])
-    data = formats.read_boxes(lone, need_images=False)
+    data = read_boxes(lone, need_images=False)
     assert data.splits == {"all": [0]}
     assert data.names == ["x.jpg"]
 
@@ -101,12 +104,12 @@ def test_without_images_the_held_out_ones_are_those_of_training(tmp_path):
         lone = write(base / name, images, [box(number, number, 3, [1, 1, 2, 2]) for number in range(1, 31)])
         for number in range(1, 31):
             make_image(base / "images" / f"{number}.jpg")
-        trained, judged = coco.read(base), coco.read(base, need_images=False)
+        trained, judged = read_coco(base), read_coco(base, need_images=False)
         assert judged.splits == trained.splits
         assert len(judged.splits["val"]) > 0
         shutil.rmtree(base / "images")  # now nobody can know
-        assert list(coco.read(base, need_images=False).splits) == (["all"] if name[0] == "_" else ["train"])
-        assert len(coco.read(lone, need_images=False)) == 30
+        assert list(read_coco(base, need_images=False).splits) == (["all"] if name[0] == "_" else ["train"])
+        assert len(read_coco(lone, need_images=False)) == 30
 
 
 def test_roboflows_layout(tmp_path):
@@ -114,7 +117,7 @@ def test_roboflows_layout(tmp_path):
     for split in ("train", "valid", "test"):
         make_image(tmp_path / split / "a.jpg")
         write(tmp_path / split / "_annotations.coco.json", [image(0, "a.jpg")], [box(0, 0, 1, [1, 1, 5, 5])], heading)
-    data = coco.read(tmp_path)
+    data = read_coco(tmp_path)
     assert sorted(data.splits) == ["test", "train", "val"]
     assert (data.class_names, data.category_ids) == (["cat"], [1])
     assert [data.names[i] for i in data.splits["val"]] == ["valid/a.jpg"]
@@ -135,7 +138,7 @@ def test_bad_annotations_are_told(folder):
         box(8, 10, 7, [9, 9, -4, -4]),
         box(9, 11, 7, [1, 2, 3, 4]),
     ], indent=1)  # fmt: skip
-    data = coco.read(folder)
+    data = read_coco(folder)
     assert data.target(0).xyxy.tolist() == [[1, 2, 4, 6], [5, 5, 10, 10], [5, 5, 9, 9]]
     lines = path.read_text().splitlines()
     told = [defect for defect in data.defects if defect.path == path]
@@ -159,7 +162,7 @@ def test_bad_annotations_are_told(folder):
 def test_a_box_from_its_polygons(folder):
     one = {"id": 1, "image_id": 30, "category_id": 3, "segmentation": [[4, 5, 9, 5, 9, 11], [1, 7, 2, 7, 2, 8]]}
     write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg")], [one])
-    assert coco.read(folder).target(2).xyxy.tolist() == [[1, 5, 9, 11]]
+    assert read_coco(folder).target(2).xyxy.tolist() == [[1, 5, 9, 11]]
 
 
 def test_a_box_from_its_runs_of_pixels(folder):
@@ -170,14 +173,14 @@ def test_a_box_from_its_runs_of_pixels(folder):
         "segmentation": {"counts": [2 * 48 + 5, 4, 44, 3], "size": [48, 64]},
     }
     write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg")], [one])
-    assert coco.read(folder).target(2).xyxy.tolist() == [[2, 5, 4, 9]]
+    assert read_coco(folder).target(2).xyxy.tolist() == [[2, 5, 4, 9]]
 
 
 @pytest.mark.parametrize("points", [["x", 5, 9, 5, 9, 11], [4, 5, None, 5, 9, 11], [4, 5, 9, 5, 9, 1e999]])
 def test_polygons_with_a_value_that_is_no_number_make_no_box(folder, points):
     one = {"id": 1, "image_id": 30, "category_id": 3, "segmentation": [points]}
     write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg")], [one])
-    data = coco.read(folder)
+    data = read_coco(folder)
     assert len(data.target(2)) == 0
     assert "has a value that is no number" in str(data.defects)
 
@@ -188,7 +191,7 @@ def test_ids_in_quotes_and_with_a_point(folder):
         box(1, 30.0, 7, [1, 1, 5, 5]), box("2", 30, "7", [2, 2, 5, 5]), box(3, 30, 3.0, [3, 3, 5, 5]),
         box(4, 30, 7.5, [4, 4, 5, 5]),
     ], categories)  # fmt: skip
-    data = coco.read(folder)
+    data = read_coco(folder)
     assert data.category_ids == [3, 7]
     assert data.target(2).labels.tolist() == [1, 1, 0]
     assert data.annotation_ids[-3:].tolist() == [1, 2, 3]
@@ -199,12 +202,12 @@ def test_categories_of_one_name_and_of_none(folder):
     categories = [*CATEGORIES, {"id": 4, "name": "cat"}]
     path = folder / "annotations/instances_val2017.json"
     write(path, [image(30, "1.jpg")], [box(1, 30, 4, [1, 1, 5, 5])], categories)
-    data = coco.read(folder)
+    data = read_coco(folder)
     assert (data.class_names, data.target(2).labels.tolist()) == (["cat", "dog"], [0])
     assert data.defects[0].reason == "categories 3, 4 are all named 'cat'; they were made one class"
     write(path, [image(30, "1.jpg")], [], [{"id": 3, "name": None}])
     with pytest.raises(DataError, match="expected categories with an id and a name, and one is"):
-        coco.read(folder)
+        read_coco(folder)
 
 
 def test_areas_and_ids_that_no_number_holds(folder, tmp_path):
@@ -213,47 +216,48 @@ def test_areas_and_ids_that_no_number_holds(folder, tmp_path):
         box(2, 30, 3, [0, 0, 4, 5], area=1e300, segmentation=[[1, 2, float("nan"), 4, 5, 6]]),
         box(3, 10**30, 3, [0] * 4), box(4, 30, 3, [0, 0, 4, 5], area=7), box(5, None, 3, [0, 0, 4, 5]),
     ])  # fmt: skip
-    data = formats.read_boxes(path, need_segments=True)
+    data = read_boxes(path, need_segments=True)
     assert data.areas.tolist() == [20, 20, 20, 7]
     assert data.annotation_ids is None
-    assert boxed_writing.write(data, tmp_path / "out", "coco") == []
-    again = formats.read_boxes(tmp_path / "out", need_segments=True)
+    assert write_boxes(data, tmp_path / "out", "coco") == []
+    again = read_boxes(tmp_path / "out", need_segments=True)
     assert (again.areas.tolist(), again.segments) == ([20, 20, 20, 7], [None] * 4)
 
 
 def test_a_name_that_is_too_long_for_a_file(folder):
     write(folder / "annotations/instances_val2017.json", [image(30, "1.jpg"), image(31, "x" * 400)], [])
-    assert "there is no image 'xxx" in str(coco.read(folder).defects)
+    assert "there is no image 'xxx" in str(read_coco(folder).defects)
 
 
 def test_broken_files(folder):
     path = folder / "annotations/instances_val2017.json"
     path.write_text('{"images": [],\n "annotations": [}')
     with pytest.raises(DataError, match=r"instances_val2017\.json:2: the JSON is broken at column 18: Expecting value"):
-        coco.read(folder)
+        read_coco(folder)
     path.write_text('{"images": [], "categories": []}')
     with pytest.raises(DataError, match="expected a list named 'annotations'"):
-        coco.read(folder)
+        read_coco(folder)
     write(path, [image(30, "1.jpg")], [], [{"id": 3, "name": "cow"}])
     with pytest.raises(DataError, match="category id 3 means 'cow' here, and 'cat' before"):
-        coco.read(folder)
+        read_coco(folder)
 
 
 def test_refusals(tmp_path):
     for name in ("one.json", "two.json"):
         write(tmp_path / name, [], [])
-    assert "several files could be meant (one.json, two.json)" in coco.refusal(tmp_path)
+    assert "several files could be meant (one.json, two.json)" in coco.look(tmp_path).reason
     (tmp_path / "results.json").write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
     assert (
-        coco.refusal(tmp_path / "results.json") == "it is a file, and no JSON with images, annotations and categories"
+        coco.look(tmp_path / "results.json").reason
+        == "it is a file, and no JSON with images, annotations and categories"
     )
 
 
 def test_two_formats_in_one_folder(folder):
     (folder / "train_boxes.csv").write_text("filename,class,xmin,ymin,xmax,ymax\n1.jpg,cat,1,2,3,4\n")
-    _, defect = formats.read(folder, allowed=formats.BOXED).defects
+    _, defect = read_boxes(folder).defects
     assert defect.reason == (
-        "it holds TensorFlow's tables of boxes: train_boxes.csv (boxes_csv) beside coco, which was taken; --format "
-        "boxes_csv takes the other"
+        "it holds TensorFlow's tables of boxes: train_boxes.csv (csv) beside coco, which was taken; --format "
+        "csv takes the other"
     )
-    assert len(formats.read(folder, "coco", allowed=formats.BOXED).defects) == 1
+    assert len(read_boxes(folder, "coco").defects) == 1

@@ -1,11 +1,16 @@
 import pickle
+from functools import partial
 
 import pytest
 from PIL import Image
 
 from zorki.data.formats.csv import read as csv
+from zorki.data.formats.look import Look
+from zorki.data.formats.readers import read_labels
 from zorki.errors import DataError
 from zorki.types import Defect
+
+read_csv = partial(read_labels, format="csv")
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ WANTED = {"1.jpg": "dog", "2.jpg": "cat", "images/3.png": "cat"}
 def test_tables_of_many_shapes(folder, text):
     path = write(folder, text)
     for root in (path, folder):
-        dataset = csv.read(root)
+        dataset = read_csv(root)
         assert content(dataset) == WANTED
         assert dataset.class_names == ["cat", "dog"]
         assert [defect for defect in dataset.defects if defect.line is not None] == []
@@ -54,29 +59,29 @@ def test_tables_of_many_shapes(folder, text):
 
 def test_absolute_paths(folder, tmp_path_factory):
     path = write(tmp_path_factory.mktemp("elsewhere"), f"path,label\n{folder}/1.jpg,a\n")
-    assert csv.read(path).path(0) == folder / "1.jpg"
+    assert read_csv(path).path(0) == folder / "1.jpg"
     path = write(folder, f"path,label\n{folder}/images/3.png,a\n")
-    assert csv.read(path).names == ["images/3.png"]  # splits hang on names: they must outlive a move of the folder
+    assert read_csv(path).names == ["images/3.png"]  # splits hang on names: they must outlive a move of the folder
 
 
 def test_the_reason_says_what_was_seen(folder):
     write(folder, "label,split,path\ndog,train,1.jpg\n")
-    assert csv.recognize(folder) == "labels.csv is a table: columns 3 and 1 are path and label, by its header"
+    assert csv.look(folder) == Look.yes("labels.csv is a table: columns 3 and 1 are path and label, by its header")
 
 
 def test_splits_by_a_column(folder):
     write(folder, "path,label,Split\n1.jpg,a,Training\n2.jpg,b,train\nimages/3.png,a,valid\nimages/4.png,b,test\n")
-    dataset = csv.read(folder)
+    dataset = read_csv(folder)
     assert dataset.splits == {"train": [0, 1], "val": [2], "test": [3]}
     assert dataset.split_reason == "train, val and test: as the data give them"
 
 
 def test_numbers_are_sorted_by_value(folder):
     write(folder, "path,label\n1.jpg,10\n2.jpg,9\nimages/3.png,0\n")
-    dataset = csv.read(folder)
+    dataset = read_csv(folder)
     assert dataset.class_names == ["0", "9", "10"]
     assert dataset.labels == [2, 1, 0]
-    assert csv.read(folder, class_names=["9", "10", "11", "0"]).labels == [1, 0, 3]
+    assert read_csv(folder, class_names=["9", "10", "11", "0"]).labels == [1, 0, 3]
 
 
 def test_rows_that_are_left_out_tell_file_and_line(folder):
@@ -85,7 +90,7 @@ def test_rows_that_are_left_out_tell_file_and_line(folder):
         'path,label,note,split\n1.jpg,dog,"two\nlines",train\nlost.jpg,dog,,train\n2.jpg,,,train\n,cat,,train\n'
         "2.jpg,cat,,sometimes\n\n1.jpg,dog,,train\n1.jpg,cat,,train\n2.jpg\n3.png,cat,,val\n",
     )
-    dataset = csv.read(path)
+    dataset = read_csv(path)
     assert content(dataset) == {"1.jpg": "dog", "images/3.png": "cat"}
     lines = [
         (4, "there is no file 'lost.jpg'"),
@@ -106,13 +111,13 @@ def test_rows_that_are_left_out_tell_file_and_line(folder):
 def test_a_class_that_the_run_does_not_know(folder):
     write(folder, "path,label\n1.jpg,dog\n2.jpg,owl\n")
     with pytest.raises(DataError, match="does not know: owl"):
-        csv.read(folder, class_names=["cat", "dog"])
+        read_csv(folder, class_names=["cat", "dog"])
 
 
 def test_no_usable_row_shows_the_first_defects(folder):
     path = write(folder, "path,label\nx.jpg,dog\ny.jpg,cat\n")
     with pytest.raises(DataError, match=r"no row names an image that is there and its label:\n.*csv:2: .*'x\.jpg'"):
-        csv.read(path)
+        read_csv(path)
 
 
 @pytest.mark.parametrize(
@@ -128,27 +133,27 @@ def test_no_usable_row_shows_the_first_defects(folder):
 def test_why_a_folder_is_refused(folder, files, reason):
     for name, text in files.items():
         write(folder, text, name)
-    assert csv.recognize(folder) is None
+    assert not csv.look(folder).fits
     with pytest.raises(DataError, match=reason):
-        csv.read(folder)
+        read_csv(folder)
 
 
 def test_other_tables_beside_do_not_matter(folder):
     write(folder, "x,y\n1,2\n", "a.csv")
     write(folder, "path,label\n1.jpg,dog\n", "b.csv")
-    assert content(csv.read(folder)) == {"1.jpg": "dog"}
+    assert content(read_csv(folder)) == {"1.jpg": "dog"}
 
 
 def test_files_that_are_no_tables(folder):
-    assert csv.refusal(folder / "1.jpg") == "it is a file, and its name ends neither in .csv nor in .tsv"
+    assert csv.look(folder / "1.jpg").reason == "it is a file, and its name ends neither in .csv nor in .tsv"
     path = folder / "a.csv"
     path.write_bytes("path,label\n1.jpg,caf\xe9\n".encode("latin-1"))
     with pytest.raises(DataError, match="it is not text in UTF-8"):
-        csv.read(path)
+        read_csv(path)
 
 
 def test_it_travels_to_workers(folder):
     write(folder, "path,label\n1.jpg,dog\nlost.jpg,dog\n")
-    dataset = csv.read(folder)
+    dataset = read_csv(folder)
     assert content(pickle.loads(pickle.dumps(dataset))) == content(dataset)
     assert pickle.loads(pickle.dumps(dataset)).defects == dataset.defects

@@ -1,10 +1,14 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from zorki.data import formats
 from zorki.data.formats.csv import read_boxes as boxes_csv
+from zorki.data.formats.readers import read_boxes
 from zorki.errors import DataError
+
+read_boxes_csv = partial(read_boxes, format="csv")
 
 
 @pytest.fixture
@@ -22,8 +26,8 @@ def test_tensorflow(folder):
     (folder / "train_labels.csv").write_text(f"{TENSORFLOW}1.jpg,100,50,cat,1,2,30,40\n1.jpg,100,50,dog,5,6,7.5,8\n")
     (folder / "test_labels.csv").write_text(f"{TENSORFLOW}2.jpg,100,50,cat,0,0,100,50\n3.jpg,100,50,,,,,\n")
     (folder / "all_labels.csv").write_text(f"{TENSORFLOW}1.jpg,100,50,cat,1,2,30,40\n")
-    data = formats.read(folder, allowed=formats.BOXED)
-    assert (data.format, data.class_names) == ("boxes_csv", ["cat", "dog"])
+    data = read_boxes(folder)
+    assert (data.format, data.class_names) == ("csv", ["cat", "dog"])
     names = {split: [data.names[i] for i in indices] for split, indices in data.splits.items()}
     assert names["test"] == ["images/2.jpg", "images/3.jpg"]
     index = data.names.index("images/1.jpg")
@@ -38,7 +42,7 @@ def test_openimages_with_decimal_commas_codes_and_groups(folder):
         '1,x,/m/01,1,"0,25","0,75","0,5",1,0,1\n2,x,/m/02,1,0.1,0.2,0.2,0.4,0,0\n'
     )
     (folder / "class-descriptions-boxable.csv").write_text("/m/01,Cat\n/m/02,Dog\n")
-    data = boxes_csv.read(folder)
+    data = read_boxes_csv(folder)
     assert data.reason == "it holds OpenImages' tables of boxes: boxes.csv"
     assert data.class_names == ["Cat", "Dog"]
     assert data.target(0).xyxy.tolist() == [[25, 25, 75, 50]]
@@ -51,7 +55,7 @@ def test_other_words_a_column_of_splits_and_a_lone_file(folder):
     path.write_text(
         "image\tlabel\tx1\ty1\tx2\ty2\tsplit\n1.jpg\tcat\t1\t2\t3\t4\ttrain\n2.jpg\tcat\t1\t2\t3\t4\tvalid\n"
     )
-    data = boxes_csv.read(path)
+    data = read_boxes_csv(path)
     assert data.splits == {"train": [0], "val": [1]}
 
 
@@ -60,7 +64,7 @@ def test_bad_rows_are_told(folder):
         f"{TENSORFLOW}1.jpg,100,50,cat,1,2,3,4\n1.jpg,100,50,cat,1,2,1,4\n,100,50,cat,1,2,3,4\n1.jpg,100,50,,1,2,3,4\n"
         "9.jpg,100,50,cat,1,2,3,4\n1.jpg,100,50,cat,a,2,3,4\n"
     )
-    data = boxes_csv.read(folder)
+    data = read_boxes_csv(folder)
     assert data.target(0).xyxy.tolist() == [[1, 2, 3, 4]]
     told = {defect.line: defect.reason for defect in data.defects if defect.line}
     assert told == {
@@ -75,8 +79,9 @@ def test_bad_rows_are_told(folder):
 def test_refusals(folder):
     (folder / "boxes.csv").write_text("path,label\n1.jpg,cat\n")
     assert (
-        boxes_csv.refusal(folder) == "no table in it, or in a folder of it, has columns of images, classes and corners"
+        boxes_csv.look(folder).reason
+        == "no table in it, or in a folder of it, has columns of images, classes and corners"
     )
-    assert boxes_csv.refusal(folder / "boxes.csv") == "it is a file, and no table of boxes"
+    assert boxes_csv.look(folder / "boxes.csv").reason == "it is a file, and no table of boxes"
     with pytest.raises(DataError, match="wanted a CSV file with the columns filename"):
-        boxes_csv.read(folder)
+        read_boxes_csv(folder)

@@ -2,13 +2,17 @@ import gzip
 import multiprocessing
 import pickle
 import struct
+from functools import partial
 
 import numpy as np
 import pytest
 
 from zorki.data.formats.idx import read as idx
+from zorki.data.formats.readers import read_labels
 from zorki.errors import DataError
 from zorki.types import Defect, Label
+
+read_idx = partial(read_labels, format="idx")
 
 rng = np.random.default_rng(0)
 
@@ -37,7 +41,7 @@ def digits(tmp_path):
 
 def test_images_labels_and_splits(digits):
     folder, images, labels = digits
-    dataset = idx.read(folder)
+    dataset = read_idx(folder)
     assert len(dataset) == 50
     assert dataset.class_names == [str(digit) for digit in range(10)]
     assert dataset.splits["test"] == list(range(40, 50))
@@ -54,7 +58,7 @@ def test_images_labels_and_splits(digits):
 
 
 def test_samples_do_not_share_memory_with_the_data(digits):
-    dataset = idx.read(digits[0])
+    dataset = read_idx(digits[0])
     wanted = dataset[3].image.clone()
     assert dataset[3].image.is_contiguous()
     dataset[3].image.zero_()
@@ -67,21 +71,21 @@ def test_val_depends_on_the_number_alone(digits, tmp_path):
     more.mkdir()
     write(more / "train-images-idx3-ubyte", np.concatenate([images, images]))
     write(more / "train-labels-idx1-ubyte", np.concatenate([labels, labels]))
-    val = idx.read(more).splits["val"]
-    assert [index for index in val if index < 40] == idx.read(folder).splits["val"]
-    assert "test" not in idx.read(more).splits
+    val = read_idx(more).splits["val"]
+    assert [index for index in val if index < 40] == read_idx(folder).splits["val"]
+    assert "test" not in read_idx(more).splits
 
 
 def test_it_is_recognized_by_its_files(digits):
-    assert (idx.recognize(digits[0]) or "").startswith("it holds IDX files: t10k-images.idx3-ubyte, t10k-labels")
-    assert idx.refusal(digits[0]) is None
-    assert idx.refusal(digits[0].parent) == "it holds no file named like train-images-idx3-ubyte[.gz]"
-    assert idx.recognize(digits[0] / "t10k-images.idx3-ubyte") is None
+    assert idx.look(digits[0]).reason.startswith("it holds IDX files: t10k-images.idx3-ubyte, t10k-labels")
+    assert idx.look(digits[0]).fits
+    assert idx.look(digits[0].parent).reason == "it holds no file named like train-images-idx3-ubyte[.gz]"
+    assert not idx.look(digits[0] / "t10k-images.idx3-ubyte").fits
 
 
 def test_fashion_by_the_folder(digits):
     folder = digits[0].rename(digits[0].with_name("Fashion-MNIST"))
-    dataset = idx.read(folder)
+    dataset = read_idx(folder)
     assert dataset.class_names[:2] == ["T-shirt/top", "Trouser"]
     assert dataset.class_names[9] == "Ankle boot"
     assert "by the folder's name" in dataset.reason
@@ -91,7 +95,7 @@ def test_fashion_by_the_labels(digits, monkeypatch):
     folder = digits[0]
     digest = idx.md5((folder / "t10k-labels.idx1-ubyte").read_bytes()).hexdigest()
     monkeypatch.setattr(idx, "_FASHION_LABELS", frozenset({digest}))
-    dataset = idx.read(folder)
+    dataset = read_idx(folder)
     assert dataset.class_names == list(idx.FASHION)
     assert "whose labels these are (MD5)" in dataset.reason
 
@@ -99,8 +103,8 @@ def test_fashion_by_the_labels(digits, monkeypatch):
 def test_more_than_ten_classes(digits):
     folder = digits[0]
     write(folder / "t10k-labels.idx1-ubyte", np.arange(3, 13))
-    assert idx.read(folder).class_names == [str(number) for number in range(13)]
-    assert [defect.reason for defect in idx.read(folder).defects] == [
+    assert read_idx(folder).class_names == [str(number) for number in range(13)]
+    assert [defect.reason for defect in read_idx(folder).defects] == [
         f"class '{number}' has 1 sample in test and none in train" for number in (10, 11, 12)
     ]
 
@@ -108,9 +112,9 @@ def test_more_than_ten_classes(digits):
 def test_the_order_of_a_run(digits):
     folder, _, labels = digits
     order = [str(digit) for digit in reversed(range(10))]
-    assert idx.read(folder, class_names=order).labels == [9 - label for label in labels]
+    assert read_idx(folder, class_names=order).labels == [9 - label for label in labels]
     with pytest.raises(DataError, match="does not know: 7, 8, 9"):
-        idx.read(folder, class_names=order[3:])
+        read_idx(folder, class_names=order[3:])
 
 
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"])
@@ -118,10 +122,10 @@ def test_a_broken_gzip_file(digits, name):
     path = digits[0] / name
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(DataError, match=rf"{name}: expected a whole gzip file, and it is broken"):
-        idx.read(digits[0])
+        read_idx(digits[0])
     path.write_bytes(b"no gzip at all")
     with pytest.raises(DataError, match=rf"{name}: expected a whole gzip file"):
-        idx.read(digits[0])
+        read_idx(digits[0])
 
 
 @pytest.mark.parametrize(
@@ -139,31 +143,31 @@ def test_a_broken_gzip_file(digits, name):
 def test_files_that_are_not_what_they_say(digits, data, reason):
     (digits[0] / "t10k-images.idx3-ubyte").write_bytes(data)
     with pytest.raises(DataError, match=reason):
-        idx.read(digits[0])
+        read_idx(digits[0])
 
 
 def test_a_missing_partner(digits):
     (digits[0] / "t10k-labels.idx1-ubyte").unlink()
     with pytest.raises(DataError, match=r"t10k-images\.idx3-ubyte: its partner, the t10k file of labels, is missing"):
-        idx.read(digits[0])
+        read_idx(digits[0])
 
 
 def test_no_such_files(tmp_path):
     with pytest.raises(DataError, match=r"it holds no file named like .*; wanted IDX files"):
-        idx.read(tmp_path)
+        read_idx(tmp_path)
 
 
 def test_the_limit_of_size(digits):
-    dataset = idx.read(digits[0], max_pixels=19)
+    dataset = read_idx(digits[0], max_pixels=19)
     assert dataset.check(0) == Defect(dataset.path(0), "the image is 4 x 5, and at most 19 pixels are allowed")
-    assert idx.read(digits[0], max_pixels=20).check(0) is None
+    assert read_idx(digits[0], max_pixels=20).check(0) is None
     with pytest.raises(DataError, match="at most 19 pixels are allowed"):
         dataset[0]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns where torch has threads
 def test_it_travels_to_workers(digits):
-    dataset = idx.read(digits[0])
+    dataset = read_idx(digits[0])
     assert pickle.loads(pickle.dumps(dataset))[45].image.equal(dataset[45].image)
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply(dataset.target, (45,)) == dataset.target(45)

@@ -1,18 +1,23 @@
 """Maps of numbers, and one PNG an object."""
 
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from zorki.data import formats
 from zorki.data.annotations.instances.label_maps import objects_in
 from zorki.data.formats.instance_png import read as object_png
 from zorki.data.formats.label_map_png import read as label_png
+from zorki.data.formats.look import Look
+from zorki.data.formats.readers import read_instances
 from zorki.errors import DataError
 from zorki.ops.rle import pack
+
+read_object_png = partial(read_instances, format="instance_png")
+read_label_png = partial(read_instances, format="label_map_png")
 
 HIGH, WIDE = 12, 16
 
@@ -68,17 +73,17 @@ def folder(tmp_path):
 
 
 def test_maps_of_16_bits(folder):
-    data = formats.read_instances(folder)
-    assert (data.format, data.class_names, data.splits) == ("label_png", ["object"], {"train": [0], "val": [1]})
+    data = read_instances(folder)
+    assert (data.format, data.class_names, data.splits) == ("label_map_png", ["object"], {"train": [0], "val": [1]})
     assert data.reason == "it holds maps of 16 bits that number objects, such as a.png"
     target = data.target(1)
     assert torch.equal(target.masks, torch.from_numpy(np.stack([number == FEW for number in (2, 7, 300)])))
     assert target.xyxy.tolist() == [[10, 5, 16, 8], [0, 0, 3, 4], [3, 0, 5, 12]]
     assert target.labels.tolist() == [0, 0, 0]
     assert data.defects == []
-    assert formats.read_instances(folder, class_names=["nucleus"]).class_names == ["nucleus"]
+    assert read_instances(folder, class_names=["nucleus"]).class_names == ["nucleus"]
     with pytest.raises(DataError, match=r"does not know: object; it knows 2: cat, dog"):
-        formats.read_instances(folder, class_names=["cat", "dog"])
+        read_instances(folder, class_names=["cat", "dog"])
 
 
 def test_images_and_maps_that_do_not_fit_are_told(folder):
@@ -93,7 +98,7 @@ def test_images_and_maps_that_do_not_fit_are_told(folder):
     )
     Image.new("L", (WIDE, HIGH)).save(train / "labels/smeared.jpg")
     (train / "labels/broken.png").write_bytes(b"x")
-    data = label_png.read(folder)
+    data = read_label_png(folder)
     assert sorted(told(data)) == [
         ("broken.png", "this is no image of a known kind, or its header is broken; image and map were left out"),
         ("colors.png", "expected a number for every object (gray or a palette), and it holds colors; image and map "
@@ -112,7 +117,7 @@ def test_images_and_maps_that_do_not_fit_are_told(folder):
 def test_numbers_that_stand_for_several_objects_are_noted(folder):
     far = drawn((1, 0, 0, 2, 2), (1, 13, 9, 16, 12), (2, 4, 4, 6, 6), (2, 7, 4, 9, 6), (3, 0, 11, 1, 12))
     save(folder / "val/labels/a.png", far)
-    data = label_png.read(folder)
+    data = read_label_png(folder)
     assert told(data, note=True) == [
         ("a.png", "number 1 is in 2 parts, up to 11 pixels apart: it may stand for several objects; it was taken for "
          "one"),
@@ -128,12 +133,12 @@ def test_maps_of_8_bits_where_more_objects_were(folder):
         many[row, column] = min(number, 255)  # as a cast that saturates does
     make_image(folder / "val/images/b.png", size)
     save(folder / "val/labels/b.png", many, np.uint8)
-    reasons = told(label_png.read(folder), note=True)
+    reasons = told(read_label_png(folder), note=True)
     assert reasons[0] == ("b.png", "it has 8 bits and 255 objects: more were cut off, it seems; write maps of 16 bits")
     assert "number 255 is in 46 parts" in reasons[1][1]
     wide = np.where(many == 255, 0, many)
     save(folder / "val/labels/b.png", wide, np.uint16)
-    assert told(label_png.read(folder), note=True) == []
+    assert told(read_label_png(folder), note=True) == []
 
 
 def test_seams_of_8_bits_are_nobodys_and_of_16_an_object(folder):
@@ -142,13 +147,13 @@ def test_seams_of_8_bits_are_nobodys_and_of_16_an_object(folder):
         palette = Image.fromarray(values.astype(np.uint8)).convert("P")
         palette.putdata(values.ravel().tolist())
         palette.save(folder / f"{split}/labels/a.png")
-    data = label_png.read(folder)
+    data = read_label_png(folder)
     assert len(data.target(0)) == 2
     assert told(data, note=True)[-1] == (
         folder.name, "2 maps of 8 bits have pixels of 255, which nobody judged; they were taken for background",
     )  # fmt: skip
     save(folder / "train/labels/a.png", values)
-    assert len(label_png.read(folder).target(0)) == 3
+    assert len(read_label_png(folder).target(0)) == 3
 
 
 def test_maps_of_8_bits_are_told_from_classes(folder):
@@ -157,16 +162,16 @@ def test_maps_of_8_bits_are_told_from_classes(folder):
     for name in ("a", "b"):
         save(folder / f"val/labels/{name}.png", many, np.uint8)
     save(folder / "train/labels/a.png", drawn((1, 0, 0, 3, 4)), np.uint8)
-    assert label_png.recognize(folder) == "it holds maps that number objects, one piece each, such as a.png"
+    assert label_png.look(folder) == Look.yes("it holds maps that number objects, one piece each, such as a.png")
     save(folder / "train/labels/a.png", drawn((1, 0, 0, 3, 4), (1, 8, 0, 9, 9)), np.uint8)
     save(folder / "val/labels/b.png", many * (np.arange(HIGH)[:, None] != 2), np.uint8)
-    assert label_png.refusal(folder) == (
-        "of 13 numbers in 3 maps of 8 bits, 6 stand for one piece each: they may be classes; --format label_png takes "
-        "them for objects"
+    assert label_png.look(folder).reason == (
+        "of 13 numbers in 3 maps of 8 bits, 6 stand for one piece each: they may be classes; --format label_map_png "
+        "takes them for objects"
     )
-    assert len(formats.read_instances(folder, "label_png").target(0)) == 1
+    assert len(read_instances(folder, "label_map_png").target(0)) == 1
     save(folder / "train/labels/a.png", drawn((4, 0, 0, 3, 4)), np.uint8)
-    assert "the numbers of objects have gaps, as those of classes do" in label_png.refusal(folder)
+    assert "the numbers of objects have gaps, as those of classes do" in label_png.look(folder).reason
 
 
 def test_a_broken_map_does_not_hide_what_the_others_are(folder):
@@ -176,21 +181,21 @@ def test_a_broken_map_does_not_hide_what_the_others_are(folder):
         save(folder / name, many, np.uint8)
     broken = folder / "train/labels/a.png"
     broken.write_bytes(broken.read_bytes()[:60])
-    assert label_png.recognize(folder) is not None
-    data = formats.read_instances(folder)
+    assert label_png.look(folder).fits
+    data = read_instances(folder)
     assert len(data) == 2
     assert any(name == "a.png" and "image and map were left out" in reason for name, reason in told(data))
     for name in ("a", "b"):
         (folder / f"val/labels/{name}.png").write_bytes(b"")
-    assert "cannot be decoded" in label_png.refusal(folder) or "empty" in label_png.refusal(folder)
+    assert "cannot be decoded" in label_png.look(folder).reason or "empty" in label_png.look(folder).reason
 
 
 def test_a_mask_of_one_class_is_no_map_of_numbers(folder):
     for split in ("train", "val"):
         save(folder / f"{split}/labels/a.png", drawn((255, 0, 0, 3, 4)), np.uint8)
-    assert label_png.refusal(folder).startswith("2 maps of 8 bits have no number but 0 and 255")
+    assert label_png.look(folder).reason.startswith("2 maps of 8 bits have no number but 0 and 255")
     with pytest.raises(DataError, match=r"no mask in the data[\s\S]*nothing but 255, which nobody judged: a mask of a"):
-        label_png.read(folder)
+        read_label_png(folder)
 
 
 @pytest.fixture
@@ -207,9 +212,9 @@ def bowl(tmp_path):
 
 
 def test_a_png_an_object(bowl):
-    data = formats.read_instances(bowl)
+    data = read_instances(bowl)
     assert (data.format, data.class_names, data.names) == (
-        "object_png", ["object"], [f"stage1_train/{name}/images/{name}.png" for name in ("one", "two")],
+        "instance_png", ["object"], [f"stage1_train/{name}/images/{name}.png" for name in ("one", "two")],
     )  # fmt: skip
     assert sorted(data.splits["train"] + data.splits["val"]) == [0, 1]
     wanted = np.stack([drawn((1, 2, 2, 9, 9)) > 0, FEW == 7, FEW == 300])
@@ -224,7 +229,7 @@ def test_the_same_objects_as_maps_and_as_pngs(bowl, tmp_path):
     for name in ("one", "two"):
         make_image(maps / f"train/images/{name}.png")
         save(maps / f"train/labels/{name}.png", FEW)
-    apart, together = object_png.read(bowl), label_png.read(maps)
+    apart, together = read_object_png(bowl), read_label_png(maps)
     for index in range(2):
         assert torch.equal(apart.target(index).masks, together.target(index).masks)
 
@@ -235,7 +240,7 @@ def test_broken_masks_of_objects_are_told(bowl):
     save(masks / "e.png", drawn((1, 0, 0, 3, 4), size=(WIDE, HIGH)), np.uint8)
     (masks / "f.png").write_bytes(b"")
     (bowl / "stage1_train/two/images/two.png").write_bytes(b"")
-    data = object_png.read(bowl)
+    data = read_object_png(bowl)
     assert len(data.target(0)) == 3
     assert sorted(told(data)) == [
         ("d.png", "the mask is empty: every pixel is 0; the object was left out"),
@@ -249,12 +254,12 @@ def test_broken_masks_of_objects_are_told(bowl):
 
 def test_jpegs_are_cut_in_the_middle(bowl):
     folder = bowl / "stage1_train/one/masks"
-    wanted = object_png.read(bowl).target(0).masks
+    wanted = read_object_png(bowl).target(0).masks
     for path in sorted(folder.iterdir()):
         with Image.open(path) as mask:
             mask.convert("L").save(path.with_suffix(".jpg"), quality=60)
         path.unlink()
-    data = object_png.read(bowl)
+    data = read_object_png(bowl)
     found = data.target(0).masks
     assert ("masks", "masks are JPEGs, which smears their edges: values from 128 on are taken for the object") in told(
         data, note=True
@@ -266,25 +271,27 @@ def test_jpegs_are_cut_in_the_middle(bowl):
 def test_what_is_neither(tmp_path):
     make_image(tmp_path / "train/images/1.png")
     make_image(tmp_path / "train/masks/1.png")  # a folder of a split, not of an image
-    assert object_png.refusal(tmp_path) == "no folder in it holds one image in images and masks beside"
+    assert object_png.look(tmp_path).reason == "no folder in it holds one image in images and masks beside"
     with pytest.raises(DataError, match="wanted a folder for each image"):
-        object_png.read(tmp_path)
+        read_object_png(tmp_path)
     shutil.rmtree(tmp_path / "train/masks")
-    assert label_png.refusal(tmp_path) == "no folder of images lies beside one of masks in it"
+    assert label_png.look(tmp_path).reason == "no folder of images lies beside one of masks in it"
     with pytest.raises(DataError, match="wanted folders such as images and labels"):
-        label_png.read(tmp_path)
+        read_label_png(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
-        label_png.read(tmp_path / "gone")
+        read_label_png(tmp_path / "gone")
 
 
 def test_a_file_that_names_classes_tells_maps_of_8_bits_from_numbers(tmp_path):
     for number in range(4):
         make_image(tmp_path / f"images/{number}.png")
         save(tmp_path / f"labels/{number}.png", drawn((1, 0, 0, 3, 4), (2, 4, 0, 8, 5)), np.uint8)
-    assert label_png.recognize(tmp_path) is not None
+    assert label_png.look(tmp_path).fits
     (tmp_path / "classes.txt").write_text("ground\ncat\ndog\n")
-    assert label_png.recognize(tmp_path) is None
-    assert label_png.refusal(tmp_path).startswith("classes.txt names classes, and maps of 8 bits beside it hold these")
-    assert len(formats.read_instances(tmp_path, "label_png").target(0)) == 2
+    assert not label_png.look(tmp_path).fits
+    assert label_png.look(tmp_path).reason.startswith(
+        "classes.txt names classes, and maps of 8 bits beside it hold these"
+    )
+    assert len(read_instances(tmp_path, "label_map_png").target(0)) == 2
     save(tmp_path / "labels/0.png", FEW)
-    assert label_png.recognize(tmp_path) is not None  # 16 bits
+    assert label_png.look(tmp_path).fits  # 16 bits

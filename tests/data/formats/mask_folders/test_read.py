@@ -1,17 +1,20 @@
 """Layouts of images and masks, and what is wrong with them. What values mean: test_mask_meaning.py."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from zorki.data import formats
 from zorki.data.annotations.image_lists import two_paths
 from zorki.data.annotations.masks.pairing import beside, pair
 from zorki.data.formats.mask_folders import read as mask_pairs
+from zorki.data.formats.readers import read_masks
 from zorki.errors import DataError
+
+read_mask_pairs = partial(read_masks, format="mask_folders")
 
 MASK = np.array([[0, 1, 2], [2, 1, 255]], np.uint8)
 
@@ -50,9 +53,9 @@ def told(data):
 
 def test_a_sample_in_full(tmp_path):
     both(tmp_path, ("images/1.jpg", "masks/1.png"))
-    data = formats.read(tmp_path, allowed=formats.SEGMENTED)
+    data = read_masks(tmp_path)
     assert (data.format, data.reason) == (
-        "mask_pairs",
+        "mask_folders",
         "it holds folders of images and of masks: images and masks",
     )
     sample = data[0]
@@ -71,7 +74,7 @@ def test_a_sample_in_full(tmp_path):
 
 def test_the_target_alone_opens_no_image(tmp_path):
     both(tmp_path, ("images/1.jpg", "masks/1.png"))
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     (tmp_path / "images/1.jpg").unlink()
     assert data.target(0).classes.tolist() == MASK.tolist()
     assert str(data.check(0)) == f"{tmp_path}/images/1.jpg: there is no such file"
@@ -107,9 +110,9 @@ LAYOUTS = {
 def test_layouts(tmp_path, name):
     train, val = LAYOUTS[name]
     both(tmp_path, train, val)
-    assert mask_pairs.recognize(tmp_path)
-    assert mask_pairs.refusal(tmp_path) is None
-    data = mask_pairs.read(tmp_path)
+    assert mask_pairs.look(tmp_path).fits
+    assert mask_pairs.look(tmp_path).fits
+    data = read_mask_pairs(tmp_path)
     assert content(data) == {"train": [train], "val": [val]}
     assert data.split_reason == "train and val: as the data give them"
     assert told(data) == []
@@ -117,11 +120,11 @@ def test_layouts(tmp_path, name):
 
 def test_a_flat_layout_is_split_by_names_or_by_lists_beside(tmp_path):
     both(tmp_path, *((f"images/{number}.jpg", f"masks/{number}.png") for number in range(20)))
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     assert {split: len(own) for split, own in data.splits.items()} == {"train": 10, "val": 4, "test": 6}
     (tmp_path / "train.txt").write_text("1\n2.jpg\nimages/3.jpg\n99\n")
     (tmp_path / "test.txt").write_text("somewhere/else/4.jpg\n")
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     assert data.splits["test"] == [data.names.index("images/4.jpg")]
     learned = {data.names[index] for split in ("train", "val") for index in data.splits[split]}
     assert learned == {"images/1.jpg", "images/2.jpg", "images/3.jpg"}
@@ -135,7 +138,7 @@ def test_segnets_lists_with_paths_of_another_computer(tmp_path):
     both(tmp_path, ("train/1.png", "trainannot/1.png"), ("test/1.png", "testannot/1.png"))
     (tmp_path / "train.txt").write_text("/SegNet/CamVid/train/1.png /SegNet/CamVid/trainannot/1.png\n")
     (tmp_path / "test.txt").write_text("/SegNet/CamVid/test/1.png /SegNet/CamVid/testannot/1.png\n")
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     assert data.reason == "test.txt, train.txt name an image and its mask in every line"
     assert content(data) == {
         "train": [("train/1.png", "trainannot/1.png")],
@@ -152,7 +155,7 @@ def test_broken_lines_of_lists(tmp_path):
         "a b/2.jpg m/1.png\n"
     )
     (tmp_path / "val.txt").write_text("a b/3.jpg m/3.png\na b/1.jpg m/1.png\n")
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     assert content(data) == {
         "train": [("a b/1.jpg", "m/1.png"), ("a b/2.jpg", "m/2.png")],
         "val": [("a b/1.jpg", "m/1.png"), ("a b/3.jpg", "m/3.png")],
@@ -173,7 +176,7 @@ def test_what_has_no_counterpart_is_left_out_and_told(tmp_path):
     for name in ("train/images/2.jpg", "train/images/3.jpg", "test/1.jpg", "test/2.jpg"):
         make_image(tmp_path / name)
     mask(tmp_path / "train/masks/4.png")
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     assert data.names == ["train/images/1.jpg"]
     assert told(data) == [
         "ROOT/train/images: 2 images (2.jpg, ...) have no mask; left out",
@@ -190,7 +193,7 @@ def test_files_that_do_not_fit(tmp_path):
     (tmp_path / "masks/3.png").write_bytes(b"no image")
     (tmp_path / "images/4.png").write_bytes(b"")
     mask(tmp_path / "masks/5.png", np.full((2, 3), 255, np.uint8))
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     assert data.names == ["images/0.png"]
     assert told(data) == [
         "ROOT/masks/1.png: the mask is 3 x 2 pixels, and its image 3 x 3; both were left out",
@@ -205,7 +208,7 @@ def test_files_that_do_not_fit(tmp_path):
 
 def test_a_mask_that_changed_since_it_was_read(tmp_path):
     both(tmp_path, ("images/1.png", "masks/1.png"))
-    data = mask_pairs.read(tmp_path)
+    data = read_mask_pairs(tmp_path)
     mask(tmp_path / "masks/1.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(DataError, match=r"masks/1\.png: the mask is 4 x 4 pixels, and its image 3 x 2"):
         data[0]
@@ -216,27 +219,27 @@ def test_a_mask_that_changed_since_it_was_read(tmp_path):
 def test_nothing_that_can_be_used(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(DataError, match="no folder of images lies beside one of masks in it; wanted lists"):
-        mask_pairs.read(tmp_path)
+        read_mask_pairs(tmp_path)
     make_image(tmp_path / "images/1.jpg")
     mask(tmp_path / "masks/2.png")
     with pytest.raises(DataError, match=r"no image and mask belong together by their names\n .*1 image \(1\.jpg\)"):
-        mask_pairs.read(tmp_path)
+        read_mask_pairs(tmp_path)
     mask(tmp_path / "masks/1.png", np.zeros((9, 9), np.uint8))
     with pytest.raises(DataError, match=r"none of 1 image with a mask can be used:\n"):
-        mask_pairs.read(tmp_path)
+        read_mask_pairs(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
-        mask_pairs.read(tmp_path / "gone")
+        read_mask_pairs(tmp_path / "gone")
     with pytest.raises(DataError, match="it is not a folder"):
-        mask_pairs.read(tmp_path / "images/1.jpg")
+        read_mask_pairs(tmp_path / "images/1.jpg")
 
 
 def test_several_folders_and_classes_of_pairs(tmp_path):
     both(tmp_path, ("a/images/1.jpg", "a/masks/1.png"), ("b/images/1.jpg", "b/masks/1.png"))
     with pytest.raises(DataError, match="several folders in it hold images with masks: a, b; name one of them"):
-        mask_pairs.read(tmp_path)
+        read_mask_pairs(tmp_path)
     busi = tmp_path / "busi"
     both(busi, ("benign/b (1).png", "benign/b (1)_mask.png"), ("normal/n (1).png", "normal/n (1)_mask.png"))
-    assert mask_pairs.read(busi).names == ["benign/b (1).png", "normal/n (1).png"]
+    assert read_mask_pairs(busi).names == ["benign/b (1).png", "normal/n (1).png"]
 
 
 def test_other_formats_are_not_taken_for_masks(tmp_path):
@@ -244,13 +247,13 @@ def test_other_formats_are_not_taken_for_masks(tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/1.txt").write_text("0 0.5 0.5 1 1\n")  # YOLO's
     (tmp_path / "train.txt").write_text("images/1.jpg\n")
-    assert mask_pairs.recognize(tmp_path) is None
+    assert not mask_pairs.look(tmp_path).fits
 
 
 def test_too_large_images_are_refused(tmp_path):
     both(tmp_path, ("images/1.jpg", "masks/1.png"))
     with pytest.raises(DataError, match="the image is 3 x 2, 6 pixels, and at most 5 are allowed"):
-        mask_pairs.read(tmp_path, max_pixels=5)
+        read_mask_pairs(tmp_path, max_pixels=5)
 
 
 # -- pairing by names --

@@ -1,9 +1,15 @@
+from functools import partial
+
 import pytest
 from PIL import Image
 
-from zorki.data import formats
+from zorki.data.formats.detect import detect
+from zorki.data.formats.look import Look
+from zorki.data.formats.readers import read_boxes
 from zorki.data.formats.voc import read as voc
 from zorki.errors import DataError
+
+read_voc = partial(read_boxes, format="voc")
 
 
 def make_image(path, width=64, height=48):
@@ -36,7 +42,7 @@ def folder(tmp_path):
 
 
 def test_boxes_flags_splits_and_background(folder):
-    data = formats.read(folder, allowed=formats.BOXED)
+    data = read_boxes(folder)
     assert (data.format, data.class_names, data.names) == (
         "voc", ["cat", "dog"], ["JPEGImages/a.jpg", "JPEGImages/b.jpg", "JPEGImages/c.jpg"],
     )  # fmt: skip
@@ -56,8 +62,8 @@ def test_a_level_or_two_down(folder, tmp_path_factory):
     outer = tmp_path_factory.mktemp("outer")
     (outer / "VOCdevkit").mkdir()
     folder.rename(outer / "VOCdevkit/VOC2012")
-    assert voc.recognize(outer) == "it holds Pascal VOC's XML files: VOCdevkit/VOC2012/Annotations"
-    data = voc.read(outer)
+    assert voc.look(outer) == Look.yes("it holds Pascal VOC's XML files: VOCdevkit/VOC2012/Annotations")
+    data = read_voc(outer)
     assert data.names[0] == "VOCdevkit/VOC2012/JPEGImages/a.jpg"
     assert data.splits == {"train": [0, 2], "val": [1]}
 
@@ -66,7 +72,7 @@ def test_split_folders_with_files_beside_images(tmp_path):
     for split, name in (("train", "1"), ("valid", "1"), ("test", "2")):
         make_image(tmp_path / split / f"{name}.jpg")
         annotate(tmp_path / split / f"{name}.xml", thing("cat", (1, 2, 3, 4)), name=f"{name}.jpg")
-    data = voc.read(tmp_path)
+    data = read_voc(tmp_path)
     assert {split: [data.names[i] for i in indices] for split, indices in data.splits.items()} == {
         "train": ["train/1.jpg"], "val": ["valid/1.jpg"], "test": ["test/2.jpg"],
     }  # fmt: skip
@@ -85,7 +91,7 @@ def test_bad_boxes_are_told_with_their_lines(folder):
         "<object><name>dog</name></object>",
         "<object><bndbox/></object>",
     )
-    data = voc.read(folder)
+    data = read_voc(folder)
     assert data.target(0).xyxy.tolist() == [[10, 20, 30, 40], [60, 40, 64, 48], [0, 0, pytest.approx(64.9), 48]]
     told = sorted((defect.line, defect.reason) for defect in data.defects if defect.line)
     assert told == [
@@ -105,7 +111,7 @@ def test_missing_and_unlabeled_images(folder):
     (folder / "JPEGImages/b.jpg").unlink()
     make_image(folder / "JPEGImages/d.jpg")
     (folder / "ImageSets/Main/train.txt").write_text("a\nc\nd\n")
-    data = voc.read(folder)
+    data = read_voc(folder)
     assert data.names == ["JPEGImages/a.jpg", "JPEGImages/c.jpg"]
     reasons = sorted(f"{defect.path.name}:{defect.line}: {defect.reason}" for defect in data.defects)
     assert reasons == [
@@ -118,7 +124,7 @@ def test_missing_and_unlabeled_images(folder):
 
 def test_a_image_in_two_splits_and_one_in_none(folder):
     (folder / "ImageSets/Main/train.txt").write_text("a\nb\n")
-    reasons = [defect.reason for defect in voc.read(folder).defects]
+    reasons = [defect.reason for defect in read_voc(folder).defects]
     assert reasons == [
         "1 image (JPEGImages/b.jpg) in train and in val: what is learned is judged",
         "1 image (JPEGImages/c.jpg) in no split: neither trained on nor judged",
@@ -126,7 +132,7 @@ def test_a_image_in_two_splits_and_one_in_none(folder):
 
 
 def test_classes_of_a_run(folder):
-    data = voc.read(folder, class_names=["bird", "cat"])
+    data = read_voc(folder, class_names=["bird", "cat"])
     assert data.class_names == ["bird", "cat"]
     assert data.target(0).labels.tolist() == [1]
     (defect,) = data.defects
@@ -134,30 +140,30 @@ def test_classes_of_a_run(folder):
         "Annotations/a.xml:3: a box is of the class 'dog', which is not among bird, cat; left out"
     )
     with pytest.raises(DataError, match="2 classes that the model does not know: cat, dog; it knows 1: bird"):
-        voc.read(folder, class_names=["bird"])
+        read_voc(folder, class_names=["bird"])
 
 
 def test_without_images(folder):
     for path in (folder / "JPEGImages").iterdir():
         path.unlink()
-    data = voc.read(folder, need_images=False)
+    data = read_voc(folder, need_images=False)
     assert (len(data), len(data.xyxy), data.size(0)) == (3, 3, (48, 64))
     with pytest.raises(DataError, match=r"none of the 3 images that it tells of, such as 'a.jpg' is there; looked in"):
-        voc.read(folder)
+        read_voc(folder)
 
 
 def test_no_box_at_all(folder):
     for name in "ab":
         annotate(folder / f"Annotations/{name}.xml", thing("dog", (1, 1, 1, 1)))
     with pytest.raises(DataError, match=r"no box in the data: 3 images read as voc.*\n.*a.xml:3: the box"):
-        voc.read(folder)
+        read_voc(folder)
 
 
 def test_broken_files_are_left_out_with_their_lines(folder):
     annotate(folder / "Annotations/b.xml", thing("cat", (1, 2, 3, 4)))
     (folder / "Annotations/a.xml").write_text("")  # the first of all
     (folder / "Annotations/c.xml").write_text("<annotation>\n<size>\n</annotation>")
-    data = formats.read(folder, allowed=formats.BOXED)
+    data = read_boxes(folder)
     assert data.names == ["JPEGImages/b.jpg"]
     broken = {defect.path.name: (defect.line, defect.reason) for defect in data.defects if defect.path.suffix == ".xml"}
     assert broken == {
@@ -165,20 +171,20 @@ def test_broken_files_are_left_out_with_their_lines(folder):
         "c.xml": (3, "the XML is broken at column 3: mismatched tag; the file was left out"),
     }
     (folder / "Annotations/c.xml").write_text('<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
-    assert "declares entities" in str(voc.read(folder).defects)
+    assert "declares entities" in str(read_voc(folder).defects)
     (folder / "Annotations/b.xml").write_text("<annotation>\n")
     with pytest.raises(DataError, match=r"a\.xml:1: the XML is broken at column 1: no element found"):
-        voc.read(folder)
+        read_voc(folder)
 
 
 def test_only_broken_files_are_told_and_not_taken_for_something_else(folder):
-    assert voc.broken(folder) is None
+    assert detect(folder).error() is None
     for name in "abc":
         (folder / f"Annotations/{name}.xml").write_text("")
-    assert voc.recognize(folder) is None
-    assert "a.xml:1: the XML is broken" in str(formats.broken(folder))
+    assert not voc.look(folder).fits
+    assert "a.xml:1: the XML is broken" in str(detect(folder).error())
     (folder / "Annotations/b.xml").write_text("<other/>")
-    assert formats.broken(folder) is None
+    assert detect(folder).error() is None
 
 
 def test_images_of_one_name_in_folders_below(tmp_path):
@@ -189,7 +195,7 @@ def test_images_of_one_name_in_folders_below(tmp_path):
     sets.mkdir(parents=True)
     (sets / "train.txt").write_text("a/0\n")
     (sets / "val.txt").write_text("b/0.jpg\n0\n")
-    data = voc.read(tmp_path)
+    data = read_voc(tmp_path)
     assert data.names == ["JPEGImages/a/0.jpg", "JPEGImages/b/0.jpg"]
     assert data.splits == {"train": [0], "val": [1]}
     assert [(defect.line, defect.reason) for defect in data.defects] == [
@@ -203,14 +209,14 @@ def test_names_that_end_in_a_number_like_those_of_lists_of_one_class(folder):
         annotate(folder / f"Annotations/{name}.xml", thing("cat", (1, 2, 3, 4)))
     (folder / "ImageSets/Main/train.txt").write_text("photo 0\na  1\nb -1\n")
     (folder / "ImageSets/Main/val.txt").write_text("photo 1.jpg\n")
-    data = voc.read(folder)
+    data = read_voc(folder)
     assert [data.names[index][11:] for index in data.splits["train"]] == ["a.jpg", "b.jpg", "photo 0.jpg"]
     assert [data.names[index][11:] for index in data.splits["val"]] == ["photo 1.jpg"]
 
 
 def test_a_image_that_was_scaled_since(folder):
     make_image(folder / "JPEGImages/a.jpg", 32, 24)
-    data = voc.read(folder)
+    data = read_voc(folder)
     assert "32 x 24 pixels, and its boxes were drawn on 64 x 48" in data.check(0).reason
     assert data.check(1) is None
     with pytest.raises(DataError, match="scaled or turned"):
@@ -219,17 +225,17 @@ def test_a_image_that_was_scaled_since(folder):
 
 def test_sizes_come_from_the_header_where_none_is_stated(folder):
     annotate(folder / "Annotations/a.xml", thing("dog", (1, 1, 100, 9)), size="")
-    data = voc.read(folder)
+    data = read_voc(folder)
     assert data.size(0) == (48, 64)
     assert data.target(0).xyxy.tolist() == [[1, 1, 64, 9]]
 
 
 def test_refusals(tmp_path):
-    assert voc.refusal(tmp_path) == "no folder in it holds XML files that begin with <annotation>"
+    assert voc.look(tmp_path).reason == "no folder in it holds XML files that begin with <annotation>"
     (tmp_path / "a.xml").write_text("<annotations></annotations>")  # CVAT's
-    assert voc.recognize(tmp_path) is None
+    assert not voc.look(tmp_path).fits
     for name in ("one", "two"):
         annotate(tmp_path / name / "Annotations/a.xml")
-    assert voc.refusal(tmp_path) == "several folders in it hold such data: one, two; name one of them"
+    assert voc.look(tmp_path).reason == "several folders in it hold such data: one, two; name one of them"
     with pytest.raises(DataError, match="wanted a folder Annotations"):
-        voc.read(tmp_path)
+        read_voc(tmp_path)

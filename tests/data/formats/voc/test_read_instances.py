@@ -1,11 +1,15 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from zorki.data import formats
 from zorki.data.annotations.masks.class_names import VOC
+from zorki.data.formats.readers import read_instances
 from zorki.data.formats.voc import read_instances as voc_objects
 from zorki.errors import DataError
+
+read_voc_objects = partial(read_instances, format="voc")
 
 NUMBERS = ((1, 1, 255, 0), (0, 255, 2, 2), (0, 0, 0, 3))
 CLASSES = ((15, 15, 255, 0), (0, 255, 8, 8), (0, 0, 0, 15))
@@ -47,10 +51,10 @@ def test_a_set_in_full(tmp_path, where):
     sample(folder, "2007_2", ((0, 0, 0, 0), (0, 1, 1, 0), (0, 0, 0, 0)), ((0, 0, 0, 0), (0, 15, 15, 0), (0, 0, 0, 0)))
     sample(folder, "2007_3", None, None)  # most of VOC's images have no masks
     lists(folder, train="2007_1\n", val="2007_2\n", trainval="2007_1\n2007_2\n")
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     below = f"{where}/" if where else ""
     assert (data.format, data.reason) == (
-        "voc_objects", f"it holds Pascal VOC's masks of objects: {below}SegmentationObject",
+        "voc", f"it holds Pascal VOC's masks of objects: {below}SegmentationObject",
     )  # fmt: skip
     assert data.class_names == list(VOC[1:])
     assert data.splits == {"train": [0], "val": [1]}
@@ -67,16 +71,16 @@ def test_a_set_in_full(tmp_path, where):
 def test_names_of_a_file(tmp_path):
     sample(tmp_path, "1", ((1, 1, 0, 0), (0, 0, 0, 2), (0,) * 4), ((2, 2, 0, 0), (0, 0, 0, 1), (0,) * 4))
     (tmp_path / "classes.txt").write_text("_background_\nnut\nbolt\n")
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     assert data.class_names == ["nut", "bolt"]
     assert data.target(0).labels.tolist() == [1, 0]
-    again = formats.read_instances(tmp_path, class_names=["bolt", "nut"])  # a run's
+    again = read_instances(tmp_path, class_names=["bolt", "nut"])  # a run's
     assert again.target(0).labels.tolist() == [0, 1]
 
 
 def test_objects_without_a_class_and_of_several_are_left_out(tmp_path):
     sample(tmp_path, "1", ((1, 1, 2, 2), (3, 3, 3, 4), (0,) * 4), ((15, 15, 0, 255), (8, 8, 12, 12), (0,) * 4))
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     where = "ROOT/SegmentationObject/1.png"
     assert told(data)[:2] == [
         f"{where}: object 2 has no class: its pixels are background or 255 in SegmentationClass; the object was left "
@@ -89,7 +93,7 @@ def test_objects_without_a_class_and_of_several_are_left_out(tmp_path):
 
 def test_seams_and_background_of_the_classes_do_not_count(tmp_path):
     sample(tmp_path, "1", ((1, 1, 1, 1), (0,) * 4, (0,) * 4), ((15, 15, 0, 255), (0,) * 4, (0,) * 4))
-    assert formats.read_instances(tmp_path).target(0).masks.sum() == 4
+    assert read_instances(tmp_path).target(0).masks.sum() == 4
 
 
 def test_images_whose_masks_do_not_fit_are_left_out(tmp_path):
@@ -103,7 +107,7 @@ def test_images_whose_masks_do_not_fit_are_left_out(tmp_path):
     sample(tmp_path, "classes", classes=((15, 0),))
     sample(tmp_path, "bare", numbers=None)
     sample(tmp_path, "unnamed", classes=None)
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     assert data.names == ["JPEGImages/good.jpg"]
     assert all(str(tmp_path) in line for line in map(str, data.defects))
     objects = "ROOT/SegmentationObject"
@@ -129,22 +133,22 @@ def test_more_objects_than_254_in_16_bits(tmp_path):
     Image.new("RGB", (20, 15)).save(tmp_path / "JPEGImages/1.jpg")
     Image.fromarray(numbers).save(tmp_path / "SegmentationObject/1.png")
     mask(tmp_path / "SegmentationClass/1.png", (numbers > 0).astype(np.uint8))
-    assert len(formats.read_instances(tmp_path).target(0)) == 299
+    assert len(read_instances(tmp_path).target(0)) == 299
 
 
 def test_what_is_not_of_this_format(tmp_path):
     sample(tmp_path, "1", numbers=None)
-    assert voc_objects.recognize(tmp_path) is None
-    assert voc_objects.refusal(tmp_path) == "no folder SegmentationObject with PNGs lies beside SegmentationClass"
+    assert not voc_objects.look(tmp_path).fits
+    assert voc_objects.look(tmp_path).reason == "no folder SegmentationObject with PNGs lies beside SegmentationClass"
     with pytest.raises(DataError, match=r"no folder SegmentationObject with PNGs .*; wanted folders JPEGImages, Segm"):
-        formats.read_instances(tmp_path, "voc_objects")
+        read_instances(tmp_path, "voc")
     with pytest.raises(DataError, match="there is no"):
-        voc_objects.read(tmp_path / "none")
+        read_voc_objects(tmp_path / "none")
     (tmp_path / "JPEGImages/1.jpg").rename(tmp_path / "1.jpg")
-    assert "SegmentationClass with masks beside JPEGImages" in voc_objects.refusal(tmp_path)
+    assert "SegmentationClass with masks beside JPEGImages" in voc_objects.look(tmp_path).reason
 
 
 def test_no_object_at_all(tmp_path):
     sample(tmp_path, "1", ((0,) * 4,) * 3)
-    with pytest.raises(DataError, match="no mask in the data: 1 image read as voc_objects"):
-        formats.read_instances(tmp_path)
+    with pytest.raises(DataError, match="no mask in the data: 1 image read as voc"):
+        read_instances(tmp_path)

@@ -1,11 +1,15 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from zorki.data import formats
 from zorki.data.annotations.masks.class_names import VOC
+from zorki.data.formats.readers import read_masks
 from zorki.data.formats.voc import read_masks as voc_masks
 from zorki.errors import DataError
+
+read_voc_masks = partial(read_masks, format="voc")
 
 # The first colors of VOC's palette, each bit of an index spread over the three channels (its development kit).
 PALETTE = [0, 0, 0, 128, 0, 0, 0, 128, 0] + [9, 9, 9] * 252 + [224, 224, 192]
@@ -41,10 +45,10 @@ def test_a_set_in_full(tmp_path, where):
     sample(folder, "2007_2", ((20, 0, 0), (15, 15, 255)))
     sample(folder, "2007_3", with_mask=False)
     lists(folder, train="2007_1\n2007_3\n", val="2007_2\n", trainval="2007_1\n2007_2\n2007_3\n")
-    data = formats.read(tmp_path, allowed=formats.SEGMENTED)
+    data = read_masks(tmp_path)
     below = f"{where}/" if where else ""
     assert (data.format, data.reason) == (
-        "voc_masks",
+        "voc",
         f"it holds Pascal VOC's masks of classes: {below}SegmentationClass beside {below}JPEGImages",
     )
     assert data.class_names == list(VOC)
@@ -65,7 +69,7 @@ def test_trainval_alone_is_train(tmp_path):
     for number in range(30):
         sample(tmp_path, str(number))
     lists(tmp_path, trainval="".join(f"{number}\n" for number in range(28)), test="28\n29\n")
-    data = voc_masks.read(tmp_path)
+    data = read_voc_masks(tmp_path)
     assert sorted(data.splits["train"] + data.splits["val"]) == [
         index for index, name in enumerate(data.names) if name not in ("JPEGImages/28.jpg", "JPEGImages/29.jpg")
     ]
@@ -75,10 +79,10 @@ def test_trainval_alone_is_train(tmp_path):
 
 def test_other_indices_and_names_of_their_own(tmp_path):
     sample(tmp_path, "1", ((0, 30, 255),))
-    assert voc_masks.read(tmp_path).class_names[:2] == ["value 0", "value 30"]
+    assert read_voc_masks(tmp_path).class_names[:2] == ["value 0", "value 30"]
     (tmp_path / "labels.txt").write_text("__ignore__\n_background_\ncat\n")
     sample(tmp_path, "1", ((0, 1, 255),))
-    assert voc_masks.read(tmp_path).class_names == ["_background_", "cat"]
+    assert read_voc_masks(tmp_path).class_names == ["_background_", "cat"]
 
 
 def test_cvats_masks_hold_colors(tmp_path):
@@ -86,27 +90,27 @@ def test_cvats_masks_hold_colors(tmp_path):
     rgb = np.array([[(0, 0, 0), (250, 50, 83), (0, 0, 0)]], np.uint8)
     Image.fromarray(rgb).save(tmp_path / "SegmentationClass" / "1.png")
     (tmp_path / "labelmap.txt").write_text("# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:250,50,83::\n")
-    data = voc_masks.read(tmp_path)
+    data = read_voc_masks(tmp_path)
     assert (data.class_names, data.target(0).classes.tolist()) == (["background", "cat"], [[0, 1, 0]])
     assert data.palette == [(0, 0, 0), (250, 50, 83)]
 
 
 def test_what_is_no_such_folder(tmp_path):
     (tmp_path / "JPEGImages").mkdir()
-    assert voc_masks.recognize(tmp_path) is None
+    assert not voc_masks.look(tmp_path).fits
     assert (
-        voc_masks.refusal(tmp_path)
+        voc_masks.look(tmp_path).reason
         == "no folder in it holds SegmentationClass with masks beside JPEGImages with images"
     )
     with pytest.raises(DataError, match="wanted folders JPEGImages and SegmentationClass"):
-        voc_masks.read(tmp_path)
+        read_voc_masks(tmp_path)
     for year in ("VOC2007", "VOC2012"):
         sample(tmp_path / year, "1")
     with pytest.raises(DataError, match="several folders in it hold such data: VOC2007, VOC2012; name one of them"):
-        voc_masks.read(tmp_path)
+        read_voc_masks(tmp_path)
     sample(tmp_path / "new", "1")
     (tmp_path / "new/SegmentationClass/1.png").rename(tmp_path / "new/SegmentationClass/9.png")
     with pytest.raises(DataError, match=r"no mask in .*SegmentationClass is named like an image in"):
-        voc_masks.read(tmp_path / "new")
+        read_voc_masks(tmp_path / "new")
     with pytest.raises(DataError, match="there is no such file or folder"):
-        voc_masks.read(tmp_path / "gone")
+        read_voc_masks(tmp_path / "gone")

@@ -1,11 +1,16 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from zorki.data import formats
 from zorki.data.annotations import listing as files
+from zorki.data.formats.detect import detect
+from zorki.data.formats.readers import read_boxes
 from zorki.data.formats.yolo import read as yolo
 from zorki.errors import DataError
+
+read_yolo = partial(read_boxes, format="yolo")
 
 
 def make_image(path, width=100, height=50):
@@ -37,7 +42,7 @@ SETTINGS = {
 @pytest.mark.parametrize("text", SETTINGS.values(), ids=SETTINGS.keys())
 def test_yaml(folder, text):
     write(folder / "data.yaml", text.format(root=folder))
-    data = formats.read(folder, allowed=formats.BOXED)
+    data = read_boxes(folder)
     assert (data.format, data.class_names) == ("yolo", ["cat", "dog"])
     assert data.names == ["images/train/a.jpg", "images/train/b.jpg", "images/val/a.png"]
     assert data.splits == {"train": [0, 1], "val": [2]}
@@ -48,18 +53,18 @@ def test_yaml(folder, text):
     assert [defect.reason for defect in data.defects if "background" in defect.reason] == [
         "1 image has no file of labels, b.jpg first; taken as background"
     ]
-    assert yolo.read(folder / "data.yaml").names == data.names
+    assert read_yolo(folder / "data.yaml").names == data.names
 
 
 def test_outlines_are_in_pixels(folder):
     write(folder / "data.yaml", "val: images/val\nnames: [cat]\n")
-    assert formats.read_boxes(folder, need_segments=True).segments == [[pytest.approx([10, 10, 40, 10, 40, 30])]]
+    assert read_boxes(folder, need_segments=True).segments == [[pytest.approx([10, 10, 40, 10, 40, 30])]]
 
 
 def test_a_list_of_images(folder):
     write(folder / "lists/train.txt", "./images/train/a.jpg\nimages/gone.jpg\n")
     write(folder / "data.yaml", "train: lists/train.txt\nnames: [cat, dog]\n")
-    data = yolo.read(folder)
+    data = read_yolo(folder)
     assert data.names == ["images/train/a.jpg"]
     assert "there is no image 'images/gone.jpg'; its 0 boxes left out" in str(data.defects)
 
@@ -72,7 +77,7 @@ def test_darknet(tmp_path):
     write(tmp_path / "train.txt", "data/obj_train_data/1.jpg\n")
     make_image(tmp_path / "obj_train_data/1.jpg")
     write(tmp_path / "obj_train_data/1.txt", "1 0.5 0.5 1 1\n")
-    data = yolo.read(tmp_path)
+    data = read_yolo(tmp_path)
     assert data.class_names == ["cat", "dog"]
     assert data.splits["train"] + data.splits["val"] == [0]
     assert data.target(0).xyxy.tolist() == [[0, 0, 100, 50]]
@@ -87,24 +92,24 @@ def test_images_that_lie_elsewhere(tmp_path):
     write(base / "train.txt", "data/obj_train_data/1.jpg\n")
     write(base / "obj_train_data/1.txt", "0 0.5 0.5 1 1\n")
     make_image(images / "1.jpg")
-    assert yolo.read(base, images=images).target(0).xyxy.tolist() == [[0, 0, 100, 50]]
+    assert read_yolo(base, images=images).target(0).xyxy.tolist() == [[0, 0, 100, 50]]
     with pytest.raises(DataError, match="boxes are given in shares of the images"):
-        yolo.read(base, need_images=False)
+        read_yolo(base, need_images=False)
 
 
 def test_folders_alone(folder):
-    data = yolo.read(folder)
+    data = read_yolo(folder)
     assert data.class_names == ["0", "1"]
     assert data.splits == {"train": [0, 1], "val": [2]}
     write(folder / "classes.txt", "cat\ndog\nbird\n")
-    assert yolo.read(folder).class_names == ["cat", "dog", "bird"]
+    assert read_yolo(folder).class_names == ["cat", "dog", "bird"]
 
 
 def test_text_files_beside_images(tmp_path):
     make_image(tmp_path / "1.jpg")
     write(tmp_path / "1.txt", "0 0.5 0.5 0.5 0.5\n")
     write(tmp_path / "notes.txt", "1 2 3")
-    data = yolo.read(tmp_path)
+    data = read_yolo(tmp_path)
     assert data.target(0).xyxy.tolist() == [[25, 12.5, 75, 37.5]]
 
 
@@ -113,7 +118,7 @@ def test_bad_lines_are_told(folder):
              "0 0.5 x 1 1", "0 0.1 0.2 0.3 0.4 0.5 0.6 0.7", "0 0.9 0.5 0.4 0.4", "-1 0.5 0.5 1 1")  # fmt: skip
     write(folder / "labels/train/a.txt", "\n".join(lines))
     write(folder / "data.yaml", "train: images/train\nnc: 3\nnames: [cat, dog]\n")
-    data = yolo.read(folder)
+    data = read_yolo(folder)
     assert data.target(0).xyxy.numpy() == pytest.approx(np.array([[40, 15, 60, 35], [70, 15, 100, 35]]), abs=1e-4)
     told = {defect.line: defect.reason for defect in data.defects if defect.path.name == "a.txt"}
     assert told == {
@@ -133,7 +138,7 @@ def test_bad_lines_are_told(folder):
 def test_labels_without_a_image_and_broken_images(folder):
     write(folder / "labels/train/ghost.txt", "0 0.5 0.5 1 1\n")
     (folder / "images/train/b.jpg").write_bytes(b"no image")
-    data = yolo.read(folder)
+    data = read_yolo(folder)
     assert data.names == ["images/train/a.jpg", "images/val/a.png"]
     assert [str(defect.path.name) for defect in data.defects if "no image" in defect.reason] == ["ghost.txt", "b.jpg"]
 
@@ -141,29 +146,29 @@ def test_labels_without_a_image_and_broken_images(folder):
 def test_broken_settings(folder):
     write(folder / "data.yaml", "train: images/train\nnames: [cat\n")
     with pytest.raises(DataError, match=r"data\.yaml:3: the YAML is broken at column 1"):
-        yolo.read(folder)
-    assert "the YAML is broken" in yolo.refusal(folder)
+        read_yolo(folder)
+    assert "the YAML is broken" in yolo.look(folder).reason
     write(folder / "data.yaml", "train: images/train\nnames: {a: cat}\n")
     with pytest.raises(DataError, match="expected numbers of classes before their names"):
-        yolo.read(folder)
+        read_yolo(folder)
 
 
 def test_names_are_text_and_none_is_null(folder):
     write(folder / "data.yaml", "train: images/train\nval: images/val\nnames: [no, on]\n")
-    assert yolo.read(folder).class_names == ["no", "on"]
+    assert read_yolo(folder).class_names == ["no", "on"]
     write(folder / "data.yaml", "train: images/train\nnc: 2\nnames: {0: 1.10, 1: Yes}\n")
-    assert yolo.read(folder).class_names == ["1.10", "Yes"]
+    assert read_yolo(folder).class_names == ["1.10", "Yes"]
     for names in ("[cat, null]", "{0: cat, 1: ~}", "{0: cat, null: dog}", "{0: cat, [1]: dog}"):
         write(folder / "data.yaml", f"train: images/train\nnames: {names}\n")
         with pytest.raises(DataError, match=r"data\.yaml.*(names: expected|YAML)"):
-            yolo.read(folder)
-        assert yolo.recognize(folder) is None
-        assert "data.yaml" in str(formats.broken(folder))
+            read_yolo(folder)
+        assert not yolo.look(folder).fits
+        assert "data.yaml" in str(detect(folder).error())
 
 
 def test_classes_of_one_name_are_one_class_and_told(folder):
     write(folder / "data.yaml", "train: images/train\nval: images/val\nnames: [cat, cat]\n")
-    data = yolo.read(folder)
+    data = read_yolo(folder)
     assert data.class_names == ["cat"]
     assert data.labels.tolist() == [0, 0, 0]
     assert ("classes 0, 1 are all named 'cat'; they were made one class", True) in [
@@ -175,7 +180,7 @@ def test_classes_of_one_name_are_one_class_and_told(folder):
 def test_an_outline_with_a_value_that_is_no_number(folder, outline):
     write(folder / "data.yaml", "train: images/train\nval: images/val\nnames: [cat, dog]\n")
     write(folder / "labels/val/a.txt", f"0 {outline}\n")
-    data = yolo.read(folder)
+    data = read_yolo(folder)
     assert len(data.target(2)) == 0
     assert any(defect.path.name == "a.txt" and defect.line == 1 for defect in data.defects)
 
@@ -187,7 +192,7 @@ def test_folders_above_the_settings_are_no_source(folder):
         (folder / name).rename(inner / name)
     for source in ("/", "..", "../.."):
         write(inner / "data.yaml", f"train: images/train\nval: {source}\nnames: [cat, dog]\n")
-        data = yolo.read(inner)
+        data = read_yolo(inner)
         assert data.names == ["images/train/a.jpg", "images/train/b.jpg"]
         (told,) = [defect.reason for defect in data.defects if "above the folder" in defect.reason]
         assert told.startswith(f"val: {source!r} is ")
@@ -204,11 +209,11 @@ def test_a_link_that_cannot_be_followed_is_no_folder(tmp_path):
 def test_broken_settings_of_something_else(folder):
     write(folder / "aaa.yaml", "train: {\n")
     write(folder / "data.yaml", "train: images/train\nnames: [cat, dog]\n")
-    assert yolo.read(folder).class_names == ["cat", "dog"]
+    assert read_yolo(folder).class_names == ["cat", "dog"]
 
 
 def test_refusals(tmp_path):
     write(tmp_path / "notes.txt", "hello\n")
     write(tmp_path / "config.yaml", "train: yes\n")
-    assert yolo.refusal(tmp_path) == "no text file in it begins with a class and four numbers between 0 and 1"
-    assert yolo.refusal(tmp_path / "notes.txt") == "it is a file, and no YAML or .data file with names"
+    assert yolo.look(tmp_path).reason == "no text file in it begins with a class and four numbers between 0 and 1"
+    assert yolo.look(tmp_path / "notes.txt").reason == "it is a file, and no YAML or .data file with names"

@@ -4,7 +4,7 @@
 
 Objects are numbered from 1 in each image; 255 is the seam around them, which nobody judges and which is background
 here. The class of an object is the one that its pixels have in SegmentationClass; images, classes' names and lists
-are found as `voc_masks` finds them.
+are found as `read_masks` finds them.
 """
 
 from __future__ import annotations

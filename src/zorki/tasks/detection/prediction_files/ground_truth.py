@@ -191,20 +191,20 @@ def from_dataset(
 
 
 def _dataset(root: Path, format: str | None) -> Any:
-    from zorki.data import formats
+    from zorki.data.formats.detect import detect
+    from zorki.data.formats.readers import read_boxes
     from zorki.data.scenes.boxes import parse
 
     scenes = parse(str(root)) if format in (None, "scenes") else None
     if scenes is not None:
         return scenes
-    name, _ = formats.recognize(root, format, formats.BOXED)
-    reader: Any = formats.find(name)  # only readers of boxes can do without images
+    name = detect(root).match("boxes", format=format).format
     try:
-        return reader.read(root, need_images=False)
+        return read_boxes(root, name, need_images=False)
     except DataError as error:
         # Boxes in shares of the image need its size: the images tell it, where they are there.
         try:
-            return reader.read(root)
+            return read_boxes(root, name)
         except DataError:
             raise error from None
 

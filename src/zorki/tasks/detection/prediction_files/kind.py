@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from zorki.data import formats
+from zorki.data.formats.detect import detect
 from zorki.errors import DataError
 
 _WORD = b'"segmentation"'
@@ -25,7 +25,7 @@ def _knows_masks(data: Path, format: str | None) -> bool:
     if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
         return _all_have_masks(data)
     try:
-        formats.recognize(data, format, allowed=formats.OUTLINED)
+        detect(data).match("instances", format=format)
     except DataError:
         return str(data).partition(":")[0] == "scenes"
     return True

@@ -3,7 +3,8 @@ import gzip
 import pytest
 from PIL import Image
 
-from zorki.data import formats
+from zorki.data.formats.detect import detect
+from zorki.data.formats.readers import read_labels
 from zorki.errors import DataError
 
 
@@ -14,58 +15,58 @@ def make_image(path):
 
 def test_folders(tmp_path):
     make_image(tmp_path / "cat/1.png")
-    assert formats.recognize(tmp_path) == ("folders", "it holds a folder for each class: cat")
-    assert formats.read(tmp_path).format == "folders"
+    assert str(detect(tmp_path).match("labels")) == "class_folders: it holds a folder for each class: cat"
+    assert read_labels(tmp_path).format == "class_folders"
 
 
 def test_a_table_goes_before_folders_where_it_names_files_that_are_there(tmp_path):
     make_image(tmp_path / "cat/1.png")
     (tmp_path / "labels.csv").write_text("path,label\ncat/1.png,lion\n")
-    assert formats.recognize(tmp_path)[0] == "csv"
-    assert formats.read(tmp_path).class_names == ["lion"]
-    assert formats.read(tmp_path, "folders").class_names == ["cat"]
+    assert detect(tmp_path).match("labels").format == "csv"
+    assert read_labels(tmp_path).class_names == ["lion"]
+    assert read_labels(tmp_path, "class_folders").class_names == ["cat"]
     (tmp_path / "labels.csv").write_text("path,label\nlost.png,lion\n")
-    assert formats.recognize(tmp_path)[0] == "folders"
+    assert detect(tmp_path).match("labels").format == "class_folders"
 
 
 def test_idx(tmp_path):
     for name, data in (("images-idx3", b"\0\0\x08\x03" + b"\0\0\0\1" * 3), ("labels-idx1", b"\0\0\x08\x01\0\0\0\1")):
         (tmp_path / f"train-{name}-ubyte.gz").write_bytes(gzip.compress(data + b"\7"))
-    assert formats.recognize(tmp_path)[0] == "idx"
-    assert formats.read(tmp_path).labels == [7]
+    assert detect(tmp_path).match("labels").format == "idx"
+    assert read_labels(tmp_path).labels == [7]
 
 
 def test_bare_images_are_no_data_set(tmp_path):
     make_image(tmp_path / "1.png")
     with pytest.raises(DataError) as caught:
-        formats.recognize(tmp_path)
+        detect(tmp_path).match("labels")
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
         f"{tmp_path}: the format of the data was not recognized",
         "  csv: it holds no .csv or .tsv file",
         "  idx: it holds no file named like train-images-idx3-ubyte[.gz]",
-        "  folders: there is no folder in it that could be a class",
+        "  class_folders: there is no folder in it that could be a class",
     ]
 
 
 def test_no_image_at_all(tmp_path):
     (tmp_path / "cat").mkdir()
     with pytest.raises(DataError, match=rf"{tmp_path}: no image in this folder or below it; looked for"):
-        formats.recognize(tmp_path)
+        detect(tmp_path).match("labels")
 
 
 def test_a_misspelt_format(tmp_path):
-    with pytest.raises(DataError, match=r"'folder' is no format .* csv, idx, folders\. Did you mean folders\?"):
-        formats.recognize(tmp_path, "folder")
+    with pytest.raises(DataError, match=r"'folder' is no format .* csv, idx, class_folders\. Did you mean folders\?"):
+        detect(tmp_path).match("labels", format="folder")
 
 
 def test_a_format_that_was_asked_for_speaks_for_itself(tmp_path):
     make_image(tmp_path / "cat/1.png")
     with pytest.raises(DataError, match=r"it holds no \.csv or \.tsv file"):
-        formats.read(tmp_path, "csv")
+        read_labels(tmp_path, "csv")
 
 
 def test_a_missing_root_names_the_near_ones(tmp_path):
     (tmp_path / "photos").mkdir()
     for name in ("photso", "photso/cats"):
         with pytest.raises(DataError, match=r"there is no such file or folder: .* 'photso'\. Did you mean photos\?"):
-            formats.read(tmp_path / name)
+            read_labels(tmp_path / name)

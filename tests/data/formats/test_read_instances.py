@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zorki.data import formats
+from zorki.data.formats.readers import read_boxes, read_instances
 from zorki.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
@@ -65,7 +65,7 @@ def test_cocos_polygons_and_run_lengths_as_pycocotools_has_them(tmp_path):
     path = write_coco(
         tmp_path, [{"segmentation": one, "iscrowd": int(isinstance(one, dict)), "area": 7} for one in shapes]
     )
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     truth = reference.COCO(str(path))
     wanted = np.stack([truth.annToMask(one) for one in truth.loadAnns([1, 2, 3, 4])]).astype(bool)
     target = data.target(0)
@@ -87,9 +87,9 @@ def test_cocos_polygons_and_run_lengths_as_pycocotools_has_them(tmp_path):
 
 def test_the_mark_of_a_image_changes_with_its_masks(tmp_path):
     write_coco(tmp_path, [{"segmentation": [SQUARE]}])
-    before = formats.read_instances(tmp_path).mark(0)
+    before = read_instances(tmp_path).mark(0)
     write_coco(tmp_path, [{"segmentation": [[1, 1, 5, 1, 5, 5, 2, 5, 2, 4, 1, 4]]}])
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     assert data.boxes(0).xyxy.tolist() == [[1, 1, 5, 5]]
     assert data.mark(0) != before
 
@@ -105,7 +105,7 @@ def test_cocos_broken_outlines_are_told(tmp_path):
         {"segmentation": []},
         {"segmentation": [[200, 200, 205, 200, 205, 210]]},
     ])  # fmt: skip
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     lines = path.read_text().splitlines()
     empty = "its mask is empty: the outline covers the center of no pixel; the object was left out"
     assert [reason for _, reason in told(data)] == [
@@ -129,7 +129,7 @@ def test_cocos_broken_outlines_are_told(tmp_path):
 
 def test_a_image_that_was_scaled_since_is_told(tmp_path):
     write_coco(tmp_path, [{"segmentation": [SQUARE]}], width=32, height=24)
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     assert "the image is 32 x 24 pixels, and its boxes were drawn on 64 x 48" in data.check(0).reason
     with pytest.raises(DataError, match="drawn on 64 x 48"):
         data[0]
@@ -140,12 +140,12 @@ def test_boxes_alone_are_no_masks(tmp_path):
     with pytest.raises(
         DataError, match=r"no mask in the data.*\(2 boxes without an outline, which detection can learn"
     ):
-        formats.read_instances(tmp_path)
+        read_instances(tmp_path)
 
 
 def test_a_lone_flat_polygon_is_taken(tmp_path):
     write_coco(tmp_path, [{"segmentation": SQUARE}])
-    assert torch.equal(formats.read_instances(tmp_path).target(0).masks[0], filled((1, 1, 5, 5)))
+    assert torch.equal(read_instances(tmp_path).target(0).masks[0], filled((1, 1, 5, 5)))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_yolos_polygons(yolo):
     train = yolo / "labels/train/1.txt"
     train.write_text(f"1 {shares(SQUARE)}\n0 0.5 0.5 0.25 0.25\n0 {shares([2, 2, 2.2, 2, 2.2, 2.2])}\n")
     (yolo / "labels/val/1.txt").write_text("")
-    data = formats.read_instances(yolo)
+    data = read_instances(yolo)
     assert (data.format, data.class_names, len(data)) == ("yolo", ["cat", "dog"], 2)
     assert torch.equal(data.target(0).masks, filled((1, 1, 5, 5))[None])
     assert data.target(0).labels.tolist() == [1]
@@ -195,7 +195,7 @@ CVAT = """<?xml version="1.0"?>
 def test_cvat(tmp_path):
     make_image(tmp_path / "a.jpg")
     (tmp_path / "annotations.xml").write_text(CVAT)
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     target = data.target(0)
     assert [data.class_names[label] for label in target.labels] == ["cat", "dog", "dog", "cat", "dog"]
     assert torch.equal(target.masks[0], filled((1, 2, 10, 20)))
@@ -239,7 +239,7 @@ def test_labelme(tmp_path):
         shape("dog", [[2, 3], [4, 4]], "mask", mask="no png"),
         shape("dog", [[1, 2], [3, 4]]),
     ])  # fmt: skip
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     target = data.target(0)
     assert (data.format, [data.class_names[label] for label in target.labels]) == (
         "labelme", ["cat", "dog", "dog", "dog"],
@@ -252,7 +252,7 @@ def test_labelme(tmp_path):
     assert reasons[0] == "a polygon of 'dog' has 2 points; expected at least 3; left out"
     assert "the PNG of a mask cannot be read" in reasons[2]
     # Boxes are those of whole objects too.
-    assert formats.read_boxes(tmp_path).target(0).xyxy[0].tolist() == [1, 1, 25, 9]
+    assert read_boxes(tmp_path).target(0).xyxy[0].tolist() == [1, 1, 25, 9]
 
 
 def test_via(tmp_path):
@@ -266,7 +266,7 @@ def test_via(tmp_path):
     ]
     entries = [{"shape_attributes": one, "region_attributes": {"class": "cat"}} for one in regions]
     (tmp_path / "via.json").write_text(json.dumps({"a.jpg1": {"filename": "a.jpg", "regions": entries}}, indent=1))
-    data = formats.read_instances(tmp_path)
+    data = read_instances(tmp_path)
     target = data.target(0)
     assert data.format == "via"
     assert torch.equal(target.masks[0], filled((1, 2, 11, 22)))
@@ -280,7 +280,7 @@ def test_via(tmp_path):
 def test_boxes_with_outlines_drop_those_that_are_broken(tmp_path):
     """What is converted or judged takes outlines along; a run of the wrong length would be judged unseen."""
     write_coco(tmp_path, [{"segmentation": [SQUARE]}, {"segmentation": {"size": [HIGH, WIDE], "counts": [50, 9]}}])
-    data = formats.read_boxes(tmp_path, need_segments=True)
+    data = read_boxes(tmp_path, need_segments=True)
     assert (len(data.target(0)), data.segments) == (2, [[SQUARE], None])
     assert "its run lengths are of 59 pixels" in told(data)[0][1]
     assert told(data)[0][1].endswith("its outline was left out")
@@ -293,7 +293,7 @@ def test_drawn_outlines_are_run_lengths_beside_boxes(tmp_path):
         shape("cat", corners(3, 3, 6, 6), group_id=4),
         shape("cat", [[2, 3], [4, 4]], "mask", mask="no png"),
     ])  # fmt: skip
-    data = formats.read_boxes(tmp_path, need_segments=True)
+    data = read_boxes(tmp_path, need_segments=True)
     from hotcoco.mask import decode
 
     found = decode({"size": data.segments[0]["size"], "counts": data.segments[0]["counts"].encode()}).astype(bool)

@@ -4,17 +4,18 @@ import torch
 from PIL import Image
 
 from zorki.data import formats
-from zorki.data.annotations.drafts import masks as masked_writing
 from zorki.data.annotations.masks.stored import class_palette, write_mask
+from zorki.data.formats.readers import read_masks
+from zorki.data.formats.writers import write_masks
 from zorki.data.scenes.masks import SceneSegmentation
 from zorki.draw.palette import color
 from zorki.errors import DataError, ZorkiError
 
-WRITERS = masked_writing.WRITERS
+WRITERS = formats.writable("masks")
 
 
 def read(root):
-    return formats.read(root, allowed=formats.SEGMENTED)
+    return read_masks(root)
 
 
 @pytest.fixture
@@ -51,10 +52,10 @@ def content(data):
 @pytest.mark.parametrize("first", WRITERS)
 @pytest.mark.parametrize("second", WRITERS)
 def test_there_and_back_without_loss(data, tmp_path, first, second):
-    assert masked_writing.write(data, tmp_path / "first", first) == []
+    assert write_masks(data, tmp_path / "first", first) == []
     once = read(tmp_path / "first")
     assert (once.format, once.defects) == (first, [])
-    masked_writing.write(once, tmp_path / "second", second)
+    write_masks(once, tmp_path / "second", second)
     twice = read(tmp_path / "second")
     assert (twice.format, twice.defects) == (second, [])
     assert content(twice) == content(once) == content(data)
@@ -64,12 +65,12 @@ def test_there_and_back_without_loss(data, tmp_path, first, second):
 
 
 def test_where_files_lie(data, tmp_path):
-    masked_writing.write(data, tmp_path / "pairs", "mask_pairs")
+    write_masks(data, tmp_path / "pairs", "mask_folders")
     files = {path.relative_to(tmp_path / "pairs").as_posix() for path in (tmp_path / "pairs").rglob("*.*")}
     assert "classes.txt" in files
     assert {"train/images/train_images_same.jpg", "train/masks/train_images_same.png"} <= files
     assert {"val/images/image 5.png", "val/masks/image 5.png"} <= files
-    masked_writing.write(data, tmp_path / "voc", "voc_masks")
+    write_masks(data, tmp_path / "voc", "voc")
     sets = tmp_path / "voc/ImageSets/Segmentation"
     assert (sets / "test.txt").read_text().splitlines() == ["image 6", "image 7", "image 8"]
     assert len((sets / "trainval.txt").read_text().splitlines()) == 6
@@ -81,7 +82,7 @@ def test_where_files_lie(data, tmp_path):
 @pytest.mark.parametrize("to", WRITERS)
 def test_scenes_become_files(tmp_path, to):
     scenes = SceneSegmentation(10, size=(24, 32))
-    masked_writing.write(scenes, tmp_path / "out", to)
+    write_masks(scenes, tmp_path / "out", to)
     again = read(tmp_path / "out")
     assert again.class_names == scenes.class_names
     assert {split: len(own) for split, own in again.splits.items()} == {"train": 7, "val": 1, "test": 2}
@@ -102,7 +103,7 @@ def test_background_and_ignored_pixels_alone_are_not_taken_for_black_and_white(t
     (tmp_path / "data/classes.txt").write_text("ground\ncat\n")
     data = read(tmp_path / "data")
     data.splits = {"train": [0]}
-    masked_writing.write(data, tmp_path / "out", to)
+    write_masks(data, tmp_path / "out", to)
     again = read(tmp_path / "out")
     assert (again.class_names, again.target(0).classes.tolist()) == (["ground", "cat"], [[0, 255]])
 
@@ -117,7 +118,7 @@ def test_another_value_for_what_is_ignored(data, tmp_path):
             return mask
 
     other = Other(**vars(data))
-    assert masked_writing.write(other, tmp_path / "out", "mask_pairs") == [
+    assert write_masks(other, tmp_path / "out", "mask_folders") == [
         "9 masks have weights of their pixels: they are not kept"
     ]
     assert content(read(tmp_path / "out")) == content(data)
@@ -126,23 +127,23 @@ def test_another_value_for_what_is_ignored(data, tmp_path):
 def test_what_is_lost_is_told(data, tmp_path):
     data.splits = {"train": [0, 1], "val": [1, 2], "extra": [3]}
     data.class_names[2] = "Void"
-    assert masked_writing.write(data, tmp_path / "out", "voc_masks") == [
-        "5 images are in no split, and voc_masks has no place for them: left out",
+    assert write_masks(data, tmp_path / "out", "voc") == [
+        "5 images are in no split, and voc has no place for them: left out",
         "1 images are in several splits: each was written into the first",
         "readers know train, val and test, and take extra for no split",
         "a class called 'Void' is read back as what nobody judges",
     ]
     data.splits = {"all": list(range(9))}
-    masked_writing.write(data, tmp_path / "all", "mask_pairs")
+    write_masks(data, tmp_path / "all", "mask_folders")
     assert len(read(tmp_path / "all")) == 9
 
 
 def test_links_and_no_images(data, tmp_path):
-    masked_writing.write(data, tmp_path / "linked", "mask_pairs", images="link")
+    write_masks(data, tmp_path / "linked", "mask_folders", images="link")
     linked = read(tmp_path / "linked")
     assert all(linked.path(index).is_symlink() for index in range(9))
     assert content(linked) == content(data)
-    masked_writing.write(data, tmp_path / "bare", "voc_masks", images=None)
+    write_masks(data, tmp_path / "bare", "voc", images=None)
     assert sorted(path.name for path in (tmp_path / "bare").iterdir()) == [
         "ImageSets", "SegmentationClass", "classes.txt",
     ]  # fmt: skip
@@ -150,20 +151,20 @@ def test_links_and_no_images(data, tmp_path):
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_after_an_error(data, tmp_path):
-    masked_writing.write(data, tmp_path / "out", "mask_pairs")
+    write_masks(data, tmp_path / "out", "mask_folders")
     with pytest.raises(DataError, match="this is there already, and nothing is overwritten"):
-        masked_writing.write(data, tmp_path / "out", "mask_pairs")
-    with pytest.raises(DataError, match="expected one of mask_pairs, voc_masks"):
-        masked_writing.write(data, tmp_path / "other", "coco")
+        write_masks(data, tmp_path / "out", "mask_folders")
+    with pytest.raises(DataError, match="expected one of voc, mask_folders"):
+        write_masks(data, tmp_path / "other", "coco")
     data.mask_path(3).write_bytes(b"")
     with pytest.raises(DataError, match="the file is empty"):
-        masked_writing.write(data, tmp_path / "other", "voc_masks")
+        write_masks(data, tmp_path / "other", "voc")
     (tmp_path / "file").touch()
     with pytest.raises(ZorkiError, match="could not be written"):
-        masked_writing.write(data, tmp_path / "file/out", "voc_masks")
+        write_masks(data, tmp_path / "file/out", "voc")
     data.class_names = [str(number) for number in range(256)]
     with pytest.raises(DataError, match="256 classes, and masks of 8 bits tell 255 apart"):
-        masked_writing.write(data, tmp_path / "other", "voc_masks")
+        write_masks(data, tmp_path / "other", "voc")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file", "out"]
 
 

@@ -9,12 +9,14 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.data.annotations.boxes.build import ReadOptions, build
-from zorki.data.annotations.boxes.subset import subset
-from zorki.data.annotations.drafts import boxes as boxed_writing
+from zorki.data.annotations.drafts.boxes import file_names
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
+from zorki.data.annotations.subset import subset_boxes
+from zorki.data.formats.readers import read_boxes
+from zorki.data.formats.writers import write_boxes
 from zorki.errors import DataError, ZorkiError
 
-WRITERS = boxed_writing.WRITERS
+WRITERS = formats.writable("boxes")
 
 
 @pytest.fixture
@@ -71,19 +73,19 @@ def test_there_and_back_without_loss(data, tmp_path, first, second):
     if "yolo" in (first, second):  # which takes no share above 1
         data.xyxy = np.minimum(data.xyxy, 333)
     wanted = content(data)
-    boxed_writing.write(data, tmp_path / "first", first)
-    once = formats.read_boxes(tmp_path / "first", need_segments=True)
+    write_boxes(data, tmp_path / "first", first)
+    once = read_boxes(tmp_path / "first", need_segments=True)
     assert (once.format, [str(defect) for defect in once.defects if not defect.note]) == (first, [])
     same(content(once), wanted)
-    boxed_writing.write(once, tmp_path / "second", second)
-    twice = formats.read_boxes(tmp_path / "second")
+    write_boxes(once, tmp_path / "second", second)
+    twice = read_boxes(tmp_path / "second")
     assert (twice.format, [defect for defect in twice.defects if not defect.note]) == (second, [])
     same(content(twice), wanted)
 
 
 def test_coco_keeps_all(data, tmp_path):
-    assert boxed_writing.write(data, tmp_path / "out", "coco") == []
-    again = formats.read_boxes(tmp_path / "out", need_segments=True)
+    assert write_boxes(data, tmp_path / "out", "coco") == []
+    again = read_boxes(tmp_path / "out", need_segments=True)
     assert again.class_names == ["cat", "a b", "dog"]  # by id
     assert again.category_ids == [3, 4, 9]
     assert sorted(again.image_ids) == [95, 96, 97, 98, 99, 100]
@@ -99,39 +101,39 @@ def test_coco_keeps_all(data, tmp_path):
 
 
 def test_what_is_lost_is_told(data, tmp_path):
-    assert boxed_writing.write(data, tmp_path / "voc", "voc") == [
+    assert write_boxes(data, tmp_path / "voc", "voc") == [
         "voc knows no crowd boxes: 1 are marked difficult, and <crowd> for zorki's reader",
         "voc has no ids of images, boxes and classes: they are not kept",
         "voc has no place for outlines: the boxes alone are kept",
         "voc has no order of classes: they are read back sorted by name",
     ]
-    assert boxed_writing.write(data, tmp_path / "yolo", "yolo")[:2] == [
+    assert write_boxes(data, tmp_path / "yolo", "yolo")[:2] == [
         "yolo knows no crowd boxes: 1 are written as ordinary ones",
         "yolo knows no difficult boxes: 1 are written as ordinary ones",
     ]
     data.class_names.append("none")
     data.category_ids.append(12)
-    assert boxed_writing.write(data, tmp_path / "labelme", "labelme") == [
+    assert write_boxes(data, tmp_path / "labelme", "labelme") == [
         "labelme knows no crowd boxes: 1 are written as ordinary ones",
         "labelme has no ids of images, boxes and classes: they are not kept",
         "labelme's boxes have no outlines, which --task instance_segmentation writes: the boxes alone are kept",
         "labelme has no list of classes: 1 without a box are not kept (none)",
         "labelme has no order of classes: they are read back sorted by name",
     ]
-    assert boxed_writing.write(data, tmp_path / "via", "via")[:2] == [
+    assert write_boxes(data, tmp_path / "via", "via")[:2] == [
         "via knows no crowd boxes: 1 are written as ordinary ones",
         "via knows no difficult boxes: 1 are written as ordinary ones",
     ]
     data.splits = {"train": [0, 1], "val": [1, 2]}
-    assert boxed_writing.write(data, tmp_path / "coco", "coco") == [
+    assert write_boxes(data, tmp_path / "coco", "coco") == [
         "3 images are in no split, and coco has no place for them: left out",
         "1 images are in several splits: each was written into the first",
     ]
-    assert len(formats.read_boxes(tmp_path / "coco")) == 3
+    assert len(read_boxes(tmp_path / "coco")) == 3
 
 
 def test_files_of_drawing_tools_are_as_the_tools_write_them(data, tmp_path):
-    boxed_writing.write(data, tmp_path / "labelme", "labelme")
+    write_boxes(data, tmp_path / "labelme", "labelme")
     assert (tmp_path / "labelme/val/b_1.jpg").is_file()
     one = json.loads((tmp_path / "labelme/val/b_1.json").read_text())
     assert {key: one[key] for key in one if key not in ("shapes", "version")} == {
@@ -141,7 +143,7 @@ def test_files_of_drawing_tools_are_as_the_tools_write_them(data, tmp_path):
         "label": "cat", "points": [[0, 0], [333.4, 217]], "group_id": None, "shape_type": "rectangle", "flags": {},
     }  # fmt: skip
     assert json.loads((tmp_path / "labelme/train/4.json").read_text())["shapes"] == []  # background
-    boxed_writing.write(data, tmp_path / "via", "via")
+    write_boxes(data, tmp_path / "via", "via")
     size = (tmp_path / "via/val/b_1.jpg").stat().st_size  # by which VIA knows an image again
     val = json.loads((tmp_path / "via/val/via_region_data.json").read_text())
     assert list(val) == [f"b_1.jpg{size}"]
@@ -155,13 +157,13 @@ def test_files_of_drawing_tools_are_as_the_tools_write_them(data, tmp_path):
 def test_data_without_splits_lie_in_one_folder(data, tmp_path):
     data.splits = {"all": list(range(6))}
     for to in ("labelme", "via"):
-        boxed_writing.write(data, tmp_path / to, to)
+        write_boxes(data, tmp_path / to, to)
         assert (tmp_path / to / "4.jpg").is_file()
-        assert len(formats.read_boxes(tmp_path / to)) == 6
+        assert len(read_boxes(tmp_path / to)) == 6
 
 
 def test_a_share_above_one_is_cut_off(data, tmp_path):
-    boxed_writing.write(data, tmp_path / "out", "yolo")
+    write_boxes(data, tmp_path / "out", "yolo")
     first = (tmp_path / "out/labels/val/b_1.txt").read_text().splitlines()[0]
     assert first == "0 0.5 0.5 1 1"
     assert (tmp_path / "out/labels/train/4.txt").read_text() == ""  # background
@@ -169,36 +171,36 @@ def test_a_share_above_one_is_cut_off(data, tmp_path):
 
 @pytest.mark.parametrize("to", WRITERS)
 def test_links_and_no_images(data, tmp_path, to):
-    boxed_writing.write(data, tmp_path / "linked", to, images="link")
-    linked = formats.read_boxes(tmp_path / "linked")
+    write_boxes(data, tmp_path / "linked", to, images="link")
+    linked = read_boxes(tmp_path / "linked")
     assert all(linked.path(index).is_symlink() for index in range(len(linked)))
     same(content(linked), content(data), flags=False) if to != "yolo" else None
-    boxed_writing.write(data, tmp_path / "bare", to, images=None)
+    write_boxes(data, tmp_path / "bare", to, images=None)
     assert {path.suffix for path in (tmp_path / "bare").rglob("*.*")} <= {".json", ".xml", ".txt", ".yaml"}
     if to != "yolo":
-        assert len(formats.read_boxes(tmp_path / "bare", need_images=False)) == 6
+        assert len(read_boxes(tmp_path / "bare", need_images=False)) == 6
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_after_an_error(data, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    boxed_writing.write(data, out, "voc")  # an empty folder is no matter
+    write_boxes(data, out, "voc")  # an empty folder is no matter
     with pytest.raises(DataError, match="this is there already, and nothing is overwritten"):
-        boxed_writing.write(data, out, "voc")
+        write_boxes(data, out, "voc")
     data.path(3).unlink()
     with pytest.raises(ZorkiError, match=r"other: could not be written"):
-        boxed_writing.write(data, tmp_path / "other", "coco")
+        write_boxes(data, tmp_path / "other", "coco")
     assert sorted(os.listdir(tmp_path)) == ["data", "out"]
     with pytest.raises(DataError, match="expected one of coco, voc, yolo"):
-        boxed_writing.write(data, tmp_path / "other", "csv")
+        write_boxes(data, tmp_path / "other", "csv")
     data.sizes[0] = 0
     with pytest.raises(DataError, match=r"a/1\.jpg: the size of the image is not known"):
-        boxed_writing.write(data, tmp_path / "other", "coco")
+        write_boxes(data, tmp_path / "other", "coco")
 
 
 def test_names_are_unique_without_their_suffix_in_any_case(data):
     data.names = ["a/1.jpg", "a/A_1.jpg", "b/1.PNG", "x/1.jpg", "/abs/2.jpg", ".hidden.jpg"]
-    assert boxed_writing.file_names(data) == ["a_1_2.jpg", "A_1.jpg", "b_1.PNG", "x_1.jpg", "2.jpg", "_.hidden.jpg"]
+    assert file_names(data) == ["a_1_2.jpg", "A_1.jpg", "b_1.PNG", "x_1.jpg", "2.jpg", "_.hidden.jpg"]
 
 
 def test_arrays_and_targets(data):
@@ -214,11 +216,11 @@ def test_arrays_and_targets(data):
 
 
 def test_a_subset_keeps_what_belongs_to_its_images(data):
-    part = subset(data, [5, 1])
+    part = subset_boxes(data, [5, 1])
     assert (part.names, part.sizes.tolist()) == (["b/5 é.jpg", "a/2.png"], [[217, 333]] * 2)
     assert part.splits == {"train": [1], "val": [], "test": [0]}
     assert part.target(1).xyxy.tolist() == data.target(1).xyxy.tolist()
     assert part.target(0).xyxy.tolist() == data.target(5).xyxy.tolist()
     assert part.target(1).difficult.tolist() == [False, True, False]
     assert (part.image_ids, part.segments[4]) == ([95, 99], [[1.0, 2.0, 3.5, 4.0, 5.0, 6.0]])
-    assert len(subset(data, [4]).target(0)) == 0
+    assert len(subset_boxes(data, [4]).target(0)) == 0
