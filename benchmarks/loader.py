@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import v2
 
-from zorki.data.formats import read
+from zorki.data.formats.readers import read_labels
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.transforms.augment import Augment
@@ -127,7 +127,7 @@ def cases(photos: Path, small: Path | None) -> list[Case]:
 
 def loaders(case: Case, workers: int) -> dict[str, Iterable[Any]]:
     """Ours under "zorki", and each way of the plain one."""
-    dataset = read(case.folder)
+    dataset = read_labels(case.folder)
     indices = list(range(len(dataset)))
     paths = [dataset.path(index) for index in indices]
     augment = None if case.augment is None else Apply(case.augment)
@@ -168,7 +168,7 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         for name, loader in both.items():
             seconds[name].append(epoch_seconds(loader))
-    count = len(read(case.folder))
+    count = len(read_labels(case.folder))
     rates = {name: count / statistics.median(values) for name, values in seconds.items()}
     ways = {name: rate for name, rate in rates.items() if name != "zorki"}
     way = max(ways, key=lambda name: ways[name])

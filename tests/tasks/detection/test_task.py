@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from zorki.contracts import Model
-from zorki.data.formats import read_boxes
+from zorki.data.formats.readers import read_boxes
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.detection.fusion import fuse

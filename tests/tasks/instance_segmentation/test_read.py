@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zorki.data.formats import OUTLINED
+from zorki.data import formats
 from zorki.errors import DataError
 from zorki.tasks.instance_segmentation.read import read
 from zorki.types import Instances
@@ -34,4 +34,6 @@ def test_a_folder_of_images_alone_tells_what_was_looked_for(tmp_path):
     Image.new("RGB", (8, 6)).save(tmp_path / "1.png")
     with pytest.raises(DataError) as caught:
         read(tmp_path)
-    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]] == list(OUTLINED)
+    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]] == list(
+        formats.names("instances")
+    )

@@ -8,7 +8,7 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from zorki.data.formats import read_boxes
+from zorki.data.formats.readers import read_boxes
 from zorki.tasks.detection.metrics.metric import DetectionMetric
 from zorki.tasks.detection.metrics.scores import TWELVE
 from zorki.types import Boxes, Placement

@@ -13,8 +13,9 @@ import numpy as np
 
 from zorki.data.annotations.boxes.columns import BoxColumns
 from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.classes import map_classes
 from zorki.data.annotations.find_images import ImageFinder
-from zorki.data.annotations.listing import is_image, loose_files, map_classes
+from zorki.data.annotations.listing import is_image, loose_files
 from zorki.data.annotations.records import ImageRecord, Records
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import ORDER, complete_splits, split_name

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zorki.data.annotations.listing import map_classes
+from zorki.data.annotations.classes import map_classes
 from zorki.data.annotations.masks.class_names import CAMVID, VOC, ColorNames, ValueNames
 from zorki.data.annotations.masks.dataset import IGNORE, ClassMap
 from zorki.data.annotations.masks.stored import Palette, color_of

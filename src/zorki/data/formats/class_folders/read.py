@@ -12,17 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from zorki.contracts import Dataset
-from zorki.data.annotations.listing import (
-    LabelDataset,
-    holds_image,
-    is_image,
-    loose_files,
-    map_classes,
-    no_images,
-    subfolders,
-    unseen_classes,
-    walk_files,
-)
+from zorki.data.annotations.classes import map_classes, unseen_classes
+from zorki.data.annotations.labels import LabelDataset
+from zorki.data.annotations.listing import holds_image, is_image, loose_files, no_images, subfolders, walk_files
 from zorki.data.annotations.masks.layout import IMAGE_WORDS, MASK_WORDS
 from zorki.data.annotations.splits import complete_splits, split_name
 from zorki.data.formats.look import Look

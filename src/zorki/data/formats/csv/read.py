@@ -18,13 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Dataset
-from zorki.data.annotations.listing import (
-    LabelDataset,
-    is_image,
-    loose_files,
-    map_classes,
-    unseen_classes,
-)
+from zorki.data.annotations.classes import map_classes, unseen_classes
+from zorki.data.annotations.labels import LabelDataset
+from zorki.data.annotations.listing import is_image, loose_files
 from zorki.data.annotations.splits import complete_splits, split_name
 from zorki.data.formats.look import Look
 from zorki.data.images import MAX_PIXELS

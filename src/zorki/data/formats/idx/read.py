@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from zorki.contracts import Dataset
-from zorki.data.annotations.listing import loose_files, map_classes, unseen_classes
+from zorki.data.annotations.classes import map_classes, unseen_classes
+from zorki.data.annotations.listing import loose_files
 from zorki.data.annotations.splits import complete_splits
 from zorki.data.formats.look import Look
 from zorki.data.images import MAX_PIXELS

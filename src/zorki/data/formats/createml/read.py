@@ -1,0 +1,121 @@
+"""CreateML's JSON for object detection: a file beside the images, as Roboflow exports it for each split.
+
+    train/_annotations.createml.json: [{"image": "1.jpg", "annotations": [
+        {"label": "cat", "coordinates": {"x": 50, "y": 35, "width": 60, "height": 50}}]}]
+
+`x` and `y` are the center, all in pixels (https://developer.apple.com/documentation/createml). The images' sizes stand
+nowhere and are read from their headers.
+"""
+
+from __future__ import annotations
+
+from os.path import isfile  # unlike Path's, takes a name that is too long for none
+from pathlib import Path
+from typing import Any
+
+from zorki.data.annotations.listing import loose_files, subfolders
+from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
+from zorki.data.annotations.split_words import by_split, split_in
+from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
+from zorki.data.formats.look import Look
+from zorki.errors import DataError
+from zorki.types import Defect
+
+WANTED = "CreateML's JSON (_annotations.createml.json), or a folder with such files, one a split"
+
+
+def look(root: Path) -> Look:
+    """Whether `root` is of this format, and why or why not."""
+    found = _find(root)
+    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found[0]))
+
+
+def read(root: Path, images: Path | None = None) -> Records:
+    """The images of the files with their boxes; classes are sorted by name.
+
+    Splits are told by the names of files or folders. An image without annotations is background. `images` is where
+    the images lie, if not beside their file.
+
+    Raises:
+        DataError: there is no such file or folder, or a file is no JSON.
+    """
+    found = _find(root)
+    if isinstance(found, str):
+        raise DataError(f"{root}: {found}; wanted {WANTED}")
+    files, others = found
+    base = root if root.is_dir() else root.parent
+    folders = [*(folder for path in files for folder in (path.parent, path.parent / "images")), base / "images", base]
+    records = Records(root, "createml", _reason(root, files), [], folders)
+    records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
+    for path, split in files.items():
+        first = len(records.images)
+        _read_file(path, records, beside=images is None)
+        if split is not None:
+            records.given.setdefault(split, []).extend(range(first, len(records.images)))
+    return records
+
+
+def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
+    """The files with their splits, and those that are passed over; or why there are none."""
+    if root.is_file():
+        return ({root: split_in(root.stem)}, []) if _is_createml(root) else "it is a file, and not CreateML's JSON"
+    if not root.is_dir():
+        return "it is neither a file nor a folder"
+    files = {root / name: split_in(Path(name).stem) for name in loose_files(root) if _is_createml(root / name)}
+    if not files:
+        files = {
+            root / folder / name: split_in(folder) or split_in(Path(name).stem)
+            for folder in subfolders(root)
+            for name in loose_files(root / folder)
+            if _is_createml(root / folder / name)
+        }
+    if not files:
+        return "no JSON file in it, or in a folder of it, has images with annotations and coordinates"
+    chosen, others, wrong = by_split(files)
+    return wrong or (chosen, others)
+
+
+def _is_createml(path: Path) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    data = ends(path)
+    begins = data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    return begins and has_key(data, ("annotations",), "[") and has_key(data, ("coordinates",), "{")
+
+
+def _reason(root: Path, files: dict[Path, str | None]) -> str:
+    names = [path.relative_to(root).as_posix() if root.is_dir() else path.name for path in files]
+    return f"it holds CreateML's JSON: {', '.join(names)}"
+
+
+def _read_file(path: Path, records: Records, *, beside: bool) -> None:
+    data = path.read_bytes()
+    entries = read_json(path, data)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DataError(f"{path}: expected CreateML's JSON, a list of images with annotations")
+    lines = iter(key_lines(data, "coordinates"))
+    for place, entry in enumerate(entries):
+        name = str(entry.get("image") or entry.get("imagefilename") or "")
+        if not name:
+            records.defects.append(Defect(path, f"entry {place + 1} names no image; left out"))
+        image = ImageRecord(name, path)
+        near = path.parent / name
+        image.path = near if beside and name and isfile(near) else None
+        for one in entry.get("annotations") or entry.get("annotation") or []:
+            thing = _object(one, next(lines, None) if isinstance(one, dict) and "coordinates" in one else None)
+            if isinstance(thing, str):
+                records.defects.append(Defect(path, f"{name}: {thing}; left out"))
+            else:
+                image.objects.append(thing)
+        if name:
+            records.images.append(image)
+
+
+def _object(one: Any, line: int | None) -> ObjectRecord | str:
+    """The object of an annotation, or why it is none."""
+    if not isinstance(one, dict) or not isinstance(box := one.get("coordinates"), dict):
+        return "an annotation has no coordinates"
+    if not (label := str(one.get("label") or "").strip()):
+        return "a box has no label"
+    x, y, width, height = (number_in(box.get(key)) for key in ("x", "y", "width", "height"))
+    return ObjectRecord(label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2), line=line)

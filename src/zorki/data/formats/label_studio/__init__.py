@@ -1,0 +1,6 @@
+"""Label Studio's JSON export."""
+
+PROVIDES = {"boxes", "instances", "labels"}
+WRITES = {"boxes", "instances"}
+PRECEDENCE = 62
+DRAWN = True
