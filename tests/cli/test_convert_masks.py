@@ -56,7 +56,9 @@ def objects(data, classes=True):
     return found
 
 
-@pytest.mark.parametrize("to", ["coco", "yolo", "labelme", "via", "voc", "label_map_png", "instance_png"])
+@pytest.mark.parametrize(
+    "to", ["coco", "yolo", "labelme", "via", "label_studio", "voc", "label_map_png", "instance_png"]
+)
 def test_masks_of_objects(coco, tmp_path, to):
     code, out, err = run("convert", coco, "--to", to, "--task", "instance_segmentation", "--out", tmp_path / to)
     assert (code, err) == (0, "")
@@ -171,7 +173,7 @@ def test_broken_and_scaled_images_are_left_out_and_told(coco, tmp_path, to):
 
 
 def test_broken_images_of_maps_of_classes(coco, tmp_path):
-    run("convert", coco, "--to", "voc", "--out", tmp_path / "voc")
+    run("convert", coco, "--to", "voc_masks", "--out", tmp_path / "voc")
     path = tmp_path / "voc/JPEGImages/2.png"
     path.write_bytes(path.read_bytes()[:-30])
     code, out, _ = run("convert", tmp_path / "voc", "--to", "mask_folders", "--out", tmp_path / "pairs")
@@ -216,7 +218,7 @@ def test_bad_input(coco, tmp_path):
     (tmp_path / "empty").mkdir()
     for name, words, message in (
         ("cells", "mask_pair", "expected one of coco, voc, yolo, labelme, via, "),
-        ("cells", "mask_pair", "Did you mean mask_pairs?"),
+        ("cells", "mask_pair", "Did you mean mask_folders?"),
         ("cells", "coco --task detecton", "--task detecton: expected one of detection, instance_segmentation, "
          "semantic_segmentation. Did you mean detection?"),
         ("cells", "voc_masks --task instance_segmentation", "--task instance_segmentation: voc_masks is no format for "
@@ -229,7 +231,7 @@ def test_bad_input(coco, tmp_path):
         ("maps", "coco --task detection", "and boxes are wanted by --task detection; they can be written as coco, "),
         ("boxes", "label_map_png", "the data are boxes, which have no masks (voc: "),
         ("boxes", "mask_folders", "and classes of pixels are wanted; they can be written as coco, voc, yolo, "
-         "labelme or via"),
+         "labelme, via or label_studio"),
         ("pairs", "coco --format mask_pairs", "the data are classes of pixels"),
         ("cells", "label_png --format kitti", "'kitti' is no format that can be read here"),
         ("empty", "label_map_png", "no image in this folder or below it"),
@@ -262,6 +264,6 @@ def test_nothing_is_left_after_an_error(coco, tmp_path):
     for file in (coco / "annotations").iterdir():
         file.write_text(file.read_text().replace('"dog"', '"background"'))
     before = sorted(tmp_path.iterdir())
-    code, _, err = run("convert", coco, "--to", "voc", "--out", tmp_path / "out")
+    code, _, err = run("convert", coco, "--to", "voc_objects", "--out", tmp_path / "out")
     assert (code, "a class is called 'background'" in err) == (2, True)
     assert sorted(tmp_path.iterdir()) == before

@@ -177,9 +177,7 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
     able = [kind for kind in KINDS if name in kind.writers and only in (None, kind.kinds[0])]
     if not able:
         known = formats.writable()
-        raise RecipeError(
-            f"--to {to}: expected one of {', '.join(known)}.{did_you_mean(to, [*known, *formats.ALIASES])}"
-        )
+        raise RecipeError(f"--to {to}: expected one of {', '.join(known)}.{formats.near(to, known)}")
     if task is not None:
         asked = _asked(task)
         if asked not in able:

@@ -42,6 +42,7 @@ def test_bare_images_are_no_data_set(tmp_path):
         detect(tmp_path).match("labels")
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
         f"{tmp_path}: the format of the data was not recognized",
+        "  label_studio: no JSON file in it, or in a folder of it, has tasks with data, annotations and choices",
         "  csv: it holds no .csv or .tsv file",
         "  idx: it holds no file named like train-images-idx3-ubyte[.gz]",
         "  class_folders: there is no folder in it that could be a class",
@@ -55,7 +56,9 @@ def test_no_image_at_all(tmp_path):
 
 
 def test_a_misspelt_format(tmp_path):
-    with pytest.raises(DataError, match=r"'folder' is no format .* csv, idx, class_folders\. Did you mean folders\?"):
+    with pytest.raises(
+        DataError, match=r"'folder' is no format .* csv, idx, class_folders\. Did you mean class_folders\?"
+    ):
         detect(tmp_path).match("labels", format="folder")
 
 

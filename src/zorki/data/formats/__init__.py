@@ -20,13 +20,15 @@ new format. This module is cheap to import; `detect`, `readers` and `writers` ar
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from zorki.errors import DataError, did_you_mean
+from zorki.errors import DataError
 
 KINDS = ("labels", "boxes", "instances", "masks", "keypoints")
 """What a format may provide: a class an image, boxes, a mask an object, a class a pixel, joints of each object."""
@@ -96,6 +98,14 @@ def choices() -> str:
     return "; ".join(f"{kind}: {', '.join(names(kind))}" for kind in KINDS if names(kind)) + "; all: scenes"
 
 
+def near(word: str, allowed: Sequence[str]) -> str:
+    """As `did_you_mean`; a word near to an old one is told the format's name."""
+    old = {alias: found.format for alias, found in ALIASES.items() if found.format in allowed}
+    words = difflib.get_close_matches(word, [*allowed, *old], n=3, cutoff=0.6)
+    meant = dict.fromkeys(old.get(one, one) for one in words)
+    return f" Did you mean {' or '.join(meant)}?" if meant else ""
+
+
 def resolve(word: str, *kinds: str) -> Word:
     """The format that a word means, old words among them.
 
@@ -106,7 +116,6 @@ def resolve(word: str, *kinds: str) -> Word:
     allowed = names(*kinds)
     if found.format not in allowed or (found.kind is not None and kinds and found.kind not in kinds):
         raise DataError(
-            f"{word!r} is no format that can be read here; expected one of {', '.join(allowed)}."
-            f"{did_you_mean(word, [*allowed, *ALIASES])}"
+            f"{word!r} is no format that can be read here; expected one of {', '.join(allowed)}.{near(word, allowed)}"
         )
     return found

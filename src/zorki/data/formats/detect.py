@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from zorki.data import formats
 from zorki.data.annotations.listing import holds_image, missing_root, no_images
 from zorki.data.formats.look import Look
+from zorki.data.formats.unread import unread
 from zorki.errors import DataError
 
 
@@ -80,9 +81,12 @@ class Detection:
             for kind in kinds
             for name in formats.names(kind)
         ]
+        listed = "".join(dict.fromkeys(tried))
+        if (found := unread(self.root)) is not None:
+            raise DataError(f"{self.root}: {found}; tried{listed}")
         if self.root.is_dir() and not holds_image(self.root):
-            raise DataError(f"{no_images(self.root)}; tried{''.join(dict.fromkeys(tried))}")
-        raise DataError(f"{self.root}: the format of the data was not recognized; tried{''.join(dict.fromkeys(tried))}")
+            raise DataError(f"{no_images(self.root)}; tried{listed}")
+        raise DataError(f"{self.root}: the format of the data was not recognized; tried{listed}")
 
     def error(self) -> DataError | None:
         """What is wrong with data that are meant to be boxes and are broken; None where none are meant."""

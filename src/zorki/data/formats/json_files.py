@@ -43,6 +43,11 @@ def ends(path: Path) -> bytes:
         return b""
 
 
+def is_whole(path: Path, data: bytes) -> bool:
+    """Whether `ends` gave all of the file."""
+    return path.stat().st_size <= len(data)
+
+
 def has_key(data: bytes, keys: Sequence[str], then: str = "") -> bool:
     """Whether any of the keys stands in a piece of JSON, followed by a value that begins with `then`."""
     pattern = rf'"(?:{"|".join(map(re.escape, keys))})"\s*:\s*{re.escape(then)}'

@@ -20,7 +20,7 @@ from typing import Any
 from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
-from zorki.data.formats.json_files import ends, has_key, number_in, read_json, whole_number_in
+from zorki.data.formats.json_files import ends, has_key, is_whole, number_in, read_json, whole_number_in
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
 from zorki.ops.rle import box_of
@@ -112,8 +112,12 @@ def _jsons(folder: Path) -> list[Path]:
 
 
 def _is_coco(path: Path) -> bool:
+    """Whether a file is a mapping with two of COCO's lists; of a large one, whose middle is not seen, with one."""
     data = ends(path)
-    return has_key(data, ("images", "annotations", "categories"), "[") and not has_key(data, ("shapes",), "[")
+    if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or has_key(data, ("shapes",), "["):
+        return False
+    seen = sum(has_key(data, (name,), "[") for name in _LISTS)
+    return seen > 1 or (seen == 1 and not is_whole(path, data))
 
 
 def _relative(root: Path, files: dict[Path, str | None]) -> list[str]:

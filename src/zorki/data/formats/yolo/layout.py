@@ -38,6 +38,7 @@ class YoloLayout:
     names: dict[int, str] = field(default_factory=dict)
     sources: dict[str, list[Path]] = field(default_factory=dict)  # folders and lists of images, by split
     defects: list[Defect] = field(default_factory=list)
+    keypoint_numbers: int = 0  # numbers of a line that stand for key points, behind the box
 
 
 def find_layout(root: Path) -> YoloLayout | str:
@@ -120,10 +121,13 @@ def looks_like_labels(path: Path) -> bool:
 def _from_settings(path: Path) -> YoloLayout | None:
     """The layout that a YAML or .data file states; None where it states none."""
     values = _read_data(path) if path.suffix == ".data" else _read_yaml(path)
-    if values is None or not values.get("names") or not any(key in values for key in (*_SPLIT_KEYS, "path")):
+    if values is None or not any(key in values for key in (*_SPLIT_KEYS, "path")):
+        return None
+    if not values.get("names") and not isinstance(values.get("nc"), int):
         return None
     layout = YoloLayout(path.parent, f"{path.name} tells names and splits")
-    layout.names = _names(values["names"], path)
+    layout.names = _names(values["names"], path) if values.get("names") else {n: str(n) for n in range(values["nc"])}
+    layout.keypoint_numbers = _keypoint_numbers(values.get("kpt_shape"), path)
     if (merged := _merged(layout.names)) is not None:
         layout.defects.append(Defect(path, merged, note=True))
     if isinstance(values.get("nc"), int) and values["nc"] != len(layout.names):
@@ -132,7 +136,7 @@ def _from_settings(path: Path) -> YoloLayout | None:
     for key in _SPLIT_KEYS:
         value = values.get(key)
         for part in value if isinstance(value, list) else [value] if value else []:
-            source = _resolve(path.parent, str(part), path.parent / str(values.get("path") or ""))
+            source = _find_source(path.parent, str(part), str(values.get("path") or ""))
             if source is None:
                 layout.defects.append(Defect(path, f"{key}: there is no {str(part)!r}; left out"))
             elif source.is_dir() and _is_above(source, path.parent):
@@ -145,6 +149,26 @@ def _from_settings(path: Path) -> YoloLayout | None:
         found = _from_folders(path.parent)
         layout.sources = found.sources if isinstance(found, YoloLayout) else {"": [path.parent]}
     return layout
+
+
+def _find_source(folder: Path, part: str, path: str) -> Path | None:
+    """A source of the settings: below `path`, which is relative to their folder or to the one above, or without it.
+
+    Settings are often made for another computer, or for another place than they lie in: what leads nowhere is dropped.
+    """
+    for above in (folder, folder.parent):
+        if path and os.path.exists(found := above / path / part):
+            return found
+    return _resolve(folder, part, folder) or (_resolve(folder, f"{path}/{part}", folder) if path else None)
+
+
+def _keypoint_numbers(shape: Any, path: Path) -> int:
+    """How many numbers of a line are key points, by Ultralytics' kpt_shape: (points, 2 or 3 values each)."""
+    if shape is None:
+        return 0
+    if isinstance(shape, list) and len(shape) == 2 and all(isinstance(one, int) and one > 0 for one in shape):
+        return int(shape[0] * shape[1])
+    raise DataError(f"{path}: kpt_shape is {shape!r}; expected [points, 2] or [points, 3]")
 
 
 def _read_yaml(path: Path) -> dict[str, Any] | None:

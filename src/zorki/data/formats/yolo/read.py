@@ -46,17 +46,23 @@ def read(root: Path, images: Path | None = None) -> Records:
     folders = [layout.base / "images", layout.base]
     records = Records(root, "yolo", layout.reason, [], folders, relative=True, defects=list(layout.defects))
     bare: list[Path] = []
+    places: dict[Path, tuple[int, str]] = {}  # of each image: its place, and the split that has it first
     for split, source in sources_of(layout):
-        first = len(records.images)
+        members = records.given.setdefault(split, []) if split else []
         for entry in entries(layout, source):
+            before = places.get(entry.image) if entry.image is not None else None
+            if before is not None and before[1] != split:  # as where train and val are one folder
+                members.append(before[0])
+                continue
             image = ImageRecord(entry.name, entry.labels or entry.image or source, path=entry.image)
             if entry.labels is not None:
                 _read_labels(entry.labels, layout, image, records)
             elif entry.image is not None:
                 bare.append(entry.image)
+            if entry.image is not None:
+                places.setdefault(entry.image, (len(records.images), split))
+            members.append(len(records.images))
             records.images.append(image)
-        if split:
-            records.given.setdefault(split, []).extend(range(first, len(records.images)))
     if bare:
         records.defects.append(_background(bare, len(records.images)))
     numbers = {int(thing.class_name) for image in records.images for thing in image.objects} if not layout.names \
@@ -100,7 +106,9 @@ def _object(cells: Sequence[str], layout: YoloLayout, line: int) -> ObjectRecord
     if any(abs(value) > _MOST for value in values):
         return f"expected shares of the image, 0 to 1, and got {max(values, key=abs):g}: pixels are no shares"
     name = layout.names.get(int(number), str(int(number)))
-    if len(values) in (4, 5):  # a fifth is the score of a detector, or the number of a track
+    if (
+        len(values) in (4, 5) or len(values) == 4 + layout.keypoint_numbers
+    ):  # a fifth is the score of a detector, or the number of a track
         x, y, width, height = values[:4]
         return ObjectRecord(name, (x - width / 2, y - height / 2, x + width / 2, y + height / 2), line=line)
     if len(values) % 2:
