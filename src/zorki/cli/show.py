@@ -70,21 +70,29 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
     """The task that was asked for, or the one whose formats know the data."""
     from zorki import registry
     from zorki.data.formats.detect import detect
-    from zorki.errors import RecipeError, did_you_mean
+    from zorki.errors import DataError, RecipeError, did_you_mean
 
     known = registry.tasks()
     if task is not None:
         if task not in known:
             raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
         return known[task]
-    # Any folder of folders looks like classes, so classification is asked last; and it says best what is wrong.
-    others = [kind for name, kind in known.items() if name != "classification"]
-    found = next((kind for kind in others if kind.data.recognize(Path(data), format)), None)
+    detection = detect(Path(data))
+
+    def fits(kind: Any) -> bool:
+        try:
+            return bool(detection.match(*kind.data.needs, format=format))
+        except DataError:
+            return False
+
+    # Any folder of folders looks like classes, so tasks of labels are asked last; and they say best what is wrong.
+    last = [kind for kind in known.values() if "labels" in kind.data.needs]
+    found = next((kind for kind in known.values() if kind not in last and kind.data.needs and fits(kind)), None)
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
-    boxed = found is known["detection"]
-    if not boxed and format is None and (error := detect(Path(data)).error()) is not None:
+    boxed = found is not None and "boxes" in found.data.needs
+    if not boxed and format is None and (error := detection.error()) is not None:
         raise error
-    return found or known["classification"]
+    return found or last[0]
 
 
 def _print_counts(classes: dict[str, dict[str, int]], splits: dict[str, list[int]], counted: str) -> None:

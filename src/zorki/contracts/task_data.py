@@ -21,6 +21,7 @@ T = TypeVar("T")  # target
 class TaskData(ABC, Generic[T]):
     """The data of a task: reading and augmenting are its own; what most tasks have alike has a default."""
 
+    needs: ClassVar[tuple[str, ...]] = ()  # what a format must provide to be for this task alone: `formats.KINDS`
     usual_classes: ClassVar[int] = 1000  # of the data that networks are compared on: ImageNet's
 
     @abstractmethod
@@ -37,10 +38,6 @@ class TaskData(ABC, Generic[T]):
     @abstractmethod
     def augment(self, sample: Sample[T], recipe: Recipe, generator: torch.Generator) -> Sample[T]:
         """One sample varied, image and target together, with chance drawn from `generator` alone."""
-
-    def recognize(self, root: Path, format: str | None = None) -> str | None:
-        """Why the data at `root` seem to be for this task, in words; None where they do not. Reads no annotation."""
-        return None
 
     def mix(self, batch: Batch[T], recipe: Recipe, info: ClassInfo, generator: torch.Generator) -> Batch[T]:
         """A batch with its samples mixed among themselves (MixUp, CutMix); the identity where nothing is mixed."""

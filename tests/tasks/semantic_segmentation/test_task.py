@@ -8,6 +8,7 @@ from PIL import Image
 from tiny_segmenter import tiny
 
 from zorki.contracts import Targets
+from zorki.data.formats.detect import detect
 from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError
 from zorki.losses.pixels import PixelLoss
@@ -49,7 +50,7 @@ def test_folders_of_classes_and_of_boxes_are_left_to_others(tmp_path):
     (tmp_path / "boxes/labels/1.txt").write_text("0 .5 .5 .5 .5\n")
     (tmp_path / "empty").mkdir()
     for folder in ("animals", "animals/cat", "boxes", "empty", "missing"):
-        assert TASK.data.recognize(tmp_path / folder) is None, folder
+        assert not list(detect(tmp_path / folder).matches(*TASK.data.needs)), folder
 
 
 def test_masks_in_files_are_known_by_their_bytes_and_counted_once(tmp_path, monkeypatch):

@@ -23,6 +23,8 @@ IMAGENET_CLASSES = 1000
 class ClassificationData(TaskData[Label]):
     """Images with one label each."""
 
+    needs = ("labels",)
+
     def read(
         self,
         root: Path,
@@ -35,16 +37,6 @@ class ClassificationData(TaskData[Label]):
         from zorki.tasks.classification.read import read
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
-
-    def recognize(self, root: Path, format: str | None = None) -> str | None:
-        from zorki.data import formats
-
-        if str(root).partition(":")[0] == "scenes":
-            return "scenes: built in"
-        try:
-            return ": ".join(formats.recognize(root, format))
-        except DataError:
-            return None
 
     def augment(self, sample: Sample[Label], recipe: Recipe, generator: torch.Generator) -> Sample[Label]:
         """The image varied; its label stays."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zorki.contracts import Dataset
-from zorki.errors import DataError
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.types import Batch, Boxes, ClassInfo, Sample
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 class DetectionData(ObjectData[Boxes]):
     """Images with boxes."""
 
+    needs = ("boxes",)
     task = "detection"
     noun = ("box", "boxes")
 
@@ -35,14 +35,6 @@ class DetectionData(ObjectData[Boxes]):
         from zorki.tasks.detection.read import read
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
-
-    def recognize(self, root: Path, format: str | None = None) -> str | None:
-        from zorki.data import formats
-
-        try:
-            return ": ".join(formats.recognize(root, format, allowed=formats.BOXED))
-        except DataError:
-            return None
 
     def augment(self, sample: Sample[Boxes], recipe: Recipe, generator: torch.Generator) -> Sample[Boxes]:
         """Image and boxes varied together."""

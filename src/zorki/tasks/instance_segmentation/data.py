@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zorki.contracts import Dataset
-from zorki.errors import DataError
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.types import Instances, Sample
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 class InstanceData(ObjectData[Instances]):
     """Images with masks of objects."""
 
+    needs = ("instances",)
     task = "instance_segmentation"
 
     def read(
@@ -30,7 +30,7 @@ class InstanceData(ObjectData[Instances]):
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
     ) -> Dataset[Instances]:
-        """Images with masks of objects, in any format of `zorki.data.formats.OUTLINED`, or the built-in scenes.
+        """Images with masks of objects, in any format that provides instances, or the built-in scenes.
 
         Raises:
             DataError: nothing is there, or the format is not recognized.
@@ -38,14 +38,6 @@ class InstanceData(ObjectData[Instances]):
         from zorki.tasks.instance_segmentation.read import read
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
-
-    def recognize(self, root: Path, format: str | None = None) -> str | None:
-        from zorki.data import formats
-
-        try:
-            return ": ".join(formats.recognize(root, format, allowed=formats.OUTLINED))
-        except DataError:
-            return None
 
     def augment(self, sample: Sample[Instances], recipe: Recipe, generator: torch.Generator) -> Sample[Instances]:
         """Image and masks varied together."""

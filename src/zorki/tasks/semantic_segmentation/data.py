@@ -22,6 +22,7 @@ FEW = 32  # masks looked at before it is asked whether they are enough
 class SegmentationData(TaskData[Mask]):
     """Images with masks."""
 
+    needs = ("masks",)
     usual_classes = 21  # Pascal VOC's, with its background
 
     def read(
@@ -32,7 +33,7 @@ class SegmentationData(TaskData[Mask]):
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
     ) -> Dataset[Mask]:
-        """Images with masks, in any format of `zorki.data.formats.SEGMENTED`, or the built-in scenes.
+        """Images with masks, in any format that provides masks or instances, or the built-in scenes.
 
         Raises:
             DataError: nothing is there, or the format is not recognized.
@@ -40,14 +41,6 @@ class SegmentationData(TaskData[Mask]):
         from zorki.tasks.semantic_segmentation.read import read
 
         return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
-
-    def recognize(self, root: Path, format: str | None = None) -> str | None:
-        from zorki.data import formats
-
-        try:
-            return ": ".join(formats.recognize(root, format, allowed=formats.SEGMENTED))
-        except DataError:
-            return None
 
     def augment(self, sample: Sample[Mask], recipe: Recipe, generator: torch.Generator) -> Sample[Mask]:
         """Image and mask varied together; the mask gets weights of its borders where the recipe asks for them."""

@@ -28,7 +28,8 @@ def test_where_path_leads(tmp_path, place, path):
     file = (data if "/home" in path or "datasets" in path else tmp_path) / place
     file.parent.mkdir(exist_ok=True)
     file.write_text(
-        f"path: {path}  # dataset root dir\ntrain: images/train2017  # 4 images\nval: images/val2017\ntest:  # optional\n"
+        f"path: {path}  # dataset root dir\ntrain: images/train2017  # 4 images\nval: images/val2017\n"
+        "test:  # optional\n"
         "names:\n  0: cat\n  1: dog\ndownload: https://ultralytics.com/assets/coco8.zip\n"
     )
     found = read_boxes(file)
