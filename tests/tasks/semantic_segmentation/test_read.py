@@ -23,7 +23,7 @@ def test_files(tmp_path):
     data = read(tmp_path, class_names=["sky", "road"])
     assert data.target(0).classes.tolist() == [[1, 1, 1], [1, 1, 1]]
     assert read(tmp_path, format="mask_pairs").format == "mask_folders"
-    with pytest.raises(DataError, match=r"'mask_pair' is no format .* Did you mean mask_pairs\?"):
+    with pytest.raises(DataError, match=r"'mask_pair' is no format .* Did you mean mask_folders\?"):
         read(tmp_path, format="mask_pair")
     with pytest.raises(DataError, match="no folder in it holds SegmentationClass"):
         read(tmp_path, format="voc_masks")

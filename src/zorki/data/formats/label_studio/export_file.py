@@ -157,7 +157,8 @@ def _region(result: dict[str, Any]) -> Region | None:
     if not isinstance(value, dict):
         return None
     kind = str(result.get("type", ""))
-    names = next((value[key] for key in (kind, "labels", "choices") if isinstance(value.get(key), list)), [])
+    lists = [value[key] for key in (kind, "labels", "choices") if isinstance(value.get(key), list)]
+    names: list[Any] = lists[0] if lists else []
     height, width = (whole_number_in(result.get(side)) for side in ("original_height", "original_width"))
     return Region(
         kind.removesuffix("labels") or "labels",

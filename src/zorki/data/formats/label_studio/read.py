@@ -7,6 +7,8 @@ from math import cos, hypot, isfinite, radians, sin
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zorki.data.annotations.outlines import pixels_at, round_outline
 from zorki.data.annotations.records import ObjectRecord, Records, bounds_of
 from zorki.data.formats.json_files import number_in
@@ -131,7 +133,7 @@ def _brush(name: str, value: dict[str, Any], height: int, width: int) -> ObjectR
         pixels = pixels_of_brush(value["rle"], height, width)
     except ValueError as error:
         return f"a brush of {name!r}: {error}"
-    rows, columns = pixels.any(1).nonzero()[0], pixels.any(0).nonzero()[0]
+    rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
     if not len(rows):
         return f"a brush of {name!r} covers no pixel"
     box = float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
