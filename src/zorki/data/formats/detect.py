@@ -82,8 +82,8 @@ class Detection:
             for name in formats.names(kind)
         ]
         listed = "".join(dict.fromkeys(tried))
-        if (found := unread(self.root)) is not None:
-            raise DataError(f"{self.root}: {found}; tried{listed}")
+        if (known := unread(self.root)) is not None:
+            raise DataError(f"{self.root}: {known}; tried{listed}")
         if self.root.is_dir() and not holds_image(self.root):
             raise DataError(f"{no_images(self.root)}; tried{listed}")
         raise DataError(f"{self.root}: the format of the data was not recognized; tried{listed}")
