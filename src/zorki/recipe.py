@@ -7,10 +7,12 @@ is never overridden.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from zorki.class_selection import ClassSelection
 from zorki.data import formats
 from zorki.errors import RecipeError, did_you_mean
 
@@ -62,6 +64,10 @@ class Recipe:
     workers: int | None = _setting(
         None, "Data", "Processes that read and vary images; 0 reads in the main one.", least=0
     )
+    class_map: str | None = _setting(
+        None, "Data", "Rename, merge or leave out classes: OLD=NEW,OLD=NEW,...; - in place of NEW leaves one out."
+    )
+    only_classes: str | None = _setting(None, "Data", "Read these classes only, by their new names: A,B,...")
 
     # Weights
     weights: str | None = _setting(
@@ -236,6 +242,9 @@ class Recipe:
     wandb: str | None = _setting(None, "Run", "Also log to this project of Weights & Biases (extra `track`).")
 
     def __post_init__(self) -> None:
+        for name in ("class_map", "only_classes"):  # in Python also a mapping, and a list
+            if (value := getattr(self, name)) is not None and not isinstance(value, str):
+                object.__setattr__(self, name, json.dumps(value, ensure_ascii=False))
         hints = _hints()
         for f in dataclasses.fields(self):
             object.__setattr__(self, f.name, _checked(f, hints[f.name], getattr(self, f.name)))
@@ -245,6 +254,13 @@ class Recipe:
             )
         if self.mixup > 0 and self.cutmix > 0:
             raise RecipeError("mixup and cutmix are both above 0; expected one of them: set the other to 0")
+
+        ClassSelection.parse(self.class_map, self.only_classes)
+
+    @property
+    def selection(self) -> ClassSelection:
+        """Which classes of the data are read, and by what names."""
+        return ClassSelection.parse(self.class_map, self.only_classes)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, one a field."""

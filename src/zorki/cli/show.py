@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.class_selection import ClassSelection
 from zorki.data.formats import choices
+from zorki.recipe import describe
 
 SHEET_SEED = 0
 
@@ -23,6 +25,8 @@ def show(
     images: Annotated[int, Parameter(help="How many images on the sheet.")] = 40,
     max_pixels: Annotated[int | None, Parameter(help="Refuse larger images; empty: 178 million.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first defect.", negative="")] = False,
+    class_map: Annotated[str | None, Parameter(help=describe("class_map")["help"])] = None,
+    only_classes: Annotated[str | None, Parameter(help=describe("only_classes")["help"])] = None,
     json: Annotated[Path | None, Parameter(help="Write all of it to this file.")] = None,
 ) -> None:
     """What a data set holds: format, counts, defects, and a sheet of images."""
@@ -35,7 +39,8 @@ def show(
         raise RecipeError(f"--images is {images}: expected one image on the sheet or more")
     check_writable(out)
     kind = _task(task, data, format)
-    dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels)
+    selection = ClassSelection.parse(class_map, only_classes)
+    dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
     looked = survey(dataset, strict=strict)
     tally = kind.data.statistics(dataset)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")

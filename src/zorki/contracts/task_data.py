@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
 
+from zorki.class_selection import ClassSelection
 from zorki.contracts.dataset import Dataset
 from zorki.types import Batch, ClassInfo, Sample
 
@@ -32,8 +33,16 @@ class TaskData(ABC, Generic[T]):
         format: str | None = None,
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
     ) -> Dataset[T]:
-        """The data set at `root`; `format` forces a reader, `class_names` fixes the labels' order (a run's)."""
+        """The dataset at `root`.
+
+        Args:
+            format: of the data; None detects it.
+            class_names: fixes the labels' order (a run's).
+            max_pixels: larger images are refused when they are read.
+            selection: which classes are read, and by what names.
+        """
 
     @abstractmethod
     def augment(self, sample: Sample[T], recipe: Recipe, generator: torch.Generator) -> Sample[T]:

@@ -8,6 +8,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
+from zorki.class_selection import ClassSelection, class_order
 from zorki.types import Defect
 
 
@@ -92,6 +93,31 @@ class Records:
     defects: list[Defect] = field(default_factory=list)
     told: set[Path] = field(default_factory=set)
     line_of: Callable[[ImageRecord, ObjectRecord], int | None] | None = None
+
+    def select(self, selection: ClassSelection, *, strict: bool) -> None:
+        """Renames, merges and leaves out classes; what is left out is counted in a note. Raises DataError."""
+        there = dict.fromkeys(thing.class_name for image in self.images for thing in image.objects)
+        listed = sorted(there) if self.class_names is None else list(dict.fromkeys([*self.class_names, *there]))
+        new = selection.new_names(listed, self.root, strict=strict)
+        count = 0
+        for image in self.images:
+            kept = [thing for thing in image.objects if new[thing.class_name] is not None]
+            count += len(image.objects) - len(kept)
+            for thing in kept:
+                thing.class_name = new[thing.class_name] or ""
+            image.objects = kept
+        if self.class_names is not None:
+            self.class_names = class_order({name: new[name] for name in self.class_names})
+        if self.category_ids is not None:
+            numbers: dict[str, int] = {}
+            for name, number in self.category_ids.items():
+                if (after := new.get(name)) is not None:
+                    numbers[after] = min(number, numbers.get(after, number))
+            self.category_ids = numbers
+        if count:
+            objects = "1 object is" if count == 1 else f"{count} objects are"
+            reason = f"{objects} of classes that the selection leaves out; images without others are background"
+            self.defects.append(Defect(self.root, reason, note=True))
 
     def rename_class(self, name: str) -> None:
         """Calls the only class of the records by another name."""

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.data import formats
 from zorki.data.annotations.boxes.build import ReadOptions, build
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.instances.build import build_instances
 from zorki.data.annotations.instances.dataset import InstanceDataset
+from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.masks.build import build as build_masks
 from zorki.data.annotations.masks.dataset import MaskDataset
 from zorki.data.annotations.masks.from_instances import BACKGROUND, MasksFromInstances
@@ -29,14 +31,21 @@ def read_labels(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
+    selection: ClassSelection | None = None,
 ) -> Dataset[Label]:
     """The images at `root` with a class each, in the format that is asked for or detected.
 
+    Args:
+        class_names: fixes the labels' order (a run's).
+        max_pixels: larger images are refused when they are read.
+        selection: classes are renamed, merged and left out; with `class_names`, names that the data lack are passed
+            over.
+
     Raises:
-        DataError: as `Detection.match`, and as the format's `read`.
+        DataError: as `Detection.match`, as the format's `read`, or a class is not among `class_names`.
     """
-    reader = detect(root).match("labels", format=format).reader
-    return cast(Dataset[Label], reader.read(root, class_names=class_names, max_pixels=max_pixels))
+    match = detect(root).match("labels", format=format)
+    return cast(LabelRecords, match.reader.read(root)).build(class_names, max_pixels, selection)
 
 
 def read_boxes(
@@ -45,13 +54,14 @@ def read_boxes(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
+    selection: ClassSelection | None = None,
     need_images: bool = True,
     need_segments: bool = False,
     images: Path | None = None,
 ) -> BoxDataset:
     """The images with boxes at `root`; a folder or an annotation file. Other formats there too are told as defects.
 
-    The arguments are those of `ReadOptions`.
+    The arguments are those of `ReadOptions`, and of `read_labels`.
 
     Raises:
         DataError: as `Detection.match`, a file is broken, no image is there, or no box is left.
@@ -59,7 +69,7 @@ def read_boxes(
     detection = detect(root)
     match = detection.match("boxes", format=format)
     with _collector_at_rest():
-        records = _records(match, root, images)
+        records = _records(match, root, images, class_names, selection)
         dataset = build(records, ReadOptions(class_names, max_pixels, need_images, need_segments, images))
     if format is None:
         dataset.defects += _other_formats(detection, match)
@@ -72,6 +82,7 @@ def read_instances(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
+    selection: ClassSelection | None = None,
     need_images: bool = True,
     images: Path | None = None,
 ) -> InstanceDataset:
@@ -87,7 +98,7 @@ def read_instances(
     detection = detect(root)
     match = detection.match("instances", format=format)
     with _collector_at_rest():
-        records = _records(match, root, images)
+        records = _records(match, root, images, class_names, selection)
         if records.classless and class_names is not None and len(class_names) == 1:
             records.rename_class(class_names[0])
         options = ReadOptions(class_names, max_pixels, need_images, images=images)
@@ -103,6 +114,7 @@ def read_masks(
     *,
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
+    selection: ClassSelection | None = None,
 ) -> MaskDataset | MasksFromInstances:
     """The images with a class for every pixel at `root`; where there are none, the classes of masks of objects.
 
@@ -112,18 +124,28 @@ def read_masks(
     """
     match = detect(root).match("masks", "instances", format=format)
     if match.kind == "masks":
-        return build_masks(match.reader.read(root), class_names, max_pixels)
+        return build_masks(match.reader.read(root), class_names, max_pixels, selection)
     if class_names is not None and list(class_names[:1]) != [BACKGROUND]:
         raise DataError(
             f"{root}: outlines of objects leave a background, which the classes of the run do not begin with: "
             f"{', '.join(class_names[:5])}"
         )
     known = None if class_names is None else list(class_names[1:])
-    return MasksFromInstances(read_instances(root, format, class_names=known, max_pixels=max_pixels))
+    found = read_instances(root, format, class_names=known, max_pixels=max_pixels, selection=selection)
+    return MasksFromInstances(found)
 
 
-def _records(match: Match, root: Path, images: Path | None) -> Records:
-    return cast(Records, match.reader.read(root, images))
+def _records(
+    match: Match,
+    root: Path,
+    images: Path | None,
+    class_names: Sequence[str] | None,
+    selection: ClassSelection | None,
+) -> Records:
+    records = cast(Records, match.reader.read(root, images))
+    if selection:
+        records.select(selection, strict=class_names is None)
+    return records
 
 
 @contextmanager

@@ -53,7 +53,10 @@ def measure(
     run = load(folder)
     root = Path(data if data is not None else run.about["data"])
     form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None
-    dataset = run.task.data.read(root, format=form, class_names=run.class_names, max_pixels=run.recipe.max_pixels)
+    dataset = run.task.data.read(
+        root, format=form, class_names=run.class_names, max_pixels=run.recipe.max_pixels,
+        selection=run.recipe.selection,
+    )  # fmt: skip
     chosen = split or usual_split(dataset.splits)
     indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: images + WARM_UP]
     on_device(run.model, device).eval()

@@ -89,8 +89,9 @@ def evaluate(
     root = Path(data if data is not None else first.about["data"])
     forced = format if format is not None else (first.recipe.format if data is None else None)
     dataset = first.task.data.read(
-        root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels
-    )
+        root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels,
+        selection=first.recipe.selection,
+    )  # fmt: skip
     chosen = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[chosen])
     indices = looked.readable(dataset, chosen)

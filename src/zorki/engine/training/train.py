@@ -70,7 +70,7 @@ def train(
     say = _speaker(quiet)
     entry = registry.find(model)
     check_machine(wish)
-    dataset = entry.task.data.read(Path(data), format=wish.format, max_pixels=wish.max_pixels)
+    dataset = entry.task.data.read(Path(data), format=wish.format, max_pixels=wish.max_pixels, selection=wish.selection)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
     looked = survey(dataset, strict=wish.strict).learn_from(wish.train_on)
     task, info = entry.task, entry.task.data.class_info(dataset)
@@ -135,8 +135,9 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     check_machine(recipe)
     entry = registry.find(about["model"])
     dataset = entry.task.data.read(
-        Path(about["data"]), format=recipe.format, class_names=about["class_names"], max_pixels=recipe.max_pixels
-    )
+        Path(about["data"]), format=recipe.format, class_names=about["class_names"], max_pixels=recipe.max_pixels,
+        selection=recipe.selection,
+    )  # fmt: skip
     looked = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
     train_indices = train_indices_of(looked, recipe)
     if fingerprint(dataset, train_indices) != about["fingerprint"]:

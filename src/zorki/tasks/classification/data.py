@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, TaskData
 from zorki.errors import DataError
 from zorki.types import Batch, ClassInfo, Label, Sample
@@ -32,11 +33,17 @@ class ClassificationData(TaskData[Label]):
         format: str | None = None,
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
     ) -> Dataset[Label]:
         """Folder per class, CSV, IDX, or the built-in scenes (`scenes:COUNT@SIZE`). Raises DataError."""
-        from zorki.tasks.classification.read import read
+        from zorki.data.formats.readers import read_labels
+        from zorki.data.scenes.choose import scenes_of
+        from zorki.data.scenes.dataset import parse
 
-        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+        scenes = scenes_of(parse, root, format, class_names, selection)
+        if scenes is not None:
+            return scenes
+        return read_labels(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(self, sample: Sample[Label], recipe: Recipe, generator: torch.Generator) -> Sample[Label]:
         """The image varied; its label stays."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.types import Batch, Boxes, ClassInfo, Sample
@@ -30,11 +31,17 @@ class DetectionData(ObjectData[Boxes]):
         format: str | None = None,
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
     ) -> Dataset[Boxes]:
         """COCO, Pascal VOC, YOLO, CSV, CVAT, labelme, VIA, or the built-in scenes. Raises DataError."""
-        from zorki.tasks.detection.read import read
+        from zorki.data.formats.readers import read_boxes
+        from zorki.data.scenes.boxes import parse
+        from zorki.data.scenes.choose import scenes_of
 
-        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+        scenes = scenes_of(parse, root, format, class_names, selection)
+        if scenes is not None:
+            return scenes
+        return read_boxes(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(self, sample: Sample[Boxes], recipe: Recipe, generator: torch.Generator) -> Sample[Boxes]:
         """Image and boxes varied together."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.types import Instances, Sample
@@ -29,15 +30,21 @@ class InstanceData(ObjectData[Instances]):
         format: str | None = None,
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
     ) -> Dataset[Instances]:
         """Images with masks of objects, in any format that provides instances, or the built-in scenes.
 
         Raises:
             DataError: nothing is there, or the format is not recognized.
         """
-        from zorki.tasks.instance_segmentation.read import read
+        from zorki.data.formats.readers import read_instances
+        from zorki.data.scenes.choose import scenes_of
+        from zorki.data.scenes.instances import parse
 
-        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+        scenes = scenes_of(parse, root, format, class_names, selection)
+        if scenes is not None:
+            return scenes
+        return read_instances(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(self, sample: Sample[Instances], recipe: Recipe, generator: torch.Generator) -> Sample[Instances]:
         """Image and masks varied together."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, Targets, TaskData
 from zorki.errors import DataError
 from zorki.types import ClassInfo, Mask, Sample
@@ -32,15 +33,21 @@ class SegmentationData(TaskData[Mask]):
         format: str | None = None,
         class_names: Sequence[str] | None = None,
         max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
     ) -> Dataset[Mask]:
         """Images with masks, in any format that provides masks or instances, or the built-in scenes.
 
         Raises:
             DataError: nothing is there, or the format is not recognized.
         """
-        from zorki.tasks.semantic_segmentation.read import read
+        from zorki.data.formats.readers import read_masks
+        from zorki.data.scenes.choose import scenes_of
+        from zorki.data.scenes.masks import parse
 
-        return read(root, format=format, class_names=class_names, max_pixels=max_pixels)
+        scenes = scenes_of(parse, root, format, class_names, selection)
+        if scenes is not None:
+            return scenes
+        return read_masks(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(self, sample: Sample[Mask], recipe: Recipe, generator: torch.Generator) -> Sample[Mask]:
         """Image and mask varied together; the mask gets weights of its borders where the recipe asks for them."""

@@ -7,7 +7,9 @@ from PIL import Image
 from zorki.data.annotations.masks.from_instances import MasksFromInstances
 from zorki.data.formats.readers import read_masks
 from zorki.errors import DataError
-from zorki.tasks.semantic_segmentation.read import read
+from zorki.tasks.semantic_segmentation.data import SegmentationData
+
+read = SegmentationData().read
 
 CATEGORIES = [{"id": 1, "name": "cat"}, {"id": 2, "name": "background"}, {"id": 3, "name": "dog"}]
 

@@ -13,11 +13,13 @@ from pycocotools.cocoeval import COCOeval
 from zorki.data.images import write_image
 from zorki.errors import DataError
 from zorki.tasks.detection.class_names import coco_names
+from zorki.tasks.detection.data import DetectionData
 from zorki.tasks.detection.metrics.scores import TWELVE
 from zorki.tasks.detection.prediction_files.coco_results import numbers_of, read_results, to_results
 from zorki.tasks.detection.prediction_files.evaluate import judge_file
-from zorki.tasks.detection.read import read
 from zorki.types import Boxes
+
+read = DetectionData().read
 
 
 def truth_file(path, annotations=None, **more):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zorki.class_selection import ClassSelection
 from zorki.data.annotations.masks.class_names import find_names
 from zorki.data.annotations.masks.dataset import MaskDataset, other_size
 from zorki.data.annotations.masks.interpretation import Hints, Interpretation, decide
@@ -44,7 +45,12 @@ class MaskRecords:
     defects: list[Defect] = field(default_factory=list)
 
 
-def build(records: MaskRecords, class_names: Sequence[str] | None, max_pixels: int | None) -> MaskDataset:
+def build(
+    records: MaskRecords,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    selection: ClassSelection | None = None,
+) -> MaskDataset:
     """The data set of the pairs that fit.
 
     Left out are pairs of which a file cannot be read, or whose sizes differ, and masks of which every pixel is
@@ -60,7 +66,7 @@ def build(records: MaskRecords, class_names: Sequence[str] | None, max_pixels: i
         raise _none_left(records, defects)
     values, colors = find_names([folder for folder in records.name_folders if folder.is_dir()])
     hints = Hints(records.root, values, colors, records.usual)
-    meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names)
+    meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names, selection)
     kept, counts = _judge(records, looks, meaning, defects)
     if not kept:
         raise _none_left(records, defects)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zorki.class_selection import ClassSelection
 from zorki.data.annotations.classes import map_classes
 from zorki.data.annotations.masks.class_names import CAMVID, VOC, ColorNames, ValueNames
 from zorki.data.annotations.masks.dataset import IGNORE, ClassMap
@@ -43,7 +44,12 @@ class Interpretation:
     notes: list[Defect] = field(default_factory=list)
 
 
-def decide(looks: Mapping[Path, ValueCounts], hints: Hints, class_names: Sequence[str] | None = None) -> Interpretation:
+def decide(
+    looks: Mapping[Path, ValueCounts],
+    hints: Hints,
+    class_names: Sequence[str] | None = None,
+    selection: ClassSelection | None = None,
+) -> Interpretation:
     """What the masks' values mean.
 
     A color map decides where masks hold colors, or show no color that it does not know; otherwise pixels are
@@ -52,11 +58,13 @@ def decide(looks: Mapping[Path, ValueCounts], hints: Hints, class_names: Sequenc
     without a palette hold 0 and 255 alone, 255 is class 1.
 
     Args:
-        class_names: fixes the labels' order (a run's). Values without names of their own are places in it.
+        class_names: fixes the labels' order (a run's). Values without names of their own are places in it, unless
+            there is a `selection`, which needs names first.
+        selection: classes are renamed, merged and left out; pixels of those that are left out are ignored.
 
     Raises:
-        DataError: masks hold colors and nothing says what they mean, there are more than 255 classes, or a class is
-            not among `class_names`.
+        DataError: masks hold colors and nothing says what they mean, there are more than 255 classes, a class is not
+            among `class_names`, or `selection` names one that is not there.
     """
     notes: list[Defect] = []
     if hints.colors is not None and _speaks_in(looks.values(), hints.colors):
@@ -69,12 +77,16 @@ def decide(looks: Mapping[Path, ValueCounts], hints: Hints, class_names: Sequenc
         if any(look.colored for look in looks.values()):
             raise _unnamed_colors(hints.root, looks, "no file says what they mean")
         counts = total(look.values() for look in looks.values())
-        names, by_color = _names_of_values(looks, counts, hints, class_names, notes), False
+        names, by_color = _names_of_values(looks, counts, hints, None if selection else class_names, notes), False
         notes += _other_palettes(hints.root, looks)
     if not by_color:
         for value in counts:
             if value < 0 or (value in _NOBODYS and value not in names):
                 names[value] = None
+    if selection:
+        own = list(dict.fromkeys(name for name in names.values() if name is not None))
+        new = selection.new_names(own, hints.root, strict=class_names is None)
+        names = {key: None if name is None else new[name] for key, name in names.items()}
     order, class_map = _order(hints.root, names, counts, class_names, by_color)
     if not by_color and class_names is None:
         notes += _moved(looks, hints, class_map)

@@ -8,32 +8,17 @@ Labels agree with torchvision's ImageFolder: classes are sorted by name. Folders
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from zorki.contracts import Dataset
-from zorki.data.annotations.classes import map_classes, unseen_classes
-from zorki.data.annotations.labels import LabelDataset
+from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.listing import holds_image, is_image, loose_files, no_images, subfolders, walk_files
 from zorki.data.annotations.masks.layout import IMAGE_WORDS, MASK_WORDS
-from zorki.data.annotations.splits import complete_splits, split_name
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
-from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
-from zorki.types import Defect, Label
+from zorki.types import Defect
 
 WANTED = "a folder for each class, below train, val and test folders or without them"
-
-
-@dataclass
-class _Found:
-    """What the walk through the folders brings together."""
-
-    names: list[str] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)  # the class of each of `names`
-    empty: list[tuple[Path, str]] = field(default_factory=list)  # class folders without an image
-    given: dict[str, list[int]] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
 
 
 def look(root: Path) -> Look:
@@ -42,20 +27,20 @@ def look(root: Path) -> Look:
     return Look(fits, reason)
 
 
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
+def read(root: Path) -> LabelRecords:
     """The images below `root`, each labeled by its class folder.
 
     Hidden files and file managers' leftovers are passed over; other files that are no images, images outside of
     class folders, and empty class folders are told in `defects`. A class whose folders are all empty is left out,
-    unless `class_names` names it.
+    unless a run knows it.
 
     Raises:
-        DataError: there is no such folder, no class folder or no image in it, or a class is not among `class_names`.
+        DataError: there is no such folder, or no class folder or no image in it.
     """
     fits, reason = _inspect(root)
     if not fits:
         raise no_images(root) if root.is_dir() and not holds_image(root) else DataError(f"{root}: {reason}")
-    found = _Found()
+    found = LabelRecords(root, root, "class_folders", reason)
     splits = _split_folders(root)
     for split in splits:
         first = len(found.names)
@@ -65,20 +50,8 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
         _note_other_folders(root, splits, found)
     else:
         _read_classes(root, "", found)
-    order = map_classes(sorted(set(found.classes)), class_names, root)
-    numbers = {name: label for label, name in enumerate(order)}
-    labels = [numbers[name] for name in found.classes]
-    parts, split_reason = complete_splits(found.given, found.names)
-    defects = (
-        found.defects
-        + _only_class(root, found)
-        + _empty_classes(found, order)
-        + unseen_classes(root, order, labels, parts)
-    )
-    limit = MAX_PIXELS if max_pixels is None else max_pixels
-    return LabelDataset(
-        root, root, "class_folders", reason, order, found.names, labels, parts, split_reason, defects, limit
-    )
+    found.defects += _only_class(root, found)
+    return found
 
 
 def _inspect(root: Path) -> tuple[bool, str]:
@@ -127,7 +100,7 @@ def _holds_image_itself(folder: Path) -> bool:
     return any(is_image(name) for name in loose_files(folder))
 
 
-def _read_classes(root: Path, prefix: str, found: _Found) -> None:
+def _read_classes(root: Path, prefix: str, found: LabelRecords) -> None:
     """Adds the classes in the folder `root / prefix`."""
     for class_name in subfolders(root / prefix):
         folder = root / prefix / class_name
@@ -142,29 +115,19 @@ def _read_classes(root: Path, prefix: str, found: _Found) -> None:
     _note_loose_images(root / prefix, found)
 
 
-def _note_loose_images(folder: Path, found: _Found) -> None:
+def _note_loose_images(folder: Path, found: LabelRecords) -> None:
     loose = sum(is_image(name) for name in loose_files(folder))
     if loose:
         what = "1 image was" if loose == 1 else f"{loose} images were"
         found.defects.append(Defect(folder, f"{what} left out: outside of any class folder"))
 
 
-def _note_other_folders(root: Path, splits: list[str], found: _Found) -> None:
+def _note_other_folders(root: Path, splits: list[str], found: LabelRecords) -> None:
     for name in subfolders(root):
         if name not in splits and holds_image(root / name):
             what = "images without class folders" if split_name(name) else "images, but is no split"
             found.defects.append(Defect(root / name, f"the folder holds {what}, and was left out"))
     _note_loose_images(root, found)
-
-
-def _empty_classes(found: _Found, order: Sequence[str]) -> list[Defect]:
-    kept = set(order)
-    return [
-        Defect(folder, "the class folder holds no image", note=True)
-        if name in kept
-        else Defect(folder, "the class folder holds no image; the class was left out")
-        for folder, name in found.empty
-    ]
 
 
 def _others(folder: Path, names: list[str]) -> Defect:
@@ -175,7 +138,7 @@ def _others(folder: Path, names: list[str]) -> Defect:
     )
 
 
-def _only_class(root: Path, found: _Found) -> list[Defect]:
+def _only_class(root: Path, found: LabelRecords) -> list[Defect]:
     """A hint where all images are of one class that is rather a folder of classes."""
     if len(set(found.classes)) != 1 or found.given:
         return []

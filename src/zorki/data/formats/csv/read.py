@@ -17,15 +17,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from zorki.contracts import Dataset
-from zorki.data.annotations.classes import map_classes, unseen_classes
-from zorki.data.annotations.labels import LabelDataset
+from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.listing import is_image, loose_files
-from zorki.data.annotations.splits import complete_splits, split_name
+from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
-from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
-from zorki.types import Defect, Label
+from zorki.types import Defect
 
 WANTED = "a CSV file with the columns path and label, or a folder with exactly one such file"
 
@@ -86,15 +83,14 @@ def look(root: Path) -> Look:
     return Look.no(table) if isinstance(table, str) else Look.yes(_reason(table))
 
 
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
+def read(root: Path) -> LabelRecords:
     """The images that the table names. Classes are sorted by name; by value where all are whole numbers.
 
     Rows that name a missing file, lack a path, a label or a split where others have one, or repeat a path are left
     out, each with a defect that tells the line.
 
     Raises:
-        DataError: there is no table or no usable row in it, it cannot be decoded as UTF-8, or a class is not among
-            `class_names`.
+        DataError: there is no table or no usable row in it, or it cannot be decoded as UTF-8.
     """
     table = _find(root)
     if isinstance(table, str):
@@ -103,15 +99,11 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     if not rows.names:
         first = "".join(f"\n  {defect}" for defect in rows.defects[:3])
         raise DataError(f"{table.path}: no row names an image that is there and its label{':' if first else ''}{first}")
-    order = map_classes(sorted(set(rows.classes), key=_class_key(rows.classes)), class_names, table.path)
-    numbers = {name: label for label, name in enumerate(order)}
-    labels = [numbers[name] for name in rows.classes]
-    splits, split_reason = complete_splits(rows.given, rows.names)
-    defects = rows.defects + unseen_classes(table.path, order, labels, splits)
-    limit = MAX_PIXELS if max_pixels is None else max_pixels
-    return LabelDataset(
-        root, table.path.parent, "csv", _reason(table), order, rows.names, labels, splits, split_reason, defects, limit
-    )
+    order = sorted(set(rows.classes), key=_class_key(rows.classes))
+    return LabelRecords(
+        root, table.path.parent, "csv", _reason(table), rows.names, rows.classes, rows.given, order, table.path,
+        defects=rows.defects,
+    )  # fmt: skip
 
 
 def _reason(table: _Table) -> str:

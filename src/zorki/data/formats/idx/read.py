@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
-from zorki.data.annotations.classes import map_classes, unseen_classes
+from zorki.data.annotations.labels import LabelRecords, number_labels
 from zorki.data.annotations.listing import loose_files
-from zorki.data.annotations.splits import complete_splits
 from zorki.data.formats.look import Look
 from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
@@ -82,6 +82,7 @@ class IdxImages(Dataset[Label]):
     split_reason: str
     defects: list[Defect] = field(default_factory=list)
     max_pixels: int = MAX_PIXELS
+    kept: list[int] | None = None  # numbers in `files`, one after the other, of the samples; None: all of them
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -113,11 +114,35 @@ class IdxImages(Dataset[Label]):
         """The file and the number within it."""
         if not 0 <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} samples")
+        index = index if self.kept is None else self.kept[index]
         for which, images in enumerate(self.images):
             if index < len(images):
                 return which, index
             index -= len(images)
         raise IndexError(index)
+
+
+@dataclass
+class IdxRecords(LabelRecords):
+    """Labels with the arrays of their images, in one order."""
+
+    files: list[Path] = field(default_factory=list)
+    images: list[Array] = field(default_factory=list)
+
+    def build(
+        self,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
+    ) -> IdxImages:
+        """The dataset in memory."""
+        found = number_labels(self, class_names, selection)
+        limit = MAX_PIXELS if max_pixels is None else max_pixels
+        return IdxImages(
+            self.root, self.format, self.reason, found.class_names, self.files, self.images, found.labels,
+            found.splits, found.split_reason, found.defects, limit,
+            None if len(found.kept) == len(self.names) else found.kept,
+        )  # fmt: skip
 
 
 def look(root: Path) -> Look:
@@ -126,7 +151,7 @@ def look(root: Path) -> Look:
     return Look(fits, reason)
 
 
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
+def read(root: Path) -> IdxRecords:
     """The images of all pairs of files in `root`: train is train, t10k is test, and val is held out of train.
 
     Classes are named by their numbers; Fashion-MNIST is known by its files of labels or by its folder's name, and
@@ -134,12 +159,11 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
 
     Raises:
         DataError: there are no such files, a file of images or labels lacks its partner, has a wrong magic number or
-            length, or is broken; or a class is not among `class_names`.
+            length, or is broken.
     """
     fits, reason = _inspect(root)
     if not fits:
         raise DataError(f"{root}: {reason}; wanted {WANTED}")
-    limit = MAX_PIXELS if max_pixels is None else max_pixels
     files: list[Path] = []
     images: list[Array] = []
     labels: list[int] = []
@@ -159,13 +183,10 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     if not labels:
         raise DataError(f"{root}: its IDX files hold no image")
     found, name_reason = _class_names(root, max(labels) + 1)
-    order = map_classes([found[label] for label in sorted(set(labels))], class_names, root) if class_names else found
-    numbers = {name: label for label, name in enumerate(order)}
-    labels = [numbers[found[label]] for label in labels]
-    splits, split_reason = complete_splits(given, names)
-    defects = unseen_classes(root, order, labels, splits)
-    reason = f"{reason}; {name_reason}"
-    return IdxImages(root, "idx", reason, order, files, images, labels, splits, split_reason, defects, limit)
+    classes_of = [found[label] for label in labels]
+    return IdxRecords(
+        root, root, "idx", f"{reason}; {name_reason}", names, classes_of, given, found, files=files, images=images
+    )
 
 
 def read_idx(path: Path, rank: int) -> Array:

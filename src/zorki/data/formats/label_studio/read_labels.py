@@ -6,17 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from zorki.contracts import Dataset
-from zorki.data.annotations.classes import map_classes, unseen_classes
 from zorki.data.annotations.find_images import ImageFinder
-from zorki.data.annotations.labels import LabelDataset
-from zorki.data.annotations.splits import complete_splits
+from zorki.data.annotations.labels import LabelRecords
 from zorki.data.formats.label_studio import export_file
 from zorki.data.formats.label_studio.export_file import WANTED, LabelStudioTask
 from zorki.data.formats.look import Look
-from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
-from zorki.types import Defect, Label
+from zorki.types import Defect
 
 __all__ = ["WANTED", "look", "read"]
 
@@ -27,15 +23,14 @@ def look(root: Path) -> Look:
     return Look.no(found) if isinstance(found, str) else Look.yes(export_file.reason_for(root, found))
 
 
-def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: int | None = None) -> Dataset[Label]:
+def read(root: Path) -> LabelRecords:
     """The images with one choice each; classes are sorted by name.
 
     Where several controls offer choices, the one that most images have is taken, and it is noted. Images without a
     choice, or with several, and those that are not there are left out and told.
 
     Raises:
-        DataError: there is no such file or folder, a file is no JSON, no image with a choice is there, or a class is
-            not among `class_names`.
+        DataError: there is no such file or folder, a file is no JSON, or no image with a choice is there.
     """
     found = export_file.find_files(root, export_file.CHOICE)
     if isinstance(found, str):
@@ -67,16 +62,8 @@ def read(root: Path, *, class_names: Sequence[str] | None = None, max_pixels: in
     if not names:
         first = "".join(f"\n  {defect}" for defect in defects[:3])
         raise DataError(f"{root}: no image with a choice is there{':' if first else ''}{first}")
-    order = map_classes(sorted(set(classes)), class_names, root)
-    numbers = {name: label for label, name in enumerate(order)}
-    labels = [numbers[name] for name in classes]
-    splits, split_reason = complete_splits(given, list(names))
-    defects += unseen_classes(root, order, labels, splits)
-    limit = MAX_PIXELS if max_pixels is None else max_pixels
     reason = export_file.reason_for(root, found)
-    return LabelDataset(
-        root, base, "label_studio", reason, order, list(names), labels, splits, split_reason, defects, limit
-    )
+    return LabelRecords(root, base, "label_studio", reason, list(names), classes, given, defects=defects)
 
 
 def _control(root: Path, tasks: Sequence[LabelStudioTask], defects: list[Defect]) -> str:

@@ -19,9 +19,9 @@ from zorki.ops.mask_pixels import MaskPixels
 from zorki.tasks.detection.prediction_files.coco_results import FoundEntries, read_results
 from zorki.tasks.detection.prediction_files.evaluate import encoded, fit, outlines_of
 from zorki.tasks.detection.prediction_files.ground_truth import KnownBoxes, from_dataset, read_known
+from zorki.tasks.instance_segmentation.data import InstanceData
 from zorki.tasks.instance_segmentation.metrics.scores import instance_figures
 from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
-from zorki.tasks.instance_segmentation.read import read
 
 
 def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
@@ -62,7 +62,7 @@ def read_known_masks(data: Path, *, split: str | None = None, format: str | None
         sizes = [known.sizes[image] for image in known.truths.image.tolist()]
         codes = [encoded(outline, *size) for outline, size in zip(known.masks, sizes, strict=True)]
         return dataclasses.replace(known, masks=codes)
-    dataset = read(data, format=format)
+    dataset = InstanceData().read(data, format=format)
     masks: list[Any] = []
     sides: list[tuple[int, int]] = []
 

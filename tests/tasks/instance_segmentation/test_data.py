@@ -6,8 +6,10 @@ from PIL import Image
 
 from zorki.data import formats
 from zorki.errors import DataError
-from zorki.tasks.instance_segmentation.read import read
+from zorki.tasks.instance_segmentation.data import InstanceData
 from zorki.types import Instances
+
+read = InstanceData().read
 
 
 def test_scenes(tmp_path):

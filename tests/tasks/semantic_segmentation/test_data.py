@@ -5,7 +5,9 @@ from PIL import Image
 
 from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError
-from zorki.tasks.semantic_segmentation.read import read
+from zorki.tasks.semantic_segmentation.data import SegmentationData
+
+read = SegmentationData().read
 
 
 def test_scenes():
