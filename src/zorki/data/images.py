@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import io
 import mmap
 import os
 import threading
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from zorki.data import jpeg
 from zorki.errors import DataError
 from zorki.files import whole
 
@@ -171,12 +169,9 @@ def _kinds() -> tuple[str, ...]:
 
 
 def _decode(image: Image.Image, data: bytes) -> Tensor:
-    decode_jpeg = _jpeg_decoder() if image.format in ("JPEG", "MPO") and image.mode == "RGB" else None
-    pixels: Array | None = None
-    if decode_jpeg is not None:
-        # Where this decoder fails, Pillow tries again: it is more tolerant, and its messages are better.
-        with contextlib.suppress(RuntimeError):
-            pixels = decode_jpeg(data)
+    fast = jpeg.fast_decoder() if image.format in ("JPEG", "MPO") and image.mode == "RGB" else None
+    pixels = None if fast is None else fast(data)
+    # Where that decoder fails, Pillow tries again: it is more tolerant, and its messages are better.
     pixels = pixels_of(image) if pixels is None else _upright(pixels, orientation_of(image))
     # The channels stay last in memory, as decoders write them and as crops, resizing and colors are quickest on.
     pixels = np.ascontiguousarray(pixels)
@@ -189,31 +184,6 @@ def pixels_of(image: Image.Image) -> Array:
     pixels = _rgb(image)
     # Asked after loading: some decoders turn the image themselves, and then drop the tag.
     return _upright(pixels, orientation_of(image))
-
-
-@cache
-def _jpeg_decoder() -> Callable[[bytes], Array] | None:
-    """Torchvision's decoder, a third faster than Pillow and of the same pixels; None where it is not built in.
-
-    Its library is loaded alone: to import torchvision takes seconds in every process, and the Python functions around
-    the operator are deprecated and warn on each image.
-    """
-    try:
-        package = importlib.util.find_spec("torchvision")
-        folders = (package.submodule_search_locations or []) if package else []
-        libraries = [str(path) for folder in folders for path in Path(folder).glob("image*.so")]
-        if not libraries:
-            return None
-        torch.ops.load_library(libraries[0])
-        operator = torch.ops.image.decode_jpeg
-    except (ImportError, AttributeError, OSError, RuntimeError):
-        return None
-
-    def decode(data: bytes) -> Array:
-        encoded = torch.from_numpy(np.frombuffer(bytearray(data), dtype=np.uint8))
-        return operator(encoded, 3, False).numpy().transpose(1, 2, 0)  # 3: RGB; False: turning is done here
-
-    return decode
 
 
 def _rgb(image: Image.Image) -> Array:
