@@ -25,8 +25,8 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.resnet import ResNet
 from zorki.nn.heads.map_heads import conv_norm_relu
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD
-from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
 from zorki.tasks.semantic_segmentation.models.pspnet import PyramidPooling
+from zorki.tasks.semantic_segmentation.networks.dilated_segmenter import DilatedSegmenter
 from zorki.types import Mask, Placement
 
 NUM_CLASSES = 11

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from zorki.data.preprocess.letterbox import Letterbox
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 
 
 class TinySegmenter(Segmenter):

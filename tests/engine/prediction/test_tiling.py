@@ -22,10 +22,10 @@ from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.classification.models.lenet import lenet5
 from zorki.tasks.classification.task import Classification
-from zorki.tasks.detection.stitching import BoxStitcher
+from zorki.tasks.detection.networks.box_stitcher import BoxStitcher
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.semantic_segmentation.models.unet import unet
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.tiles import Tiles
 from zorki.types import Boxes, ClassInfo, Mask

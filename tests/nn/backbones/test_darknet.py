@@ -7,8 +7,8 @@ from torch import nn
 from zorki.errors import RecipeError
 from zorki.nn.backbones.darknet import Darknet24, Darknet53
 from zorki.nn.backbones.named import backbone
-from zorki.nn.heads.yolo_heads import ConnectedHead
 from zorki.nn.necks.yolo_neck import YoloNeck, fill_cells
+from zorki.tasks.detection.models.yolo1.heads import ConnectedHead
 
 
 def stored_values(network):

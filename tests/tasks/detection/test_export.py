@@ -99,7 +99,7 @@ def test_classes_do_not_suppress_each_other():
             return inputs
 
         def candidates(self, outputs):
-            from zorki.tasks.detection.detector import Candidates
+            from zorki.tasks.detection.networks.detector import Candidates
 
             here, there, outside = [-5.0, -5, 20, 20], [30.0, 30, 40, 40], [-9.0, -9, -5, -5]
             return Candidates(

@@ -13,7 +13,7 @@ from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone, last_maps
 from zorki.nn.layers.initialize import initialize_he
 from zorki.nn.layers.upsample import UPSAMPLING, upsample
-from zorki.nn.layers.upsampled_convolution import UpsampledConv2d
+from zorki.nn.necks.upsampled_convolution import UpsampledConv2d
 
 WIDTHS = (256, 128, 64, 32, 16)
 """Channels at the strides 16, 8, 4, 2 and 1."""

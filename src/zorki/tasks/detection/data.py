@@ -60,7 +60,7 @@ class DetectionData(ObjectData[Boxes]):
 
     def learnable_count(self, target: Boxes) -> int:
         """How many boxes a network can learn from: neither crowds nor empty."""
-        from zorki.tasks.detection.detector import learnable
+        from zorki.tasks.detection.networks.detector import learnable
 
         return len(learnable(target))
 

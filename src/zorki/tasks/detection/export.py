@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zorki.errors import ZorkiError
 from zorki.ops.boxes import clip_boxes
-from zorki.tasks.detection.detector import Detector
+from zorki.tasks.detection.networks.detector import Detector
 from zorki.weights.onnx_file import need_onnx, write_onnx
 
 OUTPUTS = ("xyxy", "scores", "labels")

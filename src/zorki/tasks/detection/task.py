@@ -60,8 +60,8 @@ class Detection(Task[Boxes, Boxes]):
 
     def export(self, model: Model[Any, Boxes, Boxes], path: Path, height: int, width: int, info: ClassInfo) -> Path:
         """Boxes, scores and labels, of detectors of one stage; see `zorki.tasks.detection.export`."""
-        from zorki.tasks.detection.detector import Detector
         from zorki.tasks.detection.export import export_onnx
+        from zorki.tasks.detection.networks.detector import Detector
 
         if not isinstance(model, Detector):
             raise ZorkiError(f"{type(model).__name__} is no Detector, and only those can be written as ONNX")

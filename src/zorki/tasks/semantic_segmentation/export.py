@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from zorki.errors import ZorkiError
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.weights.onnx_file import need_onnx, write_onnx
 
 OUTPUTS = ("scores", "classes")

@@ -48,7 +48,7 @@ class SemanticSegmentation(Task[Mask, Mask]):
     def export(self, model: Model[Any, Mask, Mask], path: Path, height: int, width: int, info: ClassInfo) -> Path:
         """Maps of scores and of classes; see `zorki.tasks.semantic_segmentation.export`."""
         from zorki.tasks.semantic_segmentation.export import export_onnx
-        from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+        from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 
         if not isinstance(model, Segmenter):
             raise ZorkiError(f"{type(model).__name__} is no Segmenter, and only those can be written as ONNX")

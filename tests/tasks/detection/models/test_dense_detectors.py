@@ -9,7 +9,7 @@ from zorki import registry
 from zorki.engine.evaluation.class_names import num_classes_of
 from zorki.errors import RecipeError
 from zorki.nn.layers.initialize import without_values
-from zorki.tasks.detection.coco_slots import NUMBERS, UNUSED
+from zorki.tasks.detection.networks.coco_category_ids import NUMBERS, UNUSED
 from zorki.types import Boxes
 from zorki.weights import Weights, load_into, read_weights, save_weights
 

@@ -17,10 +17,10 @@ from zorki.nn.backbones.squeezenet import SqueezeNet
 from zorki.nn.backbones.vgg import Vgg
 from zorki.ops.boxes import paired_iou, pairwise_iou
 from zorki.tasks.detection.models.fast_rcnn import FastRcnn, fast_rcnn, fast_rcnn_vgg16
-from zorki.tasks.detection.models.rcnn import Rcnn, rcnn, rcnn_alexnet_torchvision
-from zorki.tasks.detection.models.sppnet import SppNet, sppnet, sppnet_alexnet
-from zorki.tasks.detection.proposed import ProposedOutputs, proposed_head
-from zorki.tasks.detection.region_heads import grid_of
+from zorki.tasks.detection.models.rcnn.rcnn import Rcnn, rcnn, rcnn_alexnet_torchvision
+from zorki.tasks.detection.models.sppnet.sppnet import SppNet, sppnet, sppnet_alexnet
+from zorki.tasks.detection.networks.precomputed_proposals import ProposedOutputs, proposed_head
+from zorki.tasks.detection.networks.region_heads import grid_of
 from zorki.types import Boxes, ImagesWithProposals, Placement
 
 BUILT = {

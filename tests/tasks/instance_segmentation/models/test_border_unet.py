@@ -9,8 +9,8 @@ from zorki.errors import RecipeError
 from zorki.ops.border_weights import border_weights
 from zorki.recipe import Recipe
 from zorki.tasks.instance_segmentation.models.border_unet import IGNORE, border_classes, border_unet_on
-from zorki.tasks.instance_segmentation.numbering import number_objects
-from zorki.tasks.instance_segmentation.pixel_grouper import GroupingMaps
+from zorki.tasks.instance_segmentation.networks.numbering import number_objects
+from zorki.tasks.instance_segmentation.networks.pixel_grouper import GroupingMaps
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.types import Placement
 

@@ -11,8 +11,8 @@ from zorki.tasks.instance_segmentation.models.deep_coloring import (
     deep_coloring_on,
     regions_of,
 )
-from zorki.tasks.instance_segmentation.numbering import number_objects
-from zorki.tasks.instance_segmentation.pixel_grouper import GroupingMaps
+from zorki.tasks.instance_segmentation.networks.numbering import number_objects
+from zorki.tasks.instance_segmentation.networks.pixel_grouper import GroupingMaps
 from zorki.types import Placement
 
 

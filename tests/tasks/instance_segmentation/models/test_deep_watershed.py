@@ -14,8 +14,8 @@ from zorki.tasks.instance_segmentation.models.deep_watershed import (
     levels_of,
     modified_cross_entropy,
 )
-from zorki.tasks.instance_segmentation.numbering import number_objects
-from zorki.tasks.instance_segmentation.pixel_grouper import GroupingMaps
+from zorki.tasks.instance_segmentation.networks.numbering import number_objects
+from zorki.tasks.instance_segmentation.networks.pixel_grouper import GroupingMaps
 from zorki.types import Placement
 
 

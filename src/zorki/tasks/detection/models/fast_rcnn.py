@@ -20,8 +20,8 @@ from zorki.nn.necks.fpn import FeaturePyramid
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.roi import prepare_maps
 from zorki.registry import model
-from zorki.tasks.detection.detector import Candidates, Detector
-from zorki.tasks.detection.proposed import (
+from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.precomputed_proposals import (
     PROPOSED_DEFAULTS,
     WALKED,
     ProposedOutputs,
@@ -31,8 +31,8 @@ from zorki.tasks.detection.proposed import (
     regions_of,
     settings_on,
 )
-from zorki.tasks.detection.region_heads import grid_of, hidden_published
-from zorki.tasks.detection.regions import region_losses, sample_regions
+from zorki.tasks.detection.networks.region_heads import grid_of, hidden_published
+from zorki.tasks.detection.networks.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, ImagesWithProposals
@@ -50,8 +50,8 @@ class FastRcnn(Detector[ProposedOutputs]):
     map that fits the region's size (Lin et al., 2017, section 4.2).
 
     Training learns from `count` random regions an image, a quarter of them positive (section 2.3), by the joint loss
-    of equation 1. Smooth L1 turns at 1/9 and not at 1, see `zorki.tasks.detection.regions`. Layers of the backbone
-    that no map needs are left out.
+    of equation 1. Smooth L1 turns at 1/9 and not at 1, see `zorki.tasks.detection.networks.regions`. Layers of the
+    backbone that no feature map needs are left out.
 
     Args:
         backbone: see `Detector`, as for `settings`.

@@ -23,10 +23,8 @@ from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.box_coder import decode_sides, encode_sides
 from zorki.ops.boxes import clip_boxes
 from zorki.registry import model
-from zorki.tasks.detection.assign import match_points, stack_truths
-from zorki.tasks.detection.coco_slots import accept_coco_slots
-from zorki.tasks.detection.detector import Candidates, Detector
-from zorki.tasks.detection.heads import (
+from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
+from zorki.tasks.detection.networks.dense_heads import (
     Tower,
     best_classes,
     level_points,
@@ -36,6 +34,8 @@ from zorki.tasks.detection.heads import (
     take_rows,
     tower_published,
 )
+from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.target_assignment import match_points, stack_truths
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes

@@ -24,10 +24,8 @@ from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.matching import IGNORED
 from zorki.registry import model
-from zorki.tasks.detection.assign import match_anchors, stack_truths
-from zorki.tasks.detection.coco_slots import accept_coco_slots
-from zorki.tasks.detection.detector import Candidates, Detector, NormsWithoutEpsilon
-from zorki.tasks.detection.heads import (
+from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
+from zorki.tasks.detection.networks.dense_heads import (
     Shapes,
     Tower,
     best_classes,
@@ -38,6 +36,8 @@ from zorki.tasks.detection.heads import (
     take_rows,
     tower_published,
 )
+from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon
+from zorki.tasks.detection.networks.target_assignment import match_anchors, stack_truths
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes

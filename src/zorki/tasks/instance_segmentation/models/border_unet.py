@@ -22,8 +22,8 @@ from zorki.ops.border_weights import border_weights
 from zorki.ops.components import connected_components
 from zorki.ops.region_growing import flood, without_small
 from zorki.registry import model
-from zorki.tasks.instance_segmentation.numbering import Numbered
-from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper, UNetOn
+from zorki.tasks.instance_segmentation.networks.numbering import Numbered
+from zorki.tasks.instance_segmentation.networks.pixel_grouper import Limits, PixelGrouper, UNetOn
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.on_any_backbone import any_backbone
 

@@ -16,8 +16,8 @@ from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.necks.unet_decoder import WIDTHS
 from zorki.ops.components import connected_components
 from zorki.registry import model
-from zorki.tasks.instance_segmentation.numbering import Numbered
-from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper, UNetOn
+from zorki.tasks.instance_segmentation.networks.numbering import Numbered
+from zorki.tasks.instance_segmentation.networks.pixel_grouper import Limits, PixelGrouper, UNetOn
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.on_any_backbone import any_backbone
 

@@ -20,8 +20,8 @@ from zorki.ops.components import connected_components
 from zorki.ops.likeliest import likeliest
 from zorki.ops.region_growing import dilate, offsets_from_outside
 from zorki.registry import model
-from zorki.tasks.instance_segmentation.numbering import Numbered
-from zorki.tasks.instance_segmentation.pixel_grouper import Limits, PixelGrouper, UNetOn
+from zorki.tasks.instance_segmentation.networks.numbering import Numbered
+from zorki.tasks.instance_segmentation.networks.pixel_grouper import Limits, PixelGrouper, UNetOn
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.on_any_backbone import any_backbone
 

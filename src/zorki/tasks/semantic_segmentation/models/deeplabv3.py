@@ -20,10 +20,10 @@ from zorki.nn.heads.map_heads import ConvMapHead, conv_norm_relu
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
-from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
+from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
+from zorki.tasks.semantic_segmentation.networks.dilated_segmenter import DilatedSegmenter
+from zorki.tasks.semantic_segmentation.networks.torchvision_segmenter import torchvision_segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
-from zorki.tasks.semantic_segmentation.torchvision_segmenter import torchvision_segmenter
 
 
 class AtrousPyramid(nn.Module):

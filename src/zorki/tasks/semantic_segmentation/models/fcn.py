@@ -20,9 +20,9 @@ from zorki.nn.backbones.named import backbone_weights
 from zorki.nn.backbones.vgg import Vgg
 from zorki.nn.layers.initialize import initialize_he
 from zorki.registry import model
-from zorki.tasks.semantic_segmentation.alignment import AlignedUpsample
-from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.alignment import AlignedUpsample
+from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.weights.weight_map import WeightMap
 

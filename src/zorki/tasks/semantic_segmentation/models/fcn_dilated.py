@@ -9,9 +9,9 @@ from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.resnet import ResNet
 from zorki.nn.heads.map_heads import ConvMapHead
 from zorki.registry import model
-from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
+from zorki.tasks.semantic_segmentation.networks.dilated_segmenter import DilatedSegmenter
+from zorki.tasks.semantic_segmentation.networks.torchvision_segmenter import torchvision_segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
-from zorki.tasks.semantic_segmentation.torchvision_segmenter import torchvision_segmenter
 
 
 @model(

@@ -14,8 +14,8 @@ from zorki.nn.backbones.named import backbone_weights
 from zorki.nn.layers.initialize import initialize_he
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.models.fcn import COARSEST, Fcn
+from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 

@@ -14,7 +14,7 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.registry import model
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 

@@ -17,8 +17,8 @@ from zorki.nn.heads.map_heads import ConvMapHead, conv_norm_relu
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
-from zorki.tasks.semantic_segmentation.dilated_segmenter import DilatedSegmenter
+from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
+from zorki.tasks.semantic_segmentation.networks.dilated_segmenter import DilatedSegmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 POOLING = {"average": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}

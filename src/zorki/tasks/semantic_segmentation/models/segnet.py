@@ -15,7 +15,7 @@ from zorki.nn.backbones.vgg import Vgg
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.nn.layers.upsample import pool_with_indices, upsample
 from zorki.registry import model
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 Group = Sequence[tuple[int, int]]  # the convolutions between two pools: channels in and out

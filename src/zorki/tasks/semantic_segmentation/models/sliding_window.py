@@ -25,9 +25,9 @@ from zorki.nn.heads.class_heads import PooledHead
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.nn.layers.mirror import mirror
 from zorki.registry import model
-from zorki.tasks.semantic_segmentation.alignment import AlignedUpsample
-from zorki.tasks.semantic_segmentation.backbone_settings import settings_on
-from zorki.tasks.semantic_segmentation.segmenter import ClassMaps, Segmenter
+from zorki.tasks.semantic_segmentation.networks.alignment import AlignedUpsample
+from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
+from zorki.tasks.semantic_segmentation.networks.segmenter import ClassMaps, Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
 from zorki.weights.weight_map import WeightMap

@@ -16,7 +16,7 @@ from zorki.nn.layers.mirror import mirror
 from zorki.nn.layers.normalize import Normalize
 from zorki.nn.layers.upsample import upsample
 from zorki.registry import model
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 

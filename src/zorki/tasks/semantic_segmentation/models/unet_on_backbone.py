@@ -19,7 +19,7 @@ from zorki.nn.necks.unet import halving, unet_maps
 from zorki.nn.necks.unet_decoder import UNetDecoder
 from zorki.registry import model
 from zorki.tasks.on_any_backbone import any_backbone
-from zorki.tasks.semantic_segmentation.segmenter import Segmenter
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.weights.weight_map import WeightMap
 

@@ -1,0 +1,125 @@
+"""Set prediction (Carion et al., 2020, section 3.1): answers and objects are paired off, each object once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from zorki.losses.focal import sigmoid_focal_loss
+from zorki.losses.giou import giou_loss
+from zorki.ops.boxes import cxcywh_to_xyxy, generalized_iou, xyxy_to_cxcywh
+from zorki.ops.matching import match_by_cost
+from zorki.tasks.detection.networks.target_assignment import Truths
+
+Classes = Literal["softmax", "focal"]
+
+
+@dataclass
+class Pairs:
+    """Who answers for whom: the layer, the image, the query, and the row of the object among the truths."""
+
+    layer: Int[Tensor, " P"]
+    image: Int[Tensor, " P"]
+    query: Int[Tensor, " P"]
+    row: Int[Tensor, " P"]
+
+
+@dataclass(frozen=True)
+class SetLoss:
+    """The matching and the loss of answers of L layers, each layer matched anew (sections 3.1 and 3.2).
+
+    Args:
+        num_classes: K. Logits have the slot of "no object" last where `classes` is "softmax", and none for "focal".
+        classes: "softmax" is the paper's cross-entropy; "focal" asks for each class by itself, with the focal loss
+            and its cost in the matching (Zhu et al., 2021: Deformable DETR).
+        distance: weight of the L1 distance of cxcywh boxes in shares of the image.
+        overlap: weight of 1 - GIoU.
+        nothing: what a query that answers nothing counts in the cross-entropy.
+        focal: weight of the focal loss and of its cost.
+    """
+
+    num_classes: int
+    classes: Classes = "softmax"
+    distance: float = 5.0
+    overlap: float = 2.0
+    nothing: float = 0.1
+    focal: float = 2.0
+
+    @torch.no_grad()
+    def match(
+        self,
+        logits: Float[Tensor, "L B Q S"],
+        boxes: Float[Tensor, "L B Q 4"],
+        wanted: Float[Tensor, "B M 4"],
+        truths: Truths,
+    ) -> Pairs:
+        """The pairs of least total cost in each layer and image (eq. 1).
+
+        Args:
+            logits: of the slots.
+            boxes: cxcywh in shares of the image.
+            wanted: xyxy in shares of the image, rows as those of `truths`.
+            truths: labels, and which rows are present.
+        """
+        labels = truths.labels[None, :, None].expand(*logits.shape[:3], -1)
+        away = torch.cdist(boxes, xyxy_to_cxcywh(wanted).expand(len(boxes), -1, -1, -1), p=1)
+        overlap = generalized_iou(cxcywh_to_xyxy(boxes)[:, :, :, None], wanted[None, :, None])
+        cost = self._class_cost(logits).gather(-1, labels) + self.distance * away - self.overlap * overlap
+        # One copy for all; and where training has diverged, the loss shall tell it and not the matching.
+        tables = cost.nan_to_num(0.0, 0.0, 0.0).cpu()
+        counts = truths.present.sum(1).tolist()
+        found = []
+        for layer, images in enumerate(tables):
+            for image, (table, count) in enumerate(zip(images, counts, strict=True)):
+                query, row = match_by_cost(table[:, :count])
+                place = torch.tensor([layer, image])[:, None].expand(-1, len(query))
+                found.append(torch.cat([place, query[None], row[None]]))
+        return Pairs(*torch.cat(found, 1).to(logits.device))
+
+    def __call__(
+        self,
+        logits: Float[Tensor, "L B Q S"],
+        boxes: Float[Tensor, "L B Q 4"],
+        wanted: Float[Tensor, "B M 4"],
+        truths: Truths,
+    ) -> dict[str, Float[Tensor, " L"]]:
+        """Classes, distance and overlap of every layer (eq. 2), weighted; arguments as of `match`.
+
+        Distance, overlap and the focal loss are sums over the batch, divided by its number of boxes. Cross-entropy is
+        the average over queries, weighted by `nothing`.
+        """
+        pairs = self.match(logits, boxes, wanted, truths)
+        labels = torch.full_like(logits[..., 0], self.num_classes, dtype=torch.int64)
+        labels[pairs.layer, pairs.image, pairs.query] = truths.labels[pairs.image, pairs.row]
+        count = max(1, int(truths.present.sum()))
+        answered = boxes[pairs.layer, pairs.image, pairs.query]
+        right = wanted[pairs.image, pairs.row]
+        away = (answered - xyxy_to_cxcywh(right)).abs().sum(-1)
+        apart = giou_loss(cxcywh_to_xyxy(answered), right)
+        zeros = logits.new_zeros(len(logits))
+        return {
+            "classes": self._class_loss(logits, labels, count),
+            "distance": self.distance * zeros.index_add(0, pairs.layer, away) / count,
+            "overlap": self.overlap * zeros.index_add(0, pairs.layer, apart) / count,
+        }
+
+    def _class_cost(self, logits: Float[Tensor, "L B Q S"]) -> Float[Tensor, "L B Q S"]:
+        if self.classes == "softmax":
+            return -logits.softmax(-1)
+        yes = sigmoid_focal_loss(logits, torch.ones_like(logits))
+        return self.focal * (yes - sigmoid_focal_loss(logits, torch.zeros_like(logits)))
+
+    def _class_loss(
+        self, logits: Float[Tensor, "L B Q S"], labels: Int[Tensor, "L B Q"], count: int
+    ) -> Float[Tensor, " L"]:
+        if self.classes == "focal":
+            right = functional.one_hot(labels, self.num_classes + 1)[..., :-1].float()
+            return self.focal * sigmoid_focal_loss(logits, right).sum((1, 2, 3)) / count
+        surprise = functional.cross_entropy(logits.flatten(0, 2), labels.flatten(), reduction="none").view_as(labels)
+        weights = torch.where(labels == self.num_classes, self.nothing, 1.0)
+        return (surprise * weights).sum((1, 2)) / weights.sum((1, 2))

@@ -1,0 +1,1 @@
+"""Faster R-CNN and its region proposal network."""

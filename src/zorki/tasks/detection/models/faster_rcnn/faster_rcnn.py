@@ -1,0 +1,398 @@
+"""Faster R-CNN (Ren et al., 2015), on one feature map and on a feature pyramid (Lin et al., 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.shortest_edge import ShortestEdge
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
+from zorki.nn.necks.one_map import OneMap, drop_later_maps
+from zorki.ops.boxes import clip_boxes
+from zorki.ops.roi import join_regions
+from zorki.registry import family, model
+from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
+    Proposing,
+    RegionProposals,
+    proposal_shapes,
+    proposals_for,
+    proposals_published,
+)
+from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon
+from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
+from zorki.tasks.detection.networks.regions import (
+    Sampled,
+    answer_regions,
+    inside_image,
+    region_candidates,
+    region_losses,
+    sample_regions,
+)
+from zorki.tasks.detection.task import Detection
+from zorki.tasks.on_any_backbone import entry_on
+from zorki.types import Boxes, Placement
+from zorki.weights.weight_map import WeightMap
+
+
+@dataclass
+class FasterRcnnOutputs:
+    """The maps that both stages read, and what the first answers; the second answers on the regions it is given."""
+
+    maps: list[Tensor]  # each (B, C, h, w), finest first
+    proposing: Proposing
+    size: tuple[int, int]  # of the input
+
+
+torch.export.register_dataclass(FasterRcnnOutputs)
+
+
+class FasterRcnn(Detector[FasterRcnnOutputs]):
+    """A network of proposals, and a head that judges and moves each of them, on the same features.
+
+    Both are trained together, with all four losses weighing 1 ("approximate joint training", section 3.2).
+
+    Args:
+        backbone: makes features.
+        neck: from all maps of the backbone to those that both stages read.
+        proposals: the first stage.
+        head: the second.
+        count: regions an image that the second stage learns from.
+        max_iou: of two boxes of a class that are answered.
+        max_boxes: answered an image.
+        settings: of the `Detector`.
+    """
+
+    exportable = False
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        neck: nn.Module,
+        proposals: RegionProposals,
+        head: RegionHead,
+        *,
+        num_classes: int,
+        count: int = 512,
+        max_iou: float = 0.5,
+        max_boxes: int = 100,
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__(backbone, num_classes=num_classes, max_iou=max_iou, max_boxes=max_boxes, **settings)
+        self.neck = neck
+        self.proposals = proposals
+        self.head = head
+        self.count = count
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> FasterRcnnOutputs:
+        """Features and proposals for uint8 images."""
+        maps = self.neck(self.backbone(self.normalize(inputs)))
+        size = (inputs.shape[2], inputs.shape[3])
+        return FasterRcnnOutputs(maps, self.proposals(maps, size), size)
+
+    def trace(self, images: Num[Tensor, "B C H W"]) -> None:
+        """Both stages, the second on as many regions as are answered at most; see `Traces`."""
+        maps = self.neck(self.backbone(self.normalize(images)))
+        self.proposals.answer(maps)
+        self.head(maps[0].new_empty(self.proposals.after[1], maps[0].shape[1], *self.head.size))
+
+    def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """The two losses of the proposals, and those of the second stage on sampled proposals."""
+        return self.losses_on(outputs, targets, self.sample(outputs, targets))
+
+    def sample(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> Sampled:
+        """Random proposals that the second stage learns from; other heads on regions learn from the same."""
+        return sample_regions(outputs.proposing.proposals, targets, num_classes=self.num_classes, count=self.count)
+
+    def losses_on(
+        self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes], sampled: Sampled
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The losses of both stages, those of the second on the sampled regions."""
+        logits, offsets = self.head(self.head.pool(outputs.maps, sampled.regions, sampled.images, outputs.size))
+        return {**self.proposals.losses(outputs.proposing, targets), **region_losses(logits, offsets, sampled)}
+
+    @torch.no_grad()
+    def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
+        """The boxes of each image, best first, in original pixels, on the CPU."""
+        found = self.find(outputs, placements)
+        return [boxes.to("cpu").restore(placement) for boxes, placement in zip(found, placements, strict=True)]
+
+    @torch.no_grad()
+    def find(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
+        """The boxes of each image as `decode` answers them, but in network pixels, and where the outputs are."""
+        regions, images = join_regions(outputs.proposing.proposals)
+        logits, offsets = self.head(self.head.pool(outputs.maps, regions, images, outputs.size))
+        found = region_candidates(
+            logits,
+            offsets,
+            regions,
+            images,
+            num_images=len(placements),
+            height=outputs.size[0],
+            width=outputs.size[1],
+            min_score=self.min_score,
+        )
+        return [
+            self.thin_out(inside_image(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)
+        ]
+
+    def candidates(self, outputs: FasterRcnnOutputs) -> Candidates:
+        """Every class's box of every proposal; where an image has fewer proposals, empty boxes of score 0 fill up."""
+        most = self.proposals.after[0 if self.training else 1]
+        given = outputs.proposing.proposals
+        # Filled up before it is cut, since a traced graph knows no count of proposals.
+        filled = [torch.cat([rows, rows.new_zeros(most, 4)])[:most] for rows in given]
+        regions, images = join_regions(filled)
+        logits, offsets = self.head(self.head.pool(outputs.maps, regions, images, outputs.size))
+        xyxy, scores = answer_regions(logits, offsets, regions)
+        exists = (regions[:, 2:] > regions[:, :2]).all(1, keepdim=True)
+        xyxy = clip_boxes(xyxy, *outputs.size) * exists[:, :, None]
+        labels = torch.arange(self.num_classes, device=xyxy.device).expand(len(given), most, -1)
+        return Candidates(
+            xyxy.reshape(len(given), -1, 4), (scores * exists).reshape(len(given), -1), labels.reshape(len(given), -1)
+        )
+
+
+def faster_rcnn(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    stride: int = 16,
+    channels: int = 256,
+    hidden: int = 512,
+    anchor_sizes: tuple[float, ...] = (16, 32, 64, 128, 256),
+    count: int = 128,
+    max_boxes: int = 100,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> FasterRcnn:
+    """Faster R-CNN (Ren et al., 2015) on one feature map, for small images and small batches.
+
+    Args:
+        size: of the longer side of the images, in pixels.
+        stride: of the map that both stages read.
+        channels: to which this map is reduced.
+        hidden: width of the two hidden layers of the second stage.
+        anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
+        count: regions an image that the second stage learns from.
+        max_boxes: answered an image; three times as many proposals are looked at.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    network = backbone_named(backbone)
+    neck = OneMap(network, stride, channels)
+    drop_later_maps(network, neck.tap)
+    return FasterRcnn(
+        network,
+        neck,
+        proposals_for(max_boxes, channels, neck.strides, [proposal_shapes(anchor_sizes)], before=(1000, 500)),
+        RegionHead(HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides),
+        num_classes=num_classes,
+        count=count,
+        max_boxes=max_boxes,
+        settings=_small_settings(backbone, size, min_score, frozen_norms),
+    )
+
+
+def faster_rcnn_fpn(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    anchor_scale: float = 2.0,
+    count: int = 128,
+    max_boxes: int = 100,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> FasterRcnn:
+    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of strides 8 to 64, for small images and small batches.
+
+    Args:
+        size: of the longer side of the images, in pixels.
+        channels: of the pyramid.
+        hidden: width of the two hidden layers of the second stage.
+        anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
+        count: regions an image that the second stage learns from.
+        max_boxes: answered an image; three times as many proposals are looked at.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    network = backbone_named(backbone)
+    neck = FeaturePyramid(network, (8, 16, 32, 64), channels)
+    shapes = [proposal_shapes((anchor_scale * stride, anchor_scale * stride * 2**0.5)) for stride in neck.strides]
+    # Half of the paper's 224: objects of 56 pixels are read from the map of stride 8.
+    head = RegionHead(
+        HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides[:-1], home_size=112
+    )
+    return FasterRcnn(
+        network,
+        neck,
+        proposals_for(max_boxes, channels, neck.strides, shapes, before=(500, 300)),
+        head,
+        num_classes=num_classes,
+        count=count,
+        max_boxes=max_boxes,
+        settings=_small_settings(backbone, size, min_score, frozen_norms),
+    )
+
+
+def _small_settings(backbone: str, size: int, min_score: float, frozen_norms: bool) -> dict[str, Any]:
+    mean, std = backbone_statistics(backbone)
+    return {
+        "preprocess": Letterbox(size, stride=32),
+        "min_score": min_score,
+        "mean": mean,
+        "std": std,
+        "frozen_norms": frozen_norms,
+        "weight_map": WeightMap(backbone_published(backbone)),
+    }
+
+
+@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
+def faster_rcnn_squeezenet(
+    num_classes: int, *, size: int = 320, channels: int = 256, hidden: int = 512, max_boxes: int = 100
+) -> FasterRcnn:
+    """Faster R-CNN (Ren et al., 2015) on the last map of SqueezeNet 1.0, for small images."""
+    return faster_rcnn(
+        num_classes, backbone="squeezenet", size=size, channels=channels, hidden=hidden, max_boxes=max_boxes
+    )
+
+
+@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
+def faster_rcnn_squeezenet_fpn(
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    anchor_scale: float = 2.0,
+    max_boxes: int = 100,
+) -> FasterRcnn:
+    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of SqueezeNet 1.0, for small images."""
+    return faster_rcnn_fpn(
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
+    )
+
+
+@model(Detection, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
+def faster_rcnn_mobilenet_v3_large_fpn(
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    anchor_scale: float = 2.0,
+    max_boxes: int = 100,
+) -> FasterRcnn:
+    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of MobileNetV3 large, for small images."""
+    return faster_rcnn_fpn(
+        num_classes,
+        backbone="mobilenet_v3_large",
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
+    )
+
+
+@model(Detection, weights={"imagenet": IMAGENET["vgg16"]})
+def faster_rcnn_vgg16(
+    num_classes: int, *, shorter: int = 600, longest: int = 1000, hidden: int = 4096, dropout: float = 0.5
+) -> FasterRcnn:
+    """Faster R-CNN (Ren et al., 2015) on VGG-16, as in the paper; fc6 and fc7 start from the classifier's.
+
+    Args:
+        shorter: the shorter side of the images, in pixels (section 3.3).
+        longest: what the longer side must not exceed.
+        hidden: width of fc6 and fc7; the classifier's weights fit 4096.
+        dropout: of the hidden layers.
+    """
+    network = backbone_named("vgg16")
+    neck = OneMap(network, 16)
+    drop_later_maps(network, neck.tap)
+    shapes = [proposal_shapes((128, 256, 512))]
+    return FasterRcnn(
+        network,
+        neck,
+        RegionProposals(neck.channels, neck.strides, shapes, before=(12000, 6000), after=(2000, 300)),
+        RegionHead(
+            HiddenLayers(neck.channels * 49, hidden, dropout=dropout),
+            hidden,
+            num_classes,
+            strides=neck.strides,
+            kind="pool",
+            grid="corner",
+        ),
+        num_classes=num_classes,
+        count=128,
+        max_iou=0.3,  # as the authors' code has it, of which the paper does not tell
+        settings={
+            "preprocess": ShortestEdge(shorter, longest),
+            "min_score": 0.05,
+            "weight_map": WeightMap(hidden_published("classifier.0", "classifier.3")),
+        },
+    )
+
+
+@model(
+    Detection,
+    weights={"coco": "torchvision:FasterRCNN_ResNet50_FPN_Weights.COCO_V1", "imagenet": IMAGENET["resnet50"]},
+)
+def faster_rcnn_resnet50_fpn(
+    num_classes: int,
+    *,
+    shorter: int = 800,
+    longest: int = 1333,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> FasterRcnn:
+    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of ResNet-50, the twin of torchvision's.
+
+    Args:
+        shorter: the shorter side of the images, in pixels.
+        longest: what the longer side must not exceed.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    network = backbone_named("resnet50")
+    neck = FeaturePyramid(network, (4, 8, 16, 32, 64), 256, extra="pool")
+    shapes = [proposal_shapes((8 * stride,), whole=True) for stride in neck.strides]
+    head = RegionHead(HiddenLayers(256 * 49, 1024), 1024, num_classes, strides=neck.strides[:4], grid="corner")
+    return FasterRcnn(
+        network,
+        neck,
+        RegionProposals(256, neck.strides, shapes, grid="corner"),
+        head,
+        num_classes=num_classes,
+        settings={
+            "preprocess": ShortestEdge(shorter, longest),
+            "min_score": min_score,
+            "frozen_norms": frozen_norms,
+            "weight_map": NormsWithoutEpsilon(
+                {**pyramid_published(4), **proposals_published(), **head_published()},
+                "fasterrcnn_resnet50_fpn_coco-258fb6c6",
+            ),
+        },
+    )
+
+
+family("faster_rcnn_{backbone}", lambda name: entry_on("faster_rcnn_", Detection, faster_rcnn, name))
+family("faster_rcnn_{backbone}_fpn", lambda name: entry_on("faster_rcnn_", Detection, faster_rcnn_fpn, name, "_fpn"))

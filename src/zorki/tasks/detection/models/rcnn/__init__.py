@@ -1,0 +1,1 @@
+"""R-CNN and its support vector machines."""

@@ -1,0 +1,1 @@
+"""SPP-net and its pooling."""

@@ -1,0 +1,1 @@
+"""YOLO v1 and its parts."""

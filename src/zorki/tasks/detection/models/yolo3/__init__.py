@@ -1,0 +1,1 @@
+"""YOLO v3 and its anchors."""

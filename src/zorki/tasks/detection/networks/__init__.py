@@ -1,0 +1,1 @@
+"""What several detectors are built of: target assignment, heads, regions, NMS."""

@@ -1,0 +1,186 @@
+"""The shape that every detector has: pixels, backbone, outputs, and candidates that are thinned out to boxes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from zorki.contracts import Model, Preprocess, TrainingDefaults
+from zorki.contracts.capabilities import PixelStatistics
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from zorki.ops.boxes import suppress
+from zorki.tasks.detection.networks.box_stitcher import BoxStitcher
+from zorki.tasks.detection.networks.coco_category_ids import answers_coco_numbers
+from zorki.tiles import Tiles
+from zorki.types import Boxes, Placement
+from zorki.weights.weight_map import WeightMap
+
+O = TypeVar("O")  # raw outputs of a network  # noqa: E741
+
+DETECTOR_DEFAULTS = TrainingDefaults(
+    optimizer="adamw", lr=5e-4, finetune_lr=5e-4, weight_decay=1e-4, clip_grad=10.0, batch_size=8, random_crop=1.0
+)
+"""What suits most detectors where the user said nothing."""
+
+
+@dataclass
+class Candidates:
+    """A fixed number N of boxes an image, in network pixels, not yet thinned out; scores in 0..1."""
+
+    xyxy: Float[Tensor, "B N 4"]
+    scores: Float[Tensor, "B N"]
+    labels: Int[Tensor, "B N"]
+
+
+torch.export.register_dataclass(Candidates)
+
+
+class Detector(Model[O, Boxes, Boxes]):
+    """A backbone with whatever a method puts on it, answering boxes.
+
+    A method gives `forward`, `loss` and `candidates`, which is made of tensors of fixed sizes alone, so that it can
+    be exported; `decode` thins the candidates out: cut off at the edges of the image, what scores above `min_score`,
+    non-maximum suppression within each class at `max_iou`, the best `max_boxes`.
+
+    Args:
+        backbone: makes features; its parts are the `backbone_stages`.
+        num_classes: K; labels run 0..K-1.
+        preprocess: from images of any size to the batch.
+        min_score: candidates must score above it.
+        max_iou: of two boxes of a class that stay; None suppresses nothing.
+        max_boxes: answered an image.
+        mean, std: of the input in units of 0..1, as the published weights want them.
+        frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few images want it.
+        weight_map: from published weights to ours.
+        defaults: training settings that suit this network, beside
+            `DETECTOR_DEFAULTS`.
+    """
+
+    margin = 0
+    exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
+    normalize: Normalize
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_classes: int,
+        preprocess: Preprocess,
+        min_score: float,
+        max_iou: float | None,
+        max_boxes: int,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        frozen_norms: bool = False,
+        weight_map: WeightMap = WeightMap(),
+        defaults: TrainingDefaults = TrainingDefaults(),
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.num_classes = num_classes
+        self.preprocess = preprocess
+        self.min_score, self.max_iou, self.max_boxes = min_score, max_iou, max_boxes
+        self.normalize = Normalize(3, mean, std)
+        self.frozen_norms = frozen_norms
+        self.weight_map = weight_map
+        self.defaults = DETECTOR_DEFAULTS | defaults
+        if frozen_norms:
+            for norm in self._norms():
+                norm.requires_grad_(False)
+
+    @abstractmethod
+    def candidates(self, outputs: O) -> Candidates:
+        """Boxes before thinning out, tensors alone: a fixed number for inputs of one size."""
+
+    @torch.no_grad()
+    def decode(self, outputs: O, placements: Sequence[Placement]) -> list[Boxes]:
+        """The boxes of each image, best first, in original pixels, on the CPU.
+
+        They are cut off at the edges of the image, not of the canvas that it lies on, before they are thinned out:
+        what the canvas answers must not suppress what the image answers. Boxes without an area there are left out.
+        """
+        found = self.candidates(outputs)
+        frames = found.xyxy.new_tensor([placement.frame for placement in placements]).view(len(placements), 1, 4)
+        inside = found.xyxy.maximum(frames[..., :2].repeat(1, 1, 2)).minimum(frames[..., 2:].repeat(1, 1, 2))
+        seen = (found.scores > self.min_score) & (inside[..., 2:] > inside[..., :2]).all(-1)
+        answers = []
+        for xyxy, scores, labels, keep, placement in zip(
+            inside, found.scores, found.labels, seen, placements, strict=True
+        ):
+            boxes = Boxes(xyxy[keep].float(), labels[keep], scores[keep].float())
+            answers.append(self.thin_out(boxes).to("cpu").restore(placement))
+        return answers
+
+    def thin_out(self, boxes: Boxes) -> Boxes:
+        """Non-maximum suppression within each class, and the best `max_boxes`, best first."""
+        assert boxes.scores is not None
+        if self.max_iou is None:
+            order = boxes.scores.argsort(descending=True, stable=True)
+        else:
+            order = suppress(boxes.xyxy, boxes.scores, boxes.labels, self.max_iou)
+        return boxes[order[: self.max_boxes]]
+
+    def stitcher(self, tiles: Tiles) -> BoxStitcher[O]:
+        return BoxStitcher(self.decode, tiles, self.max_iou)
+
+    def backbone_stages(self) -> list[nn.Module]:
+        return self.backbone.stages()
+
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)
+
+    def train(self, mode: bool = True) -> Detector[O]:
+        super().train(mode)
+        if self.frozen_norms:
+            for norm in self._norms():
+                norm.eval()
+        return self
+
+    def _norms(self) -> list[nn.BatchNorm2d]:
+        return _batch_norms(self.backbone)
+
+
+def _batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+@dataclass(frozen=True)
+class NormsWithoutEpsilon(WeightMap):
+    """For published files whose batch norms add nothing to the variance, where ours add `eps`.
+
+    Variances become less by our epsilon: the sum is then what was published. Such a file is known by its name or, where
+    it was renamed, by what it holds: torchvision's names of a detector that answers for COCO's 91 category ids, as
+    which its first weights alone are published. Whoever trained torchvision's network on COCO's ids from scratch would
+    have norms with an epsilon, and is taken for it.
+
+    Args:
+        file: prefix of the published file's name.
+    """
+
+    file: str = ""
+
+    def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
+        if not file.startswith(self.file) and not answers_coco_numbers(tensors):
+            return tensors
+        epsilon = next(norm.eps for norm in _batch_norms(model.get_submodule("backbone")))
+        return {
+            name: value - epsilon if name.startswith("backbone.") and name.endswith("running_var") else value
+            for name, value in tensors.items()
+        }
+
+
+def learnable(target: Boxes, device: torch.device | None = None) -> Boxes:
+    """The boxes that a network learns from: no crowds, and none without an area; in network pixels."""
+    size = target.xyxy[:, 2:] - target.xyxy[:, :2]
+    keep = (size > 0).all(1)
+    if target.crowd is not None:
+        keep &= ~target.crowd
+    boxes = Boxes(target.xyxy[keep], target.labels[keep])
+    return boxes if device is None else boxes.to(device)

@@ -1,0 +1,135 @@
+"""What R-CNN, SPP-net and Fast R-CNN share: images with regions that others proposed, judged one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from zorki.contracts import Preprocess, TrainingDefaults
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone_published, backbone_statistics
+from zorki.ops.boxes import clip_boxes
+from zorki.ops.roi import join_regions
+from zorki.tasks.detection.networks.detector import Candidates
+from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead
+from zorki.tasks.detection.networks.regions import answer_regions
+from zorki.types import ImagesWithProposals
+from zorki.weights.weight_map import WeightMap
+
+PROPOSED_DEFAULTS = TrainingDefaults(random_crop=1.0, translate=0.0)
+"""Every image whose pixels are varied must be searched anew; a mirrored one need not."""
+
+WALKED = 2000
+"""Regions of an image in the ledger: as many as selective search gives (Girshick et al., 2013, section 2.1)."""
+
+
+@dataclass
+class ProposedOutputs:
+    """Feature maps of a batch, finest first, and the regions (P, 4) of each image, xyxy in network pixels."""
+
+    maps: list[Tensor]
+    regions: list[Tensor]
+    height: int
+    width: int
+
+
+# From features inside regions, and the images that these belong to, to logits (background first) and offsets.
+Judge = Callable[[Float[Tensor, "N 4"], Int[Tensor, " N"]], tuple[Tensor, Tensor]]
+# From logits, offsets and regions to a box and a score in 0..1 for every region and class.
+Answer = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def regions_of(inputs: ImagesWithProposals) -> list[Float[Tensor, "_ 4"]]:
+    """The regions of each image; the whole image where none was proposed, so that there is always one."""
+    height, width = inputs.images.shape[-2:]
+    return [
+        rows.float() if len(rows) else torch.tensor([[0.0, 0.0, width, height]], device=inputs.images.device)
+        for rows in inputs.regions
+    ]
+
+
+def proposed_candidates(
+    outputs: ProposedOutputs, judge: Judge, *, chunk: int, answer: Answer = answer_regions
+) -> Candidates:
+    """A box a class for every region, cut off at the edges of the input.
+
+    Images with fewer regions than others are filled up with candidates of score 0.
+
+    Args:
+        outputs: of the network.
+        judge: the network's head.
+        chunk: regions that are judged at once, so that thousands of them need not fit into memory together.
+        answer: from what `judge` says to boxes and scores.
+    """
+    joined, images = join_regions(outputs.regions)
+    boxes, scores = [], []
+    for rows, owners in zip(joined.split(chunk), images.split(chunk), strict=True):
+        logits, offsets = judge(rows, owners)
+        xyxy, score = answer(logits.float(), offsets.float(), rows)
+        boxes.append(clip_boxes(xyxy, outputs.height, outputs.width))
+        scores.append(score)
+    counts = [len(rows) for rows in outputs.regions]
+    filled_boxes = _fill_up(torch.cat(boxes), counts)
+    filled_scores = _fill_up(torch.cat(scores), counts)
+    labels = torch.arange(filled_scores.shape[2], device=joined.device).expand_as(filled_scores)
+    return Candidates(filled_boxes.flatten(1, 2), filled_scores.flatten(1), labels.flatten(1))
+
+
+def _fill_up(rows: Tensor, counts: Sequence[int]) -> Tensor:
+    return nn.utils.rnn.pad_sequence(list(rows.split(list(counts))), batch_first=True)
+
+
+def proposed_head(
+    features: int,
+    num_classes: int,
+    *,
+    hidden: int,
+    dropout: float = 0.0,
+    norm: bool = True,
+    strides: Sequence[int] = (),
+    size: tuple[int, int] = (7, 7),
+    kind: Literal["align", "pool"] = "pool",
+    home_size: float = 224,
+    grid: Literal["centered", "corner"] = "centered",
+) -> RegionHead:
+    """Two hidden layers on `features` numbers a region, and on them classes and offsets (Girshick, 2015, section 2).
+
+    The last layers' deviations are the paper's, scaled so that any width of `hidden` gives the same spread of what
+    comes out. See `HiddenLayers` and `RegionHead` for the arguments.
+    """
+    scale = math.sqrt(4096 / hidden)
+    return RegionHead(
+        HiddenLayers(features, hidden, dropout=dropout, norm=norm),
+        hidden,
+        num_classes,
+        strides=strides,
+        size=size,
+        kind=kind,
+        home_size=home_size,
+        grid=grid,
+        deviations=(0.01 * scale, 0.001 * scale),
+    )
+
+
+def map_of_stride(backbone: Backbone, stride: int) -> int:
+    """The place of the deepest map that is no coarser than `stride` pixels; the finest where all are."""
+    return max((tap for tap, own in enumerate(backbone.strides) if own <= stride), default=0)
+
+
+def settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
+    """Arguments of a `Detector` on the backbone of that name, whose batch norms keep their statistics."""
+    mean, std = backbone_statistics(backbone)
+    return {
+        "preprocess": preprocess,
+        "mean": mean,
+        "std": std,
+        "frozen_norms": True,
+        "weight_map": WeightMap(backbone_published(backbone)),
+        "defaults": PROPOSED_DEFAULTS,
+    }

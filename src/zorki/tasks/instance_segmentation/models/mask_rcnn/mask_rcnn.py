@@ -1,0 +1,331 @@
+"""Mask R-CNN (He et al., 2017): Faster R-CNN with a mask for every box that it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Num
+from torch import Tensor, nn
+
+from zorki.contracts import Model
+from zorki.contracts.capabilities import PixelStatistics
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.nn.backbones.named import IMAGENET
+from zorki.nn.layers.normalize import Normalize
+from zorki.ops.roi import join_regions
+from zorki.registry import family, model
+from zorki.tasks.detection.models.faster_rcnn.faster_rcnn import (
+    FasterRcnn,
+    FasterRcnnOutputs,
+    faster_rcnn,
+    faster_rcnn_fpn,
+    faster_rcnn_resnet50_fpn,
+)
+from zorki.tasks.detection.networks.box_stitcher import ALIKE
+from zorki.tasks.instance_segmentation.models.mask_rcnn.mask_head import (
+    MaskHead,
+    mask_head_published,
+    paste_masks,
+    region_mask_loss,
+)
+from zorki.tasks.instance_segmentation.networks.mask_stitcher import MaskStitcher
+from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.tasks.on_any_backbone import entry_on
+from zorki.tiles import Tiles
+from zorki.types import Boxes, Instances, Placement
+from zorki.weights.weight_map import WeightMap
+
+
+class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
+    """Faster R-CNN, and beside its head on regions another, which draws their masks from the same maps.
+
+    All five losses weigh 1. Masks learn from the positive ones of the regions that classes and boxes learn from, and
+    are answered for the boxes that are answered alone (section 3.1), each from the map of the box's class.
+
+    Args:
+        detector: answers the boxes. Its normalization becomes this network's.
+        channels: of the maps that its heads read.
+        hidden: channels of the mask head.
+    """
+
+    margin = 0
+    normalize: Normalize
+
+    def __init__(self, detector: FasterRcnn, channels: int, *, hidden: int = 256) -> None:
+        super().__init__()
+        self.normalize = detector.normalize
+        detector.normalize = nn.Identity()  # type: ignore[assignment]
+        self.detector = detector
+        self.mask_head = MaskHead(channels, detector.num_classes, hidden=hidden)
+        self.channels, self.num_classes = channels, detector.num_classes
+        self.preprocess, self.defaults = detector.preprocess, detector.defaults
+        self.weight_map = MaskRcnnWeights(mask_head_published(), detector.weight_map)
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> FasterRcnnOutputs:
+        """Features and proposals for uint8 images."""
+        outputs: FasterRcnnOutputs = self.detector(self.normalize(inputs))
+        return outputs
+
+    def trace(self, images: Num[Tensor, "B C H W"]) -> None:
+        """All stages, masks for as many boxes as are answered at most; see `Traces`."""
+        x = self.normalize(images)
+        self.detector.trace(x)
+        self.mask_head(x.new_empty(self.detector.max_boxes, self.channels, *self.mask_head.size))
+
+    def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
+        """The four losses of Faster R-CNN, and that of the masks."""
+        known = [_learnable(target) for target in targets]
+        boxes = [Boxes(target.xyxy, target.labels) for target in known]
+        sampled = self.detector.sample(outputs, boxes)
+        rows = sampled.positive.nonzero()[:, 0]
+        positive = dataclasses.replace(
+            sampled, **{f.name: getattr(sampled, f.name)[rows] for f in dataclasses.fields(sampled)}
+        )
+        logits = self._masks(outputs, positive.regions, positive.images)
+        return {
+            **self.detector.losses_on(outputs, boxes, sampled),
+            "masks": region_mask_loss(logits, positive, known),
+        }
+
+    @torch.no_grad()
+    def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Instances]:
+        """The objects of each image, best first, in original pixels, on the CPU; boxes are Faster R-CNN's."""
+        found = self.detector.find(outputs, placements)
+        logits = self._masks(outputs, *join_regions([boxes.xyxy for boxes in found]))
+        labels = torch.cat([boxes.labels for boxes in found])
+        rows = torch.arange(len(labels), device=labels.device)
+        shares = logits[rows, labels].float().sigmoid().split([len(boxes) for boxes in found])
+        answers = []
+        for boxes, share, placement in zip(found, shares, placements, strict=True):
+            original = boxes.to("cpu").restore(placement)
+            masks = paste_masks(share, original.xyxy, placement.height, placement.width)
+            answers.append(Instances(original.xyxy, original.labels, masks, original.scores))
+        return answers
+
+    def _masks(self, outputs: FasterRcnnOutputs, regions: Tensor, images: Tensor) -> Tensor:
+        """Logits (N, K, 28, 28) of regions in network pixels."""
+        pooled = self.detector.head.pool(outputs.maps, regions, images, outputs.size, self.mask_head.size)
+        logits: Tensor = self.mask_head(pooled)
+        return logits
+
+    def stitcher(self, tiles: Tiles) -> MaskStitcher[FasterRcnnOutputs]:
+        max_iou = self.detector.max_iou
+        return MaskStitcher(self.decode, tiles, ALIKE if max_iou is None else max_iou)
+
+    def backbone_stages(self) -> list[nn.Module]:
+        return self.detector.backbone_stages()
+
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskRcnnWeights(WeightMap):
+    """Also for weights of Faster R-CNN, and of whatever may stand below it."""
+
+    detector: WeightMap = dataclasses.field(default_factory=WeightMap)
+
+    def rename(self, name: str, model: nn.Module) -> str:
+        if name.startswith(("detector.", "mask_head.", "normalize.")):
+            return name
+        if name.startswith("roi_heads.mask_"):
+            return super().rename(name, model)
+        return f"detector.{self.detector.rename(name, model.get_submodule('detector'))}"
+
+    def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
+        return self.detector.adapt(tensors, file, model.get_submodule("detector"))
+
+
+def _learnable(target: Instances) -> Instances:
+    """The objects that a network learns from: no crowds, and none whose box has no area; in network pixels."""
+    keep = (target.xyxy[:, 2:] > target.xyxy[:, :2]).all(1)
+    if target.crowd is not None:
+        keep &= ~target.crowd
+    return target[keep]
+
+
+def mask_rcnn(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    stride: int = 16,
+    channels: int = 256,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_sizes: tuple[float, ...] = (16, 32, 64, 128, 256),
+    count: int = 128,
+    max_boxes: int = 100,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on one feature map, for small images and small batches.
+
+    Args:
+        size: of the longer side of the images, in pixels.
+        stride: of the map that all stages read.
+        channels: to which this map is reduced.
+        hidden: width of the two hidden layers for classes and boxes.
+        mask_hidden: channels of the mask head.
+        anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
+        count: regions an image that the heads learn from.
+        max_boxes: answered an image; three times as many proposals are looked at.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
+    """
+    detector = faster_rcnn(
+        num_classes,
+        backbone=backbone,
+        size=size,
+        stride=stride,
+        channels=channels,
+        hidden=hidden,
+        anchor_sizes=anchor_sizes,
+        count=count,
+        max_boxes=max_boxes,
+        min_score=min_score,
+        frozen_norms=frozen_norms,
+    )
+    detector.preprocess = Letterbox(size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
+    return MaskRcnn(detector, channels, hidden=mask_hidden)
+
+
+def mask_rcnn_fpn(
+    num_classes: int,
+    *,
+    backbone: str,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_scale: float = 2.0,
+    count: int = 128,
+    max_boxes: int = 100,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of strides 8 to 64, for small images and small batches.
+
+    Args:
+        size: of the longer side of the images, in pixels.
+        channels: of the pyramid.
+        hidden: width of the two hidden layers for classes and boxes.
+        mask_hidden: channels of the mask head.
+        anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
+        count: regions an image that the heads learn from.
+        max_boxes: answered an image; three times as many proposals are looked at.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+        autocontrast: each image is stretched from black to white first, see `Letterbox`.
+        dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
+    """
+    detector = faster_rcnn_fpn(
+        num_classes,
+        backbone=backbone,
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        anchor_scale=anchor_scale,
+        count=count,
+        max_boxes=max_boxes,
+        min_score=min_score,
+        frozen_norms=frozen_norms,
+    )
+    detector.preprocess = Letterbox(size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
+    return MaskRcnn(detector, channels, hidden=mask_hidden)
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
+def mask_rcnn_squeezenet_fpn(
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_scale: float = 2.0,
+    max_boxes: int = 100,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small images."""
+    return mask_rcnn_fpn(
+        num_classes,
+        backbone="squeezenet",
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        mask_hidden=mask_hidden,
+        anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
+        autocontrast=autocontrast,
+        dark_ground=dark_ground,
+    )
+
+
+@model(InstanceSegmentation, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
+def mask_rcnn_mobilenet_v3_large_fpn(
+    num_classes: int,
+    *,
+    size: int = 320,
+    channels: int = 128,
+    hidden: int = 512,
+    mask_hidden: int = 256,
+    anchor_scale: float = 2.0,
+    max_boxes: int = 100,
+    autocontrast: bool = False,
+    dark_ground: bool = False,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small images."""
+    return mask_rcnn_fpn(
+        num_classes,
+        backbone="mobilenet_v3_large",
+        size=size,
+        channels=channels,
+        hidden=hidden,
+        mask_hidden=mask_hidden,
+        anchor_scale=anchor_scale,
+        max_boxes=max_boxes,
+        autocontrast=autocontrast,
+        dark_ground=dark_ground,
+    )
+
+
+@model(
+    InstanceSegmentation,
+    weights={"coco": "torchvision:MaskRCNN_ResNet50_FPN_Weights.COCO_V1", "imagenet": IMAGENET["resnet50"]},
+)
+def mask_rcnn_resnet50_fpn(
+    num_classes: int,
+    *,
+    shorter: int = 800,
+    longest: int = 1333,
+    min_score: float = 0.05,
+    frozen_norms: bool = True,
+) -> MaskRcnn:
+    """Mask R-CNN (He et al., 2017) on a feature pyramid of ResNet-50, the twin of torchvision's.
+
+    Args:
+        shorter: the shorter side of the images, in pixels.
+        longest: what the longer side must not exceed.
+        min_score: of what is answered.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+    """
+    detector = faster_rcnn_resnet50_fpn(
+        num_classes, shorter=shorter, longest=longest, min_score=min_score, frozen_norms=frozen_norms
+    )
+    return MaskRcnn(detector, 256)
+
+
+family("mask_rcnn_{backbone}", lambda name: entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn, name))
+family(
+    "mask_rcnn_{backbone}_fpn", lambda name: entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn_fpn, name, "_fpn")
+)

@@ -1,0 +1,1 @@
+"""What several networks for instance masks are built of."""

@@ -1,0 +1,175 @@
+"""The shape that networks have which answer for pixels, and group the pixels into objects afterwards."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int32, Num
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zorki.contracts import Model, Preprocess, TrainingDefaults
+from zorki.contracts.capabilities import PixelStatistics
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.errors import RecipeError
+from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.layers.initialize import initialize_output
+from zorki.nn.layers.normalize import Normalize
+from zorki.nn.necks.unet import halving, unet_maps
+from zorki.nn.necks.unet_decoder import WIDTHS, UNetDecoder
+from zorki.tasks.instance_segmentation.networks.mask_stitcher import MaskStitcher
+from zorki.tasks.instance_segmentation.networks.numbering import Numbered, number_objects, objects_of
+from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
+from zorki.tasks.semantic_segmentation.networks.segmenter import SEGMENTER_DEFAULTS, enlarge, restore_maps
+from zorki.tiles import Tiles
+from zorki.types import Instances, Placement
+from zorki.weights.weight_map import WeightMap
+
+
+@dataclass
+class GroupingMaps:
+    """What a network says of every pixel of the input: `main` to group them by, `classes` of their objects.
+
+    `classes` are logits, K channels; none where there is a single class.
+    """
+
+    main: Float[Tensor, "B C H W"]
+    classes: Float[Tensor, "B K H W"]
+
+
+torch.export.register_dataclass(GroupingMaps)
+
+
+@dataclass(frozen=True)
+class UNetOn:
+    """A backbone by name, and the decoder over it; see `zorki.nn.backbones.named`, `UNetDecoder` and `Letterbox`."""
+
+    backbone: str
+    size: int = 256
+    widths: tuple[int, ...] = WIDTHS
+    upsampling: str = "nearest"
+    finest: int = 1
+    autocontrast: bool = False
+    dark_ground: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which objects are answered: those of `min_area` pixels of the original, and of them the best `max_objects`."""
+
+    min_area: int = 16
+    max_objects: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("min_area", "max_objects"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}; expected at least 1")
+
+
+class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
+    """A U-Net on a backbone; with several classes, beside the method's own channels, one for each.
+
+    A method gives its loss as `own_loss`, and `group`, which cuts maps into objects. Maps are brought to the original
+    image's size before, so that masks are as fine as it.
+
+    Args:
+        network: the backbone and its decoder.
+        channels: of the method's own maps.
+        num_classes: K.
+        limits: of the answer.
+        defaults: training settings that suit the method.
+    """
+
+    normalize: Normalize
+    margin = 0
+
+    def __init__(
+        self,
+        network: UNetOn,
+        channels: int,
+        *,
+        num_classes: int,
+        limits: Limits,
+        defaults: TrainingDefaults = TrainingDefaults(),
+    ) -> None:
+        super().__init__()
+        backbone: Backbone = backbone_named(network.backbone)
+        settings = settings_on(
+            network.backbone,
+            backbone,
+            Letterbox(network.size, max(32, backbone.strides[-1]), network.autocontrast, network.dark_ground),
+            defaults=defaults,
+        )
+        self.num_classes, self.own_channels, self.limits = num_classes, channels, limits
+        self.preprocess: Preprocess = settings["preprocess"]
+        self.normalize = Normalize(3, settings["mean"], settings["std"])
+        self.weight_map: WeightMap = settings["weight_map"]
+        self.defaults = SEGMENTER_DEFAULTS | settings["defaults"]
+        self.backbone = halving(backbone)
+        self.decoder = UNetDecoder(backbone, network.widths, upsampling=network.upsampling, finest=network.finest)
+        self.output = nn.Conv2d(self.decoder.channels, channels + (num_classes if num_classes > 1 else 0), 3, padding=1)
+        initialize_output(self.output)
+
+    def forward(self, inputs: Num[Tensor, "B C H W"]) -> GroupingMaps:
+        """Maps for uint8 images (or floats of 0..255), at the input's size."""
+        maps = unet_maps(self.normalize(inputs), self.backbone, self.decoder, self.output)
+        own, classes = maps[:, : self.own_channels], maps[:, self.own_channels :]
+        size = inputs.shape[-2:]
+        return GroupingMaps(enlarge(self.refine(own), size), enlarge(classes, size))
+
+    def refine(self, own: Float[Tensor, "B C h w"]) -> Float[Tensor, "B D h w"]:
+        """What a method makes of its own channels, before they are brought to the input's size; here nothing."""
+        return own
+
+    def loss(self, outputs: GroupingMaps, targets: Sequence[Instances]) -> dict[str, Tensor]:
+        """The method's own terms, and the cross-entropy of the classes over the pixels of objects."""
+        objects = number_objects(targets)
+        losses = self.own_loss(outputs.main.float(), objects)
+        if outputs.classes.shape[1]:
+            wanted = objects.classes().to(outputs.main.device)
+            entropy = functional.cross_entropy(outputs.classes.float(), wanted, ignore_index=-1, reduction="sum")
+            losses["classes"] = entropy / (wanted >= 0).sum().clamp_min(1)
+        return losses
+
+    @abstractmethod
+    def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
+        """Weighted scalars; `objects` are on the CPU."""
+
+    @abstractmethod
+    def group(
+        self, main: Float[Tensor, "D height width"], scale: float
+    ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:
+        """Of every pixel of the original image the number of its object, 0 for none, and how likely it is of one.
+
+        Args:
+            main: the maps, over the original image, on the CPU.
+            scale: pixels of the network for one of the original.
+        """
+
+    @torch.no_grad()
+    def decode(self, outputs: GroupingMaps, placements: Sequence[Placement]) -> list[Instances]:
+        """Objects in the pixels of the original images, best first, on the CPU."""
+        answers = []
+        for main, classes, placement in zip(outputs.main, outputs.classes, placements, strict=True):
+            numbers, sure = self.group(restore_maps(main, placement).cpu(), placement.scale)
+            shares = (
+                restore_maps(classes, placement).softmax(0).cpu()
+                if len(classes)
+                else classes.new_zeros((0, *numbers.shape), device="cpu")
+            )
+            limits = self.limits
+            answers.append(objects_of(numbers, sure, shares, min_area=limits.min_area, max_objects=limits.max_objects))
+        return answers
+
+    def stitcher(self, tiles: Tiles) -> MaskStitcher[GroupingMaps]:
+        return MaskStitcher(self.decode, tiles)
+
+    def backbone_stages(self) -> list[nn.Module]:
+        return self.backbone.stages()
+
+    def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
+        self.normalize.measure(images, kind)

@@ -1,0 +1,1 @@
+"""FC-DenseNet and its dense blocks."""

@@ -1,0 +1,1 @@
+"""What several segmentation networks are built of."""
