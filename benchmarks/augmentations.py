@@ -19,7 +19,7 @@ from zorki.engine.run.open import RESULTS, load
 WAYS: dict[str, dict[str, Any]] = {
     "none": {},
     "MixUp, a = 0.2": {"mixup": 0.2},
-    "CutOut, half the side": {"obstruct": 0.5},
+    "CutOut, half the side": {"cutout": 0.5},
     "CutMix, a = 1": {"cutmix": 1.0},
 }
 

@@ -66,7 +66,7 @@ def median_step(moments: list[float]) -> float:
 def bare(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) -> float:
     """Milliseconds a step of a loop that one would write by hand."""
     torch.manual_seed(0)
-    model = build(name, 10, {"size": size}).train().to(memory_format=torch.channels_last)
+    model = build(name, 10, {"image_size": size}).train().to(memory_format=torch.channels_last)
     rule = optimize.optimizer(model, recipe)
     moments = []
     for _ in range(steps):
@@ -82,7 +82,7 @@ def bare(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) ->
 def through_engine(name: str, batch: Batch[Any], recipe: Recipe, steps: int, size: int) -> float:
     """Milliseconds a step through Lightning and the Conductor."""
     torch.manual_seed(0)
-    model = build(name, 10, {"size": size}).to(memory_format=torch.channels_last)
+    model = build(name, 10, {"image_size": size}).to(memory_format=torch.channels_last)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         clock, kept = Clock(), logs.loggers(folder, None)
@@ -119,7 +119,7 @@ def main() -> None:
         places = [Placement(options.size, options.size)] * options.batch_size
         batch = Batch(inputs, labels, labels, places, list(range(options.batch_size)))
         recipe = Recipe(
-            epochs=1, batch_size=options.batch_size, rate=0.01, weight_decay=5e-4, optimizer="sgd", device="cpu",
+            epochs=1, batch_size=options.batch_size, lr=0.01, weight_decay=5e-4, optimizer="sgd", device="cpu",
             precision=options.precision, checkpoint_minutes=1000,
         )  # fmt: skip
         times: dict[str, list[float]] = {"bare": [], "engine": []}

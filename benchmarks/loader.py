@@ -109,19 +109,27 @@ def cases(photos: Path, small: Path | None) -> list[Case]:
     colors: dict[str, Any] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
     found = [
         Case("photos: resize, center crop", photos, plain_center, None, ResizeCrop(224, 224 / 256)),
-        Case("photos: crop, flip", photos, plain_crop, Augment(crop=0.08, flip=0.5, size=224), ResizeCrop(224)),
+        Case(
+            "photos: crop, flip",
+            photos,
+            plain_crop,
+            Augment(random_crop=0.08, hflip=0.5, image_size=224),
+            ResizeCrop(224),
+        ),
         Case(
             "photos: crop, flip, colors",
             photos,
             plain_color,
-            Augment(crop=0.08, flip=0.5, size=224, **colors),
+            Augment(random_crop=0.08, hflip=0.5, image_size=224, **colors),
             ResizeCrop(224),
         ),
     ]
     if small is not None:
         shift = v2.RandomCrop(32, padding=4)
         plain_shift = {"PIL": v2.Compose([shift, flip, tensor]), "tensor": v2.Compose([tensor, shift, flip])}
-        found.append(Case("32 x 32: shift, flip", small, plain_shift, Augment(shift=4 / 32, flip=0.5), ResizeCrop(32)))
+        found.append(
+            Case("32 x 32: shift, flip", small, plain_shift, Augment(translate=4 / 32, hflip=0.5), ResizeCrop(32))
+        )
     return found
 
 

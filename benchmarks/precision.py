@@ -18,7 +18,7 @@ from zorki.types import Label
 
 def step_time(name: str, size: int, batch_size: int, precision: str, layout: torch.memory_format, steps: int) -> float:
     """The median time of a training step, in milliseconds."""
-    model = build(name, 10, {"size": size}).train().to(memory_format=layout)
+    model = build(name, 10, {"image_size": size}).train().to(memory_format=layout)
     rule = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
     inputs = torch.randint(0, 256, (batch_size, 3, size, size), dtype=torch.uint8).contiguous(memory_format=layout)
     labels = [Label(i % 10) for i in range(batch_size)]

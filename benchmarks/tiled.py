@@ -76,7 +76,7 @@ def write(path: Path, side: int) -> None:
 def build(options: argparse.Namespace, size: int, weights: Path | None = None) -> Any:
     """The network for images of that side; what it is made of is the same for every side."""
     torch.manual_seed(0)
-    model = registry.build(options.model, len(CLASSES), {"size": size})
+    model = registry.build(options.model, len(CLASSES), {"image_size": size})
     if weights is not None:
         model.load_state_dict(torch.load(weights, weights_only=True))
     return model.eval()

@@ -58,8 +58,8 @@ def regions_without_a_search(monkeypatch, tmp_path):
 def built(name, **options):
     torch.manual_seed(0)
     known = registry.find(name).options()
-    settings = {"size": SIZES.get(name, 64)} | ({"dropout": 0.0} if "dropout" in known else {})
-    settings |= OPTIONS.get(name, {}) | options
+    settings = {"image_size": SIZES.get(name, 64)} | ({"dropout": 0.0} if "dropout" in known else {})
+    settings |= registry.canonical_options(OPTIONS.get(name, {}) | options)
     return registry.build(name, NUM_CLASSES, settings)
 
 

@@ -28,5 +28,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     >>> did_you_mean("resnet81", ["resnet18", "lenet5"])
     ' Did you mean resnet18?'
     """
-    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(near)}?" if near else ""
+    return suggestion(difflib.get_close_matches(word, list(known), n=3, cutoff=0.6))
+
+
+def suggestion(words: Iterable[str]) -> str:
+    """A closing sentence that offers these words, or an empty string where there are none."""
+    offered = " or ".join(words)
+    return f" Did you mean {offered}?" if offered else ""

@@ -229,11 +229,11 @@ def test_a_typed_flag_goes_before_a_recipe_even_with_the_defaults_value():
     from zorki.cli.flags import Flags, said
 
     assert said(Flags()) == {}
-    assert said(Flags(schedule="one-cycle", strict=False)) == {"schedule": "one-cycle", "strict": False}
+    assert said(Flags(scheduler="one-cycle", strict=False)) == {"scheduler": "one-cycle", "strict": False}
 
 
 def test_settings_that_this_machine_cannot_serve(photos):
-    assert 'Choose from: "cpu", "cuda", "mps"' in refused("train", "lenet5", photos, "--device", "gpu")
+    assert "device is 'gpu'; expected one of cpu, cuda, mps" in refused("train", "lenet5", photos, "--device", "gpu")
     if not torch.cuda.is_available():
         assert "PyTorch finds none here" in refused("train", "lenet5", photos, "--device", "cuda")
     assert "say bf16 or 32" in refused("train", "lenet5", photos, "--device", "cpu", "--precision", "16")
@@ -241,7 +241,7 @@ def test_settings_that_this_machine_cannot_serve(photos):
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize("settings", [{"patience": 3}, {"schedule": "plateau"}])
+@pytest.mark.parametrize("settings", [{"patience": 3}, {"scheduler": "plateau"}])
 def test_what_watches_validation_needs_validation(settings):
     from zorki.engine.data_check import Survey
     from zorki.engine.training.checks import check_validation

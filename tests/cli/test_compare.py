@@ -55,7 +55,7 @@ def test_a_run_of_other_settings_is_no_rung(capsys):
 
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5", "--out", "b", *SHORT]
     main(words)
-    for other in ([*words, "--rate", "0.5"], [word.replace(":60", ":61") for word in words]):
+    for other in ([*words, "--lr", "0.5"], [word.replace(":60", ":61") for word in words]):
         with pytest.raises(SystemExit) as end:
             main(other)
         assert end.value.code == 2

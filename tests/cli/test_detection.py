@@ -13,14 +13,14 @@ from zorki.data.images import read_image, write_image
 from zorki.data.scenes.boxes import SceneDetection
 
 SETTINGS = {
-    "size": 64,
+    "image_size": 64,
     "epochs": 1,
     "precision": "32",
     "batch_size": 8,
     "workers": 0,
     "mosaic": 0.5,
     "mixup": 1.5,
-    "flip_vertical": 0.5,
+    "vflip": 0.5,
 }
 
 
@@ -159,10 +159,10 @@ def test_show_tells_what_is_broken_and_does_not_take_it_for_classes(tmp_path, ca
 def test_what_a_detector_cannot_do_is_told_before_a_run_is_made(voc, tmp_path, capsys):
     """Images that vanish in the network, and mosaics of images whose regions were proposed one by one."""
     plain = [str(voc), "--epochs", "1", "--workers", "0", "--out", str(tmp_path / "runs")]
-    told = _refused(["train", "ssd_squeezenet", *plain, "--size", "5"], capsys)
+    told = _refused(["train", "ssd_squeezenet", *plain, "--image-size", "5"], capsys)
     assert "cannot take inputs of 16x16 pixels" in told
-    assert "set a larger --size" in told
-    told = _refused(["train", "rcnn_squeezenet", *plain, "--size", "64", "--mosaic", "0.5"], capsys)
+    assert "set a larger --image-size" in told
+    told = _refused(["train", "rcnn_squeezenet", *plain, "--image-size", "64", "--mosaic", "0.5"], capsys)
     assert "mosaic is 0.5 and mixup 0.0, but this network takes proposed regions" in told
     assert not (tmp_path / "runs").exists()
 
@@ -188,7 +188,7 @@ def test_data_without_boxes_are_refused(voc, tmp_path, capsys):
     for path in (voc / "Annotations").iterdir():
         path.write_text(_xml(f"{path.stem}.png", []))
     with pytest.raises(SystemExit) as end:
-        main(["train", "fcos_squeezenet", str(voc), "--size", "64"])
+        main(["train", "fcos_squeezenet", str(voc), "--image-size", "64"])
     assert end.value.code == 2
     assert "box" in capsys.readouterr().err
 

@@ -31,8 +31,8 @@ def run(photos, tmp_path_factory):
         workers=0,
         out=str(out),
         quiet=True,
-        rate=0.05,
-        average=0.9,
+        lr=0.05,
+        ema=0.9,
     )
 
 
@@ -118,7 +118,7 @@ def test_transfer_prints_what_matched_and_trains_the_head_alone(run, photos, tmp
 
 
 def test_the_same_seed_gives_the_same_numbers(tmp_path):
-    settings = {"epochs": 1, "batch_size": 16, "quiet": True, "obstruct": 0.3, "cutmix": 1.0}
+    settings = {"epochs": 1, "batch_size": 16, "quiet": True, "cutout": 0.3, "cutmix": 1.0}
     first = zorki.train("lenet5", "scenes:120@32", out=str(tmp_path / "a"), workers=0, **settings)
     second = zorki.train("lenet5", "scenes:120@32", out=str(tmp_path / "b"), workers=2, **settings)
     other = zorki.train("lenet5", "scenes:120@32", out=str(tmp_path / "c"), workers=0, **settings, seed=1)
@@ -149,8 +149,9 @@ def test_two_processes_train_as_one(photos, tmp_path):
 
 
 def test_nothing_is_trained_where_the_loss_is_no_number(photos, capsys):
-    words = "--size 32 --rate 1e30 --clip 0 --epochs 1 --workers 0 --options.hidden 64 --precision 32 --log-every 1"
+    words = "--image-size 32 --lr 1e30 --clip-grad off --epochs 1 --workers 0 --options.hidden 64"
+    words += " --precision 32 --log-every 1"
     with pytest.raises(SystemExit) as end:
         main(["train", "vgg11", str(photos), *words.split()])
     assert end.value.code == 2
-    assert "Lower --rate" in capsys.readouterr().err
+    assert "Lower --lr" in capsys.readouterr().err

@@ -76,13 +76,13 @@ def test_info_of_vgg16(capsys, tmp_path):
 
 
 def test_info_of_another_size_and_classes(capsys):
-    info("vgg16", size=64, classes=10, json="-")
+    info("vgg16", image_size=64, classes=10, json="-")
     content = json.loads(capsys.readouterr().out)
     assert content["rows"][0]["shape"] == [3, 64, 64]
     assert content["rows"][-1]["shape"] == [10]
     assert content["totals"]["parameters"] == 138_357_544 - 990 * 4097
     with pytest.raises(RecipeError, match="size"):
-        info("vgg16", size=8)
+        info("vgg16", image_size=8)
 
 
 def test_info_of_the_papers_alexnet(capsys):

@@ -15,15 +15,15 @@ from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError
 
 SETTINGS = {
-    "size": 64,
+    "image_size": 64,
     "epochs": 1,
     "precision": "32",
     "batch_size": 8,
     "workers": 0,
     "loss": "ce,dice",
     "class_weights": True,
-    "balanced": True,
-    "flip_vertical": 0.5,
+    "class_balanced": True,
+    "vflip": 0.5,
 }
 DATA = "scenes:24@64"
 
@@ -116,7 +116,7 @@ def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
 
 
 def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path, capsys):
-    larger = zorki.load(run.folder, {"size": 128})
+    larger = zorki.load(run.folder, {"image_size": 128})
     assert (larger.model.preprocess.size, run.model.preprocess.size) == (128, 64)
     weights = run.model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in larger.model.state_dict().items())
@@ -140,7 +140,7 @@ def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path
             main(["evaluate", str(run.folder), *f"--options.{option}".split()])
         assert reason in capsys.readouterr().err
     with pytest.raises(RecipeError, match="open already"):
-        zorki.evaluate([run], options={"size": "128"})
+        zorki.evaluate([run], options={"image_size": "128"})
 
 
 def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
@@ -217,7 +217,7 @@ def test_show_finds_out_that_masks_are_meant_and_tells_the_broken_one(folders, t
 def test_runs_on_folders_resume_and_export(folders, tmp_path, capsys):
     pytest.importorskip("onnx")
     trained = zorki.train(
-        "unet_squeezenet", folders, out=str(tmp_path / "runs"), quiet=True, size=64, epochs=1, workers=0
+        "unet_squeezenet", folders, out=str(tmp_path / "runs"), quiet=True, image_size=64, epochs=1, workers=0
     )
     assert trained.about["train_count"] == 5
     main(["export", str(trained.folder), "--out", "model.onnx", "--height", "64", "--width", "64"])

@@ -18,7 +18,7 @@ from zorki.weights import read_weights
 
 SETTINGS = {
     "epochs": 2, "batch_size": 16, "workers": 1, "log_every": 1, "checkpoint_steps": 5, "dropout": 0.3, "seed": 3,
-    "flip": 0.5, "mixup": 0.2, "average": 0.9, "out": "runs", "size": 48,
+    "hflip": 0.5, "mixup": 0.2, "ema": 0.9, "out": "runs", "image_size": 48,
 }  # fmt: skip
 MODEL, DATA = "squeezenet1_1", "scenes:240@48"
 
@@ -62,11 +62,18 @@ def test_killed_within_an_epoch_and_resumed_gives_the_same_losses(unbroken, tmp_
     "settings",
     [
         {"freeze": "-1"},  # frozen batch norm must stay frozen in the rest of the epoch
-        {"accumulate": 2, "schedule": "plateau", "balanced": True, "cutmix": 1.0, "mixup": 0.0, "optimizer": "adamw"},
+        {
+            "grad_accum": 2,
+            "scheduler": "plateau",
+            "class_balanced": True,
+            "cutmix": 1.0,
+            "mixup": 0.0,
+            "optimizer": "adamw",
+        },
     ],
 )
 def test_stopped_within_an_epoch_and_resumed_gives_the_same_losses(tmp_path, monkeypatch, settings):
-    wanted = {**SETTINGS, "dropout": 0.2, "size": 32, "quiet": True, "workers": 0, **settings}
+    wanted = {**SETTINGS, "dropout": 0.2, "image_size": 32, "quiet": True, "workers": 0, **settings}
     unbroken = train("cifar_resnet20", "scenes:240@32", **{**wanted, "out": str(tmp_path / "a")})
     real = Conductor._asked_to_stop
     monkeypatch.setattr(Conductor, "_asked_to_stop", lambda self, trainer, done: done == 4)
@@ -83,7 +90,7 @@ def test_stopped_within_an_epoch_and_resumed_gives_the_same_losses(tmp_path, mon
 
 
 def test_a_run_that_stopped_early_stays_stopped(tmp_path):
-    run = train("lenet5", "scenes:120@32", epochs=9, rate=1e-9, patience=2, workers=0, quiet=True, out=str(tmp_path))
+    run = train("lenet5", "scenes:120@32", epochs=9, lr=1e-9, patience=2, workers=0, quiet=True, out=str(tmp_path))
     before = (run.folder / logs.EPOCHS).read_text()
     resume(run.folder, quiet=True)
     assert (run.folder / logs.EPOCHS).read_text() == before

@@ -61,17 +61,23 @@ def _help() -> str:
 
 
 def _run(given: list[str]) -> int:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnknownOptionError
 
     from zorki.errors import ZorkiError
 
+    app, flags = _app(), []
     try:
-        _app()(given, exit_on_error=False, print_error=False)
+        if given[0] in VERBS:
+            from zorki.cli.flag_names import by_todays_names
+
+            flags = [name for one in app[given[0]].assemble_argument_collection() for name in one.names]
+            given = [given[0], *by_todays_names(given[1:], flags)]
+        app(given, exit_on_error=False, print_error=False)
         sys.stdout.flush()
+    except UnknownOptionError as error:
+        return _tell(_unknown_flag(given[0], error, flags))
     except CycloptsError as error:
-        return _tell(
-            f"{error} `zorki {given[0] if given[0] in VERBS else ''} --help` lists what there is.".replace("  ", " ")
-        )
+        return _tell(f"{error} {_help_of(given[0])}")
     except ZorkiError as error:
         return _tell(str(error), INTERRUPTED if type(error).__name__ == "Interrupted" else BAD_INPUT)
     except KeyboardInterrupt:
@@ -87,6 +93,18 @@ def _run(given: list[str]) -> int:
     except OSError as error:
         return _tell(f"{error.filename or 'the machine'}: {error.strerror or error}")
     return 0
+
+
+def _help_of(verb: str) -> str:
+    return f"`zorki {f'{verb} ' if verb in VERBS else ''}--help` lists what there is."
+
+
+def _unknown_flag(verb: str, error: Any, flags: list[str]) -> str:
+    from zorki.cli.flag_names import near_flags
+    from zorki.errors import suggestion
+
+    flag = error.token.keyword
+    return f"zorki {verb} has no flag {flag}.{suggestion(near_flags(flag, flags))} {_help_of(verb)}"
 
 
 def _unread() -> int:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from zorki.cli.flags import Flags, read_recipe, said
 from zorki.errors import RecipeError, ZorkiError, did_you_mean
+from zorki.recipe import Recipe
 
 
 def bench(
@@ -41,6 +42,8 @@ def bench(
     if wrong or not names:
         raise RecipeError(f"{', '.join(wrong) or 'no model'}: expected models for {task}; `zorki models` lists them")
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **said(flags)}
+    checked = Recipe.of(settings).to_json()
+    settings = {name: checked[name] for name in settings}
     out = Path(settings.pop("out", None) or f"bench-{task}")
     if settings.pop("name", None) is not None:
         raise RecipeError("a benchmark names its runs after their models: leave out --name, and say --out")
@@ -77,8 +80,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
         words = ["--resume", str(folder)]
     else:
         wishes = out / f"{_folder(name)}.yaml"
-        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-        write_text(wishes, yaml.safe_dump({**plain, "out": str(out), "name": folder.name}))
+        write_text(wishes, yaml.safe_dump({**settings, "out": str(out), "name": folder.name}))
         words = [name, data, "--recipe", str(wishes)]
     print(f"{name}: training", flush=True)
     return subprocess.run([sys.executable, "-m", "zorki", "train", *words], check=False).returncode == 0
@@ -87,13 +89,11 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
 def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
     """A run of other data or settings is no rung of this ladder."""
     from zorki.engine.run.open import read_about
-    from zorki.files import plain
 
     about = read_about(folder)
     source = str(Path(data).resolve()) if Path(data).exists() else data
     then = {key: value for key, value in about["said"].items() if key not in ("out", "name")}
-    now = plain({key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()})
-    other = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key)]
+    other = [key for key in sorted({*then, *settings}) if then.get(key) != settings.get(key)]
     if about["data"] != source or other:
         what = ", ".join([*(["the data"] if about["data"] != source else []), *other])
         raise RecipeError(f"{folder}: holds a run that differs in {what}; say another --out, or remove it")

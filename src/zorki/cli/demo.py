@@ -10,16 +10,16 @@ from zorki.errors import RecipeError, did_you_mean
 
 DEMOS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64}),
-    "detection": ("fcos_squeezenet", "scenes:400@96", {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3}),
+    "detection": ("fcos_squeezenet", "scenes:400@96", {"image_size": 96, "epochs": 10, "batch_size": 8, "lr": 1e-3}),
     "semantic_segmentation": (
         "unet_squeezenet",
         "scenes:400@96",
-        {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3},
+        {"image_size": 96, "epochs": 10, "batch_size": 8, "lr": 1e-3},
     ),
     "instance_segmentation": (
         "border_unet_squeezenet",
         "scenes:400@96",
-        {"size": 96, "epochs": 10, "batch_size": 8, "rate": 1e-3},
+        {"image_size": 96, "epochs": 10, "batch_size": 8, "lr": 1e-3},
     ),
 }
 NEXT = {

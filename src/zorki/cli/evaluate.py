@@ -51,7 +51,7 @@ def evaluate(
     zorki evaluate runs/resnet18-1 runs/vgg16-1 photos/ --split test
     zorki evaluate cifar_resnet20 photos/ --weights resnet20.th
     zorki evaluate runs/unet_resnet18-1 scans/ --tile 512 --overlap 64
-    zorki evaluate runs/mask_rcnn_squeezenet_fpn-1 --options.size 832 --options.max_boxes 400
+    zorki evaluate runs/mask_rcnn_squeezenet_fpn-1 --options.image_size 832 --options.max_boxes 400
     zorki evaluate --predictions results.json instances_val2017.json
     """
     if predictions is not None:

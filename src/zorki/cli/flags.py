@@ -3,33 +3,67 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from zorki.errors import RecipeError
-from zorki.recipe import Recipe, describe
+from zorki.recipe import Recipe
+from zorki.settings import Settings, by_field
+
+_groups: dict[str, Group] = {}
+
+
+def _group(title: str) -> Group:
+    """Headings stand in the order in which the recipe names them, below the verb's own parameters."""
+    return _groups.setdefault(title, Group(title, sort_key=(1, len(_groups))))
 
 
 def _help(f: dataclasses.Field[Any]) -> str:
-    facts = describe(f.name)
-    unit = f" [{facts['unit']}]" if facts["unit"] else ""
-    default = f" [default: {f.default}]" if f.default not in (None, dataclasses.MISSING) else ""
-    return f"{facts['help']}{unit}{default}"
+    facts = f.metadata
+    parts = [facts["unit"], _range(facts["least"], facts["most"])]
+    told = [", ".join(part for part in parts if part)]
+    if f.default is not dataclasses.MISSING and f.default not in (None, 0.0, False):
+        default = ",".join(f"{value:g}" for value in f.default) if isinstance(f.default, tuple) else f.default
+        told.append(f"default: {default}")
+    return " ".join([facts["help"], *(f"[{text}]" for text in told if text)])
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if most is None:
+        return "" if least in (None, 0, 1) else f"at least {least:g}"
+    return f"{least:g} to {most:g}" if most < 2**31 else ""
+
+
+def _as_typed(type_: Any, tokens: Any) -> Any:
+    """Text as it was typed: the settings check it, in one voice on the command line, in Python and in files."""
+    text = [str(token.value) for token in tokens]
+    return text[0] if len(text) == 1 else text
 
 
 def _field(f: dataclasses.Field[Any], hint: Any) -> tuple[str, Any, Any]:
     # None is "not typed" for every flag, so that a flag typed with its default's value still goes before a recipe.
-    parameter = Parameter(help=_help(f), group=describe(f.name)["group"], show_default=False)
-    return f.name, Annotated[hint | None, parameter], None
+    facts: dict[str, Any] = {"help": _help(f), "group": _group(f.metadata["group"]), "show_default": False}
+    parts = get_args(hint) if type(None) in get_args(hint) else (hint,)
+    if get_origin(hint) is Mapping:
+        return f.name, Annotated[dict[str, str] | None, Parameter(**facts)], None
+    if bool in parts:
+        negative = None if f.default is True else ""  # `--no-X` is taken all the same; see flag_names
+        return f.name, Annotated[bool | None, Parameter(negative=negative, **facts)], None
+    kind: Any = next((part for part in parts if get_origin(part) is Literal), parts[0])
+    kind = float if get_origin(kind) is tuple else kind
+    return f.name, Annotated[kind | None, Parameter(converter=_as_typed, **facts)], None
 
 
-_hints = get_type_hints(Recipe) | {"options": dict[str, str]}
-Flags = dataclasses.make_dataclass(
-    "Flags", [_field(f, _hints[f.name]) for f in dataclasses.fields(Recipe)], frozen=True
-)
+def _fields(kind: type[Settings]) -> list[tuple[str, Any, Any]]:
+    hints = get_type_hints(kind)
+    return [_field(f, hints[f.name]) for f in dataclasses.fields(kind)]
+
+
+Flags = dataclasses.make_dataclass("Flags", _fields(Recipe), frozen=True)
 Flags.__module__ = __name__  # where the command line looks up annotations
 
 
@@ -40,7 +74,11 @@ def said(flags: Any) -> dict[str, Any]:
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The fields in a recipe.yaml. Raises RecipeError with file and line where it cannot be read."""
+    """The fields in a recipe.yaml, by their names of today.
+
+    Raises:
+        RecipeError: it cannot be read, or holds what no recipe has; with file, and line where there is one.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -52,7 +90,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: expected names with values, such as `epochs: 5`; found {type(values).__name__}")
     try:
-        Recipe.of(values)
+        found = by_field({str(name): value for name, value in values.items()}, Recipe)
+        Recipe(**found)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    return {str(name): value for name, value in values.items()}
+    return found

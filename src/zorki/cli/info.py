@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def info(
     model: Annotated[str, Parameter(help="A model's name, or a run's folder.")],
     *,
-    size: Annotated[int | None, Parameter(help="Side of the square input, in pixels; empty: the model's own.")] = None,
+    image_size: Annotated[
+        int | None, Parameter(help="Side of the square input, in pixels; empty: the model's own.")
+    ] = None,
     classes: Annotated[
         int | None,
         Parameter(
@@ -38,7 +40,7 @@ def info(
     """
     from zorki.introspection.ledger import COLUMNS
 
-    entry, network, about = _build(model, size, classes)
+    entry, network, about = _build(model, image_size, classes)
     table = _ledger(network, about["size"])
     weights = _published(entry)
     backbone = getattr(network, "backbone", None)
@@ -78,7 +80,7 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
         classes, run = classes or known, model
     entry = registry.find(name)
     if size is not None:
-        options["size"] = size
+        options["image_size"] = size
     classes = classes or usual_classes(entry)
     with without_values():
         network = registry.build(name, classes, options)
@@ -89,12 +91,10 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
 
 
 def _of_run(folder: Path) -> tuple[str, dict[str, Any], int]:
-    from zorki.engine.run.open import builder_options, read_about
-    from zorki.recipe import Recipe
+    from zorki.engine.run.open import builder_options, read_about, recipe_of
 
     about = read_about(folder)
-    recipe = Recipe.of({key: value for key, value in about["recipe"].items() if key in Recipe.__dataclass_fields__})
-    return about["model"], builder_options(recipe), len(about["class_names"])
+    return about["model"], builder_options(recipe_of(about)), len(about["class_names"])
 
 
 def _ledger(network: nn.Module, size: int) -> Ledger:
@@ -107,7 +107,9 @@ def _ledger(network: nn.Module, size: int) -> Ledger:
         return ledger(network, torch.empty(1, 3, size, size, dtype=torch.uint8, device="meta"))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise RecipeError(f"the network cannot take images of {size}x{size}: {reason}; try another --size") from error
+        raise RecipeError(
+            f"the network cannot take images of {size}x{size}: {reason}; try another --image-size"
+        ) from error
 
 
 def _published(entry: Entry) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def predict(
     zorki predict runs/lenet5-1 cat.jpg --out answers
     zorki predict runs/lenet5-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
-    zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.size 832 --options.max_boxes 400
+    zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.image_size 832 --options.max_boxes 400
     """
     from zorki.engine.prediction.predict import predict as answer
 

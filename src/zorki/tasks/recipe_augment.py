@@ -11,7 +11,7 @@ from zorki.data.transforms.augment import Augment
 if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
-_FIELDS = tuple(f.name for f in dataclasses.fields(Augment) if f.name != "size")
+_FIELDS = tuple(f.name for f in dataclasses.fields(Augment) if f.name != "image_size")
 
 
 def augment_of(recipe: Recipe) -> Augment:

@@ -15,22 +15,22 @@ from zorki.data.transforms.geometry import Affine, crop_size, cut_window, mirror
 from zorki.errors import RecipeError
 
 ALL = Augment(
-    flip=0.5,
-    flip_vertical=0.5,
-    crop=0.3,
-    shift=0.2,
+    hflip=0.5,
+    vflip=0.5,
+    random_crop=0.3,
+    translate=0.2,
     rotate=30.0,
-    rescale=0.3,
+    scale_jitter=0.3,
     brightness=0.4,
     contrast=0.4,
     saturation=0.4,
     hue=0.2,
     blur=1.0,
     noise=9.0,
-    obstruct=0.3,
+    cutout=0.3,
     elastic=2.0,
 )
-ALONE = [Augment(**{f.name: getattr(ALL, f.name)}) for f in dataclasses.fields(Augment) if f.name != "size"]
+ALONE = [Augment(**{f.name: getattr(ALL, f.name)}) for f in dataclasses.fields(Augment) if f.name != "image_size"]
 
 
 def make_image(height: int = 20, width: int = 26, seed: int = 0) -> torch.Tensor:
@@ -78,10 +78,10 @@ def test_warp_equals_its_slow_twin() -> None:
     assert (warp_image(image, matrix, (8, 11)) - slow_warp(image, matrix, (8, 11))).abs().max() <= 0.51
 
 
-@pytest.mark.parametrize("strengths", [{"flip": 1.0}, {"flip_vertical": 1.0}, {"shift": 0.3}, {"crop": 0.3}, {}])
+@pytest.mark.parametrize("strengths", [{"hflip": 1.0}, {"vflip": 1.0}, {"translate": 0.3}, {"random_crop": 0.3}, {}])
 @pytest.mark.parametrize("seed", range(4))
 def test_cheap_ways_equal_the_warp(strengths: dict[str, float], seed: int) -> None:
-    augment = Augment(**{"flip": 0.5, "crop": 0.6, "shift": 0.1, **strengths})
+    augment = Augment(**{"hflip": 0.5, "random_crop": 0.6, "translate": 0.1, **strengths})
     image = make_image()
     drawn = augment.draw(20, 26, chance(seed))
     warped = warp_image(image, drawn.matrix(), (drawn.window[2], drawn.window[3]))
@@ -92,7 +92,9 @@ def test_cheap_ways_equal_the_warp(strengths: dict[str, float], seed: int) -> No
 def test_a_point_goes_where_the_matrix_says(seed: int) -> None:
     image = torch.zeros((3, 60, 80), dtype=torch.uint8)
     image[:, 33:36, 44:47] = 255
-    augment = Augment(flip=0.5, flip_vertical=0.5, rotate=40.0, rescale=0.2, shift=0.1, crop=0.8, size=64)
+    augment = Augment(
+        hflip=0.5, vflip=0.5, rotate=40.0, scale_jitter=0.2, translate=0.1, random_crop=0.8, image_size=64
+    )
     out = augment(image, chance(seed))[0].double()
     x, y = (augment.draw(60, 80, chance(seed)).matrix(64).tensor() @ torch.tensor([45.5, 34.5, 1.0])).tolist()
     rows, columns = torch.arange(64) + 0.5, torch.arange(64) + 0.5
@@ -143,7 +145,7 @@ def test_crops_fit_and_keep_their_area_where_they_can(height: int, width: int, a
 
 
 def test_crops_cover_the_range_of_areas_and_all_places() -> None:
-    generator, augment = chance(), Augment(crop=0.25)
+    generator, augment = chance(), Augment(random_crop=0.25)
     windows = [augment.draw(100, 100, generator).window for _ in range(600)]
     areas = sorted(height * width / 1e4 for _, _, height, width in windows)
     assert 0.24 < areas[0] < 0.28
@@ -158,7 +160,7 @@ def test_crops_cover_the_range_of_areas_and_all_places() -> None:
 
 
 def test_shifts_are_whole_pixels_up_to_the_share_evenly() -> None:
-    generator, augment = chance(), Augment(shift=4 / 32)
+    generator, augment = chance(), Augment(translate=4 / 32)
     tops = [augment.draw(32, 32, generator).window[0] for _ in range(900)]
     assert set(tops) == set(range(-4, 5))
     assert min(tops.count(value) for value in range(-4, 5)) > 60  # 100 expected, deviation 9.4
@@ -166,11 +168,11 @@ def test_shifts_are_whole_pixels_up_to_the_share_evenly() -> None:
 
 def test_flipping_twice_is_the_identity_and_half_are_flipped() -> None:
     image = make_image()
-    always = Augment(flip=1.0, flip_vertical=1.0)
+    always = Augment(hflip=1.0, vflip=1.0)
     assert torch.equal(always(always(image, chance()), chance()), image)
-    assert torch.equal(Augment(flip=1.0)(image, chance()), image.flip(2))
-    assert torch.equal(Augment(flip_vertical=1.0)(image, chance()), image.flip(1))
-    generator, augment = chance(), Augment(flip=0.5)
+    assert torch.equal(Augment(hflip=1.0)(image, chance()), image.flip(2))
+    assert torch.equal(Augment(vflip=1.0)(image, chance()), image.flip(1))
+    generator, augment = chance(), Augment(hflip=0.5)
     assert 60 < sum(augment.draw(20, 26, generator).flip for _ in range(160)) < 100
 
 
@@ -266,7 +268,7 @@ def test_every_augmentation_keeps_its_promises(augment: Augment) -> None:
     assert torch.equal(image, before)
     assert first.dtype == torch.uint8
     assert first.shape[0] == 3
-    if augment.crop == 1:
+    if augment.random_crop == 1:
         assert first.shape == image.shape
     assert any(not torch.equal(augment(image, chance(seed)), first) for seed in range(4, 14)), "nothing varies"
     assert pickle.loads(pickle.dumps(augment)) == augment
@@ -280,7 +282,7 @@ def test_every_augmentation_keeps_its_promises(augment: Augment) -> None:
 def test_nothing_to_do_returns_the_object_itself() -> None:
     image = make_image()
     assert Augment()(image, chance()) is image
-    assert Augment(flip=0.0, size=8)(image, chance()) is image
+    assert Augment(hflip=0.0, image_size=8)(image, chance()) is image
     assert vary_colors(image) is image
     assert blur_image(image, 0.0) is image
     assert add_noise(image, 0.0, chance()) is image
@@ -288,12 +290,12 @@ def test_nothing_to_do_returns_the_object_itself() -> None:
 
 def test_crops_come_in_the_size_asked_for() -> None:
     image = make_image(50, 70)
-    assert Augment(crop=0.3, size=32)(image, chance()).shape == (3, 32, 32)
-    assert Augment(crop=0.3, rotate=20.0, size=32)(image, chance()).shape == (3, 32, 32)
+    assert Augment(random_crop=0.3, image_size=32)(image, chance()).shape == (3, 32, 32)
+    assert Augment(random_crop=0.3, rotate=20.0, image_size=32)(image, chance()).shape == (3, 32, 32)
 
 
 def test_a_strength_changed_leaves_other_chances_as_they_were() -> None:
-    few, more = Augment(flip=0.5, shift=0.2), Augment(flip=0.5, shift=0.2, rotate=10.0, brightness=0.3)
+    few, more = Augment(hflip=0.5, translate=0.2), Augment(hflip=0.5, translate=0.2, rotate=10.0, brightness=0.3)
     for seed in range(10):
         first, second = few.draw(20, 26, chance(seed)), more.draw(20, 26, chance(seed))
         assert (first.window, first.flip) == (second.window, second.flip)
@@ -327,7 +329,7 @@ def test_old_seeds_draw_what_they_drew() -> None:
 @pytest.mark.parametrize("augment", [ALL, *ALONE, Augment()], ids=str)
 @pytest.mark.parametrize("size", [None, 16])
 def test_maps_keep_their_promises(augment: Augment, size: int | None) -> None:
-    augment = dataclasses.replace(augment, size=size)
+    augment = dataclasses.replace(augment, image_size=size)
     maps = torch.arange(2 * 20 * 26, dtype=torch.int16).view(2, 20, 26)
     before = maps.clone()
     for seed in range(4):
@@ -360,9 +362,9 @@ def test_the_smallest_images_pass(height: int, width: int, seed: int) -> None:
     "bad",
     [
         {"elastic": -1.0},
-        {"flip": 1.5},
-        {"crop": 0.0},
-        {"rescale": 1.0},
+        {"hflip": 1.5},
+        {"random_crop": 0.0},
+        {"scale_jitter": 1.0},
         {"hue": 0.6},
         {"noise": -1.0},
         {"rotate": -5.0},

@@ -8,7 +8,7 @@ from zorki.errors import RecipeError
 from zorki.recipe import Recipe
 from zorki.registry import build
 
-FULL = {"rate": 0.1, "weight_decay": 1e-2, "optimizer": "sgd"}
+FULL = {"lr": 0.1, "weight_decay": 1e-2, "optimizer": "sgd"}
 
 
 def test_norms_and_biases_are_spared_from_decay():
@@ -21,7 +21,7 @@ def test_norms_and_biases_are_spared_from_decay():
 
 def test_the_backbone_learns_slower_where_asked():
     model = build("squeezenet1_1", 10)
-    groups = optimize.parameter_groups(model, Recipe(**FULL, backbone_rate=0.1))
+    groups = optimize.parameter_groups(model, Recipe(**FULL, backbone_lr_scale=0.1))
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
     for name, parameter in model.named_parameters():
         assert math.isclose(rates[id(parameter)], 0.01 if name.startswith("backbone") else 0.1), name
@@ -58,11 +58,11 @@ def test_all_but_the_last_stages():
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"schedule": "constant"}, {0: 1, 5: 1, 9.9: 1}),
-        ({"schedule": "cosine"}, {0: 1, 5: 0.5, 10: 0}),
-        ({"schedule": "steps", "step_at": (0.5, 0.75)}, {0: 1, 4.9: 1, 5: 0.1, 7.5: 0.01}),
-        ({"schedule": "one-cycle"}, {0: 0.04, 3: 1, 6.5: 0.5, 10: 0}),
-        ({"schedule": "constant", "warmup": 2}, {0: 1e-3, 1: 0.5005, 2: 1}),
+        ({"scheduler": "constant"}, {0: 1, 5: 1, 9.9: 1}),
+        ({"scheduler": "cosine"}, {0: 1, 5: 0.5, 10: 0}),
+        ({"scheduler": "multistep", "milestones": (0.5, 0.75)}, {0: 1, 4.9: 1, 5: 0.1, 7.5: 0.01}),
+        ({"scheduler": "one-cycle"}, {0: 0.04, 3: 1, 6.5: 0.5, 10: 0}),
+        ({"scheduler": "constant", "warmup_epochs": 2}, {0: 1e-3, 1: 0.5005, 2: 1}),
     ],
 )
 def test_schedules_by_hand(settings, expected):
@@ -83,7 +83,7 @@ def test_plateau_divides_after_three_stale_epochs():
 def test_every_optimizer_lowers_a_quadratic(name):
     torch.manual_seed(0)
     model = build("lenet5", 4)
-    rule = optimize.optimizer(model, Recipe(rate=1e-3, weight_decay=0.0, optimizer=name))
+    rule = optimize.optimizer(model, Recipe(lr=1e-3, weight_decay=0.0, optimizer=name))
     from zorki.types import Label
 
     inputs, labels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8), [Label(i % 4) for i in range(8)]

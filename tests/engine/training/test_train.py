@@ -21,26 +21,26 @@ def weights(run):
 
 def test_two_batches_accumulated_are_one_of_twice_the_size():
     """84 training images: five steps of 16 joined by twos against steps of 32; the schedule is flat."""
-    settings = {**PLAIN, "schedule": "constant", "rate": 0.02, "limit": 64, "momentum": 0.0, "nesterov": False}
+    settings = {**PLAIN, "scheduler": "constant", "lr": 0.02, "limit": 64, "momentum": 0.0, "nesterov": False}
     once = train("lenet5", DATA, **{**settings, "batch_size": 32})
-    joined = train("lenet5", DATA, **settings, accumulate=2)
+    joined = train("lenet5", DATA, **settings, grad_accum=2)
     a, b = weights(once), weights(joined)
     for name in a:
         assert torch.allclose(a[name], b[name], atol=1e-5), name
 
 
 def test_clipping_bounds_the_step():
-    settings = {**PLAIN, "schedule": "constant", "rate": 1.0, "limit": 16, "momentum": 0.0, "nesterov": False,
+    settings = {**PLAIN, "scheduler": "constant", "lr": 1.0, "limit": 16, "momentum": 0.0, "nesterov": False,
                 "weight_decay": 0.0}  # fmt: skip
-    before = train("lenet5", DATA, **{**settings, "rate": 1e-12})
-    after = train("lenet5", DATA, **settings, clip=0.01)
+    before = train("lenet5", DATA, **{**settings, "lr": 1e-12})
+    after = train("lenet5", DATA, **settings, clip_grad=0.01)
     a, b = weights(before), weights(after)
     moved = torch.sqrt(sum(((a[name] - b[name]) ** 2).sum() for name in a if not name.startswith("normalize")))
     assert float(moved) == pytest.approx(0.01, rel=0.02)
 
 
 def test_early_stopping_ends_after_so_many_stale_epochs():
-    run = train("lenet5", DATA, **{**PLAIN, "epochs": 9}, rate=1e-9, patience=2)
+    run = train("lenet5", DATA, **{**PLAIN, "epochs": 9}, lr=1e-9, patience=2)
     assert len(logs.read(run.folder / logs.EPOCHS)) == 3
 
 
@@ -54,9 +54,9 @@ def test_the_best_epoch_is_kept():
 
 
 def test_the_moving_average_is_what_is_judged_and_kept():
-    fast = train("lenet5", DATA, **PLAIN, average=0.0)
+    fast = train("lenet5", DATA, **PLAIN, ema=0.0)
     plain = train("lenet5", DATA, **PLAIN)
-    slow = train("lenet5", DATA, **PLAIN, average=0.999)
+    slow = train("lenet5", DATA, **PLAIN, ema=0.999)
     name = (
         "head.output.weight"
         if "head.output.weight" in weights(plain)
@@ -79,21 +79,23 @@ def test_pixel_statistics_are_saved_with_the_weights(kind):
 
 def test_all_but_the_last_stages_stay_as_they_were():
     first = train("cifar_resnet20", DATA, **PLAIN)
-    second = train("cifar_resnet20", DATA, **PLAIN, weights=str(first.folder), freeze="-1", rate=0.05)
+    second = train("cifar_resnet20", DATA, **PLAIN, weights=str(first.folder), freeze="-1", lr=0.05)
     a, b = weights(first), weights(second)
     changed = {name.split(".")[1] for name in a if name.startswith("backbone.") and not torch.equal(a[name], b[name])}
     assert changed == {"layer3"}
 
 
 def test_class_weights_and_balanced_sampling_run():
-    run = train("lenet5", DATA, **PLAIN, class_weights=True, balanced=True, label_smoothing=0.1, optimizer="adamw")
+    run = train(
+        "lenet5", DATA, **PLAIN, class_weights=True, class_balanced=True, label_smoothing=0.1, optimizer="adamw"
+    )
     assert run.results["val"]["count"] == 18
 
 
 def test_what_was_said_is_never_overridden():
-    run = train("cifar_resnet20", DATA, **PLAIN, rate=0.007, shift=0.0, crop=1.0, precision="32")
+    run = train("cifar_resnet20", DATA, **PLAIN, lr=0.007, translate=0.0, random_crop=1.0, precision="32")
     about = json.loads((run.folder / "run.json").read_text())
-    for name, value in {"rate": 0.007, "shift": 0.0, "crop": 1.0, "precision": "32"}.items():
+    for name, value in {"lr": 0.007, "translate": 0.0, "random_crop": 1.0, "precision": "32"}.items():
         assert about["recipe"][name] == value
         assert name not in {choice["name"] for choice in about["choices"]}
 

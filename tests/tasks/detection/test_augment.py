@@ -36,13 +36,13 @@ def extent(channel):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"flip": 1.0},
-        {"flip_vertical": 1.0},
-        {"crop": 0.4},
-        {"shift": 0.4},
-        {"rescale": 0.4},
-        {"flip": 0.5, "flip_vertical": 0.5, "crop": 0.5, "shift": 0.2},
-        {"flip": 0.5, "flip_vertical": 0.5, "crop": 0.5, "shift": 0.1, "rescale": 0.3},
+        {"hflip": 1.0},
+        {"vflip": 1.0},
+        {"random_crop": 0.4},
+        {"translate": 0.4},
+        {"scale_jitter": 0.4},
+        {"hflip": 0.5, "vflip": 0.5, "random_crop": 0.5, "translate": 0.2},
+        {"hflip": 0.5, "vflip": 0.5, "random_crop": 0.5, "translate": 0.1, "scale_jitter": 0.3},
     ],
     ids=str,
 )
@@ -55,19 +55,19 @@ def test_boxes_stand_around_their_pixels(settings):
             seen = extent(varied.image[label])
             if label in left:
                 # Whole pixels lie in a box to the nearest half.
-                assert (left[label] - seen).abs().max() <= (0.51 if "rescale" in settings else 0.0)
+                assert (left[label] - seen).abs().max() <= (0.51 if "scale_jitter" in settings else 0.0)
             else:
                 lost += 1
                 full = (RECTANGLES[label, 2:] - RECTANGLES[label, :2]).prod()
                 assert seen is None or (seen[2:] - seen[:2]).prod() < 0.5 * full or (seen[2:] - seen[:2]).min() <= 2
-    assert (lost > 0) == bool(settings.get("crop") or settings.get("shift"))
+    assert (lost > 0) == bool(settings.get("random_crop") or settings.get("translate"))
     assert torch.equal(sample.target.xyxy, RECTANGLES), "the sample that came in is as it was"
 
 
 def test_turned_boxes_hold_all_their_pixels_and_no_more_than_their_corners_need():
     sample, generator = painted(), torch.Generator().manual_seed(0)
     for _ in range(25):
-        varied = augment_boxes(sample, Augment(rotate=40, rescale=0.2, flip=0.5), generator)
+        varied = augment_boxes(sample, Augment(rotate=40, scale_jitter=0.2, hflip=0.5), generator)
         for label, box in zip(varied.target.labels.tolist(), varied.target.xyxy, strict=True):
             seen = extent(varied.image[label])
             assert bool((seen[:2] >= box[:2] - 1).all())
@@ -123,16 +123,16 @@ def test_all_columns_travel_along_and_crowds_stay_while_anything_is_seen():
 def test_a_image_without_boxes_is_varied_too():
     sample = painted()
     sample.target = sample.target[:0]
-    varied = augment_boxes(sample, Augment(rotate=30, crop=0.5), torch.Generator().manual_seed(0))
+    varied = augment_boxes(sample, Augment(rotate=30, random_crop=0.5), torch.Generator().manual_seed(0))
     assert varied.target.xyxy.shape == (0, 4)
 
 
 def test_the_same_seed_gives_the_same_image_and_strengths_come_from_the_recipe():
-    recipe = Recipe(flip=0.5, crop=0.5, noise=3.0, size=32)
+    recipe = Recipe(hflip=0.5, random_crop=0.5, noise=3.0, image_size=32)
     augment = augment_of(recipe)
-    assert augment.size is None, "a crop keeps its shape"
-    assert (augment.flip, augment.crop, augment.noise, augment.shift) == (0.5, 0.5, 3.0, 0.0)
-    assert augment_of(Recipe(flip=0.5, crop=0.5, noise=3.0)) is augment
+    assert augment.image_size is None, "a crop keeps its shape"
+    assert (augment.hflip, augment.random_crop, augment.noise, augment.translate) == (0.5, 0.5, 3.0, 0.0)
+    assert augment_of(Recipe(hflip=0.5, random_crop=0.5, noise=3.0)) is augment
     a, b = (augment_boxes(painted(), augment, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(a.image, b.image)
     assert torch.equal(a.target.xyxy, b.target.xyxy)

@@ -43,7 +43,7 @@ def cut(instances, *window):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"flip": 1.0}, {"flip_vertical": 1.0}, {"flip": 0.5, "flip_vertical": 0.5, "crop": 0.4, "shift": 0.3}],
+    [{"hflip": 1.0}, {"vflip": 1.0}, {"hflip": 0.5, "vflip": 0.5, "random_crop": 0.4, "translate": 0.3}],
     ids=str,
 )
 def test_cut_and_flipped_masks_are_their_pixels(settings):
@@ -62,12 +62,16 @@ def test_cut_and_flipped_masks_are_their_pixels(settings):
                 box = tight_boxes(seen[None])[0]
                 assert seen.sum() < few or (box[2:] - box[:2]).min() < 2
         assert torch.equal(varied.target.xyxy, tight_boxes(varied.target.masks))
-    assert lost == 0 if "crop" not in settings else lost > 3
+    assert lost == 0 if "random_crop" not in settings else lost > 3
 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"rotate": 40}, {"elastic": 4.0}, {"rotate": 30, "rescale": 0.3, "flip": 0.5, "crop": 0.6, "elastic": 2.0}],
+    [
+        {"rotate": 40},
+        {"elastic": 4.0},
+        {"rotate": 30, "scale_jitter": 0.3, "hflip": 0.5, "random_crop": 0.6, "elastic": 2.0},
+    ],
     ids=str,
 )
 def test_warped_masks_are_their_pixels_but_for_the_borders(settings):
@@ -127,7 +131,7 @@ def test_all_columns_travel_along_and_crowds_stay_while_anything_is_seen():
 
 def test_masks_that_overlap_keep_their_shared_pixels():
     objects = rectangles((5, 5, 30, 30), (20, 20, 50, 35), (0, 0, 60, 40))
-    flipped = moved(objects, flip=1.0)
+    flipped = moved(objects, hflip=1.0)
     assert torch.equal(flipped.masks, objects.masks.flip(2))
     assert flipped.xyxy[0].tolist() == [30, 5, 55, 30]
     turned = moved(objects, rotate=20, elastic=1.0)
@@ -138,21 +142,21 @@ def test_masks_that_overlap_keep_their_shared_pixels():
 def test_a_image_that_stays_keeps_its_objects_as_they_are():
     objects = rectangles((5, 5, 30, 30), (20, 20, 50, 35))
     objects.xyxy = objects.xyxy + 0.3  # as annotated, a little off the pixels
-    assert moved(objects, flip=0.0) is objects
+    assert moved(objects, hflip=0.0) is objects
 
 
 @pytest.mark.parametrize("size", [None, 32])
 def test_a_image_without_objects_is_varied_too(size):
     sample = painted()
     sample.target = sample.target[:0]
-    augment = Augment(rotate=30, crop=0.5, size=size)
+    augment = Augment(rotate=30, random_crop=0.5, image_size=size)
     varied = augment_instances(sample, augment, torch.Generator().manual_seed(0))
     assert varied.target.masks.shape == (0, *varied.image.shape[1:])
     assert varied.target.xyxy.shape == (0, 4)
 
 
 def test_crops_of_one_size_have_masks_of_that_size():
-    augment = Augment(crop=0.9, size=32, flip=0.5)
+    augment = Augment(random_crop=0.9, image_size=32, hflip=0.5)
     varied = augment_instances(painted(), augment, torch.Generator().manual_seed(0))
     assert varied.target.masks.shape[1:] == varied.image.shape[1:] == (32, 32)
     assert len(varied.target) > 2

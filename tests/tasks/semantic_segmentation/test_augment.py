@@ -44,11 +44,11 @@ def inner(classes, reach):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"flip": 1.0},
-        {"flip_vertical": 1.0},
-        {"crop": 0.3},
-        {"shift": 0.4},
-        {"flip": 0.5, "flip_vertical": 0.5, "crop": 0.4, "shift": 0.3},
+        {"hflip": 1.0},
+        {"vflip": 1.0},
+        {"random_crop": 0.3},
+        {"translate": 0.4},
+        {"hflip": 0.5, "vflip": 0.5, "random_crop": 0.4, "translate": 0.3},
     ],
     ids=str,
 )
@@ -60,7 +60,7 @@ def test_cut_and_flipped_they_agree_to_the_pixel(settings):
 
 
 def test_flipping_and_cropping_the_sample_is_flipping_and_cropping_its_mask():
-    sample, augment = painted(), Augment(flip=0.5, flip_vertical=0.5, crop=0.4, shift=0.3)
+    sample, augment = painted(), Augment(hflip=0.5, vflip=0.5, random_crop=0.4, translate=0.3)
     beyond = torch.full((90 * 3, 130 * 3), 255)
     beyond[90:180, 130:260] = sample.target.classes
     for seed in range(12):
@@ -77,9 +77,17 @@ def test_flipping_and_cropping_the_sample_is_flipping_and_cropping_its_mask():
     "settings",
     [
         {"rotate": 40},
-        {"rescale": 0.4},
+        {"scale_jitter": 0.4},
         {"elastic": 4.0},
-        {"rotate": 30, "rescale": 0.3, "flip": 0.5, "flip_vertical": 0.5, "crop": 0.5, "shift": 0.2, "elastic": 3.0},
+        {
+            "rotate": 30,
+            "scale_jitter": 0.3,
+            "hflip": 0.5,
+            "vflip": 0.5,
+            "random_crop": 0.5,
+            "translate": 0.2,
+            "elastic": 3.0,
+        },
     ],
     ids=str,
 )
@@ -104,7 +112,7 @@ def test_warped_they_agree_but_for_the_borders_of_classes(settings):
 
 @pytest.mark.parametrize("size", [None, 48])
 def test_mask_and_image_have_one_size(size):
-    augment = Augment(crop=0.4, rotate=20, elastic=3.0, flip=0.5, size=size)
+    augment = Augment(random_crop=0.4, rotate=20, elastic=3.0, hflip=0.5, image_size=size)
     varied = augment_mask(painted(), augment, torch.Generator().manual_seed(0))
     assert varied.target.classes.shape == varied.image.shape[1:]
     if size:
@@ -116,7 +124,7 @@ def test_mask_and_image_have_one_size(size):
 def test_no_class_is_invented_and_what_comes_in_is_ignored():
     classes = torch.full((40, 50), 7)
     sample = Sample(torch.full((3, 40, 50), 9, dtype=torch.uint8), Mask(classes, ignore=99), Path("one.png"))
-    augment = Augment(rotate=45, shift=0.3, elastic=3.0)
+    augment = Augment(rotate=45, translate=0.3, elastic=3.0)
     found = set()
     for seed in range(6):
         varied = augment_mask(sample, augment, torch.Generator().manual_seed(seed))
@@ -131,7 +139,11 @@ def test_weights_travel_along_and_are_nothing_outside():
     sample = painted()
     rows, columns = torch.meshgrid(torch.arange(90.0), torch.arange(130.0), indexing="ij")
     sample.target.weights = 1 + 0.01 * rows + 0.02 * columns
-    for settings in ({"flip": 1.0}, {"flip": 0.5, "crop": 0.5, "shift": 0.3}, {"rotate": 30, "elastic": 3.0}):
+    for settings in (
+        {"hflip": 1.0},
+        {"hflip": 0.5, "random_crop": 0.5, "translate": 0.3},
+        {"rotate": 30, "elastic": 3.0},
+    ):
         augment = Augment(**settings)
         drawn = augment.draw(90, 130, torch.Generator().manual_seed(1))
         moved = move_mask(sample.target, augment, drawn)
@@ -147,7 +159,7 @@ def test_weights_travel_along_and_are_nothing_outside():
 def test_the_sample_is_not_changed_and_a_seed_gives_the_same():
     sample = painted()
     image, classes = sample.image.clone(), sample.target.classes.clone()
-    augment = augment_of(Recipe(flip=0.5, crop=0.5, rotate=20, elastic=2.0, noise=3.0, obstruct=0.2))
+    augment = augment_of(Recipe(hflip=0.5, random_crop=0.5, rotate=20, elastic=2.0, noise=3.0, cutout=0.2))
     first, second = (augment_mask(sample, augment, torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(first.image, second.image)
     assert torch.equal(first.target.classes, second.target.classes)

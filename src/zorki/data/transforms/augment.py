@@ -167,53 +167,56 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Augment:
-    """Varies images: `augment(image, generator)`; each field says how strongly, and 0 (crop: 1) does nothing.
+    """Varies images: `augment(image, generator)`; each field says how strongly, and 0 (random_crop: 1) does nothing.
 
     Numbers are drawn evenly from their range. The geometry is one window of the turned and rescaled image, the
     pixels follow in the order of the fields. Every image draws as many numbers whatever the strengths are, so
     that a strength changed leaves all other chances as they were.
 
     Attributes:
-        flip: probability of exchanging left and right.
-        flip_vertical: probability of exchanging top and bottom.
-        crop: least share of the area that is kept, see `crop_size`; 1 keeps all.
-        shift: share of height and width, in whole pixels, black comes in; 4 / 32 is CIFAR's (He et al., 2016).
+        hflip: probability of exchanging left and right.
+        vflip: probability of exchanging top and bottom.
+        random_crop: least share of the area that is kept, see `crop_size`; 1 keeps all.
+        translate: share of height and width, in whole pixels, black comes in; 4 / 32 is CIFAR's (He et al., 2016).
         rotate: degrees, either way, about the middle.
-        rescale: share by which objects are enlarged or shrunk, below 1.
+        scale_jitter: share by which objects are enlarged or shrunk, below 1.
         brightness: share; a factor from 1 - share to 1 + share.
         contrast: share.
         saturation: share.
         hue: share of the circle, at most 0.5.
         blur: greatest deviation of the Gaussian, in pixels.
         noise: greatest deviation, in levels of 255.
-        obstruct: side of the covered square as share of the shorter side (DeVries & Taylor, 2017).
+        cutout: side of the covered square as share of the shorter side (DeVries & Taylor, 2017).
         elastic: deviation of displacements on a coarse grid, in pixels of the window, see `displacement_field`.
-        size: the side in pixels to which crops are resized at once, squeezed to a square as Szegedy et al. (2015)
+        image_size: the side in pixels to which crops are resized at once, squeezed to a square as Szegedy et al. (2015)
             do, so that colors work on fewer pixels; None leaves crops as they are.
     """
 
-    flip: float = 0.0
-    flip_vertical: float = 0.0
-    crop: float = 1.0
-    shift: float = 0.0
+    hflip: float = 0.0
+    vflip: float = 0.0
+    random_crop: float = 1.0
+    translate: float = 0.0
     rotate: float = 0.0
-    rescale: float = 0.0
+    scale_jitter: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
     blur: float = 0.0
     noise: float = 0.0
-    obstruct: float = 0.0
+    cutout: float = 0.0
     elastic: float = 0.0
-    size: int | None = None
+    image_size: int | None = None
 
     def __post_init__(self) -> None:
-        for name, most in {"flip": 1, "flip_vertical": 1, "crop": 1, "shift": 1, "hue": 0.5, "obstruct": 1}.items():
+        for name, most in {"hflip": 1, "vflip": 1, "random_crop": 1, "translate": 1, "hue": 0.5, "cutout": 1}.items():
             if not 0 <= getattr(self, name) <= most:
                 raise RecipeError(f"{name} must lie in 0..{most}, but is {getattr(self, name)}")
-        if self.crop == 0 or not 0 <= self.rescale < 1:
-            raise RecipeError(f"crop must be above 0 and rescale in [0, 1), but they are {self.crop}, {self.rescale}")
+        if self.random_crop == 0 or not 0 <= self.scale_jitter < 1:
+            raise RecipeError(
+                f"random_crop must be above 0 and scale_jitter in [0, 1), but they are "
+                f"{self.random_crop}, {self.scale_jitter}"
+            )
         for field in dataclasses.fields(self):
             if (getattr(self, field.name) or 0) < 0:
                 raise RecipeError(f"{field.name} must be at least 0, but is {getattr(self, field.name)}")
@@ -221,16 +224,17 @@ class Augment:
     def draw(self, height: int, width: int, generator: torch.Generator) -> Drawn:
         """What to do with an image of that size; one call of the generator."""
         u = torch.rand(18, generator=generator, dtype=torch.float64).tolist()
-        part = (height, width) if self.crop == 1 else crop_size(height, width, self.crop + (1 - self.crop) * u[0], u[1])
-        down, right = (math.floor(self.shift * side + 0.5) for side in (height, width))
+        kept = self.random_crop + (1 - self.random_crop) * u[0]
+        part = (height, width) if self.random_crop == 1 else crop_size(height, width, kept, u[1])
+        down, right = (math.floor(self.translate * side + 0.5) for side in (height, width))
         top = math.floor(u[2] * (height - part[0] + 1)) + down - math.floor(u[3] * (2 * down + 1))
         left = math.floor(u[4] * (width - part[1] + 1)) + right - math.floor(u[5] * (2 * right + 1))
         return Drawn(
             window=(top, left, *part),
-            flip=u[6] < self.flip,
-            flip_vertical=u[7] < self.flip_vertical,
+            flip=u[6] < self.hflip,
+            flip_vertical=u[7] < self.vflip,
             degrees=self.rotate * (2 * u[8] - 1),
-            scale=1 + self.rescale * (2 * u[9] - 1),
+            scale=1 + self.scale_jitter * (2 * u[9] - 1),
             colors=(
                 1 + self.brightness * (2 * u[10] - 1),
                 1 + self.contrast * (2 * u[11] - 1),
@@ -239,7 +243,7 @@ class Augment:
             ),
             blur=self.blur * u[14],
             noise=self.noise * u[15],
-            cover=(u[16], u[17], self.obstruct),
+            cover=(u[16], u[17], self.cutout),
             elastic=self._bend(u) if self.elastic else None,
         )
 
@@ -260,13 +264,13 @@ class Augment:
         image = vary_colors(image, *drawn.colors)
         image = blur_image(image, drawn.blur)
         image = add_noise(image, drawn.noise, generator)
-        if self.obstruct:
+        if self.cutout:
             (height, width), (row, column, side) = image.shape[1:], drawn.cover
             image = cover_square(image, int(row * height), int(column * width), round(side * min(height, width)))
         return image
 
     def _geometry(self, image: Tensor, drawn: Drawn) -> Tensor:
-        size = self.size if self.crop < 1 else None
+        size = self.image_size if self.random_crop < 1 else None
         top, left, height, width = drawn.window
         if drawn.warps:
             image = warp_image(image, drawn.matrix(), (height, width), drawn.shifts())
@@ -297,9 +301,11 @@ class Augment:
 
     def _thinned(self, maps: Tensor) -> Tensor:
         """Maps at the size to which crops are resized: those pixels in which the new ones have their centers."""
-        if self.size is None or self.crop == 1:
+        if self.image_size is None or self.random_crop == 1:
             return maps
-        rows, columns = (((torch.arange(self.size) + 0.5) * (side / self.size)).long() for side in maps.shape[1:])
+        rows, columns = (
+            ((torch.arange(self.image_size) + 0.5) * (side / self.image_size)).long() for side in maps.shape[1:]
+        )
         return maps[:, rows][:, :, columns]
 
 

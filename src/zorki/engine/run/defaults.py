@@ -61,20 +61,20 @@ def complete(
         recipe = dataclasses.replace(recipe, **{name: value})
 
     if takes_size:
-        fill("size", lambda: (input_size, "the network's own"))
+        fill("image_size", lambda: (input_size, "the network's own"))
     fill("device", lambda: best_device())
     fill("precision", lambda: best_precision(recipe.device or "cpu"), own.precision)
     fill("batch_size", lambda: _batch_size(train_count, input_size), own.batch_size)
     fill("epochs", lambda: _epochs(recipe, train_count))
     fill("optimizer", lambda: ("sgd", "momentum serves most networks"), own.optimizer)
-    fill("rate", lambda: _rate(recipe, own))
+    fill("lr", lambda: _rate(recipe, own))
     fill("weight_decay", lambda: _weight_decay(recipe), own.weight_decay)
-    warmup = (0.0, "one-cycle rises by itself" if recipe.schedule == "one-cycle" else "not asked for")
-    fill("warmup", lambda: warmup, own.warmup_epochs)
-    fill("clip", lambda: (0.0, "off"), own.clip_grad)
-    fill("flip", lambda: _flip(dataset))
-    fill("shift", lambda: (0.0, "not asked for"), own.translate)
-    fill("crop", lambda: _crop(recipe, input_size), own.random_crop)
+    warmup = (0.0, "one-cycle rises by itself" if recipe.scheduler == "one-cycle" else "not asked for")
+    fill("warmup_epochs", lambda: warmup, own.warmup_epochs)
+    fill("clip_grad", lambda: (0.0, "off"), own.clip_grad)
+    fill("hflip", lambda: _flip(dataset))
+    fill("translate", lambda: (0.0, "not asked for"), own.translate)
+    fill("random_crop", lambda: _crop(recipe, input_size), own.random_crop)
     fill("normalize", lambda: _normalize(recipe))
     fill("workers", lambda: worker_count(recipe.device or "cpu", dataset, recipe.devices))
     return recipe, choices
@@ -95,7 +95,7 @@ def _epochs(recipe: Recipe, train_count: int) -> tuple[int, str]:
 
 
 def _rate(recipe: Recipe, defaults: TrainingDefaults) -> tuple[float, str]:
-    """The network's own rate, where it has one (`finetune_lr` on trained weights) and its optimizer is used."""
+    """The network's own learning rate, where it has one (`finetune_lr` on trained weights) for this optimizer."""
     assert recipe.batch_size is not None
     same = recipe.optimizer == (defaults.optimizer or "sgd")
     own = defaults.lr if same else None
@@ -109,7 +109,7 @@ def _rate(recipe: Recipe, defaults: TrainingDefaults) -> tuple[float, str]:
     if recipe.optimizer == "rmsprop":
         return 1e-4, "usual for rmsprop with momentum"
     full = 0.01 if recipe.weights else own or 0.05
-    batch = recipe.batch_size * recipe.accumulate
+    batch = recipe.batch_size * recipe.grad_accum
     rate = float(f"{full * min(1.0, batch / FULL_RATE_BATCH):.2g}")
     return rate, f"{full} for batches of {FULL_RATE_BATCH}" + (
         ", on trained weights" if recipe.weights else ", suits this network" if own else ""

@@ -14,6 +14,7 @@ from zorki.errors import ZorkiError
 from zorki.files import is_full_disk, write_text
 
 STEPS, EPOCHS = "steps.csv", "epochs.csv"
+RENAMED = {"rate": "lr"}  # columns of runs that older versions wrote
 
 
 class Log:
@@ -90,7 +91,8 @@ def header(path: Path) -> list[str] | None:
     if not path.exists():
         return None
     with path.open(encoding="utf-8", newline="") as file:
-        return next(csv.reader(file), None)
+        columns = next(csv.reader(file), None)
+    return None if columns is None else [RENAMED.get(name, name) for name in columns]
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -102,7 +104,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         for row in csv.DictReader(file):
             if None in row.values():
                 continue
-            rows.append({name: _number(text) for name, text in row.items()})
+            rows.append({RENAMED.get(name, name): _number(text) for name, text in row.items()})
     return rows
 
 

@@ -23,10 +23,11 @@ from zorki import registry
 from zorki.contracts import Model, Results, Task
 from zorki.errors import WeightsError, did_you_mean
 from zorki.recipe import Recipe
+from zorki.settings import names
 from zorki.types import ClassInfo
 
 ABOUT, BEST, RECIPE, RESULTS, REPORT = "run.json", "best.safetensors", "recipe.yaml", "results.json", "report.html"
-RECIPE_FIELDS_OF_BUILDERS = ("size", "dropout")
+RECIPE_FIELDS_OF_BUILDERS = ("image_size", "dropout")
 
 
 @dataclass
@@ -119,7 +120,7 @@ def build(name: str, num_classes: int, recipe: Recipe) -> Model[Any, Any, Any]:
 def builder_options(recipe: Recipe) -> dict[str, Any]:
     """The fields of the recipe that builders take, and the recipe's `options`."""
     fields = {name: getattr(recipe, name) for name in RECIPE_FIELDS_OF_BUILDERS if getattr(recipe, name) is not None}
-    return {**recipe.options, **fields}
+    return {**registry.canonical_options(recipe.options), **fields}
 
 
 def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
@@ -127,7 +128,7 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
 
     Args:
         options: arguments of the model's builder in the place of those that it was trained with, such as a larger
-            `size` of images; of networks whose weights fit all the same.
+            `image_size`; of networks whose weights fit all the same.
 
     Raises:
         WeightsError: the folder is no run's, its weights are missing, or do not fit.
@@ -185,13 +186,14 @@ def class_info_json(info: ClassInfo) -> dict[str, Any]:
 
 def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     """The recipe with other arguments of the builder, those that are fields of the recipe among them."""
+    options = registry.canonical_options(options)
     fields: dict[str, Any] = {name: None for name in RECIPE_FIELDS_OF_BUILDERS if name in options}
-    return dataclasses.replace(recipe, options={**recipe.options, **options}, **fields)
+    return dataclasses.replace(recipe, options={**registry.canonical_options(recipe.options), **options}, **fields)
 
 
 def recipe_of(about: Mapping[str, Any]) -> Recipe:
     """The recipe of a run; fields that this version does not know are left out."""
-    return Recipe.of({name: value for name, value in about["recipe"].items() if name in Recipe.__dataclass_fields__})
+    return Recipe.of({name: value for name, value in about["recipe"].items() if name in names(Recipe)})
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -207,7 +209,18 @@ def read_about(folder: Path) -> dict[str, Any]:
     missing = {"model", "task", "class_names", "recipe"} - set(about)
     if missing:
         raise WeightsError(f"{path}: lacks {sorted(missing)}; was it edited? Restore it, or train again")
-    return about  # type: ignore[no-any-return]
+    return _with_todays_names(about)
+
+
+def _with_todays_names(about: dict[str, Any]) -> dict[str, Any]:
+    """Settings by the names that they have in this version, in runs that older ones wrote."""
+    known = names(Recipe)
+    about["recipe"] = {known.get(name, name): value for name, value in about["recipe"].items()}
+    if "said" in about:
+        about["said"] = {known.get(name, name): value for name, value in about["said"].items()}
+    if "choices" in about:
+        about["choices"] = [{**one, "name": known.get(one["name"], one["name"])} for one in about["choices"]]
+    return about
 
 
 def _near_runs(folder: Path) -> str:

@@ -114,7 +114,7 @@ def _learning(run: runs.Run) -> str:
     steps = logs.read(run.folder / logs.STEPS)
     if len(steps) > 2:
         thin = steps[:: max(1, len(steps) // 400)]
-        for column, title in (("loss", "Loss a step"), ("rate", "Learning rate")):
+        for column, title in (("loss", "Loss a step"), ("lr", "Learning rate")):
             points = [(float(row["step"]), float(row[column])) for row in thin]
             drawn.append(figure(curves({column: points}, title=title, x_label="step")))
     return columns(*drawn)

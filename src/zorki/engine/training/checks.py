@@ -35,7 +35,10 @@ def check_machine(recipe: Recipe) -> None:
 def check_validation(looked: Survey, recipe: Recipe) -> None:
     if looked.splits.get("val"):
         return
-    for name, asked in (("patience", recipe.patience is not None), ("schedule plateau", recipe.schedule == "plateau")):
+    for name, asked in (
+        ("patience", recipe.patience is not None),
+        ("scheduler plateau", recipe.scheduler == "plateau"),
+    ):
         if asked:
             raise RecipeError(f"{name} watches validation, but the data have no validation image; leave it out")
 
@@ -90,7 +93,7 @@ def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices:
             height, width = inputs.shape[-2:]
             reason = str(error).splitlines()[0]
             raise RecipeError(
-                f"the network cannot take inputs of {height}x{width} pixels: {reason}; set a larger --size"
+                f"the network cannot take inputs of {height}x{width} pixels: {reason}; set a larger --image-size"
             ) from error
         finally:
             network.train(was)

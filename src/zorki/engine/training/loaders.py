@@ -24,12 +24,12 @@ def train_loader_of(work: Work, world: int) -> Loader[Any]:
     assert recipe.batch_size is not None
     assert recipe.workers is not None
     indices = train_indices_of(work.looked, recipe)
-    balance = task.data.sampling_weights(Targets(work.dataset, indices), work.info) if recipe.balanced else None
+    balance = task.data.sampling_weights(Targets(work.dataset, indices), work.info) if recipe.class_balanced else None
     pipeline = Pipeline(
         work.dataset,
         augment=partial(_augment, task, recipe),
         # A random crop is fitted whole: the center crop of evaluation would cut it a second time.
-        preprocess=work.model.preprocess.whole() if (recipe.crop or 1.0) < 1 else work.model.preprocess,
+        preprocess=work.model.preprocess.whole() if (recipe.random_crop or 1.0) < 1 else work.model.preprocess,
         mix=partial(_mix, task, recipe, work.info),
         seed=recipe.seed,
         strict=recipe.strict,

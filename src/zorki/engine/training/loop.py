@@ -110,9 +110,9 @@ class Conductor(lightning.Callback):
     # -- beginning and end
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if self.recipe.average is not None:
+        if self.recipe.ema is not None:
             self.average = AveragedModel(
-                pl_module.model, multi_avg_fn=get_ema_multi_avg_fn(self.recipe.average), use_buffers=True
+                pl_module.model, multi_avg_fn=get_ema_multi_avg_fn(self.recipe.ema), use_buffers=True
             )
             self.average.requires_grad_(False)
             if "average" in self._state:
@@ -168,7 +168,7 @@ class Conductor(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Batch[Any], batch_idx: int
     ) -> None:
-        whole_step = (batch_idx + 1) % self.recipe.accumulate == 0 or batch_idx + 1 == self._steps_an_epoch
+        whole_step = (batch_idx + 1) % self.recipe.grad_accum == 0 or batch_idx + 1 == self._steps_an_epoch
         if whole_step:
             if self.average is not None:
                 self.average.update_parameters(pl_module.model)
@@ -184,19 +184,21 @@ class Conductor(lightning.Callback):
             self._log_step(trainer, pl_module, step)
         self.progress.step(trainer.current_epoch, batch_idx + 1, self._steps_an_epoch)
         if whole_step and batch_idx + 1 < self._steps_an_epoch:
-            self._write_within_epoch(trainer, (batch_idx + 1) // self.recipe.accumulate)
+            self._write_within_epoch(trainer, (batch_idx + 1) // self.recipe.grad_accum)
 
     def _log_step(self, trainer: lightning.Trainer, pl_module: Any, step: int) -> None:
         losses = {name: float(loss) for name, loss in pl_module.losses.items()}
         total = sum(losses.values())
         if not math.isfinite(total):
-            raise Diverged(f"the loss is {total} at step {step}: training has run away. Lower --rate, or set --clip 1.")
+            raise Diverged(
+                f"the loss is {total} at step {step}: training has run away. Lower --lr, or set --clip-grad 1."
+            )
         if self.first_loss is None:
             self.first_loss = total
         row = {
             "step": step,
             "epoch": trainer.current_epoch,
-            "rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "lr": max(group["lr"] for group in trainer.optimizers[0].param_groups),
             "loss": total,
             **{f"loss/{name}": loss for name, loss in losses.items() if len(losses) > 1},
         }
@@ -236,10 +238,10 @@ class Conductor(lightning.Callback):
             "step": (epoch + 1) * self._steps_an_epoch,
             "train/loss": sum(means.values()),
             **{f"train/{name}": loss for name, loss in means.items() if len(means) > 1},
-            "rate": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "lr": max(group["lr"] for group in trainer.optimizers[0].param_groups),
         }
         if not math.isfinite(row["train/loss"]):
-            raise Diverged(f"the loss is {row['train/loss']} in epoch {epoch + 1}: lower --rate, or set --clip 1.")
+            raise Diverged(f"the loss is {row['train/loss']} in epoch {epoch + 1}: lower --lr, or set --clip-grad 1.")
         train_seconds = now - self._started
         self.sums, self.batches = {}, 0
         if self.validate is not None:
@@ -269,7 +271,7 @@ class Conductor(lightning.Callback):
         if self.monitor not in figures:
             raise DataError("nothing was judged: no image of the split val can be decoded; repair or remove them")
         figure = float(figures[self.monitor])
-        self.plateau.see(figure) if self.recipe.schedule == "plateau" else None
+        self.plateau.see(figure) if self.recipe.scheduler == "plateau" else None
         if figure > self.best:
             self.best, self.best_epoch, self.stale = figure, epoch, 0
             if trainer.is_global_zero:
@@ -321,8 +323,8 @@ def make_trainer(
         strategy="ddp" if recipe.devices * recipe.nodes > 1 else "auto",
         precision=precision,  # type: ignore[arg-type]
         max_epochs=recipe.epochs,
-        gradient_clip_val=recipe.clip or None,
-        accumulate_grad_batches=recipe.accumulate,
+        gradient_clip_val=recipe.clip_grad or None,
+        accumulate_grad_batches=recipe.grad_accum,
         callbacks=list(callbacks),
         logger=loggers,
         default_root_dir=folder,

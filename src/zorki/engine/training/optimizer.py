@@ -51,9 +51,9 @@ def parameter_groups(model: Model[Any, Any, Any], recipe: Recipe) -> list[dict[s
     """Learning parameters in groups: backbone or head, with weight decay or without.
 
     Vectors and scalars (norms, biases, tokens' scales) are spared from decay; the backbone learns at
-    `recipe.backbone_rate` of the rate.
+    `recipe.backbone_lr_scale` times the learning rate.
     """
-    assert recipe.rate is not None
+    assert recipe.lr is not None
     assert recipe.weight_decay is not None
     backbone = {id(p) for stage in model.backbone_stages() for p in stage.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
@@ -65,7 +65,7 @@ def parameter_groups(model: Model[Any, Any, Any], recipe: Recipe) -> list[dict[s
     return [
         {
             "params": parameters,
-            "lr": recipe.rate * (recipe.backbone_rate if in_backbone else 1.0),
+            "lr": recipe.lr * (recipe.backbone_lr_scale if in_backbone else 1.0),
             "weight_decay": recipe.weight_decay if decays else 0.0,
             "name": ("backbone" if in_backbone else "head") + ("" if decays else ", norms and biases"),
         }
@@ -77,7 +77,7 @@ def optimizer(model: Model[Any, Any, Any], recipe: Recipe) -> torch.optim.Optimi
     """The recipe's optimizer over the model's parameter groups; fused kernels where PyTorch has them."""
     groups = parameter_groups(model, recipe)
     # Fused kernels unscale float16's gradients themselves: too late for cutting them.
-    fused = None if recipe.clip and recipe.precision == "16" else True
+    fused = None if recipe.clip_grad and recipe.precision == "16" else True
     match recipe.optimizer:
         case "sgd":
             nesterov = recipe.nesterov and recipe.momentum > 0
@@ -97,16 +97,16 @@ def rate_factor(recipe: Recipe, epoch: float, epochs: int) -> float:
         epoch: epochs done, with the fraction of the current one.
         epochs: epochs in all.
 
-    >>> rate_factor(Recipe(schedule="cosine"), 5, 10)
+    >>> rate_factor(Recipe(scheduler="cosine"), 5, 10)
     0.5
     """
     warm = 1.0
-    if recipe.warmup and epoch < recipe.warmup:
-        warm = WARMUP_START + (1 - WARMUP_START) * epoch / recipe.warmup
+    if recipe.warmup_epochs and epoch < recipe.warmup_epochs:
+        warm = WARMUP_START + (1 - WARMUP_START) * epoch / recipe.warmup_epochs
     progress = min(1.0, epoch / epochs)
-    match recipe.schedule:
-        case "steps":
-            return float(warm * 0.1 ** sum(progress >= share for share in recipe.step_at))
+    match recipe.scheduler:
+        case "multistep":
+            return float(warm * 0.1 ** sum(progress >= share for share in recipe.milestones))
         case "cosine":
             return warm * round(0.5 * (1 + math.cos(math.pi * progress)), 12)
         case "one-cycle":

@@ -45,6 +45,7 @@ from zorki.engine.training.progress import Progress
 from zorki.errors import DataError, RecipeError, WeightsError
 from zorki.files import write_json, write_text
 from zorki.recipe import Recipe
+from zorki.settings import by_field
 from zorki.weights import load_into, read_weights, resolve, save_weights
 
 SHEET = 2048  # training images from which pixel statistics are measured
@@ -65,7 +66,7 @@ def train(
     Raises:
         ZorkiError: data, settings, weights, or the machine cannot serve; what was learned so far stays on disk.
     """
-    said = {**(recipe.said() if recipe is not None else {}), **settings}
+    said = {**(recipe.said() if recipe is not None else {}), **by_field(settings, Recipe)}
     wish = Recipe.of(said)
     say = _speaker(quiet)
     entry = registry.find(model)

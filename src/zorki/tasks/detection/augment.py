@@ -31,7 +31,7 @@ def augment_boxes(sample: Sample[Boxes], augment: Augment, generator: torch.Gene
         )
     drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
     image = augment.vary(sample.image, drawn, generator)
-    size = augment.size if augment.crop < 1 else None
+    size = augment.image_size if augment.random_crop < 1 else None
     target = move_boxes(sample.target, drawn.matrix(size), (0.0, 0.0, float(image.shape[2]), float(image.shape[1])))
     return dataclasses.replace(sample, image=image, target=target)
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from zorki.recipe import Recipe
 
 REFUSED = {
-    "class_weights": "--balanced draws images with rare classes more often",
+    "class_weights": "--class-balanced draws images with rare classes more often",
     "label_smoothing": "leave it out",
     "cutmix": "--mosaic joins images for detection",
     "loss": "it is segmentation's, and detectors have losses of their own; leave it out",
     "border_weight": "it is segmentation's; leave it out",
-    "elastic": "boxes cannot follow an image that is bent; --rotate and --rescale vary shapes for detection",
+    "elastic": "boxes cannot follow an image that is bent; --rotate and --scale-jitter vary shapes for detection",
 }
 """Settings of recipes that belong to images with one label or to masks, and what to do instead."""
 

@@ -29,7 +29,7 @@ def move_instances(instances: Instances, augment: Augment, drawn: Drawn) -> Inst
     image stays as it is, so do the objects with the boxes that they have.
     """
     height, width = instances.masks.shape[1:]
-    size = augment.size if augment.crop < 1 else None
+    size = augment.image_size if augment.random_crop < 1 else None
     still = drawn.window == (0, 0, height, width) and size is None
     if len(instances) == 0 or (still and not (drawn.warps or drawn.flip or drawn.flip_vertical)):
         return instances if still else _without_objects(instances, drawn, size)

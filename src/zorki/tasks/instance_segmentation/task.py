@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 REFUSED = {
     "mixup": "a pixel of a blend is of no one object; --elastic and --brightness vary images",
-    "cutmix": "parts of other images come without their masks; --crop and --obstruct vary images",
-    "mosaic": "parts of other images come without their masks; --crop and --rescale vary images",
-    "class_weights": "--balanced draws images with rare classes more often",
+    "cutmix": "parts of other images come without their masks; --random-crop and --cutout vary images",
+    "mosaic": "parts of other images come without their masks; --random-crop and --scale-jitter vary images",
+    "class_weights": "--class-balanced draws images with rare classes more often",
     "label_smoothing": "leave it out",
     "loss": "their losses belong to their methods; leave it out",
     "border_weight": "leave it out",

@@ -23,8 +23,8 @@ def refuse_settings(recipe: Recipe) -> None:
     """Raises RecipeError where a recipe asks for what would tear masks from their images."""
     for name, instead in {
         "mixup": "a pixel of a blend has no one class; --elastic and --brightness vary images",
-        "cutmix": "parts of other images come without their masks; --crop and --obstruct vary images",
-        "mosaic": "parts of other images come without their masks; --crop and --rescale vary images",
+        "cutmix": "parts of other images come without their masks; --random-crop and --cutout vary images",
+        "mosaic": "parts of other images come without their masks; --random-crop and --scale-jitter vary images",
     }.items():
         if getattr(recipe, name):
             raise RecipeError(f"{name} is {getattr(recipe, name)}, but segmentation has no such setting: {instead}")

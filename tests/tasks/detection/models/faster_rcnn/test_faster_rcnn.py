@@ -237,7 +237,7 @@ def test_networks_of_the_paper_have_the_papers_layers() -> None:
 
 def test_any_backbone_may_stand_below() -> None:
     assert registry.find("faster_rcnn_resnet34_fpn").name == "faster_rcnn_resnet34_fpn"
-    assert "size" in registry.find("faster_rcnn_mobilenet_v3_small").options()
+    assert registry.find("faster_rcnn_mobilenet_v3_small").takes("image_size")
     with pytest.raises(RecipeError, match="resnet51"):
         registry.find("faster_rcnn_resnet51_fpn")
 
