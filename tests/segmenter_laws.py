@@ -15,7 +15,11 @@ def built(name, **options):
     """The named model, small, without chance in its layers."""
     torch.manual_seed(0)
     known = registry.find(name).options()
-    settings = {key: value for key, value in {"image_size": 64, "dropout": 0.0}.items() if key in registry.canonical_options(known)}
+    settings = {
+        key: value
+        for key, value in {"image_size": 64, "dropout": 0.0}.items()
+        if key in registry.canonical_options(known)
+    }
     return registry.build(name, NUM_CLASSES, settings | registry.canonical_options(options))
 
 
