@@ -15,12 +15,8 @@ FLOOR = ("ops", "nn", "losses", "metrics", "data", "draw")
 EMPTY_NAMES = {"utils", "util", "helpers", "common", "misc", "base"}
 # The parts of the house from the ground up; a part may import those before it and itself.
 ORDER = [
-<<<<<<< HEAD
     ("errors", "files", "class_selection"),
-=======
-    ("errors", "files"),
     ("settings",),
->>>>>>> 9b39ac4 (Settings stand beside errors and files: everything may declare some)
     ("types", "tiles"),
     ("weights",),
     ("contracts",),
