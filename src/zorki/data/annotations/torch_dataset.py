@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from zorki.contracts import Dataset
-from zorki.data.annotations.masks.dataset import IGNORE, other_size
+from zorki.data.annotations.masks.dataset import IGNORE
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import complete_splits, split_name
 from zorki.data.images import pixels_of, rgb_of

@@ -17,6 +17,7 @@ from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import survey
+from zorki.engine.data_source import data_of_run, read_data
 from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
@@ -32,7 +33,7 @@ FEW = 16  # annotations held at once: some are as large as images
 
 def evaluate(
     runs: Sequence[Run | str | Path] | Run | str | Path,
-    data: str | Path | None = None,
+    data: Any = None,
     *,
     split: str | None = None,
     weights: str | Path | None = None,
@@ -50,7 +51,7 @@ def evaluate(
 
     Args:
         runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
-        data: the data set; None takes what the first run was trained on.
+        data: the dataset; None takes what the first run was trained on. A torch dataset is passed as to `train`.
         split: train, val, test, or all; None takes the first of test, val and all that holds an image.
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
             of images, more answers.
@@ -86,12 +87,9 @@ def evaluate(
     if data is None and first.about["data"] is None:
         name = first.model_name
         raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")
-    root = Path(data if data is not None else first.about["data"])
+    source, names = data_of_run(first.about, first.class_names, data)
     forced = format if format is not None else (first.recipe.format if data is None else None)
-    dataset = first.task.data.read(
-        root, format=forced, class_names=first.class_names, max_pixels=first.recipe.max_pixels,
-        selection=first.recipe.selection,
-    )  # fmt: skip
+    dataset = read_data(first.task, source, first.recipe, format=forced, class_names=names)
     chosen = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[chosen])
     indices = looked.readable(dataset, chosen)
@@ -121,7 +119,7 @@ def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
 def open_all(
     runs: Sequence[Run | str | Path],
     weights: str | Path | None = None,
-    data: str | Path | None = None,
+    data: Any = None,
     format: str | None = None,
     options: Mapping[str, str] | None = None,
 ) -> list[Run]:
@@ -136,7 +134,7 @@ def open_all(
 def open_run(
     name: str | Path,
     weights: str | Path | None = None,
-    data: str | Path | None = None,
+    data: Any = None,
     format: str | None = None,
     options: Mapping[str, str] | None = None,
 ) -> Run:
@@ -164,7 +162,7 @@ def open_run(
     found = read_weights(resolve(str(weights), entry.weights, entry.name))
     names, task = class_names_of(found), entry.task
     if data is not None:
-        info = task.data.class_info(task.data.read(Path(data), format=format, class_names=names))
+        info = task.data.class_info(read_data(task, data, Recipe(), format=format, class_names=names))
     elif names is not None:
         info = task.data.complete(ClassInfo(tuple(names)))
     else:

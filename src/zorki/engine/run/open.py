@@ -62,7 +62,7 @@ class Run:
 
     def evaluate(
         self,
-        data: str | Path | None = None,
+        data: Any = None,
         *,
         split: str | None = None,
         batch_size: int | None = None,

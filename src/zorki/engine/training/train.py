@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from zorki import registry
 from zorki.contracts import Dataset, Model, Results
 from zorki.contracts.capabilities import MeasuresPixels
 from zorki.engine.data_check import survey
+from zorki.engine.data_source import data_of_run, read_data, source_of
 from zorki.engine.device import on_device, rank
 from zorki.engine.evaluation import evaluate
 from zorki.engine.evaluation.benchmark_run import peak_memory
@@ -53,15 +54,24 @@ FOLDER_VARIABLE = "ZORKI_RUN_FOLDER"  # tells the processes that Lightning start
 
 
 def train(
-    model: str, data: str | Path, *, recipe: Recipe | None = None, quiet: bool = False, **settings: Any
+    model: str,
+    data: Any,
+    *,
+    recipe: Recipe | None = None,
+    quiet: bool = False,
+    class_names: Sequence[str] | None = None,
+    **settings: Any,
 ) -> runs.Run:
     """Trains a model on a data set and returns the run, judged, with its report written.
 
     Args:
         model: a name that `zorki models` lists.
-        data: a folder or file that the model's task reads.
+        data: a folder or file that the model's task reads; or a torch dataset of (image, target), or such by split,
+            {"train": ..., "val": ...}: see `zorki.data.annotations.torch_dataset`.
         recipe: settings of the run; single fields can be given by name instead, such as `epochs=5`.
         quiet: print nothing.
+        class_names: the names of a torch dataset's labels; "background" first where these count from 1. Of files, the
+            labels' order.
 
     Raises:
         ZorkiError: data, settings, weights, or the machine cannot serve; what was learned so far stays on disk.
@@ -71,7 +81,7 @@ def train(
     say = _speaker(quiet)
     entry = registry.find(model)
     check_machine(wish)
-    dataset = entry.task.data.read(Path(data), format=wish.format, max_pixels=wish.max_pixels, selection=wish.selection)
+    dataset = read_data(entry.task, data, wish, format=wish.format, class_names=class_names)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
     looked = survey(dataset, strict=wish.strict).learn_from(wish.train_on)
     task, info = entry.task, entry.task.data.class_info(dataset)
@@ -96,11 +106,12 @@ def train(
     task.configure(network, full, dataset, train_indices)
     check_forward(network, dataset, train_indices)
     folder = _folder(entry.name, full)
-    source = str(Path(data).resolve()) if Path(data).exists() else str(data)
+    source = source_of(data)
     about = {
         "model": entry.name,
         "task": task.name,
         "class_names": list(info.names),
+        "data_class_names": None if class_names is None else list(class_names),
         "class_info": runs.class_info_json(info),
         "data": source,
         "format": dataset.format,
@@ -123,8 +134,11 @@ def train(
     return _fit(Work(entry, task, info, dataset, looked, full, network, folder, about), say, None)
 
 
-def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
+def resume(folder: str | Path, *, data: Any = None, quiet: bool = False) -> runs.Run:
     """Goes on with a run that was stopped or killed, as if it had never been: losses are equal to the last bit.
+
+    Args:
+        data: the dataset in Python that it was trained on; None reads its folder or file.
 
     Raises:
         WeightsError: no run is there, or its data have changed.
@@ -135,10 +149,8 @@ def resume(folder: str | Path, *, quiet: bool = False) -> runs.Run:
     recipe = runs.recipe_of(about)
     check_machine(recipe)
     entry = registry.find(about["model"])
-    dataset = entry.task.data.read(
-        Path(about["data"]), format=recipe.format, class_names=about["class_names"], max_pixels=recipe.max_pixels,
-        selection=recipe.selection,
-    )  # fmt: skip
+    source, names = data_of_run(about, about["class_names"], data)
+    dataset = read_data(entry.task, source, recipe, format=recipe.format, class_names=names)
     looked = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
     train_indices = train_indices_of(looked, recipe)
     if fingerprint(dataset, train_indices) != about["fingerprint"]:
