@@ -10,10 +10,12 @@ jitters colors of tensors or of PIL images, whichever was quicker.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -27,6 +29,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision.transforms import v2
 
+from zorki.data import jpeg
 from zorki.data.formats.readers import read_labels
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.preprocess.resize_crop import ResizeCrop
@@ -191,6 +194,34 @@ def measure(case: Case, repeats: int) -> dict[str, Any]:
     }
 
 
+def decoder_rates(folder: Path, repeats: int) -> dict[str, float]:
+    """JPEG files a second, decoded to RGB arrays: the decoder of `read_image`, Pillow's, and torchvision's operator.
+
+    The last is deprecated, and was in use before. All take turns over the same files in memory, one thread.
+    """
+    files = [path.read_bytes() for path in sorted(folder.rglob("*.jpg"))[:96]]
+    ways: dict[str, Callable[[bytes], Any]] = {"Pillow": lambda data: np.asarray(Image.open(io.BytesIO(data)))}
+    if (fast := jpeg._opencv()) is not None:
+        ways["OpenCV"] = fast
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            from torchvision.io import decode_jpeg
+
+            decode_jpeg(torch.frombuffer(bytearray(files[0]), dtype=torch.uint8))
+            ways["torchvision"] = lambda data: decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        except (ImportError, RuntimeError):
+            print("torchvision has no decoder here")
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(repeats):
+            for name, decode in ways.items():
+                start = time.perf_counter()
+                for data in files:
+                    decode(data)
+                seconds[name].append(time.perf_counter() - start)
+    return {name: len(files) / statistics.median(values) for name, values in seconds.items()}
+
+
 def main() -> None:
     """Measures, prints a table, and writes the figures where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -203,14 +234,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         photos, small = (arguments.data, None) if arguments.data else make_images(Path(folder), arguments.count)
         print(f"{'images a second, one worker':<34}{'zorki':>8}{'plain':>8}{'ratio':>7}  plain, quickest way")
+        rates = decoder_rates(photos, arguments.repeats)
         results = []
         for case in cases(photos, small):
             results.append(measure(case, arguments.repeats))
             row = results[-1]
             print(f"{row['case']:<34}{row['zorki']:>8}{row['plain']:>8}{row['ratio']:>7.2f}  {row['plain_way']}")
+    print(f"decoding alone, images a second: {', '.join(f'{name} {rate:.0f}' for name, rate in rates.items())}")
+    print(f"in use: {jpeg.decoder_name()}")
     if arguments.json:
         versions = {name: metadata.version(name) for name in ("torch", "torchvision", "pillow")}
-        arguments.json.write_text(json.dumps({"versions": versions, "results": results}, indent=1) + "\n")
+        arguments.json.write_text(
+            json.dumps({"versions": versions, "decoders": rates, "results": results}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":
