@@ -33,7 +33,7 @@ def accuracy(way: str, seed: int, options: argparse.Namespace) -> float:
     else:
         settings = {"epochs": options.epochs, "seed": seed, "out": options.out, "name": name, **WAYS[way]}
         run = zorki.train(options.model, options.data, quiet=True, **settings)
-    return float(run.results["test"]["figures"]["top1"])
+    return float(run.results["test"]["metrics"]["top1"])
 
 
 def main() -> None:

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from zorki.metrics.coco_ap import coco_curves
+from zorki.metrics.coco_ap import COCO_SCORES, coco_curves
 from zorki.metrics.tables import DetectionTable, GroundTruthTable
-from zorki.metrics.voc_ap import voc_curves, voc_means
-from zorki.tasks.detection.metrics.scores import TWELVE, detection_figures
+from zorki.metrics.voc_ap import voc_curves, voc_summary
+from zorki.tasks.detection.metrics.scores import detection_result
 from zorki.tasks.detection.prediction_files.evaluate import judge_file
 
 IMAGES, OBJECTS, ANSWERS, CLASSES = 2000, 10, 20, 20
@@ -52,9 +52,9 @@ def coco_rows(root: Path) -> Iterator[Row]:
         ),
     ):
         if data.exists():
-            figures = judge_file(found, data).figures
-            for figure, value in zip(TWELVE, json.loads(expected.read_text())[kind].values(), strict=True):
-                yield f"{name}: {figure}", value, figures[figure], 5e-7
+            scores = judge_file(found, data).metrics.scalars()
+            for name_, value in zip(COCO_SCORES, json.loads(expected.read_text())[kind].values(), strict=True):
+                yield f"{name}: {name_}", value, scores[name_], 5e-7
 
 
 def voc_rows(root: Path) -> Iterator[Row]:
@@ -66,22 +66,22 @@ def voc_rows(root: Path) -> Iterator[Row]:
     truths, found, names = text_tables(seven / "groundtruths", seven / "detections")
     expected = json.loads((seven / "expected.json").read_text())
     for min_iou, value in expected["every_point"].items():
-        means = voc_means(voc_curves(truths, found, len(names), min_iou=float(min_iou), inclusive=True))
-        yield f"Padilla, 7 images: area, overlap {min_iou}", value, means["voc_ap"] or 0.0, 1e-9
+        means = voc_summary(voc_curves(truths, found, len(names), min_iou=float(min_iou), inclusive=True))
+        yield f"Padilla, 7 images: area, overlap {min_iou}", value, means.voc_ap or 0.0, 1e-9
         eleven = expected["eleven_point"][min_iou]
-        yield f"Padilla, 7 images: 11 points, overlap {min_iou}", eleven, means["voc_ap_11"] or 0.0, 1e-9
+        yield f"Padilla, 7 images: 11 points, overlap {min_iou}", eleven, means.voc_ap_11 or 0.0, 1e-9
     truths, found = coco_tables(
         cats / "gts_coco_format/toy_example_coco.JSON", cats / "dets_coco_format/coco_dets.json"
     )
     expected = json.loads((cats / "expected.json").read_text())
     for min_iou in ("0.50", "0.75"):
-        means = voc_means(voc_curves(truths, found, 1, min_iou=float(min_iou), inclusive=True))
+        means = voc_summary(voc_curves(truths, found, 1, min_iou=float(min_iou), inclusive=True))
         for words, figure in (("eleven_point", "voc_ap_11"), ("every_point", "voc_ap")):
             value = expected[f"IoU{min_iou}"][words]
-            yield f"Padilla, cats: {figure}, overlap {min_iou}", value, means[figure] or 0.0, 5.1e-5
+            yield f"Padilla, cats: {figure}, overlap {min_iou}", value, getattr(means, figure) or 0.0, 5.1e-5
     truths, found, names = text_tables(cartucho / "ground-truth", cartucho / "detection-results", corners=True)
-    means = voc_means(voc_curves(truths, found, len(names), inclusive=True))
-    yield "Cartucho: area, overlap .5", 0.3105, means["voc_ap"] or 0.0, 5e-5
+    means = voc_summary(voc_curves(truths, found, len(names), inclusive=True))
+    yield "Cartucho: area, overlap .5", 0.3105, means.voc_ap or 0.0, 5e-5
 
 
 def text_tables(
@@ -197,11 +197,11 @@ def main() -> None:
         print(f"\n{equal} of {len(rows)} figures are equal, as far as the published ones are written out.\n")
     truths, found = made()
     names = [str(label) for label in range(CLASSES)]
-    detection_figures(truths, found, names, IMAGES)  # the first turn loads hotcoco
-    own, figures = timed(lambda: detection_figures(truths, found, names, IMAGES), options.turns)
+    detection_result(truths, found, names, IMAGES)  # the first turn loads hotcoco
+    own, result = timed(lambda: detection_result(truths, found, names, IMAGES), options.turns)
     theirs, stats = timed(lambda: pycocotools(truths, found), max(1, options.turns // 2))
     alone, _ = timed(lambda: coco_curves(truths, found, num_images=IMAGES, num_classes=CLASSES), options.turns)
-    far = max(abs(figures[name] - value) for name, value in zip(TWELVE, stats, strict=True))
+    far = max(abs((getattr(result.coco, name) or 0.0) - value) for name, value in zip(COCO_SCORES, stats, strict=True))
     print(f"{IMAGES:,} images, {len(truths):,} objects, {len(found):,} detections, {CLASSES} classes")
     print(f"pycocotools, the twelve figures: {theirs:.2f} s")
     print(f"zorki, the twelve figures: {alone:.3f} s, {theirs / alone:.0f} times as fast")

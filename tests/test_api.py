@@ -34,4 +34,4 @@ def test_pieces_need_no_registry():
     network = lenet5(10)
     logits = network(torch.zeros(2, 3, 32, 32, dtype=torch.uint8)).main
     assert CrossEntropy()(logits, torch.tensor([1, 2])) > 0
-    assert ClassificationMetric(["a"]).compute() == {"count": 0}
+    assert ClassificationMetric(["a"]).compute().count == 0

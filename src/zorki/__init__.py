@@ -1,7 +1,7 @@
 """zorki: sharp-eyed. One library for every task of computer vision.
 
     run = zorki.train("lenet5", "photos/", epochs=5)
-    run.evaluate(split="test").figures["top1"]
+    run.evaluate(split="test").metrics.top1
     run.predict("cat.jpg")
 
 Names are loaded when they are first used: `import zorki` costs nothing.

@@ -15,7 +15,7 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
     told = capsys.readouterr().out
     rungs = json.loads(Path("b/ladder.json").read_text())
     assert {rung["model"] for rung in rungs} == {"lenet5", "cifar_resnet20"}
-    assert rungs[0]["figures"]["top1"] >= rungs[1]["figures"]["top1"]
+    assert rungs[0]["metrics"]["top1"] >= rungs[1]["metrics"]["top1"]
     for rung in rungs:
         assert rung["images_per_second"] > 0
         assert rung["train_seconds"] > 0

@@ -69,7 +69,7 @@ def _xml(name, rows):
 def test_the_run_is_judged_and_reported(run):
     results = run.results
     assert set(results) == {"val", "test"}
-    assert 0 <= results["val"]["figures"]["ap50"] <= 1
+    assert 0 <= results["val"]["metrics"]["ap50"] <= 1
     page = run.report.read_text()
     assert "baseline" not in page  # detectors have none
     for words in ("Average precision", "Boxes a class", "Aspect of boxes", "Most wrong"):
@@ -78,12 +78,12 @@ def test_the_run_is_judged_and_reported(run):
 
 def test_loading_gives_the_same_answers_and_the_threshold_of_validation(run):
     again = zorki.load(run.folder)
-    best = run.results["val"]["figures"]["best_threshold"]
+    best = run.results["val"]["metrics"]["best_threshold"]
     assert again.info == run.info
     assert again.info.score_threshold == best
     assert again.info.threshold_split == (None if best is None else "val")
     found = again.evaluate(split="test")
-    assert found.figures["ap50"] == pytest.approx(run.results["test"]["figures"]["ap50"], abs=1e-9)
+    assert found.metrics.to_json()["ap50"] == pytest.approx(run.results["test"]["metrics"]["ap50"], abs=1e-9)
 
 
 def test_evaluate_two_runs_and_their_ensemble(run, tmp_path):

@@ -38,7 +38,7 @@ def run(photos, tmp_path_factory):
 
 def test_a_network_learns(run):
     results = run.results
-    assert results["val"]["figures"]["top1"] > 2 * results["val"]["baseline"]["top1"]
+    assert results["val"]["metrics"]["top1"] > 2 * results["val"]["baseline"]["top1"]
     assert set(results) == {"val", "test"}
 
 
@@ -59,7 +59,7 @@ def test_the_folder_holds_what_it_should(run):
 def test_loading_gives_the_same_answers(run, photos):
     again = zorki.load(run.folder)
     found = again.evaluate(split="test")
-    assert found.figures["right"] == run.results["test"]["figures"]["right"]
+    assert found.metrics.to_json()["correct"] == run.results["test"]["metrics"]["correct"]
     image = next((photos / "test").rglob("*.png"))
     (one,) = again.predict(image)
     (two,) = run.predict([image])  # a list of sources is as good
@@ -70,7 +70,7 @@ def test_loading_gives_the_same_answers(run, photos):
 def test_evaluate_several_runs_and_their_ensemble(run, photos, tmp_path, capsys):
     main(["evaluate", str(run.folder), str(run.folder), str(photos), "--split", "test", "--json", "figures.json"])
     page = json.loads((tmp_path / "figures.json").read_text())
-    assert page["ensemble"]["figures"]["right"] == page[str(run.folder)]["figures"]["right"]
+    assert page["ensemble"]["metrics"]["correct"] == page[str(run.folder)]["metrics"]["correct"]
     assert "baseline" in capsys.readouterr().out
 
 
@@ -78,7 +78,7 @@ def test_a_model_with_weights_serves_where_a_run_does(run, photos, capsys):
     weights = run.folder / "best.safetensors"
     main(["evaluate", "cifar_resnet20", str(photos), "--weights", str(weights), "--split", "test", "--json", "-"])
     page = json.loads(capsys.readouterr().out)
-    assert page["cifar_resnet20"]["figures"]["right"] == run.results["test"]["figures"]["right"]
+    assert page["cifar_resnet20"]["metrics"]["correct"] == run.results["test"]["metrics"]["correct"]
 
 
 def test_predict_files_folders_globs_and_videos(run, photos, tmp_path, capsys):

@@ -44,14 +44,14 @@ def refused(capsys, *words):
 def test_the_figures_are_printed_and_written(capsys):
     main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "figures.json"])
     told = capsys.readouterr().out
-    for words in ("all: 1 images", "ap_small", "voc_ap_11", "best_threshold", "classes, found.json", "[red]cat"):
+    for words in ("all: 1 images", "ap_small", "voc_ap_11", "best_threshold", "per class, found.json", "[red]cat"):
         assert words in told, words
     assert "1 detections are of images" in told
     rows = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in told.splitlines() if "│" in line}
     assert rows["ap"][0].strip() == "0.2500"
-    assert [cell.strip() for cell in rows["class"]] == ["1", "1.0000"]  # the dog, taken for a cat
+    assert [cell.strip() for cell in rows["classification"]] == ["1", "1.0000"]  # the dog, taken for a cat
     figures = json.loads(Path("figures.json").read_text())["found.json"]
-    assert figures["figures"]["errors"]["class"] == {"count": 1, "share": 1.0}
+    assert figures["metrics"]["errors"][0] == {"error_type": "classification", "count": 1, "share": 1.0}
     assert figures["count"] == 1
     main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "-", "--task", "detection"])
     assert json.loads(capsys.readouterr().out) == {"found.json": figures}

@@ -51,27 +51,27 @@ def folders(tmp_path_factory):
 def test_the_run_is_judged_and_reported(run):
     results = run.results
     assert set(results) == {"val", "test"}
-    figures = results["val"]["figures"]
+    figures = results["val"]["metrics"]
     assert 0 <= figures["miou"] <= 1
     assert 0 <= figures["boundary_f1"] <= 1
     # Predictions are judged in the pixels of the original images, all of which are judged.
-    assert np.sum(figures["confusion"]) == results["val"]["count"] * 64 * 64
+    assert np.sum(figures["confusion_matrix"]) == results["val"]["count"] * 64 * 64
     assert results["test"]["baseline"]["miou"] < 0.2
     page = run.report.read_text()
-    for words in ("IoU a class", "Worst classes", "Pixels a class", "Most wrong", "Confusion matrix"):
+    for words in ("IoU by class", "Worst classes", "Pixels a class", "Most wrong", "Confusion matrix"):
         assert words in page, words
 
 
 def test_loading_gives_the_same_answers(run):
     again = zorki.load(run.folder)
     found = again.evaluate(split="test")
-    assert found.figures["confusion"] == run.results["test"]["figures"]["confusion"]
+    assert found.metrics.to_json()["confusion_matrix"] == run.results["test"]["metrics"]["confusion_matrix"]
 
 
 def test_evaluate_two_runs_and_their_ensemble(run, tmp_path, capsys):
     main(["evaluate", str(run.folder), str(run.folder), DATA, "--split", "test", "--json", "figures.json"])
     page = json.loads((tmp_path / "figures.json").read_text())
-    assert page["ensemble"]["figures"]["confusion"] == page[str(run.folder)]["figures"]["confusion"]
+    assert page["ensemble"]["metrics"]["confusion_matrix"] == page[str(run.folder)]["metrics"]["confusion_matrix"]
     out = capsys.readouterr().out
     assert "miou" in out
     assert "baseline" in out
@@ -95,13 +95,13 @@ def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
             run.predict(tmp_path / f"wide/val/images/{index}.png", tile=64, overlap=16), [dataset.target(index)]
         )
     assert page[str(run.folder)]["count"] == 3
-    assert page[str(run.folder)]["figures"]["confusion"] == metric.compute()["confusion"]
-    assert page["ensemble"]["figures"]["confusion"] == metric.compute()["confusion"]
+    assert page[str(run.folder)]["metrics"]["confusion_matrix"] == metric.compute().to_json()["confusion_matrix"]
+    assert page["ensemble"]["metrics"]["confusion_matrix"] == metric.compute().to_json()["confusion_matrix"]
     assert "3.png: " in capsys.readouterr().out
-    whole = run.evaluate("wide", split="val").figures
-    assert whole["confusion"] != metric.compute()["confusion"], "tiles show everything larger"
-    tiled = run.evaluate("wide", split="val", tile=64, overlap=16).figures
-    assert tiled["confusion"] == metric.compute()["confusion"]
+    whole = run.evaluate("wide", split="val").metrics.to_json()
+    assert whole["confusion_matrix"] != metric.compute().to_json()["confusion_matrix"], "tiles show everything larger"
+    tiled = run.evaluate("wide", split="val", tile=64, overlap=16).metrics.to_json()
+    assert tiled["confusion_matrix"] == metric.compute().to_json()["confusion_matrix"]
     with pytest.raises(DataError, match="without strict"):
         run.evaluate("wide", split="val", tile=64, strict=True)
     with pytest.raises(RecipeError, match="no tiles to overlap"):
@@ -120,11 +120,11 @@ def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path
     assert (larger.model.preprocess.size, run.model.preprocess.size) == (128, 64)
     weights = run.model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in larger.model.state_dict().items())
-    wanted = larger.evaluate(split="test").figures["confusion"]
+    wanted = larger.evaluate(split="test").metrics.to_json()["confusion_matrix"]
     main(["evaluate", str(run.folder), "--split", "test", "--options.size", "128", "--json", "figures.json"])
     page = json.loads((tmp_path / "figures.json").read_text())
-    assert page[str(run.folder)]["figures"]["confusion"] == wanted
-    assert wanted != run.results["test"]["figures"]["confusion"]
+    assert page[str(run.folder)]["metrics"]["confusion_matrix"] == wanted
+    assert wanted != run.results["test"]["metrics"]["confusion_matrix"]
     write_image(tmp_path / "one.png", SceneSegmentation(20, size=(80, 130))[3].image)
     main(["predict", str(run.folder), "one.png", "--out", "answers", "--options.size", "128"])
     (row,) = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]

@@ -5,14 +5,14 @@ import hotcoco
 import numpy as np
 import pytest
 
-from zorki.metrics.error_types import ERROR_TYPES, error_types
-from zorki.metrics.matching import match, overlapping
+from zorki.metrics.error_types import ErrorCounts, count_errors
+from zorki.metrics.matching import match, overlapping_pairs
 from zorki.metrics.tables import DetectionTable, GroundTruthTable
 
 
 def counted(truth, found, min_score=0.0):
-    pairs = overlapping(truth, found, 0.1)
-    return error_types(truth, found, pairs, match(truth, found, pairs), found.score >= min_score)
+    pairs = overlapping_pairs(truth, found, 0.1)
+    return count_errors(truth, found, pairs, match(truth, found, pairs), found.score >= min_score)
 
 
 def tables(truth_rows, found_rows):
@@ -34,8 +34,8 @@ OBJECT = (0, 0, 0, 0, 10, 10)
     ("found", "wanted"),
     [
         ([(0, 0, 0, 0, 10, 10, 0.9)], {}),
-        ([(0, 1, 0, 0, 10, 10, 0.9)], {"class": 1}),
-        ([(0, 0, 0, 0, 10, 4, 0.9)], {"place": 1}),  # overlap .4
+        ([(0, 1, 0, 0, 10, 10, 0.9)], {"classification": 1}),
+        ([(0, 0, 0, 0, 10, 4, 0.9)], {"localization": 1}),  # overlap .4
         ([(0, 1, 0, 0, 10, 4, 0.9)], {"both": 1, "missed": 1}),
         ([(0, 0, 0, 0, 10, 10, 0.9), (0, 0, 0, 1, 10, 9, 0.8)], {"duplicate": 1}),
         ([(0, 0, 0, 0, 10, 10, 0.9), (0, 0, 50, 0, 10, 10, 0.8)], {"background": 1}),
@@ -45,12 +45,12 @@ OBJECT = (0, 0, 0, 0, 10, 10)
     ],
 )
 def test_each_kind_by_hand(found, wanted):
-    assert counted(*tables([OBJECT], found)) == dict.fromkeys(ERROR_TYPES, 0) | wanted
+    assert counted(*tables([OBJECT], found)) == ErrorCounts(**wanted)
 
 
 def test_what_scores_too_little_is_not_there():
     truth, found = tables([OBJECT], [(0, 0, 0, 0, 10, 10, 0.3), (0, 0, 50, 0, 10, 10, 0.8)])
-    assert counted(truth, found, 0.5) == dict.fromkeys(ERROR_TYPES, 0) | {"background": 1, "missed": 1}
+    assert counted(truth, found, 0.5) == ErrorCounts(background=1, missed=1)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -79,11 +79,11 @@ def test_agrees_with_hotcoco_at_all_scores(seed):
         evaluation.run()
     counts = evaluation.tide_errors()["counts"]
     theirs = {
-        "class": "Cls",
-        "place": "Loc",
+        "classification": "Cls",
+        "localization": "Loc",
         "both": "Both",
         "duplicate": "Dupe",
         "background": "Bkg",
         "missed": "Miss",
     }
-    assert counted(truth, found) == {kind: counts[theirs[kind]] for kind in ERROR_TYPES}
+    assert counted(truth, found) == ErrorCounts(**{name: counts[word] for name, word in theirs.items()})

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zorki.metrics import matching as matches
-from zorki.metrics.matching import match, overlapping
+from zorki.metrics.matching import match, overlapping_pairs
 from zorki.metrics.tables import DetectionTable, GroundTruthTable
 
 
@@ -34,7 +34,7 @@ def overlap(truth, found, t, d):
 def test_greedy_choice_equals_one_detection_after_the_other(ties):
     for seed in range(5):
         truth, found = tables(seed, ties=ties)
-        matched = match(truth, found, overlapping(truth, found, 0.1))
+        matched = match(truth, found, overlapping_pairs(truth, found, 0.1))
         free, wanted = set(range(len(truth))), []
         order = sorted(range(len(found)), key=lambda row: -found.score[row])
         assert matched.order.tolist() == order
@@ -45,28 +45,28 @@ def test_greedy_choice_equals_one_detection_after_the_other(ties):
                 if truth.image[t] == found.image[d] and truth.label[t] == found.label[d]
                 and overlap(truth, found, t, d) >= 0.5
             ]  # fmt: skip
-            best = max((t for t in near if t in free and truth.counted[t]), default=-1,
+            best = max((t for t in near if t in free and truth.positive[t]), default=-1,
                        key=lambda t: (overlap(truth, found, t, d), t))  # fmt: skip
             free.discard(best)
-            wanted.append((best, best < 0 and any(not truth.counted[t] for t in near)))
-        assert list(zip(matched.truth[order], matched.ignored[order], strict=True)) == wanted
+            wanted.append((best, best < 0 and any(not truth.positive[t] for t in near)))
+        assert list(zip(matched.ground_truth[order], matched.ignored[order], strict=True)) == wanted
 
 
 def test_pairs_are_those_of_one_image_that_overlap(monkeypatch):
     truth, found = tables(1)
-    pairs = overlapping(truth, found, 0.1)
+    pairs = overlapping_pairs(truth, found, 0.1)
     wanted = [
         (d, t)
         for d in range(len(found))
         for t in range(len(truth))
         if truth.image[t] == found.image[d] and overlap(truth, found, t, d) >= 0.1
     ]
-    assert sorted(zip(pairs.detection.tolist(), pairs.truth.tolist(), strict=True)) == wanted
-    for d, t, iou in zip(pairs.detection, pairs.truth, pairs.iou, strict=True):
+    assert sorted(zip(pairs.detection.tolist(), pairs.ground_truth.tolist(), strict=True)) == wanted
+    for d, t, iou in zip(pairs.detection, pairs.ground_truth, pairs.iou, strict=True):
         assert iou == pytest.approx(overlap(truth, found, t, d), rel=1e-12)
     monkeypatch.setattr(matches, "_AT_ONCE", 30)  # in many pieces
-    pieces = overlapping(truth, found, 0.1)
-    assert np.array_equal(pieces.truth, pairs.truth)
+    pieces = overlapping_pairs(truth, found, 0.1)
+    assert np.array_equal(pieces.ground_truth, pairs.ground_truth)
     assert np.array_equal(pieces.iou, pairs.iou)
 
 
@@ -77,7 +77,7 @@ def test_empty_boxes_overlap_nothing():
         GroundTruthTable(zero, nowhere, zero, np.zeros(1), no, no),
         DetectionTable(zero, nowhere, zero, np.ones(1)),
     )
-    assert len(overlapping(truth, found, 0.1)) == 0
+    assert len(overlapping_pairs(truth, found, 0.1)) == 0
     none = found.where(np.zeros(1, bool))
-    assert len(overlapping(truth, none, 0.1)) == 0
-    assert len(match(truth, none, overlapping(truth, none, 0.1)).order) == 0
+    assert len(overlapping_pairs(truth, none, 0.1)) == 0
+    assert len(match(truth, none, overlapping_pairs(truth, none, 0.1)).order) == 0

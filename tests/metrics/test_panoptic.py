@@ -1,4 +1,6 @@
-"""Figures of maps of objects: by hand, against the published programs written again as loops, and torchmetrics."""
+"""Scores of label maps: by hand, against the published programs written again as loops, and torchmetrics."""
+
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -6,21 +8,16 @@ import torch
 from made_masks import made, strip_instances
 from torchmetrics.detection import PanopticQuality
 
-from zorki.metrics.label_maps import label_maps
+from zorki.metrics.label_maps import BOWL_OVERLAPS, bowl_precision, label_maps, symmetric_best_dice
 from zorki.metrics.matching import match
-from zorki.metrics.panoptic import (
-    BOWL_OVERLAPS,
-    bowl_precision,
-    panoptic,
-    symmetric_best_dice,
-)
+from zorki.metrics.panoptic import panoptic_counts
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
 from zorki.tasks.instance_segmentation.metrics.tables import tabulate
 
 
 def laid_out(predictions, targets, min_score=0.0):
     tables = tabulate(predictions, targets)
-    return label_maps(tables, match(tables.truths, tables.detections, tables.pairs(0.1), 0.5), min_score)
+    return label_maps(tables, match(tables.ground_truths, tables.detections, tables.pairs(0.1), 0.5), min_score)
 
 
 def by_hand():
@@ -41,13 +38,13 @@ def test_by_hand():
     # Dice: 8/9 and 6/8, and nothing for the third object, nor for the third answer.
     assert figures["sbd"] == pytest.approx((8 / 9 + 6 / 8) / 3)
     assert (figures["dic"], figures["abs_dic"], figures["worst_dic"]) == (0.0, 0.0, 0)
-    assert figures["counts"] == {"truth": [3], "answered": [3]}
+    assert figures["counts"] == {"ground_truth": [3], "predicted": [3]}
 
 
 def judged(predictions, targets, names=("a",), **options):
     metric = InstanceMetric(names, **options)
     metric.update(predictions, targets)
-    return metric.compute()
+    return metric.compute().to_json()
 
 
 def test_counts_are_told_apart_by_their_sign():
@@ -58,14 +55,14 @@ def test_counts_are_told_apart_by_their_sign():
     )
     figures = judged([less, more], [truth, truth])
     assert (figures["dic"], figures["abs_dic"], figures["worst_dic"]) == (0.5, 1.5, 2)
-    assert figures["counts"] == {"truth": [2, 2], "answered": [1, 4]}
+    assert figures["counts"] == {"ground_truth": [2, 2], "predicted": [1, 4]}
 
 
 def test_answers_below_the_threshold_are_not_in_the_map():
     predictions, targets = by_hand()
     figures = judged(predictions, targets, min_score=0.75)
     assert figures["map_threshold"] == 0.75
-    assert figures["counts"] == {"truth": [3], "answered": [2]}
+    assert figures["counts"] == {"ground_truth": [3], "predicted": [2]}
     assert figures["bowl_ap50"] == pytest.approx(2 / 3)
     # Nobody named a threshold: it is where F1 is best, which leaves the wrong answer out.
     assert judged(predictions, targets)["map_threshold"] == pytest.approx(0.8)
@@ -77,7 +74,7 @@ def test_what_others_hide_is_not_in_the_map():
     answer = strip_instances((0, 9), (6, 10), (8, 16), scores=[0.9, 0.8, 0.9 - 0.05])
     laid = laid_out([answer], [truth])
     assert laid.detections.score.tolist() == pytest.approx([0.9, 0.85])
-    assert laid.found_pixels.tolist() == [9, 7]
+    assert laid.detection_area.tolist() == [9, 7]
     assert laid.shared.tolist() == [9, 1]
     assert laid.pairs.iou.tolist() == pytest.approx([9 / 10, 1 / 16])
 
@@ -89,7 +86,7 @@ def test_crowds_and_difficult_objects_count_neither_way():
     )  # fmt: skip
     answer = strip_instances((0, 4), (5, 9), (12, 14), scores=[0.9, 0.9, 0.9])
     figures = judged([answer], [truth])
-    assert figures["counts"] == {"truth": [1], "answered": [1]}
+    assert figures["counts"] == {"ground_truth": [1], "predicted": [1]}
     assert figures["bowl_ap"] == figures["pq"] == figures["sbd"] == pytest.approx(1)
 
 
@@ -99,9 +96,7 @@ def test_classes_are_told_apart_but_for_dice():
     figures = judged([answer], [truth], ("a", "b", "c"))
     assert figures["bowl_ap50"] == pytest.approx(1 / 3)
     assert figures["sbd"] == pytest.approx(1)
-    assert figures["per_class"]["a"]["pq"] == pytest.approx(1 / 1.5)
-    assert figures["per_class"]["b"]["pq"] == 0
-    assert figures["per_class"]["c"]["pq"] is None
+    assert [row["pq"] for row in figures["per_class"]] == [pytest.approx(1 / 1.5), 0, None]
     assert figures["pq"] == pytest.approx((1 / 1.5 + 0) / 2)
 
 
@@ -174,7 +169,7 @@ def test_panoptic_quality_is_torchmetrics(seed):
     for prediction, target in zip(predictions, targets, strict=True):
         oracle.update(panoptic_map(prediction), panoptic_map(target))
     wanted = oracle.compute().squeeze()[:3]  # rows: classes; columns: PQ, SQ, RQ
-    found = panoptic(laid_out(predictions, targets), 3)
-    rows = [list(found.of_class(label).values()) for label in range(3)]
+    found = panoptic_counts(laid_out(predictions, targets), 3)
+    rows = [astuple(found.of_class(label)) for label in range(3)]
     assert np.array(rows) == pytest.approx(wanted.numpy())
     assert list(found.means().values()) == pytest.approx(wanted.mean(0).tolist())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zorki.metrics.tables import DetectionTable, GroundTruthTable
-from zorki.metrics.voc_ap import voc_curves, voc_means
+from zorki.metrics.voc_ap import VocSummary, voc_curves, voc_summary
 
 
 def truths(rows, difficult=(), crowd=()):
@@ -23,7 +23,7 @@ def detections(rows):
 def loop(truth, found, label, min_iou, more):
     """The rules of section 4.2 one detection at a time; precision and recall after each one that counts."""
     taken, right, wrong, points = set(), 0, 0, []
-    wanted = sum(truth.label[i] == label and truth.counted[i] for i in range(len(truth)))
+    wanted = sum(truth.label[i] == label and truth.positive[i] for i in range(len(truth)))
     for d in sorted(np.flatnonzero(found.label == label), key=lambda row: -found.score[row]):
         best, best_iou = None, -1.0
         for t in range(len(truth)):
@@ -111,9 +111,9 @@ def test_classes_without_objects_are_not_averaged():
     found = detections([(0, 1, 0.9, 0, 0, 10, 10), (0, 2, 0.9, 0, 0, 10, 10)])
     curves = voc_curves(truth, found, 4)
     assert [curve is None for curve in curves] == [True, False, True, True]
-    assert voc_means(curves) == {"voc_ap": 1.0, "voc_ap_11": 1.0}
-    assert voc_means(voc_curves(truths([]), found, 4)) == {"voc_ap": None, "voc_ap_11": None}
-    assert voc_means(voc_curves(truth, detections([]), 4)) == {"voc_ap": 0.0, "voc_ap_11": 0.0}
+    assert voc_summary(curves) == VocSummary(1.0, 1.0)
+    assert voc_summary(voc_curves(truths([]), found, 4)) == VocSummary(None, None)
+    assert voc_summary(voc_curves(truth, detections([]), 4)) == VocSummary(0.0, 0.0)
 
 
 def test_an_object_inside_of_a_crowd_is_found():

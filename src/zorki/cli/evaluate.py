@@ -14,7 +14,7 @@ from zorki.cli.answering_flags import Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
 
-MOST_COLUMNS = 10  # figures side by side; more stand one under another
+MOST_COLUMNS = 10  # scores side by side; more stand one under another
 
 
 def evaluate(
@@ -92,7 +92,7 @@ def evaluate(
 
 
 def _tell(names: list[str], results: list[Any], json: str | None) -> None:
-    """Prints the figures, and writes them where it was asked for."""
+    """Prints the scores, and writes them where it was asked for."""
     if json != "-":
         _print(names, results)
     if json is not None:
@@ -122,11 +122,11 @@ def _print(names: list[str], results: list[Any]) -> None:
     from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 160)
-    console.print(_figures(names, results))
-    for title, rows in results[-1].figures.items():
-        if _is_table(rows):
-            first = "class" if title == "per_class" else ""
-            console.print(_rows(f"{'classes' if title == 'per_class' else title}, {names[-1]}", first, rows))
+    console.print(_scores(names, results))
+    for title, rows in results[-1].metrics.tables().items():
+        first = next(iter(rows[0]))
+        named = {str(row[first]): {name: value for name, value in row.items() if name != first} for row in rows}
+        console.print(_rows(f"{title.replace('_', ' ')}, {names[-1]}", first.replace("_", " "), named))
     defects = results[0].defects
     if defects:
         from zorki.engine.data_check import counted, summary
@@ -136,31 +136,20 @@ def _print(names: list[str], results: list[Any]) -> None:
         print("\n".join(summary(defects)))
 
 
-def _is_table(value: Any) -> bool:
-    """Whether a figure is a mapping of rows, which are mappings of plain values."""
-    if not isinstance(value, Mapping) or not value:
-        return False
-    rows = [row for row in value.values() if isinstance(row, Mapping)]
-    return len(rows) == len(value) and all(not isinstance(cell, list | dict) for row in rows for cell in row.values())
-
-
-def _figures(names: list[str], results: list[Any]) -> Any:
-    """One row a run; where figures are too many for a line, one row a figure."""
+def _scores(names: list[str], results: list[Any]) -> Any:
+    """One row a run; where scores are too many for a line, one row a score."""
     first = results[0]
-    columns = {name: result.figures for name, result in zip(names, results, strict=True)}
+    columns = {name: result.metrics.scalars() for name, result in zip(names, results, strict=True)}
     if first.baseline:
         columns["baseline"] = first.baseline
-    shown = [
-        name
-        for name in first.figures
-        if name != "count" and any(isinstance(figures.get(name), int | float) for figures in columns.values())
-    ]
+    known = {score for scores in columns.values() for score in scores}
+    shown = [score for score in first.metrics.to_json() if score in known and score != "count"]
     title = f"{first.split}: {first.count} images"
     if len(shown) <= MOST_COLUMNS:
-        rows = {name: {figure: figures.get(figure) for figure in shown} for name, figures in columns.items()}
-        return _rows(title, "", rows)
-    rows = {figure: {name: figures.get(figure) for name, figures in columns.items()} for figure in shown}
-    return _rows(title, "", rows)
+        return _rows(
+            title, "", {name: {score: column.get(score) for score in shown} for name, column in columns.items()}
+        )
+    return _rows(title, "", {score: {name: column.get(score) for name, column in columns.items()} for score in shown})
 
 
 def _rows(title: str, first: str, rows: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from zorki.contracts.dataset import Dataset, Targets
 from zorki.contracts.evaluation import Evaluation
-from zorki.contracts.metric import Metric
+from zorki.contracts.metric import Metric, MetricResult
 from zorki.contracts.model import Model
 from zorki.contracts.preprocess import Preprocess
 from zorki.contracts.presentation import Presentation
@@ -22,6 +22,7 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "Metric",
+    "MetricResult",
     "Model",
     "Preprocess",
     "Presentation",

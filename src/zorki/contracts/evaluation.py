@@ -19,7 +19,7 @@ P = TypeVar("P")  # prediction
 class Evaluation(ABC, Generic[T, P]):
     """How predictions of a task are judged: the metric is its own; what not every task has, has a default."""
 
-    headline: ClassVar[tuple[str, ...]] = ()  # figures to compare runs by; empty: the monitor alone
+    headline: ClassVar[tuple[str, ...]] = ()  # scores to compare runs by; empty: the monitor alone
     file_format: ClassVar[str] = ""  # of files of predictions that `judge_file` reads; empty: none
 
     @abstractmethod
@@ -41,12 +41,16 @@ class Evaluation(ABC, Generic[T, P]):
         """Whether a prediction is right; None where there is no plain yes or no."""
         return None
 
-    def learn(self, info: ClassInfo, figures: Mapping[str, Any], split: str) -> ClassInfo:
-        """The info with what the figures of a held-out split tell, such as the score from which boxes are shown."""
+    def learn(self, info: ClassInfo, scores: Mapping[str, Any], split: str) -> ClassInfo:
+        """The info with what the scores of a held-out split tell, such as the score from which on boxes are shown.
+
+        Args:
+            scores: of the metric by name, as in results.json.
+        """
         return info
 
-    def report_sections(self, figures: Mapping[str, Any], info: ClassInfo) -> list[Section]:
-        """The task's own part of the report: tables and plots from a result of `metric(info).compute()`."""
+    def report_sections(self, result: Any, info: ClassInfo) -> list[Section]:
+        """The task's own part of the report: tables and plots from a result of its metric."""
         return []
 
     def recognize_answers(self, predictions: Path, data: Path, format: str | None = None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from zorki.contracts.metric import MetricResult
 from zorki.types import Defect
 
 
@@ -23,9 +24,9 @@ class Results:
 
     split: str
     count: int
-    figures: dict[str, Any]  # of the metric
+    metrics: MetricResult
     losses: dict[str, float]
-    baseline: dict[str, Any] | None = None
+    baseline: dict[str, int | float] | None = None  # the scalars of the best prediction that looks at no image
     worst: list[tuple[int, Any]] = field(default_factory=list)  # (index in the data set, prediction), most wrong first
     samples: list[tuple[int, Any]] = field(default_factory=list)  # a few, in the data set's order
     defects: list[Defect] = field(default_factory=list)

@@ -12,43 +12,44 @@ TOLERANCE = 0.0075  # of an image's diagonal: the authors' choice
 
 
 def boundary_f1(
-    answer: Int[np.ndarray, "H W"],
-    truth: Int[np.ndarray, "H W"],
-    judged: Bool[np.ndarray, "H W"],
+    prediction: Int[np.ndarray, "H W"],
+    ground_truth: Int[np.ndarray, "H W"],
+    valid: Bool[np.ndarray, "H W"],
     num_classes: int,
     tolerance: float = TOLERANCE,
 ) -> Float[np.ndarray, " K"]:
     """F1 of each class's edge in one image; NaN for a class that has an edge in neither map.
 
-    Precision is the share of the answer's edge pixels that lie nearer than the tolerance to an edge pixel of the same
-    class in the truth, recall the same the other way round; 0 where only one of the maps has the class's edge.
+    Precision is the share of the prediction's edge pixels that lie nearer than the tolerance to an edge pixel of the
+    same class in the ground truth, recall the same the other way round; 0 where only one of the maps has the class's
+    edge.
 
-    An edge pixel of a class has a judged neighbor, above, below, left or right, of another class. So the border of
-    the image is no edge, and neither is the border of what nobody judged.
+    An edge pixel of a class has a valid neighbor, above, below, left or right, of another class. So the border of
+    the image is no edge, and neither is the border of what is ignored.
 
-    All classes are judged at once, and the cost grows with the pixels on edges, not with the number of classes: each
+    All classes are compared at once, and the cost grows with the pixels on edges, not with the number of classes: each
     edge pixel looks at its neighbors in the other map, the nearest first, until one is of its class.
 
     Args:
-        answer, truth: labels in 0..K-1, of one size; what stands where nobody judged is not read.
+        prediction, ground_truth: labels in 0..K-1, of one size; what is not valid is not read.
         tolerance: share of the diagonal.
     """
-    theta = tolerance * math.hypot(*truth.shape)
-    found, wanted = edge_map(answer, judged), edge_map(truth, judged)
-    precise, answered = _near(found, wanted, theta, num_classes)
-    recalled, there = _near(wanted, found, theta, num_classes)
+    theta = tolerance * math.hypot(*ground_truth.shape)
+    predicted, true = edge_map(prediction, valid), edge_map(ground_truth, valid)
+    precise, predictions = _near(predicted, true, theta, num_classes)
+    recalled, ground_truths = _near(true, predicted, theta, num_classes)
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision, recall = precise / answered, recalled / there
+        precision, recall = precise / predictions, recalled / ground_truths
         f1 = 2 * precision * recall / (precision + recall)
     # Where nothing is near, or one of the maps lacks the edge, F1 is 0; without any edge it is unknown.
-    return np.where(np.isnan(f1) & (answered + there > 0), 0.0, f1)
+    return np.where(np.isnan(f1) & (predictions + ground_truths > 0), 0.0, f1)
 
 
-def edge_map(classes: Int[np.ndarray, "H W"], judged: Bool[np.ndarray, "H W"]) -> Int32[np.ndarray, "H W"]:
+def edge_map(classes: Int[np.ndarray, "H W"], valid: Bool[np.ndarray, "H W"]) -> Int32[np.ndarray, "H W"]:
     """The class of each pixel on an edge, and -1 elsewhere."""
     on_edge = np.zeros(classes.shape, dtype=bool)
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        differs = (classes[one] != classes[other]) & judged[one] & judged[other]
+        differs = (classes[one] != classes[other]) & valid[one] & valid[other]
         on_edge[one] |= differs
         on_edge[other] |= differs
     return np.where(on_edge, classes, -1).astype(np.int32)

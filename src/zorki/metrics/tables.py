@@ -1,4 +1,4 @@
-"""Objects of many images in columns: what scores of detection are counted from."""
+"""Objects of many images in columns: what average precision, matching and error types are counted from."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Table:
 
 @dataclass(frozen=True)
 class GroundTruthTable(Table):
-    """Annotated boxes: `image` and `label` are places in lists, `xywh` is (left, top, width, height) in pixels.
+    """Annotated objects: `image` and `label` are places in lists, `xywh` is (left, top, width, height) in pixels.
 
-    `area` decides whether an object is small, medium or large: that of its mask where one is known, as in COCO, else
-    that of its box. `crowd` marks regions of many objects, `difficult` objects that need not
-    be found (Pascal VOC).
+    `area`, in pixels, decides whether an object is small, medium or large: that of its mask where one is known, as in
+    COCO, else that of its box. `crowd` marks regions of many objects (COCO's iscrowd), `difficult` objects that need
+    not be found (Pascal VOC).
     """
 
     image: Int64[ndarray, " N"]
@@ -42,14 +42,14 @@ class GroundTruthTable(Table):
         return len(self.image)
 
     @property
-    def counted(self) -> Bool[ndarray, " N"]:
-        """Which ones have to be found."""
+    def positive(self) -> Bool[ndarray, " N"]:
+        """Objects that have to be found: neither crowds nor difficult."""
         return ~(self.crowd | self.difficult)
 
 
 @dataclass(frozen=True)
 class DetectionTable(Table):
-    """Answered boxes; columns as in `GroundTruthTable`, and a score each."""
+    """Predicted objects; columns as in `GroundTruthTable`, and a score each."""
 
     image: Int64[ndarray, " N"]
     xywh: Float64[ndarray, "N 4"]

@@ -1,4 +1,4 @@
-"""Average precision as Pascal VOC counts it, over eleven recalls or over the whole area under the curve."""
+"""Average precision as Pascal VOC counts it, over eleven recalls or as the area under the curve."""
 
 from __future__ import annotations
 
@@ -8,13 +8,26 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from zorki.metrics.matching import Pairs, overlapping
+from zorki.metrics.matching import Pairs, overlapping_pairs
 from zorki.metrics.tables import DetectionTable, GroundTruthTable, rows_by_class
 
 
 @dataclass(frozen=True)
+class VocSummary:
+    """Means over the classes that have an object; None where there is none.
+
+    Attributes:
+        voc_ap: area under the curve (VOC from 2010 on).
+        voc_ap_11: mean of precisions at eleven recalls (VOC 2007).
+    """
+
+    voc_ap: float | None = None
+    voc_ap_11: float | None = None
+
+
+@dataclass(frozen=True)
 class VocCurve:
-    """Precision and recall of one class after each answer, best scores first; empty where there is no object."""
+    """Precision and recall of one class after each detection, best scores first; empty where there is no object."""
 
     precision: Float64[ndarray, " N"]
     recall: Float64[ndarray, " N"]
@@ -41,7 +54,7 @@ class VocCurve:
 
 
 def voc_curves(
-    truths: GroundTruthTable,
+    ground_truths: GroundTruthTable,
     detections: DetectionTable,
     num_classes: int,
     *,
@@ -51,51 +64,54 @@ def voc_curves(
 ) -> list[VocCurve | None]:
     """The curve of each class, None for classes without an object (Everingham et al., 2010, section 4.2).
 
-    Best scores first, each detection asks for the object of its class that it overlaps most, free or not: the first
-    to come finds it, all others are wrong. Answers on difficult objects count neither way, nor do those on crowds that
-    overlap no object enough: a crowd is no rival of an object in its midst, though it covers an answer whole.
+    Best scores first, each detection is matched with the object of its class that it overlaps most, free or not: the
+    first one is a true positive, all others are false ones. Detections on difficult objects are ignored, and so are
+    those on crowds that overlap no object enough: a crowd is no rival of an object in its midst, though it covers a
+    detection whole.
 
     Args:
-        inclusive: of `overlapping`; True reproduces the figures of VOC's devkit and its descendants.
-        pairs: what `overlapping` gave for a smaller or equal `min_iou`, if it is at hand.
+        inclusive: of `overlapping_pairs`; True reproduces the scores of VOC's devkit and its descendants.
+        pairs: what `overlapping_pairs` gave for a smaller or equal `min_iou`, if it is at hand.
     """
-    pairs = overlapping(truths, detections, min_iou, inclusive=inclusive) if pairs is None else pairs
-    pairs = pairs.where((pairs.iou >= min_iou) & (detections.label[pairs.detection] == truths.label[pairs.truth]))
-    asked = _most_overlapped(pairs, truths.crowd, len(detections))
+    if pairs is None:
+        pairs = overlapping_pairs(ground_truths, detections, min_iou, inclusive=inclusive)
+    same = detections.label[pairs.detection] == ground_truths.label[pairs.ground_truth]
+    pairs = pairs.where((pairs.iou >= min_iou) & same)
+    nearest = _most_overlapped(pairs, ground_truths.crowd, len(detections))
     order = np.argsort(-detections.score, kind="stable")
-    asked, label = asked[order], detections.label[order]
-    right = np.zeros(len(asked), bool)
-    places = np.flatnonzero(asked >= 0)
-    right[places[np.unique(asked[places], return_index=True)[1]]] = True
-    judged = (asked < 0) | truths.counted[asked] if len(truths) else np.ones(len(asked), bool)
-    right = right[judged]
-    wanted = np.bincount(truths.label[truths.counted], minlength=num_classes)
+    nearest, label = nearest[order], detections.label[order]
+    true = np.zeros(len(nearest), bool)
+    places = np.flatnonzero(nearest >= 0)
+    true[places[np.unique(nearest[places], return_index=True)[1]]] = True
+    kept = (nearest < 0) | ground_truths.positive[nearest] if len(ground_truths) else np.ones(len(nearest), bool)
+    true = true[kept]
+    positives = np.bincount(ground_truths.label[ground_truths.positive], minlength=num_classes)
     return [
-        _curve(right[of_class], int(wanted[k])) if wanted[k] else None
-        for k, of_class in enumerate(rows_by_class(label[judged], num_classes))
+        _curve(true[of_class], int(positives[k])) if positives[k] else None
+        for k, of_class in enumerate(rows_by_class(label[kept], num_classes))
     ]
 
 
-def voc_means(curves: list[VocCurve | None]) -> dict[str, float | None]:
-    """`voc_ap` (area) and `voc_ap_11`, the means over classes that have an object; None where there is none."""
+def voc_summary(curves: list[VocCurve | None]) -> VocSummary:
+    """The means over the classes that have an object."""
     known = [curve for curve in curves if curve is not None]
     if not known:
-        return {"voc_ap": None, "voc_ap_11": None}
-    return {
-        "voc_ap": float(np.mean([curve.area() for curve in known])),
-        "voc_ap_11": float(np.mean([curve.eleven_points() for curve in known])),
-    }
+        return VocSummary()
+    return VocSummary(
+        voc_ap=float(np.mean([curve.area() for curve in known])),
+        voc_ap_11=float(np.mean([curve.eleven_points() for curve in known])),
+    )
 
 
 def _most_overlapped(pairs: Pairs, crowd: ndarray, count: int) -> Int64[ndarray, " count"]:
-    """The truth that each detection overlaps most, the first of equals, crowds last; -1 where there is none."""
-    sort = np.lexsort((pairs.truth, -pairs.iou, crowd[pairs.truth], pairs.detection))
+    """The object that each detection overlaps most, the first of equals, crowds last; -1 where there is none."""
+    sort = np.lexsort((pairs.ground_truth, -pairs.iou, crowd[pairs.ground_truth], pairs.detection))
     detection, first = np.unique(pairs.detection[sort], return_index=True)
-    asked = np.full(count, -1, np.int64)
-    asked[detection] = pairs.truth[sort][first]
-    return asked
+    nearest = np.full(count, -1, np.int64)
+    nearest[detection] = pairs.ground_truth[sort][first]
+    return nearest
 
 
-def _curve(right: ndarray, wanted: int) -> VocCurve:
-    found = right.cumsum()
-    return VocCurve(found / np.arange(1, len(right) + 1), found / wanted)
+def _curve(true: ndarray, positives: int) -> VocCurve:
+    found = true.cumsum()
+    return VocCurve(found / np.arange(1, len(true) + 1), found / positives)

@@ -49,7 +49,7 @@ def test_detections_are_written_as_results_of_coco_and_judged(photos):
         ],
     }
     Path("truth.json").write_text(json.dumps(truth))
-    figures = evaluate_file("out/predictions.json", "truth.json").figures
+    figures = evaluate_file("out/predictions.json", "truth.json").metrics.to_json()
     assert figures["objects"] == figures["detections"] == len(entries)
     assert figures["recall"] == figures["precision"] == 1.0
 

@@ -48,7 +48,7 @@ def test_the_best_epoch_is_kept():
     run = train("lenet5", "scenes:300@32", **{**PLAIN, "epochs": 4})
     rows = logs.read(run.folder / logs.EPOCHS)
     best = max(row["val/top1"] for row in rows)
-    assert run.results["val"]["figures"]["top1"] == pytest.approx(best, abs=0.03)
+    assert run.results["val"]["metrics"]["top1"] == pytest.approx(best, abs=0.03)
     kept = read_weights(run.folder / "best.safetensors").metadata
     assert int(kept["epoch"]) == max(range(len(rows)), key=lambda place: rows[place]["val/top1"])
 
@@ -72,7 +72,7 @@ def test_pixel_statistics_are_saved_with_the_weights(kind):
     again = load(run.folder)
     shape = tuple(again.model.normalize.mean.shape)
     assert shape == ((1, 32, 32) if kind == "mean_image" else (1, 1, 1))
-    a, b = again.evaluate(split="test").figures, run.evaluate(split="test").figures
+    a, b = again.evaluate(split="test").metrics.to_json(), run.evaluate(split="test").metrics.to_json()
     assert a["confusion"] == b["confusion"]
     assert a["log_loss"] == pytest.approx(b["log_loss"], rel=1e-6)  # layouts in memory may differ
 

@@ -6,7 +6,7 @@ import torchmetrics.functional.classification as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zorki.tasks.classification.metric import ClassificationMetric
+from zorki.tasks.classification.metric import ClassificationMetric, ClassificationResult, ClassScores
 from zorki.types import Label
 
 
@@ -23,14 +23,14 @@ def made(num_classes, scores, truth):
 def test_by_hand():
     scores = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])
     figures = made(2, scores, [0, 1, 1, 0]).compute()
-    assert figures["top1"] == 0.75
-    assert figures["right"] == 3
-    assert figures["confusion"] == [[2, 0], [1, 1]]
-    assert figures["per_class"]["c0"] == {"count": 2, "precision": 2 / 3, "recall": 1.0, "f1": 0.8}
-    assert figures["per_class"]["c1"] == {"count": 2, "precision": 1.0, "recall": 0.5, "f1": 2 / 3}
-    assert math.isclose(figures["log_loss"], -math.log(0.9 * 0.4 * 0.8 * 0.7) / 4, rel_tol=1e-6)
+    assert figures.top1 == 0.75
+    assert figures.correct == 3
+    assert figures.confusion_matrix == ((2, 0), (1, 1))
+    assert figures.per_class[0] == ClassScores("c0", 2, precision=2 / 3, recall=1.0, f1=0.8)
+    assert figures.per_class[1] == ClassScores("c1", 2, precision=1.0, recall=0.5, f1=2 / 3)
+    assert math.isclose(figures.log_loss, -math.log(0.9 * 0.4 * 0.8 * 0.7) / 4, rel_tol=1e-6)
     # Bins of a fifteenth: .6 (wrong), .7 (right), .8 (right), .9 (right) lie in four bins.
-    assert math.isclose(figures["calibration_error"], (0.6 + 0.3 + 0.2 + 0.1) / 4, rel_tol=1e-6)
+    assert math.isclose(figures.calibration_error, (0.6 + 0.3 + 0.2 + 0.1) / 4, rel_tol=1e-6)
 
 
 @settings(max_examples=25, deadline=None)
@@ -41,43 +41,39 @@ def test_agrees_with_torchmetrics(num_classes, count, seed):
     truth = torch.randint(0, num_classes, (count,), generator=generator)
     figures = made(num_classes, scores, truth.tolist()).compute()
     assert math.isclose(
-        figures["top1"], float(reference.multiclass_accuracy(scores, truth, num_classes, average="micro")), abs_tol=1e-6
+        figures.top1, float(reference.multiclass_accuracy(scores, truth, num_classes, average="micro")), abs_tol=1e-6
     )
     five = reference.multiclass_accuracy(scores, truth, num_classes, average="micro", top_k=min(5, num_classes))
-    assert math.isclose(figures["top5"], float(five), abs_tol=1e-6)
+    assert math.isclose(figures.top5, float(five), abs_tol=1e-6)
     error = reference.multiclass_calibration_error(scores, truth, num_classes, n_bins=15)
-    assert math.isclose(figures["calibration_error"], float(error), abs_tol=1e-5)
+    assert math.isclose(figures.calibration_error, float(error), abs_tol=1e-5)
     matrix = reference.multiclass_confusion_matrix(scores, truth, num_classes)
-    assert figures["confusion"] == matrix.tolist()
+    assert figures.to_json()["confusion_matrix"] == matrix.tolist()
     f1 = reference.multiclass_f1_score(scores, truth, num_classes, average=None)
     for k, value in enumerate(f1.tolist()):
-        assert math.isclose(figures["per_class"][f"c{k}"]["f1"] or 0.0, value, abs_tol=1e-6)
+        assert math.isclose(figures.per_class[k].f1 or 0.0, value, abs_tol=1e-6)
 
 
 def test_parts_merged_equal_the_whole():
     scores, truth = torch.rand(50, 7).softmax(1), torch.randint(0, 7, (50,)).tolist()
     whole, left, right = made(7, scores, truth), made(7, scores[:20], truth[:20]), made(7, scores[20:], truth[20:])
     left.merge(right)
-    for name, value in whole.compute().items():
-        assert (
-            left.compute()[name] == pytest.approx(value)
-            if isinstance(value, float)
-            else left.compute()[name] == value or name in ("reliability", "per_class")
-        )
+    assert left.compute().scalars() == pytest.approx(whole.compute().scalars())
+    assert left.compute().confusion_matrix == whole.compute().confusion_matrix
 
 
 def test_edges():
     metric = ClassificationMetric(["a", "b", "c"])
-    assert metric.compute() == {"count": 0}
+    assert metric.compute() == ClassificationResult(count=0)
     metric.update([], [])
     sure = torch.tensor([1.0, 0.0, 0.0])
     metric.update([Label(0, sure)], [Label(0)])
     figures = metric.compute()
-    assert figures["per_class"]["b"] == {"count": 0, "precision": None, "recall": None, "f1": None}
-    assert figures["calibration_error"] == 0.0
-    assert figures["balanced_accuracy"] == 1.0
+    assert figures.per_class[1] == ClassScores("b", 0, precision=None, recall=None, f1=None)
+    assert figures.calibration_error == 0.0
+    assert figures.balanced_accuracy == 1.0
     metric.reset()
-    assert metric.compute() == {"count": 0}
+    assert metric.compute() == ClassificationResult(count=0)
     with pytest.raises(ValueError, match="no scores"):
         metric.update([Label(0)], [Label(0)])
     with pytest.raises(ValueError, match="lengths differ"):
@@ -86,4 +82,4 @@ def test_edges():
 
 def test_ties_break_to_the_lower_index_as_argmax_does():
     figures = made(3, torch.full((3, 3), 1 / 3), [0, 1, 2]).compute()
-    assert figures["top1"] == pytest.approx(1 / 3)
+    assert figures.top1 == pytest.approx(1 / 3)

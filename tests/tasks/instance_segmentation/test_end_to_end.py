@@ -82,22 +82,22 @@ def cells():
 
 def test_a_model_is_judged(cells):
     (found,) = evaluate(run(), cells, workers=0)
-    figures = found.figures
+    figures = found.metrics.to_json()
     assert (figures["objects"], figures["detections"]) == (5, 6)
     assert figures["mask_ap50"] == pytest.approx(1, abs=0.2)
     assert (figures["precision"], figures["recall"]) == (pytest.approx(5 / 6), 1)
-    assert figures["counts"] == {"truth": [3, 2], "answered": [3, 3]}
+    assert figures["counts"] == {"ground_truth": [3, 2], "predicted": [3, 3]}
     (strict,) = evaluate(run(150), cells, workers=0)
-    assert strict.figures["counts"] == {"truth": [3, 2], "answered": [2, 2]}
-    assert strict.figures["bowl_ap"] == pytest.approx((2 / 3 + 1) / 2)
+    assert strict.metrics.to_json()["counts"] == {"ground_truth": [3, 2], "predicted": [2, 2]}
+    assert strict.metrics.to_json()["bowl_ap"] == pytest.approx((2 / 3 + 1) / 2)
 
 
 def test_two_models_are_judged_together(cells):
     *_, both = evaluate([run(), run(150)], cells, workers=0)
-    assert both.figures["detections"] == 6
-    assert both.figures["counts"] == {"truth": [3, 2], "answered": [3, 3]}
+    assert both.metrics.to_json()["detections"] == 6
+    assert both.metrics.to_json()["counts"] == {"ground_truth": [3, 2], "predicted": [3, 3]}
     # What one of two saw has half of its score, and is still worth having: one of the two dim squares is right.
-    assert both.figures["best_threshold"] == pytest.approx(120 / 255 / 2)
+    assert both.metrics.to_json()["best_threshold"] == pytest.approx(120 / 255 / 2)
 
 
 def test_answers_are_written_and_judged_again(cells):
@@ -114,8 +114,8 @@ def test_answers_are_written_and_judged_again(cells):
     assert {"image_id", "bbox", "segmentation", "score"} <= set(entries[0])
     row = numbers[4, 4] - 1
     assert entries[row]["bbox"] == [4, 4, 10, 10]
-    judged = evaluate_file("out/predictions.json", cells).figures
+    judged = evaluate_file("out/predictions.json", cells).metrics.to_json()
     (own,) = evaluate(run(), cells, workers=0)
-    assert judged["mask_ap"] == own.figures["mask_ap"]
-    assert judged["pq"] == own.figures["pq"]
+    assert judged["mask_ap"] == own.metrics.to_json()["mask_ap"]
+    assert judged["pq"] == own.metrics.to_json()["pq"]
     assert len(predict(run(), f"{cells}/test/images")[0].prediction) == 3, "but to those who ask"

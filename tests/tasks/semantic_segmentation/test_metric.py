@@ -1,12 +1,13 @@
 import json
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 import torch
 
 from zorki.metrics.boundary_f1 import boundary_f1
-from zorki.tasks.semantic_segmentation.metric import SegmentationMetric
+from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, SegmentationResult
 from zorki.types import Mask
 
 NAMES = ["sky", "road", "car"]
@@ -50,44 +51,38 @@ def test_figures_by_hand():
     answer = mask([0, 1, 1, 1], [0, 2, 1, 0])
     figures = judged([answer], [truth])
     # sky: 2 of 3 found, 3 answered; road: 3 of 4 found, 4 answered. The pixel of 255 does not count, and so no car.
-    assert figures["confusion"] == [[2, 1, 0], [1, 3, 0], [0, 0, 0]]
-    assert figures["per_class"]["sky"] | {"boundary_f1": None} == {
-        "share": pytest.approx(3 / 7),
-        "iou": pytest.approx(2 / 4),
-        "dice": pytest.approx(4 / 6),
-        "precision": pytest.approx(2 / 3),
-        "recall": pytest.approx(2 / 3),
-        "boundary_f1": None,
-    }
-    assert figures["per_class"]["road"]["iou"] == pytest.approx(3 / 5)
-    assert figures["miou"] == pytest.approx((2 / 4 + 3 / 5) / 2)
-    assert figures["dice"] == pytest.approx((4 / 6 + 6 / 8) / 2)
-    assert figures["pixel_accuracy"] == pytest.approx(5 / 7)
-    assert figures["mean_accuracy"] == pytest.approx((2 / 3 + 3 / 4) / 2)
-    assert figures["frequency_weighted_iou"] == pytest.approx((3 * 2 / 4 + 4 * 3 / 5) / 7)
-    assert figures["absent"] == ["car"]
-    assert set(figures["per_class"]["car"].values()) == {0.0, None}
-    assert (figures["judged_pixels"], figures["ignored_pixels"]) == (7, 1)
-    assert "foreground_dice" not in figures
-    json.dumps(figures, allow_nan=False)
+    assert figures.confusion_matrix == ((2, 1, 0), (1, 3, 0), (0, 0, 0))
+    sky, road, car = figures.per_class
+    assert (sky.class_name, sky.share, sky.iou) == ("sky", pytest.approx(3 / 7), pytest.approx(2 / 4))
+    assert (sky.dice, sky.precision, sky.recall) == (pytest.approx(4 / 6), pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert road.iou == pytest.approx(3 / 5)
+    assert figures.miou == pytest.approx((2 / 4 + 3 / 5) / 2)
+    assert figures.dice == pytest.approx((4 / 6 + 6 / 8) / 2)
+    assert figures.pixel_accuracy == pytest.approx(5 / 7)
+    assert figures.mean_accuracy == pytest.approx((2 / 3 + 3 / 4) / 2)
+    assert figures.frequency_weighted_iou == pytest.approx((3 * 2 / 4 + 4 * 3 / 5) / 7)
+    assert figures.absent_classes == ("car",)
+    assert set(astuple(car)) == {"car", 0.0, None}
+    assert (figures.valid_pixels, figures.ignored_pixels) == (7, 1)
+    assert figures.foreground_dice is None
+    json.dumps(figures.to_json(), allow_nan=False)
 
 
 def test_a_class_that_is_only_answered_counts_and_one_that_is_only_true_too():
     figures = judged([mask([0, 0, 0, 2])], [mask([0, 0, 0, 1])])
-    assert figures["miou"] == pytest.approx(1 / 3)
-    assert figures["mean_accuracy"] == pytest.approx(1 / 2)
-    assert figures["per_class"]["car"]["recall"] is None
-    assert figures["per_class"]["car"]["precision"] == 0
-    assert figures["per_class"]["road"]["recall"] == 0
-    assert figures["per_class"]["road"]["precision"] is None
+    assert figures.miou == pytest.approx(1 / 3)
+    assert figures.mean_accuracy == pytest.approx(1 / 2)
+    _, road, car = figures.per_class
+    assert (car.precision, car.recall) == (0, None)
+    assert (road.precision, road.recall) == (None, 0)
 
 
 def test_the_matrix_is_of_the_whole_set_and_not_a_mean_over_images():
     large, small = mask(*[[1] * 10] * 10), mask([0, 1])
     figures = judged([large, mask([1, 1])], [large, small], ["no", "yes"])
-    assert figures["miou"] == pytest.approx((0 + 101 / 102) / 2)
-    assert figures["foreground_dice"] == pytest.approx(2 * 101 / (101 + 102))
-    assert figures["count"] == 2
+    assert figures.miou == pytest.approx((0 + 101 / 102) / 2)
+    assert figures.foreground_dice == pytest.approx(2 * 101 / (101 + 102))
+    assert figures.count == 2
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -100,13 +95,13 @@ def test_equal_to_torchmetrics(seed):
     figures = judged(answers, truths, names)
     x, y = (torch.stack([one.classes for one in masks]) for masks in (answers, truths))
     settings = {"num_classes": 5, "ignore_index": 255}
-    assert figures["miou"] == pytest.approx(float(MulticlassJaccardIndex(**settings)(x, y)), abs=1e-6)
+    assert figures.miou == pytest.approx(float(MulticlassJaccardIndex(**settings)(x, y)), abs=1e-6)
     each = MulticlassJaccardIndex(average=None, **settings)(x, y).tolist()
-    assert [row["iou"] or 0.0 for row in figures["per_class"].values()] == pytest.approx(each, abs=1e-6)
+    assert [row.iou or 0.0 for row in figures.per_class] == pytest.approx(each, abs=1e-6)
     dice = MulticlassF1Score(average=None, **settings)(x, y).tolist()
-    assert [row["dice"] or 0.0 for row in figures["per_class"].values()] == pytest.approx(dice, abs=1e-6)
+    assert [row.dice or 0.0 for row in figures.per_class] == pytest.approx(dice, abs=1e-6)
     exact = MulticlassAccuracy(average="micro", **settings)(x, y)
-    assert figures["pixel_accuracy"] == pytest.approx(float(exact), abs=1e-6)
+    assert figures.pixel_accuracy == pytest.approx(float(exact), abs=1e-6)
 
 
 def test_processes_agree_by_adding():
@@ -118,44 +113,41 @@ def test_processes_agree_by_adding():
     first.merge(second)
     whole = judged(answers, truths)
     found = first.compute()
-    assert found["boundary_f1"] == pytest.approx(whole["boundary_f1"])
-    assert found["confusion"] == whole["confusion"]
-    assert {k: v for k, v in found.items() if isinstance(v, float)} == pytest.approx(
-        {k: v for k, v in whole.items() if isinstance(v, float)}
-    )
+    assert found.confusion_matrix == whole.confusion_matrix
+    assert found.scalars() == pytest.approx(whole.scalars())
     first.reset()
-    assert first.compute() == {"count": 0}
+    assert first.compute() == SegmentationResult(count=0)
 
 
 def test_a_mask_of_another_ignored_value_and_an_answer_of_one_pixel():
     truth = mask([0, 1, 2], [1, 1, 11], ignore=11)
     figures = judged([mask([1])], [truth])
-    assert figures["ignored_pixels"] == 1
-    assert figures["pixel_accuracy"] == pytest.approx(3 / 5)
-    assert figures["per_class"]["road"]["iou"] == pytest.approx(3 / 5)
+    assert figures.ignored_pixels == 1
+    assert figures.pixel_accuracy == pytest.approx(3 / 5)
+    assert figures.per_class[1].iou == pytest.approx(3 / 5)
 
 
 def test_the_truth_answers_itself_also_where_nobody_judged():
     truths = random_masks(2, 3, 4)
     figures = judged(truths, truths)
-    assert figures["miou"] == figures["pixel_accuracy"] == figures["boundary_f1"] == 1.0
+    assert figures.miou == figures.pixel_accuracy == figures.boundary_f1 == 1.0
 
 
 def test_nothing_judged_is_zero():
     figures = judged([mask([0, 1])], [mask([255, 255])])
-    assert figures["miou"] == figures["pixel_accuracy"] == 0.0
-    assert figures["boundary_f1"] is None
-    assert figures["absent"] == NAMES
+    assert figures.miou == figures.pixel_accuracy == 0.0
+    assert figures.boundary_f1 is None
+    assert figures.absent_classes == tuple(NAMES)
 
 
 @pytest.mark.parametrize(
     ("answer", "truth", "words"),
     [
-        ([0, 3], [0, 1], "an answer has a label 3; expected 0 to 2"),
-        ([0, 1], [0, 3], "the truth has a label 3; expected 0 to 2"),
-        ([0, 1], [7, 3], "the truth has a label 7"),
-        ([0, -1], [0, 1], "an answer has a label -1"),
-        ([0, 1, 1], [0, 1], "an answer of 1x3 pixels cannot be judged by a truth of 1x2"),
+        ([0, 3], [0, 1], "a prediction has a label 3; expected 0 to 2"),
+        ([0, 1], [0, 3], "the ground truth has a label 3; expected 0 to 2"),
+        ([0, 1], [7, 3], "the ground truth has a label 7"),
+        ([0, -1], [0, 1], "a prediction has a label -1"),
+        ([0, 1, 1], [0, 1], "a prediction of 1x3 pixels cannot be compared with a ground truth of 1x2"),
     ],
 )
 def test_what_cannot_be_counted_says_why(answer, truth, words):
@@ -243,8 +235,8 @@ def test_edges_are_means_over_images_and_classes():
     plain, halves = mask(*[[0, 0, 0, 0]] * 4), mask(*[[0, 0, 1, 1]] * 4)
     figures = judged([halves, halves, plain], [halves, plain, plain], ["a", "b"])
     # The first image's edges are all met, the second's answer has edges where none are, the third has none at all.
-    assert figures["boundary_f1"] == pytest.approx(0.5)
-    assert figures["per_class"]["a"]["boundary_f1"] == pytest.approx(0.5)
+    assert figures.boundary_f1 == pytest.approx(0.5)
+    assert figures.per_class[0].boundary_f1 == pytest.approx(0.5)
     quick = SegmentationMetric(["a", "b"], edges=False)
     quick.update([halves], [halves])
-    assert quick.compute()["boundary_f1"] is None
+    assert quick.compute().boundary_f1 is None

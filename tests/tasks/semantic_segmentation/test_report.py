@@ -1,7 +1,7 @@
 import torch
 
 from zorki.draw.palette import color
-from zorki.tasks.semantic_segmentation.metric import SegmentationMetric
+from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, SegmentationResult
 from zorki.tasks.semantic_segmentation.report import sections
 from zorki.types import Mask
 
@@ -16,10 +16,10 @@ def judged(answer, truth):
 
 def test_classes_confusion_and_the_worst_are_told():
     figures = judged([[0, 0, 1, 1], [1, 1, 1, 1]], [[0, 0, 0, 1], [0, 255, 1, 1]])
-    parts = {section.title: section for section in sections(figures, NAMES)}
+    parts = {section.title: section for section in sections(figures)}
     assert list(parts) == ["Pixels", "Classes", "Worst classes", "Confusion matrix"]
-    assert "In no truth and no answer, and so in no mean: car" in parts["Pixels"].note
-    assert "1 more (12.5%) nobody judged" in parts["Pixels"].note
+    assert "Neither annotated nor predicted, and so in no mean: car" in parts["Pixels"].note
+    assert "1 more (12.5%) are ignored" in parts["Pixels"].note
     assert "sky &amp; sea" in parts["Classes"].html
     assert f"rgb{color(1)}" in parts["Classes"].html, "the colors of the images have names"
     # The sky has 4 pixels, of which 2 are taken for road; these are 2 of the 5 that are called road.
@@ -31,6 +31,6 @@ def test_classes_confusion_and_the_worst_are_told():
 
 
 def test_nothing_judged_is_told_and_nothing_counted_has_no_part():
-    (only,) = sections(judged([[0, 1]], [[255, 255]]), NAMES)
-    assert "Nobody judged a pixel of the 1 images" in only.html
-    assert sections({"count": 0}, NAMES) == []
+    (only,) = sections(judged([[0, 1]], [[255, 255]]))
+    assert "All pixels of the 1 images are ignored" in only.html
+    assert sections(SegmentationResult(count=0)) == []

@@ -37,7 +37,7 @@ def measure(
         seconds: after which the timing ends, with two images answered at least.
 
     Returns:
-        Plain JSON: model, count, figures, images_per_second, timed (images), parameters, and peak_memory (bytes;
+        Plain JSON: model, count, metrics, images_per_second, timed (images), parameters, and peak_memory (bytes;
         of the GPU where one is used) of predicting one image at a time.
     """
     import torch
@@ -68,13 +68,12 @@ def measure(
     os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
     memory = peak_memory(device)
     result = evaluate([run], root, split=chosen, device=device, format=form, say=_silent)[-1]
-    plain = {name: value for name, value in result.figures.items() if isinstance(value, int | float)}
     return {
         "model": run.model_name,
         "task": run.task.name,
         "split": chosen,
         "count": result.count,
-        "figures": plain,
+        "metrics": result.metrics.scalars(),
         "images_per_second": len(spent) / sum(spent),
         "timed": len(spent),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,

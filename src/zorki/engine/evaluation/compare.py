@@ -28,7 +28,7 @@ class Rung:
     model: str
     split: str
     count: int
-    figures: dict[str, float]
+    metrics: dict[str, float]
     images_per_second: float
     train_seconds: float | None
     parameters: int
@@ -79,7 +79,7 @@ def compare(
                 model=found["model"],
                 split=found["split"],
                 count=found["count"],
-                figures=found["figures"],
+                metrics=found["metrics"],
                 images_per_second=found["images_per_second"],
                 train_seconds=cost.get("train_seconds"),
                 parameters=about["parameters"],
@@ -91,7 +91,7 @@ def compare(
             )
         )
     monitor = registry.tasks()[next(iter(tasks))].monitor
-    return sorted(rungs, key=lambda rung: -rung.figures.get(monitor, 0.0))
+    return sorted(rungs, key=lambda rung: -rung.metrics.get(monitor, 0.0))
 
 
 def _measured(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def columns(rungs: Sequence[Rung], headline: Sequence[str]) -> list[dict[str, An
     return [
         {
             "model": title,
-            **{name: rung.figures.get(name) for name in headline},
+            **{name: rung.metrics.get(name) for name in headline},
             "images/s": _rounded(rung.images_per_second),
             "training [min]": None if rung.train_seconds is None else _rounded(rung.train_seconds / 60),
             "epochs": rung.epochs,
@@ -185,9 +185,9 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     headline = task.evaluation.headline or (task.monitor,)
     titles = _titles(rungs)
     points = {
-        name: (rung.images_per_second, rung.figures[task.monitor])
+        name: (rung.images_per_second, rung.metrics[task.monitor])
         for name, rung in zip(titles, rungs, strict=True)
-        if task.monitor in rung.figures
+        if task.monitor in rung.metrics
     }
     first = rungs[0]
     threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"

@@ -251,7 +251,7 @@ def judge(
     return Results(
         split=split,
         count=count,
-        figures=metric.compute(),
+        metrics=metric.compute(),
         losses={name: total / max(1, count) for name, total in sums.items()},
         worst=[item for _, _, item in worst],
         samples=samples,
@@ -320,7 +320,7 @@ def _judge_tiles(
     count = len(indices) - len(defects)
     return [
         Results(
-            split=split, count=count, figures=metric.compute(), losses={}, worst=[], samples=[], defects=list(defects)
+            split=split, count=count, metrics=metric.compute(), losses={}, worst=[], samples=[], defects=list(defects)
         )
         for metric in metrics
     ]
@@ -356,7 +356,7 @@ def _ensemble(
     return Results(
         split=split,
         count=len(common),
-        figures=metric.compute(),
+        metrics=metric.compute(),
         losses={},
         worst=[(index, answer) for index, answer, _ in wrong[:WORST]],
         samples=list(zip(common[:SAMPLES], joined, strict=False)),
@@ -365,8 +365,8 @@ def _ensemble(
 
 def baseline(
     task: Task[Any, Any], info: ClassInfo, dataset: Dataset[Any], train: Sequence[int], indices: Sequence[int]
-) -> Any:
-    """Figures of the best answer that does not look at the image; None where the task has none."""
+) -> dict[str, int | float] | None:
+    """Scores of the best prediction that does not look at the image; None where the task has none."""
     answer = task.evaluation.baseline(Targets(dataset, train), info)
     if answer is None:
         return None
@@ -377,4 +377,4 @@ def baseline(
             with suppress(DataError):  # an annotation that cannot be read was told before, and is judged nowhere
                 targets.append(dataset.target(index))
         metric.update([answer] * len(targets), targets)
-    return {name: value for name, value in metric.compute().items() if isinstance(value, int | float)}
+    return metric.compute().scalars()

@@ -6,7 +6,7 @@ runs/lenet5-1/
   best.safetensors  the weights that judged best on validation (the last, where nothing was validated)
   last.ckpt         what `--resume` needs
   steps.csv epochs.csv tensorboard/   the log
-  results.json      figures of the best weights on each split
+  results.json      metrics of the best weights on each split
   report.html
 """
 
@@ -167,16 +167,20 @@ def class_info_of(about: Mapping[str, Any], task: Task[Any, Any], folder: Path) 
     info = task.data.complete(ClassInfo.from_json({**facts, **names}))
     results = read_results(folder)
     for split in ("val", *results):
-        learned = task.evaluation.learn(info, results.get(split, {}).get("figures", {}), split)
+        learned = task.evaluation.learn(info, results.get(split, {}).get("metrics", {}), split)
         if learned != info:
             return learned
     return info
 
 
 def read_results(folder: Path) -> dict[str, Any]:
-    """Figures by split, as written after training; empty before."""
+    """Results by split, as written after training; empty before.
+
+    Metrics stand under "metrics", also those of older versions, which wrote "figures" and some keys otherwise.
+    """
     path = Path(folder) / RESULTS
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # type: ignore[no-any-return]
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {split: {"metrics": result.pop("figures", {}), **result} for split, result in found.items()}
 
 
 def class_info_json(info: ClassInfo) -> dict[str, Any]:
@@ -269,14 +273,8 @@ def result_json(results: Results) -> dict[str, Any]:
     return {
         "split": results.split,
         "count": results.count,
-        "figures": results.figures,
+        "metrics": results.metrics.to_json(),
         "losses": results.losses,
         "baseline": results.baseline,
         "defects": [str(defect) for defect in results.defects],
     }
-
-
-def headline(figures: Mapping[str, Any], names: Sequence[str] = ()) -> str:
-    """The plain numbers of a result in one line."""
-    chosen = [(name, figures[name]) for name in (names or figures) if isinstance(figures.get(name), float)]
-    return "  ".join(f"{name} {value:.4f}" for name, value in chosen)

@@ -39,7 +39,7 @@ def write_report(
     sections = [_outcome(run, found, looked)]
     sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
     if main is not None:
-        sections += run.task.evaluation.report_sections(main.figures, run.info)
+        sections += run.task.evaluation.report_sections(main.metrics, run.info)
         sections.append(Section("Most wrong", _grid(run, dataset, main.worst), f"The worst answers on {main.split}."))
         sections.append(
             Section("Samples", _grid(run, dataset, main.samples), f"Answers on {main.split}, as they come.")
@@ -52,7 +52,7 @@ def write_report(
     facts = {"model": run.model_name, "parameters": f"{run.about['parameters']:,}"}
     if main is not None:
         monitor = run.task.monitor
-        facts = {f"{main.split} {monitor}": f"{main.figures[monitor]:.4f}", **facts}
+        facts = {f"{main.split} {monitor}": f"{main.metrics.scalars()[monitor]:.4f}", **facts}
         if main.baseline:
             facts["baseline"] = f"{main.baseline[monitor]:.4f}"
     facts["epochs"] = str(len(logs.read(run.folder / logs.EPOCHS)))
@@ -67,8 +67,7 @@ def write_report(
 def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Section:
     rows: list[dict[str, Any]] = []
     for split, result in found.items():
-        plain = {name: value for name, value in result.figures.items() if isinstance(value, int | float)}
-        rows.append({"": split, "loss": sum(result.losses.values()), **plain})
+        rows.append({"": split, "loss": sum(result.losses.values()), **result.metrics.scalars()})
         if result.baseline is not None:
             rows.append({"": f"{split}, baseline", **result.baseline})
     html = table(rows) if rows else notice("Nothing was held out, so nothing was judged: the last weights are kept.")

@@ -97,4 +97,4 @@ def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any,
         keep=False,
         gather=world > 1,
     )
-    return {**result.figures, "loss": sum(result.losses.values())}
+    return {**result.metrics.scalars(), "loss": sum(result.losses.values())}

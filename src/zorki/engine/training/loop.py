@@ -249,7 +249,7 @@ class Conductor(lightning.Callback):
             figures = self.validate(judged)
             pl_module.model.train()
             optimize.keep_frozen(pl_module.frozen)
-            row |= {f"val/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
+            row |= {f"val/{name}": value for name, value in figures.items()}
             self._judge(trainer, judged, figures, epoch)
         elif trainer.is_global_zero:
             self.best_epoch = epoch

@@ -318,10 +318,10 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
         work.looked.add(result.defects)
         found[split] = result
         if run.info == work.info:  # of the first split that tells something: what comes after is judged by it
-            run.info = work.task.evaluation.learn(run.info, result.figures, split)
+            run.info = work.task.evaluation.learn(run.info, result.metrics.scalars(), split)
         monitor = work.task.monitor
         beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
-        say(f"{split}: {monitor} {result.figures[monitor]:.4f}{beside}, on {result.count} images")
+        say(f"{split}: {monitor} {result.metrics.scalars()[monitor]:.4f}{beside}, on {result.count} images")
     write_json(work.folder / runs.RESULTS, {split: runs.result_json(result) for split, result in found.items()})
     run.about["class_info"] = runs.class_info_json(run.info)
     write_json(work.folder / runs.ABOUT, run.about)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
 from zorki.contracts import Evaluation, Section
-from zorki.tasks.classification.metric import ClassificationMetric
+from zorki.tasks.classification.metric import ClassificationMetric, ClassificationResult
 from zorki.types import ClassInfo, Label
 
 
@@ -38,8 +37,8 @@ class ClassificationEvaluation(Evaluation[Label, Label]):
     def right(self, prediction: Label, target: Label) -> bool:
         return prediction.index == target.index
 
-    def report_sections(self, figures: Mapping[str, Any], info: ClassInfo) -> list[Section]:
+    def report_sections(self, result: ClassificationResult, info: ClassInfo) -> list[Section]:
         """Confusion matrix, per-class table, calibration."""
         from zorki.tasks.classification.report import sections
 
-        return sections(figures, info.names)
+        return sections(result)

@@ -1,25 +1,92 @@
-"""Figures for classification: how often right, for whom, and how well the network knows how sure it may be."""
+"""Scores of classification: how often right, for whom, and how well the network knows how sure it may be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from operator import mul
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from zorki.contracts import Metric
+from zorki.contracts import Metric, MetricResult
+from zorki.metrics.calibration import CalibrationBin, CalibrationBins
+from zorki.metrics.confusion import ConfusionMatrix
 from zorki.types import Label, check_lengths
 
-CALIBRATION_BINS = 15  # Guo et al., 2017, "On Calibration of Modern Neural Networks", section 2
+
+@dataclass(frozen=True)
+class ClassScores:
+    """One class: images of it, and its scores in 0..1; None where their denominator is 0."""
+
+    class_name: str
+    count: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationResult(MetricResult):
+    """Scores of one label an image.
+
+    Attributes:
+        top1: share of images whose most probable class is right.
+        top5: share of images whose class is among the five most probable.
+        balanced_accuracy: mean recall over the classes that occur.
+        macro_f1: mean F1 over the classes that occur.
+        log_loss: mean negative logarithm of the probability of the right class, in nats.
+        calibration_error: expected calibration error over 15 bins (Guo et al., 2017).
+        correct: images whose most probable class is right.
+        per_class: in the order of labels.
+        confusion_matrix: images; rows are ground truth, columns predictions.
+        calibration: the bins of the reliability diagram.
+    """
+
+    top1: float | None = None
+    top5: float | None = None
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
+    log_loss: float | None = None
+    calibration_error: float | None = None
+    correct: int = 0
+    per_class: tuple[ClassScores, ...] = ()
+    confusion_matrix: tuple[tuple[int, ...], ...] = ()
+    calibration: tuple[CalibrationBin, ...] = ()
+
+    def __str__(self) -> str:
+        """As scikit-learn's `classification_report` prints it, with four digits."""
+        if not self.count:
+            return "no image was evaluated"
+        width = max([len("weighted avg"), *(len(row.class_name) for row in self.per_class)])
+        scores = [tuple(score or 0.0 for score in (row.precision, row.recall, row.f1)) for row in self.per_class]
+        support = [row.count for row in self.per_class]
+        macro = [sum(column) / len(scores) for column in zip(*scores, strict=True)]
+        weighted = [sum(map(mul, column, support)) / self.count for column in zip(*scores, strict=True)]
+
+        def line(name: str, values: Sequence[float | str], count: int | str) -> str:
+            cells = [value if isinstance(value, str) else f"{value:.4f}" for value in values]
+            return f"{name:>{width}} " + "".join(f" {cell:>9}" for cell in (*cells, count))
+
+        return "\n".join(
+            [
+                line("", ("precision", "recall", "f1-score"), "support"),
+                "",
+                *(line(row.class_name, values, row.count) for row, values in zip(self.per_class, scores, strict=True)),
+                "",
+                line("accuracy", ("", "", self.top1 or 0.0), self.count),
+                line("macro avg", macro, self.count),
+                line("weighted avg", weighted, self.count),
+            ]
+        )
 
 
 class ClassificationMetric(Metric[Label, Label]):
     """Top-1, top-5, per-class precision, recall and F1, confusion matrix, calibration error, log loss.
 
-    Everything is counted in one confusion matrix (rows: truth, columns: answers) and three rows of bins, so a batch
-    costs two `bincount`s, and processes agree by adding.
+    Everything is counted in one confusion matrix and in bins of confidence, so a batch costs a few `bincount`s, and
+    processes agree by adding.
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
@@ -31,72 +98,65 @@ class ClassificationMetric(Metric[Label, Label]):
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
         self.top5 = 0
         self.log_loss = 0.0
-        self.bins = torch.zeros(3, CALIBRATION_BINS, dtype=torch.float64)  # count, sum of confidence, number right
+        self.calibration = CalibrationBins()
 
     def update(self, predictions: Sequence[Label], targets: Sequence[Label]) -> None:
-        """Counts answers against truth. Raises ValueError for a prediction without scores."""
+        """Counts predictions against ground truth. Raises ValueError for a prediction without scores."""
         check_lengths(predictions=predictions, targets=targets)
         if not predictions:
             return
-        scores = [prediction.scores for prediction in predictions]
-        if any(score is None for score in scores):
+        scores = [prediction.scores for prediction in predictions if prediction.scores is not None]
+        if len(scores) < len(predictions):
             raise ValueError("a prediction has no scores; expected a probability for each class")
-        self._count(torch.stack(scores).float().cpu(), torch.tensor([target.index for target in targets]))  # type: ignore[arg-type]
+        self._count(torch.stack(scores).float().cpu(), torch.tensor([target.index for target in targets]))
 
-    def _count(self, scores: Float[Tensor, "N K"], truth: Int[Tensor, " N"]) -> None:
+    def _count(self, scores: Float[Tensor, "N K"], ground_truth: Int[Tensor, " N"]) -> None:
         num_classes = len(self.class_names)
-        confidence, answer = scores.max(1)
-        right = (answer == truth).double()
-        self.confusion += torch.bincount(truth * num_classes + answer, minlength=num_classes**2).view_as(self.confusion)
+        confidence, label = scores.max(1)
+        places = ground_truth * num_classes + label
+        self.confusion += torch.bincount(places, minlength=num_classes**2).view_as(self.confusion)
         # Rank by counting larger scores, ties to the lower index as argmax breaks them: no sort of 1,000 columns.
-        own = scores.gather(1, truth[:, None])
-        earlier = torch.arange(num_classes) < truth[:, None]
-        rank = (~(scores <= own) | ((scores == own) & earlier)).sum(1)  # what is no number counts as larger
+        own = scores.gather(1, ground_truth[:, None])
+        earlier = torch.arange(num_classes) < ground_truth[:, None]
+        rank = (~(scores <= own) | ((scores == own) & earlier)).sum(1)  # NaN counts as larger
         self.top5 += int((rank < 5).sum())
         self.log_loss -= float(own.double().clamp_min(1e-12).log().sum())
-        # Bins are (lower, upper]: a confidence of exactly 1 belongs to the last.
-        index = (confidence.double() * CALIBRATION_BINS).ceil().long().sub(1).clamp(0, CALIBRATION_BINS - 1)
-        for row, weight in enumerate((torch.ones_like(right), confidence.double(), right)):
-            self.bins[row] += torch.bincount(index, weight, minlength=CALIBRATION_BINS)
+        self.calibration.update(confidence.double(), label == ground_truth)
 
     def merge(self, other: ClassificationMetric) -> None:
         self.confusion += other.confusion
         self.top5 += other.top5
         self.log_loss += other.log_loss
-        self.bins += other.bins
+        self.calibration.merge(other.calibration)
 
-    def compute(self) -> dict[str, Any]:
-        """Figures by name; shares lie in 0..1. Classes that do not occur have a recall of None and are not averaged."""
-        count = int(self.confusion.sum())
+    def compute(self) -> ClassificationResult:
+        """Classes that do not occur have a recall of None and are not averaged."""
+        matrix = ConfusionMatrix(self.confusion)
+        count = int(matrix.counts.sum())
         if count == 0:
-            return {"count": 0}
-        hits = self.confusion.diagonal().double()
-        truths, answers = self.confusion.sum(1).double(), self.confusion.sum(0).double()
-        precision, recall = hits / answers.clamp_min(1), hits / truths.clamp_min(1)
-        f1 = 2 * hits / (truths + answers).clamp_min(1)
-        seen = truths > 0
-        bin_count, confidence, right = self.bins
-        return {
-            "count": count,
-            "top1": float(hits.sum() / count),
-            "top5": self.top5 / count,
-            "balanced_accuracy": float(recall[seen].mean()),
-            "macro_f1": float(f1[seen].mean()),
-            "log_loss": self.log_loss / count,
-            "calibration_error": float((confidence - right).abs().sum() / count),
-            "right": int(hits.sum()),
-            "per_class": {
-                name: {
-                    "count": int(truths[k]),
-                    "precision": float(precision[k]) if answers[k] else None,
-                    "recall": float(recall[k]) if seen[k] else None,
-                    "f1": float(f1[k]) if seen[k] or answers[k] else None,
-                }
-                for k, name in enumerate(self.class_names)
-            },
-            "confusion": self.confusion.tolist(),
-            "reliability": [
-                {"count": int(n), "confidence": float(c / n) if n else None, "accuracy": float(r / n) if n else None}
-                for n, c, r in zip(bin_count, confidence, right, strict=True)
-            ],
-        }
+            return ClassificationResult(count=0)
+        occurs, predicted = matrix.ground_truths > 0, matrix.predictions > 0
+        recall, f1 = matrix.recall(), matrix.f1()
+        return ClassificationResult(
+            count=count,
+            top1=matrix.accuracy(),
+            top5=self.top5 / count,
+            balanced_accuracy=float(recall[occurs].mean()),
+            macro_f1=float(f1[occurs].mean()),
+            log_loss=self.log_loss / count,
+            calibration_error=self.calibration.expected_error(),
+            correct=int(matrix.true_positives.sum()),
+            per_class=tuple(
+                ClassScores(name, int(n), *(float(score) if known else None for score, known in scores))
+                for name, n, *scores in zip(
+                    self.class_names,
+                    matrix.ground_truths.tolist(),
+                    zip(matrix.precision().tolist(), predicted.tolist(), strict=True),
+                    zip(recall.tolist(), occurs.tolist(), strict=True),
+                    zip(f1.tolist(), matrix.seen.tolist(), strict=True),
+                    strict=True,
+                )
+            ),
+            confusion_matrix=tuple(tuple(row) for row in self.confusion.tolist()),
+            calibration=self.calibration.rows(),
+        )

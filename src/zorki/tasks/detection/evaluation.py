@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from zorki.contracts import Results, Section
 from zorki.tasks.detection.metrics.metric import DetectionMetric
+from zorki.tasks.detection.metrics.scores import DetectionResult
 from zorki.tasks.detection.object_task import ObjectEvaluation, shown
 from zorki.types import Boxes, ClassInfo
 
@@ -32,11 +32,11 @@ class DetectionEvaluation(ObjectEvaluation[Boxes]):
 
         return 1.0 - judge_boxes(shown(prediction, info), target).quality()
 
-    def report_sections(self, figures: Mapping[str, Any], info: ClassInfo) -> list[Section]:
+    def report_sections(self, result: DetectionResult, info: ClassInfo) -> list[Section]:
         """Precision and recall, classes, sizes and errors."""
         from zorki.tasks.detection.report import sections
 
-        return sections(figures, info.names)
+        return sections(result)
 
     def recognize_answers(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
         from zorki.tasks.detection.prediction_files.kind import holds_masks

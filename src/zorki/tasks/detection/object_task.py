@@ -76,9 +76,9 @@ class ObjectEvaluation(Evaluation[Found, Found]):
 
     file_format = "COCO's results"
 
-    def learn(self, info: ClassInfo, figures: Mapping[str, Any], split: str) -> ClassInfo:
+    def learn(self, info: ClassInfo, scores: Mapping[str, Any], split: str) -> ClassInfo:
         """The score of the best F1 is the one from which predictions are shown."""
-        best = figures.get("best_threshold")
+        best = scores.get("best_threshold")
         return info if best is None else dataclasses.replace(info, score_threshold=float(best), threshold_split=split)
 
 

@@ -1,124 +1,141 @@
-"""The detection part of a run's report: average precision, curves, classes, kinds of errors."""
+"""The detection part of a run's report: average precision, curves, classes, error types."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from zorki.contracts import Section
 from zorki.draw.blocks import columns, figure, notice, table
 from zorki.draw.figures import bars, curves
-from zorki.metrics.error_types import ERROR_TYPES
+from zorki.tasks.detection.metrics.scores import DetectionResult
 
 MOST_BARS = 40  # classes; above, the table alone tells
 MOST_CURVES = 7  # classes with a curve of their own: the most frequent
 
 NAMES = {
-    "ap": "AP, overlap .50 to .95",
-    "ap50": "AP at overlap .50",
-    "ap75": "AP at overlap .75",
+    "ap": "AP, IoU .50 to .95",
+    "ap50": "AP at IoU .50",
+    "ap75": "AP at IoU .75",
     "ap_small": "AP, objects below 32² pixels",
     "ap_medium": "AP, 32² to 96² pixels",
     "ap_large": "AP, above 96² pixels",
-    "ar1": "recall with 1 answer an image and class",
-    "ar10": "recall with 10 answers",
-    "ar100": "recall with 100 answers",
+    "ar1": "recall with 1 detection an image and class",
+    "ar10": "recall with 10 detections",
+    "ar100": "recall with 100 detections",
     "ar_small": "recall, objects below 32² pixels",
     "ar_medium": "recall, 32² to 96² pixels",
     "ar_large": "recall, above 96² pixels",
     "voc_ap": "VOC's AP, area",
     "voc_ap_11": "VOC's AP, 11 points",
 }
-"""What each figure is, for a person."""
+"""What each score is, for a person."""
+
+ERROR_TYPES = {
+    "classification": "the right place, the wrong class",
+    "localization": "the right class, too little overlap",
+    "both": "the wrong class and too little overlap",
+    "duplicate": "an object that a better detection has found",
+    "background": "nothing is there",
+    "missed": "an object without a detection",
+}
 
 
-def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Section]:
-    """Sections for one result of `DetectionMetric.compute`; none where nothing was counted."""
-    if not figures.get("count"):
+def sections(result: DetectionResult, class_rows: Sequence[Mapping[str, Any]] | None = None) -> list[Section]:
+    """The sections of one result; none where no image was evaluated.
+
+    Args:
+        class_rows: the table of classes, with "class_name" in each row; None takes that of the result.
+    """
+    if not result.count:
         return []
-    if not figures["objects"]:
-        none = notice(f"The {figures['count']} images hold no object, so there was nothing to find.", kind="note")
+    if not result.objects:
+        none = notice(f"The {result.count} images hold no object, so there was nothing to find.", kind="note")
         return [Section("Average precision", none)]
     return [
         Section(
             "Average precision",
-            _averages(figures) + _recall_curves(figures, class_names),
-            "Of what is answered, how much is right, while more and more of the objects are found. COCO's AP is the "
-            "mean over classes and over overlaps from .50 to .95; the curves are at .50.",
+            _averages(result) + _recall_curves(result),
+            "The share of detections that are right, while more and more of the objects are found. COCO's AP is the "
+            "mean over classes and over IoU thresholds from .50 to .95; the curves are at .50.",
         ),
-        Section("Threshold", _threshold(figures), _threshold_note(figures)),
+        Section("Score threshold", _threshold(result), _threshold_note(result)),
         Section(
             "Classes",
-            _classes(figures),
+            _classes(result, class_rows or result.tables()["per_class"]),
             "Precision, recall and F1 are at the common threshold; beside it stands the best one for each class alone.",
         ),
         Section(
             "Errors",
-            _errors(figures),
+            _errors(result),
             "What goes wrong at the threshold (TIDE, Bolya et al., 2020); each error is counted once.",
         ),
     ]
 
 
-def _averages(figures: Mapping[str, Any]) -> str:
+def _averages(result: DetectionResult) -> str:
     half = 6
-    rows = [{"figure": text, "value": figures[name]} for name, text in NAMES.items()]
+    scores = asdict(result.coco) | asdict(result.voc)
+    rows = [{"score": text, "value": scores[name]} for name, text in NAMES.items()]
     return columns(table(rows[:half]), table(rows[half : 2 * half]), table(rows[2 * half :]))
 
 
-def _recall_curves(figures: Mapping[str, Any], class_names: Sequence[str]) -> str:
-    known = {name: figures["precision_curves"][name] for name in class_names if figures["precision_curves"][name]}
+def _recall_curves(result: DetectionResult) -> str:
+    known = {row.class_name: row.precision_at_recall for row in result.per_class if row.precision_at_recall}
     if not known:
         return ""
     mean = [sum(values) / len(known) for values in zip(*known.values(), strict=True)]
-    frequent = sorted(known, key=lambda name: -figures["per_class"][name]["count"])[:MOST_CURVES]
+    count = {row.class_name: row.count for row in result.per_class}
+    frequent = sorted(known, key=lambda name: -count[name])[:MOST_CURVES]
     shown = {"mean": mean} if len(known) > 1 else {}
-    shown |= {name: values for name, values in known.items() if name in frequent}
+    shown |= {name: list(values) for name, values in known.items() if name in frequent}
     series = {name: [(step / 100, value) for step, value in enumerate(values)] for name, values in shown.items()}
     caption = f"The {MOST_CURVES} most frequent of {len(known)} classes." if len(known) > MOST_CURVES else ""
     return figure(
-        curves(series, title="Precision over recall, overlap .50", x_label="recall", y_label="precision"), caption
+        curves(series, title="Precision over recall, IoU .50", x_label="recall", y_label="precision"), caption
     )
 
 
-def _threshold(figures: Mapping[str, Any]) -> str:
-    told = figures["threshold_curve"]
+def _threshold(result: DetectionResult) -> str:
+    curve = result.threshold_curve
+    named = {"precision": curve.precision, "recall": curve.recall, "F1": curve.f1}
     series = {
-        name: [(x, y) for x, y in zip(told["score"], told[name], strict=True) if y is not None]
-        for name in ("precision", "recall", "f1")
+        name: [(x, y) for x, y in zip(curve.score, values, strict=True) if y is not None]
+        for name, values in named.items()
     }
-    named = {"F1" if name == "f1" else name: points for name, points in series.items()}
-    best = figures["best_threshold"]
-    best = None if best is None else round(best, 3)
-    return figure(curves(named, title="What is kept from which score on", x_label="score", best=best))
+    best = None if result.best_threshold is None else round(result.best_threshold, 3)
+    return figure(curves(series, title="Detections kept from a score on", x_label="score", best=best))
 
 
-def _threshold_note(figures: Mapping[str, Any]) -> str:
-    best = figures["best_threshold"]
-    if best is None:
-        return "Nothing right was found, so no threshold is better than another."
+def _threshold_note(result: DetectionResult) -> str:
+    at_best = result.at_best
+    if result.best_threshold is None:
+        return "No object was found, so no threshold is better than another."
     return (
-        f"F1 is best, {figures['f1']:.3f}, where answers with a score of {best:.3f} or more are kept: "
-        f"precision {figures['precision']:.3f}, recall {figures['recall']:.3f}, all classes together."
+        f"F1 is best, {at_best.f1:.3f}, where detections with a score of {result.best_threshold:.3f} or more are kept: "
+        f"precision {at_best.precision:.3f}, recall {at_best.recall:.3f}, all classes together."
     )
 
 
-def _classes(figures: Mapping[str, Any]) -> str:
-    per_class = figures["per_class"]
-    parts = [table([{"class": name, **values} for name, values in per_class.items()])]
-    if len(per_class) <= MOST_BARS:
-        groups = {word: {name: row[key] for name, row in per_class.items()} for word, key in _BARS.items()}
-        parts.append(figure(bars(groups, title="AP a class", maximum=1)))
+def _classes(result: DetectionResult, rows: Sequence[Mapping[str, Any]]) -> str:
+    parts = [table(rows)]
+    if len(result.per_class) <= MOST_BARS:
+        groups = {
+            "AP": {row.class_name: row.ap for row in result.per_class},
+            "AP50": {row.class_name: row.ap50 for row in result.per_class},
+        }
+        parts.append(figure(bars(groups, title="AP by class", maximum=1)))
     return "".join(parts)
 
 
-_BARS = {"AP": "ap", "AP50": "ap50"}
-
-
-def _errors(figures: Mapping[str, Any]) -> str:
-    errors = figures["errors"]
-    counts = {kind: row["count"] for kind, row in errors.items()}
-    if not sum(counts.values()):
+def _errors(result: DetectionResult) -> str:
+    if not result.errors.total():
         return notice("No errors at all.", kind="note")
-    rows = [{"kind": kind, "what": what, **errors[kind]} for kind, what in ERROR_TYPES.items()]
-    return columns(table(rows), figure(bars({"errors": counts}, title="Errors by kind")))
+    shares = result.errors.shares()
+    rows = [
+        {"type": one.error_type, "what": ERROR_TYPES[one.error_type], "count": one.count, "share": one.share}
+        for one in shares
+    ]
+    counts = {one.error_type: one.count for one in shares}
+    return columns(table(rows), figure(bars({"errors": counts}, title="Errors by type")))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from zorki.contracts import Results, Section
 from zorki.tasks.detection.object_task import ObjectEvaluation, shown
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
+from zorki.tasks.instance_segmentation.metrics.scores import InstanceResult
 from zorki.types import ClassInfo, Instances
 
 
@@ -33,11 +33,11 @@ class InstanceEvaluation(ObjectEvaluation[Instances]):
 
         return 1.0 - judge_masks(shown(prediction, info), target).quality()
 
-    def report_sections(self, figures: Mapping[str, Any], info: ClassInfo) -> list[Section]:
+    def report_sections(self, result: InstanceResult, info: ClassInfo) -> list[Section]:
         """Precision and recall, counts, maps of objects, classes and errors."""
         from zorki.tasks.instance_segmentation.report import sections
 
-        return sections(figures, info.names)
+        return sections(result)
 
     def recognize_answers(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
         from zorki.tasks.detection.prediction_files.kind import holds_masks

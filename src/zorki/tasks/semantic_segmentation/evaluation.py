@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 
 from zorki.contracts import Evaluation, Section
-from zorki.metrics.confusion import confusion, mean_iou
-from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, aligned
+from zorki.metrics.confusion import confusion_matrix
+from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, SegmentationResult, aligned
 from zorki.types import ClassInfo, Mask
 
 
@@ -38,11 +37,11 @@ class SegmentationEvaluation(Evaluation[Mask, Mask]):
         return Mask(torch.cat(bands), predictions[0].ignore)
 
     def error_score(self, prediction: Mask, target: Mask, info: ClassInfo) -> float:
-        """1 less the mean IoU over the classes in this image's truth or prediction."""
-        return 1.0 - mean_iou(confusion(*aligned(prediction, target), len(info)))
+        """1 less the mean IoU over the classes in this image's ground truth or prediction."""
+        return 1.0 - confusion_matrix(*aligned(prediction, target), len(info)).mean_iou()
 
-    def report_sections(self, figures: Mapping[str, Any], info: ClassInfo) -> list[Section]:
-        """Figures, classes, the worst of them, confusion matrix."""
+    def report_sections(self, result: SegmentationResult, info: ClassInfo) -> list[Section]:
+        """Scores, classes, the worst of them, confusion matrix."""
         from zorki.tasks.semantic_segmentation.report import sections
 
-        return sections(figures, info.names)
+        return sections(result, info.background)

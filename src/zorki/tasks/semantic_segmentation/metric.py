@@ -1,30 +1,100 @@
-"""Figures for semantic segmentation: one confusion matrix of pixels over the whole set, and the edges of classes."""
+"""Scores of semantic segmentation: one confusion matrix of pixels over the whole set, and the edges of classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from zorki.contracts import Metric
+from zorki.contracts import Metric, MetricResult
 from zorki.metrics.boundary_f1 import boundary_f1
-from zorki.metrics.confusion import confusion
+from zorki.metrics.confusion import ConfusionMatrix, confusion_matrix, mean_of
 from zorki.types import Mask, check_lengths
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """One class: its share of the valid pixels, and scores in 0..1; None where their denominator is 0."""
+
+    class_name: str
+    share: float
+    iou: float | None
+    dice: float | None
+    precision: float | None
+    recall: float | None
+    boundary_f1: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationResult(MetricResult):
+    """Scores of a class for every pixel, over all valid pixels of the set.
+
+    Classes that are neither in the ground truth nor predicted are in no mean. All shares are 0 where no pixel is valid.
+
+    Attributes:
+        miou: mean intersection over union of classes.
+        pixel_accuracy: share of valid pixels whose class is right.
+        mean_accuracy: mean recall of the classes in the ground truth.
+        frequency_weighted_iou: mean IoU, each class weighted by its share of the pixels.
+        dice: mean Dice coefficient of classes.
+        boundary_f1: mean over images of the boundary F1 (Csurka et al., 2013); None where no image has an edge.
+        foreground_dice: Dice of the second of two classes; None where there are not two.
+        per_class: in the order of labels.
+        absent_classes: class names that are neither in the ground truth nor predicted.
+        valid_pixels, ignored_pixels: those that were counted, and those of the ignore index.
+        confusion_matrix: pixels; rows are ground truth, columns predictions.
+    """
+
+    miou: float | None = None
+    pixel_accuracy: float | None = None
+    mean_accuracy: float | None = None
+    frequency_weighted_iou: float | None = None
+    dice: float | None = None
+    boundary_f1: float | None = None
+    foreground_dice: float | None = None
+    per_class: tuple[ClassScores, ...] = ()
+    absent_classes: tuple[str, ...] = ()
+    valid_pixels: int = 0
+    ignored_pixels: int = 0
+    confusion_matrix: tuple[tuple[int, ...], ...] = ()
+
+    def __str__(self) -> str:
+        """As mmsegmentation prints it: percentages of each class in a table, and of all."""
+        names = ["Class", *(row.class_name for row in self.per_class)]
+        columns = [names]
+        for title, values in (
+            ("IoU", [row.iou for row in self.per_class]),
+            ("Acc", [row.recall for row in self.per_class]),
+            ("Dice", [row.dice for row in self.per_class]),
+        ):
+            columns.append([title, *map(_percent, values)])
+        widths = [max(map(len, column)) for column in columns]
+        rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+        head, *rows = (
+            "|" + "|".join(f" {cell:^{width}} " for cell, width in zip(cells, widths, strict=True)) + "|"
+            for cells in zip(*columns, strict=True)
+        )
+        means = {"aAcc": self.pixel_accuracy, "mIoU": self.miou, "mAcc": self.mean_accuracy, "mDice": self.dice}
+        told = "  ".join(f"{name}: {_percent(value)}" for name, value in means.items())
+        return "\n".join([rule, head, rule, *rows, rule, told])
+
+
+def _percent(value: float | None) -> str:
+    return "nan" if value is None else f"{100 * value:.2f}"
 
 
 class SegmentationMetric(Metric[Mask, Mask]):
     """Mean IoU, pixel accuracy, Dice and boundary F1.
 
-    Every judged pixel of the set is counted once in one matrix (rows: truth, columns: answers) by `bincount`, so that
-    figures are those of the whole set, not means over images, and processes agree by adding. Edges are judged
-    image by image, as their authors do.
+    Every valid pixel of the set is counted once in one confusion matrix, so that scores are those of the whole set,
+    not means over images, and processes agree by adding. Edges are compared image by image, as their authors do.
 
     Args:
         class_names: of the labels 0..K-1.
-        edges: judge edges too. They cost about as much again as reading the masks; without them `boundary_f1` is None.
+        edges: compare edges too. They cost about as much again as reading masks; without them `boundary_f1` is None.
     """
 
     def __init__(self, class_names: Sequence[str], *, edges: bool = True) -> None:
@@ -42,23 +112,25 @@ class SegmentationMetric(Metric[Mask, Mask]):
         self.edge_means = torch.zeros(2, dtype=torch.float64)
 
     def update(self, predictions: Sequence[Mask], targets: Sequence[Mask]) -> None:
-        """Counts answers against truth. An answer of a single pixel stands for a whole image of its class.
+        """Counts predictions against ground truth. A prediction of one pixel stands for a whole image of its class.
 
         Raises:
-            ValueError: an answer has another size than its truth, or a label is outside 0..K-1.
+            ValueError: a prediction has another size than its ground truth, or a label is outside 0..K-1.
         """
         check_lengths(predictions=predictions, targets=targets)
         for prediction, target in zip(predictions, targets, strict=True):
-            answer, truth, judged = aligned(prediction, target)
-            table = confusion(answer, truth, judged, len(self.class_names))
-            self.confusion += table
-            self.ignored += truth.numel() - int(table.sum())
+            labels, ground_truth, valid = aligned(prediction, target)
+            counts = confusion_matrix(labels, ground_truth, valid, len(self.class_names)).counts
+            self.confusion += counts
+            self.ignored += ground_truth.numel() - int(counts.sum())
             self.count += 1
             if self.edges:
-                self._count_edges(answer, truth, judged)
+                self._count_edges(labels, ground_truth, valid)
 
-    def _count_edges(self, answer: Int64[Tensor, "H W"], truth: Int64[Tensor, "H W"], judged: Tensor) -> None:
-        f1 = torch.from_numpy(boundary_f1(answer.numpy(), truth.numpy(), judged.numpy(), len(self.class_names)))
+    def _count_edges(
+        self, labels: Int64[Tensor, "H W"], ground_truth: Int64[Tensor, "H W"], valid: Bool[Tensor, "H W"]
+    ) -> None:
+        f1 = torch.from_numpy(boundary_f1(labels.numpy(), ground_truth.numpy(), valid.numpy(), len(self.class_names)))
         known = ~f1.isnan()
         if bool(known.any()):
             self.edge_sums += torch.stack([f1.nan_to_num(0), known.double()])
@@ -71,62 +143,53 @@ class SegmentationMetric(Metric[Mask, Mask]):
         self.edge_sums += other.edge_sums
         self.edge_means += other.edge_means
 
-    def compute(self) -> dict[str, Any]:
-        """Figures by name; shares lie in 0..1.
-
-        Classes that are in no truth and in no answer have None, are averaged nowhere, and stand under "absent". All
-        shares are 0 where no pixel was judged.
-        """
+    def compute(self) -> SegmentationResult:
+        """Scores of all pixels counted so far; of no image all are None."""
         if self.count == 0:
-            return {"count": 0}
-        table = self.confusion.double()
-        hits, truths, answers = table.diagonal(), table.sum(1), table.sum(0)
-        union = truths + answers - hits
-        there, total = union > 0, truths.sum().clamp_min(1)
-        iou, dice = hits / union.clamp_min(1), 2 * hits / (truths + answers).clamp_min(1)
-        recall, precision = hits / truths.clamp_min(1), hits / answers.clamp_min(1)
-        figures: dict[str, Any] = {
-            "count": self.count,
-            "miou": _mean(iou, there),
-            "pixel_accuracy": float(hits.sum() / total),
-            "mean_accuracy": _mean(recall, truths > 0),
-            "frequency_weighted_iou": float((truths * iou).sum() / total),
-            "dice": _mean(dice, there),
-            "boundary_f1": float(self.edge_means[0] / self.edge_means[1]) if self.edge_means[1] else None,
-        }
-        if len(self.class_names) == 2:
-            figures["foreground_dice"] = float(dice[1])
-        columns = {"iou": iou, "dice": dice, "precision": precision, "recall": recall}
-        known = {"iou": there, "dice": there, "precision": answers > 0, "recall": truths > 0}
+            return SegmentationResult(count=0)
+        matrix = ConfusionMatrix(self.confusion)
+        seen, occurs, predicted = matrix.seen, matrix.ground_truths > 0, matrix.predictions > 0
+        iou, dice, recall, precision = matrix.iou(), matrix.f1(), matrix.recall(), matrix.precision()
+        share = matrix.ground_truths / matrix.ground_truths.sum().clamp_min(1)
         edges, images = self.edge_sums
-        figures["per_class"] = {
-            name: {
-                "share": float(truths[k] / total),
-                **{column: float(values[k]) if known[column][k] else None for column, values in columns.items()},
-                "boundary_f1": float(edges[k] / images[k]) if images[k] else None,
-            }
-            for k, name in enumerate(self.class_names)
-        }
-        figures["absent"] = [name for k, name in enumerate(self.class_names) if not there[k]]
-        figures["judged_pixels"], figures["ignored_pixels"] = int(truths.sum()), self.ignored
-        figures["confusion"] = self.confusion.tolist()
-        return figures
+        return SegmentationResult(
+            count=self.count,
+            miou=mean_of(iou, seen),
+            pixel_accuracy=matrix.accuracy(),
+            mean_accuracy=mean_of(recall, occurs),
+            frequency_weighted_iou=matrix.frequency_weighted_iou(),
+            dice=mean_of(dice, seen),
+            boundary_f1=float(self.edge_means[0] / self.edge_means[1]) if self.edge_means[1] else None,
+            foreground_dice=float(dice[1]) if len(self.class_names) == 2 else None,
+            per_class=tuple(
+                ClassScores(
+                    class_name=name,
+                    share=float(share[k]),
+                    iou=float(iou[k]) if seen[k] else None,
+                    dice=float(dice[k]) if seen[k] else None,
+                    precision=float(precision[k]) if predicted[k] else None,
+                    recall=float(recall[k]) if occurs[k] else None,
+                    boundary_f1=float(edges[k] / images[k]) if images[k] else None,
+                )
+                for k, name in enumerate(self.class_names)
+            ),
+            absent_classes=tuple(name for k, name in enumerate(self.class_names) if not seen[k]),
+            valid_pixels=int(matrix.counts.sum()),
+            ignored_pixels=self.ignored,
+            confusion_matrix=tuple(tuple(row) for row in self.confusion.tolist()),
+        )
 
 
 def aligned(prediction: Mask, target: Mask) -> tuple[Int64[Tensor, "H W"], Int64[Tensor, "H W"], Bool[Tensor, "H W"]]:
-    """The labels of an answer and of its truth, and which pixels are judged; all on the CPU.
+    """The labels of a prediction and of its ground truth, and which pixels are valid; all on the CPU.
 
     Raises:
-        ValueError: their sizes differ, and the answer is not a single pixel.
+        ValueError: their sizes differ, and the prediction is not a single pixel.
     """
-    truth, answer = target.classes.to("cpu", torch.int64), prediction.classes.to("cpu", torch.int64)
-    if answer.shape == (1, 1):
-        answer = answer.expand_as(truth)
-    if answer.shape != truth.shape:
-        sizes = [f"{mask.shape[0]}x{mask.shape[1]}" for mask in (answer, truth)]
-        raise ValueError(f"an answer of {sizes[0]} pixels cannot be judged by a truth of {sizes[1]}")
-    return answer, truth, truth != target.ignore
-
-
-def _mean(values: Float64[Tensor, " K"], which: Bool[Tensor, " K"]) -> float:
-    return float(values[which].mean()) if bool(which.any()) else 0.0
+    ground_truth, labels = target.classes.to("cpu", torch.int64), prediction.classes.to("cpu", torch.int64)
+    if labels.shape == (1, 1):
+        labels = labels.expand_as(ground_truth)
+    if labels.shape != ground_truth.shape:
+        sizes = [f"{mask.shape[0]}x{mask.shape[1]}" for mask in (labels, ground_truth)]
+        raise ValueError(f"a prediction of {sizes[0]} pixels cannot be compared with a ground truth of {sizes[1]}")
+    return labels, ground_truth, ground_truth != target.ignore

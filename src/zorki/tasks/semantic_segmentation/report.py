@@ -1,16 +1,15 @@
-"""The segmentation part of a run's report: figures, classes, what is taken for what."""
+"""The segmentation part of a run's report: scores, classes, confusion matrix."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from zorki.contracts import Section
 from zorki.draw.blocks import figure, notice, swatches, table
 from zorki.draw.figures import bars
 from zorki.draw.heat import confusion
 from zorki.draw.palette import color
-from zorki.tasks.semantic_segmentation.class_names import background_labels
+from zorki.tasks.semantic_segmentation.metric import SegmentationResult
 
 MOST_BARS = 40  # classes; above, the table alone tells
 MOST_WORST = 8  # classes of the table of the worst
@@ -19,87 +18,88 @@ NAMES = {
     "miou": "mean IoU",
     "pixel_accuracy": "pixel accuracy",
     "mean_accuracy": "mean recall of classes",
-    "frequency_weighted_iou": "IoU weighted by frequency",
+    "frequency_weighted_iou": "frequency weighted IoU",
     "dice": "mean Dice",
     "foreground_dice": "Dice of the second class",
     "boundary_f1": "boundary F1",
 }
-"""What each figure is, for a person."""
+"""What each score is, for a person."""
 
 
-def sections(figures: Mapping[str, Any], class_names: Sequence[str]) -> list[Section]:
-    """Sections for one result of `SegmentationMetric.compute`; none where nothing was counted."""
-    if not figures.get("count"):
+def sections(result: SegmentationResult, background: Sequence[int] = ()) -> list[Section]:
+    """The sections of one result; none where no image was evaluated.
+
+    Args:
+        background: labels without a color, see `ClassInfo`.
+    """
+    if not result.count:
         return []
-    if not figures["judged_pixels"]:
-        none = notice(f"Nobody judged a pixel of the {figures['count']} images.", kind="note")
-        return [Section("Pixels", none)]
+    if not result.valid_pixels:
+        return [Section("Pixels", notice(f"All pixels of the {result.count} images are ignored.", kind="note"))]
+    names = [row.class_name for row in result.per_class]
     return [
-        Section("Pixels", _figures(figures), _judged(figures)),
+        Section("Pixels", _scores(result), _pixels(result)),
         Section(
             "Classes",
-            _classes(figures),
-            "IoU: what truth and answer share of all that either has. Recall: found among those that are. Precision: "
-            "true among those named so. Boundary F1: how well the edges are met, at a tolerance of .75 % of the "
-            "diagonal.",
+            _classes(result, names, background),
+            "IoU: intersection over union of prediction and ground truth. Recall: the share of a class that was found. "
+            "Precision: the share of its predictions that is right. Boundary F1: how well edges are met, at a "
+            "tolerance of .75 % of the diagonal.",
         ),
-        Section(
-            "Worst classes", _worst(figures, class_names), "The lowest IoU first, and what they are mixed up with."
-        ),
+        Section("Worst classes", _worst(result, names), "The lowest IoU first, and what they are confused with."),
         Section(
             "Confusion matrix",
-            figure(confusion(figures["confusion"], class_names)),
-            "Row: what a pixel is. Column: what it was taken for. The diagonal is right. In the images below, wrong "
-            "pixels are hatched, and those that nobody judged gray.",
+            figure(confusion(result.confusion_matrix, names)),
+            "Row: ground truth. Column: prediction. The diagonal is right. In the images below, wrong pixels are "
+            "hatched, and ignored ones gray.",
         ),
     ]
 
 
-def _figures(figures: Mapping[str, Any]) -> str:
-    return table([{"figure": text, "value": figures[name]} for name, text in NAMES.items() if name in figures])
+def _scores(result: SegmentationResult) -> str:
+    shown = {name: text for name, text in NAMES.items() if name != "foreground_dice" or len(result.per_class) == 2}
+    return table([{"score": text, "value": getattr(result, name)} for name, text in shown.items()])
 
 
-def _judged(figures: Mapping[str, Any]) -> str:
-    judged, ignored = figures["judged_pixels"], figures["ignored_pixels"]
-    words = f"Of {judged:,} pixels; all are counted together, so that large images count more."
+def _pixels(result: SegmentationResult) -> str:
+    valid, ignored = result.valid_pixels, result.ignored_pixels
+    words = f"Of {valid:,} pixels; all are counted together, so that large images count more."
     if ignored:
-        words += f" {ignored:,} more ({ignored / (judged + ignored):.1%}) nobody judged: they do not count."
-    if figures["absent"]:
-        words += f" In no truth and no answer, and so in no mean: {', '.join(figures['absent'])}."
+        words += f" {ignored:,} more ({ignored / (valid + ignored):.1%}) are ignored."
+    if result.absent_classes:
+        words += f" Neither annotated nor predicted, and so in no mean: {', '.join(result.absent_classes)}."
     return words
 
 
-def _classes(figures: Mapping[str, Any]) -> str:
-    per_class = figures["per_class"]
-    bare = background_labels(list(per_class))
-    parts = [table([{"class": name, **values} for name, values in per_class.items()])]
-    if len(per_class) <= MOST_BARS:
-        parts.insert(0, swatches([(name, color(k)) for k, name in enumerate(per_class) if k not in bare]))
-        iou = {name: values["iou"] for name, values in per_class.items()}
-        parts.append(figure(bars({"IoU": iou}, title="IoU a class", maximum=1)))
+def _classes(result: SegmentationResult, names: list[str], background: Sequence[int]) -> str:
+    parts = [table(result.tables()["per_class"])]
+    if len(names) <= MOST_BARS:
+        parts.insert(0, swatches([(name, color(k)) for k, name in enumerate(names) if k not in background]))
+        iou = {row.class_name: row.iou for row in result.per_class}
+        parts.append(figure(bars({"IoU": iou}, title="IoU by class", maximum=1)))
     return "".join(parts)
 
 
-def _worst(figures: Mapping[str, Any], class_names: Sequence[str]) -> str:
-    per_class, matrix = figures["per_class"], figures["confusion"]
-    known = [k for k, name in enumerate(class_names) if per_class[name]["iou"] is not None]
+def _worst(result: SegmentationResult, names: list[str]) -> str:
+    matrix = result.confusion_matrix
+    known = [(row.iou, label) for label, row in enumerate(result.per_class) if row.iou is not None]
     rows = []
-    for k in sorted(known, key=lambda k: per_class[class_names[k]]["iou"])[:MOST_WORST]:
-        column = [row[k] for row in matrix]
+    for iou, label in sorted(known)[:MOST_WORST]:
+        scores = result.per_class[label]
         rows.append(
             {
-                "class": class_names[k],
-                "IoU": per_class[class_names[k]]["iou"],
-                "recall": per_class[class_names[k]]["recall"],
-                "taken for": _others(matrix[k], k, class_names),
-                "precision": per_class[class_names[k]]["precision"],
-                "and these taken for it": _others(column, k, class_names),
+                "class": names[label],
+                "IoU": iou,
+                "recall": scores.recall,
+                "predicted as": _others(matrix[label], label, names),
+                "precision": scores.precision,
+                "and these predicted as it": _others([row[label] for row in matrix], label, names),
             }
         )
     return table(rows)
 
 
-def _others(counts: Sequence[int], own: int, class_names: Sequence[str]) -> str:
+def _others(counts: Sequence[int], own: int, names: Sequence[str]) -> str:
     """The two other classes with the most pixels, with their shares of all."""
     ranked = sorted((k for k, count in enumerate(counts) if count and k != own), key=lambda k: -counts[k])[:2]
-    return ", ".join(f"{class_names[k]} {counts[k] / sum(counts):.0%}" for k in ranked)
+    return ", ".join(f"{names[k]} {counts[k] / sum(counts):.0%}" for k in ranked)

@@ -9,8 +9,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from zorki.data.formats.readers import read_boxes
+from zorki.metrics.coco_ap import COCO_SCORES
 from zorki.tasks.detection.metrics.metric import DetectionMetric
-from zorki.tasks.detection.metrics.scores import TWELVE
+from zorki.tasks.detection.metrics.scores import DetectionResult
 from zorki.types import Boxes, Placement
 
 NAMES = ["a", "b", "c", "d"]
@@ -98,18 +99,22 @@ def pycocotools(predictions, targets, num_classes=4):
 def test_agrees_with_pycocotools_to_the_last_digit(seed):
     options = {"crowd": 0.15 * (seed % 2), "difficult": 0.2 * (seed // 2 % 2), "grid": seed >= 4}
     predictions, targets = made(seed, **options)
-    figures = judged(predictions, targets).compute()
+    result = judged(predictions, targets).compute()
+    figures = result.to_json()
     wanted = pycocotools(predictions, targets)
-    assert [figures[name] for name in TWELVE] == [None if value == -1 else value for value in wanted.stats.tolist()]
+    assert [figures[name] for name in COCO_SCORES] == [
+        None if value == -1 else value for value in wanted.stats.tolist()
+    ]
     precision = wanted.eval["precision"][:, :, :, 0, -1]
     for label, name in enumerate(NAMES):
-        row, curve = figures["per_class"][name], precision[:, :, label]
+        row, curve = result.per_class[label], precision[:, :, label]
+        assert row.class_name == name
         if name == "d":
-            assert (row["count"], row["ap"], figures["precision_curves"]["d"]) == (0, None, None)
+            assert (row.count, row.ap, row.precision_at_recall) == (0, None, None)
         else:
-            assert row["ap"] == curve.mean()
-            assert row["ap50"] == curve[0].mean()
-            assert figures["precision_curves"][name] == curve[0].tolist()
+            assert row.ap == curve.mean()
+            assert row.ap50 == curve[0].mean()
+            assert list(row.precision_at_recall) == curve[0].tolist()
 
 
 def test_only_the_best_hundred_answers_of_a_class_count():
@@ -117,7 +122,7 @@ def test_only_the_best_hundred_answers_of_a_class_count():
     elsewhere = torch.tensor([[100.0, 100, 120, 120]]).repeat(100, 1)
     scores = torch.linspace(1, 0.5, 101)
     late = Boxes(torch.cat([elsewhere, target.xyxy]), torch.zeros(101, dtype=torch.int64), scores)
-    figures = judged([late], [target], ["a"]).compute()
+    figures = judged([late], [target], ["a"]).compute().to_json()
     assert figures["ap50"] == 0.0
     assert figures["ar100"] == 0.0
     assert figures["voc_ap"] == pytest.approx(1 / 101)  # Pascal VOC reads all of them
@@ -129,7 +134,7 @@ def test_by_hand():
     found = Boxes(
         torch.tensor([[0.0, 0, 40, 40], [200, 200, 240, 240]]), torch.tensor([0, 0]), torch.tensor([0.9, 0.8])
     )
-    figures = judged([found], [target], ["a"]).compute()
+    figures = judged([found], [target], ["a"]).compute().to_json()
     assert figures["count"] == 1
     assert (figures["objects"], figures["detections"]) == (2, 2)
     assert figures["ap"] == figures["ap50"] == figures["ap_medium"] == pytest.approx(51 / 101)  # recalls 0 .. .5
@@ -139,8 +144,7 @@ def test_by_hand():
     assert figures["voc_ap_11"] == 6 / 11
     assert figures["best_threshold"] == pytest.approx(0.9)
     assert (figures["precision"], figures["recall"], figures["f1"]) == (1.0, 0.5, 2 / 3)
-    assert {kind: row["count"] for kind, row in figures["errors"].items() if row["count"]} == {"missed": 1}
-    assert figures["errors"]["missed"]["share"] == 1.0
+    assert [row for row in figures["errors"] if row["count"]] == [{"error_type": "missed", "count": 1, "share": 1.0}]
 
 
 def test_parts_merged_equal_the_whole():
@@ -155,13 +159,14 @@ def test_parts_merged_equal_the_whole():
     empty.merge(left)
     assert empty.compute() == whole
     left.reset()
-    assert left.compute() == {"count": 0}
+    assert left.compute() == DetectionResult(count=0)
+    assert left.compute().scalars() == {"count": 0, "objects": 0, "detections": 0}
     left.update(predictions, targets)
     assert left.compute() == whole
 
 
 def test_figures_are_plain_json():
-    figures = judged(*made(1)).compute()
+    figures = judged(*made(1)).compute().to_json()
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
 
@@ -171,13 +176,13 @@ def nothing(scores):
 
 def test_images_without_objects_or_without_answers():
     predictions, targets = made(2)
-    bare = judged([nothing(True)] * 30, targets).compute()
+    bare = judged([nothing(True)] * 30, targets).compute().to_json()
     assert (bare["ap"], bare["ap50"], bare["voc_ap"], bare["best_threshold"]) == (0.0, 0.0, 0.0, None)
-    assert bare["errors"]["missed"]["count"] == bare["objects"]
-    empty = judged(predictions, [nothing(False)] * 30).compute()
+    assert {row["error_type"]: row["count"] for row in bare["errors"]}["missed"] == bare["objects"]
+    empty = judged(predictions, [nothing(False)] * 30).compute().to_json()
     assert (empty["ap"], empty["ap50"], empty["ap_small"], empty["objects"]) == (0.0, 0.0, None, 0)
     assert (empty["best_threshold"], empty["recall"]) == (None, None)
-    assert judged([nothing(True)], [nothing(False)]).compute()["ap"] == 0.0
+    assert judged([nothing(True)], [nothing(False)]).compute().coco.ap == 0.0
 
 
 def test_a_difficult_object_counts_neither_found_nor_missed():
@@ -186,16 +191,16 @@ def test_a_difficult_object_counts_neither_found_nor_missed():
     )
     both = Boxes(target.xyxy, target.labels, torch.tensor([0.5, 0.9]))
     for found in (both, both[:1]):
-        figures = judged([found], [target], ["a"]).compute()
+        figures = judged([found], [target], ["a"]).compute().to_json()
         assert (figures["ap"], figures["ar100"], figures["voc_ap"], figures["f1"]) == pytest.approx((1, 1, 1, 1))
-        assert figures["objects"] == figures["per_class"]["a"]["count"] == 1
-        assert sum(row["count"] for row in figures["errors"].values()) == 0
+        assert figures["objects"] == figures["per_class"][0]["count"] == 1
+        assert sum(row["count"] for row in figures["errors"]) == 0
 
 
 def test_what_is_no_number_finds_nothing():
     target = Boxes(torch.tensor([[0.0, 0, 40, 40]]), torch.tensor([0]))
     broken = Boxes(torch.full((1, 4), torch.nan), torch.tensor([0]), torch.tensor([torch.nan]))
-    figures = judged([broken], [target], ["a"]).compute()
+    figures = judged([broken], [target], ["a"]).compute().to_json()
     assert (figures["ap"], figures["detections"]) == (0.0, 1)
     assert broken.xyxy.isnan().all()
 
@@ -203,7 +208,7 @@ def test_what_is_no_number_finds_nothing():
 def test_answers_of_half_precision_are_taken():
     target = Boxes(torch.tensor([[0.0, 0, 40, 40]]), torch.tensor([0]))
     found = Boxes(target.xyxy.bfloat16(), target.labels, torch.tensor([0.5]).bfloat16())
-    assert judged([found], [target], ["a"]).compute()["ap"] == pytest.approx(1)
+    assert judged([found], [target], ["a"]).compute().coco.ap == pytest.approx(1)
 
 
 def test_answers_need_scores_and_a_target_each():
@@ -229,7 +234,7 @@ def test_the_data_s_own_areas_tell_small_from_large(tmp_path):
     assert target.place(Placement(200, 200)).areas is None
     metric = DetectionMetric(["a"])
     metric.update([Boxes(target.xyxy[:1], target.labels[:1], torch.tensor([0.9]))], [target])
-    figures = metric.compute()
+    figures = metric.compute().to_json()
     assert (figures["ar_small"], figures["ar_medium"], figures["ar_large"]) == (1.0, 0.0, None)
     (tmp_path / "truth.json").write_text(json.dumps(content | {"annotations": [rows[1]]}))
     assert read_boxes(tmp_path / "truth.json", need_images=False).target(0).areas is None

@@ -12,9 +12,9 @@ from pycocotools.cocoeval import COCOeval
 
 from zorki.data.images import write_image
 from zorki.errors import DataError
+from zorki.metrics.coco_ap import COCO_SCORES
 from zorki.tasks.detection.class_names import coco_names
 from zorki.tasks.detection.data import DetectionData
-from zorki.tasks.detection.metrics.scores import TWELVE
 from zorki.tasks.detection.prediction_files.coco_results import numbers_of, read_results, to_results
 from zorki.tasks.detection.prediction_files.evaluate import judge_file
 from zorki.types import Boxes
@@ -58,24 +58,24 @@ def judged(tmp_path, entries, **options):
 def test_a_list_of_results_against_an_annotation_file(tmp_path):
     results = judged(tmp_path, [CAT, DOG])
     assert (results.split, results.count, results.defects) == ("all", 2, [])
-    assert results.figures["ap"] == pytest.approx(1)
-    assert list(results.figures["per_class"]) == ["cat", "dog"]  # in the order of their numbers
+    assert results.metrics.to_json()["ap"] == pytest.approx(1)
+    assert [row.class_name for row in results.metrics.per_class] == ["cat", "dog"]  # in the order of their numbers
     # The annotation's own area decides: the cat is small by it, and would be by its box, too; the dog is medium.
-    assert results.figures["ap_small"] == results.figures["ap_medium"] == pytest.approx(1)
-    assert results.figures["ap_large"] is None
+    assert results.metrics.to_json()["ap_small"] == results.metrics.to_json()["ap_medium"] == pytest.approx(1)
+    assert results.metrics.to_json()["ap_large"] is None
 
 
 @pytest.mark.parametrize("word", ["a/cat.jpg", "cat.jpg", "cat", "elsewhere/cat.jpg", "elsewhere\\cat.jpg"])
 def test_a_image_may_be_named_by_its_file(tmp_path, word):
     for entry in (CAT | {"image_id": word}, CAT | {"image_id": 70, "file_name": word}):
-        assert judged(tmp_path, [entry]).figures["per_class"]["cat"]["ap"] == pytest.approx(1)
+        assert judged(tmp_path, [entry]).metrics.per_class[0].ap == pytest.approx(1)
 
 
 def test_a_class_may_be_named_and_the_name_wins(tmp_path):
     for entry in (CAT | {"category_id": 5, "category_name": "cat"}, {**CAT, "category_name": "cat"}):
-        assert judged(tmp_path, [entry]).figures["per_class"]["cat"]["ap"] == pytest.approx(1)
+        assert judged(tmp_path, [entry]).metrics.per_class[0].ap == pytest.approx(1)
     without = {key: value for key, value in CAT.items() if key != "category_id"}
-    assert judged(tmp_path, [without | {"category_name": "cat"}]).figures["recall"] == 0.5
+    assert judged(tmp_path, [without | {"category_name": "cat"}]).metrics.to_json()["recall"] == 0.5
 
 
 def test_a_coco_file_of_detections_brings_its_own_numbers(tmp_path):
@@ -84,13 +84,13 @@ def test_a_coco_file_of_detections_brings_its_own_numbers(tmp_path):
         "categories": [{"id": 0, "name": "cat"}],
         "annotations": [CAT | {"image_id": 0, "category_id": 0}],
     }
-    assert judged(tmp_path, content).figures["per_class"]["cat"]["ap"] == pytest.approx(1)
+    assert judged(tmp_path, content).metrics.per_class[0].ap == pytest.approx(1)
 
 
 def test_what_the_data_do_not_know_is_told_and_left_out(tmp_path):
     strange = [CAT | {"image_id": 5}, CAT | {"image_id": "horse.jpg"}, CAT | {"category_id": 77}]
     results = judged(tmp_path, [CAT, DOG, *strange])
-    assert results.figures["detections"] == 2
+    assert results.metrics.to_json()["detections"] == 2
     told = [str(defect) for defect in results.defects]
     assert "2 detections are of images" in told[0]
     assert "5 (1), horse.jpg (1)" in told[0]
@@ -105,13 +105,13 @@ def test_a_stem_in_two_folders_means_neither(tmp_path):
     data = truth_file(tmp_path / "truth.json", rows, images=images)
     good = write(tmp_path / "good.json", [CAT | {"image_id": "a/x.jpg"}, CAT | {"image_id": "x"}])
     results = judge_file(good, data)
-    assert results.figures["detections"] == 1
+    assert results.metrics.to_json()["detections"] == 1
     assert "have twice" in results.defects[0].reason
 
 
 def test_no_detections_at_all_are_judged(tmp_path):
-    figures = judged(tmp_path, []).figures
-    assert (figures["ap"], figures["recall"], figures["errors"]["missed"]["count"]) == (0.0, 0.0, 2)
+    figures = judged(tmp_path, []).metrics.to_json()
+    assert (figures["ap"], figures["recall"], figures["errors"][-1]["count"]) == (0.0, 0.0, 2)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_what_is_marked_ignore_counts_neither_way(tmp_path):
         {"image_id": 9, "category_id": 2, "bbox": [50, 50, 30, 20]},
     ]
     data = truth_file(tmp_path / "truth.json", rows)
-    figures = judge_file(write(tmp_path / "r.json", [CAT, CAT | {"bbox": [50, 50, 30, 20]}]), data).figures
+    figures = judge_file(write(tmp_path / "r.json", [CAT, CAT | {"bbox": [50, 50, 30, 20]}]), data).metrics.to_json()
     assert (figures["objects"], figures["precision"], figures["recall"]) == (1, 1.0, 1.0)
 
 
@@ -183,7 +183,7 @@ def test_annotations_of_images_that_are_not_listed(tmp_path):
         {"image_id": 1, "category_id": 2, "bbox": [0] * 4},
     ]
     results = judge_file(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", rows))
-    assert results.figures["objects"] == 1
+    assert results.metrics.to_json()["objects"] == 1
     assert "1 annotations are of images or classes that the file does not list" in results.defects[0].reason
 
 
@@ -199,7 +199,7 @@ def test_scenes_are_judged_by_split():
     whole, test = judge_file(found, Path("scenes:40@64")), judge_file(found, Path("scenes:40@64"), split="test")
     assert whole.count == 40
     assert whole.defects == []
-    assert whole.figures["f1"] == test.figures["f1"] == 1.0
+    assert whole.metrics.to_json()["f1"] == test.metrics.to_json()["f1"] == 1.0
     assert test.count == len(dataset.splits["test"])
     assert [defect.reason.split(" ", 1)[1] for defect in test.defects] == [
         "detections are of images of other splits; left out"
@@ -217,7 +217,7 @@ def test_boxes_in_shares_of_a_image_need_it(tmp_path):
     write_image(image, torch.zeros(3, 40, 80, dtype=torch.uint8))
     entry = {"image_id": "one", "category_name": "cat", "bbox": [20, 10, 40, 20], "score": 0.5}
     found = write(tmp_path / "found.json", [entry])
-    assert judge_file(found, tmp_path / "yolo").figures["ap"] == pytest.approx(1)
+    assert judge_file(found, tmp_path / "yolo").metrics.to_json()["ap"] == pytest.approx(1)
     image.unlink()
     with pytest.raises(DataError):
         judge_file(found, tmp_path / "yolo")
@@ -249,8 +249,8 @@ def test_masks_are_judged_as_pycocotools_does(tmp_path):
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    figures = results.figures
-    assert [figures[name] for name in TWELVE] == [None if v == -1 else v for v in evaluation.stats.tolist()]
+    figures = results.metrics.to_json()
+    assert [figures[name] for name in COCO_SCORES] == [None if v == -1 else v for v in evaluation.stats.tolist()]
     assert figures["voc_ap"] > 0.2  # of masks: the boxes of the truth hold nothing
     boxes = [{"image_id": 1, "category_id": 2, "bbox": [10, 10, 30, 20]}]
     with pytest.raises(DataError, match=r"holds masks, and .* has no outlines for all of its objects"):
@@ -269,12 +269,12 @@ def test_run_lengths_of_another_size_are_told(tmp_path):
 
     whole = truth_file(tmp_path / "truth.json", [row([3, 30, 9])], images=images)
     found = write(tmp_path / "found.json", [answer([3, 30, 9])])
-    assert judge_file(found, whole).figures["ap"] == pytest.approx(1)
+    assert judge_file(found, whole).metrics.to_json()["ap"] == pytest.approx(1)
     broken = truth_file(tmp_path / "broken.json", [row([3, 30])], images=images)
     with pytest.raises(DataError, match=r"cannot judge masks: annotation 4: its run lengths are of 33 pixels"):
         judge_file(found, broken)
     boxes = judge_file(write(tmp_path / "boxes.json", [answer([42]) | {"bbox": [0, 0, 1, 1]}]), broken)
-    assert boxes.figures["ap"] == pytest.approx(1)
+    assert boxes.metrics.to_json()["ap"] == pytest.approx(1)
     assert boxes.defects[0].reason.endswith("boxes can be judged by this file, and masks cannot")
     short = write(tmp_path / "short.json", [answer([42]), answer([3, 30])])
     with pytest.raises(DataError, match=r"entry 2 has a segmentation that is none: its run lengths are of 33 pixels"):
@@ -327,6 +327,6 @@ def test_equal_file_names_in_train_and_val_are_told_apart(tmp_path):
         entries += to_results(boxes, str(tmp_path / f"yolo/images/{split}/0.png"), ["0"])
     found = write(tmp_path / "found.json", entries)
     whole, val = judge_file(found, tmp_path / "yolo"), judge_file(found, tmp_path / "yolo", split="val")
-    assert (whole.figures["precision"], whole.figures["recall"], whole.defects) == (1.0, 1.0, [])
-    assert (val.figures["detections"], val.figures["recall"]) == (1, 1.0)
+    assert (whole.metrics.to_json()["precision"], whole.metrics.to_json()["recall"], whole.defects) == (1.0, 1.0, [])
+    assert (val.metrics.to_json()["detections"], val.metrics.to_json()["recall"]) == (1, 1.0)
     assert "1 detections are of images of other splits" in val.defects[-1].reason

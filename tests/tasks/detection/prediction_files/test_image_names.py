@@ -1,6 +1,6 @@
 import pytest
 
-from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOWN, ImageWords
+from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOWN, ImageNames
 
 
 @pytest.mark.parametrize(
@@ -21,30 +21,30 @@ from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOW
 )
 def test_the_longest_end_of_a_path_decides(name, place):
     """The same file name stands in train and in val, as it often does in YOLO's folders."""
-    words = ImageWords(["images/train/0.jpg", "images/train/1.jpg"], ["images/val/0.jpg", "images/val/7.jpg"])
-    assert words.find(name, None) == place
-    assert words.find(None, name) == place
+    names = ImageNames(["images/train/0.jpg", "images/train/1.jpg"], ["images/val/0.jpg", "images/val/7.jpg"])
+    assert names.find(name, None) == place
+    assert names.find(None, name) == place
 
 
 def test_a_whole_name_is_not_drowned_by_short_forms():
-    words = ImageWords(["x.jpg", "b/x.jpg", "/r/s/t/u/v/w/y.jpg", "/r/s/z/u/v/w/y.jpg"])
-    assert [words.find(name, None) for name in ("x.jpg", "/data/x.jpg", "/data/b/x.jpg")] == [0, 0, 1]
-    assert [words.find(f"/r/s/{part}/u/v/w/y.jpg", None) for part in "tz"] == [2, 3]
-    assert words.find("u/v/w/y.jpg", None) == UNKNOWN
+    names = ImageNames(["x.jpg", "b/x.jpg", "/r/s/t/u/v/w/y.jpg", "/r/s/z/u/v/w/y.jpg"])
+    assert [names.find(name, None) for name in ("x.jpg", "/data/x.jpg", "/data/b/x.jpg")] == [0, 0, 1]
+    assert [names.find(f"/r/s/{part}/u/v/w/y.jpg", None) for part in "tz"] == [2, 3]
+    assert names.find("u/v/w/y.jpg", None) == UNKNOWN
 
 
 def test_stems_are_numbers_only_where_the_data_have_none():
     names = ["a/12.jpg", "b/cat.jpg"]
-    assert ImageWords(names).find(None, 12) == 0
-    assert ImageWords(names, ids=[70, 9]).find(None, 12) == UNKNOWN
-    assert [ImageWords(names, ids=[70, 12]).find(None, number) for number in (70, 12)] == [0, 1]
+    assert ImageNames(names).find(None, 12) == 0
+    assert ImageNames(names, ids=[70, 9]).find(None, 12) == UNKNOWN
+    assert [ImageNames(names, ids=[70, 12]).find(None, number) for number in (70, 12)] == [0, 1]
     # A strange file 12.jpg was answered as image_id 12: that is no word about the image with the number 12.
-    assert ImageWords(["x.jpg", "cat.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == UNKNOWN
-    assert ImageWords(["x.jpg", "000012.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == 1
+    assert ImageNames(["x.jpg", "cat.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == UNKNOWN
+    assert ImageNames(["x.jpg", "000012.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == 1
 
 
 def test_numbers_that_start_anew_in_each_split_mean_nobody():
     """Roboflow's COCO files count from 0 in train, valid and test."""
-    words = ImageWords(["train/a.jpg", "valid/b.jpg"], ["test/c.jpg"], ids=[0, 0, 1])
-    assert [words.find(None, number) for number in (0, 1, 2)] == [UNKNOWN, ELSEWHERE, UNKNOWN]
-    assert words.find("b.jpg", 0) == 1
+    names = ImageNames(["train/a.jpg", "valid/b.jpg"], ["test/c.jpg"], ids=[0, 0, 1])
+    assert [names.find(None, number) for number in (0, 1, 2)] == [UNKNOWN, ELSEWHERE, UNKNOWN]
+    assert names.find("b.jpg", 0) == 1

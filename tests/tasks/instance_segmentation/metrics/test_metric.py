@@ -12,8 +12,9 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from zorki.tasks.detection.metrics.scores import TWELVE
+from zorki.metrics.coco_ap import COCO_SCORES
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
+from zorki.tasks.instance_segmentation.metrics.scores import InstanceResult
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -23,6 +24,10 @@ def judged(predictions, targets, names=NAMES, batch=5, **options):
     for start in range(0, len(targets), batch):
         metric.update(predictions[start : start + batch], targets[start : start + batch])
     return metric
+
+
+def error_count(figures, error_type):
+    return next(row["count"] for row in figures["errors"] if row["error_type"] == error_type)
 
 
 def rows(instances, image, first, kind):
@@ -71,23 +76,23 @@ def pycocotools(predictions, targets, kind):
 def test_agrees_with_pycocotools_to_the_last_digit(seed):
     options = {"crowd": 0.2 * (seed % 2), "difficult": 0.2 * (seed // 2 % 2), "apart": seed >= 4}
     predictions, targets = made(seed, **options)
-    figures = judged(predictions, targets).compute()
+    figures = judged(predictions, targets).compute().to_json()
     wanted, precision = pycocotools(predictions, targets, "segm")
-    assert [figures[f"mask_{name}"] for name in TWELVE] == wanted
-    for label, name in enumerate(NAMES[:3]):
-        assert figures["per_class"][name]["ap"] == precision[:, :, label, 0, -1].mean()
-    assert figures["per_class"]["d"] == dict.fromkeys(figures["per_class"]["d"], None) | {"count": 0} | {
-        name: figures["per_class"]["d"][name] for name in ("precision", "f1", "recall")
-    }
+    assert [figures[f"mask_{name}"] for name in COCO_SCORES] == wanted
+    for label in range(3):
+        assert figures["per_class"][label]["ap"] == precision[:, :, label, 0, -1].mean()
+    last = figures["per_class"][3]
+    known = {"class_name": "d", "count": 0} | {name: last[name] for name in ("precision", "f1", "recall")}
+    assert last == dict.fromkeys(last) | known
     boxes, _ = pycocotools(predictions, targets, "bbox")
     assert [figures[f"box_{name}"] for name in ("ap", "ap50", "ap75")] == boxes[:3]
 
 
 def test_sizes_go_by_the_areas_of_the_data():
     target = strip_instances((0, 5), areas=torch.tensor([5000.0]))
-    figures = judged([strip_instances((0, 5), scores=[0.9])], [target], ["a"]).compute()
+    figures = judged([strip_instances((0, 5), scores=[0.9])], [target], ["a"]).compute().to_json()
     assert (figures["mask_ap_small"], figures["mask_ap_medium"]) == (None, pytest.approx(1))
-    figures = judged([strip_instances((0, 5), scores=[0.9])], [strip_instances((0, 5))], ["a"]).compute()
+    figures = judged([strip_instances((0, 5), scores=[0.9])], [strip_instances((0, 5))], ["a"]).compute().to_json()
     assert (figures["mask_ap_small"], figures["mask_ap_medium"]) == (pytest.approx(1), None)
 
 
@@ -95,9 +100,9 @@ def test_masks_decide_and_not_boxes():
     """Two halves of one box: the box fits, the mask does not."""
     target, answer = strip_instances((0, 10)), strip_instances((0, 10), scores=[0.9])
     answer.masks[0, 0, 1:9] = False
-    figures = judged([answer], [target], ["a"]).compute()
+    figures = judged([answer], [target], ["a"]).compute().to_json()
     assert (figures["mask_ap50"], figures["box_ap50"]) == (0.0, pytest.approx(1))
-    assert figures["errors"]["place"]["count"] == 0  # nothing right was found, so no score is the best one
+    assert error_count(figures, "localization") == 0  # nothing right was found, so no score is the best one
     assert figures["best_threshold"] is None
     assert figures["map_threshold"] == 0.5
 
@@ -114,20 +119,20 @@ def test_parts_of_several_processes_are_the_whole():
 def test_nothing_was_judged():
     metric = InstanceMetric(NAMES)
     metric.update([], [])
-    assert metric.compute() == {"count": 0}
+    assert metric.compute() == InstanceResult(count=0)
     metric.update(*made(0, count=2))
     metric.reset()
-    assert metric.compute() == {"count": 0}
+    assert metric.compute() == InstanceResult(count=0)
 
 
 def test_images_without_objects_and_without_answers():
     nothing, silence = strip_instances(), strip_instances(scores=[])
-    figures = judged([silence], [nothing]).compute()
+    figures = judged([silence], [nothing]).compute().to_json()
     assert (figures["objects"], figures["mask_ap"], figures["pq"]) == (0, 0.0, None)
     assert (figures["bowl_ap"], figures["sbd"], figures["dic"]) == (1.0, 1.0, 0.0)
-    figures = judged([silence], [strip_instances((0, 4))]).compute()
+    figures = judged([silence], [strip_instances((0, 4))]).compute().to_json()
     assert (figures["bowl_ap"], figures["sbd"], figures["dic"], figures["pq"]) == (0.0, 0.0, -1.0, 0.0)
-    assert figures["errors"]["missed"]["count"] == 1
+    assert error_count(figures, "missed") == 1
 
 
 def test_what_cannot_be_judged_is_refused():

@@ -65,19 +65,19 @@ def test_what_a_run_writes_is_judged_as_the_run_was():
     metric.update(predictions, targets)
     found = judge_file(write("found.json", answers(predictions)), write("truth.json", truth_content(targets)))
     assert found.defects == []
-    assert found.figures == metric.compute()
-    assert evaluate_file("found.json", "truth.json").figures == found.figures
+    assert found.metrics == metric.compute()
+    assert evaluate_file("found.json", "truth.json").metrics == found.metrics
 
 
 def test_boxes_that_are_not_given_are_those_around_the_masks():
     predictions, targets = made(4)
     entries = answers(predictions)
     truth = write("truth.json", truth_content(targets))
-    whole = judge_file(write("found.json", entries), truth).figures
+    whole = judge_file(write("found.json", entries), truth).metrics.to_json()
     bare = [{key: value for key, value in entry.items() if key != "bbox"} for entry in entries]
-    assert judge_file(write("bare.json", bare), truth).figures == whole
+    assert judge_file(write("bare.json", bare), truth).metrics.to_json() == whole
     moved = [entry | {"bbox": [70, 50, 3, 3]} for entry in entries]
-    figures = judge_file(write("moved.json", moved), truth).figures
+    figures = judge_file(write("moved.json", moved), truth).metrics.to_json()
     assert figures["mask_ap"] == whole["mask_ap"]
     assert figures["box_ap"] < whole["box_ap"]
 
@@ -90,7 +90,7 @@ def test_polygons_are_masks_too():
         ],
     }
     entry = {"image_id": 0, "category_id": 1, "score": 0.9, "segmentation": [[0, 0, 3, 0, 3, 4, 0, 4]]}
-    figures = judge_file(write("found.json", [entry]), write("truth.json", truth)).figures
+    figures = judge_file(write("found.json", [entry]), write("truth.json", truth)).metrics.to_json()
     assert figures["mask_ap"] == pytest.approx(1)
     assert figures["bowl_ap"] == figures["sbd"] == figures["pq"] == pytest.approx(1)
 
@@ -105,9 +105,9 @@ def test_a_data_set_is_as_good_as_a_file():
             entries.append(name | {"segmentation": code, "score": 0.5})
     found = judge_file(write("found.json", entries), Path("scenes:20@48"), split="val")
     assert (found.split, found.count) == ("val", len(data.splits["val"]))
-    assert found.figures["mask_ap"] == found.figures["sbd"] == pytest.approx(1)
+    assert found.metrics.to_json()["mask_ap"] == found.metrics.to_json()["sbd"] == pytest.approx(1)
     write_folder(data, Path("maps"), "coco")
-    assert evaluate_file("found.json", "maps", split="val").figures["mask_ap"] == pytest.approx(1)
+    assert evaluate_file("found.json", "maps", split="val").metrics.to_json()["mask_ap"] == pytest.approx(1)
     with pytest.raises(DataError, match="has no split 'exam'"):
         judge_file(Path("found.json"), Path("maps"), split="exam")
 
@@ -116,15 +116,15 @@ def test_files_find_their_judge():
     predictions, targets = made(5, count=4)
     entries, content = answers(predictions), truth_content(targets)
     masks, truth = write("masks.json", entries), write("truth.json", content)
-    assert "mask_ap" in evaluate_file(masks, truth).figures
+    assert "mask_ap" in evaluate_file(masks, truth).metrics.to_json()
     boxes = [{key: value for key, value in entry.items() if key != "segmentation"} for entry in entries]
-    assert "ap" in evaluate_file(write("boxes.json", boxes), truth).figures
-    assert "ap" in evaluate_file(masks, truth, task="detection").figures
+    assert "ap" in evaluate_file(write("boxes.json", boxes), truth).metrics.to_json()
+    assert "ap" in evaluate_file(masks, truth, task="detection").metrics.to_json()
     bare = [{key: value for key, value in row.items() if key != "segmentation"} for row in content["annotations"]]
     no_masks = write("no_masks.json", content | {"annotations": bare})
-    assert "ap" in evaluate_file(masks, no_masks).figures, "boxes are all that the data can judge"
-    assert "ap" in evaluate_file(write("mixed.json", [*boxes[:1], *entries[1:]]), truth).figures
-    assert evaluate_file(write("nothing.json", []), truth).figures["ap"] == 0.0
+    assert "ap" in evaluate_file(masks, no_masks).metrics.to_json(), "boxes are all that the data can judge"
+    assert "ap" in evaluate_file(write("mixed.json", [*boxes[:1], *entries[1:]]), truth).metrics.to_json()
+    assert evaluate_file(write("nothing.json", []), truth).metrics.to_json()["ap"] == 0.0
     with pytest.raises(DataError, match=r"no_masks\.json has no outlines for all of its objects"):
         evaluate_file(masks, no_masks, task="instance_segmentation")
     with pytest.raises(DataError, match=r"boxes\.json:2: entry 1 has no segmentation"):

@@ -12,8 +12,8 @@ from zorki.metrics.tables import DetectionTable, GroundTruthTable
 from zorki.types import Boxes
 
 
-def truths_of(targets: Sequence[Boxes], first: int = 0) -> GroundTruthTable:
-    """The annotations of images `first`, `first` + 1, ...; the area is the data's, else the box's."""
+def ground_truths_of(targets: Sequence[Boxes], first: int = 0) -> GroundTruthTable:
+    """The annotations of images `first`, `first` + 1, ...; the area is that of the data, else that of the box."""
     image, xywh, label = _columns(targets, first)
     area = xywh[:, 2].clip(0) * xywh[:, 3].clip(0)
     start = 0
@@ -25,10 +25,10 @@ def truths_of(targets: Sequence[Boxes], first: int = 0) -> GroundTruthTable:
 
 
 def detections_of(predictions: Sequence[Boxes], first: int = 0) -> DetectionTable:
-    """The answers for images `first`, `first` + 1, ...
+    """The predictions for images `first`, `first` + 1, ...
 
     A box with a coordinate that is no number stays in the count, as an empty one that finds nothing. Raises ValueError
-    for answers without scores.
+    for predictions without scores.
     """
     scores = [boxes.scores for boxes in predictions if boxes.scores is not None]
     if len(scores) < len(predictions):

@@ -72,7 +72,7 @@ def numbers_of(class_names: Sequence[str]) -> list[int]:
 
 
 @dataclass(frozen=True)
-class FoundEntries:
+class ResultEntries:
     """What a file of results says: entries as they stand, their boxes (xywh) and scores.
 
     `masks` are COCO's outlines, where the file gives these instead of boxes, or where they were asked for; boxes are
@@ -89,7 +89,7 @@ class FoundEntries:
     categories: Mapping[Any, str]
 
 
-def read_results(path: Path, *, need_masks: bool = False) -> FoundEntries:
+def read_results(path: Path, *, need_masks: bool = False) -> ResultEntries:
     """Reads a list of detections, or a COCO file whose annotations have scores.
 
     Args:
@@ -117,7 +117,7 @@ def read_results(path: Path, *, need_masks: bool = False) -> FoundEntries:
     table = content if isinstance(content, dict) else {}
     if table and entries and not any(isinstance(entry, dict) and "score" in entry for entry in entries):
         raise DataError(
-            f"{path}: none of its {len(entries)} annotations has a score: these are truths, to be named as DATA; "
+            f"{path}: none of its {len(entries)} annotations has a score: this is ground truth, to be named as DATA; "
             f"expected {FORMAT}"
         )
     masks = bool(entries) and all(isinstance(e, dict) and "bbox" not in e and "segmentation" in e for e in entries)
@@ -125,7 +125,7 @@ def read_results(path: Path, *, need_masks: bool = False) -> FoundEntries:
     xywh, score = _numbers(path, text, entries, masks)
     outlines = [entry["segmentation"] for entry in entries] if masks else None
     images, categories = _names(table.get("images"), "file_name"), _names(table.get("categories"), "name")
-    return FoundEntries(path, entries, xywh, score, outlines, images, categories)
+    return ResultEntries(path, entries, xywh, score, outlines, images, categories)
 
 
 def _names(rows: Any, key: str) -> dict[Any, str]:

@@ -16,9 +16,9 @@ from zorki.metrics.coco_ap import Segmentations, coco_curves
 from zorki.metrics.error_types import BACKGROUND_IOU
 from zorki.metrics.matching import Pairs
 from zorki.metrics.tables import DetectionTable, GroundTruthTable, join
-from zorki.tasks.detection.metrics.scores import detection_figures
-from zorki.tasks.detection.prediction_files.coco_results import FoundEntries, read_results
-from zorki.tasks.detection.prediction_files.ground_truth import KnownBoxes, read_known
+from zorki.tasks.detection.metrics.scores import detection_result
+from zorki.tasks.detection.prediction_files.coco_results import ResultEntries, read_results
+from zorki.tasks.detection.prediction_files.ground_truth import GroundTruth, read_ground_truth
 from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOWN
 from zorki.types import Defect
 
@@ -28,46 +28,50 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
 
     An image is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
     by `category_name`, else by `category_id`. Detections of unknown images or classes are reported and left out.
-    A file with outlines and without boxes is judged by masks.
+    A file with masks and without boxes is evaluated by masks.
 
     Raises:
         DataError: the file is no list of detections, an entry is broken, or none of the entries fits the data.
     """
-    known = read_known(data, split=split, format=format)
+    annotated = read_ground_truth(data, split=split, format=format)
     found = read_results(predictions)
-    detections, rows, defects = fit(found, known, data)
-    count, num_classes = len(known.names), len(known.class_names)
+    detections, rows, defects = fit(found, annotated, data)
+    count, num_classes = len(annotated.names), len(annotated.class_names)
     if found.masks is None:
-        figures = detection_figures(known.truths, detections, known.class_names, count)
+        result = detection_result(annotated.ground_truths, detections, annotated.class_names, count)
     else:
-        outlines = outlines_of(found, known, detections, rows, data)
-        curves = coco_curves(known.truths, detections, num_images=count, num_classes=num_classes, outlines=outlines)
-        pairs = overlapping_outlines(known.truths, detections, outlines)
-        figures = detection_figures(known.truths, detections, known.class_names, count, curves=curves, pairs=pairs)
-    return Results(split=known.split, count=count, figures=figures, losses={}, defects=defects)
+        masks = segmentations_of(found, annotated, detections, rows, data)
+        curves = coco_curves(
+            annotated.ground_truths, detections, num_images=count, num_classes=num_classes, segmentations=masks
+        )
+        pairs = overlapping_masks(annotated.ground_truths, detections, masks)
+        result = detection_result(
+            annotated.ground_truths, detections, annotated.class_names, count, curves=curves, pairs=pairs
+        )
+    return Results(split=annotated.split, count=count, metrics=result, losses={}, defects=defects)
 
 
-def fit(found: FoundEntries, known: KnownBoxes, data: Path) -> tuple[DetectionTable, ndarray, list[Defect]]:
+def fit(found: ResultEntries, annotated: GroundTruth, data: Path) -> tuple[DetectionTable, ndarray, list[Defect]]:
     """The entries that are of an image and a class of the data, their rows, and what there is to tell.
 
     Raises:
         DataError: none of the entries fits the data.
     """
-    defects = list(known.defects)
-    images, labels = _images(found, known, defects), _labels(found, known, defects)
+    defects = list(annotated.defects)
+    images, labels = _images(found, annotated, defects), _labels(found, annotated, defects)
     fits = (images >= 0) & (labels >= 0)
     if len(fits) and not fits.any() and not (images == ELSEWHERE).any():
         raise DataError(
             f"{found.path}: none of the {len(fits)} detections is of an image and a class in {data}: "
-            f"{'; '.join(defect.reason for defect in defects[len(known.defects) :])}"
+            f"{'; '.join(defect.reason for defect in defects[len(annotated.defects) :])}"
         )
     detections = DetectionTable(images[fits], found.xywh[fits], labels[fits], found.score[fits])
     return detections, np.flatnonzero(fits), defects
 
 
-def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
+def _images(found: ResultEntries, annotated: GroundTruth, defects: list[Defect]) -> ndarray:
     """The place of each detection's image, or UNKNOWN, or ELSEWHERE for an image of another split."""
-    words = known.words()
+    words = annotated.image_names()
     seen: dict[tuple[Any, Any], int] = {}
     places = np.empty(len(found.entries), np.int64)
     for row, entry in enumerate(found.entries):
@@ -82,20 +86,20 @@ def _images(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> nd
     return places
 
 
-def _labels(found: FoundEntries, known: KnownBoxes, defects: list[Defect]) -> ndarray:
-    by_name = {name: label for label, name in enumerate(known.class_names)}
-    by_number: dict[Any, int] = {number: label for label, number in enumerate(known.category_ids)}
+def _labels(found: ResultEntries, annotated: GroundTruth, defects: list[Defect]) -> ndarray:
+    by_name = {name: label for label, name in enumerate(annotated.class_names)}
+    by_number: dict[Any, int] = {number: label for label, number in enumerate(annotated.category_ids)}
     labels = np.empty(len(found.entries), np.int64)
     for row, entry in enumerate(found.entries):
         number = entry.get("category_id")
         name = entry.get("category_name", found.categories.get(number))
         labels[row] = by_number.get(number, UNKNOWN) if name is None else by_name.get(name, UNKNOWN)
     key = "category_name" if any("category_name" in entry for entry in found.entries[:1]) else "category_id"
-    _report(found, labels == UNKNOWN, key, f"classes that are not among {_some(known.class_names)}", defects)
+    _report(found, labels == UNKNOWN, key, f"classes that are not among {_some(annotated.class_names)}", defects)
     return labels
 
 
-def _report(found: FoundEntries, which: ndarray, key: str, what: str, defects: list[Defect]) -> None:
+def _report(found: ResultEntries, which: ndarray, key: str, what: str, defects: list[Defect]) -> None:
     rows = np.flatnonzero(which).tolist()
     if rows:
         counts = Counter(str(found.entries[row].get(key)) for row in rows)
@@ -109,8 +113,8 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)} in all)" if len(names) > most else "")
 
 
-def outlines_of(
-    found: FoundEntries, known: KnownBoxes, detections: DetectionTable, rows: ndarray, data: Path
+def segmentations_of(
+    found: ResultEntries, annotated: GroundTruth, detections: DetectionTable, rows: ndarray, data: Path
 ) -> Segmentations:
     """The masks of the data, and of the entries that `fit` them.
 
@@ -118,24 +122,24 @@ def outlines_of(
         DataError: the data have no masks for all of their objects, or one is broken; or a mask of an entry is not of
             the size of its image.
     """
-    if known.mask_fault is not None:
-        raise DataError(f"{found.path}: holds masks, and {data} cannot judge masks: {known.mask_fault}")
-    if known.masks is None or known.sizes is None:
+    if annotated.mask_fault is not None:
+        raise DataError(f"{found.path}: holds masks, and {data} cannot judge masks: {annotated.mask_fault}")
+    if annotated.masks is None or annotated.sizes is None:
         raise DataError(
             f"{found.path}: holds masks, and {data} has no outlines for all of its objects to judge them by; name an "
             "annotation file of COCO with a segmentation for each object, or give each entry a bbox, by which --task "
             "detection judges them"
         )
     assert found.masks is not None
-    outlines = Segmentations(known.masks, [found.masks[row] for row in rows.tolist()], known.sizes)
-    for row, image, mask in zip(rows.tolist(), detections.image.tolist(), outlines.detections, strict=True):
-        height, width = known.sizes[image]
+    masks = Segmentations(annotated.masks, [found.masks[row] for row in rows.tolist()], annotated.sizes)
+    for row, image, mask in zip(rows.tolist(), detections.image.tolist(), masks.detections, strict=True):
+        height, width = annotated.sizes[image]
         if isinstance(mask, dict) and list(mask["size"]) != [height, width]:
             raise DataError(
                 f"{found.path}: entry {row + 1}: its mask is of an image of {mask['size'][1]} x {mask['size'][0]}, "
-                f"and {known.names[image]} is {width} x {height}; write masks of the size of their images"
+                f"and {annotated.names[image]} is {width} x {height}; write masks of the size of their images"
             )
-    return outlines
+    return masks
 
 
 def encoded(outline: Any, height: int, width: int) -> Any:
@@ -148,19 +152,19 @@ def encoded(outline: Any, height: int, width: int) -> Any:
     return mask.merge(run_lengths) if isinstance(run_lengths, list) else run_lengths
 
 
-def overlapping_outlines(truths: GroundTruthTable, detections: DetectionTable, outlines: Segmentations) -> Pairs:
-    """As `overlapping`, for masks: pairs of one image with an overlap of at least `BACKGROUND_IOU`."""
+def overlapping_masks(ground_truths: GroundTruthTable, detections: DetectionTable, masks: Segmentations) -> Pairs:
+    """As `overlapping_pairs`, for masks: pairs of one image with an IoU of at least `BACKGROUND_IOU`."""
     from hotcoco import mask
 
     parts = [Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for image in np.unique(detections.image).tolist():
-        mine, theirs = np.flatnonzero(detections.image == image), np.flatnonzero(truths.image == image)
+        mine, theirs = np.flatnonzero(detections.image == image), np.flatnonzero(ground_truths.image == image)
         if not len(theirs):
             continue
-        size = outlines.sizes[image]
-        answers = [encoded(outlines.detections[row], *size) for row in mine.tolist()]
-        objects = [encoded(outlines.truths[row], *size) for row in theirs.tolist()]
-        iou = mask.iou(answers, objects, truths.crowd[theirs].astype(np.uint8))
+        size = masks.sizes[image]
+        answers = [encoded(masks.detections[row], *size) for row in mine.tolist()]
+        objects = [encoded(masks.ground_truths[row], *size) for row in theirs.tolist()]
+        iou = mask.iou(answers, objects, ground_truths.crowd[theirs].astype(np.uint8))
         which, whom = np.nonzero(iou >= BACKGROUND_IOU)
         parts.append(Pairs(mine[which], theirs[whom], iou[which, whom]))
     return join(parts)

@@ -14,8 +14,8 @@ import numpy as np
 from zorki.errors import DataError
 from zorki.metrics.tables import GroundTruthTable
 from zorki.ops.rle import fault_of
-from zorki.tasks.detection.metrics.tables import truths_of
-from zorki.tasks.detection.prediction_files.image_names import ImageWords
+from zorki.tasks.detection.metrics.tables import ground_truths_of
+from zorki.tasks.detection.prediction_files.image_names import ImageNames
 from zorki.types import Boxes, Defect
 
 PARTS = ("images", "annotations", "categories")
@@ -23,7 +23,7 @@ WANTED = "COCO's annotation file, or a folder with boxes in one of the formats t
 
 
 @dataclass
-class KnownBoxes:
+class GroundTruth:
     """Images in an order, their objects, and the words that results may use for them.
 
     Args:
@@ -36,7 +36,7 @@ class KnownBoxes:
     """
 
     split: str
-    truths: GroundTruthTable
+    ground_truths: GroundTruthTable
     names: list[str]
     class_names: list[str]
     category_ids: list[int]
@@ -48,13 +48,13 @@ class KnownBoxes:
     mask_fault: str | None = None
     defects: list[Defect] = field(default_factory=list)
 
-    def words(self) -> ImageWords:
+    def image_names(self) -> ImageNames:
         """What images may be called, those that are not judged among them."""
         ids = None if self.image_ids is None else [*self.image_ids, *(self.other_ids or [])]
-        return ImageWords(self.names, self.others, ids)
+        return ImageNames(self.names, self.others, ids)
 
 
-def read_known(data: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
+def read_ground_truth(data: Path, *, split: str | None = None, format: str | None = None) -> GroundTruth:
     """What is known of `data`: an annotation file of COCO, or whatever detection reads. Raises DataError."""
     if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
         content = _content(data)
@@ -65,7 +65,7 @@ def read_known(data: Path, *, split: str | None = None, format: str | None = Non
     return from_data(data, split=split, format=format)
 
 
-def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
+def from_coco(path: Path, content: dict[str, Any]) -> GroundTruth:
     """The content of COCO's file `path`, box by box as it stands, so that figures are those of COCO's own tools.
 
     Images and classes stand in the order of their numbers. Annotations of images or classes that are not in the
@@ -77,7 +77,7 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
         image_place = {number: place for place, (number, _) in enumerate(images)}
         label = {number: place for place, (number, _) in enumerate(classes)}
         rows = [row for row in content["annotations"] if row["image_id"] in image_place and row["category_id"] in label]
-        truths = _truths(rows, image_place, label)
+        ground_truths = _ground_truths(rows, image_place, label)
         sizes = [(_side(image, "height"), _side(image, "width")) for _, image in images]
     except (KeyError, TypeError, ValueError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
@@ -94,9 +94,9 @@ def from_coco(path: Path, content: dict[str, Any]) -> KnownBoxes:
     if fault is not None:
         defects.append(Defect(path, f"{fault}; boxes can be judged by this file, and masks cannot"))
     usable = fault is None and all(outlines) and all(min(size) > 0 for size in sizes)
-    return KnownBoxes(
+    return GroundTruth(
         "all",
-        truths,
+        ground_truths,
         [str(image.get("file_name", number)).replace("\\", "/") for number, image in images],
         [name for _, name in classes],
         [number for number, _ in classes],
@@ -137,7 +137,9 @@ def _content(path: Path) -> Any:
         raise DataError(f"{path}: is no JSON: {error}; expected {WANTED}") from error
 
 
-def _truths(rows: Sequence[dict[str, Any]], image_place: dict[Any, int], label: dict[int, int]) -> GroundTruthTable:
+def _ground_truths(
+    rows: Sequence[dict[str, Any]], image_place: dict[Any, int], label: dict[int, int]
+) -> GroundTruthTable:
     xywh = np.array([row["bbox"] for row in rows], np.float64).reshape(len(rows), 4)
     area = xywh[:, 2] * xywh[:, 3]
     for place, row in enumerate(rows):
@@ -153,7 +155,7 @@ def _truths(rows: Sequence[dict[str, Any]], image_place: dict[Any, int], label: 
     )
 
 
-def from_data(root: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
+def from_data(root: Path, *, split: str | None = None, format: str | None = None) -> GroundTruth:
     """Any data set with boxes; no image needs to be there. Raises DataError as its reader, or for no such split."""
     dataset = _dataset(root, format)
     return from_dataset(root, dataset, dataset.target, split)[0]
@@ -161,7 +163,7 @@ def from_data(root: Path, *, split: str | None = None, format: str | None = None
 
 def from_dataset(
     root: Path, dataset: Any, boxes: Callable[[int], Boxes], split: str | None = None
-) -> tuple[KnownBoxes, list[int]]:
+) -> tuple[GroundTruth, list[int]]:
     """What is known of a data set, and the indices of what is judged. Raises DataError for no such split.
 
     Args:
@@ -172,13 +174,13 @@ def from_dataset(
         raise DataError(f"{root}: has no split {split!r}; expected one of {known} ({dataset.split_reason})")
     count = len(dataset)
     indices = list(range(count)) if split in (None, "all") else list(dataset.splits[split])
-    truths = truths_of([boxes(index) for index in indices])
+    ground_truths = ground_truths_of([boxes(index) for index in indices])
     numbers = getattr(dataset, "image_ids", None)
     names = [_name(dataset, index) for index in range(count)]
     others = sorted(set(range(count)) - set(indices))
-    found = KnownBoxes(
+    found = GroundTruth(
         split or "all",
-        truths,
+        ground_truths,
         [names[index] for index in indices],
         list(dataset.class_names),
         list(getattr(dataset, "category_ids", range(1, len(dataset.class_names) + 1))),

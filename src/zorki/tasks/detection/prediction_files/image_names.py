@@ -11,7 +11,7 @@ UNKNOWN, ELSEWHERE = -1, -2  # an image that nobody knows, or that is in another
 _DEEPEST = 4  # parts of a path that are kept as a short form, beside the whole: more never tell two images apart
 
 
-class ImageWords:
+class ImageNames:
     """The words for images. A short form that may mean several of them means none.
 
     Args:

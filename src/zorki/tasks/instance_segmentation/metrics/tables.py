@@ -10,7 +10,7 @@ from numpy import ndarray
 from zorki.metrics.coco_ap import Segmentations
 from zorki.metrics.mask_tables import MaskTables, fill_tables, run_lengths
 from zorki.ops.mask_pixels import MaskPixels
-from zorki.tasks.detection.metrics.tables import detections_of, truths_of
+from zorki.tasks.detection.metrics.tables import detections_of, ground_truths_of
 from zorki.types import Boxes, Instances
 
 
@@ -18,18 +18,20 @@ def tabulate(predictions: Sequence[Instances], targets: Sequence[Instances]) -> 
     """The tables of some images.
 
     Raises:
-        ValueError: an answer has no scores, or masks of another size than its truth.
+        ValueError: a prediction has no scores, or masks of another size than its ground truth.
     """
     found = [MaskPixels.of(prediction.masks) for prediction in predictions]
-    truth = [MaskPixels.of(target.masks) for target in targets]
-    boxes = [as_boxes(target, mine.areas()) for target, mine in zip(targets, truth, strict=True)]
-    outlines = Segmentations(
+    annotated = [MaskPixels.of(target.masks) for target in targets]
+    boxes = [as_boxes(target, mine.areas()) for target, mine in zip(targets, annotated, strict=True)]
+    segmentations = Segmentations(
         [code for target in targets for code in run_lengths(target.masks)],
         [code for prediction in predictions for code in run_lengths(prediction.masks)],
-        [(mine.height, mine.width) for mine in truth],
+        [(mine.height, mine.width) for mine in annotated],
     )
-    answers = detections_of([as_boxes(prediction) for prediction in predictions])
-    return fill_tables(truths_of(boxes), answers, outlines, lambda image: (found[image], truth[image]))
+    detections = detections_of([as_boxes(prediction) for prediction in predictions])
+    return fill_tables(
+        ground_truths_of(boxes), detections, segmentations, lambda image: (found[image], annotated[image])
+    )
 
 
 def as_boxes(instances: Instances, areas: ndarray | None = None) -> Boxes:

@@ -16,11 +16,11 @@ from zorki.metrics.coco_ap import Segmentations
 from zorki.metrics.mask_tables import fill_tables, run_lengths
 from zorki.metrics.tables import DetectionTable, GroundTruthTable, rows_by_class
 from zorki.ops.mask_pixels import MaskPixels
-from zorki.tasks.detection.prediction_files.coco_results import FoundEntries, read_results
-from zorki.tasks.detection.prediction_files.evaluate import encoded, fit, outlines_of
-from zorki.tasks.detection.prediction_files.ground_truth import KnownBoxes, from_dataset, read_known
+from zorki.tasks.detection.prediction_files.coco_results import ResultEntries, read_results
+from zorki.tasks.detection.prediction_files.evaluate import encoded, fit, segmentations_of
+from zorki.tasks.detection.prediction_files.ground_truth import GroundTruth, from_dataset, read_ground_truth
 from zorki.tasks.instance_segmentation.data import InstanceData
-from zorki.tasks.instance_segmentation.metrics.scores import instance_figures
+from zorki.tasks.instance_segmentation.metrics.scores import instance_result
 from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
 
 
@@ -34,34 +34,36 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
         DataError: the file is no list of masks, an entry is broken, none of the entries fits the data, or the data
             have no masks for all of their objects.
     """
-    known = read_known_masks(data, split=split, format=format)
+    annotated = read_ground_truth_masks(data, split=split, format=format)
     found = read_results(predictions, need_masks=True)
-    detections, rows, defects = fit(found, known, data)
-    outlines = outlines_of(found, known, detections, rows, data)
+    detections, rows, defects = fit(found, annotated, data)
+    masks = segmentations_of(found, annotated, detections, rows, data)
     codes = [
-        encoded(outline, *outlines.sizes[image])
-        for outline, image in zip(outlines.detections, detections.image.tolist(), strict=True)
+        encoded(mask, *masks.sizes[image])
+        for mask, image in zip(masks.detections, detections.image.tolist(), strict=True)
     ]
-    outlines = dataclasses.replace(outlines, detections=codes)
+    masks = dataclasses.replace(masks, detections=codes)
     detections = dataclasses.replace(detections, xywh=_boxes(found, rows, codes))
-    tables = fill_tables(known.truths, detections, outlines, _pixels_of(known.truths, detections, outlines))
-    figures = instance_figures(tables, known.class_names)
-    return Results(split=known.split, count=len(known.names), figures=figures, losses={}, defects=defects)
+    tables = fill_tables(
+        annotated.ground_truths, detections, masks, _pixels_of(annotated.ground_truths, detections, masks)
+    )
+    result = instance_result(tables, annotated.class_names)
+    return Results(split=annotated.split, count=len(annotated.names), metrics=result, losses={}, defects=defects)
 
 
-def read_known_masks(data: Path, *, split: str | None = None, format: str | None = None) -> KnownBoxes:
+def read_ground_truth_masks(data: Path, *, split: str | None = None, format: str | None = None) -> GroundTruth:
     """What is known of `data`, with all masks as packed run lengths: a file of COCO as it stands, or any data set.
 
     Raises:
         DataError: the data cannot be read, or there is no such split.
     """
     if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
-        known = read_known(data, split=split, format=format)
-        if known.masks is None or known.sizes is None or known.mask_fault is not None:
-            return known
-        sizes = [known.sizes[image] for image in known.truths.image.tolist()]
-        codes = [encoded(outline, *size) for outline, size in zip(known.masks, sizes, strict=True)]
-        return dataclasses.replace(known, masks=codes)
+        annotated = read_ground_truth(data, split=split, format=format)
+        if annotated.masks is None or annotated.sizes is None or annotated.mask_fault is not None:
+            return annotated
+        sizes = [annotated.sizes[image] for image in annotated.ground_truths.image.tolist()]
+        codes = [encoded(outline, *size) for outline, size in zip(annotated.masks, sizes, strict=True)]
+        return dataclasses.replace(annotated, masks=codes)
     dataset = InstanceData().read(data, format=format)
     masks: list[Any] = []
     sides: list[tuple[int, int]] = []
@@ -72,11 +74,11 @@ def read_known_masks(data: Path, *, split: str | None = None, format: str | None
         sides.append((target.masks.shape[1], target.masks.shape[2]))
         return as_boxes(target, MaskPixels.of(target.masks).areas())
 
-    known, _ = from_dataset(data, dataset, boxes, split)
-    return dataclasses.replace(known, masks=masks, sizes=sides)
+    annotated, _ = from_dataset(data, dataset, boxes, split)
+    return dataclasses.replace(annotated, masks=masks, sizes=sides)
 
 
-def _boxes(found: FoundEntries, rows: ndarray, codes: Sequence[Any]) -> ndarray:
+def _boxes(found: ResultEntries, rows: ndarray, codes: Sequence[Any]) -> ndarray:
     """The boxes (xywh) that the entries give, else those around their masks."""
     from hotcoco import mask
 
@@ -87,20 +89,20 @@ def _boxes(found: FoundEntries, rows: ndarray, codes: Sequence[Any]) -> ndarray:
 
 
 def _pixels_of(
-    truths: GroundTruthTable, detections: DetectionTable, outlines: Segmentations
+    ground_truths: GroundTruthTable, detections: DetectionTable, masks: Segmentations
 ) -> Callable[[int], tuple[MaskPixels, MaskPixels]]:
-    """The pixels of an image's answers and objects, by the image's place."""
-    count = len(outlines.sizes)
+    """The pixels of an image's detections and objects, by the image's place."""
+    count = len(masks.sizes)
     sides = [
         (rows_by_class(table.image, count), codes)
-        for table, codes in ((detections, outlines.detections), (truths, outlines.truths))
+        for table, codes in ((detections, masks.detections), (ground_truths, masks.ground_truths))
     ]
 
     def pixels(image: int) -> tuple[MaskPixels, MaskPixels]:
-        found, truth = (
-            _decoded([codes[row] for row in rows[image].tolist()], outlines.sizes[image]) for rows, codes in sides
+        found, annotated = (
+            _decoded([codes[row] for row in rows[image].tolist()], masks.sizes[image]) for rows, codes in sides
         )
-        return found, truth
+        return found, annotated
 
     return pixels
 
