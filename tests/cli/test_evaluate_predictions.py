@@ -63,7 +63,7 @@ def test_bad_wishes_end_with_one_message(capsys):
     assert "expected --predictions FILE and the data alone" in refused(capsys, *words)
     assert "the data alone" in refused(capsys, *words, "truth.json", "--weights", "x.pth")
     assert "Did you mean detection?" in refused(capsys, *words, "truth.json", "--task", "detektion")
-    assert "classification knows no file of answers" in refused(
+    assert "classification knows no file of predictions" in refused(
         capsys, *words, "truth.json", "--task", "classification"
     )
     assert "--task belongs to --predictions" in refused(capsys, "evaluate", "run", "--task", "detection")

@@ -1,4 +1,4 @@
-"""Judging a file of answers, whoever gave them."""
+"""Evaluating a file of predictions, whoever made them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zorki import registry
 from zorki.contracts import Results
-from zorki.errors import RecipeError, did_you_mean
+from zorki.errors import RecipeError, ZorkiError, did_you_mean
 
 
 def evaluate_file(
@@ -17,11 +17,11 @@ def evaluate_file(
     split: str | None = None,
     format: str | None = None,
 ) -> Results:
-    """Figures of the answers in a file against `data`; neither a model nor images are needed.
+    """Scores of the predictions in a file against `data`; neither a model nor images are needed.
 
     Args:
-        predictions: in the format that the task exchanges; COCO's results for detection.
-        task: its name; None takes the task that knows the answers, by the file and the data.
+        predictions: in the file format of the task, such as COCO's results.
+        task: its name; None takes the task that knows the predictions, by the file and the data.
         split: of the data; None takes all of them.
 
     Raises:
@@ -37,4 +37,6 @@ def evaluate_file(
         task = knowing[0]
     if task not in known:
         raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} `zorki tasks` lists them all.")
+    if not known[task].evaluation.file_format:
+        raise ZorkiError(f"{task} knows no file of predictions; evaluate a run, or weights of a model")
     return known[task].evaluation.judge_file(*paths, split=split, format=format)
