@@ -6,7 +6,7 @@ import torchmetrics.functional.classification as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zorki.tasks.classification.metric import ClassificationMetric, ClassificationResult, ClassScores
+from zorki.tasks.classification.metric import ClassificationMetric, ClassificationResult, ClassificationScores
 from zorki.types import Label
 
 
@@ -26,8 +26,8 @@ def test_by_hand():
     assert figures.top1 == 0.75
     assert figures.correct == 3
     assert figures.confusion_matrix == ((2, 0), (1, 1))
-    assert figures.per_class[0] == ClassScores("c0", 2, precision=2 / 3, recall=1.0, f1=0.8)
-    assert figures.per_class[1] == ClassScores("c1", 2, precision=1.0, recall=0.5, f1=2 / 3)
+    assert figures.per_class[0] == ClassificationScores("c0", 2, precision=2 / 3, recall=1.0, f1=0.8)
+    assert figures.per_class[1] == ClassificationScores("c1", 2, precision=1.0, recall=0.5, f1=2 / 3)
     assert math.isclose(figures.log_loss, -math.log(0.9 * 0.4 * 0.8 * 0.7) / 4, rel_tol=1e-6)
     # Bins of a fifteenth: .6 (wrong), .7 (right), .8 (right), .9 (right) lie in four bins.
     assert math.isclose(figures.calibration_error, (0.6 + 0.3 + 0.2 + 0.1) / 4, rel_tol=1e-6)
@@ -69,7 +69,7 @@ def test_edges():
     sure = torch.tensor([1.0, 0.0, 0.0])
     metric.update([Label(0, sure)], [Label(0)])
     figures = metric.compute()
-    assert figures.per_class[1] == ClassScores("b", 0, precision=None, recall=None, f1=None)
+    assert figures.per_class[1] == ClassificationScores("b", 0, precision=None, recall=None, f1=None)
     assert figures.calibration_error == 0.0
     assert figures.balanced_accuracy == 1.0
     metric.reset()

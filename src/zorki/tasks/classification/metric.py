@@ -17,7 +17,7 @@ from zorki.types import Label, check_lengths
 
 
 @dataclass(frozen=True)
-class ClassScores:
+class ClassificationScores:
     """One class: images of it, and its scores in 0..1; None where their denominator is 0."""
 
     class_name: str
@@ -51,7 +51,7 @@ class ClassificationResult(MetricResult):
     log_loss: float | None = None
     calibration_error: float | None = None
     correct: int = 0
-    per_class: tuple[ClassScores, ...] = ()
+    per_class: tuple[ClassificationScores, ...] = ()
     confusion_matrix: tuple[tuple[int, ...], ...] = ()
     calibration: tuple[CalibrationBin, ...] = ()
 
@@ -147,7 +147,7 @@ class ClassificationMetric(Metric[Label, Label]):
             calibration_error=self.calibration.expected_error(),
             correct=int(matrix.true_positives.sum()),
             per_class=tuple(
-                ClassScores(name, int(n), *(float(score) if known else None for score, known in scores))
+                ClassificationScores(name, int(n), *(float(score) if known else None for score, known in scores))
                 for name, n, *scores in zip(
                     self.class_names,
                     matrix.ground_truths.tolist(),

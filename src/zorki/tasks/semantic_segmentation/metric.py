@@ -16,7 +16,7 @@ from zorki.types import Mask, check_lengths
 
 
 @dataclass(frozen=True)
-class ClassScores:
+class SegmentationScores:
     """One class: its share of the valid pixels, and scores in 0..1; None where their denominator is 0."""
 
     class_name: str
@@ -55,7 +55,7 @@ class SegmentationResult(MetricResult):
     dice: float | None = None
     boundary_f1: float | None = None
     foreground_dice: float | None = None
-    per_class: tuple[ClassScores, ...] = ()
+    per_class: tuple[SegmentationScores, ...] = ()
     absent_classes: tuple[str, ...] = ()
     valid_pixels: int = 0
     ignored_pixels: int = 0
@@ -162,7 +162,7 @@ class SegmentationMetric(Metric[Mask, Mask]):
             boundary_f1=float(self.edge_means[0] / self.edge_means[1]) if self.edge_means[1] else None,
             foreground_dice=float(dice[1]) if len(self.class_names) == 2 else None,
             per_class=tuple(
-                ClassScores(
+                SegmentationScores(
                     class_name=name,
                     share=float(share[k]),
                     iou=float(iou[k]) if seen[k] else None,

@@ -21,7 +21,7 @@ Summary = TypeVar("Summary", CocoSummary, VocSummary)
 
 
 @dataclass(frozen=True)
-class ClassScores:
+class DetectionScores:
     """Scores of one class; None where it has no object.
 
     Attributes:
@@ -71,7 +71,7 @@ class DetectionResult(MetricResult):
     voc: VocSummary = field(default_factory=VocSummary)
     best_threshold: float | None = None
     at_best: PrecisionRecall = field(default_factory=PrecisionRecall)
-    per_class: tuple[ClassScores, ...] = ()
+    per_class: tuple[DetectionScores, ...] = ()
     errors: ErrorCounts = field(default_factory=ErrorCounts)
     threshold_curve: ThresholdCurve = field(default_factory=ThresholdCurve)
 
@@ -138,11 +138,11 @@ def score_curves(
 
 def _of_class(
     name: str, curves: CocoCurves, label: int, voc: VocCurve | None, curve: ScoreCurve, best: float | None
-) -> ClassScores:
+) -> DetectionScores:
     """The class's AP, what it has at the common threshold, and its own best threshold with the F1 there."""
     coco, at_best = curves.of_class(label), curve.at(best)
     own = curve.best_threshold() if curve.positives else None
-    return ClassScores(
+    return DetectionScores(
         class_name=name,
         count=curve.positives,
         ap=coco.ap,
