@@ -7,7 +7,7 @@ import pytest
 from made_masks import made
 from pycocotools import mask as coco_mask
 
-from zorki.data.annotations.drafts.instances import write as write_folder
+from zorki.data.formats.writers import write_instances
 from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
@@ -106,7 +106,7 @@ def test_a_data_set_is_as_good_as_a_file():
     found = judge_file(write("found.json", entries), Path("scenes:20@48"), split="val")
     assert (found.split, found.count) == ("val", len(data.splits["val"]))
     assert found.metrics.to_json()["mask_ap"] == found.metrics.to_json()["sbd"] == pytest.approx(1)
-    write_folder(data, Path("maps"), "coco")
+    write_instances(data, Path("maps"), "coco")
     assert evaluate_file("found.json", "maps", split="val").metrics.to_json()["mask_ap"] == pytest.approx(1)
     with pytest.raises(DataError, match="has no split 'exam'"):
         judge_file(Path("found.json"), Path("maps"), split="exam")
