@@ -219,6 +219,11 @@ def load_plugin(source: str | Path) -> list[str]:
     return _plugins[key]
 
 
+def plugins() -> list[str]:
+    """The plugins that were loaded, in order: resolved paths, and names of modules."""
+    return list(_plugins)
+
+
 def _import_path(path: Path) -> None:
     file = path / "__init__.py" if path.is_dir() else path
     if not file.is_file():

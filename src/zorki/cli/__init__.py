@@ -23,9 +23,12 @@ VERBS = {
     "export": "Write a network as ONNX: uint8 pixels to boxes, or to scores of classes.",
     "tasks": "The tasks and their models.",
     "models": "Names of models, with parameters and published weights.",
+    "env": "Versions, devices, extras and the image decoder in use: what an issue needs.",
     "info": "A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
+ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
+NO_PLUGIN = ("env", "convert")  # verbs that take no model
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
@@ -35,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if not given or given[0] in ("--help", "-h", "help"):
         print(_help())
         return
-    if given[0] == "--version":
+    if given[0] in ("--version", "-V"):
         from importlib.metadata import version
 
         print(version("zorki"))
@@ -55,7 +58,9 @@ def _help() -> str:
             "",
             *lines,
             "",
-            "`zorki VERB --help` tells more. First steps: zorki demo; then zorki train resnet18 YOUR_IMAGES/",
+            "`zorki VERB --help` tells more; `zorki val` is `zorki evaluate`.",
+            "`--plugin my_model.py`, with any verb that takes a model, registers models of your own.",
+            "First steps: zorki demo; then zorki train resnet18 YOUR_IMAGES/",
         ]
     )
 
@@ -67,7 +72,9 @@ def _run(given: list[str]) -> int:
 
     app, flags = _app(), []
     try:
+        given[0] = ALIASES.get(given[0], given[0])
         if given[0] in VERBS:
+            given = _with_plugins(given)
             from zorki.cli.flag_names import by_todays_names
 
             flags = [name for one in app[given[0]].assemble_argument_collection() for name in one.names]
@@ -93,6 +100,29 @@ def _run(given: list[str]) -> int:
     except OSError as error:
         return _tell(f"{error.filename or 'the machine'}: {error.strerror or error}")
     return 0
+
+
+def _with_plugins(given: list[str]) -> list[str]:
+    """The words without `--plugin FILE`, whose models are registered now: verbs find them under their names."""
+    if given[0] in NO_PLUGIN or not any(word.partition("=")[0] == "--plugin" for word in given):
+        return given
+    from zorki.errors import RecipeError
+    from zorki.registry import load_plugin
+
+    rest: list[str] = []
+    words = iter(given)
+    for word in words:
+        flag, equals, source = word.partition("=")
+        if flag != "--plugin":
+            rest.append(word)
+            continue
+        source = source if equals else next(words, "")
+        if not source or source.startswith("--"):
+            raise RecipeError(
+                "--plugin expects a Python file, a package's folder, or a module, as in --plugin my_model.py"
+            )
+        load_plugin(source)
+    return rest
 
 
 def _help_of(verb: str) -> str:

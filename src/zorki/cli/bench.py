@@ -67,6 +67,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
     """Trains in a process of its own, so that one model's memory and mistakes are not another's."""
     import yaml
 
+    from zorki import registry
     from zorki.engine.run.open import RESULTS, is_run
     from zorki.files import write_text
 
@@ -82,6 +83,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
         wishes = out / f"{_folder(name)}.yaml"
         write_text(wishes, yaml.safe_dump({**settings, "out": str(out), "name": folder.name}))
         words = [name, data, "--recipe", str(wishes)]
+    words += [f"--plugin={plugin}" for plugin in registry.plugins()]
     print(f"{name}: training", flush=True)
     return subprocess.run([sys.executable, "-m", "zorki", "train", *words], check=False).returncode == 0
 

@@ -1,7 +1,7 @@
 """A run: a folder that holds all that was said, chosen, learned and measured, and can be asked again.
 
 runs/lenet5-1/
-  run.json          model, task, classes, preprocessing, recipe, choices, environment, how to repeat
+  run.json          model, plugins, task, classes, preprocessing, recipe, choices, environment, how to repeat
   recipe.yaml       the recipe alone, to read and to edit
   best.safetensors  the weights that judged best on validation (the last, where nothing was validated)
   last.ckpt         what `--resume` needs
@@ -213,6 +213,8 @@ def read_about(folder: Path) -> dict[str, Any]:
     missing = {"model", "task", "class_names", "recipe"} - set(about)
     if missing:
         raise WeightsError(f"{path}: lacks {sorted(missing)}; was it edited? Restore it, or train again")
+    for plugin in about.get("plugins", []):
+        registry.load_plugin(plugin)  # its model was registered there
     return _with_todays_names(about)
 
 

@@ -123,7 +123,18 @@ def train(
         "choices": [dataclasses.asdict(choice) for choice in chosen],
         "recipe": full.to_json(),
         "fingerprint": fingerprint(dataset, train_indices),
-        "repeat": shlex.join(["zorki", "train", entry.name, source, "--recipe", str(folder / runs.RECIPE)]),
+        "repeat": shlex.join(
+            [
+                "zorki",
+                "train",
+                entry.name,
+                source,
+                "--recipe",
+                str(folder / runs.RECIPE),
+                *[f"--plugin={one}" for one in registry.plugins()],
+            ]
+        ),
+        "plugins": registry.plugins(),
         "environment": environment(),
     }
     if _is_first():
