@@ -107,8 +107,9 @@ def test_predict_answers_in_pixels_of_the_image(run, tmp_path, capsys):
     drawn = read_image(tmp_path / "answers" / "one.png")
     assert drawn.shape == (3, 240, 390), "enlarged for names to be read"
     assert "one.png: " in capsys.readouterr().out
-    (boxes,) = run.predict(tmp_path / "one.png")
-    assert len(boxes) == len(rows)
+    (result,) = run.predict(tmp_path / "one.png")
+    assert len(result) == len(rows)
+    assert [(row.name, round(row.score, 6)) for row in result] == [(row["category_name"], row["score"]) for row in rows]
 
 
 def test_the_same_seed_gives_the_same_numbers_with_and_without_workers(tmp_path):

@@ -91,9 +91,8 @@ def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
     page = json.loads((tmp_path / "figures.json").read_text())
     metric = run.task.evaluation.metric(run.info)
     for index in range(3):
-        metric.update(
-            run.predict(tmp_path / f"wide/val/images/{index}.png", tile=64, overlap=16), [dataset.target(index)]
-        )
+        (result,) = run.predict(tmp_path / f"wide/val/images/{index}.png", tile=64, overlap=16)
+        metric.update([result.annotation], [dataset.target(index)])
     assert page[str(run.folder)]["count"] == 3
     assert page[str(run.folder)]["metrics"]["confusion_matrix"] == metric.compute().to_json()["confusion_matrix"]
     assert page["ensemble"]["metrics"]["confusion_matrix"] == metric.compute().to_json()["confusion_matrix"]
@@ -129,7 +128,7 @@ def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path
     main(["predict", str(run.folder), "one.png", "--out", "answers", "--options.size", "128"])
     (row,) = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
     with Image.open(tmp_path / "answers" / row["mask"]) as written:
-        assert np.array_equal(np.asarray(written), larger.predict("one.png")[0].classes.numpy())
+        assert np.array_equal(np.asarray(written), larger.predict("one.png")[0].numpy()["classes"])
     capsys.readouterr()
     told = {
         "sise 96": "Did you mean size?",
@@ -155,8 +154,8 @@ def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
         assert written.mode == "P"
         labels = np.asarray(written)
     assert labels.shape == (80, 130)
-    (mask,) = run.predict(tmp_path / "one.png")
-    assert np.array_equal(labels, mask.classes.numpy())
+    (result,) = run.predict(tmp_path / "one.png")
+    assert np.array_equal(labels, result.annotation.classes.numpy())
     drawn = read_image(tmp_path / "answers" / "one.png")
     assert drawn.shape[2] == 390, "enlarged for the legend to be read"
     assert drawn.shape[1] > 240

@@ -1,4 +1,4 @@
-"""`--tile`, `--overlap` and `--options`, which the verbs have in common that answer images."""
+"""`--conf`, `--iou`, `--max-det`, `--tile`, `--overlap`, `--options`: what the verbs have in common that predict."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ Tile = Annotated[
 Overlap = Annotated[
     int | None, Parameter(help="Pixels that neighboring tiles share; empty: an eighth of the tile, or what is needed.")
 ]
+Conf = Annotated[float | None, Parameter(help="Minimum score (confidence), 0 to 1; empty: the network's own.")]
+Iou = Annotated[
+    float | None, Parameter(help="IoU threshold of non-maximum suppression, 0 to 1; empty: the network's own.")
+]
+MaxDet = Annotated[int | None, Parameter(help="Predictions an image at most, the best; empty: the network's own.")]
 Options = Annotated[
     dict[str, str] | None, Parameter(help="Arguments of the model's builder, other than those of the training.")
 ]

@@ -7,50 +7,73 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zorki.cli.answering_flags import Options, Overlap, Tile
+from zorki.cli.answering_flags import Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.errors import RecipeError
+
+TOLD = 20  # results that are printed one by one
 
 
 def predict(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
-    *sources: Annotated[str, Parameter(help="Files, folders, globs, URLs of images, videos.")],
-    out: Annotated[Path, Parameter(help="Folder for annotated images and predictions.json.")] = Path("predictions"),
+    *sources: Annotated[
+        str,
+        Parameter(help="Files, folders, globs, addresses of images and videos, a camera's number, rtsp://..."),
+    ],
+    conf: Conf = None,
+    iou: Iou = None,
+    max_det: MaxDet = None,
+    classes: Annotated[
+        list[str] | None,
+        Parameter(help="Names or labels of the classes that are wanted: person,dog; empty: all.", negative=""),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Parameter(help="New folder for annotated images and predictions.json; empty: runs/predict-1, -2, ..."),
+    ] = None,
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
-    batch_size: Annotated[int | None, Parameter(help="Images a step, 16; with --tile tiles, 4.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Images a step, 16; of cameras 1; with --tile tiles, 4.")] = None,
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
+    max_frames: Annotated[int | None, Parameter(help="Of each video or camera; empty: all, until Ctrl-C.")] = None,
     tile: Tile = None,
     overlap: Overlap = None,
     options: Options = None,
 ) -> None:
-    """Answer for files, folders, globs, URLs and videos.
+    """Predict for files, folders, globs, addresses, videos and cameras.
 
     zorki predict runs/lenet5-1 cat.jpg --out answers
+    zorki predict runs/fcos_squeezenet-1 street.jpg --conf 0.5 --classes person,car
     zorki predict runs/lenet5-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
+    zorki predict runs/fcos_squeezenet-1 0
+    zorki predict runs/fcos_squeezenet-1 rtsp://10.0.0.7/live --max-frames 1000
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
     zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.image_size 832 --options.max_boxes 400
     """
-    from zorki.engine.prediction.predict import predict as answer
+    from zorki.engine.prediction.predict import predict as stream
 
     if not sources:
         raise RecipeError("expected at least one source, such as: zorki predict runs/lenet5-1 cat.jpg")
-    answers = answer(
+    results = stream(
         [run],
         list(sources),
-        out=out,
+        stream=True,
+        conf=conf,
+        iou=iou,
+        max_det=max_det,
+        classes=classes,
+        out=True if out is None else out,
         weights=weights,
         batch_size=batch_size,
         device=device,
         strict=strict,
-        keep=False,
+        max_frames=max_frames,
         tile=tile,
         overlap=overlap,
         options=options,
-        say=print,
     )
-    for one in answers[:20]:
-        frame = "" if one.frame is None else f" frame {one.frame}"
-        print(f"{one.source}{frame}: {one.words}")
-    if len(answers) > 20:
-        print(f"... and {len(answers) - 20} more")
-    print(f"{len(answers)} answers in {out / 'predictions.json'}")
+    for count, result in enumerate(results):
+        if count < TOLD:
+            frame = "" if result.frame is None else f" frame {result.frame}"
+            print(f"{result.path}{frame}: {result.caption}")
+        elif count == TOLD:
+            print("...")

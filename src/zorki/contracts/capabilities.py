@@ -7,6 +7,7 @@ never submodules: from Python 3.12 on `isinstance` does not see what `nn.Module`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
@@ -30,6 +31,34 @@ class Tiled(Protocol[Outputs, Prediction]):
 
     def stitcher(self, tiles: Tiles) -> Stitcher[Outputs, Prediction]:
         """What joins the raw outputs for the tiles of an image to one prediction."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which candidates become predictions; None leaves what the network was built with.
+
+    Attributes:
+        min_score: the lowest score, 0..1.
+        max_iou: of two boxes of a class that both stay in non-maximum suppression, 0..1.
+        max_count: predictions an image, the best.
+        labels: of the classes that are wanted.
+    """
+
+    min_score: float | None = None
+    max_iou: float | None = None
+    max_count: int | None = None
+    labels: tuple[int, ...] | None = None
+
+
+@runtime_checkable
+class SelectsCandidates(Protocol):
+    """A model that has more candidates than predictions: `--conf`, `--iou`, `--max-det`, `--classes`."""
+
+    suppresses: bool
+    """Whether non-maximum suppression is among its steps."""
+
+    def selecting(self, selection: Selection) -> Any:
+        """A view of the model that selects otherwise: it shares all weights, and the model itself stays as it is."""
 
 
 @runtime_checkable

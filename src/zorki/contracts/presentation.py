@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -20,7 +20,6 @@ class Presentation(ABC, Generic[T, P]):
 
     thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one image on a sheet of many
     exchange_format: ClassVar[str] = ""  # the field's format that `exchange` writes; empty: zorki's own
-    exchanges_records: ClassVar[bool] = False  # `exchange` needs the records alone, not the predictions
 
     @abstractmethod
     def draw(self, image: Tensor, annotation: T | P, info: ClassInfo) -> Tensor:
@@ -29,6 +28,10 @@ class Presentation(ABC, Generic[T, P]):
     @abstractmethod
     def to_record(self, annotation: T | P, info: ClassInfo) -> dict[str, Any]:
         """The annotation in plain JSON with names of classes, for predictions.json and the report."""
+
+    def shown(self, annotation: P, info: ClassInfo) -> P:
+        """What of a prediction is worth showing to a person, such as what scores enough; all of it, where in doubt."""
+        return annotation
 
     def caption(self, annotation: T | P, info: ClassInfo) -> str:
         """A few words for under an image."""
@@ -51,10 +54,12 @@ class Presentation(ABC, Generic[T, P]):
         """
         return {}
 
-    def exchange(self, answers: Sequence[Any], info: ClassInfo) -> Any | None:
-        """All predictions in the plain JSON of the `exchange_format`, which predictions.json then is; None: none.
+    def exchange(
+        self, annotation: P, info: ClassInfo, *, path: str, frame: int | None = None
+    ) -> list[dict[str, Any]] | None:
+        """A prediction's entries in the `exchange_format`, of which predictions.json then is the list; None: none.
 
-        Answers have a `source`, the number of a `frame` or None, a `prediction`, and as `facts` their record.
-        Where the presentation `exchanges_records`, predictions may be None.
+        Args:
+            path: of the image, or of the video with that `frame`.
         """
         return None

@@ -1,13 +1,19 @@
 import json
+from itertools import count, islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from zorki.data.images import write_image
+import zorki
+from zorki.data.images import read_image, write_image
 from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.engine.prediction.predict import predict
+from zorki.engine.prediction.sources import Source
 from zorki.engine.run.open import Run
+from zorki.errors import RecipeError, ZorkiError
 from zorki.recipe import Recipe
 from zorki.registry import find
 from zorki.types import ClassInfo
@@ -32,8 +38,8 @@ def test_detections_are_written_as_results_of_coco_and_judged(photos):
     run.model.min_score = 0.0
     answers = predict(run, photos, out="out")
     entries = json.loads(Path("out/predictions.json").read_text())
-    assert len(entries) == sum(len(answer.prediction) for answer in answers) > 0
-    first = answers[0].prediction
+    assert len(entries) == sum(len(answer) for answer in answers) > 0
+    first = answers[0].annotation
     assert entries[0]["image_id"] == 1
     assert entries[0]["file_name"] == "photos/001.png"
     assert entries[0]["category_name"] == ["cat", "dog"][int(first.labels[0])]
@@ -86,17 +92,7 @@ def test_tasks_may_write_files_of_their_own_that_nobody_elses_overwrite(photos):
     assert [row["note"] for row in rows] == ["notes/002.txt", "notes/002-2.txt"]
     assert [row["length"] for row in rows] == [3, 3]
     assert [Path("out", row["note"]).read_text() for row in rows] == [row["class_name"] for row in rows]
-    assert all(answer.prediction is not None for answer in answers)
-
-
-def test_predictions_are_let_go_where_nobody_needs_them(photos):
-    answers = predict(attaching(untrained("lenet5", ["cat", "dog"])), photos, out="out", keep=False)
-    assert [answer.prediction for answer in answers] == [None, None]
-    assert {answer.words[:3] for answer in answers} <= {"cat", "dog"}
-    run = untrained("ssd_squeezenet", ["cat", "dog"], size=96)
-    run.model.min_score = 0.0
-    predict(run, photos, out="boxes", keep=False)
-    assert json.loads(Path("boxes/predictions.json").read_text()), "COCO's results need them"
+    assert [answer.files["note"].as_posix() for answer in answers] == ["out/notes/002.txt", "out/notes/002-2.txt"]
 
 
 def test_a_film_has_files_of_their_own_for_its_frames(tmp_path):
@@ -109,3 +105,128 @@ def test_a_film_has_files_of_their_own_for_its_frames(tmp_path):
     predict(attaching(untrained("lenet5", ["cat", "dog"])), "film.mp4", out="out")
     rows = json.loads(Path("out/predictions.json").read_text())["predictions"]
     assert [row["note"] for row in rows] == ["notes/film-000000.txt", "notes/film-000001.txt"]
+
+
+# -- streams, sources in memory, folders --
+
+
+@pytest.fixture
+def classifier():
+    return untrained("lenet5", ["cat", "dog"])
+
+
+def frames_of(count, side=32):
+    return (np.full((side, side, 3), 20 * number, np.uint8) for number in range(count))
+
+
+def test_a_stream_holds_no_more_than_it_works_on(classifier):
+    taken = []
+
+    def camera():
+        for number in count():
+            taken.append(number)
+            yield np.full((32, 32, 3), number % 256, np.uint8)
+
+    results = classifier.predict(camera(), stream=True)
+    assert not taken, "nothing is read before it is asked for"
+    for number, result in enumerate(islice(results, 5)):
+        assert result.frame == number
+        assert (result.image == number).all(), "the frame itself is at hand"
+        assert len(taken) == number + 1, "live sources are predicted frame by frame"
+    results.close()
+
+
+def test_sources_without_an_end_need_a_stream(classifier):
+    for source in (0, "rtsp://127.0.0.1/a", frames_of(3)):
+        with pytest.raises(RecipeError, match="has no end: say stream=True"):
+            classifier.predict(source)
+    # Settings are checked at once, not when the first result is asked for.
+    with pytest.raises(RecipeError, match=r"conf is 3; expected 0 to 1"):
+        classifier.predict(0, stream=True, conf=3)
+
+
+def test_images_in_memory_are_predicted_as_their_files_are(classifier, photos):
+    paths = sorted(Path(photos).iterdir())
+    arrays = [np.array(Image.open(path)) for path in paths]
+    wanted = [result.annotation.scores.tolist() for result in classifier.predict(photos)]
+    for sources in (arrays, [Image.open(path) for path in paths], [read_image(path) for path in paths]):
+        results = classifier.predict(sources)
+        assert [result.annotation.scores.tolist() for result in results] == wanted
+        assert all(np.array_equal(result.image, array) for result, array in zip(results, arrays, strict=True))
+    (turned,) = classifier.predict(arrays[0][:, :, ::-1], bgr=True)
+    assert turned.annotation.scores.tolist() == wanted[0]
+    assert turned.path == "image 1"
+    results = zorki.predict(classifier, [*arrays, *paths], out="out")
+    assert [result.drawn.name for result in results] == ["image-1.png", "image-2.png", "001.png", "002.png"]
+
+
+def test_a_list_of_frames_reads_their_images_again(classifier):
+    pytest.importorskip("av")
+    from zorki.engine.prediction.video import VideoWriter
+
+    with VideoWriter(Path("film.mp4")) as video:
+        for image in frames_of(4):
+            video.write(torch.from_numpy(image).permute(2, 0, 1))
+    results = classifier.predict("film.mp4", max_frames=3)
+    assert [(result.frame, round(float(result.image.mean()) / 20)) for result in results] == [(0, 0), (1, 1), (2, 2)]
+    assert "film.mp4 frame 2" in repr(results[2])
+
+
+def test_a_stream_that_is_left_keeps_what_was_written(classifier, capsys):
+    pytest.importorskip("av")
+    from zorki.engine.prediction.video import frames
+
+    results = classifier.predict(frames_of(9), stream=True, out="out")
+    assert [result.frame for result in islice(results, 3)] == [0, 1, 2]
+    results.close()
+    page = json.loads(Path("out/predictions.json").read_text())
+    assert [row["frame"] for row in page["predictions"]] == [0, 1, 2]
+    assert len(list(frames(Path("out/frames-1.mp4")))) == 3
+    assert capsys.readouterr().out == "3 predictions in out\n"
+    assert not [path for path in Path("out").iterdir() if "part" in path.name]
+
+
+def test_frames_that_a_live_stream_dropped_are_filled_in_its_video(classifier, monkeypatch):
+    pytest.importorskip("av")
+    from zorki.engine.prediction.video import frames
+
+    shown = [(number, torch.full((3, 32, 32), 20 * number, dtype=torch.uint8)) for number in (0, 3, 5)]
+    monkeypatch.setattr(Source, "frames", lambda *_, **__: (item for item in shown))
+    assert [result.frame for result in classifier.predict(0, stream=True, out="out")] == [0, 3, 5]
+    means = [round(float(image[:, :30].float().mean()) / 20) for _, image in frames(Path("out/camera-0.mp4"))]
+    assert len(means) == 6
+
+
+def test_nothing_is_written_over_anything(classifier, photos):
+    for number in (1, 2):
+        classifier.predict(photos, out=True, quiet=True)
+        assert json.loads(Path(f"runs/predict-{number}/predictions.json").read_text())["predictions"]
+    with pytest.raises(ZorkiError, match=r"runs/predict-2: holds files already, and nothing is written over anything"):
+        classifier.predict(photos, out="runs/predict-2")
+    Path("empty").mkdir()
+    assert len(classifier.predict(photos, out="empty")) == 2
+    before = sorted(Path().rglob("*"))
+    classifier.predict(photos)
+    assert sorted(Path().rglob("*")) == before, "where nothing is asked for nothing is written"
+
+
+def test_a_score_that_is_asked_for_is_shown_too(photos):
+    run = untrained("ssd_squeezenet", ["cat", "dog"], size=96)
+    every = run.predict(photos, conf=0.0, max_det=50)[0]
+    assert len(every) == len(every.shown()) == 50
+    score = every[10].score
+    for results in (run.predict(photos, conf=score), [every.filter(score=score)]):
+        assert len(results[0]) == len(results[0].shown()) > 0
+        assert min(row.score for row in results[0]) >= score
+    only = run.predict(photos, conf=0.0, classes="dog", max_det=3)[0]
+    assert [row.name for row in only] == ["dog"] * 3
+
+
+def test_what_was_written_has_keys_for_machines(classifier, photos):
+    classifier.predict(photos, out="out")
+    page = json.loads(Path("out/predictions.json").read_text())
+    assert list(page) == ["runs", "task", "class_names", "predictions", "defects"]
+    keys = ["source", "height", "width", "drawn", "label", "class_name", "score", "top"]
+    assert [list(row) for row in page["predictions"]] == [keys] * 2
+    assert list(page["predictions"][0]["top"][0]) == ["class_name", "score"]
+    assert page["defects"] == []

@@ -304,12 +304,12 @@ def test_too_large_a_image_is_told_of_tiles(image):
 # -- files --
 
 
-def test_images_are_answered_drawn_and_described(image):
-    whole = predict(segmenting(170), image)[0].prediction
-    said = []
-    (answer,) = predict(segmenting(64), image, tile=64, out="out", say=said.append)
-    assert said == ["tiles of 64 pixels, overlap 8: an eighth of the tile"]
-    assert answer.prediction.classes.tolist() == whole.classes.tolist()
+def test_images_are_answered_drawn_and_described(image, capsys):
+    whole = predict(segmenting(170), image)[0].annotation
+    (answer,) = predict(segmenting(64), image, tile=64, out="out")
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["tiles of 64 pixels, overlap 8: an eighth of the tile", "1 prediction in out"]
+    assert answer.annotation.classes.tolist() == whole.classes.tolist()
     assert (answer.height, answer.width) == (150, 170)
     assert read_image(answer.drawn).shape[2] >= 170
     page = json.loads(Path("out/predictions.json").read_text())
@@ -317,23 +317,24 @@ def test_images_are_answered_drawn_and_described(image):
     assert np.asarray(Image.open(Path("out") / row["mask"])).tolist() == whole.classes.tolist()
 
 
-def test_what_takes_a_while_is_told(image):
-    said = []
-    predict(segmenting(16), image, tile=16, overlap=4, say=said.append)
-    assert said == ["in.png: 170 x 150 pixels, 182 tiles, decoded whole"]
+def test_what_takes_a_while_is_told_unless_quiet_is(image, capsys):
+    predict(segmenting(16), image, tile=16, overlap=4)
+    assert capsys.readouterr().out == "in.png: 170 x 150 pixels, 182 tiles, decoded whole\n"
+    predict(segmenting(16), image, tile=16, quiet=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_run_predict_takes_tiles(image):
     (mask,) = segmenting(64).predict(image, tile=64, overlap=8)
     (whole,) = segmenting(170).predict(image)
-    assert mask.classes.tolist() == whole.classes.tolist()
+    assert mask.annotation.classes.tolist() == whole.annotation.classes.tolist()
 
 
 def test_several_runs_answer_together(image):
     one, two = segmenting(64), segmenting(64)
     (answer,) = predict([one, two], image, tile=64)
     (alone,) = predict(one, image, tile=64)
-    assert answer.prediction.classes.tolist() == alone.prediction.classes.tolist()
+    assert answer.annotation.classes.tolist() == alone.annotation.classes.tolist()
 
 
 def test_a_image_that_is_read_by_windows_gives_the_same(monkeypatch):
@@ -344,7 +345,7 @@ def test_a_image_that_is_read_by_windows_gives_the_same(monkeypatch):
     monkeypatch.setattr(windows, "read_image", lambda *_, **__: pytest.fail("decoded whole"))
     (answer,) = predict(segmenting(64), "in.tif", tile=64, out="out")
     (whole,) = answer_images(LocalSegmenter(170).eval(), [photo(150, 170)])
-    assert answer.prediction.classes.tolist() == whole.classes.tolist()
+    assert answer.annotation.classes.tolist() == whole.classes.tolist()
 
 
 def test_detections_are_exchanged_in_the_pixels_of_the_image():
@@ -356,14 +357,18 @@ def test_detections_are_exchanged_in_the_pixels_of_the_image():
     assert sorted(found) == sorted(OBJECTS)
 
 
-def test_a_broken_image_is_left_out(image):
-    Path("broken.png").write_bytes(Path(image).read_bytes()[:5000])
-    said = []
-    answers = predict(segmenting(64), ["broken.png", image], tile=64, say=said.append)
-    assert [answer.source for answer in answers] == [image]
-    assert said[1].startswith("left out: broken.png: ")
-    with pytest.raises(DataError, match=r"broken\.png"):
-        predict(segmenting(64), ["broken.png", image], tile=64, strict=True)
+@pytest.mark.parametrize("tile", [None, 64])
+def test_a_broken_image_is_left_out_where_it_was_not_named(image, tile, capsys):
+    Path("some").mkdir()
+    Path("some/broken.png").write_bytes(Path(image).read_bytes()[:5000])
+    run, sources = segmenting(170), ["some/broken.png", image]
+    for given, strict in ((sources, False), (["some", image], None)):
+        results = predict(run, given, tile=tile, overlap=tile and 8, strict=strict)
+        assert [result.path for result in results] == [image]
+        assert capsys.readouterr().out.startswith("left out: some/broken.png: ")
+    for broken, strict in ((sources, None), (["some", image], True)):
+        with pytest.raises(DataError, match=r"some/broken\.png"):
+            predict(run, broken, tile=tile, strict=strict)
 
 
 def test_frames_of_a_video_are_tiled():
@@ -377,7 +382,7 @@ def test_frames_of_a_video_are_tiled():
     model = LocalSegmenter(128).eval()
     for answer, (_, image) in zip(answers, frames(Path("film.mp4")), strict=True):
         (whole,) = answer_images(model, [image])
-        assert answer.prediction.classes.tolist() == whole.classes.tolist()
+        assert answer.annotation.classes.tolist() == whole.classes.tolist()
 
 
 def test_large_images_are_drawn_smaller(monkeypatch):

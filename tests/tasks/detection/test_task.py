@@ -1,7 +1,6 @@
 import dataclasses
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -264,10 +263,12 @@ def test_answers_bear_the_numbers_of_the_data_that_were_trained_on(tmp_path):
         "annotations": [{"id": 1, "image_id": 70, "category_id": 5, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}],
     }
     (tmp_path / "truth.json").write_text(json.dumps(content))
-    answer = SimpleNamespace(prediction=boxes((0, 0, 9, 9, 1), scores=[0.5]), source="a.jpg", frame=None)
+    answer = boxes((0, 0, 9, 9, 1), scores=[0.5])
     trained = TASK.data.class_info(read_boxes(tmp_path / "truth.json", need_images=False))
     opened = ClassInfo.from_json(json.loads(json.dumps(trained.to_json())))
-    assert [entry["category_id"] for entry in TASK.presentation.exchange([answer], opened)] == [5]
-    assert [entry["category_id"] for entry in TASK.presentation.exchange([answer], INFO)] == [2]  # label + 1
+    assert [entry["category_id"] for entry in TASK.presentation.exchange(answer, opened, path="a.jpg")] == [5]
+    assert [entry["category_id"] for entry in TASK.presentation.exchange(answer, INFO, path="a.jpg")] == [
+        2
+    ]  # label + 1
     made_up = TASK.data.class_info(Detection.data.read(Path("scenes:20@64")))
     assert made_up.category_ids is None  # numbers that nobody gave

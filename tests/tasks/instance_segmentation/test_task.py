@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,17 +127,15 @@ def test_descriptions_are_plain_and_masks_are_cocos_run_lengths():
 def test_answers_are_exchanged_as_cocos_results():
     answer = strip_instances((2, 6), labels=[1], scores=[0.5])
     look = TASK.presentation
-    said = SimpleNamespace(facts=look.to_record(answer, INFO), prediction=None, source="photos/012.png", frame=None)
-    (entry,) = json.loads(json.dumps(look.exchange([said], INFO)))
+    (entry,) = json.loads(json.dumps(look.exchange(answer, INFO, path="photos/012.png")))
     code = entry.pop("segmentation")
     assert entry == {
         "image_id": 12, "category_id": 2, "bbox": [2, 0, 4, 1], "score": 0.5, "category_name": "dog",
         "file_name": "photos/012.png",
     }  # fmt: skip
     assert np.array_equal(coco_mask.decode([code])[..., 0], answer.masks[0].numpy())
-    assert look.exchange([said], dataclasses.replace(INFO, category_ids=(2, 5, 9)))[0]["category_id"] == 5
-    nothing = SimpleNamespace(facts=look.to_record(strip_instances(scores=[]), INFO), source="a", frame=3)
-    assert look.exchange([nothing], INFO) == []
+    assert look.exchange(answer, dataclasses.replace(INFO, category_ids=(2, 5, 9)), path="a.png")[0]["category_id"] == 5
+    assert look.exchange(strip_instances(scores=[]), INFO, path="a", frame=3) == []
 
 
 def test_shown_objects_are_written_as_numbers_of_16_bits(tmp_path):

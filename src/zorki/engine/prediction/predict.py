@@ -1,8 +1,9 @@
-"""Answers for files, folders, globs, URLs and videos: drawn on the images, and in predictions.json."""
+"""Predictions for files, folders, addresses, videos, cameras and images in memory: as results, and written."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,116 +11,154 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Task
+from zorki.contracts.capabilities import Selection
 from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import best_device, channels_last, check_device, on_device
 from zorki.engine.evaluation.evaluate import open_all
+from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
+from zorki.engine.prediction.result import SMALL, Result
+from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
 from zorki.engine.prediction.sources import Source, expand
-from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, can_tile, plan_tiling, small_copy
+from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, can_tile, plan_tiling
 from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import Run
 from zorki.errors import DataError, RecipeError
-from zorki.files import write_json
 from zorki.types import ClassInfo, Defect, map_tensors
 
-BATCH = 16  # images a step, where nobody said
-AHEAD = 3  # batches in work: one answered, two decoded
-SMALL = 256  # pixels: larger answers are written as JPEG
+BATCH = 16  # images a step, where nobody said; of live streams 1
+AHEAD = 3  # batches in work: one predicted, two decoded
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
 MANY_TILES = 100  # of an image, from which it is told of beforehand
-PREDICTIONS = "predictions.json"
 
 
-@dataclass
-class Answer:
-    """One image's prediction: `source` as given, `frame` of a video, size in pixels, where it was drawn."""
+Runs = Sequence[Run | str | Path] | Run | str | Path
 
-    source: str
-    prediction: Any
-    height: int
-    width: int
-    frame: int | None = None
-    drawn: Path | None = None
-    words: str = ""  # the prediction for a person
-    facts: dict[str, Any] = field(default_factory=dict)  # the prediction with names of classes, in plain JSON
+
+class RunSettings(TypedDict, total=False):
+    """Settings of `Run.predict`, for type checkers."""
+
+    conf: float | None
+    iou: float | None
+    max_det: int | None
+    classes: Classes | None
+    out: str | Path | bool | None
+    batch_size: int | None
+    device: str | None
+    strict: bool | None
+    tile: int | None
+    overlap: int | None
+    max_frames: int | None
+    bgr: bool
+    quiet: bool
+
+
+class Settings(RunSettings, total=False):
+    """Settings of `predict`, for type checkers."""
+
+    weights: str | Path | None
+    options: Mapping[str, str] | None
+
+
+@overload
+def predict(runs: Runs, sources: Any, *, stream: Literal[True], **settings: Unpack[Settings]) -> Iterator[Result]: ...
+
+
+@overload
+def predict(
+    runs: Runs, sources: Any, *, stream: Literal[False] = False, **settings: Unpack[Settings]
+) -> list[Result]: ...
 
 
 def predict(
-    runs: Sequence[Run | str | Path] | Run | str | Path,
-    sources: Sequence[str] | str,
+    runs: Runs,
+    sources: Any,
     *,
-    out: str | Path | None = None,
+    stream: bool = False,
+    conf: float | None = None,
+    iou: float | None = None,
+    max_det: int | None = None,
+    classes: Classes | None = None,
+    out: str | Path | bool | None = None,
     weights: str | Path | None = None,
     batch_size: int | None = None,
     device: str | None = None,
-    strict: bool = False,
-    keep: bool = True,
+    strict: bool | None = None,
     tile: int | None = None,
     overlap: int | None = None,
+    max_frames: int | None = None,
+    bgr: bool = False,
     options: Mapping[str, str] | None = None,
-    say: Callable[[str], None] | None = None,
-) -> list[Answer]:
-    """Answers for every image and every frame, in the order of the sources.
+    quiet: bool = False,
+) -> list[Result] | Iterator[Result]:
+    """A `Result` for every image and every frame, in the order of the sources.
+
+    What is not said is as the run was trained: thresholds, size of the input, class names.
 
     Args:
-        runs: one run, or several that answer together; or a model's name with `weights`.
-        sources: files, folders, globs, URLs, videos.
-        out: folder for annotated images, annotated videos and predictions.json; None writes nothing.
-        strict: stop at the first source that cannot be read; else it is reported and left out.
-        keep: hold on to the predictions; without, those that no file of answers needs become None when they are drawn
-            and described, for the maps of an hour's film do not fit into memory.
-        batch_size: images a step, 16 where None; with `tile` tiles, 4 where None.
-        tile: images of any size are answered by tiles of so many pixels a side, read by windows where their format
+        runs: one run, or several that predict together; or a model's name with `weights`.
+        sources: files, folders, globs, addresses, videos, a camera's number, images as numpy arrays (uint8, RGB),
+            Pillow images or tensors, an iterator of frames, or a list of these; see `expand` and `as_image`.
+        stream: an iterator, which holds a few images at a time, in the place of a list. Cameras and other sources
+            without an end need it.
+        conf: minimum score, 0..1.
+        iou: IoU threshold of non-maximum suppression, 0..1: of two boxes of a class that overlap more, one stays.
+        max_det: predictions an image at most, the best.
+        classes: names or labels of the classes that are wanted.
+        out: new folder for annotated images, annotated videos and predictions.json; True: runs/predict-1, or the next
+            that is free; None writes nothing.
+        strict: raise at the first source that cannot be read; False: leave it out and say so. None: raise for those
+            that were named, since results would no longer go with them, and leave out those in folders and globs.
+        batch_size: images a step, 16 where None, and 1 of cameras; with `tile` tiles, 4 where None.
+        tile: images of any size are predicted by tiles of so many pixels a side, read by windows where their format
             allows it, and joined. As large as the training images is right: each is shown to the network as an
             image. Of images above 4096 pixels a side a smaller copy is drawn.
         overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
-        options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
-            of images, more answers.
+        max_frames: of each video, camera or iterator.
+        bgr: arrays and tensors in memory hold blue first, as OpenCV's do.
+        options: arguments of the model's builder, in the place of those that a run was trained with: a larger
+            `image_size`, more boxes.
+        quiet: print nothing.
 
     Raises:
-        ZorkiError: no such run or source; nothing at all could be read; or there is a `tile`, and it does not go with
-            the overlap, or the answers are about whole images.
+        ZorkiError: no such run or source; nothing at all could be read; a setting that this network does not have;
+            `out` holds files already; or there is a `tile`, and it does not go with the overlap, or the network's
+            predictions are about whole images.
     """
     listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
-    if batch_size is None:
-        batch_size = BATCH if tile is None else AT_ONCE
-    if batch_size < 1:
-        raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
+    for name, count in (("batch_size", batch_size), ("max_frames", max_frames)):
+        if count is not None and count < 1:
+            raise RecipeError(f"{name} is {count}; expected at least 1")
     device = check_device(device or best_device()[0])
     opened = open_all(listed, weights, options=options)
-    for run in opened:
-        on_device(run.model, device).eval()
-    tiling = plan_tiling([run.model for run in opened], tile, overlap)
-    if say is not None and tiling is not None and overlap is None:
-        say(str(tiling))
+    first = opened[0]
+    selection = selection_of(conf, iou, max_det, classes, first.info.names)
+    models = [select(on_device(run.model, device).eval(), selection) for run in opened]
+    tiling = plan_tiling(models, tile, overlap)
     most = MAX_PIXELS if tiling is None else WINDOWED_PIXELS
-    found = expand([sources] if isinstance(sources, str) else list(sources), max_pixels=most)
-    task, info = opened[0].task, opened[0].info
-    keep = keep or bool(task.presentation.exchange_format and not task.presentation.exchanges_records)
-    work = _Work(
-        opened, task, info, device, batch_size, strict, Path(out) if out is not None else None, keep, tiling, say
-    )
-    # Images are never written over their originals.
-    work.taken = {os.path.abspath(source.path) for source in found if source.path}
-    answers: list[Answer] = []
-    for kind, members in groupby(found, key=lambda source: source.kind):
-        group = list(members)
-        images = _images if tiling is None else _large_images
-        answers.extend(_videos(work, group) if kind != "image" else images(work, group))
-    if say is not None:
-        for defect in work.defects:
-            say(f"left out: {defect}")
-    if not answers:
-        raise DataError(f"nothing could be read of {len(found)} sources; the first reason: {work.defects[0]}")
-    if work.out is not None:
-        write_json(work.out / PREDICTIONS, _page(work, answers))
-    return answers
+    found = expand(sources, max_pixels=most, bgr=bgr)
+    live = [source for source in found if source.kind == "live"]
+    if live and not stream:
+        raise RecipeError(f"{live[0]} has no end: say stream=True, and take its results one by one")
+    say = _say_nothing if quiet else print
+    if tiling is not None and overlap is None:
+        say(str(tiling))
+    folder = None if out is None or out is False else new_folder(None if out is True else out, "predict")
+    info = first.info if conf is None else dataclasses.replace(first.info, score_threshold=conf)
+    work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, say)
+    work.streams = stream
+    results = _results(work, found)
+    return results if stream else list(results)
+
+
+def _say_nothing(words: str) -> None:
+    """In the place of print."""
 
 
 @dataclass
@@ -127,92 +166,140 @@ class _Work:
     """What one call works with."""
 
     runs: list[Run]
-    task: Task[Any, Any]
+    models: list[Model[Any, Any, Any]]
     info: ClassInfo
+    selection: Selection
     device: str
-    batch_size: int
-    strict: bool
+    batch_size: int | None
+    strict: bool | None
     out: Path | None
-    keep: bool
     tiling: Tiling | None
-    say: Callable[[str], None] | None
+    max_frames: int | None
+    bgr: bool
+    say: Callable[[str], None]
+    streams: bool = False  # results are let go one by one
     defects: list[Defect] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
+    @property
+    def task(self) -> Task[Any, Any]:
+        return self.runs[0].task
+
+    @property
+    def max_pixels(self) -> int | None:
+        return self.runs[0].recipe.max_pixels
+
+    def step(self, live: bool = False) -> int:
+        """Images, or tiles, that are predicted at once."""
+        return self.batch_size or (AT_ONCE if self.tiling is not None else 1 if live else BATCH)
+
     def place(self, name: str, folder: str = "") -> Path:
-        """A path for a file of an answer that is nobody else's: two folders may hold files of one name."""
+        """A path for a file of a result that is nobody else's: two folders may hold files of one name."""
         assert self.out is not None
-        wanted = self.out / folder / Path(name).name
-        path, number = wanted, 2
+        asked = self.out / folder / Path(name).name
+        path, number = asked, 2
         while os.path.abspath(path) in self.taken:
-            path = wanted.with_stem(f"{wanted.stem}-{number}")
+            path = asked.with_stem(f"{asked.stem}-{number}")
             number += 1
         self.taken.add(os.path.abspath(path))
         return path
 
     def fail(self, source: Source, error: DataError) -> None:
-        if self.strict:
+        if source.named if self.strict is None else self.strict:
             raise error
         path = source.path or Path(str(source))
         self.defects.append(Defect(path, str(error).removeprefix(f"{path}: ")))
 
 
-def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
+    """All results, each written before it is handed out."""
+    count = 0
+    with contextlib.ExitStack() as stack:
+        if work.out is not None:
+            # Said of what was stopped, too: its files are there.
+            stack.callback(lambda: work.say(f"{count} {_predictions(count)} in {work.out}") if count else None)
+        page = None if work.out is None else stack.enter_context(PredictionsFile(work.out, _head(work)))
+        for kind, members in groupby(sources, key=lambda source: source.kind):
+            group = list(members)
+            images = _images if work.tiling is None else _large_images
+            for result in images(work, group) if kind == "image" else _videos(work, group):
+                count += 1
+                if page is not None:
+                    page.add(result)
+                yield result
+        for defect in work.defects:
+            work.say(f"left out: {defect}")
+        if not count:
+            raise DataError(f"nothing could be read of {len(sources)} sources; the first reason: {work.defects[0]}")
+        if page is not None and page.head is not None:
+            page.tail = {"defects": [str(defect) for defect in work.defects]}
+
+
+def _predictions(count: int) -> str:
+    return "prediction" if count == 1 else "predictions"
+
+
+def _head(work: _Work) -> dict[str, Any] | None:
+    if work.task.presentation.exchange_format:
+        return None
+    runs = [str(run.folder) for run in work.runs]
+    return {"runs": runs, "task": work.task.name, "class_names": list(work.info.names)}
+
+
+def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     for batch in _read(work, sources):
-        predictions = _answer(work, [image for _, image in batch])
+        predictions = _predict(work, [image for _, image in batch])
         for (source, image), prediction in zip(batch, predictions, strict=True):
-            answer = _answered(work, source, image.shape[-2:], prediction)
+            result = _result(work, source, image, prediction)
             if work.out is not None:
-                _draw(work, answer, source, image, prediction)
-            yield _finished(work, answer, Path(source.name).stem)
+                _draw(work, result, source, work.task.presentation.draw(image, result.annotation, work.info))
+            yield _with_files(work, result, Path(source.name).stem)
 
 
-def _draw(work: _Work, answer: Answer, source: Source, image: Tensor, prediction: Any) -> None:
-    suffix = "png" if max(image.shape[-2:]) <= SMALL else "jpg"
-    answer.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
-    write_image(answer.drawn, work.task.presentation.draw(image, prediction, work.info))
+def _draw(work: _Work, result: Result, source: Source, drawing: Tensor) -> None:
+    suffix = "png" if max(result.height, result.width) <= SMALL else "jpg"
+    result.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
+    write_image(result.drawn, drawing)
 
 
-def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     """One after the other, tile by tile."""
     for source in sources:
         try:
-            with open_windows(
-                source.path or Path(str(source)), max_pixels=work.runs[0].recipe.max_pixels or 0
-            ) as image:
+            with _windows(work, source) as image:
                 _tell(work, source, image)
-                prediction = _answer_tiles(work, image)
-                answer = _answered(work, source, (image.height, image.width), prediction)
-                if work.out is not None:
-                    _draw(work, answer, source, *small_copy(image, prediction))
+                prediction = keep_selected(_predict_tiles(work, image), work.selection)
+                size = (image.height, image.width)
+            result = _new_result(work, source, size, prediction, source)
+            if work.out is not None:
+                _draw(work, result, source, result.draw())
         except DataError as error:
             work.fail(source, error)
             continue
-        yield _finished(work, answer, Path(source.name).stem)
+        yield _with_files(work, result, Path(source.name).stem)
 
 
 def _windows(work: _Work, source: Source) -> contextlib.AbstractContextManager[WindowedImage]:
     if source.path is None:
         return contextlib.nullcontext(HeldImage(source.image()))
-    return open_windows(source.path, max_pixels=work.runs[0].recipe.max_pixels or 0)
+    return open_windows(source.path, max_pixels=work.max_pixels or 0)
 
 
 def _tell(work: _Work, source: Source, image: WindowedImage) -> None:
     """What is about to take a while."""
     assert work.tiling is not None
     count = len(work.tiling.of(image.height, image.width))
-    if work.say is not None and count > MANY_TILES:
+    if count > MANY_TILES:
         work.say(f"{source.name}: {image.width} x {image.height} pixels, {count} tiles, {image.how}")
 
 
 def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:
-    """Batches of decoded images; the next batch is decoded while this one is answered."""
-    most = work.runs[0].recipe.max_pixels or MAX_PIXELS
-    pieces = all(can_tile(run.model) for run in work.runs)
+    """Batches of decoded images; the next batch is decoded while this one is predicted."""
+    pieces = all(can_tile(model) for model in work.models)
 
     def read(source: Source) -> Tensor | DataError:
         try:
-            return source.image(most)
+            return source.image(work.max_pixels or MAX_PIXELS)
         except TooManyPixels as error:
             return DataError(f"{error}; --tile 512 answers larger ones in pieces of 512 pixels") if pieces else error
         except DataError as error:
@@ -220,7 +307,7 @@ def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source,
 
     with ThreadPoolExecutor(READERS) as pool:
         waiting: deque[tuple[tuple[Source, ...], list[Future[Tensor | DataError]]]] = deque()
-        for group in chain(_batched(sources, work.batch_size), [(), ()]):  # the empty ones drain what waits
+        for group in chain(_batched(sources, work.step()), [(), ()]):  # the empty ones drain what waits
             waiting.append((group, [pool.submit(read, source) for source in group]))
             if len(waiting) < AHEAD:
                 continue
@@ -242,21 +329,23 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
         yield group
 
 
-def _answer(work: _Work, images: Sequence[Tensor]) -> list[Any]:
+def _predict(work: _Work, images: Sequence[Tensor]) -> list[Any]:
     if work.tiling is not None:
-        return [_answer_tiles(work, HeldImage(image)) for image in images]
-    every = [answer_images(run.model, images, work.device) for run in work.runs]
-    if len(every) == 1:
-        return every[0]
-    return [work.task.evaluation.ensemble(list(answers)) for answers in zip(*every, strict=True)]
+        joined = [_predict_tiles(work, HeldImage(image)) for image in images]
+    else:
+        every = [answer_images(model, images, work.device) for model in work.models]
+        joined = every[0] if len(every) == 1 else [_join(work, some) for some in zip(*every, strict=True)]
+    return [keep_selected(prediction, work.selection) for prediction in joined]
 
 
-def _answer_tiles(work: _Work, image: WindowedImage) -> Any:
+def _predict_tiles(work: _Work, image: WindowedImage) -> Any:
     assert work.tiling is not None
     tiles = work.tiling.of(image.height, image.width)
-    models = [run.model for run in work.runs]
-    answers = answer_tiles(models, image, tiles, batch_size=work.batch_size, device=work.device)
-    return answers[0] if len(answers) == 1 else work.task.evaluation.ensemble(answers)
+    return _join(work, answer_tiles(work.models, image, tiles, batch_size=work.step(), device=work.device))
+
+
+def _join(work: _Work, predictions: Sequence[Any]) -> Any:
+    return predictions[0] if len(predictions) == 1 else work.task.evaluation.ensemble(list(predictions))
 
 
 def answer_images(
@@ -268,7 +357,7 @@ def answer_images(
         return model.decode(model(channels_last(map_tensors(inputs, lambda t: t.to(device)))), placements)
 
 
-def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
+def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     for source in sources:
         try:
             yield from _video(work, source)
@@ -276,22 +365,27 @@ def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Answer]:
             work.fail(source, error)
 
 
-def _video(work: _Work, source: Source) -> Iterator[Answer]:
-    stream = source.frames()
-    first = next(stream, None)
-    if first is None:
-        raise DataError(f"{source}: the video has no frame that can be read")
-    path = None if work.out is None else work.place(f"{Path(source.name).stem}.mp4")
-    with contextlib.ExitStack() as stack:
+def _video(work: _Work, source: Source) -> Iterator[Result]:
+    live = source.kind == "live"
+    with contextlib.closing(source.frames(bgr=work.bgr)) as frames, contextlib.ExitStack() as stack:
+        first = next(frames, None)
+        if first is None:
+            raise DataError(f"{source}: the video has no frame that can be read")
+        path = None if work.out is None else work.place(f"{Path(source.name).stem}.mp4")
         writer = None if path is None else stack.enter_context(VideoWriter(path, source.frame_rate()))
-        for group in _batched(chain([first], _readable(work, source, stream)), work.batch_size):
-            predictions = _answer(work, [image for _, image in group])
+        written = -1
+        readable = islice(chain([first], _readable(work, source, frames)), work.max_frames)
+        for group in _batched(readable, work.step(live)):
+            predictions = _predict(work, [image for _, image in group])
             for (number, image), prediction in zip(group, predictions, strict=True):
-                answer = _answered(work, source, image.shape[-2:], prediction)
-                answer.frame, answer.drawn = number, path
+                result = _result(work, source, image, prediction, number)
+                result.drawn = path
                 if writer is not None:
-                    writer.write(work.task.presentation.draw(image, prediction, work.info))
-                yield _finished(work, answer, f"{Path(source.name).stem}-{number:06d}")
+                    drawing = work.task.presentation.draw(image, result.annotation, work.info)
+                    for _ in range(number - written):  # a live stream shows no frame in the place of those dropped
+                        writer.write(drawing)
+                    written = number
+                yield _with_files(work, result, f"{Path(source.name).stem}-{number:06d}")
 
 
 def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
@@ -302,44 +396,32 @@ def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]])
         work.fail(source, error)
 
 
-def _answered(work: _Work, source: Source, size: Sequence[int], prediction: Any) -> Answer:
-    height, width = size
-    words = work.task.presentation.caption(prediction, work.info)
-    facts = work.task.presentation.to_record(prediction, work.info)
-    return Answer(str(source), prediction, height, width, words=words, facts=facts)
+def _result(work: _Work, source: Source, image: Tensor, prediction: Any, frame: int | None = None) -> Result:
+    # In a list only what lies in memory anyhow is held; files and videos are read again when asked for.
+    held = image if work.streams or source.kind == "live" else source
+    height, width = image.shape[-2:]
+    return _new_result(work, source, (height, width), prediction, held, frame)
 
 
-def _finished(work: _Work, answer: Answer, stem: str) -> Answer:
-    """With the files of its own that the task gives it, and without the prediction where that is not kept."""
+def _new_result(
+    work: _Work, source: Source, size: tuple[int, int], prediction: Any, held: Source | Tensor, frame: int | None = None
+) -> Result:
+    return Result(
+        prediction,
+        work.info,
+        work.task.presentation,
+        str(source),
+        *size,
+        held,
+        frame,
+        by_tiles=work.tiling is not None and frame is None,
+    )
+
+
+def _with_files(work: _Work, result: Result, stem: str) -> Result:
+    """With the files of its own that the task gives it."""
     if work.out is not None:
-        told = work.task.presentation.write_files(
-            answer.prediction, work.info, lambda folder, suffix: work.place(f"{stem}{suffix}", folder)
+        result.files = work.task.presentation.write_files(
+            result.annotation, work.info, lambda folder, suffix: work.place(f"{stem}{suffix}", folder)
         )
-        for name, fact in told.items():
-            answer.facts[name] = fact.relative_to(work.out).as_posix() if isinstance(fact, Path) else fact
-    if not work.keep:
-        answer.prediction = None
-    return answer
-
-
-def _page(work: _Work, answers: Sequence[Answer]) -> Any:
-    exchanged = work.task.presentation.exchange(answers, work.info)
-    if exchanged is not None:
-        return exchanged
-    return {
-        "runs": [str(run.folder) for run in work.runs],
-        "task": work.task.name,
-        "class_names": list(work.info.names),
-        "predictions": [
-            {
-                "source": answer.source,
-                **({} if answer.frame is None else {"frame": answer.frame}),
-                "height": answer.height,
-                "width": answer.width,
-                "drawn": answer.drawn.relative_to(work.out).as_posix() if answer.drawn and work.out else None,
-                **answer.facts,
-            }
-            for answer in answers
-        ],
-        "defects": [str(defect) for defect in work.defects],
-    }
+    return result

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
@@ -42,6 +42,7 @@ PATIENCE = 300.0
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 """Schemes of addresses that send frames as they are taken, without an end."""
 
+Frames = Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]
 Kind = Literal["image", "video", "live"]
 
 
@@ -77,7 +78,7 @@ class Source:
         assert self.path is not None
         return read_image(self.path, max_pixels=max_pixels)
 
-    def frames(self, *, bgr: bool = False) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
+    def frames(self, *, bgr: bool = False) -> Frames:
         """The frames of a video or live stream, with their numbers from 0; of cameras always the newest.
 
         Raises:

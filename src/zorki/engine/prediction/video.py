@@ -52,7 +52,7 @@ def _rate(stream: Any) -> Fraction:
     return Fraction(stream.average_rate or stream.guessed_rate or 25)
 
 
-def frames(video: Path | str) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
+def frames(video: Path | str) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]:
     """The frames of a video in the order in which they are shown, with their numbers from 0, turned upright.
 
     Args:
@@ -100,7 +100,7 @@ def _open_video(video: Path | str) -> Iterator[Any]:
         yield container
 
 
-def camera_frames(camera: int) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
+def camera_frames(camera: int) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]:
     """The frames of the machine's camera of that number, as they come, through OpenCV.
 
     Raises:
@@ -124,7 +124,7 @@ def camera_frames(camera: int) -> Iterator[tuple[int, UInt8[Tensor, "3 H W"]]]:
         device.release()
 
 
-def newest(stream: Iterator[Frame]) -> Iterator[Frame]:
+def newest(stream: Iterator[Frame]) -> Generator[Frame, None, None]:
     """The newest item of a live stream whenever one is asked for; those that came meanwhile are dropped.
 
     Without it a network slower than the camera would answer later and later. What is read is read by another thread;

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from zorki import registry
 from zorki.contracts import Model, Results, Task
@@ -25,6 +25,10 @@ from zorki.errors import WeightsError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.settings import names
 from zorki.types import ClassInfo
+
+if TYPE_CHECKING:
+    from zorki.engine.prediction.predict import RunSettings
+    from zorki.engine.prediction.result import Result
 
 ABOUT, BEST, RECIPE, RESULTS, REPORT = "run.json", "best.safetensors", "recipe.yaml", "results.json", "report.html"
 RECIPE_FIELDS_OF_BUILDERS = ("image_size", "dropout")
@@ -78,29 +82,47 @@ class Run:
         settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "workers": workers, "strict": strict}
         return evaluate([self], data, split=split, tile=tile, overlap=overlap, **settings)[-1]
 
+    @overload
+    def predict(self, *sources: Any, stream: Literal[True], **settings: Unpack[RunSettings]) -> Iterator[Result]: ...
+
+    @overload
+    def predict(
+        self, *sources: Any, stream: Literal[False] = False, **settings: Unpack[RunSettings]
+    ) -> list[Result]: ...
+
     def predict(
         self,
-        *sources: str | Path | Sequence[str | Path],
-        out: str | Path | None = None,
+        *sources: Any,
+        stream: bool = False,
+        conf: float | None = None,
+        iou: float | None = None,
+        max_det: int | None = None,
+        classes: str | int | Sequence[str | int] | None = None,
+        out: str | Path | bool | None = None,
         batch_size: int | None = None,
         device: str | None = None,
+        strict: bool | None = None,
         tile: int | None = None,
         overlap: int | None = None,
-    ) -> list[Any]:
-        """One answer an image, in the order of the sources, or of lists of them; for videos, one a frame.
-
-        See `zorki.predict`.
+        max_frames: int | None = None,
+        bgr: bool = False,
+        quiet: bool = False,
+    ) -> list[Result] | Iterator[Result]:
+        """A `Result` for each image and frame, in the order of the sources, or of lists of them. See `zorki.predict`.
 
         Raises:
-            DataError: a source cannot be read: an answer left out would shift all others.
+            ZorkiError: as `zorki.predict`.
         """
         from zorki.engine.prediction.predict import predict
 
-        lists = ([one] if isinstance(one, (str, Path)) else one for one in sources)
-        given = [str(source) for some in lists for source in some]
-        settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "tile": tile, "overlap": overlap}
-        answers = predict([self], given, out=out, strict=True, **settings)
-        return [answer.prediction for answer in answers]
+        settings: RunSettings = {
+            "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "out": out, "batch_size": batch_size,
+            "device": device, "strict": strict, "tile": tile, "overlap": overlap, "max_frames": max_frames, "bgr": bgr,
+            "quiet": quiet,
+        }  # fmt: skip
+        if stream:
+            return predict([self], list(sources), stream=True, **settings)
+        return predict([self], list(sources), **settings)
 
 
 def is_run(folder: Path) -> bool:

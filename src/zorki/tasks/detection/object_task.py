@@ -89,6 +89,10 @@ class ObjectPresentation(Presentation[Found, Found]):
     exchange_format = "COCO's results"
     noun: ClassVar[str] = "objects"
 
+    def shown(self, annotation: Found, info: ClassInfo) -> Found:
+        """The objects that score the threshold of the run, or 0.5 where it found none."""
+        return shown(annotation, info)
+
     def caption(self, annotation: Found, info: ClassInfo) -> str:
         """How many of which class, the most frequent first: "3 RBC, 1 WBC"."""
         counts = Counter(shown(annotation, info).labels.tolist())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -37,10 +36,11 @@ class DetectionPresentation(ObjectPresentation[Boxes]):
         }
         return self.rows_of(annotation, columns, info)
 
-    def exchange(self, answers: Sequence[Any], info: ClassInfo) -> list[dict[str, Any]]:
-        """COCO's results format, all boxes of all images in one list."""
+    def exchange(
+        self, annotation: Boxes, info: ClassInfo, *, path: str, frame: int | None = None
+    ) -> list[dict[str, Any]]:
+        """COCO's results format, an entry a box."""
         from zorki.tasks.detection.prediction_files.coco_results import numbers_of, to_results
 
         numbers = info.category_ids or numbers_of(info.names)
-        each = [to_results(one.prediction, one.source, info.names, numbers, frame=one.frame) for one in answers]
-        return [entry for entries in each for entry in entries]
+        return to_results(annotation, path, info.names, numbers, frame=frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ from zorki.types import ClassInfo, Instances
 
 class InstancePresentation(ObjectPresentation[Instances]):
     """Objects tinted, each in a color of its own or of its class."""
-
-    exchanges_records = True
 
     def draw(self, image: Tensor, annotation: Instances, info: ClassInfo) -> Tensor:
         """The image with its objects tinted; of a prediction those that are shown."""
@@ -45,10 +43,12 @@ class InstancePresentation(ObjectPresentation[Instances]):
         write_object_map(path, object_map(annotation, show_score(info)))
         return {"mask": path}
 
-    def exchange(self, answers: Sequence[Any], info: ClassInfo) -> list[dict[str, Any]]:
-        """COCO's results format, with boxes and with masks as run lengths, all objects of all images in one list."""
+    def exchange(
+        self, annotation: Instances, info: ClassInfo, *, path: str, frame: int | None = None
+    ) -> list[dict[str, Any]]:
+        """COCO's results format, an entry an object, with its box, and with its mask as run lengths."""
         from zorki.tasks.detection.prediction_files.coco_results import numbers_of
         from zorki.tasks.instance_segmentation.prediction_files.coco_results import results_of
 
         numbers = info.category_ids or numbers_of(info.names)
-        return [entry for one in answers for entry in results_of(one, info.names, numbers)]
+        return results_of(annotation, path, info.names, numbers, frame=frame)

@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import PixelStatistics
+from zorki.contracts.capabilities import PixelStatistics, Selection
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from zorki.nn.view import view_of
 from zorki.ops.boxes import suppress
 from zorki.tasks.detection.networks.box_stitcher import BoxStitcher
 from zorki.tasks.detection.networks.coco_category_ids import answers_coco_numbers
@@ -64,6 +65,7 @@ class Detector(Model[O, Boxes, Boxes]):
     """
 
     margin = 0
+    answered: tuple[int, ...] | None = None  # labels; None: all
     exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
     normalize: Normalize
 
@@ -119,13 +121,29 @@ class Detector(Model[O, Boxes, Boxes]):
         return answers
 
     def thin_out(self, boxes: Boxes) -> Boxes:
-        """Non-maximum suppression within each class, and the best `max_boxes`, best first."""
+        """Non-maximum suppression within each class that is answered, and the best `max_boxes`, best first."""
+        if self.answered is not None:
+            boxes = boxes[torch.isin(boxes.labels, torch.tensor(self.answered, device=boxes.labels.device))]
         assert boxes.scores is not None
         if self.max_iou is None:
             order = boxes.scores.argsort(descending=True, stable=True)
         else:
             order = suppress(boxes.xyxy, boxes.scores, boxes.labels, self.max_iou)
         return boxes[order[: self.max_boxes]]
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether non-maximum suppression thins out the candidates."""
+        return self.max_iou is not None
+
+    def selecting(self, selection: Selection) -> Detector[O]:
+        """The detector with other thresholds, and the same weights."""
+        view = view_of(self)
+        view.min_score = self.min_score if selection.min_score is None else selection.min_score
+        view.max_iou = self.max_iou if selection.max_iou is None else selection.max_iou
+        view.max_boxes = self.max_boxes if selection.max_count is None else selection.max_count
+        view.answered = self.answered if selection.labels is None else selection.labels
+        return view
 
     def stitcher(self, tiles: Tiles) -> BoxStitcher[O]:
         return BoxStitcher(self.decode, tiles, self.max_iou)

@@ -62,6 +62,8 @@ def objects_of(
     *,
     min_area: int,
     max_objects: int,
+    min_score: float = 0.0,
+    labels: Sequence[int] | None = None,
 ) -> Instances:
     """The objects of a map of numbers, best first, with tight boxes.
 
@@ -72,6 +74,8 @@ def objects_of(
             sum over its pixels, a vote of pixels that are as heavy as they are sure; its mean joins the score.
         min_area: smaller objects, in pixels, are left out.
         max_objects: the best ones are kept.
+        min_score: objects that score less are left out.
+        labels: of the classes whose objects are kept; None: of all.
     """
     from scipy import ndimage
 
@@ -80,12 +84,15 @@ def objects_of(
     areas = np.bincount(flat, minlength=count)
     pixels = np.maximum(areas, 1)
     scores = np.bincount(flat, sure.numpy().ravel(), count) / pixels
-    labels = np.zeros(count, np.int64)
+    classes = np.zeros(count, np.int64)
     if len(shares):
         means = np.stack([np.bincount(flat, share.ravel(), count) for share in shares.numpy()]) / pixels
-        labels = means.argmax(0)
+        classes = means.argmax(0)
         scores = scores * means.max(0)
-    found = np.flatnonzero(areas[1:] >= max(1, min_area)) + 1
+    chosen = (areas >= max(1, min_area)) & (scores >= min_score)
+    if labels is not None:
+        chosen &= np.isin(classes, list(labels))
+    found = np.flatnonzero(chosen[1:]) + 1
     found = found[np.argsort(-scores[found], kind="stable")][:max_objects]
     boxes = ndimage.find_objects(values)
     masks = np.zeros((len(found), *values.shape), bool)
@@ -96,7 +103,7 @@ def objects_of(
         xyxy[row] = columns.start, rows.start, columns.stop, rows.stop
     return Instances(
         torch.from_numpy(xyxy),
-        torch.from_numpy(labels[found]),
+        torch.from_numpy(classes[found]),
         torch.from_numpy(masks),
         torch.from_numpy(scores[found].clip(0, 1).astype(np.float32)),
     )

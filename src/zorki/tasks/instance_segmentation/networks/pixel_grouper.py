@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import PixelStatistics
+from zorki.contracts.capabilities import PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
@@ -21,6 +22,7 @@ from zorki.nn.layers.initialize import initialize_output
 from zorki.nn.layers.normalize import Normalize
 from zorki.nn.necks.unet import halving, unet_maps
 from zorki.nn.necks.unet_decoder import WIDTHS, UNetDecoder
+from zorki.nn.view import view_of
 from zorki.tasks.instance_segmentation.networks.mask_stitcher import MaskStitcher
 from zorki.tasks.instance_segmentation.networks.numbering import Numbered, number_objects, objects_of
 from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
@@ -59,15 +61,29 @@ class UNetOn:
 
 @dataclass(frozen=True)
 class Limits:
-    """Which objects are answered: those of `min_area` pixels of the original, and of them the best `max_objects`."""
+    """Which objects are answered: those of `min_area` pixels of the original, and of them the best `max_objects`.
+
+    Those of them, that is, that score `min_score` and are of one of the `labels`.
+    """
 
     min_area: int = 16
     max_objects: int = 500
+    min_score: float = 0.0
+    labels: tuple[int, ...] | None = None  # None: all
 
     def __post_init__(self) -> None:
         for name in ("min_area", "max_objects"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; expected at least 1")
+
+    def selecting(self, selection: Selection) -> Limits:
+        """These limits, with those of the selection in their place."""
+        return Limits(
+            self.min_area,
+            self.max_objects if selection.max_count is None else selection.max_count,
+            self.min_score if selection.min_score is None else selection.min_score,
+            self.labels if selection.labels is None else selection.labels,
+        )
 
 
 class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
@@ -161,9 +177,16 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
                 if len(classes)
                 else classes.new_zeros((0, *numbers.shape), device="cpu")
             )
-            limits = self.limits
-            answers.append(objects_of(numbers, sure, shares, min_area=limits.min_area, max_objects=limits.max_objects))
+            answers.append(objects_of(numbers, sure, shares, **dataclasses.asdict(self.limits)))
         return answers
+
+    suppresses = False  # objects of a map do not overlap
+
+    def selecting(self, selection: Selection) -> PixelGrouper:
+        """The network that answers fewer or more objects, with the same weights."""
+        view = view_of(self)
+        view.limits = self.limits.selecting(selection)
+        return view
 
     def stitcher(self, tiles: Tiles) -> MaskStitcher[GroupingMaps]:
         return MaskStitcher(self.decode, tiles)

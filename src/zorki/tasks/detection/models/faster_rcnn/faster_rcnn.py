@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from zorki.contracts.capabilities import Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.nn.backbones.backbone import Backbone
@@ -143,6 +144,13 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         return [
             self.thin_out(inside_image(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)
         ]
+
+    def selecting(self, selection: Selection) -> FasterRcnn:
+        """As `Detector.selecting`; for more boxes, as many more proposals come out of the first stage."""
+        view = super().selecting(selection)
+        assert isinstance(view, FasterRcnn)
+        view.proposals = self.proposals.for_more(view.max_boxes / self.max_boxes)
+        return view
 
     def candidates(self, outputs: FasterRcnnOutputs) -> Candidates:
         """Every class's box of every proposal; where an image has fewer proposals, empty boxes of score 0 fill up."""

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.losses.smooth_l1 import smooth_l1_loss
+from zorki.nn.view import view_of
 from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, is_large_enough
 from zorki.ops.matching import BACKGROUND, sample_balanced
@@ -86,6 +87,15 @@ class RegionProposals(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
+
+    def for_more(self, factor: float) -> RegionProposals:
+        """The same network with so many times the proposals in evaluation; for a factor of 1 or less as it is."""
+        if factor <= 1:
+            return self
+        view = view_of(self)
+        view.before = (self.before[0], round(self.before[1] * factor))
+        view.after = (self.after[0], round(self.after[1] * factor))
+        return view
 
     def forward(self, maps: Sequence[Float[Tensor, "B C _ _"]], size: tuple[int, int]) -> Proposing:
         """The answers of all anchors, and proposals; `size` is the input's (height, width)."""

@@ -10,10 +10,11 @@ from jaxtyping import Num
 from torch import Tensor, nn
 
 from zorki.contracts import Model
-from zorki.contracts.capabilities import PixelStatistics
+from zorki.contracts.capabilities import PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.layers.normalize import Normalize
+from zorki.nn.view import view_of
 from zorki.ops.roi import join_regions
 from zorki.registry import family, model
 from zorki.tasks.detection.models.faster_rcnn.faster_rcnn import (
@@ -109,6 +110,17 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         pooled = self.detector.head.pool(outputs.maps, regions, images, outputs.size, self.mask_head.size)
         logits: Tensor = self.mask_head(pooled)
         return logits
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether non-maximum suppression thins out the boxes."""
+        return self.detector.suppresses
+
+    def selecting(self, selection: Selection) -> MaskRcnn:
+        """The network with other thresholds for its boxes, and the same weights."""
+        view = view_of(self)
+        view.detector = self.detector.selecting(selection)
+        return view
 
     def stitcher(self, tiles: Tiles) -> MaskStitcher[FasterRcnnOutputs]:
         max_iou = self.detector.max_iou
