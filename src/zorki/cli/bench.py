@@ -52,7 +52,7 @@ def bench(
     if not done:
         raise ZorkiError("none of the models could be trained; the reasons stand above")
     device, threads = settings.get("device"), settings.get("threads")
-    tell(compare(done, data, split=split, device=device, threads=threads, say=print), out)
+    tell(compare(done, data, split=split, device=device, threads=threads), out)
     if failed:
         raise ZorkiError(f"could not be trained, and is not in the ladder: {', '.join(failed)}")
 

@@ -30,7 +30,7 @@ def compare(
     if not words:
         raise RecipeError("expected runs, such as: zorki compare runs/ssd_squeezenet-1 runs/fcos_squeezenet-1")
     runs, data = split_words(list(words))
-    rungs = measure(runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads, say=print)
+    rungs = measure(runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads)
     tell(rungs, out)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from functools import partial
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.answering_flags import Options, Overlap, Tile
+from zorki.cli.answering_flags import Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
 
@@ -38,6 +38,9 @@ def evaluate(
     device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes that read images.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
+    conf: Conf = None,
+    iou: Iou = None,
+    max_det: MaxDet = None,
     tile: Tile = None,
     overlap: Overlap = None,
     json: Annotated[
@@ -59,7 +62,7 @@ def evaluate(
             raise RecipeError("expected --predictions FILE and the data alone: zorki evaluate --predictions FILE DATA")
         told = {
             "batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "tile": tile,
-            "overlap": overlap, "options": options,
+            "overlap": overlap, "options": options, "conf": conf, "iou": iou, "max-det": max_det,
         }  # fmt: skip
         idle = [f"--{name}" for name, value in told.items() if value is not None and value is not False]
         if idle:
@@ -73,21 +76,24 @@ def evaluate(
     from zorki.engine.evaluation.evaluate import evaluate as judge
 
     runs, data = split_words(list(words))
-    results = judge(
-        runs,
-        data,
-        split=split,
-        weights=weights,
-        format=format,
-        batch_size=batch_size,
-        device=device,
-        workers=workers,
-        strict=strict,
-        options=options,
-        tile=tile,
-        overlap=overlap,
-        say=partial(print, file=sys.stderr) if json == "-" else print,
-    )
+    with redirect_stdout(sys.stderr) if json == "-" else nullcontext():
+        results = judge(
+            runs,
+            data,
+            split=split,
+            weights=weights,
+            format=format,
+            batch_size=batch_size,
+            device=device,
+            workers=workers,
+            strict=strict,
+            options=options,
+            conf=conf,
+            iou=iou,
+            max_det=max_det,
+            tile=tile,
+            overlap=overlap,
+        )
     _tell([*runs, "ensemble"][: len(results)] if len(runs) > 1 else runs, results, json)
 
 

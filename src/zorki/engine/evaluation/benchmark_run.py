@@ -67,7 +67,7 @@ def measure(
         spent = _time(run.model, dataset, indices, device, seconds)
     os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
     memory = peak_memory(device)
-    result = evaluate([run], root, split=chosen, device=device, format=form, say=_silent)[-1]
+    result = evaluate([run], root, split=chosen, device=device, format=form, quiet=True)[-1]
     return {
         "model": run.model_name,
         "task": run.task.name,
@@ -105,10 +105,6 @@ def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: fl
     if not spent:
         raise DataError(f"{dataset.root}: none of {len(indices)} images could be decoded")
     return spent
-
-
-def _silent(text: str) -> None:
-    """Says nothing: the one line of output is the result."""
 
 
 def peak_memory(device: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def compare(
     images: int = 64,
     seconds: float = 20.0,
     threads: int | None = None,
-    say: Callable[[str], None] | None = None,
+    quiet: bool = False,
 ) -> list[Rung]:
     """Measures runs one after another, each in a process of its own, best first by their task's monitor.
 
@@ -56,6 +56,7 @@ def compare(
         data: the data set to judge on; None takes each run's own.
         split: None takes test, else val.
         images, seconds: bounds of the timing of predictions, made one image at a time.
+        quiet: print nothing.
 
     Raises:
         ZorkiError: no such run, runs of different tasks, or a measurement that failed.
@@ -69,8 +70,8 @@ def compare(
     settings = {"data": data, "split": split, "device": device, "images": images, "seconds": seconds}
     rungs = []
     for folder, about in zip(folders, abouts, strict=True):
-        if say is not None:
-            say(f"measuring {folder}")
+        if not quiet:
+            print(f"measuring {folder}")
         found = _measured(Path(folder), {**settings, "threads": threads})
         cost = _cost(Path(folder))
         rungs.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ import torch
 
 from zorki import registry
 from zorki.contracts import Dataset, Metric, Model, Results, Targets, Task
+from zorki.contracts.capabilities import Selection, SelectsCandidates
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
@@ -20,6 +22,7 @@ from zorki.engine.data_check import survey
 from zorki.engine.data_source import data_of_run, read_data
 from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
 from zorki.engine.precompute import precompute
+from zorki.engine.prediction.selection import select, selection_of
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
 from zorki.engine.run import defaults as choices
 from zorki.engine.run.open import Run, build, is_run, load
@@ -43,9 +46,12 @@ def evaluate(
     workers: int | None = None,
     strict: bool = False,
     options: Mapping[str, str] | None = None,
+    conf: float | None = None,
+    iou: float | None = None,
+    max_det: int | None = None,
     tile: int | None = None,
     overlap: int | None = None,
-    say: Callable[[str], None] = print,
+    quiet: bool = False,
 ) -> list[Results]:
     """Judges runs, or a model with weights, on one split; several also together, as an ensemble.
 
@@ -55,10 +61,13 @@ def evaluate(
         split: train, val, test, or all; None takes the first of test, val and all that holds an image.
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
             of images, more answers.
+        conf: minimum score of predictions that are judged, 0..1. Average precision wants low ones, too.
+        iou: IoU threshold of non-maximum suppression, 0..1.
+        max_det: predictions an image at most, the best.
         tile: images are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
             None: whole. `batch_size` counts tiles then.
         overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
-        say: hears how far a long preparation is.
+        quiet: print nothing, not even how far a long preparation is.
 
     Returns:
         Results in the order of `runs`, and at the end those of the ensemble, where there are several.
@@ -81,7 +90,10 @@ def evaluate(
             )
         if run.class_names != first.class_names:
             raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
+    selection = selection_of(conf, iou, max_det, None, first.info.names)
+    opened = [dataclasses.replace(run, model=_selecting(run.model, selection)) for run in opened]
     tiling = plan_tiling([run.model for run in opened], tile, overlap)
+    say = _silent if quiet else print
     if tiling is not None and overlap is None:
         say(str(tiling))
     if data is None and first.about["data"] is None:
@@ -109,6 +121,19 @@ def evaluate(
     for result in results:
         result.baseline = baseline(first.task, first.info, dataset, train or indices, indices)
     return results
+
+
+def _selecting(model: Model[Any, Any, Any], selection: Selection) -> Model[Any, Any, Any]:
+    if selection != Selection() and not isinstance(model, SelectsCandidates):
+        raise RecipeError(
+            f"{type(model).__name__} does not choose among candidates, so its evaluation has no conf, iou or max_det; "
+            "leave them out"
+        )
+    return select(model, selection)
+
+
+def _silent(words: str) -> None:
+    """In the place of print."""
 
 
 def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
