@@ -17,7 +17,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.machinery import FileFinder
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -54,7 +54,7 @@ class Entry:
     @property
     def summary(self) -> str:
         """The first line of the builder's docstring."""
-        return (inspect.getdoc(self.build) or "").split("\n", 1)[0]
+        return _first_line(self.build)
 
     def options(self) -> dict[str, inspect.Parameter]:
         """The builder's keyword arguments beside `num_classes`: what `--options` can set."""
@@ -102,7 +102,7 @@ def model(
     task: type[Task[Any, Any]],
     *,
     variants: Sequence[Variant] = (),
-    any_backbone: str | None = None,
+    any_backbone: str | Sequence[Variant] = (),
     weights: Mapping[str, str] | None = None,
 ) -> Callable[[Build], Build]:
     """Registers a builder `f(num_classes, *, ...) -> Model` and returns it unchanged.
@@ -112,17 +112,18 @@ def model(
         variants: named models that the builder makes. Without any, and without `any_backbone`, it makes one, of its
             own name.
         any_backbone: pattern of the names of this method on any backbone, such as "fcos_{backbone}"; the builder's
-            argument `backbone` gets what stands there, see `zorki.nn.backbones.named`.
+            argument `backbone` gets what stands there, see `zorki.nn.backbones.named`. Or variants with such names.
         weights: of the builder's own name, see `Entry`.
     """
 
     def register(build: Build) -> Build:
-        if not variants and any_backbone is None:
+        if not variants and not any_backbone:
             _add(Entry(build.__name__, _instance(task), build, dict(weights or {})))
         for one in variants:
-            _add(_variant(task, build, one))
-        if any_backbone is not None:
-            family(any_backbone, lambda name: _on_backbone(task, build, any_backbone, name))
+            _add(variant_entry(task, build, one))
+        patterns = [Variant(any_backbone, _first_line(build), {})] if isinstance(any_backbone, str) else any_backbone
+        for pattern in patterns:
+            family(pattern.name, partial(_on_backbone, task, build, pattern))
         return build
 
     return register
@@ -140,7 +141,8 @@ def _add(entry: Entry) -> None:
     _entries[entry.name] = entry
 
 
-def _variant(task: type[Task[Any, Any]], build: Callable[..., Any], variant: Variant) -> Entry:
+def variant_entry(task: type[Task[Any, Any]], build: Callable[..., Any], variant: Variant) -> Entry:
+    """The entry of a row of a builder."""
     weights = variant.weights
     if weights is None:
         weights = backbone_weights(str(variant.fixed.get("backbone", "")))
@@ -148,11 +150,15 @@ def _variant(task: type[Task[Any, Any]], build: Callable[..., Any], variant: Var
     return Entry(variant.name, _instance(task), bound, weights)
 
 
-def _on_backbone(task: type[Task[Any, Any]], build: Callable[..., Any], pattern: str, backbone: str) -> Entry:
+def _on_backbone(task: type[Task[Any, Any]], build: Callable[..., Any], pattern: Variant, backbone: str) -> Entry:
     check_backbone(backbone)  # refuses unknown names before anything is built, with the nearest known
-    first = (inspect.getdoc(build) or "").split("\n", 1)[0]
-    bound = _bound(build, f"{first.rstrip('.')}; on {backbone}.", {"backbone": backbone}, {})
-    return Entry(pattern.replace(_PLACE, backbone), _instance(task), bound, backbone_weights(backbone))
+    name, summary = pattern.name.replace(_PLACE, backbone), f"{pattern.summary.rstrip('.')}; on {backbone}."
+    fixed = {**pattern.fixed, "backbone": backbone}
+    return variant_entry(task, build, Variant(name, summary, fixed, pattern.defaults, pattern.weights))
+
+
+def _first_line(build: Callable[..., Any]) -> str:
+    return (inspect.getdoc(build) or "").split("\n", 1)[0]
 
 
 def _bound(
@@ -379,8 +385,6 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
     known = entry.options()
     values: dict[str, Any] = {}
     for key, value in canonical_options(options or {}).items():
-        if key == "image_size" and "size" in known:
-            key = "size"
         if key not in known:
             raise RecipeError(
                 f"{name} takes no {key!r}.{did_you_mean(key, known)} It takes: {', '.join(known) or 'nothing'}"

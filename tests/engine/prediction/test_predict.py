@@ -34,7 +34,7 @@ def photos():
 
 
 def test_detections_are_written_as_results_of_coco_and_judged(photos):
-    run = untrained("ssd_squeezenet", ["cat", "dog"], size=96)
+    run = untrained("ssd_squeezenet", ["cat", "dog"], image_size=96)
     run.model.min_score = 0.0
     answers = predict(run, photos, out="out")
     entries = json.loads(Path("out/predictions.json").read_text())

@@ -174,10 +174,10 @@ def test_u_net_answers_tiles_as_it_answers_the_whole():
     size, options = (96 + 56, 96 + 2 * 56), {"depth": 2, "width": 8, "dropout": 0.0}
     image = photo(*size)
     torch.manual_seed(0)
-    model = unet(4, size=96, **options).eval()
+    model = unet(4, image_size=96, **options).eval()
     for parameter in model.network.output.parameters():
         parameter.data = torch.randn(parameter.shape)
-    whole_model = unet(4, size=max(size), **options).eval()
+    whole_model = unet(4, image_size=max(size), **options).eval()
     whole_model.load_state_dict(model.state_dict())
     (whole,) = answer_images(whole_model, [image])
     tiling = plan_tiling([model], 96, None)

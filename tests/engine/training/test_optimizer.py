@@ -45,7 +45,7 @@ def test_freezing_stops_learning_and_statistics():
 
 
 def test_all_but_the_last_stages():
-    model = build("resnet18", 10, {"size": 64})
+    model = build("resnet18", 10, {"image_size": 64})
     stages = model.backbone_stages()
     optimize.freeze(model, "-1")
     assert [any(p.requires_grad for p in stage.parameters()) for stage in stages] == [False] * (len(stages) - 1) + [

@@ -28,7 +28,7 @@ DETECTORS = {
 def lively(name, **options):
     """A detector whose answers differ from place to place, as a trained one's do."""
     torch.manual_seed(0)
-    model = registry.build(name, NUM_CLASSES, {"size": WIDTH, **DETECTORS.get(name, {}), **options}).eval()
+    model = registry.build(name, NUM_CLASSES, {"image_size": WIDTH, **DETECTORS.get(name, {}), **options}).eval()
     with torch.no_grad():
         for path, layer in model.named_modules():
             if isinstance(layer, nn.Conv2d | nn.Linear) and not path.startswith("backbone") and layer.bias is not None:
@@ -169,7 +169,7 @@ def test_classifiers_give_scores(tmp_path):
     from zorki.tasks.classification.task import Classification
 
     torch.manual_seed(0)
-    model = registry.build("lenet5", NUM_CLASSES, {"size": 32}).eval()
+    model = registry.build("lenet5", NUM_CLASSES, {"image_size": 32}).eval()
     path = Classification().export(model, tmp_path / "lenet.onnx", 32, 32, ClassInfo(("a", "b", "c")))
     (image, *_), _ = model.preprocess([make_images()[0]])
     with torch.no_grad():

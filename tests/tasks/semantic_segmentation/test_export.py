@@ -70,7 +70,7 @@ def assert_same(model, path):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_onnx_answers_as_decode(name, tmp_path):
     torch.manual_seed(0)
-    model = lively(registry.build(name, NUM_CLASSES, {"size": WIDTH, **NETWORKS[name]}))
+    model = lively(registry.build(name, NUM_CLASSES, {"image_size": WIDTH, **NETWORKS[name]}))
     assert_same(model, export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH))
 
 

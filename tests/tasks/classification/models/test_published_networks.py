@@ -202,7 +202,7 @@ def test_preprocess(name, preprocess):
 )
 def test_odd_sizes_and_channel_counts(name, size, channels):
     with torch.device("meta"):
-        model = registry.find(name).build(5, size=size, in_channels=channels).eval()
+        model = registry.find(name).build(5, image_size=size, in_channels=channels).eval()
         came = 3 if channels == 1 else channels  # RGB serves a network of one channel
         inputs = torch.empty(2, came, size, size, dtype=torch.uint8)
         assert model(inputs).main.shape == (2, 5)
@@ -215,19 +215,19 @@ def test_odd_sizes_and_channel_counts(name, size, channels):
 )
 def test_too_small_a_size_is_refused(name, size, least):
     with torch.device("meta"), pytest.raises(RecipeError, match=f"least size is {least}"):
-        registry.find(name).build(5, size=size)
+        registry.find(name).build(5, image_size=size)
 
 
 def test_a_part_of_a_patch_is_refused():
     with torch.device("meta"), pytest.raises(RecipeError, match="no multiple"):
-        registry.find("vit_b_16").build(5, size=100)
+        registry.find("vit_b_16").build(5, image_size=100)
 
 
 def test_timm_s_networks_are_found_by_name():
     entry = registry.find("timm:convnext_atto")
     assert entry.name == "timm:convnext_atto"
     assert entry.weights == {"imagenet": "timm:convnext_atto"}
-    assert set(entry.options()) == {"size", "in_channels", "dropout"}
+    assert set(entry.options()) == {"image_size", "in_channels", "dropout"}
     assert "convnext_atto" in entry.summary
     with pytest.raises(RecipeError, match=r"Did you mean .*resnet18"):
         registry.find("timm:resnet19")
@@ -251,7 +251,7 @@ def test_every_builder_says_what_it_is():
     assert {"lenet5", "vgg_c", "googlenet", "resnet152", "cifar_resnet110", "bit_resnet50x3", "vit_tiny_16"} <= names
     for entry in registry.entries(task="classification"):
         assert entry.summary.endswith((".", ":", ",")) or entry.summary, entry.name
-        assert {"size", "in_channels"} <= set(entry.options()), entry.name
+        assert {"image_size", "in_channels"} <= set(entry.options()), entry.name
 
 
 def test_dropout_reaches_the_network():

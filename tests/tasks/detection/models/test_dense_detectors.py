@@ -14,7 +14,7 @@ from zorki.types import Boxes
 from zorki.weights import Weights, load_into, read_weights, save_weights
 
 SMALL = ["retinanet_squeezenet", "fcos_squeezenet"]
-OPTIONS = {"size": 96, "channels": 32, "depth": 1}
+OPTIONS = {"image_size": 96, "channels": 32, "depth": 1}
 TARGETS = [
     Boxes(torch.tensor([[8.0, 6, 40, 30], [50, 20, 80, 60]]), torch.tensor([0, 2])),
     Boxes(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)),

@@ -17,7 +17,7 @@ from zorki.nn.backbones.squeezenet import SqueezeNet
 from zorki.nn.backbones.vgg import Vgg
 from zorki.ops.boxes import paired_iou, pairwise_iou
 from zorki.tasks.detection.models.fast_rcnn import FastRcnn, fast_rcnn, fast_rcnn_vgg16
-from zorki.tasks.detection.models.rcnn.rcnn import Rcnn, rcnn, rcnn_alexnet_torchvision
+from zorki.tasks.detection.models.rcnn.rcnn import Rcnn, rcnn
 from zorki.tasks.detection.models.sppnet.sppnet import SppNet, sppnet, sppnet_alexnet
 from zorki.tasks.detection.networks.precomputed_proposals import ProposedOutputs, proposed_head
 from zorki.tasks.detection.networks.region_heads import grid_of
@@ -32,7 +32,7 @@ BUILT = {
 
 def built(name, **options):
     torch.manual_seed(0)
-    return registry.build(name, 2, {"size": 64, **BUILT.get(name, {}), **options})
+    return registry.build(name, 2, {"image_size": 64, **BUILT.get(name, {}), **options})
 
 
 def lesson(count=2):
@@ -165,7 +165,7 @@ def test_sppnets_convolutions_stay_unless_told(tune):
 def test_what_is_behind_the_map_that_is_read_does_not_learn():
     """MobileNet's map of stride 16 is not its last: the layers behind it would never get a gradient."""
     model, (inputs, targets) = (
-        sppnet(2, backbone="mobilenet_v3_small", size=64, hidden=16, tune_backbone=True),
+        sppnet(2, backbone="mobilenet_v3_small", image_size=64, hidden=16, tune_backbone=True),
         lesson(),
     )
     sum(model.train().loss(model(inputs), targets).values()).backward()
@@ -254,7 +254,7 @@ def test_the_papers_way_on_a_small_backbone():
 @pytest.mark.parametrize("pyramid", [True, False])
 def test_fast_rcnn_has_no_layers_that_nothing_reads(pyramid):
     model, (inputs, targets) = (
-        fast_rcnn(2, backbone="mobilenet_v3_small", size=64, hidden=16, pyramid=pyramid),
+        fast_rcnn(2, backbone="mobilenet_v3_small", image_size=64, hidden=16, pyramid=pyramid),
         lesson(),
     )
     assert model.backbone.strides[-1] == 16
@@ -264,7 +264,7 @@ def test_fast_rcnn_has_no_layers_that_nothing_reads(pyramid):
 
 def test_published_layers_fill_the_heads():
     with torch.device("meta"):
-        vgg, alexnet = fast_rcnn_vgg16(20), rcnn_alexnet_torchvision(20)
+        vgg, alexnet = fast_rcnn_vgg16(20), registry.build("rcnn_alexnet_torchvision", 20)
     assert vgg.weight_map.rename("classifier.0.weight", vgg) == "head.trunk.fc6.weight"
     assert vgg.weight_map.rename("classifier.3.bias", vgg) == "head.trunk.fc7.bias"
     assert vgg.weight_map.rename("features.28.weight", vgg) == "backbone.features.28.weight"
@@ -289,7 +289,8 @@ def test_the_networks_of_the_papers():
 
 def test_a_window_is_a_third_of_the_image_unless_told():
     with torch.device("meta"):
-        windows = [rcnn(2, backbone="squeezenet", **options).window for options in ({}, {"size": 96}, {"window": 64})]
+        changes = ({}, {"image_size": 96}, {"window": 64})
+        windows = [rcnn(2, backbone="squeezenet", **options).window for options in changes]
     assert windows == [112, 32, 64]
     with pytest.raises(RecipeError, match="least size"), torch.device("meta"):
         rcnn(2, backbone="squeezenet", window=12)

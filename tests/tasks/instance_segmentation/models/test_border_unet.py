@@ -42,7 +42,7 @@ def test_borders_weigh_more_where_they_are_few():
 def test_without_borders_there_are_two_classes():
     numbers = mapped("1122")
     assert border_classes(numbers, 0).tolist() == mapped("1111").tolist()
-    assert registry.build("plain_unet_squeezenet", 1, {"size": 64}).output.out_channels == 2
+    assert registry.build("plain_unet_squeezenet", 1, {"image_size": 64}).output.out_channels == 2
 
 
 def perfect(target, border, **options):
@@ -54,7 +54,7 @@ def perfect(target, border, **options):
 
 
 def model_of(border=2, **options):
-    return border_unet_on(1, backbone="squeezenet", size=64, border=border, **options)
+    return border_unet_on(1, backbone="squeezenet", image_size=64, border=border, **options)
 
 
 @pytest.mark.parametrize("border", [1, 2, 3])

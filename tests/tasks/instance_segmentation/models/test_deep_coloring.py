@@ -101,7 +101,7 @@ def perfect(target, colors):
 
 
 def model_of(**options):
-    return deep_coloring_on(1, backbone="squeezenet", size=64, **options)
+    return deep_coloring_on(1, backbone="squeezenet", image_size=64, **options)
 
 
 def test_perfect_maps_give_back_objects_that_touch():

@@ -20,7 +20,7 @@ from zorki.types import Placement
 
 
 def model_of(**options):
-    return deep_watershed_on(1, backbone="squeezenet", size=64, **options)
+    return deep_watershed_on(1, backbone="squeezenet", image_size=64, **options)
 
 
 def test_levels_are_finer_near_the_boundary():

@@ -18,7 +18,7 @@ METHODS = ["plain_unet", "border_unet", "deep_watershed", "deep_coloring"]
 
 def built(method, num_classes=1, **options):
     torch.manual_seed(0)
-    return registry.build(f"{method}_squeezenet", num_classes, {"size": 64, **options})
+    return registry.build(f"{method}_squeezenet", num_classes, {"image_size": 64, **options})
 
 
 def batch(model, targets):

@@ -28,7 +28,7 @@ CHEAP = ["unet", "unet_squeezenet", "fc_densenet56", "full_resolution", "full_re
 
 def built(name, **options):
     torch.manual_seed(0)
-    return registry.build(name, K, {"size": 64, **SMALL[name], **options})
+    return registry.build(name, K, {"image_size": 64, **SMALL[name], **options})
 
 
 def make_images(count, height, width):

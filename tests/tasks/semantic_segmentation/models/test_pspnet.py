@@ -37,7 +37,7 @@ def test_parameters_of_pspnet50_by_pencil():
 @pytest.mark.parametrize("name", ["pspnet_squeezenet", "deeplabv3_squeezenet"])
 def test_images_narrower_than_the_pools(name):
     torch.manual_seed(0)
-    model = registry.build(name, 3, {"size": 64})
+    model = registry.build(name, 3, {"image_size": 64})
     inputs, placements = model.preprocess([torch.randint(0, 256, (3, 2, 100), dtype=torch.uint8)])
     assert inputs.shape[2] < model.backbone.least_size
     assert model.eval().decode(model(inputs), placements)[0].classes.shape == (2, 100)

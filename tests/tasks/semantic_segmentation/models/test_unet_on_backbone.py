@@ -8,14 +8,14 @@ from zorki import registry
 from zorki.errors import RecipeError
 from zorki.nn.backbones.resnet import ResNet
 from zorki.nn.layers.initialize import without_values
-from zorki.tasks.semantic_segmentation.models.unet_on_backbone import BackboneUNet, unet_on_backbone, unet_resnet18
+from zorki.tasks.semantic_segmentation.models.unet_on_backbone import BackboneUNet, unet_on_backbone
 from zorki.weights import Weights, load_into
 
 
 def test_parameters_of_the_usual_structure():
     """ResNet-18 without its classifier has 11,176,512; for the decoder see its own test; then 16 -> K by 3x3."""
     with without_values():
-        model = unet_resnet18(11)
+        model = unet_on_backbone(11, backbone="resnet18")
     assert sum(p.numel() for p in model.backbone.parameters()) == 11_176_512
     assert sum(p.numel() for p in model.parameters()) == 11_176_512 + 3_151_552 + 9 * 16 * 11 + 11 == 14_329_659
 
@@ -51,7 +51,7 @@ def test_published_weights_of_timm_fit():
 
 def test_odd_sizes_are_continued_by_the_mean_color_and_cut_back():
     torch.manual_seed(0)
-    model = unet_resnet18(3).eval()
+    model = unet_on_backbone(3, backbone="resnet18").eval()
     pixels = torch.randn(1, 3, 50, 70)
     padded = torch.zeros(1, 3, 64, 96)
     padded[:, :, :50, :70] = pixels
@@ -62,7 +62,7 @@ def test_odd_sizes_are_continued_by_the_mean_color_and_cut_back():
 @pytest.mark.parametrize("finest", [2, 4])
 def test_the_decoder_may_stop_early(finest):
     torch.manual_seed(0)
-    model = unet_resnet18(3, finest=finest).eval()
+    model = unet_on_backbone(3, backbone="resnet18", finest=finest).eval()
     pixels = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         logits = model.maps(pixels)[0]
@@ -70,7 +70,7 @@ def test_the_decoder_may_stop_early(finest):
         cut = model.maps(pixels[:, :, :50, :70])[0]
         assert cut.shape == (1, 3, 50, 70), "cut to the image behind enlarging, so that it lies on it"
     assert sum(p.numel() for p in model.decoder.parameters()) < sum(
-        p.numel() for p in unet_resnet18(3).decoder.parameters()
+        p.numel() for p in unet_on_backbone(3, backbone="resnet18").decoder.parameters()
     )
 
 
@@ -101,7 +101,7 @@ class Half(ResNet):
 def test_receptive_fields_by_rules_and_by_gradients(upsampling):
     """On a small one that can be walked pixel by pixel."""
     backbone = Half()
-    settings = {"preprocess": unet_resnet18(1).preprocess}
+    settings = {"preprocess": unet_on_backbone(1, backbone="resnet18").preprocess}
     decoder = {"widths": (4, 2), "upsampling": upsampling}
     model = BackboneUNet(backbone, num_classes=1, decoder=decoder, settings=settings)
     assert by_rules(model, 160, 160) == by_gradient(model, 160, 160, 4)

@@ -16,7 +16,7 @@ from zorki.weights.weight_map import WeightMap
 def alexnet(
     num_classes: int,
     *,
-    size: int = 227,
+    image_size: int = 227,
     in_channels: int = 3,
     dropout: float = 0.5,
     hidden: int = 4096,
@@ -24,13 +24,13 @@ def alexnet(
 ) -> Classifier:
     """AlexNet (Krizhevsky et al., 2012) as in the paper: response normalization, overlapping pools, 2 groups."""
     backbone = AlexNet(in_channels, groups=groups)
-    backbone.check_size(size, "alexnet")
+    backbone.check_size(image_size, "alexnet")
     head = FlattenHead(backbone.channels[-1], num_classes, grid=6, hidden=hidden, dropout=dropout)
     return Classifier(
         backbone,
         head,
         num_classes=num_classes,
-        preprocess=ResizeCrop(size, 0.875),
+        preprocess=ResizeCrop(image_size, 0.875),
         channels=in_channels,
         # Without batch norm, larger rates send it off.
         defaults=TrainingDefaults(lr=0.01, clip_grad=5.0),
@@ -39,17 +39,17 @@ def alexnet(
 
 @model(Classification, weights={"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"})
 def alexnet_torchvision(
-    num_classes: int, *, size: int = 224, in_channels: int = 3, dropout: float = 0.5, hidden: int = 4096
+    num_classes: int, *, image_size: int = 224, in_channels: int = 3, dropout: float = 0.5, hidden: int = 4096
 ) -> Classifier:
     """AlexNet as torchvision ships it (Krizhevsky, 2014): 64-192-384-256-256, no response normalization."""
     backbone = AlexNetTorchvision(in_channels)
-    backbone.check_size(size, "alexnet_torchvision")
+    backbone.check_size(image_size, "alexnet_torchvision")
     head = FlattenHead(backbone.channels[-1], num_classes, grid=6, hidden=hidden, dropout=dropout, dropout_first=True)
     return Classifier(
         backbone,
         head,
         num_classes=num_classes,
-        preprocess=ResizeCrop(size, 0.875),
+        preprocess=ResizeCrop(image_size, 0.875),
         channels=in_channels,
         weight_map=WeightMap({"classifier.": "head.classifier."}),
         # Without batch norm, larger rates send it off.

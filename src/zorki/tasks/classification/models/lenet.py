@@ -12,18 +12,19 @@ from zorki.tasks.classification.task import Classification
 
 
 @model(Classification)
-def lenet5(num_classes: int, *, size: int = 32, in_channels: int = 1) -> Classifier:
+def lenet5(num_classes: int, *, image_size: int = 32, in_channels: int = 1) -> Classifier:
     """LeNet-5 (LeCun et al., 1998): partial connections, trainable subsampling, scaled tanh.
 
-    Images smaller than `size` are padded, as the paper's 28x28 digits are. At another `size` C5's kernel follows.
+    Images smaller than `image_size` are padded, as the paper's 28x28 digits are. At another size C5's kernel
+    follows.
     """
-    backbone = LeNet5(in_channels, size)
+    backbone = LeNet5(in_channels, image_size)
     head = LeNetHead(backbone.channels[-1], num_classes)
     return Classifier(
         backbone,
         head,
         num_classes=num_classes,
-        preprocess=Pad(size),
+        preprocess=Pad(image_size),
         channels=in_channels,
         defaults=TrainingDefaults(precision="32"),  # too small to gain from less
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.timm_backbone import TimmBackbone, TimmHead, timm_published, timm_settings
-from zorki.registry import Entry, family
+from zorki.registry import Entry, Variant, family, variant_entry
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.classification.task import Classification
 from zorki.weights.weight_map import WeightMap
 
 
 def timm_classifier(
-    num_classes: int, *, name: str, size: int | None = None, in_channels: int = 3, dropout: float = 0.0
+    num_classes: int, *, name: str, image_size: int | None = None, in_channels: int = 3, dropout: float = 0.0
 ) -> Classifier:
     """A classifier on timm's network `name`, which prepares images as its published weights want them.
 
@@ -19,7 +19,7 @@ def timm_classifier(
         RecipeError: timm has no such network (the message has the nearest names), or it cannot take this size.
     """
     settings = timm_settings(name)
-    backbone = TimmBackbone(name, in_channels, size=size)
+    backbone = TimmBackbone(name, in_channels, size=image_size)
     return Classifier(
         backbone,
         TimmHead(backbone, num_classes, dropout=dropout),
@@ -36,13 +36,11 @@ def _entry(name: str) -> Entry:
     from timm.models import is_model_pretrained
 
     timm_settings(name)  # refuses unknown names with the nearest known
-
-    def build(num_classes: int, *, size: int | None = None, in_channels: int = 3, dropout: float = 0.0) -> Classifier:
-        return timm_classifier(num_classes, name=name, size=size, in_channels=in_channels, dropout=dropout)
-
-    build.__doc__ = f"{name} of timm (Wightman, PyTorch Image Models)."
+    summary = f"{name} of timm (Wightman, PyTorch Image Models)."
     weights = {"imagenet": f"timm:{name}"} if is_model_pretrained(name) else {}
-    return Entry(f"timm:{name}", Classification(), build, weights)
+    return variant_entry(
+        Classification, timm_classifier, Variant(f"timm:{name}", summary, {"name": name}, weights=weights)
+    )
 
 
 family("timm:{backbone}", _entry)

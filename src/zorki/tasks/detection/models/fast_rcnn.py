@@ -19,22 +19,21 @@ from zorki.nn.backbones.vgg import Vgg
 from zorki.nn.necks.fpn import FeaturePyramid
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.roi import prepare_maps
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.networks.detector import Candidates, Detector
 from zorki.tasks.detection.networks.precomputed_proposals import (
     PROPOSED_DEFAULTS,
     WALKED,
     ProposedOutputs,
     map_of_stride,
+    proposal_settings_on,
     proposed_candidates,
     proposed_head,
     regions_of,
-    settings_on,
 )
 from zorki.tasks.detection.networks.region_heads import grid_of, hidden_published
 from zorki.tasks.detection.networks.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, ImagesWithProposals
 from zorki.weights.weight_map import WeightMap
 
@@ -137,11 +136,30 @@ class FastRcnn(Detector[ProposedOutputs]):
         return proposed_candidates(ready, lambda rows, owners: self.judge(ready, rows, owners), chunk=_CHUNK)
 
 
+_ONE_MAP = "`pyramid=False`: on one map, as the paper"
+
+
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "fast_rcnn_squeezenet",
+            f"Fast R-CNN (Girshick, 2015) on a feature pyramid of SqueezeNet 1.0; {_ONE_MAP}.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "fast_rcnn_mobilenet_v3_large",
+            f"Fast R-CNN (Girshick, 2015) on a feature pyramid of MobileNetV3-Large; {_ONE_MAP}.",
+            {"backbone": "mobilenet_v3_large"},
+        ),
+    ],
+    any_backbone="fast_rcnn_{backbone}",
+)
 def fast_rcnn(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
@@ -150,7 +168,7 @@ def fast_rcnn(
     """Fast R-CNN (Girshick, 2015) on a feature pyramid (Lin et al., 2017); `pyramid=False`: on one map, as the paper.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         proposals: regions an image, at most.
         search: of selective search.
         hidden: width of the two hidden layers.
@@ -166,10 +184,10 @@ def fast_rcnn(
         network,
         neck,
         num_classes=num_classes,
-        home_size=0.28 * size,  # the paper's 224 are for images of 800
+        home_size=0.28 * image_size,  # the paper's 224 are for images of 800
         grid=grid_of(network),
         hidden=hidden,
-        settings=settings_on(backbone, LetterboxWithProposals(size, proposals=proposals, mode=search)),
+        settings=proposal_settings_on(backbone, LetterboxWithProposals(image_size, proposals=proposals, mode=search)),
     )
 
 
@@ -177,68 +195,18 @@ def _one_stride(network: Backbone) -> int:
     return network.strides[map_of_stride(network, 16)]
 
 
-@model(Detection, weights=backbone_weights("squeezenet"))
-def fast_rcnn_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 320,
-    proposals: int = 2000,
-    search: SearchMode = "fast",
-    hidden: int = 512,
-    pyramid: bool = True,
-) -> FastRcnn:
-    """Fast R-CNN (Girshick, 2015) on a feature pyramid of SqueezeNet 1.0; `pyramid=False`: on one map, as the paper.
-
-    See `fast_rcnn` for what the two read.
-    """
-    return fast_rcnn(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        proposals=proposals,
-        search=search,
-        hidden=hidden,
-        pyramid=pyramid,
-    )
-
-
-@model(Detection, weights=backbone_weights("mobilenet_v3_large"))
-def fast_rcnn_mobilenet_v3_large(
-    num_classes: int,
-    *,
-    size: int = 320,
-    proposals: int = 2000,
-    search: SearchMode = "fast",
-    hidden: int = 512,
-    pyramid: bool = True,
-) -> FastRcnn:
-    """Fast R-CNN (Girshick, 2015) on a feature pyramid of MobileNetV3-Large; `pyramid=False`: on one map, as the paper.
-
-    See `fast_rcnn` for what the two read.
-    """
-    return fast_rcnn(
-        num_classes,
-        backbone="mobilenet_v3_large",
-        size=size,
-        proposals=proposals,
-        search=search,
-        hidden=hidden,
-        pyramid=pyramid,
-    )
-
-
 @model(Detection, weights=backbone_weights("vgg16"))
 def fast_rcnn_vgg16(
     num_classes: int,
     *,
-    size: int = 800,
+    image_size: int = 800,
     proposals: int = 2000,
     search: SearchMode = "fast",
     dropout: float = 0.5,
 ) -> FastRcnn:
     """Fast R-CNN (Girshick, 2015) on VGG-16, with its fully connected layers: the paper's model L.
 
-    The longer side is scaled to `size`; the paper scales the shorter to 600, and searches at the original size of
+    The longer side is scaled to `image_size`; the paper scales the shorter to 600, and searches at the original size of
     about 500.
     """
     backbone = Vgg("D")
@@ -253,12 +221,11 @@ def fast_rcnn_vgg16(
         norm=False,
         background_iou=0.1,
         settings={
-            "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search, search_size=min(size, 500)),
+            "preprocess": LetterboxWithProposals(
+                image_size, proposals=proposals, mode=search, search_size=min(image_size, 500)
+            ),
             "weight_map": WeightMap(hidden_published("classifier.0", "classifier.3")),
             # Without norms, larger rates send it off.
             "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )
-
-
-any_backbone("fast_rcnn_", Detection, fast_rcnn)

@@ -16,13 +16,13 @@ from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.losses.focal import focal_loss_of_labels
 from zorki.losses.giou import giou_loss
 from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.box_coder import decode_sides, encode_sides
 from zorki.ops.boxes import clip_boxes
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import (
     Tower,
@@ -34,10 +34,9 @@ from zorki.tasks.detection.networks.dense_heads import (
     take_rows,
     tower_published,
 )
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
 from zorki.tasks.detection.networks.target_assignment import match_points, stack_truths
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 from zorki.weights.weight_map import WeightMap
 
@@ -177,11 +176,27 @@ def centerness_of(sides: Float[Tensor, "N 4"]) -> Float[Tensor, " N"]:
     return (torch.minimum(low, high) / torch.maximum(low, high)).prod(1).sqrt()
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "fcos_squeezenet",
+            "FCOS (Tian et al., 2019) on SqueezeNet 1.0, for small images.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "fcos_mobilenet_v3_large",
+            "FCOS (Tian et al., 2019) on MobileNetV3 large, for small images.",
+            {"backbone": "mobilenet_v3_large"},
+        ),
+    ],
+    any_backbone="fcos_{backbone}",
+)
 def fcos(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     channels: int = 128,
     depth: int = 4,
     reach: float = 4.0,
@@ -191,14 +206,14 @@ def fcos(
     """FCOS (Tian et al., 2019) for small images and small batches.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         reach: in strides, where the boxes of a level begin; see `Fcos`.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
-    mean, std = backbone_statistics(backbone)
     return Fcos(
         backbone_named(backbone),
         num_classes=num_classes,
@@ -206,30 +221,11 @@ def fcos(
         depth=depth,
         reach=reach,
         settings={
-            "preprocess": Letterbox(size, stride=32),
+            **settings_on(backbone, Letterbox(image_size, stride=32)),
             "min_score": min_score,
-            "mean": mean,
-            "std": std,
             "frozen_norms": frozen_norms,
-            "weight_map": WeightMap(backbone_published(backbone)),
         },
     )
-
-
-@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
-def fcos_squeezenet(
-    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, reach: float = 4.0
-) -> Fcos:
-    """FCOS (Tian et al., 2019) on SqueezeNet 1.0, for small images."""
-    return fcos(num_classes, backbone="squeezenet", size=size, channels=channels, depth=depth, reach=reach)
-
-
-@model(Detection, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
-def fcos_mobilenet_v3_large(
-    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, reach: float = 4.0
-) -> Fcos:
-    """FCOS (Tian et al., 2019) on MobileNetV3 large, for small images."""
-    return fcos(num_classes, backbone="mobilenet_v3_large", size=size, channels=channels, depth=depth, reach=reach)
 
 
 @model(Detection, weights={"coco": "torchvision:FCOS_ResNet50_FPN_Weights.COCO_V1", "imagenet": IMAGENET["resnet50"]})
@@ -264,6 +260,3 @@ def fcos_resnet50_fpn(
             ),
         },
     )
-
-
-any_backbone("fcos_", Detection, fcos)

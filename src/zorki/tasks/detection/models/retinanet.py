@@ -15,7 +15,7 @@ from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.losses.focal import focal_loss_of_labels
 from zorki.losses.smooth_l1 import smooth_l1_loss
 from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
 from zorki.nn.necks.one_map import drop_later_maps
@@ -23,7 +23,7 @@ from zorki.ops.anchors import anchor_shapes
 from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.matching import IGNORED
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import (
     Shapes,
@@ -36,12 +36,10 @@ from zorki.tasks.detection.networks.dense_heads import (
     take_rows,
     tower_published,
 )
-from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon
+from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon, settings_on
 from zorki.tasks.detection.networks.target_assignment import match_anchors, stack_truths
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
-from zorki.weights.weight_map import WeightMap
 
 STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
 ASPECTS = (0.5, 1.0, 2.0)
@@ -164,11 +162,27 @@ def _three_sizes(first: float, whole: bool = False) -> list[float]:
     return [float(int(size)) for size in sizes] if whole else sizes
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "retinanet_squeezenet",
+            "RetinaNet (Lin et al., 2017) on SqueezeNet 1.0, for small images.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "retinanet_mobilenet_v3_large",
+            "RetinaNet (Lin et al., 2017) on MobileNetV3 large, for small images.",
+            {"backbone": "mobilenet_v3_large"},
+        ),
+    ],
+    any_backbone="retinanet_{backbone}",
+)
 def retinanet(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     channels: int = 128,
     depth: int = 4,
     anchor_scale: float = 2.0,
@@ -178,14 +192,14 @@ def retinanet(
     """RetinaNet (Lin et al., 2017) for small images and small batches, with group norm in its towers.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         anchor_scale: the smallest anchor of a level in strides; the paper's 4 suits images of 800 pixels.
         min_score: of what is answered.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
-    mean, std = backbone_statistics(backbone)
     return RetinaNet(
         backbone_named(backbone),
         num_classes=num_classes,
@@ -194,33 +208,10 @@ def retinanet(
         depth=depth,
         norm=True,
         settings={
-            "preprocess": Letterbox(size, stride=32),
+            **settings_on(backbone, Letterbox(image_size, stride=32)),
             "min_score": min_score,
-            "mean": mean,
-            "std": std,
             "frozen_norms": frozen_norms,
-            "weight_map": WeightMap(backbone_published(backbone)),
         },
-    )
-
-
-@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
-def retinanet_squeezenet(
-    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, anchor_scale: float = 2.0
-) -> RetinaNet:
-    """RetinaNet (Lin et al., 2017) on SqueezeNet 1.0, for small images."""
-    return retinanet(
-        num_classes, backbone="squeezenet", size=size, channels=channels, depth=depth, anchor_scale=anchor_scale
-    )
-
-
-@model(Detection, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
-def retinanet_mobilenet_v3_large(
-    num_classes: int, *, size: int = 320, channels: int = 128, depth: int = 4, anchor_scale: float = 2.0
-) -> RetinaNet:
-    """RetinaNet (Lin et al., 2017) on MobileNetV3 large, for small images."""
-    return retinanet(
-        num_classes, backbone="mobilenet_v3_large", size=size, channels=channels, depth=depth, anchor_scale=anchor_scale
     )
 
 
@@ -260,6 +251,3 @@ def retinanet_resnet50_fpn(
             ),
         },
     )
-
-
-any_backbone("retinanet_", Detection, retinanet)

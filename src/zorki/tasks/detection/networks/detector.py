@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from zorki.contracts import Model, Preprocess, TrainingDefaults
 from zorki.contracts.capabilities import PixelStatistics, Selection
 from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.nn.view import view_of
 from zorki.ops.boxes import suppress
@@ -41,6 +42,17 @@ class Candidates:
 
 
 torch.export.register_dataclass(Candidates)
+
+
+def settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
+    """What a `Detector` takes over from the backbone of that name, see `zorki.nn.backbones.named`."""
+    mean, std = backbone_statistics(backbone)
+    return {
+        "preprocess": preprocess,
+        "mean": mean,
+        "std": std,
+        "weight_map": WeightMap(backbone_published(backbone)),
+    }
 
 
 class Detector(Model[O, Boxes, Boxes]):

@@ -13,14 +13,12 @@ from torch import Tensor, nn
 
 from zorki.contracts import Preprocess, TrainingDefaults
 from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.roi import join_regions
-from zorki.tasks.detection.networks.detector import Candidates
+from zorki.tasks.detection.networks.detector import Candidates, settings_on
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead
 from zorki.tasks.detection.networks.regions import answer_regions
 from zorki.types import ImagesWithProposals
-from zorki.weights.weight_map import WeightMap
 
 PROPOSED_DEFAULTS = TrainingDefaults(random_crop=1.0, translate=0.0)
 """Every image whose pixels are varied must be searched anew; a mirrored one need not."""
@@ -122,14 +120,6 @@ def map_of_stride(backbone: Backbone, stride: int) -> int:
     return max((tap for tap, own in enumerate(backbone.strides) if own <= stride), default=0)
 
 
-def settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
+def proposal_settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
     """Arguments of a `Detector` on the backbone of that name, whose batch norms keep their statistics."""
-    mean, std = backbone_statistics(backbone)
-    return {
-        "preprocess": preprocess,
-        "mean": mean,
-        "std": std,
-        "frozen_norms": True,
-        "weight_map": WeightMap(backbone_published(backbone)),
-        "defaults": PROPOSED_DEFAULTS,
-    }
+    return {**settings_on(backbone, preprocess), "frozen_norms": True, "defaults": PROPOSED_DEFAULTS}

@@ -16,16 +16,14 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.losses.pixels import PixelLoss
-from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.necks.unet_decoder import WIDTHS
 from zorki.ops.border_weights import border_weights
 from zorki.ops.components import connected_components
 from zorki.ops.region_growing import flood, without_small
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.instance_segmentation.networks.numbering import Numbered
 from zorki.tasks.instance_segmentation.networks.pixel_grouper import Limits, PixelGrouper, UNetOn
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
-from zorki.tasks.on_any_backbone import any_backbone
 
 IGNORE = 255
 
@@ -128,11 +126,27 @@ def border_classes(numbers: Int32[Tensor, "B H W"], border: int, *, contour: boo
     return torch.where(near & (numbers > 0), 2, classes)
 
 
+@model(
+    InstanceSegmentation,
+    variants=[
+        Variant(
+            "border_unet_squeezenet",
+            "U-Net with borders between objects (after the Data Science Bowl 2018) on SqueezeNet 1.0.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "border_unet_resnet18",
+            "U-Net with borders between objects (after the Data Science Bowl 2018) on ResNet-18.",
+            {"backbone": "resnet18"},
+        ),
+    ],
+    any_backbone="border_unet_{backbone}",
+)
 def border_unet_on(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 256,
+    image_size: int = 256,
     border: int = 2,
     contour: bool = False,
     border_share: float | None = None,
@@ -150,7 +164,8 @@ def border_unet_on(
     """U-Net with borders between objects (after the Data Science Bowl 2018), seeds and watershed.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         border: width of borders on either side of a contact, in pixels at that size.
         contour: borders along whole contours.
         border_share: weight of border pixels in the cross-entropy; None: 5, or 2 with `contour`.
@@ -162,7 +177,7 @@ def border_unet_on(
         dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return BorderUNet(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
+        UNetOn(backbone, image_size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         border=border,
@@ -174,11 +189,27 @@ def border_unet_on(
     )
 
 
+@model(
+    InstanceSegmentation,
+    variants=[
+        Variant(
+            "plain_unet_squeezenet",
+            "U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0, cut into connected components: a baseline.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "plain_unet_resnet18",
+            "U-Net (after Ronneberger et al., 2015) on ResNet-18, cut into connected components: a baseline.",
+            {"backbone": "resnet18"},
+        ),
+    ],
+    any_backbone="plain_unet_{backbone}",
+)
 def plain_unet_on(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 256,
+    image_size: int = 256,
     min_foreground: float = 0.5,
     min_area: int = 16,
     max_objects: int = 500,
@@ -191,7 +222,8 @@ def plain_unet_on(
     """U-Net (after Ronneberger et al., 2015) of objects and background, cut into connected components: a baseline.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         min_foreground: how likely a pixel must be of an object.
         min_area: pixels of the original that an object has at least.
         max_objects: of an image; the best ones are kept.
@@ -200,109 +232,9 @@ def plain_unet_on(
         dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return BorderUNet(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
+        UNetOn(backbone, image_size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         border=0,
         min_foreground=min_foreground,
     )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
-def border_unet_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 256,
-    border: int = 2,
-    contour: bool = False,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> BorderUNet:
-    """U-Net with borders between objects (after the Data Science Bowl 2018) on SqueezeNet 1.0."""
-    return border_unet_on(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        border=border,
-        contour=contour,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
-def border_unet_resnet18(
-    num_classes: int,
-    *,
-    size: int = 256,
-    border: int = 2,
-    contour: bool = False,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> BorderUNet:
-    """U-Net with borders between objects (after the Data Science Bowl 2018) on ResNet-18."""
-    return border_unet_on(
-        num_classes,
-        backbone="resnet18",
-        size=size,
-        border=border,
-        contour=contour,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
-def plain_unet_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 256,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> BorderUNet:
-    """U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0, cut into connected components: a baseline."""
-    return plain_unet_on(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
-def plain_unet_resnet18(
-    num_classes: int,
-    *,
-    size: int = 256,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> BorderUNet:
-    """U-Net (after Ronneberger et al., 2015) on ResNet-18, cut into connected components: a baseline."""
-    return plain_unet_on(
-        num_classes,
-        backbone="resnet18",
-        size=size,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-any_backbone("border_unet_", InstanceSegmentation, border_unet_on)
-any_backbone("plain_unet_", InstanceSegmentation, plain_unet_on)

@@ -12,14 +12,12 @@ from torch import Tensor
 
 from zorki.errors import RecipeError
 from zorki.losses.log_complement import log_complement
-from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.necks.unet_decoder import WIDTHS
 from zorki.ops.components import connected_components
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.instance_segmentation.networks.numbering import Numbered
 from zorki.tasks.instance_segmentation.networks.pixel_grouper import Limits, PixelGrouper, UNetOn
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
-from zorki.tasks.on_any_backbone import any_backbone
 
 
 @dataclass(frozen=True)
@@ -171,11 +169,25 @@ def _means(values: Float[Tensor, "P C"], owner: Int64[Tensor, " P"], count: int)
     return sums / torch.bincount(owner, minlength=count).clamp_min(1)[:, None]
 
 
+@model(
+    InstanceSegmentation,
+    variants=[
+        Variant(
+            "deep_coloring_squeezenet",
+            "Deep coloring (Kulikov et al., 2018) on SqueezeNet 1.0.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "deep_coloring_resnet18", "Deep coloring (Kulikov et al., 2018) on ResNet-18.", {"backbone": "resnet18"}
+        ),
+    ],
+    any_backbone="deep_coloring_{backbone}",
+)
 def deep_coloring_on(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 256,
+    image_size: int = 256,
     colors: int = 10,
     margin: int = 8,
     halo_weight: float = 1.0,
@@ -190,7 +202,8 @@ def deep_coloring_on(
     """Deep coloring (Kulikov et al., 2018): objects take colors of their own choice, and differ from neighbors.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         colors: with the background's.
         margin: how far, in pixels at that size, an object's color is kept from what is around it.
         halo_weight: mu, how much that counts.
@@ -201,65 +214,10 @@ def deep_coloring_on(
         dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return DeepColoring(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
+        UNetOn(backbone, image_size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         colors=colors,
         margin=margin,
         halo_weight=halo_weight,
     )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
-def deep_coloring_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 256,
-    colors: int = 10,
-    margin: int = 8,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> DeepColoring:
-    """Deep coloring (Kulikov et al., 2018) on SqueezeNet 1.0."""
-    return deep_coloring_on(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        colors=colors,
-        margin=margin,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
-def deep_coloring_resnet18(
-    num_classes: int,
-    *,
-    size: int = 256,
-    colors: int = 10,
-    margin: int = 8,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> DeepColoring:
-    """Deep coloring (Kulikov et al., 2018) on ResNet-18."""
-    return deep_coloring_on(
-        num_classes,
-        backbone="resnet18",
-        size=size,
-        colors=colors,
-        margin=margin,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-any_backbone("deep_coloring_", InstanceSegmentation, deep_coloring_on)

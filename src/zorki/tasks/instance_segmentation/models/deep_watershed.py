@@ -12,18 +12,16 @@ from torch.nn import functional
 
 from zorki.errors import RecipeError
 from zorki.losses.log_complement import log_complement
-from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.heads.map_heads import conv_norm_relu
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.nn.necks.unet_decoder import WIDTHS, UNetBlock
 from zorki.ops.components import connected_components
 from zorki.ops.likeliest import likeliest
 from zorki.ops.region_growing import dilate, offsets_from_outside
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.instance_segmentation.networks.numbering import Numbered
 from zorki.tasks.instance_segmentation.networks.pixel_grouper import Limits, PixelGrouper, UNetOn
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
-from zorki.tasks.on_any_backbone import any_backbone
 
 BOUNDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 28, 36, 46)
 """The largest distance to the boundary, in pixels, of each of the 16 energy levels but the last.
@@ -195,11 +193,27 @@ def modified_cross_entropy(
     return -(terms * level_weights).sum(1)
 
 
+@model(
+    InstanceSegmentation,
+    variants=[
+        Variant(
+            "deep_watershed_squeezenet",
+            "Deep watershed transform (Bai & Urtasun, 2017) on SqueezeNet 1.0.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "deep_watershed_resnet18",
+            "Deep watershed transform (Bai & Urtasun, 2017) on ResNet-18.",
+            {"backbone": "resnet18"},
+        ),
+    ],
+    any_backbone="deep_watershed_{backbone}",
+)
 def deep_watershed_on(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 256,
+    image_size: int = 256,
     cut: int = 2,
     min_foreground: float = 0.5,
     min_area: int = 16,
@@ -215,7 +229,8 @@ def deep_watershed_on(
     """Deep watershed transform (Bai & Urtasun, 2017): directions, energy levels, a cut.
 
     Args:
-        size: of the longer side of the images, in pixels; energy levels are in pixels at that size.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels; energy levels are in pixels at that size.
         cut: the lowest energy level that is kept, 1 to 15: more parts what touches, and loses what is small.
         min_foreground: how likely a pixel must be of an object.
         min_area: pixels of the original that an object has at least.
@@ -226,7 +241,7 @@ def deep_watershed_on(
         dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
     """
     return DeepWatershed(
-        UNetOn(backbone, size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
+        UNetOn(backbone, image_size, tuple(widths), upsampling, finest, autocontrast, dark_ground),
         num_classes=num_classes,
         limits=Limits(min_area, max_objects),
         cut=cut,
@@ -234,54 +249,3 @@ def deep_watershed_on(
         direction_weight=direction_weight,
         energy_weight=energy_weight,
     )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
-def deep_watershed_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 256,
-    cut: int = 2,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> DeepWatershed:
-    """Deep watershed transform (Bai & Urtasun, 2017) on SqueezeNet 1.0."""
-    return deep_watershed_on(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        cut=cut,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
-def deep_watershed_resnet18(
-    num_classes: int,
-    *,
-    size: int = 256,
-    cut: int = 2,
-    min_area: int = 16,
-    finest: int = 1,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> DeepWatershed:
-    """Deep watershed transform (Bai & Urtasun, 2017) on ResNet-18."""
-    return deep_watershed_on(
-        num_classes,
-        backbone="resnet18",
-        size=size,
-        cut=cut,
-        min_area=min_area,
-        finest=finest,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-any_backbone("deep_watershed_", InstanceSegmentation, deep_watershed_on)

@@ -14,12 +14,11 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbones.dilated import dilate, dilated_backbone
 from zorki.nn.backbones.mobilenet import MobileNetV3
-from zorki.nn.backbones.named import IMAGENET, backbone_weights
+from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.resnet import ResNet
 from zorki.nn.heads.map_heads import ConvMapHead, conv_norm_relu
 from zorki.nn.layers.initialize import initialize_he, initialize_output
-from zorki.registry import model
-from zorki.tasks.on_any_backbone import any_backbone
+from zorki.registry import Variant, model
 from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.networks.dilated_segmenter import DilatedSegmenter
 from zorki.tasks.semantic_segmentation.networks.torchvision_segmenter import torchvision_segmenter
@@ -79,11 +78,22 @@ class AtrousHead(nn.Sequential):
         initialize_output(output)
 
 
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant(
+            "deeplabv3_squeezenet",
+            "DeepLabV3 (Chen et al., 2017) on a dilated SqueezeNet 1.0, for small images.",
+            {"backbone": "squeezenet"},
+        ),
+    ],
+    any_backbone="deeplabv3_{backbone}",
+)
 def deeplabv3(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 256,
+    image_size: int = 256,
     output_stride: int = 8,
     rates: tuple[int, ...] = (6, 12, 18),
     channels: int = 128,
@@ -94,7 +104,7 @@ def deeplabv3(
 
     Args:
         backbone: see `zorki.nn.backbones.named`.
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         output_stride: of the last map, in pixels.
         rates: dilations of the pyramid's 3x3 convolutions, in places of the last map.
         channels: of the pyramid's branches.
@@ -102,7 +112,7 @@ def deeplabv3(
         auxiliary: weight of the loss on the map before the last stage, which the paper has not; 0: no such head.
     """
     network = dilated_backbone(backbone, output_stride)
-    settings = settings_on(backbone, network, Letterbox(size, stride=max(8, output_stride)))
+    settings = settings_on(backbone, network, Letterbox(image_size, stride=max(8, output_stride)))
     return DilatedSegmenter(
         network,
         AtrousHead(network.channels[-1], num_classes, rates=rates, channels=channels, dropout=dropout),
@@ -112,53 +122,25 @@ def deeplabv3(
     )
 
 
-@model(SemanticSegmentation, weights=backbone_weights("squeezenet"))
-def deeplabv3_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 256,
-    output_stride: int = 8,
-    rates: tuple[int, ...] = (6, 12, 18),
-    channels: int = 128,
-    dropout: float = 0.5,
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant(
+            f"deeplabv3_resnet{depth}",
+            f"DeepLabV3 (Chen et al., 2017) on ResNet-{depth}, the twin of torchvision's.",
+            {"depth": depth},
+            weights={
+                "coco": f"torchvision:DeepLabV3_ResNet{depth}_Weights.COCO_WITH_VOC_LABELS_V1",
+                "imagenet": IMAGENET[f"resnet{depth}"],
+            },
+        )
+        for depth in (50, 101)
+    ],
+)
+def deeplabv3_resnet(
+    num_classes: int, *, depth: Literal[50, 101], shorter: int = 520, longest: int = 1040
 ) -> DilatedSegmenter:
-    """DeepLabV3 (Chen et al., 2017) on a dilated SqueezeNet 1.0, for small images."""
-    return deeplabv3(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        output_stride=output_stride,
-        rates=rates,
-        channels=channels,
-        dropout=dropout,
-    )
-
-
-@model(
-    SemanticSegmentation,
-    weights={
-        "coco": "torchvision:DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1",
-        "imagenet": IMAGENET["resnet50"],
-    },
-)
-def deeplabv3_resnet50(num_classes: int, *, shorter: int = 520, longest: int = 1040) -> DilatedSegmenter:
-    """DeepLabV3 (Chen et al., 2017) on ResNet-50, the twin of torchvision's."""
-    return _on_resnet(50, num_classes, shorter, longest)
-
-
-@model(
-    SemanticSegmentation,
-    weights={
-        "coco": "torchvision:DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1",
-        "imagenet": IMAGENET["resnet101"],
-    },
-)
-def deeplabv3_resnet101(num_classes: int, *, shorter: int = 520, longest: int = 1040) -> DilatedSegmenter:
-    """DeepLabV3 (Chen et al., 2017) on ResNet-101, the twin of torchvision's."""
-    return _on_resnet(101, num_classes, shorter, longest)
-
-
-def _on_resnet(depth: Literal[50, 101], num_classes: int, shorter: int, longest: int) -> DilatedSegmenter:
+    """DeepLabV3 (Chen et al., 2017) on ResNet, the twin of torchvision's."""
     network = dilate(ResNet(depth), 8)
     head = AtrousHead(network.channels[-1], num_classes)
     return torchvision_segmenter(network, head, num_classes=num_classes, shorter=shorter, longest=longest)
@@ -195,6 +177,3 @@ def _tapped_where_the_stride_becomes_8(network: MobileNetV3) -> int:
     network.channels = (*network.channels[:place], channels, *network.channels[place:])
     network.strides = (*network.strides[:place], 8, *network.strides[place:])
     return place
-
-
-any_backbone("deeplabv3_", SemanticSegmentation, deeplabv3)

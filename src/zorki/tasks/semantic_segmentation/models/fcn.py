@@ -19,7 +19,7 @@ from zorki.nn.backbones.backbone import Backbone, last_maps
 from zorki.nn.backbones.named import backbone_weights
 from zorki.nn.backbones.vgg import Vgg
 from zorki.nn.layers.initialize import initialize_he
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.semantic_segmentation.networks.alignment import AlignedUpsample
 from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
@@ -158,9 +158,37 @@ def _tap(backbone: Backbone, stride: int) -> int:
     return places[stride]
 
 
-def _on_vgg16(num_classes: int, stride: int, size: int, hidden: int, dropout: float, upsampling: str) -> Fcn:
+_PAPER = "(Long et al., 2015)"
+
+
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant(
+            f"fcn{stride}s_vgg16",
+            f"FCN-{stride}s on VGG-16 {_PAPER}: {told}.",
+            {"stride": stride},
+            weights=backbone_weights("vgg16"),
+        )
+        for stride, told in (
+            (32, "the classifier's hidden layers as convolutions, one coarse prediction"),
+            (16, "the scores of pool 4 added"),
+            (8, "the scores of pools 4 and 3 added; 134 million parameters"),
+        )
+    ],
+)
+def fcn_vgg16(
+    num_classes: int,
+    *,
+    stride: int,
+    image_size: int = 512,
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    upsampling: str = "transposed_bilinear",
+) -> Fcn:
+    """FCN on VGG-16 (Long et al., 2015)."""
     network = Vgg("D", pooled=True)
-    settings = settings_on("vgg16", network, Letterbox(size, stride=COARSEST), defaults=_GENTLE)
+    settings = settings_on("vgg16", network, Letterbox(image_size, stride=COARSEST), defaults=_GENTLE)
     return Fcn(
         network,
         HiddenConvolutions(network.channels[-1], 7, hidden, dropout=dropout),
@@ -172,10 +200,36 @@ def _on_vgg16(num_classes: int, stride: int, size: int, hidden: int, dropout: fl
     )
 
 
-def _on_alexnet(num_classes: int, stride: int, size: int, hidden: int, dropout: float, upsampling: str) -> Fcn:
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant(
+            "fcn32s_alexnet",
+            "FCN-AlexNet (Long et al., 2015), on torchvision's AlexNet: one prediction at a stride of 32.",
+            {"stride": 32},
+            weights=ALEXNET,
+        ),
+        Variant(
+            "fcn16s_alexnet",
+            "FCN-16s on AlexNet, which the paper has not: the scores of its last convolution added.",
+            {"stride": 16},
+            weights=ALEXNET,
+        ),
+    ],
+)
+def fcn_alexnet(
+    num_classes: int,
+    *,
+    stride: int,
+    image_size: int = 512,
+    hidden: int = 4096,
+    dropout: float = 0.5,
+    upsampling: str = "transposed_bilinear",
+) -> Fcn:
+    """FCN on AlexNet (Long et al., 2015)."""
     network = AlexNetTorchvision()
     # Its pools leave nothing of 32 pixels.
-    settings = settings_on("alexnet", network, Letterbox(size, stride=2 * COARSEST), defaults=_GENTLE)
+    settings = settings_on("alexnet", network, Letterbox(image_size, stride=2 * COARSEST), defaults=_GENTLE)
     return Fcn(
         network,
         HiddenConvolutions(network.channels[-1], 6, hidden, dropout=dropout, dropout_first=True),
@@ -191,68 +245,3 @@ def _hidden_published(fc6: int, fc7: int) -> dict[str, str]:
     """Where torchvision's hidden layers stand in an `Fcn`, and those of the classifiers that zorki trains."""
     places = {fc6: "head.fc6.", fc7: "head.fc7."}
     return {f"{before}classifier.{place}.": ours for place, ours in places.items() for before in ("", "head.")}
-
-
-@model(SemanticSegmentation, weights=backbone_weights("vgg16"))
-def fcn32s_vgg16(
-    num_classes: int,
-    *,
-    size: int = 512,
-    hidden: int = 4096,
-    dropout: float = 0.5,
-    upsampling: str = "transposed_bilinear",
-) -> Fcn:
-    """FCN-32s on VGG-16 (Long et al., 2015): the classifier's hidden layers as convolutions, one coarse prediction."""
-    return _on_vgg16(num_classes, 32, size, hidden, dropout, upsampling)
-
-
-@model(SemanticSegmentation, weights=backbone_weights("vgg16"))
-def fcn16s_vgg16(
-    num_classes: int,
-    *,
-    size: int = 512,
-    hidden: int = 4096,
-    dropout: float = 0.5,
-    upsampling: str = "transposed_bilinear",
-) -> Fcn:
-    """FCN-16s on VGG-16 (Long et al., 2015): the scores of pool 4 added."""
-    return _on_vgg16(num_classes, 16, size, hidden, dropout, upsampling)
-
-
-@model(SemanticSegmentation, weights=backbone_weights("vgg16"))
-def fcn8s_vgg16(
-    num_classes: int,
-    *,
-    size: int = 512,
-    hidden: int = 4096,
-    dropout: float = 0.5,
-    upsampling: str = "transposed_bilinear",
-) -> Fcn:
-    """FCN-8s on VGG-16 (Long et al., 2015): the scores of pools 4 and 3 added; 134 million parameters."""
-    return _on_vgg16(num_classes, 8, size, hidden, dropout, upsampling)
-
-
-@model(SemanticSegmentation, weights=ALEXNET)
-def fcn32s_alexnet(
-    num_classes: int,
-    *,
-    size: int = 512,
-    hidden: int = 4096,
-    dropout: float = 0.5,
-    upsampling: str = "transposed_bilinear",
-) -> Fcn:
-    """FCN-AlexNet (Long et al., 2015), on torchvision's AlexNet: one prediction at a stride of 32."""
-    return _on_alexnet(num_classes, 32, size, hidden, dropout, upsampling)
-
-
-@model(SemanticSegmentation, weights=ALEXNET)
-def fcn16s_alexnet(
-    num_classes: int,
-    *,
-    size: int = 512,
-    hidden: int = 4096,
-    dropout: float = 0.5,
-    upsampling: str = "transposed_bilinear",
-) -> Fcn:
-    """FCN-16s on AlexNet, which the paper has not: the scores of its last convolution added."""
-    return _on_alexnet(num_classes, 16, size, hidden, dropout, upsampling)

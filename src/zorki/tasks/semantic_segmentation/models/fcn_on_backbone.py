@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbones.named import backbone as backbone_named
-from zorki.nn.backbones.named import backbone_weights
 from zorki.nn.layers.initialize import initialize_he
-from zorki.registry import model
-from zorki.tasks.on_any_backbone import any_backbone
+from zorki.registry import Variant, model
 from zorki.tasks.semantic_segmentation.models.fcn import COARSEST, Fcn
 from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
@@ -40,12 +36,36 @@ class Coarsening(nn.Module):
         return self.dropout(self.coarsen(x))
 
 
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant(
+            "fcn32s_squeezenet",
+            "FCN-32s (Long et al., 2015) on SqueezeNet 1.0, pooled once more.",
+            {"backbone": "squeezenet", "stride": 32},
+        ),
+        Variant(
+            "fcn16s_squeezenet",
+            "FCN-16s (Long et al., 2015) on SqueezeNet 1.0: the scores of its last map added.",
+            {"backbone": "squeezenet", "stride": 16},
+        ),
+        Variant(
+            "fcn8s_squeezenet",
+            "FCN-8s (Long et al., 2015) on SqueezeNet 1.0: the scores of its maps of stride 16 and 8 added.",
+            {"backbone": "squeezenet", "stride": 8},
+        ),
+    ],
+    any_backbone=[
+        Variant(f"fcn{stride}s_{{backbone}}", f"FCN-{stride}s (Long et al., 2015).", {"stride": stride})
+        for stride in (32, 16, 8)
+    ],
+)
 def fcn(
     num_classes: int,
     *,
     backbone: str,
     stride: int = 8,
-    size: int = 256,
+    image_size: int = 256,
     dropout: float = 0.1,
     upsampling: str = "transposed_bilinear",
 ) -> Fcn:
@@ -54,7 +74,7 @@ def fcn(
     Args:
         backbone: see `zorki.nn.backbones.named`.
         stride: 32, 16 or 8: what the paper calls 32s, 16s, 8s.
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         dropout: before the coarsest scores.
         upsampling: by 2, see `zorki.nn.layers.upsample`; not "unpool".
     """
@@ -68,48 +88,5 @@ def fcn(
         num_classes=num_classes,
         stride=stride,
         upsampling=upsampling,
-        settings=settings_on(backbone, network, Letterbox(size, stride=COARSEST)),
+        settings=settings_on(backbone, network, Letterbox(image_size, stride=COARSEST)),
     )
-
-
-@model(SemanticSegmentation, weights=backbone_weights("squeezenet"))
-def fcn32s_squeezenet(
-    num_classes: int, *, size: int = 256, dropout: float = 0.1, upsampling: str = "transposed_bilinear"
-) -> Fcn:
-    """FCN-32s (Long et al., 2015) on SqueezeNet 1.0, pooled once more."""
-    return fcn(num_classes, backbone="squeezenet", stride=32, size=size, dropout=dropout, upsampling=upsampling)
-
-
-@model(SemanticSegmentation, weights=backbone_weights("squeezenet"))
-def fcn16s_squeezenet(
-    num_classes: int, *, size: int = 256, dropout: float = 0.1, upsampling: str = "transposed_bilinear"
-) -> Fcn:
-    """FCN-16s (Long et al., 2015) on SqueezeNet 1.0: the scores of its last map added."""
-    return fcn(num_classes, backbone="squeezenet", stride=16, size=size, dropout=dropout, upsampling=upsampling)
-
-
-@model(SemanticSegmentation, weights=backbone_weights("squeezenet"))
-def fcn8s_squeezenet(
-    num_classes: int, *, size: int = 256, dropout: float = 0.1, upsampling: str = "transposed_bilinear"
-) -> Fcn:
-    """FCN-8s (Long et al., 2015) on SqueezeNet 1.0: the scores of its maps of stride 16 and 8 added."""
-    return fcn(num_classes, backbone="squeezenet", stride=8, size=size, dropout=dropout, upsampling=upsampling)
-
-
-def _version(stride: int) -> Callable[..., Fcn]:
-    def build(
-        num_classes: int,
-        *,
-        backbone: str,
-        size: int = 256,
-        dropout: float = 0.1,
-        upsampling: str = "transposed_bilinear",
-    ) -> Fcn:
-        return fcn(num_classes, backbone=backbone, stride=stride, size=size, dropout=dropout, upsampling=upsampling)
-
-    build.__doc__ = f"FCN-{stride}s (Long et al., 2015)."
-    return build
-
-
-for _stride in (32, 16, 8):
-    any_backbone(f"fcn{_stride}s_", SemanticSegmentation, _version(_stride))

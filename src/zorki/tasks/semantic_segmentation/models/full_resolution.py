@@ -59,32 +59,34 @@ def growing_dilations(depth: int) -> tuple[int, ...]:
 
 
 @model(SemanticSegmentation)
-def full_resolution(num_classes: int, *, size: int = 256, depth: int = 7, width: int = 32) -> FullResolution:
+def full_resolution(num_classes: int, *, image_size: int = 256, depth: int = 7, width: int = 32) -> FullResolution:
     """3x3 convolutions at full resolution: the plain way to a class for every pixel.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         depth: 3x3 convolutions, 1 at least; a pixel sees 2 * depth + 1 pixels.
         width: channels of each.
     """
     _check(depth, width, 1)
-    return FullResolution(num_classes=num_classes, size=size, dilations=(1,) * depth, width=width)
+    return FullResolution(num_classes=num_classes, size=image_size, dilations=(1,) * depth, width=width)
 
 
 @model(SemanticSegmentation)
-def full_resolution_dilated(num_classes: int, *, size: int = 256, depth: int = 7, width: int = 32) -> FullResolution:
+def full_resolution_dilated(
+    num_classes: int, *, image_size: int = 256, depth: int = 7, width: int = 32
+) -> FullResolution:
     """3x3 convolutions of growing dilation at full resolution (Yu and Koltun, 2016).
 
     Like their context module, but on pixels in place of the maps of another network, with batch norms, and with He's
     weights in place of the identity, which serves inputs that are maps of classes already.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         depth: 3x3 convolutions, 3 at least; a pixel sees 2^(depth - 1) + 3 pixels.
         width: channels of each.
     """
     _check(depth, width, 3)
-    return FullResolution(num_classes=num_classes, size=size, dilations=growing_dilations(depth), width=width)
+    return FullResolution(num_classes=num_classes, size=image_size, dilations=growing_dilations(depth), width=width)
 
 
 def _check(depth: int, width: int, least: int) -> None:

@@ -12,11 +12,9 @@ from torch.nn import functional
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError, did_you_mean
 from zorki.nn.backbones.dilated import dilated_backbone
-from zorki.nn.backbones.named import backbone_weights
 from zorki.nn.heads.map_heads import ConvMapHead, conv_norm_relu
 from zorki.nn.layers.initialize import initialize_he, initialize_output
-from zorki.registry import model
-from zorki.tasks.on_any_backbone import any_backbone
+from zorki.registry import Variant, model
 from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.networks.dilated_segmenter import DilatedSegmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
@@ -85,11 +83,33 @@ class PyramidHead(nn.Sequential):
         initialize_output(output)
 
 
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant(
+            "pspnet_squeezenet", "PSPNet (Zhao et al., 2017) on a dilated SqueezeNet 1.0.", {"backbone": "squeezenet"}
+        ),
+        Variant("pspnet_resnet18", "PSPNet (Zhao et al., 2017) on a dilated ResNet-18.", {"backbone": "resnet18"}),
+        Variant(
+            "pspnet_resnet50",
+            "PSPNet-50 (Zhao et al., 2017): on a dilated ResNet-50.",
+            {"backbone": "resnet50"},
+            {"image_size": 480},
+        ),
+        Variant(
+            "pspnet_resnet101",
+            "PSPNet-101 (Zhao et al., 2017): on a dilated ResNet-101.",
+            {"backbone": "resnet101"},
+            {"image_size": 480},
+        ),
+    ],
+    any_backbone="pspnet_{backbone}",
+)
 def pspnet(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 256,
+    image_size: int = 256,
     bins: tuple[int, ...] = (1, 2, 3, 6),
     pooling: str = "average",
     reduce: bool = True,
@@ -105,7 +125,7 @@ def pspnet(
 
     Args:
         backbone: see `zorki.nn.backbones.named`.
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         bins: each way, for every level of the pyramid; `()` is the same network without it, the paper's baseline.
         pooling: "average" or "max" (table 1).
         reduce: 1x1 convolutions behind the pools (table 1's DR).
@@ -115,7 +135,7 @@ def pspnet(
     """
     network = dilated_backbone(backbone, output_stride)
     # A multiple of 8 is one of every stride that a dilated network has, and leaves little canvas.
-    settings = settings_on(backbone, network, Letterbox(size, stride=max(8, output_stride)))
+    settings = settings_on(backbone, network, Letterbox(image_size, stride=max(8, output_stride)))
     return DilatedSegmenter(
         network,
         PyramidHead(network.channels[-1], num_classes, bins=bins, pooling=pooling, reduce=reduce, dropout=dropout),
@@ -123,94 +143,3 @@ def pspnet(
         num_classes=num_classes,
         settings={**settings, "auxiliary_weight": auxiliary},
     )
-
-
-@model(SemanticSegmentation, weights=backbone_weights("squeezenet"))
-def pspnet_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 256,
-    bins: tuple[int, ...] = (1, 2, 3, 6),
-    pooling: str = "average",
-    reduce: bool = True,
-    output_stride: int = 8,
-) -> DilatedSegmenter:
-    """PSPNet (Zhao et al., 2017) on a dilated SqueezeNet 1.0."""
-    return pspnet(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        bins=bins,
-        pooling=pooling,
-        reduce=reduce,
-        output_stride=output_stride,
-    )
-
-
-@model(SemanticSegmentation, weights=backbone_weights("resnet18"))
-def pspnet_resnet18(
-    num_classes: int,
-    *,
-    size: int = 256,
-    bins: tuple[int, ...] = (1, 2, 3, 6),
-    pooling: str = "average",
-    reduce: bool = True,
-    output_stride: int = 8,
-) -> DilatedSegmenter:
-    """PSPNet (Zhao et al., 2017) on a dilated ResNet-18."""
-    return pspnet(
-        num_classes,
-        backbone="resnet18",
-        size=size,
-        bins=bins,
-        pooling=pooling,
-        reduce=reduce,
-        output_stride=output_stride,
-    )
-
-
-@model(SemanticSegmentation, weights=backbone_weights("resnet50"))
-def pspnet_resnet50(
-    num_classes: int,
-    *,
-    size: int = 480,
-    bins: tuple[int, ...] = (1, 2, 3, 6),
-    pooling: str = "average",
-    reduce: bool = True,
-    output_stride: int = 8,
-) -> DilatedSegmenter:
-    """PSPNet-50 (Zhao et al., 2017): on a dilated ResNet-50."""
-    return pspnet(
-        num_classes,
-        backbone="resnet50",
-        size=size,
-        bins=bins,
-        pooling=pooling,
-        reduce=reduce,
-        output_stride=output_stride,
-    )
-
-
-@model(SemanticSegmentation, weights=backbone_weights("resnet101"))
-def pspnet_resnet101(
-    num_classes: int,
-    *,
-    size: int = 480,
-    bins: tuple[int, ...] = (1, 2, 3, 6),
-    pooling: str = "average",
-    reduce: bool = True,
-    output_stride: int = 8,
-) -> DilatedSegmenter:
-    """PSPNet-101 (Zhao et al., 2017): on a dilated ResNet-101."""
-    return pspnet(
-        num_classes,
-        backbone="resnet101",
-        size=size,
-        bins=bins,
-        pooling=pooling,
-        reduce=reduce,
-        output_stride=output_stride,
-    )
-
-
-any_backbone("pspnet_", SemanticSegmentation, pspnet)

@@ -124,29 +124,29 @@ _VGG16_UP: tuple[Group, ...] = (
 
 
 @model(SemanticSegmentation, weights={"imagenet": IMAGENET["vgg16_bn"]})
-def segnet_vgg16(num_classes: int, *, size: int = 256, upsampling: str = "unpool") -> SegNet:
+def segnet_vgg16(num_classes: int, *, image_size: int = 256, upsampling: str = "unpool") -> SegNet:
     """SegNet (Badrinarayanan et al., 2017) on the convolutions of VGG-16.
 
     Convolutions in front of batch norms have no bias on the way up: the norm would take it away.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         upsampling: unpool (the paper's), bilinear, nearest, transposed, transposed_bilinear or pixel_shuffle.
     """
     output = nn.Conv2d(64, num_classes, 3, padding=1)
     backbone = Vgg("D", batch_norm=True)
-    return SegNet(backbone, _VGG16_UP, output, kernel=3, relu=True, upsampling=upsampling, size=size)
+    return SegNet(backbone, _VGG16_UP, output, kernel=3, relu=True, upsampling=upsampling, size=image_size)
 
 
 @model(SemanticSegmentation)
-def segnet_basic(num_classes: int, *, size: int = 256, width: int = 64, upsampling: str = "unpool") -> SegNet:
+def segnet_basic(num_classes: int, *, image_size: int = 256, width: int = 64, upsampling: str = "unpool") -> SegNet:
     """SegNet-Basic (Badrinarayanan et al., 2017, section 3.3): four 7x7 convolutions down and four up.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         width: channels of every convolution.
         upsampling: unpool (the paper's), bilinear, nearest, transposed, transposed_bilinear or pixel_shuffle.
     """
     output = nn.Conv2d(width, num_classes, 1)
     groups = (((width, width),),) * 4
-    return SegNet(BasicEncoder(width), groups, output, kernel=7, relu=False, upsampling=upsampling, size=size)
+    return SegNet(BasicEncoder(width), groups, output, kernel=7, relu=False, upsampling=upsampling, size=image_size)

@@ -188,11 +188,11 @@ class Top(nn.Module):
 
 
 @model(SemanticSegmentation)
-def sliding_window_small(num_classes: int, *, size: int = 256, step: int = 4, count: int = 128) -> SlidingWindow:
+def sliding_window_small(num_classes: int, *, image_size: int = 256, step: int = 4, count: int = 128) -> SlidingWindow:
     """A small network that classifies every pixel by the 33x33 window around it (after Ciresan et al., 2012).
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         step: at prediction every so many pixels are classified, and the others interpolated; 1 is the paper's.
         count: windows an image in training.
     """
@@ -207,18 +207,18 @@ def sliding_window_small(num_classes: int, *, size: int = 256, step: int = 4, co
         window=33,
         step=step,
         count=count,
-        settings={"preprocess": Letterbox(size, stride=8), "defaults": TrainingDefaults(lr=1e-3, clip_grad=10.0)},
+        settings={"preprocess": Letterbox(image_size, stride=8), "defaults": TrainingDefaults(lr=1e-3, clip_grad=10.0)},
     )
 
 
 @model(SemanticSegmentation, weights=backbone_weights("squeezenet"))
 def sliding_window_squeezenet(
-    num_classes: int, *, size: int = 256, window: int = 65, step: int = 8, count: int = 32
+    num_classes: int, *, image_size: int = 256, window: int = 65, step: int = 8, count: int = 32
 ) -> SlidingWindow:
     """SqueezeNet 1.0 as a classifier of the window around every pixel (after Farabet et al., 2013).
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         window: side of the square, odd, in pixels.
         step: at prediction every so many pixels are classified, and the others interpolated.
         count: windows an image in training.
@@ -234,7 +234,7 @@ def sliding_window_squeezenet(
         step=step,
         count=count,
         settings={
-            **settings_on("squeezenet", network, Letterbox(size, stride=8)),
+            **settings_on("squeezenet", network, Letterbox(image_size, stride=8)),
             "weight_map": WeightMap({"": "body.backbone.", "backbone.": "body.backbone."}),
         },
     )

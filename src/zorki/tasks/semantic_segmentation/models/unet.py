@@ -150,7 +150,7 @@ def _middle(x: Float[Tensor, "B C H W"], height: int, width: int) -> Float[Tenso
 def unet(
     num_classes: int,
     *,
-    size: int = 256,
+    image_size: int = 256,
     depth: int = 4,
     width: int = 64,
     dropout: float = 0.5,
@@ -161,7 +161,7 @@ def unet(
     """U-Net (Ronneberger et al., 2015) with valid convolutions and mirrored edges, as in the paper.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        image_size: of the longer side of the images, in pixels.
         depth: how often is pooled.
         width: channels at full resolution; each pooling doubles them.
         dropout: share of the deepest maps that is dropped.
@@ -187,7 +187,7 @@ def unet(
             "upsampling": upsampling,
         },
         settings={
-            "preprocess": Letterbox(size, stride=2**depth),
+            "preprocess": Letterbox(image_size, stride=2**depth),
             # The paper takes one large tile at a time (section 3); without norms a small rate is needed.
             "defaults": TrainingDefaults(lr=1e-3 if batch_norm else 3e-4, batch_size=2),
         },

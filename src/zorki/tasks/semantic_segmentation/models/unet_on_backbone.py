@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
 from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.nn.layers.initialize import initialize_output
 from zorki.nn.necks.unet import halving, unet_maps
 from zorki.nn.necks.unet_decoder import UNetDecoder
-from zorki.registry import model
-from zorki.tasks.on_any_backbone import any_backbone
+from zorki.registry import Variant, model
 from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.weights.weight_map import WeightMap
@@ -52,11 +51,27 @@ class BackboneUNet(Segmenter):
         return self.backbone.stages()
 
 
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant("unet_resnet18", "U-Net (after Ronneberger et al., 2015) on ResNet-18.", {"backbone": "resnet18"}),
+        Variant("unet_resnet34", "U-Net (after Ronneberger et al., 2015) on ResNet-34.", {"backbone": "resnet34"}),
+        Variant(
+            "unet_squeezenet", "U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0.", {"backbone": "squeezenet"}
+        ),
+        Variant(
+            "unet_mobilenet_v3_large",
+            "U-Net (after Ronneberger et al., 2015) on MobileNetV3 large.",
+            {"backbone": "mobilenet_v3_large"},
+        ),
+    ],
+    any_backbone="unet_{backbone}",
+)
 def unet_on_backbone(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 256,
+    image_size: int = 256,
     widths: tuple[int, ...] = (256, 128, 64, 32, 16),
     upsampling: str = "nearest",
     finest: int = 1,
@@ -64,7 +79,8 @@ def unet_on_backbone(
     """U-Net (after Ronneberger et al., 2015) with same padding.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         widths: channels of the decoder's steps.
         upsampling: nearest, bilinear, transposed, transposed_bilinear, pixel_shuffle or unpool.
         finest: the stride at which the decoder ends; from 2 or 4 the answer is enlarged bilinearly, which is faster.
@@ -76,38 +92,9 @@ def unet_on_backbone(
         num_classes=num_classes,
         decoder={"widths": widths, "upsampling": upsampling, "finest": finest},
         settings={
-            "preprocess": Letterbox(size, stride=network.strides[-1]),
+            "preprocess": Letterbox(image_size, stride=network.strides[-1]),
             "mean": mean,
             "std": std,
             "weight_map": WeightMap(backbone_published(backbone)),
         },
     )
-
-
-@model(SemanticSegmentation, weights={"imagenet": IMAGENET["resnet18"]})
-def unet_resnet18(num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1) -> BackboneUNet:
-    """U-Net (after Ronneberger et al., 2015) on ResNet-18."""
-    return unet_on_backbone(num_classes, backbone="resnet18", size=size, upsampling=upsampling, finest=finest)
-
-
-@model(SemanticSegmentation, weights={"imagenet": IMAGENET["resnet34"]})
-def unet_resnet34(num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1) -> BackboneUNet:
-    """U-Net (after Ronneberger et al., 2015) on ResNet-34."""
-    return unet_on_backbone(num_classes, backbone="resnet34", size=size, upsampling=upsampling, finest=finest)
-
-
-@model(SemanticSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
-def unet_squeezenet(num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1) -> BackboneUNet:
-    """U-Net (after Ronneberger et al., 2015) on SqueezeNet 1.0."""
-    return unet_on_backbone(num_classes, backbone="squeezenet", size=size, upsampling=upsampling, finest=finest)
-
-
-@model(SemanticSegmentation, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
-def unet_mobilenet_v3_large(
-    num_classes: int, *, size: int = 256, upsampling: str = "nearest", finest: int = 1
-) -> BackboneUNet:
-    """U-Net (after Ronneberger et al., 2015) on MobileNetV3 large."""
-    return unet_on_backbone(num_classes, backbone="mobilenet_v3_large", size=size, upsampling=upsampling, finest=finest)
-
-
-any_backbone("unet_", SemanticSegmentation, unet_on_backbone)

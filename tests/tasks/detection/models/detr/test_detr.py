@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from zorki import registry
 from zorki.errors import RecipeError
-from zorki.tasks.detection.models.detr.detr import Detr, DetrOutputs, _check_word, detr_resnet50, detr_squeezenet
+from zorki.tasks.detection.models.detr.detr import Detr, DetrOutputs, _check_word, detr, detr_resnet50
 from zorki.tasks.detection.models.detr.set_loss import SetLoss
 from zorki.tasks.detection.networks.target_assignment import stack_truths
 from zorki.types import Boxes, Placement
@@ -16,7 +16,9 @@ NUM_CLASSES = 3
 
 def small(**changes):
     torch.manual_seed(0)
-    return detr_squeezenet(NUM_CLASSES, **{"size": 64, "queries": 6, "width": 32, "layers": 2, **changes})
+    return detr(
+        NUM_CLASSES, backbone="squeezenet", **{"image_size": 64, "queries": 6, "width": 32, "layers": 2, **changes}
+    )
 
 
 def make_images(count, height=64, width=64):
@@ -266,11 +268,11 @@ def test_eighty_classes_take_their_rows_of_the_published_file():
 
 
 def small_twin(num_classes):
-    return detr_squeezenet(num_classes, size=64, queries=2, width=32, layers=1)
+    return detr(num_classes, backbone="squeezenet", image_size=64, queries=2, width=32, layers=1)
 
 
 def test_frozen_norms_neither_learn_nor_drift():
-    model = registry.build("detr_resnet18", NUM_CLASSES, {"size": 64, "width": 32, "layers": 1}).train()
+    model = registry.build("detr_resnet18", NUM_CLASSES, {"image_size": 64, "width": 32, "layers": 1}).train()
     before = model.backbone.bn1.running_mean.clone()
     model(make_images(2))
     assert torch.equal(model.backbone.bn1.running_mean, before)

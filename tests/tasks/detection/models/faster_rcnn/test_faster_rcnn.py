@@ -122,7 +122,7 @@ def test_equal_weights_give_torchvisions_losses(twins: tuple[FasterRcnn, nn.Modu
 
 @pytest.mark.parametrize("name", ["faster_rcnn_squeezenet", "faster_rcnn_squeezenet_fpn"])
 def test_every_parameter_learns_also_from_images_without_objects(name: str) -> None:
-    model = _built(name, size=160, hidden=32).train()
+    model = _built(name, image_size=160, hidden=32).train()
     none = Boxes(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long))
     losses = model.loss(model(_images()), [none, none])
     assert losses["boxes"].item() == losses["proposals"].item() == 0
@@ -132,7 +132,7 @@ def test_every_parameter_learns_also_from_images_without_objects(name: str) -> N
 
 @pytest.mark.parametrize("name", ["faster_rcnn_squeezenet_fpn", "faster_rcnn_resnet18"])
 def test_the_loss_falls_on_one_repeated_batch(name: str) -> None:
-    model = _built(name, size=160, hidden=64, channels=64).train()
+    model = _built(name, image_size=160, hidden=64, channels=64).train()
     rule = torch.optim.Adam(model.parameters(), lr=1e-3)
     images, targets, sums = _images(), _targets(), []
     for _ in range(12):
@@ -145,7 +145,7 @@ def test_the_loss_falls_on_one_repeated_batch(name: str) -> None:
 
 
 def test_answers_are_candidates_and_the_same_alone_or_together() -> None:
-    model = _built("faster_rcnn_squeezenet_fpn", size=160, hidden=32, channels=32).eval()
+    model = _built("faster_rcnn_squeezenet_fpn", image_size=160, hidden=32, channels=32).eval()
     nn.init.normal_(model.head.logits.weight, std=0.5)
     images = _images(3)
     model.max_iou, model.max_boxes = None, 10**6
@@ -169,7 +169,7 @@ def test_answers_are_candidates_and_the_same_alone_or_together() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*create_unbacked_symint")  # torchvision's suppression
 def test_the_exported_graph_has_the_same_candidates() -> None:
-    model = _built("faster_rcnn_squeezenet_fpn", size=160, hidden=32, channels=32).eval()
+    model = _built("faster_rcnn_squeezenet_fpn", image_size=160, hidden=32, channels=32).eval()
     nn.init.normal_(model.head.logits.weight, std=0.5)
 
     class Graph(nn.Module):
@@ -189,7 +189,7 @@ def test_the_exported_graph_has_the_same_candidates() -> None:
 
 
 def test_answers_are_in_original_pixels() -> None:
-    model = _built("faster_rcnn_squeezenet_fpn", size=160, hidden=32, channels=32).eval()
+    model = _built("faster_rcnn_squeezenet_fpn", image_size=160, hidden=32, channels=32).eval()
     nn.init.normal_(model.head.logits.weight, std=0.5)
     inputs, placements = model.preprocess([_images(1)[0].repeat(1, 4, 2)])  # 512 x 320
     with torch.no_grad():
@@ -198,7 +198,7 @@ def test_answers_are_in_original_pixels() -> None:
 
 
 def test_outputs_keep_their_type_and_proposals_their_bounds() -> None:
-    model = _built("faster_rcnn_squeezenet", size=160, hidden=32)
+    model = _built("faster_rcnn_squeezenet", image_size=160, hidden=32)
     with torch.no_grad():
         learning, answering = model.train()(_images()), model.eval()(_images())
     assert type(learning) is type(answering)
@@ -212,7 +212,7 @@ def test_outputs_keep_their_type_and_proposals_their_bounds() -> None:
 @pytest.mark.parametrize("name", ["faster_rcnn_squeezenet", "faster_rcnn_squeezenet_fpn"])
 def test_as_many_boxes_are_answered_as_asked_for(name: str) -> None:
     for most, least in ((7, 7), (100, 100), (400, 101)):
-        model = _built(name, size=160, hidden=32, channels=32, max_boxes=most).eval()
+        model = _built(name, image_size=160, hidden=32, channels=32, max_boxes=most).eval()
         nn.init.normal_(model.head.logits.weight, std=0.5)
         inputs, placements = model.preprocess(list(_images(1)))
         model.min_score = 0.0

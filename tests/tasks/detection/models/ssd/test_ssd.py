@@ -163,7 +163,7 @@ def slow_loss(model, outputs, targets):
 
 def test_the_loss_is_the_papers():
     torch.manual_seed(0)
-    model = registry.build("ssd_squeezenet", 3, {"size": 64})
+    model = registry.build("ssd_squeezenet", 3, {"image_size": 64})
     inputs = torch.randint(0, 256, (2, 3, 64, 48), dtype=torch.uint8)
     targets = [random_boxes(3, 48, 1), random_boxes(2, 48, 2)]
     with torch.no_grad():
@@ -175,7 +175,7 @@ def test_the_loss_is_the_papers():
 
 @pytest.mark.parametrize("matching", ["iou", "hungarian"])
 def test_images_without_objects_teach_their_hardest_negatives(matching):
-    model = registry.build("ssd_squeezenet", 2, {"size": 64, "matching": matching})
+    model = registry.build("ssd_squeezenet", 2, {"image_size": 64, "matching": matching})
     outputs = model(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     losses = model.loss(outputs, [random_boxes(0, 64, 0)] * 2)
     sum(losses.values()).backward()

@@ -22,7 +22,7 @@ def boxes_of(*rows, labels=None):
 
 def small(**options):
     torch.manual_seed(0)
-    return registry.build("yolo1_squeezenet", 3, {"size": 96, **options})
+    return registry.build("yolo1_squeezenet", 3, {"image_size": 96, **options})
 
 
 def test_a_box_as_its_cell_sees_it_by_pencil():
@@ -162,12 +162,12 @@ def test_the_published_network_answers_7_by_7_by_30():
     assert outputs.answers.shape == (1, 49, 30)
     assert model.head.first.weight.shape == (4096, 7 * 7 * 1024)
     with pytest.raises(RecipeError, match="multiple of 64, but is 100"):
-        registry.build("yolo1_darknet", 20, {"size": 100})
+        registry.build("yolo1_darknet", 20, {"image_size": 100})
 
 
 def test_fully_connected_answers_lie_in_their_cells():
     torch.manual_seed(0)
-    model = registry.build("yolo1_darknet", 2, {"size": 64}).eval()
+    model = registry.build("yolo1_darknet", 2, {"image_size": 64}).eval()
     with torch.no_grad():
         numbers = model(torch.zeros(1, 3, 64, 64, dtype=torch.uint8)).answers.sigmoid()
     assert numbers.shape == (1, 1, 12)

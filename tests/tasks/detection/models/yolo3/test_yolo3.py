@@ -37,7 +37,7 @@ def cells_of(height, width):
 
 def small(**options):
     torch.manual_seed(0)
-    return registry.build("yolo3_squeezenet", 3, {"size": 96, **options})
+    return registry.build("yolo3_squeezenet", 3, {"image_size": 96, **options})
 
 
 def test_the_published_network_has_as_many_values_as_its_authors_file():

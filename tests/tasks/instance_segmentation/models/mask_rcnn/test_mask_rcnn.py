@@ -19,7 +19,7 @@ from zorki.weights.read import Weights
 
 NUM_CLASSES = 4
 SIZE = (128, 160)
-SMALL = {"size": 160, "hidden": 32, "channels": 32, "mask_hidden": 16}
+SMALL = {"image_size": 160, "hidden": 32, "channels": 32, "mask_hidden": 16}
 
 
 def _images(count: int = 2, seed: int = 3) -> Tensor:
@@ -182,7 +182,7 @@ def test_published_files_fill_the_network_by_their_old_names() -> None:
 
 def test_weights_of_faster_rcnn_and_of_a_classifier_fill_what_they_know() -> None:
     model = _built("mask_rcnn_squeezenet_fpn", **SMALL)
-    boxes = registry.build("faster_rcnn_squeezenet_fpn", NUM_CLASSES, {"size": 160, "hidden": 32, "channels": 32})
+    boxes = registry.build("faster_rcnn_squeezenet_fpn", NUM_CLASSES, {"image_size": 160, "hidden": 32, "channels": 32})
     match = load_into(model, _stored(boxes.state_dict()), model.weight_map)
     assert not match.unused
     assert not match.mismatched
@@ -213,7 +213,7 @@ def test_every_parameter_learns_also_from_images_without_objects(name: str) -> N
 
 
 def test_the_loss_falls_on_one_repeated_batch() -> None:
-    model = _built("mask_rcnn_squeezenet_fpn", size=160, hidden=64, channels=64, mask_hidden=32).train()
+    model = _built("mask_rcnn_squeezenet_fpn", image_size=160, hidden=64, channels=64, mask_hidden=32).train()
     rule = torch.optim.Adam(model.parameters(), lr=1e-3)
     images, targets, sums, masks = _images(), _targets(), [], []
     for _ in range(15):
@@ -261,7 +261,7 @@ def test_four_images_are_answered_as_one_by_one() -> None:
 
 def test_as_many_objects_are_answered_as_asked_for() -> None:
     for name in ("mask_rcnn_squeezenet_fpn", "mask_rcnn_squeezenet", "mask_rcnn_mobilenet_v3_large_fpn"):
-        model = registry.find(name).build(num_classes=2, max_boxes=250, dark_ground=True, size=96)
+        model = registry.find(name).build(num_classes=2, max_boxes=250, dark_ground=True, image_size=96)
         assert isinstance(model, MaskRcnn)
         assert model.detector.max_boxes == 250
         assert model.detector.proposals.after[1] == 750

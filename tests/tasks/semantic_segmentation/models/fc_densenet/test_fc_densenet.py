@@ -2,12 +2,10 @@ import pytest
 import torch
 from segmenter_fields import by_gradient, by_rules
 
+from zorki import registry
 from zorki.nn.layers.initialize import without_values
 from zorki.tasks.semantic_segmentation.models.fc_densenet.fc_densenet import (
     FcDenseNet,
-    fc_densenet56,
-    fc_densenet67,
-    fc_densenet103,
 )
 
 # Table 2 with the correction of the authors' README (github.com/SimJeg/FC-DenseNet): what the blocks have stacked.
@@ -16,7 +14,7 @@ STACKED_103 = [112, 192, 304, 464, 656, 896, 1088, 816, 576, 384, 256]
 
 def test_channels_of_fc_densenet103_are_the_corrected_ones():
     with without_values():
-        model = fc_densenet103(11)
+        model = registry.build("fc_densenet103", 11)
     stacked = [transition.layer[0].num_features for transition in model.transitions_down]
     stacked.append(stacked[-1] + model.bottleneck.channels)
     stacked += [block.layers[0][0].num_features + block.channels for block in model.up]
@@ -25,14 +23,14 @@ def test_channels_of_fc_densenet103_are_the_corrected_ones():
 
 
 @pytest.mark.parametrize(
-    ("build", "stored", "learned", "millions"),
+    ("name", "stored", "learned", "millions"),
     [
-        (fc_densenet56, 1_397_963, 1_376_795, 1.4),
-        (fc_densenet67, 3_502_923, 3_463_243, 3.5),
-        (fc_densenet103, 9_425_163, 9_322_091, 9.4),
+        ("fc_densenet56", 1_397_963, 1_376_795, 1.4),
+        ("fc_densenet67", 3_502_923, 3_463_243, 3.5),
+        ("fc_densenet103", 9_425_163, 9_322_091, 9.4),
     ],
 )
-def test_parameters(build, stored, learned, millions):
+def test_parameters(name, stored, learned, millions):
     """The authors count all values that are stored, means and deviations of the norms among them.
 
     That is what `summary` of their code prints, and what section 4.1 calls 1.4 (1.5 in Table 3), 3.5 and 9.4 million.
@@ -41,9 +39,9 @@ def test_parameters(build, stored, learned, millions):
     2,827. The norms' statistics: 2 * (49,808 + 1,728).
     """
     with without_values():
-        model = build(11)
+        model = registry.build(name, 11)
     parameters = sum(p.numel() for p in model.parameters())
-    statistics = sum(b.numel() for name, b in model.named_buffers() if "running" in name)
+    statistics = sum(b.numel() for key, b in model.named_buffers() if "running" in key)
     assert parameters == learned
     assert parameters + statistics == stored
     assert round(stored / 1e6, 1) == millions
@@ -53,11 +51,11 @@ def test_the_hand_count_of_103():
     assert 146 * 49_808 + 16 * 91 + 792_640 + 1_251_856 + 1_344 + 2_827 == 9_322_091
 
 
-@pytest.mark.parametrize(("build", "layers"), [(fc_densenet56, 56), (fc_densenet67, 67), (fc_densenet103, 103)])
-def test_names_count_the_convolutions(build, layers):
+@pytest.mark.parametrize(("name", "layers"), [("fc_densenet56", 56), ("fc_densenet67", 67), ("fc_densenet103", 103)])
+def test_names_count_the_convolutions(name, layers):
     """First and last, the blocks', five transitions down and five up."""
     with without_values():
-        model = build(11)
+        model = registry.build(name, 11)
     kinds = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
     assert sum(isinstance(module, kinds) for module in model.modules()) == layers
 
@@ -110,6 +108,6 @@ def test_receptive_fields_by_rules_and_by_gradients():
 
 def test_layers_start_at_he_uniform():
     torch.manual_seed(0)
-    weight = fc_densenet56(3).bottleneck.layers[0][2].weight
+    weight = registry.build("fc_densenet56", 3).bottleneck.layers[0][2].weight
     bound = (6 / weight[0].numel()) ** 0.5
     assert 0.98 * bound < float(weight.detach().abs().max()) <= bound

@@ -15,19 +15,18 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.nn.layers.canvas import covered_lines, frames_of, shrink_lines, sine_positions
 from zorki.ops.boxes import cxcywh_to_xyxy
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
 from zorki.tasks.detection.networks.target_assignment import stack_truths
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 from zorki.weights.weight_map import WeightMap
 
@@ -141,11 +140,22 @@ def _check_word(name: str, word: str, known: Sequence[str]) -> None:
         raise RecipeError(f"{name} must be {' or '.join(known)}, not {word!r}")
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "detr_squeezenet",
+            "DETR (Carion et al., 2020) on SqueezeNet 1.0, with a small transformer, for small images.",
+            {"backbone": "squeezenet"},
+        ),
+    ],
+    any_backbone="detr_{backbone}",
+)
 def detr(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     queries: int = 100,
     width: int = 192,
     layers: int = 3,
@@ -159,7 +169,8 @@ def detr(
     """DETR (Carion et al., 2020), smaller than the paper's, for small images.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         queries: the most boxes that can be answered.
         width: of the transformer, a multiple of 32; each head has 32.
         layers: of the encoder, and as many of the decoder.
@@ -176,7 +187,6 @@ def detr(
     """
     if width < 32 or width % 32:
         raise RecipeError(f"the width of DETR's transformer must be a multiple of 32, not {width}")
-    mean, std = backbone_statistics(backbone)
     return Detr(
         backbone_named(backbone),
         Transformer(width, width // 32, 4 * width, encoder=layers, decoder=layers, dropout=dropout, pre_norm=pre_norm),
@@ -187,42 +197,11 @@ def detr(
         classes=classes,
         ranking=ranking,
         settings={
-            "preprocess": Letterbox(size, stride=32),
+            **settings_on(backbone, Letterbox(image_size, stride=32)),
             "min_score": min_score,
-            "mean": mean,
-            "std": std,
             "frozen_norms": frozen_norms,
-            "weight_map": WeightMap(backbone_published(backbone)),
             "defaults": TrainingDefaults(lr=3e-4, finetune_lr=3e-4, clip_grad=0.1, warmup_epochs=1.0),
         },
-    )
-
-
-@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
-def detr_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 320,
-    queries: int = 100,
-    width: int = 192,
-    layers: int = 3,
-    dropout: float = 0.0,
-    pre_norm: bool = True,
-    classes: Classes = "softmax",
-    ranking: Ranking = "query",
-) -> Detr:
-    """DETR (Carion et al., 2020) on SqueezeNet 1.0, with a small transformer, for small images."""
-    return detr(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        queries=queries,
-        width=width,
-        layers=layers,
-        dropout=dropout,
-        pre_norm=pre_norm,
-        classes=classes,
-        ranking=ranking,
     )
 
 
@@ -284,6 +263,3 @@ def detr_resnet50(
             "defaults": TrainingDefaults(lr=1e-4, finetune_lr=1e-4, clip_grad=0.1),
         },
     )
-
-
-any_backbone("detr_", Detection, detr)

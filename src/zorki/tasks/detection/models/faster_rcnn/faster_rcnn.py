@@ -14,13 +14,14 @@ from zorki.contracts.capabilities import Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.backbones.named import IMAGENET, backbone_published, backbone_statistics
+from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.nn.layers.normalize import Normalize
 from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.roi import join_regions
-from zorki.registry import family, model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
     Proposing,
     RegionProposals,
@@ -28,7 +29,7 @@ from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
     proposals_for,
     proposals_published,
 )
-from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon
+from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon, settings_on
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.networks.regions import (
     Sampled,
@@ -39,7 +40,6 @@ from zorki.tasks.detection.networks.regions import (
     sample_regions,
 )
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import entry_on
 from zorki.types import Boxes, Placement
 from zorki.weights.weight_map import WeightMap
 
@@ -98,6 +98,12 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         maps = self.neck(self.backbone(self.normalize(inputs)))
         size = (inputs.shape[2], inputs.shape[3])
         return FasterRcnnOutputs(maps, self.proposals(maps, size), size)
+
+    def release_normalization(self) -> Normalize:
+        """Hands the normalization over to a model that holds this one, and takes normalized floats from then on."""
+        normalize = self.normalize
+        self.normalize = nn.Identity()  # type: ignore[assignment]
+        return normalize
 
     def trace(self, images: Num[Tensor, "B C H W"]) -> None:
         """Both stages, the second on as many regions as are answered at most; see `Traces`."""
@@ -169,11 +175,22 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         )
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "faster_rcnn_squeezenet",
+            "Faster R-CNN (Ren et al., 2015) on the last map of SqueezeNet 1.0, for small images.",
+            {"backbone": "squeezenet"},
+        ),
+    ],
+    any_backbone="faster_rcnn_{backbone}",
+)
 def faster_rcnn(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     stride: int = 16,
     channels: int = 256,
     hidden: int = 512,
@@ -186,7 +203,8 @@ def faster_rcnn(
     """Faster R-CNN (Ren et al., 2015) on one feature map, for small images and small batches.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         stride: of the map that both stages read.
         channels: to which this map is reduced.
         hidden: width of the two hidden layers of the second stage.
@@ -207,15 +225,35 @@ def faster_rcnn(
         num_classes=num_classes,
         count=count,
         max_boxes=max_boxes,
-        settings=_small_settings(backbone, size, min_score, frozen_norms),
+        settings={
+            **settings_on(backbone, Letterbox(image_size, stride=32)),
+            "min_score": min_score,
+            "frozen_norms": frozen_norms,
+        },
     )
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "faster_rcnn_squeezenet_fpn",
+            "Faster R-CNN on a feature pyramid (Lin et al., 2017) of SqueezeNet 1.0, for small images.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "faster_rcnn_mobilenet_v3_large_fpn",
+            "Faster R-CNN on a feature pyramid (Lin et al., 2017) of MobileNetV3 large, for small images.",
+            {"backbone": "mobilenet_v3_large"},
+        ),
+    ],
+    any_backbone="faster_rcnn_{backbone}_fpn",
+)
 def faster_rcnn_fpn(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     channels: int = 128,
     hidden: int = 512,
     anchor_scale: float = 2.0,
@@ -227,7 +265,8 @@ def faster_rcnn_fpn(
     """Faster R-CNN on a feature pyramid (Lin et al., 2017) of strides 8 to 64, for small images and small batches.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         channels: of the pyramid.
         hidden: width of the two hidden layers of the second stage.
         anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
@@ -251,73 +290,11 @@ def faster_rcnn_fpn(
         num_classes=num_classes,
         count=count,
         max_boxes=max_boxes,
-        settings=_small_settings(backbone, size, min_score, frozen_norms),
-    )
-
-
-def _small_settings(backbone: str, size: int, min_score: float, frozen_norms: bool) -> dict[str, Any]:
-    mean, std = backbone_statistics(backbone)
-    return {
-        "preprocess": Letterbox(size, stride=32),
-        "min_score": min_score,
-        "mean": mean,
-        "std": std,
-        "frozen_norms": frozen_norms,
-        "weight_map": WeightMap(backbone_published(backbone)),
-    }
-
-
-@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
-def faster_rcnn_squeezenet(
-    num_classes: int, *, size: int = 320, channels: int = 256, hidden: int = 512, max_boxes: int = 100
-) -> FasterRcnn:
-    """Faster R-CNN (Ren et al., 2015) on the last map of SqueezeNet 1.0, for small images."""
-    return faster_rcnn(
-        num_classes, backbone="squeezenet", size=size, channels=channels, hidden=hidden, max_boxes=max_boxes
-    )
-
-
-@model(Detection, weights={"imagenet": IMAGENET["squeezenet"]})
-def faster_rcnn_squeezenet_fpn(
-    num_classes: int,
-    *,
-    size: int = 320,
-    channels: int = 128,
-    hidden: int = 512,
-    anchor_scale: float = 2.0,
-    max_boxes: int = 100,
-) -> FasterRcnn:
-    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of SqueezeNet 1.0, for small images."""
-    return faster_rcnn_fpn(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        channels=channels,
-        hidden=hidden,
-        anchor_scale=anchor_scale,
-        max_boxes=max_boxes,
-    )
-
-
-@model(Detection, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
-def faster_rcnn_mobilenet_v3_large_fpn(
-    num_classes: int,
-    *,
-    size: int = 320,
-    channels: int = 128,
-    hidden: int = 512,
-    anchor_scale: float = 2.0,
-    max_boxes: int = 100,
-) -> FasterRcnn:
-    """Faster R-CNN on a feature pyramid (Lin et al., 2017) of MobileNetV3 large, for small images."""
-    return faster_rcnn_fpn(
-        num_classes,
-        backbone="mobilenet_v3_large",
-        size=size,
-        channels=channels,
-        hidden=hidden,
-        anchor_scale=anchor_scale,
-        max_boxes=max_boxes,
+        settings={
+            **settings_on(backbone, Letterbox(image_size, stride=32)),
+            "min_score": min_score,
+            "frozen_norms": frozen_norms,
+        },
     )
 
 
@@ -400,7 +377,3 @@ def faster_rcnn_resnet50_fpn(
             ),
         },
     )
-
-
-family("faster_rcnn_{backbone}", lambda name: entry_on("faster_rcnn_", Detection, faster_rcnn, name))
-family("faster_rcnn_{backbone}_fpn", lambda name: entry_on("faster_rcnn_", Detection, faster_rcnn_fpn, name, "_fpn"))

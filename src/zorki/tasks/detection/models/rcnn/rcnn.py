@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -17,8 +17,7 @@ from zorki.errors import RecipeError
 from zorki.nn.backbones.alexnet import AlexNet, AlexNetTorchvision
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone as named_backbone
-from zorki.nn.backbones.named import backbone_weights
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.rcnn.support_vector_machines import (
     SupportVectorMachines,
     answer_by_machines,
@@ -30,15 +29,14 @@ from zorki.tasks.detection.networks.precomputed_proposals import (
     PROPOSED_DEFAULTS,
     WALKED,
     ProposedOutputs,
+    proposal_settings_on,
     proposed_candidates,
     proposed_head,
     regions_of,
-    settings_on,
 )
 from zorki.tasks.detection.networks.region_heads import hidden_published
 from zorki.tasks.detection.networks.regions import answer_regions, region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, ImagesWithProposals
 from zorki.weights.weight_map import WeightMap
 
@@ -165,133 +163,82 @@ class Rcnn(Detector[ProposedOutputs]):
         return self
 
 
+@model(
+    Detection,
+    variants=[
+        Variant("rcnn_squeezenet", "R-CNN (Girshick et al., 2013) on SqueezeNet 1.0.", {"backbone": "squeezenet"}),
+        Variant(
+            "rcnn_mobilenet_v3_small",
+            "R-CNN (Girshick et al., 2013) on MobileNetV3-Small.",
+            {"backbone": "mobilenet_v3_small"},
+        ),
+    ],
+    any_backbone="rcnn_{backbone}",
+)
 def rcnn(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     window: int = 0,
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
     classifier: ClassifierKind = "softmax",
 ) -> Rcnn:
-    """R-CNN (Girshick et al., 2013) with windows of about a third of `size`, if not said otherwise."""
+    """R-CNN (Girshick et al., 2013) with windows of about a third of `image_size`, if not said otherwise."""
     return Rcnn(
         named_backbone(backbone),
         num_classes=num_classes,
         # The paper's 227 are enlarged from objects in images of 500; nothing is won by enlarging ours as much.
-        window=window or max(32, 16 * math.ceil(size / 48)),
+        window=window or max(32, 16 * math.ceil(image_size / 48)),
         grid=3,
         hidden=hidden,
         classifier=classifier,
-        settings=settings_on(backbone, LetterboxWithProposals(size, proposals=proposals, mode=search)),
+        settings=proposal_settings_on(backbone, LetterboxWithProposals(image_size, proposals=proposals, mode=search)),
     )
 
 
-@model(Detection, weights=backbone_weights("squeezenet"))
-def rcnn_squeezenet(
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "rcnn_alexnet",
+            "R-CNN (Girshick et al., 2013) as in the paper: windows of 227 pixels, AlexNet of 2012.",
+            {"network": AlexNet},
+            weights={},
+        ),
+        Variant(
+            "rcnn_alexnet_torchvision",
+            "R-CNN (Girshick et al., 2013) on AlexNet as torchvision publishes it, fully connected layers included.",
+            {"network": AlexNetTorchvision},
+            weights={"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"},
+        ),
+    ],
+)
+def rcnn_with_hidden_layers(
     num_classes: int,
     *,
-    size: int = 320,
-    window: int = 0,
-    proposals: int = 2000,
-    search: SearchMode = "fast",
-    hidden: int = 512,
-    classifier: ClassifierKind = "softmax",
-) -> Rcnn:
-    """R-CNN (Girshick et al., 2013) on SqueezeNet 1.0."""
-    return rcnn(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        window=window,
-        proposals=proposals,
-        search=search,
-        hidden=hidden,
-        classifier=classifier,
-    )
-
-
-@model(Detection, weights=backbone_weights("mobilenet_v3_small"))
-def rcnn_mobilenet_v3_small(
-    num_classes: int,
-    *,
-    size: int = 320,
-    window: int = 0,
-    proposals: int = 2000,
-    search: SearchMode = "fast",
-    hidden: int = 512,
-    classifier: ClassifierKind = "softmax",
-) -> Rcnn:
-    """R-CNN (Girshick et al., 2013) on MobileNetV3-Small."""
-    return rcnn(
-        num_classes,
-        backbone="mobilenet_v3_small",
-        size=size,
-        window=window,
-        proposals=proposals,
-        search=search,
-        hidden=hidden,
-        classifier=classifier,
-    )
-
-
-@model(Detection)
-def rcnn_alexnet(
-    num_classes: int,
-    *,
-    size: int = 500,
+    network: Callable[[], Backbone],
+    image_size: int = 500,
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 4096,
     dropout: float = 0.5,
     classifier: ClassifierKind = "softmax",
 ) -> Rcnn:
-    """R-CNN (Girshick et al., 2013) as in the paper: windows of 227 pixels, AlexNet of 2012."""
-    return _on_alexnet(num_classes, AlexNet(), size, proposals, search, hidden, dropout, classifier)
-
-
-@model(Detection, weights={"imagenet": "torchvision:AlexNet_Weights.IMAGENET1K_V1"})
-def rcnn_alexnet_torchvision(
-    num_classes: int,
-    *,
-    size: int = 500,
-    proposals: int = 2000,
-    search: SearchMode = "fast",
-    hidden: int = 4096,
-    dropout: float = 0.5,
-    classifier: ClassifierKind = "softmax",
-) -> Rcnn:
-    """R-CNN (Girshick et al., 2013) on AlexNet as torchvision publishes it, fully connected layers included."""
-    backbone = AlexNetTorchvision()
-    return _on_alexnet(num_classes, backbone, size, proposals, search, hidden, dropout, classifier)
-
-
-def _on_alexnet(
-    num_classes: int,
-    backbone: Backbone,
-    size: int,
-    proposals: int,
-    search: SearchMode,
-    hidden: int,
-    dropout: float,
-    classifier: ClassifierKind,
-) -> Rcnn:
+    """R-CNN (Girshick et al., 2013) on a network and its two hidden layers."""
     return Rcnn(
-        backbone,
+        network(),
         num_classes=num_classes,
         hidden=hidden,
         dropout=dropout,
         norm=False,
         classifier=classifier,
         settings={
-            "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search),
+            "preprocess": LetterboxWithProposals(image_size, proposals=proposals, mode=search),
             "weight_map": WeightMap(hidden_published("classifier.1", "classifier.4")),
-            # Without norms, larger rates send it off.
+            # Without norms, larger learning rates diverge.
             "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )
-
-
-any_backbone("rcnn_", Detection, rcnn)

@@ -16,10 +16,9 @@ from zorki.data.preprocess.selective_search import SearchMode
 from zorki.nn.backbones.alexnet import AlexNetTorchvision
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone as named_backbone
-from zorki.nn.backbones.named import backbone_weights
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.roi import prepare_maps
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.sppnet.spatial_pyramid_pooling import SpatialPyramidPool
 from zorki.tasks.detection.networks.detector import Candidates, Detector
 from zorki.tasks.detection.networks.precomputed_proposals import (
@@ -27,15 +26,14 @@ from zorki.tasks.detection.networks.precomputed_proposals import (
     WALKED,
     ProposedOutputs,
     map_of_stride,
+    proposal_settings_on,
     proposed_candidates,
     proposed_head,
     regions_of,
-    settings_on,
 )
 from zorki.tasks.detection.networks.region_heads import first_cell, grid_of
 from zorki.tasks.detection.networks.regions import region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes, ImagesWithProposals
 
 
@@ -128,11 +126,22 @@ class SppNet(Detector[ProposedOutputs]):
         return self
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "sppnet_squeezenet",
+            "SPP-net (He et al., 2014) on SqueezeNet 1.0; its convolutions stay as loaded: give it --weights imagenet.",
+            {"backbone": "squeezenet"},
+        ),
+    ],
+    any_backbone="sppnet_{backbone}",
+)
 def sppnet(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 512,
@@ -144,29 +153,7 @@ def sppnet(
         num_classes=num_classes,
         hidden=hidden,
         tune_backbone=tune_backbone,
-        settings=settings_on(backbone, LetterboxWithProposals(size, proposals=proposals, mode=search)),
-    )
-
-
-@model(Detection, weights=backbone_weights("squeezenet"))
-def sppnet_squeezenet(
-    num_classes: int,
-    *,
-    size: int = 320,
-    proposals: int = 2000,
-    search: SearchMode = "fast",
-    hidden: int = 512,
-    tune_backbone: bool = False,
-) -> SppNet:
-    """SPP-net (He et al., 2014) on SqueezeNet 1.0; its convolutions stay as loaded: give it --weights imagenet."""
-    return sppnet(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        proposals=proposals,
-        search=search,
-        hidden=hidden,
-        tune_backbone=tune_backbone,
+        settings=proposal_settings_on(backbone, LetterboxWithProposals(image_size, proposals=proposals, mode=search)),
     )
 
 
@@ -174,7 +161,7 @@ def sppnet_squeezenet(
 def sppnet_alexnet(
     num_classes: int,
     *,
-    size: int = 688,
+    image_size: int = 688,
     proposals: int = 2000,
     search: SearchMode = "fast",
     hidden: int = 4096,
@@ -183,7 +170,7 @@ def sppnet_alexnet(
 ) -> SppNet:
     """SPP-net (He et al., 2014) on AlexNet's convolutions, near the paper's ZF-5: give it --weights imagenet.
 
-    The longer side is scaled to `size`; the paper's single scale has 688 for the shorter.
+    The longer side is scaled to `image_size`; the paper's single scale has 688 for the shorter.
     """
     return SppNet(
         AlexNetTorchvision(),
@@ -192,11 +179,10 @@ def sppnet_alexnet(
         dropout=dropout,
         tune_backbone=tune_backbone,
         settings={
-            "preprocess": LetterboxWithProposals(size, proposals=proposals, mode=search, search_size=min(size, 500)),
+            "preprocess": LetterboxWithProposals(
+                image_size, proposals=proposals, mode=search, search_size=min(image_size, 500)
+            ),
             # Without norms, larger rates send it off.
             "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )
-
-
-any_backbone("sppnet_", Detection, sppnet)

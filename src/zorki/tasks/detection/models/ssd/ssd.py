@@ -4,34 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zorki.contracts import Preprocess, TrainingDefaults
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone, last_maps
 from zorki.nn.backbones.named import backbone as named_backbone
-from zorki.nn.backbones.named import backbone_published, backbone_statistics, backbone_weights
-from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, generalized_iou
 from zorki.ops.matching import BACKGROUND, match_by_cost
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.ssd.default_boxes import PriorGrid, prior_shapes
 from zorki.tasks.detection.models.ssd.extra_layers import ExtraMap, ExtraMaps, MapScale, SsdVgg, extra_maps
 from zorki.tasks.detection.models.ssd.hard_negative_mining import hard_negatives
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import rows_of
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
 from zorki.tasks.detection.networks.target_assignment import Truths, match_each, stack_truths
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
 from zorki.weights.weight_map import WeightMap
 
@@ -83,13 +81,14 @@ class Ssd(Detector[SsdOutputs]):
     three hard negatives, where the paper learns nothing from it.
 
     Args:
-        backbone: see `Detector`, as for all arguments that are not named here.
+        backbone: makes features.
         taps: which of its maps are used.
         extra: makes coarser maps from the last.
         grid: the priors of all maps.
         scaled: so many of the backbone's maps come at a learned scale, see `MapScale`; the paper has it for the first.
             Without norms in the backbone all need it: heads on maps of other magnitudes learn slowly, and ill.
         matching: "iou" or "hungarian", see `match_priors`.
+        settings: of the `Detector`.
     """
 
     def __init__(
@@ -100,29 +99,11 @@ class Ssd(Detector[SsdOutputs]):
         grid: PriorGrid,
         *,
         num_classes: int,
-        preprocess: Preprocess,
         scaled: int = 1,
         matching: str = "iou",
-        min_score: float = 0.01,
-        max_iou: float = 0.45,
-        max_boxes: int = 200,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-        weight_map: WeightMap = WeightMap(),
-        defaults: TrainingDefaults = TrainingDefaults(),
+        settings: dict[str, Any],
     ) -> None:
-        super().__init__(
-            backbone,
-            num_classes=num_classes,
-            preprocess=preprocess,
-            min_score=min_score,
-            max_iou=max_iou,
-            max_boxes=max_boxes,
-            mean=mean,
-            std=std,
-            weight_map=weight_map,
-            defaults=defaults,
-        )
+        super().__init__(backbone, num_classes=num_classes, min_score=0.01, max_iou=0.45, max_boxes=200, **settings)
         if matching not in ("iou", "hungarian"):
             raise RecipeError(f"matching must be 'iou' or 'hungarian', not {matching!r}")
         self.taps, self.extra, self.grid, self.matching = tuple(taps), extra, grid, matching
@@ -181,17 +162,29 @@ class Ssd(Detector[SsdOutputs]):
         return Candidates(picked, best.flatten(1), labels.flatten(1))
 
 
-def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: str = "iou") -> Ssd:
+@model(
+    Detection,
+    variants=[
+        Variant("ssd_squeezenet", "SSD (Liu et al., 2016) on SqueezeNet 1.0.", {"backbone": "squeezenet"}),
+        Variant(
+            "ssd_mobilenet_v3_large",
+            "SSD (Liu et al., 2016) on MobileNetV3-Large.",
+            {"backbone": "mobilenet_v3_large"},
+            {"image_size": 320},
+        ),
+    ],
+    any_backbone="ssd_{backbone}",
+)
+def ssd(num_classes: int, *, backbone: str, image_size: int = 300, matching: str = "iou") -> Ssd:
     """SSD (Liu et al., 2016) on any backbone.
 
     Its maps of strides 8 and more are used, continued by strided convolutions to six. Priors are those of SSD300 for
-    COCO, in shares of `size`; images are as long as `size` and not made square.
+    COCO, in shares of `image_size`; images are as long as `image_size` and not made square.
 
     Raises:
         RecipeError: there is no such backbone, or it has no map of stride 8 or more.
     """
     network = named_backbone(backbone)
-    mean, std = backbone_statistics(backbone)
     last = {stride: tap for stride, tap in last_maps(network).items() if stride >= 8}
     if not last:
         raise RecipeError(f"SSD needs maps of stride 8 or more, but {backbone} has {network.strides}")
@@ -204,27 +197,12 @@ def ssd(num_classes: int, *, backbone: str, size: int = 300, matching: str = "io
         network,
         taps,
         extra,
-        PriorGrid(prior_shapes(size, _SCALES_300, _ASPECTS_300), strides),
+        PriorGrid(prior_shapes(image_size, _SCALES_300, _ASPECTS_300), strides),
         num_classes=num_classes,
-        preprocess=Letterbox(size, stride=16),
         scaled=len(taps),
         matching=matching,
-        mean=mean,
-        std=std,
-        weight_map=WeightMap(backbone_published(backbone)),
+        settings=settings_on(backbone, Letterbox(image_size, stride=16)),
     )
-
-
-@model(Detection, weights=backbone_weights("squeezenet"))
-def ssd_squeezenet(num_classes: int, *, size: int = 300, matching: str = "iou") -> Ssd:
-    """SSD (Liu et al., 2016) on SqueezeNet 1.0."""
-    return ssd(num_classes, backbone="squeezenet", size=size, matching=matching)
-
-
-@model(Detection, weights=backbone_weights("mobilenet_v3_large"))
-def ssd_mobilenet_v3_large(num_classes: int, *, size: int = 320, matching: str = "iou") -> Ssd:
-    """SSD (Liu et al., 2016) on MobileNetV3-Large."""
-    return ssd(num_classes, backbone="mobilenet_v3_large", size=size, matching=matching)
 
 
 @model(
@@ -254,13 +232,15 @@ def _on_vgg(num_classes: int, size: int, maps: Sequence[ExtraMap], grid: PriorGr
         ExtraMaps(1024, maps, norm=False),
         grid,
         num_classes=num_classes,
-        preprocess=Resize(size),
         matching=matching,
-        mean=_MEAN,
-        std=_STD,
-        weight_map=WeightMap(_vgg_published(len(grid.shapes))),
-        # Without norms, larger rates send it off.
-        defaults=TrainingDefaults(lr=1e-4, finetune_lr=1e-4, weight_decay=5e-4),
+        settings={
+            "preprocess": Resize(size),
+            "mean": _MEAN,
+            "std": _STD,
+            "weight_map": WeightMap(_vgg_published(len(grid.shapes))),
+            # Without norms, larger learning rates diverge.
+            "defaults": TrainingDefaults(lr=1e-4, finetune_lr=1e-4, weight_decay=5e-4),
+        },
     )
 
 
@@ -276,6 +256,3 @@ def _vgg_published(levels: int) -> dict[str, str]:
         names[f"head.classification_head.module_list.{level}."] = f"classifiers.{level}."
         names[f"head.regression_head.module_list.{level}."] = f"regressors.{level}."
     return names
-
-
-any_backbone("ssd_", Detection, ssd)

@@ -17,19 +17,16 @@ from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.darknet import Darknet24
 from zorki.nn.backbones.named import backbone as backbone_named
-from zorki.nn.backbones.named import backbone_published, backbone_statistics, backbone_weights
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.boxes import paired_iou
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.yolo1.cells import decode_cells, encode_cells, owners_of_cells, responsible
 from zorki.tasks.detection.models.yolo1.heads import CellHead, ConnectedHead
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
 from zorki.tasks.detection.networks.target_assignment import stack_truths
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
-from zorki.weights.weight_map import WeightMap
 
 _MOST = 1000  # candidates an image
 
@@ -138,58 +135,53 @@ def _begin_rare(head: nn.Module, boxes: int, places: int = 1) -> None:
         numbers[:, 4] = math.log(0.1 / 0.9)
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "yolo1_squeezenet",
+            "YOLO v1 (Redmon et al., 2016) on SqueezeNet 1.0, with cells of 16 pixels.",
+            {"backbone": "squeezenet"},
+        ),
+    ],
+    any_backbone="yolo1_{backbone}",
+)
 def yolo1(
-    num_classes: int, *, backbone: str, size: int = 320, boxes: int = 2, stride: int = 16, grid: int | None = None
+    num_classes: int, *, backbone: str, image_size: int = 320, boxes: int = 2, stride: int = 16, grid: int | None = None
 ) -> Yolo1:
     """YOLO v1 (Redmon et al., 2016) on any backbone, with convolutions for a head.
 
     Args:
-        size: of the images' longer side, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the images' longer side, in pixels.
         boxes: predictors a cell.
         stride: side of a cell in pixels; the backbone must have such a map.
         grid: so many cells a side in place of `stride`; the paper has 7.
     """
     network = backbone_named(backbone)
-    mean, std = backbone_statistics(backbone)
     head = CellHead(network, 5 * boxes + num_classes, stride=stride, grid=grid)
     drop_later_maps(network, head.tap)
     _begin_rare(head, boxes)
-    settings = {
-        "preprocess": Letterbox(size, stride=32),
-        "mean": mean,
-        "std": std,
-        "weight_map": WeightMap(backbone_published(backbone)),
-    }
+    settings = settings_on(backbone, Letterbox(image_size, stride=32))
     return Yolo1(network, head, num_classes=num_classes, boxes=boxes, settings=settings)
 
 
-@model(Detection, weights=backbone_weights("squeezenet"))
-def yolo1_squeezenet(
-    num_classes: int, *, size: int = 320, boxes: int = 2, stride: int = 16, grid: int | None = None
-) -> Yolo1:
-    """YOLO v1 (Redmon et al., 2016) on SqueezeNet 1.0, with cells of 16 pixels."""
-    return yolo1(num_classes, backbone="squeezenet", size=size, boxes=boxes, stride=stride, grid=grid)
-
-
 @model(Detection)
-def yolo1_darknet(num_classes: int, *, size: int = 448, boxes: int = 2, batch_norm: bool = True) -> Yolo1:
+def yolo1_darknet(num_classes: int, *, image_size: int = 448, boxes: int = 2, batch_norm: bool = True) -> Yolo1:
     """YOLO v1 (Redmon et al., 2016) as published: 24 convolutions, two fully connected layers, 7x7 cells.
 
     Args:
-        size: side of the square input in pixels, a multiple of 64.
+        image_size: side of the square input in pixels, a multiple of 64.
         boxes: predictors a cell.
         batch_norm: see `Darknet24`.
 
     Raises:
-        RecipeError: `size` is no multiple of 64.
+        RecipeError: `image_size` is no multiple of 64.
     """
-    if size % 64:
-        raise RecipeError(f"yolo1_darknet: size must be a multiple of 64, but is {size}")
+    if image_size % 64:
+        raise RecipeError(f"yolo1_darknet: image_size must be a multiple of 64, but is {image_size}")
     network = Darknet24(batch_norm=batch_norm)
-    head = ConnectedHead(network.channels[-1], 5 * boxes + num_classes, grid=size // 64)
-    _begin_rare(head, boxes, (size // 64) ** 2)
-    settings = {"preprocess": Letterbox(size, stride=size)}
+    head = ConnectedHead(network.channels[-1], 5 * boxes + num_classes, grid=image_size // 64)
+    _begin_rare(head, boxes, (image_size // 64) ** 2)
+    settings = {"preprocess": Letterbox(image_size, stride=image_size)}
     return Yolo1(network, head, num_classes=num_classes, boxes=boxes, settings=settings)
-
-
-any_backbone("yolo1_", Detection, yolo1)

@@ -18,10 +18,9 @@ from zorki.errors import RecipeError
 from zorki.losses.giou import giou_loss
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone as backbone_named
-from zorki.nn.backbones.named import backbone_published, backbone_statistics, backbone_weights
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.nn.necks.yolo_neck import YoloNeck
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.yolo3.anchor_clusters import cluster_shapes
 from zorki.tasks.detection.models.yolo3.anchors import (
     PAPER_ANCHORS,
@@ -34,12 +33,10 @@ from zorki.tasks.detection.models.yolo3.anchors import (
     overlaps_any,
 )
 from zorki.tasks.detection.networks.dense_heads import best_classes, rows_of, strongest_rows, take_rows
-from zorki.tasks.detection.networks.detector import Candidates, Detector, learnable
+from zorki.tasks.detection.networks.detector import Candidates, Detector, learnable, settings_on
 from zorki.tasks.detection.networks.target_assignment import stack_truths
 from zorki.tasks.detection.task import Detection
-from zorki.tasks.on_any_backbone import any_backbone
 from zorki.types import Boxes
-from zorki.weights.weight_map import WeightMap
 
 STRIDES = (8, 16, 32)
 Anchors = str | Sequence[tuple[float, float]]
@@ -190,11 +187,33 @@ def _nine(anchors: Anchors, size: int) -> Float[Tensor, "9 2"]:
     return pairs
 
 
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "yolo3_squeezenet",
+            "YOLO v3 (Redmon and Farhadi, 2018) on SqueezeNet 1.0, with a thin neck.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "yolo3_mobilenet_v3_large",
+            "YOLO v3 (Redmon and Farhadi, 2018) on MobileNetV3-Large, with a thin neck.",
+            {"backbone": "mobilenet_v3_large"},
+        ),
+        Variant(
+            "yolo3_darknet53",
+            "YOLO v3 (Redmon and Farhadi, 2018) as published, on Darknet-53.",
+            {"backbone": "darknet53", "widths": (128, 256, 512), "depth": 5},
+            {"image_size": 416},
+        ),
+    ],
+    any_backbone="yolo3_{backbone}",
+)
 def yolo3(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     anchors: Anchors = "paper",
     box_loss: str = "giou",
     also: float = 1.0,
@@ -205,64 +224,23 @@ def yolo3(
     """YOLO v3 (Redmon and Farhadi, 2018) on any backbone.
 
     Args:
-        size: of the images' longer side, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the images' longer side, in pixels.
         widths: of the neck, finest scale first; the paper's are (128, 256, 512).
         depth: of the neck's columns; the paper's is 5.
         anchors, box_loss, also, ignore: see `Yolo3`.
     """
     network = backbone_named(backbone)
-    mean, std = backbone_statistics(backbone)
     neck = YoloNeck(network, STRIDES, widths, depth=depth)
     drop_later_maps(network, neck.taps[-1])
     return Yolo3(
         network,
         neck,
         num_classes=num_classes,
-        size=size,
+        size=image_size,
         anchors=anchors,
         box_loss=box_loss,
         also=also,
         ignore=ignore,
-        settings={
-            "preprocess": Letterbox(size, stride=32),
-            "mean": mean,
-            "std": std,
-            "weight_map": WeightMap(backbone_published(backbone)),
-        },
+        settings=settings_on(backbone, Letterbox(image_size, stride=32)),
     )
-
-
-@model(Detection, weights=backbone_weights("squeezenet"))
-def yolo3_squeezenet(
-    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: str = "giou", also: float = 1.0
-) -> Yolo3:
-    """YOLO v3 (Redmon and Farhadi, 2018) on SqueezeNet 1.0, with a thin neck."""
-    return yolo3(num_classes, backbone="squeezenet", size=size, anchors=anchors, box_loss=box_loss, also=also)
-
-
-@model(Detection, weights=backbone_weights("mobilenet_v3_large"))
-def yolo3_mobilenet_v3_large(
-    num_classes: int, *, size: int = 320, anchors: Anchors = "paper", box_loss: str = "giou", also: float = 1.0
-) -> Yolo3:
-    """YOLO v3 (Redmon and Farhadi, 2018) on MobileNetV3-Large, with a thin neck."""
-    return yolo3(num_classes, backbone="mobilenet_v3_large", size=size, anchors=anchors, box_loss=box_loss, also=also)
-
-
-@model(Detection)
-def yolo3_darknet53(
-    num_classes: int, *, size: int = 416, anchors: Anchors = "paper", box_loss: str = "giou", also: float = 1.0
-) -> Yolo3:
-    """YOLO v3 (Redmon and Farhadi, 2018) as published, on Darknet-53."""
-    return yolo3(
-        num_classes,
-        backbone="darknet53",
-        size=size,
-        anchors=anchors,
-        box_loss=box_loss,
-        also=also,
-        widths=(128, 256, 512),
-        depth=5,
-    )
-
-
-any_backbone("yolo3_", Detection, yolo3)

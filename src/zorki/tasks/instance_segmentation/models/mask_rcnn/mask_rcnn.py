@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from zorki.contracts import Model
+from zorki.contracts import Model, Preprocess
 from zorki.contracts.capabilities import PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.layers.normalize import Normalize
 from zorki.nn.view import view_of
 from zorki.ops.roi import join_regions
-from zorki.registry import family, model
+from zorki.registry import Variant, model
 from zorki.tasks.detection.models.faster_rcnn.faster_rcnn import (
     FasterRcnn,
     FasterRcnnOutputs,
@@ -33,7 +33,6 @@ from zorki.tasks.instance_segmentation.models.mask_rcnn.mask_head import (
 )
 from zorki.tasks.instance_segmentation.networks.mask_stitcher import MaskStitcher
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
-from zorki.tasks.on_any_backbone import entry_on
 from zorki.tiles import Tiles
 from zorki.types import Boxes, Instances, Placement
 from zorki.weights.weight_map import WeightMap
@@ -49,19 +48,21 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         detector: answers the boxes. Its normalization becomes this network's.
         channels: of the maps that its heads read.
         hidden: channels of the mask head.
+        preprocess: from images to the batch; None: the detector's.
     """
 
     margin = 0
     normalize: Normalize
 
-    def __init__(self, detector: FasterRcnn, channels: int, *, hidden: int = 256) -> None:
+    def __init__(
+        self, detector: FasterRcnn, channels: int, *, hidden: int = 256, preprocess: Preprocess | None = None
+    ) -> None:
         super().__init__()
-        self.normalize = detector.normalize
-        detector.normalize = nn.Identity()  # type: ignore[assignment]
+        self.normalize = detector.release_normalization()
         self.detector = detector
         self.mask_head = MaskHead(channels, detector.num_classes, hidden=hidden)
         self.channels, self.num_classes = channels, detector.num_classes
-        self.preprocess, self.defaults = detector.preprocess, detector.defaults
+        self.preprocess, self.defaults = preprocess or detector.preprocess, detector.defaults
         self.weight_map = MaskRcnnWeights(mask_head_published(), detector.weight_map)
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> FasterRcnnOutputs:
@@ -158,11 +159,15 @@ def _learnable(target: Instances) -> Instances:
     return target[keep]
 
 
+@model(
+    InstanceSegmentation,
+    any_backbone="mask_rcnn_{backbone}",
+)
 def mask_rcnn(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     stride: int = 16,
     channels: int = 256,
     hidden: int = 512,
@@ -178,7 +183,8 @@ def mask_rcnn(
     """Mask R-CNN (He et al., 2017) on one feature map, for small images and small batches.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         stride: of the map that all stages read.
         channels: to which this map is reduced.
         hidden: width of the two hidden layers for classes and boxes.
@@ -194,7 +200,7 @@ def mask_rcnn(
     detector = faster_rcnn(
         num_classes,
         backbone=backbone,
-        size=size,
+        image_size=image_size,
         stride=stride,
         channels=channels,
         hidden=hidden,
@@ -204,15 +210,31 @@ def mask_rcnn(
         min_score=min_score,
         frozen_norms=frozen_norms,
     )
-    detector.preprocess = Letterbox(size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
-    return MaskRcnn(detector, channels, hidden=mask_hidden)
+    preprocess = Letterbox(image_size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
+    return MaskRcnn(detector, channels, hidden=mask_hidden, preprocess=preprocess)
 
 
+@model(
+    InstanceSegmentation,
+    variants=[
+        Variant(
+            "mask_rcnn_squeezenet_fpn",
+            "Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small images.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "mask_rcnn_mobilenet_v3_large_fpn",
+            "Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small images.",
+            {"backbone": "mobilenet_v3_large"},
+        ),
+    ],
+    any_backbone="mask_rcnn_{backbone}_fpn",
+)
 def mask_rcnn_fpn(
     num_classes: int,
     *,
     backbone: str,
-    size: int = 320,
+    image_size: int = 320,
     channels: int = 128,
     hidden: int = 512,
     mask_hidden: int = 256,
@@ -227,7 +249,8 @@ def mask_rcnn_fpn(
     """Mask R-CNN (He et al., 2017) on a feature pyramid of strides 8 to 64, for small images and small batches.
 
     Args:
-        size: of the longer side of the images, in pixels.
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the longer side of the images, in pixels.
         channels: of the pyramid.
         hidden: width of the two hidden layers for classes and boxes.
         mask_hidden: channels of the mask head.
@@ -242,7 +265,7 @@ def mask_rcnn_fpn(
     detector = faster_rcnn_fpn(
         num_classes,
         backbone=backbone,
-        size=size,
+        image_size=image_size,
         channels=channels,
         hidden=hidden,
         anchor_scale=anchor_scale,
@@ -251,64 +274,8 @@ def mask_rcnn_fpn(
         min_score=min_score,
         frozen_norms=frozen_norms,
     )
-    detector.preprocess = Letterbox(size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
-    return MaskRcnn(detector, channels, hidden=mask_hidden)
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["squeezenet"]})
-def mask_rcnn_squeezenet_fpn(
-    num_classes: int,
-    *,
-    size: int = 320,
-    channels: int = 128,
-    hidden: int = 512,
-    mask_hidden: int = 256,
-    anchor_scale: float = 2.0,
-    max_boxes: int = 100,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> MaskRcnn:
-    """Mask R-CNN (He et al., 2017) on a feature pyramid of SqueezeNet 1.0, for small images."""
-    return mask_rcnn_fpn(
-        num_classes,
-        backbone="squeezenet",
-        size=size,
-        channels=channels,
-        hidden=hidden,
-        mask_hidden=mask_hidden,
-        anchor_scale=anchor_scale,
-        max_boxes=max_boxes,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
-
-
-@model(InstanceSegmentation, weights={"imagenet": IMAGENET["mobilenet_v3_large"]})
-def mask_rcnn_mobilenet_v3_large_fpn(
-    num_classes: int,
-    *,
-    size: int = 320,
-    channels: int = 128,
-    hidden: int = 512,
-    mask_hidden: int = 256,
-    anchor_scale: float = 2.0,
-    max_boxes: int = 100,
-    autocontrast: bool = False,
-    dark_ground: bool = False,
-) -> MaskRcnn:
-    """Mask R-CNN (He et al., 2017) on a feature pyramid of MobileNetV3 large, for small images."""
-    return mask_rcnn_fpn(
-        num_classes,
-        backbone="mobilenet_v3_large",
-        size=size,
-        channels=channels,
-        hidden=hidden,
-        mask_hidden=mask_hidden,
-        anchor_scale=anchor_scale,
-        max_boxes=max_boxes,
-        autocontrast=autocontrast,
-        dark_ground=dark_ground,
-    )
+    preprocess = Letterbox(image_size, stride=32, autocontrast=autocontrast, dark_ground=dark_ground)
+    return MaskRcnn(detector, channels, hidden=mask_hidden, preprocess=preprocess)
 
 
 @model(
@@ -335,9 +302,3 @@ def mask_rcnn_resnet50_fpn(
         num_classes, shorter=shorter, longest=longest, min_score=min_score, frozen_norms=frozen_norms
     )
     return MaskRcnn(detector, 256)
-
-
-family("mask_rcnn_{backbone}", lambda name: entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn, name))
-family(
-    "mask_rcnn_{backbone}_fpn", lambda name: entry_on("mask_rcnn_", InstanceSegmentation, mask_rcnn_fpn, name, "_fpn")
-)

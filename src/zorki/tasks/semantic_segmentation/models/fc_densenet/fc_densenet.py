@@ -12,7 +12,7 @@ from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.layers.initialize import initialize_output
 from zorki.nn.layers.upsample import Upsample, pool_with_indices, upsample
-from zorki.registry import model
+from zorki.registry import Variant, model
 from zorki.tasks.semantic_segmentation.models.fc_densenet.dense_block import DenseBlock, NormConvolution
 from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
@@ -151,70 +151,47 @@ def _initialize(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-@model(SemanticSegmentation)
-def fc_densenet56(
+@model(
+    SemanticSegmentation,
+    variants=[
+        Variant(
+            f"fc_densenet{depth}",
+            f"FC-DenseNet{depth} (Jegou et al., 2017): blocks of {count} layers that add {growth} maps each.",
+            {"layers": layers, "growth": growth},
+            weights={},
+        )
+        for depth, count, layers, growth in (
+            (56, "4", _LAYERS_56, 12),
+            (67, "5", _LAYERS_67, 16),
+            (103, "4 to 15", _LAYERS_103, 16),
+        )
+    ],
+)
+def fc_densenet(
     num_classes: int,
     *,
-    size: int = 256,
+    layers: tuple[int, ...],
+    growth: int,
+    image_size: int = 256,
     dropout: float = 0.2,
     upsampling: str = "transposed",
     checkpointing: bool = False,
 ) -> FcDenseNet:
-    """FC-DenseNet56 (Jegou et al., 2017): blocks of 4 layers that add 12 maps each.
+    """FC-DenseNet (Jegou et al., 2017).
 
     Args:
-        size: of the longer side of the images, in pixels.
+        layers: of each block.
+        growth: maps that a layer adds.
+        image_size: of the longer side of the images, in pixels.
         dropout: behind each convolution of the blocks.
         upsampling: transposed (the paper's), transposed_bilinear, bilinear, nearest, pixel_shuffle or unpool.
         checkpointing: about a third of the memory in training, for one more forward pass.
     """
     return FcDenseNet(
         num_classes=num_classes,
-        layers=_LAYERS_56,
-        growth=12,
-        size=size,
-        dropout=dropout,
-        upsampling=upsampling,
-        checkpointing=checkpointing,
-    )
-
-
-@model(SemanticSegmentation)
-def fc_densenet67(
-    num_classes: int,
-    *,
-    size: int = 256,
-    dropout: float = 0.2,
-    upsampling: str = "transposed",
-    checkpointing: bool = False,
-) -> FcDenseNet:
-    """FC-DenseNet67 (Jegou et al., 2017): blocks of 5 layers that add 16 maps each."""
-    return FcDenseNet(
-        num_classes=num_classes,
-        layers=_LAYERS_67,
-        growth=16,
-        size=size,
-        dropout=dropout,
-        upsampling=upsampling,
-        checkpointing=checkpointing,
-    )
-
-
-@model(SemanticSegmentation)
-def fc_densenet103(
-    num_classes: int,
-    *,
-    size: int = 256,
-    dropout: float = 0.2,
-    upsampling: str = "transposed",
-    checkpointing: bool = False,
-) -> FcDenseNet:
-    """FC-DenseNet103 (Jegou et al., 2017): blocks of 4 to 15 layers that add 16 maps each."""
-    return FcDenseNet(
-        num_classes=num_classes,
-        layers=_LAYERS_103,
-        growth=16,
-        size=size,
+        layers=layers,
+        growth=growth,
+        size=image_size,
         dropout=dropout,
         upsampling=upsampling,
         checkpointing=checkpointing,
