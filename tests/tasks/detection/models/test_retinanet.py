@@ -6,8 +6,8 @@ from torchvision_twins import (
     WIDTH,
     answers,
     assert_same_answers,
-    images,
     lively,
+    make_images,
     on_canvas,
     targets,
     taught,
@@ -39,14 +39,14 @@ def ours(twin):
 
 
 def test_answers_equal_torchvisions(twin, ours):
-    inputs = images()
+    inputs = make_images()
     with torch.no_grad():
         wanted = twin(list(inputs / 255))
     assert_same_answers(answers(ours, inputs), wanted)
 
 
 def test_answers_beside_a_canvas_equal_torchvisions(twin, ours):
-    narrow = images(width=138)  # 22 columns of canvas, which answer too
+    narrow = make_images(width=138)  # 22 columns of canvas, which answer too
     canvas = on_canvas(narrow)
     placements = [Placement(HEIGHT, 138, input_height=HEIGHT, input_width=WIDTH)] * len(canvas)
     with torch.no_grad():
@@ -58,7 +58,7 @@ def test_answers_beside_a_canvas_equal_torchvisions(twin, ours):
 
 
 def test_losses_equal_torchvisions(twin, ours):
-    inputs, truths = images(), targets(num_classes=NUM_CLASSES)
+    inputs, truths = make_images(), targets(num_classes=NUM_CLASSES)
     twin.training = True  # the losses, with batch norms as they are
     with torch.no_grad():
         wanted = twin(list(inputs / 255), [theirs(truth) for truth in truths])
