@@ -32,7 +32,12 @@ Build = TypeVar("Build", bound=Callable[..., Model[Any, Any, Any]])
 ENTRY_POINTS = "zorki.models"
 """Entry point group of installed packages; each entry point is a module that registers models."""
 
-OPTION_ALIASES: Mapping[str, str] = {"size": "image_size", "imgsz": "image_size", "img_size": "image_size"}
+OPTION_ALIASES: Mapping[str, str] = {
+    "size": "image_size",
+    "imgsz": "image_size",
+    "img_size": "image_size",
+    "colours": "colors",
+}
 """Other tools' and older versions' names of builders' arguments, in `--options` and in the runs that have them."""
 
 _PLACE = "{backbone}"
