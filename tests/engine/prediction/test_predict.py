@@ -211,7 +211,7 @@ def test_nothing_is_written_over_anything(classifier, photos):
 
 
 def test_a_score_that_is_asked_for_is_shown_too(photos):
-    run = untrained("ssd_squeezenet", ["cat", "dog"], size=96)
+    run = untrained("ssd_squeezenet", ["cat", "dog"], image_size=96)
     every = run.predict(photos, conf=0.0, max_det=50)[0]
     assert len(every) == len(every.shown()) == 50
     score = every[10].score

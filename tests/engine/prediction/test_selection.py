@@ -56,7 +56,7 @@ def test_values_out_of_range(asked, reason):
 
 
 def test_a_detector_selects_among_its_candidates():
-    model = built("ssd_squeezenet", size=96)
+    model = built("ssd_squeezenet", image_size=96)
     assert isinstance(model, SelectsCandidates)
     every = answers(model, min_score=0.0, max_count=100_000)
     built_with = answers(model)
@@ -74,7 +74,7 @@ def test_a_detector_selects_among_its_candidates():
 
 
 def test_a_view_shares_weights():
-    model = built("ssd_squeezenet", size=96)
+    model = built("ssd_squeezenet", image_size=96)
     view = select(model, Selection(min_score=0.9))
     assert view is not model
     assert all(a is b for a, b in zip(model.parameters(), view.parameters(), strict=True))
@@ -83,7 +83,7 @@ def test_a_view_shares_weights():
 
 
 def test_two_stages_find_more_proposals_for_more_boxes():
-    few, many = (built("faster_rcnn_squeezenet", size=96, max_boxes=count) for count in (100, 150))
+    few, many = (built("faster_rcnn_squeezenet", image_size=96, max_boxes=count) for count in (100, 150))
     selected, wanted = answers(few, min_score=0.0, max_count=150), answers(many, min_score=0.0)
     assert len(wanted) > 100
     assert torch.equal(selected.xyxy, wanted.xyxy)
