@@ -176,7 +176,7 @@ def test_runs_that_are_none(trained, photos):
     assert "expected a run's folder" in refused("train", "--resume", trained.parent)
     assert "leave out --recipe" in refused("train", "--resume", trained, "--recipe", "recipe.yaml")
     assert "its data must be named" in refused("evaluate", "lenet5", "--weights", trained)
-    assert "takes nothing else" in refused("train", "--resume", trained, "--epochs", 3)
+    assert "--lr: would change the training" in refused("train", "--resume", trained, "--lr", 0.3)
     assert "have no split 'tset'" in refused("evaluate", trained, photos, "--split", "tset")
 
 

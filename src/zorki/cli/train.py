@@ -16,7 +16,11 @@ def train(
     data: Annotated[str | None, Parameter(help="Folder or file with your images, or scenes:COUNT@SIZE.")] = None,
     *,
     resume: Annotated[
-        Path | None, Parameter(help="Go on with the run in this folder, which was stopped or killed.")
+        Path | None,
+        Parameter(
+            help="Go on with the run in this folder; `last`: the newest in --out. May be given anew: --epochs, "
+            "--workers, --device, --threads, and when to checkpoint and log."
+        ),
     ] = None,
     recipe: Annotated[Path | None, Parameter(help="Take settings from this recipe.yaml; flags go before it.")] = None,
     quiet: Annotated[bool, Parameter(help="Print nothing.", negative="")] = False,
@@ -31,21 +35,19 @@ def train(
     zorki train resnet18 photos/ --weights imagenet --freeze backbone
     zorki train unet_resnet18 photos/ --loss ce,dice
     zorki train --resume runs/lenet5-1
+    zorki train --resume last --epochs 50
     """
     wished = said(flags)
     if resume is not None:
-        if model is not None or wished or recipe is not None:
-            given = [
-                *([model] if model is not None else []),
-                *(["--recipe"] if recipe is not None else []),
-                *(f"--{name.replace('_', '-')}" for name in wished),
-            ]
-            raise RecipeError(
-                f"--resume goes on as the run began, and takes nothing else; leave out {', '.join(given)}"
-            )
+        if model is not None or recipe is not None:
+            given = model if model is not None else "--recipe"
+            raise RecipeError(f"--resume goes on as the run began, on its own data; leave out {given}")
+        from zorki.engine.run.changes import last_run
         from zorki.engine.training.train import resume as go_on
 
-        go_on(resume, quiet=quiet)
+        out = Path(wished.pop("out", "runs"))
+        folder = last_run(out, finished="epochs" in wished) if str(resume) == "last" else resume
+        go_on(folder, quiet=quiet, **wished)
         return
     if model is None or data is None:
         raise RecipeError("expected a model and data, such as: zorki train lenet5 photos/ (or --resume RUN)")

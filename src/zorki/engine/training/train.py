@@ -29,6 +29,7 @@ from zorki.engine.precompute import precompute
 from zorki.engine.run import checkpoints, logs
 from zorki.engine.run import defaults as choices
 from zorki.engine.run import open as runs
+from zorki.engine.run.changes import changed
 from zorki.engine.run.environment import environment
 from zorki.engine.run.job import Work
 from zorki.engine.training.checks import (
@@ -145,18 +146,23 @@ def train(
     return _fit(Work(entry, task, info, dataset, looked, full, network, folder, about), say, None)
 
 
-def resume(folder: str | Path, *, data: Any = None, quiet: bool = False) -> runs.Run:
+def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **settings: Any) -> runs.Run:
     """Goes on with a run that was stopped or killed, as if it had never been: losses are equal to the last bit.
 
     Args:
         data: the dataset in Python that it was trained on; None reads its folder or file.
+        quiet: print nothing.
+        settings: those of `zorki.engine.run.changes.CHANGEABLE` that change from here on, such as more `epochs`.
 
     Raises:
         WeightsError: no run is there, or its data have changed.
+        RecipeError: a setting would make it another training.
     """
     folder = Path(folder)
-    about = runs.read_about(folder)
+    about, told = changed(runs.read_about(folder), settings)
     say = _speaker(quiet)
+    for one in told:
+        say(f"changed: {one}")
     recipe = runs.recipe_of(about)
     check_machine(recipe)
     entry = registry.find(about["model"])
@@ -182,6 +188,8 @@ def resume(folder: str | Path, *, data: Any = None, quiet: bool = False) -> runs
         _start_from(network, entry, recipe, dataset, train_indices, say)
     if _is_first():
         logs.Log(folder).cut(done)
+        if told:
+            write_json(folder / runs.ABOUT, about)
     task.configure(network, recipe, dataset, train_indices)
     return _fit(Work(entry, task, info, dataset, looked, recipe, network, folder, about), say, checkpoint)
 

@@ -1,0 +1,44 @@
+import json
+import os
+
+import pytest
+
+from zorki.engine.run.changes import changed, last_run
+from zorki.engine.training.train import resume, train
+from zorki.errors import RecipeError, WeightsError
+
+ABOUT = {"recipe": {"epochs": 2, "lr": 0.1, "workers": 0, "scheduler": "cosine"}, "said": {"lr": 0.1}}
+
+
+def test_epochs_and_the_machine_may_change():
+    about, told = changed(ABOUT, {"epochs": 5, "num_workers": 0})
+    assert about["recipe"] == {**ABOUT["recipe"], "epochs": 5}
+    assert about["said"] == {"lr": 0.1, "epochs": 5, "workers": 0}
+    assert told == ["epochs: 2 -> 5", "the cosine schedule now spans 5 epochs"]
+    assert changed(ABOUT, {}) == (ABOUT, [])
+
+
+def test_what_changes_the_training_is_refused_by_name():
+    with pytest.raises(RecipeError, match=r"--lr, --hflip: would change the training"):
+        changed(ABOUT, {"rate": 0.2, "hflip": 0.5, "epochs": 3})
+
+
+def test_a_finished_run_gets_more_epochs(tmp_path):
+    run = train("lenet5", "scenes:60@32", epochs=1, workers=0, quiet=True, out=str(tmp_path), scheduler="constant")
+    longer = resume(run.folder, quiet=True, epochs=3)
+    rows = (longer.folder / "epochs.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3
+    assert json.loads((run.folder / "run.json").read_text())["recipe"]["epochs"] == 3
+
+
+def test_last_is_the_newest_that_can_go_on(tmp_path):
+    for age, name in enumerate(["new", "old"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+        os.utime(tmp_path / name / "run.json", (1000 - age, 1000 - age))
+    assert last_run(tmp_path).name == "new"
+    (tmp_path / "new" / "results.json").write_text("{}")
+    assert last_run(tmp_path).name == "old"
+    assert last_run(tmp_path, finished=True).name == "new"
+    with pytest.raises(WeightsError, match="expected a run to go on with"):
+        last_run(tmp_path / "none")
