@@ -27,7 +27,7 @@ from PIL import Image
 from torch import Tensor
 
 from zorki.contracts import Dataset
-from zorki.data.annotations.masks.dataset import IGNORE
+from zorki.data.annotations.masks.dataset import IGNORE, other_size
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import complete_splits, split_name
 from zorki.data.images import pixels_of, rgb_of
@@ -172,9 +172,7 @@ class TorchDataset(Dataset[T]):
         if values.ndim != 2 or values.dtype.kind not in "iub":
             raise DataError(f"{where}: expected a mask (H, W) of whole numbers, and got {_shown(target)}")
         if size != (0, 0) and values.shape != size:
-            raise DataError(
-                f"{where}: the mask is {values.shape[1]} x {values.shape[0]}, its image {size[1]} x {size[0]}"
-            )
+            raise DataError(f"{where}: {other_size(size, values.shape)}")
         classes = torch.from_numpy(values.astype(np.int64))
         wrong = (classes < 0) | ((classes >= len(self.class_names)) & (classes != IGNORE))
         if bool(wrong.any()):

@@ -92,3 +92,13 @@ def test_the_box_of_a_pose_is_its_first_four_numbers(tmp_path):
     (tmp_path / "data.yaml").write_text("train: images/train\nnames: [person]\nkpt_shape: 17\n")
     with pytest.raises(DataError, match=r"kpt_shape is 17; expected \[points, 2\]"):
         read_boxes(tmp_path / "data.yaml")
+
+
+def test_label_studios_names_of_labels(tmp_path):
+    make(tmp_path, "train", 1)
+    (tmp_path / "images/train/train0.jpg").rename(tmp_path / "images/train/a b.jpg")
+    (tmp_path / "labels/train/train0.txt").rename(tmp_path / "labels/train/a%20b.txt")
+    (tmp_path / "classes.txt").write_text("cat\n")
+    (tmp_path / "notes.json").write_text('{"categories": [{"id": 0, "name": "cat"}], "info": {"year": 2024}}')
+    data = read_boxes(tmp_path)
+    assert (data.format, data.names, len(data.target(0))) == ("yolo", ["images/train/a b.jpg"], 1)

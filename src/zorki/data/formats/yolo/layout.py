@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from zorki.data.annotations.listing import is_image, loose_files, subfolders, walk_files
 from zorki.data.annotations.splits import split_name
@@ -100,8 +101,10 @@ def labels_of(image: Path) -> Path | None:
     """The file of labels of an image: in the folder `labels` for `images`, else beside it; None where none is."""
     swapped = _swap(image.as_posix())
     for path in ([Path(swapped)] if swapped else []) + [image]:
-        if path.with_suffix(".txt").is_file():
-            return path.with_suffix(".txt")
+        # Label Studio writes blanks of an image's name as %20 in that of its labels.
+        for labels in (path.with_suffix(".txt"), path.with_name(f"{quote(path.stem)}.txt")):
+            if labels.is_file():
+                return labels
     return None
 
 
