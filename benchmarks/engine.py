@@ -22,7 +22,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 
-from zorki.engine.evaluation.evaluate import autocast, channels_last
+from zorki.engine.device import autocast, channels_last
 from zorki.engine.run import logs
 from zorki.engine.training import optimizer as optimize
 from zorki.engine.training.loop import Conductor, Learner, make_trainer

@@ -2,13 +2,17 @@ import pytest
 import torch
 
 from zorki.data.scenes.boxes import SceneDetection
+from zorki.engine.evaluation.evaluate import evaluate
 from zorki.engine.precompute import precompute
+from zorki.engine.training.train import train
 
 STARTED_BY = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS")
 
 
 class Dear:
     """Remembers which images it was given beforehand."""
+
+    pixels = None
 
     def __init__(self):
         self.seen = None
@@ -60,3 +64,25 @@ def test_the_first_prepares_all_before_it_starts_the_others(dataset, monkeypatch
 
 def test_nothing_is_done_where_nothing_is_dear(dataset):
     precompute(object(), dataset, range(3), print)
+
+
+def test_a_run_searches_every_image_once_with_progress_before_it_asks_for_one(tmp_path, monkeypatch, capsys):
+    """Pixel statistics, the check of the network and the loaders find what was searched."""
+    monkeypatch.setenv("ZORKI_CACHE", str(tmp_path / "cache"))
+    searches = tmp_path / "searches"
+
+    def found(image, mode="fast", seed=0):
+        with searches.open("a") as file:  # from whatever process
+            file.write("one\n")
+        return torch.tensor([[4, 4, 40, 40], [10, 10, 50, 44]], dtype=torch.int16)
+
+    monkeypatch.setattr("zorki.data.preprocess.proposal_cache.selective_search", found)
+    settings = {"epochs": 1, "batch_size": 2, "limit": 4, "workers": 0, "hflip": 0.5, "out": str(tmp_path)}
+    run = train("fast_rcnn_squeezenet", "scenes:10@72x48", **settings, image_size=64)
+    assert len(searches.read_text().split()) == 4 + 1 + 2, "training images, val and test"
+    told = capsys.readouterr().out
+    assert "searched 7 of 7 images" in told
+    assert told.index("searched 7 of 7") < told.index("epoch   1/1")
+    searches.unlink()
+    evaluate(run)
+    assert not searches.exists()

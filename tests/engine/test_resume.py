@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,3 +134,50 @@ def test_data_are_known_by_what_is_learned_of_them():
     assert len(marks) == 4
     assert Mask(masks[0].to(torch.uint8)).mark() == Mask(masks[0]).mark(), "the kind of number is nothing to learn"
     assert max(len(mark) for mark in marks) < 100
+
+
+FORMER = {"normalize": "normalise", "optimizer": "optimiser", "lr": "rate", "ema": "average", "image_size": "size"}
+
+
+def as_earlier_versions_wrote_it(folder):
+    """Other names of fields and of tensors, and a size that was read off the first training image."""
+    about = json.loads((folder / "run.json").read_text())
+    about["recipe"] = {FORMER.get(name, name): value for name, value in about["recipe"].items()} | {"size": 96}
+    (folder / "run.json").write_text(json.dumps(about))
+    state = torch.load(folder / "last.ckpt", weights_only=True)
+
+    def renamed(tensors):
+        return {".".join(FORMER.get(part, part) for part in name.split(".")): tensors[name] for name in tensors}
+
+    state["state_dict"] = renamed(state["state_dict"])
+    assert "model.normalise.mean" in state["state_dict"]
+    (conductor,) = [value for value in state["callbacks"].values() if "average" in value]
+    conductor["average"] = renamed(conductor["average"])
+    torch.save(state, folder / "last.ckpt")
+
+
+@pytest.fixture(scope="module")
+def upright(tmp_path_factory):
+    """A run on upright images with no size said, whole and stopped within its first epoch."""
+    wanted = {"epochs": 2, "batch_size": 4, "workers": 0, "log_every": 1, "ema": 0.9, "quiet": True}
+    wanted |= {"options": {"width": "4"}, "optimizer": "adamw"}
+    out = tmp_path_factory.mktemp("upright")
+    whole = train("unet", "scenes:12@96x64", **wanted, out=str(out), name="whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Conductor, "_asked_to_stop", lambda self, trainer, done: done == 1)
+        with pytest.raises(Interrupted):
+            train("unet", "scenes:12@96x64", **wanted, out=str(out), name="stopped")
+    return whole, out / "stopped"
+
+
+@pytest.mark.parametrize("version", ["this", "earlier"])
+def test_a_run_on_upright_images_with_no_size_said_goes_on_as_it_was_trained(upright, tmp_path, version):
+    whole, stopped = upright
+    folder = shutil.copytree(stopped, tmp_path / "run")
+    assert len(step_losses(folder)) == 1
+    if version == "earlier":
+        as_earlier_versions_wrote_it(folder)
+    run = resume(folder, quiet=True)
+    assert run.model.preprocess.size == 256
+    assert step_losses(folder) == step_losses(whole.folder)
+    assert run.results == whole.results

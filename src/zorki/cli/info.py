@@ -71,30 +71,24 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
     """The registry's entry, the network without memory, and what it was built with."""
     from zorki import registry
     from zorki.cli.models import usual_classes
+    from zorki.engine.run.open import build_trained, read_about, recipe_of
     from zorki.nn.layers.initialize import without_values
+    from zorki.recipe import Recipe
 
-    options: dict[str, Any] = {}
-    name, run = model, None
+    options: dict[str, Any] = {} if size is None else {"image_size": size}
+    name, run, recipe, saved = model, None, Recipe(), None
     if Path(model).is_dir():
-        name, options, known = _of_run(Path(model))
-        classes, run = classes or known, model
+        trained = read_about(Path(model))
+        name, recipe, saved = trained["model"], recipe_of(trained), trained.get("preprocess")
+        classes, run = classes or len(trained["class_names"]), model
     entry = registry.find(name)
-    if size is not None:
-        options["image_size"] = size
     classes = classes or usual_classes(entry)
     with without_values():
-        network = registry.build(name, classes, options)
+        network = build_trained(name, classes, recipe, saved, options)
     preprocess = network.preprocess.to_json()
     side = size or preprocess.get("size") or 224
     about = {"model": entry.name, "task": entry.task.name, "run": run, "classes": classes, "size": int(side)}
     return entry, network, {**about, "preprocess": preprocess}
-
-
-def _of_run(folder: Path) -> tuple[str, dict[str, Any], int]:
-    from zorki.engine.run.open import builder_options, read_about, recipe_of
-
-    about = read_about(folder)
-    return about["model"], builder_options(recipe_of(about)), len(about["class_names"])
 
 
 def _ledger(network: nn.Module, size: int) -> Ledger:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
 
+from zorki.contracts.preprocess import Preprocess
 from zorki.tiles import Stitcher, Tiles
 
 Outputs = TypeVar("Outputs")
@@ -144,6 +145,10 @@ class Tracks(Protocol[State, Prediction]):
 @runtime_checkable
 class Precomputes(Protocol):
     """A `Preprocess` whose expensive part can be computed and stored beforehand, such as selective search."""
+
+    @property
+    def pixels(self) -> Preprocess:
+        """The same without the expensive part: what becomes of an image's pixels."""
 
     def precompute(
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]

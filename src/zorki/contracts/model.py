@@ -43,6 +43,10 @@ class Model(nn.Module, ABC, Generic[O, T, P]):
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[P]:
         """Predictions in the pixels of the original images."""
 
+    def restore_preprocess(self, saved: Preprocess) -> None:
+        """Takes the preprocessing that was saved beside its weights."""
+        self.preprocess = saved
+
     def backbone_stages(self) -> list[nn.Module]:
         """The backbone's parts from input to output, for freezing and smaller learning rates; head excluded."""
         return []

@@ -14,6 +14,10 @@ from zorki.types import Placement
 class Preprocess(Protocol):
     """Original images to network inputs; a small picklable value that is saved with the weights."""
 
+    @property
+    def size(self) -> int:
+        """Pixels of the side to which a square image is brought, before a canvas is rounded up."""
+
     def __call__(self, images: Sequence[Tensor]) -> tuple[Any, list[Placement]]:
         """uint8 images (3, H, W) of any sizes to network inputs, and where each image sits in them.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import torch
@@ -67,6 +68,18 @@ def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractC
     if precision == "32":
         return contextlib.nullcontext()
     return torch.autocast(torch.device(device).type, torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+@contextlib.contextmanager
+def seeded(device: str | torch.device, seed: int | None) -> Iterator[None]:
+    """Within, chance on the processor and on the device follows from the seed; None leaves it. Afterwards as before."""
+    if seed is None:
+        yield
+        return
+    kind = torch.device(device)
+    with torch.random.fork_rng(devices=[kind.index or 0] if kind.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def all_have_started(world: int) -> bool:

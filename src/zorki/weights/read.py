@@ -51,14 +51,14 @@ def read_weights(path: Path) -> Weights:
         near = did_you_mean(path.name, (p.name for p in folder.iterdir()) if folder.is_dir() else ())
         raise WeightsError(f"{path}: no such file of weights.{near}")
     tensors, metadata = _read_safetensors(path) if _looks_like_safetensors(path) else _read_torch(path)
-    return Weights({_present_name(name): value for name, value in _without_wrappers(tensors).items()}, metadata, path)
+    return Weights({present_name(name): value for name, value in _without_wrappers(tensors).items()}, metadata, path)
 
 
-def _present_name(name: str) -> str:
-    """A parameter's name as this version writes it.
+def present_name(name: str) -> str:
+    """A parameter's name as this version writes it, whatever stands before it.
 
-    >>> _present_name("normalise.mean")
-    'normalize.mean'
+    >>> present_name("model.normalise.mean")
+    'model.normalize.mean'
     """
     return ".".join(_FORMER_NAMES.get(part, part) for part in name.split("."))
 

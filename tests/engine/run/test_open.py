@@ -1,11 +1,13 @@
-"""What a run knows of its classes, whichever version wrote it."""
+"""What a run knows of its classes and of its network, whichever version wrote it."""
 
 import json
 
 import pytest
 
 from zorki import registry
-from zorki.engine.run.open import RESULTS, class_info_json, class_info_of
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.engine.run.open import RESULTS, build_trained, class_info_json, class_info_of, recipe_of
+from zorki.recipe import Recipe
 from zorki.types import ClassInfo
 
 
@@ -13,8 +15,8 @@ from zorki.types import ClassInfo
     ("results", "threshold", "split"),
     [
         ({"test": 0.9, "val": 0.35}, 0.35, "val"),
-        ({"test": 0.9, "val": None}, 0.9, "test"),
-        ({"test": None}, None, None),
+        ({"test": 0.9, "val": None}, 0.5, "val"),
+        ({"test": 0.9}, 0.9, "test"),
         ({}, None, None),
     ],
 )
@@ -35,3 +37,32 @@ def test_runs_of_older_versions_keep_colors_and_drop_numbers_that_do_not_fit(tmp
     about = {"class_names": ["cat", "dog"], "data_facts": {"category_ids": [1, 2, 3]}}
     assert class_info_of(about, registry.tasks()["detection"], tmp_path).category_ids is None
     assert class_info_of({"class_names": ["a"]}, registry.tasks()["classification"], tmp_path) == ClassInfo(("a",))
+
+
+def test_options_change_of_a_run_what_they_are_about_and_nothing_else():
+    """The run was trained when the builder's own size was another one, with a canvas that builders no longer make."""
+    saved = {"kind": "Letterbox", "size": 96, "stride": 32, "dark_ground": True}
+    recipe = Recipe(options={"width": "4"})
+    as_trained = Letterbox(96, 32, dark_ground=True)
+    model = build_trained("unet", 2, recipe, saved)
+    assert model.preprocess == as_trained
+    assert model.preprocess.size != build_trained("unet", 2, recipe, None).preprocess.size == 256
+    assert build_trained("unet", 2, recipe, saved, {"upsampling": "bilinear"}).preprocess == as_trained
+    larger = build_trained("unet", 2, recipe, saved, {"size": "128"}).preprocess
+    assert larger == Letterbox(128, 32, dark_ground=True)
+
+
+def test_networks_whose_parts_hang_on_the_size_are_built_for_that_of_the_run():
+    saved = {"kind": "ResizeCrop", "size": 64, "crop_share": 0.875}
+    network = build_trained("vit_tiny_16", 2, Recipe(), saved)
+    (positions,) = [value for name, value in network.named_parameters() if name.endswith("positions")]
+    assert positions.shape[1] == 1 + (64 // 16) ** 2
+
+
+def test_a_size_that_nobody_said_is_none():
+    """Earlier versions wrote the width of the first training image into the recipe."""
+    recipe = {"size": 304, "optimiser": "adamw", "normalise": "mean", "gone": 1}
+    read = recipe_of({"recipe": recipe, "said": {"epochs": 1}})
+    assert (read.image_size, read.optimizer, read.normalize) == (None, "adamw", "mean")
+    assert recipe_of({"recipe": recipe, "said": {"size": 304}}).image_size == 304
+    assert recipe_of({"recipe": recipe}).image_size == 304, "of a version that did not tell"

@@ -56,6 +56,11 @@ class LetterboxWithProposals:
             )
 
     @property
+    def pixels(self) -> Letterbox:
+        """What becomes of the images themselves."""
+        return Letterbox(self.size, self.stride)
+
+    @property
     def search(self) -> ProposalSearch:
         """What is asked for proposals."""
         return ProposalSearch(self.mode, self.search_size or self.size)
@@ -67,7 +72,7 @@ class LetterboxWithProposals:
             RecipeError: one is a clip.
             ZorkiError: a search is needed and OpenCV lacks it, or its answer could not be kept.
         """
-        batch, placements = Letterbox(self.size, self.stride)(images)
+        batch, placements = self.pixels(images)
         regions = [self._regions(image, placement) for image, placement in zip(images, placements, strict=True)]
         return ImagesWithProposals(batch, regions), placements
 

@@ -54,6 +54,11 @@ class ShortestEdge:
             placements.append(Placement(image.shape[1], image.shape[2], scale, 0.0, 0.0, height, width))
         return batch, placements
 
+    @property
+    def size(self) -> int:
+        """What a square image becomes: `shorter`."""
+        return self.shorter
+
     def whole(self) -> ShortestEdge:
         """Itself: it cuts nothing off."""
         return self

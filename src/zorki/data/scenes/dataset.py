@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -274,7 +275,7 @@ class SceneClassification(Dataset[Label]):
 
 
 def parse(text: str) -> SceneClassification | None:
-    """The data set that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
+    """The data set that "scenes" or "scenes:COUNT@SIZE" names, see `count_and_size`; None where the text names another.
 
     >>> len(parse("scenes:2000@32"))
     2000
@@ -284,18 +285,20 @@ def parse(text: str) -> SceneClassification | None:
     """
     if text == "scenes":
         return SceneClassification()
-    asked = count_and_side(text)
+    asked = count_and_size(text)
     if asked is None:
         return None
-    count, side = asked
-    return SceneClassification(count) if side is None else SceneClassification(count, size=(side, side))
+    count, size = asked
+    return SceneClassification(count) if size is None else SceneClassification(count, size=size)
 
 
-def count_and_side(text: str) -> tuple[int, int | None] | None:
-    """What "scenes:COUNT" or "scenes:COUNT@SIZE" says; None where the text does not begin with "scenes:".
+def count_and_size(text: str) -> tuple[int, tuple[int, int] | None] | None:
+    """How many images, of which (height, width); None where the text does not begin with "scenes:".
 
-    >>> count_and_side("scenes:2000@32")
-    (2000, 32)
+    The text is "scenes:COUNT", "scenes:COUNT@SIDE" or "scenes:COUNT@HEIGHTxWIDTH".
+
+    >>> count_and_size("scenes:2000@32"), count_and_size("scenes:2000@96x64")
+    ((2000, (32, 32)), (2000, (96, 64)))
 
     Raises:
         DataError: the text begins with "scenes:" and goes on otherwise.
@@ -303,7 +306,11 @@ def count_and_side(text: str) -> tuple[int, int | None] | None:
     word, colon, rest = text.partition(":")
     if word != "scenes" or not colon:
         return None
-    count, at, side = rest.partition("@")
-    if not (count.isascii() and count.isdigit() and (not at or (side.isascii() and side.isdigit()))):
-        raise DataError(f"{text!r}: expected scenes, scenes:COUNT or scenes:COUNT@SIZE, such as scenes:2000@64")
-    return int(count), int(side) if at else None
+    read = re.fullmatch(r"(\d+)(?:@(\d+)(?:x(\d+))?)?", rest, re.ASCII)
+    if read is None:
+        raise DataError(
+            f"{text!r}: expected scenes, scenes:COUNT or scenes:COUNT@SIZE, such as scenes:2000@64, or "
+            "scenes:2000@96x64 for images of 96 rows and 64 columns"
+        )
+    count, height, width = read.groups()
+    return int(count), (int(height), int(width or height)) if height else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from zorki.contracts import Dataset
-from zorki.data.scenes.dataset import CLASS_NAMES, Scene, scene
+from zorki.data.scenes.dataset import CLASS_NAMES, Scene, count_and_size, scene
 from zorki.errors import DataError
 from zorki.types import Defect, Sample
 
@@ -114,17 +114,15 @@ class SceneObjects(Dataset[T]):
 
 
 def parse_scenes(text: str, make: Callable[..., D]) -> D | None:
-    """The data set that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
+    """The data set that "scenes" or "scenes:COUNT@SIZE" names, see `count_and_size`; None where the text names another.
 
     Raises:
         DataError: the text begins with "scenes:" and goes on otherwise.
     """
-    from zorki.data.scenes.dataset import count_and_side
-
     if text == "scenes":
         return make()
-    asked = count_and_side(text)
+    asked = count_and_size(text)
     if asked is None:
         return None
-    count, side = asked
-    return make(count) if side is None else make(count, size=(side, side))
+    count, size = asked
+    return make(count) if size is None else make(count, size=size)

@@ -1,8 +1,9 @@
-"""What a file of weights knows about classes: their names, or at least their number."""
+"""What a file of weights knows beside its tensors: class names, or at least their number, and preprocessing."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import torch
 
@@ -15,6 +16,12 @@ def class_names_of(weights: Weights) -> list[str] | None:
     """The names that a run wrote into its weights; None in anybody else's file."""
     text = weights.metadata.get("class_names")
     return None if text is None else list(json.loads(text))
+
+
+def preprocess_of(weights: Weights, entry: Entry) -> dict[str, Any] | None:
+    """The preprocessing that a run of this model wrote into its weights; None in anybody else's file."""
+    text = weights.metadata.get("preprocess") if weights.metadata.get("model") == entry.name else None
+    return None if text is None else dict(json.loads(text))
 
 
 def num_classes_of(weights: Weights, entry: Entry) -> int:

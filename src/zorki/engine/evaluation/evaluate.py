@@ -20,12 +20,12 @@ from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import survey
 from zorki.engine.data_source import data_of_run, read_data
-from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device
+from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device, seeded
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.selection import select, selection_of
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
 from zorki.engine.run import defaults as choices
-from zorki.engine.run.open import Run, build, is_run, load
+from zorki.engine.run.open import Run, build_trained, is_run, load
 from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.types import Batch, ClassInfo, Defect
@@ -181,7 +181,7 @@ def open_run(
         raise RecipeError(
             f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
         )
-    from zorki.engine.evaluation.class_names import class_names_of, num_classes_of
+    from zorki.engine.evaluation.class_names import class_names_of, num_classes_of, preprocess_of
     from zorki.weights import load_into, read_weights, resolve
 
     found = read_weights(resolve(str(weights), entry.weights, entry.name))
@@ -193,7 +193,7 @@ def open_run(
     else:
         info = task.data.default_classes(num_classes_of(found, entry))
     recipe = Recipe(weights=str(weights), options=dict(options or {}))
-    model = build(entry.name, len(info), recipe)
+    model = build_trained(entry.name, len(info), Recipe(), preprocess_of(found, entry), options)
     match = load_into(model, found, model.weight_map)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
     if match.mismatched or any(not new.startswith("normalize.") for new in match.new):
@@ -212,11 +212,11 @@ def eval_loader(
     strict: bool = False,
     device: str = "cpu",
 ) -> Loader[Any]:
-    """Batches in the data's order, without chance."""
+    """Batches in the data's order, without chance; as large as those of one device in training, where nobody said."""
     if workers is None:
         workers = choices.worker_count(device, dataset)[0]
     pipeline = Pipeline(dataset, preprocess=run.model.preprocess, strict=strict)
-    size = batch_size or run.recipe.batch_size or 64
+    size = batch_size or max(1, (run.recipe.batch_size or 64) // (run.recipe.devices * run.recipe.nodes))
     return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=device == "cuda")
 
 
@@ -233,6 +233,7 @@ def judge(
     sample_stride: int = 1,
     gather: bool = False,
     answers: dict[int, Any] | None = None,
+    seed: int | None = 0,
 ) -> Results:
     """One pass without learning.
 
@@ -241,6 +242,8 @@ def judge(
         sample_stride: a sample is kept from each so many images; data sorted by class show all classes then.
         gather: join what all processes of a distributed run found.
         answers: filled with each sample's prediction, where given.
+        seed: of what losses draw by chance (regions that learn), so that they are the same every time; None leaves the
+            generators as they go, as a training does that has to be the same to the last bit.
     """
     metric = task.evaluation.metric(info)
     sums: dict[str, float] = {}
@@ -250,7 +253,7 @@ def judge(
     order = itertools.count()
     was_training = model.training
     model.eval()
-    with torch.inference_mode(), autocast(device, precision):
+    with torch.inference_mode(), autocast(device, precision), seeded(device, seed):
         for batch in loader:
             batch = batch.to(device)
             outputs = model(channels_last(batch.inputs))

@@ -6,6 +6,7 @@ and renamed, and read without unpickling code.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from zorki.errors import WeightsError, ZorkiError
 from zorki.files import whole
+from zorki.weights.read import present_name
 
 LAST = "last.ckpt"
 
@@ -45,6 +47,11 @@ def check(folder: Path) -> tuple[Path, int]:
         return path, int(state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"])
     except Exception as error:
         raise WeightsError(f"{path}: cannot be read ({type(error).__name__}); start anew with `zorki train`") from error
+
+
+def present_names(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors of a checkpoint that an earlier version wrote, by the names that this one has for them."""
+    return {present_name(name): value for name, value in tensors.items()}
 
 
 def chance() -> dict[str, torch.Tensor]:

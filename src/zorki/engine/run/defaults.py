@@ -37,18 +37,13 @@ def complete(
     model: Model[Any, Any, Any],
     dataset: Dataset[Any],
     train_count: int,
-    input_size: int,
-    *,
-    takes_size: bool,
 ) -> tuple[Recipe, list[Choice]]:
-    """The recipe with nothing left empty, and the choices made.
+    """The recipe with nothing left empty but the size, which the model's builder knows, and the choices made.
 
-    Args:
-        train_count: images to train on.
-        input_size: side of the network's input, in pixels.
-        takes_size: whether the model's builder can be told another one.
+    `train_count` is the number of images to train on.
     """
-    choices: list[Choice] = []
+    size = model.preprocess.size
+    choices = [] if recipe.image_size is not None else [Choice("image_size", size, "the network's own")]
 
     own = model.defaults
 
@@ -60,11 +55,9 @@ def complete(
         choices.append(Choice(name, value, why))
         recipe = dataclasses.replace(recipe, **{name: value})
 
-    if takes_size:
-        fill("image_size", lambda: (input_size, "the network's own"))
     fill("device", lambda: best_device())
     fill("precision", lambda: best_precision(recipe.device or "cpu"), own.precision)
-    fill("batch_size", lambda: _batch_size(train_count, input_size), own.batch_size)
+    fill("batch_size", lambda: _batch_size(train_count, size), own.batch_size)
     fill("epochs", lambda: _epochs(recipe, train_count))
     fill("optimizer", lambda: ("sgd", "momentum serves most networks"), own.optimizer)
     fill("lr", lambda: _rate(recipe, own))
@@ -74,7 +67,7 @@ def complete(
     fill("clip_grad", lambda: (0.0, "off"), own.clip_grad)
     fill("hflip", lambda: _flip(dataset))
     fill("translate", lambda: (0.0, "not asked for"), own.translate)
-    fill("random_crop", lambda: _crop(recipe, input_size), own.random_crop)
+    fill("random_crop", lambda: _crop(recipe, size), own.random_crop)
     fill("normalize", lambda: _normalize(recipe))
     fill("workers", lambda: worker_count(recipe.device or "cpu", dataset, recipe.devices))
     return recipe, choices

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from zorki import registry
-from zorki.contracts import Model, Results, Task
+from zorki.contracts import Model, Preprocess, Results, Task
+from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import WeightsError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.settings import names
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from zorki.engine.prediction.result import Result
 
 ABOUT, BEST, RECIPE, RESULTS, REPORT = "run.json", "best.safetensors", "recipe.yaml", "results.json", "report.html"
-RECIPE_FIELDS_OF_BUILDERS = ("image_size", "dropout")
+IMAGE_SIZE = "image_size"
+RECIPE_FIELDS_OF_BUILDERS = (IMAGE_SIZE, "dropout")
 
 
 @dataclass
@@ -145,6 +147,48 @@ def builder_options(recipe: Recipe) -> dict[str, Any]:
     return {**registry.canonical_options(recipe.options), **fields}
 
 
+def build_trained(
+    name: str,
+    num_classes: int,
+    recipe: Recipe,
+    saved: Mapping[str, Any] | None,
+    options: Mapping[str, Any] | None = None,
+) -> Model[Any, Any, Any]:
+    """The named model as it was trained, with the preprocessing that was saved beside its weights.
+
+    Args:
+        saved: what the preprocessing's `to_json` gave; None for weights that come without: then the builder's own.
+        options: arguments of the builder in the place of those that it was trained with. What of the preprocessing
+            hangs on them changes with them, and nothing else.
+
+    Raises:
+        RecipeError: no such model, no such argument, or a value that the builder refuses.
+    """
+    given, changes = builder_options(recipe), registry.canonical_options(options or {})
+    if saved is None:
+        return registry.build(name, num_classes, {**given, **changes})
+    preprocess = preprocess_from_json(dict(saved))
+    model = registry.build(name, num_classes, given)
+    if registry.find(name).takes(IMAGE_SIZE) and IMAGE_SIZE not in given and model.preprocess.size != preprocess.size:
+        # The builder's own size was another one then, and parts of networks (priors, embeddings) hang on it.
+        given[IMAGE_SIZE] = preprocess.size
+        model = registry.build(name, num_classes, given)
+    if changes:
+        plain = model.preprocess
+        model = registry.build(name, num_classes, {**given, **changes})
+        preprocess = _changed(preprocess, plain, model.preprocess)
+    model.restore_preprocess(preprocess)
+    return model
+
+
+def _changed(saved: Preprocess, before: Preprocess, after: Preprocess) -> Preprocess:
+    """The saved preprocessing with what differs between two others."""
+    if type(before) is not type(after):
+        return after
+    old, new = before.to_json(), after.to_json()
+    return preprocess_from_json({**saved.to_json(), **{key: new[key] for key in new if old.get(key) != new[key]}})
+
+
 def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
     """The run in a folder, with its best weights.
 
@@ -160,11 +204,11 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
 
     folder = Path(folder)
     about = read_about(folder)
-    recipe = _with_options(recipe_of(about), options or {})
+    recipe = recipe_of(about)
     task = registry.task(about["task"])
     if task is None:
         raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
-    model = build(about["model"], len(about["class_names"]), recipe)
+    model = build_trained(about["model"], len(about["class_names"]), recipe, about.get("preprocess"), options)
     best = folder / BEST
     if not best.exists():
         raise WeightsError(
@@ -175,6 +219,7 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
         told = f" with {', '.join(f'{name} {value}' for name, value in options.items())}" if options else ""
         raise WeightsError(f"{best}: does not fit {about['model']}{told}:\n{match.summary()}")
     info = class_info_of(about, task, folder)
+    recipe = _with_options(recipe, options or {})
     return Run(folder, about["model"], task, info, recipe, about, model.eval())
 
 
@@ -218,8 +263,14 @@ def _with_options(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
 
 
 def recipe_of(about: Mapping[str, Any]) -> Recipe:
-    """The recipe of a run; fields that this version does not know are left out."""
-    return Recipe.of({name: value for name, value in about["recipe"].items() if name in names(Recipe)})
+    """The recipe of a run; fields that this version does not know are left out.
+
+    So is a size that nobody said: earlier versions wrote there what the first training image measured.
+    """
+    values = about["recipe"]
+    if not {"size", IMAGE_SIZE} & set(about.get("said", {IMAGE_SIZE})):
+        values = {name: value for name, value in values.items() if name not in ("size", IMAGE_SIZE)}
+    return Recipe.of({name: value for name, value in values.items() if name in names(Recipe)})
 
 
 def read_about(folder: Path) -> dict[str, Any]:

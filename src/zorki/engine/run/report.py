@@ -166,7 +166,8 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
 def _recipe(run: runs.Run) -> str:
     notes = {choice["name"]: choice["why"] for choice in run.about.get("choices", [])}
     default = Recipe()
-    values = run.recipe.to_json()
+    chosen = {choice["name"]: choice["value"] for choice in run.about.get("choices", [])}
+    values = {name: chosen.get(name) if value is None else value for name, value in run.recipe.to_json().items()}
     groups: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         said = name in run.about.get("said", {}) or name in notes or value != default.to_json()[name]

@@ -98,13 +98,4 @@ def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices:
         finally:
             network.train(was)
         return
-
-
-def input_size_of(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> int:
-    """The side of the network's input, found by preprocessing one image."""
-    for index in indices:
-        try:
-            return int(network.preprocess([dataset[index].image])[0].shape[-1])
-        except DataError:
-            continue
     raise DataError(f"{dataset.root}: none of the {len(indices)} training images can be read")

@@ -96,5 +96,6 @@ def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any,
         precision=work.recipe.precision or "32",
         keep=False,
         gather=world > 1,
+        seed=None,
     )
     return {**result.metrics.scalars(), "loss": sum(result.losses.values())}

@@ -70,6 +70,9 @@ class Learner(lightning.LightningModule):
         if gradient_clip_val:
             nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = checkpoints.present_names(checkpoint["state_dict"])
+
     def on_train_epoch_start(self) -> None:
         optimize.keep_frozen(self.frozen)
 
@@ -116,7 +119,7 @@ class Conductor(lightning.Callback):
             )
             self.average.requires_grad_(False)
             if "average" in self._state:
-                self.average.load_state_dict(self._state["average"])
+                self.average.load_state_dict(checkpoints.present_names(self._state["average"]))
         self._old_handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

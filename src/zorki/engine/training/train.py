@@ -18,7 +18,7 @@ import yaml
 
 from zorki import registry
 from zorki.contracts import Dataset, Model, Results
-from zorki.contracts.capabilities import MeasuresPixels
+from zorki.contracts.capabilities import MeasuresPixels, Precomputes
 from zorki.engine.data_check import survey
 from zorki.engine.data_source import data_of_run, read_data, source_of
 from zorki.engine.device import on_device, rank
@@ -37,7 +37,6 @@ from zorki.engine.training.checks import (
     check_machine,
     check_validation,
     fingerprint,
-    input_size_of,
     tell_data,
     train_indices_of,
 )
@@ -92,15 +91,7 @@ def train(
     check_validation(looked, wish)
     lightning.seed_everything(wish.seed, verbose=False)
     network = runs.build(entry.name, len(info), wish)
-    size = input_size_of(network, dataset, train_indices)
-    full, chosen = choices.complete(
-        wish,
-        network,
-        dataset,
-        len(train_indices),
-        size,
-        takes_size=entry.takes("image_size"),
-    )
+    full, chosen = choices.complete(wish, network, dataset, len(train_indices))
     for choice in chosen:
         say(f"chosen: {choice}")
     _start_from(network, entry, full, dataset, train_indices, say)
@@ -178,7 +169,7 @@ def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **setti
     task, info = entry.task, runs.class_info_of(about, entry.task, folder)
     info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
     lightning.seed_everything(recipe.seed, verbose=False)
-    network = runs.build(entry.name, len(info), recipe)
+    network = runs.build_trained(entry.name, len(info), recipe, about.get("preprocess"))
     checkpoint: Path | None = None
     done = -1
     if (folder / checkpoints.LAST).exists():
@@ -239,10 +230,11 @@ def _measure(network: Model[Any, Any, Any], recipe: Recipe, dataset: Dataset[Any
     if recipe.normalize is None or recipe.normalize == "weights" or not isinstance(network, MeasuresPixels):
         return
     stride = max(1, len(indices) // SHEET)
+    preprocess = network.preprocess.pixels if isinstance(network.preprocess, Precomputes) else network.preprocess
     images = []
     for index in indices[::stride][:SHEET]:
         try:
-            inputs = network.preprocess([dataset[index].image])[0]
+            inputs = preprocess([dataset[index].image])[0]
         except DataError:
             continue
         images.append(inputs if isinstance(inputs, torch.Tensor) else inputs.images)
@@ -261,9 +253,10 @@ def _fit(work: Work, say: Callable[[str], None], checkpoint: Path | None) -> run
     network = on_device(work.model, "cpu")  # Lightning moves it on
     if recipe.compile:
         network.compile()
-    everything = sorted({index for indices in work.looked.splits.values() for index in indices})
     world = recipe.devices * recipe.nodes
-    precompute(network.preprocess, work.dataset, everything, say, world=world)
+    held_out = {index for split, indices in work.looked.splits.items() if split != "train" for index in indices}
+    images = sorted(held_out | set(train_indices_of(work.looked, recipe)))
+    precompute(network.preprocess, work.dataset, images, say, world=world)
     train_loader = train_loader_of(work, world)
     val_loader = val_loader_of(work, world)
     progress = Progress(recipe.epochs or 0, work.task.monitor, active=_is_first() and say is not _silent)
@@ -305,17 +298,22 @@ def _keep_best(work: Work, model: Model[Any, Any, Any], facts: dict[str, Any]) -
         "model": work.entry.name,
         "task": work.task.name,
         "class_names": json.dumps(work.info.names, ensure_ascii=False),
+        "preprocess": json.dumps(model.preprocess.to_json()),
         **{name: str(value) for name, value in facts.items()},
     }
     save_weights(work.folder / runs.BEST, model, metadata)
 
 
 def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> runs.Run:
-    """Judges the best weights on every held-out split, and writes the figures and the report."""
+    """Judges the best weights on every held-out split, and writes the figures and the report.
+
+    The run is opened from its folder, as it will be by others later, so what is judged is what they get. Validation
+    comes first: what the run learns there about its answers, such as the score from which they count, holds for test.
+    """
     from zorki.engine.run.report import write_report
 
-    load_into(work.model, read_weights(work.folder / runs.BEST))
-    run = runs.Run(work.folder, work.entry.name, work.task, work.info, work.recipe, work.about, work.model.eval())
+    run = runs.load(work.folder)
+    run.info = work.info
     device = work.recipe.device or "cpu"
     on_device(run.model, device)
     found: dict[str, Results] = {}
@@ -324,23 +322,20 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
         indices = work.looked.splits.get(split, [])
         if not indices:
             continue
-        size = max(1, (work.recipe.batch_size or 64) // (work.recipe.devices * work.recipe.nodes))
-        loader = evaluate.eval_loader(
-            run, work.dataset, indices, batch_size=size, workers=work.recipe.workers, device=device
-        )
+        loader = evaluate.eval_loader(run, work.dataset, indices, workers=work.recipe.workers, device=device)
         stride = max(1, len(indices) // evaluate.SAMPLES)
-        result = evaluate.judge(
-            run.model, loader, work.task, run.info, split=split, device=device, sample_stride=stride
-        )
+        result = evaluate.judge(run.model, loader, run.task, run.info, split=split, device=device, sample_stride=stride)
         loader.close()
-        result.baseline = evaluate.baseline(work.task, run.info, work.dataset, train, indices)
+        result.baseline = evaluate.baseline(run.task, run.info, work.dataset, train, indices)
         work.looked.add(result.defects)
         found[split] = result
         if run.info == work.info:  # of the first split that tells something: what comes after is judged by it
-            run.info = work.task.evaluation.learn(run.info, result.metrics.scalars(), split)
+            run.info = run.task.evaluation.learn(run.info, result.metrics.scalars(), split)
         monitor = work.task.monitor
         beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
         say(f"{split}: {monitor} {result.metrics.scalars()[monitor]:.4f}{beside}, on {result.count} images")
+        if run.info.threshold_split == split:
+            say(f"predictions count from a score of {run.info.score_threshold:.3f}, the best on {split}")
     write_json(work.folder / runs.RESULTS, {split: runs.result_json(result) for split, result in found.items()})
     run.about["class_info"] = runs.class_info_json(run.info)
     write_json(work.folder / runs.ABOUT, run.about)

@@ -77,9 +77,12 @@ class ObjectEvaluation(Evaluation[Found, Found]):
     file_format = "COCO's results"
 
     def learn(self, info: ClassInfo, scores: Mapping[str, Any], split: str) -> ClassInfo:
-        """The score of the best F1 is the one from which predictions are shown."""
+        """Predictions are shown from the score of the best F1 on; from `SHOWN_SCORE` where nothing is right."""
+        if not scores or scores.get("count") == 0:
+            return info
         best = scores.get("best_threshold")
-        return info if best is None else dataclasses.replace(info, score_threshold=float(best), threshold_split=split)
+        score = SHOWN_SCORE if best is None else float(best)
+        return dataclasses.replace(info, score_threshold=score, threshold_split=split)
 
 
 class ObjectPresentation(Presentation[Found, Found]):

@@ -37,7 +37,7 @@ class InstanceEvaluation(ObjectEvaluation[Instances]):
         """Precision and recall, counts, maps of objects, classes and errors."""
         from zorki.tasks.instance_segmentation.report import sections
 
-        return sections(result)
+        return sections(result, info.threshold_split)
 
     def recognize_answers(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
         from zorki.tasks.detection.prediction_files.kind import holds_masks

@@ -30,8 +30,11 @@ COUNTS = {
 """What each difference in count is, for a person."""
 
 
-def sections(result: InstanceResult) -> list[Section]:
-    """The sections of one result; none where no image was evaluated."""
+def sections(result: InstanceResult, threshold_split: str | None = None) -> list[Section]:
+    """The sections of one result; none where no image was evaluated.
+
+    `threshold_split` is where the score was found from which detections are in a map; None: on the images evaluated.
+    """
     found = detection.sections(result.masks, result.tables().get("per_class"))
     if len(found) < 2:  # nothing to find
         return found
@@ -50,7 +53,7 @@ def sections(result: InstanceResult) -> list[Section]:
             table([{"score": text, "value": scores[name]} for name, text in NAMES.items()]),
             "All detections of an image laid into one label map, the best on top, as the Data Science Bowl, the leaf "
             "challenges and panoptic segmentation want them: detections that score "
-            f"{result.map_threshold:.3f} or more.",
+            f"{result.map_threshold:.3f} or more, which is best on {threshold_split or 'these images'}.",
         ),
         *rest,
     ]
