@@ -40,11 +40,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         commands, reference = dict(COMMANDS), TORCH
         if options.models:
-            runs = options.runs or Path(scratch)
+            runs = (options.runs or Path(scratch)).resolve()
             commands, reference = _predictions(options.models, runs, Path(scratch)), BOTH
         for command in commands.values():  # once unmeasured: bytecode is written, files are read
-            _seconds(command)
-        times = [{name: _seconds(command) for name, command in commands.items()} for _ in range(options.repeats)]
+            _seconds(command, scratch)
+        times = [
+            {name: _seconds(command, scratch) for name, command in commands.items()} for _ in range(options.repeats)
+        ]
     for name in commands:
         wall, cpu = (statistics.median(one[name][kind] for one in times) for kind in (0, 1))
         shares = [statistics.median(one[name][kind] / one[reference][kind] for one in times) for kind in (0, 1)]
@@ -65,9 +67,7 @@ def _predictions(models: list[str], runs: Path, scratch: Path) -> dict[str, list
         if not folder.exists():
             _train(name, folder)
         commands[f"predict, {name}"] = ["-c", PREDICT, str(folder), image]
-        commands[f"zorki predict, {name}"] = [
-            "-m", "zorki", "predict", str(folder), image, "--out", str(scratch / "out"),
-        ]  # fmt: skip
+        commands[f"zorki predict, {name}"] = ["-m", "zorki", "predict", str(folder), image]
     return commands
 
 
@@ -77,12 +77,12 @@ def _train(name: str, folder: Path) -> None:
     subprocess.run([sys.executable, "-m", *words], check=True, stdout=subprocess.DEVNULL)
 
 
-def _seconds(words: list[str]) -> tuple[float, float]:
-    """By the clock, and of the processor."""
+def _seconds(words: list[str], folder: str) -> tuple[float, float]:
+    """By the clock, and of the processor; what the command writes goes into the folder."""
     # Installed packages are compiled once; so is the tree that is measured.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     begun, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL, env=environment)
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL, env=environment, cwd=folder)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.perf_counter() - begun, after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
 

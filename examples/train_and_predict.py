@@ -10,5 +10,5 @@ results = run.evaluate(split="test")
 print(f"top-1 {results.metrics.top1:.3f}, baseline {results.baseline['top1']:.3f}, report {run.report}")
 
 SceneClassification(30, size=(32, 32)).write_folders(Path("images"))
-(label,) = run.predict(next(Path("images").rglob("*.png")))
-print("it is a", run.class_names[label.index])
+(result,) = run.predict(next(Path("images").rglob("*.png")))
+print("it is a", result[0].name)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zorki.contracts import Dataset, Metric, Model, Results, Task
     from zorki.engine.api import compare, evaluate, evaluate_file, load, predict, resume, train
+    from zorki.engine.prediction.result import Result
     from zorki.engine.run.open import Run
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
@@ -28,6 +29,7 @@ _HOMES = {
     "zorki.engine.evaluation.evaluate": ("evaluate",),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.prediction.predict": ("predict",),
+    "zorki.engine.prediction.result": ("Result",),
     "zorki.engine.run.open": ("Run", "load"),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
     "zorki.recipe": ("Recipe",),
@@ -43,6 +45,7 @@ __all__ = [
     "Model",
     "Recipe",
     "RecipeError",
+    "Result",
     "Results",
     "Run",
     "Task",

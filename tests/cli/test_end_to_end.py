@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -124,6 +125,17 @@ def test_the_same_seed_gives_the_same_numbers(tmp_path):
     other = zorki.train("lenet5", "scenes:120@32", out=str(tmp_path / "c"), workers=0, **settings, seed=1)
     assert first.results == second.results
     assert first.results != other.results
+
+
+def test_show_writes_under_runs_and_over_nothing(capsys):
+    for number in (1, 2):
+        main(["show", "scenes:30@32", "--images", "2"])
+        assert f"sheet: runs/show-{number}/sheet.png" in capsys.readouterr().out
+        assert Path(f"runs/show-{number}/sheet.png").is_file()
+    with pytest.raises(SystemExit):
+        main(["show", "scenes:30@32", "--images", "2", "--out", "runs/show-1/sheet.png"])
+    assert "runs/show-1/sheet.png: is there already" in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["runs"]
 
 
 def test_show_lists_counts_and_draws_a_sheet(photos, tmp_path, capsys):

@@ -21,7 +21,10 @@ def show(
         str | None, Parameter(help="What the data are for; empty: guessed. `zorki tasks` lists tasks.")
     ] = None,
     format: Annotated[str | None, Parameter(help=f"Format of the data; empty: detected ({choices()}).")] = None,
-    out: Annotated[Path, Parameter(help="The sheet of images with their truth, PNG or JPEG.")] = Path("sheet.png"),
+    out: Annotated[
+        Path | None,
+        Parameter(help="New file for the sheet, PNG or JPEG; empty: runs/show-1/sheet.png, or the next that is free."),
+    ] = None,
     images: Annotated[int, Parameter(help="How many images on the sheet.")] = 40,
     max_pixels: Annotated[int | None, Parameter(help="Refuse larger images; empty: 178 million.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first defect.", negative="")] = False,
@@ -32,12 +35,16 @@ def show(
     """What a data set holds: format, counts, defects, and a sheet of images."""
     from zorki.data.images import check_writable, write_image
     from zorki.engine.data_check import counted, survey
+    from zorki.engine.prediction.predictions_json import new_folder
     from zorki.errors import RecipeError
     from zorki.files import write_json
 
     if images < 1:
         raise RecipeError(f"--images is {images}: expected one image on the sheet or more")
-    check_writable(out)
+    if out is not None:
+        check_writable(out)
+        if out.exists():
+            raise RecipeError(f"{out}: is there already, and nothing is written over anything; name another --out")
     kind = _task(task, data, format)
     selection = ClassSelection.parse(class_map, only_classes)
     dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
@@ -55,7 +62,9 @@ def show(
             print(f"  {defect}")
     else:
         print("no defect found (files were looked at, not decoded)")
-    write_image(out, _sheet(kind, dataset, looked.splits, images))
+    drawn = _sheet(kind, dataset, looked.splits, images)
+    out = new_folder(None, "show") / "sheet.png" if out is None else out
+    write_image(out, drawn)
     print(f"sheet: {out}")
     if json is not None:
         write_json(json, {
