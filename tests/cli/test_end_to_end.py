@@ -141,7 +141,7 @@ def test_show_writes_under_runs_and_over_nothing(capsys):
 def test_show_lists_counts_and_draws_a_sheet(photos, tmp_path, capsys):
     main(["show", str(photos), "--out", "sheet.png", "--json", "facts.json"])
     facts = json.loads((tmp_path / "facts.json").read_text())
-    assert facts["format"] == "folders"
+    assert facts["format"] == "class_folders"
     assert sum(facts["classes"]["train"].values()) == facts["splits"]["train"]
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     assert "disc" in capsys.readouterr().out
