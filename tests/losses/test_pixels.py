@@ -40,7 +40,7 @@ def test_cross_entropy_and_focal_equal_their_slow_twins(weights, class_weights, 
 @pytest.mark.parametrize("word", ["dice", "tversky", "lovasz"])
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["alike", "weighted"])
 def test_regions_equal_their_slow_twins(word, weights):
-    """Weights above 0 change nothing, and a weight of 0 is as if nobody judged."""
+    """Weights above 0 change nothing, and a weight of 0 is as if the pixel is ignored."""
     pixels = slow.pixels_of(LOGITS, WANTED, weights)
     found = loss_of(word, weights=weights).item()
     assert found == pytest.approx(getattr(slow, word)(pixels), rel=1e-5)

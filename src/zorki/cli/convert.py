@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from zorki.data.formats import choices, writable
 
 if TYPE_CHECKING:
-    from zorki.cli.convert_kinds import Kind
+    from zorki.cli.conversion.kinds import Kind
     from zorki.types import Defect
 
 
@@ -41,7 +41,7 @@ def convert(
     What is written follows from the format and the data: boxes where both have them, else masks of objects; for labelme
     and VIA polygons where every object has an outline. --task asks for another.
     """
-    from zorki.cli.convert_kinds import OBJECTS, kind_of, wants_masks
+    from zorki.cli.conversion.kinds import OBJECTS, kind_of, wants_masks
     from zorki.data.annotations.boxes.dataset import BoxDataset
     from zorki.engine.data_check import counted, summary
     from zorki.errors import RecipeError

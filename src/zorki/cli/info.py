@@ -43,7 +43,7 @@ def info(
     entry, network, about = _build(model, image_size, classes)
     table = _ledger(network, about["size"])
     weights = _published(entry)
-    backbone = getattr(network, "backbone", None)
+    backbone = dict(network.named_children()).get("backbone")
     maps = {"channels": list(getattr(backbone, "channels", ())), "strides": list(getattr(backbone, "strides", ()))}
     if json is not None:
         _write(json, {**about, "backbone": maps, "weights": weights, **table.to_json()})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
@@ -154,3 +155,42 @@ class Precomputes(Protocol):
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]
     ) -> int:
         """Computes it for the images 0..count-1 in `workers` processes, and returns how many were new."""
+
+
+@runtime_checkable
+class HasStride(Protocol):
+    """Preprocessing to sizes that are multiples of a network's stride, in network pixels: `zorki predict --tile`."""
+
+    stride: int
+
+
+@runtime_checkable
+class NumbersImages(Protocol):
+    """A dataset whose files number its images, in their order; None: they do not. For files of predictions."""
+
+    image_ids: Sequence[Any] | None
+
+
+@runtime_checkable
+class NumbersClasses(Protocol):
+    """A dataset whose classes have numbers in files of the field, in the order of labels."""
+
+    category_ids: Sequence[int]
+
+
+@runtime_checkable
+class InFolder(Protocol):
+    """A dataset whose images are called by their paths in a folder, which may lie below its root."""
+
+    folder: Path
+
+
+@runtime_checkable
+class CountsPixels(Protocol):
+    """A dataset of masks that has counted the pixels of each class as it was read.
+
+    `counts` is (images, K), `sizes` (images, 2) the height and width of each, in pixels.
+    """
+
+    counts: Any
+    sizes: Any

@@ -43,7 +43,7 @@ class PixelLoss(nn.Module):
 
     Args:
         terms: words of `TERMS` with their weights, above 0.
-        ignore: the class of pixels that nobody judged.
+        ignore: the class of pixels that are ignored.
         class_weights: (K,), for `ce` and `focal`. Not saved with a checkpoint: they belong to the training data.
         label_smoothing: this share of the truth is spread evenly over all classes, for `ce`.
 
@@ -128,7 +128,7 @@ class PixelLoss(nn.Module):
         """Each term by name, weighted; their sum is minimized.
 
         Args:
-            wanted: classes 0..K-1, or `ignore` where nobody judged.
+            wanted: classes 0..K-1, or `ignore` where pixels are ignored.
             weights: how much each pixel counts, 0 or more, 0 as if it were not judged; None: all alike.
         """
         logs = logits.float().log_softmax(1)

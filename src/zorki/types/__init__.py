@@ -17,7 +17,7 @@ from zorki.types.annotations import (
     Label,
     Mask,
     Rows,
-    Tracks,
+    TrackedBoxes,
     Unlabeled,
 )
 from zorki.types.batch import Batch, ImagesWithProposals, Sample, check_lengths, map_tensors
@@ -41,7 +41,7 @@ __all__ = [
     "Placement",
     "Rows",
     "Sample",
-    "Tracks",
+    "TrackedBoxes",
     "Unlabeled",
     "check_lengths",
     "map_tensors",

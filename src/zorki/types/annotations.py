@@ -190,7 +190,7 @@ def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tenso
 
 @dataclass
 class Mask(Annotation):
-    """A class for every pixel; `ignore` marks pixels that nobody judged.
+    """A class for every pixel; `ignore` is the ignore index: such pixels count nowhere.
 
     `classes` are whole numbers of any kind: an image of a billion pixels has no room for eight bytes a pixel.
     `weights` say how much a pixel counts in training (U-Net's borders: Ronneberger et al., 2015, eq. 2);
@@ -264,7 +264,7 @@ class Embedding(Annotation):
 
 
 @dataclass
-class Tracks(Rows):
+class TrackedBoxes(Rows):
     """Boxes over time: in which frame, whose, and where."""
 
     first: ClassVar[str] = "xyxy"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from zorki.contracts import Dataset
 from zorki.data.loading.loader import Loader, Pipeline
-from zorki.data.loading.pipeline import Work, pack, unpack
+from zorki.data.loading.pipeline import LoaderWork, pack, unpack
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.transforms.mixing import mixup
 from zorki.errors import DataError, RecipeError
@@ -285,13 +285,13 @@ def test_a_sample_drawn_twice_is_varied_twice() -> None:
 
 
 def test_annotations_survive_the_way_between_processes() -> None:
-    batch = Pipeline(Numbered(20, boxes=True), ResizeCrop(4))(Work(0, 0, [0, 1], [17, 18]))
+    batch = Pipeline(Numbered(20, boxes=True), ResizeCrop(4))(LoaderWork(0, 0, [0, 1], [17, 18]))
     there = unpack(pack(batch))
     assert same(batch, there)
     assert there.targets[0].xyxy.shape == (2, 4)
     there.targets[0].xyxy.add_(1)  # writable, as the original is
     assert there.targets[1].xyxy.shape == (0, 4)
-    labels = unpack(pack(Pipeline(Numbered(20), ResizeCrop(4))(Work(0, 0, [0], [17]))))
+    labels = unpack(pack(Pipeline(Numbered(20), ResizeCrop(4))(LoaderWork(0, 0, [0], [17]))))
     assert labels.targets[0] is labels.placed[0]
 
 

@@ -55,7 +55,7 @@ def test_thumbnails_hatch_what_is_wrong_alone():
     wrong, right = shown[:, 11:19, 26:74], shown[:, 11:19, 126:174]
     assert has(wrong, (0, 0, 0))
     assert not has(right, (0, 0, 0))
-    assert not has(shown[:, 50:], (0, 0, 0)), "what nobody judged is not wrong"
+    assert not has(shown[:, 50:], (0, 0, 0)), "what is ignored is not wrong"
     assert shown[:, 55, 0].tolist() != [120, 120, 120], "but gray"
     alone = LOOK.thumbnail(image(112, 448, 120), Mask(truth), INFO)
     assert not has(alone, (0, 0, 0))

@@ -36,7 +36,7 @@ def random_masks(count, num_classes, seed, height=24, width=31, ignored=0.1):
 
 
 def answers_to(masks, num_classes, seed):
-    """The truth with a tenth of its pixels, and what nobody judged, drawn by chance."""
+    """The truth with a tenth of its pixels, and what is ignored, drawn by chance."""
     generator = torch.Generator().manual_seed(seed)
     answers = []
     for one in masks:

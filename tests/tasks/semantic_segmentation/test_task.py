@@ -176,7 +176,7 @@ def test_counts_of_pixels_and_images(scenes):
     train = scenes.splits["train"]
     assert sum(facts["classes"]["train"].values()) == len(train) * 48 * 48
     assert facts["tables"]["Images that show a class"]["ground"]["train"] == len(train)
-    assert facts["tables"]["Images and pixels"]["of them nobody judged"]["train"] == "0.00%"
+    assert facts["tables"]["Images and pixels"]["of them ignored"]["train"] == "0.00%"
     star = sum(int((scenes.target(index).classes == 5).any()) for index in train)
     assert facts["tables"]["Images that show a class"][scenes.class_names[5]]["train"] == star
 

@@ -26,7 +26,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
-class Match:
+class FormatMatch:
     """A format that a folder is of, what of it is meant, and why it is of it."""
 
     format: str
@@ -41,7 +41,7 @@ class Match:
         return reader_of(self.format, self.kind)
 
 
-class Detection:
+class DetectedFormats:
     """What a folder or file is. Each format is looked for when it is asked for, and once."""
 
     def __init__(self, root: Path) -> None:
@@ -55,14 +55,14 @@ class Detection:
             self._looks[module] = reader_of(format, kind).look(self.root)
         return self._looks[module]
 
-    def matches(self, *kinds: str) -> Iterator[Match]:
+    def matches(self, *kinds: str) -> Iterator[FormatMatch]:
         """All formats that fit, in the order in which they are tried: by kind, and within it by precedence."""
         for kind in kinds or formats.KINDS:
             for format in formats.names(kind):
                 if (look := self.look(format, kind)).fits:
-                    yield Match(format, kind, look.reason)
+                    yield FormatMatch(format, kind, look.reason)
 
-    def match(self, *kinds: str, format: str | None = None) -> Match:
+    def match(self, *kinds: str, format: str | None = None) -> FormatMatch:
         """The first of the formats that provide one of the kinds; the kinds stand in order of preference.
 
         A `format` that was asked for is taken whether it fits or not: its reader then says what is wrong.
@@ -93,19 +93,19 @@ class Detection:
         looks = (self.look(name, "boxes") for name in formats.names("boxes"))
         return next((error for look in looks if (error := look.error()) is not None), None)
 
-    def _asked(self, word: str, kinds: Sequence[str]) -> Match:
+    def _asked(self, word: str, kinds: Sequence[str]) -> FormatMatch:
         name, only = formats.resolve(word, *kinds)
         if (error := missing_root(self.root)) is not None:
             raise error
         provided = [kind for kind in kinds if kind in formats.formats()[name].provides and only in (None, kind)]
         looks = {kind: self.look(name, kind) for kind in provided}
         kind = next((kind for kind, look in looks.items() if look.fits), provided[0])
-        return Match(name, kind, looks[kind].reason if looks[kind].fits else "as asked for")
+        return FormatMatch(name, kind, looks[kind].reason if looks[kind].fits else "as asked for")
 
 
-def detect(root: Path) -> Detection:
+def detect(root: Path) -> DetectedFormats:
     """What lies at `root`: `.match("boxes")` chooses by what is needed, `.matches()` gives all."""
-    return Detection(root)
+    return DetectedFormats(root)
 
 
 def reader_of(format: str, kind: str) -> Reader:

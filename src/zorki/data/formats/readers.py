@@ -20,7 +20,7 @@ from zorki.data.annotations.masks.build import build as build_masks
 from zorki.data.annotations.masks.dataset import MaskDataset
 from zorki.data.annotations.masks.from_instances import BACKGROUND, MasksFromInstances
 from zorki.data.annotations.records import Records
-from zorki.data.formats.detect import Detection, Match, detect
+from zorki.data.formats.detect import DetectedFormats, FormatMatch, detect
 from zorki.errors import DataError
 from zorki.types import Defect, Label
 
@@ -42,7 +42,7 @@ def read_labels(
             over.
 
     Raises:
-        DataError: as `Detection.match`, as the format's `read`, or a class is not among `class_names`.
+        DataError: as `DetectedFormats.match`, as the format's `read`, or a class is not among `class_names`.
     """
     match = detect(root).match("labels", format=format)
     return cast(LabelRecords, match.reader.read(root)).build(class_names, max_pixels, selection)
@@ -64,7 +64,7 @@ def read_boxes(
     The arguments are those of `ReadOptions`, and of `read_labels`.
 
     Raises:
-        DataError: as `Detection.match`, a file is broken, no image is there, or no box is left.
+        DataError: as `DetectedFormats.match`, a file is broken, no image is there, or no box is left.
     """
     detection = detect(root)
     match = detection.match("boxes", format=format)
@@ -93,7 +93,7 @@ def read_instances(
     alone; see `ReadOptions`.
 
     Raises:
-        DataError: as `Detection.match`, a file is broken, no image is there, or no object has a mask.
+        DataError: as `DetectedFormats.match`, a file is broken, no image is there, or no object has a mask.
     """
     detection = detect(root)
     match = detection.match("instances", format=format)
@@ -119,8 +119,8 @@ def read_masks(
     """The images with a class for every pixel at `root`; where there are none, the classes of masks of objects.
 
     Raises:
-        DataError: as `Detection.match`, as the format's `read`, or objects are read and `class_names` do not begin
-            with the background.
+        DataError: as `DetectedFormats.match`, as `read` of the format, or objects are read and `class_names` do not
+            begin with the background.
     """
     match = detect(root).match("masks", "instances", format=format)
     if match.kind == "masks":
@@ -136,7 +136,7 @@ def read_masks(
 
 
 def _records(
-    match: Match,
+    match: FormatMatch,
     root: Path,
     images: Path | None,
     class_names: Sequence[str] | None,
@@ -162,7 +162,7 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _other_formats(detection: Detection, taken: Match) -> list[Defect]:
+def _other_formats(detection: DetectedFormats, taken: FormatMatch) -> list[Defect]:
     """A note for each other format that lies in the folder too.
 
     Those of boxes alone: to look for images with maps among a hundred thousand takes longer than to read COCO's JSON.

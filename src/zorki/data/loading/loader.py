@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from zorki.data.loading.pipeline import LoaderWork, pack, seeded, unpack
 from zorki.data.loading.pipeline import Pipeline as Pipeline
-from zorki.data.loading.pipeline import Work, pack, seeded, unpack
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.types import Batch, Defect
 
@@ -181,13 +181,13 @@ class Loader(Generic[T]):
             return self._indices[torch.searchsorted(self._cumulated, drawn, right=True).clamp(max=count - 1)]
         return self._indices[torch.randperm(count, generator=generator)] if self._shuffle else self._indices
 
-    def _work(self, epoch: int, number: int, order: Tensor) -> Work:
+    def _work(self, epoch: int, number: int, order: Tensor) -> LoaderWork:
         places = list(range(number * self.batch_size, min((number + 1) * self.batch_size, len(order))))
         if self._training:
             # Wraps around to the epoch's first samples, more than once where there are fewer than processes.
             places += [place % len(order) for place in range(-len(places) % self._world)]
         places = places[self._rank :: self._world]
-        return Work(epoch, number, places, order[places].tolist())
+        return LoaderWork(epoch, number, places, order[places].tolist())
 
     def _substitute(self, epoch: int, number: int, order: Tensor, defects: list[Defect]) -> Batch[T]:
         for following in range(number + 1, number + len(self)):
@@ -197,7 +197,7 @@ class Loader(Generic[T]):
                 return batch
         raise DataError(f"none of the {len(order)} images could be read; the first: {defects[0]}")
 
-    def _make(self, works: Iterator[Work]) -> Iterator[Batch[T]]:
+    def _make(self, works: Iterator[LoaderWork]) -> Iterator[Batch[T]]:
         if self._workers == 0:
             for work in works:
                 yield _in_one_thread(self.pipeline, work)
@@ -228,9 +228,9 @@ class Loader(Generic[T]):
 class _Schedule:
     """What the DataLoader asks for the next work; kept over epochs, as the workers are."""
 
-    works: Iterator[Work] = iter(())
+    works: Iterator[LoaderWork] = iter(())
 
-    def __iter__(self) -> Iterator[Work]:
+    def __iter__(self) -> Iterator[LoaderWork]:
         return self.works
 
 
@@ -240,7 +240,7 @@ class _Maker(TorchDataset[Any]):
     def __init__(self, pipeline: Pipeline[Any]) -> None:
         self.pipeline = pipeline
 
-    def __getitem__(self, work: Work) -> tuple[list[Tensor], bytes] | ZorkiError:
+    def __getitem__(self, work: LoaderWork) -> tuple[list[Tensor], bytes] | ZorkiError:
         try:
             return pack(self.pipeline(work))
         except ZorkiError as error:
@@ -259,7 +259,7 @@ def _start_worker(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _in_one_thread(pipeline: Pipeline[T], work: Work) -> Batch[T]:
+def _in_one_thread(pipeline: Pipeline[T], work: LoaderWork) -> Batch[T]:
     # As in a worker: how a sum is split over threads could show in its last bit.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

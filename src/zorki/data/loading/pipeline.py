@@ -25,7 +25,7 @@ from zorki.types import Batch, Defect, Placement, Sample
 T = TypeVar("T")
 
 
-class Work(NamedTuple):
+class LoaderWork(NamedTuple):
     """One batch to be made: which epoch's, which of the epoch, and of which samples.
 
     `places` are places in the epoch's order, `indices` places in the data set.
@@ -53,7 +53,7 @@ class Pipeline(Generic[T]):
     seed: int = 0
     strict: bool = False
 
-    def __call__(self, work: Work) -> Batch[T]:
+    def __call__(self, work: LoaderWork) -> Batch[T]:
         """The batch; of length 0 where none of its samples could be read. Raises DataError where `strict`."""
         generator = torch.Generator()
         samples, indices, defects = [], [], []

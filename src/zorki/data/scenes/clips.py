@@ -15,7 +15,7 @@ from zorki.data.scenes.layout import arrange, litter, paint, tight_boxes
 from zorki.data.scenes.painting import GRAIN, MOTION, Canvas, Individual, Pose, individual, lamp
 from zorki.data.scenes.textures import Chance
 from zorki.errors import did_you_mean
-from zorki.types import Label, Tracks
+from zorki.types import Label, TrackedBoxes
 
 MOTIONS: tuple[str, ...] = (
     "left",
@@ -45,7 +45,7 @@ class Clip:
 
     frames: UInt8[Tensor, "T 3 H W"]
     label: Label
-    tracks: Tracks
+    tracks: TrackedBoxes
     motions: dict[int, int]
 
 
@@ -118,7 +118,7 @@ def _film(
     paths: list[Callable[[float], Pose]],
     frames: int,
     grain: float,
-) -> tuple[UInt8[Tensor, "T 3 H W"], Tracks]:
+) -> tuple[UInt8[Tensor, "T 3 H W"], TrackedBoxes]:
     images = np.empty((frames, 3, stage.height, stage.width), dtype=np.uint8)
     rows: list[tuple[int, int]] = []
     boxes = [np.zeros((0, 4), dtype=np.float32)]
@@ -131,7 +131,7 @@ def _film(
         seen, xyxy, _ = tight_boxes(canvas.owner, len(actors))
         rows += [(frame, number) for number in seen]
         boxes.append(xyxy)
-    tracks = Tracks(
+    tracks = TrackedBoxes(
         frames=torch.tensor([frame for frame, _ in rows], dtype=torch.int64),
         identities=torch.tensor([actors[number].identity for _, number in rows], dtype=torch.int64),
         xyxy=torch.from_numpy(np.concatenate(boxes)),

@@ -272,7 +272,7 @@ def judge(
                     if -entry[1] % sample_stride == 0 and len(samples) < SAMPLES:
                         samples.append((index, prediction))
     model.train(was_training)
-    defects: list[Defect] = list(getattr(loader, "defects", []))
+    defects: list[Defect] = list(loader.defects) if isinstance(loader, Loader) else []
     if gather:
         metric, sums, count = _gathered(metric, sums, count)
     worst.sort(reverse=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Preprocess
-from zorki.contracts.capabilities import Tiled
+from zorki.contracts.capabilities import HasStride, Tiled
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.windows import WindowedImage
 from zorki.engine.device import channels_last
@@ -95,7 +95,7 @@ def _tiled(model: Model[Any, Any, Any]) -> Tiled[Any, Any]:
 
 def _scale(model: Model[Any, Any, Any], tile: int) -> float:
     """At which a model sees a square tile; the smaller one of its sides'."""
-    if _tiled(model).margin == 0 and not hasattr(model.preprocess, "stride"):
+    if _tiled(model).margin == 0 and not isinstance(model.preprocess, HasStride):
         return 1.0  # nobody asks; and some look for proposals in every image
     _, (placement,) = model.preprocess([torch.zeros((3, tile, tile), dtype=torch.uint8)])
     return min(placement.scales)
@@ -103,7 +103,7 @@ def _scale(model: Model[Any, Any, Any], tile: int) -> float:
 
 def _stride(model: Model[Any, Any, Any], scale: float) -> int:
     """The stride of a network in pixels of the image, where it is a whole number, else 1."""
-    stride = getattr(model.preprocess, "stride", 1) / scale
+    stride = (model.preprocess.stride if isinstance(model.preprocess, HasStride) else 1) / scale
     return int(stride) if stride.is_integer() else 1
 
 

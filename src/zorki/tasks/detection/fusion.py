@@ -11,7 +11,7 @@ from zorki.ops.boxes import pairwise_iou
 from zorki.types import Boxes
 
 SAME_IOU = 0.55  # the paper's best
-LEAST_SCORE = 0.01  # below, boxes are legion and move no figure
+LEAST_SCORE = 0.01  # below, boxes are many and move no score
 
 
 @dataclass

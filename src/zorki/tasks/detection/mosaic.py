@@ -22,7 +22,7 @@ CENTER = (0.25, 0.75)  # shares of height and width between which the four image
 FAINT = 0.1  # share of a blend below which an image's objects cannot be asked for
 
 
-class Window(NamedTuple):
+class MosaicWindow(NamedTuple):
     """A part of an image, by whole pixels."""
 
     top: int
@@ -94,8 +94,8 @@ _NUMBERS = 1 + 2 + 3 + 1 + 4 * 3  # whether; the point; three others; whose quar
 
 
 def _draw(
-    place: int, contents: Sequence[Window], height: int, width: int, chances: Sequence[float]
-) -> tuple[list[int], list[Window], list[Window]]:
+    place: int, contents: Sequence[MosaicWindow], height: int, width: int, chances: Sequence[float]
+) -> tuple[list[int], list[MosaicWindow], list[MosaicWindow]]:
     """Four images, the quarters that they fill, and the parts of them that fill these."""
     low, high = CENTER
     row, column = (
@@ -109,10 +109,10 @@ def _draw(
     first = int(chances[5] * 4)  # else an image would always be above and to the left in its own mosaic
     members = members[first:] + members[:first]
     quarters = [
-        Window(0, 0, row, column),
-        Window(0, column, row, width - column),
-        Window(row, 0, height - row, column),
-        Window(row, column, height - row, width - column),
+        MosaicWindow(0, 0, row, column),
+        MosaicWindow(0, column, row, width - column),
+        MosaicWindow(row, 0, height - row, column),
+        MosaicWindow(row, column, height - row, width - column),
     ]
     windows = [
         _part(contents[member], quarter, chances[6 + 3 * number : 9 + 3 * number])
@@ -121,16 +121,16 @@ def _draw(
     return members, quarters, windows
 
 
-def _content(placement: Placement, height: int, width: int) -> Window:
+def _content(placement: Placement, height: int, width: int) -> MosaicWindow:
     """Where the image lies in the input: whole pixels that hold nothing else, one at least."""
     top, left = max(0, math.ceil(placement.top)), max(0, math.ceil(placement.left))
     bottom = min(height, math.floor(placement.frame[3]))
     right = min(width, math.floor(placement.frame[2]))
     top, left = min(top, height - 1), min(left, width - 1)
-    return Window(top, left, max(1, bottom - top), max(1, right - left))
+    return MosaicWindow(top, left, max(1, bottom - top), max(1, right - left))
 
 
-def _part(content: Window, quarter: Window, chances: Sequence[float]) -> Window:
+def _part(content: MosaicWindow, quarter: MosaicWindow, chances: Sequence[float]) -> MosaicWindow:
     """A random part of the content, in the quarter's aspect, as large as the content allows or smaller."""
     most = min(content.height / quarter.height, content.width / quarter.width)
     # Evenly in the logarithm, from whole objects that are shrunk the most to objects in their own size.
@@ -139,10 +139,10 @@ def _part(content: Window, quarter: Window, chances: Sequence[float]) -> Window:
     width = max(1, min(content.width, round(quarter.width * factor)))
     top = content.top + int(chances[1] * (content.height - height + 1))
     left = content.left + int(chances[2] * (content.width - width + 1))
-    return Window(top, left, height, width)
+    return MosaicWindow(top, left, height, width)
 
 
-def _paste(canvas: Tensor, quarter: Window, image: Tensor, window: Window, boxes: Boxes) -> Boxes:
+def _paste(canvas: Tensor, quarter: MosaicWindow, image: Tensor, window: MosaicWindow, boxes: Boxes) -> Boxes:
     """Writes a part of an image into a quarter of the canvas; the boxes that are seen there."""
     part = image[:, window.top : window.top + window.height, window.left : window.left + window.width]
     bottom, right = quarter.top + quarter.height, quarter.left + quarter.width

@@ -80,7 +80,7 @@ class SegmentationData(TaskData[Mask]):
         return balance_weights(count_pixels(targets, len(info))[:, :-1]).tolist()
 
     def statistics(self, dataset: Dataset[Mask]) -> dict[str, Any]:
-        """Pixels and images a class, and what nobody judged, by split."""
+        """Pixels and images a class, and what is ignored, by split."""
         from zorki.tasks.semantic_segmentation.statistics import tally_masks
 
         return tally_masks(dataset)

@@ -20,7 +20,7 @@ FULL_LINES = 3  # of such a legend
 def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, info: ClassInfo) -> UInt8[Tensor, "3 H2 W2"]:
     """The image in the colors of its classes, with their edges, and a legend under it.
 
-    Backgrounds keep the image's own colors, and what nobody judged is gray. Images narrower than 320 pixels are
+    Backgrounds keep the image's own colors, and what is ignored is gray. Images narrower than 320 pixels are
     enlarged by a whole factor. All images of one size are drawn in one size.
     """
     painted = enlarge(
@@ -41,7 +41,7 @@ def thumbnail(
 ) -> UInt8[Tensor, "3 H2 W2"]:
     """The image with its longer side of `side` pixels, in the colors of its classes.
 
-    Beside a truth, wrong pixels are hatched and those that nobody judged gray.
+    Beside a truth, wrong pixels are hatched and ignored ones gray.
     """
     height, width = image.shape[1:]
     scale = side / max(height, width)

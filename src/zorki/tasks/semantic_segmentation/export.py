@@ -67,6 +67,6 @@ def export_onnx(
     }
     if class_names is not None:
         properties["class_names"] = list(class_names)
-    backbone = getattr(model, "backbone", None)
+    backbone = dict(model.named_children()).get("backbone")
     named = type(model).__name__ + (f" on {type(backbone).__name__}" if backbone is not None else "")
     return write_onnx(exported, path, height, width, outputs=OUTPUTS, properties=properties, named=named)

@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from zorki.contracts import Dataset, Targets
+from zorki.contracts.capabilities import CountsPixels
 from zorki.errors import DataError
 from zorki.types import Mask
 
@@ -18,7 +19,7 @@ READERS = 4  # threads: decoding leaves Python's lock
 
 
 def count_pixels(targets: Sequence[Any], num_classes: int) -> Int64[Tensor, "N columns"]:
-    """Pixels of each class in each mask, (N, K + 1); in the last column those that nobody judged.
+    """Pixels of each class in each mask, (N, K + 1); in the last column the ignored ones.
 
     Masks are looked at one after another and not kept, unless the reader has counted them (`counts` and `sizes` of the
     data set). One whose file is broken has a row of zeros.
@@ -26,10 +27,10 @@ def count_pixels(targets: Sequence[Any], num_classes: int) -> Int64[Tensor, "N c
     Args:
         targets: a sequence of `Mask`, of which reading one may raise DataError.
     """
-    if isinstance(targets, Targets) and (known := getattr(targets.dataset, "counts", None)) is not None:
+    if isinstance(targets, Targets) and isinstance(targets.dataset, CountsPixels):
         rows = list(targets.indices)
-        judged = torch.as_tensor(known[rows], dtype=torch.int64)
-        area = torch.as_tensor(targets.dataset.sizes[rows], dtype=torch.int64).prod(1)  # type: ignore[attr-defined]
+        judged = torch.as_tensor(targets.dataset.counts[rows], dtype=torch.int64)
+        area = torch.as_tensor(targets.dataset.sizes[rows], dtype=torch.int64).prod(1)
         return torch.cat([judged, (area - judged.sum(1))[:, None]], 1)
 
     def count(place: int) -> Tensor:
@@ -49,7 +50,7 @@ def balance_weights(counts: Int64[Tensor, "N K"]) -> Float64[Tensor, " N"]:
     """How often to draw each image so that every class is drawn as often as any other.
 
     Each class that occurs has a weight of 1, which is shared among the images by how many of its pixels they show
-    of their own: sum_k s_ik / sum_j s_jk with s_ik the share of class k in image i. Images without a judged pixel
+    of their own: sum_k s_ik / sum_j s_jk with s_ik the share of class k in image i. Images without a valid pixel
     have a weight of 0.
     """
     shares = counts.double() / counts.sum(1, keepdim=True).clamp_min(1)
@@ -70,11 +71,11 @@ def tally_masks(dataset: Dataset[Mask]) -> dict[str, Any]:
             "images": len(indices),
             "classes an image, mean": round(float(shown.double().sum(1).mean()), 2) if len(indices) else None,
             "pixels": total,
-            "of them nobody judged": _share(int(counts[:, -1].sum()), total),
+            "of them ignored": _share(int(counts[:, -1].sum()), total),
         }
         rows: dict[str, dict[str, Any]] = {
             "Images and pixels": facts,
-            "Share of judged pixels": {name: _share(int(pixels[k]), int(pixels.sum())) for k, name in enumerate(names)},
+            "Share of valid pixels": {name: _share(int(pixels[k]), int(pixels.sum())) for k, name in enumerate(names)},
             "Images that show a class": {name: int(shown[:, k].sum()) for k, name in enumerate(names)},
         }
         for title, values in rows.items():

@@ -59,7 +59,7 @@ def test_black_and_white(data):
     assert classes(data([0, 255, 255], [0, 0, 0])) == [[0, 1, 1], [0, 0, 0]]
     assert data([0, 255, 255]).class_names == ["class 0", "class 1"]
     assert classes(data([0, 255], [0, 1])) == [[0, 255], [0, 1]]  # another value, so that 255 is nobody's
-    with pytest.raises(DataError, match="every pixel of every mask is 255, which nobody judged"):
+    with pytest.raises(DataError, match="every pixel of every mask is 255, which is ignored"):
         data([255, 255], [255, 255])
     assert classes(data([255, 255], names=["ground", "cell"])) == [[1, 1]]
     named = data([0, 255], files={"classes.txt": "cell\nmembrane\n"})
@@ -145,7 +145,7 @@ def test_one_value_more_than_names_is_explained(data):
     found = data([0, 1, 2], files={"classes.txt": "cat\ndog\n"})
     assert told(found)[1].startswith(
         "ROOT/classes.txt: it names 2 values, 0 to 1, and the masks hold 2 too; if value 0 is what has no name, put "
-        "background first; if 2 is what nobody judged, put void last"
+        "background first; if 2 is what is ignored, put void last"
     )
 
 
@@ -202,7 +202,7 @@ def test_colors_without_a_map_name_themselves_and_the_file_to_write(data):
         "  64 0 128     1 pixels, 16.7%",
     ]
     offered = str(caught.value).splitlines()[4:]
-    assert offered[0].endswith("colors.txt with a name for each, void for what nobody judged:")
+    assert offered[0].endswith("colors.txt with a name for each, void for what is ignored:")
     # What is offered can be written as it stands.
     found = data([SKY, ROAD, ROAD], [ROAD, CAR, ROAD], files={"colors.txt": "\n".join(offered[1:])})
     assert (found.class_names, classes(found)) == (["name_0", "name_1", "name_2"], [[1, 0, 0], [0, 2, 0]])

@@ -150,7 +150,7 @@ def test_seams_of_8_bits_are_nobodys_and_of_16_an_object(folder):
     data = read_label_png(folder)
     assert len(data.target(0)) == 2
     assert told(data, note=True)[-1] == (
-        folder.name, "2 maps of 8 bits have pixels of 255, which nobody judged; they were taken for background",
+        folder.name, "2 maps of 8 bits have pixels of 255, which is ignored; they were taken for background",
     )  # fmt: skip
     save(folder / "train/labels/a.png", values)
     assert len(read_label_png(folder).target(0)) == 3
@@ -194,7 +194,7 @@ def test_a_mask_of_one_class_is_no_map_of_numbers(folder):
     for split in ("train", "val"):
         save(folder / f"{split}/labels/a.png", drawn((255, 0, 0, 3, 4)), np.uint8)
     assert label_png.look(folder).reason.startswith("2 maps of 8 bits have no number but 0 and 255")
-    with pytest.raises(DataError, match=r"no mask in the data[\s\S]*nothing but 255, which nobody judged: a mask of a"):
+    with pytest.raises(DataError, match=r"no mask in the data[\s\S]*nothing but 255, which is ignored: a mask of a"):
         read_label_png(folder)
 
 

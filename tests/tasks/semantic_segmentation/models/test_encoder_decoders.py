@@ -37,7 +37,7 @@ def make_images(count, height, width):
 
 
 def lesson(count, height, width):
-    """Images whose brightness in blocks of eight pixels tells the class, with a strip that nobody judged."""
+    """Images whose brightness in blocks of eight pixels tells the class, with a strip that is ignored."""
     classes = torch.randint(0, K, (count, height // 8, width // 8), generator=torch.Generator().manual_seed(0))
     classes = classes.repeat_interleave(8, 1).repeat_interleave(8, 2)
     inputs = (classes[:, None] * 100 + make_images(count, height, width) // 8).clamp_max(255).to(torch.uint8)

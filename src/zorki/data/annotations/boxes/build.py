@@ -24,7 +24,7 @@ from zorki.errors import DataError
 from zorki.types import Defect
 
 if TYPE_CHECKING:
-    from zorki.data.annotations.instances.build import Tracer
+    from zorki.data.annotations.instances.tracer import Tracer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -16,7 +16,7 @@ from zorki.errors import DataError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 VOID = 255
-"""In a map of 8 bits without 254: what nobody judged, such as the seams around objects."""
+"""In a map of 8 bits without 254: what is ignored, such as the seams around objects."""
 
 _SPARSE = 4  # a box of so many times the pixels of its object is worth a look at the parts within
 
@@ -25,7 +25,7 @@ _SPARSE = 4  # a box of so many times the pixels of its object is worth a look a
 class InstanceMap:
     """A map as a file holds it: the number of every pixel (H, W), 0 where there is no object.
 
-    `narrow`: the file has 8 bits or fewer. `void`: it marked pixels with 255 that nobody judged; they are 0 here.
+    `narrow`: the file has 8 bits or fewer. `void`: it marked pixels with 255 that are ignored; they are 0 here.
     """
 
     values: Array

@@ -20,7 +20,7 @@ from zorki.types import ClassInfo, Defect, Mask, Sample
 Array = np.ndarray[Any, np.dtype[Any]]
 
 IGNORE = 255
-"""The label of pixels that nobody judged."""
+"""The label of pixels that are ignored."""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _speaks_in(looks: Iterable[ValueCounts], colors: ColorNames) -> bool:
 
 
 def _shown_but_255(look: ValueCounts) -> dict[int, int]:
-    """A palette's index 255 is what nobody judged, in a color of which maps need not know."""
+    """A palette's index 255 is what is ignored, in a color of which maps need not know."""
     counts = {value: count for value, count in look.counts.items() if value != IGNORE}
     return ValueCounts(look.size, look.image_size, counts, palette=look.palette).colors()
 
@@ -191,7 +191,7 @@ def _note_shifted(found: set[int], named: Names, hints: Hints, notes: list[Defec
         source = hints.values or hints.colors
         reason = (
             f"it names {len(named)} values, {min(named)} to {last}, and the masks hold {last + 1} too; if value 0 is "
-            f"what has no name, put background first; if {last + 1} is what nobody judged, put void last"
+            f"what has no name, put background first; if {last + 1} is what is ignored, put void last"
         )
         notes.append(Defect(source.path if source else hints.root, reason, note=True))
 
@@ -201,7 +201,7 @@ def _numbered(
 ) -> Names:
     """Names for values that nothing names: their numbers, or a run's classes at these places."""
     if not found:
-        raise DataError(f"{root}: every pixel of every mask is {max(counts, default=IGNORE)}, which nobody judged")
+        raise DataError(f"{root}: every pixel of every mask is {max(counts, default=IGNORE)}, which is ignored")
     if len(found) > _MOST:
         raise DataError(
             f"{root}: the masks hold {len(found)} values up to {max(found)}, and at most {_MOST} classes can be told "
@@ -304,7 +304,7 @@ def _unnamed_colors(root: Path, looks: Mapping[Path, ValueCounts], why: str) -> 
     if len(common) > _MOST:
         lines.append("So many are no classes: the masks were scaled or compressed with loss. Export them anew, as PNG")
     else:
-        lines.append(f"Write {root / 'colors.txt'} with a name for each, void for what nobody judged:")
+        lines.append(f"Write {root / 'colors.txt'} with a name for each, void for what is ignored:")
         lines += [f"  name_{place} {words[code]}" for place, code in enumerate(common[:3])]
     return DataError(
         f"{root}: {len(colored)} of {len(looks)} masks, {colored[0].name} first, hold colors instead of class "

@@ -152,7 +152,7 @@ def write_mask(path: Path, classes: Integer[Tensor, "H W"], palette: Sequence[Se
 
     Args:
         path: ends in .png; folders are made.
-        classes: 0..65535; 255 is what nobody judged.
+        classes: 0..65535; 255 is what is ignored.
         palette: RGB, 0..255, of the classes from 0 on; the others, and all where it is None, get `class_palette`'s.
 
     Raises:
@@ -176,7 +176,7 @@ def write_mask(path: Path, classes: Integer[Tensor, "H W"], palette: Sequence[Se
 
 
 def class_palette(own: Sequence[Sequence[int]] | None = None) -> Palette:
-    """256 colors: `own` ones, then those of the project's palette; 255, which nobody judged, is cream as in VOC."""
+    """256 colors: `own` ones, then those of the project's palette; 255, which is ignored, is cream as in VOC."""
     given: Palette = [(int(red), int(green), int(blue)) for red, green, blue in own or ()]
     colors = given[:256] + [color(index) for index in range(len(given), 256)]
     if len(given) < 256:

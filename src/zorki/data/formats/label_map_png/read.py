@@ -73,7 +73,7 @@ def read(root: Path, images: Path | None = None) -> Records:
                 records.given.setdefault(split, []).append(len(records.images))
             records.images.append(found.image)
     if void:
-        reason = f"{void} maps of 8 bits have pixels of {VOID}, which nobody judged; they were taken for background"
+        reason = f"{void} maps of 8 bits have pixels of {VOID}, which is ignored; they were taken for background"
         records.defects.append(Defect(layout.folder, reason, note=True))
     records.defects += [Defect(folder, "left out: its images have no maps") for folder in layout.bare]
     return records
@@ -120,7 +120,7 @@ def _read_map(image: Path, path: Path) -> _Found:
 def _notes(numbers: InstanceMap, things: Sequence[MapInstance]) -> Iterator[str]:
     """What is odd about a map."""
     if numbers.void and not things:
-        yield f"it holds nothing but {VOID}, which nobody judged: a mask of a class, it seems, and no numbers"
+        yield f"it holds nothing but {VOID}, which is ignored: a mask of a class, it seems, and no numbers"
     if numbers.narrow and len(things) >= _CROWDED and things[-1].number == 255:
         yield f"it has 8 bits and {len(things)} objects: more were cut off, it seems; write maps of 16 bits"
     far = list(scattered(numbers.values, things))

@@ -32,7 +32,7 @@ WANTED = "folders JPEGImages, SegmentationObject and SegmentationClass, with PNG
 
 OBJECT_FOLDERS = ("SegmentationObject", "SegmentationObjectPNG")
 VOID = 255
-"""In maps of 8 bits: what nobody judged. A file of 16 bits has no such number."""
+"""In maps of 8 bits: what is ignored. A file of 16 bits has no such number."""
 
 _READERS = 8  # threads: decoders work side by side
 

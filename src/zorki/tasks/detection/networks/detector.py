@@ -1,4 +1,4 @@
-"""The shape that every detector has: pixels, backbone, outputs, and candidates that are thinned out to boxes."""
+"""The shape that every detector has: pixels, backbone, outputs, and candidates that NMS reduces to boxes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DETECTOR_DEFAULTS = TrainingDefaults(
 
 @dataclass
 class Candidates:
-    """A fixed number N of boxes an image, in network pixels, not yet thinned out; scores in 0..1."""
+    """A fixed number N of boxes an image, in network pixels, before NMS; scores in 0..1."""
 
     xyxy: Float[Tensor, "B N 4"]
     scores: Float[Tensor, "B N"]
@@ -117,7 +117,7 @@ class Detector(Model[O, Boxes, Boxes]):
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[Boxes]:
         """The boxes of each image, best first, in original pixels, on the CPU.
 
-        They are cut off at the edges of the image, not of the canvas that it lies on, before they are thinned out:
+        They are cut off at the edges of the image, not of the canvas that it lies on, before NMS:
         what the canvas answers must not suppress what the image answers. Boxes without an area there are left out.
         """
         found = self.candidates(outputs)

@@ -164,7 +164,7 @@ def region_candidates(
     min_score: float,
     weights: Weights = OFFSET_WEIGHTS,
 ) -> list[Boxes]:
-    """The boxes of each image that score above `min_score`, not yet thinned out, in network pixels.
+    """The boxes of each image that score above `min_score`, before NMS, in network pixels.
 
     They are cut off at the edges of the network's input of `height` x `width` pixels; what is then narrower than a
     hundredth of a pixel is left out.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zorki.contracts.capabilities import InFolder, NumbersClasses, NumbersImages
 from zorki.errors import DataError
 from zorki.metrics.tables import GroundTruthTable
 from zorki.ops.rle import fault_of
@@ -175,7 +176,7 @@ def from_dataset(
     count = len(dataset)
     indices = list(range(count)) if split in (None, "all") else list(dataset.splits[split])
     ground_truths = ground_truths_of([boxes(index) for index in indices])
-    numbers = getattr(dataset, "image_ids", None)
+    numbers = dataset.image_ids if isinstance(dataset, NumbersImages) else None
     names = [_name(dataset, index) for index in range(count)]
     others = sorted(set(range(count)) - set(indices))
     found = GroundTruth(
@@ -183,7 +184,7 @@ def from_dataset(
         ground_truths,
         [names[index] for index in indices],
         list(dataset.class_names),
-        list(getattr(dataset, "category_ids", range(1, len(dataset.class_names) + 1))),
+        _category_ids(dataset),
         None if numbers is None else [numbers[index] for index in indices],
         [names[index] for index in others],
         None if numbers is None else [numbers[index] for index in others],
@@ -211,6 +212,13 @@ def _dataset(root: Path, format: str | None) -> Any:
             raise error from None
 
 
+def _category_ids(dataset: Any) -> list[int]:
+    """The numbers of the classes; counted from 1 where the data give none."""
+    if isinstance(dataset, NumbersClasses):
+        return list(dataset.category_ids)
+    return list(range(1, len(dataset.class_names) + 1))
+
+
 def _name(dataset: Any, index: int) -> str:
-    path, folder = dataset.path(index), getattr(dataset, "folder", dataset.root)
+    path, folder = dataset.path(index), dataset.folder if isinstance(dataset, InFolder) else dataset.root
     return str((path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix())

@@ -90,7 +90,7 @@ class DeepColoring(PixelGrouper):
 
 
 def regions_of(numbers: Int32[Tensor, "B H W"], judged: Bool[Tensor, "B H W"], margin: int) -> Regions:
-    """Objects and halos: dilate(M, m) less M, by a square of 2m + 1 pixels, without what nobody judged.
+    """Objects and halos: dilate(M, m) less M, by a square of 2m + 1 pixels, without what is ignored.
 
     Objects are cut out with their margins, so that one costs what it is large, not what the image is.
     """

@@ -27,7 +27,8 @@ from zorki.nn.layers.mirror import mirror
 from zorki.registry import model
 from zorki.tasks.semantic_segmentation.networks.alignment import AlignedUpsample
 from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
-from zorki.tasks.semantic_segmentation.networks.segmenter import ClassMaps, Segmenter
+from zorki.tasks.semantic_segmentation.networks.class_maps import ClassMaps
+from zorki.tasks.semantic_segmentation.networks.segmenter import Segmenter
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import Mask
 from zorki.weights.weight_map import WeightMap

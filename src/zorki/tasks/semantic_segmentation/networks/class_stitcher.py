@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from zorki.ops.likeliest import likeliest
+from zorki.tasks.semantic_segmentation.networks.class_maps import ClassMaps
 from zorki.tiles import Share, Stitcher, Tiles
 from zorki.types import Mask, Placement
 
-if TYPE_CHECKING:
-    from zorki.tasks.semantic_segmentation.networks.segmenter import ClassMaps, Segmenter
+Probabilities = Callable[[ClassMaps, Sequence[Placement]], list[Tensor]]
 
 
-class ClassStitcher(Stitcher["ClassMaps", Mask]):
+class ClassStitcher(Stitcher[ClassMaps, Mask]):
     """Blends the probabilities of neighbors over the pixels that they share, on straight ramps that sum to one.
 
     Only what later tiles will add to is held: the lower edge of a row of tiles, K x overlap x width floats, and the
     right edge of one tile. The rest is a class at once, one byte a pixel (two from 256 classes on).
     """
 
-    def __init__(self, model: Segmenter, tiles: Tiles) -> None:
-        self.model = model
+    def __init__(self, probabilities: Probabilities, num_classes: int, tiles: Tiles) -> None:
+        self.probabilities = probabilities
         self.places = product(tiles.rows, tiles.columns)
-        kind = torch.uint8 if model.num_classes <= 255 else torch.int16  # 255 marks what nobody judged
+        kind = torch.uint8 if num_classes <= 255 else torch.int16  # 255 is the ignore index
         self.classes = torch.empty((tiles.height, tiles.width), dtype=kind)
         self.shared = max(row.rise for row in tiles.rows)
         self.below: Tensor | None = None  # (K, shared, width): the lower edge of the tiles so far
@@ -39,7 +38,7 @@ class ClassStitcher(Stitcher["ClassMaps", Mask]):
         """One tile after the other, so that the probabilities of one alone are held."""
         for number, placement in enumerate(placements):
             one = type(outputs)(outputs.main[number : number + 1])
-            (maps,) = self.model.probabilities(one, [placement])
+            (maps,) = self.probabilities(one, [placement])
             row, column = next(self.places)
             self._settle(self._blended(maps[:, row.inside, column.inside], row, column), row, column)
 

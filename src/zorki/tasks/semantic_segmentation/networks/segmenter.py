@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -17,6 +16,7 @@ from zorki.contracts.capabilities import PixelStatistics
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.likeliest import likeliest
+from zorki.tasks.semantic_segmentation.networks.class_maps import ClassMaps
 from zorki.tasks.semantic_segmentation.networks.class_stitcher import ClassStitcher
 from zorki.tiles import Tiles
 from zorki.types import Mask, Placement
@@ -24,17 +24,6 @@ from zorki.weights.weight_map import WeightMap
 
 SEGMENTER_DEFAULTS = TrainingDefaults(optimizer="adamw", lr=1e-3, finetune_lr=1e-3, weight_decay=1e-4, batch_size=8)
 """What suits most segmenters where the user said nothing."""
-
-
-@dataclass
-class ClassMaps:
-    """Logits of every class at every pixel of the input; `auxiliary` is empty but in training."""
-
-    main: Float[Tensor, "B K H W"]
-    auxiliary: list[Tensor] = field(default_factory=list)  # each (B, K, H, W)
-
-
-torch.export.register_dataclass(ClassMaps)
 
 
 class Segmenter(Model[ClassMaps, Mask, Mask]):
@@ -123,7 +112,7 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         ]
 
     def stitcher(self, tiles: Tiles) -> ClassStitcher:
-        return ClassStitcher(self, tiles)
+        return ClassStitcher(self.probabilities, self.num_classes, tiles)
 
     @abstractmethod
     def backbone_stages(self) -> list[nn.Module]: ...
@@ -140,7 +129,7 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
 
 
 def _marked(target: Mask, ignore: int) -> Int64[Tensor, "H W"]:
-    """The classes with `ignore` where nobody judged, whatever the mask has there."""
+    """The classes with `ignore` where pixels are ignored, whatever the mask has there."""
     classes = target.classes.long()
     return classes if target.ignore == ignore else classes.where(classes != target.ignore, ignore)
 

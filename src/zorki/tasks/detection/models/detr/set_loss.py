@@ -20,7 +20,7 @@ Classes = Literal["softmax", "focal"]
 
 
 @dataclass
-class Pairs:
+class MatchedPairs:
     """Who answers for whom: the layer, the image, the query, and the row of the object among the truths."""
 
     layer: Int[Tensor, " P"]
@@ -57,7 +57,7 @@ class SetLoss:
         boxes: Float[Tensor, "L B Q 4"],
         wanted: Float[Tensor, "B M 4"],
         truths: Truths,
-    ) -> Pairs:
+    ) -> MatchedPairs:
         """The pairs of least total cost in each layer and image (eq. 1).
 
         Args:
@@ -79,7 +79,7 @@ class SetLoss:
                 query, row = match_by_cost(table[:, :count])
                 place = torch.tensor([layer, image])[:, None].expand(-1, len(query))
                 found.append(torch.cat([place, query[None], row[None]]))
-        return Pairs(*torch.cat(found, 1).to(logits.device))
+        return MatchedPairs(*torch.cat(found, 1).to(logits.device))
 
     def __call__(
         self,

@@ -116,7 +116,7 @@ class RegionProposals(nn.Module):
     def propose(
         self, logits: Sequence[Tensor], offsets: Sequence[Tensor], anchors: Sequence[Tensor], size: tuple[int, int]
     ) -> list[Tensor]:
-        """The best boxes of each image, thinned out within each map (Lin et al., 2017, section 4.2).
+        """The best boxes of each image, by NMS within each map (Lin et al., 2017, section 4.2).
 
         They are cut off at the edges of the input, whose canvas is part of it: a network knows pixels alone, not where
         images lie among them. torchvision cuts proposals off at the edges of the images; the answers made of them

@@ -16,7 +16,7 @@ from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.masks.dataset import MaskDataset
 from zorki.data.annotations.masks.from_instances import MasksFromInstances
 from zorki.data.annotations.subset import subset_boxes, subset_instances, subset_masks
-from zorki.data.formats.detect import Detection, detect
+from zorki.data.formats.detect import DetectedFormats, detect
 from zorki.data.formats.readers import read_boxes, read_instances, read_masks
 from zorki.data.formats.writers import write_boxes, write_instances, write_masks
 from zorki.errors import DataError, RecipeError, did_you_mean
@@ -25,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Kind(ABC):
-    """One kind of annotation: how it is read, thinned out, written and counted.
+    """One kind of annotation: how it is read, subset, written and counted.
 
     Args:
         task: what such data are for.
@@ -63,7 +63,7 @@ class Kind(ABC):
         """How many things there are, for the closing line; empty where they are not counted."""
         return ""
 
-    def knows(self, detection: Detection, format: str | None) -> bool:
+    def knows(self, detection: DetectedFormats, format: str | None) -> bool:
         """Whether the data, in the format that is asked for or detected, can be read so."""
         try:
             match = detection.match(*self.kinds, format=format)

@@ -1,0 +1,197 @@
+"""The house keeps its plan: arrows without circles, small rooms, one name an idea, the field's words."""
+
+import ast
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import zorki
+
+ROOT = Path(zorki.__file__).parent
+TOP = ROOT.parent.parent
+FILES = sorted(ROOT.rglob("*.py"))
+MOST_FILES = 15  # in a folder, its __init__.py not counted
+# Rooms, and modules, that stand apart from the only module that imports one of theirs, and why.
+APART = {
+    "zorki.metrics": "scores that tasks share: the list of those that there are",
+    "zorki.nn.backbones": "every backbone serves every task: the list of those that there are",
+    "zorki.data.formats": "one folder a format, found by its name",
+    "zorki.data.annotations": "datasets of every kind of annotation stand together",
+    "zorki.data.scenes": "the built-in data of every task are painted by one hand",
+    "zorki.draw": "plots of every kind stand together",
+    "zorki.nn.layers.canvas": "what marks the padded part of a batch serves any network",
+    "zorki.tasks.detection.models.faster_rcnn": "a method of its own, which Mask R-CNN extends",
+}
+# The one circle that is left: a run's own verbs call those that take runs.
+OPEN_CIRCLE = ["zorki.engine.evaluation.evaluate", "zorki.engine.prediction.predict", "zorki.engine.run.open"]
+# Modules for all tasks that name some, and why.
+NAMING_TASKS = {
+    "zorki.cli.demo": "one example a task, with a model and data that show it in minutes",
+    "zorki.cli.conversion.kinds": "which annotations a format can hold, in the words of the command line",
+}
+# Words that only this project used, and what the field says.
+PRIVATE_WORDS = {
+    "pictures?": "image",
+    "nobody judged": "ignored, the ignore index",
+    "thinned out": "NMS, subset",
+    "badness": "error score",
+    "pupils?": "student",
+    "legion": "many",
+    "turns gradients into steps": "optimizer",
+    "longest gradient": "maximum gradient norm",
+}
+# File names and columns of other people's data, which their readers have to know.
+QUOTED = {"label_studio/export_file.py", "masks/pairing.py", "masks/layout.py"}
+# Attributes, by literal name, of what is no part of a contract: other libraries' objects, and modules of networks.
+ATTRIBUTES = {
+    ("zorki.cli.info", "channels"),
+    ("zorki.cli.info", "strides"),
+    ("zorki.engine.prediction.video", "rotation"),
+    ("zorki.engine.run.defaults", "sched_getaffinity"),
+    ("zorki.tasks.semantic_segmentation.models.fc_densenet.fc_densenet", "needs_indices"),
+    ("zorki.tasks.semantic_segmentation.models.segnet", "needs_indices"),
+}
+
+
+def name_of(path):
+    parts = ("zorki", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+TREES = {name_of(path): ast.parse(path.read_text()) for path in FILES}
+PATHS = {name_of(path): path for path in FILES}
+
+
+def imports_of(name):
+    """Modules of zorki that a module imports, inside functions and for types too."""
+    found = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "zorki":
+            whole = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {module if module in TREES else node.module for module in whole}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "zorki"}
+    return found - {name}
+
+
+IMPORTS = {name: imports_of(name) for name in TREES}
+
+
+def circles(graph):
+    """The sets of nodes that reach each other (Tarjan, 1972), without single ones."""
+    order, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        order[node] = low[node] = len(order)
+        stack.append(node)
+        for other in graph[node]:
+            if other not in order:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], order[other])
+        if low[node] == order[node]:
+            place = stack.index(node)
+            found.append(sorted(stack[place:]))
+            del stack[place:]
+
+    for node in graph:
+        if node not in order:
+            visit(node)
+    return [circle for circle in found if len(circle) > 1]
+
+
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set(), "e": {"d"}}
+    assert circles(graph) == [["a", "b", "c"]]
+    assert circles(graph | {"c": {"d"}}) == []
+
+
+def test_no_import_goes_in_a_circle():
+    """Imports inside functions and for types count, too."""
+    assert [circle for circle in circles(IMPORTS) if circle != OPEN_CIRCLE] == []
+
+
+def test_a_folder_holds_few_files():
+    counts = Counter(path.parent for path in FILES if path.stem != "__init__")
+    full = {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > MOST_FILES}
+    assert not full, f"more than {MOST_FILES} files at one level"
+
+
+def test_no_public_class_name_stands_twice():
+    places = defaultdict(list)
+    for name, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(name)
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_a_module_with_one_importer_lies_beside_it():
+    importers = defaultdict(set)
+    for name, modules in IMPORTS.items():
+        for module in modules:
+            importers[module].add(name)
+    far = {}
+    for name, path in PATHS.items():
+        if path.stem == "__init__" or len(importers[name]) != 1:
+            continue
+        (importer,) = importers[name]
+        room = PATHS[importer].parent
+        # In the same folder, below it, or in a room beside its own.
+        if not (path.parent.is_relative_to(room) or path.parent.parent == room.parent):
+            far[name] = importer
+    assert len(APART) <= 10
+    excused = {name: [room for room in APART if f"{name}.".startswith(f"{room}.")] for name in far}
+    assert not {name: far[name] for name, rooms in excused.items() if not rooms}
+    assert {room for rooms in excused.values() for room in rooms} == set(APART), "an exception that is none any more"
+
+
+def test_no_task_is_named_where_all_tasks_are_served():
+    tasks = {path.parent.name for path in ROOT.glob("tasks/*/task.py")}
+    found = defaultdict(set)
+    for name, tree in TREES.items():
+        if name.split(".")[1:2] not in (["engine"], ["cli"], ["contracts"], ["registry"]):
+            continue
+        for node in ast.walk(tree):
+            word = node.value if isinstance(node, ast.Constant) else None
+            if word in tasks or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("zorki.tasks.")):
+                found[name].add(word)
+    assert found.keys() <= NAMING_TASKS.keys(), found
+    assert NAMING_TASKS.keys() <= found.keys(), "an exception that is none any more"
+
+
+def test_attributes_are_asked_for_by_name_only_where_they_are_declared():
+    """What is optional is a protocol, see `contracts/capabilities.py`."""
+    found = set()
+    for name, tree in TREES.items():
+        if name.split(".")[1:2] not in (["engine"], ["cli"], ["tasks"], ["contracts"]):
+            continue
+        for node in ast.walk(tree):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            if called and node.func.id in {"getattr", "hasattr", "setattr"} and len(node.args) > 1:
+                word = node.args[1]
+                if isinstance(word, ast.Constant) and isinstance(word.value, str):
+                    found.add((name, word.value))
+    assert not found - ATTRIBUTES
+    assert not ATTRIBUTES - found, "an exception that is none any more"
+
+
+def test_words_are_the_fields():
+    found = []
+    for path in [*FILES, *TOP.glob("docs/*.md"), TOP / "README.md"]:
+        if "/".join(path.parts[-2:]) in QUOTED:
+            continue
+        text = path.read_text()
+        for words, instead in PRIVATE_WORDS.items():
+            if re.search(rf"\b{words}\b", text, re.IGNORECASE):
+                found.append(f"{path.relative_to(TOP)}: {words}; the field says {instead}")
+    assert not found
+
+
+def test_metrics_know_no_target_type():
+    """Shared by all tasks: tables and tensors; what turns a task's annotations into them stays in the task."""
+    targets = {"Boxes", "Instances", "Label", "Mask", "Keypoints"}
+    for path in ROOT.glob("metrics/*.py"):
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        assert not names & targets, path.name
