@@ -226,7 +226,7 @@ def test_prediction_of_things_that_cannot_be(trained, tmp_path):
 
 
 def test_a_typed_flag_goes_before_a_recipe_even_with_the_defaults_value():
-    from zorki.cli.flags import Flags, said
+    from zorki.cli.flags.recipe import Flags, said
 
     assert said(Flags()) == {}
     assert said(Flags(scheduler="one-cycle", strict=False)) == {"scheduler": "one-cycle", "strict": False}

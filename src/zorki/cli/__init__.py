@@ -75,7 +75,7 @@ def _run(given: list[str]) -> int:
         given[0] = ALIASES.get(given[0], given[0])
         if given[0] in VERBS:
             given = _with_plugins(given)
-            from zorki.cli.flag_names import by_todays_names
+            from zorki.cli.flags.names import by_todays_names
 
             flags = [name for one in app[given[0]].assemble_argument_collection() for name in one.names]
             given = [given[0], *by_todays_names(given[1:], flags)]
@@ -130,7 +130,7 @@ def _help_of(verb: str) -> str:
 
 
 def _unknown_flag(verb: str, error: Any, flags: list[str]) -> str:
-    from zorki.cli.flag_names import near_flags
+    from zorki.cli.flags.names import near_flags
     from zorki.errors import suggestion
 
     flag = error.token.keyword

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.flags import Flags, read_recipe, said
+from zorki.cli.flags.recipe import Flags, read_recipe, said
 from zorki.errors import RecipeError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
 

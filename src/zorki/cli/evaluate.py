@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.answering_flags import Conf, Iou, MaxDet, Options, Overlap, Tile
+from zorki.cli.flags.prediction import Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zorki.cli.answering_flags import Conf, Iou, MaxDet, Options, Overlap, Tile
+from zorki.cli.flags.prediction import Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.errors import RecipeError
 
 TOLD = 20  # results that are printed one by one

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.flags import Flags, read_recipe, said
+from zorki.cli.flags.recipe import Flags, read_recipe, said
 from zorki.errors import RecipeError
 
 

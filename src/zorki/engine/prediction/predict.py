@@ -59,7 +59,7 @@ class RunSettings(TypedDict, total=False):
     quiet: bool
 
 
-class Settings(RunSettings, total=False):
+class PredictSettings(RunSettings, total=False):
     """Settings of `predict`, for type checkers."""
 
     weights: str | Path | None
@@ -67,12 +67,14 @@ class Settings(RunSettings, total=False):
 
 
 @overload
-def predict(runs: Runs, sources: Any, *, stream: Literal[True], **settings: Unpack[Settings]) -> Iterator[Result]: ...
+def predict(
+    runs: Runs, sources: Any, *, stream: Literal[True], **settings: Unpack[PredictSettings]
+) -> Iterator[Result]: ...
 
 
 @overload
 def predict(
-    runs: Runs, sources: Any, *, stream: Literal[False] = False, **settings: Unpack[Settings]
+    runs: Runs, sources: Any, *, stream: Literal[False] = False, **settings: Unpack[PredictSettings]
 ) -> list[Result]: ...
 
 

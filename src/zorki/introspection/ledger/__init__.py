@@ -7,6 +7,6 @@ and no time.
 """
 
 from zorki.introspection.ledger.record import ledger
-from zorki.introspection.ledger.rows import COLUMNS, Ledger, Row
+from zorki.introspection.ledger.rows import COLUMNS, Ledger, LedgerRow
 
-__all__ = ["COLUMNS", "Ledger", "Row", "ledger"]
+__all__ = ["COLUMNS", "Ledger", "LedgerRow", "ledger"]

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import flop_registry
 
 from zorki.contracts.capabilities import Traces
 from zorki.introspection.ledger.kinds import textbook_name
-from zorki.introspection.ledger.rows import Ledger, Row
+from zorki.introspection.ledger.rows import Ledger, LedgerRow
 from zorki.introspection.receptive_field import Field, Trace
 from zorki.nn.layers.normalize import Normalize
 
@@ -85,7 +85,7 @@ class _Recorder:
         self._ran: set[nn.Module] = set()
         self._not_pointwise: set[nn.Module] = set()
         self._macs: dict[nn.Module, int] = {}
-        self._rows: list[tuple[nn.Module, Row]] = []
+        self._rows: list[tuple[nn.Module, LedgerRow]] = []
         self._input: Tensor | None = None
 
     @contextmanager
@@ -108,7 +108,7 @@ class _Recorder:
         self._leave(self._model, (), outputs)
         return outputs
 
-    def finish(self) -> list[Row]:
+    def finish(self) -> list[LedgerRow]:
         """All rows, the input's first, with each parameter in the row of the layer that uses it first."""
         owners = self._owners()
         rows = [self._input_row()]
@@ -162,7 +162,7 @@ class _Recorder:
             flops = counter(*arguments, **keywords, out_val=answer)
             self._macs[module] = self._macs.get(module, 0) + flops // 2 // self._source.shape[0]
 
-    def _row(self, module: nn.Module, arguments: Any, outputs: Any) -> Row:
+    def _row(self, module: nn.Module, arguments: Any, outputs: Any) -> LedgerRow:
         tensors = [value for value in _pytree.tree_leaves(outputs) if isinstance(value, Tensor)]
         given = [value for value in _pytree.tree_leaves(arguments) if isinstance(value, Tensor)]
         shape = tuple(tensors[0].shape[1:]) if tensors else ()
@@ -171,7 +171,7 @@ class _Recorder:
         values = 0 if hidden else sum(math.prod(tensor.shape[1:]) for tensor in tensors)
         size = tensors[0].element_size() if tensors else 0
         seen = self.trace.of(tensors[0]) if tensors else None
-        return Row(
+        return LedgerRow(
             name=self._names[module],
             kind=textbook_name(module, shape),
             shape=_channels_first(shape, seen),
@@ -184,12 +184,12 @@ class _Recorder:
             **_seen(seen),
         )
 
-    def _input_row(self) -> Row:
+    def _input_row(self) -> LedgerRow:
         tensor = self._source if self._input is None else self._input
         values = math.prod(tensor.shape[1:])
         bytes_ = values * tensor.element_size()
         seen = _seen(self.trace.of(self._source))
-        return Row("", "INPUT", tuple(tensor.shape[1:]), values, bytes_, 0, 0, 0, **seen, hidden=False)
+        return LedgerRow("", "INPUT", tuple(tensor.shape[1:]), values, bytes_, 0, 0, 0, **seen, hidden=False)
 
     def _owners(self) -> dict[nn.Module, list[tuple[str, nn.Parameter]]]:
         """Each parameter once: under the module that holds it, or the nearest one around it that has a row."""
@@ -218,13 +218,13 @@ def _seen(seen: Field | None) -> dict[str, Any]:
     return {"receptive_field": seen.size, "jump": None if set(jump) == {None} else jump, "whole": all(seen.whole)}
 
 
-def _with_parameters(row: Row, parameters: list[tuple[str, nn.Parameter]]) -> Row:
+def _with_parameters(row: LedgerRow, parameters: list[tuple[str, nn.Parameter]]) -> LedgerRow:
     biases = sum(parameter.numel() for name, parameter in parameters if name.endswith("bias"))
     return replace(row, weights=sum(parameter.numel() for _, parameter in parameters) - biases, biases=biases)
 
 
-def _parameter_row(kind: str, name: str, parameter: nn.Parameter) -> Row:
-    row = Row(name, kind, tuple(parameter.shape), 0, 0, 0, 0, 0, None, None, False, False)
+def _parameter_row(kind: str, name: str, parameter: nn.Parameter) -> LedgerRow:
+    row = LedgerRow(name, kind, tuple(parameter.shape), 0, 0, 0, 0, 0, None, None, False, False)
     return _with_parameters(row, [(name, parameter)])
 
 

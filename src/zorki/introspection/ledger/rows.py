@@ -9,7 +9,7 @@ from zorki.introspection.ledger.kinds import one
 
 
 @dataclass(frozen=True)
-class Row:
+class LedgerRow:
     """One layer, for one image of the batch.
 
     `shape` is the output's without the batch: (channels, height, width) for maps. `values` counts the numbers that
@@ -46,7 +46,7 @@ class Ledger:
     the whole image.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LedgerRow] = field(default_factory=list)
     receptive_field: tuple[int, ...] | None = None
     whole: bool = False
 
@@ -133,7 +133,7 @@ class Ledger:
 COLUMNS = ("layer", "name", "output", "values", "weights", "biases", "MMACs", "sees", "jump")
 
 
-def _texts(row: Row) -> tuple[str, ...]:
+def _texts(row: LedgerRow) -> tuple[str, ...]:
     sees = "" if row.receptive_field is None else "all" if row.whole else one(row.receptive_field)
     jump = "" if row.jump is None else one([f"{j:g}" for j in row.jump if j is not None])
     places = (
