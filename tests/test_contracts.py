@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from lessons import check_that_the_loss_falls
 
 from zorki import registry
 from zorki.contracts import Model
@@ -161,21 +162,9 @@ def test_every_parameter_gets_a_gradient_and_inputs_stay(name):
     [name for name in SMALL if name not in CLASSIFIERS] + ["lenet5", "cifar_resnet20", "squeezenet1_1", "vit_tiny_16"],
 )
 def test_the_loss_falls_on_one_repeated_batch(name):
-    model = built(name).train()
+    model = built(name)
     inputs, targets = lesson(name, model, 6 if name in CLASSIFIERS else 2)
-    rule = torch.optim.Adam(
-        [p for p in model.parameters() if p.requires_grad], lr=3e-4 if name in (*DETECTORS, MASKED) else 1e-3
-    )
-    losses = []
-    for _ in range(15 if name in (*DETECTORS, MASKED) else 40):
-        torch.manual_seed(0)  # who is sampled to learn is chance
-        loss = total_loss(model, inputs, targets)
-        rule.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        rule.step()
-        losses.append(float(loss.detach()))
-    assert min(losses[-5:]) < 0.7 * losses[0], losses
+    check_that_the_loss_falls(model, inputs, targets, rate=3e-4 if name in (*DETECTORS, MASKED) else 1e-3)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lessons import check_that_the_loss_falls
 
 from zorki import registry
 from zorki.engine.evaluation.class_names import num_classes_of
@@ -53,17 +54,9 @@ def test_every_parameter_gets_a_gradient_and_losses_are_finite(name, targets):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_loss_falls_on_one_repeated_batch(name):
-    model = built(name).train()
+    model = built(name)
     inputs, _ = model.preprocess(make_images((70, 96), (70, 96)))
-    rule = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    losses = []
-    for _ in range(25):
-        loss = total(model, inputs)
-        rule.zero_grad()
-        loss.backward()
-        rule.step()
-        losses.append(float(loss.detach()))
-    assert min(losses[-5:]) < 0.6 * losses[1], losses
+    check_that_the_loss_falls(model, inputs, TARGETS, to=0.5, rate=2e-3)
 
 
 @pytest.mark.parametrize("name", SMALL)

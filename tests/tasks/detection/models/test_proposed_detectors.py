@@ -42,8 +42,9 @@ def lesson(count=2):
     boxes = torch.tensor([[8.0, 10.0, 36.0, 38.0], [50.0, 20.0, 86.0, 56.0]])
     images[:, :, 10:38, 8:36], images[:, :, 20:56, 50:86] = 250, 5
     near = boxes.repeat(6, 1) + 4 * torch.rand((12, 4), generator=generator) - 2
-    corners = torch.rand((20, 2, 2), generator=generator) * torch.tensor([80.0, 48.0])
-    far = torch.cat([corners.amin(1), corners.amax(1) + 12], 1)
+    corner = torch.rand((400, 2), generator=generator) * torch.tensor([76.0, 44.0])
+    far = torch.cat([corner, corner + 12 + 8 * torch.rand((400, 2), generator=generator)], 1)
+    far = far[pairwise_iou(far, boxes).amax(1) < 0.1][:20]  # a part of a square looks as a square does
     regions = torch.cat([near, far])
     return ImagesWithProposals(images, [regions] * count), [Boxes(boxes, torch.tensor([0, 1]))] * count
 
@@ -74,23 +75,32 @@ def tiny_rcnn():
 
 @pytest.mark.parametrize("name", ["tiny_rcnn", "sppnet_squeezenet", "fast_rcnn_squeezenet"])
 def test_two_squares_are_learned(name):
+    """By the tenth or the thirtieth step, as seed and processor have it; never later among those that were tried."""
     model, (inputs, targets) = tiny_rcnn() if name == "tiny_rcnn" else built(name), lesson()
+    model.min_score = 0.3
     rule = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3)
-    for _ in range(25):
+    for step in range(1, 61):
         losses = model.train().loss(model(inputs), targets)
         assert set(losses) == {"classes", "boxes"}
         rule.zero_grad()
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         rule.step()
-    model.eval()
-    model.min_score = 0.3
-    found = model.decode(model(inputs), [Placement(32, 48, 2.0, 0.0, 0.0, 64, 96)] * 2)
+        if step % 10 == 0 and both_squares_are_found(model, inputs, targets):
+            return
+    raise AssertionError("after sixty steps a square is not found")
+
+
+def both_squares_are_found(model, inputs, targets):
+    """Whether of either class the first answer is the square, in every image."""
+    with torch.no_grad():
+        found = model.eval().decode(model(inputs), [Placement(32, 48, 2.0, 0.0, 0.0, 64, 96)] * 2)
     for boxes in found:
-        best = [boxes[boxes.labels == label][0] for label in (0, 1)]
-        xyxy = torch.cat([box.xyxy for box in best])
+        first = [boxes[boxes.labels == label][:1].xyxy for label in (0, 1)]
         # Answers are in the original, which is half as large.
-        assert paired_iou(xyxy, targets[0].xyxy / 2).min() > 0.6
+        if not all(map(len, first)) or paired_iou(torch.cat(first), targets[0].xyxy / 2).min() < 0.8:
+            return False
+    return True
 
 
 def test_regions_of_a_image_are_learned_in_the_share_that_is_said(monkeypatch):
