@@ -13,8 +13,19 @@ install_import_hook([f"zorki.{part}" for part in CHECKED], "shape_checking.check
 
 import pytest  # noqa: E402  # what is imported before the hook is not checked
 import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 torch.set_num_threads(1)
+
+# How long an example takes is the machine's affair.
+settings.register_profile("zorki", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("zorki")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Chance is the same in every test, whichever ran before it; for the fixtures of a module, too."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

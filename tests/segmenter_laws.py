@@ -79,8 +79,8 @@ def check_gradients(model):
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 
-def check_learning(model, *, within=40, count=2):
-    check_that_the_loss_falls(model, *lesson(model, count), within=within)
+def check_learning(model, *, count=2):
+    check_that_the_loss_falls(model, *lesson(model, count))
 
 
 def check_together(model):

@@ -106,7 +106,7 @@ def area(ring):
 
 
 @given(st.integers(0, 2**32), st.integers(1, 24), st.integers(1, 24), st.floats(0.1, 0.9))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_filling_an_outline_gives_the_mask_back(seed, height, width, share):
     """Of noise, which has every kind of corner: holes, islands, and pixels that touch."""
     reference = pytest.importorskip("pycocotools.mask")

@@ -97,7 +97,7 @@ def test_batches_in_order_hold_images_targets_and_places() -> None:
     drop_last=st.booleans(),
     epoch=st.integers(0, 5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_sample_once_an_epoch(
     count: int, share: int, world: int, shuffle: bool, drop_last: bool, epoch: int
 ) -> None:

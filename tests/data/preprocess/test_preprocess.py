@@ -115,7 +115,7 @@ def test_letterbox_by_hand() -> None:
     width=st.integers(1, 90),
     kind=st.sampled_from(KINDS),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_size_gives_the_promised_shape(height: int, width: int, kind: ResizeCrop | Pad | Letterbox) -> None:
     image = make_image(height, width)
     before = image.clone()

@@ -121,7 +121,7 @@ def test_shift_by_hand() -> None:
 
 
 @given(top=st.integers(-9, 9), left=st.integers(-9, 9), height=st.integers(1, 9), width=st.integers(1, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_windows_do_not_depend_on_the_layout(top: int, left: int, height: int, width: int) -> None:
     image = make_image(6, 7)
     padded = torch.zeros((3, 40, 40), dtype=torch.uint8)
@@ -133,7 +133,7 @@ def test_windows_do_not_depend_on_the_layout(top: int, left: int, height: int, w
 
 
 @given(height=st.integers(1, 200), width=st.integers(1, 200), area=st.floats(0.05, 1.0), aspect=st.floats(0.0, 1.0))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_crops_fit_and_keep_their_area_where_they_can(height: int, width: int, area: float, aspect: float) -> None:
     rows, columns = crop_size(height, width, area, aspect)
     assert 1 <= rows <= height
@@ -353,7 +353,7 @@ def test_maps_with_nothing_to_do_are_themselves() -> None:
 
 
 @given(height=st.integers(1, 12), width=st.integers(1, 12), seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_smallest_images_pass(height: int, width: int, seed: int) -> None:
     assert ALL(make_image(height, width), chance(seed)).numel() > 0
 

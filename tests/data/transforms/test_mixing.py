@@ -60,7 +60,7 @@ def test_mixup_by_hand() -> None:
 
 
 @given(count=st.integers(1, 6), height=st.integers(1, 12), width=st.integers(1, 12), seed=st.integers(0, 999))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_cutmix_pastes_one_box_and_counts_it(count: int, height: int, width: int, seed: int) -> None:
     # Every image is filled with its own number, so that each pixel tells where it is from.
     inputs = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(count, 3, height, width)

@@ -33,7 +33,7 @@ def test_by_hand():
     assert math.isclose(figures.calibration_error, (0.6 + 0.3 + 0.2 + 0.1) / 4, rel_tol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 12), st.integers(1, 60), st.integers(0, 10_000))
 def test_agrees_with_torchmetrics(num_classes, count, seed):
     generator = torch.Generator().manual_seed(seed)

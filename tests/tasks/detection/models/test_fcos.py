@@ -52,7 +52,7 @@ def test_answers_beside_a_canvas_equal_torchvisions(twin, ours):
         assert bool((ours.candidates(outputs).xyxy[..., 2] > 138).any())
         found = ours.decode(outputs, placements)
         wanted = twin(list(narrow / 255))
-    assert_same_answers(found, wanted, pixels=1e-3)
+    assert_same_answers(found, wanted)
 
 
 def test_losses_equal_torchvisions(twin, ours):

@@ -150,7 +150,7 @@ def test_diverged_answers_are_told_by_the_loss():
 @pytest.mark.parametrize("changes", [{"pre_norm": False}, {"classes": "focal", "ranking": "pair"}])
 def test_the_loss_falls_on_a_repeated_batch_and_reaches_every_parameter(changes):
     model = small(**changes)
-    check_that_the_loss_falls(model, make_images(2), TARGETS, clip=0.1)
+    check_that_the_loss_falls(model, make_images(2), TARGETS, to=0.7, clip=0.1)
     assert not [name for name, p in model.named_parameters() if p.grad is None]
 
 
