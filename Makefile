@@ -6,19 +6,27 @@ BIN := $(VENV)/bin
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test lint types clean help
+.PHONY: demo test test-processors lint types clean help
 
 help:
 	@echo "make demo    set up .venv, train on built-in images, write a report"
 	@echo "make test    set up .venv, run all tests"
 	@echo "make lint    style and types"
 	@echo "make clean   remove .venv"
+	@echo "make test-processors    all tests, rounded as processors with AVX2 and with SSE alone round (by hand: an hour)"
 
 demo: $(READY)
 	$(BIN)/zorki demo
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# As processors without AVX-512 and without AVX: the kernels of PyTorch, oneDNN, MKL and OpenBLAS round otherwise there.
+AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell
+SSE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 OPENBLAS_CORETYPE=Nehalem
+
+test-processors: $(READY)
+	$(AVX2) $(BIN)/python -m pytest --timeout 900; first=$$?; $(SSE) $(BIN)/python -m pytest --timeout 900 && exit $$first
 
 lint: $(READY)
 	$(BIN)/ruff check .
