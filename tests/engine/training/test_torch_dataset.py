@@ -34,13 +34,13 @@ def test_labels_by_split(tmp_path):
     assert run.about["data"] == "Halves in Python"
     (result,) = zorki.evaluate(run.folder, data, split="val", workers=0)
     assert result.count == 6
-    saved = run.results["val"]["figures"]["top1"]
-    assert result.figures["top1"] == saved
+    saved = run.results["val"]["metrics"]["top1"]
+    assert result.metrics.scalars()["top1"] == saved
     with pytest.raises(RecipeError, match="trained on Halves in Python, which no file holds: pass it again"):
         zorki.evaluate(run.folder)
     with pytest.raises(RecipeError, match="pass it again"):
         zorki.resume(run.folder)
-    assert zorki.resume(run.folder, data=data, quiet=True).results["val"]["figures"]["top1"] == saved
+    assert zorki.resume(run.folder, data=data, quiet=True).results["val"]["metrics"]["top1"] == saved
     with pytest.raises(RecipeError, match="class_map and only_classes: for files"):
         zorki.train("lenet5", data, class_names=["left", "right"], class_map="left=-", **words)
 
@@ -52,4 +52,4 @@ def test_boxes_that_count_from_one(tmp_path):
     run = zorki.train("fcos_squeezenet", data, class_names=names, limit=4, **words)
     assert run.class_names == ["left", "right"]
     (result,) = zorki.evaluate(run.folder, data, split="val", workers=0)
-    assert result.figures["ap"] == run.results["val"]["figures"]["ap"]
+    assert result.metrics.scalars()["ap"] == run.results["val"]["metrics"]["ap"]
