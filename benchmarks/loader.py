@@ -32,6 +32,7 @@ from torchvision.transforms import v2
 from zorki.data import jpeg
 from zorki.data.formats.readers import read_labels
 from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.loading.samplers import ShuffledSampler
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.transforms.augment import Augment
 from zorki.types import Sample
@@ -147,7 +148,7 @@ def loaders(case: Case, workers: int) -> dict[str, Iterable[Any]]:
             Pipeline(dataset, case.preprocess, augment),
             indices,
             batch_size=BATCH,
-            shuffle=True,
+            sampler=ShuffledSampler(len(indices)),
             workers=workers,
         )
     }

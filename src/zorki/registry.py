@@ -265,7 +265,8 @@ def tasks() -> dict[str, Task[Any, Any]]:
 def task(name: str) -> Task[Any, Any] | None:
     """The task of that name, for which the others need not be imported where its folder is named alike."""
     alike = _tasks_of(name) if name in _packages() else []
-    return next((one for one in alike if one.name == name), None) or tasks().get(name)
+    found = next((one for one in alike if one.name == name), None) or tasks().get(name)
+    return found or next((entry.task for entry in _entries.values() if entry.task.name == name), None)
 
 
 @cache

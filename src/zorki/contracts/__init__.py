@@ -14,6 +14,7 @@ from zorki.contracts.model import Model
 from zorki.contracts.preprocess import Preprocess
 from zorki.contracts.presentation import Presentation
 from zorki.contracts.results import Results, Section
+from zorki.contracts.sampler import Sampler
 from zorki.contracts.task import Task
 from zorki.contracts.task_data import TaskData
 from zorki.contracts.training_defaults import TrainingDefaults
@@ -27,6 +28,7 @@ __all__ = [
     "Preprocess",
     "Presentation",
     "Results",
+    "Sampler",
     "Section",
     "Targets",
     "Task",

@@ -20,6 +20,7 @@ Outputs = TypeVar("Outputs")
 Target = TypeVar("Target", contravariant=True)
 Prediction = TypeVar("Prediction")
 State = TypeVar("State")
+Predicted = TypeVar("Predicted", contravariant=True)
 
 PixelStatistics = Literal["mean_std", "mean", "mean_image"]
 
@@ -141,6 +142,14 @@ class Tracks(Protocol[State, Prediction]):
 
     def step(self, state: State, frame: Tensor) -> tuple[State, Prediction]:
         """The state after the next frame, and the object's box in it."""
+
+
+@runtime_checkable
+class TakesReference(Protocol[Predicted, Target]):
+    """A metric that compares the predictions of a split with those of another: a gallery, or neighbors to vote."""
+
+    def update_reference(self, predictions: Sequence[Predicted], targets: Sequence[Target]) -> None:
+        """Takes in predictions for the reference split, all of them before any of the split that is evaluated."""
 
 
 @runtime_checkable

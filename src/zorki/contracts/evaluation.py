@@ -25,6 +25,17 @@ class Evaluation(ABC, Generic[T, P]):
     @abstractmethod
     def metric(self, info: ClassInfo) -> Metric[P, T]: ...
 
+    def reference_split(self, split: str) -> str | None:
+        """The split that the metric sees before this one, such as the gallery for the queries; None: none.
+
+        The metric `TakesReference` then: kNN by the training images, and retrieval, compare with it.
+        """
+        return None
+
+    def join(self, predictions: Sequence[P]) -> P:
+        """One prediction about a video from those about its frames, the first of which is the prompt."""
+        raise ZorkiError("this task is about images: predictions about frames are not joined")
+
     def baseline(self, train: Sequence[T], info: ClassInfo) -> P | None:
         """The best prediction without looking at the image; None where there is none."""
         return None

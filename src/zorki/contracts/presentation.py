@@ -40,9 +40,10 @@ class Presentation(ABC, Generic[T, P]):
     def thumbnail(self, image: Tensor, annotation: T | P, info: ClassInfo, truth: T | None = None) -> Tensor:
         """The uint8 image for the small grids of reports and sheets, which write `caption` under it.
 
-        With what of the annotation can be drawn on it; beside the `truth`, right and wrong are told apart.
+        With what of the annotation can be drawn on it; beside the `truth`, right and wrong are told apart. Of a
+        clip the frame in the middle.
         """
-        return image
+        return image if image.ndim == 3 else image[len(image) // 2]
 
     def write_files(self, annotation: P, info: ClassInfo, place: Callable[[str, str], Path]) -> dict[str, Any]:
         """Writes what of a prediction belongs into a file of its own, such as a map of classes, and tells of it.

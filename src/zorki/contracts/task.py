@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from zorki.contracts.dataset import Dataset
 from zorki.contracts.evaluation import Evaluation
@@ -27,11 +27,17 @@ class Task(ABC, Generic[T, P]):
 
     Knows no architecture and holds no state: all that a run knows of its classes and data is a `ClassInfo`, which
     those get who need it.
+
+    Of a task about clips or videos `Sample.image` is (T, 3, H, W). A clip is one input, which `preprocess` makes of
+    some of its frames. A video is followed frame by frame by a model that `Tracks`; trained are pairs or clips, which
+    `data.augment` cuts from it.
     """
 
     name: ClassVar[str]
     monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
     summary: ClassVar[str]  # one line for `zorki tasks`
+    unit: ClassVar[Literal["image", "clip", "video"]] = "image"  # what a sample is, and what one prediction is about
+    trainable: ClassVar[bool] = True  # False: models answer as they are built
     data: TaskData[T]
     evaluation: Evaluation[T, P]
     presentation: Presentation[T, P]

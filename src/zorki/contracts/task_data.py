@@ -11,6 +11,8 @@ import torch
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts.dataset import Dataset
+from zorki.contracts.sampler import Sampler
+from zorki.errors import ZorkiError
 from zorki.types import Batch, ClassInfo, Sample
 
 if TYPE_CHECKING:
@@ -58,6 +60,17 @@ class TaskData(ABC, Generic[T]):
     def sampling_weights(self, targets: Sequence[T], info: ClassInfo) -> list[float] | None:
         """A weight for each target that makes rare classes as frequent as common ones; None: no such thing."""
         return None
+
+    def sampler(self, targets: Sequence[T], recipe: Recipe, info: ClassInfo) -> Sampler | None:
+        """What draws the training batches of a task whose loss compares samples, such as P x K; None: as usual.
+
+        As usual is shuffled, or by `sampling_weights` where the recipe is `class_balanced`.
+        """
+        return None
+
+    def prompt(self, target: T) -> Any:
+        """What a model that tracks is told of the first frame of a video, such as the box of the object."""
+        raise ZorkiError("this task is about images: nothing is followed from a first frame on")
 
     def statistics(self, dataset: Dataset[T]) -> dict[str, Any]:
         """Counts for `show` and the report, in plain JSON.

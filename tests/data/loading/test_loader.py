@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from zorki.contracts import Dataset
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.pipeline import LoaderWork, pack, unpack
+from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.transforms.mixing import mixup
 from zorki.errors import DataError, RecipeError
@@ -61,6 +62,9 @@ def blend(batch: Batch[Any], generator: torch.Generator) -> Batch[Any]:
 
 def loader(dataset: Dataset[Any], **options: Any) -> Loader[Any]:
     own = {name: options.pop(name) for name in ("augment", "mix", "seed", "strict") if name in options}
+    shuffle, weights = options.pop("shuffle", False), options.pop("weights", None)
+    if shuffle or weights is not None:
+        options["sampler"] = ShuffledSampler(len(dataset)) if weights is None else WeightedSampler(weights)
     return Loader(Pipeline(dataset, ResizeCrop(4), **own), range(len(dataset)), **{"batch_size": 4, **options})
 
 
@@ -167,9 +171,7 @@ def test_workers_make_the_same_batches() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_resumes_in_the_middle_of_an_epoch(workers: int) -> None:
     def make() -> Loader[Any]:
-        return loader(
-            Numbered(30, broken=[3, 17]), shuffle=True, augment=speckle, mix=blend, workers=workers, weights=[1.0] * 30
-        )
+        return loader(Numbered(30, broken=[3, 17]), augment=speckle, mix=blend, workers=workers, weights=[1.0] * 30)
 
     unbroken = make()
     unbroken.set_epoch(3)
@@ -330,7 +332,7 @@ def test_workers_do_not_hang_after_a_backward_pass() -> None:
 def test_the_global_generator_is_left_alone() -> None:
     before = torch.get_rng_state()
     for workers in (0, 1):
-        list(loader(Numbered(8), shuffle=True, augment=speckle, mix=blend, workers=workers, weights=[1.0] * 8))
+        list(loader(Numbered(8), augment=speckle, mix=blend, workers=workers, weights=[1.0] * 8))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -361,7 +363,7 @@ def test_drop_last_keeps_the_only_batch() -> None:
         ({"rank": 2, "world": 2}, r"rank must lie in 0..1"),
         ({"batch_size": 5, "world": 2, "shuffle": True}, "shared evenly by 2 processes; take 4 or 6"),
         ({"workers": -1}, "workers"),
-        ({"weights": [1.0]}, "one sampling weight for each of 4 samples"),
+        ({"weights": [1.0]}, "a sampler of 4 samples, but was given one of 1"),
         ({"weights": [0.0] * 4}, "at least one above 0"),
         ({"weights": [1.0, -1.0, 1.0, 1.0]}, "not negative"),
         ({"weights": [1.0, float("nan"), 1.0, 1.0]}, "finite"),

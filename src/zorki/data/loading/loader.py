@@ -7,7 +7,6 @@ count of yielded batches has to be kept to go on after a kill.
 from __future__ import annotations
 
 import dataclasses
-import math
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from zorki.data.loading.pipeline import LoaderWork, pack, seeded, unpack
+from zorki.contracts import Sampler
+from zorki.data.loading.pipeline import LoaderWork, pack, unpack
 from zorki.data.loading.pipeline import Pipeline as Pipeline
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.types import Batch, Defect
@@ -34,7 +34,7 @@ class Loader(Generic[T]):
     `load_state_dict` on (0 at first). `state_dict` counts the batches that were yielded, not those made ahead.
     Lightning's Trainer finds `sampler.set_epoch`, `state_dict` and `load_state_dict` and calls them.
 
-    Training (`shuffle` or `weights`): each process takes its share of every batch; shares of the last one are filled
+    Training (with a `sampler`): each process takes its share of every batch; shares of the last one are filled
     up to equal lengths with samples of the epoch's beginning, and a batch of which no sample can be read is made of
     the next readable batch's samples, since processes that step together must all step.
     Evaluation: no sample is repeated or lost, so processes may differ by one in their number of batches, and a batch
@@ -47,9 +47,8 @@ class Loader(Generic[T]):
         indices: Sequence[int],
         *,
         batch_size: int,
-        shuffle: bool = False,
+        sampler: Sampler | None = None,
         drop_last: bool = False,
-        weights: Sequence[float] | None = None,
         workers: int = 0,
         prefetch: int = 2,
         pin_memory: bool = False,
@@ -62,10 +61,8 @@ class Loader(Generic[T]):
             pipeline: makes the batches; its seed also shuffles.
             indices: places in the data set.
             batch_size: images a batch over all processes together.
-            shuffle: a new order every epoch.
+            sampler: draws the samples of each epoch for training; None: all in their order, for evaluation.
             drop_last: leaves out the last, incomplete batch of an epoch, unless it is the only one.
-            weights: one for each of `indices`: every epoch draws as many samples as there are indices, with
-                replacement, each as likely as its weight.
             workers: processes that make batches ahead, kept over epochs; 0 makes them in this process.
             prefetch: batches that each worker makes ahead.
             pin_memory: puts inputs into page-locked memory; without a CUDA device nothing is done.
@@ -73,8 +70,8 @@ class Loader(Generic[T]):
             world: how many processes there are.
 
         Raises:
-            RecipeError: a number is out of its range, weights do not belong to the indices, or a batch for training
-                cannot be shared evenly.
+            RecipeError: a number is out of its range, the sampler is of other samples or for another batch size, or
+                a batch for training cannot be shared evenly.
         """
         if not 0 <= rank < world:
             raise RecipeError(f"rank must lie in 0..{world - 1} for {world} processes, but is {rank}")
@@ -83,17 +80,12 @@ class Loader(Generic[T]):
                 f"expected a batch_size of at least {world} (one image a process), workers of at least 0 and a "
                 f"prefetch of at least 1, but was given {batch_size}, {workers} and {prefetch}"
             )
-        self._training = shuffle or weights is not None
-        if self._training and batch_size % world:
-            raise RecipeError(
-                f"a batch of {batch_size} images cannot be shared evenly by {world} processes; "
-                f"take {batch_size // world * world} or {(batch_size // world + 1) * world}"
-            )
+        if sampler is not None:
+            _check_sampler(sampler, len(indices), batch_size, world)
         self.pipeline = pipeline
         self.batch_size = batch_size
         self._indices = torch.as_tensor(indices, dtype=torch.int64)
-        self._cumulated = None if weights is None else _cumulate(weights, len(indices))
-        self._shuffle = shuffle
+        self._sampler = sampler
         self._rank, self._world = rank, world
         self._drop_last = drop_last
         self._workers = workers
@@ -108,8 +100,8 @@ class Loader(Generic[T]):
 
     def __len__(self) -> int:
         """Batches of a whole epoch in this process, those before a resume included."""
-        whole, rest = divmod(len(self._indices), self.batch_size)
-        if self._training:
+        whole, rest = divmod(len(self._indices if self._sampler is None else self._sampler), self.batch_size)
+        if self._sampler is not None:
             return whole if whole and self._drop_last else whole + (rest > 0)
         return whole if whole and self._drop_last else whole + (rest > self._rank)
 
@@ -162,7 +154,7 @@ class Loader(Generic[T]):
         for number, batch in zip(schedule, made, strict=True):
             carried += batch.defects
             self._defects.update(dict.fromkeys(batch.defects))
-            if not len(batch) and self._training:
+            if not len(batch) and self._sampler is not None:
                 batch = self._substitute(epoch, number, order, carried)
             self._yielded = number + 1
             if len(batch):
@@ -174,19 +166,18 @@ class Loader(Generic[T]):
         self._background = None
 
     def _order(self, epoch: int) -> Tensor:
-        generator = seeded(torch.Generator(), "order", self.pipeline.seed, epoch)
-        count = len(self._indices)
-        if self._cumulated is not None:
-            drawn = torch.rand(count, generator=generator, dtype=torch.float64) * self._cumulated[-1]
-            return self._indices[torch.searchsorted(self._cumulated, drawn, right=True).clamp(max=count - 1)]
-        return self._indices[torch.randperm(count, generator=generator)] if self._shuffle else self._indices
+        if self._sampler is None:
+            return self._indices
+        return self._indices[self._sampler.order(self.pipeline.seed, epoch)]
 
     def _work(self, epoch: int, number: int, order: Tensor) -> LoaderWork:
         places = list(range(number * self.batch_size, min((number + 1) * self.batch_size, len(order))))
-        if self._training:
+        group = 1
+        if self._sampler is not None:
+            group = self._sampler.group
             # Wraps around to the epoch's first samples, more than once where there are fewer than processes.
             places += [place % len(order) for place in range(-len(places) % self._world)]
-        places = places[self._rank :: self._world]
+        places = [place for k, place in enumerate(places) if k // group % self._world == self._rank]
         return LoaderWork(epoch, number, places, order[places].tolist())
 
     def _substitute(self, epoch: int, number: int, order: Tensor, defects: list[Defect]) -> Batch[T]:
@@ -269,10 +260,15 @@ def _in_one_thread(pipeline: Pipeline[T], work: LoaderWork) -> Batch[T]:
         torch.set_num_threads(threads)
 
 
-def _cumulate(weights: Sequence[float], count: int) -> Tensor:
-    values = torch.as_tensor(weights, dtype=torch.float64)
-    if len(values) != count:
-        raise RecipeError(f"expected one sampling weight for each of {count} samples, but was given {len(values)}")
-    if count and not (math.isfinite(float(values.sum())) and bool((values >= 0).all()) and bool((values > 0).any())):
-        raise RecipeError("sampling weights must be finite and not negative, and at least one above 0")
-    return values.cumsum(0)
+def _check_sampler(sampler: Sampler, count: int, batch_size: int, world: int) -> None:
+    if sampler.count != count:
+        raise RecipeError(f"expected a sampler of {count} samples, but was given one of {sampler.count}")
+    if sampler.batch_size not in (None, batch_size):
+        raise RecipeError(f"batch_size is {batch_size}, but the task draws batches of {sampler.batch_size}: set it so")
+    share = sampler.group * world
+    if batch_size % share:
+        parts = f"groups of {sampler.group} images" if sampler.group > 1 else "images"
+        raise RecipeError(
+            f"a batch of {batch_size} {parts} cannot be shared evenly by {world} processes; "
+            f"take {batch_size // share * share or share} or {(batch_size // share + 1) * share}"
+        )

@@ -18,9 +18,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from zorki.contracts import Dataset
+from zorki.contracts import Dataset, Preprocess
 from zorki.errors import DataError
-from zorki.types import Batch, Defect, Placement, Sample
+from zorki.types import Batch, Defect, Sample
 
 T = TypeVar("T")
 
@@ -43,20 +43,22 @@ class Pipeline(Generic[T]):
 
     Samples that cannot be read are left out and become defects of the batch; with `strict` they raise DataError.
     `augment` draws from a generator that depends on the seed, the epoch, the sample and its place in the epoch's
-    order (a sample drawn twice by weight is varied twice); `mix` from one that depends on the batch.
+    order (a sample drawn twice by weight is varied twice), and so does `preprocess` where `train` is set; `mix` draws
+    from one that depends on the batch.
     """
 
     dataset: Dataset[T]
-    preprocess: Callable[[Sequence[Tensor]], tuple[Tensor, list[Placement]]]  # contracts.Preprocess
+    preprocess: Preprocess
     augment: Callable[[Sample[T], torch.Generator], Sample[T]] | None = None
     mix: Callable[[Batch[T], torch.Generator], Batch[T]] | None = None
     seed: int = 0
     strict: bool = False
+    train: bool = False
 
     def __call__(self, work: LoaderWork) -> Batch[T]:
         """The batch; of length 0 where none of its samples could be read. Raises DataError where `strict`."""
         generator = torch.Generator()
-        samples, indices, defects = [], [], []
+        samples, indices, places, defects = [], [], [], []
         for place, index in zip(work.places, work.indices, strict=True):
             try:
                 sample = self.dataset[index]
@@ -67,7 +69,9 @@ class Pipeline(Generic[T]):
                 sample = self.augment(sample, seeded(generator, "augment", self.seed, work.epoch, place, index))
             samples.append(sample)
             indices.append(index)
-        inputs, placements = self.preprocess([sample.image for sample in samples])
+            places.append(place)
+        generators = _Generators(self.seed, work.epoch, places, indices) if self.train else None
+        inputs, placements = self.preprocess([sample.image for sample in samples], generators)
         targets = [sample.target for sample in samples]
         # Annotations without coordinates place themselves by returning themselves: one object, sent once.
         placed = [target.place(placement) for target, placement in zip(targets, placements, strict=True)]  # type: ignore[attr-defined]
@@ -75,6 +79,22 @@ class Pipeline(Generic[T]):
         if self.mix is None or not samples:
             return batch
         return self.mix(batch, seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0]))
+
+
+@dataclass(frozen=True)
+class _Generators(Sequence[torch.Generator]):
+    """One for each sample of a batch, made when it is asked for: most kinds of preprocessing draw nothing."""
+
+    seed: int
+    epoch: int
+    places: Sequence[int]
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, row: Any) -> Any:
+        return seeded(torch.Generator(), "preprocess", self.seed, self.epoch, self.places[row], self.indices[row])
 
 
 def defect_of(dataset: Dataset[Any], index: int, error: DataError, *, strict: bool) -> Defect:

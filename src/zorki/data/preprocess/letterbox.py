@@ -41,7 +41,9 @@ class Letterbox:
     def __post_init__(self) -> None:
         check_positive(self, "size", "stride")
 
-    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
+    def __call__(
+        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         if self.looks_at_levels:

@@ -65,7 +65,9 @@ class LetterboxWithProposals:
         """What is asked for proposals."""
         return ProposalSearch(self.mode, self.search_size or self.size)
 
-    def __call__(self, images: Sequence[Tensor]) -> tuple[ImagesWithProposals, list[Placement]]:
+    def __call__(
+        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[ImagesWithProposals, list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch with regions in its pixels.
 
         Raises:

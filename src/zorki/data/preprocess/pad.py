@@ -26,7 +26,9 @@ class Pad:
     def __post_init__(self) -> None:
         check_positive(self, "size")
 
-    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+    def __call__(
+        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         size = self.size

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
@@ -24,7 +25,9 @@ class Resize:
     def __post_init__(self) -> None:
         check_positive(self, "size")
 
-    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+    def __call__(
+        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         size = self.size

@@ -33,7 +33,9 @@ class ResizeCrop:
         if not 0 < self.crop_share <= 1:
             raise RecipeError(f"ResizeCrop: crop_share must lie in (0, 1], but is {self.crop_share}")
 
-    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+    def __call__(
+        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         size = self.size

@@ -6,15 +6,20 @@ import dataclasses
 from typing import Any
 
 from zorki.contracts import Preprocess
+from zorki.data.preprocess.clips import Clips
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 from zorki.data.preprocess.pad import Pad
 from zorki.data.preprocess.resize import Resize
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.preprocess.shortest_edge import ShortestEdge
+from zorki.data.preprocess.views import Views
 from zorki.errors import RecipeError, did_you_mean
 
-_KINDS = {kind.__name__: kind for kind in (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals)}
+_KINDS = {
+    kind.__name__: kind
+    for kind in (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals, Views, Clips)
+}
 _FORMER_KINDS = {"Fit": "ResizeCrop", "Span": "ShortestEdge", "Stretch": "Resize", "Propose": "LetterboxWithProposals"}
 
 
@@ -37,4 +42,6 @@ def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
     needed = [f.name for f in dataclasses.fields(kinds[kind]) if f.default is dataclasses.MISSING]
     if unknown or not set(needed) <= set(fields):
         raise RecipeError(f"{kind} takes {', '.join(known)} ({' and '.join(needed)} at least), but was given {fields}")
-    return kinds[kind](**fields)  # type: ignore[no-any-return]
+    # Of kinds that hold another, for each view or frame.
+    parts = {n: preprocess_from_json(v) if isinstance(v, dict) and "kind" in v else v for n, v in fields.items()}
+    return kinds[kind](**parts)  # type: ignore[no-any-return]

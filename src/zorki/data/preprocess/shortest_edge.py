@@ -36,7 +36,9 @@ class ShortestEdge:
         if self.longest < self.shorter:
             raise RecipeError(f"ShortestEdge: longest ({self.longest}) must be at least shorter ({self.shorter})")
 
-    def __call__(self, images: Sequence[Tensor]) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
+    def __call__(
+        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         scales = [min(self.shorter / min(image.shape[1:]), self.longest / max(image.shape[1:])) for image in images]

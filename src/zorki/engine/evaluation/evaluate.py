@@ -14,18 +14,19 @@ import torch
 
 from zorki import registry
 from zorki.contracts import Dataset, Metric, Model, Results, Targets, Task
-from zorki.contracts.capabilities import Selection, SelectsCandidates
+from zorki.contracts.capabilities import Selection, SelectsCandidates, TakesReference
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import survey
 from zorki.engine.data_source import data_of_run, read_data
-from zorki.engine.device import autocast, best_device, channels_last, check_device, on_device, seeded
+from zorki.engine.device import autocast, best_device, check_device, on_device, seeded
+from zorki.engine.evaluation.units import answer_batch, eval_preprocess
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.selection import select, selection_of
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
 from zorki.engine.run import defaults as choices
-from zorki.engine.run.open import Run, build_trained, is_run, load
+from zorki.engine.run.open import Run, build, build_trained, is_run, load
 from zorki.errors import DataError, RecipeError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.types import Batch, ClassInfo, Defect
@@ -109,7 +110,15 @@ def evaluate(
     shared: dict[str, Any] = {"split": chosen, "device": device, "strict": strict}
     if tiling is None:
         results = _judge_whole(
-            opened, dataset, indices, everything, batch_size=batch_size, workers=workers, say=say, **shared
+            opened,
+            dataset,
+            indices,
+            everything,
+            looked.splits,
+            batch_size=batch_size,
+            workers=workers,
+            say=say,
+            **shared,
         )
     else:
         results = _judge_tiles(opened, dataset, indices, everything, tiling, batch_size=batch_size or AT_ONCE, **shared)
@@ -177,6 +186,12 @@ def open_run(
         near = did_you_mean(str(name), known)
         raise ZorkiError(f"{name}: neither a run's folder nor a model's name.{near} `zorki models` lists models.")
     entry = registry.find(str(name))
+    if weights is None and not entry.task.trainable:
+        info = entry.task.data.default_classes(entry.task.data.usual_classes)
+        recipe = Recipe(options=dict(options or {}))
+        about = {"model": entry.name, "task": entry.task.name, "data": None}
+        network = build(entry.name, len(info), recipe).eval()
+        return Run(Path(entry.name), entry.name, entry.task, info, recipe, about, network)
     if weights is None:
         raise RecipeError(
             f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
@@ -211,13 +226,36 @@ def eval_loader(
     workers: int | None = None,
     strict: bool = False,
     device: str = "cpu",
+    rank: int = 0,
+    world: int = 1,
 ) -> Loader[Any]:
     """Batches in the data's order, without chance; as large as those of one device in training, where nobody said."""
     if workers is None:
         workers = choices.worker_count(device, dataset)[0]
-    pipeline = Pipeline(dataset, preprocess=run.model.preprocess, strict=strict)
+    pipeline = Pipeline(dataset, preprocess=eval_preprocess(run.model, run.task), strict=strict)
     size = batch_size or max(1, (run.recipe.batch_size or 64) // (run.recipe.devices * run.recipe.nodes))
-    return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=device == "cuda")
+    pin = device == "cuda"
+    return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=pin, rank=rank, world=world)
+
+
+def reference_loader(
+    run: Run, dataset: Dataset[Any], splits: Mapping[str, Sequence[int]], split: str, **settings: Any
+) -> Loader[Any] | None:
+    """Batches of what the metric sees before a split, see `Evaluation.reference_split`; None where it sees nothing.
+
+    Args:
+        settings: of `eval_loader`.
+
+    Raises:
+        DataError: the data have no such split.
+    """
+    name = run.task.evaluation.reference_split(split)
+    if name is None:
+        return None
+    if not splits.get(name):
+        there = ", ".join(f"{one} ({len(indices)})" for one, indices in splits.items())
+        raise DataError(f"{dataset.root}: {split} is compared with {name}, of which no image is there; found {there}")
+    return eval_loader(run, dataset, splits[name], **settings)
 
 
 def judge(
@@ -234,10 +272,12 @@ def judge(
     gather: bool = False,
     answers: dict[int, Any] | None = None,
     seed: int | None = 0,
+    reference: Iterable[Batch[Any]] | None = None,
 ) -> Results:
     """One pass without learning.
 
     Args:
+        reference: batches that the metric sees before, see `Evaluation.reference_split`.
         keep: hold on to the most wrong answers and to a few samples, for the report.
         sample_stride: a sample is kept from each so many images; data sorted by class show all classes then.
         gather: join what all processes of a distributed run found.
@@ -254,11 +294,12 @@ def judge(
     was_training = model.training
     model.eval()
     with torch.inference_mode(), autocast(device, precision), seeded(device, seed):
+        for batch in reference or ():
+            assert isinstance(metric, TakesReference)
+            metric.update_reference(answer_batch(model, batch.to(device), task)[1], batch.targets)
         for batch in loader:
             batch = batch.to(device)
-            outputs = model(channels_last(batch.inputs))
-            losses = model.loss(outputs, batch.placed)
-            predictions = model.decode(outputs, batch.placements)
+            losses, predictions = answer_batch(model, batch, task)
             metric.update(predictions, batch.targets)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
@@ -292,6 +333,7 @@ def _judge_whole(
     dataset: Dataset[Any],
     indices: Sequence[int],
     everything: Sequence[dict[int, Any]],
+    splits: Mapping[str, Sequence[int]],
     *,
     split: str,
     batch_size: int | None,
@@ -307,13 +349,12 @@ def _judge_whole(
     results = []
     for run, found in zip(runs, everything, strict=True):
         precompute(run.model.preprocess, dataset, indices, say)
-        loader = eval_loader(
-            run, dataset, indices, batch_size=batch_size, workers=workers, strict=strict, device=device
-        )
+        settings: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "strict": strict, "device": device}
+        loader = eval_loader(run, dataset, indices, **settings)
+        reference = reference_loader(run, dataset, splits, split, **settings)
         model, answers = on_device(run.model, device), found if len(runs) > 1 else None
-        results.append(
-            judge(model, loader, run.task, run.info, split=split, device=device, keep=False, answers=answers)
-        )
+        told: dict[str, Any] = {"split": split, "device": device, "keep": False, "answers": answers}
+        results.append(judge(model, loader, run.task, run.info, reference=reference, **told))
     return results
 
 

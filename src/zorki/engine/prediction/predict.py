@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, tee
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, overload
 
@@ -22,6 +22,7 @@ from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import best_device, channels_last, check_device, on_device
 from zorki.engine.evaluation.evaluate import open_all
+from zorki.engine.evaluation.units import track
 from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
 from zorki.engine.prediction.result import SMALL, Result
 from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
@@ -64,6 +65,7 @@ class PredictSettings(RunSettings, total=False):
 
     weights: str | Path | None
     options: Mapping[str, str] | None
+    prompt: Any
 
 
 @overload
@@ -97,6 +99,7 @@ def predict(
     max_frames: int | None = None,
     bgr: bool = False,
     options: Mapping[str, str] | None = None,
+    prompt: Any = None,
     quiet: bool = False,
 ) -> list[Result] | Iterator[Result]:
     """A `Result` for every image and every frame, in the order of the sources.
@@ -126,6 +129,7 @@ def predict(
         bgr: arrays and tensors in memory hold blue first, as OpenCV's do.
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger
             `image_size`, more boxes.
+        prompt: what a model that tracks is told of the first frame of each video, such as the box of the object.
         quiet: print nothing.
 
     Raises:
@@ -154,7 +158,8 @@ def predict(
     folder = None if out is None or out is False else new_folder(None if out is True else out, "predict")
     info = first.info if conf is None else dataclasses.replace(first.info, score_threshold=conf)
     work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, say)
-    work.streams = stream
+    work.streams, work.prompt = stream, prompt
+    _check_unit(work, found)
     results = _results(work, found)
     return results if stream else list(results)
 
@@ -180,6 +185,7 @@ class _Work:
     bgr: bool
     say: Callable[[str], None]
     streams: bool = False  # results are let go one by one
+    prompt: Any = None
     defects: list[Defect] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
@@ -377,17 +383,52 @@ def _video(work: _Work, source: Source) -> Iterator[Result]:
         writer = None if path is None else stack.enter_context(VideoWriter(path, source.frame_rate()))
         written = -1
         readable = islice(chain([first], _readable(work, source, frames)), work.max_frames)
-        for group in _batched(readable, work.step(live)):
+        for number, image, prediction in _frames(work, readable, work.step(live)):
+            result = _result(work, source, image, prediction, number)
+            result.drawn = path
+            if writer is not None:
+                drawing = work.task.presentation.draw(image, result.annotation, work.info)
+                for _ in range(number - written):  # a live stream shows no frame in the place of those dropped
+                    writer.write(drawing)
+                written = number
+            if work.task.unit != "clip":
+                yield _with_files(work, result, f"{Path(source.name).stem}-{number:06d}")
+            elif number == first[0]:  # one result for all frames
+                result.frame = None
+                yield _with_files(work, result, Path(source.name).stem)
+
+
+def _check_unit(work: _Work, sources: Sequence[Source]) -> None:
+    """Raises RecipeError where a model that tracks has nothing to begin with, or nothing to follow it through."""
+    name = work.task.name
+    if work.task.unit != "video":
+        if work.prompt is not None:
+            raise RecipeError(f"{name} takes no prompt, since nothing is followed; leave it out")
+        return
+    if work.prompt is None or len(work.runs) > 1:
+        raise RecipeError(f"{name} follows an object with one model: give one run, and a prompt")
+    image = next((source for source in sources if source.kind == "image"), None)
+    if image is not None:
+        raise RecipeError(f"{image}: {name} is about videos, and this is an image")
+
+
+def _frames(work: _Work, stream: Iterator[tuple[int, Tensor]], step: int) -> Iterator[tuple[int, Tensor, Any]]:
+    """The numbered frames of a video with their predictions: one by one, of the whole clip, or followed."""
+    if work.task.unit == "clip":
+        clip = list(stream)
+        (prediction,) = _predict(work, [torch.stack([image for _, image in clip])])
+        yield from ((number, image, prediction) for number, image in clip)
+    elif work.task.unit == "video":
+        shown, followed = tee(stream)
+        images = (image.to(work.device) for _, image in followed)
+        tracked = torch.inference_mode()(track)(work.models[0], images, work.prompt)
+        for (number, image), prediction in zip(shown, tracked, strict=True):
+            yield number, image, prediction
+    else:
+        for group in _batched(stream, step):
             predictions = _predict(work, [image for _, image in group])
             for (number, image), prediction in zip(group, predictions, strict=True):
-                result = _result(work, source, image, prediction, number)
-                result.drawn = path
-                if writer is not None:
-                    drawing = work.task.presentation.draw(image, result.annotation, work.info)
-                    for _ in range(number - written):  # a live stream shows no frame in the place of those dropped
-                        writer.write(drawing)
-                    written = number
-                yield _with_files(work, result, f"{Path(source.name).stem}-{number:06d}")
+                yield number, image, prediction
 
 
 def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:

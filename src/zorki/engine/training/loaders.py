@@ -9,11 +9,14 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 
-from zorki.contracts import Model, Targets, Task
+from zorki.contracts import Model, Sampler, Targets, Task
 from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.engine.device import rank
 from zorki.engine.evaluation import evaluate
+from zorki.engine.evaluation.units import eval_preprocess
 from zorki.engine.run.job import Work
+from zorki.engine.run.open import Run
 from zorki.engine.training.checks import train_indices_of
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo
@@ -24,7 +27,7 @@ def train_loader_of(work: Work, world: int) -> Loader[Any]:
     assert recipe.batch_size is not None
     assert recipe.workers is not None
     indices = train_indices_of(work.looked, recipe)
-    balance = task.data.sampling_weights(Targets(work.dataset, indices), work.info) if recipe.class_balanced else None
+    sampler = _sampler(work, Targets(work.dataset, indices))
     pipeline = Pipeline(
         work.dataset,
         augment=partial(_augment, task, recipe),
@@ -33,19 +36,28 @@ def train_loader_of(work: Work, world: int) -> Loader[Any]:
         mix=partial(_mix, task, recipe, work.info),
         seed=recipe.seed,
         strict=recipe.strict,
+        train=True,
     )
     return Loader(
         pipeline,
         indices,
-        shuffle=True,
+        sampler=sampler,
         batch_size=recipe.batch_size,
-        drop_last=len(indices) >= 2 * recipe.batch_size,
+        drop_last=len(sampler) >= 2 * recipe.batch_size,
         workers=recipe.workers,
-        weights=balance,
         rank=rank(),
         world=world,
         pin_memory=recipe.device == "cuda",
     )
+
+
+def _sampler(work: Work, targets: Targets[Any]) -> Sampler:
+    data = work.task.data
+    own = data.sampler(targets, work.recipe, work.info)
+    if own is not None:
+        return own
+    weights = data.sampling_weights(targets, work.info) if work.recipe.class_balanced else None
+    return ShuffledSampler(len(targets)) if weights is None else WeightedSampler(weights)
 
 
 def val_loader_of(work: Work, world: int) -> Loader[Any] | None:
@@ -55,7 +67,7 @@ def val_loader_of(work: Work, world: int) -> Loader[Any] | None:
     recipe = work.recipe
     assert recipe.batch_size is not None
     return Loader(
-        Pipeline(work.dataset, preprocess=work.model.preprocess, strict=recipe.strict),
+        Pipeline(work.dataset, preprocess=eval_preprocess(work.model, work.task), strict=recipe.strict),
         indices,
         batch_size=recipe.batch_size,
         workers=recipe.workers or 0,
@@ -86,6 +98,18 @@ def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any,
     if world > 1:  # each process has seen other images: statistics of batch norm differ until one's are taken
         for buffer in model.buffers():
             torch.distributed.broadcast(buffer, 0)
+    run = Run(work.folder, work.entry.name, work.task, work.info, work.recipe, work.about, model)
+    reference = evaluate.reference_loader(
+        run,
+        work.dataset,
+        work.looked.splits,
+        "val",
+        batch_size=work.recipe.batch_size,
+        workers=work.recipe.workers or 0,
+        strict=work.recipe.strict,
+        rank=rank(),
+        world=world,
+    )
     result = evaluate.judge(
         model,
         loader,
@@ -97,5 +121,6 @@ def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any,
         keep=False,
         gather=world > 1,
         seed=None,
+        reference=reference,
     )
     return {**result.metrics.scalars(), "loss": sum(result.losses.values())}

@@ -80,6 +80,8 @@ def train(
     wish = Recipe.of(said)
     say = _speaker(quiet)
     entry = registry.find(model)
+    if not entry.task.trainable:
+        raise RecipeError(f"{entry.name} learns nothing from data; use it as it is: zorki predict {entry.name} IMAGE")
     check_machine(wish)
     dataset = read_data(entry.task, data, wish, format=wish.format, class_names=class_names)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
@@ -96,7 +98,8 @@ def train(
         say(f"chosen: {choice}")
     _start_from(network, entry, full, dataset, train_indices, say)
     task.configure(network, full, dataset, train_indices)
-    check_forward(network, dataset, train_indices)
+    if task.unit != "video":  # whose frames are cut before a network sees them
+        check_forward(network, dataset, train_indices)
     folder = _folder(entry.name, full)
     source = source_of(data)
     about = {
@@ -237,7 +240,8 @@ def _measure(network: Model[Any, Any, Any], recipe: Recipe, dataset: Dataset[Any
             inputs = preprocess([dataset[index].image])[0]
         except DataError:
             continue
-        images.append(inputs if isinstance(inputs, torch.Tensor) else inputs.images)
+        pixels = inputs if isinstance(inputs, torch.Tensor) else inputs.images
+        images.append(pixels.flatten(0, -4))  # views and frames count as images
     if len({image.shape for image in images}) > 1:
         if recipe.normalize == "mean_image":
             raise RecipeError("normalize is mean_image, but the network takes images of many sizes; say mean_std")
@@ -324,7 +328,9 @@ def _finish(work: Work, conductor: Conductor, say: Callable[[str], None]) -> run
             continue
         loader = evaluate.eval_loader(run, work.dataset, indices, workers=work.recipe.workers, device=device)
         stride = max(1, len(indices) // evaluate.SAMPLES)
-        result = evaluate.judge(run.model, loader, run.task, run.info, split=split, device=device, sample_stride=stride)
+        reference = evaluate.reference_loader(run, work.dataset, work.looked.splits, split, workers=0, device=device)
+        settings: dict[str, Any] = {"split": split, "device": device, "sample_stride": stride, "reference": reference}
+        result = evaluate.judge(run.model, loader, run.task, run.info, **settings)
         loader.close()
         result.baseline = evaluate.baseline(run.task, run.info, work.dataset, train, indices)
         work.looked.add(result.defects)
