@@ -32,6 +32,9 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
     main(words)
     assert "trained already" in capsys.readouterr().out
     assert Path("b/lenet5/best.safetensors").stat().st_mtime_ns == before
+    main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--out", "again", "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert {rung["model"] for rung in printed} == {"lenet5", "cifar_resnet20"}
 
 
 def test_bad_wishes_end_with_one_message(capsys):

@@ -18,6 +18,7 @@ def compare(
     seconds: Annotated[float, Parameter(help="Time for timing each run's predictions, at most.")] = 20.0,
     threads: Annotated[int | None, Parameter(help="Threads; empty: PyTorch's own choice.")] = None,
     out: Annotated[Path, Parameter(help="Folder for ladder.md, .json, .svg and .html.")] = Path("ladder"),
+    json: Annotated[bool, Parameter(help="Print ladder.json in place of the table.", negative="")] = False,
 ) -> None:
     """Lay finished runs side by side: figures, speed, training time, parameters, memory.
 
@@ -30,14 +31,17 @@ def compare(
     if not words:
         raise RecipeError("expected runs, such as: zorki compare runs/ssd_squeezenet-1 runs/fcos_squeezenet-1")
     runs, data = split_words(list(words))
-    rungs = measure(runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads)
-    tell(rungs, out)
+    rungs = measure(runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads, quiet=json)
+    tell(rungs, out, json=json)
 
 
-def tell(rungs: list, out: Path) -> None:  # type: ignore[type-arg]
+def tell(rungs: list, out: Path, *, json: bool = False) -> None:  # type: ignore[type-arg]
     """Prints the ladder and writes it."""
     from zorki.engine.evaluation.compare import write_ladder
 
     page = write_ladder(rungs, out, title="Ladder")
+    if json:
+        print((out / "ladder.json").read_text(encoding="utf-8"), end="")
+        return
     print((out / "ladder.md").read_text(encoding="utf-8"), end="")
     print(f"ladder: {page}")
