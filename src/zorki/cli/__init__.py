@@ -15,7 +15,7 @@ VERBS = {
     "demo": "See a network learn on built-in images, and get its report.",
     "train": "Train a model on your images.",
     "evaluate": "Judge runs on held-out images; several also as an ensemble.",
-    "predict": "Answer for files, folders, globs, URLs and videos.",
+    "predict": "Predict for files, folders, globs, addresses, videos and cameras.",
     "show": "What a data set holds: format, counts, defects, and a sheet of images.",
     "compare": "Lay finished runs side by side: figures, speed, memory, in one table and one plot.",
     "bench": "Train several models on the same data, and compare them.",
