@@ -18,6 +18,7 @@ APART = {
     "zorki.data.formats": "one folder a format, found by its name",
     "zorki.data.annotations": "datasets of every kind of annotation stand together",
     "zorki.data.scenes": "the built-in data of every task are painted by one hand",
+    "zorki.data.preprocess": "preprocessing of every kind, and what makes it again from its saved values",
     "zorki.draw": "plots of every kind stand together",
     "zorki.nn.layers.canvas": "what marks the padded part of a batch serves any network",
     "zorki.tasks.detection.models.faster_rcnn": "a method of its own, which Mask R-CNN extends",
