@@ -1,5 +1,6 @@
 """Names of models: variants of a builder, methods on any backbone, plugins from outside."""
 
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 
@@ -130,3 +131,12 @@ def test_a_variant_of_what_the_builder_lacks_is_refused(clean):
         @model(Classification, variants=[Variant("wide", "Wide.", {"width": 2}, weights={})])
         def narrow(num_classes: int) -> None:
             """Narrow."""
+
+
+def test_a_named_model_goes_before_a_pattern_that_fits():
+    code = (
+        "from zorki import registry\n"
+        "names = ('fcn8s_vgg16', 'fcn16s_alexnet', 'fcos_resnet50_fpn', 'rcnn_alexnet')\n"
+        "assert all(registry.find(name).name in registry._entries for name in names)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
