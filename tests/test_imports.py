@@ -21,7 +21,7 @@ ORDER = [
     ("weights",),
     ("contracts",),
     FLOOR,
-    ("registry", "recipe"),
+    ("registry", "recipe", "task_settings"),
     ("introspection",),
     ("tasks",),
     ("engine",),

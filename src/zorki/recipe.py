@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from zorki import settings
 from zorki.class_selection import ClassSelection
@@ -24,13 +24,16 @@ Precision = Literal["32", "bf16", "16"]
 Device = Literal["cpu", "cuda", "mps"]
 TrainOn = Literal["train", "trainval"]
 
-_DATA, _WEIGHTS, _TRAINING, _LOSS = "Data", "Weights", "Training", "Loss"
+_DATA, _WEIGHTS, _TRAINING = "Data", "Weights", "Training"
 _AUGMENTATION, _MACHINE, _RUN = "Augmentation", "Machine", "Run"
 
 
 @dataclass(frozen=True)
 class Recipe(Settings):
-    """Everything that a training run can be told. See `describe` for the help, unit and range of each field."""
+    """What a training run of any task can be told. See `describe` for the help, unit and range of each field.
+
+    What one task knows beside it is a field of the task's own kind of recipe, its `TaskSettings`.
+    """
 
     # Data
     format: str | None = setting(
@@ -175,24 +178,9 @@ class Recipe(Settings):
     )
     seed: int = setting(0, _TRAINING, "Random seed.", least=0, most=2**32 - 1)
 
-    # Loss
     dropout: float | None = setting(
-        None, _LOSS, "Dropout probability; empty: the model's own.", least=0, most=1, off=0.0
+        None, _TRAINING, "Dropout probability; empty: the model's own.", least=0, most=1, off=0.0
     )
-    label_smoothing: float = setting(
-        0.0, _LOSS, "Label smoothing.", unit="fraction", least=0, most=1, aliases=("smoothing",), off=0.0
-    )
-    class_weights: bool = setting(False, _LOSS, "Weight classes by the inverse of their frequency.")
-    loss: str | None = setting(
-        None,
-        _LOSS,
-        "Loss of segmentation: terms of ce, dice, focal, lovasz and tversky, such as ce,dice or "
-        "ce:1,dice:0.5; empty: the model's own.",
-    )
-    border_weight: float = setting(
-        0.0, _LOSS, "Additional weight of pixels between touching objects (segmentation; U-Net's is 10).", least=0,
-        off=0.0,
-    )  # fmt: skip
 
     # Augmentation
     normalize: Normalization | None = setting(
@@ -286,26 +274,6 @@ class Recipe(Settings):
         aliases=("obstruct",),
         off=0.0,
     )
-    elastic: float = setting(
-        0.0,
-        _AUGMENTATION,
-        "Elastic deformation: standard deviation of the displacements of a coarse grid (U-Net's is 10).",
-        unit="pixels",
-        least=0,
-        off=0.0,
-    )
-    mixup: float = setting(0.0, _AUGMENTATION, "MixUp: alpha of the Beta distribution, such as 0.2.", least=0, off=0.0)
-    cutmix: float = setting(
-        0.0, _AUGMENTATION, "CutMix: alpha of the Beta distribution, such as 1.0.", least=0, off=0.0
-    )
-    mosaic: float = setting(
-        0.0,
-        _AUGMENTATION,
-        "Probability of a mosaic of four images (detection), such as 0.5.",
-        least=0,
-        most=1,
-        off=0.0,
-    )
 
     # Machine
     device: Device | None = setting(None, _MACHINE, "Device to train on; empty: the best there is.")
@@ -352,14 +320,22 @@ class Recipe(Settings):
             raise RecipeError(
                 f"freeze is {self.freeze!r}; expected nothing, backbone, or -N: all but the last N stages"
             )
-        if self.mixup > 0 and self.cutmix > 0:
-            raise RecipeError("mixup and cutmix are both above 0; expected one of them: set the other to 0")
         ClassSelection.parse(self.class_map, self.only_classes)
 
     @property
     def selection(self) -> ClassSelection:
         """Which classes of the data are read, and by what names."""
         return ClassSelection.parse(self.class_map, self.only_classes)
+
+
+@dataclass(frozen=True)
+class TaskSettings(Recipe):
+    """The recipe of one task: all fields of `Recipe`, and what that task alone knows, under its own heading.
+
+    Each task has its own kind in `tasks/<task>/settings.py`; see `zorki.task_settings` for how they are found.
+    """
+
+    task: ClassVar[str]
 
 
 def describe(name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from zorki.cli.flags.recipe import Flags, read_recipe, said
 from zorki.errors import RecipeError, ZorkiError, did_you_mean
 from zorki.recipe import Recipe
+from zorki.task_settings import recipe_for
 
 
 def bench(
@@ -42,8 +43,8 @@ def bench(
     if wrong or not names:
         raise RecipeError(f"{', '.join(wrong) or 'no model'}: expected models for {task}; `zorki models` lists them")
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **said(flags)}
-    checked = Recipe.of(settings).to_json()
-    settings = {name: checked[name] for name in settings}
+    checked = recipe_for(known[task].settings or Recipe, task, settings).to_json()
+    settings = {name: checked[name] for name in settings if name in checked}
     out = Path(settings.pop("out", None) or f"bench-{task}")
     if settings.pop("name", None) is not None:
         raise RecipeError("a benchmark names its runs after their models: leave out --name, and say --out")

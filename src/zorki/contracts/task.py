@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from zorki.contracts.dataset import Dataset
 from zorki.contracts.evaluation import Evaluation
@@ -14,9 +14,6 @@ from zorki.contracts.presentation import Presentation
 from zorki.contracts.task_data import TaskData
 from zorki.errors import ZorkiError
 from zorki.types import ClassInfo
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 T = TypeVar("T")  # target
 P = TypeVar("P")  # prediction
@@ -38,6 +35,7 @@ class Task(ABC, Generic[T, P]):
     summary: ClassVar[str]  # one line for `zorki tasks`
     unit: ClassVar[Literal["image", "clip", "video"]] = "image"  # what a sample is, and what one prediction is about
     trainable: ClassVar[bool] = True  # False: models answer as they are built
+    settings: ClassVar[Any] = None  # the kind of its recipe, a `TaskSettings`; None: `Recipe` alone
     data: TaskData[T]
     evaluation: Evaluation[T, P]
     presentation: Presentation[T, P]
@@ -50,8 +48,9 @@ class Task(ABC, Generic[T, P]):
         """
         raise ZorkiError(f"{self.name} knows no form of its networks as ONNX; use `zorki predict`")
 
-    def configure(self, model: Model[Any, T, P], recipe: Recipe, dataset: Dataset[T], indices: Sequence[int]) -> None:
+    def configure(self, model: Model[Any, T, P], recipe: Any, dataset: Dataset[T], indices: Sequence[int]) -> None:
         """Hands the recipe's wishes about the task's loss (class weights, label smoothing) to the model.
 
-        And what the model takes from the training samples, which are those of `indices`, before it learns.
+        And what the model takes from the training samples, which are those of `indices`, before it learns. The recipe
+        is of the task's own kind, its `settings`.
         """

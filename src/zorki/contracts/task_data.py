@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 
@@ -15,14 +15,14 @@ from zorki.contracts.sampler import Sampler
 from zorki.errors import ZorkiError
 from zorki.types import Batch, ClassInfo, Sample
 
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
-
 T = TypeVar("T")  # target
 
 
 class TaskData(ABC, Generic[T]):
-    """The data of a task: reading and augmenting are its own; what most tasks have alike has a default."""
+    """The data of a task: reading and augmenting are its own; what most tasks have alike has a default.
+
+    Recipes are of the task's own kind, its `settings`.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ()  # what a format must provide to be for this task alone: `formats.KINDS`
     usual_classes: ClassVar[int] = 1000  # of the data that networks are compared on: ImageNet's
@@ -47,10 +47,10 @@ class TaskData(ABC, Generic[T]):
         """
 
     @abstractmethod
-    def augment(self, sample: Sample[T], recipe: Recipe, generator: torch.Generator) -> Sample[T]:
+    def augment(self, sample: Sample[T], recipe: Any, generator: torch.Generator) -> Sample[T]:
         """One sample varied, image and target together, with chance drawn from `generator` alone."""
 
-    def mix(self, batch: Batch[T], recipe: Recipe, info: ClassInfo, generator: torch.Generator) -> Batch[T]:
+    def mix(self, batch: Batch[T], recipe: Any, info: ClassInfo, generator: torch.Generator) -> Batch[T]:
         """A batch with its samples mixed among themselves (MixUp, CutMix); the identity where nothing is mixed."""
         return batch
 
@@ -61,7 +61,7 @@ class TaskData(ABC, Generic[T]):
         """A weight for each target that makes rare classes as frequent as common ones; None: no such thing."""
         return None
 
-    def sampler(self, targets: Sequence[T], recipe: Recipe, info: ClassInfo) -> Sampler | None:
+    def sampler(self, targets: Sequence[T], recipe: Any, info: ClassInfo) -> Sampler | None:
         """What draws the training batches of a task whose loss compares samples, such as P x K; None: as usual.
 
         As usual is shuffled, or by `sampling_weights` where the recipe is `class_balanced`.

@@ -14,7 +14,7 @@ from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.engine.prediction.predict import predict
 from zorki.engine.run.open import load
 from zorki.engine.training import train as _train
-from zorki.recipe import Recipe
+from zorki.task_settings import all_fields
 
 resume = _train.resume
 
@@ -26,16 +26,16 @@ def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
-    hints = get_type_hints(Recipe)
     plain = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
     fields = [
         inspect.Parameter(
             f.name,
             inspect.Parameter.KEYWORD_ONLY,
             default={} if f.default is dataclasses.MISSING else f.default,
-            annotation=hints[f.name],
+            annotation=get_type_hints(kinds[0])[f.name],
         )
-        for f in dataclasses.fields(Recipe)
+        for name, kinds in all_fields().items()
+        if (f := kinds[0].__dataclass_fields__[name])
     ]
     call.__signature__ = inspect.Signature([*plain, *fields])  # type: ignore[attr-defined]
     return call

@@ -15,8 +15,8 @@ _FIELDS = tuple(f.name for f in dataclasses.fields(Augment) if f.name != "image_
 
 
 def augment_of(recipe: Recipe) -> Augment:
-    """The recipe's augmentations; crops keep their shape, since a squeezed image has other objects."""
-    return _augment(tuple(getattr(recipe, name) for name in _FIELDS))
+    """The augmentations that the recipe has; crops keep their shape, since a squeezed image has other objects."""
+    return _augment(tuple(getattr(recipe, name, None) for name in _FIELDS))
 
 
 @lru_cache(maxsize=4)

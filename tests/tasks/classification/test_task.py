@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from zorki.contracts import Dataset
-from zorki.errors import DataError, RecipeError
-from zorki.recipe import Recipe
+from zorki.errors import DataError
 from zorki.registry import build
+from zorki.tasks.classification.settings import ClassificationSettings
 from zorki.tasks.classification.task import Classification
 from zorki.types import Batch, ClassInfo, Label, Placement
 
@@ -38,7 +38,7 @@ def batch():
 @pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}])
 def test_mixed_targets_are_shares_and_truth_stays(settings):
     given = batch()
-    mixed = TASK.data.mix(given, Recipe(**settings), INFO, torch.Generator().manual_seed(1))
+    mixed = TASK.data.mix(given, ClassificationSettings(**settings), INFO, torch.Generator().manual_seed(1))
     assert mixed.inputs.dtype == torch.uint8
     assert mixed.inputs.shape == given.inputs.shape
     for label in mixed.placed:
@@ -48,21 +48,15 @@ def test_mixed_targets_are_shares_and_truth_stays(settings):
 
 def test_nothing_is_mixed_unless_asked():
     given = batch()
-    assert TASK.data.mix(given, Recipe(), INFO, torch.Generator()) is given
+    assert TASK.data.mix(given, ClassificationSettings(), INFO, torch.Generator()) is given
 
 
 def test_class_weights_make_rare_classes_count_as_much():
     model = build("lenet5", 3)
     dataset = Labeled([9, 0, 0, 0, 0, 0, 0, 1, 1, 2])
-    TASK.configure(model, Recipe(class_weights=True, label_smoothing=0.1), dataset, range(1, 10))
+    TASK.configure(model, ClassificationSettings(class_weights=True, label_smoothing=0.1), dataset, range(1, 10))
     weights = model.criterion.weights
     assert torch.allclose(weights * torch.tensor([6.0, 2.0, 1.0]), torch.full((3,), 3.0))
-
-
-@pytest.mark.parametrize("settings", [{"loss": "ce"}, {"border_weight": 10.0}], ids=str)
-def test_losses_of_pixels_are_refused(settings):
-    with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* segmentation"):
-        TASK.configure(build("lenet5", 3), Recipe(**settings), Labeled([0, 1, 2]), range(3))
 
 
 def test_balance_draws_classes_evenly():

@@ -5,8 +5,8 @@ import torch
 
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.recipe import Recipe
 from zorki.tasks.detection.mosaic import mosaic
+from zorki.tasks.detection.settings import DetectionSettings
 from zorki.tasks.detection.task import Detection
 from zorki.types import Batch, Boxes, ClassInfo, ImagesWithProposals, Sample
 
@@ -78,7 +78,7 @@ def test_blended_images_keep_the_boxes_of_both_but_faint_ones():
     given = batch(2)
     seen = set()
     for seed in range(12):
-        mixed = Detection.data.mix(given, Recipe(mixup=1.5), INFO, torch.Generator().manual_seed(seed))
+        mixed = Detection.data.mix(given, DetectionSettings(mixup=1.5), INFO, torch.Generator().manual_seed(seed))
         for k, boxes in enumerate(mixed.placed):
             seen.add(len(boxes))
             if len(boxes) == 1:
@@ -91,7 +91,7 @@ def test_blended_images_keep_the_boxes_of_both_but_faint_ones():
 def test_targets_stay_and_columns_are_joined():
     given = batch()
     given.placed[2].crowd = torch.tensor([True])
-    mixed = Detection.data.mix(given, Recipe(mosaic=1.0, mixup=1.0), INFO, torch.Generator().manual_seed(2))
+    mixed = Detection.data.mix(given, DetectionSettings(mosaic=1.0, mixup=1.0), INFO, torch.Generator().manual_seed(2))
     assert mixed.targets is given.targets
     assert mixed.inputs.shape == given.inputs.shape
     assert mixed.inputs.dtype == torch.uint8
@@ -101,19 +101,19 @@ def test_targets_stay_and_columns_are_joined():
 def test_images_without_boxes_take_part():
     given = batch()
     given.placed = [boxes[:0] for boxes in given.placed]
-    mixed = Detection.data.mix(given, Recipe(mosaic=1.0, mixup=1.0), INFO, torch.Generator().manual_seed(2))
+    mixed = Detection.data.mix(given, DetectionSettings(mosaic=1.0, mixup=1.0), INFO, torch.Generator().manual_seed(2))
     assert all(boxes.xyxy.shape == (0, 4) for boxes in mixed.placed)
 
 
 def test_nothing_is_mixed_unless_asked_or_with_nobody():
     given = batch()
-    assert Detection.data.mix(given, Recipe(), INFO, torch.Generator()) is given
+    assert Detection.data.mix(given, DetectionSettings(), INFO, torch.Generator()) is given
     alone = batch(1)
-    assert Detection.data.mix(alone, Recipe(mosaic=1.0), INFO, torch.Generator()) is alone
+    assert Detection.data.mix(alone, DetectionSettings(mosaic=1.0), INFO, torch.Generator()) is alone
 
 
 def test_proposed_regions_belong_to_their_image():
     given = batch()
     given.inputs = ImagesWithProposals(given.inputs, [torch.zeros((1, 4))] * 5)
     with pytest.raises(RecipeError, match=r"mosaic is 1\.0 .* proposed regions"):
-        Detection.data.mix(given, Recipe(mosaic=1.0), INFO, torch.Generator())
+        Detection.data.mix(given, DetectionSettings(mosaic=1.0), INFO, torch.Generator())

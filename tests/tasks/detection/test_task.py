@@ -7,11 +7,11 @@ import torch
 
 from zorki.contracts import Model
 from zorki.data.formats.readers import read_boxes
-from zorki.errors import DataError, RecipeError
-from zorki.recipe import Recipe
+from zorki.errors import DataError
 from zorki.tasks.detection.fusion import fuse
 from zorki.tasks.detection.image_sizes import image_sizes
 from zorki.tasks.detection.metrics.image_match import judge_boxes
+from zorki.tasks.detection.settings import DetectionSettings
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, ClassInfo
 
@@ -85,31 +85,14 @@ class Fitter(Learner):
         self.seen = list(targets), list(sizes)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"class_weights": True},
-        {"label_smoothing": 0.1},
-        {"cutmix": 1.0},
-        {"loss": "ce,dice"},
-        {"border_weight": 10.0},
-        {"elastic": 5.0},
-    ],
-    ids=str,
-)
-def test_settings_of_classifiers_are_refused(settings):
-    with pytest.raises(RecipeError, match=f"{next(iter(settings))} is .* detectors have no such setting"):
-        TASK.configure(Learner(), Recipe(**settings), Detection.data.read(Path("scenes:20@64")), [])
-
-
 def test_models_that_fit_their_anchors_see_the_training_boxes():
     dataset, model = Detection.data.read(Path("scenes:20@64")), Fitter()
-    TASK.configure(model, Recipe(), dataset, [3, 5])
+    TASK.configure(model, DetectionSettings(), dataset, [3, 5])
     assert model.seen == ([dataset.target(3), dataset.target(5)], [(64, 64)] * 2)
     other = Fitter()
     other.wants_fitting = False
     for unasked in (other, Learner()):
-        TASK.configure(unasked, Recipe(), dataset, [3, 5])
+        TASK.configure(unasked, DetectionSettings(), dataset, [3, 5])
         assert unasked.seen is None
 
 

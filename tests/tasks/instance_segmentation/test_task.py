@@ -15,10 +15,10 @@ from zorki import registry
 from zorki.contracts import Model
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.losses.pixels import PixelLoss
-from zorki.recipe import Recipe
 from zorki.tasks.instance_segmentation.fusion import fuse_masks
 from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
 from zorki.tasks.instance_segmentation.object_map import object_map, write_object_map
+from zorki.tasks.instance_segmentation.settings import InstanceSettings
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.types import ClassInfo
 
@@ -64,23 +64,20 @@ def test_the_task_is_found_by_its_folder():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"mixup": 0.2}, {"cutmix": 1.0}, {"mosaic": 0.5}, {"class_weights": True}, {"label_smoothing": 0.1},
-     {"loss": "ce"}, {"border_weight": 10.0}],
+    [{"loss": "ce"}, {"border_weight": 10.0}],
     ids=str,
-)  # fmt: skip
-def test_settings_that_mean_nothing_are_refused(settings):
+)
+def test_losses_of_methods_are_their_own(settings):
     name = next(iter(settings))
-    with pytest.raises(RecipeError, match=f"{name} is .*, but networks for masks of objects have no such setting"):
-        TASK.configure(Learner(), Recipe(**settings), scenes(), [])
+    with pytest.raises(RecipeError, match=f"{name} is .*, but the loss of Learner belongs to its method; leave it out"):
+        TASK.configure(Learner(), InstanceSettings(**settings), scenes(), [])
 
 
 def test_models_may_take_a_criterion_and_a_weight_of_borders():
-    TASK.configure(Learner(), Recipe(), scenes(), [])
+    TASK.configure(Learner(), InstanceSettings(), scenes(), [])
     model = Obliging()
-    TASK.configure(model, Recipe(loss="ce,dice", border_weight=10.0), scenes(), [])
+    TASK.configure(model, InstanceSettings(loss="ce,dice", border_weight=10.0), scenes(), [])
     assert (str(model.criterion), model.criterion.ignore, model.weight) == ("ce,dice", 7, 10.0)
-    with pytest.raises(RecipeError, match="mosaic is"):
-        TASK.configure(model, Recipe(mosaic=0.5), scenes(), [])
 
 
 def test_data_without_a_mask_to_learn_stop(monkeypatch):

@@ -8,9 +8,9 @@ from torch.nn.functional import max_pool2d
 
 from zorki.data.scenes.dataset import scene
 from zorki.data.transforms.augment import Augment
-from zorki.recipe import Recipe
 from zorki.tasks.recipe_augment import augment_of
 from zorki.tasks.semantic_segmentation.augment import augment_mask, move_mask, weigh_borders
+from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.types import Mask, Sample
 
 COLORS = torch.tensor(
@@ -159,7 +159,9 @@ def test_weights_travel_along_and_are_nothing_outside():
 def test_the_sample_is_not_changed_and_a_seed_gives_the_same():
     sample = painted()
     image, classes = sample.image.clone(), sample.target.classes.clone()
-    augment = augment_of(Recipe(hflip=0.5, random_crop=0.5, rotate=20, elastic=2.0, noise=3.0, cutout=0.2))
+    augment = augment_of(
+        SegmentationSettings(hflip=0.5, random_crop=0.5, rotate=20, elastic=2.0, noise=3.0, cutout=0.2)
+    )
     first, second = (augment_mask(sample, augment, torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(first.image, second.image)
     assert torch.equal(first.target.classes, second.target.classes)

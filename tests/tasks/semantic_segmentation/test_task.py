@@ -12,7 +12,7 @@ from zorki.data.formats.detect import detect
 from zorki.data.scenes.masks import SceneSegmentation
 from zorki.errors import DataError, RecipeError
 from zorki.losses.pixels import PixelLoss
-from zorki.recipe import Recipe
+from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.tasks.semantic_segmentation.statistics import count_pixels
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 from zorki.types import ClassInfo, Mask
@@ -188,27 +188,24 @@ def configured(recipe, scenes, model=None):
 
 
 def test_the_recipe_names_the_loss_and_else_the_model(scenes):
-    assert str(configured(Recipe(loss="ce,dice:0.5"), scenes).criterion) == "ce,dice:0.5"
+    assert str(configured(SegmentationSettings(loss="ce,dice:0.5"), scenes).criterion) == "ce,dice:0.5"
     own = tiny(len(scenes.class_names))
     own.replace_criterion(lambda _: PixelLoss.of("focal"))
-    assert str(configured(Recipe(), scenes, own).criterion) == "focal"
-    smooth = configured(Recipe(label_smoothing=0.1), scenes).criterion
+    assert str(configured(SegmentationSettings(), scenes, own).criterion) == "focal"
+    smooth = configured(SegmentationSettings(label_smoothing=0.1), scenes).criterion
     assert smooth.label_smoothing == 0.1
 
 
 def test_rare_classes_weigh_more_where_it_is_asked_for(scenes):
-    weights = configured(Recipe(class_weights=True), scenes).criterion.class_weights
+    weights = configured(SegmentationSettings(class_weights=True), scenes).criterion.class_weights
     assert weights.shape == (len(scenes.class_names),)
     assert float(weights[0]) == float(weights.min()), "most pixels are ground"
-    assert configured(Recipe(), scenes).criterion.class_weights is None
+    assert configured(SegmentationSettings(), scenes).criterion.class_weights is None
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"mixup": 0.2}, "mixup"),
-        ({"cutmix": 1.0}, "cutmix"),
-        ({"mosaic": 0.5}, "mosaic"),
         ({"loss": "dise"}, "dice"),
         ({"loss": "dice", "class_weights": True}, "add ce"),
         ({"loss": "dice", "label_smoothing": 0.1}, "add ce"),
@@ -218,7 +215,7 @@ def test_rare_classes_weigh_more_where_it_is_asked_for(scenes):
 )
 def test_settings_that_mean_nothing_here_are_refused(scenes, settings, words):
     with pytest.raises(RecipeError, match=words):
-        configured(Recipe(**settings), scenes)
+        configured(SegmentationSettings(**settings), scenes)
 
 
 def test_masks_of_other_ignored_values_are_learned_alike():

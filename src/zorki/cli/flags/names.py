@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from zorki.errors import RecipeError
-from zorki.recipe import Recipe
-from zorki.settings import names, near
+from zorki.settings import near
+from zorki.task_settings import all_names
 
 END = "--"  # words after it are no flags
 
@@ -42,7 +42,7 @@ def _own(flag: str, known: set[str]) -> tuple[str, str]:
     name, dot, rest = flag.removeprefix("--").partition(".")
     for stem, off in ((name, ""), (name.removeprefix("no-"), "=false")):
         dashed = stem.replace("_", "-")
-        field = names(Recipe).get(stem.replace("-", "_"), "").replace("_", "-")
+        field = all_names().get(stem.replace("-", "_"), "").replace("_", "-")
         for own in (dashed, field):
             if own in known:
                 return f"--{own}{dot}{rest}", off
@@ -52,5 +52,5 @@ def _own(flag: str, known: set[str]) -> tuple[str, str]:
 def near_flags(flag: str, flags: Iterable[str]) -> list[str]:
     """The flags that have a name like this one, the nearest first."""
     own = {flag.removeprefix("--").replace("-", "_") for flag in flags}
-    known = {name: field for name, field in names(Recipe).items() if field in own} | {name: name for name in own}
+    known = {name: field for name, field in all_names().items() if field in own} | {name: name for name in own}
     return [f"--{field.replace('_', '-')}" for field in near(flag.removeprefix("--"), known)]

@@ -12,7 +12,8 @@ from cyclopts import Group, Parameter
 
 from zorki.errors import RecipeError
 from zorki.recipe import Recipe
-from zorki.settings import Settings, by_field
+from zorki.settings import by_field
+from zorki.task_settings import all_fields, task_settings
 
 _groups: dict[str, Group] = {}
 
@@ -44,9 +45,13 @@ def _as_typed(type_: Any, tokens: Any) -> Any:
     return text[0] if len(text) == 1 else text
 
 
-def _field(f: dataclasses.Field[Any], hint: Any) -> tuple[str, Any, Any]:
+def _field(f: dataclasses.Field[Any], hint: Any, headings: list[str]) -> tuple[str, Any, Any]:
     # None is "not typed" for every flag, so that a flag typed with its default's value still goes before a recipe.
-    facts: dict[str, Any] = {"help": _help(f), "group": _group(f.metadata["group"]), "show_default": False}
+    facts: dict[str, Any] = {
+        "help": _help(f),
+        "group": tuple(_group(title) for title in headings),
+        "show_default": False,
+    }
     parts = get_args(hint) if type(None) in get_args(hint) else (hint,)
     if get_origin(hint) is Mapping:
         return f.name, Annotated[dict[str, str] | None, Parameter(**facts)], None
@@ -58,12 +63,17 @@ def _field(f: dataclasses.Field[Any], hint: Any) -> tuple[str, Any, Any]:
     return f.name, Annotated[kind | None, Parameter(converter=_as_typed, **facts)], None
 
 
-def _fields(kind: type[Settings]) -> list[tuple[str, Any, Any]]:
-    hints = get_type_hints(kind)
-    return [_field(f, hints[f.name]) for f in dataclasses.fields(kind)]
+def _fields() -> list[tuple[str, Any, Any]]:
+    """Of all recipes, and of each task's; one flag for what several tasks have, under the heading of each."""
+    found = []
+    for name, kinds in all_fields().items():
+        f = kinds[0].__dataclass_fields__[name]
+        headings = [kind.__dataclass_fields__[name].metadata["group"] for kind in kinds]
+        found.append(_field(f, get_type_hints(kinds[0])[name], headings))
+    return found
 
 
-Flags = dataclasses.make_dataclass("Flags", _fields(Recipe), frozen=True)
+Flags = dataclasses.make_dataclass("Flags", _fields(), frozen=True)
 Flags.__module__ = __name__  # where the command line looks up annotations
 
 
@@ -90,8 +100,10 @@ def read_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: expected names with values, such as `epochs: 5`; found {type(values).__name__}")
     try:
-        found = by_field({str(name): value for name, value in values.items()}, Recipe)
-        Recipe(**found)
+        found = by_field({str(name): value for name, value in values.items()}, Recipe, *task_settings())
+        for name, kinds in all_fields().items():
+            if name in found:
+                kinds[0](**{name: found[name]})
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
     return found

@@ -25,6 +25,7 @@ from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import WeightsError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.settings import names
+from zorki.task_settings import all_names
 from zorki.types import ClassInfo
 
 if TYPE_CHECKING:
@@ -270,7 +271,9 @@ def recipe_of(about: Mapping[str, Any]) -> Recipe:
     values = about["recipe"]
     if not {"size", IMAGE_SIZE} & set(about.get("said", {IMAGE_SIZE})):
         values = {name: value for name, value in values.items() if name not in ("size", IMAGE_SIZE)}
-    return Recipe.of({name: value for name, value in values.items() if name in names(Recipe)})
+    task = registry.task(about["task"])
+    kind: type[Recipe] = (task.settings if task is not None else None) or Recipe
+    return kind.of({name: value for name, value in values.items() if name in names(kind)})
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -293,7 +296,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 def _with_todays_names(about: dict[str, Any]) -> dict[str, Any]:
     """Settings by the names that they have in this version, in runs that older ones wrote."""
-    known = names(Recipe)
+    known = all_names()
     about["recipe"] = {known.get(name, name): value for name, value in about["recipe"].items()}
     if "said" in about:
         about["said"] = {known.get(name, name): value for name, value in about["said"].items()}

@@ -15,7 +15,7 @@ from zorki.engine.data_check import Survey, counted
 from zorki.engine.run import logs
 from zorki.engine.run import open as runs
 from zorki.errors import DataError
-from zorki.recipe import Recipe, describe
+from zorki.settings import describe
 
 MOST_DEFECTS = 100  # lines in the report; all are in `zorki show`
 MOST_CLASSES = 60  # bars
@@ -165,14 +165,15 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
 
 def _recipe(run: runs.Run) -> str:
     notes = {choice["name"]: choice["why"] for choice in run.about.get("choices", [])}
-    default = Recipe()
+    kind = type(run.recipe)
+    default = kind()
     chosen = {choice["name"]: choice["value"] for choice in run.about.get("choices", [])}
     values = {name: chosen.get(name) if value is None else value for name, value in run.recipe.to_json().items()}
     groups: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         said = name in run.about.get("said", {}) or name in notes or value != default.to_json()[name]
-        group = describe(name)["group"] if said else "Defaults"
-        unit = describe(name)["unit"]
+        group = describe(kind, name)["group"] if said else "Defaults"
+        unit = describe(kind, name)["unit"]
         groups.setdefault(group, {})[name] = f"{value} {unit}" if unit and value is not None and said else value
     parts = []
     for group in sorted(groups, key=lambda group: group == "Defaults"):

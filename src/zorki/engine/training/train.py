@@ -47,6 +47,7 @@ from zorki.errors import DataError, RecipeError, WeightsError
 from zorki.files import write_json, write_text
 from zorki.recipe import Recipe
 from zorki.settings import by_field
+from zorki.task_settings import recipe_for, task_settings
 from zorki.weights import load_into, read_weights, resolve, save_weights
 
 SHEET = 2048  # training images from which pixel statistics are measured
@@ -76,10 +77,11 @@ def train(
     Raises:
         ZorkiError: data, settings, weights, or the machine cannot serve; what was learned so far stays on disk.
     """
-    said = {**(recipe.said() if recipe is not None else {}), **by_field(settings, Recipe)}
-    wish = Recipe.of(said)
     say = _speaker(quiet)
     entry = registry.find(model)
+    said = {**(recipe.said() if recipe is not None else {}), **by_field(settings, Recipe, *task_settings())}
+    wish = recipe_for(entry.task.settings or Recipe, entry.task.name, said)
+    said = {name: value for name, value in said.items() if name in wish.to_json()}
     if not entry.task.trainable:
         raise RecipeError(f"{entry.name} learns nothing from data; use it as it is: zorki predict {entry.name} IMAGE")
     check_machine(wish)

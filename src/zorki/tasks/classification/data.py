@@ -6,17 +6,16 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, TaskData
 from zorki.errors import DataError
+from zorki.recipe import Recipe
+from zorki.tasks.classification.settings import ClassificationSettings
 from zorki.types import Batch, ClassInfo, Label, Sample
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 IMAGENET_CLASSES = 1000
 
@@ -45,11 +44,15 @@ class ClassificationData(TaskData[Label]):
             return scenes
         return read_labels(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
-    def augment(self, sample: Sample[Label], recipe: Recipe, generator: torch.Generator) -> Sample[Label]:
+    def augment(
+        self, sample: Sample[Label], recipe: ClassificationSettings, generator: torch.Generator
+    ) -> Sample[Label]:
         """The image varied; its label stays."""
         return dataclasses.replace(sample, image=recipe_augment(recipe)(sample.image, generator))
 
-    def mix(self, batch: Batch[Label], recipe: Recipe, info: ClassInfo, generator: torch.Generator) -> Batch[Label]:
+    def mix(
+        self, batch: Batch[Label], recipe: ClassificationSettings, info: ClassInfo, generator: torch.Generator
+    ) -> Batch[Label]:
         """MixUp or CutMix, where the recipe asks for one; the labels' shares go into `scores`."""
         if not (recipe.mixup or recipe.cutmix) or len(batch) < 2:
             return batch
@@ -104,7 +107,7 @@ def recipe_augment(recipe: Recipe) -> Any:
         from zorki.data.transforms.augment import Augment
 
         fields = {f.name for f in dataclasses.fields(Augment)}
-        values = {name: value for name in fields if (value := getattr(recipe, name)) is not None}
+        values = {name: value for name in fields if (value := getattr(recipe, name, None)) is not None}
         _augments.clear()
         _augments[key] = (recipe, Augment(**values))
     return _augments[key][1]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from zorki.contracts import Dataset, Model, Task
 from zorki.contracts.capabilities import TakesCriterion
-from zorki.errors import RecipeError, ZorkiError
+from zorki.errors import ZorkiError
 from zorki.tasks.classification.data import ClassificationData
 from zorki.tasks.classification.evaluation import ClassificationEvaluation
 from zorki.tasks.classification.presentation import ClassificationPresentation
+from zorki.tasks.classification.settings import ClassificationSettings
 from zorki.types import ClassInfo, Label
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 
 class Classification(Task[Label, Label]):
@@ -26,28 +24,21 @@ class Classification(Task[Label, Label]):
     name = "classification"
     monitor = "top1"
     summary = "Which of K classes does the image show?"
+    settings = ClassificationSettings
     data = ClassificationData()
     evaluation = ClassificationEvaluation()
     presentation = ClassificationPresentation()
 
     def configure(
-        self, model: Model[Any, Label, Label], recipe: Recipe, dataset: Dataset[Label], indices: Sequence[int]
+        self,
+        model: Model[Any, Label, Label],
+        recipe: ClassificationSettings,
+        dataset: Dataset[Label],
+        indices: Sequence[int],
     ) -> None:
-        """Label smoothing, and class weights N / (K n_k): a class with few images counts as much as any other.
-
-        Raises:
-            RecipeError: the recipe asks for mosaics, which have no one label, or for losses of pixels.
-        """
+        """Label smoothing, and class weights N / (K n_k): a class with few images counts as much as any other."""
         from zorki.losses.cross_entropy import CrossEntropy
 
-        if recipe.mosaic:
-            raise RecipeError(f"mosaic is {recipe.mosaic}, but four images in one have no one label; say --cutmix 1")
-        for name in ("loss", "border_weight"):
-            if getattr(recipe, name):
-                raise RecipeError(
-                    f"{name} is {getattr(recipe, name)}, but it is segmentation's: classifiers learn by cross-entropy; "
-                    "leave it out"
-                )
         weights = None
         if recipe.class_weights:
             num_classes = len(dataset.class_names)

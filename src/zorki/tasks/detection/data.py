@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.tasks.detection.object_task import ObjectData
+from zorki.tasks.detection.settings import DetectionSettings
 from zorki.types import Batch, Boxes, ClassInfo, Sample
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 
 class DetectionData(ObjectData[Boxes]):
@@ -43,14 +41,16 @@ class DetectionData(ObjectData[Boxes]):
             return scenes
         return read_boxes(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
-    def augment(self, sample: Sample[Boxes], recipe: Recipe, generator: torch.Generator) -> Sample[Boxes]:
+    def augment(self, sample: Sample[Boxes], recipe: DetectionSettings, generator: torch.Generator) -> Sample[Boxes]:
         """Image and boxes varied together."""
         from zorki.tasks.detection.augment import augment_boxes
         from zorki.tasks.recipe_augment import augment_of
 
         return augment_boxes(sample, augment_of(recipe), generator)
 
-    def mix(self, batch: Batch[Boxes], recipe: Recipe, info: ClassInfo, generator: torch.Generator) -> Batch[Boxes]:
+    def mix(
+        self, batch: Batch[Boxes], recipe: DetectionSettings, info: ClassInfo, generator: torch.Generator
+    ) -> Batch[Boxes]:
         """Mosaic, and then MixUp, where the recipe asks for them."""
         if not (recipe.mosaic or recipe.mixup) or len(batch) < 2:
             return batch

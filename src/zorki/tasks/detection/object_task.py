@@ -6,16 +6,13 @@ import dataclasses
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 
 from zorki.contracts import Dataset, Evaluation, Presentation, TaskData
-from zorki.errors import DataError, RecipeError
+from zorki.errors import DataError
 from zorki.types import Boxes, ClassInfo, Instances
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 SHOWN_SCORE = 0.5  # predictions below are not drawn, until a run says which threshold serves it best
 
@@ -116,10 +113,3 @@ class ObjectPresentation(Presentation[Found, Found]):
 
 def _article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
-
-
-def refuse_settings(recipe: Recipe, settings: Mapping[str, str], models: str) -> None:
-    """Raises RecipeError where a recipe asks for one of `settings`, which say what to do instead."""
-    for name, instead in settings.items():
-        if getattr(recipe, name):
-            raise RecipeError(f"{name} is {getattr(recipe, name)}, but {models} have no such setting; {instead}")

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zorki.contracts import Dataset, Model, Task
 from zorki.contracts.capabilities import FitsToData, Precomputes
 from zorki.errors import ZorkiError
 from zorki.tasks.detection.data import DetectionData
 from zorki.tasks.detection.evaluation import DetectionEvaluation
-from zorki.tasks.detection.object_task import refuse_settings
 from zorki.tasks.detection.presentation import DetectionPresentation
+from zorki.tasks.detection.settings import DetectionSettings
 from zorki.types import Boxes, ClassInfo
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
-
-REFUSED = {
-    "class_weights": "--class-balanced draws images with rare classes more often",
-    "label_smoothing": "leave it out",
-    "cutmix": "--mosaic joins images for detection",
-    "loss": "it is segmentation's, and detectors have losses of their own; leave it out",
-    "border_weight": "it is segmentation's; leave it out",
-    "elastic": "boxes cannot follow an image that is bent; --rotate and --scale-jitter vary shapes for detection",
-}
-"""Settings of recipes that belong to images with one label or to masks, and what to do instead."""
 
 
 class Detection(Task[Boxes, Boxes]):
@@ -35,19 +22,23 @@ class Detection(Task[Boxes, Boxes]):
     name = "detection"
     monitor = "ap"
     summary = "What is where? A box, a class and a score for every object."
+    settings = DetectionSettings
     data = DetectionData()
     evaluation = DetectionEvaluation()
     presentation = DetectionPresentation()
 
     def configure(
-        self, model: Model[Any, Boxes, Boxes], recipe: Recipe, dataset: Dataset[Boxes], indices: Sequence[int]
+        self,
+        model: Model[Any, Boxes, Boxes],
+        recipe: DetectionSettings,
+        dataset: Dataset[Boxes],
+        indices: Sequence[int],
     ) -> None:
         """Shows the training boxes, and how large the images are, to a model that `FitsToData`.
 
         Raises:
-            RecipeError: the recipe asks for what detectors, or this one, do not have.
+            RecipeError: the recipe mixes images, but the model takes regions that were found in each by itself.
         """
-        refuse_settings(recipe, REFUSED, "detectors")
         if (recipe.mosaic or recipe.mixup) and isinstance(model.preprocess, Precomputes):
             from zorki.tasks.detection.mosaic import refuse_regions
 

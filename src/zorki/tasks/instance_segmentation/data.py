@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.tasks.detection.object_task import ObjectData
+from zorki.tasks.instance_segmentation.settings import InstanceSettings
 from zorki.types import Instances, Sample
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 
 class InstanceData(ObjectData[Instances]):
@@ -46,7 +44,9 @@ class InstanceData(ObjectData[Instances]):
             return scenes
         return read_instances(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
-    def augment(self, sample: Sample[Instances], recipe: Recipe, generator: torch.Generator) -> Sample[Instances]:
+    def augment(
+        self, sample: Sample[Instances], recipe: InstanceSettings, generator: torch.Generator
+    ) -> Sample[Instances]:
         """Image and masks varied together."""
         from zorki.tasks.instance_segmentation.augment import augment_instances
         from zorki.tasks.recipe_augment import augment_of

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from zorki.contracts import Dataset, Model, Task
 from zorki.contracts.capabilities import TakesCriterion, WeighsBorders
-from zorki.tasks.detection.object_task import refuse_settings
+from zorki.task_settings import refuse
 from zorki.tasks.instance_segmentation.data import InstanceData
 from zorki.tasks.instance_segmentation.evaluation import InstanceEvaluation
 from zorki.tasks.instance_segmentation.presentation import InstancePresentation
+from zorki.tasks.instance_segmentation.settings import InstanceSettings
 from zorki.types import Instances
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
-
-REFUSED = {
-    "mixup": "a pixel of a blend is of no one object; --elastic and --brightness vary images",
-    "cutmix": "parts of other images come without their masks; --random-crop and --cutout vary images",
-    "mosaic": "parts of other images come without their masks; --random-crop and --scale-jitter vary images",
-    "class_weights": "--class-balanced draws images with rare classes more often",
-    "label_smoothing": "leave it out",
-    "loss": "their losses belong to their methods; leave it out",
-    "border_weight": "leave it out",
-}
-"""Settings of recipes that mean nothing here, unless a model takes them, and what to do instead."""
 
 
 class InstanceSegmentation(Task[Instances, Instances]):
@@ -36,6 +23,7 @@ class InstanceSegmentation(Task[Instances, Instances]):
     name = "instance_segmentation"
     monitor = "mask_ap"
     summary = "Which pixels are of which object? A mask, a box, a class and a score for every object."
+    settings = InstanceSettings
     data = InstanceData()
     evaluation = InstanceEvaluation()
     presentation = InstancePresentation()
@@ -43,18 +31,19 @@ class InstanceSegmentation(Task[Instances, Instances]):
     def configure(
         self,
         model: Model[Any, Instances, Instances],
-        recipe: Recipe,
+        recipe: InstanceSettings,
         dataset: Dataset[Instances],
         indices: Sequence[int],
     ) -> None:
-        """Hands the recipe's loss and weight of borders to a model that takes them, and refuses what means nothing.
+        """Hands the recipe's loss and weight of borders to a model that takes them.
 
         Raises:
             RecipeError: the recipe asks for what the model does not have.
         """
         taken = {"loss": isinstance(model, TakesCriterion), "border_weight": isinstance(model, WeighsBorders)}
-        refused = {name: why for name, why in REFUSED.items() if not taken.get(name)}
-        refuse_settings(recipe, refused, "networks for masks of objects")
+        for name, value in {"loss": recipe.loss, "border_weight": recipe.border_weight}.items():
+            if value and not taken[name]:
+                refuse(name, value, f"the loss of {type(model).__name__} belongs to its method")
         if isinstance(model, TakesCriterion) and recipe.loss is not None:
             named = recipe.loss
             model.replace_criterion(lambda own: _named_loss(named, own))

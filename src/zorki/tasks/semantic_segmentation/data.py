@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, Targets, TaskData
 from zorki.errors import DataError
+from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.types import ClassInfo, Mask, Sample
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 FEW = 32  # masks looked at before it is asked whether they are enough
 
@@ -49,7 +47,7 @@ class SegmentationData(TaskData[Mask]):
             return scenes
         return read_masks(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
-    def augment(self, sample: Sample[Mask], recipe: Recipe, generator: torch.Generator) -> Sample[Mask]:
+    def augment(self, sample: Sample[Mask], recipe: SegmentationSettings, generator: torch.Generator) -> Sample[Mask]:
         """Image and mask varied together; the mask gets weights of its borders where the recipe asks for them."""
         from zorki.tasks.recipe_augment import augment_of
         from zorki.tasks.semantic_segmentation.augment import augment_mask, weigh_borders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zorki.contracts import Dataset, Model, Task
 from zorki.contracts.capabilities import TakesCriterion
@@ -12,10 +12,8 @@ from zorki.errors import ZorkiError
 from zorki.tasks.semantic_segmentation.data import SegmentationData
 from zorki.tasks.semantic_segmentation.evaluation import SegmentationEvaluation
 from zorki.tasks.semantic_segmentation.presentation import SegmentationPresentation
+from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.types import ClassInfo, Mask
-
-if TYPE_CHECKING:
-    from zorki.recipe import Recipe
 
 
 class SemanticSegmentation(Task[Mask, Mask]):
@@ -24,21 +22,25 @@ class SemanticSegmentation(Task[Mask, Mask]):
     name = "semantic_segmentation"
     monitor = "miou"
     summary = "Of which class is each pixel?"
+    settings = SegmentationSettings
     data = SegmentationData()
     evaluation = SegmentationEvaluation()
     presentation = SegmentationPresentation()
 
     def configure(
-        self, model: Model[Any, Mask, Mask], recipe: Recipe, dataset: Dataset[Mask], indices: Sequence[int]
+        self,
+        model: Model[Any, Mask, Mask],
+        recipe: SegmentationSettings,
+        dataset: Dataset[Mask],
+        indices: Sequence[int],
     ) -> None:
         """The loss that the recipe names, else the model's own, with weights of classes and label smoothing.
 
         Raises:
-            RecipeError: the recipe asks for what segmenters do not have, or for a loss that is not known.
+            RecipeError: the loss is not known, or has no such setting.
         """
-        from zorki.tasks.semantic_segmentation.settings import class_weights_of, criterion_of, refuse_settings
+        from zorki.tasks.semantic_segmentation.criterion import class_weights_of, criterion_of
 
-        refuse_settings(recipe)
         assert isinstance(model, TakesCriterion)
         classes = len(dataset.class_names)
         model.replace_criterion(

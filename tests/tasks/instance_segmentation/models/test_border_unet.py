@@ -7,10 +7,10 @@ from touching_cells import overlaps, touching
 from zorki import registry
 from zorki.errors import RecipeError
 from zorki.ops.border_weights import border_weights
-from zorki.recipe import Recipe
 from zorki.tasks.instance_segmentation.models.border_unet import IGNORE, border_classes, border_unet_on
 from zorki.tasks.instance_segmentation.networks.numbering import number_objects
 from zorki.tasks.instance_segmentation.networks.pixel_grouper import GroupingMaps
+from zorki.tasks.instance_segmentation.settings import InstanceSettings
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.types import Placement
 
@@ -112,7 +112,7 @@ def configure(model, recipe):
 
 def test_the_recipe_may_name_a_loss_and_weigh_gaps():
     model, target = model_of(border_share=3.0), touching()
-    configure(model, Recipe(loss="ce,dice", border_weight=10.0))
+    configure(model, InstanceSettings(loss="ce,dice", border_weight=10.0))
     logits = torch.randn(1, 3, 48, 64)
     losses = model.loss(GroupingMaps(logits, logits[:, :0]), [target])
     assert set(losses) == {"cross_entropy", "dice"}
@@ -122,5 +122,5 @@ def test_the_recipe_may_name_a_loss_and_weigh_gaps():
     weights = border_weights(numbers[0], weight=10.0) * torch.where(wanted[0] == 2, 3.0, 1.0)  # borders keep theirs
     torch.testing.assert_close(losses["cross_entropy"], (each * weights).sum() / weights.sum())
     with pytest.raises(RecipeError, match="add ce"):
-        configure(model, Recipe(loss="dice", border_weight=10.0))
+        configure(model, InstanceSettings(loss="dice", border_weight=10.0))
     assert model.criterion.ignore == IGNORE

@@ -7,8 +7,8 @@ from torch import nn
 from zorki.contracts import Dataset
 from zorki.errors import RecipeError
 from zorki.losses.pixels import PixelLoss
-from zorki.recipe import Recipe
-from zorki.tasks.semantic_segmentation.settings import class_weights_of, criterion_of, median_frequency_weights
+from zorki.tasks.semantic_segmentation.criterion import class_weights_of, criterion_of, median_frequency_weights
+from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.types import Mask
 
 
@@ -58,24 +58,26 @@ def test_weights_come_from_the_training_masks_and_what_is_ignored_does_not_count
 
 def test_the_models_own_loss_keeps_its_terms_and_takes_the_settings():
     own = PixelLoss.of("dice:2,ce", ignore=9)
-    made = criterion_of(Recipe(class_weights=True, label_smoothing=0.1), own, lambda: torch.tensor([1.0, 2.0]))
+    made = criterion_of(
+        SegmentationSettings(class_weights=True, label_smoothing=0.1), own, lambda: torch.tensor([1.0, 2.0])
+    )
     assert str(made) == "dice:2,ce"
     assert made.ignore == 9
     assert made.class_weights.tolist() == [1, 2]
     assert made.label_smoothing == 0.1
     smooth = PixelLoss(label_smoothing=0.2, class_weights=torch.ones(2))
-    kept = criterion_of(Recipe(), smooth, never)
+    kept = criterion_of(SegmentationSettings(), smooth, never)
     assert kept.label_smoothing == 0.2
     assert kept.class_weights.tolist() == [1, 1]
 
 
 def test_losses_of_another_kind_stay_and_have_no_settings():
     own = nn.MSELoss()
-    assert criterion_of(Recipe(), own, never) is own
-    assert str(criterion_of(Recipe(loss="lovasz"), own, never)) == "lovasz"
+    assert criterion_of(SegmentationSettings(), own, never) is own
+    assert str(criterion_of(SegmentationSettings(loss="lovasz"), own, never)) == "lovasz"
     for settings in ({"class_weights": True}, {"label_smoothing": 0.1}, {"border_weight": 3.0}):
         with pytest.raises(RecipeError, match=f"{next(iter(settings))}.*--loss ce"):
-            criterion_of(Recipe(**settings), own, never)
+            criterion_of(SegmentationSettings(**settings), own, never)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_losses_of_another_kind_stay_and_have_no_settings():
 )
 def test_regions_have_no_weights(settings):
     with pytest.raises(RecipeError, match=r"dice.*add ce"):
-        criterion_of(Recipe(loss="dice", **settings), PixelLoss(), never)
+        criterion_of(SegmentationSettings(loss="dice", **settings), PixelLoss(), never)
     with pytest.raises(RecipeError, match=r"dice.*add ce"):
-        criterion_of(Recipe(**settings), PixelLoss.of("dice"), never)
-    assert criterion_of(Recipe(loss="dice,focal", border_weight=2.0), PixelLoss(), never).weighs_pixels
+        criterion_of(SegmentationSettings(**settings), PixelLoss.of("dice"), never)
+    assert criterion_of(SegmentationSettings(loss="dice,focal", border_weight=2.0), PixelLoss(), never).weighs_pixels
