@@ -1,14 +1,14 @@
 """What is asked of networks that train in tests: that the loss falls on one repeated batch.
 
 Another processor rounds otherwise, and after some steps a network is another one. So a lesson has no fixed end: it
-stops where the loss has fallen, and `within` is at least twice what any processor and any seed that was tried needs.
+stops where the loss has fallen, and `within` leaves far more steps than it takes: nearly all need less than 40.
 """
 
 import torch
 
 
 def check_that_the_loss_falls(
-    model, inputs, targets, *, to=0.6, within=80, rate=1e-3, rule=torch.optim.Adam, clip=10.0, parts=None
+    model, inputs, targets, *, to=0.6, within=120, rate=1e-3, rule=torch.optim.Adam, clip=10.0, parts=None
 ):
     """The loss comes to `to` times its first value within so many steps, two steps in a row.
 
