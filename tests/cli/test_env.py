@@ -61,7 +61,11 @@ def test_a_model_from_a_plugin_is_trained_and_opened_again(tmp_path, monkeypatch
     assert done.returncode == 0, done.stderr
     about = json.loads((tmp_path / "runs" / "lenet_of_mine-1" / "run.json").read_text())
     assert about["plugins"] == [str(tmp_path / "mine.py")]
-    done = zorki("val", "runs/lenet_of_mine-1", "--batch-size", "8", "--workers", "0")
+    words = ("val", "runs/lenet_of_mine-1", "--batch-size", "8", "--workers", "0")
+    done = zorki(*words)
+    assert done.returncode == 2
+    assert f"--plugin {tmp_path / 'mine.py'}" in done.stderr.replace("\n", " "), "no code is run unasked"
+    done = zorki(*words, "--plugin", "mine.py")
     assert done.returncode == 0, done.stderr
     assert "top1" in done.stdout
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from zorki import registry
 from zorki.contracts import Model, Preprocess, Results, Task
 from zorki.data.preprocess.saved import preprocess_from_json
-from zorki.errors import WeightsError, did_you_mean
+from zorki.errors import RecipeError, WeightsError, did_you_mean
 from zorki.recipe import Recipe
 from zorki.settings import names
 from zorki.task_settings import all_names
@@ -289,9 +289,23 @@ def read_about(folder: Path) -> dict[str, Any]:
     missing = {"model", "task", "class_names", "recipe"} - set(about)
     if missing:
         raise WeightsError(f"{path}: lacks {sorted(missing)}; was it edited? Restore it, or train again")
-    for plugin in about.get("plugins", []):
-        registry.load_plugin(plugin)  # its model was registered there
+    _check_plugins(path, about)
     return _with_todays_names(about)
+
+
+def _check_plugins(path: Path, about: Mapping[str, Any]) -> None:
+    """A run names the plugins of its model, but their code runs only where the user asks for it."""
+    absent = [plugin for plugin in about.get("plugins", []) if plugin not in registry.plugins()]
+    if not absent:
+        return
+    try:
+        registry.find(about["model"])
+    except RecipeError:
+        flags = " ".join(f"--plugin {plugin}" for plugin in absent)
+        raise WeightsError(
+            f"{path}: {about['model']} comes from a plugin, whose code is run only when you ask for it: "
+            f"{flags} (in Python zorki.load_plugin)"
+        ) from None
 
 
 def _with_todays_names(about: dict[str, Any]) -> dict[str, Any]:
