@@ -74,7 +74,7 @@ class Settings:
         Raises:
             RecipeError: a name is no field's, a field is given twice, or a value is none that it can have.
         """
-        return cls(**by_field(values, cls))
+        return cls(**checked(cls, by_field(values, cls)))
 
     def said(self) -> dict[str, Any]:
         """The fields that differ from their defaults: what was typed, or chosen."""
@@ -84,6 +84,14 @@ class Settings:
             for f in dataclasses.fields(self)
             if (value := getattr(self, f.name)) != getattr(default, f.name)
         }
+
+
+def checked(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, by the fields' own names, as the fields have them. Raises RecipeError with what was expected."""
+    hints, fields = _hints(kind), kind.__dataclass_fields__
+    # Lists and mappings are taken apart by the kind itself.
+    plain = {name: value for name, value in values.items() if not isinstance(value, list | tuple | Mapping)}
+    return {**values, **{name: _checked(fields[name], hints[name], value) for name, value in plain.items()}}
 
 
 def by_field(values: Mapping[str, Any], *kinds: type[Settings]) -> dict[str, Any]:

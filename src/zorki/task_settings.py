@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from zorki.errors import RecipeError
 from zorki.recipe import Recipe, TaskSettings
-from zorki.settings import by_field, names
+from zorki.settings import by_field, checked, names
 
 
 @cache
@@ -65,10 +65,10 @@ def recipe_for(kind: type[Recipe], task: str, values: Mapping[str, Any]) -> Reci
     for name, value in by_field(values, kind, *task_settings()).items():
         if name in kind.__dataclass_fields__:
             own[name] = value
-        elif getattr(fields[name][0](**{name: value}), name) != fields[name][0].__dataclass_fields__[name].default:
+        elif checked(fields[name][0], {name: value})[name] != fields[name][0].__dataclass_fields__[name].default:
             theirs = " and of ".join(other.task for other in fields[name] if issubclass(other, TaskSettings))
             refuse(name, value, f"{task} has no such setting: it is one of {theirs}")
-    return kind(**own)
+    return kind(**checked(kind, own))
 
 
 def refuse(name: str, value: Any, reason: str) -> NoReturn:

@@ -12,7 +12,7 @@ from cyclopts import Group, Parameter
 
 from zorki.errors import RecipeError
 from zorki.recipe import Recipe
-from zorki.settings import by_field
+from zorki.settings import by_field, checked
 from zorki.task_settings import all_fields, task_settings
 
 _groups: dict[str, Group] = {}
@@ -103,7 +103,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         found = by_field({str(name): value for name, value in values.items()}, Recipe, *task_settings())
         for name, kinds in all_fields().items():
             if name in found:
-                kinds[0](**{name: found[name]})
+                kinds[0](**checked(kinds[0], {name: found[name]}))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
     return found
