@@ -20,7 +20,7 @@ from zorki.types.annotations import (
     TrackedBoxes,
     Unlabeled,
 )
-from zorki.types.batch import Batch, ImagesWithProposals, Sample, check_lengths, map_tensors
+from zorki.types.batch import Batch, ImagesWithProposals, Padded, Sample, check_lengths, map_tensors
 from zorki.types.class_info import ClassInfo
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
@@ -38,6 +38,7 @@ __all__ = [
     "Keypoints",
     "Label",
     "Mask",
+    "Padded",
     "Placement",
     "Rows",
     "Sample",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from zorki.types.defect import Defect
@@ -43,6 +43,22 @@ class ImagesWithProposals:
         return self.images.shape
 
 
+@dataclass
+class Padded:
+    """Images on canvases of one size, and which part of its canvas each of them covers.
+
+    `valid` holds the edges of each image, xyxy in whole network pixels: the rest is canvas, whatever its color.
+    """
+
+    images: UInt8[Tensor, "B 3 H W"]
+    valid: Int64[Tensor, "B 4"]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the images: (B, 3, H, W)."""
+        return self.images.shape
+
+
 def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Network inputs with every tensor in them changed: a tensor, a list of such, or a dataclass of such."""
     if isinstance(inputs, Tensor):
@@ -60,7 +76,7 @@ class Batch(Generic[T]):
     """What the loader hands to the engine: network inputs, and the annotations in both frames.
 
     `inputs` is what the model's `preprocess` made, uint8 for images; a dataclass of tensors where a network needs
-    more than pixels, such as `ImagesWithProposals`. `targets` are in original pixels, untouched in
+    more than pixels, such as `ImagesWithProposals` or `Padded`. `targets` are in original pixels, untouched in
     evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
     `indices` are places in the data set; `defects` are samples that could not be read and were left out.
     """

@@ -5,18 +5,20 @@ import torch
 
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
-from zorki.nn.layers.canvas import covered_lines, frames_of, shrink_lines, sine_positions
+from zorki.nn.layers.canvas import covered_lines, frames_of, lines_of, shrink_lines, sine_positions
 
 
 def make_image(height, width, seed=0):
     return torch.randint(0, 256, (3, height, width), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("preprocess", [Letterbox(64, 16), ShortestEdge(32, 64, 16)])
+@pytest.mark.parametrize("preprocess", [Letterbox(64, 16, padded=True), ShortestEdge(32, 64, 16, padded=True)])
 def test_frames_are_where_images_were_placed(preprocess):
     inputs, placements = preprocess([make_image(40, 100), make_image(90, 50), make_image(64, 64)])
-    rows, columns = covered_lines(inputs, preprocess.canvas)
+    rows, columns = covered_lines(inputs.images, preprocess.canvas)
     frames = frames_of(rows, columns)
+    assert torch.equal(frames, inputs.valid)
+    assert all(map(torch.equal, lines_of(frames, *inputs.shape[2:]), (rows, columns)))
     for frame, where in zip(frames, placements, strict=True):
         width, height = where.width * where.scale, where.height * where.scale
         wanted = torch.tensor([where.left, where.top, where.left + width, where.top + height])

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from zorki import registry
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import ZorkiError
 from zorki.tasks.detection.export import ExportedDetector, export_onnx
-from zorki.types import ClassInfo, Placement
+from zorki.types import ClassInfo, Padded, Placement
 
 HEIGHT, WIDTH = 96, 128
 NUM_CLASSES = 3
@@ -72,6 +73,21 @@ def test_onnx_answers_as_decode(name, tmp_path):
         assert torch.equal(labels, wanted.labels)
 
 
+def test_a_file_finds_the_image_on_its_canvas(tmp_path):
+    """A file is given pixels alone: for a network that wants to know, the canvas is what has its color."""
+    model = lively("detr_squeezenet")
+    inputs, placements = model.preprocess([make_images()[0, :, :60], make_images()[0]])
+    inputs = Padded(inputs.images[:1], inputs.valid[:1])
+    assert inputs.valid.tolist() == [[0, 18, WIDTH, 78]]
+    with torch.no_grad():
+        (wanted,) = model.decode(model(inputs), placements[:1])
+    run = session(export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH))
+    xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, {"images": inputs.images.numpy()}))
+    torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
+    torch.testing.assert_close(xyxy - torch.tensor([0.0, 18, 0, 18]), wanted.xyxy, atol=1e-3, rtol=0)
+    assert torch.equal(labels, wanted.labels)
+
+
 def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
     model = lively("yolo1_squeezenet")
     with torch.no_grad():
@@ -94,6 +110,7 @@ def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
 def test_classes_do_not_suppress_each_other():
     class Fixed(nn.Module):
         exportable, min_score, max_iou, max_boxes = True, 0.1, 0.5, 3
+        preprocess = Letterbox(96)
 
         def forward(self, inputs):
             return inputs

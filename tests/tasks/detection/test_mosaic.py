@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -5,10 +6,10 @@ import torch
 
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
-from zorki.tasks.detection.mosaic import mosaic
+from zorki.tasks.detection.mosaic import mix, mosaic
 from zorki.tasks.detection.settings import DetectionSettings
 from zorki.tasks.detection.task import Detection
-from zorki.types import Batch, Boxes, ClassInfo, ImagesWithProposals, Sample
+from zorki.types import Batch, Boxes, ClassInfo, ImagesWithProposals, Padded, Sample
 
 INFO = ClassInfo(tuple(f"class {k}" for k in range(5)))
 COLORS = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [255, 0, 255]], dtype=torch.uint8)
@@ -72,6 +73,19 @@ def test_the_share_is_how_many_become_mosaics_and_the_input_stays():
     assert 35 <= changed <= 85  # of 200: four deviations about 60
     assert torch.equal(given.inputs, before)
     assert all(torch.equal(a.xyxy, b) for a, b in zip(given.placed, boxes, strict=True))
+
+
+def test_the_edges_of_mixed_images_come_along():
+    given = batch()
+    inputs, _ = Letterbox(128, padded=True)([torch.zeros(3, 60, 100).byte(), torch.zeros(3, 100, 50).byte()])
+    assert inputs.valid.tolist() == [[0, 25, 128, 102], [32, 0, 96, 128]]
+    padded = dataclasses.replace(given, inputs=Padded(given.inputs[:2], inputs.valid), placed=given.placed[:2])
+    padded.placements = given.placements[:2]
+    generator = torch.Generator().manual_seed(0)
+    assert mix(padded, 1.0, 0.0, generator).inputs.valid.tolist() == [[0, 0, 128, 128]] * 2
+    mixed = mix(padded, 0.0, 1.5, generator).inputs
+    assert {tuple(row) for row in mixed.valid.tolist()} <= {(0, 0, 128, 128), (0, 25, 128, 102), (32, 0, 96, 128)}
+    assert inputs.valid.tolist() == [[0, 25, 128, 102], [32, 0, 96, 128]], "the batch stays"
 
 
 def test_blended_images_keep_the_boxes_of_both_but_faint_ones():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import RecipeError
-from zorki.types import Placement
+from zorki.types import Padded, Placement
 
 
 def to_plain(preprocess: Any) -> dict[str, Any]:
@@ -45,6 +45,15 @@ def stack(images: Sequence[Tensor], height: int, width: int) -> Tensor:
 
 def scaled(image: Tensor, scale: float) -> tuple[int, int]:
     return max(1, round(image.shape[1] * scale)), max(1, round(image.shape[2] * scale))
+
+
+def with_valid(
+    batch: Tensor, placements: Sequence[Placement], sizes: Sequence[tuple[int, int]]
+) -> tuple[Padded, list[Placement]]:
+    """The batch with the edges of each image of `sizes` (height, width), which lies at its placement's corner."""
+    corners = [(int(placement.left), int(placement.top)) for placement in placements]
+    rows = [(x, y, x + width, y + height) for (x, y), (height, width) in zip(corners, sizes, strict=True)]
+    return Padded(batch, torch.tensor(rows, dtype=torch.int64).reshape(-1, 4)), list(placements)
 
 
 def center(image: Tensor, scale: float, out: Tensor) -> Placement:

@@ -12,9 +12,17 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess.canvas import center, check_images, check_positive, scaled, stack, to_plain
+from zorki.data.preprocess.canvas import (
+    center,
+    check_images,
+    check_positive,
+    scaled,
+    stack,
+    to_plain,
+    with_valid,
+)
 from zorki.data.preprocess.contrast import black_and_white, has_bright_ground, stretch_contrast, value_counts
-from zorki.types import Placement
+from zorki.types import Padded, Placement
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class Letterbox:
     microscopes and exposures do. With `dark_ground` an image most of which is bright, between its own black and white,
     is turned to its negative: things that shine on black and things stained on white become one kind. `levels`, those
     that become black and white, are known ones for images that are parts of another.
+
+    With `padded` the batch is `Padded`, which tells where on its canvas each image lies.
     """
 
     canvas: ClassVar = (114, 114, 114)
@@ -37,13 +47,14 @@ class Letterbox:
     autocontrast: bool = False
     dark_ground: bool = False
     levels: tuple[int, int] | None = None
+    padded: bool = False
 
     def __post_init__(self) -> None:
         check_positive(self, "size", "stride")
 
     def __call__(
         self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
-    ) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
+    ) -> tuple[UInt8[Tensor, "B 3 height width"] | Padded, list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         if self.looks_at_levels:
@@ -52,11 +63,12 @@ class Letterbox:
         sizes = [scaled(image, scale) for image, scale in zip(images, scales, strict=True)] or [(self.size, self.size)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
         if images and all(size == (height, width) == image.shape[1:] for size, image in zip(sizes, images)):
-            return stack(images, height, width), [
-                Placement(height, width, input_height=height, input_width=width)
-            ] * len(images)
-        batch = torch.full((len(images), 3, height, width), self.canvas[0], dtype=torch.uint8)
-        return batch, [center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+            batch = stack(images, height, width)
+            placements = [Placement(height, width, input_height=height, input_width=width)] * len(images)
+        else:
+            batch = torch.full((len(images), 3, height, width), self.canvas[0], dtype=torch.uint8)
+            placements = [center(*one) for one in zip(images, scales, batch, strict=True)]
+        return with_valid(batch, placements, sizes[: len(images)]) if self.padded else (batch, placements)
 
     def whole(self) -> Letterbox:
         """Itself: it cuts nothing off."""

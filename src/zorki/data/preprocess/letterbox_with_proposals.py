@@ -75,6 +75,7 @@ class LetterboxWithProposals:
             ZorkiError: a search is needed and OpenCV lacks it, or its answer could not be kept.
         """
         batch, placements = self.pixels(images)
+        assert isinstance(batch, Tensor)
         regions = [self._regions(image, placement) for image, placement in zip(images, placements, strict=True)]
         return ImagesWithProposals(batch, regions), placements
 

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess.canvas import check_images, check_positive, to_plain
+from zorki.data.preprocess.canvas import check_images, check_positive, to_plain, with_valid
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import RecipeError
-from zorki.types import Placement
+from zorki.types import Padded, Placement
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class ShortestEdge:
 
     It lies in the top left of a canvas that holds every image of the batch and whose sides are multiples of
     `stride`, filled with ImageNet's mean color. Detectors of torchvision's kind (Ren et al., 2015, section 3.3) are
-    trained so. All in pixels, at least 1.
+    trained so. All in pixels, at least 1. With `padded` the batch is `Padded`, which tells where the images lie.
     """
 
     canvas: ClassVar = (124, 116, 104)  # what (0.485, 0.456, 0.406) is in levels
     shorter: int
     longest: int
     stride: int = 32
+    padded: bool = False
 
     def __post_init__(self) -> None:
         check_positive(self, "shorter", "longest", "stride")
@@ -38,13 +39,13 @@ class ShortestEdge:
 
     def __call__(
         self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
-    ) -> tuple[UInt8[Tensor, "B 3 height width"], list[Placement]]:
+    ) -> tuple[UInt8[Tensor, "B 3 height width"] | Padded, list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         scales = [min(self.shorter / min(image.shape[1:]), self.longest / max(image.shape[1:])) for image in images]
         # Torchvision rounds down; what a float misses by its last bit shall not cost a pixel.
         sizes = [
-            tuple(max(1, int(side * scale + 1e-6)) for side in image.shape[1:])
+            (max(1, int(image.shape[1] * scale + 1e-6)), max(1, int(image.shape[2] * scale + 1e-6)))
             for image, scale in zip(images, scales, strict=True)
         ] or [(self.shorter, self.shorter)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
@@ -54,7 +55,7 @@ class ShortestEdge:
         for image, scale, size, out in zip(images, scales, sizes, batch):  # `sizes` may be the default
             out[:, : size[0], : size[1]] = resize_image(image, *size)
             placements.append(Placement(image.shape[1], image.shape[2], scale, 0.0, 0.0, height, width))
-        return batch, placements
+        return with_valid(batch, placements, sizes[: len(images)]) if self.padded else (batch, placements)
 
     @property
     def size(self) -> int:

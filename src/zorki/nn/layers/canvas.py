@@ -1,4 +1,4 @@
-"""Where images lie on their canvases, read from the pixels, and positions for what they cover."""
+"""Where images lie on their canvases, and positions for what they cover."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Num
+from jaxtyping import Bool, Float, Int64, Num
 from torch import Tensor
+
+
+def lines_of(
+    valid: Int64[Tensor, "B 4"], height: int, width: int
+) -> tuple[Bool[Tensor, "B {height}"], Bool[Tensor, "B {width}"]]:
+    """Which rows and which columns of a canvas the image covers, by its edges (xyxy in whole pixels)."""
+    left, top, right, bottom = valid[:, :, None].unbind(1)
+    row, column = torch.arange(height, device=valid.device), torch.arange(width, device=valid.device)
+    return (row >= top) & (row < bottom), (column >= left) & (column < right)
 
 
 def covered_lines(
     inputs: Num[Tensor, "B C H W"], color: Sequence[int]
 ) -> tuple[Bool[Tensor, "B H"], Bool[Tensor, "B W"]]:
-    """Which rows and which columns the image covers, where the canvas around it is all of one color.
+    """The same read from the pixels, where the canvas around the image is all of one color.
 
-    From the first to the last that has a pixel of another color. An image that is all of that color covers all.
+    For exported networks, which are given pixels alone: an image loses outer lines that are of that color. From the
+    first to the last that has a pixel of another color. An image that is all of that color covers all.
     """
     differs = (inputs != inputs.new_tensor(color)[:, None, None]).any(1)
     return _from_first_to_last(differs.any(2)), _from_first_to_last(differs.any(1))
 
 
-def frames_of(rows: Bool[Tensor, "B H"], columns: Bool[Tensor, "B W"]) -> Float[Tensor, "B 4"]:
-    """The covered part, xyxy in pixels; lines must be covered in one piece."""
+def frames_of(rows: Bool[Tensor, "B H"], columns: Bool[Tensor, "B W"]) -> Int64[Tensor, "B 4"]:
+    """The edges of the covered part, xyxy in pixels; lines must be covered in one piece."""
     left, top = columns.int().argmax(1), rows.int().argmax(1)
-    return torch.stack([left, top, left + columns.sum(1), top + rows.sum(1)], 1).float()
+    return torch.stack([left, top, left + columns.sum(1), top + rows.sum(1)], 1)
 
 
 def shrink_lines(lines: Bool[Tensor, "B N"], size: int) -> Bool[Tensor, "B size"]:

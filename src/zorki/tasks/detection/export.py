@@ -11,9 +11,13 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import ZorkiError
+from zorki.nn.layers.canvas import covered_lines, frames_of
 from zorki.ops.boxes import clip_boxes
 from zorki.tasks.detection.networks.detector import Detector
+from zorki.types import Padded
 from zorki.weights.onnx_file import need_onnx, write_onnx
 
 OUTPUTS = ("xyxy", "scores", "labels")
@@ -22,7 +26,8 @@ OUTPUTS = ("xyxy", "scores", "labels")
 class ExportedDetector(nn.Module):
     """A detector from uint8 pixels to boxes, made of tensors alone: what `decode` answers, in network pixels.
 
-    The whole input counts as the image: where there is a canvas around it, boxes on it are answered too. One image
+    The whole input counts as the image: where there is a canvas around it, boxes on it are answered too. Networks that
+    take `Padded` images see the canvas by its color; an image with outer lines of that very color loses them. One image
     at a time, of one size: anchors become constants. How many boxes come out depends on the image, at most
     the detector's `max_boxes`, best first.
 
@@ -46,7 +51,7 @@ class ExportedDetector(nn.Module):
         self, images: UInt8[Tensor, "1 3 H W"]
     ) -> tuple[Float[Tensor, "N 4"], Float[Tensor, " N"], Int[Tensor, " N"]]:
         """Boxes in pixels of the input, scores in 0..1, labels; best first."""
-        found = self.model.candidates(self.model(images))
+        found = self.model.candidates(self.model(self._padded(images)))
         xyxy, scores, labels = found.xyxy[0].float(), found.scores[0].float(), found.labels[0]
         height, width = images.shape[-2:]
         xyxy = clip_boxes(xyxy, height, width)
@@ -55,6 +60,13 @@ class ExportedDetector(nn.Module):
         order = self._best_first(xyxy, scores, labels)
         keep = order[scores[order] > self.model.min_score][: self.model.max_boxes]
         return xyxy[keep], scores[keep], labels[keep]
+
+    def _padded(self, images: UInt8[Tensor, "1 3 H W"]) -> Tensor | Padded:
+        """With where the image lies, for networks that want it: a file is given pixels, so by the canvas's color."""
+        preprocess = self.model.preprocess
+        if not isinstance(preprocess, Letterbox | ShortestEdge) or not preprocess.padded:
+            return images
+        return Padded(images, frames_of(*covered_lines(images, preprocess.canvas)))
 
     def _best_first(
         self, xyxy: Float[Tensor, "N 4"], scores: Float[Tensor, " N"], labels: Int[Tensor, " N"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from zorki.data.preprocess.resize_image import resize_image
@@ -16,7 +16,7 @@ from zorki.data.transforms.geometry import Affine
 from zorki.data.transforms.mixing import mixup
 from zorki.errors import RecipeError
 from zorki.tasks.detection.augment import join, move_boxes
-from zorki.types import Batch, Boxes, Placement
+from zorki.types import Batch, Boxes, Padded, Placement
 
 CENTER = (0.25, 0.75)  # shares of height and width between which the four images meet
 FAINT = 0.1  # share of a blend below which an image's objects cannot be asked for
@@ -39,15 +39,15 @@ def mix(batch: Batch[Boxes], share: float, alpha: float, generator: torch.Genera
     Raises:
         RecipeError: the network takes more than pixels, such as regions that were proposed in them.
     """
-    if not isinstance(batch.inputs, Tensor):
+    valid = batch.inputs.valid.clone() if isinstance(batch.inputs, Padded) else None
+    images, placed = batch.inputs if valid is None else batch.inputs.images, batch.placed
+    if not isinstance(images, Tensor):
         refuse_regions(share, alpha, "proposed")
     if share:
-        inputs, placed = mosaic(batch.inputs, batch.placed, batch.placements, share, generator)
-        batch = dataclasses.replace(batch, inputs=inputs, placed=placed)
+        images, placed = mosaic(images, placed, batch.placements, share, generator, valid)
     if alpha:
-        inputs, placed = blend(batch.inputs, batch.placed, alpha, generator)
-        batch = dataclasses.replace(batch, inputs=inputs, placed=placed)
-    return batch
+        images, placed = blend(images, placed, alpha, generator, valid)
+    return dataclasses.replace(batch, inputs=images if valid is None else Padded(images, valid), placed=placed)
 
 
 def refuse_regions(share: float, alpha: float, kind: str) -> NoReturn:
@@ -64,6 +64,7 @@ def mosaic(
     placements: Sequence[Placement],
     share: float,
     generator: torch.Generator,
+    valid: Int64[Tensor, "B 4"] | None = None,
 ) -> tuple[UInt8[Tensor, "B 3 H W"], list[Boxes]]:
     """Mosaic (Bochkovskiy et al., 2020, section 3.3): four images of the batch around one point, boxes with them.
 
@@ -76,6 +77,7 @@ def mosaic(
         placed: boxes in network pixels.
         placements: where the images lie in the inputs.
         share: probability of each image to become a mosaic with three others drawn from the batch.
+        valid: edges of the images on their canvases; changed to the canvas's own where one becomes a mosaic.
     """
     mixed, boxes = inputs.clone(memory_format=torch.contiguous_format), list(placed)
     contents = [_content(placement, inputs.shape[2], inputs.shape[3]) for placement in placements]
@@ -87,6 +89,8 @@ def mosaic(
             rows = zip(members, quarters, windows, strict=True)
             parts = [_paste(mixed[place], q, inputs[member], w, placed[member]) for member, q, w in rows]
             boxes[place] = join(parts)
+            if valid is not None:
+                valid[place] = torch.tensor([0, 0, inputs.shape[3], inputs.shape[2]])
     return mixed, boxes
 
 
@@ -153,14 +157,22 @@ def _paste(canvas: Tensor, quarter: MosaicWindow, image: Tensor, window: MosaicW
 
 
 def blend(
-    inputs: UInt8[Tensor, "B 3 H W"], placed: Sequence[Boxes], alpha: float, generator: torch.Generator
+    inputs: UInt8[Tensor, "B 3 H W"],
+    placed: Sequence[Boxes],
+    alpha: float,
+    generator: torch.Generator,
+    valid: Int64[Tensor, "B 4"] | None = None,
 ) -> tuple[UInt8[Tensor, "B 3 H W"], list[Boxes]]:
     """MixUp for detection (Zhang et al., 2019, section 3.1): images blended in pairs, with the boxes of both.
 
     Shares come from Beta(alpha, alpha); the paper's best is 1.5. It weighs the loss of each box by its image's
-    share; here boxes count in full, and those of an image with less than a tenth are left out.
+    share; here boxes count in full, and those of an image with less than a tenth are left out. `valid`, the edges of
+    the images on their canvases, grows to hold both.
     """
     mixed, partner, share = mixup(inputs, alpha, generator)
+    if valid is not None:
+        others = valid[partner]
+        valid[:, :2], valid[:, 2:] = valid[:, :2].minimum(others[:, :2]), valid[:, 2:].maximum(others[:, 2:])
     boxes = []
     for own, (other, part) in enumerate(zip(partner.tolist(), share.tolist(), strict=True)):
         pair = [placed[own]] if part >= FAINT else []

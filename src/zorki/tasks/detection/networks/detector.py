@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -109,9 +108,12 @@ class Detector(Model[O, Boxes, Boxes]):
             for norm in self._norms():
                 norm.requires_grad_(False)
 
-    @abstractmethod
     def candidates(self, outputs: O) -> Candidates:
-        """Boxes before thinning out, tensors alone: a fixed number for inputs of one size."""
+        """Boxes before thinning out, tensors alone: a fixed number for inputs of one size.
+
+        Methods whose second stage thins out by itself have a `decode` of their own in its place.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs `candidates`, or a `decode` of its own")
 
     @torch.no_grad()
     def decode(self, outputs: O, placements: Sequence[Placement]) -> list[Boxes]:

@@ -6,11 +6,12 @@ from lessons import check_that_the_loss_falls
 from torch.nn import functional
 
 from zorki import registry
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.tasks.detection.models.detr.detr import Detr, DetrOutputs, _check_word, detr, detr_resnet50
 from zorki.tasks.detection.models.detr.set_loss import SetLoss
 from zorki.tasks.detection.networks.target_assignment import stack_truths
-from zorki.types import Boxes, Placement
+from zorki.types import Boxes, Padded, Placement
 
 NUM_CLASSES = 3
 
@@ -194,10 +195,33 @@ def test_a_canvas_around_a_image_changes_little_and_its_boxes_move_along():
     canvas = torch.full((1, 3, 96, 96), 114, dtype=torch.uint8)
     canvas[:, :, 16:64, 16:80] = inputs
     with torch.no_grad():
-        alone, placed = model(inputs), model(canvas)
+        alone, placed = model(inputs), model(Padded(canvas, torch.tensor([[16, 16, 80, 64]])))
     assert alone.frames.tolist() == [[0, 0, 64, 48]]
     assert placed.frames.tolist() == [[16, 16, 80, 64]]
     torch.testing.assert_close(placed.boxes, alone.boxes, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize("gray", [114, 200])
+def test_images_keep_edges_of_whatever_gray(gray):
+    """The canvas is gray as well, with level 114: what is canvas is told, not seen."""
+    model = small().eval()
+    (image,) = make_images(1, 40, 64)
+    image[:, :12] = image[:, :, 50:] = gray
+    inputs, placements = model.preprocess([image])
+    assert inputs.shape == (1, 3, 64, 64)
+    with torch.no_grad():
+        outputs = model(inputs)
+    assert outputs.frames.tolist() == [[0, 12, 64, 52]]
+    outputs.logits[-1, 0, :, 0] = 20.0
+    outputs.boxes[-1, 0] = torch.tensor([0.5, 0.5, 1.0, 1.0])
+    (answer,) = model.decode(outputs, placements)
+    torch.testing.assert_close(answer.xyxy, torch.tensor([[0.0, 0, 64, 40]]).expand(len(answer), -1))
+
+
+def test_runs_of_earlier_versions_get_the_edges_too():
+    model = small()
+    model.restore_preprocess(Letterbox(96, 32))
+    assert model.preprocess == Letterbox(96, 32, padded=True)
 
 
 def published_names():

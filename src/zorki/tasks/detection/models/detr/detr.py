@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,14 +11,14 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from zorki.contracts import TrainingDefaults
+from zorki.contracts import Preprocess, TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
-from zorki.nn.layers.canvas import covered_lines, frames_of, shrink_lines, sine_positions
+from zorki.nn.layers.canvas import lines_of, shrink_lines, sine_positions
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss
@@ -27,7 +28,7 @@ from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
 from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
 from zorki.tasks.detection.networks.target_assignment import stack_truths
 from zorki.tasks.detection.task import Detection
-from zorki.types import Boxes
+from zorki.types import Boxes, Padded
 from zorki.weights.weight_map import WeightMap
 
 Ranking = Literal["query", "pair"]
@@ -42,21 +43,20 @@ class DetrOutputs:
     frames: Float[Tensor, "B 4"]  # xyxy: where the image lies on the canvas
 
 
-torch.export.register_dataclass(DetrOutputs)
+for _kind in (DetrOutputs, Padded):
+    torch.export.register_dataclass(_kind)
 
 
 class Detr(Detector[DetrOutputs]):
     """A backbone's last map, read by a transformer whose queries answer one object each, or none.
 
     The canvas around an image is zero for the backbone, hidden from attention, and boxes are shares of the image
-    alone, all as in the authors' code. There a mask comes with the images; here the canvas is recognized by its
-    color, so that an image whose own outermost rows or columns are all of that color, a certain gray, loses them.
+    alone, all as in the authors' code. Where the canvas is comes with the images, see `Padded`.
 
     Args:
         backbone: makes features; the last map is used.
         transformer: encoder and decoder.
         queries: Q, the most boxes that can be answered.
-        canvas: the color around images.
         classes: "softmax" over the classes and "no object", as in the paper, or "focal"; see `SetLoss`.
         ranking: "query" answers the best class of every query, as in the paper; "pair" the 100 best pairs of query
             and class, as later methods do, where a query may answer more than one class.
@@ -71,7 +71,6 @@ class Detr(Detector[DetrOutputs]):
         num_classes: int,
         queries: int,
         width: int,
-        canvas: tuple[int, int, int],
         classes: Classes = "softmax",
         ranking: Ranking = "query",
         settings: dict[str, Any],
@@ -79,7 +78,7 @@ class Detr(Detector[DetrOutputs]):
         super().__init__(backbone, num_classes=num_classes, max_iou=None, max_boxes=max(100, queries), **settings)
         _check_word("classes", classes, ("softmax", "focal"))
         _check_word("ranking", ranking, ("query", "pair"))
-        self.canvas, self.classes, self.ranking = canvas, classes, ranking
+        self.classes, self.ranking = classes, ranking
         self.set_loss = SetLoss(num_classes, classes)
         self.project = nn.Conv2d(backbone.channels[-1], width, 1)
         self.transformer = transformer
@@ -94,10 +93,18 @@ class Detr(Detector[DetrOutputs]):
             nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 4)
         )
 
-    def forward(self, inputs: Num[Tensor, "B C H W"]) -> DetrOutputs:
-        """Raw answers for uint8 images."""
-        rows, columns = covered_lines(inputs, self.canvas)
-        pixels = self.normalize(inputs) * (rows[:, :, None] & columns[:, None])[:, None]
+    def restore_preprocess(self, saved: Preprocess) -> None:
+        """Runs of earlier versions saved one that did not tell where the canvas is."""
+        assert isinstance(saved, Letterbox | ShortestEdge)
+        super().restore_preprocess(dataclasses.replace(saved, padded=True))
+
+    def forward(self, inputs: Padded | Num[Tensor, "B C H W"]) -> DetrOutputs:
+        """Raw answers for uint8 images; bare ones are without a canvas."""
+        height, width = inputs.shape[-2:]
+        if isinstance(inputs, Tensor):
+            inputs = Padded(inputs, torch.tensor([[0, 0, width, height]], device=inputs.device).expand(len(inputs), -1))
+        rows, columns = lines_of(inputs.valid, height, width)
+        pixels = self.normalize(inputs.images) * (rows[:, :, None] & columns[:, None])[:, None]
         features = self.project(self.backbone(pixels)[-1])
         height, width = features.shape[-2:]
         lines, places = shrink_lines(rows, height), shrink_lines(columns, width)
@@ -105,7 +112,7 @@ class Detr(Detector[DetrOutputs]):
         mask = (lines[:, :, None] & places[:, None]).flatten(1)
         answers = self.transformer(features.flatten(2).transpose(1, 2), positions, self.queries.weight, mask)
         boxes = self.box_output(answers).float().sigmoid()
-        return DetrOutputs(self.class_output(answers), boxes, frames_of(rows, columns))
+        return DetrOutputs(self.class_output(answers), boxes, inputs.valid.float())
 
     def loss(self, outputs: DetrOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Classes, distance (L1) and overlap (GIoU) of the last layer, and the sum of those of the layers before it.
@@ -193,11 +200,10 @@ def detr(
         num_classes=num_classes,
         queries=queries,
         width=width,
-        canvas=Letterbox.canvas,
         classes=classes,
         ranking=ranking,
         settings={
-            **settings_on(backbone, Letterbox(image_size, stride=32)),
+            **settings_on(backbone, Letterbox(image_size, stride=32, padded=True)),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "defaults": TrainingDefaults(lr=3e-4, finetune_lr=3e-4, clip_grad=0.1, warmup_epochs=1.0),
@@ -252,11 +258,10 @@ def detr_resnet50(
         num_classes=num_classes,
         queries=queries,
         width=256,
-        canvas=ShortestEdge.canvas,
         classes=classes,
         ranking=ranking,
         settings={
-            "preprocess": ShortestEdge(shorter, longest),
+            "preprocess": ShortestEdge(shorter, longest, padded=True),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "weight_map": WeightMap(_PUBLISHED),

@@ -19,7 +19,6 @@ from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.nn.layers.normalize import Normalize
 from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
-from zorki.ops.boxes import clip_boxes
 from zorki.ops.roi import join_regions
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
@@ -29,11 +28,10 @@ from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
     proposals_for,
     proposals_published,
 )
-from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon, settings_on
+from zorki.tasks.detection.networks.detector import Detector, NormsWithoutEpsilon, settings_on
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.networks.regions import (
     Sampled,
-    answer_regions,
     inside_image,
     region_candidates,
     region_losses,
@@ -157,22 +155,6 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         assert isinstance(view, FasterRcnn)
         view.proposals = self.proposals.for_more(view.max_boxes / self.max_boxes)
         return view
-
-    def candidates(self, outputs: FasterRcnnOutputs) -> Candidates:
-        """Every class's box of every proposal; where an image has fewer proposals, empty boxes of score 0 fill up."""
-        most = self.proposals.after[0 if self.training else 1]
-        given = outputs.proposing.proposals
-        # Filled up before it is cut, since a traced graph knows no count of proposals.
-        filled = [torch.cat([rows, rows.new_zeros(most, 4)])[:most] for rows in given]
-        regions, images = join_regions(filled)
-        logits, offsets = self.head(self.head.pool(outputs.maps, regions, images, outputs.size))
-        xyxy, scores = answer_regions(logits, offsets, regions)
-        exists = (regions[:, 2:] > regions[:, :2]).all(1, keepdim=True)
-        xyxy = clip_boxes(xyxy, *outputs.size) * exists[:, :, None]
-        labels = torch.arange(self.num_classes, device=xyxy.device).expand(len(given), most, -1)
-        return Candidates(
-            xyxy.reshape(len(given), -1, 4), (scores * exists).reshape(len(given), -1), labels.reshape(len(given), -1)
-        )
 
 
 @model(
