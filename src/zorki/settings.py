@@ -88,7 +88,8 @@ class Settings:
 
 def checked(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, by the fields' own names, as the fields have them. Raises RecipeError with what was expected."""
-    hints, fields = _hints(kind), kind.__dataclass_fields__
+    own: Any = kind
+    hints, fields = _hints(own), kind.__dataclass_fields__
     # Lists and mappings are taken apart by the kind itself.
     plain = {name: value for name, value in values.items() if not isinstance(value, list | tuple | Mapping)}
     return {**values, **{name: _checked(fields[name], hints[name], value) for name, value in plain.items()}}
