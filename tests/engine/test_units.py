@@ -26,8 +26,7 @@ from zorki.engine.prediction.predict import predict
 from zorki.engine.run.open import load
 from zorki.engine.training.train import train
 from zorki.errors import RecipeError
-from zorki.types import Boxes, Embedding, Label, Sample, Unlabeled
-from zorki.types import Tracks as TrackedBoxes
+from zorki.types import Boxes, Embedding, Label, Sample, TrackedBoxes, Unlabeled
 
 PLAIN = {"batch_size": 8, "epochs": 1, "workers": 0, "device": "cpu", "normalize": "weights", "quiet": True}
 

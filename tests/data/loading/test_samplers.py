@@ -22,7 +22,9 @@ def batches(sampler, epoch=0, seed=0):
 
 
 @pytest.mark.parametrize(
-    "sampler", [ShuffledSampler(22), WeightedSampler([1.0] * 22), ClassSampler(LABELS, classes=2, samples=3)], ids=str
+    "sampler",
+    [ShuffledSampler(22), WeightedSampler([1.0] * 22), ClassSampler(LABELS, classes=2, samples=3)],
+    ids=lambda sampler: type(sampler).__name__,
 )
 def test_seed_and_epoch_decide_alone(sampler):
     assert isinstance(sampler, Sampler)

@@ -20,7 +20,7 @@ from zorki.tasks.classification.task import Classification
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
-from zorki.types import Boxes, ClassInfo, Embedding, Instances, Keypoints, Label, Mask, Tracks
+from zorki.types import Boxes, ClassInfo, Embedding, Instances, Keypoints, Label, Mask, TrackedBoxes
 
 NAMES = ("cat", "dog", "owl")
 PIXELS = torch.arange(3 * 8 * 10, dtype=torch.uint8).view(3, 8, 10)
@@ -97,7 +97,7 @@ def test_figures_tracks_and_points_fit_too():
     figures = Keypoints(torch.tensor([[[1.0, 2], [3, 4]]]), visible, torch.tensor([0]), torch.tensor([0.5]))
     (row,) = result(figures)
     assert (row.name, row.points.tolist(), row.visible.tolist()) == ("cat", [[1, 2], [3, 4]], [True, False])
-    tracks = Tracks(torch.tensor([4]), torch.tensor([9]), torch.tensor([[0.0, 1, 2, 3]]))
+    tracks = TrackedBoxes(torch.tensor([4]), torch.tensor([9]), torch.tensor([[0.0, 1, 2, 3]]))
     (row,) = result(tracks)
     assert (row.label, row.name, row.id, row.box) == (None, "", 9, (0, 1, 2, 3))
     assert len(result(Embedding(torch.zeros(4)))) == 0
