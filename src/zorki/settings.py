@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -90,9 +91,7 @@ def checked(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, by the fields' own names, as the fields have them. Raises RecipeError with what was expected."""
     own: Any = kind
     hints, fields = _hints(own), kind.__dataclass_fields__
-    # Lists and mappings are taken apart by the kind itself.
-    plain = {name: value for name, value in values.items() if not isinstance(value, list | tuple | Mapping)}
-    return {**values, **{name: _checked(fields[name], hints[name], value) for name, value in plain.items()}}
+    return {name: _checked(fields[name], hints[name], value) for name, value in values.items()}
 
 
 def by_field(values: Mapping[str, Any], *kinds: type[Settings]) -> dict[str, Any]:
@@ -191,7 +190,7 @@ def _checked(f: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
     if int in parts or float in parts:
         return _number(f, int if int in parts else float, value)
     if str in parts and not isinstance(value, str):
-        return str(value)
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, list | Mapping) else str(value)
     if get_origin(hint) is Mapping and not isinstance(value, Mapping):
         raise RecipeError(f"{f.name} is {value!r}; expected names with values")
     return value
