@@ -73,7 +73,7 @@ def test_pixel_statistics_are_saved_with_the_weights(kind):
     shape = tuple(again.model.normalize.mean.shape)
     assert shape == ((1, 32, 32) if kind == "mean_image" else (1, 1, 1))
     a, b = again.evaluate(split="test").metrics.to_json(), run.evaluate(split="test").metrics.to_json()
-    assert a["confusion"] == b["confusion"]
+    assert a["confusion_matrix"] == b["confusion_matrix"]
     assert a["log_loss"] == pytest.approx(b["log_loss"], rel=1e-6)  # layouts in memory may differ
 
 
