@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ def twins() -> tuple[FasterRcnn, nn.Module]:
                 gain = 0.3 if "bbox_pred" in name or "inner" in name else 1.5
                 parameter.normal_(std=gain / parameter[0].numel() ** 0.5)
     ours = _built("faster_rcnn_resnet50_fpn").eval()
-    weights = Weights(theirs.state_dict(), {}, None)  # type: ignore[arg-type]
+    weights = Weights(theirs.state_dict(), {}, Path("twin.pth"))
     match = load_into(ours, weights, ours.weight_map)
     assert not match.mismatched
     assert [name for name in match.new if not name.startswith("normalize.")] == []
