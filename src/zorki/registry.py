@@ -7,6 +7,7 @@ reads, or in an installed package that names the entry point group "zorki.models
 from __future__ import annotations
 
 import ast
+import difflib
 import fnmatch
 import importlib
 import importlib.util
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zorki.contracts import Model, Task
-from zorki.errors import RecipeError, did_you_mean
+from zorki.errors import RecipeError, did_you_mean, suggestion
 from zorki.nn.backbones.named import backbone_weights, check_backbone
 
 Build = TypeVar("Build", bound=Callable[..., Model[Any, Any, Any]])
@@ -392,9 +393,12 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
     values: dict[str, Any] = {}
     for key, value in canonical_options(options or {}).items():
         if key not in known:
-            raise RecipeError(
-                f"{name} takes no {key!r}.{did_you_mean(key, known)} It takes: {', '.join(known) or 'nothing'}"
-            )
+            words = {
+                **{alias: own for alias, own in OPTION_ALIASES.items() if own in known},
+                **{own: own for own in known},
+            }
+            near = dict.fromkeys(words[word] for word in difflib.get_close_matches(key, words))
+            raise RecipeError(f"{name} takes no {key!r}.{suggestion(near)} It takes: {', '.join(known) or 'nothing'}")
         values[key] = _converted(f"{name}'s {key}", known[key], value)
     return entry.build(num_classes, **values)
 

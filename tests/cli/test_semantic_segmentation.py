@@ -75,7 +75,7 @@ def test_evaluate_two_runs_and_their_ensemble(run, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "miou" in out
     assert "baseline" in out
-    assert "classes, ensemble" in out
+    assert "per class, ensemble" in out
 
 
 def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
@@ -131,7 +131,7 @@ def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path
         assert np.array_equal(np.asarray(written), larger.predict("one.png")[0].numpy()["classes"])
     capsys.readouterr()
     told = {
-        "sise 96": "Did you mean size?",
+        "sise 96": "Did you mean image_size?",
         "upsampling transposed": "does not fit unet_squeezenet with upsampling tra",
     }
     for option, reason in told.items():

@@ -399,9 +399,12 @@ def test_names_of_the_data_set() -> None:
     some = parse("scenes:500@32")
     assert some is not None
     assert (len(some), some.size) == (500, (32, 32))
+    upright = parse("scenes:500@64x32")
+    assert upright is not None
+    assert upright.size == (64, 32)
     assert parse("photos/") is None
     assert parse("scenes2") is None
-    for wrong in ("scenes:", "scenes:x", "scenes:500@", "scenes:500@64x64", "scenes:-5", "scenes:500 "):
+    for wrong in ("scenes:", "scenes:x", "scenes:500@", "scenes:500@64x", "scenes:-5", "scenes:500 "):
         with pytest.raises(DataError, match="scenes:2000@64"):
             parse(wrong)
     for wrong, reason in (("scenes:5", "30 images"), ("scenes:500@4", "8x8")):

@@ -62,7 +62,7 @@ def test_networks_whose_parts_hang_on_the_size_are_built_for_that_of_the_run():
 def test_a_size_that_nobody_said_is_none():
     """Earlier versions wrote the width of the first training image into the recipe."""
     recipe = {"size": 304, "optimiser": "adamw", "normalise": "mean", "gone": 1}
-    read = recipe_of({"recipe": recipe, "said": {"epochs": 1}})
+    read = recipe_of({"task": "classification", "recipe": recipe, "said": {"epochs": 1}})
     assert (read.image_size, read.optimizer, read.normalize) == (None, "adamw", "mean")
-    assert recipe_of({"recipe": recipe, "said": {"size": 304}}).image_size == 304
-    assert recipe_of({"recipe": recipe}).image_size == 304, "of a version that did not tell"
+    assert recipe_of({"task": "classification", "recipe": recipe, "said": {"size": 304}}).image_size == 304
+    assert recipe_of({"task": "classification", "recipe": recipe}).image_size == 304, "of a version that did not tell"

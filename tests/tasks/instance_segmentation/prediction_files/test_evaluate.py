@@ -13,9 +13,7 @@ from zorki.errors import DataError, RecipeError
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
 from zorki.tasks.instance_segmentation.prediction_files.coco_results import columns_of, results_of
 from zorki.tasks.instance_segmentation.prediction_files.evaluate import judge_file
-from zorki.tasks.instance_segmentation.presentation import InstancePresentation
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
-from zorki.types import ClassInfo
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools decodes so
 NAMES = ["a", "b", "c"]
@@ -47,16 +45,11 @@ def write(name, content):
 
 def answers(predictions):
     """The entries as the task writes them."""
-    look, info = InstancePresentation(), ClassInfo(tuple(NAMES))
-
-    class Said:
-        frame = None
-
-        def __init__(self, number, prediction):
-            self.source, self.facts = f"{number}.png", look.to_record(prediction, info)
-
-    said = [Said(*pair) for pair in enumerate(predictions)]
-    return [entry for one in said for entry in results_of(one, NAMES, [1, 2, 3])]
+    return [
+        entry
+        for number, prediction in enumerate(predictions)
+        for entry in results_of(prediction, f"{number}.png", NAMES, [1, 2, 3])
+    ]
 
 
 def test_what_a_run_writes_is_judged_as_the_run_was():
