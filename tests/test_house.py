@@ -21,7 +21,6 @@ APART = {
     "zorki.data.preprocess": "preprocessing of every kind, and what makes it again from its saved values",
     "zorki.data.loading": "samplers stand beside the loader that they feed",
     "zorki.draw": "plots of every kind stand together",
-    "zorki.nn.layers.canvas": "what marks the padded part of a batch serves any network",
     "zorki.tasks.detection.models.faster_rcnn": "a method of its own, which Mask R-CNN extends",
 }
 # The one circle that is left: a run's own verbs call those that take runs.
