@@ -9,6 +9,7 @@ import resource
 import threading
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 
 from zorki.errors import WeightsError, ZorkiError
 from zorki.registry import Entry
-from zorki.weights import download, fetch, load_into, published, read_weights, resolve, save_weights
+from zorki.weights import Weights, download, fetch, load_into, published, read_weights, resolve, save_weights
 from zorki.weights.weight_map import WeightMap
 
 
@@ -407,3 +408,75 @@ def test_resolve_tells_what_there_is(tmp_path):
     assert resolve(str(tmp_path / "mine.pth"), entry.weights) == tmp_path / "mine.pth"
     with pytest.raises(WeightsError, match=r"published for net: imagenet\).* Did you mean imagenet"):
         resolve("imagnet", entry.weights, "net")
+
+
+# -- values and metadata that are none --
+
+
+def test_metadata_that_is_no_json_is_told(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "w.safetensors"
+    for text, words in {"{nothing": "shared_tensors:1: the JSON is broken", '{"b": "c"}': "name no tensors"}.items():
+        save_file({"a": torch.ones(1)}, path, {"shared_tensors": text})
+        with pytest.raises(WeightsError, match=words):
+            read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (torch.ones(3, 2), "it holds one tensor of 3x2, without a name"),
+        (torch.tensor(1.0), "it holds one tensor of a number"),
+        ({"a": torch.ones(2).to_sparse()}, r"1 of 1 tensors are sparse_coo, 'a' first; expected dense ones"),
+    ],
+)
+def test_tensors_without_names_or_values_are_told(tmp_path, content, words):
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=words):
+        read_weights(tmp_path / "w.pth")
+
+
+def test_a_pipe_is_no_file_of_weights(tmp_path):
+    os.mkfifo(tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"it is a named pipe \(FIFO\), not a file of weights"):
+        read_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("extra", [{}, {"criterion.weight": torch.ones(3)}])
+@pytest.mark.parametrize("attribute", ["model", "net", "network"])
+def test_the_name_of_lightnings_attribute_is_taken_off(tmp_path, attribute, extra):
+    state = _network().state_dict()
+    named = {f"{attribute}.{name}": value for name, value in state.items()} | extra
+    torch.save({"pytorch-lightning_version": "2.6.6", "state_dict": named}, tmp_path / "w.ckpt")
+    assert load_into(_network(), read_weights(tmp_path / "w.ckpt")).matched
+    assert set(read_weights(tmp_path / "w.ckpt").tensors) == set(state)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(tmp_path, value):
+    state = _network().state_dict()
+    state["0.weight"][0, 0, 0, 0] = value
+    save_weights(tmp_path / "w.safetensors", state, {})
+    model = _network()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(WeightsError, match=r"1 tensors hold values that are not finite, '0\.weight' first \(1 of 108"):
+        load_into(model, read_weights(tmp_path / "w.safetensors"))
+    assert _equal(model.state_dict(), before)
+
+
+def test_a_buffer_that_is_infinite_by_design_is_taken():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mask", torch.tensor([0.0, float("-inf")]))
+
+    assert load_into(Masked(), Weights(Masked().state_dict(), {}, Path("w.pth"))).matched == ["mask"]
+
+
+def test_whole_numbers_in_the_place_of_fractions_are_refused(tmp_path):
+    state = _network().state_dict()
+    state["3.bias"] = state["3.bias"].to(torch.int64)
+    save_weights(tmp_path / "w.safetensors", state, {})
+    with pytest.raises(WeightsError, match=r"1 tensors hold int64 where the network has float32, '3\.bias' first"):
+        load_into(_network(), read_weights(tmp_path / "w.safetensors"))

@@ -8,7 +8,7 @@ import os
 import threading
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from zorki.data import jpeg
 from zorki.errors import DataError
 from zorki.files import whole
+from zorki.input_files.content import open_file, read_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,7 +61,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 
             size is judged by the header, before anything is decoded, and raises TooManyPixels.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path}: {file_reason(path, error)}") from error
     return decode_image(data, path, max_pixels=max_pixels)
@@ -87,7 +88,7 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
     `max_pixels`, and whether JPEG and PNG files have their end marker; bytes after it are tolerated.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             if os.fstat(file.fileno()).st_size == 0:
                 return "the file is empty (0 bytes)"
             with open_image(file) as image:
@@ -95,7 +96,7 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
                 kind = image.format
             if reason is not None:
                 return reason
-            with open(path, "rb") as again, mmap.mmap(again.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            with open_file(path) as again, mmap.mmap(again.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return _end_reason(kind, data)
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -110,7 +111,7 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
         DataError: the file is missing or empty, or its header cannot be read.
     """
     try:
-        with open_image(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with _opened(source) as file, open_image(file) as image:
             width, height = image.size
             turned = orientation_of(image) in (5, 6, 7, 8)
     except Exception as error:
@@ -119,6 +120,10 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
         missing = isinstance(error, OSError) and error.errno is not None
         raise DataError(f"{source}: {file_reason(source, error) if missing else decoder_reason(error)}") from error  # type: ignore[arg-type]
     return (width, height) if turned else (height, width)
+
+
+def _opened(source: Path | bytes) -> IO[Any] | io.BytesIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else open_file(source)
 
 
 def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: int = 85) -> bytes:

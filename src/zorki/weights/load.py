@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from zorki.errors import WeightsError
@@ -70,7 +71,8 @@ def load_into(
         weight_map: from the file's names and values to the model's; None: they are the model's own.
 
     Raises:
-        WeightsError: nothing fits; `model` is unchanged.
+        WeightsError: nothing fits, or what fits holds values that no weight has: not-a-numbers, infinite ones, whole
+            numbers where the network has fractions; `model` is unchanged.
     """
     own = {name: value for name, value in model.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
     given: Mapping[str, Tensor] = weights.tensors
@@ -103,10 +105,39 @@ def load_into(
             f"{some(list(theirs.values()))}; names wanted: {some(told)}{_first_misfit(match)}. "
             "Is it another architecture's file?"
         )
+    _refuse_odd_values(fitting, own, weights.path)
     match.matched_values = _values(own[name] for name in match.matched)
     match.total_values = _values(own[name] for name in told)
     model.load_state_dict(fitting, strict=False)
     return match
+
+
+def _refuse_odd_values(given: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path) -> None:
+    """Raises WeightsError: a network with such values answers as if nothing were wrong."""
+    fractions = {name: value for name, value in given.items() if own[name].is_floating_point()}
+    if whole := [name for name, value in fractions.items() if not value.is_floating_point()]:
+        kind = _dtype(fractions[whole[0]])
+        raise WeightsError(
+            f"{path}: {len(whole)} tensors hold {kind} where the network has {_dtype(own[whole[0]])}, {whole[0]!r} "
+            "first: codes of quantized weights, or rounded ones; save the weights themselves"
+        )
+    # A buffer that is infinite by design, such as a mask of attention, is so in the network too.
+    broken = [
+        name
+        for name, value in fractions.items()
+        if not bool(torch.isfinite(value).all()) and bool(torch.isfinite(own[name]).all())
+    ]
+    if broken:
+        value = fractions[broken[0]]
+        count = int((~torch.isfinite(value)).sum())
+        raise WeightsError(
+            f"{path}: {len(broken)} tensors hold values that are not finite, {broken[0]!r} first ({count} of "
+            f"{value.numel()}: NaN or infinite): its training diverged; take an earlier checkpoint"
+        )
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _fits(model: nn.Module, name: str, wanted: Tensor, given: Tensor) -> bool:

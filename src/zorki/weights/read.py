@@ -13,14 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zorki.errors import WeightsError, did_you_mean
+from zorki.errors import DataError, WeightsError, did_you_mean
 from zorki.files import whole
+from zorki.input_files.content import special_kind
+from zorki.input_files.json_files import parse_json
 
 # Where training scripts put the tensors inside a checkpoint. Averaged weights stand first: they are the ones that
 # were judged, wherever a checkpoint holds both.
 _CONTAINERS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net")
 # Parts of names in weights that earlier versions of zorki wrote, and what they are called now.
 _FORMER_NAMES = {"normalise": "normalize", "centreness_output": "centerness_output"}
+_LIGHTNING = "pytorch-lightning_version"  # a key of Lightning's checkpoints
+_ATTRIBUTES = ("model", "net", "network")  # what LightningModules call their network
 _SHARED = "shared_tensors"  # safetensors metadata: which names are one tensor
 
 
@@ -46,11 +50,17 @@ def read_weights(path: Path) -> Weights:
     path = Path(path)
     if path.is_dir():
         path = _best_of_run(path)
-    if not path.is_file():
+    if not path.exists():
         folder = path.parent
         near = did_you_mean(path.name, (p.name for p in folder.iterdir()) if folder.is_dir() else ())
         raise WeightsError(f"{path}: no such file of weights.{near}")
-    tensors, metadata = _read_safetensors(path) if _looks_like_safetensors(path) else _read_torch(path)
+    if (kind := special_kind(path)) is not None:
+        raise WeightsError(f"{path}: it is {kind}, not a file of weights")
+    try:
+        tensors, metadata = _read_safetensors(path) if _looks_like_safetensors(path) else _read_torch(path)
+    except DataError as error:  # JSON in the metadata that is none
+        raise WeightsError(str(error)) from error
+    _refuse_sparse(tensors, path)
     return Weights({present_name(name): value for name, value in _without_wrappers(tensors).items()}, metadata, path)
 
 
@@ -109,9 +119,10 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: the safetensors file is broken ({error}); get it again") from error
-    for alias, name in json.loads(metadata.pop(_SHARED, "{}")).items():
-        tensors[alias] = tensors[name]
-    return tensors, metadata
+    shared = parse_json(metadata.pop(_SHARED, "{}"), f"{path}: the metadata {_SHARED}")
+    if not isinstance(shared, dict) or not all(isinstance(name, str) and name in tensors for name in shared.values()):
+        raise WeightsError(f"{path}: the metadata {_SHARED} name no tensors of the file; get it again")
+    return {**tensors, **{alias: tensors[name] for alias, name in shared.items()}}, metadata
 
 
 def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -123,11 +134,34 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(_why_unreadable(path, error)) from error
     found = _find_tensors(content)
     if not found:
-        holds = f"a {type(content).__name__}" + (f" with {some(list(map(str, content)))}" if content else "")
         wanted = f"tensors by name, bare or under one of {', '.join(_CONTAINERS)}"
-        raise WeightsError(f"{path}: no weights found: expected {wanted}; it holds {holds if content else 'nothing'}")
+        raise WeightsError(f"{path}: no weights found: expected {wanted}; it holds {_described(content)}")
     notes = content if isinstance(content, Mapping) else {}
+    found = _of_lightning(found) if _LIGHTNING in notes else found
     return found, {str(k): str(v) for k, v in notes.items() if isinstance(v, str | int | float)}
+
+
+def _described(content: Any) -> str:
+    """What a torch file holds, in words."""
+    if isinstance(content, Tensor):
+        return f"one tensor of {'x'.join(map(str, content.shape)) or 'a number'}, without a name"
+    if content is None or (isinstance(content, Mapping | list | tuple | str) and not content):
+        return "nothing"
+    named = f" with {some([f'{key!s:.60}' for key in content])}" if isinstance(content, Mapping) else ""
+    return f"a {type(content).__name__}{named}"
+
+
+def _of_lightning(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The network's own tensors: a LightningModule puts its attribute's name before them, and its losses beside them.
+
+    Nothing changes where no such name, or several, are there.
+    """
+    parts = {name.partition(".")[0] for name in tensors}
+    known = [part for part in _ATTRIBUTES if part in parts]
+    if len(known) != 1:
+        return tensors
+    prefix = f"{known[0]}."
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
@@ -159,12 +193,25 @@ def _find_tensors(content: Any, depth: int = 3) -> dict[str, Tensor]:
 
 
 def _without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drops `_orig_mod.` (torch.compile), then a leading `module.` that all names bear (DataParallel, averaging)."""
+    """Drops `_orig_mod.` (torch.compile), then a leading name that all bear: of DataParallel, averaging, Lightning."""
     tensors = {name.replace("_orig_mod.", ""): value for name, value in tensors.items()}
-    rest = {name: value for name, value in tensors.items() if name != "n_averaged"}
-    if rest and all(name.startswith("module.") for name in rest):
-        return {name.removeprefix("module."): value for name, value in rest.items()}
+    for prefix in ("module.", *(f"{name}." for name in _ATTRIBUTES)):
+        rest = {name: value for name, value in tensors.items() if name != "n_averaged"}
+        if rest and all(name.startswith(prefix) for name in rest):
+            tensors = {name.removeprefix(prefix): value for name, value in rest.items()}
     return tensors
+
+
+def _refuse_sparse(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raises WeightsError for what is stored otherwise than value by value: to spread it out may take any memory."""
+    odd = [name for name, value in tensors.items() if value.layout != torch.strided or value.is_quantized]
+    if odd:
+        value = tensors[odd[0]]
+        kind = "quantized" if value.is_quantized else str(value.layout).removeprefix("torch.")
+        raise WeightsError(
+            f"{path}: {len(odd)} of {len(tensors)} tensors are {kind}, {odd[0]!r} first; expected dense ones: save "
+            "them with .to_dense() or .dequantize()"
+        )
 
 
 def _stored_once(named: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
 from cyclopts import Group, Parameter
 
-from zorki.errors import RecipeError
+from zorki.errors import DataError, RecipeError
+from zorki.input_files.yaml_files import read_yaml
 from zorki.recipe import Recipe
 from zorki.settings import by_field, checked
 from zorki.task_settings import all_fields, task_settings
@@ -89,12 +89,12 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         RecipeError: it cannot be read, or holds what no recipe has; with file, and line where there is one.
     """
+    if not path.exists():
+        raise RecipeError(f"{path}: no such recipe")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: no such recipe") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: cannot be read as YAML: {error}") from None
+        values = read_yaml(path)
+    except DataError as error:
+        raise RecipeError(str(error)) from None
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -10,6 +10,7 @@ from zorki.data.annotations.listing import is_image, loose_files
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.annotations.splits import ORDER
 from zorki.files import write_text
+from zorki.input_files.content import LONGEST_PATH_LINE, text_lines
 from zorki.types import Defect
 
 _SUFFIXES = (".txt", ".lst")
@@ -26,8 +27,8 @@ def lists_in(folder: Path) -> dict[Path, str]:
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, with their numbers and forward slashes."""
-    for number, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+    """Lines that are not blank, with their numbers and forward slashes. Raises DataError where one is too long."""
+    for number, text in text_lines(path, longest=LONGEST_PATH_LINE, errors="replace"):
         if text.strip():
             yield number, text.strip().replace("\\", "/")
 

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from zorki.data.annotations.listing import loose_files, subfolders
-from zorki.data.formats.json_files import ends, has_key
+from zorki.input_files.content import open_file
+from zorki.input_files.json_files import ends, has_key
 
 _BINARY = {
     ".tfrecord": "TFRecord files",
@@ -59,8 +60,8 @@ def _named_json(path: Path) -> str | None:
 
 def _named_csv(path: Path) -> str | None:
     try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            first = file.readline(4096).strip().lower()
+        with open_file(path, "r", encoding="utf-8-sig", errors="replace") as file:
+            first = str(file.readline(4096)).strip().lower()
     except OSError:
         return None
     if "region_shape_attributes" in first:

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import torch
 
-from zorki.errors import WeightsError
+from zorki.errors import DataError, WeightsError
+from zorki.input_files.json_files import parse_json
 from zorki.registry import Entry
 from zorki.weights import Weights
 
 
 def class_names_of(weights: Weights) -> list[str] | None:
-    """The names that a run wrote into its weights; None in anybody else's file."""
-    text = weights.metadata.get("class_names")
-    return None if text is None else list(json.loads(text))
+    """The names that a run wrote into its weights; None in anybody else's file. Raises WeightsError."""
+    names = _noted(weights, "class_names")
+    if names is None:
+        return None
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise WeightsError(f"{weights.path}: the metadata class_names are {names!r:.80}; expected a list of names")
+    return names
 
 
 def preprocess_of(weights: Weights, entry: Entry) -> dict[str, Any] | None:
-    """The preprocessing that a run of this model wrote into its weights; None in anybody else's file."""
-    text = weights.metadata.get("preprocess") if weights.metadata.get("model") == entry.name else None
-    return None if text is None else dict(json.loads(text))
+    """The preprocessing that a run of this model wrote into its weights; None in anybody else's file.
+
+    Raises WeightsError.
+    """
+    found = _noted(weights, "preprocess") if weights.metadata.get("model") == entry.name else None
+    if found is not None and not isinstance(found, dict):
+        raise WeightsError(f"{weights.path}: the metadata preprocess are {found!r:.80}; expected an object")
+    return found
+
+
+def _noted(weights: Weights, name: str) -> Any:
+    """What a run wrote into its weights under a name; None where it wrote nothing."""
+    text = weights.metadata.get(name)
+    try:
+        return None if text is None else parse_json(text, f"{weights.path}: the metadata {name}")
+    except DataError as error:
+        raise WeightsError(str(error)) from error
 
 
 def num_classes_of(weights: Weights, entry: Entry) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ import torch
 from zorki.contracts import Dataset
 from zorki.data.images import MAX_PIXELS, check_image, decode_image, image_size, read_image
 from zorki.errors import DataError
+from zorki.input_files.content import read_bytes
+from zorki.input_files.json_files import read_json
 from zorki.types import Boxes, ClassInfo, Defect, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -135,8 +136,8 @@ class BoxDataset(Dataset[Boxes]):
         path = self.path(index)
         try:
             if index not in self.embedded:
-                return path.read_bytes()
-            return base64.b64decode(json.loads(path.read_bytes())["imageData"])
+                return read_bytes(path)
+            return base64.b64decode(read_json(path)["imageData"])
         except (OSError, ValueError, KeyError, TypeError, binascii.Error) as error:
             where = " inside of the file" if index in self.embedded else ""
             raise DataError(f"{path}: the image{where} cannot be read: {error}") from error

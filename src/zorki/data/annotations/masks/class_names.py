@@ -15,6 +15,7 @@ from pathlib import Path
 from zorki.data.annotations.listing import loose_files
 from zorki.data.annotations.masks.stored import code_of
 from zorki.errors import DataError
+from zorki.input_files.content import text_lines
 
 NAME_FILES = ("classes.txt", "class_names.txt", "labels.txt", "codes.txt", "names.txt", "_classes.csv", "classes.csv")
 COLOR_FILES = (
@@ -33,6 +34,8 @@ VOC = (
 )  # fmt: skip
 """Pascal VOC's classes in the order of its masks' indices (Everingham et al., 2010)."""
 
+_LONGEST_NAME = 1000  # characters of a line
+_MOST_BYTES = 16 << 20
 _VOID = frozenset({"void", "ignore", "ignored", "unlabeled", "255"})
 _NUMBERED = re.compile(r"(\d+)\s*[\s,:;=]\s*(\S.*)")
 _HEADER = re.compile(r"[\s\"']*(pixel[\s_]*value|value|id|index|label[\s_]*id)[\s\"']*[,;\t].*", re.IGNORECASE)
@@ -96,11 +99,9 @@ def _has_colors(lines: list[tuple[int, str]]) -> bool:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Lines with their numbers, without the blank ones at the end, comments and a header."""
-    try:
-        texts = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the classes' names cannot be read: {error}; save them as text in UTF-8") from error
-    lines = [(number, text.strip()) for number, text in enumerate(texts, 1) if not text.lstrip().startswith("#")]
+    texts = text_lines(path, longest=_LONGEST_NAME, most_bytes=_MOST_BYTES)
+    # Runs of blanks are one: patterns with several would try every way to share them out.
+    lines = [(number, " ".join(text.split())) for number, text in texts if not text.lstrip().startswith("#")]
     while lines and not lines[-1][1]:
         lines.pop()
     if not lines:

@@ -15,6 +15,7 @@ from zorki.contracts import Dataset
 from zorki.data.annotations.masks.stored import Palette, StoredMask, read_stored, shown_colors
 from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_image
 from zorki.errors import DataError
+from zorki.input_files.content import read_bytes
 from zorki.types import ClassInfo, Defect, Mask, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -124,7 +125,7 @@ class MaskDataset(Dataset[Mask]):
         """A hash of the mask's file, which is not decoded. Raises DataError where it cannot be read."""
         path = self.mask_path(index)
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return hashlib.sha256(read_bytes(path)).hexdigest()
         except OSError as error:
             raise DataError(f"{path}: {file_reason(path, error)}") from error
 

@@ -22,6 +22,7 @@ from zorki.data.images import MAX_PIXELS, decoder_reason, file_reason, open_imag
 from zorki.draw.palette import color
 from zorki.errors import DataError
 from zorki.files import whole
+from zorki.input_files.content import read_bytes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Palette = list[tuple[int, int, int]]
@@ -131,7 +132,7 @@ def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
         DataError: the file is missing, broken, or larger than `max_pixels`, or its gray values are no whole numbers.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path}: {file_reason(path, error)}") from error
     if not data:

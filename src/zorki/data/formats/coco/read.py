@@ -20,9 +20,10 @@ from typing import Any
 from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
-from zorki.data.formats.json_files import ends, has_key, is_whole, number_in, read_json, whole_number_in
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
+from zorki.input_files.json_files import ends, has_key, is_whole, read_json, read_json_bytes
+from zorki.input_files.numbers import number_in, whole_number_in
 from zorki.ops.rle import box_of
 from zorki.types import Defect
 
@@ -284,4 +285,4 @@ def _line(path: Path, identity: int) -> int | None:
 
 @lru_cache(maxsize=1)
 def _bytes(path: Path) -> bytes:
-    return path.read_bytes()
+    return read_json_bytes(path)

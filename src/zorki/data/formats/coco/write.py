@@ -10,7 +10,7 @@ from typing import Any
 
 from zorki.data.annotations.drafts.boxes import BoxDraft
 from zorki.data.annotations.drafts.instances import InstanceDraft, Place
-from zorki.data.formats.json_files import number_in
+from zorki.input_files.numbers import number_in
 from zorki.ops.rle import pack
 from zorki.types import Instances
 

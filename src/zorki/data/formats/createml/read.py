@@ -16,9 +16,10 @@ from typing import Any
 from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.split_words import by_split, split_in
-from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
+from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
+from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
 WANTED = "CreateML's JSON (_annotations.createml.json), or a folder with such files, one a split"
@@ -90,7 +91,7 @@ def _reason(root: Path, files: dict[Path, str | None]) -> str:
 
 
 def _read_file(path: Path, records: Records, *, beside: bool) -> None:
-    data = path.read_bytes()
+    data = read_json_bytes(path)
     entries = read_json(path, data)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{path}: expected CreateML's JSON, a list of images with annotations")

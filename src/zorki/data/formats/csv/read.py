@@ -9,7 +9,6 @@ relative to the table's folder, or to a folder `images` in it, or absolute.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ from zorki.data.annotations.listing import is_image, loose_files
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
+from zorki.input_files.content import is_file
+from zorki.input_files.csv_files import cells_of, csv_rows, first_lines
 from zorki.types import Defect
 
 WANTED = "a CSV file with the columns path and label, or a folder with exactly one such file"
@@ -43,6 +44,7 @@ PATH_COLUMNS = (
 LABEL_COLUMNS = ("label", "class", "category", "class_name", "label_name", "target")
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 _LOOK = 50  # rows that are looked at to recognize a table
+_LONGEST_NUMBER = 100  # digits: more are a word
 
 
 @dataclass
@@ -138,16 +140,13 @@ def _find(root: Path) -> _Table | str:
 def _look(path: Path) -> _Table | str:
     """Delimiter and columns of a CSV file, or why it is not a table of labels."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = list(islice((line for line in file if line.strip()), _LOOK))
-    except UnicodeDecodeError as error:
-        return f"it is not text in UTF-8: {error}"
-    except OSError as error:
-        return f"it cannot be read: {error.strerror or error}"
+        lines = first_lines(path, _LOOK)
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ")
     if not lines:
         return "it is empty"
     delimiter = _delimiter(lines)
-    first = next(csv.reader(lines, delimiter=delimiter))
+    first = next(iter(cells_of(lines, delimiter)), [])
     words = [cell.strip().lower() for cell in first]
     columns = [_column(words, known) for known in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)]
     if columns[0] is not None and columns[1] is not None:
@@ -160,11 +159,11 @@ def _look(path: Path) -> _Table | str:
     )
 
 
-def _delimiter(lines: Sequence[str]) -> str:
+def _delimiter(lines: list[str]) -> str:
     """The delimiter that cuts most lines as often as the first one, at least once."""
 
     def agreement(delimiter: str) -> int:
-        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        widths = [len(row) for row in cells_of(lines, delimiter)]
         return widths.count(widths[0]) if widths and widths[0] > 1 else 0
 
     return max(",;\t|", key=agreement)
@@ -175,42 +174,31 @@ def _column(words: Sequence[str], known: Iterable[str]) -> int | None:
 
 
 def _names_a_file(table: _Table) -> bool:
-    return any(_locate(table.path.parent, row.path) is not None for row in islice(_read_cells(table), _LOOK))
+    try:
+        return any(_locate(table.path.parent, row.path) is not None for row in islice(_read_cells(table), _LOOK))
+    except DataError:  # which reading tells, where it is taken
+        return False
 
 
 def _read_cells(table: _Table) -> Iterator[_Row]:
     """The rows below the header that are not blank."""
-    header = table.header
-    with open(table.path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=table.delimiter)
-        end = 0
-        for cells in reader:
-            line, end = end + 1, reader.line_num  # a quoted cell can span lines: a row is where it begins
-            if not any(cell.strip() for cell in cells):
-                continue
-            if header:
-                header = False
-                continue
-
-            cells = [cell.strip() for cell in cells]
-            width = len(cells)
-            path = cells[table.path_column] if table.path_column < width else ""
-            label = cells[table.label_column] if table.label_column < width else ""
-            split = None
-            if table.split_column is not None:
-                split = cells[table.split_column] if table.split_column < width else ""
-            yield _Row(line, path, label, split)
+    for line, row in islice(csv_rows(table.path, table.delimiter), 1 if table.header else 0, None):
+        cells = [cell.strip() for cell in row]
+        width = len(cells)
+        path = cells[table.path_column] if table.path_column < width else ""
+        label = cells[table.label_column] if table.label_column < width else ""
+        split = None
+        if table.split_column is not None:
+            split = cells[table.split_column] if table.split_column < width else ""
+        yield _Row(line, path, label, split)
 
 
 def _read_rows(table: _Table) -> _Rows:
     rows = _Rows()
-    try:
-        for row in _read_cells(table):
-            reason = _take(rows, table.path.parent, row)
-            if reason is not None:
-                rows.defects.append(Defect(table.path, f"{reason}; the row was left out", row.line))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table.path}: the table cannot be read: {error}; save it as CSV in UTF-8") from error
+    for row in _read_cells(table):
+        reason = _take(rows, table.path.parent, row)
+        if reason is not None:
+            rows.defects.append(Defect(table.path, f"{reason}; the row was left out", row.line))
     return rows
 
 
@@ -240,7 +228,7 @@ def _locate(folder: Path, path: str) -> str | None:
     """The file that a cell means, relative to the table's folder (or absolute); None where it is not there."""
     for name in (path, f"images/{path}", path.replace("\\", "/")):
         file = folder / name
-        if file.is_file():
+        if is_file(file):
             # Relative where it can be, so that the splits, which hang on the name, outlive a move of the folder.
             inside = file.is_relative_to(folder)
             return Path(os.path.normpath(file.relative_to(folder) if inside else file)).as_posix()
@@ -249,6 +237,6 @@ def _locate(folder: Path, path: str) -> str | None:
 
 def _class_key(classes: Iterable[str]) -> Callable[[str], Any]:
     """Whole numbers are sorted by value, so that class 10 comes after class 9; words as words."""
-    if all(name.isascii() and name.isdigit() for name in classes):
+    if all(name.isascii() and name.isdigit() and len(name) < _LONGEST_NUMBER for name in classes):
         return lambda name: (int(name), name)
     return lambda name: name

@@ -7,7 +7,6 @@ Columns are known by their names, in any order and case. Decimal commas inside q
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,8 +17,9 @@ from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
-from zorki.data.formats.xml_files import number_of, whole_number_of
 from zorki.errors import DataError
+from zorki.input_files.csv_files import cells_of, csv_rows, first_lines
+from zorki.input_files.numbers import number_of, whole_number_of
 from zorki.types import Defect
 
 WANTED = (
@@ -110,12 +110,11 @@ def _tables(folder: Path) -> list[Path]:
 def _layout(path: Path) -> _Layout | None:
     """The columns of a table; None where it is none of boxes."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            first = next((line for line in islice(file, 20) if line.strip()), "")
-    except (OSError, UnicodeDecodeError):
+        lines = first_lines(path, 1)
+    except DataError:
         return None
-    delimiter = max(",;\t|", key=first.count)
-    words = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter), [])]
+    delimiter = max(",;\t|", key="".join(lines).count)
+    words = [cell.strip().lower() for cell in next(iter(cells_of(lines, delimiter)), [])]
     known = {"image": _IMAGE, "class": _CLASS, **{names[0]: names for names in _CORNERS}, **_EXTRA}
     columns = {what: place for what, names in known.items() if (place := _column(words, names)) is not None}
     if not {"image", "class", "xmin", "ymin", "xmax", "ymax"} <= set(columns):
@@ -129,24 +128,9 @@ def _column(words: Sequence[str], names: Sequence[str]) -> int | None:
 
 def _rows(path: Path, layout: _Layout) -> Iterator[tuple[int, dict[str, str]]]:
     """The line and the cells of every row below the header that is not blank."""
-    header, end = True, 0
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=layout.delimiter)
-            for cells in reader:
-                line, end = end + 1, reader.line_num
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if header:
-                    header = False
-                    continue
-                width = len(cells)
-                yield (
-                    line,
-                    {what: cells[place].strip() if place < width else "" for what, place in layout.columns.items()},
-                )
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: the table cannot be read: {error}; save it as CSV in UTF-8") from error
+    for line, cells in islice(csv_rows(path, layout.delimiter), 1, None):
+        width = len(cells)
+        yield line, {what: cells[place].strip() if place < width else "" for what, place in layout.columns.items()}
 
 
 def _read_table(path: Path, layout: _Layout, split: str | None, records: Records) -> None:
@@ -184,6 +168,6 @@ def _descriptions(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in loose_files(folder):
         if "class-descriptions" in name.lower() and name.lower().endswith(".csv"):
-            with open(folder / name, encoding="utf-8-sig", newline="", errors="replace") as file:
-                found |= {row[0].strip(): row[1].strip() for row in csv.reader(file) if len(row) >= 2}
+            rows = csv_rows(folder / name, errors="replace")
+            found |= {row[0].strip(): row[1].strip() for _, row in rows if len(row) >= 2}
     return found

@@ -20,8 +20,10 @@ from zorki.data.annotations.outlines import box_outline, join_groups, pixels_at,
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import split_in
 from zorki.data.formats.look import Look
-from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
 from zorki.errors import DataError
+from zorki.input_files.content import open_file
+from zorki.input_files.numbers import number_of, whole_number_of
+from zorki.input_files.xml_files import element_lines, read_xml, text_of
 from zorki.types import Defect
 
 WANTED = "CVAT's XML for images (annotations.xml), or a folder with it"
@@ -82,7 +84,7 @@ def _is_cvat(path: Path) -> bool:
     if path.suffix.lower() != ".xml":
         return False
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return re.search(rb"<annotations[\s>]", file.read(4096)) is not None
     except OSError:
         return False

@@ -16,7 +16,7 @@ from hashlib import md5
 from io import BufferedIOBase
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from zorki.data.annotations.listing import loose_files
 from zorki.data.formats.look import Look
 from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
+from zorki.input_files.content import MOST_BYTES, open_file, read_bytes
 from zorki.types import Defect, Label, Sample
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
@@ -37,6 +38,7 @@ WANTED = "IDX files in a folder: train-images-idx3-ubyte and train-labels-idx1-u
 _NAME = re.compile(r"(?P<part>train|t10k|test|val)-(?P<what>images|labels)[-.]idx(?P<rank>[13])-ubyte(?P<gz>\.gz)?")
 _SPLITS = {"train": "train", "val": "val", "t10k": "test", "test": "test"}
 _UINT8 = 0x08
+_PIECE = 1 << 20  # bytes read at once
 
 FASHION = (
     "T-shirt/top",
@@ -189,22 +191,23 @@ def read(root: Path) -> IdxRecords:
     )
 
 
-def read_idx(path: Path, rank: int) -> Array:
+def read_idx(path: Path, rank: int, *, most_bytes: int = MOST_BYTES) -> Array:
     """The array of bytes in an IDX file of `rank` dimensions, unpacked where its name ends in .gz.
 
     Raises:
-        DataError: the file is missing, is no IDX file of bytes of that rank, or is shorter or longer than it says.
+        DataError: the file is missing, is no IDX file of bytes of that rank, is shorter or longer than it says, or
+            says that it has more than `most_bytes`.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            return _read_array(path, file, rank)
+        with open_file(path) as packed, gzip.open(packed) if path.suffix == ".gz" else packed as file:
+            return _read_array(path, cast(BufferedIOBase, file), rank, most_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: expected a whole gzip file, and it is broken: {error}; fetch it again") from error
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
 
 
-def _read_array(path: Path, file: BufferedIOBase, rank: int) -> Array:
+def _read_array(path: Path, file: BufferedIOBase, rank: int, most_bytes: int) -> Array:
     header = file.read(4 + 4 * rank)
     wanted = bytes([0, 0, _UINT8, rank])
     if header[:4] != wanted:
@@ -215,10 +218,15 @@ def _read_array(path: Path, file: BufferedIOBase, rank: int) -> Array:
     if len(header) < 4 + 4 * rank:
         raise DataError(f"{path}: the header is truncated: expected {4 + 4 * rank} bytes, got {len(header)}")
     shape = tuple(int(size) for size in np.frombuffer(header, dtype=">u4", offset=4))
-    data = file.read(prod(shape) + 1)  # one more, so that a file that is too long is seen
-    if len(data) != prod(shape):
-        came = f"only {len(data):,} came" if len(data) < prod(shape) else "more came"
-        raise DataError(f"{path}: expected {prod(shape):,} bytes after the header for the shape {shape}, and {came}")
+    wanted_bytes = prod(shape)
+    if wanted_bytes > most_bytes:
+        raise DataError(f"{path}: its header tells of {wanted_bytes:,} bytes, {shape}; at most {most_bytes:,} are read")
+    data = bytearray()  # grows with what comes, not with what the header says
+    while len(data) <= wanted_bytes and (piece := file.read(min(_PIECE, wanted_bytes + 1 - len(data)))):
+        data += piece
+    if len(data) != wanted_bytes:
+        came = f"only {len(data):,} came" if len(data) < wanted_bytes else "more came"
+        raise DataError(f"{path}: expected {wanted_bytes:,} bytes after the header for the shape {shape}, and {came}")
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 
@@ -253,7 +261,7 @@ def _pairs(root: Path) -> dict[str, tuple[Path, Path]]:
 def _class_names(root: Path, count: int) -> tuple[list[str], str]:
     """The names of classes, and where they come from."""
     if count <= len(FASHION):
-        digests = (md5(labels.read_bytes(), usedforsecurity=False).hexdigest() for _, labels in _pairs(root).values())
+        digests = (md5(read_bytes(labels), usedforsecurity=False).hexdigest() for _, labels in _pairs(root).values())
         if any(digest in _FASHION_LABELS for digest in digests):
             return list(FASHION), "named as Fashion-MNIST's classes, whose labels these are (MD5)"
         near = root.resolve().parts[-2:]  # torchvision keeps the files in FashionMNIST/raw

@@ -22,8 +22,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from zorki.data.annotations.listing import is_image, loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord
 from zorki.data.annotations.split_words import by_split, split_in
-from zorki.data.formats.json_files import ends, has_key, read_json, whole_number_in
 from zorki.errors import DataError
+from zorki.input_files.json_files import ends, has_key, read_json
+from zorki.input_files.numbers import whole_number_in
 from zorki.types import Defect
 
 WANTED = "Label Studio's export named JSON (not JSON-MIN), or a folder with such files, one a split"

@@ -11,12 +11,12 @@ import numpy as np
 
 from zorki.data.annotations.outlines import pixels_at, round_outline
 from zorki.data.annotations.records import ObjectRecord, Records, bounds_of
-from zorki.data.formats.json_files import number_in
 from zorki.data.formats.label_studio import export_file
 from zorki.data.formats.label_studio.brush import pixels_of_brush
 from zorki.data.formats.label_studio.export_file import WANTED, LabelStudioTask, Region
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
+from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
 __all__ = ["WANTED", "look", "read"]

@@ -22,10 +22,11 @@ from zorki.data.annotations.listing import walk_files
 from zorki.data.annotations.outlines import join_groups, pixels_at, round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.splits import split_name
-from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json, whole_number_in
 from zorki.data.formats.look import Look
 from zorki.data.images import decoder_reason, open_image
 from zorki.errors import DataError
+from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
+from zorki.input_files.numbers import number_in, whole_number_in
 from zorki.types import Defect
 
 WANTED = "labelme's JSON files, one an image, with shapes and imagePath"
@@ -82,7 +83,7 @@ def _is_labelme(path: Path) -> bool:
 
 
 def _read_file(path: Path, records: Records, finder: ImageFinder) -> ImageRecord:
-    data = path.read_bytes()
+    data = read_json_bytes(path)
     values = read_json(path, data)
     if not isinstance(values, dict) or not isinstance(values.get("shapes"), list):
         raise DataError(f"{path}: expected labelme's JSON with a list of shapes, and there is none")

@@ -19,9 +19,10 @@ from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.outlines import round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
-from zorki.data.formats.json_files import ends, has_key, key_lines, number_in, read_json
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
+from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
+from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
 WANTED = "VIA's JSON (of its annotations or of a project), or a folder with such files, one a split"
@@ -96,7 +97,7 @@ def _is_via(path: Path) -> bool:
 
 
 def _read_file(path: Path, records: Records) -> None:
-    data = path.read_bytes()
+    data = read_json_bytes(path)
     values = read_json(path, data)
     values = values.get("_via_img_metadata", values) if isinstance(values, dict) else None
     if not isinstance(values, dict):

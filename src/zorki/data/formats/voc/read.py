@@ -26,8 +26,10 @@ from zorki.data.annotations.listing import is_image, loose_files, subfolders, wa
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
-from zorki.data.formats.xml_files import element_lines, number_of, read_xml, text_of, whole_number_of
 from zorki.errors import DataError
+from zorki.input_files.content import LONGEST_PATH_LINE, open_file, text_lines
+from zorki.input_files.numbers import number_of, whole_number_of
+from zorki.input_files.xml_files import element_lines, read_xml, text_of
 from zorki.types import Defect
 
 WANTED = "a folder Annotations with one XML file an image, or such files beside the images"
@@ -126,7 +128,7 @@ def _first_files(folder: Path, below: bool) -> list[str]:
 
 def _begins_well(path: Path) -> bool:
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return re.search(rb"<annotation[\s>]", file.read(4096)) is not None
     except OSError:
         return False
@@ -235,7 +237,7 @@ def _read_sets(records: Records, folder: Path, xml: Path) -> None:
 
 def _read_set(records: Records, path: Path, members: list[int], places: dict[str, int]) -> None:
     missing = []
-    for line, text in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+    for line, text in text_lines(path, longest=LONGEST_PATH_LINE, errors="replace"):
         if not (whole := text.strip().replace("\\", "/")):
             continue
         place = _place_of(whole, places)

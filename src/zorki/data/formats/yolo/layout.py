@@ -14,6 +14,8 @@ from urllib.parse import quote
 from zorki.data.annotations.listing import is_image, loose_files, subfolders, walk_files
 from zorki.data.annotations.splits import split_name
 from zorki.errors import DataError
+from zorki.input_files.content import LONGEST_PATH_LINE, is_file, read_text, text_lines
+from zorki.input_files.yaml_files import MOST_YAML_BYTES, read_yaml
 from zorki.types import Defect
 
 NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.names", "classes.names")
@@ -68,7 +70,7 @@ def find_layout(root: Path) -> YoloLayout | str:
 def is_meant(path: Path) -> bool:
     """Whether a file that may be broken has the keys of YOLO's settings."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        text = read_text(path, most_bytes=MOST_YAML_BYTES, errors="replace")
     except OSError:
         return False
     wanted = ("names", "|".join((*_SPLIT_KEYS, "path")))
@@ -78,7 +80,7 @@ def is_meant(path: Path) -> bool:
 def entries(layout: YoloLayout, source: Path) -> Iterator[YoloImage]:
     """The images of a folder or of a list, and files of labels that have none."""
     if source.is_file():
-        for line in source.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        for _, line in text_lines(source, longest=LONGEST_PATH_LINE, errors="replace"):
             if name := line.strip():
                 image = _resolve(layout.base, name, source.parent)
                 yield YoloImage(name, image, labels_of(image) if image else _listed_labels(layout.base, name, source))
@@ -111,9 +113,8 @@ def labels_of(image: Path) -> Path | None:
 def looks_like_labels(path: Path) -> bool:
     """Whether the first line is a class and at least four numbers, or there is none."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            cells = next((line for line in file if line.strip()), "").split()
-    except (OSError, UnicodeDecodeError):
+        cells = next((line for _, line in text_lines(path) if line.strip()), "").split()
+    except DataError:
         return False
     try:
         return not cells or (len(cells) >= 5 and cells[0].isdecimal() and all(float(cell) <= 2 for cell in cells[1:]))
@@ -175,23 +176,15 @@ def _keypoint_numbers(shape: Any, path: Path) -> int:
 
 
 def _read_yaml(path: Path) -> dict[str, Any] | None:
-    import yaml
-
-    try:
-        data = path.read_bytes()
-        values = yaml.safe_load(data)
-        if isinstance(values, dict) and isinstance(values.get("names"), list | dict):
-            if _holds_none(values["names"]):
-                raise DataError(f"{path}: names: expected a name for each class, and one is null")
-            # As text: unquoted, `no` and `on` would be truth values, and 1.10 would be 1.1.
-            values["names"] = yaml.load(data, yaml.BaseLoader).get("names", values["names"])
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f":{mark.line + 1}: the YAML is broken at column {mark.column + 1}" if mark else ": the YAML is broken"
-        raise DataError(f"{path}{place}: {error.problem or error.context}") from error
-    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:  # ValueError: a date that is none
-        raise DataError(f"{path}: the YAML cannot be read: {error}") from error
-    return values if isinstance(values, dict) else None
+    values = read_yaml(path)
+    if not isinstance(values, dict):
+        return None
+    if isinstance(values.get("names"), list | dict):
+        if _holds_none(values["names"]):
+            raise DataError(f"{path}: names: expected a name for each class, and one is null")
+        # As text: unquoted, `no` and `on` would be truth values, and 1.10 would be 1.1.
+        values["names"] = read_yaml(path, as_text=True).get("names", values["names"])
+    return values
 
 
 def _holds_none(names: list[Any] | dict[Any, Any]) -> bool:
@@ -217,8 +210,8 @@ def _is_above(source: Path, folder: Path) -> bool:
 
 def _read_data(path: Path) -> dict[str, Any]:
     """Darknet's settings: lines of `key = value`."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    pairs = [line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#")]
+    lines = text_lines(path, longest=LONGEST_PATH_LINE, most_bytes=MOST_YAML_BYTES, errors="replace")
+    pairs = [line.split("=", 1) for _, line in lines if "=" in line and not line.lstrip().startswith("#")]
     return {key.strip(): value.strip() for key, value in pairs}
 
 
@@ -232,14 +225,14 @@ def _names(value: Any, path: Path) -> dict[int, str]:
         except (ValueError, TypeError) as error:
             raise DataError(f"{path}: names: expected numbers of classes before their names: {error}") from error
     file = _resolve(path.parent, str(value), path.parent)
-    if file is None or not file.is_file():
+    if file is None or not is_file(file):
         raise DataError(f"{path}: names: expected a list, a mapping, or a file that is there, and got {value!r}")
     return _read_names(file)
 
 
 def _read_names(path: Path) -> dict[int, str]:
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").rstrip().splitlines()
-    return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
+    lines = text_lines(path, longest=LONGEST_PATH_LINE, most_bytes=MOST_YAML_BYTES, errors="replace")
+    return {number - 1: line.strip() for number, line in lines if line.strip()}
 
 
 def _from_folders(root: Path) -> YoloLayout | str:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.formats.look import Look
-from zorki.data.formats.xml_files import number_of
 from zorki.data.formats.yolo.layout import YoloLayout, entries, find_layout, sources_of
 from zorki.errors import DataError
+from zorki.input_files.content import text_lines
+from zorki.input_files.numbers import number_of
 from zorki.types import Defect
 
 WANTED = "data.yaml or obj.data with names and splits, or text files of labels in `labels` or beside the images"
@@ -79,11 +80,11 @@ def _background(bare: Sequence[Path], count: int) -> Defect:
 
 def _read_labels(path: Path, layout: YoloLayout, image: ImageRecord, records: Records) -> None:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        records.defects.append(Defect(path, f"the labels are not text in UTF-8: {error}; left out"))
+        lines = list(text_lines(path))
+    except DataError as error:
+        records.defects.append(Defect(path, f"{str(error).removeprefix(f'{path}: ')}; the labels were left out"))
         return
-    for line, text in enumerate(lines, 1):
+    for line, text in lines:
         if not (cells := text.split()):
             continue
         thing = _object(cells, layout, line)

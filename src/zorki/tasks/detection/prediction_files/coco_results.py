@@ -17,6 +17,8 @@ import numpy as np
 from numpy import ndarray
 
 from zorki.errors import DataError
+from zorki.input_files.content import MOST_BYTES, read_text
+from zorki.input_files.json_files import parse_json
 from zorki.ops.rle import fault_of
 from zorki.tasks.detection.class_names import COCO, coco_names
 from zorki.types import Boxes
@@ -100,16 +102,16 @@ def read_results(path: Path, *, need_masks: bool = False) -> ResultEntries:
             with its number and its line.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text)
+        text = read_text(path, most_bytes=MOST_BYTES)
+        content = parse_json(text, str(path))
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file; expected {FORMAT}") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}; expected {FORMAT}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is no text; expected {FORMAT}") from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: is no JSON: {error.msg}; expected {FORMAT}") from error
+    except DataError as error:
+        raise DataError(f"{error}; expected {FORMAT}") from error
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list):
         what = f"an object with {_some(content)}" if isinstance(content, dict) else f"{content!r:.40}"

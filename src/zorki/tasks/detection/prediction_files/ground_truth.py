@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 
 from zorki.contracts.capabilities import InFolder, NumbersClasses, NumbersImages
 from zorki.errors import DataError
+from zorki.input_files.json_files import read_json
 from zorki.metrics.tables import GroundTruthTable
 from zorki.ops.rle import fault_of
 from zorki.tasks.detection.metrics.tables import ground_truths_of
@@ -131,11 +131,9 @@ def _side(image: dict[str, Any], name: str) -> int:
 
 def _content(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"{path}: is no JSON: {error}; expected {WANTED}") from error
+        return read_json(path)
+    except DataError as error:
+        raise DataError(f"{error}; expected {WANTED}") from error
 
 
 def _ground_truths(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from zorki.data.formats.detect import detect
 from zorki.errors import DataError
+from zorki.input_files.json_files import read_json, read_json_bytes
 
 _WORD = b'"segmentation"'
 
@@ -40,11 +40,11 @@ def _all_have_masks(path: Path) -> bool:
 def _outlines(path: Path) -> list[Any]:
     """What each entry of a file of COCO's has as its mask; nothing where the file has none, or is broken."""
     try:
-        text = path.read_bytes()
+        text = read_json_bytes(path)
         if _WORD not in text:
             return []
-        content = json.loads(text)
-    except (OSError, ValueError):
+        content = read_json(path, text)
+    except DataError:
         return []
     entries = content.get("annotations") if isinstance(content, dict) else content
     return [entry.get("segmentation") for entry in entries or [] if isinstance(entry, dict)]

@@ -4,37 +4,57 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from zorki.errors import DataError
+from zorki.input_files.content import MOST_BYTES, open_file, read_bytes
 
 _LOOK = 1 << 16  # bytes at either end of a file that are looked at to recognize it
+_LONG_NUMBER = re.compile(rb"\d{%d}" % (sys.get_int_max_str_digits() or 4300))
 
 
-def read_json(path: Path, data: bytes | None = None) -> Any:
+def read_json(path: Path, data: bytes | None = None, *, most_bytes: int = MOST_BYTES) -> Any:
     """The values of the file, or of `data`, which was read from it before.
 
     Raises:
-        DataError: the file cannot be read, or is no JSON; the message tells line and column.
+        DataError: the file cannot be read, is larger than `most_bytes`, or is no JSON; the message tells line and
+            column.
     """
+    return parse_json(read_json_bytes(path, most_bytes=most_bytes) if data is None else data, str(path))
+
+
+def read_json_bytes(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
+    """The bytes of a JSON file, for `read_json` and for `key_lines`. Raises DataError as `read_json`."""
     try:
-        return json.loads(path.read_bytes() if data is None else data)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: the JSON is broken at column {error.colno}: {error.msg}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: the JSON is not text in UTF-8: {error}") from error
-    except RecursionError as error:
-        raise DataError(f"{path}: the JSON is nested too deep to be read") from error
+        return read_bytes(path, most_bytes=most_bytes)
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
+
+
+def parse_json(text: bytes | str, source: str) -> Any:
+    """The values of a piece of JSON; `source` is where it comes from, for messages. Raises DataError as `read_json`."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{source}:{error.lineno}: the JSON is broken at column {error.colno}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source}: the JSON is not text in UTF-8: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"{source}: the JSON is nested too deep to be read") from error
+    except ValueError as error:  # a whole number of thousands of digits, which Python does not convert
+        data = text.encode() if isinstance(text, str) else text
+        found = _LONG_NUMBER.search(data)
+        place = "" if found is None else f":{1 + data[: found.start()].count(10)}"  # 10 ends a line
+        raise DataError(f"{source}{place}: the JSON holds a number that is too long to be read: {error}") from error
 
 
 def ends(path: Path) -> bytes:
     """The beginning and the end of a file, as much as tells its kind; empty where it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             head = file.read(_LOOK)
             size = file.seek(0, 2)
             file.seek(max(len(head), size - _LOOK))
@@ -64,17 +84,3 @@ def key_lines(data: bytes, key: str) -> list[int]:
         place = match.start()
         lines.append(line)
     return lines
-
-
-def number_in(value: Any) -> float:
-    """A number of JSON, or text that is one; not-a-number for all else."""
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
-
-
-def whole_number_in(value: Any) -> int | None:
-    """A positive whole number; None for all else."""
-    number = number_in(value)
-    return int(number) if number == number and 0 < number < 1e9 else None
