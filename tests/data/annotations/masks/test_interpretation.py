@@ -292,7 +292,7 @@ def test_files_of_names_that_are_broken(tmp_path):
             find_names([tmp_path])
         (tmp_path / name).unlink()
     (tmp_path / "classes.txt").write_bytes(b"caf\xe9\n")
-    with pytest.raises(DataError, match=r"classes\.txt: the classes' names cannot be read.*UTF-8"):
+    with pytest.raises(DataError, match=r"classes\.txt: it is not text in UTF-8.*save it as UTF-8"):
         find_names([tmp_path])
 
 

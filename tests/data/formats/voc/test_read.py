@@ -171,7 +171,7 @@ def test_broken_files_are_left_out_with_their_lines(folder):
         "c.xml": (3, "the XML is broken at column 3: mismatched tag; the file was left out"),
     }
     (folder / "Annotations/c.xml").write_text('<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>')
-    assert "declares entities" in str(read_voc(folder).defects)
+    assert "has an entity of its own" in str(read_voc(folder).defects)
     (folder / "Annotations/b.xml").write_text("<annotation>\n")
     with pytest.raises(DataError, match=r"a\.xml:1: the XML is broken at column 1: no element found"):
         read_voc(folder)

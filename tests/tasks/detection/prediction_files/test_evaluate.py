@@ -149,7 +149,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(DataError, match=r"no\.json: there is no such file"):
         judge_file(tmp_path / "no.json", data)
     (tmp_path / "half.json").write_text('[\n{"image_id": 9,\n')
-    with pytest.raises(DataError, match=r"half\.json:3: is no JSON"):
+    with pytest.raises(DataError, match=r"half\.json:3: the JSON is broken"):
         judge_file(tmp_path / "half.json", data)
     (tmp_path / "noise.json").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(DataError, match="is no text"):
