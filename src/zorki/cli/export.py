@@ -27,6 +27,7 @@ def export(
     """
     from zorki.contracts.capabilities import Precomputes
     from zorki.engine.evaluation.evaluate import open_run
+    from zorki.engine.export import export_onnx
     from zorki.errors import ZorkiError
 
     opened = open_run(run, weights)
@@ -38,7 +39,7 @@ def export(
     if height is None and width is None:
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
-    path = opened.task.export(opened.model, out, rows, columns, opened.info)
+    path = export_onnx(opened.model, out, rows, columns, opened.info)
     print(f'{path}: {path.stat().st_size / 1e6:.1f} MB; takes "images", uint8 (1, 3, {rows}, {columns})')
 
 

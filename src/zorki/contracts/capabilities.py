@@ -6,7 +6,7 @@ never submodules: from Python 3.12 on `isinstance` does not see what `nn.Module`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -62,6 +62,35 @@ class SelectsCandidates(Protocol):
 
     def selecting(self, selection: Selection) -> Any:
         """A view of the model that selects otherwise: it shares all weights, and the model itself stays as it is."""
+
+
+@dataclass(frozen=True)
+class ExportGraph:
+    """What an exported file computes: tensors in, tensors out, of fixed sizes, and nothing of Python between.
+
+    Attributes:
+        network: takes the inputs in their order, and gives a tensor or a tuple of them; made of standard operators.
+        inputs: one of each by its name, of the sizes and types that the file takes; "images" is the first.
+        outputs: names of what comes out.
+    """
+
+    network: nn.Module
+    inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...]
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """A model that is a graph of tensors from uint8 pixels to answers: `zorki export`."""
+
+    num_classes: int
+
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """The graph for one image, uint8 (1, 3, height, width), that `preprocess` made.
+
+        Raises:
+            ZorkiError: what this very network computes depends on the image.
+        """
 
 
 @runtime_checkable

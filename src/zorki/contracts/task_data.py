@@ -11,6 +11,7 @@ import torch
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts.dataset import Dataset
+from zorki.contracts.model import Model
 from zorki.contracts.sampler import Sampler
 from zorki.errors import ZorkiError
 from zorki.types import Batch, ClassInfo, Sample
@@ -67,6 +68,18 @@ class TaskData(ABC, Generic[T]):
         As usual is shuffled, or by `sampling_weights` where the recipe is `class_balanced`.
         """
         return None
+
+    def configure(self, model: Model[Any, T, Any], recipe: Any, dataset: Dataset[T], indices: Sequence[int]) -> None:
+        """Gives a model what its capabilities take: the recipe's loss, class weights, anchors of the training boxes.
+
+        Before it learns; see `zorki.contracts.capabilities`, such as `TakesCriterion` and `FitsToData`.
+
+        Args:
+            indices: of the training samples.
+
+        Raises:
+            RecipeError: the recipe asks for what the model does not have.
+        """
 
     def prompt(self, target: T) -> Any:
         """What a model that tracks is told of the first frame of a video, such as the box of the object."""

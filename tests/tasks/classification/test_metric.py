@@ -33,6 +33,13 @@ def test_by_hand():
     assert math.isclose(figures.calibration_error, (0.6 + 0.3 + 0.2 + 0.1) / 4, rel_tol=1e-6)
 
 
+def test_a_class_that_was_predicted_and_never_true_has_an_f1_of_0():
+    """scikit-learn: f1_score([0, 0, 1], [0, 2, 1], average="macro") is (2/3 + 1 + 0) / 3."""
+    figures = made(4, torch.eye(4)[[0, 2, 1]], [0, 0, 1]).compute()
+    assert figures.macro_f1 == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert [row.f1 for row in figures.per_class] == [pytest.approx(2 / 3), 1.0, 0.0, None]
+
+
 @settings(max_examples=25)
 @given(st.integers(2, 12), st.integers(1, 60), st.integers(0, 10_000))
 def test_agrees_with_torchmetrics(num_classes, count, seed):
@@ -52,6 +59,8 @@ def test_agrees_with_torchmetrics(num_classes, count, seed):
     f1 = reference.multiclass_f1_score(scores, truth, num_classes, average=None)
     for k, value in enumerate(f1.tolist()):
         assert math.isclose(figures.per_class[k].f1 or 0.0, value, abs_tol=1e-6)
+    macro = reference.multiclass_f1_score(scores, truth, num_classes, average="macro")
+    assert math.isclose(figures.macro_f1, float(macro), abs_tol=1e-6)
 
 
 def test_parts_merged_equal_the_whole():

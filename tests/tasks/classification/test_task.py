@@ -54,7 +54,7 @@ def test_nothing_is_mixed_unless_asked():
 def test_class_weights_make_rare_classes_count_as_much():
     model = build("lenet5", 3)
     dataset = Labeled([9, 0, 0, 0, 0, 0, 0, 1, 1, 2])
-    TASK.configure(model, ClassificationSettings(class_weights=True, label_smoothing=0.1), dataset, range(1, 10))
+    TASK.data.configure(model, ClassificationSettings(class_weights=True, label_smoothing=0.1), dataset, range(1, 10))
     weights = model.criterion.weights
     assert torch.allclose(weights * torch.tensor([6.0, 2.0, 1.0]), torch.full((3,), 3.0))
 

@@ -87,12 +87,12 @@ class Fitter(Learner):
 
 def test_models_that_fit_their_anchors_see_the_training_boxes():
     dataset, model = Detection.data.read(Path("scenes:20@64")), Fitter()
-    TASK.configure(model, DetectionSettings(), dataset, [3, 5])
+    TASK.data.configure(model, DetectionSettings(), dataset, [3, 5])
     assert model.seen == ([dataset.target(3), dataset.target(5)], [(64, 64)] * 2)
     other = Fitter()
     other.wants_fitting = False
     for unasked in (other, Learner()):
-        TASK.configure(unasked, DetectionSettings(), dataset, [3, 5])
+        TASK.data.configure(unasked, DetectionSettings(), dataset, [3, 5])
         assert unasked.seen is None
 
 

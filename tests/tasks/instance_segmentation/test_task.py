@@ -70,13 +70,13 @@ def test_the_task_is_found_by_its_folder():
 def test_losses_of_methods_are_their_own(settings):
     name = next(iter(settings))
     with pytest.raises(RecipeError, match=f"{name} is .*, but the loss of Learner belongs to its method; leave it out"):
-        TASK.configure(Learner(), InstanceSettings(**settings), scenes(), [])
+        TASK.data.configure(Learner(), InstanceSettings(**settings), scenes(), [])
 
 
 def test_models_may_take_a_criterion_and_a_weight_of_borders():
-    TASK.configure(Learner(), InstanceSettings(), scenes(), [])
+    TASK.data.configure(Learner(), InstanceSettings(), scenes(), [])
     model = Obliging()
-    TASK.configure(model, InstanceSettings(loss="ce,dice", border_weight=10.0), scenes(), [])
+    TASK.data.configure(model, InstanceSettings(loss="ce,dice", border_weight=10.0), scenes(), [])
     assert (str(model.criterion), model.criterion.ignore, model.weight) == ("ce,dice", 7, 10.0)
 
 

@@ -183,7 +183,7 @@ def test_counts_of_pixels_and_images(scenes):
 
 def configured(recipe, scenes, model=None):
     model = model or tiny(len(scenes.class_names))
-    TASK.configure(model, recipe, scenes, scenes.splits["train"])
+    TASK.data.configure(model, recipe, scenes, scenes.splits["train"])
     return model
 
 

@@ -99,7 +99,7 @@ def train(
     for choice in chosen:
         say(f"chosen: {choice}")
     _start_from(network, entry, full, dataset, train_indices, say)
-    task.configure(network, full, dataset, train_indices)
+    task.data.configure(network, full, dataset, train_indices)
     if task.unit != "video":  # whose frames are cut before a network sees them
         check_forward(network, dataset, train_indices)
     folder = _folder(entry.name, full)
@@ -186,7 +186,7 @@ def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **setti
         logs.Log(folder).cut(done)
         if told:
             write_json(folder / runs.ABOUT, about)
-    task.configure(network, recipe, dataset, train_indices)
+    task.data.configure(network, recipe, dataset, train_indices)
     return _fit(Work(entry, task, info, dataset, looked, recipe, network, folder, about), say, checkpoint)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import PixelStatistics
+from zorki.contracts.capabilities import ExportGraph, PixelStatistics
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -112,6 +112,23 @@ class Classifier(Model[Logits, Label, Label]):
 
     def expected_loss(self) -> float:
         return math.log(self.num_classes)
+
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """From pixels to "scores" (1, K), which sum to 1."""
+        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedClassifier(self), {"images": images}, ("scores",))
+
+
+class ExportedClassifier(nn.Module):
+    """A classifier from uint8 pixels to probabilities: what `decode` answers as scores."""
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> Float[Tensor, "1 K"]:
+        """The softmax of the logits."""
+        return self.model(images).main.float().softmax(1)  # type: ignore[no-any-return]
 
 
 def _wanted(targets: Sequence[Label], num_classes: int, device: torch.device) -> Tensor:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset, TaskData
+from zorki.contracts import Dataset, Model, TaskData
+from zorki.contracts.capabilities import TakesCriterion
 from zorki.errors import DataError
 from zorki.recipe import Recipe
 from zorki.tasks.classification.settings import ClassificationSettings
@@ -78,6 +79,25 @@ class ClassificationData(TaskData[Label]):
     def sampling_weights(self, targets: Sequence[Label], info: ClassInfo) -> list[float]:
         counts = Counter(target.index for target in targets)
         return [1.0 / counts[target.index] for target in targets]
+
+    def configure(
+        self,
+        model: Model[Any, Label, Label],
+        recipe: ClassificationSettings,
+        dataset: Dataset[Label],
+        indices: Sequence[int],
+    ) -> None:
+        """Label smoothing, and class weights N / (K n_k): a class with few images counts as much as any other."""
+        from zorki.losses.cross_entropy import CrossEntropy
+
+        weights = None
+        if recipe.class_weights:
+            num_classes = len(dataset.class_names)
+            labels = torch.tensor([dataset.target(index).index for index in indices])
+            counts = torch.bincount(labels, minlength=num_classes)
+            weights = len(labels) / (num_classes * counts.clamp_min(1).float())
+        assert isinstance(model, TakesCriterion)
+        model.replace_criterion(lambda own: CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights))
 
     def statistics(self, dataset: Dataset[Label]) -> dict[str, Any]:
         """Counts by split and class."""

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset
+from zorki.contracts import Dataset, Model
+from zorki.contracts.capabilities import FitsToData, Precomputes
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.tasks.detection.settings import DetectionSettings
 from zorki.types import Batch, Boxes, ClassInfo, Sample
@@ -63,6 +64,28 @@ class DetectionData(ObjectData[Boxes]):
         from zorki.tasks.detection.networks.detector import learnable
 
         return len(learnable(target))
+
+    def configure(
+        self,
+        model: Model[Any, Boxes, Boxes],
+        recipe: DetectionSettings,
+        dataset: Dataset[Boxes],
+        indices: Sequence[int],
+    ) -> None:
+        """Shows the training boxes, and how large the images are, to a model that `FitsToData`.
+
+        Raises:
+            RecipeError: the recipe mixes images, but the model takes regions that were found in each by itself.
+        """
+        if (recipe.mosaic or recipe.mixup) and isinstance(model.preprocess, Precomputes):
+            from zorki.tasks.detection.mosaic import refuse_regions
+
+            refuse_regions(recipe.mosaic, recipe.mixup, "proposed")
+        if isinstance(model, FitsToData) and model.wants_fitting:
+            from zorki.tasks.detection.image_sizes import image_sizes
+
+            targets = [dataset.target(index) for index in indices]
+            model.fit_to_data(targets, image_sizes(dataset, indices))
 
     def statistics(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
         """Boxes and images a class, sizes, aspects and boxes an image, by split."""

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset
+from zorki.contracts import Dataset, Model
+from zorki.contracts.capabilities import TakesCriterion, WeighsBorders
+from zorki.task_settings import refuse
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.tasks.instance_segmentation.settings import InstanceSettings
 from zorki.types import Instances, Sample
@@ -58,8 +61,40 @@ class InstanceData(ObjectData[Instances]):
         seen = target.masks.flatten(1).any(1)
         return int((seen if target.crowd is None else seen & ~target.crowd).sum())
 
+    def configure(
+        self,
+        model: Model[Any, Instances, Instances],
+        recipe: InstanceSettings,
+        dataset: Dataset[Instances],
+        indices: Sequence[int],
+    ) -> None:
+        """Hands the recipe's loss and weight of borders to a model that takes them.
+
+        Raises:
+            RecipeError: the recipe asks for what the model does not have.
+        """
+        taken = {"loss": isinstance(model, TakesCriterion), "border_weight": isinstance(model, WeighsBorders)}
+        for name, value in {"loss": recipe.loss, "border_weight": recipe.border_weight}.items():
+            if value and not taken[name]:
+                refuse(name, value, f"the loss of {type(model).__name__} belongs to its method")
+        if isinstance(model, TakesCriterion) and recipe.loss is not None:
+            named = recipe.loss
+            model.replace_criterion(lambda own: _named_loss(named, own))
+        if isinstance(model, WeighsBorders):
+            model.weigh_borders(recipe.border_weight)
+
     def statistics(self, dataset: Dataset[Instances]) -> dict[str, Any]:
         """Objects and images a class, areas and objects an image, by split."""
         from zorki.tasks.instance_segmentation.statistics import tally_instances
 
         return tally_instances(dataset)
+
+
+def _named_loss(name: str, own: nn.Module) -> nn.Module:
+    """The loss of that name, with the ignore index of the model's own, and its class weights where it takes any."""
+    from zorki.losses.pixels import PixelLoss
+
+    assert isinstance(own, PixelLoss)
+    named = PixelLoss.of(name, ignore=own.ignore)
+    weights = own.class_weights if named.weighs_pixels else None
+    return PixelLoss(named.terms, ignore=own.ignore, class_weights=weights)

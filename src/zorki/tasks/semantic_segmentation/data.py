@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset, Targets, TaskData
+from zorki.contracts import Dataset, Model, Targets, TaskData
+from zorki.contracts.capabilities import TakesCriterion
 from zorki.errors import DataError
 from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.types import ClassInfo, Mask, Sample
@@ -76,6 +77,26 @@ class SegmentationData(TaskData[Mask]):
         from zorki.tasks.semantic_segmentation.statistics import balance_weights, count_pixels
 
         return balance_weights(count_pixels(targets, len(info))[:, :-1]).tolist()
+
+    def configure(
+        self,
+        model: Model[Any, Mask, Mask],
+        recipe: SegmentationSettings,
+        dataset: Dataset[Mask],
+        indices: Sequence[int],
+    ) -> None:
+        """The loss that the recipe names, else the model's own, with weights of classes and label smoothing.
+
+        Raises:
+            RecipeError: the loss is not known, or has no such setting.
+        """
+        from zorki.tasks.semantic_segmentation.criterion import class_weights_of, criterion_of
+
+        assert isinstance(model, TakesCriterion)
+        classes = len(dataset.class_names)
+        model.replace_criterion(
+            lambda own: criterion_of(recipe, own, lambda: class_weights_of(dataset, indices, classes))
+        )
 
     def statistics(self, dataset: Dataset[Mask]) -> dict[str, Any]:
         """Pixels and images a class, and what is ignored, by split."""

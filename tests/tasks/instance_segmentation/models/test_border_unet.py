@@ -107,7 +107,7 @@ def test_the_loss_is_the_weighted_cross_entropy():
 
 def configure(model, recipe):
     scenes = InstanceSegmentation().data.read(Path("scenes:20@64"))
-    InstanceSegmentation().configure(model, recipe, scenes, [])
+    InstanceSegmentation.data.configure(model, recipe, scenes, [])
 
 
 def test_the_recipe_may_name_a_loss_and_weigh_gaps():

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import PixelStatistics, Selection
+from zorki.contracts.capabilities import ExportGraph, PixelStatistics, Selection
+from zorki.errors import ZorkiError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.nn.view import view_of
-from zorki.ops.boxes import suppress
+from zorki.ops.boxes import clip_boxes, suppress
 from zorki.tasks.detection.networks.box_stitcher import BoxStitcher
 from zorki.tasks.detection.networks.coco_category_ids import answers_coco_numbers
 from zorki.tiles import Tiles
-from zorki.types import Boxes, Placement
+from zorki.types import Boxes, Padded, Placement
 from zorki.weights.weight_map import WeightMap
 
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
@@ -43,14 +44,21 @@ class Candidates:
 torch.export.register_dataclass(Candidates)
 
 
-def settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
-    """What a `Detector` takes over from the backbone of that name, see `zorki.nn.backbones.named`."""
+def settings_on(
+    backbone: str, preprocess: Preprocess, *, min_score: float | None = None, frozen_norms: bool = False
+) -> dict[str, Any]:
+    """What a `Detector` takes over from the backbone of that name, see `zorki.nn.backbones.named`.
+
+    And, where they are given, its `min_score` and `frozen_norms`.
+    """
+    said = {"min_score": min_score, "frozen_norms": frozen_norms or None}
     mean, std = backbone_statistics(backbone)
     return {
         "preprocess": preprocess,
         "mean": mean,
         "std": std,
         "weight_map": WeightMap(backbone_published(backbone)),
+        **{name: value for name, value in said.items() if value is not None},
     }
 
 
@@ -168,6 +176,16 @@ class Detector(Model[O, Boxes, Boxes]):
     def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
         self.normalize.measure(images, kind)
 
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """From pixels to "xyxy" (N, 4) in pixels of the input, "scores" (N) and "labels" (N), best first."""
+        if not self.exportable:
+            raise ZorkiError(
+                f"{type(self).__name__} has two stages, and how many regions it looks at depends on the image: "
+                "it cannot be exported. Export a detector of one stage: ssd, retinanet, fcos, yolo1, yolo3 or detr"
+            )
+        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedDetector(self), {"images": images}, ("xyxy", "scores", "labels"))
+
     def train(self, mode: bool = True) -> Detector[O]:
         super().train(mode)
         if self.frozen_norms:
@@ -177,6 +195,53 @@ class Detector(Model[O, Boxes, Boxes]):
 
     def _norms(self) -> list[nn.BatchNorm2d]:
         return _batch_norms(self.backbone)
+
+
+class ExportedDetector(nn.Module):
+    """A detector from uint8 pixels to boxes, made of tensors alone: what `decode` answers, in network pixels.
+
+    One image at a time, of one size: anchors become constants. How many boxes come out depends on the image, at most
+    the detector's `max_boxes`, best first. Without `valid` the whole input counts as the image: where there is a canvas
+    around it, boxes on it are answered too.
+
+    Args:
+        model: of one stage, in evaluation mode.
+    """
+
+    def __init__(self, model: Detector[Any]) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, images: UInt8[Tensor, "1 3 H W"], valid: Int64[Tensor, "1 4"] | None = None
+    ) -> tuple[Float[Tensor, "N 4"], Float[Tensor, " N"], Int[Tensor, " N"]]:
+        """Boxes in pixels of the input, scores in 0..1, labels; best first.
+
+        Args:
+            valid: the edges of the image on its canvas, for networks that take `Padded` ones.
+        """
+        found = self.model.candidates(self.model(images if valid is None else Padded(images, valid)))
+        xyxy, scores, labels = found.xyxy[0].float(), found.scores[0].float(), found.labels[0]
+        if valid is None:
+            xyxy = clip_boxes(xyxy, *images.shape[-2:])
+        else:
+            xyxy = xyxy.maximum(valid[:, :2].repeat(1, 2)).minimum(valid[:, 2:].repeat(1, 2))
+        # What has no area in the image answers nothing, as in `decode`.
+        scores = torch.where((xyxy[:, 2:] > xyxy[:, :2]).all(1), scores, -1.0)
+        order = self._best_first(xyxy, scores, labels)
+        keep = order[scores[order] > self.model.min_score][: self.model.max_boxes]
+        return xyxy[keep], scores[keep], labels[keep]
+
+    def _best_first(
+        self, xyxy: Float[Tensor, "N 4"], scores: Float[Tensor, " N"], labels: Int[Tensor, " N"]
+    ) -> Int[Tensor, " M"]:
+        if self.model.max_iou is None:
+            return scores.topk(len(scores)).indices
+        from torchvision.ops import nms  # takes seconds to import; many uses of boxes need it not
+
+        # Every class gets a place of its own, so that boxes of two classes never meet.
+        span = xyxy.max() - xyxy.min() + 1
+        return nms(xyxy + (labels * span)[:, None], scores, self.model.max_iou)
 
 
 def _batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:

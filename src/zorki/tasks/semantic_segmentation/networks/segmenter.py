@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int64, Num
+from jaxtyping import Float, Int64, Num, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import PixelStatistics
+from zorki.contracts.capabilities import ExportGraph, PixelStatistics
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.likeliest import likeliest
@@ -41,7 +40,6 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         defaults: training settings that suit this network, beside `SEGMENTER_DEFAULTS`.
     """
 
-    exportable: ClassVar[bool] = True
     margin = 0
     normalize: Normalize
 
@@ -126,6 +124,24 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
     def expected_loss(self) -> float | None:
         """The logarithm of K for the cross-entropy alone; None where the loss compares regions."""
         return self.criterion.expected_loss(self.num_classes) if isinstance(self.criterion, PixelLoss) else None
+
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """From pixels to "scores" (1, K, H, W), which sum to 1 at every pixel, and "classes", int64 (1, H, W)."""
+        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedSegmenter(self), {"images": images}, ("scores", "classes"))
+
+
+class ExportedSegmenter(nn.Module):
+    """A segmenter from uint8 pixels to maps over the input: what `decode` answers, and how sure it is."""
+
+    def __init__(self, model: Segmenter) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> tuple[Float[Tensor, "1 K H W"], Int64[Tensor, "1 H W"]]:
+        """The probability of each class at each pixel of the input, and the likeliest."""
+        scores = self.model(images).main.float().softmax(1)
+        return scores, scores.argmax(1)
 
 
 def _marked(target: Mask, ignore: int) -> Int64[Tensor, "H W"]:

@@ -12,15 +12,16 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.contracts import Preprocess, TrainingDefaults
+from zorki.contracts.capabilities import ExportGraph
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
-from zorki.nn.layers.canvas import lines_of, shrink_lines, sine_positions
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
+from zorki.tasks.detection.models.detr.canvas import lines_of, shrink_lines, sine_positions
 from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
@@ -140,6 +141,12 @@ class Detr(Detector[DetrOutputs]):
             return Candidates(xyxy, best, labels)
         best, query, labels = best_classes(scores, 100)
         return Candidates(take_rows(xyxy, query), best, labels)
+
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """With a second input, "valid": the edges of the image on its canvas, int64 (1, 4), see `Padded`."""
+        graph = super().export_graph(height, width)
+        valid = torch.tensor([[0, 0, width, height]])
+        return dataclasses.replace(graph, inputs={**graph.inputs, "valid": valid})
 
 
 def _check_word(name: str, word: str, known: Sequence[str]) -> None:

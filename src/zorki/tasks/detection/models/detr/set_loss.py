@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from zorki.losses.focal import sigmoid_focal_loss
 from zorki.losses.giou import giou_loss
 from zorki.ops.boxes import cxcywh_to_xyxy, generalized_iou, xyxy_to_cxcywh
 from zorki.ops.matching import match_by_cost
@@ -111,15 +110,22 @@ class SetLoss:
     def _class_cost(self, logits: Float[Tensor, "L B Q S"]) -> Float[Tensor, "L B Q S"]:
         if self.classes == "softmax":
             return -logits.softmax(-1)
-        yes = sigmoid_focal_loss(logits, torch.ones_like(logits))
-        return self.focal * (yes - sigmoid_focal_loss(logits, torch.zeros_like(logits)))
+        yes = _focal_loss(logits, torch.ones_like(logits))
+        return self.focal * (yes - _focal_loss(logits, torch.zeros_like(logits)))
 
     def _class_loss(
         self, logits: Float[Tensor, "L B Q S"], labels: Int[Tensor, "L B Q"], count: int
     ) -> Float[Tensor, " L"]:
         if self.classes == "focal":
             right = functional.one_hot(labels, self.num_classes + 1)[..., :-1].float()
-            return self.focal * sigmoid_focal_loss(logits, right).sum((1, 2, 3)) / count
+            return self.focal * _focal_loss(logits, right).sum((1, 2, 3)) / count
         surprise = functional.cross_entropy(logits.flatten(0, 2), labels.flatten(), reduction="none").view_as(labels)
         weights = torch.where(labels == self.num_classes, self.nothing, 1.0)
         return (surprise * weights).sum((1, 2)) / weights.sum((1, 2))
+
+
+def _focal_loss(logits: Float[Tensor, "L B Q S"], wanted: Float[Tensor, "L B Q S"]) -> Float[Tensor, "L B Q S"]:
+    from torchvision.ops import sigmoid_focal_loss  # takes seconds to import; the paper's loss needs it not
+
+    loss: Tensor = sigmoid_focal_loss(logits, wanted)
+    return loss

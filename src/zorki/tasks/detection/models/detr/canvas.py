@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int64, Num
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 
@@ -17,24 +16,6 @@ def lines_of(
     left, top, right, bottom = valid[:, :, None].unbind(1)
     row, column = torch.arange(height, device=valid.device), torch.arange(width, device=valid.device)
     return (row >= top) & (row < bottom), (column >= left) & (column < right)
-
-
-def covered_lines(
-    inputs: Num[Tensor, "B C H W"], color: Sequence[int]
-) -> tuple[Bool[Tensor, "B H"], Bool[Tensor, "B W"]]:
-    """The same read from the pixels, where the canvas around the image is all of one color.
-
-    For exported networks, which are given pixels alone: an image loses outer lines that are of that color. From the
-    first to the last that has a pixel of another color. An image that is all of that color covers all.
-    """
-    differs = (inputs != inputs.new_tensor(color)[:, None, None]).any(1)
-    return _from_first_to_last(differs.any(2)), _from_first_to_last(differs.any(1))
-
-
-def frames_of(rows: Bool[Tensor, "B H"], columns: Bool[Tensor, "B W"]) -> Int64[Tensor, "B 4"]:
-    """The edges of the covered part, xyxy in pixels; lines must be covered in one piece."""
-    left, top = columns.int().argmax(1), rows.int().argmax(1)
-    return torch.stack([left, top, left + columns.sum(1), top + rows.sum(1)], 1)
 
 
 def shrink_lines(lines: Bool[Tensor, "B N"], size: int) -> Bool[Tensor, "B size"]:
@@ -67,9 +48,3 @@ def _waves(lines: Bool[Tensor, "B N"], width: int, temperature: float) -> Float[
     exponents = torch.arange(width // 2, device=lines.device) * (2 / width)
     angles = place[:, :, None] / temperature**exponents
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(2)
-
-
-def _from_first_to_last(lines: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
-    count = lines.int().cumsum(1)
-    inside = (count > 0) & ((count < count[:, -1:]) | lines)
-    return inside | ~lines.any(1, keepdim=True)

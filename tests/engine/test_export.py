@@ -1,4 +1,4 @@
-"""ONNX Runtime answers what `decode` answers, for every detector of one stage."""
+"""ONNX Runtime answers what `decode` answers, for every detector of one stage, and for classifiers."""
 
 import importlib.util
 import json
@@ -8,14 +8,15 @@ import torch
 from torch import nn
 
 from zorki import registry
-from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.saved import preprocess_from_json
+from zorki.engine.export import export_onnx
 from zorki.errors import ZorkiError
-from zorki.tasks.detection.export import ExportedDetector, export_onnx
+from zorki.tasks.detection.networks.detector import Candidates, ExportedDetector
 from zorki.types import ClassInfo, Padded, Placement
 
 HEIGHT, WIDTH = 96, 128
 NUM_CLASSES = 3
+INFO = ClassInfo(("a", "b", "c"))
 DETECTORS = {
     "ssd_squeezenet": {},
     "retinanet_squeezenet": {"channels": 32, "depth": 1},
@@ -61,11 +62,13 @@ def session(path):
 @pytest.mark.parametrize("name", DETECTORS)
 def test_onnx_answers_as_decode(name, tmp_path):
     model = lively(name)
-    path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
+    path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
     run = session(path)
+    named = [given.name for given in run.get_inputs()]
+    whole = torch.tensor([[0, 0, WIDTH, HEIGHT]])
     for image in make_images(2).split(1):
         wanted = decoded(model, image)
-        xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, {"images": image.numpy()}))
+        xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, fed(named, image, whole)))
         assert len(wanted) == len(xyxy) == len(scores) == len(labels) > 5
         assert len(wanted.scores.unique()) > 5
         torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
@@ -73,19 +76,41 @@ def test_onnx_answers_as_decode(name, tmp_path):
         assert torch.equal(labels, wanted.labels)
 
 
-def test_a_file_finds_the_image_on_its_canvas(tmp_path):
-    """A file is given pixels alone: for a network that wants to know, the canvas is what has its color."""
+def fed(named, images, valid):
+    given = {"images": images.numpy(), "valid": valid.numpy()}
+    return {name: given[name] for name in named}
+
+
+def test_a_file_is_told_where_the_image_lies(tmp_path):
+    """Two images of the same pixels: gray edges are the image's in one, and canvas in the other."""
     model = lively("detr_squeezenet")
-    inputs, placements = model.preprocess([make_images()[0, :, :60], make_images()[0]])
+    image = make_images()[0, :, :60]
+    image[:, :10] = image[:, -10:] = torch.tensor(model.preprocess.canvas, dtype=torch.uint8)[:, None, None]
+    inputs, placements = model.preprocess([image, make_images()[0]])
+    bare = Padded(inputs.images[:1], torch.tensor([[0, 28, WIDTH, 68]]))
     inputs = Padded(inputs.images[:1], inputs.valid[:1])
     assert inputs.valid.tolist() == [[0, 18, WIDTH, 78]]
-    with torch.no_grad():
-        (wanted,) = model.decode(model(inputs), placements[:1])
-    run = session(export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH))
-    xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, {"images": inputs.images.numpy()}))
-    torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
-    torch.testing.assert_close(xyxy - torch.tensor([0.0, 18, 0, 18]), wanted.xyxy, atol=1e-3, rtol=0)
-    assert torch.equal(labels, wanted.labels)
+    path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
+    run = session(path)
+    assert [(one.name, one.shape, one.type) for one in run.get_inputs()] == [
+        ("images", [1, 3, HEIGHT, WIDTH], "tensor(uint8)"),
+        ("valid", [1, 4], "tensor(int64)"),
+    ]
+    found = []
+    for given in (inputs, bare):
+        left, top, right, bottom = given.valid[0].tolist()
+        where = Placement(bottom - top, right - left, top=top, left=left, input_height=HEIGHT, input_width=WIDTH)
+        with torch.no_grad():
+            (wanted,) = model.decode(model(given), [where])
+        xyxy, scores, labels = (
+            torch.from_numpy(x) for x in run.run(None, {"images": given.images.numpy(), "valid": given.valid.numpy()})
+        )
+        torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
+        torch.testing.assert_close(xyxy - torch.tensor([0.0, top, 0, top]), wanted.xyxy, atol=1e-3, rtol=0)
+        assert torch.equal(labels, wanted.labels)
+        found.append(scores)
+    assert not torch.allclose(found[0], found[1], atol=1e-3), "the same pixels, another image"
+    assert placements[0].frame == (0, 18, WIDTH, 78)
 
 
 def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
@@ -93,7 +118,7 @@ def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
     with torch.no_grad():
         model.min_score = float(model.candidates(model(make_images())).scores.max()) + 1e-3
     model.train()
-    path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH)
+    path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH, INFO)
     assert model.training, "the detector stays as it was"
     run = session(path)
     (taken,) = run.get_inputs()
@@ -109,15 +134,12 @@ def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
 
 def test_classes_do_not_suppress_each_other():
     class Fixed(nn.Module):
-        exportable, min_score, max_iou, max_boxes = True, 0.1, 0.5, 3
-        preprocess = Letterbox(96)
+        min_score, max_iou, max_boxes = 0.1, 0.5, 3
 
         def forward(self, inputs):
             return inputs
 
         def candidates(self, outputs):
-            from zorki.tasks.detection.networks.detector import Candidates
-
             here, there, outside = [-5.0, -5, 20, 20], [30.0, 30, 40, 40], [-9.0, -9, -5, -5]
             return Candidates(
                 torch.tensor([[here, here, here, there, there, outside]]),
@@ -125,24 +147,20 @@ def test_classes_do_not_suppress_each_other():
                 torch.tensor([[0, 0, 1, 1, 2, 2]]),
             )
 
-    xyxy, scores, labels = ExportedDetector.forward(exported(Fixed()), make_images())
+    exported = ExportedDetector.__new__(ExportedDetector)
+    nn.Module.__init__(exported)
+    exported.model = Fixed()
+    xyxy, scores, labels = exported(make_images())
     assert scores.tolist() == pytest.approx([0.9, 0.8, 0.3])
     assert labels.tolist() == [0, 1, 1]
     assert xyxy[:, 0].tolist() == [0, 0, 30]
-
-
-def exported(model):
-    wrapper = ExportedDetector.__new__(ExportedDetector)
-    nn.Module.__init__(wrapper)
-    wrapper.model = model
-    return wrapper
 
 
 def test_two_stages_are_refused(tmp_path):
     with torch.device("meta"):
         model = registry.build("faster_rcnn_squeezenet", NUM_CLASSES)
     with pytest.raises(ZorkiError, match="FasterRcnn has two stages"):
-        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
+        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
     assert not list(tmp_path.iterdir())
 
 
@@ -150,7 +168,7 @@ def test_what_onnx_cannot_say_is_told(tmp_path, monkeypatch):
     model = lively("yolo1_squeezenet")
     monkeypatch.setattr(type(model), "candidates", lambda self, outputs: int(outputs.answers.sum()))
     with pytest.raises(ZorkiError, match="Yolo1 on SqueezeNet cannot be written as ONNX: "):
-        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
+        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
     assert not list(tmp_path.iterdir())
 
 
@@ -162,7 +180,7 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     from zorki.tasks.detection.task import Detection
 
     model = lively("yolo1_squeezenet")
-    run = Run(tmp_path, "yolo1_squeezenet", Detection(), ClassInfo(("a", "b", "c")), Recipe(), {}, model)
+    run = Run(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {}, model)
     monkeypatch.setattr(evaluate, "open_run", lambda *_: run)
     main(["export", "runs/x", "--out", str(tmp_path / "own.onnx")])
     assert f"uint8 (1, 3, {WIDTH}, {WIDTH})" in capsys.readouterr().out
@@ -183,11 +201,9 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
 
 
 def test_classifiers_give_scores(tmp_path):
-    from zorki.tasks.classification.task import Classification
-
     torch.manual_seed(0)
     model = registry.build("lenet5", NUM_CLASSES, {"image_size": 32}).eval()
-    path = Classification().export(model, tmp_path / "lenet.onnx", 32, 32, ClassInfo(("a", "b", "c")))
+    path = export_onnx(model, tmp_path / "lenet.onnx", 32, 32, INFO)
     (image, *_), _ = model.preprocess([make_images()[0]])
     with torch.no_grad():
         (wanted,) = model.decode(model(image[None]), [Placement(HEIGHT, WIDTH)])
@@ -199,4 +215,11 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name))
     with pytest.raises(ZorkiError, match=r"needs onnxscript: install .*zorki\[export\]"):
-        export_onnx(lively("yolo1_squeezenet"), tmp_path / "model.onnx", HEIGHT, WIDTH)
+        export_onnx(lively("yolo1_squeezenet"), tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
+
+
+def test_models_without_a_graph_are_refused(tmp_path):
+    with torch.device("meta"):
+        model = registry.build("border_unet_squeezenet", NUM_CLASSES)
+    with pytest.raises(ZorkiError, match="BorderUNet on SqueezeNet has no form as ONNX"):
+        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)

@@ -2,69 +2,77 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from zorki.contracts import Model
+from zorki.contracts.capabilities import Exportable, ExportGraph
 from zorki.errors import ZorkiError
 from zorki.files import whole
+from zorki.types import ClassInfo
 
 OPSET = 20
-INPUTS = ("images",)
 
 
-def write_onnx(
-    network: nn.Module,
-    path: Path | str,
-    height: int,
-    width: int,
-    *,
-    outputs: Sequence[str],
-    properties: Mapping[str, Any],
-    named: str,
-) -> Path:
-    """Writes a network that takes one uint8 image (1, 3, height, width) named "images", and returns the path.
+def export_onnx(model: Model[Any, Any, Any], path: Path | str, height: int, width: int, info: ClassInfo) -> Path:
+    """Writes a network as ONNX, for one image of one size, and returns the path.
+
+    The graph takes "images", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
+    "zorki.preprocess" among the file's properties, beside "zorki.model", "zorki.num_classes" and "zorki.class_names".
+    What else it takes and what it gives, the model's `export_graph` says. It has nothing but standard operators, of
+    opset 20.
 
     Args:
-        network: on the CPU, in float32 and evaluation mode; made of standard operators alone.
+        model: on any device; the graph is made on the CPU from its float32 weights.
         path: of the file, which is there whole or not at all.
         height, width: of the input, in pixels.
-        outputs: names of what comes out.
-        properties: for the file, each under "zorki." and its name: words as they are, else as JSON.
-        named: what the network is called where it cannot be written.
 
     Raises:
         ZorkiError: packages are missing, the network cannot be written as ONNX, or the file cannot be written.
     """
     need_onnx()
+    if not isinstance(model, Exportable):
+        raise ZorkiError(f"{name_of(model)} has no form as ONNX; use `zorki predict`")
     if min(height, width) < 1:
-        raise ZorkiError(f"{named}: expected an input of at least 1x1 pixels, but was asked for {height}x{width}")
-    program = _converted(network, torch.zeros((1, 3, height, width), dtype=torch.uint8), list(outputs), named)
-    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in properties.items()}
-    program.model.metadata_props.update({f"zorki.{name}": words for name, words in told.items()})
+        raise ZorkiError(
+            f"{name_of(model)}: expected an input of at least 1x1 pixels, but was asked for {height}x{width}"
+        )
+    model.export_graph(height, width)  # refuses before anything is copied
+    network: Any = copy.deepcopy(model).cpu().float().eval()
+    program = _converted(network.export_graph(height, width), name_of(model))
+    told = {"num_classes": model.num_classes, "preprocess": model.preprocess.to_json(), "class_names": info.names}
+    program.model.metadata_props["zorki.model"] = type(model).__name__
+    program.model.metadata_props.update({f"zorki.{name}": json.dumps(value) for name, value in told.items()})
     path = Path(path)
     with whole(path) as aside:
         program.save(str(aside), external_data=False)
     return path
 
 
-def _converted(network: nn.Module, images: torch.Tensor, outputs: list[str], named: str) -> torch.onnx.ONNXProgram:
+def name_of(model: Model[Any, Any, Any]) -> str:
+    """What a network is called in messages."""
+    backbone = dict(model.named_children()).get("backbone")
+    return type(model).__name__ + (f" on {type(backbone).__name__}" if backbone is not None else "")
+
+
+def _converted(graph: ExportGraph, named: str) -> torch.onnx.ONNXProgram:
     try:
         with _quietly(), torch.no_grad():
             program = torch.onnx.export(
-                network,
-                (images,),
+                graph.network.eval(),
+                tuple(graph.inputs.values()),
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=INPUTS,
-                output_names=outputs,
+                input_names=list(graph.inputs),
+                output_names=list(graph.outputs),
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:

@@ -9,13 +9,12 @@ from torch import nn
 
 from zorki import registry
 from zorki.data.preprocess.saved import preprocess_from_json
-from zorki.errors import ZorkiError
-from zorki.tasks.semantic_segmentation.export import export_onnx
-from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
+from zorki.engine.export import export_onnx
 from zorki.types import ClassInfo, Placement
 
 HEIGHT, WIDTH = 64, 96
 NUM_CLASSES = 3
+INFO = ClassInfo(("a", "b", "c"))
 NETWORKS = {
     "unet_squeezenet": {}, "unet": {"width": 8, "depth": 2}, "fcn8s_squeezenet": {}, "pspnet_squeezenet": {},
     "deeplabv3_squeezenet": {}, "segnet_basic": {"width": 8}, "full_resolution": {"width": 8},
@@ -71,15 +70,13 @@ def assert_same(model, path):
 def test_onnx_answers_as_decode(name, tmp_path):
     torch.manual_seed(0)
     model = lively(registry.build(name, NUM_CLASSES, {"image_size": WIDTH, **NETWORKS[name]}))
-    assert_same(model, export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH))
+    assert_same(model, export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO))
 
 
 def test_onnx_answers_as_decode_and_says_what_it_takes(tmp_path):
     model = lively(tiny())
     model.train()
-    path = SemanticSegmentation().export(
-        model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH, ClassInfo(("a", "b", "c"))
-    )
+    path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH, INFO)
     assert model.training, "the network stays as it was"
     assert_same(model.eval(), path)
     run = session(path)
@@ -90,15 +87,3 @@ def test_onnx_answers_as_decode_and_says_what_it_takes(tmp_path):
     assert preprocess_from_json(json.loads(told["zorki.preprocess"])) == model.preprocess
     assert json.loads(told["zorki.class_names"]) == ["a", "b", "c"]
     assert [entry.name for entry in path.parent.iterdir()] == ["model.onnx"]
-
-
-def test_what_cannot_be_exported_says_so(tmp_path, monkeypatch):
-    model = tiny()
-    monkeypatch.setattr(type(model), "exportable", False)
-    with pytest.raises(ZorkiError, match="TinySegmenter cannot be exported"):
-        export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH)
-    with pytest.raises(ZorkiError, match="is no Segmenter"):
-        SemanticSegmentation().export(
-            registry.build("lenet5", 3), tmp_path / "model.onnx", HEIGHT, WIDTH, ClassInfo(("a",))
-        )
-    assert not list(tmp_path.iterdir())
