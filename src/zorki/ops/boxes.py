@@ -36,7 +36,10 @@ def intersection(a: Float[Tensor, "*_ 4"], b: Float[Tensor, "*_ 4"]) -> Float[Te
 
 
 def pairwise_iou(a: Float[Tensor, "N 4"], b: Float[Tensor, "M 4"]) -> Float[Tensor, "N M"]:
-    """Intersection over union of xyxy boxes; 0 where both are empty."""
+    """Intersection over union of xyxy boxes; 0 where both are empty.
+
+    torchvision's `box_iou` takes as long, but has NaN there (`python benchmarks/losses.py`).
+    """
     shared = intersection(a[:, None], b[None])
     union = box_area(a)[:, None] + box_area(b)[None] - shared
     return shared / union.clamp_min(torch.finfo(union.dtype).tiny)
@@ -52,7 +55,8 @@ def paired_iou(a: Float[Tensor, "*N 4"], b: Float[Tensor, "*N 4"]) -> Float[Tens
 def generalized_iou(a: Float[Tensor, "*_ 4"], b: Float[Tensor, "*_ 4"]) -> Float[Tensor, "*_"]:
     """GIoU (Rezatofighi et al., 2019, algorithm 1) of broadcasting pairs: IoU less the share of the hull that is bare.
 
-    In (-1, 1]. A pair of empty boxes in one place has 0.
+    In (-1, 1]. A pair of empty boxes in one place has 0; torchvision's `generalized_box_iou` takes as long, but has NaN
+    there, and knows no other pairs than all (`python benchmarks/losses.py`).
     """
     tiny = torch.finfo(a.dtype).tiny
     shared = intersection(a, b)

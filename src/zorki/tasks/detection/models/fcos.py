@@ -18,7 +18,7 @@ from zorki.losses.giou import giou_loss
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
-from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
+from zorki.nn.necks.fpn import FeaturePyramid
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.box_coder import decode_sides, encode_sides
 from zorki.ops.boxes import clip_boxes
@@ -27,12 +27,12 @@ from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import (
     Tower,
     best_classes,
+    dense_published,
     level_points,
     quiet_convolution,
     rows_of,
     strongest_rows,
     take_rows,
-    tower_published,
 )
 from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
 from zorki.tasks.detection.networks.target_assignment import match_points, stack_truths
@@ -220,11 +220,9 @@ def fcos(
         channels=channels,
         depth=depth,
         reach=reach,
-        settings={
-            **settings_on(backbone, Letterbox(image_size, stride=32)),
-            "min_score": min_score,
-            "frozen_norms": frozen_norms,
-        },
+        settings=settings_on(
+            backbone, Letterbox(image_size, stride=32), min_score=min_score, frozen_norms=frozen_norms
+        ),
     )
 
 
@@ -248,15 +246,6 @@ def fcos_resnet50_fpn(
             "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
-            "weight_map": WeightMap(
-                {
-                    **pyramid_published(3),
-                    **tower_published("classification_head", "class_tower"),
-                    **tower_published("regression_head", "box_tower"),
-                    "head.classification_head.cls_logits.": "class_output.",
-                    "head.regression_head.bbox_reg.": "box_output.",
-                    "head.regression_head.bbox_ctrness.": "centerness_output.",
-                }
-            ),
+            "weight_map": WeightMap({**dense_published(), "head.regression_head.bbox_ctrness.": "centerness_output."}),
         },
     )

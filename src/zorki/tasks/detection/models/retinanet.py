@@ -9,15 +9,15 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Num
 from torch import Tensor
+from torch.nn import functional
 
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.losses.focal import focal_loss_of_labels
-from zorki.losses.smooth_l1 import smooth_l1_loss
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
-from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
+from zorki.nn.necks.fpn import FeaturePyramid
 from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.anchors import anchor_shapes
 from zorki.ops.box_coder import decode_offsets, encode_offsets
@@ -29,12 +29,12 @@ from zorki.tasks.detection.networks.dense_heads import (
     Shapes,
     Tower,
     best_classes,
+    dense_published,
     level_anchors,
     quiet_convolution,
     rows_of,
     strongest_rows,
     take_rows,
-    tower_published,
 )
 from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon, settings_on
 from zorki.tasks.detection.networks.target_assignment import match_anchors, stack_truths
@@ -128,7 +128,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         labels = truths.of(owner)
         image, row = positive.nonzero(as_tuple=True)
         wanted = encode_offsets(anchors[row], truths.xyxy[image, owner[image, row]])
-        away = smooth_l1_loss(offsets[image, row], wanted, beta=0).sum(1)
+        away = functional.l1_loss(offsets[image, row], wanted, reduction="none").sum(1)
         return {
             "classes": focal_loss_of_labels(logits.flatten(0, 1), labels.flatten(), weights.flatten()),
             "boxes": (away * weights[image, row]).sum(),
@@ -207,11 +207,9 @@ def retinanet(
         channels=channels,
         depth=depth,
         norm=True,
-        settings={
-            **settings_on(backbone, Letterbox(image_size, stride=32)),
-            "min_score": min_score,
-            "frozen_norms": frozen_norms,
-        },
+        settings=settings_on(
+            backbone, Letterbox(image_size, stride=32), min_score=min_score, frozen_norms=frozen_norms
+        ),
     )
 
 
@@ -239,15 +237,6 @@ def retinanet_resnet50_fpn(
             "preprocess": ShortestEdge(shorter, longest),
             "min_score": min_score,
             "frozen_norms": frozen_norms,
-            "weight_map": NormsWithoutEpsilon(
-                {
-                    **pyramid_published(3),
-                    **tower_published("classification_head", "class_tower"),
-                    **tower_published("regression_head", "box_tower"),
-                    "head.classification_head.cls_logits.": "class_output.",
-                    "head.regression_head.bbox_reg.": "box_output.",
-                },
-                "retinanet_resnet50_fpn_coco-eeacb38b",
-            ),
+            "weight_map": NormsWithoutEpsilon(dense_published(), "retinanet_resnet50_fpn_coco-eeacb38b"),
         },
     )

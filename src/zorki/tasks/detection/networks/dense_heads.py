@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from zorki.errors import RecipeError
+from zorki.nn.necks.fpn import pyramid_published
 from zorki.ops.anchors import grid_points, place_anchors
 
 Shapes = tuple[tuple[float, float], ...]  # width and height of the anchors of one level, in pixels
@@ -144,3 +145,14 @@ def tower_published(theirs: str, ours: str, depth: int = 4) -> dict[str, str]:
     # Newer ones count convolutions, older ones and ours count layers.
     names.update({f"head.{theirs}.conv.{index}.0.": f"{ours}.{2 * index}." for index in range(depth)})
     return names
+
+
+def dense_published() -> dict[str, str]:
+    """Where torchvision's names of a pyramid of three maps, of two towers on it, and of their outputs stand."""
+    return {
+        **pyramid_published(3),
+        **tower_published("classification_head", "class_tower"),
+        **tower_published("regression_head", "box_tower"),
+        "head.classification_head.cls_logits.": "class_output.",
+        "head.regression_head.bbox_reg.": "box_output.",
+    }

@@ -207,11 +207,9 @@ def faster_rcnn(
         num_classes=num_classes,
         count=count,
         max_boxes=max_boxes,
-        settings={
-            **settings_on(backbone, Letterbox(image_size, stride=32)),
-            "min_score": min_score,
-            "frozen_norms": frozen_norms,
-        },
+        settings=settings_on(
+            backbone, Letterbox(image_size, stride=32), min_score=min_score, frozen_norms=frozen_norms
+        ),
     )
 
 
@@ -272,11 +270,9 @@ def faster_rcnn_fpn(
         num_classes=num_classes,
         count=count,
         max_boxes=max_boxes,
-        settings={
-            **settings_on(backbone, Letterbox(image_size, stride=32)),
-            "min_score": min_score,
-            "frozen_norms": frozen_norms,
-        },
+        settings=settings_on(
+            backbone, Letterbox(image_size, stride=32), min_score=min_score, frozen_norms=frozen_norms
+        ),
     )
 
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.errors import RecipeError
-from zorki.losses.smooth_l1 import smooth_l1_loss
 from zorki.nn.view import view_of
 from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, is_large_enough
@@ -148,7 +147,8 @@ class RegionProposals(nn.Module):
         wanted = torch.cat([chosen.new_ones(len(positive)), chosen.new_zeros(len(negative))])
         # What the box learns is worked out for the sampled alone, not for every anchor of every map.
         boxes = encode_offsets(anchors[positive], truths.xyxy[image_p, owner[image_p, positive]])
-        away = smooth_l1_loss(offsets[image_p, positive], boxes, beta=SMOOTH_L1_BETA)
+        found = offsets[image_p, positive].float()
+        away = functional.smooth_l1_loss(found, boxes, beta=SMOOTH_L1_BETA, reduction="none")
         divisor = max(1, len(chosen))
         return {
             "objectness": functional.binary_cross_entropy_with_logits(chosen, wanted, reduction="sum") / divisor,
