@@ -196,3 +196,144 @@ def test_metrics_know_no_target_type():
     for path in ROOT.glob("metrics/*.py"):
         names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
         assert not names & targets, path.name
+
+
+def family_of(*roots):
+    """Names of these contracts, and of all classes that are derived from them or, as each `Preprocess`, look so."""
+    bases, found = defaultdict(set), set(roots)
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] |= {leading_name(base) for base in node.bases}
+                if {"__call__", "whole", "to_json"} <= {one.name for one in node.body if hasattr(one, "name")}:
+                    found.add(node.name)
+    while more := {name for name, own in bases.items() if own & found} - found:
+        found |= more
+    return found
+
+
+def leading_name(node):
+    """`Model` of `Model`, `Model[Any, T, P]`, `contracts.Model`, `type[Model]` and `Model | None`; else ""."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return leading_name(ast.parse(node.value, mode="eval").body)
+    if isinstance(node, ast.BinOp):
+        return leading_name(node.left)
+    if isinstance(node, ast.Subscript):
+        return leading_name(node.slice if leading_name(node.value) in {"type", "Optional"} else node.value)
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def assigned(node):
+    """What a statement assigns to: targets of =, +=, :, for and with, setattr and del, one by one."""
+    if isinstance(node, ast.Assign | ast.Delete):
+        places = list(node.targets)
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For):
+        places = [node.target]
+    elif isinstance(node, ast.withitem):
+        places = [node.optional_vars] if node.optional_vars else []
+    elif isinstance(node, ast.Call) and leading_name(node.func) in {"setattr", "__setattr__", "delattr"}:
+        places = [ast.Attribute(node.args[0], ast.unparse(node.args[1]))] if len(node.args) > 1 else []
+    else:
+        return []
+    flat = []
+    while places:
+        place = places.pop()
+        if isinstance(place, ast.Tuple | ast.List):
+            places += place.elts
+        else:
+            flat.append(place.value if isinstance(place, ast.Starred) else place)
+    return flat
+
+
+def types_in(function):
+    """The class of each variable of a function whose annotation or making tells it."""
+    found = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            found[node.arg] = leading_name(node.annotation)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found[node.target.id] = leading_name(node.annotation)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, leading_name(node.value.func))
+    return found
+
+
+def assigned_from_outside(tree, family):
+    """Assignments to attributes of what is known to be of the family, outside the classes of the family."""
+    found = []
+
+    def visit(node, types, inside):
+        if isinstance(node, ast.ClassDef):
+            inside = inside or node.name in family
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            types = types | types_in(node)
+        for place in assigned(node):
+            if not isinstance(place, ast.Attribute):
+                continue
+            owner = place.value
+            word = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+            known = types.get(word, "") if isinstance(owner, ast.Name) else ""
+            own = inside and isinstance(owner, ast.Name)  # a method of the family fills a new one of its own
+            if not own and (known in family if known else word in OF_CONTRACTS):
+                found.append(ast.unparse(place))
+        for child in ast.iter_child_nodes(node):
+            visit(child, types, inside)
+
+    visit(tree, {}, False)
+    return found
+
+
+# Variables and attributes that hold a model, a task, a dataset or a preprocess, in whatever class they stand.
+OF_CONTRACTS = {"model", "task", "dataset", "preprocess"}
+CONTRACTS = {"Model", "Task", "Dataset", "Preprocess"}
+
+
+def test_the_family_holds_what_is_derived():
+    family = family_of(*CONTRACTS)
+    assert family >= {"Detector", "Detr", "Segmenter", "Detection", "BoxDataset", "Letterbox", "Classifier"}
+    assert not family & {"Recipe", "Backbone", "ClassInfo"}
+
+
+def test_assignments_from_outside_are_found():
+    family = {"Model", "Detr", "Dataset"}
+    made = """
+def free(a: Model[Any, T, P], b: "Detr | None", c: Recipe, d: list[Model]):
+    a.queries = 3
+    b.x, c.y = 1, 2
+    e = Detr(3)
+    e.width += 1
+    setattr(e, "name", 1)
+    run.model.preprocess = None
+    self.dataset.defects += [1]
+    c.z = 3
+    for a.i in range(3):
+        pass
+    model: Recipe = 1
+    model.fine = 2
+
+
+class Detr(Model):
+    def view(self):
+        self.own = 1
+        view: Detr = copy(self)
+        view.own = 2
+
+
+class Runner:
+    def turn(self, model):
+        self.model = model
+        model.training = True
+"""
+    assert sorted(assigned_from_outside(ast.parse(made), family)) == [
+        "a.i", "a.queries", "b.x", "e.'name'", "e.width", "model.training", "run.model.preprocess",
+        "self.dataset.defects",
+    ]  # fmt: skip
+
+
+def test_no_attribute_is_assigned_from_outside():
+    """A model, a task, a dataset and a preprocess are as they were made, but for what their own methods do."""
+    family = family_of(*CONTRACTS)
+    found = {name: assigned_from_outside(tree, family) for name, tree in TREES.items()}
+    assert not {name: places for name, places in found.items() if places}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,14 +67,9 @@ def read_boxes(
     Raises:
         DataError: as `DetectedFormats.match`, a file is broken, no image is there, or no box is left.
     """
-    detection = detect(root)
-    match = detection.match("boxes", format=format)
+    options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
     with _collector_at_rest():
-        records = _records(match, root, images, class_names, selection)
-        dataset = build(records, ReadOptions(class_names, max_pixels, need_images, need_segments, images))
-    if format is None:
-        dataset.defects += _other_formats(detection, match)
-    return dataset
+        return build(*_read("boxes", root, format, options, selection))
 
 
 def read_instances(
@@ -95,17 +91,12 @@ def read_instances(
     Raises:
         DataError: as `DetectedFormats.match`, a file is broken, no image is there, or no object has a mask.
     """
-    detection = detect(root)
-    match = detection.match("instances", format=format)
+    options = ReadOptions(class_names, max_pixels, need_images, images=images)
     with _collector_at_rest():
-        records = _records(match, root, images, class_names, selection)
+        records, options = _read("instances", root, format, options, selection)
         if records.classless and class_names is not None and len(class_names) == 1:
             records.rename_class(class_names[0])
-        options = ReadOptions(class_names, max_pixels, need_images, images=images)
-        dataset = build_instances(records, options)
-    if format is None:
-        dataset.defects += _other_formats(detection, match)
-    return dataset
+        return build_instances(records, options)
 
 
 def read_masks(
@@ -135,17 +126,17 @@ def read_masks(
     return MasksFromInstances(found)
 
 
-def _records(
-    match: FormatMatch,
-    root: Path,
-    images: Path | None,
-    class_names: Sequence[str] | None,
-    selection: ClassSelection | None,
-) -> Records:
-    records = cast(Records, match.reader.read(root, images))
+def _read(
+    kind: str, root: Path, format: str | None, options: ReadOptions, selection: ClassSelection | None
+) -> tuple[Records, ReadOptions]:
+    """What stands at `root`, and the options with notes about other formats there, where none was asked for."""
+    detection = detect(root)
+    match = detection.match(kind, format=format)
+    records = cast(Records, match.reader.read(root, options.images))
     if selection:
-        records.select(selection, strict=class_names is None)
-    return records
+        records.select(selection, strict=options.class_names is None)
+    notes = _other_formats(detection, match) if format is None else []
+    return records, dataclasses.replace(options, notes=notes)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class ReadOptions:
             and so the same held-out images, as in training.
         need_segments: outlines are kept too.
         images: a folder where the images lie, if not where the format has them.
+        notes: what else was seen at the root; it is told last.
     """
 
     class_names: Sequence[str] | None = None
@@ -49,6 +50,7 @@ class ReadOptions:
     need_images: bool = True
     need_segments: bool = False
     images: Path | None = None
+    notes: Sequence[Defect] = ()
 
 
 def build(records: Records, options: ReadOptions, tracer: Tracer | None = None) -> BoxDataset:
@@ -81,7 +83,8 @@ def build(records: Records, options: ReadOptions, tracer: Tracer | None = None) 
         sizes=np.array([sizes[place] for place in kept], np.int32).reshape(-1, 2), splits=splits,
         split_reason=split_reason, category_ids=_category_ids(records, order), image_ids=_image_ids(records, kept),
         segments=rows.segments(chosen, records, defects) if options.need_segments else None,
-        embedded=frozenset(new for new, old in enumerate(kept) if records.images[old].embedded), defects=defects,
+        embedded=frozenset(new for new, old in enumerate(kept) if records.images[old].embedded),
+        defects=[*defects, *options.notes],
         max_pixels=MAX_PIXELS if options.max_pixels is None else options.max_pixels, **data,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zorki.contracts import Dataset
+from zorki.contracts.capabilities import NumbersClasses, NumbersImages
 from zorki.data.annotations.drafts.boxes import lost_classes
 from zorki.types import Instances
 
@@ -66,8 +67,9 @@ def say_flags(draft: InstanceDraft, format: str, flags: Sequence[str] = ("crowd"
 def say_ids(draft: InstanceDraft, format: str) -> None:
     """Notes that ids are lost where the data have their own."""
     data = draft.data
-    ids = getattr(data, "category_ids", None)
-    if getattr(data, "image_ids", None) is not None or ids not in (None, list(range(1, len(data.class_names) + 1))):
+    plain = list(range(1, len(data.class_names) + 1))
+    numbered = isinstance(data, NumbersImages) and data.image_ids is not None
+    if numbered or (isinstance(data, NumbersClasses) and list(data.category_ids) != plain):
         draft.lost.append(f"{format} has no ids of images, objects and classes: they are not kept")
 
 

@@ -31,7 +31,7 @@ class MaskDraft:
 
 
 def write_samples(draft: MaskDraft, images: str | None, place: Places) -> None:
-    palette = class_palette(getattr(draft.data, "palette", None))
+    palette = class_palette(draft.data.class_info().palette)
     jobs = [(index, *place(split, draft.names[index])) for split, own in draft.members.items() for index in own]
     for folder in {path.parent for _, *paths in jobs for path in paths[images is None :]}:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from zorki.contracts.capabilities import NumbersClasses, NumbersImages
 from zorki.data.annotations.drafts.boxes import BoxDraft
 from zorki.data.annotations.drafts.instances import InstanceDraft, Place
 from zorki.input_files.numbers import number_in
@@ -93,11 +94,11 @@ def dump(path: Path, lists: dict[str, Iterable[dict[str, Any]]]) -> None:
 def write_instances(draft: InstanceDraft) -> Place:
     """annotations/instances_SPLIT.json and images/SPLIT."""
     data = draft.data
-    own = getattr(data, "image_ids", None)
+    own = data.image_ids if isinstance(data, NumbersImages) else None
     image_ids = unique(own) or list(range(1, len(data) + 1))
     if own is not None and unique(own) is None:
         draft.lost.append("ids of images stand twice in the data: they are numbered anew")
-    ids = getattr(data, "category_ids", None) or list(range(1, len(data.class_names) + 1))
+    ids = data.category_ids if isinstance(data, NumbersClasses) else range(1, len(data.class_names) + 1)
     categories = [
         {"id": number, "name": name, "supercategory": ""} for name, number in zip(data.class_names, ids, strict=True)
     ]
