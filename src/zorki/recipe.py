@@ -7,15 +7,15 @@ given is never overridden. Names that fields had in older versions, or have in o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from zorki import settings
 from zorki.class_selection import ClassSelection
 from zorki.data import formats
 from zorki.errors import RecipeError
-from zorki.settings import Settings, setting
+from zorki.settings import setting
 
 Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Scheduler = Literal["constant", "multistep", "cosine", "one-cycle", "plateau"]
@@ -29,11 +29,16 @@ _AUGMENTATION, _MACHINE, _RUN = "Augmentation", "Machine", "Run"
 
 
 @dataclass(frozen=True)
-class Recipe(Settings):
+class Recipe:
     """What a training run of any task can be told. See `describe` for the help, unit and range of each field.
 
-    What one task knows beside it is a field of the task's own kind of recipe, its `TaskSettings`.
+    What one task knows beside it is a field of the task's own kind of recipe, under its own heading: a class in
+    `tasks/<task>/settings.py`, final, see `zorki.task_settings` for how they are found.
+
+    Values are checked when they are set. Raises RecipeError with what was expected.
     """
+
+    task: ClassVar[str] = ""  # whose recipe it is; that of every task without one of its own: ""
 
     # Data
     format: str | None = setting(
@@ -315,12 +320,29 @@ class Recipe(Settings):
         for name in ("class_map", "only_classes"):  # in Python also a mapping, and a list
             if (value := getattr(self, name)) is not None and not isinstance(value, str):
                 object.__setattr__(self, name, json.dumps(value, ensure_ascii=False))
-        super().__post_init__()
+        settings.check(self)
         if self.freeze not in ("nothing", "backbone") and not _is_count(self.freeze):
             raise RecipeError(
                 f"freeze is {self.freeze!r}; expected nothing, backbone, or -N: all but the last N stages"
             )
         ClassSelection.parse(self.class_map, self.only_classes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, one a field."""
+        return settings.plain(self)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The recipe with these values, by any of the fields' names.
+
+        Raises:
+            RecipeError: a name is no field's, a field is given twice, or a value is none that it can have.
+        """
+        return cls(**settings.checked(cls, settings.by_field(values, cls)))
+
+    def said(self) -> dict[str, Any]:
+        """The fields that differ from their defaults: what was typed, or chosen."""
+        return settings.said(self)
 
     @property
     def selection(self) -> ClassSelection:
@@ -328,14 +350,17 @@ class Recipe(Settings):
         return ClassSelection.parse(self.class_map, self.only_classes)
 
 
-@dataclass(frozen=True)
-class TaskSettings(Recipe):
-    """The recipe of one task: all fields of `Recipe`, and what that task alone knows, under its own heading.
+def without_measured_size(values: Mapping[str, Any], said: Collection[str]) -> dict[str, Any]:
+    """The settings of a run, without an image size that nobody said.
 
-    Each task has its own kind in `tasks/<task>/settings.py`; see `zorki.task_settings` for how they are found.
+    Earlier versions wrote there what the first training image measured.
+
+    Args:
+        values: by names of fields, of this version or of older ones.
+        said: the names of the settings that were typed.
     """
-
-    task: ClassVar[str]
+    names = {"image_size", *settings.describe(Recipe, "image_size")["aliases"]}
+    return dict(values) if names & set(said) else {name: value for name, value in values.items() if name not in names}
 
 
 def describe(name: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
-from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zorki.errors import RecipeError, did_you_mean, suggestion
 
@@ -32,7 +32,7 @@ def setting(
     words: Mapping[str, str] | None = None,
     off: Any = _NO_OFF,
 ) -> Any:
-    """A field of `Settings`.
+    """A field of a frozen dataclass of settings, such as `zorki.recipe.Recipe`.
 
     Args:
         default: its value where nothing is said; None where a value is chosen then.
@@ -54,47 +54,36 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Values that are checked when they are set. Raises RecipeError with what was expected."""
+def check(settings: Any) -> None:
+    """Puts each value of a frozen dataclass in its field's kind and range, as `__post_init__` calls it.
 
-    def __post_init__(self) -> None:
-        kind: Any = type(self)
-        hints = _hints(kind)
-        for f in dataclasses.fields(self):
-            object.__setattr__(self, f.name, _checked(f, hints[f.name], getattr(self, f.name)))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, one a field."""
-        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """The settings with these values, by any of the fields' names.
-
-        Raises:
-            RecipeError: a name is no field's, a field is given twice, or a value is none that it can have.
-        """
-        return cls(**checked(cls, by_field(values, cls)))
-
-    def said(self) -> dict[str, Any]:
-        """The fields that differ from their defaults: what was typed, or chosen."""
-        default = type(self)()
-        return {
-            f.name: value
-            for f in dataclasses.fields(self)
-            if (value := getattr(self, f.name)) != getattr(default, f.name)
-        }
+    Raises:
+        RecipeError: a value is none that its field can have; it says what was expected.
+    """
+    for name, value in checked(type(settings), {f.name: getattr(settings, f.name) for f in _fields(settings)}).items():
+        object.__setattr__(settings, name, value)
 
 
-def checked(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+def plain(settings: Any) -> dict[str, Any]:
+    """The values for JSON, one a field."""
+    return {f.name: _plain(getattr(settings, f.name)) for f in _fields(settings)}
+
+
+def said(settings: Any) -> dict[str, Any]:
+    """The fields that differ from their defaults: what was typed, or chosen."""
+    default = type(settings)()
+    return {
+        f.name: value for f in _fields(settings) if (value := getattr(settings, f.name)) != getattr(default, f.name)
+    }
+
+
+def checked(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, by the fields' own names, as the fields have them. Raises RecipeError with what was expected."""
-    own: Any = kind
-    hints, fields = _hints(own), kind.__dataclass_fields__
+    hints, fields = _hints(kind), kind.__dataclass_fields__
     return {name: _checked(fields[name], hints[name], value) for name, value in values.items()}
 
 
-def by_field(values: Mapping[str, Any], *kinds: type[Settings]) -> dict[str, Any]:
+def by_field(values: Mapping[str, Any], *kinds: type[Any]) -> dict[str, Any]:
     """The values by the names of the fields of `kinds`, whichever of their names they were given by.
 
     Raises:
@@ -113,7 +102,7 @@ def by_field(values: Mapping[str, Any], *kinds: type[Settings]) -> dict[str, Any
     return found
 
 
-def names(*kinds: type[Settings]) -> dict[str, str]:
+def names(*kinds: type[Any]) -> dict[str, str]:
     """Every name of every field of these settings, with the field's own."""
     return _names(kinds)
 
@@ -139,7 +128,7 @@ def near(name: str, known: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(known[word] for word in found))
 
 
-def describe(kind: type[Settings], name: str) -> dict[str, Any]:
+def describe(kind: type[Any], name: str) -> dict[str, Any]:
     """Group, help, unit, least, most, aliases and words of a field."""
     return dict(kind.__dataclass_fields__[name].metadata)
 
@@ -147,6 +136,10 @@ def describe(kind: type[Settings], name: str) -> dict[str, Any]:
 def takes_off(f: dataclasses.Field[Any]) -> bool:
     """Whether the word `off` is a value of the field."""
     return f.metadata["off"] is not _NO_OFF
+
+
+def _fields(settings: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(settings)
 
 
 @cache

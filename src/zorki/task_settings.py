@@ -10,15 +10,15 @@ from functools import cache
 from typing import Any, NoReturn
 
 from zorki.errors import RecipeError
-from zorki.recipe import Recipe, TaskSettings
+from zorki.recipe import Recipe
 from zorki.settings import by_field, checked, names
 
 
 @cache
-def task_settings() -> tuple[type[TaskSettings], ...]:
+def task_settings() -> tuple[type[Recipe], ...]:
     """The kinds of recipe that tasks have of their own, by the order of their folders."""
     home = importlib.import_module("zorki.tasks")
-    found: list[type[TaskSettings]] = []
+    found: list[type[Recipe]] = []
     for package in sorted(info.name for info in pkgutil.iter_modules(home.__path__) if info.ispkg):
         folder = importlib.import_module(f"{home.__name__}.{package}")
         if "settings" not in {info.name for info in pkgutil.iter_modules(folder.__path__)}:
@@ -27,7 +27,7 @@ def task_settings() -> tuple[type[TaskSettings], ...]:
         found += [
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, TaskSettings) and value.__module__ == module.__name__
+            if isinstance(value, type) and issubclass(value, Recipe) and value.__module__ == module.__name__
         ]
     return tuple(found)
 
@@ -66,7 +66,7 @@ def recipe_for(kind: type[Recipe], task: str, values: Mapping[str, Any]) -> Reci
         if name in kind.__dataclass_fields__:
             own[name] = value
         elif checked(fields[name][0], {name: value})[name] != fields[name][0].__dataclass_fields__[name].default:
-            theirs = " and of ".join(other.task for other in fields[name] if issubclass(other, TaskSettings))
+            theirs = " and of ".join(other.task for other in fields[name])
             refuse(name, value, f"{task} has no such setting: it is one of {theirs}")
     return kind(**checked(kind, own))
 

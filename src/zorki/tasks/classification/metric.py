@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zorki.contracts import Metric, MetricResult
 from zorki.metrics.calibration import CalibrationBin, CalibrationBins
-from zorki.metrics.confusion import ConfusionMatrix
+from zorki.metrics.confusion import ConfusionMatrix, mean_of
 from zorki.types import Label, check_lengths
 
 
@@ -35,7 +35,7 @@ class ClassificationResult(MetricResult):
         top1: share of images whose most probable class is right.
         top5: share of images whose class is among the five most probable.
         balanced_accuracy: mean recall over the classes that occur.
-        macro_f1: mean F1 over the classes that occur.
+        macro_f1: mean F1 over the classes that occur or were predicted, as scikit-learn has it.
         log_loss: mean negative logarithm of the probability of the right class, in nats.
         calibration_error: expected calibration error over 15 bins (Guo et al., 2017).
         correct: images whose most probable class is right.
@@ -130,7 +130,7 @@ class ClassificationMetric(Metric[Label, Label]):
         self.calibration.merge(other.calibration)
 
     def compute(self) -> ClassificationResult:
-        """Classes that do not occur have a recall of None and are not averaged."""
+        """Classes that do not occur have a recall of None, which is not averaged; predicted, they have an F1 of 0."""
         matrix = ConfusionMatrix(self.confusion)
         count = int(matrix.counts.sum())
         if count == 0:
@@ -142,7 +142,7 @@ class ClassificationMetric(Metric[Label, Label]):
             top1=matrix.accuracy(),
             top5=self.top5 / count,
             balanced_accuracy=float(recall[occurs].mean()),
-            macro_f1=float(f1[occurs].mean()),
+            macro_f1=mean_of(f1, matrix.seen),
             log_loss=self.log_loss / count,
             calibration_error=self.calibration.expected_error(),
             correct=int(matrix.true_positives.sum()),

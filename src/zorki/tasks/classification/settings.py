@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
 from zorki.errors import RecipeError
-from zorki.recipe import TaskSettings
+from zorki.recipe import Recipe
 from zorki.settings import setting
 from zorki.tasks import settings_fields as fields
 
 _HEADING = "Classification"
 
 
+@final
 @dataclass(frozen=True)
-class ClassificationSettings(TaskSettings):
+class ClassificationSettings(Recipe):
     """Loss and augmentation of images with one label."""
 
     task: ClassVar[str] = "classification"

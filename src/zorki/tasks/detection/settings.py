@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
-from zorki.recipe import TaskSettings
+from zorki.recipe import Recipe
 from zorki.settings import setting
 from zorki.tasks import settings_fields as fields
 
 _HEADING = "Detection"
 
 
+@final
 @dataclass(frozen=True)
-class DetectionSettings(TaskSettings):
+class DetectionSettings(Recipe):
     """Augmentation of images with boxes; these cannot follow an image through an elastic deformation."""
 
     task: ClassVar[str] = "detection"

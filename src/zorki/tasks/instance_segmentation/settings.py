@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
-from zorki.recipe import TaskSettings
+from zorki.recipe import Recipe
 from zorki.tasks import settings_fields as fields
 
 _HEADING = "Instance segmentation"
 
 
+@final
 @dataclass(frozen=True)
-class InstanceSettings(TaskSettings):
+class InstanceSettings(Recipe):
     """Loss, of networks whose loss can be exchanged, and augmentation of images with masks of objects."""
 
     task: ClassVar[str] = "instance_segmentation"

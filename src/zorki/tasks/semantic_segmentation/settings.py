@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
-from zorki.recipe import TaskSettings
+from zorki.recipe import Recipe
 from zorki.tasks import settings_fields as fields
 
 _HEADING = "Semantic segmentation"
 
 
+@final
 @dataclass(frozen=True)
-class SegmentationSettings(TaskSettings):
+class SegmentationSettings(Recipe):
     """Loss and augmentation of images with a class for every pixel."""
 
     task: ClassVar[str] = "semantic_segmentation"
