@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.flags.prediction import Conf, Iou, MaxDet, Options, Overlap, Tile
+from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
 
@@ -41,6 +41,7 @@ def evaluate(
     conf: Conf = None,
     iou: Iou = None,
     max_det: MaxDet = None,
+    classes: Classes = None,
     tile: Tile = None,
     overlap: Overlap = None,
     json: Annotated[
@@ -63,6 +64,7 @@ def evaluate(
         told = {
             "batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "tile": tile,
             "overlap": overlap, "options": options, "conf": conf, "iou": iou, "max-det": max_det,
+            "classes": classes,
         }  # fmt: skip
         idle = [f"--{name}" for name, value in told.items() if value is not None and value is not False]
         if idle:
@@ -91,6 +93,7 @@ def evaluate(
             conf=conf,
             iou=iou,
             max_det=max_det,
+            classes=classes,
             tile=tile,
             overlap=overlap,
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from zorki.cli.flags.prediction import Conf, Iou, MaxDet, Options, Overlap, Tile
+from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.errors import RecipeError
 
 TOLD = 20  # results that are printed one by one
@@ -22,10 +22,7 @@ def predict(
     conf: Conf = None,
     iou: Iou = None,
     max_det: MaxDet = None,
-    classes: Annotated[
-        list[str] | None,
-        Parameter(help="Names or labels of the classes that are wanted: person,dog; empty: all.", negative=""),
-    ] = None,
+    classes: Classes = None,
     out: Annotated[
         Path | None,
         Parameter(help="New folder for annotated images and predictions.json; empty: runs/predict-1, -2, ..."),

@@ -1,4 +1,4 @@
-"""`--conf`, `--iou`, `--max-det`, `--tile`, `--overlap`, `--options`: what the verbs have in common that predict."""
+"""`--conf`, `--iou`, `--max-det`, `--classes`, `--tile`, `--overlap`, `--options`: what verbs share that predict."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ Iou = Annotated[
     float | None, Parameter(help="IoU threshold of non-maximum suppression, 0 to 1; empty: the network's own.")
 ]
 MaxDet = Annotated[int | None, Parameter(help="Predictions an image at most, the best; empty: the network's own.")]
+Classes = Annotated[
+    list[str] | None,
+    Parameter(help="Names or labels of the classes that are wanted: person,dog; empty: all.", negative=""),
+]
 Options = Annotated[
     dict[str, str] | None, Parameter(help="Arguments of the model's builder, other than those of the training.")
 ]

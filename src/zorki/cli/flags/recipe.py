@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from cyclopts import Group, Parameter
 
 from zorki.errors import DataError, RecipeError
+from zorki.input_files.json_files import read_json
 from zorki.input_files.yaml_files import read_yaml
-from zorki.recipe import Recipe
+from zorki.recipe import Recipe, without_measured_size
 from zorki.settings import by_field, checked
 from zorki.task_settings import all_fields, task_settings
 
@@ -86,6 +87,9 @@ def said(flags: Any) -> dict[str, Any]:
 def read_recipe(path: Path) -> dict[str, Any]:
     """The fields in a recipe.yaml, by their names of today.
 
+    In a run's folder it has no image size that nobody said, as earlier versions wrote it there; see
+    `zorki.recipe.without_measured_size`.
+
     Raises:
         RecipeError: it cannot be read, or holds what no recipe has; with file, and line where there is one.
     """
@@ -106,4 +110,13 @@ def read_recipe(path: Path) -> dict[str, Any]:
                 kinds[0](**checked(kinds[0], {name: found[name]}))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    return found
+    return without_measured_size(found, _said_in_run(path.parent))
+
+
+def _said_in_run(folder: Path) -> set[str]:
+    """What was typed for the run in this folder; where there is no run, all that a recipe holds was."""
+    path = folder / "run.json"
+    try:
+        return set(read_json(path)["said"]) if path.exists() else {"image_size"}
+    except (DataError, KeyError, TypeError):  # runs before `said` was written, and what is no run's
+        return {"image_size"}

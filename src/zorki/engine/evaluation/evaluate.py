@@ -21,9 +21,10 @@ from zorki.data.windows import HeldImage
 from zorki.engine.data_check import survey
 from zorki.engine.data_source import data_of_run, read_data
 from zorki.engine.device import autocast, best_device, check_device, on_device, seeded
+from zorki.engine.evaluation.class_subset import ClassSubset
 from zorki.engine.evaluation.units import answer_batch, eval_preprocess
 from zorki.engine.precompute import precompute
-from zorki.engine.prediction.selection import select, selection_of
+from zorki.engine.prediction.selection import Classes, select, selection_of
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
 from zorki.engine.run import defaults as choices
 from zorki.engine.run.open import Run, build, build_trained, is_run, load
@@ -50,6 +51,7 @@ def evaluate(
     conf: float | None = None,
     iou: float | None = None,
     max_det: int | None = None,
+    classes: Classes | None = None,
     tile: int | None = None,
     overlap: int | None = None,
     quiet: bool = False,
@@ -65,6 +67,7 @@ def evaluate(
         conf: minimum score of predictions that are judged, 0..1. Average precision wants low ones, too.
         iou: IoU threshold of non-maximum suppression, 0..1.
         max_det: predictions an image at most, the best.
+        classes: names or labels of those that are judged, objects and predictions alike; None: all. All images stay.
         tile: images are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
             None: whole. `batch_size` counts tiles then.
         overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
@@ -91,7 +94,7 @@ def evaluate(
             )
         if run.class_names != first.class_names:
             raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
-    selection = selection_of(conf, iou, max_det, None, first.info.names)
+    selection = selection_of(conf, iou, max_det, classes, first.info.names)
     opened = [dataclasses.replace(run, model=_selecting(run.model, selection)) for run in opened]
     tiling = plan_tiling([run.model for run in opened], tile, overlap)
     say = _silent if quiet else print
@@ -103,6 +106,8 @@ def evaluate(
     source, names = data_of_run(first.about, first.class_names, data)
     forced = format if format is not None else (first.recipe.format if data is None else None)
     dataset = read_data(first.task, source, first.recipe, format=forced, class_names=names)
+    if selection.labels is not None:
+        dataset = ClassSubset(dataset, selection.labels)
     chosen = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[chosen])
     indices = looked.readable(dataset, chosen)
@@ -135,8 +140,8 @@ def evaluate(
 def _selecting(model: Model[Any, Any, Any], selection: Selection) -> Model[Any, Any, Any]:
     if selection != Selection() and not isinstance(model, SelectsCandidates):
         raise RecipeError(
-            f"{type(model).__name__} does not choose among candidates, so its evaluation has no conf, iou or max_det; "
-            "leave them out"
+            f"{type(model).__name__} does not choose among candidates, so its evaluation has no conf, iou, max_det or "
+            "classes; leave them out"
         )
     return select(model, selection)
 

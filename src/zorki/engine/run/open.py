@@ -23,7 +23,7 @@ from zorki import registry
 from zorki.contracts import Model, Preprocess, Results, Task
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.errors import RecipeError, WeightsError, did_you_mean
-from zorki.recipe import Recipe
+from zorki.recipe import Recipe, without_measured_size
 from zorki.settings import names
 from zorki.task_settings import all_names
 from zorki.types import ClassInfo
@@ -31,6 +31,7 @@ from zorki.types import ClassInfo
 if TYPE_CHECKING:
     from zorki.engine.prediction.predict import RunSettings
     from zorki.engine.prediction.result import Result
+    from zorki.engine.prediction.selection import Classes
 
 ABOUT, BEST, RECIPE, RESULTS, REPORT = "run.json", "best.safetensors", "recipe.yaml", "results.json", "report.html"
 IMAGE_SIZE = "image_size"
@@ -76,13 +77,20 @@ class Run:
         device: str | None = None,
         workers: int | None = None,
         strict: bool = False,
+        conf: float | None = None,
+        iou: float | None = None,
+        max_det: int | None = None,
+        classes: Classes | None = None,
         tile: int | None = None,
         overlap: int | None = None,
     ) -> Results:
         """Judges the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
         from zorki.engine.evaluation.evaluate import evaluate
 
-        settings: dict[str, Any] = {"batch_size": batch_size, "device": device, "workers": workers, "strict": strict}
+        settings: dict[str, Any] = {
+            "batch_size": batch_size, "device": device, "workers": workers, "strict": strict, "conf": conf, "iou": iou,
+            "max_det": max_det, "classes": classes,
+        }  # fmt: skip
         return evaluate([self], data, split=split, tile=tile, overlap=overlap, **settings)[-1]
 
     @overload
@@ -268,9 +276,7 @@ def recipe_of(about: Mapping[str, Any]) -> Recipe:
 
     So is a size that nobody said: earlier versions wrote there what the first training image measured.
     """
-    values = about["recipe"]
-    if not {"size", IMAGE_SIZE} & set(about.get("said", {IMAGE_SIZE})):
-        values = {name: value for name, value in values.items() if name not in ("size", IMAGE_SIZE)}
+    values = without_measured_size(about["recipe"], about.get("said", {IMAGE_SIZE}))
     task = registry.task(about["task"])
     kind: type[Recipe] = (task.settings if task is not None else None) or Recipe
     return kind.of({name: value for name, value in values.items() if name in names(kind)})
