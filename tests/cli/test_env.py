@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,8 @@ def test_env_tells_what_an_issue_needs(capsys):
     assert {"zorki", "python", "torch", "torchvision", "lightning"} <= set(page["versions"])
     assert page["devices"]["device"] in ("cpu", "cuda", "mps")
     assert page["machine"]["cpu_capability"]
-    assert set(page["extras"]) == {"video", "cv", "export", "large", "track"}
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert set(page["extras"]) == set(project["optional-dependencies"]) - {"all"}
     assert page["images"]["decoder"].startswith("Pillow")
     main(["env"])
     told = capsys.readouterr().out

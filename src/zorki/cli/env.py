@@ -12,6 +12,8 @@ EXTRAS = {
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "large": ("pyvips",),
     "track": ("wandb",),
+    "pandas": ("pandas",),
+    "supervision": ("supervision",),
 }
 
 

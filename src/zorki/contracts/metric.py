@@ -49,7 +49,7 @@ class MetricResult:
         try:
             import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]
         except ImportError as error:
-            raise ZorkiError("to_pandas needs pandas, which is not installed: pip install pandas") from error
+            raise ZorkiError("to_pandas needs pandas, which is not installed: pip install 'zorki[pandas]'") from error
         return pandas.DataFrame(self.tables().get("per_class", [self.scalars()]))
 
     def __str__(self) -> str:

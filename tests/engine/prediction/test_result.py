@@ -227,7 +227,7 @@ def test_tables_hold_what_there_is(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", pandas)
     assert found.to_pandas() == found.columns()
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ZorkiError, match=r"to_pandas needs .* pip install pandas"):
+    with pytest.raises(ZorkiError, match=r"to_pandas needs pandas, .* pip install 'zorki\[pandas\]'"):
         found.to_pandas()
 
 
@@ -308,7 +308,7 @@ def test_supervision_s_types(supervision):
 
 def test_without_supervision_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(ZorkiError, match=r"to_supervision needs .* pip install supervision"):
+    with pytest.raises(ZorkiError, match=r"to_supervision needs .* pip install 'zorki\[supervision\]'"):
         result(boxes()).to_supervision()
 
 

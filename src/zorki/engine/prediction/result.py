@@ -237,7 +237,7 @@ class Result:
         try:
             import pandas
         except ImportError as error:
-            raise ZorkiError("to_pandas needs a package that is not installed: pip install pandas") from error
+            raise ZorkiError("to_pandas needs pandas, which is not installed: pip install 'zorki[pandas]'") from error
         columns = self.columns()
         return pandas.DataFrame(columns)
 

@@ -24,7 +24,9 @@ def to_supervision(annotation: Any, names: Sequence[str]) -> Any:
     try:
         import supervision
     except ImportError as error:
-        raise ZorkiError("to_supervision needs a package that is not installed: pip install supervision") from error
+        raise ZorkiError(
+            "to_supervision needs supervision, which is not installed: pip install 'zorki[supervision]'"
+        ) from error
     kind, values = supervision_values(annotation, names)
     return getattr(supervision, kind)(**values)
 
