@@ -157,6 +157,28 @@ def _keypoints(canvas: Canvas, actors: Sequence[Individual], poses: Sequence[Pos
     return Keypoints(torch.from_numpy(points), torch.from_numpy(visible), labels=labels)
 
 
+SPLIT_REASON = "70 % train, 15 % val, 15 % test by index: every image is independent of the others"
+
+
+def split_scenes(count: int) -> dict[str, list[int]]:
+    """The indices of each split, see `SPLIT_REASON`."""
+    first, second = round(0.7 * count), round(0.85 * count)
+    return {"train": list(range(first)), "val": list(range(first, second)), "test": list(range(second, count))}
+
+
+def check_index(index: int, count: int) -> int:
+    """The index. Raises IndexError outside 0..count-1."""
+    if not 0 <= index < count:
+        raise IndexError(f"index {index} is outside the {count} images of scenes")
+    return index
+
+
+def check_clutter(clutter: float) -> None:
+    """Raises DataError outside 0..1."""
+    if not 0 <= clutter <= 1:
+        raise DataError(f"scenes: expected a clutter of 0 to 1, got {clutter}; name one between")
+
+
 class SceneClassification(Dataset[Label]):
     """Images of one dominant object before a cluttered ground; the question is its class.
 
@@ -187,19 +209,12 @@ class SceneClassification(Dataset[Label]):
             )
         if min(size) < 8:
             raise DataError(f"scenes: expected images of 8x8 pixels or more, got {size[0]}x{size[1]}; ask for larger")
-        if not 0 <= clutter <= 1:
-            raise DataError(f"scenes: expected a clutter of 0 to 1, got {clutter}; name one between")
+        check_clutter(clutter)
         self.count, self.seed, self.size, self.clutter = count, seed, size, clutter
         self.root = Path("scenes")
         self.format, self.reason = "scenes", "built in"
         self.class_names = list(CLASS_NAMES)
-        first, second = round(0.7 * count), round(0.85 * count)
-        self.splits = {
-            "train": list(range(first)),
-            "val": list(range(first, second)),
-            "test": list(range(second, count)),
-        }
-        self.split_reason = "70 % train, 15 % val, 15 % test by index: every image is independent of the others"
+        self.splits, self.split_reason = split_scenes(count), SPLIT_REASON
         self.defects = []
 
     def __len__(self) -> int:
@@ -221,24 +236,18 @@ class SceneClassification(Dataset[Label]):
 
     def target(self, index: int) -> Label:
         """The class; nothing is painted."""
-        block, place = divmod(self._checked(index), len(CLASS_NAMES))
+        block, place = divmod(check_index(index, self.count), len(CLASS_NAMES))
         return Label(Chance(ORDER, self.seed, block).shuffled(range(len(CLASS_NAMES)))[place])
 
     def path(self, index: int) -> Path:
         """A name for the image, such as scenes/train/000123.png; no such file exists."""
-        self._checked(index)
-        split = next(name for name, indices in self.splits.items() if index <= indices[-1])
+        split = next(name for name, indices in self.splits.items() if check_index(index, self.count) <= indices[-1])
         return self.root / split / f"{index:06d}.png"
 
     def check(self, index: int) -> Defect | None:
         """None: what is painted on demand cannot be broken."""
-        self._checked(index)
+        check_index(index, self.count)
         return None
-
-    def _checked(self, index: int) -> int:
-        if not 0 <= index < self.count:
-            raise IndexError(f"index {index} is outside the {self.count} images of scenes")
-        return index
 
     def write_folders(self, root: Path) -> None:
         """Writes the images as root/<split>/<class>/<index>.png: the folder-per-class layout.

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from zorki.contracts import Dataset
-from zorki.data.scenes.dataset import CLASS_NAMES, Scene, count_and_size, scene
+from zorki.data.scenes.dataset import (
+    CLASS_NAMES,
+    SPLIT_REASON,
+    Scene,
+    check_clutter,
+    check_index,
+    count_and_size,
+    scene,
+    split_scenes,
+)
 from zorki.errors import DataError
 from zorki.types import Defect, Sample
 
@@ -44,19 +53,12 @@ class SceneObjects(Dataset[T]):
             raise DataError(f"scenes: expected {LEAST_COUNT} images or more, for every split to have some; got {count}")
         if min(size) < LEAST_SIDE:
             raise DataError(f"scenes: expected images of {LEAST_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
-        if not 0 <= clutter <= 1:
-            raise DataError(f"scenes: expected a clutter of 0 to 1, got {clutter}; name one between")
+        check_clutter(clutter)
         self.count, self.seed, self.size, self.clutter = count, seed, size, clutter
         self.root = Path("scenes")
         self.format, self.reason = "scenes", "built in"
         self.class_names = list(CLASS_NAMES)
-        first, second = round(0.7 * count), round(0.85 * count)
-        self.splits = {
-            "train": list(range(first)),
-            "val": list(range(first, second)),
-            "test": list(range(second, count)),
-        }
-        self.split_reason = "70 % train, 15 % val, 15 % test by index: every image is independent of the others"
+        self.splits, self.split_reason = split_scenes(count), SPLIT_REASON
         self.defects = []
 
     @abstractmethod
@@ -77,7 +79,7 @@ class SceneObjects(Dataset[T]):
 
     def target(self, index: int) -> T:
         """The annotation; painted once to see it."""
-        if self.known(self._checked(index)) is None:
+        if self.known(check_index(index, self.count)) is None:
             self._painted(index)
         known = self.known(index)
         assert known is not None  # which painting has kept
@@ -85,19 +87,18 @@ class SceneObjects(Dataset[T]):
 
     def path(self, index: int) -> Path:
         """A name for the image, such as scenes/train/000123.png; no such file exists."""
-        self._checked(index)
-        split = next(name for name, indices in self.splits.items() if index <= indices[-1])
+        split = next(name for name, indices in self.splits.items() if check_index(index, self.count) <= indices[-1])
         return self.root / split / f"{index:06d}.png"
 
     def check(self, index: int) -> Defect | None:
         """None: what is painted on demand cannot be broken."""
-        self._checked(index)
+        check_index(index, self.count)
         return None
 
     def _painted(self, index: int) -> Scene:
         made = scene(
             self.seed,
-            self._checked(index),
+            check_index(index, self.count),
             size=self.size,
             objects=OBJECTS,
             radius=RADIUS,
@@ -106,11 +107,6 @@ class SceneObjects(Dataset[T]):
         )
         self.keep(index, made)
         return made
-
-    def _checked(self, index: int) -> int:
-        if not 0 <= index < self.count:
-            raise IndexError(f"index {index} is outside the {self.count} images of scenes")
-        return index
 
 
 def parse_scenes(text: str, make: Callable[..., D]) -> D | None:
