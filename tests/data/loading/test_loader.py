@@ -372,3 +372,29 @@ def test_drop_last_keeps_the_only_batch() -> None:
 def test_bad_settings_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         loader(Numbered(4), **options)
+
+
+@pytest.mark.parametrize(
+    ("count", "world", "sizes"),
+    [
+        (9, 1, [4, 5]),
+        (10, 1, [4, 4, 2]),
+        (8, 1, [4, 4]),
+        (1, 1, [1]),
+        (9, 2, [2, 3]),
+        (10, 2, [2, 3]),
+        (11, 2, [2, 2, 2]),
+    ],
+)
+def test_a_last_batch_of_one_joins_the_one_before(count, world, sizes):
+    """Over one sample batch norm has no spread to divide by; with two processes it is the share that counts."""
+    options = {"shuffle": True, "join_single": True, "seed": 3}
+    shares = [loader(Numbered(count), rank=rank, world=world, **options) for rank in range(world)]
+    batches = [indices(share) for share in shares]
+    assert [len(batch) for batch in batches[0]] == sizes
+    assert all(len(share) == len(sizes) for share in shares)
+    seen = Counter(index for share in batches for batch in share for index in batch)
+    assert set(seen) == set(range(count)), "nothing is lost"
+    again = loader(Numbered(count), world=world, **options)
+    again.load_state_dict({"epoch": 0, "yielded": len(sizes) - 1, "batches": len(sizes), "defects": []})
+    assert indices(again) == batches[0][-1:]

@@ -9,8 +9,15 @@ from pathlib import Path
 from zorki.data.images import EXTENSIONS
 from zorki.errors import DataError, did_you_mean
 
-# Left behind by file managers and archives: no image, and no defect either.
-_JUNK = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})
+# Left behind by file managers, archives and network disks, whose thumbnails and bins hold images of their own, deleted
+# ones among them: no class, no image, and no defect either.
+_LEFTOVERS = frozenset(
+    {
+        "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "network trash folder", "temporary items",
+        "@eadir", "@recycle", "#recycle", "#snapshot", "@recently-snapshot",
+        "$recycle.bin", "recycler", "recycled", "system volume information", "lost+found",
+    }
+)  # fmt: skip
 
 
 def is_image(name: str) -> bool:
@@ -19,8 +26,8 @@ def is_image(name: str) -> bool:
 
 
 def is_visible(name: str) -> bool:
-    """Whether a name is neither hidden nor a leftover of a file manager."""
-    return not name.startswith(".") and name.lower() not in _JUNK
+    """Whether a name is neither hidden nor a leftover of a file system."""
+    return not name.startswith(".") and name.lower() not in _LEFTOVERS
 
 
 def subfolders(folder: Path) -> list[str]:

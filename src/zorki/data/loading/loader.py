@@ -49,6 +49,7 @@ class Loader(Generic[T]):
         batch_size: int,
         sampler: Sampler | None = None,
         drop_last: bool = False,
+        join_single: bool = False,
         workers: int = 0,
         prefetch: int = 2,
         pin_memory: bool = False,
@@ -63,6 +64,8 @@ class Loader(Generic[T]):
             batch_size: images a batch over all processes together.
             sampler: draws the samples of each epoch for training; None: all in their order, for evaluation.
             drop_last: leaves out the last, incomplete batch of an epoch, unless it is the only one.
+            join_single: a last batch that gives each process one sample, over which batch norm has no spread to
+                divide by, joins the one before it. For training.
             workers: processes that make batches ahead, kept over epochs; 0 makes them in this process.
             prefetch: batches that each worker makes ahead.
             pin_memory: puts inputs into page-locked memory; without a CUDA device nothing is done.
@@ -87,7 +90,7 @@ class Loader(Generic[T]):
         self._indices = torch.as_tensor(indices, dtype=torch.int64)
         self._sampler = sampler
         self._rank, self._world = rank, world
-        self._drop_last = drop_last
+        self._drop_last, self._join_single = drop_last, join_single
         self._workers = workers
         self._prefetch = prefetch
         self._pin_memory = pin_memory and torch.cuda.is_available()
@@ -101,9 +104,13 @@ class Loader(Generic[T]):
     def __len__(self) -> int:
         """Batches of a whole epoch in this process, those before a resume included."""
         whole, rest = divmod(len(self._indices if self._sampler is None else self._sampler), self.batch_size)
-        if self._sampler is not None:
-            return whole if whole and self._drop_last else whole + (rest > 0)
-        return whole if whole and self._drop_last else whole + (rest > self._rank)
+        if whole and (self._drop_last or self._joins(rest)):
+            return whole
+        return whole + (rest > (self._rank if self._sampler is None else 0))
+
+    def _joins(self, rest: int) -> bool:
+        """Whether the last, incomplete batch is part of the one before it."""
+        return self._join_single and not self._drop_last and 0 < rest <= self._world < self.batch_size
 
     @property
     def defects(self) -> list[Defect]:
@@ -171,7 +178,9 @@ class Loader(Generic[T]):
         return self._indices[self._sampler.order(self.pipeline.seed, epoch)]
 
     def _work(self, epoch: int, number: int, order: Tensor) -> LoaderWork:
-        places = list(range(number * self.batch_size, min((number + 1) * self.batch_size, len(order))))
+        last = number == len(order) // self.batch_size - 1 and self._joins(len(order) % self.batch_size)
+        end = len(order) if last else min((number + 1) * self.batch_size, len(order))
+        places = list(range(number * self.batch_size, end))
         group = 1
         if self._sampler is not None:
             group = self._sampler.group

@@ -65,6 +65,16 @@ def test_a_class_may_be_called_train(tmp_path):
 def test_hidden_files_and_leftovers_are_no_defects(photos):
     make_image(photos / ".cache/1.jpg")
     make_image(photos / "cat/.hidden.jpg")
+    for name in ("@eaDir/1.jpg", "cat/@eaDir/1.jpg", "$RECYCLE.BIN/2.jpg", "System Volume Information/3.jpg"):
+        make_image(photos / name)  # thumbnails of a network disk, and what was deleted
+    for name in (
+        "lost+found/4.jpg",
+        "#recycle/cat/5.jpg",
+        "__MACOSX/cat/1.jpg",
+        ".@__thumb/1.jpg",
+        ".Trash-1000/1.jpg",
+    ):
+        make_image(photos / name)
     for name in ("Thumbs.db", "cat/Thumbs.db", "cat/.DS_Store", "README.md"):
         (photos / name).touch()
     dataset = read_folders(photos)
