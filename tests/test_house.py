@@ -337,3 +337,17 @@ def test_no_attribute_is_assigned_from_outside():
     family = family_of(*CONTRACTS)
     found = {name: assigned_from_outside(tree, family) for name, tree in TREES.items()}
     assert not {name: places for name, places in found.items() if places}
+
+
+def test_what_contributors_read_is_there():
+    """Files that CONTRIBUTING.md names, and every capability in its table."""
+    text = (TOP / "CONTRIBUTING.md").read_text()
+    named = {word for word in re.findall(r"`([\w/.]+)`", text) if word.endswith((".py", "/")) and "/" in word}
+    there = (TOP, ROOT, ROOT / "tasks" / "detection")  # `models/ssd/ssd.py` is of a task
+    assert [word for word in sorted(named) if not any((top / word).exists() for top in there)] == []
+    protocols = {
+        node.name
+        for node in TREES["zorki.contracts.capabilities"].body
+        if isinstance(node, ast.ClassDef) and "Protocol" in {leading_name(base) for base in node.bases}
+    }
+    assert {name for name in protocols if f"`{name}`" not in text} == set()

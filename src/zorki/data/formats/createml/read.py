@@ -9,14 +9,12 @@ nowhere and are read from their headers.
 
 from __future__ import annotations
 
-from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 from typing import Any
 
-from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
-from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.formats.look import Look
+from zorki.data.formats.split_files import SplitFiles, find_split_files, image_folders, read_split_files
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in
@@ -43,37 +41,17 @@ def read(root: Path, images: Path | None = None) -> Records:
     found = _find(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
-    files, others = found
-    base = root if root.is_dir() else root.parent
-    folders = [*(folder for path in files for folder in (path.parent, path.parent / "images")), base / "images", base]
-    records = Records(root, "createml", _reason(root, files), [], folders)
-    records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
-    for path, split in files.items():
-        first = len(records.images)
-        _read_file(path, records, beside=images is None)
-        if split is not None:
-            records.given.setdefault(split, []).extend(range(first, len(records.images)))
-    return records
+    records = Records(root, "createml", _reason(root, found[0]), [], image_folders(root, found))
+    return read_split_files(records, found, _read_file, beside=images is None)
 
 
-def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
-    """The files with their splits, and those that are passed over; or why there are none."""
-    if root.is_file():
-        return ({root: split_in(root.stem)}, []) if _is_createml(root) else "it is a file, and not CreateML's JSON"
-    if not root.is_dir():
-        return "it is neither a file nor a folder"
-    files = {root / name: split_in(Path(name).stem) for name in loose_files(root) if _is_createml(root / name)}
-    if not files:
-        files = {
-            root / folder / name: split_in(folder) or split_in(Path(name).stem)
-            for folder in subfolders(root)
-            for name in loose_files(root / folder)
-            if _is_createml(root / folder / name)
-        }
-    if not files:
-        return "no JSON file in it, or in a folder of it, has images with annotations and coordinates"
-    chosen, others, wrong = by_split(files)
-    return wrong or (chosen, others)
+def _find(root: Path) -> SplitFiles | str:
+    return find_split_files(
+        root,
+        _is_createml,
+        other="it is a file, and not CreateML's JSON",
+        nothing="no JSON file in it, or in a folder of it, has images with annotations and coordinates",
+    )
 
 
 def _is_createml(path: Path) -> bool:
@@ -90,7 +68,7 @@ def _reason(root: Path, files: dict[Path, str | None]) -> str:
     return f"it holds CreateML's JSON: {', '.join(names)}"
 
 
-def _read_file(path: Path, records: Records, *, beside: bool) -> None:
+def _read_file(path: Path, records: Records) -> None:
     data = read_json_bytes(path)
     entries = read_json(path, data)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -101,8 +79,6 @@ def _read_file(path: Path, records: Records, *, beside: bool) -> None:
         if not name:
             records.defects.append(Defect(path, f"entry {place + 1} names no image; left out"))
         image = ImageRecord(name, path)
-        near = path.parent / name
-        image.path = near if beside and name and isfile(near) else None
         for one in entry.get("annotations") or entry.get("annotation") or []:
             thing = _object(one, next(lines, None) if isinstance(one, dict) and "coordinates" in one else None)
             if isinstance(thing, str):

@@ -19,9 +19,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from zorki.data.annotations.listing import is_image, loose_files, subfolders
+from zorki.data.annotations.listing import is_image
 from zorki.data.annotations.records import ImageRecord
-from zorki.data.annotations.split_words import by_split, split_in
+from zorki.data.formats.split_files import SplitFiles, find_split_files
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, read_json
 from zorki.input_files.numbers import whole_number_in
@@ -59,22 +59,14 @@ class LabelStudioTask:
     choices: dict[str, list[str]] = field(default_factory=dict)
 
 
-def find_files(root: Path, key: str) -> tuple[dict[Path, str | None], list[Path]] | str:
+def find_files(root: Path, key: str) -> SplitFiles | str:
     """The files in which a key stands, with their splits, and those that are passed over; or why there are none."""
-    if root.is_file():
-        if not is_export(root, key):
-            return f"it is a file, and not Label Studio's JSON with {key}"
-        return {root: split_in(root.stem)}, []
-    if not root.is_dir():
-        return "it is neither a file nor a folder"
-    files = {path: split_in(path.stem) for path in _exports(root, key)}
-    if not files:
-        for name in subfolders(root):
-            files |= {path: split_in(name) or split_in(path.stem) for path in _exports(root / name, key)}
-    if not files:
-        return f"no JSON file in it, or in a folder of it, has tasks with data, annotations and {key}"
-    chosen, others, wrong = by_split(files)
-    return wrong or (chosen, others)
+    return find_split_files(
+        root,
+        lambda path: is_export(path, key),
+        other=f"it is a file, and not Label Studio's JSON with {key}",
+        nothing=f"no JSON file in it, or in a folder of it, has tasks with data, annotations and {key}",
+    )
 
 
 def is_export(path: Path, key: str) -> bool:
@@ -91,7 +83,7 @@ def is_export(path: Path, key: str) -> bool:
     )
 
 
-def reason_for(root: Path, found: tuple[dict[Path, str | None], list[Path]]) -> str:
+def reason_for(root: Path, found: SplitFiles) -> str:
     """Why `root` is of this format."""
     return f"it holds Label Studio's JSON: {', '.join(path.name for path in found[0])}"
 
@@ -202,10 +194,6 @@ def _plain(name: str) -> str | None:
     """A file's name without what Label Studio puts before it; None where there is no such thing."""
     last = PurePosixPath(name.replace("\\", "/")).name
     return _UPLOAD.sub("", last) if _UPLOAD.match(last) else None
-
-
-def _exports(folder: Path, key: str) -> list[Path]:
-    return [folder / name for name in loose_files(folder) if is_export(folder / name, key)]
 
 
 def _images(names: Sequence[str]) -> str:

@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from math import cos, hypot, isfinite, sin
-from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 from typing import Any
 
-from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.outlines import round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
-from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.formats.look import Look
+from zorki.data.formats.split_files import SplitFiles, find_split_files, image_folders, read_split_files
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in
@@ -47,44 +45,21 @@ def read(root: Path, images: Path | None = None) -> Records:
     found = _find(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
-    files, others = found
-    base = root if root.is_dir() else root.parent
-    folders = [*(folder for path in files for folder in (path.parent, path.parent / "images")), base / "images", base]
-    records = Records(root, "via", _reason(root, found), [], folders, boxes_are_shapes=True)
-    records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
-    for path, split in files.items():
-        first = len(records.images)
-        _read_file(path, records)
-        if images is None:
-            for image in records.images[first:]:  # names may be the same in train and in val
-                beside = path.parent / image.name
-                image.path = beside if image.name and isfile(beside) else None
-        if split is not None:
-            records.given.setdefault(split, []).extend(range(first, len(records.images)))
-    return records
+    records = Records(root, "via", _reason(root, found), [], image_folders(root, found), boxes_are_shapes=True)
+    return read_split_files(records, found, _read_file, beside=images is None)
 
 
-def _reason(root: Path, found: tuple[dict[Path, str | None], list[Path]]) -> str:
+def _reason(root: Path, found: SplitFiles) -> str:
     return f"it holds VIA's JSON: {', '.join(path.name for path in found[0])}"
 
 
-def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
-    if root.is_file():
-        return ({root: split_in(root.stem)}, []) if _is_via(root) else "it is a file, and not VIA's JSON"
-    if not root.is_dir():
-        return "it is neither a file nor a folder"
-    files = {root / name: split_in(Path(name).stem) for name in loose_files(root) if _is_via(root / name)}
-    if not files:
-        files = {
-            root / folder / name: split_in(folder) or split_in(Path(name).stem)
-            for folder in subfolders(root)
-            for name in loose_files(root / folder)
-            if _is_via(root / folder / name)
-        }
-    if not files:
-        return "no JSON file in it, or in a folder of it, has shape_attributes and regions"
-    chosen, others, wrong = by_split(files)
-    return wrong or (chosen, others)
+def _find(root: Path) -> SplitFiles | str:
+    return find_split_files(
+        root,
+        _is_via,
+        other="it is a file, and not VIA's JSON",
+        nothing="no JSON file in it, or in a folder of it, has shape_attributes and regions",
+    )
 
 
 def _is_via(path: Path) -> bool:
