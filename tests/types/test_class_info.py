@@ -4,7 +4,7 @@ from zorki.types import ClassInfo
 
 
 def test_json_and_back():
-    info = ClassInfo(("a", "b"), (1,), (3, 5), ((0, 0, 0), (9, 8, 7)), 0.25, "val")
+    info = ClassInfo(("a", "b"), (1,), (3, 5), ((0, 0, 0), (9, 8, 7)), 0.25, "val", 255)
     assert ClassInfo.from_json(json.loads(json.dumps(info.to_json()))) == info
     assert hash(info)
     assert len(info) == 2

@@ -19,6 +19,7 @@ class ClassInfo:
         palette: the color (red, green, blue) of each label in maps of classes; None: the project's own.
         score_threshold: predictions that score less are not worth showing; None: no run has found one.
         threshold_split: where `score_threshold` is best, such as "val".
+        ignore: the ignore index: what maps of classes hold where a pixel is of no class; None: the task has no maps.
     """
 
     names: tuple[str, ...]
@@ -27,6 +28,7 @@ class ClassInfo:
     palette: tuple[tuple[int, int, int], ...] | None = None
     score_threshold: float | None = None
     threshold_split: str | None = None
+    ignore: int | None = None
 
     def __len__(self) -> int:
         return len(self.names)

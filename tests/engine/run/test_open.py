@@ -33,7 +33,10 @@ def test_runs_of_older_versions_take_the_threshold_from_their_results(tmp_path, 
 def test_runs_of_older_versions_keep_colors_and_drop_numbers_that_do_not_fit(tmp_path):
     about = {"class_names": ["ground", "cat"], "data_facts": {"palette": [[0, 0, 0], [128, 0, 0]]}}
     info = class_info_of(about, registry.tasks()["semantic_segmentation"], tmp_path)
-    assert info == ClassInfo(("ground", "cat"), background=(0,), palette=((0, 0, 0), (128, 0, 0)))
+    assert info == ClassInfo(("ground", "cat"), background=(0,), palette=((0, 0, 0), (128, 0, 0)), ignore=255)
+    before = {name: value for name, value in class_info_json(info).items() if name != "ignore"}
+    today = {"class_names": ["ground", "cat"], "class_info": json.loads(json.dumps(before))}
+    assert class_info_of(today, registry.tasks()["semantic_segmentation"], tmp_path) == info
     about = {"class_names": ["cat", "dog"], "data_facts": {"category_ids": [1, 2, 3]}}
     assert class_info_of(about, registry.tasks()["detection"], tmp_path).category_ids is None
     assert class_info_of({"class_names": ["a"]}, registry.tasks()["classification"], tmp_path) == ClassInfo(("a",))

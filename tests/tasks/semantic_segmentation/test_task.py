@@ -167,7 +167,7 @@ def test_names_for_counts_that_are_known():
     voc = TASK.data.default_classes(21)
     assert (voc.names[:2], voc.background) == (("background", "aeroplane"), (0,))
     assert TASK.data.default_classes(19).names[-1] == "bicycle"
-    assert TASK.data.default_classes(3) == ClassInfo(("0", "1", "2"))
+    assert TASK.data.default_classes(3) == ClassInfo(("0", "1", "2"), ignore=255)
 
 
 def test_counts_of_pixels_and_images(scenes):

@@ -236,7 +236,7 @@ def class_info_of(about: Mapping[str, Any], task: Task[Any, Any], folder: Path) 
     """What a run knows of its classes, from its run.json; of runs of older versions also from their results."""
     names = {"names": about["class_names"]}
     if "class_info" in about:
-        return ClassInfo.from_json({**about["class_info"], **names})
+        return task.data.complete(ClassInfo.from_json({**about["class_info"], **names}))
     facts = dict(about.get("data_facts", {}))
     if len(facts.get("category_ids", names["names"])) != len(names["names"]):
         del facts["category_ids"]

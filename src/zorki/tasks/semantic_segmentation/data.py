@@ -105,14 +105,14 @@ class SegmentationData(TaskData[Mask]):
         return tally_masks(dataset)
 
     def complete(self, info: ClassInfo) -> ClassInfo:
-        """With the labels of classes that are called as backgrounds are."""
+        """With the labels of classes that are called as backgrounds are, and the ignore index."""
         from zorki.tasks.semantic_segmentation.class_names import background_labels
 
-        return dataclasses.replace(info, background=tuple(background_labels(info.names)))
+        return dataclasses.replace(info, background=tuple(background_labels(info.names)), ignore=Mask.ignore)
 
     def default_classes(self, num_classes: int) -> ClassInfo:
         """Pascal VOC's names for 21 classes, Cityscapes' for 19, else the numbers."""
         from zorki.tasks.semantic_segmentation.class_names import known_names
 
         names = known_names(num_classes)
-        return super().default_classes(num_classes) if names is None else self.complete(ClassInfo(tuple(names)))
+        return self.complete(super().default_classes(num_classes) if names is None else ClassInfo(tuple(names)))
