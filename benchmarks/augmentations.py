@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import zorki
-from zorki.engine.run.open import RESULTS, load
+from zorki.engine.run.folder import RESULTS
+from zorki.engine.run.open import load
 
 WAYS: dict[str, dict[str, Any]] = {
     "none": {},

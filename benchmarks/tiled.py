@@ -29,7 +29,7 @@ from zorki.data.windows import HeldImage
 from zorki.engine.evaluation.benchmark_run import peak_memory
 from zorki.engine.prediction.predict import answer_images, predict
 from zorki.engine.prediction.tiling import answer_tiles, plan_tiling
-from zorki.engine.run.open import Run
+from zorki.engine.run.open import TrainedModel
 from zorki.recipe import Recipe
 from zorki.tiles import Tiles
 from zorki.types import ClassInfo, Mask
@@ -117,7 +117,7 @@ def one_part(options: argparse.Namespace) -> None:
     begun = time.perf_counter()
     if options.part == "predict":
         task = registry.find(options.model).task
-        run = Run(Path("tiled"), options.model, task, ClassInfo(tuple(CLASSES)), Recipe(), {}, model)
+        run = TrainedModel(Path("tiled"), options.model, task, ClassInfo(tuple(CLASSES)), Recipe(), {}, model)
         settings = {"tile": options.tile, "overlap": options.overlap, "batch_size": options.batch_size}
         predict(run, f"{options.folder}/large.tif", out=f"{options.folder}/out", keep=False, **settings)
     print(json.dumps({"peak": peak_memory("cpu") / 1e9, "seconds": time.perf_counter() - begun}))

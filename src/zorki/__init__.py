@@ -14,23 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zorki.contracts import Dataset, Metric, Model, Results, Task
-    from zorki.engine.api import compare, evaluate, evaluate_file, load, predict, resume, train
+    from zorki.engine.api import Run, load, resume, train
+    from zorki.engine.evaluation.compare import compare
+    from zorki.engine.evaluation.evaluate import evaluate
+    from zorki.engine.evaluation.results_file import evaluate_file
+    from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
-    from zorki.engine.run.open import Run
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
     from zorki.registry import build, entries, find, load_plugin
     from zorki.registry import entries as models
 
 _HOMES = {
-    # Each from where it stands, so that predicting does not import what training needs.
-    "zorki.engine.api": ("train", "resume"),
+    "zorki.engine.api": ("Run", "load", "resume", "train"),
     "zorki.engine.evaluation.compare": ("compare",),
     "zorki.engine.evaluation.evaluate": ("evaluate",),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
-    "zorki.engine.run.open": ("Run", "load"),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),

@@ -174,14 +174,13 @@ def test_what_onnx_cannot_say_is_told(tmp_path, monkeypatch):
 
 def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     from zorki.cli import main
-    from zorki.engine.evaluation import evaluate
-    from zorki.engine.run.open import Run
+    from zorki.engine.run import open as opening
     from zorki.recipe import Recipe
     from zorki.tasks.detection.task import Detection
 
     model = lively("yolo1_squeezenet")
-    run = Run(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {}, model)
-    monkeypatch.setattr(evaluate, "open_run", lambda *_: run)
+    run = opening.TrainedModel(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {}, model)
+    monkeypatch.setattr(opening, "open_run", lambda *_: run)
     main(["export", "runs/x", "--out", str(tmp_path / "own.onnx")])
     assert f"uint8 (1, 3, {WIDTH}, {WIDTH})" in capsys.readouterr().out
     opened = session(tmp_path / "own.onnx")

@@ -10,7 +10,8 @@ from zorki import registry
 from zorki.data.scenes.dataset import scene
 from zorki.engine.device import channels_last, on_device
 from zorki.engine.evaluation.evaluate import evaluate
-from zorki.engine.run.open import RESULTS, load, result_json
+from zorki.engine.run.folder import RESULTS, result_json
+from zorki.engine.run.open import load
 from zorki.engine.training import train as training
 from zorki.files import write_json
 from zorki.nn.layers.initialize import without_values
@@ -74,9 +75,9 @@ def test_a_run_opens_as_it_was_trained(name, size, tmp_path, monkeypatch):
     trained = {}
     real = training._keep_best
 
-    def keep_best(work, model, facts):
+    def keep_best(plan, model, facts):
         trained["pictured"], trained["preprocess"] = pictured(model), model.preprocess
-        real(work, model, facts)
+        real(plan, model, facts)
 
     monkeypatch.setattr(training, "_keep_best", keep_best)
     count = 30 if registry.find(name).task.name == "classification" else 10

@@ -21,9 +21,9 @@ from zorki.data.preprocess.clips import Clips
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.preprocess.views import Views
 from zorki.data.scenes.dataset import SceneClassification
-from zorki.engine.evaluation.evaluate import evaluate, open_run
+from zorki.engine.evaluation.evaluate import evaluate
 from zorki.engine.prediction.predict import predict
-from zorki.engine.run.open import load
+from zorki.engine.run.open import load, open_run
 from zorki.engine.training.train import train
 from zorki.errors import RecipeError
 from zorki.types import Boxes, Embedding, Label, Sample, TrackedBoxes, Unlabeled

@@ -59,7 +59,7 @@ def bench(
 
 
 def _folder(name: str) -> str:
-    from zorki.engine.run.open import folder_name
+    from zorki.engine.run.folder import folder_name
 
     return folder_name(name)
 
@@ -69,7 +69,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
     import yaml
 
     from zorki import registry
-    from zorki.engine.run.open import RESULTS, is_run
+    from zorki.engine.run.folder import RESULTS, is_run
     from zorki.files import write_text
 
     folder = out / _folder(name)
@@ -91,7 +91,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
 
 def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
     """A run of other data or settings is no rung of this ladder."""
-    from zorki.engine.run.open import read_about
+    from zorki.engine.run.folder import read_about
 
     about = read_about(folder)
     source = str(Path(data).resolve()) if Path(data).exists() else data

@@ -114,7 +114,7 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
     Raises:
         RecipeError: there is no word, or the last one of several is neither a run nor data.
     """
-    from zorki.engine.run.open import is_run
+    from zorki.engine.run.folder import is_run
 
     if not words:
         raise RecipeError("expected at least one run, such as: zorki evaluate runs/lenet5-1 photos/")
@@ -183,7 +183,7 @@ def _number(value: Any) -> str:
 
 
 def _write(target: str, names: list[str], results: list[Any]) -> None:
-    from zorki.engine.run.open import result_json
+    from zorki.engine.run.folder import result_json
     from zorki.files import plain, write_json
 
     page = {name: result_json(result) for name, result in zip(names, results, strict=True)}

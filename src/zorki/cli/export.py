@@ -26,8 +26,8 @@ def export(
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """
     from zorki.contracts.capabilities import Precomputes
-    from zorki.engine.evaluation.evaluate import open_run
     from zorki.engine.export import export_onnx
+    from zorki.engine.run.open import open_run
     from zorki.errors import ZorkiError
 
     opened = open_run(run, weights)

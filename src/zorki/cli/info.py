@@ -71,7 +71,8 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
     """The registry's entry, the network without memory, and what it was built with."""
     from zorki import registry
     from zorki.cli.models import usual_classes
-    from zorki.engine.run.open import build_trained, read_about, recipe_of
+    from zorki.engine.run.build import build_trained
+    from zorki.engine.run.folder import read_about, recipe_of
     from zorki.nn.layers.initialize import without_values
     from zorki.recipe import Recipe
 

@@ -1,25 +1,106 @@
-"""The same words in Python as on the command line."""
+"""The same words in Python as on the command line, and a run with its verbs."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, Unpack, get_type_hints, overload
 
-from zorki.engine.evaluation.compare import compare
+from zorki.contracts import Results
 from zorki.engine.evaluation.evaluate import evaluate
-from zorki.engine.evaluation.results_file import evaluate_file
-from zorki.engine.prediction.predict import predict
-from zorki.engine.run.open import load
-from zorki.engine.training import train as _train
+from zorki.engine.prediction.predict import RunSettings, predict
+from zorki.engine.prediction.result import Result
+from zorki.engine.prediction.selection import Classes
+from zorki.engine.run import open as opening
+from zorki.recipe import Recipe
 from zorki.task_settings import all_fields
 
-resume = _train.resume
+
+class Run(opening.TrainedModel):
+    """A trained model with its folder; what `zorki.train` and `zorki.load` return."""
+
+    def evaluate(
+        self,
+        data: Any = None,
+        *,
+        split: str | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        workers: int | None = None,
+        strict: bool = False,
+        conf: float | None = None,
+        iou: float | None = None,
+        max_det: int | None = None,
+        classes: Classes | None = None,
+        tile: int | None = None,
+        overlap: int | None = None,
+    ) -> Results:
+        """Judges the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
+        settings: dict[str, Any] = {
+            "batch_size": batch_size, "device": device, "workers": workers, "strict": strict, "conf": conf, "iou": iou,
+            "max_det": max_det, "classes": classes,
+        }  # fmt: skip
+        return evaluate([self], data, split=split, tile=tile, overlap=overlap, **settings)[-1]
+
+    @overload
+    def predict(self, *sources: Any, stream: Literal[True], **settings: Unpack[RunSettings]) -> Iterator[Result]: ...
+
+    @overload
+    def predict(
+        self, *sources: Any, stream: Literal[False] = False, **settings: Unpack[RunSettings]
+    ) -> list[Result]: ...
+
+    def predict(
+        self,
+        *sources: Any,
+        stream: bool = False,
+        conf: float | None = None,
+        iou: float | None = None,
+        max_det: int | None = None,
+        classes: Classes | None = None,
+        out: str | Path | bool | None = None,
+        batch_size: int | None = None,
+        device: str | None = None,
+        strict: bool | None = None,
+        tile: int | None = None,
+        overlap: int | None = None,
+        max_frames: int | None = None,
+        bgr: bool = False,
+        quiet: bool = False,
+    ) -> list[Result] | Iterator[Result]:
+        """A `Result` for each image and frame, in the order of the sources, or of lists of them. See `zorki.predict`.
+
+        Raises:
+            ZorkiError: as `zorki.predict`.
+        """
+        settings: RunSettings = {
+            "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "out": out, "batch_size": batch_size,
+            "device": device, "strict": strict, "tile": tile, "overlap": overlap, "max_frames": max_frames, "bgr": bgr,
+            "quiet": quiet,
+        }  # fmt: skip
+        if stream:
+            return predict([self], list(sources), stream=True, **settings)
+        return predict([self], list(sources), **settings)
 
 
-def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
+def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:
+    """The run in a folder, with its best weights.
+
+    Args:
+        options: arguments of the model's builder in the place of those that it was trained with, such as a larger
+            `image_size`; of networks whose weights fit all the same.
+
+    Raises:
+        WeightsError: the folder is no run's, its weights are missing, or do not fit.
+        RecipeError: the model has no such option, or not with that value.
+    """
+    return _with_verbs(opening.load(folder, options))
+
+
+def _with_recipe_fields(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with the recipe's fields in its signature, so that `help` and editors show them."""
 
     @wraps(function)
@@ -41,6 +122,51 @@ def _with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-train = _with_fields(_train.train)
+@_with_recipe_fields
+def train(
+    model: str,
+    data: Any,
+    *,
+    recipe: Recipe | None = None,
+    quiet: bool = False,
+    class_names: Sequence[str] | None = None,
+    **settings: Any,
+) -> Run:
+    """Trains a model on a data set and returns the run, judged, with its report written.
 
-__all__ = ["compare", "evaluate", "evaluate_file", "load", "predict", "resume", "train"]
+    Args:
+        model: a name that `zorki models` lists.
+        data: a folder or file that the model's task reads; or a torch dataset of (image, target), or such by split,
+            {"train": ..., "val": ...}: see `zorki.data.annotations.torch_dataset`.
+        recipe: settings of the run; single fields can be given by name instead, such as `epochs=5`.
+        quiet: print nothing.
+        class_names: the names of a torch dataset's labels; "background" first where these count from 1. Of files, the
+            labels' order.
+
+    Raises:
+        ZorkiError: data, settings, weights, or the machine cannot serve; what was learned so far stays on disk.
+    """
+    from zorki.engine.training import train as training  # Lightning is loaded where something is trained
+
+    return _with_verbs(training.train(model, data, recipe=recipe, quiet=quiet, class_names=class_names, **settings))
+
+
+def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **settings: Any) -> Run:
+    """Goes on with a run that was stopped or killed, as if it had never been: losses are equal to the last bit.
+
+    Args:
+        data: the dataset in Python that it was trained on; None reads its folder or file.
+        quiet: print nothing.
+        settings: those of `zorki.engine.run.changes.CHANGEABLE` that change from here on, such as more `epochs`.
+
+    Raises:
+        WeightsError: no run is there, or its data have changed.
+        RecipeError: a setting would make it another training.
+    """
+    from zorki.engine.training import train as training
+
+    return _with_verbs(training.resume(folder, data=data, quiet=quiet, **settings))
+
+
+def _with_verbs(trained: opening.TrainedModel) -> Run:
+    return Run(**vars(trained))

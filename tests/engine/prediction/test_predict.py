@@ -9,10 +9,10 @@ from PIL import Image
 
 import zorki
 from zorki.data.images import read_image, write_image
+from zorki.engine.api import Run
 from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.engine.prediction.predict import predict
 from zorki.engine.prediction.sources import Source
-from zorki.engine.run.open import Run
 from zorki.errors import RecipeError, ZorkiError
 from zorki.recipe import Recipe
 from zorki.registry import find

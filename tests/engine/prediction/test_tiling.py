@@ -14,10 +14,10 @@ from zorki.data import windows
 from zorki.data.images import read_image, write_image
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.windows import HeldImage
+from zorki.engine.api import Run
 from zorki.engine.prediction import tiling
 from zorki.engine.prediction.predict import answer_images, predict
 from zorki.engine.prediction.tiling import answer_tiles, plan_tiling, small_copy
-from zorki.engine.run.open import Run
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.classification.models.lenet import lenet5

@@ -6,7 +6,8 @@ import pytest
 
 from zorki import registry
 from zorki.data.preprocess.letterbox import Letterbox
-from zorki.engine.run.open import RESULTS, build_trained, class_info_json, class_info_of, recipe_of
+from zorki.engine.run.build import build_trained
+from zorki.engine.run.folder import RESULTS, class_info_json, class_info_of, recipe_of
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo
 

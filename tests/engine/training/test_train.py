@@ -5,9 +5,8 @@ import json
 import pytest
 import torch
 
+from zorki.engine.api import load, resume, train
 from zorki.engine.run import logs
-from zorki.engine.run.open import load
-from zorki.engine.training.train import resume, train
 from zorki.errors import RecipeError, WeightsError, ZorkiError
 from zorki.weights import read_weights
 

@@ -15,7 +15,7 @@ from zorki.data.preprocess.pad import Pad
 from zorki.engine.evaluation.evaluate import evaluate
 from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.engine.prediction.predict import predict
-from zorki.engine.run.open import Run
+from zorki.engine.run.open import TrainedModel
 from zorki.ops.components import connected_components
 from zorki.ops.packing import tight_boxes
 from zorki.recipe import Recipe
@@ -54,7 +54,7 @@ class Bright(Model):
 
 def run(level=100):
     about = {"model": "bright", "task": "instance_segmentation", "data": None}
-    return Run(
+    return TrainedModel(
         Path("bright"),
         "bright",
         InstanceSegmentation(),

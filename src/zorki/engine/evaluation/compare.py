@@ -13,11 +13,9 @@ from typing import Any
 from zorki import registry
 from zorki.contracts import Section
 from zorki.engine.run import logs
-from zorki.engine.run import open as runs
+from zorki.engine.run.folder import COST, read_about
 from zorki.errors import RecipeError, ZorkiError
 from zorki.files import write_json, write_text
-
-COST = "cost.json"
 
 
 @dataclass
@@ -63,7 +61,7 @@ def compare(
     """
     if not folders:
         raise RecipeError("nothing to compare: expected runs, such as: zorki compare runs/a runs/b")
-    abouts = [runs.read_about(Path(folder)) for folder in folders]
+    abouts = [read_about(Path(folder)) for folder in folders]
     tasks = {about["task"] for about in abouts}
     if len(tasks) > 1:
         raise RecipeError(f"the runs are of different tasks ({', '.join(sorted(tasks))}): not comparable")
@@ -182,7 +180,7 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     from zorki.draw.report import page, write_page
     from zorki.draw.scatter import scatter
 
-    task = registry.tasks()[runs.read_about(Path(rungs[0].run))["task"]]
+    task = registry.tasks()[read_about(Path(rungs[0].run))["task"]]
     headline = task.evaluation.headline or (task.monitor,)
     titles = _titles(rungs)
     points = {

@@ -21,7 +21,6 @@ from zorki.contracts.capabilities import Selection
 from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import best_device, channels_last, check_device, on_device
-from zorki.engine.evaluation.evaluate import open_all
 from zorki.engine.evaluation.units import track
 from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
 from zorki.engine.prediction.result import SMALL, Result
@@ -29,7 +28,7 @@ from zorki.engine.prediction.selection import Classes, keep_selected, select, se
 from zorki.engine.prediction.sources import Source, expand
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, can_tile, plan_tiling
 from zorki.engine.prediction.video import VideoWriter
-from zorki.engine.run.open import Run
+from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.types import ClassInfo, Defect, map_tensors
 
@@ -38,8 +37,7 @@ AHEAD = 3  # batches in work: one predicted, two decoded
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
 MANY_TILES = 100  # of an image, from which it is told of beforehand
 
-
-Runs = Sequence[Run | str | Path] | Run | str | Path
+Runs = Sequence[RunLike] | RunLike
 
 
 class RunSettings(TypedDict, total=False):
@@ -137,26 +135,22 @@ def predict(
             `out` holds files already; or there is a `tile`, and it does not go with the overlap, or the network's
             predictions are about whole images.
     """
-    listed = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     for name, count in (("batch_size", batch_size), ("max_frames", max_frames)):
         if count is not None and count < 1:
             raise RecipeError(f"{name} is {count}; expected at least 1")
     device = check_device(device or best_device()[0])
-    opened = open_all(listed, weights, options=options)
-    first = opened[0]
-    selection = selection_of(conf, iou, max_det, classes, first.info.names)
+    opened = open_all(runs, weights, options=options)
+    info = opened[0].info
+    selection = selection_of(conf, iou, max_det, classes, info.names)
     models = [select(on_device(run.model, device).eval(), selection) for run in opened]
     tiling = plan_tiling(models, tile, overlap)
-    most = MAX_PIXELS if tiling is None else WINDOWED_PIXELS
-    found = expand(sources, max_pixels=most, bgr=bgr)
-    live = [source for source in found if source.kind == "live"]
-    if live and not stream:
-        raise RecipeError(f"{live[0]} has no end: say stream=True, and take its results one by one")
+    found = expand(sources, max_pixels=MAX_PIXELS if tiling is None else WINDOWED_PIXELS, bgr=bgr)
+    _check_end(found, stream)
     say = _say_nothing if quiet else print
     if tiling is not None and overlap is None:
         say(str(tiling))
     folder = None if out is None or out is False else new_folder(None if out is True else out, "predict")
-    info = first.info if conf is None else dataclasses.replace(first.info, score_threshold=conf)
+    info = info if conf is None else dataclasses.replace(info, score_threshold=conf)
     work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, say)
     work.streams, work.prompt = stream, prompt
     _check_unit(work, found)
@@ -172,7 +166,7 @@ def _say_nothing(words: str) -> None:
 class _Work:
     """What one call works with."""
 
-    runs: list[Run]
+    runs: list[TrainedModel]
     models: list[Model[Any, Any, Any]]
     info: ClassInfo
     selection: Selection
@@ -396,6 +390,13 @@ def _video(work: _Work, source: Source) -> Iterator[Result]:
             elif number == first[0]:  # one result for all frames
                 result.frame = None
                 yield _with_files(work, result, Path(source.name).stem)
+
+
+def _check_end(sources: Sequence[Source], stream: bool) -> None:
+    """Raises RecipeError where a list of results would never be complete."""
+    live = [source for source in sources if source.kind == "live"]
+    if live and not stream:
+        raise RecipeError(f"{live[0]} has no end: say stream=True, and take its results one by one")
 
 
 def _check_unit(work: _Work, sources: Sequence[Source]) -> None:

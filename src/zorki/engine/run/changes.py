@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.engine.run.checkpoints import LAST
-from zorki.engine.run.open import ABOUT, RESULTS, is_run
+from zorki.engine.run.folder import ABOUT, RESULTS, is_run
 from zorki.errors import RecipeError, WeightsError
 from zorki.recipe import Recipe
 from zorki.settings import by_field

@@ -13,7 +13,7 @@ from zorki.draw.figures import bars, curves
 from zorki.draw.report import page, write_page
 from zorki.engine.data_check import Survey, counted
 from zorki.engine.run import logs
-from zorki.engine.run import open as runs
+from zorki.engine.run.open import TrainedModel
 from zorki.errors import DataError
 from zorki.settings import describe
 
@@ -22,7 +22,7 @@ MOST_CLASSES = 60  # bars
 
 
 def write_report(
-    run: runs.Run,
+    run: TrainedModel,
     dataset: Dataset[Any],
     looked: Survey,
     found: Mapping[str, Results],
@@ -64,7 +64,7 @@ def write_report(
     return run.report
 
 
-def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Section:
+def _outcome(run: TrainedModel, found: Mapping[str, Results], looked: Survey) -> Section:
     rows: list[dict[str, Any]] = []
     for split, result in found.items():
         rows.append({"": split, "loss": sum(result.losses.values()), **result.metrics.scalars()})
@@ -78,7 +78,7 @@ def _outcome(run: runs.Run, found: Mapping[str, Results], looked: Survey) -> Sec
     return Section("Outcome", html, note)
 
 
-def _first_step(run: runs.Run, first_loss: float | None) -> str:
+def _first_step(run: TrainedModel, first_loss: float | None) -> str:
     expected = run.model.expected_loss() if isinstance(run.model, ExpectsLoss) else None
     if first_loss is None or expected is None:
         return "The kept weights are those of the marked epoch."
@@ -88,7 +88,7 @@ def _first_step(run: runs.Run, first_loss: float | None) -> str:
     )
 
 
-def _learning(run: runs.Run) -> str:
+def _learning(run: TrainedModel) -> str:
     rows = logs.read(run.folder / logs.EPOCHS)
     if not rows:
         return notice("No epoch was finished.")
@@ -119,7 +119,7 @@ def _learning(run: runs.Run) -> str:
     return columns(*drawn)
 
 
-def _grid(run: runs.Run, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]) -> str:
+def _grid(run: TrainedModel, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]) -> str:
     thumbnails = []
     for index, prediction in items:
         try:
@@ -135,7 +135,7 @@ def _grid(run: runs.Run, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]
     return image_grid(thumbnails)
 
 
-def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
+def _data(run: TrainedModel, dataset: Dataset[Any], looked: Survey) -> str:
     facts = {
         "path": run.about["data"],
         "format": f"{dataset.format}: {dataset.reason}",
@@ -163,7 +163,7 @@ def _data(run: runs.Run, dataset: Dataset[Any], looked: Survey) -> str:
     return "".join(parts)
 
 
-def _recipe(run: runs.Run) -> str:
+def _recipe(run: TrainedModel) -> str:
     notes = {choice["name"]: choice["why"] for choice in run.about.get("choices", [])}
     kind = type(run.recipe)
     default = kind()
@@ -182,7 +182,7 @@ def _recipe(run: runs.Run) -> str:
     return columns(*parts)
 
 
-def _again(run: runs.Run) -> str:
+def _again(run: TrainedModel) -> str:
     environment = run.about["environment"]
     lines = [f"$ {environment['command']}", f"$ {run.about['repeat']}", f"$ zorki evaluate {run.folder}"]
     facts = {

@@ -13,66 +13,64 @@ from zorki.contracts import Model, Sampler, Targets, Task
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.engine.device import rank
-from zorki.engine.evaluation import evaluate
+from zorki.engine.evaluation.judge import judge, reference_loader
 from zorki.engine.evaluation.units import eval_preprocess
-from zorki.engine.run.job import Work
-from zorki.engine.run.open import Run
-from zorki.engine.training.checks import train_indices_of
+from zorki.engine.run.open import TrainedModel
+from zorki.engine.training.plan import TrainingPlan
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo
 
 
-def train_loader_of(work: Work, world: int) -> Loader[Any]:
-    recipe, task = work.recipe, work.task
+def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
+    recipe, task = plan.recipe, plan.task
     assert recipe.batch_size is not None
     assert recipe.workers is not None
-    indices = train_indices_of(work.looked, recipe)
-    sampler = _sampler(work, Targets(work.dataset, indices))
+    sampler = _sampler(plan, Targets(plan.dataset, plan.train_indices))
     pipeline = Pipeline(
-        work.dataset,
+        plan.dataset,
         augment=partial(_augment, task, recipe),
         # A random crop is fitted whole: the center crop of evaluation would cut it a second time.
-        preprocess=work.model.preprocess.whole() if (recipe.random_crop or 1.0) < 1 else work.model.preprocess,
-        mix=partial(_mix, task, recipe, work.info),
+        preprocess=plan.model.preprocess.whole() if (recipe.random_crop or 1.0) < 1 else plan.model.preprocess,
+        mix=partial(_mix, task, recipe, plan.info),
         seed=recipe.seed,
         strict=recipe.strict,
         train=True,
     )
     return Loader(
         pipeline,
-        indices,
+        plan.train_indices,
         sampler=sampler,
         batch_size=recipe.batch_size,
         drop_last=len(sampler) >= 2 * recipe.batch_size,
         workers=recipe.workers,
         rank=rank(),
-        world=world,
+        world=plan.world,
         pin_memory=recipe.device == "cuda",
     )
 
 
-def _sampler(work: Work, targets: Targets[Any]) -> Sampler:
-    data = work.task.data
-    own = data.sampler(targets, work.recipe, work.info)
+def _sampler(plan: TrainingPlan, targets: Targets[Any]) -> Sampler:
+    data = plan.task.data
+    own = data.sampler(targets, plan.recipe, plan.info)
     if own is not None:
         return own
-    weights = data.sampling_weights(targets, work.info) if work.recipe.class_balanced else None
+    weights = data.sampling_weights(targets, plan.info) if plan.recipe.class_balanced else None
     return ShuffledSampler(len(targets)) if weights is None else WeightedSampler(weights)
 
 
-def val_loader_of(work: Work, world: int) -> Loader[Any] | None:
-    indices = work.looked.splits.get("val", [])
+def val_loader_of(plan: TrainingPlan) -> Loader[Any] | None:
+    indices = plan.looked.splits.get("val", [])
     if not indices:
         return None
-    recipe = work.recipe
+    recipe = plan.recipe
     assert recipe.batch_size is not None
     return Loader(
-        Pipeline(work.dataset, preprocess=eval_preprocess(work.model, work.task), strict=recipe.strict),
+        Pipeline(plan.dataset, preprocess=eval_preprocess(plan.model, plan.task), strict=recipe.strict),
         indices,
         batch_size=recipe.batch_size,
         workers=recipe.workers or 0,
         rank=rank(),
-        world=world,
+        world=plan.world,
         pin_memory=recipe.device == "cuda",
     )
 
@@ -85,41 +83,41 @@ def _mix(task: Task[Any, Any], recipe: Recipe, info: ClassInfo, batch: Any, gene
     return task.data.mix(batch, recipe, info, generator)
 
 
-def gather_defects(work: Work, loader: Loader[Any], trainer: lightning.Trainer) -> None:
+def gather_defects(plan: TrainingPlan, loader: Loader[Any], trainer: lightning.Trainer) -> None:
     """What any process could not read joins what the look found; asked once an epoch."""
     found: list[Any] = [loader.defects]
     if trainer.world_size > 1:
         found = [None] * trainer.world_size
         torch.distributed.all_gather_object(found, loader.defects)
-    work.looked.add(itertools.chain.from_iterable(found))
+    plan.looked.add(itertools.chain.from_iterable(found))
 
 
-def validate(work: Work, loader: Loader[Any], world: int, model: Model[Any, Any, Any]) -> dict[str, Any]:
-    if world > 1:  # each process has seen other images: statistics of batch norm differ until one's are taken
+def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any]) -> dict[str, Any]:
+    if plan.world > 1:  # each process has seen other images: statistics of batch norm differ until one's are taken
         for buffer in model.buffers():
             torch.distributed.broadcast(buffer, 0)
-    run = Run(work.folder, work.entry.name, work.task, work.info, work.recipe, work.about, model)
-    reference = evaluate.reference_loader(
+    run = TrainedModel(plan.folder, plan.entry.name, plan.task, plan.info, plan.recipe, plan.about, model)
+    reference = reference_loader(
         run,
-        work.dataset,
-        work.looked.splits,
+        plan.dataset,
+        plan.looked.splits,
         "val",
-        batch_size=work.recipe.batch_size,
-        workers=work.recipe.workers or 0,
-        strict=work.recipe.strict,
+        batch_size=plan.recipe.batch_size,
+        workers=plan.recipe.workers or 0,
+        strict=plan.recipe.strict,
         rank=rank(),
-        world=world,
+        world=plan.world,
     )
-    result = evaluate.judge(
+    result = judge(
         model,
         loader,
-        work.task,
-        work.info,
+        plan.task,
+        plan.info,
         split="val",
         device=next(model.parameters()).device,
-        precision=work.recipe.precision or "32",
+        precision=plan.recipe.precision or "32",
         keep=False,
-        gather=world > 1,
+        gather=plan.world > 1,
         seed=None,
         reference=reference,
     )

@@ -7,7 +7,7 @@ import torch
 from lessons import check_that_the_loss_falls
 
 from zorki import registry
-from zorki.engine.evaluation.class_names import num_classes_of
+from zorki.engine.run.class_names import num_classes_of
 from zorki.errors import RecipeError
 from zorki.nn.layers.initialize import without_values
 from zorki.tasks.detection.networks.coco_category_ids import NUMBERS, UNUSED

@@ -1,0 +1,60 @@
+"""What a training brought: its best weights judged on every held-out split, results.json and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zorki.contracts import Results
+from zorki.engine.device import on_device
+from zorki.engine.evaluation.ensemble import baseline
+from zorki.engine.evaluation.judge import SAMPLES, eval_loader, judge, reference_loader
+from zorki.engine.run.folder import ABOUT, RESULTS, class_info_json, result_json
+from zorki.engine.run.open import TrainedModel, load
+from zorki.engine.run.report import write_report
+from zorki.engine.training.plan import TrainingPlan
+from zorki.files import write_json
+
+
+def judge_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[str], None]) -> TrainedModel:
+    """Judges the best weights on every held-out split, writes metrics and report, and returns the run.
+
+    The run is opened from its folder, as it will be by others later, so what is judged is what they get. Validation
+    comes first: what the run learns there about its answers, such as the score from which they count, holds for test.
+    """
+    run = load(plan.folder)
+    run.info = plan.info
+    on_device(run.model, plan.recipe.device or "cpu")
+    found: dict[str, Results] = {}
+    for split in ("val", "test"):
+        if plan.looked.splits.get(split):
+            found[split] = result = _judge(plan, run, split)
+            if run.info == plan.info:  # of the first split that tells something: what comes after is judged by it
+                run.info = run.task.evaluation.learn(run.info, result.metrics.scalars(), split)
+            _tell(run, result, say)
+    write_json(plan.folder / RESULTS, {split: result_json(result) for split, result in found.items()})
+    run.about["class_info"] = class_info_json(run.info)
+    write_json(plan.folder / ABOUT, run.about)
+    say(f"report: {write_report(run, plan.dataset, plan.looked, found, first_loss=first_loss)}")
+    return run
+
+
+def _judge(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
+    """Metrics, baseline and examples of one split; what could not be read joins the plan's defects."""
+    indices, device = plan.looked.splits[split], plan.recipe.device or "cpu"
+    loader = eval_loader(run, plan.dataset, indices, workers=plan.recipe.workers, device=device)
+    reference = reference_loader(run, plan.dataset, plan.looked.splits, split, workers=0, device=device)
+    settings: dict[str, Any] = {"split": split, "device": device, "sample_stride": max(1, len(indices) // SAMPLES)}
+    result = judge(run.model, loader, run.task, run.info, reference=reference, **settings)
+    loader.close()
+    result.baseline = baseline(run.task, run.info, plan.dataset, plan.looked.splits["train"], indices)
+    plan.looked.add(result.defects)
+    return result
+
+
+def _tell(run: TrainedModel, result: Results, say: Callable[[str], None]) -> None:
+    monitor = run.task.monitor
+    beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
+    say(f"{result.split}: {monitor} {result.metrics.scalars()[monitor]:.4f}{beside}, on {result.count} images")
+    if run.info.threshold_split == result.split:
+        say(f"predictions count from a score of {run.info.score_threshold:.3f}, the best on {result.split}")

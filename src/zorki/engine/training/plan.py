@@ -1,0 +1,235 @@
+"""The plan of a training: data read and checked, settings completed, network built, weights loaded, a folder made.
+
+Whether a run begins or goes on: it is the plan that differs, and what is done with it is the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import yaml
+
+from zorki import registry
+from zorki.contracts import Dataset, Model, Task
+from zorki.engine.data_check import Survey, survey
+from zorki.engine.data_source import data_of_run, read_data, source_of
+from zorki.engine.device import rank
+from zorki.engine.run import checkpoints, logs
+from zorki.engine.run.build import build, build_trained
+from zorki.engine.run.changes import changed
+from zorki.engine.run.defaults import Choice, complete
+from zorki.engine.run.environment import environment
+from zorki.engine.run.folder import (
+    ABOUT,
+    RECIPE,
+    class_info_json,
+    class_info_of,
+    folder_name,
+    new_folder,
+    read_about,
+    recipe_of,
+)
+from zorki.engine.training.checks import (
+    check_forward,
+    check_machine,
+    check_validation,
+    fingerprint,
+    tell_data,
+    train_indices_of,
+)
+from zorki.engine.training.initial_weights import initialize
+from zorki.errors import RecipeError, WeightsError
+from zorki.files import write_json, write_text
+from zorki.recipe import Recipe
+from zorki.settings import by_field
+from zorki.task_settings import recipe_for, task_settings
+from zorki.types import ClassInfo
+
+FOLDER_VARIABLE = "ZORKI_RUN_FOLDER"  # tells the processes that Lightning starts where the first one writes
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """All that one training needs, before its first step."""
+
+    entry: registry.Entry
+    info: ClassInfo
+    dataset: Dataset[Any]
+    looked: Survey
+    train_indices: list[int]
+    recipe: Recipe
+    model: Model[Any, Any, Any]
+    folder: Path
+    about: dict[str, Any]
+    checkpoint: Path | None = None  # to go on from
+
+    @property
+    def task(self) -> Task[Any, Any]:
+        return self.entry.task
+
+    @property
+    def world(self) -> int:
+        """Processes that train together."""
+        return self.recipe.devices * self.recipe.nodes
+
+
+def new_plan(
+    model: str,
+    data: Any,
+    recipe: Recipe | None,
+    settings: Mapping[str, Any],
+    class_names: Sequence[str] | None,
+    say: Say,
+) -> TrainingPlan:
+    """The plan of a run that begins, its folder with run.json and recipe.yaml written.
+
+    Raises:
+        ZorkiError: as `zorki.train`.
+    """
+    entry = registry.find(model)
+    wish, said = _recipe(entry, recipe, settings)
+    check_machine(wish)
+    dataset = read_data(entry.task, data, wish, format=wish.format, class_names=class_names)
+    say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
+    looked, train_indices = _look(dataset, wish)
+    tell_data(dataset, looked, say)
+    entry.task.data.check(dataset, train_indices)
+    check_validation(looked, wish)
+    info = entry.task.data.class_info(dataset)
+    lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
+    network = build(entry.name, len(info), wish)
+    full, chosen = complete(wish, network, dataset, len(train_indices))
+    for choice in chosen:
+        say(f"chosen: {choice}")
+    initialize(network, entry, full, dataset, train_indices, say)
+    entry.task.data.configure(network, full, dataset, train_indices)
+    if entry.task.unit != "video":  # whose frames are cut before a network sees them
+        check_forward(network, dataset, train_indices)
+    folder = _new_folder(entry.name, full)
+    plan = TrainingPlan(entry, info, dataset, looked, train_indices, full, network, folder, {})
+    plan.about.update(_about(plan, said, chosen, source_of(data), class_names))
+    if is_first():
+        _write(plan)
+    say(f"run: {folder}")
+    return plan
+
+
+def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say) -> TrainingPlan:
+    """The plan of a run that goes on, as it was but for `settings`; its log ends where its checkpoint was written.
+
+    Raises:
+        ZorkiError: as `zorki.resume`.
+    """
+    about, told = changed(read_about(folder), settings)
+    for one in told:
+        say(f"changed: {one}")
+    recipe = recipe_of(about)
+    check_machine(recipe)
+    entry = registry.find(about["model"])
+    source, names = data_of_run(about, about["class_names"], data)
+    dataset = read_data(entry.task, source, recipe, format=recipe.format, class_names=names)
+    looked, train_indices = _look(dataset, recipe)
+    _check_same_data(folder, about, dataset, train_indices)
+    info = class_info_of(about, entry.task, folder)
+    info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
+    lightning.seed_everything(recipe.seed, verbose=False)
+    network = build_trained(entry.name, len(info), recipe, about.get("preprocess"))
+    checkpoint, done = checkpoints.check(folder) if (folder / checkpoints.LAST).exists() else (None, -1)
+    if checkpoint is None:
+        say("no checkpoint was written yet: starting from the beginning")
+        initialize(network, entry, recipe, dataset, train_indices, say)
+    entry.task.data.configure(network, recipe, dataset, train_indices)
+    if is_first():
+        logs.Log(folder).cut(done)
+        if told:
+            write_json(folder / ABOUT, about)
+    return TrainingPlan(entry, info, dataset, looked, train_indices, recipe, network, folder, about, checkpoint)
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and speaks, of all that train together."""
+    return rank() == 0
+
+
+def _recipe(entry: registry.Entry, recipe: Recipe | None, settings: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
+    """The recipe of the model's task, and the names of the fields that were said."""
+    said = {**(recipe.said() if recipe is not None else {}), **by_field(settings, Recipe, *task_settings())}
+    wish = recipe_for(entry.task.settings or Recipe, entry.task.name, said)
+    if not entry.task.trainable:
+        raise RecipeError(f"{entry.name} learns nothing from data; use it as it is: zorki predict {entry.name} IMAGE")
+    return wish, [name for name in said if name in wish.to_json()]
+
+
+def _look(dataset: Dataset[Any], recipe: Recipe) -> tuple[Survey, list[int]]:
+    """Which samples can be read, by split, and which of them are trained on."""
+    looked = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
+    return looked, train_indices_of(looked, recipe)
+
+
+def _check_same_data(folder: Path, about: Mapping[str, Any], dataset: Dataset[Any], train_indices: list[int]) -> None:
+    if fingerprint(dataset, train_indices) != about["fingerprint"]:
+        raise WeightsError(
+            f"{folder}: began with {about['train_count']} training images; now {about['data']} holds "
+            f"{len(train_indices)}, or their names or labels have changed. Put the data back, or start anew"
+        )
+
+
+def _new_folder(name: str, recipe: Recipe) -> Path:
+    if FOLDER_VARIABLE in os.environ and not is_first():
+        return Path(os.environ[FOLDER_VARIABLE])
+    launched = os.environ.get("TORCHELASTIC_RUN_ID", os.environ.get("SLURM_JOB_ID") if recipe.nodes > 1 else None)
+    if launched is not None and recipe.name is None:  # all processes must find the same name without talking
+        folder = Path(recipe.out) / f"{folder_name(name)}-{launched}-{os.environ.get('MASTER_PORT', '0')}"
+        if is_first() and (folder / ABOUT).exists():
+            raise WeightsError(f"{folder}: is there already; give --name, or another --rdzv-id to torchrun")
+        folder.mkdir(parents=True, exist_ok=True)
+    elif launched is not None and not is_first():
+        folder = Path(recipe.out) / str(recipe.name)
+    else:
+        folder = new_folder(Path(recipe.out), name, recipe.name)
+    if recipe.devices > 1:
+        os.environ[FOLDER_VARIABLE] = str(folder)
+    return folder
+
+
+def _about(
+    plan: TrainingPlan, said: Sequence[str], chosen: Sequence[Choice], source: str, class_names: Sequence[str] | None
+) -> dict[str, Any]:
+    """The content of run.json."""
+    recipe = plan.recipe.to_json()
+    again = ["zorki", "train", plan.entry.name, source, "--recipe", str(plan.folder / RECIPE)]
+    return {
+        "model": plan.entry.name,
+        "task": plan.task.name,
+        "class_names": list(plan.info.names),
+        "data_class_names": None if class_names is None else list(class_names),
+        "class_info": class_info_json(plan.info),
+        "data": source,
+        "format": plan.dataset.format,
+        "counts": {split: len(indices) for split, indices in plan.looked.splits.items()},
+        "train_count": len(plan.train_indices),
+        "preprocess": plan.model.preprocess.to_json(),
+        "parameters": sum(p.numel() for p in plan.model.parameters()),
+        "said": {name: recipe[name] for name in said},
+        "choices": [dataclasses.asdict(choice) for choice in chosen],
+        "recipe": recipe,
+        "fingerprint": fingerprint(plan.dataset, plan.train_indices),
+        "repeat": shlex.join([*again, *[f"--plugin={one}" for one in registry.plugins()]]),
+        "plugins": registry.plugins(),
+        "environment": environment(),
+    }
+
+
+def _write(plan: TrainingPlan) -> None:
+    write_json(plan.folder / ABOUT, plan.about)
+    recipe = {name: value for name, value in plan.recipe.to_json().items() if name != "name"}
+    write_text(plan.folder / RECIPE, yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
