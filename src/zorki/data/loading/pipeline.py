@@ -11,9 +11,9 @@ import hashlib
 import io
 import pickle
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -37,6 +37,20 @@ class LoaderWork(NamedTuple):
     indices: list[int]
 
 
+@runtime_checkable
+class Augmentation(Protocol):
+    """Varies one sample."""
+
+    def __call__(self, sample: Sample[Any], *, generator: torch.Generator) -> Sample[Any]: ...
+
+
+@runtime_checkable
+class Mixing(Protocol):
+    """Mixes the samples of one batch among themselves."""
+
+    def __call__(self, batch: Batch[Any], *, generator: torch.Generator) -> Batch[Any]: ...
+
+
 @dataclass(frozen=True)
 class Pipeline(Generic[T]):
     """How a batch is made of its samples: read, augment, preprocess, mix. Travels to the workers once.
@@ -49,8 +63,8 @@ class Pipeline(Generic[T]):
 
     dataset: Dataset[T]
     preprocess: Preprocess
-    augment: Callable[[Sample[T], torch.Generator], Sample[T]] | None = None
-    mix: Callable[[Batch[T], torch.Generator], Batch[T]] | None = None
+    augment: Augmentation | None = None
+    mix: Mixing | None = None
     seed: int = 0
     strict: bool = False
     train: bool = False
@@ -66,7 +80,8 @@ class Pipeline(Generic[T]):
                 defects.append(defect_of(self.dataset, index, error, strict=self.strict))
                 continue
             if self.augment is not None:
-                sample = self.augment(sample, seeded(generator, "augment", self.seed, work.epoch, place, index))
+                chance = seeded(generator, "augment", self.seed, work.epoch, place, index)
+                sample = self.augment(sample, generator=chance)
             samples.append(sample)
             indices.append(index)
             places.append(place)
@@ -78,7 +93,8 @@ class Pipeline(Generic[T]):
         batch = Batch(inputs, targets, placed, placements, indices, defects)
         if self.mix is None or not samples:
             return batch
-        return self.mix(batch, seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0]))
+        chance = seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0])
+        return self.mix(batch, generator=chance)
 
 
 @dataclass(frozen=True)

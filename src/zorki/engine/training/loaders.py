@@ -9,7 +9,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 
-from zorki.contracts import Model, Sampler, Targets, Task
+from zorki.contracts import Model, Sampler, Targets
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.engine.device import rank
@@ -17,8 +17,6 @@ from zorki.engine.evaluation.judge import judge, reference_loader
 from zorki.engine.evaluation.units import eval_preprocess
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.plan import TrainingPlan
-from zorki.recipe import Recipe
-from zorki.types import ClassInfo
 
 
 def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
@@ -28,10 +26,10 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
     sampler = _sampler(plan, Targets(plan.dataset, plan.train_indices))
     pipeline = Pipeline(
         plan.dataset,
-        augment=partial(_augment, task, recipe),
+        augment=partial(task.data.augment, recipe=recipe),
         # A random crop is fitted whole: the center crop of evaluation would cut it a second time.
         preprocess=plan.model.preprocess.whole() if (recipe.random_crop or 1.0) < 1 else plan.model.preprocess,
-        mix=partial(_mix, task, recipe, plan.info),
+        mix=partial(task.data.mix, recipe=recipe, info=plan.info),
         seed=recipe.seed,
         strict=recipe.strict,
         train=True,
@@ -73,14 +71,6 @@ def val_loader_of(plan: TrainingPlan) -> Loader[Any] | None:
         world=plan.world,
         pin_memory=recipe.device == "cuda",
     )
-
-
-def _augment(task: Task[Any, Any], recipe: Recipe, sample: Any, generator: torch.Generator) -> Any:
-    return task.data.augment(sample, recipe, generator)
-
-
-def _mix(task: Task[Any, Any], recipe: Recipe, info: ClassInfo, batch: Any, generator: torch.Generator) -> Any:
-    return task.data.mix(batch, recipe, info, generator)
 
 
 def gather_defects(plan: TrainingPlan, loader: Loader[Any], trainer: lightning.Trainer) -> None:

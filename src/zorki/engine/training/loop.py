@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from lightning.pytorch.profilers import Profiler
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -60,6 +62,25 @@ class Learner(lightning.LightningModule):
         self.losses = {name: loss.detach() for name, loss in losses.items()}
         return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
 
+    def transfer_batch_to_device(self, batch: Batch[Any], device: torch.device, dataloader_idx: int) -> Batch[Any]:
+        """The batch on the device; on the processor it is there."""
+        return batch if device.type == "cpu" else batch.to(device)
+
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
+        """Loss, gradients, clipping, step: what Lightning does, without its wrappers around each of them.
+
+        float16 goes Lightning's way, whose scaler steps and may skip one.
+        """
+        if self.recipe.precision == "16":
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+            return
+        assert optimizer_closure is not None
+        optimizer_closure()
+        self.configure_gradient_clipping(optimizer, self.recipe.clip_grad)
+        optimizer.optimizer.step()
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return optimize.optimizer(self.model, self.recipe)
 
@@ -75,6 +96,19 @@ class Learner(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         optimize.keep_frozen(self.frozen)
+
+
+class NoProfiler(Profiler):
+    """In the place of Lightning's own, which makes a context for each of the thirty hooks of a step."""
+
+    _nothing = contextlib.nullcontext()
+
+    def start(self, action_name: str) -> None: ...
+
+    def stop(self, action_name: str) -> None: ...
+
+    def profile(self, action_name: str) -> contextlib.nullcontext[None]:  # type: ignore[override]
+        return self._nothing
 
 
 class Conductor(lightning.Callback):
@@ -337,6 +371,7 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        profiler=NoProfiler(),
         log_every_n_steps=10**9,
     )
 
