@@ -1,5 +1,6 @@
 """The public names, and that they can be used as the README says."""
 
+import dataclasses
 import inspect
 
 import zorki
@@ -15,7 +16,7 @@ def test_public_names_are_there():
 def test_train_shows_the_recipes_fields():
     parameters = inspect.signature(zorki.train).parameters
     assert list(parameters)[:2] == ["model", "data"]
-    assert set(Recipe.__dataclass_fields__) <= set(parameters)
+    assert {field.name for field in dataclasses.fields(Recipe)} <= set(parameters)
 
 
 def test_models_by_wildcard():

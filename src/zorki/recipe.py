@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self
 from zorki import settings
 from zorki.class_selection import ClassSelection
 from zorki.data import formats
+from zorki.devices import count_or_indices, count_there, device_name, index_of, kind_of
 from zorki.errors import RecipeError
 from zorki.settings import setting
 
@@ -21,7 +22,6 @@ Optimizer = Literal["sgd", "adam", "adamw", "rmsprop"]
 Scheduler = Literal["constant", "multistep", "cosine", "one-cycle", "plateau"]
 Normalization = Literal["mean_std", "mean", "mean_image", "weights"]
 Precision = Literal["32", "bf16", "16"]
-Device = Literal["cpu", "cuda", "mps"]
 TrainOn = Literal["train", "trainval"]
 
 _DATA, _WEIGHTS, _TRAINING = "Data", "Weights", "Training"
@@ -281,8 +281,10 @@ class Recipe:
     )
 
     # Machine
-    device: Device | None = setting(None, _MACHINE, "Device to train on; empty: the best there is.")
-    devices: int = setting(1, _MACHINE, "Devices of each node.", least=1)
+    device: str | None = setting(
+        None, _MACHINE, "Device to train on: cpu, cuda, cuda:1 (or 1), mps; empty: the best there is."
+    )
+    devices: str = setting("1", _MACHINE, "Devices of each node: how many, all, or GPUs by index, such as 0,1.")
     nodes: int = setting(
         1, _MACHINE, "Nodes, with processes started by torchrun or Slurm.", least=1, aliases=("num_nodes",)
     )
@@ -326,6 +328,39 @@ class Recipe:
                 f"freeze is {self.freeze!r}; expected nothing, backbone, or -N: all but the last N stages"
             )
         ClassSelection.parse(self.class_map, self.only_classes)
+        self._check_devices()
+
+    def _check_devices(self) -> None:
+        if self.device is not None:
+            object.__setattr__(self, "device", device_name(self.device))
+        if count_or_indices(self.devices) != 1 and index_of(self.device or "") is not None:
+            raise RecipeError(
+                f"device is {self.device}, which is one, but devices is {self.devices}; say which with devices alone"
+            )
+
+    @property
+    def accelerator(self) -> str:
+        """The kind of device: cpu, cuda or mps; cpu where none was chosen yet."""
+        return kind_of(self.device or "cpu")
+
+    @property
+    def main_device(self) -> str:
+        """The device of what one process does alone, such as judging the best weights: the first of several."""
+        listed = count_or_indices(self.devices)
+        return f"{self.accelerator}:{listed[0]}" if isinstance(listed, list) else self.device or "cpu"
+
+    @property
+    def num_devices(self) -> int:
+        """Devices of each node, and processes."""
+        listed = count_or_indices(self.devices)
+        if listed is None:
+            return max(1, count_there(self.accelerator))
+        return len(listed) if isinstance(listed, list) else listed
+
+    @property
+    def world(self) -> int:
+        """Processes that train together."""
+        return self.num_devices * self.nodes
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, one a field."""

@@ -13,7 +13,7 @@ from zorki.errors import RecipeError
 def compare(
     *words: Annotated[str, Parameter(help="RUN RUN [...] [DATA]; without DATA, what each run was trained on.")],
     split: Annotated[str | None, Parameter(help="train, val or test; empty: test, else val.")] = None,
-    device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
+    device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the best there is.")] = None,
     images: Annotated[int, Parameter(help="Images to time predictions on, at most.")] = 64,
     seconds: Annotated[float, Parameter(help="Time for timing each run's predictions, at most.")] = 20.0,
     threads: Annotated[int | None, Parameter(help="Threads; empty: PyTorch's own choice.")] = None,

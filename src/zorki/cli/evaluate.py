@@ -35,7 +35,7 @@ def evaluate(
         Parameter(help=f"Format of the data; empty: detected ({choices()})."),
     ] = None,
     batch_size: Annotated[int | None, Parameter(help="Images a step; with --tile tiles, 4.")] = None,
-    device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
+    device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the best there is.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes that read images.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
     conf: Conf = None,

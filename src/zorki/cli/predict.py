@@ -29,7 +29,7 @@ def predict(
     ] = None,
     weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
     batch_size: Annotated[int | None, Parameter(help="Images a step, 16; of cameras 1; with --tile tiles, 4.")] = None,
-    device: Annotated[str | None, Parameter(help="cpu, cuda or mps; empty: the best there is.")] = None,
+    device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the best there is.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
     max_frames: Annotated[int | None, Parameter(help="Of each video or camera; empty: all, until Ctrl-C.")] = None,
     tile: Tile = None,

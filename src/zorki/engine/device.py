@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from zorki.devices import count_or_indices, device_name, index_of, kind_of
 from zorki.errors import RecipeError
 from zorki.types import map_tensors
 
@@ -24,20 +25,34 @@ def best_device() -> tuple[str, str]:
     return "cpu", "no GPU found"
 
 
-def check_device(device: str, devices: int = 1) -> str:
-    """The device, where the machine has it. Raises RecipeError with what the machine has."""
+def check_device(device: str, devices: str = "1") -> str:
+    """The device as PyTorch calls it, where the machine has it, and as many as are asked for.
+
+    Args:
+        device: cpu, cuda, mps, or one of several GPUs: cuda:1, or 1.
+        devices: as in the recipe: how many, all, or GPUs by index.
+
+    Raises:
+        RecipeError: it is no device, or the machine has none such; with what it has.
+    """
+    device = device_name(device)
+    kind, wanted = kind_of(device), count_or_indices(devices)
     there = {
         "cpu": os.cpu_count() or 1,
         "cuda": torch.cuda.device_count(),
         "mps": int(torch.backends.mps.is_available()),
     }
-    if device not in there:
-        raise RecipeError(f"device is {device!r}; expected one of {', '.join(there)}")
-    if there[device] == 0:
+    if there[kind] == 0:
         has = ", ".join(name for name, count in there.items() if count)
         raise RecipeError(f"device is {device}, but PyTorch finds none here; it finds {has}")
-    if device != "cpu" and devices > there[device]:
-        raise RecipeError(f"devices is {devices}, but this computer has {there[device]} of {device}")
+    if isinstance(wanted, list) and kind != "cuda":
+        raise RecipeError(f"devices is {devices}, which are indices of GPUs, but device is {kind}; say how many")
+    if kind != "cpu" and isinstance(wanted, int) and wanted > there[kind]:
+        raise RecipeError(f"devices is {devices}, but this computer has {there[kind]} of {kind}")
+    named = wanted if isinstance(wanted, list) else [index_of(device) or 0]
+    if max(named) >= there[kind]:
+        last = f"cuda:0 to cuda:{there[kind] - 1}" if there[kind] > 1 else "cuda:0 alone"
+        raise RecipeError(f"no GPU here has the index {max(named)}; this computer has {last}")
     return device
 
 

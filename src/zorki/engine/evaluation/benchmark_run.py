@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from zorki.devices import kind_of
+
 WARM_UP = 2  # images
 
 
@@ -76,7 +78,7 @@ def measure(
         "metrics": result.metrics.scalars(),
         "images_per_second": len(spent) / sum(spent),
         "timed": len(spent),
-        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+        "device": torch.cuda.get_device_name(device) if kind_of(device) == "cuda" else device,
         "threads": torch.get_num_threads(),
         "parameters": run.about["parameters"],
         "peak_memory": memory,
@@ -111,8 +113,8 @@ def peak_memory(device: str) -> int:
     """Bytes that this process has held at most: of the GPU where one is used, else of the computer's memory."""
     import torch
 
-    if device == "cuda":
-        return int(torch.cuda.max_memory_allocated())
+    if kind_of(device) == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
     try:
         import resource
     except ImportError:  # Windows
@@ -124,8 +126,8 @@ def peak_memory(device: str) -> int:
 def _wait(device: str) -> None:
     import torch
 
-    if device == "cuda":
-        torch.cuda.synchronize()
+    if kind_of(device) == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _main() -> None:

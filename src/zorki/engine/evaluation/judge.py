@@ -11,6 +11,7 @@ import torch
 from zorki.contracts import Dataset, Metric, Model, Results, Task
 from zorki.contracts.capabilities import TakesReference
 from zorki.data.loading.loader import Loader, Pipeline
+from zorki.devices import kind_of
 from zorki.engine.device import autocast, seeded
 from zorki.engine.evaluation.units import answer_batch, eval_preprocess
 from zorki.engine.run import defaults as choices
@@ -37,8 +38,8 @@ def eval_loader(
     if workers is None:
         workers = choices.worker_count(device, dataset)[0]
     pipeline = Pipeline(dataset, preprocess=eval_preprocess(run.model, run.task), strict=strict)
-    size = batch_size or max(1, (run.recipe.batch_size or 64) // (run.recipe.devices * run.recipe.nodes))
-    pin = device == "cuda"
+    size = batch_size or max(1, (run.recipe.batch_size or 64) // run.recipe.world)
+    pin = kind_of(device) == "cuda"
     return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=pin, rank=rank, world=world)
 
 

@@ -12,7 +12,12 @@ from zorki.errors import RecipeError, WeightsError
 from zorki.recipe import Recipe
 from zorki.settings import by_field
 
-CHANGEABLE = ("epochs", "workers", "device", "threads", "checkpoint_minutes", "checkpoint_steps", "log_every", "wandb")
+MACHINE = ("device", "devices", "batch_size")
+"""Of these another value gives other sums, and so other losses in the last bits; another batch size other steps."""
+
+CHANGEABLE = (
+    "epochs", "workers", *MACHINE, "threads", "checkpoint_minutes", "checkpoint_steps", "log_every", "wandb",
+)  # fmt: skip
 """Settings that may be given anew: how long to train, and what computes and records it."""
 
 
@@ -33,10 +38,14 @@ def changed(about: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[
         )
     before = dict(about["recipe"])
     values = Recipe.of({name: value for name, value in changes.items()}).to_json()
-    told = [f"{name}: {before.get(name)} -> {values[name]}" for name in changes if values[name] != before.get(name)]
-    longer = "epochs" in changes and values["epochs"] != before.get("epochs")
-    if longer and before.get("scheduler") in ("cosine", "one-cycle", "multistep"):
+    new = [name for name in changes if str(values[name]) != str(before.get(name))]  # older runs count devices
+    told = [f"{name}: {before.get(name)} -> {values[name]}" for name in new]
+    if "epochs" in new and before.get("scheduler") in ("cosine", "one-cycle", "multistep"):
         told.append(f"the {before['scheduler']} schedule now spans {values['epochs']} epochs")
+    if machine := [name for name in new if name in MACHINE]:
+        told.append(
+            f"with another {' and '.join(machine)}, losses are no longer those of the unbroken run to the last bit"
+        )
     recipe = {**before, **{name: values[name] for name in changes}}
     return {**about, "recipe": recipe, "said": {**about.get("said", {}), **{n: values[n] for n in changes}}}, told
 

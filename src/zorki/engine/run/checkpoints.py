@@ -7,6 +7,7 @@ and renamed, and read without unpickling code.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,17 @@ def write(trainer: Any, folder: Path) -> None:
         raise ZorkiError(f"{error}{resume}") from error
 
 
-def check(folder: Path) -> tuple[Path, int]:
-    """The run's checkpoint, and the batches done when it was written, over all epochs.
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that can be read."""
+
+    path: Path
+    done: int  # batches when it was written, over all epochs
+    within_epoch: bool  # whether more batches of its epoch were to come
+
+
+def check(folder: Path) -> Checkpoint:
+    """The run's checkpoint.
 
     Raises:
         WeightsError: there is none that can be read.
@@ -44,7 +54,8 @@ def check(folder: Path) -> tuple[Path, int]:
         raise WeightsError(f"{path}: not there, so the run cannot go on; start anew with `zorki train`")
     try:
         state = torch.load(path, map_location="meta", weights_only=True)
-        return path, int(state["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["ready"])
+        progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+        return Checkpoint(path, int(progress["total"]["ready"]), not progress["is_last_batch"])
     except Exception as error:
         raise WeightsError(f"{path}: cannot be read ({type(error).__name__}); start anew with `zorki train`") from error
 

@@ -56,7 +56,7 @@ def complete(
         recipe = dataclasses.replace(recipe, **{name: value})
 
     fill("device", lambda: best_device())
-    fill("precision", lambda: best_precision(recipe.device or "cpu"), own.precision)
+    fill("precision", lambda: best_precision(recipe.accelerator), own.precision)
     fill("batch_size", lambda: _batch_size(train_count, size), own.batch_size)
     fill("epochs", lambda: _epochs(recipe, train_count))
     fill("optimizer", lambda: ("sgd", "momentum serves most networks"), own.optimizer)
@@ -69,7 +69,7 @@ def complete(
     fill("translate", lambda: (0.0, "not asked for"), own.translate)
     fill("random_crop", lambda: _crop(recipe, size), own.random_crop)
     fill("normalize", lambda: _normalize(recipe))
-    fill("workers", lambda: worker_count(recipe.device or "cpu", dataset, recipe.devices))
+    fill("workers", lambda: worker_count(recipe.accelerator, dataset, recipe.num_devices))
     return recipe, choices
 
 

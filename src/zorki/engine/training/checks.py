@@ -11,6 +11,7 @@ import torch
 
 from zorki.contracts import Dataset, Model
 from zorki.contracts.capabilities import Precomputes
+from zorki.devices import kind_of
 from zorki.engine.data_check import Survey, counted, summary
 from zorki.engine.device import best_device, check_device
 from zorki.engine.run import logs
@@ -22,10 +23,10 @@ def check_machine(recipe: Recipe) -> None:
     """Raises ZorkiError before anything is made, where the machine cannot do what the recipe says."""
     logs.check_loggers(recipe.wandb)
     device = check_device(recipe.device or best_device()[0], recipe.devices)
-    if device == "cpu" and recipe.precision == "16":
+    if kind_of(device) == "cpu" and recipe.precision == "16":
         raise RecipeError("precision is 16, but the processor has no quick float16; say bf16 or 32")
     world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
-    if "TORCHELASTIC_RUN_ID" in os.environ and world != recipe.devices * recipe.nodes:
+    if "TORCHELASTIC_RUN_ID" in os.environ and world != recipe.world:
         raise RecipeError(
             f"torchrun started {world} processes, but devices is {recipe.devices} and nodes {recipe.nodes}; "
             "say --devices and --nodes as torchrun was told"

@@ -42,8 +42,8 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
         drop_last=len(sampler) >= 2 * recipe.batch_size,
         workers=recipe.workers,
         rank=rank(),
-        world=plan.world,
-        pin_memory=recipe.device == "cuda",
+        world=plan.recipe.world,
+        pin_memory=recipe.accelerator == "cuda",
     )
 
 
@@ -68,8 +68,8 @@ def val_loader_of(plan: TrainingPlan) -> Loader[Any] | None:
         batch_size=recipe.batch_size,
         workers=recipe.workers or 0,
         rank=rank(),
-        world=plan.world,
-        pin_memory=recipe.device == "cuda",
+        world=plan.recipe.world,
+        pin_memory=recipe.accelerator == "cuda",
     )
 
 
@@ -83,20 +83,21 @@ def gather_defects(plan: TrainingPlan, loader: Loader[Any], trainer: lightning.T
 
 
 def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any]) -> dict[str, Any]:
-    if plan.world > 1:  # each process has seen other images: statistics of batch norm differ until one's are taken
+    recipe = plan.recipe
+    if recipe.world > 1:  # each process has seen other images: statistics of batch norm differ until one's are taken
         for buffer in model.buffers():
             torch.distributed.broadcast(buffer, 0)
-    run = TrainedModel(plan.folder, plan.entry.name, plan.task, plan.info, plan.recipe, plan.about, model)
+    run = TrainedModel(plan.folder, plan.entry.name, plan.task, plan.info, recipe, plan.about, model)
     reference = reference_loader(
         run,
         plan.dataset,
         plan.looked.splits,
         "val",
-        batch_size=plan.recipe.batch_size,
-        workers=plan.recipe.workers or 0,
-        strict=plan.recipe.strict,
+        batch_size=recipe.batch_size,
+        workers=recipe.workers or 0,
+        strict=recipe.strict,
         rank=rank(),
-        world=plan.world,
+        world=recipe.world,
     )
     result = judge(
         model,
@@ -105,9 +106,9 @@ def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any
         plan.info,
         split="val",
         device=next(model.parameters()).device,
-        precision=plan.recipe.precision or "32",
+        precision=recipe.precision or "32",
         keep=False,
-        gather=plan.world > 1,
+        gather=recipe.world > 1,
         seed=None,
         reference=reference,
     )

@@ -22,6 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zorki.contracts import Model
 from zorki.contracts.capabilities import UpdatesAfterStep
+from zorki.devices import count_or_indices, index_of
 from zorki.engine.device import channels_last
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
@@ -216,7 +217,7 @@ class Conductor(lightning.Callback):
             self.sums[name] = loss.clone() if known is None else known.add_(loss)
         self.batches += 1
         self.images += len(batch)
-        step = trainer.current_epoch * self._steps_an_epoch + batch_idx + 1
+        step = trainer.fit_loop.total_batch_idx + 1  # also after a resume with another batch size
         if self.first_loss is None or step % self.recipe.log_every == 0:
             self._log_step(trainer, pl_module, step)
         self.progress.step(trainer.current_epoch, batch_idx + 1, self._steps_an_epoch)
@@ -272,7 +273,7 @@ class Conductor(lightning.Callback):
         now = time.monotonic()
         row: dict[str, Any] = {
             "epoch": epoch,
-            "step": (epoch + 1) * self._steps_an_epoch,
+            "step": trainer.fit_loop.total_batch_idx + 1,
             "train/loss": sum(means.values()),
             **{f"train/{name}": loss for name, loss in means.items() if len(means) > 1},
             "lr": max(group["lr"] for group in trainer.optimizers[0].param_groups),
@@ -354,10 +355,10 @@ def make_trainer(
     hush()
     precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[recipe.precision or "32"]
     return lightning.Trainer(
-        accelerator=recipe.device,
-        devices=recipe.devices,
+        accelerator=recipe.accelerator,
+        devices=_lightning_devices(recipe),
         num_nodes=recipe.nodes,
-        strategy="ddp" if recipe.devices * recipe.nodes > 1 else "auto",
+        strategy="ddp" if recipe.world > 1 else "auto",
         precision=precision,  # type: ignore[arg-type]
         max_epochs=recipe.epochs,
         gradient_clip_val=recipe.clip_grad or None,
@@ -374,6 +375,14 @@ def make_trainer(
         profiler=NoProfiler(),
         log_every_n_steps=10**9,
     )
+
+
+def _lightning_devices(recipe: Recipe) -> int | list[int]:
+    """How many devices, or which GPUs."""
+    listed, index = count_or_indices(recipe.devices), index_of(recipe.device or "")
+    if index is not None:
+        return [index]
+    return listed if isinstance(listed, list) else recipe.num_devices
 
 
 def hush() -> None:

@@ -24,7 +24,7 @@ def judge_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[str]
     """
     run = load(plan.folder)
     run.info = plan.info
-    on_device(run.model, plan.recipe.device or "cpu")
+    on_device(run.model, plan.recipe.main_device)
     found: dict[str, Results] = {}
     for split in ("val", "test"):
         if plan.looked.splits.get(split):
@@ -41,7 +41,7 @@ def judge_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[str]
 
 def _judge(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
     """Metrics, baseline and examples of one split; what could not be read joins the plan's defects."""
-    indices, device = plan.looked.splits[split], plan.recipe.device or "cpu"
+    indices, device = plan.looked.splits[split], plan.recipe.main_device
     loader = eval_loader(run, plan.dataset, indices, workers=plan.recipe.workers, device=device)
     reference = reference_loader(run, plan.dataset, plan.looked.splits, split, workers=0, device=device)
     settings: dict[str, Any] = {"split": split, "device": device, "sample_stride": max(1, len(indices) // SAMPLES)}

@@ -76,11 +76,6 @@ class TrainingPlan:
     def task(self) -> Task[Any, Any]:
         return self.entry.task
 
-    @property
-    def world(self) -> int:
-        """Processes that train together."""
-        return self.recipe.devices * self.recipe.nodes
-
 
 def new_plan(
     model: str,
@@ -143,16 +138,18 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
     lightning.seed_everything(recipe.seed, verbose=False)
     network = build_trained(entry.name, len(info), recipe, about.get("preprocess"))
-    checkpoint, done = checkpoints.check(folder) if (folder / checkpoints.LAST).exists() else (None, -1)
+    checkpoint = checkpoints.check(folder) if (folder / checkpoints.LAST).exists() else None
+    _check_batch_size(folder, recipe, checkpoint)
     if checkpoint is None:
         say("no checkpoint was written yet: starting from the beginning")
         initialize(network, entry, recipe, dataset, train_indices, say)
     entry.task.data.configure(network, recipe, dataset, train_indices)
     if is_first():
-        logs.Log(folder).cut(done)
+        logs.Log(folder).cut(-1 if checkpoint is None else checkpoint.done)
         if told:
             write_json(folder / ABOUT, about)
-    return TrainingPlan(entry, info, dataset, looked, train_indices, recipe, network, folder, about, checkpoint)
+    path = None if checkpoint is None else checkpoint.path
+    return TrainingPlan(entry, info, dataset, looked, train_indices, recipe, network, folder, about, path)
 
 
 def is_first() -> bool:
@@ -183,6 +180,16 @@ def _check_same_data(folder: Path, about: Mapping[str, Any], dataset: Dataset[An
         )
 
 
+def _check_batch_size(folder: Path, recipe: Recipe, checkpoint: checkpoints.Checkpoint | None) -> None:
+    """Another batch size parts an epoch otherwise, so it cannot come in its middle. Raises RecipeError."""
+    before = recipe_of(read_about(folder)).batch_size
+    if checkpoint is not None and checkpoint.within_epoch and recipe.batch_size != before:
+        raise RecipeError(
+            f"batch_size is {recipe.batch_size}, but the run stopped within an epoch of batches of {before}; go on "
+            f"with those, or wait for the epoch's end"
+        )
+
+
 def _new_folder(name: str, recipe: Recipe) -> Path:
     if FOLDER_VARIABLE in os.environ and not is_first():
         return Path(os.environ[FOLDER_VARIABLE])
@@ -196,7 +203,7 @@ def _new_folder(name: str, recipe: Recipe) -> Path:
         folder = Path(recipe.out) / str(recipe.name)
     else:
         folder = new_folder(Path(recipe.out), name, recipe.name)
-    if recipe.devices > 1:
+    if recipe.num_devices > 1:
         os.environ[FOLDER_VARIABLE] = str(folder)
     return folder
 

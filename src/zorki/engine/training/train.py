@@ -64,10 +64,10 @@ def _trained(plan: TrainingPlan, say: Say) -> TrainedModel:
     network = on_device(plan.model, "cpu")  # Lightning moves it on
     if recipe.compile:
         network.compile()
-    precompute(network.preprocess, plan.dataset, _images(plan), say, world=plan.world)
+    precompute(network.preprocess, plan.dataset, _images(plan), say, world=recipe.world)
     started = time.monotonic()
     conductor = _fit(plan, network, bar=is_first() and say is not _silent)
-    spent = {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.device or "cpu")}
+    spent = {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.main_device)}
     write_json(plan.folder / COST, spent)
     say(f"trained in {time.monotonic() - started:.0f} s; best epoch {conductor.best_epoch + 1}")
     return judge_best(plan, conductor.first_loss, say)
