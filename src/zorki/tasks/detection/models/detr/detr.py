@@ -21,7 +21,7 @@ from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
-from zorki.tasks.detection.models.detr.canvas import lines_of, shrink_lines, sine_positions
+from zorki.tasks.detection.models.detr.canvas_tokens import canvas_tokens
 from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
@@ -101,19 +101,10 @@ class Detr(Detector[DetrOutputs]):
 
     def forward(self, inputs: Padded | Num[Tensor, "B C H W"]) -> DetrOutputs:
         """Raw answers for uint8 images; bare ones are without a canvas."""
-        height, width = inputs.shape[-2:]
-        if isinstance(inputs, Tensor):
-            inputs = Padded(inputs, torch.tensor([[0, 0, width, height]], device=inputs.device).expand(len(inputs), -1))
-        rows, columns = lines_of(inputs.valid, height, width)
-        pixels = self.normalize(inputs.images) * (rows[:, :, None] & columns[:, None])[:, None]
-        features = self.project(self.backbone(pixels)[-1])
-        height, width = features.shape[-2:]
-        lines, places = shrink_lines(rows, height), shrink_lines(columns, width)
-        positions = sine_positions(lines, places, features.shape[1])
-        mask = (lines[:, :, None] & places[:, None]).flatten(1)
-        answers = self.transformer(features.flatten(2).transpose(1, 2), positions, self.queries.weight, mask)
+        tokens = canvas_tokens(inputs, self.normalize, lambda pixels: self.project(self.backbone(pixels)[-1]))
+        answers = self.transformer(tokens.features, tokens.positions, self.queries.weight, tokens.mask)
         boxes = self.box_output(answers).float().sigmoid()
-        return DetrOutputs(self.class_output(answers), boxes, inputs.valid.float())
+        return DetrOutputs(self.class_output(answers), boxes, tokens.frames)
 
     def loss(self, outputs: DetrOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Classes, distance (L1) and overlap (GIoU) of the last layer, and the sum of those of the layers before it.

@@ -93,9 +93,20 @@ class SetLoss:
         the average over queries, weighted by `nothing`.
         """
         pairs = self.match(logits, boxes, wanted, truths)
+        return self.of_pairs(logits, boxes, wanted, truths, pairs, max(1, int(truths.present.sum())))
+
+    def of_pairs(
+        self,
+        logits: Float[Tensor, "L B Q S"],
+        boxes: Float[Tensor, "L B Q 4"],
+        wanted: Float[Tensor, "B M 4"],
+        truths: Truths,
+        pairs: MatchedPairs,
+        count: int,
+    ) -> dict[str, Float[Tensor, " L"]]:
+        """The same for pairs that are known; `count` is the number of boxes that sums are divided by."""
         labels = torch.full_like(logits[..., 0], self.num_classes, dtype=torch.int64)
         labels[pairs.layer, pairs.image, pairs.query] = truths.labels[pairs.image, pairs.row]
-        count = max(1, int(truths.present.sum()))
         answered = boxes[pairs.layer, pairs.image, pairs.query]
         right = wanted[pairs.image, pairs.row]
         away = (answered - xyxy_to_cxcywh(right)).abs().sum(-1)

@@ -35,9 +35,12 @@ class Attention(nn.Module):
         query: Float[Tensor, "B N D"],
         key: Float[Tensor, "B M D"],
         value: Float[Tensor, "B M D"],
-        mask: Bool[Tensor, "B M"] | None = None,
+        mask: Bool[Tensor, "B M"] | Bool[Tensor, "B N M"] | None = None,
     ) -> Float[Tensor, "B N D"]:
-        """For each query a mixture of values; `mask` tells which places may be looked at, at least one an image."""
+        """For each query a mixture of values; `mask` tells which places may be looked at, at least one an image.
+
+        With three axes the mask tells it for each query.
+        """
         width = value.shape[-1]
         if query is key:
             both = functional.linear(query, self.in_proj_weight[: 2 * width], self.in_proj_bias[: 2 * width])
@@ -50,7 +53,7 @@ class Attention(nn.Module):
             self._split(q),
             self._split(k),
             self._split(v),
-            attn_mask=None if mask is None else mask[:, None, None],
+            attn_mask=None if mask is None else (mask[:, None, None] if mask.ndim == 2 else mask[:, None]),
             dropout_p=self.dropout if self.training else 0.0,
         )
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
@@ -118,13 +121,23 @@ class DecoderLayer(EncoderLayer):
         memory: Float[Tensor, "B N D"],
         placed_memory: Float[Tensor, "B N D"],
         mask: Bool[Tensor, "B N"] | None = None,
+        visible: Bool[Tensor, "B Q Q"] | None = None,
     ) -> Float[Tensor, "B Q D"]:
-        """`queries` are the tokens' positions; `placed_memory` is the memory with its positions added."""
+        """One layer.
+
+        Args:
+            tokens: the content of the queries.
+            queries: the tokens' positions.
+            memory: of the encoder.
+            placed_memory: the memory with its positions added.
+            mask: which part of the memory may be looked at.
+            visible: which queries each query may look at.
+        """
         if self.pre_norm:
-            tokens = tokens + self._look(self.norm1(tokens), queries, None)
+            tokens = tokens + self._look(self.norm1(tokens), queries, visible)
             tokens = tokens + self._read(self.norm2(tokens), queries, memory, placed_memory, mask)
             return tokens + self._think(self.norm3(tokens))
-        tokens = self.norm1(tokens + self._look(tokens, queries, None))
+        tokens = self.norm1(tokens + self._look(tokens, queries, visible))
         tokens = self.norm2(tokens + self._read(tokens, queries, memory, placed_memory, mask))
         return self.norm3(tokens + self._think(tokens))
 
