@@ -24,6 +24,7 @@ DETECTORS = {
     "yolo1_squeezenet": {},
     "yolo3_squeezenet": {},
     "detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
+    "two_stage_detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
 from zorki.contracts.capabilities import ExportGraph, PixelStatistics, Selection
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import ZorkiError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
@@ -85,6 +88,7 @@ class Detector(Model[O, Boxes, Boxes]):
 
     margin = 0
     answered: tuple[int, ...] | None = None  # labels; None: all
+    takes_padded: ClassVar[bool] = False  # where the image lies on the canvas comes with it, see `Padded`
     exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
     normalize: Normalize
 
@@ -173,18 +177,30 @@ class Detector(Model[O, Boxes, Boxes]):
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
+    def restore_preprocess(self, saved: Preprocess) -> None:
+        """As of every model; runs of earlier versions saved one that did not tell where the canvas is."""
+        if self.takes_padded:
+            assert isinstance(saved, Letterbox | ShortestEdge)
+            saved = dataclasses.replace(saved, padded=True)
+        super().restore_preprocess(saved)
+
     def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
         self.normalize.measure(images, kind)
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From pixels to "xyxy" (N, 4) in pixels of the input, "scores" (N) and "labels" (N), best first."""
+        """From pixels to "xyxy" (N, 4) in pixels of the input, "scores" (N) and "labels" (N), best first.
+
+        Networks that take `Padded` images have a second input, "valid": the image's edges on its canvas, int64 (1, 4).
+        """
         if not self.exportable:
             raise ZorkiError(
                 f"{type(self).__name__} has two stages, and how many regions it looks at depends on the image: "
                 "it cannot be exported. Export a detector of one stage: ssd, retinanet, fcos, yolo1, yolo3 or detr"
             )
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedDetector(self), {"images": images}, ("xyxy", "scores", "labels"))
+        inputs = {"images": torch.zeros((1, 3, height, width), dtype=torch.uint8)}
+        if self.takes_padded:
+            inputs["valid"] = torch.tensor([[0, 0, width, height]])
+        return ExportGraph(ExportedDetector(self), inputs, ("xyxy", "scores", "labels"))
 
     def train(self, mode: bool = True) -> Detector[O]:
         super().train(mode)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,8 +10,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from zorki.contracts import Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
@@ -64,6 +62,8 @@ class Detr(Detector[DetrOutputs]):
         settings: of the `Detector`.
     """
 
+    takes_padded = True
+
     def __init__(
         self,
         backbone: Backbone,
@@ -93,11 +93,6 @@ class Detr(Detector[DetrOutputs]):
         self.box_output = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 4)
         )
-
-    def restore_preprocess(self, saved: Preprocess) -> None:
-        """Runs of earlier versions saved one that did not tell where the canvas is."""
-        assert isinstance(saved, Letterbox | ShortestEdge)
-        super().restore_preprocess(dataclasses.replace(saved, padded=True))
 
     def forward(self, inputs: Padded | Num[Tensor, "B C H W"]) -> DetrOutputs:
         """Raw answers for uint8 images; bare ones are without a canvas."""
@@ -132,12 +127,6 @@ class Detr(Detector[DetrOutputs]):
             return Candidates(xyxy, best, labels)
         best, query, labels = best_classes(scores, 100)
         return Candidates(take_rows(xyxy, query), best, labels)
-
-    def export_graph(self, height: int, width: int) -> ExportGraph:
-        """With a second input, "valid": the edges of the image on its canvas, int64 (1, 4), see `Padded`."""
-        graph = super().export_graph(height, width)
-        valid = torch.tensor([[0, 0, width, height]])
-        return dataclasses.replace(graph, inputs={**graph.inputs, "valid": valid})
 
 
 def _check_word(name: str, word: str, known: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ parts are those of its successors; attention is DETR's own, over one map.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
-from zorki.contracts import Preprocess, TrainingDefaults
+from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox import Letterbox
-from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone as backbone_named
@@ -92,6 +90,8 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         settings: of the `Detector`.
     """
 
+    takes_padded = True
+
     def __init__(
         self,
         backbone: Backbone,
@@ -116,11 +116,6 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         self.place = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, width))
         self.class_output, self.offset_output = _class_output(width, num_classes), _offset_output(width)
         self.label_content = nn.Embedding(num_classes, width) if denoising is not None else None
-
-    def restore_preprocess(self, saved: Preprocess) -> None:
-        """Where the canvas is comes with the images."""
-        assert isinstance(saved, Letterbox | ShortestEdge)
-        super().restore_preprocess(dataclasses.replace(saved, padded=True))
 
     def forward(self, inputs: Padded | Num[Tensor, "B C H W"]) -> TwoStageDetrOutputs:
         """Raw answers for uint8 images; bare ones are without a canvas."""
