@@ -56,6 +56,7 @@ class Recipe:
     )
     strict: bool = setting(False, _DATA, "Stop at the first broken image instead of leaving it out.")
     max_pixels: int | None = setting(None, _DATA, "Refuse larger images; empty: 178 million.", unit="pixels", least=1)
+    allow_outside: bool = setting(False, _DATA, "Follow paths in annotation files that lead out of the data's folder.")
     class_balanced: bool = setting(
         False, _DATA, "Sample images of rare classes as often as those of common ones.", aliases=("balanced",)
     )

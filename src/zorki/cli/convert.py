@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.data import AllowOutside
 from zorki.data.formats import choices, writable
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def convert(
     ] = None,
     format: Annotated[str | None, Parameter(help=f"Format of the data; empty: detected ({choices()}).")] = None,
     image_folder: Annotated[Path | None, Parameter(help="Where the images lie, if not with their boxes.")] = None,
+    allow_outside: AllowOutside = False,
     link: Annotated[bool, Parameter(help="Link to the images instead of copying them.", negative="")] = False,
     no_images: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,
 ) -> None:
@@ -43,16 +45,18 @@ def convert(
     """
     from zorki.cli.conversion.kinds import OBJECTS, kind_of, wants_masks
     from zorki.data.annotations.boxes.dataset import BoxDataset
+    from zorki.data.annotations.outside import outside_allowed
     from zorki.engine.data_check import counted, summary
     from zorki.errors import RecipeError
 
     kind = kind_of(data, to, task, format)
     if link and no_images:
         raise RecipeError("--link and --no-images exclude each other; choose one")
-    dataset = _read(kind, data, format, image_folder, need_images=not no_images)
-    if task is None and isinstance(dataset, BoxDataset) and wants_masks(dataset, to):
-        kind = OBJECTS
+    with outside_allowed(allow_outside):
         dataset = _read(kind, data, format, image_folder, need_images=not no_images)
+        if task is None and isinstance(dataset, BoxDataset) and wants_masks(dataset, to):
+            kind = OBJECTS
+            dataset = _read(kind, data, format, image_folder, need_images=not no_images)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")
     defects = dataset.defects
     if not no_images:

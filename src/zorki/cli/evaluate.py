@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.data import AllowOutside
 from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
@@ -38,6 +39,7 @@ def evaluate(
     device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the best there is.")] = None,
     workers: Annotated[int | None, Parameter(help="Processes that read images.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
+    allow_outside: AllowOutside = False,
     conf: Conf = None,
     iou: Iou = None,
     max_det: MaxDet = None,
@@ -58,6 +60,8 @@ def evaluate(
     zorki evaluate runs/mask_rcnn_squeezenet_fpn-1 --options.image_size 832 --options.max_boxes 400
     zorki evaluate --predictions results.json instances_val2017.json
     """
+    from zorki.data.annotations.outside import outside_allowed
+
     if predictions is not None:
         if len(words) != 1 or weights is not None:
             raise RecipeError("expected --predictions FILE and the data alone: zorki evaluate --predictions FILE DATA")
@@ -71,14 +75,15 @@ def evaluate(
             raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no image is read")
         from zorki.engine.evaluation.results_file import evaluate_file
 
-        result = evaluate_file(predictions, words[0], task=task, split=split, format=format)
+        with outside_allowed(allow_outside):
+            result = evaluate_file(predictions, words[0], task=task, split=split, format=format)
         return _tell([Path(predictions).name], [result], json)
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
     from zorki.engine.evaluation.evaluate import evaluate as judge
 
     runs, data = split_words(list(words))
-    with redirect_stdout(sys.stderr) if json == "-" else nullcontext():
+    with redirect_stdout(sys.stderr) if json == "-" else nullcontext(), outside_allowed(allow_outside):
         results = judge(
             runs,
             data,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zorki.class_selection import ClassSelection
+from zorki.cli.flags.data import AllowOutside
 from zorki.data.formats import choices
 from zorki.recipe import describe
 
@@ -30,9 +31,11 @@ def show(
     strict: Annotated[bool, Parameter(help="Stop at the first defect.", negative="")] = False,
     class_map: Annotated[str | None, Parameter(help=describe("class_map")["help"])] = None,
     only_classes: Annotated[str | None, Parameter(help=describe("only_classes")["help"])] = None,
+    allow_outside: AllowOutside = False,
     json: Annotated[Path | None, Parameter(help="Write all of it to this file.")] = None,
 ) -> None:
     """What a data set holds: format, counts, defects, and a sheet of images."""
+    from zorki.data.annotations.outside import outside_allowed
     from zorki.data.images import check_writable, write_image
     from zorki.engine.data_check import counted, survey
     from zorki.engine.prediction.predictions_json import new_folder
@@ -47,7 +50,8 @@ def show(
             raise RecipeError(f"{out}: is there already, and nothing is written over anything; name another --out")
     kind = _task(task, data, format)
     selection = ClassSelection.parse(class_map, only_classes)
-    dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
+    with outside_allowed(allow_outside):
+        dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
     looked = survey(dataset, strict=strict)
     tally = kind.data.statistics(dataset)
     print(f"{data}: read as {dataset.format}: {dataset.reason}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Dataset, Task
+from zorki.data.annotations.outside import outside_allowed
 from zorki.data.annotations.torch_dataset import TorchDataset, is_torch_dataset
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
@@ -35,10 +36,11 @@ def read_data(
         RecipeError: settings for files are given with a dataset.
     """
     if isinstance(data, str | Path):
-        return task.data.read(
-            Path(data), format=format, class_names=class_names, max_pixels=recipe.max_pixels,
-            selection=recipe.selection,
-        )  # fmt: skip
+        with outside_allowed(recipe.allow_outside):
+            return task.data.read(
+                Path(data), format=format, class_names=class_names, max_pixels=recipe.max_pixels,
+                selection=recipe.selection,
+            )  # fmt: skip
     if not is_torch_dataset(data):
         raise DataError(
             f"the data are {type(data).__name__}; expected a path, a dataset with a length whose samples are (image, "

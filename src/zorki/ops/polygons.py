@@ -18,20 +18,27 @@ from torch import Tensor
 Array = np.ndarray[Any, np.dtype[Any]]
 
 FARTHEST = 1e6
-"""Pixels from the corner of the image beyond which no point may lie: filling takes time with the way round."""
+"""Pixels from the corner of the image beyond which no point may lie."""
+
+LONGEST_WAY = 4e6
+"""Pixels of the way round the polygons of an object: filling takes time and memory with it."""
 
 
 def fill_polygons(parts: Sequence[Float[np.ndarray, "_ 2"]], height: int, width: int) -> Bool[Tensor, "H W"]:
     """The pixels inside of any of the parts, as COCO joins the polygons of one object; none where there is no part.
 
     Raises:
-        ValueError: a part has fewer than three points, or a coordinate that is not finite or beyond `FARTHEST`.
+        ValueError: a part has fewer than three points, or a coordinate that is not finite or beyond `FARTHEST`, or
+            the way round is longer than `LONGEST_WAY`.
     """
     from hotcoco import mask
 
     if not parts:
         return torch.zeros(height, width, dtype=torch.bool)
-    rings = mask.frPyObjects([_checked(part).ravel().tolist() for part in parts], height, width)
+    points = [_checked(part) for part in parts]
+    if sum(map(way_round, points)) > LONGEST_WAY:
+        raise ValueError(f"the polygons are longer than {LONGEST_WAY:g} pixels")
+    rings = mask.frPyObjects([part.ravel().tolist() for part in points], height, width)
     return _pixels(mask.decode(mask.merge(rings)))
 
 
@@ -134,6 +141,11 @@ def _rings(pixels: Array) -> list[Array]:
             here = onward[there]
         rings.append(corners[way])
     return rings
+
+
+def way_round(points: Array) -> float:
+    """The way round a closed polygon (N, 2) in pixels, along the longer axis of each edge, as filling goes."""
+    return float(np.abs(points - np.roll(points, 1, 0)).max(1).sum())
 
 
 def _checked(part: Array) -> Array:

@@ -122,3 +122,37 @@ def test_what_a_tool_drew_is_packed_once_the_size_is_known():
     text, reason = pack_outline(DrawnShape(lambda height, width: np.eye(height, width, dtype=bool)), 3, 4)
     assert reason is None
     assert text == pack_outline({"size": [3, 4], "counts": [0, 1, 3, 1, 3, 1, 3]}, 3, 4)[0]
+
+
+def test_numbers_written_as_text_are_numbers():
+    assert pack_outline([[str(value) for value in SQUARE]], 6, 7) == pack_outline([SQUARE], 6, 7)
+
+
+@pytest.mark.parametrize("outline", [[SQUARE], box_outline((1, 1, 5, 5)), DrawnShape(lambda h, w: np.ones((h, w)) > 0)])
+def test_no_mask_is_made_of_more_pixels_than_an_image_may_have(outline):
+    text, reason = pack_outline(outline, 6, 7, most_pixels=41)
+    assert (text, reason) == (
+        None, "its mask cannot be made: the image is 7 x 6, 42 pixels, and at most 41 are allowed",
+    )  # fmt: skip
+    assert pack_outline(outline, 6, 7, most_pixels=42)[1] is None
+    assert "at most 178,956,970" in pack_outline(outline, 100_000, 100_000)[1]
+
+
+@pytest.mark.parametrize("radius", [1e7, 1e16, 1e300])
+def test_an_absurd_radius_makes_no_points_and_no_mask(radius):
+    outline = round_outline(3, 3, radius, radius, 0.3)
+    assert len(outline[0]) == 16
+    assert "beyond 1e+06 pixels" in pack_outline(outline, 6, 7)[1]
+
+
+def test_the_way_round_an_object_is_bounded():
+    """Three edges of 9e5 pixels each, twice: filling would go over every pixel of them."""
+    triangle = [0, 0, 9e5, 0, 0, 9e5]
+    text, reason = pack_outline([triangle, triangle], 6, 7)
+    assert text is not None
+    assert reason == "its outline is longer than 4e+06 pixels"
+
+
+@pytest.mark.parametrize("left", [float("nan"), 1e9])
+def test_pixels_that_begin_nowhere_are_refused(left):
+    assert "its pixels begin at" in pack_outline(pixels_at(left, 1, lambda: np.ones((2, 2), bool)), 6, 7)[1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zorki.data.annotations.listing import is_image, walk_files
+from zorki.data.annotations.outside import leads_out
 
 
 class ImageFinder:
@@ -24,6 +25,8 @@ class ImageFinder:
     def find(self, name: str, near: Path | None = None) -> Path | None:
         """The image of that name or path, of any known suffix where the name has none; None where none fits.
 
+        What leads out (`leads_out`) is not followed.
+
         Parts that lead nowhere are dropped from the left, since many tools write paths of the computer they ran on
         ("C:\\photos\\1.jpg"). Of several images that fit, the one that shares most of the path is taken, then the
         one nearest to the folder `near`, since names may be the same in train and in val; none where two are as good.
@@ -34,7 +37,7 @@ class ImageFinder:
         if is_image(name):
             for folder in self._from(near):
                 path = folder / name
-                if os.path.isfile(path):  # which takes a name that is too long for none
+                if not leads_out(folder, name) and os.path.isfile(path):  # which takes a name that is too long for none
                     return path
         return self._find_by_name(parts, near) if parts else None
 

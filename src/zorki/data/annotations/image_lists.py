@@ -13,7 +13,11 @@ from zorki.files import write_text
 from zorki.input_files.content import LONGEST_PATH_LINE, text_lines
 from zorki.types import Defect
 
+DEEPEST = 64
+"""Parts of a path, from its end, by which an image is looked for."""
+
 _SUFFIXES = (".txt", ".lst")
+_LONGEST_SUFFIX = 8  # letters of an image's suffix, and then some
 
 
 def lists_in(folder: Path) -> dict[Path, str]:
@@ -39,10 +43,17 @@ def two_paths(line: str) -> list[tuple[str, str]]:
     >>> two_paths("a b.jpg, b.png")
     [('a b.jpg', 'b.png')]
     """
-    cuts = [
-        (line[: match.start()].strip(), line[match.end() :].strip()) for match in re.finditer(r"\s*[,;\t]\s*|\s+", line)
-    ]
-    return [(first, second) for first, second in cuts if is_image(first) and is_image(second)]
+    if not is_image(line):
+        return []
+    # Only behind an image's suffix: to cut at every blank of a long line would take the square of its length.
+    cuts = re.finditer(r"\s*[,;\t]\s*|\s+", line)
+    pairs = ((line[: cut.start()].strip(), line[cut.end() :].strip()) for cut in cuts if _ends_image(line, cut.start()))
+    return [(first, second) for first, second in pairs if is_image(first) and is_image(second)]
+
+
+def _ends_image(line: str, place: int) -> bool:
+    """Whether the name of an image may end there, by the last few letters before."""
+    return is_image(f"a{line[max(0, place - _LONGEST_SUFFIX) : place]}")
 
 
 def places_by_name(names: Sequence[str]) -> dict[str, int]:
@@ -81,7 +92,7 @@ def read_splits(lists: dict[Path, str], names: Sequence[str]) -> tuple[dict[str,
 def _place_of(text: str, known: dict[str, int]) -> int | None:
     """The image that a line means, by the longest end of its path that is known."""
     plain = str(PurePosixPath(text).with_suffix("")) if is_image(text) else text
-    parts = [part for part in plain.split("/") if part not in ("", ".", "..")]
+    parts = [part for part in plain.split("/") if part not in ("", ".", "..")][-DEEPEST:]
     ends = ("/".join(parts[start:]) for start in range(len(parts)))
     return next((known[end] for end in ends if end in known), None)
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from zorki.data.annotations.records import ObjectRecord, bounds_of
-from zorki.ops.polygons import FARTHEST
+from zorki.data.images import MAX_PIXELS, size_reason
+from zorki.ops.polygons import FARTHEST, LONGEST_WAY, way_round
 from zorki.ops.rle import fault_of, pack, packed
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -32,16 +33,21 @@ class DrawnShape:
     fill: Callable[[int, int], Array]
 
 
-def pack_outline(outline: Any, height: int, width: int) -> tuple[bytes | None, str | None]:
+def pack_outline(
+    outline: Any, height: int, width: int, *, most_pixels: int = MAX_PIXELS
+) -> tuple[bytes | None, str | None]:
     """The mask of an outline as packed run lengths, and what was wrong with the outline.
 
-    Both, where some polygons could be filled and others not. No mask where nothing is left, or no pixel is covered.
+    Both, where some polygons could be filled and others not. No mask where nothing is left, no pixel is covered, or the
+    image is said to have more pixels than `most_pixels`.
     """
     from hotcoco.mask import area, frPyObjects, merge
 
     reason = None
     if not outline:
         return None, "it has no outline"
+    if (beyond := size_reason((width, height), most_pixels)) is not None:
+        return None, f"its mask cannot be made: {beyond}"
     if isinstance(outline, DrawnShape):
         try:
             text = pack(outline.fill(height, width))
@@ -67,30 +73,46 @@ def pixels_of(outline: Any, height: int, width: int) -> Array:
     """The pixels (H, W) of an outline. Raises ValueError where any of it is wrong."""
     from hotcoco import mask
 
+    return np.asarray(mask.decode(_coded(_packed(outline, height, width), height, width))).astype(bool)
+
+
+def _packed(outline: Any, height: int, width: int) -> bytes:
     text, reason = pack_outline(outline, height, width)
     if text is None or reason is not None:
         raise ValueError(reason)
-    return np.asarray(mask.decode({"size": [height, width], "counts": text})).astype(bool)
+    return text
+
+
+def _coded(text: bytes, height: int, width: int) -> dict[str, Any]:
+    """COCO's run lengths."""
+    return {"size": [height, width], "counts": text}
 
 
 def _sound(outline: list[Any]) -> tuple[list[list[float]], str | None]:
     """The polygons that can be filled, and what is wrong with the first of the others."""
     if all(isinstance(value, int | float) for value in outline):
         outline = [outline]  # a lone polygon, as some tools write it
-    parts, reason = [], None
+    parts, reason, left = [], None, LONGEST_WAY
     for part in outline:
-        fault = _fault(part)
+        values = _numbers(part)
+        fault = _fault(part, values)
+        if fault is None and (left := left - way_round(values.reshape(-1, 2))) < 0:
+            fault = f"its outline is longer than {LONGEST_WAY:g} pixels"
         if fault is None:
-            parts.append(part)
+            parts.append(values.tolist())  # numbers that were written as text are numbers now
         reason = reason or fault
     return parts, reason
 
 
-def _fault(part: Any) -> str | None:
+def _numbers(part: Any) -> Array:
+    """The values of a polygon as they stand; without a dimension where they are no numbers."""
     try:
-        values = np.asarray(part, np.float64)
-    except (TypeError, ValueError):
-        values = np.zeros((0, 0))
+        return np.asarray(part, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return np.zeros((0, 0))
+
+
+def _fault(part: Any, values: Array) -> str | None:
     if values.ndim != 1:
         return f"a polygon is {part!r:.40}; expected a list of numbers x, y, x, y, ..."
     if len(values) % 2:
@@ -115,20 +137,28 @@ def box_outline(xyxy: Sequence[float], angle: float = 0.0) -> list[list[float]]:
 
 
 def round_outline(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> list[list[float]] | None:
-    """An ellipse as a polygon that is off by a fiftieth of a pixel at most; None where a value is not finite."""
+    """An ellipse as a polygon that is off by a fiftieth of a pixel at most; None where a value is not finite.
+
+    One whose radius is beyond `FARTHEST` has eight points, some of them beyond it too: it is refused by that.
+    """
     if not all(map(isfinite, (x, y, rx, ry, angle))):
         return None
     radius = max(abs(rx), abs(ry), 2 * _OFF)
-    count = max(8, ceil(pi / acos(1 - _OFF / radius)))
+    count = max(8, ceil(pi / acos(1 - _OFF / radius))) if radius <= FARTHEST else 8
     c, s = cos(angle), sin(angle)
     points = [(rx * cos(2 * pi * step / count), ry * sin(2 * pi * step / count)) for step in range(count)]
     return [[value for a, b in points for value in (x + a * c - b * s, y + a * s + b * c)]]
 
 
 def pixels_at(left: float, top: float, decode: Callable[[], Array]) -> DrawnShape:
-    """Pixels whose upper left one is at (left, top); what leaves the image is cut off."""
+    """Pixels whose upper left one is at (left, top); what leaves the image is cut off.
+
+    `decode` raises ValueError where there are none, or more of them than an image may have.
+    """
 
     def fill(height: int, width: int) -> Array:
+        if not (abs(left) <= FARTHEST and abs(top) <= FARTHEST):  # so that not-a-number is refused too
+            raise ValueError(f"its pixels begin at ({left:g}, {top:g}): no number, or beyond {FARTHEST:g} pixels")
         found = np.zeros((height, width), bool)
         pixels = decode()
         row, column = round(top), round(left)
@@ -164,14 +194,15 @@ def join_groups(shapes: Sequence[tuple[ObjectRecord, object | None]]) -> list[Ob
 
 
 def _nested(outlines: Sequence[Any]) -> DrawnShape:
+    from hotcoco import mask
+
     def fill(height: int, width: int) -> Array:
         whole = np.zeros((height, width), bool)
-        done: list[Array] = []
-        for part in sorted((pixels_of(one, height, width) for one in outlines), key=lambda part: -int(part.sum())):
-            if any(np.array_equal(part, other) for other in done):
-                continue  # drawn twice
+        texts = dict.fromkeys(_packed(one, height, width) for one in outlines)  # once, also what was drawn twice
+        # Pixels of one part at a time: a group may have thousands of parts.
+        for text in sorted(texts, key=lambda text: -int(mask.area(_coded(text, height, width)))):
+            part = np.asarray(mask.decode(_coded(text, height, width))).astype(bool)
             whole = whole & ~part if (whole | ~part).all() else whole | part
-            done.append(part)
         return whole
 
     return DrawnShape(fill)

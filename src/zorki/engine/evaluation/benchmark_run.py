@@ -45,6 +45,7 @@ def measure(
     import torch
 
     from zorki.engine.data_check import survey
+    from zorki.engine.data_source import read_data
     from zorki.engine.device import best_device, check_device, on_device
     from zorki.engine.evaluation.evaluate import evaluate, usual_split
     from zorki.engine.run.open import load
@@ -55,10 +56,7 @@ def measure(
     run = load(folder)
     root = Path(data if data is not None else run.about["data"])
     form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None
-    dataset = run.task.data.read(
-        root, format=form, class_names=run.class_names, max_pixels=run.recipe.max_pixels,
-        selection=run.recipe.selection,
-    )  # fmt: skip
+    dataset = read_data(run.task, root, run.recipe, format=form, class_names=run.class_names)
     chosen = split or usual_split(dataset.splits)
     indices = survey(dataset, splits=[chosen]).readable(dataset, chosen)[: images + WARM_UP]
     on_device(run.model, device).eval()

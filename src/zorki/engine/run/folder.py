@@ -12,14 +12,14 @@ runs/lenet5-1/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zorki import registry
 from zorki.contracts import Results, Task
-from zorki.errors import RecipeError, WeightsError, ZorkiError, did_you_mean
+from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError, did_you_mean
+from zorki.input_files.json_files import read_json
 from zorki.recipe import Recipe, without_measured_size
 from zorki.settings import names
 from zorki.task_settings import all_names
@@ -27,6 +27,14 @@ from zorki.types import ClassInfo
 
 ABOUT, BEST, RECIPE, RESULTS = "run.json", "best.safetensors", "recipe.yaml", "results.json"
 REPORT, COST = "report.html", "cost.json"
+
+# What run.json holds under its names, as far as it is read.
+_SHAPES: dict[str, type] = {
+    "model": str, "task": str, "class_names": list, "recipe": dict, "said": dict, "choices": list, "plugins": list,
+    "preprocess": dict, "class_info": dict, "data_facts": dict, "parameters": int, "train_count": int,
+}  # fmt: skip
+_MAY_BE_NULL = ("preprocess",)
+_KINDS = {str: "text", list: "a list", dict: "an object", int: "a whole number"}
 
 
 def is_run(folder: Path) -> bool:
@@ -38,17 +46,36 @@ def read_about(folder: Path) -> dict[str, Any]:
     """The content of run.json. Raises WeightsError where the folder is no run's."""
     path = Path(folder) / ABOUT
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        near = _near_runs(Path(folder))
-        raise WeightsError(f"{folder}: expected a run's folder (with {ABOUT}), found none.{near}") from None
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{path}: cannot be read: {error}") from error
-    missing = {"model", "task", "class_names", "recipe"} - set(about)
-    if missing:
-        raise WeightsError(f"{path}: lacks {sorted(missing)}; was it edited? Restore it, or train again")
+        about = read_json(path)
+    except DataError as error:
+        if not path.exists():
+            near = _near_runs(Path(folder))
+            raise WeightsError(f"{folder}: expected a run's folder (with {ABOUT}), found none.{near}") from None
+        raise WeightsError(str(error)) from error
+    if (fault := _fault_of(about)) is not None:
+        raise WeightsError(f"{path}: {fault}; was it edited? Restore it, or train again")
     _check_plugins(path, about)
     return _with_todays_names(about)
+
+
+def _fault_of(about: Any) -> str | None:
+    """How what run.json holds differs from what a run writes; None where it does not."""
+    if not isinstance(about, dict):
+        return f"holds {about!r:.40}, and no object"
+    if missing := {"model", "task", "class_names", "recipe"} - set(about):
+        return f"lacks {sorted(missing)}"
+    for name, kind in _SHAPES.items():
+        value = about.get(name)
+        if name in about and not (isinstance(value, kind) or (value is None and name in _MAY_BE_NULL)):
+            return f"{name} is {value!r:.40}; expected {_KINDS[kind]}"
+    names = about["class_names"]
+    if not names or not all(isinstance(name, str) for name in names):
+        return f"class_names are {names!r:.40}; expected one name or more"
+    if not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in about.get("choices", [])):
+        return f"choices are {about['choices']!r:.40}; expected objects with a name"
+    if not all(isinstance(one, str) for one in about.get("plugins", [])):
+        return f"plugins are {about['plugins']!r:.40}; expected paths"
+    return None
 
 
 def _check_plugins(path: Path, about: Mapping[str, Any]) -> None:
@@ -89,6 +116,8 @@ def recipe_of(about: Mapping[str, Any]) -> Recipe:
     So is a size that nobody said: earlier versions wrote there what the first training image measured.
     """
     values = without_measured_size(about["recipe"], about.get("said", {"image_size"}))
+    if "allow_outside" not in values:  # earlier versions followed every path
+        values = {**values, "allow_outside": True}
     task = registry.task(about["task"])
     kind: type[Recipe] = (task.settings if task is not None else None) or Recipe
     return kind.of({name: value for name, value in values.items() if name in names(kind)})
@@ -120,10 +149,24 @@ def read_results(folder: Path) -> dict[str, Any]:
     """Results by split, as written after training; empty before.
 
     Metrics stand under "metrics", also those of older versions, which wrote "figures" and some keys otherwise.
+
+    Raises:
+        WeightsError: the file is broken, or holds something else.
     """
     path = Path(folder) / RESULTS
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        found = read_json(path) if path.exists() else {}
+    except DataError as error:
+        raise WeightsError(str(error)) from error
+    if not isinstance(found, dict) or not all(_is_result(result) for result in found.values()):
+        raise WeightsError(
+            f"{path}: expected metrics by split, and it holds something else; zorki evaluate judges anew"
+        )
     return {split: {"metrics": result.pop("figures", {}), **result} for split, result in found.items()}
+
+
+def _is_result(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("metrics", value.get("figures", {})), dict)
 
 
 def result_json(results: Results) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 from PIL import Image
 
+from zorki.data.annotations.outside import outside_allowed
 from zorki.data.formats.csv import read as csv
 from zorki.data.formats.look import Look
 from zorki.data.formats.readers import read_labels
@@ -59,7 +60,8 @@ def test_tables_of_many_shapes(folder, text):
 
 def test_absolute_paths(folder, tmp_path_factory):
     path = write(tmp_path_factory.mktemp("elsewhere"), f"path,label\n{folder}/1.jpg,a\n")
-    assert read_csv(path).path(0) == folder / "1.jpg"
+    with outside_allowed(True):
+        assert read_csv(path).path(0) == folder / "1.jpg"
     path = write(folder, f"path,label\n{folder}/images/3.png,a\n")
     assert read_csv(path).names == ["images/3.png"]  # splits hang on names: they must outlive a move of the folder
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.data.annotations.listing import loose_files, subfolders
+from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.formats.look import Look
@@ -140,7 +141,7 @@ def _place_images(images: Sequence[ImageRecord], path: Path, base: Path) -> None
     likely = [folder for folder in [*likely, path.parent] if folder.is_dir()]
     for image in images:
         for folder in likely:
-            if isfile(folder / image.name):
+            if not leads_out(folder, image.name) and isfile(folder / image.name):
                 image.path = folder / image.name
                 break
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.listing import is_image, loose_files
+from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
@@ -228,7 +229,7 @@ def _locate(folder: Path, path: str) -> str | None:
     """The file that a cell means, relative to the table's folder (or absolute); None where it is not there."""
     for name in (path, f"images/{path}", path.replace("\\", "/")):
         file = folder / name
-        if is_file(file):
+        if not leads_out(folder, name) and is_file(file):
             # Relative where it can be, so that the splits, which hang on the name, outlive a move of the folder.
             inside = file.is_relative_to(folder)
             return Path(os.path.normpath(file.relative_to(folder) if inside else file)).as_posix()

@@ -20,9 +20,10 @@ from zorki.data.annotations.outlines import box_outline, join_groups, pixels_at,
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import split_in
 from zorki.data.formats.look import Look
+from zorki.data.images import MAX_PIXELS, size_reason
 from zorki.errors import DataError
 from zorki.input_files.content import open_file
-from zorki.input_files.numbers import number_of, whole_number_of
+from zorki.input_files.numbers import MOST_SIDE, number_of, whole_number_of
 from zorki.input_files.xml_files import element_lines, read_xml, text_of
 from zorki.types import Defect
 
@@ -164,6 +165,10 @@ def _turned(left: float, top: float, right: float, bottom: float, degrees: float
 
 def _runs(text: str, width: float, height: float) -> np.ndarray[Any, np.dtype[Any]]:
     """The pixels that run lengths tell, row after row, off and on in turn. Raises ValueError."""
+    if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):  # so that not-a-number is refused too
+        raise ValueError(f"its box of {width:g} x {height:g} has no size")
+    if (beyond := size_reason((int(width), int(height)), MAX_PIXELS)) is not None:
+        raise ValueError(beyond)
     lengths = np.array([number_of(word) for word in text.split(",")], np.float64)
     if not (lengths >= 0).all() or lengths.sum() != width * height:
         raise ValueError(

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from zorki.data.images import MAX_PIXELS, size_reason
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _MIDDLE = 128  # alpha from which on a pixel belongs to the brush
@@ -27,13 +29,13 @@ def pixels_of_brush(code: Sequence[int], height: int, width: int) -> Array:
         data = np.full(1, -1)
     if data.ndim != 1 or not bool(((data >= 0) & (data < 256)).all()):
         raise ValueError("its run lengths are no list of bytes")
-    values = _unpacked(np.unpackbits(data.astype(np.uint8)))
-    if len(values) != height * width * 4:
-        raise ValueError(f"its run lengths are of {len(values) / 4:g} pixels, and its image has {height * width}")
+    if (beyond := size_reason((width, height), MAX_PIXELS)) is not None:
+        raise ValueError(beyond)
+    values = _unpacked(np.unpackbits(data.astype(np.uint8)), height * width * 4)
     return values.reshape(height, width, 4)[..., 3] >= _MIDDLE
 
 
-def _unpacked(bits: Array) -> Array:
+def _unpacked(bits: Array, wanted: int) -> Array:
     place = 0
 
     def take(count: int) -> int:
@@ -47,11 +49,13 @@ def _unpacked(bits: Array) -> Array:
         return number
 
     total = take(32)
-    if total > 1 << 34:
-        raise ValueError(f"its run lengths are of {total} values")
+    if total != wanted:
+        raise ValueError(f"its run lengths are of {total / 4:g} pixels, and its image has {wanted // 4}")
     size = take(5) + 1
     widths = [take(4) + 1 for _ in range(4)]
-    found = np.zeros(total, np.int64)
+    if size > _BITS:
+        raise ValueError(f"its values have {size} bits; expected {_BITS} at most")
+    found = np.zeros(total, np.uint8)
     weights = 1 << np.arange(size - 1, -1, -1)
     done = 0
     while done < total:

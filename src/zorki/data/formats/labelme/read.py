@@ -20,10 +20,11 @@ import numpy as np
 from zorki.data.annotations.find_images import ImageFinder
 from zorki.data.annotations.listing import walk_files
 from zorki.data.annotations.outlines import join_groups, pixels_at, round_outline
+from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
-from zorki.data.images import decoder_reason, open_image
+from zorki.data.images import MAX_PIXELS, decoder_reason, open_image, size_reason
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in, whole_number_in
@@ -91,7 +92,7 @@ def _read_file(path: Path, records: Records, finder: ImageFinder) -> ImageRecord
     image = ImageRecord(name, path, other_name=path.stem)
     image.height, image.width = (whole_number_in(values.get(side)) for side in ("imageHeight", "imageWidth"))
     beside = path.parent / name
-    image.path = beside if isfile(beside) else _find(finder, path, name)
+    image.path = beside if not leads_out(path.parent, name) and isfile(beside) else _find(finder, path, name)
     image.embedded = image.path is None and bool(values.get("imageData"))
     lines = key_lines(data, "label")
     shapes: list[tuple[ObjectRecord, object | None]] = []
@@ -147,6 +148,8 @@ def _png(text: str) -> np.ndarray[Any, np.dtype[Any]]:
     """The pixels of a PNG in base 64 that are not 0. Raises ValueError."""
     try:
         with open_image(io.BytesIO(base64.b64decode(text))) as image:
+            if (beyond := size_reason(image.size, MAX_PIXELS)) is not None:
+                raise ValueError(beyond)
             return np.asarray(image.convert("L")) > 0
     except Exception as error:  # decoders fail in many ways on broken files
         raise ValueError(f"the PNG of a mask cannot be read: {decoder_reason(error)}") from error

@@ -22,6 +22,7 @@ from math import isfinite
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
+from zorki.data.annotations.image_lists import DEEPEST
 from zorki.data.annotations.listing import is_image, loose_files, subfolders, walk_files
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.splits import split_name
@@ -255,7 +256,7 @@ def _read_set(records: Records, path: Path, members: list[int], places: dict[str
 
 def _place_of(path: str, places: dict[str, int]) -> int | None:
     """The image that a line of a list means, by the longest end of its path that is known."""
-    parts = PurePosixPath(path).parts
+    parts = PurePosixPath(path).parts[-DEEPEST:]
     for start in range(len(parts)):
         name = "/".join(parts[start:])
         plain = PurePosixPath(name).with_suffix("").as_posix() if is_image(name) else name

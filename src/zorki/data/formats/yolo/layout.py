@@ -11,7 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from zorki.data.annotations.image_lists import DEEPEST
 from zorki.data.annotations.listing import is_image, loose_files, subfolders, walk_files
+from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.splits import split_name
 from zorki.errors import DataError
 from zorki.input_files.content import LONGEST_PATH_LINE, is_file, read_text, text_lines
@@ -19,6 +21,7 @@ from zorki.input_files.yaml_files import MOST_YAML_BYTES, read_yaml
 from zorki.types import Defect
 
 NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.names", "classes.names")
+MOST_CLASSES = 100_000
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
 _LOOK = 20  # text files that are looked at to recognize labels
 
@@ -127,8 +130,11 @@ def _from_settings(path: Path) -> YoloLayout | None:
     values = _read_data(path) if path.suffix == ".data" else _read_yaml(path)
     if values is None or not any(key in values for key in (*_SPLIT_KEYS, "path")):
         return None
-    if not values.get("names") and not isinstance(values.get("nc"), int):
+    count = values.get("nc")
+    if not values.get("names") and not isinstance(count, int):
         return None
+    if isinstance(count, int) and not 0 <= count <= MOST_CLASSES:
+        raise DataError(f"{path}: nc is {count}; expected a number of classes up to {MOST_CLASSES:,}")
     layout = YoloLayout(path.parent, f"{path.name} tells names and splits")
     layout.names = _names(values["names"], path) if values.get("names") else {n: str(n) for n in range(values["nc"])}
     layout.keypoint_numbers = _keypoint_numbers(values.get("kpt_shape"), path)
@@ -161,8 +167,9 @@ def _find_source(folder: Path, part: str, path: str) -> Path | None:
     Settings are often made for another computer, or for another place than they lie in: what leads nowhere is dropped.
     """
     for above in (folder, folder.parent):
-        if path and os.path.exists(found := above / path / part):
-            return found
+        name = f"{path}/{part}"
+        if path and not leads_out(above, name) and os.path.exists(above / name):
+            return above / name
     return _resolve(folder, part, folder) or (_resolve(folder, f"{path}/{part}", folder) if path else None)
 
 
@@ -280,9 +287,11 @@ def _swap(path: str, old: str = "images", new: str = "labels") -> str | None:
 def _resolve(base: Path, name: str, first: Path) -> Path | None:
     """A path of the settings: below `first` or `base`, or without parts of it that lead nowhere here."""
     for folder in (first, base):
-        if os.path.exists(folder / name):  # which takes a name that is too long for none
+        if not leads_out(folder, name) and os.path.exists(
+            folder / name
+        ):  # which takes a name that is too long for none
             return folder / name
-    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("..", "/", ".")]
+    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("..", "/", ".")][-DEEPEST:]
     for start in range(len(parts)):
         if os.path.exists(path := base.joinpath(*parts[start:])):
             return path

@@ -17,7 +17,7 @@ from zorki.data.formats.look import Look
 from zorki.data.formats.yolo.layout import YoloLayout, entries, find_layout, sources_of
 from zorki.errors import DataError
 from zorki.input_files.content import text_lines
-from zorki.input_files.numbers import number_of
+from zorki.input_files.numbers import MOST_SIDE, number_of
 from zorki.types import Defect
 
 WANTED = "data.yaml or obj.data with names and splits, or text files of labels in `labels` or beside the images"
@@ -99,7 +99,7 @@ def _object(cells: Sequence[str], layout: YoloLayout, line: int) -> ObjectRecord
     if len(cells) < 5:
         return f"expected a class and four numbers, and got {len(cells)} words"
     number = number_of(cells[0])
-    if not number.is_integer() or number < 0:
+    if not number.is_integer() or not 0 <= number < MOST_SIDE:
         return f"expected the number of a class first, and got {cells[0]!r}"
     if layout.names and int(number) not in layout.names:
         return f"class {int(number)} has no name; the {len(layout.names)} names run to {max(layout.names)}"

@@ -1,0 +1,170 @@
+"""Files that are broken, absurd or no files: each reader says so in one error, or leaves the object out and tells it.
+
+Every input is a mild one: what is refused here would be small if it were read.
+"""
+
+import json
+import os
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zorki.data.annotations.image_lists import lines_of, two_paths
+from zorki.data.annotations.masks.class_names import find_names
+from zorki.data.formats.detect import detect
+from zorki.data.formats.idx.read import read_idx
+from zorki.data.formats.label_studio.brush import brush_of, pixels_of_brush
+from zorki.data.formats.readers import read_boxes, read_instances, read_labels, read_masks
+from zorki.data.images import check_image, image_size, read_image
+from zorki.errors import DataError
+
+
+def photo(path, height=20, width=30):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (90, 60, 30)).save(path)
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """COCO's JSON of one image; what is given goes before the annotation's own values."""
+
+    def write(segmentation=None, **size):
+        photo(tmp_path / "1.png")
+        box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "iscrowd": 0, "area": 81}
+        if segmentation is not None:
+            box["segmentation"] = segmentation
+        image = {"id": 1, "file_name": "1.png", "height": 20, "width": 30} | size
+        table = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "cat"}]}
+        (tmp_path / "_annotations.coco.json").write_text(json.dumps(table, indent=1))
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("segmentation", [5, "x", [5], [[1, 1, 9, 1, 9, "x"]], [[["1"]]], {"counts": 1}, True, [None]])
+def test_outlines_that_are_none_leave_out_the_object(coco, segmentation):
+    with pytest.raises(DataError, match="no mask in the data"):
+        read_instances(coco(segmentation))
+    assert len(read_boxes(coco(segmentation)).xyxy) == 1
+
+
+def test_outlines_in_text_are_outlines(coco):
+    assert len(read_instances(coco([["1", "1", "9", "1", "9", "9"]]))) == 1
+
+
+def test_a_stated_size_makes_no_mask_that_no_image_could_have(coco):
+    folder = coco([[1, 1, 9, 1, 9, 9]], height=100_000, width=100_000)
+    (folder / "1.png").unlink()
+    with pytest.raises(DataError, match=r"the image is 100000 x 100000, .*, and at most 178,956,970"):
+        read_instances(folder, need_images=False)
+
+
+@pytest.mark.parametrize("cell", ['"' + "x" * 140_000 + '"', "x" * 140_000])
+def test_a_table_with_an_endless_cell_does_not_stop_other_formats(coco, cell):
+    folder = coco()
+    (folder / "notes.csv").write_text(f"path,label\n{cell},cat\n")
+    assert read_boxes(folder).format == "coco"
+    assert not detect(folder).look("csv", "labels").fits
+    assert not detect(folder).look("csv", "boxes").fits
+    with pytest.raises(DataError, match=r"longer than 131,072 characters|field limit"):
+        read_labels(folder / "notes.csv", "csv")
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "a\0b.png", "/".join("a" * 5000) + ".png"])
+def test_paths_that_no_file_can_have_are_told_with_their_line(tmp_path, name):
+    photo(tmp_path / "1.png")
+    (tmp_path / "labels.csv").write_text(f"path,label\n1.png,cat\n{name},dog\n")
+    (defect,) = [defect for defect in read_labels(tmp_path, "csv").defects if not defect.note]
+    assert defect.line == 3
+    assert defect.reason.startswith("there is no file")
+
+
+def test_a_pipe_among_images_is_told_and_not_waited_for(tmp_path):
+    photo(tmp_path / "cat" / "1.png")
+    os.mkfifo(tmp_path / "cat" / "2.png")
+    data = read_labels(tmp_path, "class_folders")
+    pipe = data.path(1)
+    assert data.check(1).reason == check_image(pipe)
+    assert "it is a named pipe (FIFO), not a regular file" in check_image(pipe)
+    for read in (read_image, image_size):
+        with pytest.raises(DataError, match="named pipe"):
+            read(pipe)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.xml", "a.csv", "data.yaml", "obj.data", "classes.txt", "1.txt"])
+def test_a_pipe_among_annotations_is_passed_over(coco, name):
+    folder = coco()
+    os.mkfifo(folder / name)
+    assert [match.format for match in detect(folder).matches("boxes")] == ["coco"]
+
+
+def test_an_idx_header_beyond_its_file_takes_no_memory(tmp_path):
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(bytes([0, 0, 8, 3]) + struct.pack(">III", 60_000, 28, 28) + b"\0" * 50)
+    with pytest.raises(DataError, match=r"expected 47,040,000 bytes after the header .* and only 50 came"):
+        read_idx(path, 3)
+    with pytest.raises(DataError, match=r"its header tells of 47,040,000 bytes, .*; at most 1,000 are read"):
+        read_idx(path, 3, most_bytes=1000)
+
+
+@pytest.mark.parametrize("count", [-1, 100_001, 10**30])
+def test_a_number_of_classes_is_bounded(tmp_path, count):
+    photo(tmp_path / "images" / "1.png")
+    (tmp_path / "data.yaml").write_text(f"train: images\nnc: {count}\n")
+    with pytest.raises(DataError, match=r"data\.yaml: nc is .*; expected a number of classes up to 100,000"):
+        read_boxes(tmp_path / "data.yaml", "yolo")
+
+
+def test_lines_of_many_words_are_cut_only_behind_images():
+    """Each of thousands of blanks would be a cut, and each cut two copies of the line."""
+    assert two_paths("a b.jpg " * 1 + "c " * 2000 + "d.png") == [("a b.jpg", "c " * 2000 + "d.png")]
+    assert two_paths("a " * 2000) == []
+
+
+def test_a_line_longer_than_a_path_is_told_with_its_number(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_text("1.jpg\n" + "x" * 5000 + "\n")
+    with pytest.raises(DataError, match=r"train\.txt:2: the line is longer than 4,096 characters"):
+        list(lines_of(path))
+
+
+def test_blanks_in_a_file_of_colors_are_one(tmp_path):
+    (tmp_path / "colors.txt").write_text("road" + " " * 400 + "128" + " " * 300 + "0 64\nsky 0 0 0\n")
+    assert find_names([tmp_path])[1].names == {0x800040: "road", 0: "sky"}
+    (tmp_path / "colors.txt").write_text("sky 0 0 0\nroad" + " " * 900 + "x\n")
+    with pytest.raises(DataError, match=r"colors\.txt:2: 'road x' is no class with its color"):
+        find_names([tmp_path])
+
+
+def test_a_brush_of_another_size_takes_no_memory():
+    code = brush_of(np.ones((4, 6), bool))
+    assert pixels_of_brush(code, 4, 6).all()
+    with pytest.raises(ValueError, match="its run lengths are of 24 pixels, and its image has 600"):
+        pixels_of_brush(code, 20, 30)
+    with pytest.raises(ValueError, match="100000 x 100000"):
+        pixels_of_brush(code, 100_000, 100_000)
+
+
+@pytest.mark.parametrize("size", ["100000", "nan", "-1", "1e12"])
+def test_run_lengths_of_a_box_without_bounds_leave_out_the_object(tmp_path, size):
+    photo(tmp_path / "1.png")
+    shapes = "".join(
+        f'<mask label="cat" left="1" top="1" width="{width}" height="{width}" rle="1,2,1"/>\n' for width in (2, size)
+    )
+    image = f'<image name="1.png" width="30" height="20">\n{shapes}</image>'
+    (tmp_path / "annotations.xml").write_text(f"<annotations>\n{image}\n</annotations>")
+    data = read_instances(tmp_path)
+    assert len(data[0].target) == 1
+    assert {defect.line for defect in data.defects if not defect.note} == {4}
+
+
+def test_a_mask_of_a_pipe_is_told(tmp_path):
+    for name in ("1", "2"):
+        photo(tmp_path / "images" / f"{name}.png")
+        (tmp_path / "masks").mkdir(exist_ok=True)
+    Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30) % 2).save(tmp_path / "masks" / "1.png")
+    os.mkfifo(tmp_path / "masks" / "2.png")
+    data = read_masks(tmp_path, "mask_folders")
+    assert [defect for defect in data.defects if "named pipe" in defect.reason]
