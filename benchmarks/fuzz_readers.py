@@ -3,10 +3,11 @@
     python benchmarks/fuzz_readers.py [--cases 5000] [--first 0] [--seed 0] [--kinds coco,yolo] [--json FILE]
 
 A case is one of the small valid data sets below, copied, one of its files damaged, and read to the end as whatever it
-is recognized as, and as what it was: bits are flipped, pieces are cut out, doubled or exchanged; values of JSON, YAML, XML
-and CSV become values of other types, large numbers, long words, or are left out. Case N of a seed is always the same
-one: `--first N --cases 1` repeats it, and `--keep FOLDER` leaves its files there. A case is a process of its own with a
-limit of time and of memory (Linux). What is counted as right: the data are read, or one `ZorkiError` says why not.
+is recognized as, and as what it was: bits are flipped, pieces are cut out, doubled or exchanged; values of JSON, YAML,
+XML and CSV become values of other types, large numbers, long words, or are left out. Case N of a seed is always the
+same one: `--first N --cases 1` repeats it, and `--keep FOLDER` leaves its files there. A case is a process of its own
+with a limit of time and of memory (Linux). What is counted as right: the data are read, or one `ZorkiError` says why
+not.
 """
 
 from __future__ import annotations

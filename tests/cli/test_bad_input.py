@@ -133,7 +133,7 @@ def test_a_label_file_that_names_a_missing_image(photos, tmp_path):
     images = sorted((photos / "train").rglob("*.png"))[:40]
     rows = [f"{path},{path.parent.name}" for path in images]
     (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows, "gone.png,disc"]))
-    code, out, err = run("show", tmp_path / "labels.csv", "--out", tmp_path / "sheet.png")
+    code, out, err = run("show", tmp_path / "labels.csv", "--allow-outside", "--out", tmp_path / "sheet.png")
     assert code == 0, err
     assert f"labels.csv:{len(rows) + 2}" in out
     assert "gone.png" in out

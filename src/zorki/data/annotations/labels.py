@@ -9,6 +9,7 @@ from pathlib import Path
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.data.annotations.classes import map_classes, unseen_classes
+from zorki.data.annotations.outside import outside_notes
 from zorki.data.annotations.splits import complete_splits
 from zorki.data.images import MAX_PIXELS, check_image, read_image
 from zorki.errors import DataError
@@ -81,7 +82,7 @@ def number_labels(
     found = sorted(set(records.classes)) if records.order is None else records.order
     new = {name: name for name in found}
     kept = list(range(len(records.classes)))
-    defects = list(records.defects)
+    defects = [*records.defects, *outside_notes()]
     if selection:
         chosen = selection.new_names(found, source, strict=class_names is None)
         new = {name: after for name, after in chosen.items() if after is not None}

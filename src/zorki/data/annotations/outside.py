@@ -74,6 +74,13 @@ def reading_within(root: Path, *folders: Path | None) -> Iterator[DataFolders]:
         _reading.reset(token)
 
 
+def outside_notes() -> list[Defect]:
+    """What to say of the paths that were not followed so far, for the defects of the data set that is read."""
+    inside = _reading.get()
+    told = None if inside is None else inside.told()
+    return [] if told is None else [told]
+
+
 def leads_out(folder: Path, name: str) -> bool:
     """Whether a path that annotations name, relative to a folder or absolute, must not be followed."""
     if not (os.path.isabs(name) or ".." in name) or _allowed.get() or (inside := _reading.get()) is None:

@@ -47,10 +47,8 @@ def read_labels(
         DataError: as `DetectedFormats.match`, as the format's `read`, or a class is not among `class_names`.
     """
     match = detect(root).match("labels", format=format)
-    with _within(root) as told:
-        data = cast(LabelRecords, match.reader.read(root)).build(class_names, max_pixels, selection)
-    data.defects.extend(told)
-    return data
+    with reading_within(root):
+        return cast(LabelRecords, match.reader.read(root)).build(class_names, max_pixels, selection)
 
 
 def read_boxes(
@@ -71,21 +69,9 @@ def read_boxes(
     Raises:
         DataError: as `DetectedFormats.match`, a file is broken, no image is there, or no box is left.
     """
-<<<<<<< HEAD
     options = ReadOptions(class_names, max_pixels, need_images, need_segments, images)
-    with _collector_at_rest():
+    with reading_within(root, images), _collector_at_rest():
         return build(*_read("boxes", root, format, options, selection))
-=======
-    detection = detect(root)
-    match = detection.match("boxes", format=format)
-    with _within(root, images) as told, _collector_at_rest():
-        records = _records(match, root, images, class_names, selection)
-        dataset = build(records, ReadOptions(class_names, max_pixels, need_images, need_segments, images))
-    dataset.defects += told
-    if format is None:
-        dataset.defects += _other_formats(detection, match)
-    return dataset
->>>>>>> c5795e1 (Pixels, radii, outlines and lists have bounds; paths that lead out are followed only where that is allowed)
 
 
 def read_instances(
@@ -107,27 +93,12 @@ def read_instances(
     Raises:
         DataError: as `DetectedFormats.match`, a file is broken, no image is there, or no object has a mask.
     """
-<<<<<<< HEAD
     options = ReadOptions(class_names, max_pixels, need_images, images=images)
-    with _collector_at_rest():
+    with reading_within(root, images), _collector_at_rest():
         records, options = _read("instances", root, format, options, selection)
         if records.classless and class_names is not None and len(class_names) == 1:
             records.rename_class(class_names[0])
         return build_instances(records, options)
-=======
-    detection = detect(root)
-    match = detection.match("instances", format=format)
-    with _within(root, images) as told, _collector_at_rest():
-        records = _records(match, root, images, class_names, selection)
-        if records.classless and class_names is not None and len(class_names) == 1:
-            records.rename_class(class_names[0])
-        options = ReadOptions(class_names, max_pixels, need_images, images=images)
-        dataset = build_instances(records, options)
-    dataset.defects += told
-    if format is None:
-        dataset.defects += _other_formats(detection, match)
-    return dataset
->>>>>>> c5795e1 (Pixels, radii, outlines and lists have bounds; paths that lead out are followed only where that is allowed)
 
 
 def read_masks(
@@ -146,10 +117,8 @@ def read_masks(
     """
     match = detect(root).match("masks", "instances", format=format)
     if match.kind == "masks":
-        with _within(root) as told:
-            data = build_masks(match.reader.read(root), class_names, max_pixels, selection)
-        data.defects += told
-        return data
+        with reading_within(root):
+            return build_masks(match.reader.read(root), class_names, max_pixels, selection)
     if class_names is not None and list(class_names[:1]) != [BACKGROUND]:
         raise DataError(
             f"{root}: outlines of objects leave a background, which the classes of the run do not begin with: "
@@ -171,16 +140,6 @@ def _read(
         records.select(selection, strict=options.class_names is None)
     notes = _other_formats(detection, match) if format is None else []
     return records, dataclasses.replace(options, notes=notes)
-
-
-@contextmanager
-def _within(root: Path, *folders: Path | None) -> Iterator[list[Defect]]:
-    """Reading of which paths that lead out of the data's folder are told at the end."""
-    told: list[Defect] = []
-    with reading_within(root, *folders) as inside:
-        yield told
-    if (defect := inside.told()) is not None:
-        told.append(defect)
 
 
 @contextmanager

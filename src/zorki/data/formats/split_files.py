@@ -6,6 +6,7 @@ from collections.abc import Callable
 from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 
+from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import Records
 from zorki.data.annotations.split_words import by_split, split_in
@@ -59,7 +60,8 @@ def read_split_files(
         read_file(path, records)
         for image in records.images[first:] if beside else ():
             near = path.parent / image.name
-            image.path = near if image.name and isfile(near) else None
+            there = bool(image.name) and not leads_out(path.parent, image.name) and isfile(near)
+            image.path = near if there else None
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.images)))
     return records

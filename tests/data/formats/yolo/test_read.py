@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from zorki.data.annotations import listing as files
+from zorki.data.annotations.outside import outside_allowed
 from zorki.data.formats.detect import detect
 from zorki.data.formats.readers import read_boxes
 from zorki.data.formats.yolo import read as yolo
@@ -192,10 +193,14 @@ def test_folders_above_the_settings_are_no_source(folder):
         (folder / name).rename(inner / name)
     for source in ("/", "..", "../.."):
         write(inner / "data.yaml", f"train: images/train\nval: {source}\nnames: [cat, dog]\n")
-        data = read_yolo(inner)
+        with outside_allowed(True):
+            data = read_yolo(inner)
         assert data.names == ["images/train/a.jpg", "images/train/b.jpg"]
         (told,) = [defect.reason for defect in data.defects if "above the folder" in defect.reason]
         assert told.startswith(f"val: {source!r} is ")
+        data = read_yolo(inner)
+        assert data.names == ["images/train/a.jpg", "images/train/b.jpg"]
+        assert [defect.reason for defect in data.defects if f"{source!r} first, and were not followed" in defect.reason]
 
 
 def test_a_link_that_cannot_be_followed_is_no_folder(tmp_path):

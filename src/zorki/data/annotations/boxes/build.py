@@ -16,6 +16,7 @@ from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.classes import map_classes
 from zorki.data.annotations.find_images import ImageFinder
 from zorki.data.annotations.listing import is_image, loose_files
+from zorki.data.annotations.outside import outside_notes
 from zorki.data.annotations.records import ImageRecord, Records
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import ORDER, complete_splits, split_name
@@ -94,7 +95,9 @@ def _locate(records: Records, options: ReadOptions, defects: list[Defect]) -> di
     folders = [*([options.images] if options.images else []), *records.folders]
     finder = ImageFinder(folders)
     if not options.need_images:
-        return {place: _path(finder, image) for place, image in enumerate(records.images)}
+        places = {place: _path(finder, image) for place, image in enumerate(records.images)}
+        defects += outside_notes()
+        return places
     found: dict[int, Path | None] = {}
     owners: dict[Path, int] = {}
     missing: list[Defect] = []
@@ -119,7 +122,7 @@ def _locate(records: Records, options: ReadOptions, defects: list[Defect]) -> di
             f"{records.images[0].name!r} is there; looked in {looked}. Put the images there, or beside their "
             "annotation"
         )
-    defects += missing
+    defects += [*missing, *outside_notes()]
     defects += _unlabeled(list(owners), records.told)
     return found
 

@@ -15,6 +15,7 @@ from zorki.data.annotations.masks.dataset import MaskDataset, other_size
 from zorki.data.annotations.masks.interpretation import Hints, Interpretation, decide
 from zorki.data.annotations.masks.stored import color_of, shown_colors
 from zorki.data.annotations.masks.value_counts import ValueCounts, look_at
+from zorki.data.annotations.outside import outside_notes
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import complete_splits
 from zorki.data.images import MAX_PIXELS
@@ -60,7 +61,7 @@ def build(
         DataError: no pair is left, or `decide` cannot tell what the masks mean.
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    defects = list(records.defects)
+    defects = [*records.defects, *outside_notes()]
     looks = _fitting(records, look_at(records.pairs, limit), defects)
     if not looks:
         raise _none_left(records, defects)
