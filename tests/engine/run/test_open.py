@@ -7,7 +7,15 @@ import pytest
 from zorki import registry
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.engine.run.build import build_trained
-from zorki.engine.run.folder import RESULTS, class_info_json, class_info_of, recipe_of
+from zorki.engine.run.folder import (
+    RESULTS,
+    class_info_json,
+    class_info_of,
+    read_about,
+    read_results,
+    recipe_of,
+)
+from zorki.errors import WeightsError
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo
 
@@ -70,3 +78,52 @@ def test_a_size_that_nobody_said_is_none():
     assert (read.image_size, read.optimizer, read.normalize) == (None, "adamw", "mean")
     assert recipe_of({"task": "classification", "recipe": recipe, "said": {"size": 304}}).image_size == 304
     assert recipe_of({"task": "classification", "recipe": recipe}).image_size == 304, "of a version that did not tell"
+
+
+ABOUT_OF_A_RUN = {"model": "lenet5", "task": "classification", "class_names": ["a", "b"], "recipe": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"recipe": [1]}, r"recipe is \[1\]; expected an object"),
+        ({"model": None}, "model is None; expected text"),
+        ({"class_names": "ab"}, "class_names is 'ab'; expected a list"),
+        ({"class_names": [1, 2]}, r"class_names are \[1, 2\]; expected one name or more"),
+        ({"class_names": []}, r"class_names are \[\]; expected one name or more"),
+        ({"choices": [1]}, r"choices are \[1\]; expected objects with a name"),
+        ({"plugins": {"a": 1}}, "plugins is .*; expected a list"),
+        ({"plugins": [1]}, r"plugins are \[1\]; expected paths"),
+        ({"said": 3}, "said is 3; expected an object"),
+        ({"preprocess": "x"}, "preprocess is 'x'; expected an object"),
+        ({"class_info": []}, r"class_info is \[\]; expected an object"),
+    ],
+)
+def test_a_run_of_a_wrong_shape_is_told_with_its_file(tmp_path, change, words):
+    (tmp_path / "run.json").write_text(json.dumps(ABOUT_OF_A_RUN | change))
+    with pytest.raises(WeightsError, match=rf"run\.json: {words}.*; was it edited"):
+        read_about(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("[1, 2]", r"run\.json: holds \[1, 2\], and no object"),
+    ("null", r"run\.json: holds None"),
+    ("{}", r"run\.json: lacks \['class_names', 'model', 'recipe', 'task'\]"),
+    ('{"a":\n1,}', r"run\.json:2: the JSON is broken"),
+])  # fmt: skip
+def test_a_run_that_is_no_json_of_a_run(tmp_path, text, words):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(WeightsError, match=words):
+        read_about(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"val": 1}', '{"val": {"metrics": 3}}', '{"val": {"figures": []}}', "{"])
+def test_results_of_a_wrong_shape_are_told_with_their_file(tmp_path, text):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(WeightsError, match=r"results\.json(:1)?: (expected metrics by split|the JSON is broken)"):
+        read_results(tmp_path)
+
+
+def test_runs_of_older_versions_follow_paths_as_they_did():
+    assert recipe_of(ABOUT_OF_A_RUN).allow_outside
+    assert not recipe_of(ABOUT_OF_A_RUN | {"recipe": Recipe().to_json()}).allow_outside

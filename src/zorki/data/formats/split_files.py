@@ -6,8 +6,8 @@ from collections.abc import Callable
 from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 
-from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.listing import loose_files, subfolders
+from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import Records
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.types import Defect

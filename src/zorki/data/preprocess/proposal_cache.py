@@ -24,6 +24,7 @@ from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.preprocess.selective_search import VERSION, SearchMode, selective_search
 from zorki.errors import DataError, ZorkiError
 from zorki.files import whole
+from zorki.input_files.content import open_file
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -201,9 +202,9 @@ class _Progress:
 def _read(path: Path) -> Any | None:
     """The boxes in a file; None where there is none, or a power cut left half of one."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, MemoryError):  # what a header says may be anything
         return None
     return found if found.ndim == 2 and found.shape[1] == 4 else None
 

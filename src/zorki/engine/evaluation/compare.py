@@ -16,6 +16,7 @@ from zorki.engine.run import logs
 from zorki.engine.run.folder import COST, read_about
 from zorki.errors import RecipeError, ZorkiError
 from zorki.files import write_json, write_text
+from zorki.input_files.json_files import read_json
 
 
 @dataclass
@@ -109,7 +110,9 @@ def _measured(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _cost(folder: Path) -> dict[str, Any]:
     path = folder / COST
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise ZorkiError(f"{path}: expected figures by name, and it holds {found!r:.40}")
     rows = logs.read(folder / logs.EPOCHS) if (folder / logs.EPOCHS).is_file() else []
     if rows and "train_seconds" not in found:
         found["train_seconds"] = rows[-1].get("seconds")

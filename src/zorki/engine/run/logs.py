@@ -12,6 +12,7 @@ from typing import Any
 
 from zorki.errors import ZorkiError
 from zorki.files import is_full_disk, write_text
+from zorki.input_files.content import open_file
 
 STEPS, EPOCHS = "steps.csv", "epochs.csv"
 RENAMED = {"rate": "lr"}  # columns of runs that older versions wrote
@@ -90,7 +91,7 @@ def header(path: Path) -> list[str] | None:
     """The columns of a CSV file; None where there is no file or it is empty."""
     if not path.exists():
         return None
-    with path.open(encoding="utf-8", newline="") as file:
+    with open_file(path, "r", encoding="utf-8", newline="") as file:
         columns = next(csv.reader(file), None)
     return None if columns is None else [RENAMED.get(name, name) for name in columns]
 
@@ -100,7 +101,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows: list[dict[str, Any]] = []
-    with path.open(encoding="utf-8", newline="") as file:
+    with open_file(path, "r", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if None in row.values():
                 continue

@@ -22,6 +22,7 @@ from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import ORDER, complete_splits, split_name
 from zorki.data.images import MAX_PIXELS, image_size
 from zorki.errors import DataError
+from zorki.input_files.content import is_file
 from zorki.types import Defect
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _path(finder: ImageFinder, image: ImageRecord) -> Path | None:
     if image.embedded:
         return image.source
     if image.path is not None:
-        return image.path if image.path.is_file() else None
+        return image.path if is_file(image.path) else None
     near = image.source.parent
     return finder.find(image.name, near) or (finder.find(image.other_name, near) if image.other_name else None)
 

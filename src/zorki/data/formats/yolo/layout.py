@@ -108,7 +108,7 @@ def labels_of(image: Path) -> Path | None:
     for path in ([Path(swapped)] if swapped else []) + [image]:
         # Label Studio writes blanks of an image's name as %20 in that of its labels.
         for labels in (path.with_suffix(".txt"), path.with_name(f"{quote(path.stem)}.txt")):
-            if labels.is_file():
+            if is_file(labels):
                 return labels
     return None
 
