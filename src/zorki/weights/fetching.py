@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ import torch
 
 from zorki.errors import WeightsError, did_you_mean
 from zorki.files import unwritable
+from zorki.input_files.addresses import AddressError, open_address, stated_length
 
 _ATTEMPTS = 4  # of a download whose connection breaks
+_SILENCE = 30.0  # seconds that a server may be silent
 
 
 @dataclass(frozen=True)
@@ -272,6 +274,8 @@ def _download_part(url: str, part: Path, path: Path) -> None:
                 part.unlink(missing_ok=True)
                 continue
             raise _unreachable(url, path, refused) from refused
+        except AddressError as wrong:
+            raise WeightsError(f"{url}: cannot be downloaded: {wrong}") from wrong
         except (http.client.HTTPException, urllib.error.URLError, ConnectionError, TimeoutError) as broken:
             error = broken
         except OSError as full:
@@ -283,20 +287,27 @@ def _download_part(url: str, part: Path, path: Path) -> None:
 
 def _receive(url: str, part: Path) -> bool:
     """One connection: appends what comes to `part`; True when all of it came."""
-    import urllib.request
-
     have = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": "zorki", **({"Range": f"bytes={have}-"} if have else {})}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+    with _answer(url, have) as answer:
         resumes = getattr(answer, "status", None) == 206
-        length = answer.headers.get("Content-Length")
-        total = (have if resumes else 0) + int(length) if length else None
+        length = stated_length(answer)
+        total = (have if resumes else 0) + length if length is not None else None
         with part.open("ab" if resumes else "wb") as file, _progress(_last_part(url), total, file.tell()) as advance:
             while chunk := answer.read(1 << 18):
                 file.write(chunk)
                 advance(len(chunk))
             done = file.tell()
-    return total is None or done >= total
+    return total is None or done == total
+
+
+def _answer(url: str, have: int) -> AbstractContextManager[Any]:
+    """The answer to a request for what stands behind the first `have` bytes."""
+    import urllib.request
+
+    if url.startswith("file:"):
+        answer: AbstractContextManager[Any] = urllib.request.urlopen(url)
+        return answer
+    return open_address(url, headers={"Range": f"bytes={have}-"} if have else {}, silence=_SILENCE)
 
 
 def _last_part(url: str) -> str:

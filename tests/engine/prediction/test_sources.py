@@ -87,6 +87,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", "/good.png")
             self.end_headers()
+        elif self.path == "/short.png":  # more is stated than comes
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.server.png) + 5))
+            self.end_headers()
+            self.wfile.write(self.server.png)
         elif data is None:
             self.send_error(404, "Not here")
         else:
@@ -122,7 +127,8 @@ def test_a_image_from_an_address(address, tmp_path):
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("lost.png", "cannot be fetched: Not here"),
+        ("lost.png", "cannot be fetched: 404 Not here"),
+        ("short.png", r"\d+ bytes of \d+ came; try again"),
         ("page", "this is no image of a known kind"),
         ("cut.png", "the PNG is truncated"),
     ],
@@ -130,6 +136,20 @@ def test_a_image_from_an_address(address, tmp_path):
 def test_addresses_that_cannot_be_used(address, path, reason):
     with pytest.raises(DataError, match=f"{address}/{path}: .*{reason}"):
         expand([f"{address}/{path}"])
+
+
+def test_one_address_of_several_that_fails_costs_itself_alone(address):
+    lost, good = expand([f"{address}/lost.png", f"{address}/good.png"])
+    assert good.image().shape == (3, 8, 16)
+    assert not lost.named
+    with pytest.raises(DataError, match=r"lost\.png: cannot be fetched: 404 Not here"):
+        lost.image()
+
+
+@pytest.mark.parametrize("given", ["http://[::1/a.png", "http:///a.png", "http://a:b/a.png", "https://a b/a.png"])
+def test_malformed_addresses_are_told(given):
+    with pytest.raises(DataError, match=r"it is no address|it names no host"):
+        expand([given])
 
 
 def test_limits_of_size_and_time(address, monkeypatch):

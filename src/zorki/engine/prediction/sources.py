@@ -25,6 +25,7 @@ from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, read_image
 from zorki.engine.prediction.images import as_image, in_memory
 from zorki.engine.prediction.video import camera_frames, frame_rate, frames, newest
 from zorki.errors import DataError
+from zorki.input_files.addresses import AddressError, open_address, stated_length
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 """Suffixes, in small letters, by which a file counts as a video."""
@@ -57,7 +58,9 @@ class Source:
         kind: what is live has no end.
         given: what the user typed.
         content: an image in memory; an address that FFmpeg reads; a camera's number; or the frames to come.
-        named: the user named this very source; others were found in a folder or by a glob.
+        named: the user named this very source; others were found in a folder or by a glob, or are one address of
+            several.
+        fault: why it could not be fetched, where it was one of several.
     """
 
     path: Path | None
@@ -66,6 +69,7 @@ class Source:
     given: str
     content: Tensor | str | int | Iterator[Any] | None = None
     named: bool = True
+    fault: str = ""
 
     def __str__(self) -> str:
         """For results and messages: the path, or what the user typed."""
@@ -73,6 +77,8 @@ class Source:
 
     def image(self, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
         """The image, decoded where it is in a file. Raises DataError."""
+        if self.fault:
+            raise DataError(self.fault)
         if isinstance(self.content, Tensor):
             return self.content
         assert self.path is not None
@@ -119,8 +125,9 @@ def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False) -> 
     """
     found: dict[Any, Source] = {}
     names: set[str] = set()
-    for number, given in enumerate(_flat(sources), 1):
-        for source in _expand(given, number, max_pixels, bgr):
+    every = list(_flat(sources))
+    for number, given in enumerate(every, 1):
+        for source in _expand(given, number, max_pixels, bgr, alone=len(every) == 1):
             # The same file may be named twice, by a folder and by its own name: one answer is enough.
             key = number if source.path is None else os.path.abspath(source.path)
             if key not in found:
@@ -144,7 +151,7 @@ def _free(name: str, taken: set[str]) -> str:
     return name if name not in taken else next(other for other in tries if other not in taken)
 
 
-def _expand(given: Any, number: int, max_pixels: int, bgr: bool) -> list[Source]:
+def _expand(given: Any, number: int, max_pixels: int, bgr: bool, *, alone: bool) -> list[Source]:
     if in_memory(given):
         return [_in_memory(given, number, bgr)]
     if isinstance(given, Iterator):
@@ -156,7 +163,7 @@ def _expand(given: Any, number: int, max_pixels: int, bgr: bool) -> list[Source]
             f"source {number} is {type(given).__name__}; expected a path, an address, a camera's number, an image as "
             "numpy array, Pillow image or tensor, or a list of these"
         )
-    return _expand_words(os.fspath(given), max_pixels)
+    return _expand_words(os.fspath(given), max_pixels, alone)
 
 
 def _in_memory(value: Any, number: int, bgr: bool) -> Source:
@@ -172,14 +179,26 @@ def _camera(number: int) -> Source:
     return Source(None, f"camera-{number}", "live", f"camera {number}", number)
 
 
-def _expand_words(given: str, max_pixels: int) -> list[Source]:
-    parts = urlsplit(given)
+def _expand_words(given: str, max_pixels: int, alone: bool) -> list[Source]:
+    try:
+        parts = urlsplit(given)
+    except ValueError as error:  # brackets that are no address of IPv6
+        if "://" in given:
+            raise DataError(f"{given}: it is no address: {error}") from error
+        parts = urlsplit("")
     if parts.scheme in LIVE or (parts.scheme in ("http", "https") and parts.path.endswith(".m3u8")):
         return [Source(None, Path(parts.path).stem or parts.scheme, "live", given, given)]
     if parts.scheme in ("http", "https"):
         if _kind(parts.path) == "video":
             return [Source(None, unquote(Path(parts.path).name), "video", given, given)]
-        return [_fetch(given, max_pixels)]
+        try:
+            return [_fetch(given, max_pixels)]
+        except DataError as error:
+            if alone:
+                raise
+            return [
+                Source(None, unquote(Path(parts.path).name) or "image", "image", given, named=False, fault=str(error))
+            ]
     path = Path(given).expanduser()
     if given.isascii() and given.isdigit() and not path.exists():
         return [_camera(int(given))]
@@ -229,19 +248,21 @@ def _suffixes() -> str:
 
 def _fetch(url: str, max_pixels: int) -> Source:
     from http.client import HTTPException
-    from urllib.error import URLError
+    from urllib.error import HTTPError
 
     folder = Path(tempfile.mkdtemp(prefix="zorki-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     name = Path(unquote(urlsplit(url).path)).name or "image"
     try:
         _download(url, folder / name)
+    except HTTPError as error:  # a status like 404
+        raise DataError(f"{url}: cannot be fetched: {error.code} {error.reason}") from error
     except TimeoutError as error:
-        raise DataError(f"{url}: the server was silent for {TIMEOUT:g} seconds") from error
-    except URLError as error:  # of which HTTPError, a status like 404, is one
-        raise DataError(f"{url}: cannot be fetched: {error.reason}") from error
-    except (OSError, ValueError, HTTPException) as error:
-        raise DataError(f"{url}: cannot be fetched: {error}") from error
+        raise DataError(
+            f"{url}: the server was silent for {TIMEOUT:g} seconds, or took longer for its headers"
+        ) from error
+    except (AddressError, OSError, HTTPException) as error:
+        raise DataError(f"{url}: cannot be fetched: {getattr(error, 'reason', error)}") from error
     reason = check_image(folder / name, max_pixels)
     if reason is not None:
         raise DataError(f"{url}: {reason}")
@@ -249,11 +270,9 @@ def _fetch(url: str, max_pixels: int) -> Source:
 
 
 def _download(url: str, path: Path) -> None:
-    from urllib.request import Request, urlopen
-
     started, size = time.monotonic(), 0
-    request = Request(url, headers={"User-Agent": "zorki"})  # some servers refuse Python's own
-    with urlopen(request, timeout=TIMEOUT) as response, open(path, "wb") as file:
+    with open_address(url, silence=TIMEOUT) as response, open(path, "wb") as file:
+        stated = stated_length(response)
         while chunk := response.read1(1 << 16):
             size += len(chunk)
             if size > MAX_BYTES:
@@ -261,3 +280,5 @@ def _download(url: str, path: Path) -> None:
             if time.monotonic() - started > PATIENCE:
                 raise DataError(f"{url}: not here after {PATIENCE:g} seconds; fetch it yourself and name the file")
             file.write(chunk)
+    if stated is not None and size != stated:
+        raise DataError(f"{url}: {size:,} bytes of {stated:,} came; try again")
