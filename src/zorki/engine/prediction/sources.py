@@ -248,7 +248,7 @@ def _suffixes() -> str:
 
 def _fetch(url: str, max_pixels: int) -> Source:
     from http.client import HTTPException
-    from urllib.error import HTTPError
+    from urllib.error import HTTPError, URLError
 
     folder = Path(tempfile.mkdtemp(prefix="zorki-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -261,8 +261,10 @@ def _fetch(url: str, max_pixels: int) -> Source:
         raise DataError(
             f"{url}: the server was silent for {TIMEOUT:g} seconds, or took longer for its headers"
         ) from error
+    except URLError as error:
+        raise DataError(f"{url}: cannot be fetched: {error.reason}") from error
     except (AddressError, OSError, HTTPException) as error:
-        raise DataError(f"{url}: cannot be fetched: {getattr(error, 'reason', error)}") from error
+        raise DataError(f"{url}: cannot be fetched: {error}") from error
     reason = check_image(folder / name, max_pixels)
     if reason is not None:
         raise DataError(f"{url}: {reason}")
