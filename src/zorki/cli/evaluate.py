@@ -23,7 +23,8 @@ def evaluate(
     split: Annotated[
         str | None,
         Parameter(
-            help="train, val, test or all; empty: the first with images of test, val, all; with --predictions all."
+            help="train, val, test or all; empty: the first with images of test, val, all; with --predictions the one "
+            "whose images they are of."
         ),
     ] = None,
     predictions: Annotated[

@@ -46,3 +46,24 @@ def integer_in(value: Any) -> int | None:
     elif isinstance(value, float):
         value = int(value) if isfinite(value) and value.is_integer() else None
     return value if isinstance(value, int) and _LEAST_64 <= value <= _MOST_64 else None
+
+
+def image_key(value: Any) -> int | str | None:
+    """An image's id: a number, or the text that it is."""
+    number = integer_in(value)
+    return number if number is not None or not isinstance(value, str | int) else str(value) or None
+
+
+_UNSET = ("", "false", "f", "no", "n", "off", "none", "null")
+
+
+def flag_in(value: Any) -> bool:
+    """Whether a mark is set, which may be text: "0", "false", "no", "off", "none", "null" and "" are not.
+
+    >>> flag_in("0"), flag_in("1"), flag_in(1), flag_in(None)
+    (False, True, True, False)
+    """
+    if isinstance(value, str):
+        word = value.strip().lower()
+        return word not in _UNSET and number_in(word) != 0
+    return bool(value)

@@ -224,3 +224,13 @@ def test_a_subset_keeps_what_belongs_to_its_images(data):
     assert part.target(1).difficult.tolist() == [False, True, False]
     assert (part.image_ids, part.segments[4]) == ([95, 99], [[1.0, 2.0, 3.5, 4.0, 5.0, 6.0]])
     assert len(subset_boxes(data, [4]).target(0)) == 0
+
+
+def test_coco_numbers_boxes_from_1(data, tmp_path):
+    """Tools that count from 0 lose a box in pycocotools: what finds the box 0 is a miss there."""
+    data.annotation_ids = np.arange(len(data.xyxy), dtype=np.int64)
+    lost = write_boxes(data, tmp_path / "out", "coco")
+    assert lost == [
+        "ids of boxes begin with 0, and pycocotools counts what finds box 0 as a miss: they are numbered anew from 1"
+    ]
+    assert sorted(read_boxes(tmp_path / "out").annotation_ids.tolist()) == list(range(1, len(data.xyxy) + 1))

@@ -22,10 +22,10 @@ def evaluate_file(
     Args:
         predictions: in the file format of the task, such as COCO's results.
         task: its name; None takes the task that knows the predictions, by the file and the data.
-        split: of the data; None takes all of them.
+        split: of the data; None takes the one whose images the predictions are of, and says so.
 
     Raises:
-        ZorkiError: no such task, or the file or the data cannot be read.
+        ZorkiError: no such task, the file or the data cannot be read, or the predictions could be of several splits.
     """
     known = registry.tasks()
     paths = Path(predictions), Path(data)

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import json
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -197,8 +198,9 @@ def test_scenes_are_judged_by_split():
         entries += to_results(answer, str(dataset.path(index)), dataset.class_names)
     found = write(Path("results.json"), entries)
     whole, test = judge_file(found, Path("scenes:40@64")), judge_file(found, Path("scenes:40@64"), split="test")
-    assert whole.count == 40
-    assert whole.defects == []
+    assert (whole.split, whole.count) == ("all", 40)
+    assert [defect.note for defect in whole.defects] == [True]
+    assert "evaluated on all 40 images; --split takes one" in whole.defects[0].reason
     assert whole.metrics.to_json()["f1"] == test.metrics.to_json()["f1"] == 1.0
     assert test.count == len(dataset.splits["test"])
     assert [defect.reason.split(" ", 1)[1] for defect in test.defects] == [
@@ -327,6 +329,38 @@ def test_equal_file_names_in_train_and_val_are_told_apart(tmp_path):
         entries += to_results(boxes, str(tmp_path / f"yolo/images/{split}/0.png"), ["0"])
     found = write(tmp_path / "found.json", entries)
     whole, val = judge_file(found, tmp_path / "yolo"), judge_file(found, tmp_path / "yolo", split="val")
-    assert (whole.metrics.to_json()["precision"], whole.metrics.to_json()["recall"], whole.defects) == (1.0, 1.0, [])
+    assert (whole.metrics.to_json()["precision"], whole.metrics.to_json()["recall"]) == (1.0, 1.0)
     assert (val.metrics.to_json()["detections"], val.metrics.to_json()["recall"]) == (1, 1.0)
     assert "1 detections are of images of other splits" in val.defects[-1].reason
+
+
+def test_marks_and_numbers_may_be_text(tmp_path):
+    rows = [
+        {"id": "1", "image_id": "9", "category_id": "2", "bbox": [10, 10, 30, 20], "iscrowd": "0", "ignore": "false"},
+        {"id": "2", "image_id": "9", "category_id": "2", "bbox": [50, 50, 30, 20], "iscrowd": "1"},
+    ]
+    data = truth_file(tmp_path / "truth.json", rows)
+    figures = judge_file(write(tmp_path / "r.json", [CAT | {"category_id": "2"}]), data).metrics.to_json()
+    assert (figures["objects"], figures["ap"]) == (1, pytest.approx(1))
+
+
+def test_an_object_with_the_annotation_id_0_is_found_like_any_other(tmp_path):
+    """pycocotools takes what finds it for a false positive: its word for no object is 0."""
+    row = {"id": 0, "image_id": 9, "category_id": 2, "bbox": [10, 10, 30, 20], "area": 600, "iscrowd": 0}
+    data = truth_file(tmp_path / "truth.json", [row])
+    found = write(tmp_path / "r.json", [CAT])
+    assert judge_file(found, data).metrics.to_json()["ap"] == pytest.approx(1)
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(data))
+        evaluation = COCOeval(coco, coco.loadRes(str(found)), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    assert evaluation.stats[0] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_twelve_scores_of_a_file_and_of_a_folder_equal_pycocotools(tmp_path, seed):
+    """With ties, crowds and ids in any order; benchmarks/coco_scores.py runs many more."""
+    benchmark = runpy.run_path(str(Path(__file__).parents[4] / "benchmarks/coco_scores.py"))
+    assert benchmark["compare"](seed, tmp_path) == []

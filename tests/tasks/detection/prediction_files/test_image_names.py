@@ -10,9 +10,9 @@ from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOW
         ("/data/yolo/images/val/0.jpg", ELSEWHERE),
         ("C:\\yolo\\images\\train\\0.png", 0),
         ("train/0", 0),
-        ("0.jpg", UNKNOWN),
-        ("/elsewhere/0.jpg", UNKNOWN),
-        ("0", UNKNOWN),
+        ("0.jpg", 0),  # the split was said, and only one image of it is meant
+        ("/elsewhere/0.jpg", 0),
+        ("0", 0),
         ("/elsewhere/1.jpg", 1),
         ("1", 1),
         ("images/val/7.jpg", ELSEWHERE),
@@ -38,6 +38,7 @@ def test_stems_are_numbers_only_where_the_data_have_none():
     assert ImageNames(names).find(None, 12) == 0
     assert ImageNames(names, ids=[70, 9]).find(None, 12) == UNKNOWN
     assert [ImageNames(names, ids=[70, 12]).find(None, number) for number in (70, 12)] == [0, 1]
+    assert ImageNames(names, ids=[70, 12]).find(None, "70") == 0, "a number may be text"
     # A strange file 12.jpg was answered as image_id 12: that is no word about the image with the number 12.
     assert ImageNames(["x.jpg", "cat.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == UNKNOWN
     assert ImageNames(["x.jpg", "000012.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == 1
@@ -48,3 +49,5 @@ def test_numbers_that_start_anew_in_each_split_mean_nobody():
     names = ImageNames(["train/a.jpg", "valid/b.jpg"], ["test/c.jpg"], ids=[0, 0, 1])
     assert [names.find(None, number) for number in (0, 1, 2)] == [UNKNOWN, ELSEWHERE, UNKNOWN]
     assert names.find("b.jpg", 0) == 1
+    alone = ImageNames(["train/a.jpg"], ["valid/b.jpg"], ids=[0, 0])
+    assert alone.find(None, 0) == 0, "of the split that is evaluated, it means one"

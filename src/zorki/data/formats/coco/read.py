@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from math import isfinite
 from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, is_whole, read_json, read_json_bytes
-from zorki.input_files.numbers import number_in, whole_number_in
+from zorki.input_files.numbers import flag_in, image_key, integer_in, number_in, whole_number_in
 from zorki.ops.rle import box_of
 from zorki.types import Defect
 
@@ -184,10 +183,10 @@ class _File:
             self._defect(reason, note=True)
 
     def _categories(self, categories: Sequence[Any], annotations: Sequence[Any]) -> None:
-        used = {_number(one.get("category_id")) for one in annotations if isinstance(one, dict)}
+        used = {integer_in(one.get("category_id")) for one in annotations if isinstance(one, dict)}
         headings = {str(one.get("supercategory")) for one in categories if isinstance(one, dict)}
         for one in categories:
-            number = _number(one.get("id")) if isinstance(one, dict) else None
+            number = integer_in(one.get("id")) if isinstance(one, dict) else None
             name = "" if number is None or one.get("name") is None else str(one["name"]).strip()
             if number is None or not name:
                 raise DataError(f"{self.path}: expected categories with an id and a name, and one is {one!r}")
@@ -201,7 +200,7 @@ class _File:
 
     def _image(self, image: Any) -> str | None:
         """Takes in one image, or says what is wrong with it."""
-        key = _key(image.get("id")) if isinstance(image, dict) else None
+        key = image_key(image.get("id")) if isinstance(image, dict) else None
         if key is None or not image.get("file_name"):
             return "has no id or no file_name"
         name = str(image["file_name"])
@@ -216,11 +215,11 @@ class _File:
         """Takes in one annotation, or says what is wrong with it; unknown categories are counted."""
         if not isinstance(one, dict):
             return f"is {one!r}, and no mapping"
-        key = _key(one.get("image_id"))
+        key = image_key(one.get("image_id"))
         image = None if key is None else self.images.get(key)
         if image is None:
             return f"is of image {one.get('image_id')!r}, which the file does not list"
-        number = _number(category := one.get("category_id"))
+        number = integer_in(category := one.get("category_id"))
         name = None if number is None else self.names.get(number)
         if name is None:
             unknown[str(category)] += 1
@@ -230,29 +229,21 @@ class _File:
         if corners is None:
             return "has no bbox of four numbers (left, top, width, height)"
         area = number_in(one.get("area"))
-        image.objects.append(ObjectRecord(
-            name, corners, bool(one.get("iscrowd")), bool(one.get("ignore") or one.get("difficult")), None, segments,
-            _number(one.get("id")), area if 0 <= area < _MOST else None,
-        ))  # fmt: skip
+        image.objects.append(
+            ObjectRecord(
+                name,
+                corners,
+                crowd=flag_in(one.get("iscrowd")),
+                difficult=flag_in(one.get("ignore")) or flag_in(one.get("difficult")),
+                segments=segments,
+                identity=integer_in(one.get("id")),
+                area=area if 0 <= area < _MOST else None,
+            )
+        )
         return None
 
     def _defect(self, reason: str, line: int | None = None, note: bool = False) -> None:
         self.records.defects.append(Defect(self.path, reason, line, note))
-
-
-def _number(value: Any) -> int | None:
-    """An id as a whole number of 64 bits, also where it is written "7" or 7.0; None for all else."""
-    if isinstance(value, str):
-        value = int(value) if value.isdecimal() and len(value) < 20 else None
-    elif isinstance(value, float):
-        value = int(value) if isfinite(value) and value.is_integer() else None
-    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
-
-
-def _key(value: Any) -> int | str | None:
-    """An image's id: a number, or the text that it is."""
-    number = _number(value)
-    return number if number is not None or not isinstance(value, str | int) else str(value) or None
 
 
 def _corners(box: Any, segments: Any) -> tuple[float, float, float, float] | None:

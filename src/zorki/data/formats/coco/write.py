@@ -19,7 +19,8 @@ from zorki.types import Instances
 def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     """Writes the annotation, and gives where the image of a split and a name goes.
 
-    The data's own ids are kept where they have any and none stands twice. Difficult boxes are marked `ignore`.
+    The data's own ids are kept where they have any and none stands twice; those of boxes only where all are 1 or more,
+    since pycocotools takes what finds the box 0 for a miss. Difficult boxes are marked `ignore`.
     """
     data = draft.data
     image_ids = unique(data.image_ids) or list(range(1, len(data) + 1))
@@ -27,7 +28,12 @@ def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     for what, ids in (("images", data.image_ids), ("boxes", own)):
         if ids is not None and unique(ids) is None:
             draft.lost.append(f"ids of {what} stand twice in the data: they are numbered anew")
-    annotation_ids = unique(own) or list(range(1, len(data.xyxy) + 1))
+    annotation_ids = unique(own)
+    if annotation_ids and min(annotation_ids) < 1:
+        reason = "pycocotools counts what finds box 0 as a miss"
+        draft.lost.append(f"ids of boxes begin with {min(annotation_ids)}, and {reason}: they are numbered anew from 1")
+        annotation_ids = None
+    annotation_ids = annotation_ids or list(range(1, len(data.xyxy) + 1))
     categories = [
         {"id": number, "name": name, "supercategory": ""}
         for name, number in zip(data.class_names, data.category_ids, strict=True)

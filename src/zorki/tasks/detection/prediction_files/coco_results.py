@@ -90,6 +90,11 @@ class ResultEntries:
     images: Mapping[Any, str]
     categories: Mapping[Any, str]
 
+    def image_words(self, entry: Mapping[str, Any]) -> tuple[str | None, Any]:
+        """The file name, where there is one, and the number by which an entry names its image."""
+        name, number = entry.get("file_name"), entry["image_id"]
+        return self.images.get(number) if name is None else name, number
+
 
 def read_results(path: Path, *, need_masks: bool = False) -> ResultEntries:
     """Reads a list of detections, or a COCO file whose annotations have scores.

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from zorki.contracts import Results
 from zorki.errors import DataError
+from zorki.input_files.numbers import integer_in
 from zorki.metrics.coco_ap import Segmentations, coco_curves
 from zorki.metrics.error_types import BACKGROUND_IOU
 from zorki.metrics.matching import Pairs
@@ -24,17 +25,18 @@ from zorki.types import Defect
 
 
 def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
-    """Figures of a file of detections against `data`, all of it or one split.
+    """Figures of a file of detections against one split of `data`, or all of it: `split`, else that of its images.
 
     An image is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
     by `category_name`, else by `category_id`. Detections of unknown images or classes are reported and left out.
     A file with masks and without boxes is evaluated by masks.
 
     Raises:
-        DataError: the file is no list of detections, an entry is broken, or none of the entries fits the data.
+        DataError: the file is no list of detections, an entry is broken, none of the entries fits the data, or they
+            could be of several splits.
     """
-    annotated = read_ground_truth(data, split=split, format=format)
     found = read_results(predictions)
+    annotated = read_ground_truth(data, found, split=split, format=format)
     detections, rows, defects = fit(found, annotated, data)
     count, num_classes = len(annotated.names), len(annotated.class_names)
     if found.masks is None:
@@ -75,9 +77,9 @@ def _images(found: ResultEntries, annotated: GroundTruth, defects: list[Defect])
     seen: dict[tuple[Any, Any], int] = {}
     places = np.empty(len(found.entries), np.int64)
     for row, entry in enumerate(found.entries):
-        key = (entry.get("file_name"), entry["image_id"])
+        key = found.image_words(entry)
         if key not in seen:
-            seen[key] = words.find(found.images.get(key[1]) if key[0] is None else key[0], key[1])
+            seen[key] = words.find(*key)
         places[row] = seen[key]
     _report(found, places == UNKNOWN, "image_id", "images that the data do not have, or have twice", defects)
     elsewhere = int((places == ELSEWHERE).sum())
@@ -93,7 +95,7 @@ def _labels(found: ResultEntries, annotated: GroundTruth, defects: list[Defect])
     for row, entry in enumerate(found.entries):
         number = entry.get("category_id")
         name = entry.get("category_name", found.categories.get(number))
-        labels[row] = by_number.get(number, UNKNOWN) if name is None else by_name.get(name, UNKNOWN)
+        labels[row] = by_number.get(integer_in(number), UNKNOWN) if name is None else by_name.get(name, UNKNOWN)
     key = "category_name" if any("category_name" in entry for entry in found.entries[:1]) else "category_id"
     _report(found, labels == UNKNOWN, key, f"classes that are not among {_some(annotated.class_names)}", defects)
     return labels

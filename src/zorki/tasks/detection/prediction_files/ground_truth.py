@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import numpy as np
 from zorki.contracts.capabilities import InFolder, NumbersClasses, NumbersImages
 from zorki.errors import DataError
 from zorki.input_files.json_files import read_json
-from zorki.metrics.tables import GroundTruthTable
+from zorki.input_files.numbers import flag_in, image_key, integer_in
+from zorki.metrics.tables import GroundTruthTable, join
 from zorki.ops.rle import fault_of
 from zorki.tasks.detection.metrics.tables import ground_truths_of
-from zorki.tasks.detection.prediction_files.image_names import ImageNames
+from zorki.tasks.detection.prediction_files.coco_results import ResultEntries
+from zorki.tasks.detection.prediction_files.image_names import UNKNOWN, ImageNames
+from zorki.tasks.detection.prediction_files.split_choice import ALL, SplitImages, choose_split
 from zorki.types import Boxes, Defect
 
 PARTS = ("images", "annotations", "categories")
@@ -41,9 +44,9 @@ class GroundTruth:
     names: list[str]
     class_names: list[str]
     category_ids: list[int]
-    image_ids: list[int] | None = None
+    image_ids: list[Any] | None = None
     others: list[str] = field(default_factory=list)
-    other_ids: list[int] | None = None
+    other_ids: list[Any] | None = None
     masks: list[Any] | None = None
     sizes: list[tuple[int, int]] | None = None
     mask_fault: str | None = None
@@ -55,32 +58,115 @@ class GroundTruth:
         return ImageNames(self.names, self.others, ids)
 
 
-def read_ground_truth(data: Path, *, split: str | None = None, format: str | None = None) -> GroundTruth:
-    """What is known of `data`: an annotation file of COCO, or whatever detection reads. Raises DataError."""
-    if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
+def read_ground_truth(
+    data: Path, found: ResultEntries, *, split: str | None = None, format: str | None = None
+) -> GroundTruth:
+    """What is known of `data`: files of COCO as they stand, or whatever detection reads.
+
+    Without `split`, that of the images that `found` is about, see `choose_split`.
+
+    Raises:
+        DataError: the data cannot be read, there is no such split, or several could be meant.
+    """
+    if (annotated := read_coco(data, found, split=split, format=format)) is not None:
+        return annotated
+    dataset = _dataset(data, format)
+    return from_dataset(data, dataset, dataset.target, found, split)[0]
+
+
+def read_coco(
+    data: Path, found: ResultEntries, *, split: str | None = None, format: str | None = None
+) -> GroundTruth | None:
+    """What a file of COCO says, or the files of a folder, box by box; None where `data` are none of COCO's.
+
+    Raises:
+        DataError: as `read_ground_truth`.
+    """
+    if format not in (None, "coco"):
+        return None
+    if data.is_file() and data.suffix.lower() == ".json":
         content = _content(data)
         if isinstance(content, dict) and all(isinstance(content.get(part), list) for part in PARTS):
-            if split not in (None, "all"):
+            if split not in (None, ALL):
                 raise DataError(f"{data}: one file has no split {split!r}; leave out --split, or name the folder")
             return from_coco(data, content)
-    return from_data(data, split=split, format=format)
+    if data.is_dir() and (format == "coco" or _is_coco(data)):
+        return from_coco_folder(data, found, split)
+    return None
+
+
+def _is_coco(root: Path) -> bool:
+    from zorki.data.formats.detect import detect
+
+    try:
+        return detect(root).match("boxes").format == "coco"
+    except DataError:
+        return False
+
+
+def from_coco_folder(root: Path, found: ResultEntries, split: str | None = None) -> GroundTruth:
+    """Files of COCO, one a split, box by box as they stand; images in the order of their numbers.
+
+    Names and splits are those of training, held-out images among them. Raises DataError as `read_ground_truth`.
+    """
+    from zorki.data.annotations.boxes.build import ReadOptions, build
+    from zorki.data.formats.coco.read import read
+
+    records = read(root)
+    dataset = build(records, ReadOptions(need_images=False))
+    sources = [(image.source, image.image_id) for image in records.images]
+    parts = {path: from_coco(path, _content(path)) for path in dict.fromkeys(path for path, _ in sources)}
+    if len(dataset) < len(sources):  # an image of unknown size is broken
+        return from_dataset(root, dataset, dataset.target, found, split)[0]
+    annotated, indices = from_dataset(root, dataset, dataset.target, found, split)
+    places = {sources[index]: place for place, index in enumerate(indices)}
+    moved = [_moved(part, path, places, annotated) for path, part in parts.items()]
+    rows = join([table for table, _ in moved])
+    order = np.argsort(rows.image, kind="stable")
+    masks = [mask for _, own in moved for mask in own or ()] if all(own is not None for _, own in moved) else None
+    sizes = {
+        (path, number): size
+        for path, part in parts.items()
+        for number, size in zip(part.image_ids or (), part.sizes or (), strict=True)
+    }
+    return replace(
+        annotated,
+        ground_truths=rows.where(order),
+        masks=None if masks is None else [masks[row] for row in order.tolist()],
+        sizes=[sizes[sources[index]] for index in indices],
+        mask_fault=next((part.mask_fault for part in parts.values() if part.mask_fault is not None), None),
+        defects=[*annotated.defects, *(defect for part in parts.values() for defect in part.defects)],
+    )
+
+
+def _moved(
+    part: GroundTruth, path: Path, places: Mapping[Any, int], whole: GroundTruth
+) -> tuple[GroundTruthTable, list[Any] | None]:
+    """The objects of a file, and their masks, with the places of images and classes in the whole."""
+    rows = part.ground_truths
+    images = np.array([places.get((path, number), UNKNOWN) for number in part.image_ids or ()], np.int64)
+    labels = {name: label for label, name in enumerate(whole.class_names)}
+    classes = np.array([labels.get(name, UNKNOWN) for name in part.class_names], np.int64)
+    moved = replace(rows, image=images[rows.image], label=classes[rows.label])
+    kept = np.flatnonzero((moved.image >= 0) & (moved.label >= 0))
+    return moved.where(kept), None if part.masks is None else [part.masks[row] for row in kept.tolist()]
 
 
 def from_coco(path: Path, content: dict[str, Any]) -> GroundTruth:
     """The content of COCO's file `path`, box by box as it stands, so that figures are those of COCO's own tools.
 
-    Images and classes stand in the order of their numbers. Annotations of images or classes that are not in the
-    file's lists are reported and left out. Raises DataError where an entry lacks something.
+    Images and classes stand in the order of their numbers, which decides where scores tie. Annotations of images or
+    classes that are not in the file's lists are reported and left out. Raises DataError where an entry lacks something.
     """
     try:
-        images = sorted({image["id"]: image for image in content["images"]}.items())
-        classes = sorted({int(row["id"]): str(row["name"]) for row in content["categories"]}.items())
+        images = sorted({image_key(image["id"]): image for image in content["images"]}.items(), key=_number_order)
+        classes = sorted({int(row["id"]): str(row["name"]).strip() for row in content["categories"]}.items())
         image_place = {number: place for place, (number, _) in enumerate(images)}
         label = {number: place for place, (number, _) in enumerate(classes)}
-        rows = [row for row in content["annotations"] if row["image_id"] in image_place and row["category_id"] in label]
+        rows = [row for row in content["annotations"] if _image_of(row) in image_place and _class_of(row) in label]
         ground_truths = _ground_truths(rows, image_place, label)
         sizes = [(_side(image, "height"), _side(image, "width")) for _, image in images]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path}: is no annotation file of COCO: an entry {reason}; expected {WANTED}") from error
     defects = []
@@ -96,7 +182,7 @@ def from_coco(path: Path, content: dict[str, Any]) -> GroundTruth:
         defects.append(Defect(path, f"{fault}; boxes can be judged by this file, and masks cannot"))
     usable = fault is None and all(outlines) and all(min(size) > 0 for size in sizes)
     return GroundTruth(
-        "all",
+        ALL,
         ground_truths,
         [str(image.get("file_name", number)).replace("\\", "/") for number, image in images],
         [name for _, name in classes],
@@ -109,13 +195,26 @@ def from_coco(path: Path, content: dict[str, Any]) -> GroundTruth:
     )
 
 
+def _number_order(item: tuple[Any, Any]) -> tuple[bool, Any]:
+    """Numbers in their order, then texts in theirs."""
+    return isinstance(item[0], str), item[0]
+
+
+def _image_of(row: dict[str, Any]) -> Any:
+    return image_key(row["image_id"])
+
+
+def _class_of(row: dict[str, Any]) -> Any:
+    return integer_in(row["category_id"])
+
+
 def _mask_fault(
     rows: Sequence[dict[str, Any]], sizes: Sequence[tuple[int, int]], image_place: dict[Any, int]
 ) -> str | None:
     """What is wrong with the first run lengths that are not of their image."""
     for row in rows:
         if isinstance(outline := row.get("segmentation"), dict):
-            height, width = sizes[image_place[row["image_id"]]]
+            height, width = sizes[image_place[_image_of(row)]]
             if (fault := fault_of(outline, height, width)) is not None:
                 return f"annotation {row.get('id')}: {fault}"
     return None
@@ -145,50 +244,47 @@ def _ground_truths(
         if row.get("area") is not None:
             area[place] = row["area"]
     return GroundTruthTable(
-        np.array([image_place[row["image_id"]] for row in rows], np.int64),
+        np.array([image_place[_image_of(row)] for row in rows], np.int64),
         xywh,
-        np.array([label[row["category_id"]] for row in rows], np.int64),
+        np.array([label[_class_of(row)] for row in rows], np.int64),
         area,
-        np.array([bool(row.get("iscrowd", 0)) for row in rows], bool),
-        np.array([bool(row.get("ignore") or row.get("difficult")) for row in rows], bool),
+        np.array([flag_in(row.get("iscrowd")) for row in rows], bool),
+        np.array([flag_in(row.get("ignore")) or flag_in(row.get("difficult")) for row in rows], bool),
     )
 
 
-def from_data(root: Path, *, split: str | None = None, format: str | None = None) -> GroundTruth:
-    """Any data set with boxes; no image needs to be there. Raises DataError as its reader, or for no such split."""
-    dataset = _dataset(root, format)
-    return from_dataset(root, dataset, dataset.target, split)[0]
-
-
 def from_dataset(
-    root: Path, dataset: Any, boxes: Callable[[int], Boxes], split: str | None = None
+    root: Path, dataset: Any, boxes: Callable[[int], Boxes], found: ResultEntries, split: str | None = None
 ) -> tuple[GroundTruth, list[int]]:
-    """What is known of a data set, and the indices of what is judged. Raises DataError for no such split.
+    """What is known of a data set, and the indices of what is judged, in the order of images' numbers.
 
     Args:
         boxes: of a sample, by its index.
+
+    Raises:
+        DataError: there is no such split, or several could be meant.
     """
-    if split not in (None, "all", *dataset.splits):
-        known = ", ".join(dict.fromkeys(["all", *dataset.splits]))
-        raise DataError(f"{root}: has no split {split!r}; expected one of {known} ({dataset.split_reason})")
-    count = len(dataset)
-    indices = list(range(count)) if split in (None, "all") else list(dataset.splits[split])
-    ground_truths = ground_truths_of([boxes(index) for index in indices])
     numbers = dataset.image_ids if isinstance(dataset, NumbersImages) else None
-    names = [_name(dataset, index) for index in range(count)]
-    others = sorted(set(range(count)) - set(indices))
-    found = GroundTruth(
-        split or "all",
-        ground_truths,
+    names = [_name(dataset, index) for index in range(len(dataset))]
+    images = SplitImages(names, numbers, dataset.splits, dataset.split_reason)
+    split, told = choose_split(found, images, root, split)
+    indices = list(range(len(dataset))) if split == ALL else list(dataset.splits[split])
+    if numbers is not None:
+        indices.sort(key=numbers.__getitem__)
+    judged = set(indices)
+    others = [index for index in range(len(dataset)) if index not in judged]
+    annotated = GroundTruth(
+        split,
+        ground_truths_of([boxes(index) for index in indices]),
         [names[index] for index in indices],
         list(dataset.class_names),
         _category_ids(dataset),
         None if numbers is None else [numbers[index] for index in indices],
         [names[index] for index in others],
         None if numbers is None else [numbers[index] for index in others],
-        defects=list(dataset.defects),
+        defects=[*dataset.defects, *told],
     )
-    return found, indices
+    return annotated, indices
 
 
 def _dataset(root: Path, format: str | None) -> Any:

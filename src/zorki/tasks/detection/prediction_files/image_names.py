@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from zorki.input_files.numbers import image_key
+
 UNKNOWN, ELSEWHERE = -1, -2  # an image that nobody knows, or that is in another split
 
 _DEEPEST = 4  # parts of a path that are kept as a short form, beside the whole: more never tell two images apart
@@ -16,7 +18,7 @@ class ImageNames:
 
     Args:
         names: paths of the images that are judged; their places are answered.
-        others: paths of those that are known and not judged.
+        others: paths of those that are known and not judged; what may mean one of each means the judged one.
         ids: numbers of both, in this order, where the data give such; else numbers are those that stems are.
     """
 
@@ -43,6 +45,7 @@ class ImageNames:
         place = self.by_number.get(number)
         if place is None and isinstance(number, str):
             place = self._by_path(number)
+            place = self.by_number.get(image_key(number)) if place is None else place
         if place is None:
             return UNKNOWN
         if place >= 0 and file_name is not None and _number(str(file_name)) == number != _number(self.names[place]):
@@ -59,7 +62,7 @@ class ImageNames:
 
 
 def _put(words: dict[Any, int], word: Any, place: int) -> None:
-    if words.setdefault(word, place) != place:
+    if words.setdefault(word, place) not in (place, UNKNOWN) and place != ELSEWHERE:
         words[word] = UNKNOWN
 
 

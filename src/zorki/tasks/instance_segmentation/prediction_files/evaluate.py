@@ -18,14 +18,14 @@ from zorki.metrics.tables import DetectionTable, GroundTruthTable, rows_by_class
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.tasks.detection.prediction_files.coco_results import ResultEntries, read_results
 from zorki.tasks.detection.prediction_files.evaluate import encoded, fit, segmentations_of
-from zorki.tasks.detection.prediction_files.ground_truth import GroundTruth, from_dataset, read_ground_truth
+from zorki.tasks.detection.prediction_files.ground_truth import GroundTruth, from_dataset, read_coco
 from zorki.tasks.instance_segmentation.data import InstanceData
 from zorki.tasks.instance_segmentation.metrics.scores import instance_result
 from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
 
 
 def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
-    """Figures of a file of masks against `data`, all of it or one split.
+    """Figures of a file of masks against one split of `data`, or all of it: `split`, else that of its images.
 
     Images and classes are known as for boxes, see `zorki.tasks.detection.prediction_files.evaluate`. Entries have a
     `segmentation`, run lengths or polygons; the box of each is its `bbox`, or the one around its mask.
@@ -34,8 +34,8 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
         DataError: the file is no list of masks, an entry is broken, none of the entries fits the data, or the data
             have no masks for all of their objects.
     """
-    annotated = read_ground_truth_masks(data, split=split, format=format)
     found = read_results(predictions, need_masks=True)
+    annotated = read_ground_truth_masks(data, found, split=split, format=format)
     detections, rows, defects = fit(found, annotated, data)
     masks = segmentations_of(found, annotated, detections, rows, data)
     codes = [
@@ -51,14 +51,15 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
     return Results(split=annotated.split, count=len(annotated.names), metrics=result, losses={}, defects=defects)
 
 
-def read_ground_truth_masks(data: Path, *, split: str | None = None, format: str | None = None) -> GroundTruth:
-    """What is known of `data`, with all masks as packed run lengths: a file of COCO as it stands, or any data set.
+def read_ground_truth_masks(
+    data: Path, found: ResultEntries, *, split: str | None = None, format: str | None = None
+) -> GroundTruth:
+    """What is known of `data`, with all masks as packed run lengths: files of COCO as they stand, or any data set.
 
     Raises:
-        DataError: the data cannot be read, or there is no such split.
+        DataError: the data cannot be read, there is no such split, or several could be meant.
     """
-    if data.is_file() and data.suffix.lower() == ".json" and format in (None, "coco"):
-        annotated = read_ground_truth(data, split=split, format=format)
+    if (annotated := read_coco(data, found, split=split, format=format)) is not None:
         if annotated.masks is None or annotated.sizes is None or annotated.mask_fault is not None:
             return annotated
         sizes = [annotated.sizes[image] for image in annotated.ground_truths.image.tolist()]
@@ -74,7 +75,7 @@ def read_ground_truth_masks(data: Path, *, split: str | None = None, format: str
         sides.append((target.masks.shape[1], target.masks.shape[2]))
         return as_boxes(target, MaskPixels.of(target.masks).areas())
 
-    annotated, _ = from_dataset(data, dataset, boxes, split)
+    annotated, _ = from_dataset(data, dataset, boxes, found, split)
     return dataclasses.replace(annotated, masks=masks, sizes=sides)
 
 
