@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
+from zorki.errors import DataError
 from zorki.types import ClassInfo, Defect, Sample
 
 T = TypeVar("T")  # target
@@ -66,6 +68,12 @@ class Targets(Sequence[T]):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def readable(self) -> Iterator[T]:
+        """Those that can be read; what is broken is told where it is needed."""
+        for place in range(len(self)):
+            with suppress(DataError):
+                yield self[place]
 
     @overload
     def __getitem__(self, place: int) -> T: ...

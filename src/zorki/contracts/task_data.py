@@ -58,6 +58,13 @@ class TaskData(ABC, Generic[T]):
     def check(self, dataset: Dataset[T], train: Sequence[int]) -> None:
         """Raises DataError where training on these samples makes no sense, such as a single class."""
 
+    def has_ground_truth(self, dataset: Dataset[T], indices: Sequence[int]) -> bool:
+        """Whether any of these samples has what is predicted, such as an object.
+
+        Without, no score of them tells good weights from bad ones, and validation keeps the last.
+        """
+        return True
+
     def sampling_weights(self, targets: Sequence[T], info: ClassInfo) -> list[float] | None:
         """A weight for each target that makes rare classes as frequent as common ones; None: no such thing."""
         return None

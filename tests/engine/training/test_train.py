@@ -49,7 +49,9 @@ def test_the_best_epoch_is_kept():
     best = max(row["val/top1"] for row in rows)
     assert run.results["val"]["metrics"]["top1"] == pytest.approx(best, abs=0.03)
     kept = read_weights(run.folder / "best.safetensors").metadata
-    assert int(kept["epoch"]) == max(range(len(rows)), key=lambda place: rows[place]["val/top1"])
+    assert int(kept["epoch"]) == max(
+        range(len(rows)), key=lambda place: (rows[place]["val/top1"], -rows[place]["val/loss"], place)
+    )
 
 
 def test_the_moving_average_is_what_is_judged_and_kept():
@@ -124,3 +126,49 @@ def test_training_on_train_and_val_holds_nothing_out_but_the_test_images():
     assert both.about["train_count"] == alone.about["train_count"] + alone.about["counts"]["val"]
     assert "val" not in both.about["counts"]
     assert both.about["counts"]["test"] == alone.about["counts"]["test"]
+
+
+# Batch norm over maps of one pixel: a batch of one image has a single value.
+SINGLE = {**PLAIN, "image_size": 4, "epochs": 1}
+
+
+def test_a_last_batch_of_one_joins_the_one_before():
+    run = train("cifar_resnet20", DATA, **{**SINGLE, "batch_size": 8}, limit=9)
+    assert [row["step"] for row in logs.read(run.folder / logs.STEPS)] == [1]
+
+
+def test_batches_that_cannot_train_are_refused_before_a_folder_is_made(tmp_path):
+    with pytest.raises(RecipeError, match="batch_size is 1, and the network has batch norm over single values"):
+        train("cifar_resnet20", DATA, **{**SINGLE, "out": str(tmp_path / "new"), "batch_size": 1})
+    assert not (tmp_path / "new").exists()
+    larger = train("cifar_resnet20", DATA, **{**SINGLE, "image_size": 32, "batch_size": 1}, limit=3)
+    assert len(logs.read(larger.folder / logs.STEPS)) == 3, "over maps of several pixels one image is enough"
+
+
+class Squares(torch.utils.data.Dataset):
+    """Bright squares, or nothing."""
+
+    classes = ("square",)
+
+    def __init__(self, count, objects):
+        self.count, self.objects = count, objects
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        image = torch.zeros(3, 64, 64, dtype=torch.uint8)
+        image[:, 8:40, 8:40] = 250
+        boxes = torch.tensor([[8.0, 8, 40, 40]])[: self.objects]
+        return image, {"boxes": boxes, "labels": torch.zeros(self.objects, dtype=torch.int64)}
+
+
+def test_validation_without_objects_keeps_the_last_weights_and_says_so(tmp_path, capsys):
+    data = {"train": Squares(4, 1), "val": Squares(2, 0)}
+    settings = {"epochs": 3, "patience": 1, "batch_size": 4, "image_size": 64, "workers": 0, "out": str(tmp_path)}
+    run = train("yolo1_squeezenet", data, **settings, scheduler="plateau", device="cpu")
+    told = capsys.readouterr().out
+    assert told.index("its 2 images show nothing to judge by: the last weights are kept") < told.index("epoch   1/3")
+    assert "predictions count from" not in told, "no score can be the best"
+    assert len(logs.read(run.folder / logs.EPOCHS)) == 3
+    assert read_weights(run.folder / "best.safetensors").metadata["epoch"] == "2"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from zorki.contracts import Dataset, Model
 from zorki.contracts.capabilities import Precomputes
@@ -15,6 +18,7 @@ from zorki.devices import kind_of
 from zorki.engine.data_check import Survey, counted, summary
 from zorki.engine.device import best_device, check_device
 from zorki.engine.run import logs
+from zorki.engine.training.optimizer import freeze, keep_frozen
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 
@@ -81,22 +85,61 @@ def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices:
     """
     if isinstance(network.preprocess, Precomputes):
         return
+    inputs = network.preprocess([_first_image(dataset, indices)])[0]
+    was = network.training
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            network.eval()(inputs)
+    except RuntimeError as error:
+        height, width = inputs.shape[-2:]
+        reason = str(error).splitlines()[0]
+        raise RecipeError(
+            f"the network cannot take inputs of {height}x{width} pixels: {reason}; set a larger --image-size"
+        ) from error
+    finally:
+        network.train(was)
+
+
+def has_batch_norm(network: Model[Any, Any, Any]) -> bool:
+    """Whether training takes statistics of each batch anywhere in the network; frozen norms take none."""
+    was = network.training
+    network.train()
+    found = any(module.training for module in network.modules() if isinstance(module, _BatchNorm))
+    network.train(was)
+    return found
+
+
+def check_batch_size(
+    network: Model[Any, Any, Any], recipe: Recipe, dataset: Dataset[Any], indices: list[int], world: int
+) -> None:
+    """Raises RecipeError where batches of one image cannot train the network, before a run's folder is made.
+
+    Batch norm over a single value, such as after global pooling, has no spread to divide by. What is dear to preprocess
+    is not tried.
+    """
+    assert recipe.batch_size is not None
+    if min(recipe.batch_size // world, len(indices)) > 1 or isinstance(network.preprocess, Precomputes):
+        return
+    if not has_batch_norm(network):
+        return
+    trial = copy.deepcopy(network).train()  # statistics of the network itself stay as they are
+    keep_frozen(freeze(trial, recipe.freeze))
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            trial(network.preprocess([_first_image(dataset, indices)])[0])
+    except ValueError as error:
+        few = f"there are {len(indices)} training images" if len(indices) < 2 else f"batch_size is {recipe.batch_size}"
+        raise RecipeError(
+            f"{few}, and the network has batch norm over single values, which takes two images a batch and process "
+            f"({error}); set a larger --batch-size, with more images, or take a network with frozen norms"
+        ) from error
+
+
+def _first_image(dataset: Dataset[Any], indices: list[int]) -> Tensor:
+    """The first training image that can be read."""
     for index in indices:
         try:
-            inputs = network.preprocess([dataset[index].image])[0]
+            return dataset[index].image
         except DataError:
             continue
-        was = network.training
-        try:
-            with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                network.eval()(inputs)
-        except RuntimeError as error:
-            height, width = inputs.shape[-2:]
-            reason = str(error).splitlines()[0]
-            raise RecipeError(
-                f"the network cannot take inputs of {height}x{width} pixels: {reason}; set a larger --image-size"
-            ) from error
-        finally:
-            network.train(was)
-        return
     raise DataError(f"{dataset.root}: none of the {len(indices)} training images can be read")

@@ -16,6 +16,7 @@ from zorki.engine.device import rank
 from zorki.engine.evaluation.judge import judge, reference_loader
 from zorki.engine.evaluation.units import eval_preprocess
 from zorki.engine.run.open import TrainedModel
+from zorki.engine.training.checks import has_batch_norm
 from zorki.engine.training.plan import TrainingPlan
 
 
@@ -40,6 +41,7 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
         sampler=sampler,
         batch_size=recipe.batch_size,
         drop_last=len(sampler) >= 2 * recipe.batch_size,
+        join_single=has_batch_norm(plan.model),
         workers=recipe.workers,
         rank=rank(),
         world=plan.recipe.world,

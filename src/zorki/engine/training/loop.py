@@ -128,16 +128,23 @@ class Conductor(lightning.Callback):
         log: Log,
         progress: Progress,
         keep_best: Callable[[Model[Any, Any, Any], dict[str, Any]], None],
+        keep_last: bool = False,
         gather: Callable[[lightning.Trainer], None] = lambda trainer: None,
     ) -> None:
+        """Of one run.
+
+        Args:
+        keep_last: validation cannot tell good weights from bad ones: those of the last epoch are kept, and patience
+            and the plateau scheduler watch nothing.
+        """
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
-        self.gather = gather
+        self.gather, self.keep_last = gather, keep_last
         self.plateau = optimize.Plateau()
         self.after_step: Callable[[float], None] | None = None
         self.average: AveragedModel | None = None
-        self.best, self.best_epoch, self.stale = -math.inf, -1, 0
+        self.best, self.best_loss, self.best_epoch, self.stale = -math.inf, math.inf, -1, 0
         self.sums: dict[str, Tensor] = {}
         self.batches, self.images, self.seconds = 0, 0, 0.0
         self.first_loss: float | None = None
@@ -289,10 +296,9 @@ class Conductor(lightning.Callback):
             optimize.keep_frozen(pl_module.frozen)
             row |= {f"val/{name}": value for name, value in figures.items()}
             self._judge(trainer, judged, figures, epoch)
-        elif trainer.is_global_zero:
-            self.best_epoch = epoch
+        else:
             kept: Any = self.average.module if self.average is not None else pl_module.model
-            self.keep_best(kept, {"epoch": epoch})
+            self._keep(trainer, kept, {"epoch": epoch})
         self.seconds += time.monotonic() - self._started
         row["seconds"] = self.seconds
         row["images_per_second"] = self.images * trainer.world_size / max(1e-9, train_seconds)
@@ -306,18 +312,26 @@ class Conductor(lightning.Callback):
             self._stop()
 
     def _judge(self, trainer: lightning.Trainer, model: Any, figures: dict[str, Any], epoch: int) -> None:
+        """Keeps the weights where no epoch before had a larger monitor, or an equal one and a smaller loss."""
+        if self.keep_last:
+            self._keep(trainer, model, {"epoch": epoch})
+            return
         if self.monitor not in figures:
             raise DataError("nothing was judged: no image of the split val can be decoded; repair or remove them")
-        figure = float(figures[self.monitor])
+        figure, loss = float(figures[self.monitor]), float(figures.get("loss", math.nan))
         self.plateau.see(figure) if self.recipe.scheduler == "plateau" else None
-        if figure > self.best:
-            self.best, self.best_epoch, self.stale = figure, epoch, 0
-            if trainer.is_global_zero:
-                self.keep_best(model, {"epoch": epoch, self.monitor: figure})
-        else:
-            self.stale += 1
-            if self.recipe.patience is not None and self.stale >= self.recipe.patience:
-                trainer.should_stop = True
+        self.stale = 0 if figure > self.best else self.stale + 1
+        if self.recipe.patience is not None and self.stale >= self.recipe.patience:
+            trainer.should_stop = True
+        rank = figure, -(math.inf if math.isnan(loss) else loss)
+        if rank >= (self.best, -self.best_loss):
+            self.best, self.best_loss = figure, -rank[1]
+            self._keep(trainer, model, {"epoch": epoch, self.monitor: figure})
+
+    def _keep(self, trainer: lightning.Trainer, model: Any, facts: dict[str, Any]) -> None:
+        self.best_epoch = facts["epoch"]
+        if trainer.is_global_zero:
+            self.keep_best(model, facts)
 
     # -- what survives a kill
 
@@ -330,6 +344,7 @@ class Conductor(lightning.Callback):
             "chance": checkpoints.chance(),
             "plateau": vars(self.plateau).copy(),
             "best": self.best,
+            "best_loss": self.best_loss,
             "best_epoch": self.best_epoch,
             "stale": self.stale,
             "sums": dict(self.sums),
@@ -344,6 +359,7 @@ class Conductor(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._state = state_dict
         vars(self.plateau).update(state_dict["plateau"])
+        self.best_loss = state_dict.get("best_loss", math.inf)  # older versions kept none
         for name in ("best", "best_epoch", "stale", "sums", "batches", "first_loss", "seconds"):
             setattr(self, name, state_dict[name])
 

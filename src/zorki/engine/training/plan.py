@@ -37,6 +37,7 @@ from zorki.engine.run.folder import (
     recipe_of,
 )
 from zorki.engine.training.checks import (
+    check_batch_size,
     check_forward,
     check_machine,
     check_validation,
@@ -109,6 +110,7 @@ def new_plan(
     entry.task.data.configure(network, full, dataset, train_indices)
     if entry.task.unit != "video":  # whose frames are cut before a network sees them
         check_forward(network, dataset, train_indices)
+        check_batch_size(network, full, dataset, train_indices, full.world)
     folder = _new_folder(entry.name, full)
     plan = TrainingPlan(entry, info, dataset, looked, train_indices, full, network, folder, {})
     plan.about.update(_about(plan, said, chosen, source_of(data), class_names))

@@ -65,8 +65,12 @@ def _trained(plan: TrainingPlan, say: Say) -> TrainedModel:
     if recipe.compile:
         network.compile()
     precompute(network.preprocess, plan.dataset, _images(plan), say, world=recipe.world)
+    val = plan.looked.splits.get("val", [])
+    keep_last = bool(val) and not plan.task.data.has_ground_truth(plan.dataset, val)
+    if keep_last:
+        say(f"val: its {len(val)} images show nothing to judge by: the last weights are kept, and nothing stops early")
     started = time.monotonic()
-    conductor = _fit(plan, network, bar=is_first() and say is not _silent)
+    conductor = _fit(plan, network, keep_last=keep_last, bar=is_first() and say is not _silent)
     spent = {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.main_device)}
     write_json(plan.folder / COST, spent)
     say(f"trained in {time.monotonic() - started:.0f} s; best epoch {conductor.best_epoch + 1}")
@@ -79,7 +83,7 @@ def _images(plan: TrainingPlan) -> list[int]:
     return sorted(held_out | set(plan.train_indices))
 
 
-def _fit(plan: TrainingPlan, network: Model[Any, Any, Any], *, bar: bool) -> Conductor:
+def _fit(plan: TrainingPlan, network: Model[Any, Any, Any], *, keep_last: bool, bar: bool) -> Conductor:
     """All epochs. Processes beside the first end here."""
     recipe, folder = plan.recipe, plan.folder
     train_loader, val_loader = train_loader_of(plan), val_loader_of(plan)
@@ -92,6 +96,7 @@ def _fit(plan: TrainingPlan, network: Model[Any, Any, Any], *, bar: bool) -> Con
         log=logs.Log(folder, loggers, active=is_first()),
         progress=Progress(recipe.epochs or 0, plan.task.monitor, active=bar),
         keep_best=partial(_keep_best, plan),
+        keep_last=keep_last,
         gather=partial(gather_defects, plan, train_loader),
     )
     trainer = make_trainer(recipe, [conductor], loggers, folder)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 
-from zorki.contracts import Dataset, Evaluation, Presentation, TaskData
+from zorki.contracts import Dataset, Evaluation, Presentation, Targets, TaskData
 from zorki.errors import DataError
 from zorki.types import Boxes, ClassInfo, Instances
 
@@ -42,7 +42,7 @@ class ObjectData(TaskData[Found]):
 
     def check(self, dataset: Dataset[Found], train: Sequence[int]) -> None:
         """One training image at least must have an object that can be learned."""
-        if any(self.learnable_count(dataset.target(index)) for index in train):
+        if self.has_ground_truth(dataset, train):
             return
         one, many = self.noun
         raise DataError(
@@ -50,6 +50,10 @@ class ObjectData(TaskData[Found]):
             f"some of them. See with `zorki show --task {self.task}` how the annotations were read, and whether their "
             f"{many} were left out as defects."
         )
+
+    def has_ground_truth(self, dataset: Dataset[Found], indices: Sequence[int]) -> bool:
+        """Whether any of the images has an object that can be learned."""
+        return any(self.learnable_count(target) for target in Targets(dataset, indices).readable())
 
     def sampling_weights(self, targets: Sequence[Found], info: ClassInfo) -> list[float]:
         """The inverse of how many images show a class, for the rarest class of an image; 1 / N without objects."""
@@ -75,7 +79,7 @@ class ObjectEvaluation(Evaluation[Found, Found]):
 
     def learn(self, info: ClassInfo, scores: Mapping[str, Any], split: str) -> ClassInfo:
         """Predictions are shown from the score of the best F1 on; from `SHOWN_SCORE` where nothing is right."""
-        if not scores or scores.get("count") == 0:
+        if not scores or 0 in (scores.get("count"), scores.get("objects")):
             return info
         best = scores.get("best_threshold")
         score = SHOWN_SCORE if best is None else float(best)

@@ -72,6 +72,10 @@ class SegmentationData(TaskData[Mask]):
             "at least. See with `zorki show` how the masks were read"
         )
 
+    def has_ground_truth(self, dataset: Dataset[Mask], indices: Sequence[int]) -> bool:
+        """Whether any of the masks has a pixel that is not ignored."""
+        return any(bool((mask.classes != mask.ignore).any()) for mask in Targets(dataset, indices).readable())
+
     def sampling_weights(self, targets: Sequence[Mask], info: ClassInfo) -> list[float]:
         """Images that show rare classes are drawn more often; see `balance_weights`."""
         from zorki.tasks.semantic_segmentation.statistics import balance_weights, count_pixels

@@ -1,0 +1,77 @@
+"""Which epoch's weights are kept, and when training stops, from what validation found."""
+
+import lightning.pytorch as lightning
+import pytest
+
+from zorki.engine.run.logs import Log
+from zorki.engine.training.loop import Conductor
+from zorki.engine.training.progress import Progress
+from zorki.recipe import Recipe
+
+NAN = float("nan")
+
+
+class Stoppable(lightning.Trainer):
+    is_global_zero, should_stop = True, False
+
+    def __init__(self):
+        """Trains nothing."""
+
+
+def conductor(tmp_path, kept, **settings):
+    recipe = Recipe(epochs=9, patience=settings.pop("patience", None))
+    return Conductor(
+        recipe, tmp_path, validate=None, monitor="ap", log=Log(tmp_path, active=False),
+        progress=Progress(9, "ap", active=False),
+        keep_best=lambda model, facts: kept.append(facts["epoch"]), **settings,
+    )  # fmt: skip
+
+
+def judged(one, figures):
+    """The epoch after which training stops, None: it does not."""
+    trainer = Stoppable()
+    for epoch, row in enumerate(figures):
+        one._judge(trainer, None, row, epoch)
+        if trainer.should_stop:
+            return epoch
+    return None
+
+
+@pytest.mark.parametrize(
+    ("aps", "losses", "best"),
+    [
+        ([0, 0, 0], [3.0, 2.0, 1.0], 2),  # nothing is right yet, and the loss falls
+        ([0, 0, 0], [3.0, 1.0, 2.0], 1),
+        ([0.5, 0.5, 0.5], [1.0, 1.0, 1.0], 2),  # all alike: the later one
+        ([0.5, 0.6, 0.5], [1.0, 9.0, 0.1], 1),  # the monitor goes before the loss
+        ([0.5, 0.5, 0.4], [1.0, NAN, 0.1], 0),
+    ],
+)
+def test_the_better_monitor_then_the_lower_loss_then_the_later_epoch(tmp_path, aps, losses, best):
+    kept = []
+    one = conductor(tmp_path, kept)
+    assert judged(one, [{"ap": ap, "loss": loss} for ap, loss in zip(aps, losses, strict=True)]) is None
+    assert (one.best_epoch, kept[-1]) == (best, best)
+
+
+def test_patience_counts_epochs_without_a_better_monitor(tmp_path):
+    rows = [{"ap": 0.5, "loss": loss} for loss in (3.0, 2.0, 1.0)]
+    assert judged(conductor(tmp_path, [], patience=2), rows) == 2
+
+
+def test_where_validation_tells_nothing_the_last_epoch_is_kept_and_patience_waits(tmp_path):
+    kept = []
+    one = conductor(tmp_path, kept, keep_last=True, patience=1)
+    assert judged(one, [{"loss": loss} for loss in (1.0, 2.0, 3.0, 4.0)]) is None
+    assert kept == [0, 1, 2, 3]
+    assert one.best_epoch == 3
+
+
+def test_a_checkpoint_of_before_goes_on(tmp_path):
+    """Earlier versions kept no loss beside the best monitor: an equal one then wins by being later."""
+    kept = []
+    one = conductor(tmp_path, kept)
+    state = {"plateau": {}, "best": 0.5, "best_epoch": 3, "stale": 1, "sums": {}, "batches": 0}
+    one.load_state_dict(state | {"first_loss": 1.0, "seconds": 9.0})
+    judged(one, [{"ap": 0.5, "loss": 7.0}, {"ap": 0.5, "loss": 8.0}])
+    assert (one.best_loss, kept) == (7.0, [0])
