@@ -148,8 +148,10 @@ def _unread() -> int:
 
 
 def _tell(message: str, code: int = BAD_INPUT) -> int:
+    from zorki.output import say
+
     sys.stdout.flush()
-    print(f"zorki: {message}", file=sys.stderr)
+    say(f"zorki: {message}", file=sys.stderr)
     return code
 
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from zorki.cli.flags.recipe import Flags, read_recipe, said
 from zorki.errors import RecipeError, ZorkiError, did_you_mean
+from zorki.output import say
 from zorki.recipe import Recipe
 from zorki.task_settings import recipe_for
 
@@ -76,7 +77,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
     if is_run(folder):
         _check_same(folder, data, settings)
     if (folder / RESULTS).is_file():
-        print(f"{name}: is trained already, in {folder}")
+        say(f"{name}: is trained already, in {folder}")
         return True
     if is_run(folder):
         words = ["--resume", str(folder)]
@@ -85,7 +86,7 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
         write_text(wishes, yaml.safe_dump({**settings, "out": str(out), "name": folder.name}))
         words = [name, data, "--recipe", str(wishes)]
     words += [f"--plugin={plugin}" for plugin in registry.plugins()]
-    print(f"{name}: training", flush=True)
+    say(f"{name}: training", flush=True)
     return subprocess.run([sys.executable, "-m", "zorki", "train", *words], check=False).returncode == 0
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zorki.errors import RecipeError
+from zorki.output import say
 
 
 def compare(
@@ -41,7 +42,7 @@ def tell(rungs: list, out: Path, *, json: bool = False) -> None:  # type: ignore
 
     page = write_ladder(rungs, out, title="Ladder")
     if json:
-        print((out / "ladder.json").read_text(encoding="utf-8"), end="")
+        say((out / "ladder.json").read_text(encoding="utf-8"), end="")
         return
-    print((out / "ladder.md").read_text(encoding="utf-8"), end="")
-    print(f"ladder: {page}")
+    say((out / "ladder.md").read_text(encoding="utf-8"), end="")
+    say(f"ladder: {page}")

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from zorki.cli.flags.data import AllowOutside
 from zorki.data.formats import choices, writable
+from zorki.output import say
 
 if TYPE_CHECKING:
     from zorki.cli.conversion.kinds import Kind
@@ -57,19 +58,19 @@ def convert(
         if task is None and isinstance(dataset, BoxDataset) and wants_masks(dataset, to):
             kind = OBJECTS
             dataset = _read(kind, data, format, image_folder, need_images=not no_images)
-    print(f"{data}: read as {dataset.format}: {dataset.reason}")
+    say(f"{data}: read as {dataset.format}: {dataset.reason}")
     defects = dataset.defects
     if not no_images:
         dataset, defects = _whole(kind, dataset)
     if defects:
-        print(f"{counted(defects)}:")
-        print("\n".join(summary(defects)))
+        say(f"{counted(defects)}:")
+        say("\n".join(summary(defects)))
     lost = kind.write(dataset, out, to, None if no_images else "link" if link else "copy")
     for words in lost:
-        print(f"warning: {words}")
+        say(f"warning: {words}")
     splits = ", ".join(f"{name} {len(indices)}" for name, indices in dataset.splits.items())
     counts = [f"{len(dataset)} images ({splits})", kind.count(dataset), f"{len(dataset.class_names)} classes"]
-    print(f"{out}: {', '.join(filter(None, counts))}, as {to}")
+    say(f"{out}: {', '.join(filter(None, counts))}, as {to}")
 
 
 def _whole(kind: Kind, dataset: Any) -> tuple[Any, list[Defect]]:

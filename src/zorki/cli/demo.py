@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zorki.errors import RecipeError, did_you_mean
+from zorki.output import say
 
 DEMOS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "classification": ("cifar_resnet20", "scenes:2400@32", {"epochs": 8, "batch_size": 64}),
@@ -56,9 +57,9 @@ def demo(
     model, data, settings = DEMOS[task]
     chosen: dict[str, Any] = {**settings, "out": out} | ({"epochs": epochs} if epochs is not None else {})
     run = train(model, data, **chosen)
-    print()
-    print(f"A network has learned. Open {run.report} in a browser. The same, by hand:")
+    say()
+    say(f"A network has learned. Open {run.report} in a browser. The same, by hand:")
     words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if name != "out")
-    print(f"    zorki train {model} {data} {words}")
-    print(NEXT[task][0])
-    print(f"    {NEXT[task][1]}")
+    say(f"    zorki train {model} {data} {words}")
+    say(NEXT[task][0])
+    say(f"    {NEXT[task][1]}")

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.output import say
+
 EXTRAS = {
     "video": ("av",),
     "cv": ("opencv-contrib-python-headless",),
@@ -26,13 +28,13 @@ def env(*, json: Annotated[bool, Parameter(help="Print JSON.", negative="")] = F
     if json:
         from json import dumps
 
-        print(dumps(page, indent=2))
+        say(dumps(page, indent=2))
         return
     for title, rows in page.items():
-        print(f"{title.replace('_', ' ')}:")
+        say(f"{title.replace('_', ' ')}:")
         for name, value in rows.items():
             shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            print(f"  {name.replace('_', ' '):<32}{'-' if shown in (None, '') else shown}")
+            say(f"  {name.replace('_', ' '):<32}{'-' if shown in (None, '') else shown}")
 
 
 def environment() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from zorki.cli.flags.data import AllowOutside
 from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
+from zorki.output import cell, say
 
 MOST_COLUMNS = 10  # scores side by side; more stand one under another
 
@@ -147,8 +148,8 @@ def _print(names: list[str], results: list[Any]) -> None:
         from zorki.engine.data_check import counted, summary
 
         broken = not all(defect.note for defect in defects)
-        print(f"{counted(defects)}{'; what is broken was left out' if broken else ''}:")
-        print("\n".join(summary(defects)))
+        say(f"{counted(defects)}{'; what is broken was left out' if broken else ''}:")
+        say("\n".join(summary(defects)))
 
 
 def _scores(names: list[str], results: list[Any]) -> Any:
@@ -169,16 +170,15 @@ def _scores(names: list[str], results: list[Any]) -> Any:
 
 def _rows(title: str, first: str, rows: Mapping[str, Mapping[str, Any]]) -> Any:
     """A table of numbers: a row's name, and all values that any row has."""
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title))
+    table = Table(title=cell(title))
     table.add_column(first)
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     for column in columns:
-        table.add_column(escape(column), justify="right")
+        table.add_column(cell(column), justify="right")
     for name, row in rows.items():
-        table.add_row(escape(name), *[_number(row.get(column)) for column in columns])
+        table.add_row(cell(name), *[_number(row.get(column)) for column in columns])
     return table
 
 
@@ -196,6 +196,6 @@ def _write(target: str, names: list[str], results: list[Any]) -> None:
     if target == "-":
         import json
 
-        print(json.dumps(plain(page), indent=2, ensure_ascii=False, allow_nan=False))
+        say(json.dumps(plain(page), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         write_json(Path(target), page)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from zorki.output import say
+
 if TYPE_CHECKING:
     from zorki.contracts import Preprocess
 
@@ -40,7 +42,7 @@ def export(
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
     path = export_onnx(opened.model, out, rows, columns, opened.info)
-    print(f'{path}: {path.stat().st_size / 1e6:.1f} MB; takes "images", uint8 (1, 3, {rows}, {columns})')
+    say(f'{path}: {path.stat().st_size / 1e6:.1f} MB; takes "images", uint8 (1, 3, {rows}, {columns})')
 
 
 def _own_size(preprocess: Preprocess) -> tuple[int, int]:

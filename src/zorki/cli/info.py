@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.output import say
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -53,18 +55,18 @@ def info(
 
     from zorki.cli.models import print_columns
 
-    print(f"{entry.name}: {inspect.getdoc(entry.build) or ''}")
-    print(f"{about['classes']} classes, input {about['size']}x{about['size']}\n")
+    say(f"{entry.name}: {inspect.getdoc(entry.build) or ''}")
+    say(f"{about['classes']} classes, input {about['size']}x{about['size']}\n")
     print_columns(COLUMNS, table.table(hidden=hidden), right=set(range(3, len(COLUMNS))))
-    print(f"\n{table.totals()}")
-    print(table.sight())
+    say(f"\n{table.totals()}")
+    say(table.sight())
     if maps["channels"]:
         pairs = zip(maps["channels"], maps["strides"], strict=True)
-        print("backbone's maps: " + ", ".join(f"{channels} channels at stride {stride}" for channels, stride in pairs))
+        say("backbone's maps: " + ", ".join(f"{channels} channels at stride {stride}" for channels, stride in pairs))
     for one in weights:
-        print(_told(one))
+        say(_told(one))
     if not weights:
-        print("no published weights")
+        say("no published weights")
 
 
 def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn.Module, dict[str, Any]]:
@@ -137,7 +139,7 @@ def _write(target: str, content: dict[str, Any]) -> None:
     if target == "-":
         import json as writer
 
-        print(writer.dumps(content, indent=2))
+        say(writer.dumps(content, indent=2))
         return
     from zorki.files import write_json
 

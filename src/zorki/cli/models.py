@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.output import say
+
 if TYPE_CHECKING:
     from zorki.registry import Entry
 
@@ -29,7 +31,7 @@ def models(
 
     rows = listing(pattern, task)
     if json:
-        print(writer.dumps(rows, indent=2))
+        say(writer.dumps(rows, indent=2))
         return
     texts = [
         (
@@ -50,9 +52,9 @@ def models(
             80: "80 (COCO's) for detectors",
             1000: "1000 (ImageNet's)",
         }
-        print(f"parameters are counted with {', '.join(words.get(count, str(count)) for count in counted)}")
+        say(f"parameters are counted with {', '.join(words.get(count, str(count)) for count in counted)}")
     if any(row["parameters"] is None for row in rows):
-        print(f"{len(rows)} names; a pattern that matches {MOST_COUNTED} or fewer also counts their parameters")
+        say(f"{len(rows)} names; a pattern that matches {MOST_COUNTED} or fewer also counts their parameters")
 
 
 def listing(pattern: str, task: str | None) -> list[dict[str, Any]]:
@@ -148,4 +150,4 @@ def print_columns(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], ri
     widths = [max(len(row[index]) for row in (headings, *rows)) for index in range(len(headings))]
     for row in (headings, *rows):
         cells = [text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(row)]
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.errors import RecipeError
+from zorki.output import say
 
 TOLD = 20  # results that are printed one by one
 
@@ -71,6 +72,6 @@ def predict(
     for count, result in enumerate(results):
         if count < TOLD:
             frame = "" if result.frame is None else f" frame {result.frame}"
-            print(f"{result.path}{frame}: {result.caption}")
+            say(f"{result.path}{frame}: {result.caption}")
         elif count == TOLD:
-            print("...")
+            say("...")

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from zorki.class_selection import ClassSelection
 from zorki.cli.flags.data import AllowOutside
 from zorki.data.formats import choices
+from zorki.output import cell, say
 from zorki.recipe import describe
 
 SHEET_SEED = 0
@@ -54,22 +55,22 @@ def show(
         dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
     looked = survey(dataset, strict=strict)
     tally = kind.data.statistics(dataset)
-    print(f"{data}: read as {dataset.format}: {dataset.reason}")
-    print(f"task: {kind.name}" + ("" if task else " (recognized by the format; --task asks for another)"))
-    print(f"splits: {dataset.split_reason}")
+    say(f"{data}: read as {dataset.format}: {dataset.reason}")
+    say(f"task: {kind.name}" + ("" if task else " (recognized by the format; --task asks for another)"))
+    say(f"splits: {dataset.split_reason}")
     _print_counts(tally.get("classes", {}), looked.splits, tally.get("counted", "images"))
     for title, rows in tally.get("tables", {}).items():
         _print_table(title, rows, list(looked.splits))
     if looked.defects:
-        print(f"{counted(looked.defects)}:")
+        say(f"{counted(looked.defects)}:")
         for defect in looked.defects:
-            print(f"  {defect}")
+            say(f"  {defect}")
     else:
-        print("no defect found (files were looked at, not decoded)")
+        say("no defect found (files were looked at, not decoded)")
     drawn = _sheet(kind, dataset, looked.splits, images)
     out = new_folder(None, "show") / "sheet.png" if out is None else out
     write_image(out, drawn)
-    print(f"sheet: {out}")
+    say(f"sheet: {out}")
     if json is not None:
         write_json(json, {
             "data": data,
@@ -123,16 +124,15 @@ def _print_table(
     title: str, rows: dict[str, dict[str, Any]], splits: list[str], total: dict[str, dict[str, Any]] | None = None
 ) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=cell(title), title_justify="left")
     table.add_column("")
     for split in splits:
         table.add_column(split, justify="right")
     for part in (rows, total or {}):
         for name, values in part.items():
-            table.add_row(escape(name), *[_number(values.get(split)) for split in splits])
+            table.add_row(cell(name), *[_number(values.get(split)) for split in splits])
         table.add_section()
     Console(width=None if Console().is_terminal else 120).print(table)
 

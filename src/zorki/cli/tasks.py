@@ -6,6 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from zorki.output import say
+
 
 def tasks(*, json: Annotated[bool, Parameter(help="Print JSON for machines.", negative="")] = False) -> None:
     """The tasks and their models."""
@@ -22,13 +24,11 @@ def tasks(*, json: Annotated[bool, Parameter(help="Print JSON for machines.", ne
         for name, task in registry.tasks().items()
     }
     if json:
-        print(writer.dumps(found, indent=2))
+        say(writer.dumps(found, indent=2))
         return
     import textwrap
 
     for name, about in found.items():
-        print(f"{name}: {about['summary']}")
-        print(f"  picks the best checkpoint by: {about['monitor']}")
-        print(
-            textwrap.fill("models: " + ", ".join(about["models"]), 110, initial_indent="  ", subsequent_indent="    ")
-        )
+        say(f"{name}: {about['summary']}")
+        say(f"  picks the best checkpoint by: {about['monitor']}")
+        say(textwrap.fill("models: " + ", ".join(about["models"]), 110, initial_indent="  ", subsequent_indent="    "))

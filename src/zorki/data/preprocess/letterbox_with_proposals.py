@@ -15,6 +15,7 @@ from zorki.data.preprocess.proposal_cache import ProposalSearch, search_all
 from zorki.data.preprocess.selective_search import SearchMode
 from zorki.errors import RecipeError
 from zorki.ops.boxes import clip_boxes, is_large_enough
+from zorki.output import say
 from zorki.types import ImagesWithProposals, Placement
 
 
@@ -85,7 +86,7 @@ class LetterboxWithProposals:
         return found[is_large_enough(found, self.least_side)][: self.proposals]
 
     def precompute(
-        self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None] = print
+        self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None] = say
     ) -> int:
         """Searches what is not known yet among the images 0..count-1, in parallel; see `search_all`."""
         return search_all(self.search, images, count, workers=workers, say=say)

@@ -17,6 +17,7 @@ from zorki.engine.run.folder import COST, read_about
 from zorki.errors import RecipeError, ZorkiError
 from zorki.files import write_json, write_text
 from zorki.input_files.json_files import read_json
+from zorki.output import say
 
 
 @dataclass
@@ -70,7 +71,7 @@ def compare(
     rungs = []
     for folder, about in zip(folders, abouts, strict=True):
         if not quiet:
-            print(f"measuring {folder}")
+            say(f"measuring {folder}")
         found = _measured(Path(folder), {**settings, "threads": threads})
         cost = _cost(Path(folder))
         rungs.append(

@@ -23,6 +23,7 @@ from zorki.engine.prediction.selection import Classes, select, selection_of
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
+from zorki.output import say
 from zorki.types import Defect
 
 
@@ -78,15 +79,15 @@ def evaluate(
     selection = selection_of(conf, iou, max_det, classes, first.info.names)
     opened = [dataclasses.replace(run, model=_selecting(run.model, selection)) for run in opened]
     tiling = plan_tiling([run.model for run in opened], tile, overlap)
-    say = _silent if quiet else print
+    tell = _silent if quiet else say
     if tiling is not None and overlap is None:
-        say(str(tiling))
+        tell(str(tiling))
     dataset = _dataset(first, data, format)
     if selection.labels is not None:
         dataset = ClassSubset(dataset, selection.labels)
     split = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[split])
-    work = _Work(opened, dataset, looked, split, device, batch_size, workers, strict, say)
+    work = _Work(opened, dataset, looked, split, device, batch_size, workers, strict, tell)
     results = _judge_whole(work) if tiling is None else _judge_tiles(work, tiling)
     for result in results:
         result.defects = [*looked.defects, *result.defects]

@@ -30,6 +30,7 @@ from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, can_ti
 from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
+from zorki.output import say
 from zorki.types import ClassInfo, Defect, map_tensors
 
 BATCH = 16  # images a step, where nobody said; of live streams 1
@@ -146,12 +147,12 @@ def predict(
     tiling = plan_tiling(models, tile, overlap)
     found = expand(sources, max_pixels=MAX_PIXELS if tiling is None else WINDOWED_PIXELS, bgr=bgr)
     _check_end(found, stream)
-    say = _say_nothing if quiet else print
+    tell = _say_nothing if quiet else say
     if tiling is not None and overlap is None:
-        say(str(tiling))
+        tell(str(tiling))
     folder = None if out is None or out is False else new_folder(None if out is True else out, "predict")
     info = info if conf is None else dataclasses.replace(info, score_threshold=conf)
-    work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, say)
+    work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, tell)
     work.streams, work.prompt = stream, prompt
     _check_unit(work, found)
     results = _results(work, found)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+from zorki.output import printable, say
+
 REFRESH = 0.2  # seconds between redraws
 
 
@@ -73,9 +75,9 @@ class Progress:
     def say(self, text: str) -> None:
         """A line above the bar."""
         if self._bar is not None:
-            self._bar.console.print(text, highlight=False)
+            self._bar.console.print(printable(text), highlight=False, markup=False)
         elif self.active:
-            print(text, flush=True)
+            say(text, flush=True)
 
     def close(self) -> None:
         """Takes the bar away."""

@@ -25,6 +25,7 @@ from zorki.engine.training.outcome import judge_best
 from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan
 from zorki.engine.training.progress import Progress
 from zorki.files import write_json
+from zorki.output import say
 from zorki.recipe import Recipe
 from zorki.weights import save_weights
 
@@ -50,7 +51,7 @@ def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **setti
 
 
 def _speaker(quiet: bool) -> Say:
-    return partial(print, flush=True) if not quiet and is_first() else _silent
+    return partial(say, flush=True) if not quiet and is_first() else _silent
 
 
 def _silent(text: str) -> None:
