@@ -1,15 +1,15 @@
-"""Shapes in annotations are checked in every test, by jaxtyping's import hook with beartype."""
+"""Shapes in annotations are checked in every test, see shape_checking.py."""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
 
-from jaxtyping import install_import_hook
+import shape_checking
 
 # The command line is left out: its annotations are made for a parser of words.
 CHECKED = ("types", "contracts", "ops", "nn", "losses", "data", "draw", "tasks", "engine")
-install_import_hook([f"zorki.{part}" for part in CHECKED], "shape_checking.check")
+shape_checking.install([f"zorki.{part}" for part in CHECKED])
 
 import pytest  # noqa: E402  # what is imported before the hook is not checked
 import torch  # noqa: E402

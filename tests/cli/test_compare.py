@@ -1,15 +1,28 @@
 """Runs side by side, from the command line."""
 
 import json
+import subprocess
+import types
 from pathlib import Path
 from xml.etree import ElementTree
 
+import forked
+import pytest
+
 from zorki.cli import main
+from zorki.engine.evaluation import compare
+
+
+@pytest.fixture(autouse=True)
+def _without_imports(monkeypatch):
+    """Each run is measured in a process of its own, as ever, which need not import all anew."""
+    monkeypatch.setattr(compare, "subprocess", types.SimpleNamespace(run=forked.run_command))
+
 
 SHORT = ["--epochs", "1", "--limit", "32", "--workers", "0"]
 
 
-def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
+def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypatch):
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5,cifar_resnet20", "--out", "b", *SHORT]
     main(words)
     told = capsys.readouterr().out
@@ -35,11 +48,12 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys):
     main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--out", "again", "--json"])
     printed = json.loads(capsys.readouterr().out)
     assert {rung["model"] for rung in printed} == {"lenet5", "cifar_resnet20"}
+    monkeypatch.setattr(compare, "subprocess", subprocess)  # once in a process that starts from nothing
+    main(["compare", "b/lenet5", "--seconds", "0.2", "--out", "anew", "--json"])
+    assert [rung["model"] for rung in json.loads(capsys.readouterr().out)] == ["lenet5"]
 
 
 def test_bad_wishes_end_with_one_message(capsys):
-    import pytest
-
     for words, said in (
         (["bench", "classification", "scenes:60@32", "--models", "lenet6"], "lenet5"),
         (["bench", "klassification", "scenes:60@32", "--models", "lenet5"], "classification"),
@@ -54,8 +68,6 @@ def test_bad_wishes_end_with_one_message(capsys):
 
 
 def test_a_run_of_other_settings_is_no_rung(capsys):
-    import pytest
-
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5", "--out", "b", *SHORT]
     main(words)
     for other in ([*words, "--lr", "0.5"], [word.replace(":60", ":61") for word in words]):

@@ -1,9 +1,9 @@
 """The commands of docs/detection.md, one after another, on built-in images."""
 
 import json
-import subprocess
-import sys
+import os
 
+import forked
 import pytest
 import torch
 
@@ -174,15 +174,14 @@ def test_show_wants_a_image_on_its_sheet(voc, capsys):
 
 def test_a_reader_that_has_seen_enough_is_no_failure(voc, tmp_path):
     """As `zorki show ... | head -1`, for a line of ours and for a table of rich's."""
-    line = f"from zorki.cli import main; main(['show', {str(voc)!r}, '--out', {str(tmp_path / 'sheet.png')!r}])"
-    for flags in ([], ["-u"]):
-        process = subprocess.Popen(
-            [sys.executable, *flags, "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        process.stdout.close()
-        words = process.stderr.read()
-        assert (process.wait(), words) == (0, "")
-        process.stderr.close()
+    for unbuffered in (False, True):
+        reader, pipe = os.pipe()
+        os.close(reader)
+        words = ["show", voc, "--out", tmp_path / f"{unbuffered}.png"]
+        process = forked.Forked("zorki", *words, stdout=pipe, unbuffered=unbuffered)
+        os.close(pipe)
+        assert process.communicate() == ("", "")
+        assert process.returncode == 0
 
 
 def test_data_without_boxes_are_refused(voc, tmp_path, capsys):

@@ -1,11 +1,10 @@
 """`zorki env`, `zorki val`, `--version` and `--plugin`."""
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
+import forked
 import pytest
 
 from zorki.cli import main
@@ -58,7 +57,7 @@ def test_a_model_from_a_plugin_is_trained_and_opened_again(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
 
     def zorki(*words):
-        return subprocess.run([sys.executable, "-m", "zorki", *words], capture_output=True, text=True)
+        return forked.run("zorki", *words)  # each in a process of its own, which knows no plugin
 
     done = zorki("train", "lenet_of_mine", "scenes:60@32", "--plugin", "mine.py", "--epochs", "1", "--workers", "0")
     assert done.returncode == 0, done.stderr

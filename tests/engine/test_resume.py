@@ -1,16 +1,14 @@
 """A run that is killed and resumed goes on as if nothing had happened, to the last bit."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked
 
 from zorki.engine.run import logs
 from zorki.engine.training.loop import Conductor, Interrupted
@@ -18,10 +16,10 @@ from zorki.engine.training.train import resume, train
 from zorki.weights import read_weights
 
 SETTINGS = {
-    "epochs": 2, "batch_size": 16, "workers": 1, "log_every": 1, "checkpoint_steps": 5, "dropout": 0.3, "seed": 3,
-    "hflip": 0.5, "mixup": 0.2, "ema": 0.9, "out": "runs", "image_size": 48,
+    "epochs": 2, "batch_size": 8, "workers": 1, "log_every": 1, "checkpoint_steps": 5, "dropout": 0.3, "seed": 3,
+    "hflip": 0.5, "mixup": 0.2, "ema": 0.9, "out": "runs", "image_size": 32,
 }  # fmt: skip
-MODEL, DATA = "squeezenet1_1", "scenes:240@48"
+MODEL, DATA = "squeezenet1_1", "scenes:120@32"
 
 
 def flags(settings):
@@ -40,8 +38,7 @@ def unbroken(tmp_path_factory):
 
 @pytest.mark.parametrize("steps_before", [7, 13])
 def test_killed_within_an_epoch_and_resumed_gives_the_same_losses(unbroken, tmp_path, steps_before):
-    command = [sys.executable, "-m", "zorki", "train", MODEL, DATA, *flags({**SETTINGS, "out": str(tmp_path)})]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    process = Forked("zorki", "train", MODEL, DATA, *flags({**SETTINGS, "out": str(tmp_path)}))
     folder = tmp_path / f"{MODEL}-1"
     deadline = time.monotonic() + 120
     while len(logs.read(folder / logs.STEPS)) < steps_before:
@@ -74,12 +71,12 @@ def test_killed_within_an_epoch_and_resumed_gives_the_same_losses(unbroken, tmp_
     ],
 )
 def test_stopped_within_an_epoch_and_resumed_gives_the_same_losses(tmp_path, monkeypatch, settings):
-    wanted = {**SETTINGS, "dropout": 0.2, "image_size": 32, "quiet": True, "workers": 0, **settings}
-    unbroken = train("cifar_resnet20", "scenes:240@32", **{**wanted, "out": str(tmp_path / "a")})
+    wanted = {**SETTINGS, "dropout": 0.2, "quiet": True, "workers": 0, **settings}
+    unbroken = train("cifar_resnet20", "scenes:120@32", **{**wanted, "out": str(tmp_path / "a")})
     real = Conductor._asked_to_stop
     monkeypatch.setattr(Conductor, "_asked_to_stop", lambda self, trainer, done: done == 4)
     with pytest.raises(Interrupted):
-        train("cifar_resnet20", "scenes:240@32", **{**wanted, "out": str(tmp_path / "b")})
+        train("cifar_resnet20", "scenes:120@32", **{**wanted, "out": str(tmp_path / "b")})
     monkeypatch.setattr(Conductor, "_asked_to_stop", real)
     folder = tmp_path / "b" / "cifar_resnet20-1"
     assert 0 < len(step_losses(folder)) < 10
@@ -91,7 +88,7 @@ def test_stopped_within_an_epoch_and_resumed_gives_the_same_losses(tmp_path, mon
 
 
 def test_a_run_that_stopped_early_stays_stopped(tmp_path):
-    run = train("lenet5", "scenes:120@32", epochs=9, lr=1e-9, patience=2, workers=0, quiet=True, out=str(tmp_path))
+    run = train("lenet5", "scenes:60@32", epochs=9, lr=1e-9, patience=2, workers=0, quiet=True, out=str(tmp_path))
     before = (run.folder / logs.EPOCHS).read_text()
     resume(run.folder, quiet=True)
     assert (run.folder / logs.EPOCHS).read_text() == before
@@ -99,8 +96,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
 
 def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(tmp_path):
     settings = {**SETTINGS, "epochs": 50, "out": str(tmp_path), "workers": 0, "checkpoint_steps": 10_000}
-    command = [sys.executable, "-m", "zorki", "train", MODEL, DATA, *flags(settings)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = Forked("zorki", "train", MODEL, DATA, *flags(settings))
     folder = tmp_path / f"{MODEL}-1"
     deadline = time.monotonic() + 120
     while len(logs.read(folder / logs.STEPS)) < 3 and time.monotonic() < deadline:
@@ -115,11 +111,15 @@ def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(tmp_path):
     assert not list(Path(folder).glob("*.part"))
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(unbroken, tmp_path):
-    run = train(MODEL, DATA, quiet=True, **{**SETTINGS, "epochs": 1, "out": str(tmp_path)})
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(tmp_path):
+    wanted = {"epochs": 1, "batch_size": 8, "workers": 0, "log_every": 1, "quiet": True}
+    run = train("lenet5", "scenes:40@32", **wanted, out=str(tmp_path))
+    before = step_losses(run.folder)
     (run.folder / "last.ckpt").unlink()
     again = resume(run.folder, quiet=True)
-    assert [row["step"] for row in logs.read(again.folder / logs.STEPS)] == list(range(1, 11))
+    assert step_losses(again.folder) == before
+    steps = [row["step"] for row in logs.read(again.folder / logs.STEPS)]
+    assert steps == list(range(1, len(before) + 1)), "no row of what was killed stays"
 
 
 def test_data_are_known_by_what_is_learned_of_them():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -66,13 +67,6 @@ def litter(canvas: Canvas, chance: Chance) -> None:
     radius = short * chance.uniform(0.05, 0.16)
     thick = chance.uniform(0.12, 0.3)
     bend = chance.uniform(-0.35, 0.35)
-
-    def distance(x: Field, y: Field) -> Field:
-        # A segment along x, bent by a parabola: near enough to a distance for so small a thing.
-        beyond = np.maximum(np.abs(x) - (0.85 - thick), 0.0)
-        across = y - bend * (x * x - 0.3)
-        return np.sqrt(beyond * beyond + across * across) - thick
-
     pose = Pose(
         chance.uniform(0.0, float(canvas.width)),
         chance.uniform(0.0, float(canvas.height)),
@@ -80,7 +74,14 @@ def litter(canvas: Canvas, chance: Chance) -> None:
         chance.uniform(0.0, math.pi),
     )
     color = oklch(chance.uniform(0.3, 0.85), chance.uniform(0.02, 0.12), chance.uniform(0.0, 2 * math.pi))
-    canvas.paint(distance, pose, Coat(color, color, gloss=0.2, bevel=0.3))
+    canvas.paint(partial(_stick, thick=thick, bend=bend), pose, Coat(color, color, gloss=0.2, bevel=0.3))
+
+
+def _stick(x: Field, y: Field, *, thick: float, bend: float) -> Field:
+    """A segment along x, bent by a parabola: near enough to a distance for so small a thing."""
+    beyond = np.maximum(np.abs(x) - (0.85 - thick), 0.0)
+    across = y - bend * (x * x - 0.3)
+    return np.sqrt(beyond * beyond + across * across) - thick
 
 
 def tight_boxes(

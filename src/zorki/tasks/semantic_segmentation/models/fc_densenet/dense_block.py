@@ -62,14 +62,15 @@ def _joined(maps: list[Tensor]) -> Tensor:
 
 def _twice(layer: nn.Module, maps: list[Tensor]) -> Tensor:
     """The layer's answer, which is computed again on the way back in place of being kept."""
-
-    def run(*pieces: Tensor) -> Tensor:  # each an argument of its own: what a list holds is not watched
-        answer: Tensor = layer(_joined(list(pieces)))
-        return answer
-
     answer: Tensor = checkpoint(
-        run, *maps, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_rest(layer))
+        _answer, layer, *maps, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_rest(layer))
     )
+    return answer
+
+
+def _answer(layer: nn.Module, *maps: Tensor) -> Tensor:
+    """Each map is an argument of its own: what a list holds is not watched."""
+    answer: Tensor = layer(_joined(list(maps)))
     return answer
 
 
