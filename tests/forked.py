@@ -46,6 +46,8 @@ class Forked:
             sys.stdout = open(1, "w", buffering=1 if unbuffered else -1, closefd=False)  # noqa: SIM115
             sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
             sys.argv = [module, *words]
+            if module != "zorki":
+                sys.modules.pop(module, None)  # it is imported anew, as the program
             runpy.run_module(module, run_name="__main__", alter_sys=True)
             code = 0
         except SystemExit as end:

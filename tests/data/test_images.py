@@ -13,7 +13,7 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from zorki.data import jpeg
-from zorki.data.images import check_image, encode_image, read_image, write_image
+from zorki.data.images import check_image, encode_image, interleaved, read_image, write_image
 from zorki.errors import DataError, ZorkiError
 
 rng = np.random.default_rng(0)
@@ -343,6 +343,15 @@ def test_png_is_written_as_it_is_and_jpeg_nearly(tmp_path):
     write_image(tmp_path / "a.jpg", flat)
     assert (read_image(tmp_path / "a.jpg").int() - 90).abs().max() <= 1
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.PNG", "a.jpg", "new"]
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 5), (1, 1), (7, 2)])
+def test_pixels_stand_side_by_side_however_the_tensor_lies(height, width):
+    values = torch.arange(3 * height * width, dtype=torch.uint8).reshape(3, height, width)
+    for image in (values, values.permute(1, 2, 0).contiguous().permute(2, 0, 1), values.repeat(1, 2, 2)[:, ::2, ::2]):
+        found = interleaved(image)
+        assert found.flags.c_contiguous
+        assert found.tolist() == pixels(image)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from zorki.data.images import interleaved
 from zorki.draw.markup import ELLIPSIS
 from zorki.draw.palette import color as color
 from zorki.draw.palette import mark_color
@@ -29,12 +30,12 @@ _WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular
 
 def to_image(image: UInt8[Tensor, "3 H W"]) -> Image.Image:
     """The image as PIL has it."""
-    return Image.fromarray(image.permute(1, 2, 0).cpu().contiguous().numpy(), "RGB")
+    return Image.fromarray(interleaved(image), "RGB")
 
 
 def to_tensor(image: Image.Image) -> UInt8[Tensor, "3 H W"]:
     """A PIL image of any mode as a uint8 RGB tensor."""
-    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1)))
 
 
 def enlarge(image: UInt8[Tensor, "3 H W"], width: int) -> UInt8[Tensor, "3 H2 W2"]:

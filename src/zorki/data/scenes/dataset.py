@@ -21,6 +21,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.contracts import Dataset
+from zorki.data.images import interleaved
 from zorki.data.scenes.clips import MOTIONS, Clip, clip
 from zorki.data.scenes.layout import arrange, dress, tight_boxes
 from zorki.data.scenes.painting import GRAIN, LAYOUT, ORDER, Canvas, Individual, Pose, individual, lamp
@@ -273,7 +274,7 @@ class SceneClassification(Dataset[Label]):
                 for index in indices:
                     sample = self[index]
                     name = self.class_names[sample.target.index]
-                    image = Image.fromarray(sample.image.permute(1, 2, 0).contiguous().numpy())
+                    image = Image.fromarray(interleaved(sample.image))
                     image.save(part / split / name / sample.path.name)
             os.replace(part, root)
         except BaseException as error:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from zorki.contracts import Presentation
-from zorki.data.images import Array, write_image
+from zorki.data.images import Array, interleaved, write_image
 from zorki.data.windows import open_windows
 from zorki.engine.prediction.label_studio import to_label_studio
 from zorki.engine.prediction.rows import Row, arrays, count_rows, keep_rows, row
@@ -76,7 +76,7 @@ class Result:
         Raises:
             DataError: the file is no longer there, or too large to be held at once.
         """
-        return _pixels(self._image())
+        return interleaved(self._image())
 
     @property
     def caption(self) -> str:
@@ -139,7 +139,7 @@ class Result:
         Raises:
             DataError: as `image`.
         """
-        return _pixels(self.draw())
+        return interleaved(self.draw())
 
     def draw(self) -> Tensor:
         """`plot` as a tensor (3, H, W), uint8."""
@@ -268,7 +268,3 @@ class Result:
 
 def _path(path: Path, folder: Path | None) -> str:
     return (path if folder is None else path.relative_to(folder)).as_posix()
-
-
-def _pixels(image: Tensor) -> Array:
-    return np.asarray(image.detach().cpu().permute(1, 2, 0).contiguous().numpy())

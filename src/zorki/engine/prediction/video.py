@@ -18,6 +18,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from zorki.data.images import interleaved
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
 
@@ -215,7 +216,7 @@ class VideoWriter:
                 f"{self.path}: the video's frames are {self._stream.height} x {self._stream.width} (height x width), "
                 f"and one of {height} x {width} came"
             )
-        pixels = np.ascontiguousarray(image[:, :height, :width].cpu().numpy().transpose(1, 2, 0))
+        pixels = interleaved(image[:, :height, :width])
         self._encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
 
     def __exit__(
