@@ -113,7 +113,7 @@ def test_installed_packages_are_found_by_their_entry_points(tmp_path, clean, mon
         EntryPoint("good", "installed_plugin", registry.ENTRY_POINTS),
         EntryPoint("bad", "not_installed", registry.ENTRY_POINTS),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr("zorki.installed.entry_points", lambda group: points)
     registry._discover.cache_clear()
     with pytest.warns(UserWarning, match=r"entry point bad \(not_installed\) cannot be loaded"):
         assert zorki.entries("tiny_plugin*")[0].name == "tiny_plugin_net"

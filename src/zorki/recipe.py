@@ -280,6 +280,9 @@ class Recipe:
         aliases=("obstruct",),
         off=0.0,
     )
+    transforms: str | None = setting(
+        None, _AUGMENTATION, "Transforms of installed packages, applied last: A,B,... (entry points zorki.transforms)."
+    )
 
     # Machine
     device: str | None = setting(

@@ -15,17 +15,16 @@ import inspect
 import pkgutil
 import re
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.machinery import FileFinder
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
 from zorki.contracts import Model, Task
 from zorki.errors import RecipeError, did_you_mean, suggestion
+from zorki.installed import installed
 from zorki.nn.backbones.named import backbone_weights, check_backbone
 
 Build = TypeVar("Build", bound=Callable[..., Model[Any, Any, Any]])
@@ -303,11 +302,7 @@ def _modules() -> dict[str, str]:
 def _discover() -> None:
     for module in _modules():
         importlib.import_module(module)
-    for point in entry_points(group=ENTRY_POINTS):
-        try:
-            point.load()
-        except Exception as error:  # whatever it is, it must not keep the others from work
-            warnings.warn(f"entry point {point.name} ({point.value}) cannot be loaded: {error!r}", stacklevel=2)
+    installed(ENTRY_POINTS)
 
 
 def _import_home(name: str) -> None:

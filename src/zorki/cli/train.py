@@ -19,7 +19,7 @@ def train(
         Path | None,
         Parameter(
             help="Go on with the run in this folder; `last`: the newest in --out. May be given anew: --epochs, "
-            "--workers, --device, --threads, and when to checkpoint and log."
+            "--device, --devices, --batch-size, --workers, --threads, and when to checkpoint and log."
         ),
     ] = None,
     recipe: Annotated[Path | None, Parameter(help="Take settings from this recipe.yaml; flags go before it.")] = None,

@@ -15,20 +15,31 @@ and `read.py` (or `read_KIND.py`, where one look does not serve all kinds) how i
     read(root)  labels: the dataset; boxes and instances: `Records`; masks: `MaskRecords`
 
 `write.py` (or `write_KIND.py`) has `write_boxes(draft)` and its like. Nothing is listed elsewhere: a new folder is a
-new format. This module is cheap to import; `detect`, `readers` and `writers` are not.
+new format. An installed package brings one by an entry point of the group `zorki.datasets`, whose name is the format's
+and which names such a folder, or one module with all of it; without PRECEDENCE it is tried last.
+
+This module is cheap to import; `detect`, `readers` and `writers` are not.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import NamedTuple
 
 from zorki.errors import DataError
+from zorki.installed import installed
+
+ENTRY_POINTS = "zorki.datasets"
+"""Entry point group of installed packages that bring a format."""
+
+LAST = 1000  # precedence of formats that say none
 
 KINDS = ("labels", "boxes", "instances", "masks", "keypoints")
 """What a format may provide: a class an image, boxes, a mask an object, a class a pixel, joints of each object."""
@@ -43,6 +54,7 @@ class Format:
     writes: frozenset[str]
     precedence: int
     drawn: bool
+    home: str  # the package, or the one module, that knows it
 
 
 class Word(NamedTuple):
@@ -68,14 +80,29 @@ ALIASES = {
 @cache
 def formats() -> dict[str, Format]:
     """All formats by name, in the order in which they are tried."""
-    found = []
-    for info in pkgutil.iter_modules(__path__):
-        if info.ispkg:
-            said = vars(importlib.import_module(f"{__name__}.{info.name}"))
-            writes = frozenset(said.get("WRITES", ()))
-            drawn = bool(said.get("DRAWN", False))
-            found.append(Format(info.name, frozenset(said["PROVIDES"]), writes, int(said["PRECEDENCE"]), drawn))
+    own = {info.name: f"{__name__}.{info.name}" for info in pkgutil.iter_modules(__path__) if info.ispkg}
+    modules = {**installed(ENTRY_POINTS), **{name: importlib.import_module(home) for name, home in own.items()}}
+    found = [_format(name, module) for name, module in modules.items()]
     return {format.name: format for format in sorted(found, key=lambda format: (format.precedence, format.name))}
+
+
+def _format(name: str, module: ModuleType) -> Format:
+    said = vars(module)
+    precedence = int(said.get("PRECEDENCE", LAST))
+    drawn = bool(said.get("DRAWN", False))
+    return Format(
+        name, frozenset(said["PROVIDES"]), frozenset(said.get("WRITES", ())), precedence, drawn, module.__name__
+    )
+
+
+@cache
+def module_of(format: str, part: str, kind: str) -> ModuleType:
+    """The module of a format that does its part, "read" or "write", for a kind."""
+    home = importlib.import_module(formats()[format].home)
+    if not hasattr(home, "__path__"):
+        return home
+    own = f"{home.__name__}.{part}_{kind}"
+    return importlib.import_module(own if importlib.util.find_spec(own) is not None else f"{home.__name__}.{part}")
 
 
 def names(*kinds: str) -> tuple[str, ...]:

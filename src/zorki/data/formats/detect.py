@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -50,7 +48,7 @@ class DetectedFormats:
 
     def look(self, format: str, kind: str) -> Look:
         """Whether `root` is of a format that provides `kind`, and why or why not."""
-        module = _module(format, kind)
+        module = formats.module_of(format, "read", kind).__name__
         if module not in self._looks:
             self._looks[module] = reader_of(format, kind).look(self.root)
         return self._looks[module]
@@ -110,10 +108,4 @@ def detect(root: Path) -> DetectedFormats:
 
 def reader_of(format: str, kind: str) -> Reader:
     """The module that reads `kind` from a format."""
-    return cast(Reader, importlib.import_module(_module(format, kind)))
-
-
-@cache
-def _module(format: str, kind: str) -> str:
-    own = f"{formats.__name__}.{format}.read_{kind}"
-    return own if importlib.util.find_spec(own) is not None else f"{formats.__name__}.{format}.read"
+    return cast(Reader, formats.module_of(format, "read", kind))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -157,6 +155,4 @@ def _writable(word: str, kind: str) -> str:
 
 def _writer(format: str, kind: str) -> Callable[[Any], Any]:
     """The format's function `write_KIND`, from its module of that name, or from `write`."""
-    own = f"{formats.__name__}.{format}.write_{kind}"
-    name = own if importlib.util.find_spec(own) is not None else f"{formats.__name__}.{format}.write"
-    return cast(Callable[[Any], Any], vars(importlib.import_module(name))[f"write_{kind}"])
+    return cast(Callable[[Any], Any], vars(formats.module_of(format, "write", kind))[f"write_{kind}"])

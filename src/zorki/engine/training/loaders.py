@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,13 +12,16 @@ import torch
 
 from zorki.contracts import Model, Sampler, Targets
 from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.loading.pipeline import Augmentation
 from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
+from zorki.data.transforms.installed import Transform, transforms_of
 from zorki.engine.device import rank
 from zorki.engine.evaluation.judge import judge, reference_loader
 from zorki.engine.evaluation.units import eval_preprocess
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.checks import has_batch_norm
 from zorki.engine.training.plan import TrainingPlan
+from zorki.types import Sample
 
 
 def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
@@ -27,7 +31,7 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
     sampler = _sampler(plan, Targets(plan.dataset, plan.train_indices))
     pipeline = Pipeline(
         plan.dataset,
-        augment=partial(task.data.augment, recipe=recipe),
+        augment=_augmentation(plan),
         # A random crop is fitted whole: the center crop of evaluation would cut it a second time.
         preprocess=plan.model.preprocess.whole() if (recipe.random_crop or 1.0) < 1 else plan.model.preprocess,
         mix=partial(task.data.mix, recipe=recipe, info=plan.info),
@@ -47,6 +51,22 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
         world=plan.recipe.world,
         pin_memory=recipe.accelerator == "cuda",
     )
+
+
+def _augmentation(plan: TrainingPlan) -> Augmentation:
+    """The task's, and then the transforms of installed packages."""
+    augment = partial(plan.task.data.augment, recipe=plan.recipe)
+    transforms = transforms_of(plan.recipe.transforms)
+    return partial(_augment_and_transform, augment, transforms) if transforms else augment
+
+
+def _augment_and_transform(
+    augment: Augmentation, transforms: Sequence[Transform], sample: Sample[Any], *, generator: torch.Generator
+) -> Sample[Any]:
+    sample = augment(sample, generator=generator)
+    for transform in transforms:
+        sample = transform(sample, generator)
+    return sample
 
 
 def _sampler(plan: TrainingPlan, targets: Targets[Any]) -> Sampler:

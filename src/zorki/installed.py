@@ -1,0 +1,24 @@
+"""What installed packages bring to zorki, by entry points: models, datasets' formats, transforms.
+
+Such code runs with all rights of the user, as every installed package does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from importlib.metadata import entry_points
+from typing import Any
+
+
+def installed(group: str) -> dict[str, Any]:
+    """The modules or functions that the entry points of a group name, by the names of the entry points.
+
+    One that cannot be loaded is left out with a warning: whatever its fault is, it must not keep the others from work.
+    """
+    found = {}
+    for point in entry_points(group=group):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:
+            warnings.warn(f"entry point {point.name} ({point.value}) cannot be loaded: {error!r}", stacklevel=2)
+    return found
