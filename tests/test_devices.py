@@ -1,5 +1,7 @@
 """Which devices are meant, by words and lists, and what Lightning and PyTorch are told of it. No GPU is needed."""
 
+from types import SimpleNamespace
+
 import lightning.pytorch as lightning
 import pytest
 import torch
@@ -23,6 +25,7 @@ def told(monkeypatch):
     """What the Trainer is made with."""
     found = {}
     monkeypatch.setattr(lightning.Trainer, "__init__", lambda self, **settings: found.update(settings))
+    monkeypatch.setattr(lightning.Trainer, "fit_loop", SimpleNamespace(), raising=False)
     return found
 
 

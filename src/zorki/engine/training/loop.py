@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import signal
@@ -16,7 +15,6 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.profilers import Profiler
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -27,6 +25,7 @@ from zorki.engine.device import channels_last
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
 from zorki.engine.training import optimizer as optimize
+from zorki.engine.training.epoch_loop import EpochLoop
 from zorki.engine.training.progress import Progress
 from zorki.errors import DataError, ZorkiError
 from zorki.recipe import Recipe
@@ -63,25 +62,6 @@ class Learner(lightning.LightningModule):
         self.losses = {name: loss.detach() for name, loss in losses.items()}
         return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
 
-    def transfer_batch_to_device(self, batch: Batch[Any], device: torch.device, dataloader_idx: int) -> Batch[Any]:
-        """The batch on the device; on the processor it is there."""
-        return batch if device.type == "cpu" else batch.to(device)
-
-    def optimizer_step(
-        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
-    ) -> None:
-        """Loss, gradients, clipping, step: what Lightning does, without its wrappers around each of them.
-
-        float16 goes Lightning's way, whose scaler steps and may skip one.
-        """
-        if self.recipe.precision == "16":
-            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-            return
-        assert optimizer_closure is not None
-        optimizer_closure()
-        self.configure_gradient_clipping(optimizer, self.recipe.clip_grad)
-        optimizer.optimizer.step()
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return optimize.optimizer(self.model, self.recipe)
 
@@ -97,19 +77,6 @@ class Learner(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         optimize.keep_frozen(self.frozen)
-
-
-class NoProfiler(Profiler):
-    """In the place of Lightning's own, which makes a context for each of the thirty hooks of a step."""
-
-    _nothing = contextlib.nullcontext()
-
-    def start(self, action_name: str) -> None: ...
-
-    def stop(self, action_name: str) -> None: ...
-
-    def profile(self, action_name: str) -> contextlib.nullcontext[None]:  # type: ignore[override]
-        return self._nothing
 
 
 class Conductor(lightning.Callback):
@@ -370,7 +337,7 @@ def make_trainer(
     """Lightning's Trainer with everything off that the Conductor does."""
     hush()
     precision = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[recipe.precision or "32"]
-    return lightning.Trainer(
+    trainer = lightning.Trainer(
         accelerator=recipe.accelerator,
         devices=_lightning_devices(recipe),
         num_nodes=recipe.nodes,
@@ -388,9 +355,11 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
-        profiler=NoProfiler(),
         log_every_n_steps=10**9,
     )
+    if recipe.world == 1 and recipe.precision != "16":
+        trainer.fit_loop.epoch_loop = EpochLoop(trainer)
+    return trainer
 
 
 def _lightning_devices(recipe: Recipe) -> int | list[int]:
