@@ -128,9 +128,10 @@ def main() -> None:
             precision=options.precision, checkpoint_minutes=1000,
         )  # fmt: skip
         times: dict[str, list[float]] = {"bare": [], "engine": []}
-        for _ in range(options.repeats):
-            times["bare"].append(bare(name, batch, recipe, options.steps, options.size, now))
-            times["engine"].append(through_engine(name, batch, recipe, options.steps, options.size, now))
+        for turn in range(options.repeats):
+            # Each side goes first in turn, so that a machine that slows down or speeds up favors neither.
+            for side, measure in (("bare", bare), ("engine", through_engine))[:: -1 if turn % 2 else 1]:
+                times[side].append(measure(name, batch, recipe, options.steps, options.size, now))
         medians = {side: statistics.median(values) for side, values in times.items()}
         added = (medians["engine"] / medians["bare"] - 1) * 100
         pairs = [100 * (b / a - 1) for a, b in zip(times["bare"], times["engine"], strict=True)]
