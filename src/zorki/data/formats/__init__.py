@@ -99,7 +99,7 @@ def _format(name: str, module: ModuleType) -> Format:
 def module_of(format: str, part: str, kind: str) -> ModuleType:
     """The module of a format that does its part, "read" or "write", for a kind."""
     home = importlib.import_module(formats()[format].home)
-    if not hasattr(home, "__path__"):
+    if "__path__" not in vars(home):
         return home
     own = f"{home.__name__}.{part}_{kind}"
     return importlib.import_module(own if importlib.util.find_spec(own) is not None else f"{home.__name__}.{part}")
