@@ -467,11 +467,12 @@ def _read_weights(folder: Path) -> None:
 
 
 def _read_run(folder: Path) -> None:
+    from zorki.engine.prediction.predict import predict
     from zorki.engine.run.open import load
 
     run = load(folder)
     str(run.results)
-    run.predict(torch.zeros(3, 28, 28, dtype=torch.uint8), quiet=True)
+    predict([run], torch.zeros(3, 28, 28, dtype=torch.uint8), quiet=True)
 
 
 # -- cases, each a process --

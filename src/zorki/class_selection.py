@@ -126,7 +126,7 @@ def _words(value: str | Sequence[str] | None) -> list[str]:
 def _json(text: str, field: str, kind: type) -> Any:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"{field} is {text!r}, which begins as JSON and is none: {error}") from error
     if not isinstance(found, kind):
         raise RecipeError(f"{field} is {text!r}; expected a JSON {'object' if kind is dict else 'list'}")

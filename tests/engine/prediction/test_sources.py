@@ -1,4 +1,5 @@
 import http.server
+import os
 import threading
 import time
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_what_cannot_be_used(folder, monkeypatch, given, reason):
     monkeypatch.chdir(folder)
     with pytest.raises(DataError, match=reason):
         expand([given])
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "pipe.mp4"])
+def test_a_pipe_in_a_folder_is_told_and_not_waited_for(folder, name):
+    os.mkfifo(folder / "other" / name)
+    for given in (folder / "other", f"{folder}/other/*"):
+        (pipe,) = [source for source in expand([str(given)]) if source.path.name == name]
+        assert not pipe.named
+        with pytest.raises(DataError, match=rf"{name}: it is a named pipe \(FIFO\), not a regular file"):
+            pipe.image() if pipe.kind == "image" else next(pipe.frames())
 
 
 # -- addresses --

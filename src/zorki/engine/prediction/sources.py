@@ -26,6 +26,7 @@ from zorki.engine.prediction.images import as_image, in_memory
 from zorki.engine.prediction.video import camera_frames, frame_rate, frames, newest
 from zorki.errors import DataError
 from zorki.input_files.addresses import AddressError, open_address, stated_length
+from zorki.input_files.content import special_kind
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 """Suffixes, in small letters, by which a file counts as a video."""
@@ -60,7 +61,7 @@ class Source:
         content: an image in memory; an address that FFmpeg reads; a camera's number; or the frames to come.
         named: the user named this very source; others were found in a folder or by a glob, or are one address of
             several.
-        fault: why it could not be fetched, where it was one of several.
+        fault: why it cannot be read, where that is known before.
     """
 
     path: Path | None
@@ -91,6 +92,8 @@ class Source:
             DataError: it cannot be read, or not to its end: after the frames before.
             ZorkiError: PyAV or OpenCV is not installed.
         """
+        if self.fault:
+            raise DataError(self.fault)
         if isinstance(self.content, int):
             return newest(camera_frames(self.content))
         if isinstance(self.content, Iterator):
@@ -104,7 +107,7 @@ class Source:
 
     def frame_rate(self) -> Fraction:
         """Frames a second, as the video states; 25 where nothing is known."""
-        if isinstance(self.content, int | Iterator):
+        if isinstance(self.content, int | Iterator) or self.fault:
             return Fraction(25)
         return frame_rate(self.path or str(self.content))
 
@@ -215,9 +218,7 @@ def _expand_words(given: str, max_pixels: int, alone: bool) -> list[Source]:
 
 
 def _folder(folder: Path, given: str) -> list[Source]:
-    sources = [
-        Source(folder / name, name, kind, given, named=False) for name in walk_files(folder) if (kind := _kind(name))
-    ]
+    sources = [_found(folder / name, name, kind, given) for name in walk_files(folder) if (kind := _kind(name))]
     if not sources:
         raise DataError(f"{given}: no image or video in this folder or below it; looked for files named {_suffixes()}")
     return sources
@@ -225,12 +226,19 @@ def _folder(folder: Path, given: str) -> list[Source]:
 
 def _glob(pattern: Path, given: str) -> list[Source]:
     matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]
-    files = [(path, kind) for path in matches if path.is_file() and (kind := _kind(path.name))]
+    files = [(path, kind) for path in matches if not path.is_dir() and (kind := _kind(path.name))]
     if not files:
         what = f"{len(matches)} files or folders match, and none is an image or video" if matches else "nothing matches"
         raise DataError(f"{given}: {what}; looked for files named {_suffixes()}")
     above = Path(os.path.commonpath([path.parent for path, _ in files]))
-    return [Source(path, path.relative_to(above).as_posix(), kind, given, named=False) for path, kind in files]
+    return [_found(path, path.relative_to(above).as_posix(), kind, given) for path, kind in files]
+
+
+def _found(path: Path, name: str, kind: Kind, given: str) -> Source:
+    """A file that the user did not name himself; a pipe among them would be waited for."""
+    special = special_kind(path)
+    fault = "" if special is None else f"{path}: it is {special}, not a regular file"
+    return Source(path, name, kind, given, named=False, fault=fault)
 
 
 def _kind(name: str) -> Literal["image", "video"] | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from zorki.errors import WeightsError, ZorkiError
 from zorki.files import whole
@@ -43,11 +44,11 @@ class Checkpoint:
     within_epoch: bool  # whether more batches of its epoch were to come
 
 
-def check(folder: Path) -> Checkpoint:
-    """The run's checkpoint.
+def check(folder: Path, network: nn.Module) -> Checkpoint:
+    """The run's checkpoint, whose tensors are those of the network.
 
     Raises:
-        WeightsError: there is none that can be read.
+        WeightsError: there is none that can be read, or it is of another network.
     """
     path = folder / LAST
     if not path.exists():
@@ -55,9 +56,29 @@ def check(folder: Path) -> Checkpoint:
     try:
         state = torch.load(path, map_location="meta", weights_only=True)
         progress = state["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-        return Checkpoint(path, int(progress["total"]["ready"]), not progress["is_last_batch"])
+        found = Checkpoint(path, int(progress["total"]["ready"]), not progress["is_last_batch"])
+        shapes = {name: tuple(value.shape) for name, value in present_names(state["state_dict"]).items()}
+        lacking = [name for name in ("optimizer_states", "lr_schedulers", "epoch", "global_step") if name not in state]
     except Exception as error:
         raise WeightsError(f"{path}: cannot be read ({type(error).__name__}); start anew with `zorki train`") from error
+    if lacking:
+        raise WeightsError(f"{path}: no checkpoint of a training: it lacks {', '.join(lacking)}")
+    _check_names(path, shapes, network)
+    return found
+
+
+def _check_names(path: Path, shapes: Mapping[str, tuple[int, ...]], network: nn.Module) -> None:
+    """Raises WeightsError where tensors that training goes on with are missing, or of another shape."""
+    theirs = {name.replace("_orig_mod.", "").removeprefix("model."): shape for name, shape in shapes.items()}
+    missing = [name for name in network.state_dict() if name not in theirs]
+    other = [name for name, value in network.named_parameters() if theirs.get(name, value.shape) != tuple(value.shape)]
+    if missing or other:
+        what = f"lacks {missing[0]!r}" if missing else f"has {other[0]!r} in another shape"
+        count = len(missing) + len(other)
+        raise WeightsError(
+            f"{path}: is of another network than run.json tells: it {what} ({count} tensors do not fit, of "
+            f"{len(theirs)} in the file); put the run's own file back, or start anew with `zorki train`"
+        )
 
 
 def present_names(tensors: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
     lightning.seed_everything(recipe.seed, verbose=False)
     network = build_trained(entry.name, len(info), recipe, about.get("preprocess"))
-    checkpoint = checkpoints.check(folder) if (folder / checkpoints.LAST).exists() else None
+    checkpoint = checkpoints.check(folder, network) if (folder / checkpoints.LAST).exists() else None
     _check_batch_size(folder, recipe, checkpoint)
     if checkpoint is None:
         say("no checkpoint was written yet: starting from the beginning")
