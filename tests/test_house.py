@@ -202,15 +202,35 @@ def test_metrics_know_no_target_type():
         assert not names & targets, path.name
 
 
-def family_of(*roots):
-    """Names of these contracts, and of all classes that are derived from them or, as each `Preprocess`, look so."""
-    bases, found = defaultdict(set), set(roots)
-    for tree in TREES.values():
+def bases_of(trees):
+    """The names of the classes that each class is derived from."""
+    bases = defaultdict(set)
+    for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
-                bases[node.name] |= {leading_name(base) for base in node.bases}
-                if {"__call__", "whole", "to_json"} <= {one.name for one in node.body if hasattr(one, "name")}:
-                    found.add(node.name)
+                bases[node.name] |= {leading_name(base) for base in node.bases} - {node.name}
+    return bases
+
+
+def levels(name, bases):
+    """How many classes of the house stand above one, in its longest line."""
+    return max((1 + levels(base, bases) for base in bases[name] if base in bases), default=0)
+
+
+def test_inheritance_is_two_levels_deep_at_most():
+    made = bases_of([ast.parse("class A: ...\nclass B(A): ...\nclass C(x.B[int], dict): ...\nclass D(C): ...")])
+    assert [levels(name, made) for name in "ABCD"] == [0, 1, 2, 3]
+    bases = bases_of(TREES.values())
+    assert [name for name in bases if levels(name, dict(bases)) > 2] == []
+
+
+def family_of(*roots):
+    """Names of these contracts, and of all classes that are derived from them or, as each `Preprocess`, look so."""
+    bases, found = bases_of(TREES.values()), set(roots)
+    classes = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for one in classes:
+        if {"__call__", "whole", "to_json"} <= {part.name for part in one.body if isinstance(part, ast.FunctionDef)}:
+            found.add(one.name)
     while more := {name for name, own in bases.items() if own & found} - found:
         found |= more
     return found
