@@ -183,7 +183,7 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     run = opening.TrainedModel(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {}, model)
     monkeypatch.setattr(opening, "open_run", lambda *_: run)
     main(["export", "runs/x", "--out", str(tmp_path / "own.onnx")])
-    assert f"uint8 (1, 3, {WIDTH}, {WIDTH})" in capsys.readouterr().out
+    assert f'takes "images", uint8 (1, 3, {WIDTH}, {WIDTH})\n' in capsys.readouterr().out
     opened = session(tmp_path / "own.onnx")
     assert opened.get_inputs()[0].shape == [1, 3, WIDTH, WIDTH]
     assert json.loads(opened.get_modelmeta().custom_metadata_map["zorki.class_names"]) == ["a", "b", "c"]

@@ -27,7 +27,7 @@ def export(
 
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """
-    from zorki.contracts.capabilities import Precomputes
+    from zorki.contracts.capabilities import Exportable, Precomputes
     from zorki.engine.export import export_onnx
     from zorki.engine.run.open import open_run
     from zorki.errors import ZorkiError
@@ -42,7 +42,10 @@ def export(
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
     path = export_onnx(opened.model, out, rows, columns, opened.info)
-    say(f'{path}: {path.stat().st_size / 1e6:.1f} MB; takes "images", uint8 (1, 3, {rows}, {columns})')
+    assert isinstance(opened.model, Exportable)  # or it was refused
+    inputs = opened.model.export_graph(rows, columns).inputs
+    taken = "; ".join(f'"{name}", {str(one.dtype).split(".")[1]} {tuple(one.shape)}' for name, one in inputs.items())
+    say(f"{path}: {path.stat().st_size / 1e6:.1f} MB; takes {taken}")
 
 
 def _own_size(preprocess: Preprocess) -> tuple[int, int]:
