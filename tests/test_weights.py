@@ -480,3 +480,12 @@ def test_whole_numbers_in_the_place_of_fractions_are_refused(tmp_path):
     save_weights(tmp_path / "w.safetensors", state, {})
     with pytest.raises(WeightsError, match=r"1 tensors hold int64 where the network has float32, '3\.bias' first"):
         load_into(_network(), read_weights(tmp_path / "w.safetensors"))
+
+
+def test_a_network_may_be_all_in_one_attribute(tmp_path):
+    """What stands before names in files of others is no wrapper in our own."""
+    tensors = {"network.0.weight": torch.ones(2), "network.0.bias": torch.zeros(2)}
+    save_weights(tmp_path / "ours.safetensors", tensors, {"class_names": '["cat"]'})
+    save_weights(tmp_path / "theirs.safetensors", tensors, {})
+    assert read_weights(tmp_path / "ours.safetensors").tensors.keys() == tensors.keys()
+    assert read_weights(tmp_path / "theirs.safetensors").tensors.keys() == {"0.weight", "0.bias"}

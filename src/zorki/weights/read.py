@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ _CONTAINERS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_di
 _FORMER_NAMES = {"normalise": "normalize", "centreness_output": "centerness_output"}
 _LIGHTNING = "pytorch-lightning_version"  # a key of Lightning's checkpoints
 _ATTRIBUTES = ("model", "net", "network")  # what LightningModules call their network
+_OURS = "class_names"  # safetensors metadata that zorki writes: names in such a file are the network's own
 _SHARED = "shared_tensors"  # safetensors metadata: which names are one tensor
 
 
@@ -61,7 +62,9 @@ def read_weights(path: Path) -> Weights:
     except DataError as error:  # JSON in the metadata that is none
         raise WeightsError(str(error)) from error
     _refuse_sparse(tensors, path)
-    return Weights({present_name(name): value for name, value in _without_wrappers(tensors).items()}, metadata, path)
+    wrappers = ("module",) if _OURS in metadata else ("module", *_ATTRIBUTES)
+    own = _without_wrappers(tensors, wrappers)
+    return Weights({present_name(name): value for name, value in own.items()}, metadata, path)
 
 
 def present_name(name: str) -> str:
@@ -192,10 +195,10 @@ def _find_tensors(content: Any, depth: int = 3) -> dict[str, Tensor]:
     return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
 
 
-def _without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _without_wrappers(tensors: dict[str, Tensor], wrappers: Sequence[str]) -> dict[str, Tensor]:
     """Drops `_orig_mod.` (torch.compile), then a leading name that all bear: of DataParallel, averaging, Lightning."""
     tensors = {name.replace("_orig_mod.", ""): value for name, value in tensors.items()}
-    for prefix in ("module.", *(f"{name}." for name in _ATTRIBUTES)):
+    for prefix in (f"{name}." for name in wrappers):
         rest = {name: value for name, value in tensors.items() if name != "n_averaged"}
         if rest and all(name.startswith(prefix) for name in rest):
             tensors = {name.removeprefix(prefix): value for name, value in rest.items()}
