@@ -42,7 +42,10 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypat
     assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "an image by itself, which browsers know by its name space"
     assert "background" in drawn.attrib["style"]
     before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
-    main(words)
+    known = {rung["run"]: rung for rung in rungs}
+    with monkeypatch.context() as patch:
+        patch.setattr(compare, "_measured", lambda folder, settings: known[str(folder)])
+        main(words)
     assert "trained already" in capsys.readouterr().out
     assert Path("b/lenet5/best.safetensors").stat().st_mtime_ns == before
     main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--out", "again", "--json"])
@@ -67,7 +70,10 @@ def test_bad_wishes_end_with_one_message(capsys):
         assert said in capsys.readouterr().err
 
 
-def test_a_run_of_other_settings_is_no_rung(capsys):
+def test_a_run_of_other_settings_is_no_rung(capsys, monkeypatch):
+    facts = {"images_per_second": 1.0, "peak_memory": 2**20, "device": "cpu", "threads": 1}
+    found = {"model": "lenet5", "split": "test", "count": 9, "metrics": {"top1": 0.5}, **facts}
+    monkeypatch.setattr(compare, "_measured", lambda folder, settings: found)
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5", "--out", "b", *SHORT]
     main(words)
     for other in ([*words, "--lr", "0.5"], [word.replace(":60", ":61") for word in words]):
