@@ -73,9 +73,10 @@ def test_bad_wishes_end_with_one_message(capsys):
 def test_a_run_of_other_settings_is_no_rung(capsys, monkeypatch):
     facts = {"images_per_second": 1.0, "peak_memory": 2**20, "device": "cpu", "threads": 1}
     found = {"model": "lenet5", "split": "test", "count": 9, "metrics": {"top1": 0.5}, **facts}
-    monkeypatch.setattr(compare, "_measured", lambda folder, settings: found)
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5", "--out", "b", *SHORT]
-    main(words)
+    with monkeypatch.context() as patch:
+        patch.setattr(compare, "_measured", lambda folder, settings: found)
+        main(words)
     for other in ([*words, "--lr", "0.5"], [word.replace(":60", ":61") for word in words]):
         with pytest.raises(SystemExit) as end:
             main(other)
