@@ -168,3 +168,11 @@ def test_a_mask_of_a_pipe_is_told(tmp_path):
     os.mkfifo(tmp_path / "masks" / "2.png")
     data = read_masks(tmp_path, "mask_folders")
     assert [defect for defect in data.defects if "named pipe" in defect.reason]
+
+
+@pytest.mark.parametrize("read", [read_boxes, read_labels, read_masks, read_instances])
+def test_data_that_are_a_pipe_are_told(tmp_path, read):
+    os.mkfifo(tmp_path / "a.json")
+    for format in (None, "coco" if read in (read_boxes, read_instances) else None):
+        with pytest.raises(DataError, match=r"a\.json: it is a named pipe \(FIFO\), and neither a file nor a folder"):
+            read(tmp_path / "a.json", format)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zorki.data.images import EXTENSIONS
 from zorki.errors import DataError, did_you_mean
+from zorki.input_files.content import special_kind
 
 # Left behind by file managers, archives and network disks, whose thumbnails and bins hold images of their own, deleted
 # ones among them: no class, no image, and no defect either.
@@ -86,7 +87,9 @@ def holds_image(folder: Path) -> bool:
 
 
 def missing_root(root: Path) -> DataError | None:
-    """What to raise where `root` does not exist, with the near names beside it; None where it does."""
+    """What to raise where `root` does not exist, with the near names beside it, or is a pipe or a device; else None."""
+    if (kind := special_kind(root)) is not None:
+        return DataError(f"{root}: it is {kind}, and neither a file nor a folder of data")
     if root.exists():
         return None
     parent = next((folder for folder in root.absolute().parents if folder.is_dir()), Path("/"))

@@ -69,6 +69,15 @@ def pack_outline(
     return text, reason
 
 
+def outline_fault(outline: Any, height: int, width: int, *, most_pixels: int = MAX_PIXELS) -> str | None:
+    """What is wrong with polygons or run lengths of an image, before they are filled; None where nothing is."""
+    if (beyond := size_reason((width, height), most_pixels)) is not None:
+        return f"its mask cannot be made: {beyond}"
+    if isinstance(outline, dict):
+        return fault_of(outline, height, width)
+    return _sound(outline)[1] if isinstance(outline, list) else f"its outline is {outline!r:.40}"
+
+
 def pixels_of(outline: Any, height: int, width: int) -> Array:
     """The pixels (H, W) of an outline. Raises ValueError where any of it is wrong."""
     from hotcoco import mask

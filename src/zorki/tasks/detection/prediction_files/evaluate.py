@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from zorki.contracts import Results
+from zorki.data.annotations.outlines import outline_fault
 from zorki.errors import DataError
 from zorki.input_files.numbers import integer_in
 from zorki.metrics.coco_ap import Segmentations, coco_curves
@@ -133,6 +134,8 @@ def segmentations_of(
             "detection judges them"
         )
     assert found.masks is not None
+    owners = [annotated.sizes[image] for image in annotated.ground_truths.image.tolist()]
+    check_outlines(data, "object", range(len(owners)), annotated.masks, owners)
     masks = Segmentations(annotated.masks, [found.masks[row] for row in rows.tolist()], annotated.sizes)
     for row, image, mask in zip(rows.tolist(), detections.image.tolist(), masks.detections, strict=True):
         height, width = annotated.sizes[image]
@@ -141,7 +144,24 @@ def segmentations_of(
                 f"{found.path}: entry {row + 1}: its mask is of an image of {mask['size'][1]} x {mask['size'][0]}, "
                 f"and {annotated.names[image]} is {width} x {height}; write masks of the size of their images"
             )
+    sizes = [annotated.sizes[image] for image in detections.image.tolist()]
+    check_outlines(found.path, "entry", rows.tolist(), masks.detections, sizes)
     return masks
+
+
+def check_outlines(
+    path: Path, thing: str, numbers: Iterable[int], outlines: Sequence[Any], sizes: Sequence[tuple[int, int]]
+) -> None:
+    """Raises DataError where an outline cannot be filled, or its image is said to be larger than any.
+
+    Args:
+        thing, numbers: what an outline is of, for messages; numbers count from 0.
+        outlines: polygons, or run lengths; packed ones, which are bytes, were judged before.
+    """
+    for number, outline, size in zip(numbers, outlines, sizes, strict=True):
+        packed = isinstance(outline, dict) and isinstance(outline.get("counts"), bytes)
+        if not packed and (fault := outline_fault(outline, *size)) is not None:
+            raise DataError(f"{path}: {thing} {number + 1}: {fault}")
 
 
 def encoded(outline: Any, height: int, width: int) -> Any:

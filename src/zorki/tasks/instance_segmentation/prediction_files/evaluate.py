@@ -17,7 +17,7 @@ from zorki.metrics.mask_tables import fill_tables, run_lengths
 from zorki.metrics.tables import DetectionTable, GroundTruthTable, rows_by_class
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.tasks.detection.prediction_files.coco_results import ResultEntries, read_results
-from zorki.tasks.detection.prediction_files.evaluate import encoded, fit, segmentations_of
+from zorki.tasks.detection.prediction_files.evaluate import check_outlines, encoded, fit, segmentations_of
 from zorki.tasks.detection.prediction_files.ground_truth import GroundTruth, from_dataset, read_coco
 from zorki.tasks.instance_segmentation.data import InstanceData
 from zorki.tasks.instance_segmentation.metrics.scores import instance_result
@@ -63,6 +63,7 @@ def read_ground_truth_masks(
         if annotated.masks is None or annotated.sizes is None or annotated.mask_fault is not None:
             return annotated
         sizes = [annotated.sizes[image] for image in annotated.ground_truths.image.tolist()]
+        check_outlines(data, "object", range(len(sizes)), annotated.masks, sizes)
         codes = [encoded(outline, *size) for outline, size in zip(annotated.masks, sizes, strict=True)]
         return dataclasses.replace(annotated, masks=codes)
     dataset = InstanceData().read(data, format=format)
