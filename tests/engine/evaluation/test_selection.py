@@ -9,7 +9,7 @@ from torch import nn
 import zorki
 from zorki.cli import main
 from zorki.data.preprocess.letterbox import Letterbox
-from zorki.engine.run.open import Run
+from zorki.engine.api import Run
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.recipe import Recipe
@@ -93,8 +93,7 @@ def test_by_hand(run, settings, ap50):
 @pytest.mark.parametrize(("classes", "ap50"), [(None, 0.5), ("cat", 1.0), ([DOG], 0.0), (["dog", 0], 0.5)], ids=str)
 def test_classes_that_are_not_asked_for_count_nowhere(run, classes, ap50):
     """A dog that nobody finds halves the mean over classes, unless it is left out."""
-    settings = {"iou": 0.5, "quiet": True, "workers": 0, "device": "cpu"}
-    result = run.evaluate(data(CAT, CAT, DOG), classes=classes, **{k: v for k, v in settings.items() if k != "quiet"})
+    result = run.evaluate(data(CAT, CAT, DOG), classes=classes, iou=0.5, workers=0, device="cpu")
     assert result.metrics.scalars()["ap50"] == pytest.approx(ap50, abs=1e-6)
     assert result.count == 1, "images without objects stay"
 
