@@ -51,6 +51,11 @@ def parse_json(text: bytes | str, source: str) -> Any:
         raise DataError(f"{source}{place}: the JSON holds a number that is too long to be read: {error}") from error
 
 
+def list_in(value: Any) -> list[Any]:
+    """A list of JSON; an empty one for all else, as where a tool writes null, or a damaged file a number."""
+    return value if isinstance(value, list) else []
+
+
 def ends(path: Path) -> bytes:
     """The beginning and the end of a file, as much as tells its kind; empty where it cannot be read."""
     try:

@@ -176,3 +176,55 @@ def test_data_that_are_a_pipe_are_told(tmp_path, read):
     for format in (None, "coco" if read in (read_boxes, read_instances) else None):
         with pytest.raises(DataError, match=r"a\.json: it is a named pipe \(FIFO\), and neither a file nor a folder"):
             read(tmp_path / "a.json", format)
+
+
+@pytest.mark.parametrize("value", [5, 1.5, "x", {"a": 1}, True, None, [], [3]])
+@pytest.mark.parametrize("key", ["annotations", "result", "id", "value", "image_rotation", "data", "type"])
+def test_label_studios_values_of_other_types_are_told(tmp_path, key, value):
+    photo(tmp_path / "1.png")
+    box = {"x": 10, "y": 10, "width": 50, "height": 50, "rectanglelabels": ["cat"]}
+    size = {"original_width": 30, "original_height": 20}
+
+    def task(**changes):
+        result = {"id": "a", "type": "rectanglelabels", "image_rotation": 0, "value": box, **size}
+        result |= {name: new for name, new in changes.items() if name in result and name != "result"}
+        outer = {"id": 1, "data": {"image": "1.png"}, "annotations": [{"result": [result]}]}
+        outer |= {name: new for name, new in changes.items() if name in ("data", "annotations")}
+        if "result" in changes:
+            outer["annotations"] = [{"result": changes["result"]}]
+        return outer
+
+    (tmp_path / "export.json").write_text(json.dumps([task(), task(**{key: value})]))
+    assert len(read_boxes(tmp_path, "label_studio").xyxy) >= 1
+
+
+@pytest.mark.parametrize("value", [5, "x", {"a": 1}, None, [5], ["x"], [None]])
+def test_values_in_the_place_of_lists(tmp_path, value):
+    photo(tmp_path / "1.png")
+    box = {"label": "cat", "coordinates": {"x": 9, "y": 9, "width": 8, "height": 6}}
+    entries = [{"image": "1.png", "annotations": [box]}, {"image": "1.png", "annotations": value}]
+    (tmp_path / "_annotations.createml.json").write_text(json.dumps(entries))
+    assert len(read_boxes(tmp_path, "createml").xyxy) == 1
+    (tmp_path / "_annotations.createml.json").unlink()
+    shapes = [
+        {"name": "rect", "x": 1, "y": 1, "width": 5, "height": 5},
+        {"name": "polygon", "all_points_x": value, "all_points_y": [1, 9, 9]},
+        {"name": "polygon", "all_points_x": ["1", "9", "9"], "all_points_y": ["1", "1", "9"]},
+    ]
+    regions = [{"shape_attributes": shape, "region_attributes": {"type": "cat"}} for shape in shapes]
+    (tmp_path / "via.json").write_text(json.dumps({"1.png": {"filename": "1.png", "regions": regions}}))
+    data = read_boxes(tmp_path, "via")
+    assert data.xyxy.tolist() == [[1, 1, 6, 6], [1, 1, 9, 9]]
+    assert [defect for defect in data.defects if "polygon" in defect.reason]
+
+
+def test_lines_of_annotations_are_found_in_one_way_through_the_file(coco):
+    folder = coco()
+    path = folder / "_annotations.coco.json"
+    table = json.loads(path.read_text())
+    table["annotations"] += [{"id": number, "image_id": 1, "category_id": 1} for number in range(2, 200)]
+    path.write_text(json.dumps(table, indent=1))
+    defects = [defect for defect in read_boxes(folder).defects if "no bbox" in defect.reason]
+    lines = path.read_text().splitlines()
+    assert len(defects) == 198
+    assert all(f'"id": {number},' in lines[defect.line - 1] for number, defect in enumerate(defects, 2))

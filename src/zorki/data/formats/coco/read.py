@@ -29,6 +29,7 @@ from zorki.types import Defect
 
 WANTED = "a JSON file with images, annotations and categories, or a folder with such files, one a split"
 
+_ID = re.compile(rb'"id"\s*:\s*(-?\d{1,19})\b')
 _MOST = 1e18  # square pixels: no area is that large
 _LISTS = ("images", "annotations", "categories")
 _OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info", "keypoints")
@@ -267,14 +268,20 @@ def _line_of(image: ImageRecord, thing: ObjectRecord) -> int | None:
 
 def _line(path: Path, identity: int) -> int | None:
     """The line of an annotation; None where the file has but a few lines, which tell nothing."""
-    data = _bytes(path)
-    if data.count(b"\n", 0, 1 << 16) < 3:
-        return None
-    start = max(0, data.find(b'"annotations"'))
-    match = re.compile(rb'"id"\s*:\s*%d\b' % identity).search(data, start)
-    return data.count(b"\n", 0, match.start()) + 1 if match else None
+    return _lines(path, path.stat().st_mtime_ns).get(identity)
 
 
 @lru_cache(maxsize=1)
-def _bytes(path: Path) -> bytes:
-    return read_json_bytes(path)
+def _lines(path: Path, modified: int) -> dict[int, int]:
+    """The lines of all annotations by id, in one way through the file: every other one may have something to tell."""
+    data = read_json_bytes(path)
+    found: dict[int, int] = {}
+    if data.count(b"\n", 0, 1 << 16) < 3:
+        return found
+    place = max(0, data.find(b'"annotations"'))
+    line = 1 + data.count(b"\n", 0, place)
+    for match in _ID.finditer(data, place):
+        line += data.count(b"\n", place, match.start())
+        place = match.start()
+        found.setdefault(int(match[1]), line)
+    return found

@@ -16,7 +16,7 @@ from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.formats.look import Look
 from zorki.data.formats.split_files import SplitFiles, find_split_files, image_folders, read_split_files
 from zorki.errors import DataError
-from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
+from zorki.input_files.json_files import ends, has_key, key_lines, list_in, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
@@ -79,7 +79,7 @@ def _read_file(path: Path, records: Records) -> None:
         if not name:
             records.defects.append(Defect(path, f"entry {place + 1} names no image; left out"))
         image = ImageRecord(name, path)
-        for one in entry.get("annotations") or entry.get("annotation") or []:
+        for one in list_in(entry.get("annotations") or entry.get("annotation")):
             thing = _object(one, next(lines, None) if isinstance(one, dict) and "coordinates" in one else None)
             if isinstance(thing, str):
                 records.defects.append(Defect(path, f"{name}: {thing}; left out"))

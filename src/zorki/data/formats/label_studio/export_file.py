@@ -23,8 +23,8 @@ from zorki.data.annotations.listing import is_image
 from zorki.data.annotations.records import ImageRecord
 from zorki.data.formats.split_files import SplitFiles, find_split_files
 from zorki.errors import DataError
-from zorki.input_files.json_files import ends, has_key, read_json
-from zorki.input_files.numbers import whole_number_in
+from zorki.input_files.json_files import ends, has_key, list_in, read_json
+from zorki.input_files.numbers import number_in, whole_number_in
 from zorki.types import Defect
 
 WANTED = "Label Studio's export named JSON (not JSON-MIN), or a folder with such files, one a split"
@@ -105,14 +105,14 @@ def read_tasks(path: Path, defects: list[Defect]) -> Iterator[LabelStudioTask]:
             defects.append(Defect(path, f"task {task.get('id', place + 1)} {reason}; left out"))
             continue
         given = task.get("annotations", task.get("completions"))
-        made = [one for one in given or [] if isinstance(one, dict) and not one.get("was_cancelled")]
+        made = [one for one in list_in(given) if isinstance(one, dict) and not one.get("was_cancelled")]
         if not made:
             bare.append(name)
             continue
         if len(made) > 1:
             several.append(name)
         best = next((one for one in made if one.get("ground_truth")), made[0])
-        results = [one for one in best.get("result") or [] if isinstance(one, dict)]
+        results = [one for one in list_in(best.get("result")) if isinstance(one, dict)]
         yield _task(path, name, task, results)
     if bare:
         defects.append(Defect(path, f"{_images(bare)} no annotation, or only skipped ones; left out"))
@@ -135,9 +135,11 @@ def _task(path: Path, name: str, task: dict[str, Any], results: Sequence[dict[st
             continue
         image.height, image.width = region.size or (image.height, image.width)
         # A plain shape and its class are two results with one id: <Rectangle> beside <Labels>.
-        before = shapes.get(result.get("id")) if result.get("id") is not None else None
+        key = result.get("id")
+        key = key if isinstance(key, str | int) else None
+        before = shapes.get(key) if key is not None else None
         if before is None:
-            shapes[result.get("id") or len(shapes)] = region
+            shapes[key or len(shapes)] = region
             found.regions.append(region)
         else:
             before.class_names = before.class_names or region.class_names
@@ -158,7 +160,7 @@ def _region(result: dict[str, Any]) -> Region | None:
         [str(name) for name in names],
         value,
         None if height is None or width is None else (height, width),
-        float(result.get("image_rotation") or 0),
+        number_in(result.get("image_rotation") or 0),
         str(result.get("from_name", "")),
     )
 

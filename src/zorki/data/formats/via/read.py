@@ -19,7 +19,7 @@ from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, b
 from zorki.data.formats.look import Look
 from zorki.data.formats.split_files import SplitFiles, find_split_files, image_folders, read_split_files
 from zorki.errors import DataError
-from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
+from zorki.input_files.json_files import ends, has_key, key_lines, list_in, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
@@ -127,7 +127,7 @@ def _object(region: Any, key: str | None, line: int | None) -> ObjectRecord | st
         bounds, segments = _round(kind, number)
         return ObjectRecord(name, bounds, line=line, segments=segments)
     if kind in ("polygon", "polyline"):
-        xs, ys = ([number_in(value) for value in shape.get(f"all_points_{side}") or []] for side in "xy")
+        xs, ys = ([number_in(value) for value in list_in(shape.get(f"all_points_{side}"))] for side in "xy")
         if len(xs) != len(ys) or len(xs) < 3:
             return f"a {kind} of {name!r} has {len(xs)} x and {len(ys)} y; expected as many of both, at least three"
         points = [value for pair in zip(xs, ys, strict=True) for value in pair]

@@ -7,7 +7,7 @@ from typing import Any
 
 from zorki.data.formats.detect import detect
 from zorki.errors import DataError
-from zorki.input_files.json_files import read_json, read_json_bytes
+from zorki.input_files.json_files import list_in, read_json, read_json_bytes
 
 _WORD = b'"segmentation"'
 
@@ -47,4 +47,4 @@ def _outlines(path: Path) -> list[Any]:
     except DataError:
         return []
     entries = content.get("annotations") if isinstance(content, dict) else content
-    return [entry.get("segmentation") for entry in entries or [] if isinstance(entry, dict)]
+    return [entry.get("segmentation") for entry in list_in(entries) if isinstance(entry, dict)]
