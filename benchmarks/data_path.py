@@ -35,7 +35,7 @@ from zorki.cli import train as verb
 from zorki.cli.flags.recipe import Flags
 from zorki.contracts import Dataset, Model
 from zorki.data.scenes.dataset import SceneClassification
-from zorki.engine.training.loop import Learner
+from zorki.engine.training.learner import Learner
 from zorki.types import Batch, Sample
 
 ROOT = Path(zorki.__file__).parent

@@ -25,7 +25,8 @@ import torch
 from zorki.engine.device import autocast, channels_last
 from zorki.engine.run import logs
 from zorki.engine.training import optimizer as optimize
-from zorki.engine.training.loop import Conductor, Learner, make_trainer
+from zorki.engine.training.learner import Learner
+from zorki.engine.training.loop import Conductor, make_trainer
 from zorki.engine.training.progress import Progress
 from zorki.recipe import Recipe
 from zorki.registry import build

@@ -1,4 +1,4 @@
-"""The model as Lightning drives it, and the one callback that watches over training."""
+"""The callback that watches over training, and Lightning's trainer with all of that off."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from types import FrameType
 from typing import Any
 
 import lightning.pytorch as lightning
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zorki.contracts import Model
 from zorki.contracts.capabilities import UpdatesAfterStep
 from zorki.devices import count_or_indices, index_of
-from zorki.engine.device import channels_last
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
 from zorki.engine.training import optimizer as optimize
-from zorki.engine.training.epoch_loop import EpochLoop
+from zorki.engine.training.learner import EpochLoop
 from zorki.engine.training.progress import Progress
 from zorki.errors import DataError, ZorkiError
 from zorki.recipe import Recipe
@@ -38,45 +36,6 @@ class Interrupted(ZorkiError):
 
 class Diverged(ZorkiError):
     """The loss is no number any more."""
-
-
-class Learner(lightning.LightningModule):
-    """One model and its recipe, in Lightning's words. Names no task and no network."""
-
-    def __init__(self, model: Model[Any, Any, Any], recipe: Recipe) -> None:
-        super().__init__()
-        self.model = model
-        self.recipe = recipe
-        self.frozen: list[nn.Module] = optimize.freeze(model, recipe.freeze)
-        self.losses: dict[str, Tensor] = {}
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning writes down the running hook forty times a step; a word needs none of a module's care.
-        if name in ("_current_fx_name", "losses"):
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
-    def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
-        losses = self.model.loss(self.model(channels_last(batch.inputs)), batch.placed)
-        self.losses = {name: loss.detach() for name, loss in losses.items()}
-        return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return optimize.optimizer(self.model, self.recipe)
-
-    def configure_gradient_clipping(
-        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
-    ) -> None:
-        """Cuts by norm. Lightning's own way refuses fused optimizers under bf16, where nothing needs unscaling."""
-        if gradient_clip_val:
-            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["state_dict"] = checkpoints.present_names(checkpoint["state_dict"])
-
-    def on_train_epoch_start(self) -> None:
-        optimize.keep_frozen(self.frozen)
 
 
 class Conductor(lightning.Callback):

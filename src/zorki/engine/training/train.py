@@ -19,8 +19,9 @@ from zorki.engine.precompute import precompute
 from zorki.engine.run import logs
 from zorki.engine.run.folder import BEST, COST
 from zorki.engine.run.open import TrainedModel
+from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import gather_defects, train_loader_of, val_loader_of, validate
-from zorki.engine.training.loop import Conductor, Learner, make_trainer
+from zorki.engine.training.loop import Conductor, make_trainer
 from zorki.engine.training.outcome import judge_best
 from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan
 from zorki.engine.training.progress import Progress

@@ -1,12 +1,52 @@
-"""The steps of an epoch in one process: Lightning's loop without what nothing here uses."""
+"""The model as Lightning drives it, and the steps of an epoch without what nothing here uses of Lightning."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import lightning.pytorch as lightning
+import torch
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from torch import Tensor, nn
 
+from zorki.contracts import Model
+from zorki.engine.device import channels_last
+from zorki.engine.run import checkpoints
+from zorki.engine.training import optimizer as optimize
+from zorki.recipe import Recipe
 from zorki.types import Batch
+
+
+class Learner(lightning.LightningModule):
+    """One model and its recipe, in Lightning's words. Names no task and no network."""
+
+    def __init__(self, model: Model[Any, Any, Any], recipe: Recipe) -> None:
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.frozen: list[nn.Module] = optimize.freeze(model, recipe.freeze)
+        self.losses: dict[str, Tensor] = {}
+
+    def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
+        losses = self.model.loss(self.model(channels_last(batch.inputs)), batch.placed)
+        self.losses = {name: loss.detach() for name, loss in losses.items()}
+        return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return optimize.optimizer(self.model, self.recipe)
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Cuts by norm. Lightning's own way refuses fused optimizers under bf16, where nothing needs unscaling."""
+        if gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = checkpoints.present_names(checkpoint["state_dict"])
+
+    def on_train_epoch_start(self) -> None:
+        optimize.keep_frozen(self.frozen)
 
 
 class EpochLoop(_TrainingEpochLoop):
