@@ -94,6 +94,11 @@ def test_a_computer_without_gpus_says_what_it_has(monkeypatch):
         check_device("0")
 
 
+def test_the_best_device_where_none_is_said_and_numbers_as_they_are(monkeypatch, three_gpus):
+    monkeypatch.setattr("zorki.engine.device.best_device", lambda: ("cuda", "the best"))
+    assert [check_device(device) for device in (None, 0, 1, "cpu")] == ["cuda", "cuda:0", "cuda:1", "cpu"]
+
+
 def test_runs_of_older_versions_count_devices():
     assert Recipe.of({"devices": 4}).devices == "4"
     assert count_or_indices("4") == 4

@@ -25,17 +25,17 @@ def best_device() -> tuple[str, str]:
     return "cpu", "no GPU found"
 
 
-def check_device(device: str, devices: str = "1") -> str:
+def check_device(device: str | int | None, devices: str = "1") -> str:
     """The device as PyTorch calls it, where the machine has it, and as many as are asked for.
 
     Args:
-        device: cpu, cuda, mps, or one of several GPUs: cuda:1, or 1.
+        device: cpu, cuda, mps, or one of several GPUs: cuda:1, or 1; None: the best there is.
         devices: as in the recipe: how many, all, or GPUs by index.
 
     Raises:
         RecipeError: it is no device, or the machine has none such; with what it has.
     """
-    device = device_name(device)
+    device = device_name(str(best_device()[0] if device is None else device))
     kind, wanted = kind_of(device), count_or_indices(devices)
     there = {
         "cpu": os.cpu_count() or 1,

@@ -46,13 +46,13 @@ def measure(
 
     from zorki.engine.data_check import survey
     from zorki.engine.data_source import read_data
-    from zorki.engine.device import best_device, check_device, on_device
+    from zorki.engine.device import check_device, on_device
     from zorki.engine.evaluation.evaluate import evaluate, usual_split
     from zorki.engine.run.open import load
 
     if threads is not None:
         torch.set_num_threads(threads)
-    device = check_device(device or best_device()[0])
+    device = check_device(device)
     run = load(folder)
     root = Path(data if data is not None else run.about["data"])
     form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None

@@ -14,7 +14,7 @@ from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import Survey, survey
 from zorki.engine.data_source import data_of_run, read_data
-from zorki.engine.device import best_device, check_device, on_device
+from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.class_subset import ClassSubset
 from zorki.engine.evaluation.ensemble import baseline, ensemble_results
 from zorki.engine.evaluation.judge import eval_loader, judge, reference_loader
@@ -35,7 +35,7 @@ def evaluate(
     weights: str | Path | None = None,
     format: str | None = None,
     batch_size: int | None = None,
-    device: str | None = None,
+    device: str | int | None = None,
     workers: int | None = None,
     strict: bool = False,
     options: Mapping[str, str] | None = None,
@@ -72,7 +72,7 @@ def evaluate(
     """
     if batch_size is not None and batch_size < 1:
         raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
-    device = check_device(device or best_device()[0])
+    device = check_device(device)
     opened = open_all(runs, weights, data, format, options)
     _check_alike(opened)
     first = opened[0]

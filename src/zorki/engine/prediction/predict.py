@@ -20,7 +20,7 @@ from zorki.contracts import Model, Task
 from zorki.contracts.capabilities import Selection
 from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
-from zorki.engine.device import best_device, channels_last, check_device, on_device
+from zorki.engine.device import channels_last, check_device, on_device
 from zorki.engine.evaluation.units import track
 from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
 from zorki.engine.prediction.result import SMALL, Result
@@ -50,7 +50,7 @@ class RunSettings(TypedDict, total=False):
     classes: Classes | None
     out: str | Path | bool | None
     batch_size: int | None
-    device: str | None
+    device: str | int | None
     strict: bool | None
     tile: int | None
     overlap: int | None
@@ -91,7 +91,7 @@ def predict(
     out: str | Path | bool | None = None,
     weights: str | Path | None = None,
     batch_size: int | None = None,
-    device: str | None = None,
+    device: str | int | None = None,
     strict: bool | None = None,
     tile: int | None = None,
     overlap: int | None = None,
@@ -139,7 +139,7 @@ def predict(
     for name, count in (("batch_size", batch_size), ("max_frames", max_frames)):
         if count is not None and count < 1:
             raise RecipeError(f"{name} is {count}; expected at least 1")
-    device = check_device(device or best_device()[0])
+    device = check_device(device)
     opened = open_all(runs, weights, options=options)
     info = opened[0].info
     selection = selection_of(conf, iou, max_det, classes, info.names)

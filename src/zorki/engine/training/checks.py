@@ -17,7 +17,7 @@ from zorki.contracts.capabilities import Precomputes
 from zorki.data.transforms.installed import transforms_of
 from zorki.devices import kind_of
 from zorki.engine.data_check import Survey, counted, summary
-from zorki.engine.device import best_device, check_device
+from zorki.engine.device import check_device
 from zorki.engine.run import logs
 from zorki.engine.training.optimizer import freeze, keep_frozen
 from zorki.errors import DataError, RecipeError
@@ -28,7 +28,7 @@ def check_machine(recipe: Recipe) -> None:
     """Raises ZorkiError before anything is made, where the machine cannot do what the recipe says."""
     logs.check_loggers(recipe.wandb)
     transforms_of(recipe.transforms)
-    device = check_device(recipe.device or best_device()[0], recipe.devices)
+    device = check_device(recipe.device, recipe.devices)
     if kind_of(device) == "cpu" and recipe.precision == "16":
         raise RecipeError("precision is 16, but the processor has no quick float16; say bf16 or 32")
     world = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
