@@ -6,12 +6,14 @@ Every input is a mild one: what is refused here would be small if it were read.
 import json
 import os
 import struct
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from zorki.data.annotations.image_lists import lines_of, two_paths
+from zorki.data.annotations.listing import MOST_LINKS, walk_files
 from zorki.data.annotations.masks.class_names import find_names
 from zorki.data.formats.detect import detect
 from zorki.data.formats.idx.read import read_idx
@@ -228,3 +230,59 @@ def test_lines_of_annotations_are_found_in_one_way_through_the_file(coco):
     lines = path.read_text().splitlines()
     assert len(defects) == 198
     assert all(f'"id": {number},' in lines[defect.line - 1] for number, defect in enumerate(defects, 2))
+
+
+def masks_of(folder, values, names, suffix="png"):
+    photo(folder / "images" / "1.png")
+    (folder / "masks").mkdir()
+    Image.fromarray(values).save(folder / "masks" / f"1.{suffix}")
+    (folder / "classes.txt").write_text(names)
+    return folder
+
+
+@pytest.mark.parametrize("value", [2**31, 10**15, 10**30, 10**400])
+def test_values_beyond_what_a_mask_holds_are_told_with_their_line(tmp_path, value):
+    pixels = np.arange(600, dtype=np.uint8).reshape(20, 30) % 2
+    folder = masks_of(tmp_path, pixels, f"0 sky\n1 road\n{value} tree\n")
+    with pytest.raises(
+        DataError, match=r"classes\.txt:3: value \d{10,20} is beyond what a mask holds, 0 to 2147483647"
+    ):
+        read_masks(folder, "mask_folders")
+
+
+def test_a_large_value_takes_no_table_as_long_as_itself(tmp_path):
+    pixels = np.where(np.arange(600).reshape(20, 30) % 2, 2**31 - 1, 0).astype(np.int32)
+    folder = masks_of(tmp_path, pixels, f"0 sky\n{2**31 - 1} road\n", "tif")
+    data = read_masks(folder, "mask_folders")
+    assert data.class_names == ["sky", "road"]
+    assert data[0].target.classes.tolist() == (pixels > 0).astype(int).tolist()
+
+
+def test_folders_may_be_deep(tmp_path):
+    """Deeper than Python may call itself, here with a lower limit."""
+    deep = tmp_path / "/".join("a" * 60)
+    photo(deep / "1.png")
+    frames, frame = 0, sys._getframe()
+    while frame:
+        frames, frame = frames + 1, frame.f_back
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(frames + 45)
+    try:
+        found = list(walk_files(tmp_path))
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found == ["/".join("a" * 60) + "/1.png"]
+
+
+def test_folders_that_link_to_each_other_are_walked_in_few_ways(tmp_path):
+    """Six folders, each with links to the others: 1,956 ways without a bound, and 10 times as many for each more."""
+    names = "abcdef"
+    for name in names:
+        photo(tmp_path / name / "1.png")
+    for name in names:
+        for other in set(names) - {name}:
+            (tmp_path / name / other).symlink_to(tmp_path / other)
+    found = list(walk_files(tmp_path))
+    assert {path for path in found if path.count("/") == 1} == {f"{name}/1.png" for name in names}
+    assert max(path.count("/") for path in found) == 1 + MOST_LINKS
+    assert len(found) == 6 * (1 + 5 + 5 * 4 + 5 * 4 * 3)

@@ -10,6 +10,9 @@ from zorki.data.images import EXTENSIONS
 from zorki.errors import DataError, did_you_mean
 from zorki.input_files.content import special_kind
 
+MOST_LINKS = 3
+"""Links to folders that are followed one behind another."""
+
 # Left behind by file managers, archives and network disks, whose thumbnails and bins hold images of their own, deleted
 # ones among them: no class, no image, and no defect either.
 _LEFTOVERS = frozenset(
@@ -44,19 +47,23 @@ def loose_files(folder: Path) -> list[str]:
 def walk_files(folder: Path) -> Iterator[str]:
     """Visible files below a folder, sorted within each, as paths relative to it with forward slashes.
 
-    Links are followed, but no folder is entered from within itself.
+    Links are followed, but no folder is entered from within itself, and no more than `MOST_LINKS` one behind another:
+    of folders that link to each other there are more ways than anybody could go.
     """
-    yield from _walk(str(folder), "", frozenset({os.path.realpath(folder)}))
-
-
-def _walk(folder: str, prefix: str, above: frozenset[str]) -> Iterator[str]:
-    for entry in _visible(folder):
-        if not _is_folder(entry):
+    # Of each folder that is open: what is left of it, its path below `folder`, the folders it lies in, and the links.
+    open_folders = [(iter(_visible(str(folder))), "", frozenset({os.path.realpath(folder)}), 0)]
+    while open_folders:
+        entries, prefix, above, links = open_folders[-1]
+        if (entry := next(entries, None)) is None:
+            open_folders.pop()
+        elif not _is_folder(entry):
             yield prefix + entry.name
         else:
+            linked = links + entry.is_symlink()
             real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            if real not in above:
-                yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {os.path.realpath(entry.path)})
+            if real not in above and linked <= MOST_LINKS:
+                within = above | {os.path.realpath(entry.path)}
+                open_folders.append((iter(_visible(entry.path)), f"{prefix}{entry.name}/", within, linked))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -36,6 +36,10 @@ VOC = (
 
 _LONGEST_NAME = 1000  # characters of a line
 _MOST_BYTES = 16 << 20
+MOST_VALUE = (1 << 31) - 1
+"""The largest value of a pixel: masks have 32 bits at most."""
+
+_DIGITS = 20  # of a value, zeros before it among them
 _VOID = frozenset({"void", "ignore", "ignored", "unlabeled", "255"})
 _NUMBERED = re.compile(r"(\d+)\s*[\s,:;=]\s*(\S.*)")
 _HEADER = re.compile(r"[\s\"']*(pixel[\s_]*value|value|id|index|label[\s_]*id)[\s\"']*[,;\t].*", re.IGNORECASE)
@@ -121,6 +125,8 @@ def _read_values(path: Path, lines: list[tuple[int, str]]) -> ValueNames:
     if lines and len(matches) == len(lines) == len({match[2] for match in matches}):
         names = {}
         for (number, _), match in zip(lines, matches, strict=True):
+            if len(match[1]) > _DIGITS or int(match[1]) > MOST_VALUE:
+                raise DataError(f"{path}:{number}: value {match[1]:.20} is beyond what a mask holds, 0 to {MOST_VALUE}")
             if int(match[1]) in names:
                 raise DataError(f"{path}:{number}: value {match[1]} was named before; expected each value once")
             names[int(match[1])] = _name(match[2])

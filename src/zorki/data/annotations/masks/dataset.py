@@ -24,6 +24,9 @@ IGNORE = 255
 """The label of pixels that are ignored."""
 
 
+_LARGEST_TABLE = 1 << 20  # values that are looked up in a table as long as the largest
+
+
 @dataclass(frozen=True)
 class ClassMap:
     """Which label each stored value, or each color, means; those that it does not know are ignored.
@@ -51,6 +54,8 @@ class ClassMap:
         values = stored.values & 255 if stored.rgb else stored.values
         if self.by_color:
             return self.look_up(shown_colors(stored.palette))[np.clip(values, 0, 255)]
+        if len(self.keys) and self.keys[-1] > _LARGEST_TABLE:
+            return self.look_up(values)
         # One entry more stands for all values beyond, and for negative ones.
         table = np.full(int(self.keys[-1]) + 2 if len(self.keys) else 1, IGNORE, np.int64)
         known = self.keys >= 0
