@@ -13,7 +13,8 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from zorki.data import jpeg
-from zorki.data.images import check_image, encode_image, interleaved, read_image, write_image
+from zorki.data.annotations.masks.stored import read_stored
+from zorki.data.images import check_image, encode_image, image_size, interleaved, read_image, write_image
 from zorki.errors import DataError, ZorkiError
 
 rng = np.random.default_rng(0)
@@ -196,7 +197,41 @@ def test_exif_orientation(tmp_path, orientation, suffix):
     image = read_image(path)
     assert image.permute(1, 2, 0).is_contiguous()  # channels last in memory, as decoders write
     assert image.shape == (3, 32, 48)
+    assert image_size(path) == image_size(path.read_bytes()) == (32, 48)  # of the header, and of the pixels
     assert (image.permute(1, 2, 0).int() - torch.from_numpy(scene).int()).abs().float().mean() < 4
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_masks_stand_upright_as_images_do(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.array([[1, 2, 3]], np.uint8)).save(tmp_path / f"m{suffix}", exif=exif)
+    assert read_stored(tmp_path / f"m{suffix}").values.tolist() == [[1], [2], [3]]
+
+
+def tiff(pixels, extra=()):
+    """A plain TIFF of 8 bits (TIFF 6.0) with the tag ExtraSamples as given: 1 and 2 are alpha, 0 is unspecified."""
+    height, width, bands = pixels.shape
+    entries = {
+        256: (3, (width,)), 257: (3, (height,)), 258: (3, (8,) * bands), 259: (3, (1,)), 262: (3, (2,)), 273: (4, (8,)),
+        277: (3, (bands,)), 278: (3, (height,)), 279: (4, (pixels.size,)), 338: (3, extra),
+    }  # fmt: skip
+    entries = {tag: (kind, values) for tag, (kind, values) in entries.items() if values}
+    data = struct.pack("<2sHI", b"II", 42, 8 + pixels.size) + pixels.tobytes()
+    end = len(data) + 2 + 12 * len(entries) + 4
+    directory, beyond = struct.pack("<H", len(entries)), b""
+    for tag, (kind, values) in sorted(entries.items()):
+        packed = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        place = packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack("<I", end + len(beyond))
+        beyond += packed if len(packed) > 4 else b""
+        directory += struct.pack("<HHI", tag, kind, len(values)) + place
+    return data + directory + struct.pack("<I", 0) + beyond
+
+
+@pytest.mark.parametrize(("extra", "first"), [((), [200, 100, 50]), ((0,), [200, 100, 50]), ((2,), [255, 255, 255])])
+def test_a_fourth_band_that_is_not_called_alpha_is_left_out(tmp_path, extra, first):
+    (tmp_path / "nir.tif").write_bytes(tiff(np.array([[[200, 100, 50, 0]] * 2] * 2, np.uint8), extra))
+    assert read_image(tmp_path / "nir.tif")[:, 0, 0].tolist() == first
 
 
 def test_broken_exif_does_not_matter(tmp_path):

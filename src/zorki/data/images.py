@@ -13,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from zorki.data import jpeg
@@ -38,6 +38,7 @@ MAX_PIXELS = 178_956_970
 # named .jpg; TGA comes last, since it has no magic number.
 _KINDS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "TGA")
 _ORIENTATION = 0x0112  # the tag of EXIF 2.32, section 4.6.4
+_WIDTH, _HEIGHT, _EXTRA_SAMPLES = 256, 257, 338  # tags of TIFF 6.0, sections 8 and 18
 _open_lock = threading.Lock()
 if hasattr(os, "register_at_fork"):  # a worker forked while another thread reads would wait for the lock forever
     os.register_at_fork(
@@ -52,9 +53,9 @@ class TooManyPixels(DataError):
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
     """The image in a file as RGB, upright as its EXIF orientation says, in memory of its own.
 
-    Transparent images are laid over white. 16-bit gray is scaled, value / 257 rounded; 16-bit color keeps its
-    high bytes. Whole numbers of 32 bits are taken as 16-bit ones; floats as 0..1, or as 0..255 where one is above 1.
-    CMYK is turned to RGB without a color profile. Of an animation the first frame is read.
+    Transparent images are laid over white; a fourth band that a TIFF does not call alpha, such as infrared, is left
+    out. 16-bit gray is scaled, value / 257 rounded; 16-bit color keeps its high bytes. Whole numbers of 32 bits are taken as 16-bit ones; floats as 0..1, or as 0..255 where one is above 1.
+    CMYK is turned to RGB without a color profile. Of an animation, or of several pages, the first one is read.
 
     Raises:
         DataError: the file is missing, empty, no image, truncated, or holds more than `max_pixels` pixels; the
@@ -112,14 +113,31 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
     """
     try:
         with _opened(source) as file, open_image(file) as image:
-            width, height = image.size
-            turned = orientation_of(image) in (5, 6, 7, 8)
+            return upright_size(image)
     except Exception as error:
         if isinstance(source, bytes):
             raise DataError(decoder_reason(error)) from error
         missing = isinstance(error, OSError) and error.errno is not None
         raise DataError(f"{source}: {file_reason(source, error) if missing else decoder_reason(error)}") from error  # type: ignore[arg-type]
-    return (width, height) if turned else (height, width)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Height and width of an image that is not loaded yet, as its pixels will be, upright.
+
+    The size is taken as it is stored: Pillow from 11.1 says that of a TIFF as it will be turned, of other kinds as it
+    stands.
+    """
+    width, height = image.size
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
+    return (width, height) if orientation_of(image) in (5, 6, 7, 8) else (height, width)
+
+
+def mode_of(image: Image.Image) -> str:
+    """Pillow's mode of an image; RGB where a TIFF's fourth band, which it takes for alpha, is not called so."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode == "RGBA":
+        return "RGBA" if image.tag_v2.get(_EXTRA_SAMPLES) else "RGB"
+    return image.mode
 
 
 def _opened(source: Path | bytes) -> IO[Any] | io.BytesIO:
@@ -185,7 +203,7 @@ def _decode(image: Image.Image, data: bytes) -> Tensor:
     fast = jpeg.fast_decoder() if image.format in ("JPEG", "MPO") and image.mode == "RGB" else None
     pixels = None if fast is None else fast(data)
     # Where that decoder fails, Pillow tries again: it is more tolerant, and its messages are better.
-    pixels = pixels_of(image) if pixels is None else _upright(pixels, orientation_of(image))
+    pixels = pixels_of(image) if pixels is None else turn_upright(pixels, orientation_of(image))
     # The channels stay last in memory, as decoders write them and as crops, resizing and colors are quickest on.
     pixels = np.ascontiguousarray(pixels)
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
@@ -196,16 +214,18 @@ def pixels_of(image: Image.Image) -> Array:
     image.load()
     pixels = _rgb(image)
     # Asked after loading: some decoders turn the image themselves, and then drop the tag.
-    return _upright(pixels, orientation_of(image))
+    return turn_upright(pixels, orientation_of(image))
 
 
 def _rgb(image: Image.Image) -> Array:
     """Pixels (H, W, 3) in uint8 of a loaded image of any mode."""
-    mode = image.mode
+    mode = mode_of(image)
     if mode.startswith("I"):
         return _repeat(_from_whole_numbers(np.asarray(image)))
     if mode == "F":
         return _repeat(_from_floats(np.asarray(image)))
+    if mode != image.mode:
+        return np.asarray(image)[..., :3]
     if mode in ("RGBA", "LA", "PA", "RGBa", "La") or image.has_transparency_data:
         return _over_white(np.asarray(image.convert("RGBA")))
     if mode in ("1", "L"):
@@ -258,10 +278,10 @@ def orientation_of(image: Image.Image) -> int:
         return 1
 
 
-def _upright(pixels: Array, orientation: int) -> Array:
-    """A view of (H, W, 3) pixels with the first row on top: EXIF's eight orientations."""
+def turn_upright(pixels: Array, orientation: int) -> Array:
+    """A view of pixels (H, W) or (H, W, C) with the first row on top: EXIF's eight orientations."""
     if orientation in (5, 6, 7, 8):
-        pixels = pixels.transpose(1, 0, 2)
+        pixels = pixels.swapaxes(0, 1)
     rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
     columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
     return pixels[rows, columns]

@@ -24,10 +24,12 @@ from zorki.data.images import (
     Array,
     decoder_reason,
     file_reason,
+    mode_of,
     open_image,
     orientation_of,
     read_image,
     rgb_of,
+    upright_size,
 )
 from zorki.errors import DataError
 
@@ -128,7 +130,7 @@ def open_windows(path: Path, *, max_pixels: int = 0) -> Iterator[WindowedImage]:
 
 @dataclass(frozen=True)
 class _Header:
-    """What the head of a file says: Pillow's names of its kind and mode, its size as stored, its EXIF orientation."""
+    """What the head of a file says: Pillow's names of its kind and mode, its upright size, its EXIF orientation."""
 
     kind: str
     mode: str
@@ -140,8 +142,7 @@ class _Header:
 def _read_header(path: Path) -> _Header:
     try:
         with open_image(path) as image:
-            width, height = image.size
-            return _Header(image.format or "", image.mode, height, width, orientation_of(image))
+            return _Header(image.format or "", mode_of(image), *upright_size(image), orientation_of(image))
     except OSError as error:
         raise DataError(
             f"{path}: {decoder_reason(error) if error.errno is None else file_reason(path, error)}"

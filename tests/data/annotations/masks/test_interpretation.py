@@ -58,7 +58,7 @@ def test_values_without_names(data):
 def test_black_and_white(data):
     assert classes(data([0, 255, 255], [0, 0, 0])) == [[0, 1, 1], [0, 0, 0]]
     assert data([0, 255, 255]).class_names == ["class 0", "class 1"]
-    assert classes(data([0, 255], [0, 1])) == [[0, 255], [0, 1]]  # another value, so that 255 is nobody's
+    assert classes(data([0, 255], [0, 2])) == [[0, 255], [0, 2]]  # another value, so that 255 is nobody's
     with pytest.raises(DataError, match="every pixel of every mask is 255, which is ignored"):
         data([255, 255], [255, 255])
     assert classes(data([255, 255], names=["ground", "cell"])) == [[1, 1]]
@@ -122,11 +122,13 @@ def test_names_by_line_or_by_number(data):
 
 def test_void_is_ignored_wherever_it_stands(data):
     last = data([0, 1, 2, 255], files={"classes.txt": "sky\nroad\nVoid\n"})
-    assert (last.class_names, classes(last), told(last)) == (["sky", "road"], [[0, 1, 255, 255]], [])
+    assert (last.class_names, classes(last)) == (["sky", "road"], [[0, 1, 255, 255]])
+    assert told(last) == ["ROOT: 50.00% of the pixels are ignored, of values 2, 255"]
     first = data([0, 1, 2], files={"classes.txt": "unlabeled\nsky\nroad\n"})
     assert (first.class_names, classes(first)) == (["sky", "road"], [[255, 0, 1]])
     assert told(first) == [
-        "ROOT/classes.txt: value 1 is label 0, value 2 is label 1: labels number the classes that are judged, from 0"
+        "ROOT/classes.txt: value 1 is label 0, value 2 is label 1: labels number the classes that are judged, from 0",
+        "ROOT: 33.33% of the pixels are ignored, of value 0",
     ]
 
 
@@ -227,13 +229,16 @@ def test_color_maps(data, name, text):
     assert found.class_names == ["sky", "road", "the car"]
     assert classes(found) == [[0, 1, 2, 255], [0, 0, 0, 0]]  # the second is gray by chance
     assert found.palette == [SKY, ROAD, CAR]
-    assert told(found) == []
+    assert told(found) == ["ROOT: 12.50% of the pixels are ignored, of color (0, 0, 0)"]
 
 
 def test_colors_that_the_map_lacks(data):
     found = data([SKY, ROAD, (1, 2, 3), (1, 2, 3)], files={"colors.txt": "sky 128 128 128\nroad 128 64 128\n"})
     assert classes(found) == [[0, 1, 255, 255]]
-    assert told(found) == ["ROOT/masks/0.png: color (1, 2, 3) is none of the 2 classes; 2 pixels were ignored"]
+    assert told(found) == [
+        "ROOT/masks/0.png: color (1, 2, 3) is none of the 2 classes; 2 pixels were ignored",
+        "ROOT: 50.00% of the pixels are ignored, of color (1, 2, 3)",
+    ]
     with pytest.raises(DataError, match=r"and none of them is in .*colors\.txt"):
         data([CAR, ROAD], files={"colors.txt": "sky 1 1 1\n"})
 
@@ -247,7 +252,8 @@ def test_a_map_decides_over_palettes_that_it_knows(data):
     assert told(found) == []
     # A palette's index 255 is nobody's, and need not be in the map; indices of other colors are taken as they are.
     found = data([0, 1, 255], palette=one, files={"colors.txt": "sky 128 128 128\nroad 128 64 128\n"})
-    assert (classes(found), told(found)) == ([[0, 1, 255]], [])
+    assert classes(found) == [[0, 1, 255]]
+    assert told(found) == ["ROOT: 33.33% of the pixels are ignored, of color (7, 7, 7)"]
     found = data([0, 1], palette=[0, 0, 0, 1, 1, 1], files={"colors.txt": "sky 128 128 128\nroad 128 64 128\n"})
     assert (found.class_names, classes(found)) == (["sky", "road"], [[0, 1]])
 

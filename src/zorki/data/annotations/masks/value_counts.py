@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from zorki.data.annotations.masks.stored import Palette, is_gray, read_stored, shown_colors
+from zorki.data.annotations.masks.stored import MIDDLE, Palette, is_gray, read_stored, shown_colors
 from zorki.data.images import image_size
 from zorki.errors import DataError
 
@@ -46,6 +46,14 @@ class ValueCounts:
     def values(self) -> dict[int, int]:
         """Pixels of each value; of gray kept as RGB, its gray value."""
         return {key & 255: count for key, count in self.counts.items()} if self.rgb else self.counts
+
+    def halved(self) -> ValueCounts:
+        """The look at `StoredMask.halved`."""
+        halves = {0: 0, 255: 0}
+        for value, count in self.values().items():
+            halves[255 if value >= MIDDLE else 0] += count
+        counts = {value: count for value, count in halves.items() if count}
+        return ValueCounts(self.size, self.image_size, counts, lossy=self.lossy)
 
     def colors(self) -> dict[int, int]:
         """Pixels of each color 0xRRGGBB that is shown."""

@@ -1,0 +1,204 @@
+"""Masks whose values are levels of gray: black and white, smeared or in two conventions, and evenly spread levels.
+
+Decided once over all masks of a dataset, and told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from zorki.data.annotations.masks.dataset import IGNORE
+from zorki.data.annotations.masks.stored import MIDDLE, read_stored
+from zorki.data.annotations.masks.value_counts import ValueCounts, total
+from zorki.errors import DataError
+from zorki.types import Defect
+
+Halved = Literal["none", "lossy", "all"]
+
+_DARK, _BRIGHT = 32, 224  # below, and from here on, gray is black and white with some noise of compression
+_FRINGE = 0.15  # of all pixels at most lie between in small masks of two classes; mostly .01
+_LITTLE = 0.02  # of the pixels of JPEGs, so little that where they lie is not asked
+_MOST_LEVELS = 16
+_LOOK = 8  # masks that are looked at for where their shades lie: those that have most
+_ALIKE = 0.3  # of a class's pixels at least have their own value to the right and below; .9 usually, .02 of shades
+
+
+def in_halves(
+    looks: Mapping[Path, ValueCounts], known: Sequence[str] | None, root: Path, notes: list[Defect]
+) -> tuple[Mapping[Path, ValueCounts], Halved]:
+    """The looks, with those at masks of black and white that were smeared split in the middle; and which these are.
+
+    JPEGs cannot hold classes, but two of them come out again by the middle. So they do where masks without loss have
+    fringes of scaling, or what is left of a JPEG.
+
+    Args:
+        known: the names of the classes; None where nothing names them.
+
+    Raises:
+        DataError: there are JPEGs, and what they hold is not black and white, or the classes are not two.
+    """
+    lossy = {path: look for path, look in looks.items() if look.lossy}
+    sharp = {path: look for path, look in looks.items() if not look.lossy}
+    smeared = bool(sharp) and _are_two(known) and _is_smeared(sharp)
+    others = {value for look in sharp.values() for value in look.values()} - {0, 1, IGNORE}
+    two = _are_two(known) and (smeared or not others)
+    if lossy and not (two and _is_two_shades(lossy)):
+        raise DataError(
+            f"{next(iter(lossy))}: the masks are JPEGs, whose compression changes values at every edge, so that "
+            "classes cannot be told; export them as PNG from where they were drawn"
+        )
+    black, white = known if known is not None and _are_two(known) else ("class 0", "class 1")
+    taken = f"values below {MIDDLE} are taken as {black!r}, others as {white!r}"
+    if smeared:
+        halved: Halved = "all"
+        counts = total(look.values() for look in sharp.values())
+        shades = sum(count for value, count in counts.items() if value not in (0, IGNORE))
+        share = percent(shades, sum(counts.values()))
+        notes.append(Defect(root, (
+            f"the masks are black and white with {len(counts.keys() - {0, IGNORE})} shades between, {share} of the "
+            f"pixels, as after scaling or from JPEGs: {taken}"
+        ), note=True))  # fmt: skip
+    elif lossy:
+        halved = "lossy"
+        which = "the masks" if not sharp else f"{len(lossy)} of {len(looks)} masks"
+        notes.append(Defect(root, f"{which} are JPEGs of black and white: {taken}", note=True))
+    else:
+        return looks, "none"
+    return {path: look.halved() if halved == "all" or look.lossy else look for path, look in looks.items()}, halved
+
+
+def names_of_levels(
+    looks: Iterable[ValueCounts], known: Sequence[str] | None, root: Path, notes: list[Defect]
+) -> dict[int, str | None] | None:
+    """The names of values that are levels of gray, 255 among them; None where values are what they are.
+
+    0 and 255 alone are two classes. Where other masks hold 0 and 1, and none holds both, 255 is what 1 is there. Three
+    levels or more are classes where they are evenly spread from 0 to 255: 0, 128, 255. Where names are given, they are
+    as many as levels.
+    """
+    looks = list(looks)
+    found = {value for look in looks for value in look.values()}
+    if known is not None and found <= (stated := _values_in(known)).keys():
+        return dict(stated)
+    if IGNORE not in found or (known is not None and not all(known)):
+        return None
+    if found <= {0, 1, IGNORE} and _are_two(known):
+        return _two_names(looks, found, known, root, notes)
+    levels = _levels(found, None if known is None else len(known))
+    if levels is None or not found - {0, IGNORE}:
+        return None
+    listed = ", ".join(map(str, levels))
+    reason = f"the values {listed} are levels of gray, evenly spread, so that {IGNORE} is a class"
+    if known is not None:
+        notes.append(Defect(root, f"{reason}: the names are theirs in this order", note=True))
+        return dict(zip(levels, known, strict=True))
+    reason += "; if it is what is ignored, name the values in a file classes.txt, as in '255 void'"
+    notes.append(Defect(root, reason, note=True))
+    return {value: f"value {value}" for value in levels}
+
+
+def _two_names(
+    looks: Sequence[ValueCounts], found: set[int], known: Sequence[str] | None, root: Path, notes: list[Defect]
+) -> dict[int, str | None] | None:
+    first, second = known or ("class 0", "class 1")
+    if 1 not in found:
+        return {0: first, IGNORE: second} if 0 in found or known is not None else None
+    ones, whites = (sum(value in look.values() for look in looks) for value in (1, IGNORE))
+    if any({1, IGNORE} <= look.values().keys() for look in looks):
+        return None
+    reason = (
+        f"{ones} of {len(looks)} masks hold 1, {whites} hold {IGNORE}, and none holds both: two ways to write the same, "
+        f"so that {IGNORE} is taken as {second!r} too"
+    )
+    notes.append(Defect(root, reason, note=True))
+    return {0: first, 1: second, IGNORE: second}
+
+
+def _values_in(names: Sequence[str]) -> dict[int, str]:
+    """The values that names of an earlier reading tell: "value 128"; empty where one tells none."""
+    matches = [re.fullmatch(r"value (\d{1,5})", name) for name in names]
+    return {int(match[1]): match[0] for match in matches if match} if all(matches) else {}
+
+
+def _levels(found: set[int], count: int | None) -> list[int] | None:
+    """The levels 0 to 255 that are evenly spread, as many as stated or found, of which none that is found is missing.
+
+    A level may be one off, as rounding has it; one that is not found is taken as it is due.
+    """
+    count = len(found) if count is None else count
+    if not 3 <= count <= _MOST_LEVELS:
+        return None
+    due = [round(place * IGNORE / (count - 1)) for place in range(count)]
+    near = [min(found, key=lambda value: (abs(value - level), value)) for level in due]
+    levels = [value if abs(value - level) <= 1 else level for level, value in zip(due, near, strict=True)]
+    return levels if found <= set(levels) else None
+
+
+def _are_two(known: Sequence[str] | None) -> bool:
+    """Whether names are of two classes, none of them void, or there are none."""
+    return known is None or (len(known) == 2 and all(known))
+
+
+def _is_black_and_white(counts: Mapping[int, int], most: float) -> bool:
+    """Whether at most a share of the pixels lie between, and some are white if any do."""
+    between = sum(count for value, count in counts.items() if _DARK <= value < _BRIGHT)
+    white = sum(count for value, count in counts.items() if value >= _BRIGHT)
+    return between <= most * sum(counts.values()) and (white > 0 or not between)
+
+
+def _is_two_shades(lossy: Mapping[Path, ValueCounts]) -> bool:
+    """Whether JPEGs are of black and white."""
+    counts = total(look.counts for look in lossy.values())
+    return _is_black_and_white(counts, _LITTLE) or (_is_black_and_white(counts, _FRINGE) and _scatter(lossy))
+
+
+def _is_smeared(looks: Mapping[Path, ValueCounts]) -> bool:
+    """Whether masks without loss are of black and white, smeared at their edges or by a JPEG that they once were.
+
+    There must be shades between, or beside both, in few pixels, and these must lie as no class does: next to other
+    values. Where 255 alone is bright and the others are dark, it is what is ignored.
+    """
+    if any(look.palette is not None for look in looks.values()):
+        return False
+    counts = total(look.values() for look in looks.values())
+    if min(counts) < 0 or max(counts) > IGNORE or not _is_black_and_white(counts, _FRINGE):
+        return False
+    dark = [value for value in counts if value < _DARK]
+    between = [value for value in counts if _DARK <= value < _BRIGHT]
+    bright = [value for value in counts if _BRIGHT <= value < IGNORE]
+    shades = len(counts.keys() - {0, IGNORE})
+    if not dark or not (between or bright) or not (bright or IGNORE in counts):
+        return False
+    return (shades > 2 or (len(dark) > 1 and bool(bright))) and _scatter(looks)
+
+
+def _scatter(looks: Mapping[Path, ValueCounts]) -> bool:
+    """Whether pixels of shades mostly have another value to the right or below; those of classes mostly have not.
+
+    A shade is any value but the commonest dark and bright ones: a JPEG's black may be 1.
+    """
+    counts = total(look.values() for look in looks.values())
+    dark, bright = ([value for value in counts if (value < MIDDLE) is side] for side in (True, False))
+    plain = [max(side, key=counts.__getitem__) for side in (dark, bright) if side]
+    shaded = {path: sum(look.values().values()) - sum(look.values().get(value, 0) for value in plain)
+              for path, look in looks.items()}  # fmt: skip
+    shades = alike = 0
+    for path in sorted(shaded, key=lambda path: -shaded[path])[:_LOOK]:
+        stored = read_stored(path)
+        gray = stored.values & 255 if stored.rgb else stored.values
+        own = gray[:-1, :-1]
+        shade = ~np.isin(own, plain)
+        shades += int(shade.sum())
+        alike += int((shade & (own == gray[1:, :-1]) & (own == gray[:-1, 1:])).sum())
+    return alike < _ALIKE * shades
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in words; what is little and not nothing does not read as nothing."""
+    share = part / max(1, whole)
+    return f"{share:.2%}" if share >= 0.0001 or not part else "less than 0.01%"
