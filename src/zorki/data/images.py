@@ -54,8 +54,9 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 
     """The image in a file as RGB, upright as its EXIF orientation says, in memory of its own.
 
     Transparent images are laid over white; a fourth band that a TIFF does not call alpha, such as infrared, is left
-    out. 16-bit gray is scaled, value / 257 rounded; 16-bit color keeps its high bytes. Whole numbers of 32 bits are taken as 16-bit ones; floats as 0..1, or as 0..255 where one is above 1.
-    CMYK is turned to RGB without a color profile. Of an animation, or of several pages, the first one is read.
+    out. 16-bit gray is scaled, value / 257 rounded; 16-bit color keeps its high bytes. Whole numbers of 32 bits are
+    taken as 16-bit ones; floats as 0..1, or as 0..255 where one is above 1. CMYK is turned to RGB without a color
+    profile. Of an animation, or of several pages, the first one is read.
 
     Raises:
         DataError: the file is missing, empty, no image, truncated, or holds more than `max_pixels` pixels; the

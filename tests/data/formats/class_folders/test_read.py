@@ -2,6 +2,7 @@ import pickle
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -214,7 +215,28 @@ def test_masks_whose_images_are_missing_are_no_class(tmp_path):
     (tmp_path / "images").mkdir()
     assert folders.look(tmp_path).reason == "images, masks are called as images with masks are, and images holds none"
     make_image(tmp_path / "images/1.png")
-    assert folders.look(tmp_path).fits
+    assert folders.look(tmp_path).reason == (
+        "masks holds masks of the images in images, named alike: a class for every pixel; --format class_folders takes "
+        "them for classes"
+    )
+    assert read_folders(tmp_path).class_names == ["images", "masks"]  # as asked for
+    make_image(tmp_path / "images/2.png")
+    (tmp_path / "images/1.png").unlink()
+    assert folders.look(tmp_path).fits  # no file of one has its name in the other
+
+
+def test_a_folder_of_masks_alone_is_no_class(tmp_path):
+    make_image(tmp_path / "masks/1.png")
+    assert folders.look(tmp_path).reason == "its only folder is called masks, as masks are, and no images lie beside"
+
+
+def test_classes_whose_files_are_named_alike(tmp_path):
+    """A mask on a face is no mask of an image, and a drawing none of a photo, unless one holds few values."""
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    for name in ("mask/1.png", "mask/2.png", "no_mask/1.png", "no_mask/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(noise).save(tmp_path / name)
+    assert read_labels(tmp_path).class_names == ["mask", "no_mask"]
 
 
 def test_a_folder_that_cannot_be_read(photos, monkeypatch):

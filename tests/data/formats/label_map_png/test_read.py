@@ -295,3 +295,16 @@ def test_a_file_that_names_classes_tells_maps_of_8_bits_from_numbers(tmp_path):
     assert len(read_instances(tmp_path, "label_map_png").target(0)) == 2
     save(tmp_path / "labels/0.png", FEW)
     assert label_png.look(tmp_path).fits  # 16 bits
+
+
+def test_maps_of_one_number_each_are_masks_of_a_class(tmp_path):
+    for number in range(9):
+        split = "train" if number else "val"
+        make_image(tmp_path / f"images/{split}/{number}.png")
+        save(tmp_path / f"masks/{split}/{number}.png", drawn((1, 0, 0, 3, 4)), np.uint8)
+    assert label_png.look(tmp_path).reason == (
+        "8 maps of 8 bits hold one number each beside 0, as masks of one class do; --format label_map_png takes it for "
+        "an object"
+    )
+    found = read_label_png(tmp_path)  # in folders of images and of masks, splits may lie within
+    assert {split: len(own) for split, own in found.splits.items()} == {"train": 8, "val": 1}

@@ -11,7 +11,7 @@ from PIL import Image
 from zorki.data.annotations.image_lists import two_paths
 from zorki.data.annotations.masks.pairing import beside, pair
 from zorki.data.formats.mask_folders import read as mask_pairs
-from zorki.data.formats.readers import read_masks
+from zorki.data.formats.readers import read_labels, read_masks
 from zorki.errors import DataError
 
 read_mask_pairs = partial(read_masks, format="mask_folders")
@@ -298,3 +298,56 @@ def test_the_best_of_several_masks():
 def test_masks_beside_images():
     names = ["1.jpg", "1_mask.png", "2.jpg", "3_mask.png", "mask.png"]
     assert beside(names) == (["1.jpg", "2.jpg", "3_mask.png", "mask.png"], ["1_mask.png"])
+
+
+# -- folders of any name --
+
+
+def photo(path, size=(40, 30)):
+    """An image of many values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+
+
+OTHER_LAYOUTS = {
+    "masks beside images of any name": ("cxr/{}.png", "masks/{}.png"),
+    "masks among images": ("{}.png", "masks/{}.png"),
+    "FiftyOne's": ("data/{}.png", "labels/{}.png"),
+    "of no known name": ("left/{}.png", "right/{}.png"),
+    "in a split": ("train/cxr/{}.png", "train/masks/{}.png"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_LAYOUTS)
+def test_masks_in_folders_of_any_name_are_no_classes(tmp_path, name):
+    images, masks = OTHER_LAYOUTS[name]
+    for number in range(3):
+        photo(tmp_path / images.format(number))
+        mask(tmp_path / masks.format(number), np.full((30, 40), number % 2, np.uint8))
+    found = read_masks(tmp_path)
+    assert (found.format, found.names, found.masks) == (
+        "mask_folders",
+        [images.format(number) for number in range(3)],
+        [masks.format(number) for number in range(3)],
+    )
+    with pytest.raises(DataError, match="named alike: a class for every pixel"):
+        read_labels(tmp_path)
+
+
+def test_mmsegmentations_layout(tmp_path):
+    both(tmp_path, *((f"img_dir/{split}/{split}.png", f"ann_dir/{split}/{split}.png") for split in ("train", "val")))
+    assert content(read_masks(tmp_path)) == {
+        split: [(f"img_dir/{split}/{split}.png", f"ann_dir/{split}/{split}.png")] for split in ("train", "val")
+    }
+
+
+def test_folders_named_alike_whose_pixels_tell_no_masks(tmp_path):
+    for name in ("photo/1.png", "painting/1.png"):
+        photo(tmp_path / name)
+    assert not mask_pairs.look(tmp_path).fits
+    for name in ("photo/1.png", "painting/1.png"):
+        make_image(tmp_path / name)
+    assert not mask_pairs.look(tmp_path).fits  # both hold few colors
+    mask(tmp_path / "painting/1.png")
+    assert mask_pairs.look(tmp_path).fits  # numbers beside colors

@@ -86,8 +86,8 @@ def decide(
         known = None if selection else class_names
         looks, halved = in_halves(looks, _known(hints, known), hints.root, notes)
         counts = total(look.values() for look in looks.values())
-        own = hints if halved == "none" else replace(hints, usual=None)
-        names, by_color = _names_of_values(looks, counts, own, known, notes), False
+        hints = hints if halved == "none" else replace(hints, usual=None)  # which know indices, and no halves
+        names, by_color = _names_of_values(looks, counts, hints, known, notes), False
         notes += _other_palettes(hints.root, looks)
     if not by_color:
         for value in counts:
@@ -223,7 +223,7 @@ def _numbered(
 def _order(
     root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None
 ) -> tuple[list[str], dict[int, int]]:
-    """The classes in order, and the label of each key; names that a run does not know, and no pixel has, are dropped."""
+    """The classes in order, and each key's label; names that a run does not know, and no pixel has, are dropped."""
     own = list(dict.fromkeys(name for name in names.values() if name is not None))
     if class_names is not None:
         there = {name for key, name in names.items() if name is not None and counts.get(key)}

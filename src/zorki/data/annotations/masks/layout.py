@@ -2,28 +2,40 @@
 
 images/1.jpg masks/1.png               images/train/1.jpg masks/train/1.png
 train/images/1.jpg train/masks/1.png   train/1.jpg trainannot/1.png              1.jpg 1_mask.png
+1.jpg masks/1.png
+
+Of folders of other names, such as cxr/ and masks/, or photos/ and drawn/, those are images and masks whose files are
+named alike, and of which one holds few values.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 from zorki.data.annotations.listing import holds_image, is_image, loose_files, subfolders, walk_files
-from zorki.data.annotations.masks.pairing import beside
+from zorki.data.annotations.masks.pairing import beside, pair
+from zorki.data.annotations.masks.stored import StoredMask, read_stored
 from zorki.data.annotations.split_words import split_in
+from zorki.data.annotations.splits import split_name
+from zorki.errors import DataError
 
 IMAGE_WORDS = (
-    "images", "image", "imgs", "img", "pictures", "picture", "pics", "photos", "jpegimages", "leftimg8bit", "frames",
-    "inputs", "input",
+    "images", "image", "imgs", "img", "imgdir", "imagedir", "pictures", "picture", "pics", "photos", "jpegimages",
+    "leftimg8bit", "frames", "inputs", "input",
 )  # fmt: skip
 MASK_WORDS = (
     "masks", "mask", "labels", "label", "annotations", "annotation", "annots", "annot", "gtfine", "gt", "groundtruth",
-    "segmentations", "segmentation", "segs", "seg", "targets", "target",
+    "segmentations", "segmentation", "segs", "seg", "targets", "target", "anndir", "anns", "maskdir", "trimaps",
 )  # fmt: skip
 _DEPTH = 2  # folders down to which the pair of folders is looked for
+_LOOK = 4  # masks that are looked at to tell them from images
+_FEW = 64  # values at most in what is taken for a mask by its pixels alone
+_PLAIN = 0.75  # of the pixels have one of two values in masks of black and white, however smeared
+_ALIKE = 0.9  # of the files of the smaller folder have one of their name in the other
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,11 @@ class MaskFolders:
             inner = self.masks.relative_to(self.images).as_posix() + "/"
             names = [name for name in names if not name.startswith(inner)]
         return names, [name for name in walk_files(self.masks) if is_image(name)]
+
+    def split_of(self, image: Path, mask: Path) -> str | None:
+        """The split of one of its pairs, by the folders that lie in its folders: images/train/1.jpg."""
+        inner = [path.relative_to(folder).parts for path, folder in ((image, self.images), (mask, self.masks))]
+        return self.split or split_name(inner[0][0]) or split_name(inner[1][0])
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ def find_layout(root: Path) -> MaskLayout | str:
 
 
 def _layout_of(folder: Path) -> MaskLayout | None:
-    for look in (_side_by_side, _within_splits, _as_splits, _beside_each_other):
+    for look in (_side_by_side, _within_splits, _as_splits, _beside_each_other, _among_images):
         if (layout := look(folder)) is not None:
             return layout
     return None
@@ -142,9 +159,80 @@ def _holds_pairs(folder: Path) -> bool:
     return bool(beside([name for name in walk_files(folder) if is_image(name)])[1])
 
 
+def _among_images(folder: Path) -> MaskLayout | None:
+    """1.jpg, and masks/1.png in a folder beside it."""
+    masks = _by_word(folder, MASK_WORDS)
+    if masks is None or not any(is_image(name) for name in loose_files(folder)):
+        return None
+    part = MaskFolders(folder, masks)
+    return MaskLayout(folder, (part,)) if pair(*part.files()).pairs else None
+
+
 def _sides(folder: Path) -> tuple[Path, Path] | None:
-    """The folder of images and that of masks in a folder, by their usual names; both hold images."""
+    """The folder of images and that of masks in a folder; both hold images.
+
+    By their usual names; else where the names of their files are alike, and one of them holds few values: it is the
+    masks, and if a folder is called as masks are, it is that one.
+    """
+    images, masks = _by_word(folder, IMAGE_WORDS), _by_word(folder, MASK_WORDS)
+    if images is not None and masks is not None:
+        return images, masks
+    if images is not None:
+        return None  # what lies beside images under another name may be anything
+    others = [folder / name for name in subfolders(folder) if split_in(name) is None]
+    others = [one for one in others if one != masks and holds_image(one)]
+    if masks is not None:
+        alike = [one for one in others if _share_names(one, masks)]
+        return (alike[0], masks) if len(alike) == 1 and _tells_masks(alike[0], masks) else None
+    if len(others) != 2 or not _share_names(*others):
+        return None
+    return next(((one, other) for one, other in permutations(others) if _tells_masks(one, other)), None)
+
+
+def _by_word(folder: Path, words: Sequence[str]) -> Path | None:
+    """The folder of images that is called by one of the words, the first one first."""
     names = {re.sub(r"[^a-z0-9]", "", name.lower()): folder / name for name in reversed(subfolders(folder))}
-    images = next((names[word] for word in IMAGE_WORDS if word in names and holds_image(names[word])), None)
-    masks = next((names[word] for word in MASK_WORDS if word in names and holds_image(names[word])), None)
-    return None if images is None or masks is None else (images, masks)
+    return next((names[word] for word in words if word in names and holds_image(names[word])), None)
+
+
+def are_images_and_masks(layout: MaskLayout) -> bool:
+    """Whether the files of a layout are named alike, and its masks hold few values: no two classes of images."""
+    part = layout.parts[0]
+    return part.images != part.masks and _share_names(*part.files()) and _all(part.masks, _has_few_values)
+
+
+def _tells_masks(images: Path, masks: Path) -> bool:
+    """Whether one folder holds few values, as gray or indices, and the other many, or colors, or photographs."""
+    if not _all(masks, _has_few_values):
+        return False
+    return not _all(images, _has_few_values) or (_all(masks, _holds_numbers) and not _all(images, _holds_numbers))
+
+
+def _holds_numbers(stored: StoredMask) -> bool:
+    return not stored.rgb and not stored.lossy
+
+
+def _share_names(images: Path | Sequence[str], masks: Path | Sequence[str]) -> bool:
+    """Whether nearly all files of the smaller folder have one of their name in the other."""
+    sides = [[name for name in walk_files(side) if is_image(name)] if isinstance(side, Path) else list(side)
+             for side in (images, masks)]  # fmt: skip
+    return len(pair(*sides).pairs) >= _ALIKE * min(map(len, sides))
+
+
+def _all(folder: Path, test: Callable[[StoredMask], bool]) -> bool:
+    """Whether some images of a folder are all so; what cannot be read is not."""
+    names = [name for name in walk_files(folder) if is_image(name)]
+    try:
+        return all(test(read_stored(folder / name)) for name in names[:: max(1, len(names) // _LOOK)][:_LOOK])
+    except DataError:
+        return False
+
+
+def _has_few_values(stored: StoredMask) -> bool:
+    """Whether an image holds few values or colors, or black and white with shades between."""
+    try:
+        counts = stored.counts()
+    except DataError:
+        return False
+    common = sorted(counts.values(), reverse=True)
+    return len(common) <= _FEW or sum(common[:2]) >= _PLAIN * sum(common)

@@ -112,8 +112,8 @@ def _two_names(
     if any({1, IGNORE} <= look.values().keys() for look in looks):
         return None
     reason = (
-        f"{ones} of {len(looks)} masks hold 1, {whites} hold {IGNORE}, and none holds both: two ways to write the same, "
-        f"so that {IGNORE} is taken as {second!r} too"
+        f"{ones} of {len(looks)} masks hold 1, {whites} hold {IGNORE}, and none holds both: two ways to write the "
+        f"same, so that {IGNORE} is taken as {second!r} too"
     )
     notes.append(Defect(root, reason, note=True))
     return {0: first, 1: second, IGNORE: second}

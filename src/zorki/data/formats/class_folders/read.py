@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.listing import holds_image, is_image, loose_files, no_images, subfolders, walk_files
-from zorki.data.annotations.masks.layout import IMAGE_WORDS, MASK_WORDS
+from zorki.data.annotations.masks.layout import IMAGE_WORDS, MASK_WORDS, are_images_and_masks, find_layout
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
 from zorki.errors import DataError
@@ -24,6 +24,8 @@ WANTED = "a folder for each class, below train, val and test folders or without 
 def look(root: Path) -> Look:
     """Whether `root` is of this format, and why or why not."""
     fits, reason = _inspect(root)
+    if fits and (other := _images_with_masks(root)) is not None:
+        return Look.no(other)
     return Look(fits, reason)
 
 
@@ -84,6 +86,20 @@ def _meant_for_masks(root: Path, folders: Sequence[str]) -> str | None:
         return None
     empty = [name for name in folders if not holds_image(root / name)]
     return f"{_list(folders)} are called as images with masks are, and {empty[0]} holds none" if empty else None
+
+
+def _images_with_masks(root: Path) -> str | None:
+    """Why folders that could be classes are images with masks of them; None where they are not."""
+    layout = find_layout(root)
+    if not isinstance(layout, str) and are_images_and_masks(layout):
+        part = layout.parts[0]
+        names = [path.relative_to(root).as_posix() for path in (part.images, part.masks)]
+        reason = f"{names[1]} holds masks of the images in {'it' if names[0] == '.' else names[0]}, named alike"
+        return f"{reason}: a class for every pixel; --format class_folders takes them for classes"
+    folders = subfolders(root)
+    if len(folders) == 1 and folders[0].lower() in MASK_WORDS and not any(map(is_image, loose_files(root))):
+        return f"its only folder is called {folders[0]}, as masks are, and no images lie beside"
+    return None
 
 
 def _split_folders(root: Path) -> list[str]:

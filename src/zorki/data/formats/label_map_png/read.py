@@ -64,12 +64,13 @@ def read(root: Path, images: Path | None = None) -> Records:
     for part in layout.parts:
         for image, mask, found in _read_part(part, records.defects):
             records.told |= {image, mask}
+            own = part.split_of(image, mask)
             records.defects += found.defects
             void += found.void
             if found.image is None:
                 continue
-            if part.split is not None:
-                split = "train" if part.split == "trainval" else part.split
+            if own is not None:
+                split = "train" if own == "trainval" else own
                 records.given.setdefault(split, []).append(len(records.images))
             records.images.append(found.image)
     if void:
@@ -144,7 +145,7 @@ def _numbers(layout: MaskLayout) -> Look:
         pairs = pair(*part.files()).pairs
         step = max(1, len(pairs) * len(layout.parts) // _LOOK)
         paths += [part.masks / mask for _, mask in pairs[::step]]
-    whole = total = 0
+    whole = total = most = 0
     broken: list[str] = []
     for path in paths[:_LOOK]:
         try:
@@ -166,6 +167,7 @@ def _numbers(layout: MaskLayout) -> Look:
             return Look.no(f"{path}: the numbers of objects have gaps, as those of classes do")
         whole += sum(in_one_piece(values, thing) for thing in things)
         total += len(things)
+        most = max(most, len(things))
     if broken and len(broken) == len(paths[:_LOOK]):
         return Look.no(broken[0])
     if total < _LEAST or whole < _SHARE * total:
@@ -173,4 +175,7 @@ def _numbers(layout: MaskLayout) -> Look:
         if not total:
             reason = f"{len(paths[:_LOOK])} maps of 8 bits have no number but 0 and 255"
         return Look.no(f"{reason}: they may be classes; --format label_map_png takes them for objects")
+    if most < 2:
+        reason = f"{len(paths[:_LOOK])} maps of 8 bits hold one number each beside 0, as masks of one class do"
+        return Look.no(f"{reason}; --format label_map_png takes it for an object")
     return Look.yes(f"it holds maps that number objects, one piece each, such as {paths[0].name}")

@@ -133,6 +133,7 @@ def _reason(root: Path, layout: MaskLayout) -> str:
     if part.images == part.masks:
         return "images lie beside masks with a word more in their names, such as 1.jpg and 1_mask.png"
     names = [path.relative_to(root).as_posix() for path in (part.images, part.masks)]
+    names = ["the folder itself" if name == "." else name for name in names]
     splits = f" for {', '.join(one.split for one in layout.parts if one.split)}" if part.split else ""
     return f"it holds folders of images and of masks{splits}: {names[0]} and {names[1]}"
 
@@ -159,10 +160,10 @@ def _read_part(records: MaskRecords, part: MaskFolders) -> None:
     images, masks = part.files()
     found = pair(images, masks)
     for image, mask in found.pairs:
-        split = part.split or split_name(image.split("/")[0]) or split_name(mask.split("/")[0])
-        if split is not None:
+        paths = part.images / image, part.masks / mask
+        if (split := part.split_of(*paths)) is not None:
             records.given.setdefault(split, []).append(len(records.pairs))
-        records.pairs.append((part.images / image, part.masks / mask))
+        records.pairs.append(paths)
     note = part.split == "test" and not found.pairs
     if part.images != part.masks or found.pairs:
         records.defects += _left_over(part.images, found.bare_images, "image", "mask", note)
