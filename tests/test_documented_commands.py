@@ -1,5 +1,6 @@
 """Every command in the documents and in the help is one that can be typed today; nothing is run."""
 
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -39,6 +40,14 @@ def commands():
 COMMANDS = sorted(set(commands()))
 
 
+parser = functools.cache(_app)
+
+
+@functools.cache
+def flags_of(verb):
+    return [name for one in parser()[verb].assemble_argument_collection() for name in one.names]
+
+
 def test_they_are_found():
     assert len(COMMANDS) > 120
     assert {page for page, _ in COMMANDS} >= {"README.md", "results.md", "detection.md", "train.py"}
@@ -52,8 +61,7 @@ def test_a_documented_command_can_be_typed(where, command):
         return
     verb = ALIASES.get(words[0], words[0])
     assert verb in VERBS
-    app = _app()
-    flags = [name for one in app[verb].assemble_argument_collection() for name in one.names]
+    app, flags = parser(), flags_of(verb)
     typed = [word.partition("=")[0].partition(".")[0] for word in words if re.match(r"--\w", word)]
     assert set(typed) <= {*flags, "--plugin", "--options", "--help"}, "flags bear the names that they have today"
     if len(words) == 1 or "--help" in words or re.fullmatch(r"--[\w.-]+", words[-1]) or "..." in words:
