@@ -21,12 +21,13 @@ DETECTORS = [entry.name for entry in ENTRIES if entry.task.name == "detection" a
 OPTIONS = {
     "unet": {"width": 8, "depth": 2}, "full_resolution": {"width": 16}, "segnet_basic": {"width": 16},
     "sliding_window_small": {"step": 8, "count": 32},
+    "mask_rcnn_squeezenet_fpn": {"max_boxes": 20},  # before training all boxes are answers, each with a mask
 }  # fmt: skip
 # A window for every pixel through a large network takes seconds a step; the small one stands for it.
 SEGMENTERS = [
-    *OPTIONS,
+    "unet", "full_resolution", "segnet_basic", "sliding_window_small",
     *(entry.name for entry in ENTRIES if entry.task.name == "semantic_segmentation" and "_squeezenet" in entry.name),
-]
+]  # fmt: skip
 SEGMENTERS.remove("sliding_window_squeezenet")
 # Every way to group pixels into objects, on the smallest backbone.
 GROUPERS = [f"{method}_squeezenet" for method in ("plain_unet", "border_unet", "deep_watershed", "deep_coloring")]

@@ -27,7 +27,7 @@ FAMILIES = {
     "pspnet_squeezenet": {}, "segnet_basic": {"width": "8"}, "sliding_window_small": {"step": "32", "count": "8"},
     "unet": {"width": "4"}, "unet_squeezenet": {},
     "border_unet_squeezenet": {}, "deep_coloring_squeezenet": {}, "deep_watershed_squeezenet": {},
-    "mask_rcnn_squeezenet_fpn": {},
+    "mask_rcnn_squeezenet_fpn": {"max_boxes": "20"},
 }  # fmt: skip
 UPRIGHT, LANDSCAPE = "72x48", "48x72"
 # Of every kind of preprocessing one on landscape images too.
