@@ -281,7 +281,10 @@ class Recipe:
         off=0.0,
     )
     transforms: str | None = setting(
-        None, _AUGMENTATION, "Transforms of installed packages, applied last: A,B,... (entry points zorki.transforms)."
+        None,
+        _AUGMENTATION,
+        "Transforms of installed packages, applied last: A,B,... (entry points zorki.transforms).",
+        off=None,
     )
 
     # Machine
