@@ -96,7 +96,7 @@ def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
 
     about = read_about(folder)
     source = str(Path(data).resolve()) if Path(data).exists() else data
-    then = {key: value for key, value in about["said"].items() if key not in ("out", "name")}
+    then = {key: value for key, value in about.get("said", {}).items() if key not in ("out", "name")}
     other = [key for key in sorted({*then, *settings}) if then.get(key) != settings.get(key)]
     if about["data"] != source or other:
         what = ", ".join([*(["the data"] if about["data"] != source else []), *other])

@@ -64,10 +64,12 @@ def data_of_run(about: Mapping[str, Any], class_names: Sequence[str], data: Any 
     """The data of a run, and the names by which they are read: those it was trained on, where `data` is None.
 
     Raises:
-        RecipeError: they were a dataset in Python, which must be passed again.
+        RecipeError: they were a dataset in Python, which must be passed again, or nothing tells them.
     """
     if data is None and about.get("format") == FORMAT:
         raise RecipeError(f"the run was trained on {about['data']}, which no file holds: pass it again as data=")
+    if data is None and about.get("data") is None:
+        raise RecipeError("the run does not tell which data it was trained on: name them")
     if data is None:
         return about["data"], class_names
     if isinstance(data, str | Path):

@@ -6,6 +6,7 @@ import pytest
 
 from zorki import registry
 from zorki.data.preprocess.letterbox import Letterbox
+from zorki.engine.data_source import data_of_run
 from zorki.engine.run.build import build_trained
 from zorki.engine.run.folder import (
     RESULTS,
@@ -15,7 +16,7 @@ from zorki.engine.run.folder import (
     read_results,
     recipe_of,
 )
-from zorki.errors import WeightsError
+from zorki.errors import RecipeError, WeightsError
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo
 
@@ -127,3 +128,13 @@ def test_results_of_a_wrong_shape_are_told_with_their_file(tmp_path, text):
 def test_runs_of_older_versions_follow_paths_as_they_did():
     assert recipe_of(ABOUT_OF_A_RUN).allow_outside
     assert not recipe_of(ABOUT_OF_A_RUN | {"recipe": Recipe().to_json()}).allow_outside
+
+
+def test_a_run_that_lacks_its_data_says_so_where_they_are_needed(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps(ABOUT_OF_A_RUN))
+    about = read_about(tmp_path)
+    assert (about["data"], about["parameters"], about["environment"]) == (None, 0, {})
+    assert "said" not in about  # which would mean that nothing was
+    with pytest.raises(RecipeError, match="does not tell which data it was trained on: name them"):
+        data_of_run(about, ["a", "b"])
+    assert data_of_run(about, ["a", "b"], "photos") == ("photos", ["a", "b"])

@@ -45,7 +45,7 @@ def measure(
     import torch
 
     from zorki.engine.data_check import survey
-    from zorki.engine.data_source import read_data
+    from zorki.engine.data_source import data_of_run, read_data
     from zorki.engine.device import check_device, on_device
     from zorki.engine.evaluation.evaluate import evaluate, usual_split
     from zorki.engine.run.open import load
@@ -54,7 +54,8 @@ def measure(
         torch.set_num_threads(threads)
     device = check_device(device)
     run = load(folder)
-    root = Path(data if data is not None else run.about["data"])
+    source, _ = data_of_run(run.about, run.class_names, data)
+    root = Path(source)
     form = run.recipe.format if data is None or str(root.resolve()) == run.about["data"] else None
     dataset = read_data(run.task, root, run.recipe, format=form, class_names=run.class_names)
     chosen = split or usual_split(dataset.splits)

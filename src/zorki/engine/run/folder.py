@@ -31,9 +31,12 @@ REPORT, COST = "report.html", "cost.json"
 # What run.json holds under its names, as far as it is read.
 _SHAPES: dict[str, type] = {
     "model": str, "task": str, "class_names": list, "recipe": dict, "said": dict, "choices": list, "plugins": list,
-    "preprocess": dict, "class_info": dict, "data_facts": dict, "parameters": int, "train_count": int,
+    "preprocess": dict, "class_info": dict, "data_facts": dict, "parameters": int, "train_count": int, "data": str,
+    "environment": dict,
 }  # fmt: skip
-_MAY_BE_NULL = ("preprocess",)
+_MAY_BE_NULL = ("preprocess", "data")
+# What stands for names that are not there: what needs them says what it lacks.
+_ABSENT: dict[str, Any] = {"data": None, "fingerprint": None, "parameters": 0, "train_count": 0, "environment": {}}
 _KINDS = {str: "text", list: "a list", dict: "an object", int: "a whole number"}
 
 
@@ -55,7 +58,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     if (fault := _fault_of(about)) is not None:
         raise WeightsError(f"{path}: {fault}; was it edited? Restore it, or train again")
     _check_plugins(path, about)
-    return _with_todays_names(about)
+    return _with_todays_names({**_ABSENT, **about})
 
 
 def _fault_of(about: Any) -> str | None:
