@@ -312,3 +312,17 @@ def test_parts_have_the_contrast_of_the_whole() -> None:
     assert torch.equal(part[0], whole[0, :, :48, :48])
     assert prepared.levels is None
     assert Letterbox(48).for_parts_of(image) == Letterbox(48)
+
+
+@pytest.mark.parametrize(("values", "words"), [
+    ({"kind": [1]}, r"kind \[1\] is not known"),
+    ({"kind": None}, "kind None is not known"),
+    ({"kind": "ResizeCrop", "size": "224"}, "size is '224'; expected int"),
+    ({"kind": "ResizeCrop", "size": True}, "size is True; expected int"),
+    ({"kind": "ResizeCrop", "size": 224, "crop_share": None}, "crop_share is None; expected float"),
+    ({"kind": "Letterbox", "size": 224, "padded": 1}, "padded is 1; expected bool"),
+    ({"kind": "Letterbox", "size": 10**8}, "size must be at most 65,536 pixels, but is 100000000"),
+])  # fmt: skip
+def test_saved_values_of_a_wrong_kind_are_told(values, words):
+    with pytest.raises(RecipeError, match=words):
+        preprocess_from_json(values)

@@ -98,6 +98,10 @@ ABOUT_OF_A_RUN = {"model": "lenet5", "task": "classification", "class_names": ["
         ({"said": 3}, "said is 3; expected an object"),
         ({"preprocess": "x"}, "preprocess is 'x'; expected an object"),
         ({"class_info": []}, r"class_info is \[\]; expected an object"),
+        ({"class_info": {"score_threshold": "x"}}, "score_threshold of class_info is 'x', which no run writes"),
+        ({"class_info": {"category_ids": [1]}}, r"category_ids of class_info is \[1\]"),
+        ({"class_info": {"background": [7]}}, r"background of class_info is \[7\]"),
+        ({"class_info": {"palette": [[1, 2], [3, 4, 999]]}}, "palette of class_info is"),
     ],
 )
 def test_a_run_of_a_wrong_shape_is_told_with_its_file(tmp_path, change, words):

@@ -18,11 +18,19 @@ def to_plain(preprocess: Any) -> dict[str, Any]:
     return {"kind": type(preprocess).__name__, **dataclasses.asdict(preprocess)}
 
 
+LARGEST_SIDE = 1 << 16
+"""Pixels of a side of what a network takes."""
+
+
 def check_positive(preprocess: Any, *names: str) -> None:
     for name in names:
         value = getattr(preprocess, name)
         if value < 1:
             raise RecipeError(f"{type(preprocess).__name__}: {name} must be at least 1 pixel, but is {value}")
+        if value > LARGEST_SIDE:
+            raise RecipeError(
+                f"{type(preprocess).__name__}: {name} must be at most {LARGEST_SIDE:,} pixels, but is {value}"
+            )
 
 
 def check_images(preprocess: Any, images: Sequence[Tensor]) -> None:

@@ -20,6 +20,8 @@ _KINDS = {
     kind.__name__: kind
     for kind in (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals, Views, Clips)
 }
+# Types of fields, as they are annotated, and what a value of them is in JSON.
+_NUMBERS: dict[Any, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
 _FORMER_KINDS = {"Fit": "ResizeCrop", "Span": "ShortestEdge", "Stretch": "Resize", "Propose": "LetterboxWithProposals"}
 
 
@@ -30,9 +32,10 @@ def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
     ResizeCrop(size=224, crop_share=0.875)
     """
     kinds: dict[Any, Any] = _KINDS
-    kind = _FORMER_KINDS.get(values.get("kind", ""), values.get("kind"))
+    kind = values.get("kind")
+    kind = _FORMER_KINDS.get(kind, kind) if isinstance(kind, str) else kind
     fields = {name: value for name, value in values.items() if name != "kind"}
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise RecipeError(
             f"preprocessing of kind {kind!r} is not known; expected one of {', '.join(kinds)}."
             + did_you_mean(str(kind), kinds)
@@ -42,6 +45,12 @@ def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
     needed = [f.name for f in dataclasses.fields(kinds[kind]) if f.default is dataclasses.MISSING]
     if unknown or not set(needed) <= set(fields):
         raise RecipeError(f"{kind} takes {', '.join(known)} ({' and '.join(needed)} at least), but was given {fields}")
+    for f in dataclasses.fields(kinds[kind]):
+        value = fields.get(f.name, f.default)
+        if f.type in _NUMBERS and (
+            not isinstance(value, _NUMBERS[f.type]) or isinstance(value, bool) != (f.type == "bool")
+        ):
+            raise RecipeError(f"{kind}: {f.name} is {value!r:.40}; expected {f.type}")
     # Of kinds that hold another, for each view or frame.
     parts = {n: preprocess_from_json(v) if isinstance(v, dict) and "kind" in v else v for n, v in fields.items()}
     return kinds[kind](**parts)  # type: ignore[no-any-return]

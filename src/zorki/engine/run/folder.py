@@ -78,7 +78,33 @@ def _fault_of(about: Any) -> str | None:
         return f"choices are {about['choices']!r:.40}; expected objects with a name"
     if not all(isinstance(one, str) for one in about.get("plugins", [])):
         return f"plugins are {about['plugins']!r:.40}; expected paths"
-    return None
+    return next(
+        (
+            f"{name} of class_info is {value!r:.40}, which no run writes"
+            for name, value in about.get("class_info", {}).items()
+            if value is not None and not _is_class_fact(name, value, len(names))
+        ),
+        None,
+    )
+
+
+def _is_class_fact(name: str, value: Any, classes: int) -> bool:
+    """Whether a value is what `ClassInfo` holds under a name; of unknown names any."""
+    if name == "score_threshold":
+        return isinstance(value, int | float)
+    if name == "threshold_split":
+        return isinstance(value, str)
+    if name == "background":
+        return isinstance(value, list) and all(isinstance(one, int) and 0 <= one < classes for one in value)
+    if name == "category_ids":
+        return isinstance(value, list) and len(value) == classes and all(isinstance(one, int) for one in value)
+    if name == "palette":
+        return isinstance(value, list) and len(value) <= 256 and all(_is_color(one) for one in value)
+    return True
+
+
+def _is_color(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(isinstance(one, int) and 0 <= one < 256 for one in value)
 
 
 def _check_plugins(path: Path, about: Mapping[str, Any]) -> None:
