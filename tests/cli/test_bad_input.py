@@ -233,7 +233,8 @@ def test_a_typed_flag_goes_before_a_recipe_even_with_the_defaults_value():
 
 
 def test_settings_that_this_machine_cannot_serve(photos):
-    assert "device is 'gpu'; expected one of cpu, cuda, mps" in refused("train", "lenet5", photos, "--device", "gpu")
+    message = refused("train", "lenet5", photos, "--device", "gpu")
+    assert "device is 'gpu'; expected cpu, cuda, mps, or one of several GPUs" in message
     if not torch.cuda.is_available():
         assert "PyTorch finds none here" in refused("train", "lenet5", photos, "--device", "cuda")
     assert "say bf16 or 32" in refused("train", "lenet5", photos, "--device", "cpu", "--precision", "16")
