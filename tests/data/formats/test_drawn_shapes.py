@@ -13,6 +13,7 @@ from zorki.data.formats.cvat import read as cvat
 from zorki.data.formats.labelme import read as labelme
 from zorki.data.formats.readers import read_boxes
 from zorki.data.formats.via import read as via
+from zorki.data.formats.writers import write_boxes
 from zorki.errors import DataError
 
 read_cvat = partial(read_boxes, format="cvat")
@@ -259,3 +260,40 @@ def test_names_that_are_too_long_for_a_file_are_of_no_image(tmp_path):
     for data in (read_labelme(tmp_path / "a"), read_via(tmp_path / "b")):
         assert len(data) == 1
         assert any("there is no image 'xxx" in defect.reason for defect in data.defects)
+
+
+def labelme_file(folder, *shapes):
+    make_image(folder / "a.png", 100, 80)
+    content = {"imagePath": "a.png", "imageData": None, "imageHeight": 80, "imageWidth": 100, "shapes": list(shapes)}
+    (folder / "a.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_labelmes_turned_rectangles_and_words_that_are_no_classes(tmp_path):
+    corners = [[30, 10], [50, 30], [30, 50], [10, 30]]
+    words = [shape(word, corners, "polygon") for word in ("__ignore__", "_background_")]
+    data = read_boxes(labelme_file(tmp_path, shape("cat", corners, "oriented_rectangle"), *words), need_segments=True)
+    assert (data.class_names, data.target(0).xyxy.tolist()) == (["cat"], [[10, 10, 50, 50]])
+    assert data.segments == [[[30, 10, 50, 30, 30, 50, 10, 30]]]
+    assert sum("which is no class; left out" in defect.reason for defect in data.defects) == 2
+
+
+def test_the_area_beside_a_polygon_is_the_polygons(tmp_path):
+    """A diamond fills half of its box, and by that it counts as small or large."""
+    data = read_boxes(
+        labelme_file(tmp_path, shape("cat", [[30, 10], [50, 30], [30, 50], [10, 30]], "polygon")), need_segments=True
+    )
+    write_boxes(data, tmp_path / "out", "coco")
+    rows = [json.loads(file.read_text())["annotations"] for file in (tmp_path / "out/annotations").glob("*.json")]
+    assert [row["area"] for own in rows for row in own] == [pytest.approx(800, rel=0.05)]
+
+
+def test_cvats_boxes_of_a_group_stay_objects(tmp_path):
+    make_image(tmp_path / "c.png", 200, 100)
+    box = '<box label="{}" xtl="{}" ytl="10" xbr="{}" ybr="60" group_id="1"/>'
+    ring = '<polygon label="hat" points="{0},10;{1},10;{1},20" group_id="2"/>'
+    shapes = box.format("man", 20, 80) + box.format("man", 100, 160) + ring.format(5, 9) + ring.format(20, 30)
+    (tmp_path / "annotations.xml").write_text(
+        f'<annotations><image name="c.png" width="200" height="100">{shapes}</image></annotations>'
+    )
+    assert read_boxes(tmp_path).target(0).xyxy.tolist() == [[20, 10, 80, 60], [100, 10, 160, 60], [5, 10, 30, 20]]

@@ -113,6 +113,15 @@ def _sound(outline: list[Any]) -> tuple[list[list[float]], str | None]:
     return parts, reason
 
 
+def usable_polygons(outline: list[Any]) -> tuple[list[list[float]], int]:
+    """The polygons of three points or more, and how many others there are, which COCO's tools cannot read."""
+    if all(isinstance(value, int | float) for value in outline):
+        outline = [outline]
+    parts = [(part, _numbers(part)) for part in outline]
+    usable = [values.tolist() for part, values in parts if _fault(part, values) is None]
+    return usable, len(parts) - len(usable)
+
+
 def _numbers(part: Any) -> Array:
     """The values of a polygon as they stand; without a dimension where they are no numbers."""
     try:
@@ -143,6 +152,17 @@ def box_outline(xyxy: Sequence[float], angle: float = 0.0) -> list[list[float]]:
     c, s = cos(angle), sin(angle)
     corners = [(-half_x, -half_y), (half_x, -half_y), (half_x, half_y), (-half_x, half_y)]
     return [[value for a, b in corners for value in (x + a * c - b * s, y + a * s + b * c)]]
+
+
+def turned_bounds(xyxy: Sequence[float], angle: float) -> tuple[float, float, float, float]:
+    """The upright box around a box that is turned about its center by `angle`, in radians."""
+    left, top, right, bottom = xyxy
+    if not angle:
+        return left, top, right, bottom
+    x, y, half_x, half_y = (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2
+    c, s = abs(cos(angle)), abs(sin(angle))
+    wide, high = half_x * c + half_y * s, half_x * s + half_y * c
+    return x - wide, y - high, x + wide, y + high
 
 
 def round_outline(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> list[list[float]] | None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import isfinite, radians
 from os.path import isfile  # unlike Path's, takes a name that is too long for none
 from pathlib import Path
 from typing import Any
 
 from zorki.data.annotations.listing import loose_files, subfolders
+from zorki.data.annotations.outlines import box_outline, turned_bounds
 from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
@@ -62,10 +64,28 @@ def read(root: Path, images: Path | None = None) -> Records:
             _place_images(records.images[first:], path, base)
         if split is not None:
             records.given.setdefault(split, []).extend(range(first, len(records.images)))
-    records.defects += _notes(root, numbers)
+    records.defects += [*_unlabeled(records, files), *_notes(root, numbers)]
     records.class_names = list(dict.fromkeys(numbers[number] for number in sorted(numbers)))
     records.category_ids = {name: number for number, name in sorted(numbers.items(), reverse=True)}
     return records
+
+
+def _unlabeled(records: Records, files: Mapping[Path, str | None]) -> list[Defect]:
+    """Takes splits whose file has no annotation at all, beside files that have some, out of the splits, and tells it.
+
+    Such files are published of images whose annotations are kept secret: nothing can be evaluated by them.
+    """
+    kept = {image.source for image in records.images if image.objects}
+    kept |= {defect.path for defect in records.defects if not defect.note}  # it had some, and they were left out
+    notes = []
+    for path, split in files.items() if kept else ():
+        bare = {place for place, image in enumerate(records.images) if image.source == path}
+        if split is not None and bare and path not in kept:
+            records.given[split] = [place for place in records.given[split] if place not in bare]
+            reason = f"has no annotation for any of its {len(bare)} images: they are not evaluated, and in no split"
+            notes.append(Defect(path, reason, note=True))
+    records.given = {split: places for split, places in records.given.items() if places}
+    return notes
 
 
 def _notes(root: Path, numbers: dict[int, str]) -> list[Defect]:
@@ -114,12 +134,16 @@ def _jsons(folder: Path) -> list[Path]:
 
 
 def _is_coco(path: Path) -> bool:
-    """Whether a file is a mapping with two of COCO's lists; of a large one, whose middle is not seen, with one."""
+    """Whether a file is a mapping with images and annotations; of a large one, whose middle is not seen, with either.
+
+    Categories alone tell nothing: other tools list theirs beside labels of another format. A file that is called as
+    COCO calls its own is meant, and read, whatever it lacks.
+    """
     data = ends(path)
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or has_key(data, ("shapes",), "["):
         return False
-    seen = sum(has_key(data, (name,), "[") for name in _LISTS)
-    return seen > 1 or (seen == 1 and not is_whole(path, data))
+    seen = sum(has_key(data, (name,), "[") for name in ("images", "annotations"))
+    return seen > 1 or (seen == 1 and (path.name.startswith("instances_") or not is_whole(path, data)))
 
 
 def _relative(root: Path, files: dict[Path, str | None]) -> list[str]:
@@ -153,6 +177,7 @@ class _File:
         self.path, self.records, self.numbers = path, records, numbers
         self.names: dict[int, str] = {}
         self.images: dict[int | str, ImageRecord] = {}
+        self.turned = 0  # boxes without an outline that attributes turn
 
     def read(self) -> None:
         values = read_json(self.path)
@@ -173,6 +198,9 @@ class _File:
                 line = _line(self.path, own) if isinstance(own, int) else None
                 which = f"number {number + 1}" if own is None else own
                 self._defect(f"annotation {which} {reason}; left out", line)
+        if self.turned:
+            boxes = "1 box is" if self.turned == 1 else f"{self.turned} boxes are"
+            self._defect(f"{boxes} turned by attributes.rotation: the upright box around each was taken", note=True)
         for category, count in unknown.items():
             which = "1 annotation is" if count == 1 else f"{count} annotations are"
             self._defect(f"{which} of category {category}, which the file does not list; left out")
@@ -229,6 +257,9 @@ class _File:
         corners = _corners(one.get("bbox"), segments)
         if corners is None:
             return "has no bbox of four numbers (left, top, width, height)"
+        if (angle := _angle(one)) and not segments:
+            self.turned += 1
+            segments, corners = box_outline(corners, angle), turned_bounds(corners, angle)
         area = number_in(one.get("area"))
         image.objects.append(
             ObjectRecord(
@@ -245,6 +276,13 @@ class _File:
 
     def _defect(self, reason: str, line: int | None = None, note: bool = False) -> None:
         self.records.defects.append(Defect(self.path, reason, line, note))
+
+
+def _angle(one: dict[str, Any]) -> float:
+    """How far CVAT's attributes turn a box about its center, in radians; 0 where they do not."""
+    attributes = one.get("attributes")
+    degrees = number_in(attributes.get("rotation") or 0) if isinstance(attributes, dict) else 0.0
+    return radians(degrees % 360) if isfinite(degrees) else 0.0
 
 
 def _corners(box: Any, segments: Any) -> tuple[float, float, float, float] | None:

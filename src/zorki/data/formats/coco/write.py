@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from zorki.contracts.capabilities import NumbersClasses, NumbersImages
 from zorki.data.annotations.drafts.boxes import BoxDraft
 from zorki.data.annotations.drafts.instances import InstanceDraft, Place
-from zorki.input_files.numbers import number_in
+from zorki.data.annotations.outlines import pack_outline, usable_polygons
 from zorki.ops.rle import pack
 from zorki.types import Instances
 
@@ -40,10 +39,16 @@ def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
     ]
     folder = draft.folder / "annotations"
     folder.mkdir(parents=True)
+    broken: list[int] = []
     for split, indices in draft.members.items():
         images = (_image(draft, index, image_ids[index]) for index in indices)
-        rows = (row for index in indices for row in _annotations(draft, index, image_ids[index], annotation_ids))
+        rows = (
+            row for index in indices for row in _annotations(draft, index, image_ids[index], annotation_ids, broken)
+        )
         dump(folder / f"instances_{split}.json", {"images": images, "annotations": rows, "categories": categories})
+    if broken:
+        which = f"{len(broken)} boxes, {broken[0]} first,"
+        draft.lost.append(f"{which} have outlines of less than three points or broken ones, which are left out")
     return lambda split, name: draft.folder / "images" / split / name
 
 
@@ -57,32 +62,47 @@ def _image(draft: BoxDraft, index: int, number: int) -> dict[str, Any]:
     return {"id": number, "file_name": draft.names[index], "height": height, "width": width}
 
 
-def _annotations(draft: BoxDraft, index: int, image: int, numbers: Sequence[int]) -> Iterable[dict[str, Any]]:
+def _annotations(
+    draft: BoxDraft, index: int, image: int, numbers: Sequence[int], broken: list[int]
+) -> Iterable[dict[str, Any]]:
+    """The boxes of an image; `broken` takes the numbers of those with outlines that COCO's tools cannot read."""
     data, rows = draft.data, draft.data.rows(index)
     for row in range(rows.start, rows.stop):
         left, top, right, bottom = data.xyxy[row].tolist()
-        area = (right - left) * (bottom - top) if data.areas is None else float(data.areas[row])
+        outline, left_out = ([], 0) if data.segments is None else _outline(data.segments[row])
+        if left_out:
+            broken.append(numbers[row])
         one: dict[str, Any] = {
             "id": numbers[row],
             "image_id": image,
             "category_id": data.category_ids[int(data.labels[row])],
             "bbox": [round(value, 4) for value in (left, top, right - left, bottom - top)],
-            "area": round(area, 4),
+            "area": round(_area(draft, index, row, outline), 4),
             "iscrowd": int(data.crowd is not None and data.crowd[row]),
-            "segmentation": _outline(data.segments[row]) if data.segments is not None else [],
+            "segmentation": outline,
         }
         if data.difficult is not None and data.difficult[row]:
             one["ignore"] = 1
         yield one
 
 
-def _outline(segments: Any) -> Any:
-    """An outline as it was found; none where it holds a value that JSON has no word for."""
-    if isinstance(segments, list):
-        values = (value for part in segments if isinstance(part, list) for value in part)
-        if not all(isfinite(number_in(value)) for value in values):
-            return []
-    return segments or []
+def _area(draft: BoxDraft, index: int, row: int, outline: Any) -> float:
+    """Square pixels: what the data state, else the outline's, as COCO counts them, else the box's."""
+    from hotcoco.mask import area
+
+    data, size = draft.data, draft.data.size(index)
+    if data.areas is not None:
+        return float(data.areas[row])
+    code = pack_outline(outline, *size)[0] if outline else None
+    if code is not None:
+        return float(area({"size": list(size), "counts": code}))
+    left, top, right, bottom = data.xyxy[row].tolist()
+    return float((right - left) * (bottom - top))
+
+
+def _outline(segments: Any) -> tuple[Any, int]:
+    """An outline in words that COCO's tools can read, and how many polygons of it are left out."""
+    return usable_polygons(segments) if isinstance(segments, list) and segments else (segments or [], 0)
 
 
 def dump(path: Path, lists: dict[str, Iterable[dict[str, Any]]]) -> None:

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from zorki.data.annotations.listing import loose_files
-from zorki.data.annotations.outlines import box_outline, join_groups, pixels_at, round_outline
+from zorki.data.annotations.outlines import box_outline, join_groups, pixels_at, round_outline, turned_bounds
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import split_in
 from zorki.data.formats.look import Look
@@ -29,6 +29,8 @@ from zorki.types import Defect
 
 WANTED = "CVAT's XML for images (annotations.xml), or a folder with it"
 
+# A group of boxes holds objects that belong together, such as a person and a hat; one of outlines an object's parts.
+_PARTS = ("polygon", "mask")
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
 
 
@@ -104,7 +106,7 @@ def _read_image(image: Element, line: int | None, lines: Iterator[int], path: Pa
         if isinstance(thing, str):
             records.defects.append(Defect(path, f"{name}: {thing}; left out", own))
         elif thing is not None:
-            group = shape.get("group_id")
+            group = shape.get("group_id") if shape.tag in _PARTS else None
             shapes.append((thing, None if group in (None, "", "0") else group))
     source_image.objects = join_groups(shapes)
     if not name:
@@ -124,7 +126,7 @@ def _object(shape: Element, line: int | None) -> ObjectRecord | str | None:
     if shape.tag == "box":
         left, top, right, bottom = (number_of(shape.get(side)) for side in ("xtl", "ytl", "xbr", "ybr"))
         degrees = _degrees(shape)
-        bounds = _turned(left, top, right, bottom, degrees)
+        bounds = turned_bounds((left, top, right, bottom), radians(degrees))
         segments = box_outline((left, top, right, bottom), radians(degrees)) if degrees else None
     elif shape.tag == "polygon":
         points = [number_of(value) for value in re.split(r"[;,]", shape.get("points") or "")]
@@ -151,16 +153,6 @@ def _degrees(shape: Element) -> float:
     """How far a shape is turned; what is no finite number makes no box."""
     value = number_of(shape.get("rotation") or "0")
     return value if isfinite(value) else float("nan")
-
-
-def _turned(left: float, top: float, right: float, bottom: float, degrees: float) -> tuple[float, float, float, float]:
-    """The upright box around a box that is turned about its center."""
-    if not degrees:
-        return left, top, right, bottom
-    x, y, half_x, half_y = (left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2
-    c, s = abs(cos(radians(degrees))), abs(sin(radians(degrees)))
-    wide, high = half_x * c + half_y * s, half_x * s + half_y * c
-    return x - wide, y - high, x + wide, y + high
 
 
 def _runs(text: str, width: float, height: float) -> np.ndarray[Any, np.dtype[Any]]:

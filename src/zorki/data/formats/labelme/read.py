@@ -32,6 +32,8 @@ from zorki.types import Defect
 
 WANTED = "labelme's JSON files, one an image, with shapes and imagePath"
 
+_TURNED = ("oriented_rectangle", "rotation")  # labelme's word and X-AnyLabeling's for four corners
+_NO_CLASSES = ("__ignore__", "_background_")  # labelme's words for what is no object
 _LOOK = 10  # JSON files that are looked at to recognize the format
 
 
@@ -98,6 +100,9 @@ def _read_file(path: Path, records: Records, finder: ImageFinder) -> ImageRecord
     shapes: list[tuple[ObjectRecord, object | None]] = []
     for number, shape in enumerate(values["shapes"]):
         line = lines[number] if number < len(lines) else None
+        if isinstance(shape, dict) and (word := str(shape.get("label")).strip()) in _NO_CLASSES:
+            records.defects.append(Defect(path, f"a shape is called {word}, which is no class; left out", line))
+            continue
         thing = _object(shape, line)
         if isinstance(thing, str):
             records.defects.append(Defect(path, f"{thing}; left out", line))
@@ -122,7 +127,7 @@ def _object(shape: Any, line: int | None) -> ObjectRecord | str:
         points = [(number_in(x), number_in(y)) for x, y in shape.get("points") or []]
     except (TypeError, ValueError):
         return f"a {kind} of {label!r} has points that are no pairs of x and y"
-    least = {"rectangle": 2, "polygon": 3, "circle": 2, "mask": 2}.get(kind)
+    least = {"rectangle": 2, "polygon": 3, "circle": 2, "mask": 2, **dict.fromkeys(_TURNED, 4)}.get(kind)
     if least is None:
         return f"a {kind} of {label!r} is no box"
     if len(points) < least:
@@ -140,7 +145,8 @@ def _object(shape: Any, line: int | None) -> ObjectRecord | str:
         bounds = xs[0], ys[0], xs[1], ys[1]
     else:
         bounds = bounds_of([value for point in points for value in point])
-        segments = [[value for point in points for value in point]] if kind == "polygon" else None
+        outlined = kind == "polygon" or kind in _TURNED
+        segments = [[value for point in points for value in point]] if outlined else None
     return ObjectRecord(label, bounds, difficult=shape.get("difficult") is True, line=line, segments=segments)
 
 
