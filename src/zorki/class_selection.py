@@ -9,6 +9,9 @@ from typing import Any
 
 from zorki.errors import DataError, RecipeError, did_you_mean
 
+BACKGROUND, SKIP = UNLABELED = ("background", "skip")
+"""What images of which the data say nothing are taken for, where the format leaves that open."""
+
 LEFT_OUT = "-"
 """The new name that leaves a class out."""
 
@@ -20,21 +23,33 @@ class ClassSelection:
     Attributes:
         names: (old name, new name): two old ones with one new are merged; None leaves the class out.
         only: names, after renaming, that are kept; empty keeps all.
+        attribute: of regions, that is the class, where a format has several; None lets the reader choose.
+        skips_unlabeled: images of which the format says nothing are left out, and not taken for background.
     """
 
     names: tuple[tuple[str, str | None], ...] = ()
     only: tuple[str, ...] = ()
+    attribute: str | None = None
+    skips_unlabeled: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.names or self.only)
+        return bool(self.names or self.only or self.attribute is not None or self.skips_unlabeled)
 
     @classmethod
     def parse(
-        cls, class_map: str | Mapping[str, str | None] | None = None, only: str | Sequence[str] | None = None
+        cls,
+        class_map: str | Mapping[str, str | None] | None = None,
+        only: str | Sequence[str] | None = None,
+        *,
+        attribute: str | None = None,
+        unlabeled: str = BACKGROUND,
     ) -> ClassSelection:
         """From what is typed: "car=vehicle,truck=vehicle,cat=-" and "vehicle,dog"; or a mapping, and a list, of names.
 
         A mapping and a list may be JSON too, which names with commas or "=" need.
+
+        Args:
+            unlabeled: what images without an annotation are, `UNLABELED`.
 
         Raises:
             RecipeError: one of them is neither, or a class has two new names.
@@ -42,7 +57,10 @@ class ClassSelection:
         >>> ClassSelection.parse("car=vehicle,cat=-").names
         (('car', 'vehicle'), ('cat', None))
         """
-        return cls(tuple(_pairs(class_map)), tuple(dict.fromkeys(_words(only))))
+        if unlabeled not in UNLABELED:
+            raise RecipeError(f"unlabeled is {unlabeled!r}; expected one of {', '.join(UNLABELED)}")
+        names, kept = tuple(_pairs(class_map)), tuple(dict.fromkeys(_words(only)))
+        return cls(names, kept, attribute, unlabeled == SKIP)
 
     def new_names(self, found: Sequence[str], source: object, *, strict: bool = True) -> dict[str, str | None]:
         """The new name of each class; None where it is left out.

@@ -78,6 +78,14 @@ class Recipe:
         None, _DATA, "Rename, merge or leave out classes: OLD=NEW,OLD=NEW,...; - in place of NEW leaves one out."
     )
     only_classes: str | None = setting(None, _DATA, "Read these classes only, by their new names: A,B,...")
+    class_attribute: str | None = setting(
+        None,
+        _DATA,
+        "Attribute of regions that is the class, where the data (VIA) have several; empty: chosen.",
+    )
+    unlabeled: Literal["background", "skip"] = setting(
+        "background", _DATA, "Images without a file of labels (YOLO): background, or skip to leave them out."
+    )
 
     # Weights
     weights: str | None = setting(
@@ -389,7 +397,9 @@ class Recipe:
     @property
     def selection(self) -> ClassSelection:
         """Which classes of the data are read, and by what names."""
-        return ClassSelection.parse(self.class_map, self.only_classes)
+        return ClassSelection.parse(
+            self.class_map, self.only_classes, attribute=self.class_attribute, unlabeled=self.unlabeled
+        )
 
 
 def without_measured_size(values: Mapping[str, Any], said: Collection[str]) -> dict[str, Any]:

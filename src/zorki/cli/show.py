@@ -32,6 +32,8 @@ def show(
     strict: Annotated[bool, Parameter(help="Stop at the first defect.", negative="")] = False,
     class_map: Annotated[str | None, Parameter(help=describe("class_map")["help"])] = None,
     only_classes: Annotated[str | None, Parameter(help=describe("only_classes")["help"])] = None,
+    class_attribute: Annotated[str | None, Parameter(help=describe("class_attribute")["help"])] = None,
+    unlabeled: Annotated[str, Parameter(help=describe("unlabeled")["help"])] = "background",
     allow_outside: AllowOutside = False,
     json: Annotated[Path | None, Parameter(help="Write all of it to this file.")] = None,
 ) -> None:
@@ -50,7 +52,7 @@ def show(
         if out.exists():
             raise RecipeError(f"{out}: is there already, and nothing is written over anything; name another --out")
     kind = _task(task, data, format)
-    selection = ClassSelection.parse(class_map, only_classes)
+    selection = ClassSelection.parse(class_map, only_classes, attribute=class_attribute, unlabeled=unlabeled)
     with outside_allowed(allow_outside):
         dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
     looked = survey(dataset, strict=strict)

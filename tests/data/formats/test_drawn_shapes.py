@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zorki.class_selection import ClassSelection
 from zorki.data.formats.cvat import read as cvat
 from zorki.data.formats.labelme import read as labelme
 from zorki.data.formats.readers import read_boxes
@@ -297,3 +298,29 @@ def test_cvats_boxes_of_a_group_stay_objects(tmp_path):
         f'<annotations><image name="c.png" width="200" height="100">{shapes}</image></annotations>'
     )
     assert read_boxes(tmp_path).target(0).xyxy.tolist() == [[20, 10, 80, 60], [100, 10, 160, 60], [5, 10, 30, 20]]
+
+
+def via_file(folder, *attributes):
+    make_image(folder / "a.png", 100, 80)
+    box = {"name": "rect", "x": 10, "y": 10, "width": 20, "height": 20}
+    regions = [{"shape_attributes": box, "region_attributes": one} for one in attributes]
+    (folder / "via.json").write_text(json.dumps({"a.png1": {"filename": "a.png", "size": 1, "regions": regions}}))
+    return folder
+
+
+def test_vias_attributes_are_listed_and_chosen(tmp_path):
+    via_file(tmp_path, {"Class": "cat", "color": "red"}, {"class": "dog", "color": "blue", "pose": "up"})
+    data = read_boxes(tmp_path)
+    assert data.class_names == ["cat", "dog"]
+    listed = "regions have several attributes: class (2 regions), color (2 regions), pose (1 regions); class was taken"
+    assert any(listed in defect.reason for defect in data.defects)
+    chosen = read_boxes(tmp_path, selection=ClassSelection.parse(attribute="Color"))
+    assert chosen.class_names == ["blue", "red"]
+    with pytest.raises(DataError, match=r"no region has the attribute 'colour'; .* Did you mean color\?"):
+        read_boxes(tmp_path, selection=ClassSelection.parse(attribute="colour"))
+
+
+def test_formats_without_attributes_refuse_one(tmp_path):
+    labelme_file(tmp_path, shape("cat", [[30, 10], [50, 30]]))
+    with pytest.raises(DataError, match="--class-attribute color: labelme has no attributes of regions"):
+        read_boxes(tmp_path, selection=ClassSelection.parse(attribute="color"))

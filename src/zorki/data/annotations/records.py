@@ -75,6 +75,7 @@ class Records:
         relative: boxes are in shares of the image.
         boxes_are_shapes: a box without an outline was drawn as a rectangle, and is its own outline.
         classless: the format knows no classes: all objects are of one, whose name a run may choose.
+        unlabeled: places of images of which the format says nothing, and which it so takes for background.
         told: images, and files that look like some, of which it is known why they are not among `images`.
         line_of: finds the line of an object whose `line` is None, for messages.
     """
@@ -91,6 +92,7 @@ class Records:
     boxes_are_shapes: bool = False
     classless: bool = False
     defects: list[Defect] = field(default_factory=list)
+    unlabeled: list[int] = field(default_factory=list)
     told: set[Path] = field(default_factory=set)
     line_of: Callable[[ImageRecord, ObjectRecord], int | None] | None = None
 
@@ -118,6 +120,24 @@ class Records:
             objects = "1 object is" if count == 1 else f"{count} objects are"
             reason = f"{objects} of classes that the selection leaves out; images without others are background"
             self.defects.append(Defect(self.root, reason, note=True))
+
+    def judge_unlabeled(self, *, skip: bool) -> None:
+        """Keeps images without an annotation as background, or leaves them out; either is told."""
+        if not self.unlabeled:
+            return
+        first, count = self.images[self.unlabeled[0]], len(self.images)
+        some = "1 image has" if len(self.unlabeled) == 1 else f"{len(self.unlabeled)} of {count} images have"
+        done = "left out" if skip else "taken as background; --unlabeled skip leaves such images out"
+        where = first.path or first.source
+        reason = f"{some} no file of labels, {where.name} first; {done}"
+        self.defects.append(Defect(where.parent, reason, note=True))
+        if skip:
+            bare = set(self.unlabeled)
+            self.told |= {path for place in bare if (path := self.images[place].path) is not None}
+            new = {old: place for place, old in enumerate(old for old in range(count) if old not in bare)}
+            self.images = [self.images[old] for old in new]
+            self.given = {split: [new[old] for old in olds if old in new] for split, olds in self.given.items()}
+            self.unlabeled = []
 
     def rename_class(self, name: str) -> None:
         """Calls the only class of the records by another name."""

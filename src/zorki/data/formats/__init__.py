@@ -6,6 +6,7 @@ A format's folder says in its `__init__.py` what it is:
     WRITES      what can be written to it; missing where nothing can
     PRECEDENCE  its place among the others when a folder could be of several: smaller is tried first, and what is most
                 explicit is smallest
+    ATTRIBUTES  True for formats whose objects have named attributes, one of which is the class
     DRAWN       True for formats of drawing tools, where a rectangle is a shape as good as a polygon
 
 and `read.py` (or `read_KIND.py`, where one look does not serve all kinds) how it is recognized and read:
@@ -55,6 +56,7 @@ class Format:
     precedence: int
     drawn: bool
     home: str  # the package, or the one module, that knows it
+    attributes: bool = False
 
 
 class Word(NamedTuple):
@@ -89,10 +91,9 @@ def formats() -> dict[str, Format]:
 def _format(name: str, module: ModuleType) -> Format:
     said = vars(module)
     precedence = int(said.get("PRECEDENCE", LAST))
-    drawn = bool(said.get("DRAWN", False))
-    return Format(
-        name, frozenset(said["PROVIDES"]), frozenset(said.get("WRITES", ())), precedence, drawn, module.__name__
-    )
+    drawn, attributes = bool(said.get("DRAWN", False)), bool(said.get("ATTRIBUTES", False))
+    provides, writes = frozenset(said["PROVIDES"]), frozenset(said.get("WRITES", ()))
+    return Format(name, provides, writes, precedence, drawn, module.__name__, attributes)
 
 
 @cache

@@ -7,7 +7,7 @@ import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
@@ -135,7 +135,15 @@ def _read(
     """What stands at `root`, and the options with notes about other formats there, where none was asked for."""
     detection = detect(root)
     match = detection.match(kind, format=format)
-    records = cast(Records, match.reader.read(root, options.images))
+    told: dict[str, Any] = {}
+    if selection and selection.attribute is not None:
+        if not formats.formats()[match.format].attributes:
+            raise DataError(
+                f"{root}: --class-attribute {selection.attribute}: {match.format} has no attributes of regions"
+            )
+        told = {"class_attribute": selection.attribute}
+    records = cast(Records, match.reader.read(root, options.images, **told))
+    records.judge_unlabeled(skip=selection is not None and selection.skips_unlabeled)
     if selection:
         records.select(selection, strict=options.class_names is None)
     notes = _other_formats(detection, match) if format is None else []

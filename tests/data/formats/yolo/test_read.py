@@ -52,7 +52,7 @@ def test_yaml(folder, text):
     assert data.target(2).xyxy.numpy() == pytest.approx(np.array([[10, 10, 40, 30]]), abs=1e-4)
     assert len(data.target(1)) == 0
     assert [defect.reason for defect in data.defects if "background" in defect.reason] == [
-        "1 image has no file of labels, b.jpg first; taken as background"
+        "1 image has no file of labels, b.jpg first; taken as background; --unlabeled skip leaves such images out"
     ]
     assert read_yolo(folder / "data.yaml").names == data.names
 

@@ -4,3 +4,4 @@ PROVIDES = {"boxes", "instances"}
 WRITES = {"boxes", "instances"}
 PRECEDENCE = 60
 DRAWN = True
+ATTRIBUTES = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from math import cos, hypot, isfinite, sin
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from zorki.data.annotations.outlines import round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.formats.look import Look
 from zorki.data.formats.split_files import SplitFiles, find_split_files, image_folders, read_split_files
-from zorki.errors import DataError
+from zorki.errors import DataError, did_you_mean
 from zorki.input_files.json_files import ends, has_key, key_lines, list_in, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in
 from zorki.types import Defect
@@ -36,8 +37,12 @@ def look(root: Path) -> Look:
     return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
 
 
-def read(root: Path, images: Path | None = None) -> Records:
+def read(root: Path, images: Path | None = None, class_attribute: str | None = None) -> Records:
     """What the files say, as they say it; `images` is where the images lie, if not where the format has them.
+
+    Args:
+        class_attribute: of the regions, in any case; None takes one that is called as a class usually is, else the one
+            that most regions have. Where there are several they are listed.
 
     Raises:
         DataError: there is no such file or folder, or a file is no JSON.
@@ -46,7 +51,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; wanted {WANTED}")
     records = Records(root, "via", _reason(root, found), [], image_folders(root, found), boxes_are_shapes=True)
-    return read_split_files(records, found, _read_file, beside=images is None)
+    return read_split_files(records, found, partial(_read_file, class_attribute=class_attribute), beside=images is None)
 
 
 def _reason(root: Path, found: SplitFiles) -> str:
@@ -71,7 +76,7 @@ def _is_via(path: Path) -> bool:
     )
 
 
-def _read_file(path: Path, records: Records) -> None:
+def _read_file(path: Path, records: Records, class_attribute: str | None) -> None:
     data = read_json_bytes(path)
     values = read_json(path, data)
     values = values.get("_via_img_metadata", values) if isinstance(values, dict) else None
@@ -79,9 +84,7 @@ def _read_file(path: Path, records: Records) -> None:
         raise DataError(f"{path}: expected VIA's JSON, a mapping of images, and got something else")
     entries = [entry for entry in values.values() if isinstance(entry, dict) and entry.get("filename")]
     keys = Counter(key for entry in entries for region in _regions(entry) for key in _attributes(region))
-    key = next((key for key in _CLASS_KEYS if key in keys), keys.most_common(1)[0][0] if keys else None)
-    if key is None:
-        records.defects.append(Defect(path, f"no region has an attribute: all are taken as {UNNAMED!r}", note=True))
+    key = _class_key(path, keys, class_attribute, records.defects)
     lines = iter(key_lines(data, "shape_attributes"))
     for entry in entries:
         image = ImageRecord(str(entry["filename"]).replace("\\", "/"), path)
@@ -95,14 +98,33 @@ def _read_file(path: Path, records: Records) -> None:
         records.images.append(image)
 
 
+def _class_key(path: Path, keys: Counter[str], said: str | None, defects: list[Defect]) -> str | None:
+    """The attribute, in small letters, that is the class; None where regions have none. Raises DataError."""
+    listed = ", ".join(f"{key} ({count} regions)" for key, count in keys.most_common())
+    if said is not None:
+        if said.strip().lower() not in keys:
+            near = did_you_mean(said, keys)
+            raise DataError(f"{path}: no region has the attribute {said!r}; there are: {listed or 'none'}.{near}")
+        return said.strip().lower()
+    if not keys:
+        defects.append(Defect(path, f"no region has an attribute: all are taken as {UNNAMED!r}", note=True))
+        return None
+    key = next((key for key in _CLASS_KEYS if key in keys), keys.most_common(1)[0][0])
+    if len(keys) > 1:
+        reason = f"regions have several attributes: {listed}; {key} was taken for the class"
+        defects.append(Defect(path, f"{reason}, --class-attribute takes another", note=True))
+    return key
+
+
 def _regions(entry: dict[str, Any]) -> Iterator[Any]:
     regions = entry.get("regions") or []
     yield from regions.values() if isinstance(regions, dict) else regions if isinstance(regions, list) else []
 
 
 def _attributes(region: Any) -> dict[str, Any]:
+    """The attributes of a region by their names in small letters: people write them now so, now so."""
     found = region.get("region_attributes") if isinstance(region, dict) else None
-    return found if isinstance(found, dict) else {}
+    return {str(key).strip().lower(): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _object(region: Any, key: str | None, line: int | None) -> ObjectRecord | str:

@@ -17,10 +17,15 @@ from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.splits import split_name
 from zorki.errors import DataError
 from zorki.input_files.content import LONGEST_PATH_LINE, is_file, read_text, text_lines
+from zorki.input_files.numbers import MOST_SIDE, number_of
 from zorki.input_files.yaml_files import MOST_YAML_BYTES, read_yaml
 from zorki.types import Defect
 
-NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels.names", "classes.names")
+NAME_FILES = (
+    "classes.txt", "obj.names", "names.txt", "labels.names", "classes.names", "class_names.txt", "labels.txt",
+    "predefined_classes.txt", "_darknet.labels",
+)  # fmt: skip
+"""Files of names, in any case; the last two are labelImg's and Roboflow's."""
 MOST_CLASSES = 100_000
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
 _LOOK = 20  # text files that are looked at to recognize labels
@@ -98,19 +103,24 @@ def entries(layout: YoloLayout, source: Path) -> Iterator[YoloImage]:
     if folder.is_dir():
         for name in walk_files(folder):
             path = folder / name
-            if path.suffix == ".txt" and path not in seen and path.name not in NAME_FILES and looks_like_labels(path):
+            if _may_be_labels(path.name) and path not in seen and looks_like_labels(path):
                 yield YoloImage(path.stem, None, path)
 
 
 def labels_of(image: Path) -> Path | None:
     """The file of labels of an image: in the folder `labels` for `images`, else beside it; None where none is."""
     swapped = _swap(image.as_posix())
-    for path in ([Path(swapped)] if swapped else []) + [image]:
-        # Label Studio writes blanks of an image's name as %20 in that of its labels.
-        for labels in (path.with_suffix(".txt"), path.with_name(f"{quote(path.stem)}.txt")):
-            if is_file(labels):
-                return labels
+    for suffix in (".txt", ".TXT"):
+        for path in ([Path(swapped)] if swapped else []) + [image]:
+            # Label Studio writes blanks of an image's name as %20 in that of its labels.
+            for labels in (path.with_suffix(suffix), path.with_name(f"{quote(path.stem)}{suffix}")):
+                if is_file(labels):
+                    return labels
     return None
+
+
+def _may_be_labels(name: str) -> bool:
+    return name.lower().endswith(".txt") and name.lower() not in NAME_FILES
 
 
 def looks_like_labels(path: Path) -> bool:
@@ -120,9 +130,17 @@ def looks_like_labels(path: Path) -> bool:
     except DataError:
         return False
     try:
-        return not cells or (len(cells) >= 5 and cells[0].isdecimal() and all(float(cell) <= 2 for cell in cells[1:]))
+        return not cells or (
+            len(cells) >= 5 and is_class(cells[0]) and all(abs(float(cell)) <= 2 for cell in cells[1:])
+        )
     except ValueError:
         return False
+
+
+def is_class(cell: str) -> bool:
+    """Whether a word is the number of a class, which some tools write as 3.0."""
+    number = number_of(cell)
+    return number.is_integer() and 0 <= number < MOST_SIDE
 
 
 def _from_settings(path: Path) -> YoloLayout | None:
@@ -170,7 +188,20 @@ def _find_source(folder: Path, part: str, path: str) -> Path | None:
         name = f"{path}/{part}"
         if path and not leads_out(above, name) and os.path.exists(above / name):
             return above / name
-    return _resolve(folder, part, folder) or (_resolve(folder, f"{path}/{part}", folder) if path else None)
+    found = _resolve(folder, part, folder) or (_resolve(folder, f"{path}/{part}", folder) if path else None)
+    return found or _in_any_case(folder, part)
+
+
+def _in_any_case(folder: Path, name: str) -> Path | None:
+    """The path below a folder whose parts are spelled alike but for their case."""
+    for part in PurePosixPath(name.replace("\\", "/")).parts:
+        if part in (".", "..", "/") or not folder.is_dir():
+            return None
+        there = {one.lower(): one for one in (*subfolders(folder), *loose_files(folder))}
+        if part.lower() not in there:
+            return None
+        folder = folder / there[part.lower()]
+    return folder
 
 
 def _keypoint_numbers(shape: Any, path: Path) -> int:
@@ -247,8 +278,7 @@ def _from_folders(root: Path) -> YoloLayout | str:
     labels = [folder for folder in _below(root) if _holds_labels(folder)]
     if not labels:
         return "no text file in it begins with a class and four numbers between 0 and 1"
-    named = (folder / name for folder in (root, *labels) for name in NAME_FILES)
-    names = next((path for path in named if path.is_file()), None)
+    names = next((path for folder in (root, *labels) if (path := _name_file(folder)) is not None), None)
     what = ", ".join("the folder itself" if folder == root else str(folder.relative_to(root)) for folder in labels)
     layout = YoloLayout(root, f"it holds YOLO's text files: {what}", _read_names(names) if names else {})
     for folder in labels:
@@ -260,6 +290,12 @@ def _from_folders(root: Path) -> YoloLayout | str:
     return layout
 
 
+def _name_file(folder: Path) -> Path | None:
+    """The file of names in a folder, called as any tool calls it, in any case."""
+    there = {name.lower(): name for name in reversed(loose_files(folder))}
+    return next((folder / there[name] for name in NAME_FILES if name in there), None)
+
+
 def _below(root: Path) -> list[Path]:
     """Folders that may hold labels: the root, and two levels down."""
     first = [root / name for name in subfolders(root)]
@@ -267,8 +303,8 @@ def _below(root: Path) -> list[Path]:
 
 
 def _holds_labels(folder: Path) -> bool:
-    names = [name for name in loose_files(folder) if name.endswith(".txt") and name not in NAME_FILES]
-    if folder.name != "labels" and "labels" not in folder.parts:
+    names = [name for name in loose_files(folder) if _may_be_labels(name)]
+    if "labels" not in map(str.lower, folder.parts):
         images = {PurePosixPath(name).stem for name in loose_files(folder) if is_image(name)}
         names = [name for name in names if PurePosixPath(name).stem in images]
     looks = [looks_like_labels(folder / name) for name in names[:_LOOK]]
@@ -276,11 +312,15 @@ def _holds_labels(folder: Path) -> bool:
 
 
 def _swap(path: str, old: str = "images", new: str = "labels") -> str | None:
-    """The path with its last part `old` replaced; None where it has none."""
+    """The path with its last part `old`, in any case, replaced by the folder `new`; None where it has none."""
     parts = path.split("/")
     for place in range(len(parts) - 1, -1, -1):
-        if parts[place] == old:
-            return "/".join([*parts[:place], new, *parts[place + 1 :]])
+        if parts[place].lower() == old:
+            own = new.upper() if parts[place].isupper() else new.title() if parts[place].istitle() else new
+            before, after = parts[:place], parts[place + 1 :]
+            cases = dict.fromkeys((own, new, new.title(), new.upper()))
+            there = (case for case in cases if os.path.isdir("/".join([*before, case])))
+            return "/".join([*before, next(there, own), *after])
     return None
 
 
