@@ -54,10 +54,11 @@ def content(data):
 def test_there_and_back_without_loss(data, tmp_path, first, second):
     assert write_masks(data, tmp_path / "first", first) == []
     once = read(tmp_path / "first")
-    assert (once.format, once.defects) == (first, [])
+    assert (once.format, [defect for defect in once.defects if not defect.note]) == (first, [])
     write_masks(once, tmp_path / "second", second)
     twice = read(tmp_path / "second")
-    assert (twice.format, twice.defects) == (second, [])
+    assert twice.format == second
+    assert [defect.reason for defect in twice.defects] == [defect.reason for defect in once.defects]
     assert content(twice) == content(once) == content(data)
     assert twice.class_names == data.class_names == ["ground", "cat", "a b"]
     assert twice.palette == data.palette == [(0, 0, 0), (10, 20, 30), (200, 0, 0)]
