@@ -24,20 +24,28 @@ LONGEST_WAY = 4e6
 """Pixels of the way round the polygons of an object: filling takes time and memory with it."""
 
 
+def longest_way(height: int, width: int) -> float:
+    """`LONGEST_WAY`, and less for an image of few pixels: no outline within it is longer than four times their number.
+
+    Beyond them 100,000 pixels may lie outside of the image.
+    """
+    return min(LONGEST_WAY, 1e5 + 4 * height * width)
+
+
 def fill_polygons(parts: Sequence[Float[np.ndarray, "_ 2"]], height: int, width: int) -> Bool[Tensor, "H W"]:
     """The pixels inside of any of the parts, as COCO joins the polygons of one object; none where there is no part.
 
     Raises:
         ValueError: a part has fewer than three points, or a coordinate that is not finite or beyond `FARTHEST`, or
-            the way round is longer than `LONGEST_WAY`.
+            the way round is longer than `longest_way`.
     """
     from hotcoco import mask
 
     if not parts:
         return torch.zeros(height, width, dtype=torch.bool)
     points = [_checked(part) for part in parts]
-    if sum(map(way_round, points)) > LONGEST_WAY:
-        raise ValueError(f"the polygons are longer than {LONGEST_WAY:g} pixels")
+    if sum(map(way_round, points)) > (most := longest_way(height, width)):
+        raise ValueError(f"the polygons are longer than {most:g} pixels")
     rings = mask.frPyObjects([part.ravel().tolist() for part in points], height, width)
     return _pixels(mask.decode(mask.merge(rings)))
 

@@ -148,9 +148,10 @@ def test_an_absurd_radius_makes_no_points_and_no_mask(radius):
 def test_the_way_round_an_object_is_bounded():
     """Three edges of 9e5 pixels each, twice: filling would go over every pixel of them."""
     triangle = [0, 0, 9e5, 0, 0, 9e5]
-    text, reason = pack_outline([triangle, triangle], 6, 7)
+    text, reason = pack_outline([triangle, triangle], 1000, 1000)
     assert text is not None
     assert reason == "its outline is longer than 4e+06 pixels"
+    assert pack_outline([triangle], 6, 7) == (None, "its outline is longer than 100168 pixels")
 
 
 @pytest.mark.parametrize("left", [float("nan"), 1e9])

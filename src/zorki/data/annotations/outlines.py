@@ -15,7 +15,7 @@ import numpy as np
 
 from zorki.data.annotations.records import ObjectRecord, bounds_of
 from zorki.data.images import MAX_PIXELS, size_reason
-from zorki.ops.polygons import FARTHEST, LONGEST_WAY, way_round
+from zorki.ops.polygons import FARTHEST, longest_way, way_round
 from zorki.ops.rle import fault_of, pack, packed
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -58,7 +58,7 @@ def pack_outline(
             return None, fault
         text = packed(outline)
     elif isinstance(outline, list):
-        parts, reason = _sound(outline)
+        parts, reason = _sound(outline, longest_way(height, width))
         if not parts:
             return None, reason
         text = bytes(merge(frPyObjects(parts, height, width))["counts"])
@@ -75,7 +75,11 @@ def outline_fault(outline: Any, height: int, width: int, *, most_pixels: int = M
         return f"its mask cannot be made: {beyond}"
     if isinstance(outline, dict):
         return fault_of(outline, height, width)
-    return _sound(outline)[1] if isinstance(outline, list) else f"its outline is {outline!r:.40}"
+    return (
+        _sound(outline, longest_way(height, width))[1]
+        if isinstance(outline, list)
+        else f"its outline is {outline!r:.40}"
+    )
 
 
 def pixels_of(outline: Any, height: int, width: int) -> Array:
@@ -97,16 +101,16 @@ def _coded(text: bytes, height: int, width: int) -> dict[str, Any]:
     return {"size": [height, width], "counts": text}
 
 
-def _sound(outline: list[Any]) -> tuple[list[list[float]], str | None]:
+def _sound(outline: list[Any], most: float) -> tuple[list[list[float]], str | None]:
     """The polygons that can be filled, and what is wrong with the first of the others."""
     if all(isinstance(value, int | float) for value in outline):
         outline = [outline]  # a lone polygon, as some tools write it
-    parts, reason, left = [], None, LONGEST_WAY
+    parts, reason, left = [], None, most
     for part in outline:
         values = _numbers(part)
         fault = _fault(part, values)
         if fault is None and (left := left - way_round(values.reshape(-1, 2))) < 0:
-            fault = f"its outline is longer than {LONGEST_WAY:g} pixels"
+            fault = f"its outline is longer than {most:g} pixels"
         if fault is None:
             parts.append(values.tolist())  # numbers that were written as text are numbers now
         reason = reason or fault
