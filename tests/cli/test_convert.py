@@ -113,3 +113,16 @@ def test_bad_input(data, tmp_path):
     assert (code, "Did you mean data?" in err) == (2, True)
     code, _, err = run("convert", data, "--to", "coco", "--out", data)
     assert (code, "nothing is overwritten" in err) == (2, True)
+
+
+def test_images_without_labels_and_attributes_are_chosen_here_too(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    for name in "ab":
+        Image.new("RGB", (20, 10)).save(tmp_path / f"data/{name}.png")
+    (tmp_path / "data/a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    words = ["convert", str(tmp_path / "data"), "--to", "coco", "--out"]
+    main([*words, str(tmp_path / "out"), "--unlabeled", "skip"])
+    assert "1 images (" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*words, str(tmp_path / "other"), "--class-attribute", "color"])
+    assert "yolo has no attributes of regions" in " ".join(capsys.readouterr().err.split())

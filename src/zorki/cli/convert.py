@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.class_selection import ClassSelection
 from zorki.cli.flags.data import AllowOutside
 from zorki.data.formats import choices, writable
 from zorki.output import say
+from zorki.recipe import describe
 
 if TYPE_CHECKING:
     from zorki.cli.conversion.kinds import Kind
@@ -36,6 +38,8 @@ def convert(
     format: Annotated[str | None, Parameter(help=f"Format of the data; empty: detected ({choices()}).")] = None,
     image_folder: Annotated[Path | None, Parameter(help="Where the images lie, if not with their boxes.")] = None,
     allow_outside: AllowOutside = False,
+    class_attribute: Annotated[str | None, Parameter(help=describe("class_attribute")["help"])] = None,
+    unlabeled: Annotated[str, Parameter(help=describe("unlabeled")["help"])] = "background",
     link: Annotated[bool, Parameter(help="Link to the images instead of copying them.", negative="")] = False,
     no_images: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,
 ) -> None:
@@ -53,11 +57,12 @@ def convert(
     kind = kind_of(data, to, task, format)
     if link and no_images:
         raise RecipeError("--link and --no-images exclude each other; choose one")
+    selection = ClassSelection.parse(attribute=class_attribute, unlabeled=unlabeled)
     with outside_allowed(allow_outside):
-        dataset = _read(kind, data, format, image_folder, need_images=not no_images)
+        dataset = _read(kind, data, format, image_folder, selection, need_images=not no_images)
         if task is None and isinstance(dataset, BoxDataset) and wants_masks(dataset, to):
             kind = OBJECTS
-            dataset = _read(kind, data, format, image_folder, need_images=not no_images)
+            dataset = _read(kind, data, format, image_folder, selection, need_images=not no_images)
     say(f"{data}: read as {dataset.format}: {dataset.reason}")
     defects = dataset.defects
     if not no_images:
@@ -88,15 +93,17 @@ def _whole(kind: Kind, dataset: Any) -> tuple[Any, list[Defect]]:
     return whole, looked.defects
 
 
-def _read(kind: Kind, data: Path, format: str | None, folder: Path | None, *, need_images: bool) -> Any:
+def _read(
+    kind: Kind, data: Path, format: str | None, folder: Path | None, selection: ClassSelection, *, need_images: bool
+) -> Any:
     """The data; images that are not wanted are looked at only where their sizes stand nowhere else."""
     from zorki.errors import DataError
 
     try:
-        found = kind.read(data, format, folder, need_images)
+        found = kind.read(data, format, folder, need_images, selection)
         if need_images or kind.sizes(found).min() > 0:
             return found
     except DataError:
         if need_images or not data.exists():
             raise
-    return kind.read(data, format, folder, True)
+    return kind.read(data, format, folder, True, selection)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from zorki.class_selection import ClassSelection
 from zorki.data import formats
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.instances.dataset import InstanceDataset
@@ -44,7 +45,9 @@ class Kind(ABC):
         return formats.writable(self.kinds[0])
 
     @abstractmethod
-    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> Any:
+    def read(
+        self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
+    ) -> Any:
         """The data set; `folder` is where the images lie, if not where the format has them. Raises DataError."""
 
     @abstractmethod
@@ -76,8 +79,11 @@ class _Boxes(Kind):
     task, kinds, things = "detection", ("boxes",), "boxes"
     blind = ", which have no masks"
 
-    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> BoxDataset:
-        return read_boxes(data, format, need_images=need_images, need_segments=True, images=folder)
+    def read(
+        self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
+    ) -> BoxDataset:
+        told: dict[str, Any] = {"need_images": need_images, "images": folder, "selection": selection}
+        return read_boxes(data, format, need_segments=True, **told)
 
     def sizes(self, dataset: BoxDataset) -> Array:
         return dataset.sizes
@@ -95,9 +101,11 @@ class _Boxes(Kind):
 class _Objects(Kind):
     task, kinds, things = "instance_segmentation", ("instances",), "masks of objects"
 
-    def read(self, data: Path, format: str | None, folder: Path | None, need_images: bool) -> InstanceDataset:
+    def read(
+        self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
+    ) -> InstanceDataset:
         _refuse_folder(detect(data).match("instances", format=format).format, folder)
-        return read_instances(data, format, need_images=need_images, images=folder)
+        return read_instances(data, format, need_images=need_images, images=folder, selection=selection)
 
     def sizes(self, dataset: InstanceDataset) -> Array:
         return dataset.boxed.sizes
@@ -126,19 +134,19 @@ class _Classes(Kind):
     blind = ", which do not tell one object from the next"
 
     def read(
-        self, data: Path, format: str | None, folder: Path | None, need_images: bool
+        self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
     ) -> MaskDataset | PaintedFiles:
         detection = detect(data)
         match = detection.match(*self.kinds, format=format)
         if match.kind == "instances":
-            return PaintedFiles(OBJECTS.read(data, format, folder, need_images))
+            return PaintedFiles(OBJECTS.read(data, format, folder, need_images, selection))
         _refuse_folder(match.format, folder)
         try:
             return cast(MaskDataset, read_masks(data, match.format))
         except DataError:  # maps that number objects lie as those of classes do
             if format is not None or not detection.look("label_map_png", "instances").fits:
                 raise
-        return PaintedFiles(OBJECTS.read(data, "label_map_png", folder, need_images))
+        return PaintedFiles(OBJECTS.read(data, "label_map_png", folder, need_images, selection))
 
     def sizes(self, dataset: MaskDataset | PaintedFiles) -> Array:
         return dataset.sizes if isinstance(dataset, MaskDataset) else dataset.objects.boxed.sizes

@@ -137,11 +137,12 @@ def _read(
     match = detection.match(kind, format=format)
     told: dict[str, Any] = {}
     if selection and selection.attribute is not None:
-        if not formats.formats()[match.format].attributes:
+        knows = formats.formats()[match.format].attributes
+        if not knows and options.class_names is None:  # a run may read other data than it was trained on
             raise DataError(
                 f"{root}: --class-attribute {selection.attribute}: {match.format} has no attributes of regions"
             )
-        told = {"class_attribute": selection.attribute}
+        told = {"class_attribute": selection.attribute} if knows else {}
     records = cast(Records, match.reader.read(root, options.images, **told))
     records.judge_unlabeled(skip=selection is not None and selection.skips_unlabeled)
     if selection:
