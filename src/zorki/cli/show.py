@@ -40,7 +40,7 @@ def show(
     """What a data set holds: format, counts, defects, and a sheet of images."""
     from zorki.data.annotations.outside import outside_allowed
     from zorki.data.images import check_writable, write_image
-    from zorki.engine.data_check import counted, survey
+    from zorki.engine.data_check import content_notes_of, counted, survey
     from zorki.engine.prediction.predictions_json import new_folder
     from zorki.errors import RecipeError
     from zorki.files import write_json
@@ -51,11 +51,15 @@ def show(
         check_writable(out)
         if out.exists():
             raise RecipeError(f"{out}: is there already, and nothing is written over anything; name another --out")
+    if task is None and format is None and (found := _bare_images(Path(data))):
+        _show_bare_images(Path(data), found, images, out, json)
+        return
     kind = _task(task, data, format)
     selection = ClassSelection.parse(class_map, only_classes, attribute=class_attribute, unlabeled=unlabeled)
     with outside_allowed(allow_outside):
         dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
     looked = survey(dataset, strict=strict)
+    looked.add(content_notes_of(dataset, looked.splits))
     tally = kind.data.statistics(dataset)
     say(f"{data}: read as {dataset.format}: {dataset.reason}")
     say(f"task: {kind.name}" + ("" if task else " (recognized by the format; --task asks for another)"))
@@ -85,6 +89,53 @@ def show(
             **tally,
             "defects": [str(defect) for defect in looked.defects],
         })  # fmt: skip
+
+
+def _bare_images(root: Path) -> list[Path]:
+    """The images of a folder without anything that tells what is on them; none where a format fits."""
+    from zorki.data.annotations.listing import is_image, loose_files
+    from zorki.data.formats.detect import detect
+    from zorki.data.formats.unread import unread
+
+    found = [root / name for name in loose_files(root) if is_image(name)] if root.is_dir() else []
+    detection = detect(root)
+    if not found or next(detection.matches(), None) is not None:
+        return []
+    return found if detection.error() is None and unread(root) is None else []
+
+
+def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | None, json: Path | None) -> None:
+    """Counts and shows images that have no annotation."""
+    from zorki.data.image_content import content_notes
+    from zorki.data.images import check_image, image_size, read_image, write_image
+    from zorki.draw.images import sheet
+    from zorki.engine.data_check import counted
+    from zorki.engine.prediction.predictions_json import new_folder
+    from zorki.errors import DataError
+    from zorki.files import write_json
+    from zorki.types import Defect
+
+    defects = [Defect(path, reason) for path in paths if (reason := check_image(path)) is not None]
+    broken = {defect.path for defect in defects}
+    whole = [path for path in paths if path not in broken]
+    if not whole:
+        raise DataError(f"{root}: none of the {len(paths)} images can be read: {defects[0]}")
+    sizes = sorted((height * width, height, width) for height, width in map(image_size, whole))
+    least, most = (f"{width} x {height}" for _, height, width in (sizes[0], sizes[-1]))
+    say(f"{root}: {len(paths)} image{'' if len(paths) == 1 else 's'} and no annotation, of {least} to {most} pixels")
+    say(f"`zorki predict RUN {root}` answers for them; to train on them, draw what is on them, or sort them in folders")
+    defects += content_notes(root, {"all": whole})
+    if defects:
+        say(f"{counted(defects)}:")
+        for defect in defects:
+            say(f"  {defect}")
+    chosen = whole[:: max(1, len(whole) // count)][:count]
+    drawn = sheet([read_image(path) for path in chosen], [path.name for path in chosen])
+    out = new_folder(None, "show") / "sheet.png" if out is None else out
+    write_image(out, drawn)
+    say(f"sheet: {out}")
+    if json is not None:
+        write_json(json, {"data": str(root), "images": len(paths), "defects": [str(defect) for defect in defects]})
 
 
 def _task(task: str | None, data: str, format: str | None) -> Any:

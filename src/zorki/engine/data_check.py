@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,15 @@ def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str]
         raise DataError(f"{grave[0]} ({counted(grave)} in all; without --strict they are left out)")
     whole = {name: [index for index in indices if index not in found] for name, indices in dataset.splits.items()}
     return Survey(whole, defects)
+
+
+def content_notes_of(dataset: Dataset[Any], splits: Mapping[str, Sequence[int]]) -> list[Defect]:
+    """What files of images hold that no header tells; see `content_notes`. A file of several samples is none."""
+    from zorki.data.image_content import content_notes
+
+    times = Counter(dataset.path(index) for index in {index for own in splits.values() for index in own})
+    lone = {split: [path for path in map(dataset.path, own) if times[path] == 1] for split, own in splits.items()}
+    return content_notes(dataset.root, lone)
 
 
 def counted(defects: Sequence[Defect]) -> str:

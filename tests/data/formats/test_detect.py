@@ -41,7 +41,7 @@ def test_bare_images_are_no_data_set(tmp_path):
     with pytest.raises(DataError) as caught:
         detect(tmp_path).match("labels")
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
-        f"{tmp_path}: the format of the data was not recognized",
+        f"{tmp_path}: 1 image and no annotation: `zorki predict RUN {tmp_path}` answers for images",
         "  label_studio: no JSON file in it, or in a folder of it, has tasks with data, annotations and choices",
         "  csv: it holds no .csv or .tsv file",
         "  idx: it holds no file named like train-images-idx3-ubyte[.gz]",
@@ -73,3 +73,26 @@ def test_a_missing_root_names_the_near_ones(tmp_path):
     for name in ("photso", "photso/cats"):
         with pytest.raises(DataError, match=r"there is no such file or folder: .* 'photso'\. Did you mean photos\?"):
             read_labels(tmp_path / name)
+
+
+def test_data_of_another_task_are_named(tmp_path):
+    make_image(tmp_path / "JPEGImages/1.jpg")
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations/1.xml").write_text("<annotation></annotation>")
+    with pytest.raises(DataError) as caught:
+        detect(tmp_path).match("masks", "instances")
+    assert str(caught.value).startswith(f"{tmp_path}: read as voc: boxes; masks or masks of objects are needed (")
+    assert "tried" not in str(caught.value)
+
+
+def test_panoptic_json_is_named(tmp_path):
+    make_image(tmp_path / "val/1.png")
+    make_image(tmp_path / "panoptic_val/1.png")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/panoptic_val.json").write_text(
+        '{"images": [{"id": 1, "file_name": "1.png"}], "categories": [{"id": 1, "name": "sky", "isthing": 0}], '
+        '"annotations": [{"image_id": 1, "file_name": "1.png", "segments_info": [{"id": 5, "category_id": 1}]}]}'
+    )
+    for kind in ("labels", "boxes", "instances", "masks"):
+        with pytest.raises(DataError, match="COCO's panoptic JSON is known and not read; panopticapi's"):
+            detect(tmp_path).match(kind)

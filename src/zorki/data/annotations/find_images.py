@@ -9,6 +9,11 @@ from pathlib import Path
 from zorki.data.annotations.listing import is_image, walk_files
 from zorki.data.annotations.outside import leads_out
 
+_MASK_FOLDERS = frozenset({
+    "masks", "mask", "trimaps", "trimap", "segmentations", "segmentation", "segmentationclass", "segmentationobject",
+    "gt", "groundtruth", "ground_truth",
+})  # fmt: skip
+
 
 class ImageFinder:
     """Looks for images in folders and below them; the folders are walked once, when a name is not found at once.
@@ -30,6 +35,7 @@ class ImageFinder:
         Parts that lead nowhere are dropped from the left, since many tools write paths of the computer they ran on
         ("C:\\photos\\1.jpg"). Of several images that fit, the one that shares most of the path is taken, then the
         one nearest to the folder `near`, since names may be the same in train and in val; none where two are as good.
+        A file of another suffix in a folder that is called as masks are is none of them.
         """
         if not name:
             return None
@@ -58,8 +64,9 @@ class ImageFinder:
         key = (os.path.splitext(last)[0] if is_image(last) else last).lower()
         found = self._index().get(key, [])
         if is_image(last):
-            # Another suffix is another image, unless nothing else bears the name.
-            found = [path for path in found if path.name.lower() == last.lower()] or found
+            # Another suffix is another image, unless nothing else bears the name; among masks it is a mask.
+            same = [path for path in found if path.name.lower() == last.lower()]
+            found = same or [path for path in found if path.parent.name.lower() not in _MASK_FOLDERS]
         if len(found) < 2:
             return found[0] if found else None
         shared = [

@@ -45,6 +45,15 @@ LAST = 1000  # precedence of formats that say none
 KINDS = ("labels", "boxes", "instances", "masks", "keypoints")
 """What a format may provide: a class an image, boxes, a mask an object, a class a pixel, joints of each object."""
 
+WORDS = {
+    "labels": "classes of images",
+    "boxes": "boxes",
+    "instances": "masks of objects",
+    "masks": "masks",
+    "keypoints": "keypoints",
+}
+"""The kinds in words for a person."""
+
 
 @dataclass(frozen=True)
 class Format:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from zorki.data import formats
-from zorki.data.annotations.listing import holds_image, missing_root, no_images
+from zorki.data.annotations.listing import holds_image, is_image, loose_files, missing_root, no_images
 from zorki.data.formats.look import Look
 from zorki.data.formats.unread import unread
 from zorki.errors import DataError
@@ -82,9 +82,27 @@ class DetectedFormats:
         listed = "".join(dict.fromkeys(tried))
         if (known := unread(self.root)) is not None:
             raise DataError(f"{self.root}: {known}; tried{listed}")
+        if (other := self._other_kind(kinds)) is not None:
+            needed = " or ".join(formats.WORDS[kind] for kind in kinds)
+            raise DataError(
+                f"{self.root}: read as {other.format}: {formats.WORDS[other.kind]}; {needed} are needed "
+                f"({other.reason}). `zorki tasks` tells which task takes what is there"
+            )
         if self.root.is_dir() and not holds_image(self.root):
             raise DataError(f"{no_images(self.root)}; tried{listed}")
+        bare = sum(map(is_image, loose_files(self.root))) if self.root.is_dir() else 0
+        if bare:
+            images = "1 image" if bare == 1 else f"{bare} images"
+            raise DataError(
+                f"{self.root}: {images} and no annotation: `zorki predict RUN {self.root}` answers for images; to "
+                f"learn from them, tell what is on them; tried{listed}"
+            )
         raise DataError(f"{self.root}: the format of the data was not recognized; tried{listed}")
+
+    def _other_kind(self, kinds: Sequence[str]) -> FormatMatch | None:
+        """What the data are, where they are none of the kinds; any folders could be classes, which tells nothing."""
+        others = [kind for kind in formats.KINDS if kind not in kinds]
+        return next((match for match in self.matches(*others) if match.format != "class_folders"), None)
 
     def error(self) -> DataError | None:
         """What is wrong with data that are meant to be boxes and are broken; None where none are meant."""

@@ -47,6 +47,11 @@ def _named(path: Path) -> str | None:
 
 def _named_json(path: Path) -> str | None:
     data = ends(path)
+    if has_key(data, ("segments_info",), "["):
+        return (
+            f"{path.name}: COCO's panoptic JSON is known and not read; panopticapi's panoptic2detection_coco_format.py "
+            "writes the same things and stuff as instances, which are read"
+        )
     if has_key(data, ("vid",)) and has_key(data, ("fid",)) and has_key(data, ("xy",), "["):
         return f"{path.name}: VIA 3's projects are known and not read; export as COCO there"
     if (

@@ -138,7 +138,7 @@ def test_choices_are_classes_of_images(tmp_path):
         "there is no image 'gone.jpg'; left out",
     ]
     assert any("several controls offer choices: kind (4 images), quality (1 images)" in d.reason for d in data.defects)
-    with pytest.raises(DataError, match="has tasks with data, annotations and original_width"):
+    with pytest.raises(DataError, match="read as label_studio: classes of images; boxes are needed"):
         read_boxes(tmp_path)
 
 

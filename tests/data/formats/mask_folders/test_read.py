@@ -10,6 +10,7 @@ from PIL import Image
 
 from zorki.data.annotations.image_lists import two_paths
 from zorki.data.annotations.masks.pairing import beside, pair
+from zorki.data.formats.class_folders import read as class_folders
 from zorki.data.formats.mask_folders import read as mask_pairs
 from zorki.data.formats.readers import read_labels, read_masks
 from zorki.errors import DataError
@@ -331,8 +332,9 @@ def test_masks_in_folders_of_any_name_are_no_classes(tmp_path, name):
         [images.format(number) for number in range(3)],
         [masks.format(number) for number in range(3)],
     )
-    with pytest.raises(DataError, match="named alike: a class for every pixel"):
+    with pytest.raises(DataError, match="read as mask_folders: masks; classes of images are needed"):
         read_labels(tmp_path)
+    assert "named alike: a class for every pixel" in class_folders.look(tmp_path).reason
 
 
 def test_mmsegmentations_layout(tmp_path):

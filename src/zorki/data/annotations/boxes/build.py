@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,8 +124,26 @@ def _locate(records: Records, options: ReadOptions, defects: list[Defect]) -> di
             "annotation"
         )
     defects += [*missing, *outside_notes()]
+    defects += _other_suffixes(records, found)
     defects += _unlabeled(list(owners), records.told)
     return found
+
+
+def _other_suffixes(records: Records, found: Mapping[int, Path | None]) -> list[Defect]:
+    """A note where images have another suffix than the annotation says, which may be other images."""
+    others = []
+    for place, path in found.items():
+        image = records.images[place]
+        named = image.name if is_image(image.name) else image.other_name or ""
+        if path is not None and not image.embedded and is_image(named):
+            suffixes = {PurePosixPath(name.lower()).suffix.replace(".jpeg", ".jpg") for name in (named, path.name)}
+            others += [(named, path)] if len(suffixes) > 1 else []
+    if not others:
+        return []
+    count = "1 image has" if len(others) == 1 else f"{len(others)} images have"
+    named, path = PurePosixPath(others[0][0]).name, others[0][1]
+    reason = f"{count} another suffix than the annotation says, {named!r} first: {path} was taken for it"
+    return [Defect(records.root, reason, note=True)]
 
 
 def _path(finder: ImageFinder, image: ImageRecord) -> Path | None:

@@ -15,6 +15,7 @@ from zorki.data.annotations.listing import holds_image, is_image, loose_files, n
 from zorki.data.annotations.masks.layout import IMAGE_WORDS, MASK_WORDS, are_images_and_masks, find_layout
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
+from zorki.data.formats.unread import unread
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -90,6 +91,8 @@ def _meant_for_masks(root: Path, folders: Sequence[str]) -> str | None:
 
 def _images_with_masks(root: Path) -> str | None:
     """Why folders that could be classes are images with masks of them; None where they are not."""
+    if (known := unread(root)) is not None and "panoptic" in known:
+        return known
     layout = find_layout(root)
     if not isinstance(layout, str) and are_images_and_masks(layout):
         part = layout.parts[0]

@@ -140,7 +140,7 @@ def _is_coco(path: Path) -> bool:
     COCO calls its own is meant, and read, whatever it lacks.
     """
     data = ends(path)
-    if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or has_key(data, ("shapes",), "["):
+    if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or has_key(data, ("shapes", "segments_info"), "["):
         return False
     seen = sum(has_key(data, (name,), "[") for name in ("images", "annotations"))
     return seen > 1 or (seen == 1 and (path.name.startswith("instances_") or not is_whole(path, data)))
