@@ -46,6 +46,7 @@ ATTRIBUTES = {
     ("zorki.cli.info", "channels"),
     ("zorki.cli.info", "strides"),
     ("zorki.data.annotations.torch_dataset", "classes"),
+    ("zorki.data.image_content", "n_frames"),  # of Pillow, which has it for kinds of several pages alone
     ("zorki.data.images", "register_at_fork"),
     ("zorki.data.jpeg", "IMREAD_COLOR_RGB"),
     ("zorki.data.preprocess.selective_search", "createSelectiveSearchSegmentation"),
