@@ -93,15 +93,12 @@ def show(
 
 def _bare_images(root: Path) -> list[Path]:
     """The images of a folder without anything that tells what is on them; none where a format fits."""
-    from zorki.data.annotations.listing import is_image, loose_files
+    from zorki.data.annotations.listing import bare_images
     from zorki.data.formats.detect import detect
     from zorki.data.formats.unread import unread
 
-    found = [root / name for name in loose_files(root) if is_image(name)] if root.is_dir() else []
-    detection = detect(root)
-    if not found or next(detection.matches(), None) is not None:
-        return []
-    return found if detection.error() is None and unread(root) is None else []
+    found = [root / name for name in bare_images(root)]
+    return found if found and next(detect(root).matches(), None) is None and unread(root) is None else []
 
 
 def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | None, json: Path | None) -> None:

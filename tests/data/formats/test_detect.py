@@ -49,6 +49,13 @@ def test_bare_images_are_no_data_set(tmp_path):
     ]
 
 
+def test_images_beside_a_file_that_tells_nothing(tmp_path):
+    make_image(tmp_path / "1.png")
+    (tmp_path / "boxes.json").write_text("{}")
+    with pytest.raises(DataError, match="the format of the data was not recognized"):
+        detect(tmp_path).match("boxes")
+
+
 def test_no_image_at_all(tmp_path):
     (tmp_path / "cat").mkdir()
     with pytest.raises(DataError, match=rf"{tmp_path}: no image in this folder or below it; looked for"):

@@ -23,6 +23,8 @@ _LEFTOVERS = frozenset(
     }
 )  # fmt: skip
 
+_TELLING = (".json", ".xml", ".csv", ".tsv", ".txt", ".yaml", ".yml", ".names", ".data")  # of files of annotation
+
 
 def is_image(name: str) -> bool:
     """Whether a file counts as an image, by its suffix."""
@@ -110,3 +112,12 @@ def no_images(folder: Path) -> DataError:
     """What to raise where a folder holds no image at all."""
     wanted = ", ".join(sorted(EXTENSIONS))
     return DataError(f"{folder}: no image in this folder or below it; looked for files named {wanted}")
+
+
+def bare_images(folder: Path) -> list[str]:
+    """The images that lie in a folder itself; none where any file, or folder, could tell what is on them."""
+    if not folder.is_dir():
+        return []
+    names = loose_files(folder)
+    told = subfolders(folder) or any(name.lower().endswith(_TELLING) for name in names)
+    return [] if told else [name for name in names if is_image(name)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from zorki.data import formats
-from zorki.data.annotations.listing import holds_image, is_image, loose_files, missing_root, no_images
+from zorki.data.annotations.listing import bare_images, holds_image, missing_root, no_images
 from zorki.data.formats.look import Look
 from zorki.data.formats.unread import unread
 from zorki.errors import DataError
@@ -90,7 +90,7 @@ class DetectedFormats:
             )
         if self.root.is_dir() and not holds_image(self.root):
             raise DataError(f"{no_images(self.root)}; tried{listed}")
-        bare = sum(map(is_image, loose_files(self.root))) if self.root.is_dir() else 0
+        bare = len(bare_images(self.root))
         if bare:
             images = "1 image" if bare == 1 else f"{bare} images"
             raise DataError(
