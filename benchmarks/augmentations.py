@@ -2,7 +2,7 @@
 
     python benchmarks/augmentations.py DATA --epochs 20 --seeds 0 1 2
 
-Figures are the test split's top-1 of the weights that judged best on validation. Runs that are finished are not run
+Figures are the test split's top-1 of the weights with the best metric on validation. Runs that are finished are not run
 again, so a broken series goes on where it was.
 """
 

@@ -22,7 +22,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from zorki.metrics.coco_ap import COCO_SCORES
-from zorki.tasks.detection.prediction_files.evaluate import judge_file
+from zorki.tasks.detection.prediction_files.evaluate import evaluate_predictions
 
 SIDE = 256  # pixels of an image
 Rows = list[dict[str, Any]]
@@ -36,21 +36,21 @@ def random_set(seed: int, folder: Path) -> tuple[Path, Path, Path]:
     chance = np.random.default_rng(seed)
     ids = chance.permutation(np.arange(1, 4000))[: chance.integers(1, 9)].tolist()
     classes = chance.permutation(np.arange(1, 91))[: chance.integers(1, 4)].tolist()
-    truths = _objects(chance, ids, classes, int(chance.integers(1, 30)))
-    for number, row in zip(chance.permutation(len(truths)).tolist(), truths, strict=True):
+    ground_truths = _objects(chance, ids, classes, int(chance.integers(1, 30)))
+    for number, row in zip(chance.permutation(len(ground_truths)).tolist(), ground_truths, strict=True):
         row |= {"id": number + 1, "iscrowd": int(chance.random() < 0.15)}
         row["area"] = float(row["bbox"][2] * row["bbox"][3]) * float(chance.choice([0.4, 0.7, 1.0]))
     found = _objects(chance, ids, classes, int(chance.choice([0, 5, 40, 400])))
     for row in found:
-        if truths and chance.random() < 0.6:
-            near = truths[int(chance.integers(len(truths)))]
+        if ground_truths and chance.random() < 0.6:
+            near = ground_truths[int(chance.integers(len(ground_truths)))]
             row |= {name: near[name] for name in ("image_id", "category_id")}
             moved = np.array(near["bbox"]) + chance.integers(-1, 2, 4) * 8
             row["bbox"] = [float(value) for value in (*moved[:2].clip(0), *moved[2:].clip(8))]
         row["score"] = float(chance.choice([0.2, 0.5, 0.5, 0.9]))
     images = [{"id": number, "file_name": f"{number}.jpg", "height": SIDE, "width": SIDE} for number in ids]
     content = {"images": images, "categories": [{"id": k, "name": f"class {k}"} for k in classes]}
-    outlined = [row | {"segmentation": [_corners(row["bbox"])]} for row in truths]
+    outlined = [row | {"segmentation": [_corners(row["bbox"])]} for row in ground_truths]
     paths = (folder / f"instances_{name}.json" for name in ("val", "boxes", "masks"))
     masks = [
         {name: row[name] for name in row if name != "bbox"} | {"segmentation": _packed(row["bbox"])} for row in found
@@ -83,10 +83,10 @@ def _packed(box: list[float]) -> dict[str, Any]:
     return {"size": code["size"], "counts": code["counts"].decode()}
 
 
-def reference_scores(truth: Path, found: Path, kind: str) -> list[float | None]:
+def reference_scores(ground_truth: Path, found: Path, kind: str) -> list[float | None]:
     """The twelve scores of pycocotools; None for its -1."""
     with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO(str(truth))
+        coco = COCO(str(ground_truth))
         evaluation = COCOeval(coco, coco.loadRes(str(found)), kind)
         evaluation.evaluate()
         evaluation.accumulate()
@@ -95,24 +95,24 @@ def reference_scores(truth: Path, found: Path, kind: str) -> list[float | None]:
 
 
 def own_scores(data: Path, found: Path) -> list[float | None]:
-    scores = judge_file(found, data).metrics.to_json()
+    scores = evaluate_predictions(found, data).metrics.to_json()
     return [scores[name] for name in COCO_SCORES]
 
 
 def compare(seed: int, folder: Path) -> list[str]:
     """What differs in one set, in words; scores over all sizes are 0 here where there is nothing to find."""
     (folder / "data").mkdir()
-    truth, boxes, masks = random_set(seed, folder)
-    own = folder / "data" / truth.name
-    own.write_bytes(truth.read_bytes())
-    other = json.loads(truth.read_text())
+    ground_truth, boxes, masks = random_set(seed, folder)
+    own = folder / "data" / ground_truth.name
+    own.write_bytes(ground_truth.read_bytes())
+    other = json.loads(ground_truth.read_text())
     other["images"] = [image | {"id": -image["id"], "file_name": f"t{image['id']}.jpg"} for image in other["images"]]
     (folder / "data" / "instances_train.json").write_text(json.dumps(other | {"annotations": []}))
     differing = []
     for found, kind in ((boxes, "bbox"), (masks, "segm")):
         if json.loads(found.read_text()):  # pycocotools takes no empty list
-            wanted = reference_scores(truth, found, kind)
-            for data in (truth, folder / "data"):
+            wanted = reference_scores(ground_truth, found, kind)
+            for data in (ground_truth, folder / "data"):
                 scores = own_scores(data, found)
                 if [score or None for score in scores] != [score or None for score in wanted]:
                     differing.append(f"set {seed}, {kind}, {data.name}: {scores} and not {wanted}")

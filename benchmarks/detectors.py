@@ -1,4 +1,4 @@
-"""Detectors and Mask R-CNN beside torchvision's: a training step, and a prediction from uint8 images to answers.
+"""Detectors and Mask R-CNN beside torchvision's: a training step, and a prediction from uint8 images to predictions.
 
     python benchmarks/detectors.py --size 320 --batch 2 --threads 1
     python benchmarks/detectors.py --models faster_rcnn_resnet50_fpn --device cuda --batch 4 --size 800

@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz_readers.py [--cases 5000] [--first 0] [--seed 0] [--kinds coco,yolo] [--json FILE]
 
-A case is one of the small valid data sets below, copied, one of its files damaged, and read to the end as whatever it
+A case is one of the small valid datasets below, copied, one of its files damaged, and read to the end as whatever it
 is recognized as, and as what it was: bits are flipped, pieces are cut out, doubled or exchanged; values of JSON, YAML,
 XML and CSV become values of other types, large numbers, long words, or are left out. Case N of a seed is always the
 same one: `--first N --cases 1` repeats it, and `--keep FOLDER` leaves its files there. A case is a process of its own
@@ -70,7 +70,7 @@ class Outcome:
     bytes: int
 
 
-# -- small valid data sets --
+# -- small valid datasets --
 
 
 def _photo(path: Path, seed: int, size: tuple[int, int] = (24, 32)) -> None:
@@ -101,7 +101,7 @@ def _coco_of_all(folder: Path) -> None:
 
 
 def make_all(root: Path) -> dict[str, str]:
-    """Writes every data set into a folder of its own; the kind of annotation that each has, by its name."""
+    """Writes every dataset into a folder of its own; the kind of annotation that each has, by its name."""
     source = root / "coco"
     source.mkdir(parents=True)
     _coco_of_all(source)
@@ -536,7 +536,7 @@ def run_case(number: int, seed: int, root: Path, kinds: dict[str, str], keep: Pa
 
 
 def _wait(child: int, reading: int) -> tuple[list[Any] | None, str]:
-    """What the child answered, or how it ended without an answer."""
+    """What the child returned, or how it ended without a result."""
     end = time.monotonic() + PATIENCE
     os.set_blocking(reading, False)
     answer = b""
@@ -562,7 +562,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kinds", help="names of data sets, separated by commas; empty: all")
+    parser.add_argument("--kinds", help="names of datasets, separated by commas; empty: all")
     parser.add_argument("--keep", type=Path, help="new folder where the damaged files are left")
     parser.add_argument("--json", type=Path, help="file to which every case is appended, a line each")
     given = parser.parse_args()
@@ -583,7 +583,7 @@ def main() -> None:
 
 
 def _report(found: list[Outcome]) -> None:
-    print(f"{len(found)} cases over {len({one.kind for one in found})} data sets")
+    print(f"{len(found)} cases over {len({one.kind for one in found})} datasets")
     for result, count in Counter(one.result for one in found).most_common():
         print(f"  {result:<12}{count}")
     slowest, largest = max(found, key=lambda one: one.seconds), max(found, key=lambda one: one.bytes)

@@ -5,7 +5,7 @@
 
 Both sides have the same weights, images, masks, loss and optimizer, and both are timed in one process, turn and turn
 about: what the machine does besides hits both. A row is the median; the last column says how many times as fast as
-segmentation_models.pytorch ours is. How far apart their answers are is printed first.
+segmentation_models.pytorch ours is. How far apart their predictions are is printed first.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def pyramids() -> tuple[Any, nn.Module]:
 
     Theirs is not the paper's: its backbone ends at stride 8, where `pspnet_resnet18` goes on with dilation, and the
     convolutions of its head are a 1x1 and a 3x3, not a 3x3 and a 1x1. It enlarges with aligned corners, ours by where
-    maps are centered, and its coarsest level has a bias in place of a norm: so answers differ a little.
+    maps are centered, and its coarsest level has a bias in place of a norm: so predictions differ a little.
     """
     theirs = peer().PSPNet("resnet18", encoder_weights=None, classes=NUM_CLASSES)
     network = ResNet(18)

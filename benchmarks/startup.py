@@ -1,4 +1,4 @@
-"""How long the command line takes to answer, beside the import of torch; and a run's first prediction.
+"""How long the command line takes to prediction, beside the import of torch; and a run's first prediction.
 
 python benchmarks/startup.py --repeats 5
 python benchmarks/startup.py --repeats 5 --data
@@ -85,7 +85,7 @@ def _verbs(scratch: Path) -> dict[str, list[str]]:
     from zorki.data.scenes.boxes import SceneDetection
 
     scenes = SceneDetection(30, size=(96, 128))
-    images, truth = [], []
+    images, ground_truth = [], []
     for number in range(30):
         sample = scenes[number]
         write_image(scratch / "cells" / f"{number}.png", sample.image)
@@ -94,12 +94,14 @@ def _verbs(scratch: Path) -> dict[str, list[str]]:
             sample.target.xyxy.tolist(), sample.target.labels.tolist(), strict=True
         ):
             box, area = [left, top, right - left, bottom - top], (right - left) * (bottom - top)
-            truth.append({"image_id": number + 1, "category_id": label + 1, "bbox": box, "area": area, "iscrowd": 0})
+            ground_truth.append(
+                {"image_id": number + 1, "category_id": label + 1, "bbox": box, "area": area, "iscrowd": 0}
+            )
     categories = [{"id": number, "name": name} for number, name in enumerate(scenes.class_names, 1)]
-    annotations = [{"id": number, **one} for number, one in enumerate(truth, 1)]
+    annotations = [{"id": number, **one} for number, one in enumerate(ground_truth, 1)]
     page = {"images": images, "categories": categories, "annotations": annotations}
     (scratch / "cells" / "instances.json").write_text(json.dumps(page))
-    (scratch / "found.json").write_text(json.dumps([{**one, "score": 0.5} for one in truth]))
+    (scratch / "found.json").write_text(json.dumps([{**one, "score": 0.5} for one in ground_truth]))
     verbs = {
         "zorki show": ["show", "cells", "--out", NEW + ".png"],
         "zorki convert": ["convert", "cells", "--to", "yolo", "--out", NEW],

@@ -1,8 +1,8 @@
-"""Tiled prediction of an image that is too large to be answered at once: peak memory, seconds, and seams.
+"""Tiled prediction of an image that is too large to be predicted at once: peak memory, seconds, and seams.
 
 A synthetic image of disks and squares on waves is painted band by band into a TIFF in a temporary folder, and a
 network is trained on others of its kind for a minute or so. Processes of their own measure the peak memory of the
-model alone, on one batch of tiles, and of predicting the image. Then an image that fits is answered by tiles and
+model alone, on one batch of tiles, and of predicting the image. Then an image that fits is predicted by tiles and
 whole: how many pixels differ, and where.
 
 python benchmarks/tiled.py
@@ -27,8 +27,8 @@ from zorki import registry
 from zorki.data.images import Array
 from zorki.data.windows import HeldImage
 from zorki.engine.evaluation.benchmark_run import peak_memory
-from zorki.engine.prediction.predict import answer_images, predict
-from zorki.engine.prediction.tiling import answer_tiles, plan_tiling
+from zorki.engine.prediction.predict import predict, predict_images
+from zorki.engine.prediction.tiling import plan_tiling, predict_tiles
 from zorki.engine.run.open import TrainedModel
 from zorki.recipe import Recipe
 from zorki.tiles import Tiles
@@ -83,7 +83,7 @@ def build(options: argparse.Namespace, size: int, weights: Path | None = None) -
 
 
 def train(options: argparse.Namespace, weights: Path, side: int = 192) -> None:
-    """Some steps on parts of the image far away from those that are answered."""
+    """Some steps on parts of the image far away from those that are predicted."""
     model = build(options, side).train()
     rule = torch.optim.AdamW(model.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(rule, 2e-3, options.steps)
@@ -113,7 +113,7 @@ def measured(options: argparse.Namespace, part: str, folder: str) -> dict[str, f
 def one_part(options: argparse.Namespace) -> None:
     """The model alone, or the whole prediction with drawing and files, in this process."""
     model = build(options, options.tile, Path(options.folder) / "weights.pt")
-    answer_images(model, [shown(0, 0, options.tile)[0]] * options.batch_size)
+    predict_images(model, [shown(0, 0, options.tile)[0]] * options.batch_size)
     begun = time.perf_counter()
     if options.part == "predict":
         task = registry.find(options.model).task
@@ -124,25 +124,26 @@ def one_part(options: argparse.Namespace) -> None:
 
 
 def seams(options: argparse.Namespace, weights: Path) -> None:
-    """Tiled and whole answers to an image of three by three tiles: the share of pixels that differ."""
+    """Tiled and whole predictions to an image of three by three tiles: the share of pixels that differ."""
     model = build(options, options.tile, weights)
     tiling = plan_tiling([model], options.tile, options.overlap)
     assert tiling is not None
     side = 3 * options.tile - 2 * tiling.overlap
-    image, truth = shown(0, 0, side)
+    image, ground_truth = shown(0, 0, side)
     tiles = tiling.of(side, side)
-    (whole,) = answer_images(build(options, side, weights), [image])
-    print(f"{side} x {side}: untiled {(whole.classes == truth).float().mean():.3%} of the pixels are right")
+    (whole,) = predict_images(build(options, side, weights), [image])
+    print(f"{side} x {side}: untiled {(whole.classes == ground_truth).float().mean():.3%} of the pixels are right")
     shared = torch.zeros(side, dtype=torch.bool)
     for share in tiles.columns[1:]:
         shared[share.start : share.start + tiling.overlap] = True
     near = shared[:, None] | shared
     for chosen in (Tiles(side, side, options.tile, 0), tiles):
-        (answer,) = answer_tiles([model], HeldImage(image), chosen, batch_size=options.batch_size)
+        (answer,) = predict_tiles([model], HeldImage(image), chosen, batch_size=options.batch_size)
         differs = (answer.classes != whole.classes).float()
         print(
-            f"tiles of {options.tile}, overlap {chosen.overlap}: {(answer.classes == truth).float().mean():.3%} are "
-            f"right; {differs.mean():.3%} differ from the untiled answer",
+            f"tiles of {options.tile}, overlap {chosen.overlap}: "
+            f"{(answer.classes == ground_truth).float().mean():.3%} are right; "
+            f"{differs.mean():.3%} differ from the untiled prediction",
             end="\n" if chosen.overlap == 0 else "",
         )
         if chosen.overlap:

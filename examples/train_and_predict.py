@@ -1,4 +1,4 @@
-"""Train on built-in images, judge, and answer: the three calls that most work needs."""
+"""Train on built-in images, evaluate, and prediction: the three calls that most work needs."""
 
 from pathlib import Path
 

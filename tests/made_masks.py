@@ -39,7 +39,7 @@ def strip_instances(*spans, labels=None, scores=None, width=20, **columns):
 
 
 def made(seed, count=12, num_classes=3, *, crowd=0.0, difficult=0.0, apart=False):
-    """Images with up to six objects, answers that are near them and elsewhere; `apart` keeps masks disjoint."""
+    """Images with up to six objects, predictions that are near them and elsewhere; `apart` keeps masks disjoint."""
     chance = np.random.default_rng(seed)
     predictions, targets = [], []
     for _ in range(count):

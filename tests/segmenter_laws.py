@@ -25,7 +25,7 @@ def built(name, **options):
 
 
 def wake(model, seed=0):
-    """Score layers that start at 0 answer nothing: they get values."""
+    """Score layers that start at 0 prediction nothing: they get values."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -84,10 +84,10 @@ def check_learning(model, *, count=2):
 
 
 def check_together(model):
-    """Four images are answered as one by one."""
+    """Four images are predicted as one by one."""
     images = make_images(4)
     with torch.no_grad():
-        model.train()(model.preprocess(images)[0])  # measures the norms: else the answers of some hardly differ
+        model.train()(model.preprocess(images)[0])  # measures the norms: else the predictions of some hardly differ
     model.eval()
     with torch.inference_mode():
         inputs, placements = model.preprocess(images)
@@ -97,7 +97,7 @@ def check_together(model):
             one, placement = model.preprocess([image])
             (alone,) = model.probabilities(model(one), placement)
             assert torch.allclose(alone, expected, atol=1e-4)
-    assert any(float(maps.std(dim=(1, 2)).max()) > 1e-6 for maps in likely), "the answer depends on the image"
+    assert any(float(maps.std(dim=(1, 2)).max()) > 1e-6 for maps in likely), "the prediction depends on the image"
 
 
 def check_original_pixels(model):
@@ -114,7 +114,7 @@ def check_original_pixels(model):
 
 
 def center_of_sight(model, side, at):
-    """The middle (row, column) of the pixels on which the answer at a pixel depends, weighted by how much.
+    """The middle (row, column) of the pixels on which the prediction at a pixel depends, weighted by how much.
 
     Of a network of positive weights, where nothing cancels; what upsamples keeps its own, which are positive.
     """

@@ -9,16 +9,16 @@ def softmax(logits):
     return [power / sum(powers) for power in powers]
 
 
-def pixels_of(logits, wanted, weights=None, ignore=255):
-    """(shares of the classes, wanted class, weight) of every judged pixel of the batch, in float64."""
+def pixels_of(logits, target, weights=None, ignore=255):
+    """(shares of the classes, wanted class, weight) of every valid pixel of the batch, in float64."""
     found = []
     batch, _, height, width = logits.shape
     for b in range(batch):
         for i in range(height):
             for j in range(width):
                 weight = 1.0 if weights is None else float(weights[b, i, j])
-                if int(wanted[b, i, j]) != ignore and weight > 0:
-                    found.append((softmax(logits[b, :, i, j].double().tolist()), int(wanted[b, i, j]), weight))
+                if int(target[b, i, j]) != ignore and weight > 0:
+                    found.append((softmax(logits[b, :, i, j].double().tolist()), int(target[b, i, j]), weight))
     return found
 
 
@@ -67,7 +67,7 @@ def tversky(pixels, alpha=0.3, beta=0.7):
 
 
 def jaccard_loss(wrong, mine):
-    """1 - IoU of the class `mine` where the pixels `wrong` are answered wrongly (Berman et al., 2018, eq. 5 and 6)."""
+    """1 - IoU of the class `mine` where the pixels `wrong` are predicted wrongly (Berman et al., 2018, eq. 5 and 6)."""
     union = mine | wrong
     return len(wrong) / len(union) if union else 0.0
 

@@ -42,7 +42,7 @@ HEIGHT, WIDTH = 40, 56
 
 @pytest.fixture(autouse=True)
 def regions_without_a_search(monkeypatch, tmp_path):
-    """Selective search takes long, and OpenCV: regions are four boxes near the objects of `truth`, and chance."""
+    """Regions without a search, which takes long, and OpenCV: four boxes near the objects, and random ones."""
 
     def made(image, mode="fast", seed=0):
         generator = torch.Generator().manual_seed(int(image.sum()))

@@ -89,7 +89,7 @@ def test_printed(vgg16):
 
 
 class Enlarged(nn.Module):
-    """Two answers: coarse maps, and the same enlarged, which no layer does."""
+    """Two outputs: coarse maps, and the same enlarged, which no layer does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,14 +100,14 @@ class Enlarged(nn.Module):
         return [coarse, nn.functional.interpolate(coarse, scale_factor=2, mode="bilinear"), torch.zeros(3)]
 
 
-def test_what_an_answer_sees(vgg16):
+def test_what_a_prediction_sees(vgg16):
     """A coarse place sees 3 pixels. Enlarged, even ones see -3..1 from themselves, odd ones -2..2: six in all."""
     table = ledger(Enlarged(), torch.empty(1, 3, 16, 20))
     assert table.rows[-1].receptive_field == (3, 3)
     assert (table.receptive_field, table.whole) == ((6, 6), False)
-    assert table.sight() == "an answer sees up to 6x6 pixels of the image"
+    assert table.sight() == "an output sees up to 6x6 pixels of the image"
     assert table.to_json()["totals"]["receptive_field"] == [6, 6]
-    assert vgg16.sight() == "an answer sees the whole image"
+    assert vgg16.sight() == "an output sees the whole image"
     assert ledger(nn.Identity(), torch.empty(1, 3, 4, 4)).receptive_field == (1, 1)
 
 

@@ -23,8 +23,8 @@ from torch.nn import functional
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.backbone import Backbone
 from zorki.registry import model
-from zorki.tasks.detection.networks.detector import Candidates, Detector
-from zorki.tasks.detection.networks.target_assignment import stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
+from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
@@ -66,20 +66,20 @@ class CellDetector(Detector[CellOutputs]):
         return CellOutputs(rows[..., :4].sigmoid(), rows[..., 4:], (inputs.shape[2], inputs.shape[3]))
 
     def loss(self, outputs: CellOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
-        truths = stack_truths(targets, outputs.boxes.device)
-        first = truths.xyxy[:, :1] / outputs.boxes.new_tensor([*outputs.size[::-1]] * 2)
-        labels = functional.one_hot(truths.labels[:, :1], self.num_classes).float().expand_as(outputs.logits)
+        ground_truths = stack_ground_truths(targets, outputs.boxes.device)
+        first = ground_truths.xyxy[:, :1] / outputs.boxes.new_tensor([*outputs.size[::-1]] * 2)
+        labels = functional.one_hot(ground_truths.labels[:, :1], self.num_classes).float().expand_as(outputs.logits)
         return {
             "boxes": (outputs.boxes - first).abs().mean(),
             "classes": functional.binary_cross_entropy_with_logits(outputs.logits, labels),
         }
 
-    def candidates(self, outputs: CellOutputs) -> Candidates:
+    def candidates(self, outputs: CellOutputs) -> NmsCandidates:
         scale = outputs.boxes.new_tensor([*outputs.size[::-1]] * 2)
         low, high = outputs.boxes[..., :2], outputs.boxes[..., 2:]
         xyxy = torch.cat([torch.minimum(low, high), torch.maximum(low, high) + 0.01], -1) * scale
         scores, labels = outputs.logits.sigmoid().max(-1)
-        return Candidates(xyxy, scores, labels)
+        return NmsCandidates(xyxy, scores, labels)
 
 
 @model(Detection)

@@ -1,4 +1,4 @@
-"""The wheel holds the package and nothing else, and answers from a clean folder."""
+"""The wheel holds the package and nothing else, and predictions from a clean folder."""
 
 import os
 import subprocess

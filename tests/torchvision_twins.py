@@ -10,7 +10,7 @@ HEIGHT, WIDTH = 128, 160
 
 
 def lively(network, scores, boxes, seed=0):
-    """Random weights whose answers pass the thresholds: the last layers are scaled up, the batch norms are measured."""
+    """Random weights whose predictions pass the thresholds: last layers scaled up, batch norms measured."""
     torch.manual_seed(seed)
     with torch.no_grad():
         network.train()
@@ -75,12 +75,12 @@ def answers(model, inputs):
 def assert_same_answers(ours, wanted, least=20):
     """The same boxes and labels, to a hundredth of a pixel, and the same scores, to 1e-4.
 
-    torchvision also answers boxes without an area, for which ours have other boxes behind the same ones.
+    torchvision also predictions boxes without an area, for which ours have other boxes behind the same ones.
     """
     for a, b in zip(ours, wanted, strict=True):
         solid = (b["boxes"][:, 2:] > b["boxes"][:, :2]).all(1)
         b = {name: column[solid] for name, column in b.items()}
-        assert len(b["boxes"]) >= least, "the twin answers too little to compare"
+        assert len(b["boxes"]) >= least, "the twin predictions too little to compare"
         assert len(a) == len(solid) or len(b["boxes"]) <= len(a) < len(solid)
         a = a[: len(b["boxes"])]
         torch.testing.assert_close(a.scores, b["scores"], atol=1e-4, rtol=1e-4)

@@ -11,7 +11,7 @@ class ZorkiError(Exception):
 
 
 class DataError(ZorkiError):
-    """The data set cannot be used as it is."""
+    """The dataset cannot be used as it is."""
 
 
 class RecipeError(ZorkiError):

@@ -360,7 +360,7 @@ class Recipe:
 
     @property
     def main_device(self) -> str:
-        """The device of what one process does alone, such as judging the best weights: the first of several."""
+        """The device of what one process does alone, such as evaluating the best weights: the first of several."""
         listed = count_or_indices(self.devices)
         return f"{self.accelerator}:{listed[0]}" if isinstance(listed, list) else self.device or "cpu"
 

@@ -308,7 +308,7 @@ def _discover() -> None:
 def _import_home(name: str) -> None:
     """Imports modules whose source speaks of the name until one registers it: opening a run needs no other network.
 
-    The likeliest first: one that defines a builder of the name, or of which the name is a variant.
+    The most probable first: one that defines a builder of the name, or of which the name is a variant.
     """
     word = re.compile(rf"\b{re.escape(name)}\b")
 
@@ -410,7 +410,7 @@ def canonical_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _converted(what: str, parameter: inspect.Parameter, value: Any) -> Any:
-    """Text as the parameter's kind, judged by its default."""
+    """Text as the parameter's kind, of the type of its default."""
     if not isinstance(value, str) or isinstance(parameter.default, str):
         return value
     default = parameter.default

@@ -1,4 +1,4 @@
-"""An image cut into equal windows that overlap, what each of them counts for, and the joining of their answers."""
+"""An image cut into equal windows that overlap, what each of them counts for, and the joining of their predictions."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ class Tiles:
             raise RecipeError(f"overlap is {self.overlap}; expected at least 0 pixels")
         if self.tile <= 2 * self.margin:
             raise RecipeError(
-                f"tile is {self.tile}, but the network answers without surroundings for {self.margin} pixels at each "
+                f"tile is {self.tile}, but the network predicts without surroundings for {self.margin} pixels at each "
                 f"edge of a tile; expected more than {2 * self.margin}"
             )
         if self.overlap < 2 * self.margin:
             raise RecipeError(
-                f"overlap is {self.overlap}, but the network answers without surroundings for {self.margin} pixels at "
+                f"overlap is {self.overlap}, but the network predicts without surroundings for {self.margin} pixels at "
                 f"each edge of a tile; expected at least {2 * self.margin}, or leave it out"
             )
         most = min(self.tile // 2 + self.margin, self.tile - 1)
@@ -150,7 +150,7 @@ class Tiles:
 
 
 class Stitcher(ABC, Generic[O, P]):
-    """Joins what a network says of the tiles of one image to the answer for the image."""
+    """Joins what a network says of the tiles of one image to the prediction for the image."""
 
     @abstractmethod
     def add(self, outputs: O, placements: Sequence[Placement]) -> None:
@@ -158,4 +158,4 @@ class Stitcher(ABC, Generic[O, P]):
 
     @abstractmethod
     def finish(self) -> P:
-        """The answer in the pixels of the image, when all tiles were added."""
+        """The prediction in the pixels of the image, when all tiles were added."""

@@ -26,51 +26,61 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypat
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5,cifar_resnet20", "--out", "b", *SHORT]
     main(words)
     told = capsys.readouterr().out
-    rungs = json.loads(Path("b/ladder.json").read_text())
-    assert {rung["model"] for rung in rungs} == {"lenet5", "cifar_resnet20"}
-    assert rungs[0]["metrics"]["top1"] >= rungs[1]["metrics"]["top1"]
-    for rung in rungs:
-        assert rung["images_per_second"] > 0
-        assert rung["train_seconds"] > 0
-        assert 2**20 < rung["peak_memory"] < 2**36
-        assert rung["epochs"] == 1
-    table = Path("b/ladder.md").read_text()
+    compared = json.loads(Path("b/compare-1/comparison.json").read_text())
+    assert {one["model"] for one in compared} == {"lenet5", "cifar_resnet20"}
+    assert compared[0]["metrics"]["top1"] >= compared[1]["metrics"]["top1"]
+    for one in compared:
+        assert one["images_per_second"] > 0
+        assert one["train_seconds"] > 0
+        assert 2**20 < one["peak_memory"] < 2**36
+        assert one["epochs"] == 1
+    table = Path("b/compare-1/comparison.md").read_text()
     assert table in told
     assert "images/s" in table
-    assert "<svg" in Path("b/ladder.html").read_text()
-    drawn = ElementTree.parse("b/ladder.svg").getroot()
+    assert "<svg" in Path("b/compare-1/comparison.html").read_text()
+    drawn = ElementTree.parse("b/compare-1/comparison.svg").getroot()
     assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "an image by itself, which browsers know by its name space"
     assert "background" in drawn.attrib["style"]
     before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
-    known = {rung["run"]: rung for rung in rungs}
+    known = {one["run"]: one for one in compared}
     with monkeypatch.context() as patch:
         patch.setattr(compare, "_measured", lambda folder, settings: known[str(folder)])
         main(words)
     assert "trained already" in capsys.readouterr().out
+    assert Path("b/compare-2/comparison.md").is_file(), "nothing is written over anything"
     assert Path("b/lenet5/best.safetensors").stat().st_mtime_ns == before
-    main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--out", "again", "--json"])
+    main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--json"])
     printed = json.loads(capsys.readouterr().out)
-    assert {rung["model"] for rung in printed} == {"lenet5", "cifar_resnet20"}
+    assert {one["model"] for one in printed} == {"lenet5", "cifar_resnet20"}
+    assert list(printed[0]) == [
+        "run", "model", "split", "count", "metrics", "images_per_second", "train_seconds", "parameters", "peak_memory",
+        "train_memory", "epochs", "device", "threads",
+    ]  # fmt: skip
     monkeypatch.setattr(compare, "subprocess", subprocess)  # once in a process that starts from nothing
-    main(["compare", "b/lenet5", "--seconds", "0.2", "--out", "anew", "--json"])
-    assert [rung["model"] for rung in json.loads(capsys.readouterr().out)] == ["lenet5"]
+    main(["compare", "b/lenet5", "--seconds", "0.2", "--json"])
+    assert [one["model"] for one in json.loads(capsys.readouterr().out)] == ["lenet5"]
+    assert Path("runs/compare-2/comparison.html").is_file()
+    assert sorted(path.name for path in Path().iterdir()) == ["b", "runs"]
 
 
-def test_bad_wishes_end_with_one_message(capsys):
-    for words, said in (
+def test_bad_input_ends_with_one_message(capsys):
+    Path("full").mkdir()
+    Path("full/notes.txt").write_text("mine")
+    for words, message in (
         (["bench", "classification", "scenes:60@32", "--models", "lenet6"], "lenet5"),
         (["bench", "klassification", "scenes:60@32", "--models", "lenet5"], "classification"),
         (["bench", "classification", "scenes:60@32", "--models", "lenet5", "--name", "x"], "--out"),
         (["compare", "nowhere", "neither"], "neither: no such run, and no such data"),
         (["compare", "nowhere", "."], "nowhere"),
+        (["compare", "nowhere", "--out", "full"], "holds files already"),
     ):
         with pytest.raises(SystemExit) as end:
             main(words)
         assert end.value.code == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
-def test_a_run_of_other_settings_is_no_rung(capsys, monkeypatch):
+def test_a_run_of_other_settings_is_not_compared(capsys, monkeypatch):
     facts = {"images_per_second": 1.0, "peak_memory": 2**20, "device": "cpu", "threads": 1}
     found = {"model": "lenet5", "split": "test", "count": 9, "metrics": {"top1": 0.5}, **facts}
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5", "--out", "b", *SHORT]
@@ -88,7 +98,7 @@ def test_a_run_of_other_settings_is_no_rung(capsys, monkeypatch):
 
 
 def test_the_table_tells_what_can_be_known():
-    from zorki.engine.evaluation.compare import Rung, markdown
+    from zorki.engine.evaluation.compare import ComparedRun, markdown
 
-    rung = Rung("runs/a", "lenet5", "test", 9, {"top1": 0.51234}, 35.96, 3.2, 61706, 2**28, 2**29, 1, "cpu", 1)
-    assert markdown([rung], ["top1"]).splitlines()[2] == "| lenet5 | 0.512 | 36.0 | 0.05 | 1 | 0.06 | 256 | 512 |"
+    one = ComparedRun("runs/a", "lenet5", "test", 9, {"top1": 0.51234}, 35.96, 3.2, 61706, 2**28, 2**29, 1, "cpu", 1)
+    assert markdown([one], ["top1"]).splitlines()[2] == "| lenet5 | 0.512 | 36.0 | 0.05 | 1 | 0.06 | 256 | 512 |"

@@ -88,8 +88,8 @@ def test_broken_and_scaled_images_are_left_out_and_told(data, tmp_path):
         assert "3.jpg: " in out
         assert f"{tmp_path / to}: 2 images (" in out
         assert {path.name for path in (tmp_path / to).rglob("*.jpg")} == {"1.jpg", "4.jpg"}
-    truths = [json.loads(path.read_text()) for path in (tmp_path / "coco/annotations").iterdir()]
-    assert sorted(one["bbox"][0] for truth in truths for one in truth["annotations"]) == [1, 4]
+    ground_truths = [json.loads(path.read_text()) for path in (tmp_path / "coco/annotations").iterdir()]
+    assert sorted(one["bbox"][0] for truth in ground_truths for one in truth["annotations"]) == [1, 4]
     code, out, _ = run("convert", data, "--to", "coco", "--out", tmp_path / "all", "--no-images")
     assert (code, "4 images (" in out) == (0, True)  # what the boxes were drawn on stands in the table
     for name in ("1.jpg", "4.jpg"):

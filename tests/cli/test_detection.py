@@ -66,7 +66,7 @@ def _xml(name, rows):
     return f"<annotation>\n<filename>{name}</filename>\n{size}\n{objects}</annotation>\n"
 
 
-def test_the_run_is_judged_and_reported(run):
+def test_the_run_is_evaluated_and_reported(run):
     results = run.results
     assert set(results) == {"val", "test"}
     assert 0 <= results["val"]["metrics"]["ap50"] <= 1
@@ -76,7 +76,7 @@ def test_the_run_is_judged_and_reported(run):
         assert words in page, words
 
 
-def test_loading_gives_the_same_answers_and_the_threshold_of_validation(run):
+def test_loading_gives_the_same_predictions_and_the_threshold_of_validation(run):
     again = zorki.load(run.folder)
     best = run.results["val"]["metrics"]["best_threshold"]
     assert again.info == run.info
@@ -87,24 +87,24 @@ def test_loading_gives_the_same_answers_and_the_threshold_of_validation(run):
 
 
 def test_evaluate_two_runs_and_their_ensemble(run, tmp_path):
-    main(["evaluate", str(run.folder), str(run.folder), "scenes:24@64", "--split", "test", "--json", "figures.json"])
-    page = json.loads((tmp_path / "figures.json").read_text())
+    main(["evaluate", str(run.folder), str(run.folder), "scenes:24@64", "--split", "test", "--json", "metrics.json"])
+    page = {row["run"]: row for row in json.loads((tmp_path / "metrics.json").read_text())["results"]}
     assert set(page) == {str(run.folder), "ensemble"}
     assert page["ensemble"]["count"] == 4
 
 
-def test_predict_answers_in_pixels_of_the_image(run, tmp_path, capsys):
+def test_predict_predictions_in_pixels_of_the_image(run, tmp_path, capsys):
     image = SceneDetection(20, size=(80, 130))[3].image
     write_image(tmp_path / "one.png", image)
-    main(["predict", str(run.folder), "one.png", "--out", "answers"])
-    rows = json.loads((tmp_path / "answers" / "predictions.json").read_text())
+    main(["predict", str(run.folder), "one.png", "--out", "predictions"])
+    rows = json.loads((tmp_path / "predictions" / "predictions.json").read_text())
     for row in rows:
         assert row["category_name"] in run.class_names
         x, y, width, height = row["bbox"]
         assert x >= 0 <= y
         assert x + width <= 130.01
         assert y + height <= 80.01
-    drawn = read_image(tmp_path / "answers" / "one.png")
+    drawn = read_image(tmp_path / "predictions" / "one.png")
     assert drawn.shape == (3, 240, 390), "enlarged for names to be read"
     assert "one.png: " in capsys.readouterr().out
     (result,) = run.predict(tmp_path / "one.png")
@@ -127,13 +127,17 @@ def test_show_finds_out_that_boxes_are_meant(voc, tmp_path, capsys):
     main(["show", str(voc), "--out", "sheet.png", "--json", "facts.json"])
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert (facts["task"], facts["format"]) == ("detection", "voc")
-    boxes = facts["tables"]["Images and boxes"]["boxes"]
-    assert boxes["train"] == sum(facts["classes"]["train"].values())
-    (defect,) = [line for line in facts["defects"] if "no area" in line]
-    assert "1.xml:" in defect
+    (train,) = [row for row in facts["tables"]["boxes"] if row["split"] == "train"]
+    assert train["boxes"] == sum(row["count"] for row in facts["classes"] if row["split"] == "train")
+    (defect,) = [one for one in facts["defects"] if "no area" in one["reason"]]
+    assert defect["path"].endswith("1.xml")
+    assert defect["line"] > 1
     out = capsys.readouterr().out
     assert "task: detection (recognized by the format" in out
-    assert "Aspect of boxes" in out
+    assert "Box sizes" in out
+    assert "Aspect ratio of boxes" not in out, "what is less important is shown with --all"
+    main(["show", str(voc), "--out", "again.png", "--all"])
+    assert "Aspect ratio of boxes" in capsys.readouterr().out
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
 
 
@@ -195,10 +199,9 @@ def test_data_without_boxes_are_refused(voc, tmp_path, capsys):
 
 def test_demos_are_of_models_that_there_are():
     from zorki import registry
-    from zorki.cli.demo import DEMOS
 
-    assert set(DEMOS) == {name for name in registry.tasks() if registry.entries(task=name)}
-    for task, (name, _, settings) in DEMOS.items():
-        entry = registry.find(name)
-        assert entry.task.name == task
-        zorki.Recipe(**settings)
+    for name in {entry.task.name for entry in registry.entries()}:
+        example = registry.tasks()[name].presentation.example
+        assert registry.find(example.model).task.name == name
+        assert registry.find(example.own_model).task.name == name
+        zorki.Recipe(**example.settings)

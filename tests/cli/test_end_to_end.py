@@ -57,7 +57,7 @@ def test_the_folder_holds_what_it_should(run):
     assert list((run.folder / "tensorboard").glob("events*"))
 
 
-def test_loading_gives_the_same_answers(run, photos):
+def test_loading_gives_the_same_predictions(run, photos):
     again = zorki.load(run.folder)
     found = again.evaluate(split="test")
     assert found.metrics.to_json()["correct"] == run.results["test"]["metrics"]["correct"]
@@ -69,8 +69,8 @@ def test_loading_gives_the_same_answers(run, photos):
 
 
 def test_evaluate_several_runs_and_their_ensemble(run, photos, tmp_path, capsys):
-    main(["evaluate", str(run.folder), str(run.folder), str(photos), "--split", "test", "--json", "figures.json"])
-    page = json.loads((tmp_path / "figures.json").read_text())
+    main(["evaluate", str(run.folder), str(run.folder), str(photos), "--split", "test", "--json", "metrics.json"])
+    page = {row["run"]: row for row in json.loads((tmp_path / "metrics.json").read_text())["results"]}
     assert page["ensemble"]["metrics"]["correct"] == page[str(run.folder)]["metrics"]["correct"]
     assert "baseline" in capsys.readouterr().out
 
@@ -78,8 +78,8 @@ def test_evaluate_several_runs_and_their_ensemble(run, photos, tmp_path, capsys)
 def test_a_model_with_weights_serves_where_a_run_does(run, photos, capsys):
     weights = run.folder / "best.safetensors"
     main(["evaluate", "cifar_resnet20", str(photos), "--weights", str(weights), "--split", "test", "--json", "-"])
-    page = json.loads(capsys.readouterr().out)
-    assert page["cifar_resnet20"]["metrics"]["correct"] == run.results["test"]["metrics"]["correct"]
+    (page,) = json.loads(capsys.readouterr().out)["results"]
+    assert page["metrics"]["correct"] == run.results["test"]["metrics"]["correct"]
 
 
 def test_predict_files_folders_globs_and_videos(run, photos, tmp_path, capsys):
@@ -93,16 +93,16 @@ def test_predict_files_folders_globs_and_videos(run, photos, tmp_path, capsys):
             film.write(dataset[index].image)
     write_image(tmp_path / "one.png", dataset[7].image)
     sources = [str(tmp_path / "one.png"), str(photos / "test" / "*" / "*1.png"), str(tmp_path / "film.mp4")]
-    main(["predict", str(run.folder), *sources, "--out", "answers"])
-    page = json.loads((tmp_path / "answers" / "predictions.json").read_text())
+    main(["predict", str(run.folder), *sources, "--out", "predictions"])
+    page = json.loads((tmp_path / "predictions" / "predictions.json").read_text())
     films = [row for row in page["predictions"] if row["source"].endswith("film.mp4")]
     assert [row["frame"] for row in films] == list(range(6))
     for row in page["predictions"]:
-        assert (tmp_path / "answers" / row["drawn"]).is_file()
+        assert (tmp_path / "predictions" / row["drawn"]).is_file()
         assert row["class_name"] in run.class_names
         assert 0 <= row["score"] <= 1
     assert page["predictions"][0]["height"] == 48
-    assert f"{len(page['predictions'])} predictions in answers" in capsys.readouterr().out
+    assert f"{len(page['predictions'])} predictions in predictions" in capsys.readouterr().out
 
 
 def test_transfer_prints_what_matched_and_trains_the_head_alone(run, photos, tmp_path, capsys):
@@ -142,13 +142,13 @@ def test_show_lists_counts_and_draws_a_sheet(photos, tmp_path, capsys):
     main(["show", str(photos), "--out", "sheet.png", "--json", "facts.json"])
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["format"] == "class_folders"
-    assert sum(facts["classes"]["train"].values()) == facts["splits"]["train"]
+    assert sum(row["count"] for row in facts["classes"] if row["split"] == "train") == facts["splits"][0]["images"]
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     assert "disc" in capsys.readouterr().out
 
 
 def test_two_processes_train_as_one(photos, tmp_path):
-    """Two processes on the CPU, as two GPUs would be: both learn, figures are merged, one folder is written."""
+    """Two processes on the CPU, as two GPUs would be: both learn, metrics are merged, one folder is written."""
     words = ["train", "lenet5", str(photos), "--epochs", "1", "--devices", "2", "--batch-size", "20", "--workers", "0",
              "--device", "cpu", "--out", str(tmp_path / "runs")]  # fmt: skip
     done = subprocess.run([sys.executable, "-m", "zorki", *words], capture_output=True, text=True, timeout=240)

@@ -1,4 +1,4 @@
-"""Anybody's detections are judged from the command line: no run, and no images."""
+"""Anybody's detections are evaluated from the command line: no run, and no images."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def refused(capsys, *words):
 
 
 @pytest.mark.usefixtures("files")
-def test_the_figures_are_printed_and_written(capsys):
+def test_the_metrics_are_printed_and_written(capsys):
     main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "figures.json"])
     told = capsys.readouterr().out
     for words in ("all: 1 images", "ap_small", "voc_ap_11", "best_threshold", "per class, found.json", "[red]cat"):
@@ -50,11 +50,11 @@ def test_the_figures_are_printed_and_written(capsys):
     rows = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in told.splitlines() if "│" in line}
     assert rows["ap"][0].strip() == "0.2500"
     assert [cell.strip() for cell in rows["classification"]] == ["1", "1.0000"]  # the dog, taken for a cat
-    figures = json.loads(Path("figures.json").read_text())["found.json"]
+    figures = json.loads(Path("figures.json").read_text())["results"][0]
     assert figures["metrics"]["errors"][0] == {"error_type": "classification", "count": 1, "share": 1.0}
     assert figures["count"] == 1
     main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "-", "--task", "detection"])
-    assert json.loads(capsys.readouterr().out) == {"found.json": figures}
+    assert json.loads(capsys.readouterr().out) == {"results": [figures]}
 
 
 @pytest.mark.usefixtures("files")
@@ -74,7 +74,7 @@ def test_bad_wishes_end_with_one_message(capsys):
     assert "missing.json: there is no such file" in refused(capsys, *words[:2], "missing.json", "truth.json")
 
 
-def test_the_split_that_is_judged_where_nobody_said():
+def test_the_split_that_is_evaluated_where_nobody_said():
     assert usual_split({"train": [0], "val": [1], "test": [2]}) == "test"
     assert usual_split({"train": [0], "val": [1], "test": []}) == "val"
     assert usual_split({"train": [0], "val": [], "test": []}) == "all"

@@ -15,7 +15,7 @@ from zorki.weights.fetching import fetch, published
 
 
 def test_tasks(capsys):
-    tasks(json=True)
+    tasks(json="-")
     found = json.loads(capsys.readouterr().out)
     assert {"vgg16", "lenet5"} <= set(found["classification"]["models"])
     tasks()
@@ -41,7 +41,7 @@ def test_models_by_wildcard(capsys):
     assert [line.split()[0] for line in lines] == ["name", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
     end = lines[0].index("parameters") + len("parameters")
     assert all(line[end - 1].isdigit() and line[end] == " " for line in lines[1:])  # numbers are aligned at the right
-    models("lenet5", json=True)
+    models("lenet5", json="-")
     (row,) = json.loads(capsys.readouterr().out)
     assert row["name"] == "lenet5"
 

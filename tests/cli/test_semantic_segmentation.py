@@ -48,13 +48,13 @@ def folders(tmp_path_factory):
     return root
 
 
-def test_the_run_is_judged_and_reported(run):
+def test_the_run_is_evaluated_and_reported(run):
     results = run.results
     assert set(results) == {"val", "test"}
     figures = results["val"]["metrics"]
     assert 0 <= figures["miou"] <= 1
     assert 0 <= figures["boundary_f1"] <= 1
-    # Predictions are judged in the pixels of the original images, all of which are judged.
+    # Predictions are evaluated in the pixels of the original images, all of which are evaluated.
     assert np.sum(figures["confusion_matrix"]) == results["val"]["count"] * 64 * 64
     assert results["test"]["baseline"]["miou"] < 0.2
     page = run.report.read_text()
@@ -62,15 +62,15 @@ def test_the_run_is_judged_and_reported(run):
         assert words in page, words
 
 
-def test_loading_gives_the_same_answers(run):
+def test_loading_gives_the_same_predictions(run):
     again = zorki.load(run.folder)
     found = again.evaluate(split="test")
     assert found.metrics.to_json()["confusion_matrix"] == run.results["test"]["metrics"]["confusion_matrix"]
 
 
 def test_evaluate_two_runs_and_their_ensemble(run, tmp_path, capsys):
-    main(["evaluate", str(run.folder), str(run.folder), DATA, "--split", "test", "--json", "figures.json"])
-    page = json.loads((tmp_path / "figures.json").read_text())
+    main(["evaluate", str(run.folder), str(run.folder), DATA, "--split", "test", "--json", "metrics.json"])
+    page = {row["run"]: row for row in json.loads((tmp_path / "metrics.json").read_text())["results"]}
     assert page["ensemble"]["metrics"]["confusion_matrix"] == page[str(run.folder)]["metrics"]["confusion_matrix"]
     out = capsys.readouterr().out
     assert "miou" in out
@@ -78,7 +78,7 @@ def test_evaluate_two_runs_and_their_ensemble(run, tmp_path, capsys):
     assert "per class, ensemble" in out
 
 
-def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
+def test_evaluate_tile_by_tile_is_what_predict_predictions(run, tmp_path, capsys):
     dataset = SceneSegmentation(20, size=(80, 130))
     for index in range(4):
         write_image(tmp_path / "wide" / "val" / "images" / f"{index}.png", dataset[index].image)
@@ -87,8 +87,8 @@ def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
     content = broken.read_bytes()
     broken.write_bytes(content[:200] + bytes(200) + content[400:])  # both ends are whole: seen when it is decoded
     words = ["evaluate", str(run.folder), str(run.folder), "wide", "--split", "val", "--tile", "64"]
-    main([*words, "--overlap", "16", "--json", "figures.json"])
-    page = json.loads((tmp_path / "figures.json").read_text())
+    main([*words, "--overlap", "16", "--json", "metrics.json"])
+    page = {row["run"]: row for row in json.loads((tmp_path / "metrics.json").read_text())["results"]}
     metric = run.task.evaluation.metric(run.info)
     for index in range(3):
         (result,) = run.predict(tmp_path / f"wide/val/images/{index}.png", tile=64, overlap=16)
@@ -114,20 +114,20 @@ def test_evaluate_tile_by_tile_is_what_predict_answers(run, tmp_path, capsys):
     assert "tiles of 64 pixels, overlap" in err
 
 
-def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path, capsys):
+def test_a_run_predictions_with_other_options_than_it_was_trained_with(run, tmp_path, capsys):
     larger = zorki.load(run.folder, {"image_size": 128})
     assert (larger.model.preprocess.size, run.model.preprocess.size) == (128, 64)
     weights = run.model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in larger.model.state_dict().items())
     wanted = larger.evaluate(split="test").metrics.to_json()["confusion_matrix"]
-    main(["evaluate", str(run.folder), "--split", "test", "--options.size", "128", "--json", "figures.json"])
-    page = json.loads((tmp_path / "figures.json").read_text())
+    main(["evaluate", str(run.folder), "--split", "test", "--options.size", "128", "--json", "metrics.json"])
+    page = {row["run"]: row for row in json.loads((tmp_path / "metrics.json").read_text())["results"]}
     assert page[str(run.folder)]["metrics"]["confusion_matrix"] == wanted
     assert wanted != run.results["test"]["metrics"]["confusion_matrix"]
     write_image(tmp_path / "one.png", SceneSegmentation(20, size=(80, 130))[3].image)
-    main(["predict", str(run.folder), "one.png", "--out", "answers", "--options.size", "128"])
-    (row,) = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
-    with Image.open(tmp_path / "answers" / row["mask"]) as written:
+    main(["predict", str(run.folder), "one.png", "--out", "predictions", "--options.size", "128"])
+    (row,) = json.loads((tmp_path / "predictions" / "predictions.json").read_text())["predictions"]
+    with Image.open(tmp_path / "predictions" / row["mask"]) as written:
         assert np.array_equal(np.asarray(written), larger.predict("one.png")[0].numpy()["classes"])
     capsys.readouterr()
     told = {
@@ -145,18 +145,18 @@ def test_a_run_answers_with_other_options_than_it_was_trained_with(run, tmp_path
 def test_predict_writes_overlays_and_maps_of_classes(run, tmp_path, capsys):
     image = SceneSegmentation(20, size=(80, 130))[3].image
     write_image(tmp_path / "one.png", image)
-    main(["predict", str(run.folder), "one.png", "--out", "answers"])
-    (row,) = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
+    main(["predict", str(run.folder), "one.png", "--out", "predictions"])
+    (row,) = json.loads((tmp_path / "predictions" / "predictions.json").read_text())["predictions"]
     assert (row["drawn"], row["mask"]) == ("one.png", "masks/one.png")
     assert sum(part["share"] for part in row["classes"]) == pytest.approx(1, abs=1e-4)
     assert "classes" in row
-    with Image.open(tmp_path / "answers" / row["mask"]) as written:
+    with Image.open(tmp_path / "predictions" / row["mask"]) as written:
         assert written.mode == "P"
         labels = np.asarray(written)
     assert labels.shape == (80, 130)
     (result,) = run.predict(tmp_path / "one.png")
     assert np.array_equal(labels, result.annotation.classes.numpy())
-    drawn = read_image(tmp_path / "answers" / "one.png")
+    drawn = read_image(tmp_path / "predictions" / "one.png")
     assert drawn.shape[2] == 390, "enlarged for the legend to be read"
     assert drawn.shape[1] > 240
     assert "one.png: " in capsys.readouterr().out
@@ -169,11 +169,11 @@ def test_predict_films(run, tmp_path):
     with VideoWriter(tmp_path / "film.mp4") as video:
         for index in range(3):
             video.write(SceneSegmentation(20, size=(64, 64))[index].image)
-    main(["predict", str(run.folder), "film.mp4", "--out", "answers"])
-    rows = json.loads((tmp_path / "answers" / "predictions.json").read_text())["predictions"]
+    main(["predict", str(run.folder), "film.mp4", "--out", "predictions"])
+    rows = json.loads((tmp_path / "predictions" / "predictions.json").read_text())["predictions"]
     assert [row["mask"] for row in rows] == [f"masks/film-00000{number}.png" for number in range(3)]
-    assert all((tmp_path / "answers" / row["mask"]).is_file() for row in rows)
-    assert (tmp_path / "answers" / "film.mp4").is_file()
+    assert all((tmp_path / "predictions" / row["mask"]).is_file() for row in rows)
+    assert (tmp_path / "predictions" / "film.mp4").is_file()
 
 
 def test_the_same_seed_gives_the_same_numbers_with_and_without_workers(tmp_path):
@@ -205,11 +205,11 @@ def test_show_finds_out_that_masks_are_meant_and_tells_the_broken_one(folders, t
     main(["show", str(folders), "--out", "sheet.png", "--json", "facts.json"])
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["task"] == "semantic_segmentation"
-    assert facts["splits"]["train"] == 5
-    assert any("2.png" in defect for defect in facts["defects"])
+    assert facts["splits"][0] == {"split": "train", "images": 5}
+    assert any(defect["path"].endswith("2.png") for defect in facts["defects"])
     out = capsys.readouterr().out
     assert "task: semantic_segmentation (recognized by the format" in out
-    assert "pixels of each class" in out
+    assert "pixels per class" in out
     assert (tmp_path / "sheet.png").stat().st_size > 5_000
 
 

@@ -34,7 +34,7 @@ def test_the_same_bytes_in_two_splits(tmp_path):
     one, other = noise(tmp_path / "train/a.png"), noise(tmp_path / "train/b.png")
     twin = copy(one, tmp_path / "val/z.png")
     assert told(tmp_path, train=[one, other], val=[twin]) == [
-        "ROOT: 1 image of train lies in val too, byte for byte (train/a.png = val/z.png): what is learned is judged"
+        "ROOT: 1 image of train lies in val too, byte for byte (train/a.png = val/z.png): what is learned is evaluated"
     ]
     assert equal_files([one, other, twin]) == [[one, twin]]
     twin.write_bytes(twin.read_bytes()[:-1] + b"x")  # of the same size, and another file

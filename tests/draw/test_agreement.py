@@ -1,4 +1,4 @@
-"""Counts beside the truth."""
+"""Counts beside the ground truth."""
 
 import re
 
@@ -10,14 +10,14 @@ def circles(svg):
 
 
 def test_equal_numbers_lie_on_the_diagonal():
-    svg = agreement([(0, 0), (10, 10), (10, 4)], title="t", x_label="objects", y_label="answers")
+    svg = agreement([(0, 0), (10, 10), (10, 4)], title="t", x_label="objects", y_label="predictions")
     (x0, y0, _), (x4, y4, _), (x1, y1, _) = circles(svg)
     line = dict(re.findall(r'(x1|y1|x2|y2)="([\d.]+)"', re.search(r"<line[^>]*dasharray[^>]*>", svg)[0]))
     slope = (float(line["y2"]) - float(line["y1"])) / (float(line["x2"]) - float(line["x1"]))
     assert (y1 - y0) / (x1 - x0) == slope
     assert x4 == x1
     assert y0 > y4 > y1  # less is lower
-    assert "4 answers for 10 objects" in svg
+    assert "4 predictions for 10 objects" in svg
 
 
 def test_equal_points_are_one_larger_point():

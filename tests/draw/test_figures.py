@@ -108,7 +108,7 @@ def test_confusion_colors_by_the_share_of_the_row() -> None:
     assert strengths["dog recognized: 4 of 4 (100.0%)"] == 1
     assert "--right" in cells["dog recognized: 4 of 4 (100.0%)"].get("style", "")
     assert "--wrong" in cells["cat taken for dog: 10 of 100 (10.0%)"].get("style", "")
-    # Truth by row, prediction by column: the mistake stands one cell of 56 pixels right of the first.
+    # Ground truth by row, prediction by column: the mistake stands one cell of 56 pixels right of the first.
     right, wrong = cells["cat recognized: 90 of 100 (90.0%)"], cells["cat taken for dog: 10 of 100 (10.0%)"]
     assert float(wrong.get("x", "")) - float(right.get("x", "")) == 56
     assert wrong.get("y") == right.get("y")
@@ -174,10 +174,10 @@ def test_reliability_bars_end_at_the_accuracy() -> None:
     root = parse(reliability([None, 0.9], [NAN, 0.6], [0, 10], error=0.3))
     groups = titles(root, "g")
     assert set(groups) == {
-        "confidence \N{EN DASH}, accuracy \N{EN DASH}, 0 answers",
-        "confidence 0.9, accuracy 0.6, 10 answers",
+        "confidence \N{EN DASH}, accuracy \N{EN DASH}, 0 predictions",
+        "confidence 0.9, accuracy 0.6, 10 predictions",
     }
-    count, accuracy, gap = groups["confidence 0.9, accuracy 0.6, 10 answers"].iter("rect")
+    count, accuracy, gap = groups["confidence 0.9, accuracy 0.6, 10 predictions"].iter("rect")
     # The plot spans y 64..294 for 0..1: accuracy 0.6 reaches up to 156, the gap from there to 87.
     assert (float(accuracy.get("y", "")), float(accuracy.get("height", ""))) == (156, 138)
     assert (float(gap.get("y", "")), float(gap.get("height", ""))) == (87, 69)
@@ -188,7 +188,7 @@ def test_reliability_bars_end_at_the_accuracy() -> None:
         reliability([0.5], [0.5, 0.6], [1])
 
 
-def test_reliability_without_answers() -> None:
+def test_reliability_without_predictions() -> None:
     for root in (parse(reliability([], [], [])), parse(reliability([NAN], [NAN], [0]))):
         assert "nan" not in " ".join(texts(root)).lower()
 

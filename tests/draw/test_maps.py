@@ -26,11 +26,11 @@ def test_pixels_are_tinted_and_edges_are_in_full_color():
     assert bool((image == 100).all()), "the image stays as it was"
 
 
-def test_what_is_bare_stays_and_what_nobody_judged_is_gray():
+def test_what_is_bare_stays_and_what_nobody_evaluated_is_gray():
     classes = halves()
     unjudged = torch.zeros_like(classes, dtype=torch.bool)
     unjudged[0] = True
-    painted = paint(make_image(), classes, bare=[0], unjudged=unjudged)
+    painted = paint(make_image(), classes, bare=[0], ignored=unjudged)
     assert painted[:, 3, 3].tolist() == [100, 100, 100]
     gray = mark_color(None)
     assert all(

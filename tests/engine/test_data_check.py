@@ -1,7 +1,7 @@
 import pytest
 
 from zorki.data.scenes.dataset import SceneClassification
-from zorki.engine.data_check import Survey, counted, summary, survey
+from zorki.engine.data_check import Survey, by_kind, counted, summary, survey
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -20,7 +20,20 @@ def test_notes_are_counted_apart_and_told_last(tmp_path):
     note, grave = Defect(tmp_path / "a", "one", note=True), Defect(tmp_path / "b", "two")
     assert counted([note, grave, grave]) == "2 defects and 1 note"
     assert counted([note, note]) == "2 notes"
-    assert summary([note, grave], most=1) == [f"  {grave}", "  ... and 1 more: `zorki show` lists them all"]
+    assert summary([note, grave], most=1) == [
+        f"  {grave}",
+        "  ... and 1 more of other kinds: `zorki show --all` lists all",
+    ]
+
+
+def test_defects_that_say_one_thing_are_one_line(tmp_path):
+    defects = [
+        Defect(tmp_path / f"{k}.txt", f"box {k}.5 of class 'c{k}' leaves the image; cut off", k) for k in range(118)
+    ]
+    other = Defect(tmp_path / "x.txt", "no class; left out")
+    note = Defect(tmp_path, "2 images in no split", note=True)
+    assert by_kind([note, other, *defects]) == [defects, [other], [note]]
+    assert summary([note, other, *defects]) == [f"  {defects[0]} (and 117 more like it)", f"  {other}", f"  {note}"]
 
 
 def test_an_empty_split_and_one_that_cannot_be_read_are_two_things(tmp_path):

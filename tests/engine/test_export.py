@@ -1,4 +1,4 @@
-"""ONNX Runtime answers what `decode` answers, for every detector of one stage, and for classifiers."""
+"""ONNX Runtime predicts what `decode` returns, for every detector of one stage, and for classifiers."""
 
 import importlib.util
 import json
@@ -11,7 +11,7 @@ from zorki import registry
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.engine.export import export_onnx
 from zorki.errors import ZorkiError
-from zorki.tasks.detection.networks.detector import Candidates, ExportedDetector
+from zorki.tasks.detection.networks.detector import ExportedDetector
 from zorki.types import ClassInfo, Padded, Placement
 
 HEIGHT, WIDTH = 96, 128
@@ -29,7 +29,7 @@ DETECTORS = {
 
 
 def lively(name, **options):
-    """A detector whose answers differ from place to place, as a trained one's do."""
+    """A detector whose predictions differ from place to place, as a trained one's do."""
     torch.manual_seed(0)
     model = registry.build(name, NUM_CLASSES, {"image_size": WIDTH, **DETECTORS.get(name, {}), **options}).eval()
     with torch.no_grad():
@@ -61,7 +61,7 @@ def session(path):
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_onnx_answers_as_decode(name, tmp_path):
+def test_onnx_predictions_as_decode(name, tmp_path):
     model = lively(name)
     path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
     run = session(path)
@@ -142,7 +142,7 @@ def test_classes_do_not_suppress_each_other():
 
         def candidates(self, outputs):
             here, there, outside = [-5.0, -5, 20, 20], [30.0, 30, 40, 40], [-9.0, -9, -5, -5]
-            return Candidates(
+            return NmsCandidates(
                 torch.tensor([[here, here, here, there, there, outside]]),
                 torch.tensor([[0.5, 0.9, 0.8, 0.3, 0.05, 1.0]]),
                 torch.tensor([[0, 0, 1, 1, 2, 2]]),

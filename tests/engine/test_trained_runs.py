@@ -50,7 +50,7 @@ def regions_without_a_search(monkeypatch, tmp_path):
 
 
 def pictured(model):
-    """What becomes of an upright and of a landscape image: inputs, raw outputs and answers, as plain values."""
+    """What becomes of an upright and of a landscape image: inputs, raw outputs and predictions, as plain values."""
     images = [scene(7, 0, size=(60, 44)).image, scene(7, 1, size=(44, 60)).image]
     was = model.training
     with torch.inference_mode():

@@ -84,7 +84,7 @@ class Words(Presentation):
         return annotation.to_json()
 
 
-# -- views: two of each image are to lie near each other; judged by the nearest neighbor among the training images
+# -- views: two of each image are to lie near each other; evaluated by the nearest neighbor among the training images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ def siamese(num_classes: int, *, size: int = 16):
     return Siamese(size)
 
 
-def test_views_are_learned_and_judged_by_their_neighbors(registered, tmp_path):
+def test_views_are_learned_and_evaluated_by_their_neighbors(registered, tmp_path):
     registered(Pretraining, siamese)
     assert isinstance(Neighbor(), TakesReference)
     run = train("siamese", "made", out=str(tmp_path), **PLAIN)
@@ -246,7 +246,7 @@ def difference(num_classes: int):
     return Difference()
 
 
-def test_clips_are_learned_judged_and_predicted_as_a_whole(registered, tmp_path):
+def test_clips_are_learned_evaluated_and_predicted_as_a_whole(registered, tmp_path):
     registered(VideoClassification, difference)
     run = train("difference", "made", out=str(tmp_path), **PLAIN)
     assert run.results["test"]["metrics"]["top1"] == 1.0
@@ -414,7 +414,7 @@ def still(num_classes: int):
     return Still()
 
 
-def test_what_does_not_learn_answers_as_it_is_built(registered, tmp_path):
+def test_what_does_not_learn_predictions_as_it_is_built(registered, tmp_path):
     registered(Styles, still)
     with pytest.raises(RecipeError, match="still learns nothing from data; use it as it is: zorki predict still IMAGE"):
         train("still", "made")

@@ -15,7 +15,7 @@ LABELS = torch.tensor([0, 4, -1, 2, -1, -1, 3, 3, -2, -1, 1, 0])
 WEIGHTS = torch.tensor([1.0, 0.5, 1, 2, 0, 1, 0.1, 0, 0, 3, 1, 1])
 
 
-def wanted():
+def target():
     table = torch.zeros(12, 5)
     rows = (LABELS >= 0).nonzero()[:, 0]
     table[rows, LABELS[rows]] = 1
@@ -31,14 +31,14 @@ def test_by_hand():
 
 def test_without_modulation_it_is_half_the_cross_entropy():
     found = focal_loss_of_labels(logits(), LABELS, torch.ones(12), alpha=0.5, gamma=0)
-    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits(), wanted(), reduction="sum")
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logits(), target(), reduction="sum")
     torch.testing.assert_close(found, entropy / 2)
 
 
 @pytest.mark.parametrize(("alpha", "gamma"), [(0.25, 2.0), (0.5, 0.0), (0.75, 1.5)])
 def test_torchvisions_value_and_slope(alpha, gamma):
     dense, sparse = logits().requires_grad_(), logits().requires_grad_()
-    slow = (sigmoid_focal_loss(dense, wanted(), alpha=alpha, gamma=gamma).sum(1) * WEIGHTS).sum()
+    slow = (sigmoid_focal_loss(dense, target(), alpha=alpha, gamma=gamma).sum(1) * WEIGHTS).sum()
     fast = focal_loss_of_labels(sparse, LABELS, WEIGHTS, alpha=alpha, gamma=gamma)
     assert fast.item() == pytest.approx(slow.item(), rel=1e-5)
     (3 * slow).backward()
@@ -50,7 +50,7 @@ def test_its_slope_is_right_to_many_digits():
     x = logits(spread=2.0).double().requires_grad_()
 
     def loss(x):
-        return (sigmoid_focal_loss(x, wanted()).sum(1) * WEIGHTS).sum()
+        return (sigmoid_focal_loss(x, target()).sum(1) * WEIGHTS).sum()
 
     numeric = torch.zeros(12, 5, dtype=torch.float64)
     with torch.no_grad():

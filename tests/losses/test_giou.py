@@ -7,8 +7,8 @@ from zorki.losses.giou import giou_loss
 
 def test_by_hand():
     boxes = torch.tensor([[0.0, 0, 1, 1], [0, 0, 2, 2]])
-    wanted = torch.tensor([[2.0, 0, 3, 1], [0, 0, 2, 2]])
-    assert giou_loss(boxes, wanted).tolist() == pytest.approx([4 / 3, 0], abs=1e-6)
+    target = torch.tensor([[2.0, 0, 3, 1], [0, 0, 2, 2]])
+    assert giou_loss(boxes, target).tolist() == pytest.approx([4 / 3, 0], abs=1e-6)
 
 
 def test_torchvisions_values_and_slopes():
@@ -31,6 +31,6 @@ def test_empty_boxes_have_finite_slopes():
     assert torch.isfinite(point.grad).all()
 
 
-def test_half_precision_is_judged_in_float32():
+def test_half_precision_is_evaluated_in_float32():
     boxes = torch.tensor([[0.0, 0, 100, 100]]).bfloat16()
     assert giou_loss(boxes, boxes).dtype == torch.float32

@@ -21,8 +21,8 @@ WEIGHTS[1, 0, 0] = 0
 ALL = "ce,dice,focal,lovasz,tversky"
 
 
-def loss_of(text, logits=LOGITS, wanted=WANTED, weights=None, **settings):
-    return PixelLoss.of(text, **settings)(logits, wanted, weights)[TERMS[text.partition(":")[0]]]
+def loss_of(text, logits=LOGITS, target=WANTED, weights=None, **settings):
+    return PixelLoss.of(text, **settings)(logits, target, weights)[TERMS[text.partition(":")[0]]]
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["alike", "weighted"])
@@ -56,31 +56,31 @@ def test_cross_entropy_equals_torchs():
 def test_by_hand():
     # Two pixels, the first of class 0 with a share of 3/4, the second of class 1 with a share of 1/2.
     logits = torch.tensor([[[[math.log(3.0), 0.0]], [[0.0, 0.0]]]])
-    wanted = torch.tensor([[[0, 1]]])
-    assert loss_of("ce", logits, wanted).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
-    assert loss_of("focal", logits, wanted).item() == pytest.approx((math.log(4 / 3) / 16 + math.log(2) / 4) / 2)
+    target = torch.tensor([[[0, 1]]])
+    assert loss_of("ce", logits, target).item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+    assert loss_of("focal", logits, target).item() == pytest.approx((math.log(4 / 3) / 16 + math.log(2) / 4) / 2)
     # Shares of class 0 are 3/4 and 1/2, of class 1 1/4 and 1/2.
     dice = (2 * 0.75 / (0.5625 + 0.25 + 1), 2 * 0.5 / (0.0625 + 0.25 + 1))
-    assert loss_of("dice", logits, wanted).item() == pytest.approx(1 - sum(dice) / 2)
+    assert loss_of("dice", logits, target).item() == pytest.approx(1 - sum(dice) / 2)
     tversky = (0.75 / (0.75 + 0.3 * 0.5 + 0.7 * 0.25), 0.5 / (0.5 + 0.3 * 0.25 + 0.7 * 0.5))
-    assert loss_of("tversky", logits, wanted).item() == pytest.approx(1 - sum(tversky) / 2)
+    assert loss_of("tversky", logits, target).item() == pytest.approx(1 - sum(tversky) / 2)
     # Class 0: the larger error, 1/2, is where it is not wanted: IoU falls to 1/2; the other, 1/4, takes the rest.
     # Class 1: the larger error, 1/2, is where it is wanted: nothing is left, and the other costs nothing more.
-    assert loss_of("lovasz", logits, wanted).item() == pytest.approx((0.5 * 0.5 + 0.25 * 0.5 + 0.5) / 2)
+    assert loss_of("lovasz", logits, target).item() == pytest.approx((0.5 * 0.5 + 0.25 * 0.5 + 0.5) / 2)
 
 
-def test_with_answers_that_are_sure_lovasz_is_the_iou_and_tversky_too():
-    answered = torch.tensor([[[0, 0, 1], [1, 1, 2]]])
-    wanted = torch.tensor([[[0, 1, 1], [1, 1, 0]]])
-    shares = torch.nn.functional.one_hot(answered, 3).permute(0, 3, 1, 2).float()
-    judged = torch.ones_like(wanted, dtype=torch.bool)
+def test_with_predictions_that_are_sure_lovasz_is_the_iou_and_tversky_too():
+    predicted = torch.tensor([[[0, 0, 1], [1, 1, 2]]])
+    target = torch.tensor([[[0, 1, 1], [1, 1, 0]]])
+    shares = torch.nn.functional.one_hot(predicted, 3).permute(0, 3, 1, 2).float()
+    valid = torch.ones_like(target, dtype=torch.bool)
     # Class 0: 1 shared of 3; class 1: 3 shared of 4; class 2 is not wanted.
     expected = 1 - (1 / 3 + 3 / 4) / 2
-    assert lovasz_softmax_loss(shares, wanted, judged).item() == pytest.approx(expected)
-    assert tversky_loss(shares, wanted, judged, alpha=1, beta=1).item() == pytest.approx(expected)
-    # Dice of answers that are 0 or 1: squares change nothing, and alpha and beta of 1/2 are the same.
-    assert soft_dice_loss(shares, wanted, judged).item() == pytest.approx(1 - (2 / 4 + 6 / 7) / 2)
-    halves = tversky_loss(shares, wanted, judged, alpha=0.5, beta=0.5)
+    assert lovasz_softmax_loss(shares, target, valid).item() == pytest.approx(expected)
+    assert tversky_loss(shares, target, valid, alpha=1, beta=1).item() == pytest.approx(expected)
+    # Dice of predictions that are 0 or 1: squares change nothing, and alpha and beta of 1/2 are the same.
+    assert soft_dice_loss(shares, target, valid).item() == pytest.approx(1 - (2 / 4 + 6 / 7) / 2)
+    halves = tversky_loss(shares, target, valid, alpha=0.5, beta=0.5)
     assert halves.item() == pytest.approx(1 - (2 / 4 + 6 / 7) / 2)
 
 
@@ -112,7 +112,7 @@ def test_slopes_equal_differences(word):
 
 
 @pytest.mark.parametrize("word", TERMS)
-def test_slopes_are_finite_where_a_class_is_missing_and_zero_where_nobody_judged(word):
+def test_slopes_are_finite_where_a_class_is_missing_and_zero_where_nobody_evaluated(word):
     x = (LOGITS * 60).requires_grad_()  # shares of exactly 0 and 1 are among them
     loss = loss_of(word, x, torch.full_like(WANTED, 2))
     loss.backward()
@@ -127,7 +127,7 @@ def test_slopes_are_finite_where_a_class_is_missing_and_zero_where_nobody_judged
 
 
 @pytest.mark.parametrize("word", TERMS)
-def test_what_nobody_judged_has_no_slope_and_changes_nothing(word):
+def test_what_nobody_evaluated_has_no_slope_and_changes_nothing(word):
     x = LOGITS.clone().requires_grad_()
     loss_of(word, x).backward()
     unjudged = (WANTED == 255)[:, None].expand_as(x)
@@ -139,7 +139,7 @@ def test_what_nobody_judged_has_no_slope_and_changes_nothing(word):
 
 @pytest.mark.parametrize("word", TERMS)
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
-def test_half_precision_is_judged_in_float32(word, kind):
+def test_half_precision_is_evaluated_in_float32(word, kind):
     x = LOGITS.to(kind).requires_grad_()
     loss = loss_of(word, x)
     loss.backward()
@@ -149,24 +149,24 @@ def test_half_precision_is_judged_in_float32(word, kind):
 
 
 @pytest.mark.parametrize("word", TERMS)
-def test_the_right_answer_costs_nothing_and_steps_lead_there(word):
-    wanted = torch.where(WANTED == 255, 0, WANTED)
-    right = torch.nn.functional.one_hot(wanted, 4).permute(0, 3, 1, 2) * 40.0
-    assert loss_of(word, right, wanted).item() == pytest.approx(0, abs=1e-6)
+def test_the_right_prediction_costs_nothing_and_steps_lead_there(word):
+    target = torch.where(WANTED == 255, 0, WANTED)
+    right = torch.nn.functional.one_hot(target, 4).permute(0, 3, 1, 2) * 40.0
+    assert loss_of(word, right, target).item() == pytest.approx(0, abs=1e-6)
     x = torch.zeros_like(LOGITS).requires_grad_()
     optimizer = torch.optim.Adam([x], 0.3)
     for _ in range(60):
         optimizer.zero_grad()
-        loss_of(word, x, wanted).backward()
+        loss_of(word, x, target).backward()
         optimizer.step()
-    assert (x.argmax(1) == wanted).all()
+    assert (x.argmax(1) == target).all()
 
 
 def test_many_pixels_are_summed_exactly():
     """Sums that reach 2^20 in float32 would round each pixel more."""
-    wanted = torch.zeros(1, 1024, 1100, dtype=torch.int64)
+    target = torch.zeros(1, 1024, 1100, dtype=torch.int64)
     shares = torch.stack([torch.full((1, 1024, 1100), 0.9), torch.full((1, 1024, 1100), 0.1)], 1)
-    found = soft_dice_loss(shares, wanted, torch.ones_like(wanted, dtype=torch.bool)).item()
+    found = soft_dice_loss(shares, target, torch.ones_like(target, dtype=torch.bool)).item()
     assert found == pytest.approx(1 - 2 * 0.9 / (0.81 + 1), abs=5e-5)
 
 
@@ -187,10 +187,10 @@ def test_nothing_said_is_the_cross_entropy():
 
 def test_a_network_that_knows_nothing_is_expected_to_lose_this():
     flat = torch.zeros(1, 4, 3, 3)
-    wanted = torch.arange(9).view(1, 3, 3) % 4
+    target = torch.arange(9).view(1, 3, 3) % 4
     for text in ("ce", "focal:2", "ce:0.5,focal"):
         loss = PixelLoss.of(text)
-        assert sum(loss(flat, wanted).values()).item() == pytest.approx(loss.expected_loss(4), rel=1e-5)
+        assert sum(loss(flat, target).values()).item() == pytest.approx(loss.expected_loss(4), rel=1e-5)
     assert PixelLoss.of("ce,dice").expected_loss(4) is None
 
 

@@ -21,7 +21,7 @@ def laid_out(predictions, targets, min_score=0.0):
 
 
 def by_hand():
-    """One image: two objects are found, with overlaps of 4/5 and 3/5, one is missed, one answer is wrong."""
+    """One image: two objects are found, with overlaps of 4/5 and 3/5, one is missed, one prediction is wrong."""
     truth = strip_instances((0, 5), (6, 11), (12, 14))
     answer = strip_instances((0, 4), (6, 9), (16, 20), scores=[0.9, 0.8, 0.7])
     return [answer], [truth]
@@ -35,7 +35,7 @@ def test_by_hand():
     assert figures["bowl_ap"] == pytest.approx((2 * 0.5 + 4 * 0.2) / 10)
     assert (figures["rq"], figures["sq"]) == (pytest.approx(2 / 3), pytest.approx(0.7))
     assert figures["pq"] == pytest.approx(0.7 * 2 / 3)
-    # Dice: 8/9 and 6/8, and nothing for the third object, nor for the third answer.
+    # Dice: 8/9 and 6/8, and nothing for the third object, nor for the third prediction.
     assert figures["sbd"] == pytest.approx((8 / 9 + 6 / 8) / 3)
     assert (figures["dic"], figures["abs_dic"], figures["worst_dic"]) == (0.0, 0.0, 0)
     assert figures["counts"] == {"ground_truth": [3], "predicted": [3]}
@@ -58,19 +58,19 @@ def test_counts_are_told_apart_by_their_sign():
     assert figures["counts"] == {"ground_truth": [2, 2], "predicted": [1, 4]}
 
 
-def test_answers_below_the_threshold_are_not_in_the_map():
+def test_predictions_below_the_threshold_are_not_in_the_map():
     predictions, targets = by_hand()
     figures = judged(predictions, targets, min_score=0.75)
     assert figures["map_threshold"] == 0.75
     assert figures["counts"] == {"ground_truth": [3], "predicted": [2]}
     assert figures["bowl_ap50"] == pytest.approx(2 / 3)
-    # Nobody named a threshold: it is where F1 is best, which leaves the wrong answer out.
+    # Nobody named a threshold: it is where F1 is best, which leaves the wrong prediction out.
     assert judged(predictions, targets)["map_threshold"] == pytest.approx(0.8)
 
 
 def test_what_others_hide_is_not_in_the_map():
     truth = strip_instances((0, 10))
-    # The second answer is three quarters under the first, the third a quarter, of which it loses its pixels.
+    # The second prediction is three quarters under the first, the third a quarter, of which it loses its pixels.
     answer = strip_instances((0, 9), (6, 10), (8, 16), scores=[0.9, 0.8, 0.9 - 0.05])
     laid = laid_out([answer], [truth])
     assert laid.detections.score.tolist() == pytest.approx([0.9, 0.85])
@@ -141,7 +141,7 @@ def best_dice(a, b):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_label_images_are_judged_as_their_benchmarks_do(seed):
+def test_label_images_are_evaluated_as_their_benchmarks_do(seed):
     predictions, targets = made(seed, count=10, num_classes=1, apart=True)
     laid = laid_out(predictions, targets)
     precision = bowl_precision(laid)

@@ -11,9 +11,9 @@ from zorki.ops.boxes import (
     generalized_iou,
     intersection,
     is_large_enough,
+    nms,
     paired_iou,
     pairwise_iou,
-    suppress,
     xyxy_to_cxcywh,
 )
 
@@ -100,7 +100,7 @@ def test_giou_has_a_slope_where_boxes_do_not_touch():
     assert box.grad[0, 2] > 0, "wider towards the other box is better"
 
 
-def test_large_enough_is_judged_on_both_sides():
+def test_large_enough_is_evaluated_on_both_sides():
     found = is_large_enough(torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [0, 0, 1.9, 2], [2, 2, 0, 0]]), 2)
     assert found.tolist() == [True, False, False, False]
 
@@ -119,20 +119,20 @@ def test_suppression_against_slow_twin(most):
     xyxy = boxes(80)
     generator = torch.Generator().manual_seed(2)
     scores, groups = torch.rand(80, generator=generator), torch.randint(0, 3, (80,), generator=generator)
-    kept = suppress(xyxy, scores, groups, most)
+    kept = nms(xyxy, scores, groups, most)
     assert kept.tolist() == slow_suppression(xyxy.tolist(), scores.tolist(), groups.tolist(), most)
 
 
 def test_suppression_keeps_groups_apart_and_what_overlaps_just_as_much():
     same = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 4, 2]])
     scores = torch.tensor([0.5, 0.9, 0.7])
-    assert suppress(same, scores, torch.tensor([0, 1, 2]), 0.1).tolist() == [1, 2, 0]
-    assert suppress(same, scores, torch.tensor([0, 0, 0]), 0.5).tolist() == [1, 2]
-    assert suppress(same, scores, torch.tensor([0, 0, 0]), 0.49).tolist() == [1]
-    assert suppress(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), 0.5).shape == (0,)
+    assert nms(same, scores, torch.tensor([0, 1, 2]), 0.1).tolist() == [1, 2, 0]
+    assert nms(same, scores, torch.tensor([0, 0, 0]), 0.5).tolist() == [1, 2]
+    assert nms(same, scores, torch.tensor([0, 0, 0]), 0.49).tolist() == [1]
+    assert nms(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), 0.5).shape == (0,)
 
 
 def test_half_precision_boxes_are_suppressed_in_float32():
-    kept = suppress(boxes(10).bfloat16(), torch.rand(10).bfloat16(), torch.zeros(10, dtype=torch.int64), 0.5)
+    kept = nms(boxes(10).bfloat16(), torch.rand(10).bfloat16(), torch.zeros(10, dtype=torch.int64), 0.5)
     assert 1 <= len(kept) <= 10
     assert math.isfinite(float(kept.sum()))

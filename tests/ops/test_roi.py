@@ -51,7 +51,7 @@ def test_pooled_bins_are_maxima_of_the_cells_inside() -> None:
 
 @pytest.mark.parametrize("ratio", [1, 2, 3])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_align_answers_and_learns_as_torchvisions(ratio: int, layout: torch.memory_format) -> None:
+def test_align_predictions_and_learns_as_torchvisions(ratio: int, layout: torch.memory_format) -> None:
     from torchvision.ops import roi_align
 
     xyxy, images = _boxes(60, 100), torch.arange(60) % 3

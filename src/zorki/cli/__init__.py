@@ -1,6 +1,6 @@
 """The command line: one small file a verb, imported when it runs.
 
-`zorki --help` is answered from the table below, without importing anything heavy.
+`zorki --help` is printed from the table below, without importing anything heavy.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from zorki.output import say
+
 VERBS = {
-    "demo": "See a network learn on built-in images, and get its report.",
+    "demo": "Train a small model on built-in images, and write its report.",
     "train": "Train a model on your images.",
-    "evaluate": "Judge runs on held-out images; several also as an ensemble.",
-    "predict": "Predict for files, folders, globs, addresses, videos and cameras.",
-    "show": "What a data set holds: format, counts, defects, and a sheet of images.",
-    "compare": "Lay finished runs side by side: figures, speed, memory, in one table and one plot.",
-    "bench": "Train several models on the same data, and compare them.",
-    "convert": "Turn boxes and masks from one format into another: COCO, Pascal VOC, YOLO, labelme, VIA, PNGs.",
-    "export": "Write a network as ONNX: uint8 pixels to boxes, or to scores of classes.",
-    "tasks": "The tasks and their models.",
-    "models": "Names of models, with parameters and published weights.",
-    "env": "Versions, devices, extras and the image decoder in use: what an issue needs.",
-    "info": "A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.",
+    "evaluate": "Evaluate runs on a split of a dataset; several also as an ensemble.",
+    "predict": "Run inference on images, folders, URLs, videos and cameras.",
+    "show": "Inspect a dataset: format, counts, defects, and a sheet of images.",
+    "compare": "Compare finished runs: metrics, speed and memory in a table and a plot.",
+    "bench": "Train several models on the same dataset, and compare them.",
+    "convert": "Convert boxes and masks between formats: COCO, Pascal VOC, YOLO and others.",
+    "export": "Export a model to ONNX.",
+    "tasks": "List the tasks and their models.",
+    "models": "List models with their parameters and published weights.",
+    "env": "Print versions, devices and extras, for bug reports.",
+    "info": "Print a model layer by layer: shapes, parameters, FLOPs, receptive field.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
@@ -75,10 +77,11 @@ def _run(given: list[str]) -> int:
         given[0] = ALIASES.get(given[0], given[0])
         if given[0] in VERBS:
             given = _with_plugins(given)
+            from zorki.cli.flags.json_output import with_json_target
             from zorki.cli.flags.names import by_todays_names
 
             flags = [name for one in app[given[0]].assemble_argument_collection() for name in one.names]
-            given = [given[0], *by_todays_names(given[1:], flags)]
+            given = [given[0], *with_json_target(by_todays_names(given[1:], flags))]
         app(given, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except UnknownOptionError as error:
@@ -148,7 +151,6 @@ def _unread() -> int:
 
 
 def _tell(message: str, code: int = BAD_INPUT) -> int:
-    from zorki.output import say
 
     sys.stdout.flush()
     say(f"zorki: {message}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.flags.recipe import Flags, read_recipe, said
+from zorki.cli.flags.recipe import Flags, given_settings, read_recipe
 from zorki.errors import RecipeError, ZorkiError, did_you_mean
 from zorki.output import say
 from zorki.recipe import Recipe
@@ -17,24 +17,26 @@ from zorki.task_settings import recipe_for
 
 
 def bench(
-    task: Annotated[str, Parameter(help="What is asked; `zorki tasks` lists tasks.")],
+    task: Annotated[str, Parameter(help="A task; `zorki tasks` lists them.")],
     data: Annotated[str, Parameter(help="Folder or file with your images, or scenes:COUNT@SIZE.")],
     *,
-    models: Annotated[str, Parameter(help="Names with commas between; `zorki models` lists them.")],
-    recipe: Annotated[Path | None, Parameter(help="Take settings from this recipe.yaml; flags go before it.")] = None,
-    split: Annotated[str | None, Parameter(help="Split to judge on; empty: test, else val.")] = None,
+    models: Annotated[str, Parameter(help="Names of models, separated by commas; `zorki models` lists them.")],
+    recipe: Annotated[Path | None, Parameter(help="Settings from this recipe.yaml; flags take precedence.")] = None,
+    split: Annotated[str | None, Parameter(help="Split to evaluate on; empty: test, else val.")] = None,
     flags: Annotated[Any, Parameter(name="*")] = Flags(),  # noqa: B008
 ) -> None:
-    """Train several models on the same data with the same settings, and compare them.
+    """Train several models on the same dataset with the same settings, and compare them.
 
     Each run lies in OUT/MODEL; a model whose run is finished there is not trained again, and one that was stopped
-    goes on. The ladder (table and plot) is written into OUT.
+    goes on. OUT is runs/bench-TASK-1, or the next that is free, where none is named. The comparison (table and plot)
+    is written into a new folder in OUT.
 
-    zorki bench detection cells/ --models ssd_squeezenet,fcos_squeezenet --epochs 20 --out ladder
+    zorki bench detection cells/ --models ssd_squeezenet,fcos_squeezenet --epochs 20 --out runs/cells
     """
     from zorki import registry
-    from zorki.cli.compare import tell
+    from zorki.cli.compare import report
     from zorki.engine.evaluation.compare import compare
+    from zorki.engine.prediction.predictions_json import new_folder
 
     known = registry.tasks()
     if task not in known:
@@ -43,20 +45,25 @@ def bench(
     wrong = [name for name in names if registry.find(name).task.name != task]
     if wrong or not names:
         raise RecipeError(f"{', '.join(wrong) or 'no model'}: expected models for {task}; `zorki models` lists them")
-    settings = {**(read_recipe(recipe) if recipe is not None else {}), **said(flags)}
+    settings = {**(read_recipe(recipe) if recipe is not None else {}), **given_settings(flags)}
     checked = recipe_for(known[task].settings or Recipe, task, settings).to_json()
     settings = {name: checked[name] for name in settings if name in checked}
-    out = Path(settings.pop("out", None) or f"bench-{task}")
     if settings.pop("name", None) is not None:
-        raise RecipeError("a benchmark names its runs after their models: leave out --name, and say --out")
+        raise RecipeError(
+            "runs of a benchmark are named after their models: leave out --name, and name a folder by --out"
+        )
+    named = settings.pop("out", None)
+    out = Path(named) if named else new_folder(None, f"bench-{task}")
+    say(f"runs: {out} (--out {out} goes on there)")
     failed = [name for name in names if not _trained(name, data, out, settings)]
     done = [out / _folder(name) for name in names if name not in failed]
     if not done:
         raise ZorkiError("none of the models could be trained; the reasons stand above")
     device, threads = settings.get("device"), settings.get("threads")
-    tell(compare(done, data, split=split, device=device, threads=threads), out)
+    compared = compare(done, data, split=split, device=device, threads=threads)
+    report(compared, new_folder(None, "compare", out))
     if failed:
-        raise ZorkiError(f"could not be trained, and is not in the ladder: {', '.join(failed)}")
+        raise ZorkiError(f"could not be trained, and is not in the comparison: {', '.join(failed)}")
 
 
 def _folder(name: str) -> str:
@@ -82,16 +89,16 @@ def _trained(name: str, data: str, out: Path, settings: dict[str, Any]) -> bool:
     if is_run(folder):
         words = ["--resume", str(folder)]
     else:
-        wishes = out / f"{_folder(name)}.yaml"
-        write_text(wishes, yaml.safe_dump({**settings, "out": str(out), "name": folder.name}))
-        words = [name, data, "--recipe", str(wishes)]
+        recipe = out / f"{_folder(name)}.yaml"
+        write_text(recipe, yaml.safe_dump({**settings, "out": str(out), "name": folder.name}))
+        words = [name, data, "--recipe", str(recipe)]
     words += [f"--plugin={plugin}" for plugin in registry.plugins()]
     say(f"{name}: training", flush=True)
     return subprocess.run([sys.executable, "-m", "zorki", "train", *words], check=False).returncode == 0
 
 
 def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
-    """A run of other data or settings is no rung of this ladder."""
+    """A run of other data or settings is not part of this benchmark."""
     from zorki.engine.run.folder import read_about
 
     about = read_about(folder)
@@ -100,7 +107,7 @@ def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
     other = [key for key in sorted({*then, *settings}) if then.get(key) != settings.get(key)]
     if about["data"] != source or other:
         what = ", ".join([*(["the data"] if about["data"] != source else []), *other])
-        raise RecipeError(f"{folder}: holds a run that differs in {what}; say another --out, or remove it")
+        raise RecipeError(f"{folder}: holds a run that differs in {what}; name another --out, or remove it")
 
 
 bench.__annotations__["flags"] = Annotated[Flags, Parameter(name="*")]

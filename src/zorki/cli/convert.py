@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    data: Annotated[Path, Parameter(help="Folder or file with boxes or masks, in any format that can be read.")],
+    data: Annotated[Path, Parameter(help="Dataset with boxes or masks, in any format that can be read.")],
     *,
     to: Annotated[
         str,
@@ -31,24 +31,24 @@ def convert(
     out: Annotated[Path, Parameter(help="New folder to write; nothing is overwritten.")],
     task: Annotated[
         str | None,
-        Parameter(
-            help="What to write where several are meant: detection, instance_segmentation, semantic_segmentation."
-        ),
+        Parameter(help="Task whose annotation is written, where the data suit several; `zorki tasks` lists tasks."),
     ] = None,
     format: Annotated[str | None, Parameter(help=f"Format of the data; empty: detected ({choices()}).")] = None,
-    image_folder: Annotated[Path | None, Parameter(help="Where the images lie, if not with their boxes.")] = None,
+    image_folder: Annotated[
+        Path | None, Parameter(help="Folder of the images, where it is not that of the boxes.")
+    ] = None,
     allow_outside: AllowOutside = False,
     class_attribute: Annotated[str | None, Parameter(help=describe("class_attribute")["help"])] = None,
     unlabeled: Annotated[str, Parameter(help=describe("unlabeled")["help"])] = "background",
     link: Annotated[bool, Parameter(help="Link to the images instead of copying them.", negative="")] = False,
-    no_images: Annotated[bool, Parameter(help="Write the annotation alone.", negative="")] = False,
+    no_images: Annotated[bool, Parameter(help="Write the annotation only.", negative="")] = False,
 ) -> None:
-    """Turn boxes or masks from one format into another. Broken images, and those scaled since, are left out and told.
+    """Convert boxes or masks from one format to another. Broken and rescaled images are left out and reported.
 
     What is written follows from the format and the data: boxes where both have them, else masks of objects; for labelme
     and VIA polygons where every object has an outline. --task asks for another.
     """
-    from zorki.cli.conversion.kinds import OBJECTS, kind_of, wants_masks
+    from zorki.cli.conversion.kinds import OBJECTS, kind_of, prefers_masks
     from zorki.data.annotations.boxes.dataset import BoxDataset
     from zorki.data.annotations.outside import outside_allowed
     from zorki.engine.data_check import counted, summary
@@ -60,7 +60,7 @@ def convert(
     selection = ClassSelection.parse(attribute=class_attribute, unlabeled=unlabeled)
     with outside_allowed(allow_outside):
         dataset = _read(kind, data, format, image_folder, selection, need_images=not no_images)
-        if task is None and isinstance(dataset, BoxDataset) and wants_masks(dataset, to):
+        if task is None and isinstance(dataset, BoxDataset) and prefers_masks(dataset, to):
             kind = OBJECTS
             dataset = _read(kind, data, format, image_folder, selection, need_images=not no_images)
     say(f"{data}: read as {dataset.format}: {dataset.reason}")

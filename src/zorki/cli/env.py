@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
+from zorki.cli.flags.json_output import Json, put_json
 from zorki.output import say
 
 EXTRAS = {
@@ -19,17 +18,14 @@ EXTRAS = {
 }
 
 
-def env(*, json: Annotated[bool, Parameter(help="Print JSON.", negative="")] = False) -> None:
-    """Versions, devices, extras and the image decoder in use: what an issue needs.
+def env(*, json: Json = None) -> None:
+    """Print versions, devices, extras and the image decoder in use, for bug reports.
 
     Names of the user, the computer and folders are left out.
     """
     page = environment()
-    if json:
-        from json import dumps
-
-        say(dumps(page, indent=2))
-        return
+    if json is not None:
+        return put_json(json, page)
     for title, rows in page.items():
         say(f"{title.replace('_', ' ')}:")
         for name, value in rows.items():

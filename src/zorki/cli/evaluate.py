@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zorki.cli.flags.data import AllowOutside
+from zorki.cli.flags.json_output import PRINTED, Json, put_json
 from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
@@ -20,26 +21,27 @@ MOST_COLUMNS = 10  # scores side by side; more stand one under another
 
 
 def evaluate(
-    *words: Annotated[str, Parameter(help="RUN [RUN ...] DATA; without DATA, what the first run was trained on.")],
+    *words: Annotated[str, Parameter(help="RUN [RUN ...] [DATA]; without DATA, the dataset of the first run.")],
     split: Annotated[
         str | None,
         Parameter(
-            help="train, val, test or all; empty: the first with images of test, val, all; with --predictions the one "
-            "whose images they are of."
+            help="Split: train, val, test or all; empty: test, else val, else all; with --predictions by its images."
         ),
     ] = None,
     predictions: Annotated[
-        str | None, Parameter(help="A file of anybody's answers in the place of a run: COCO's results format.")
+        str | None, Parameter(help="Evaluate this file of predictions, in COCO's results format, instead of a run.")
     ] = None,
-    task: Annotated[str | None, Parameter(help="What --predictions answer; empty: found out.")] = None,
-    weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
+    task: Annotated[str | None, Parameter(help="Task of --predictions; empty: detected.")] = None,
+    weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
     format: Annotated[
         str | None,
         Parameter(help=f"Format of the data; empty: detected ({choices()})."),
     ] = None,
-    batch_size: Annotated[int | None, Parameter(help="Images a step; with --tile tiles, 4.")] = None,
-    device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the best there is.")] = None,
-    workers: Annotated[int | None, Parameter(help="Processes that read images.")] = None,
+    batch_size: Annotated[int | None, Parameter(help="Batch size in images; with --tile in tiles, 4.")] = None,
+    device: Annotated[
+        str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")
+    ] = None,
+    workers: Annotated[int | None, Parameter(help="Dataloader processes.")] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
     allow_outside: AllowOutside = False,
     conf: Conf = None,
@@ -48,12 +50,10 @@ def evaluate(
     classes: Classes = None,
     tile: Tile = None,
     overlap: Overlap = None,
-    json: Annotated[
-        str | None, Parameter(help="Write all figures to this file; - prints them.", allow_leading_hyphen=True)
-    ] = None,
+    json: Json = None,
     options: Options = None,
 ) -> None:
-    """Judge runs on held-out images; several also as an ensemble.
+    """Evaluate runs on a split of a dataset; several also as an ensemble.
 
     zorki evaluate runs/lenet5-1
     zorki evaluate runs/resnet18-1 runs/vgg16-1 photos/ --split test
@@ -82,11 +82,12 @@ def evaluate(
         return _tell([Path(predictions).name], [result], json)
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
-    from zorki.engine.evaluation.evaluate import evaluate as judge
+
+    from zorki.engine.evaluation.evaluate import evaluate as evaluate_runs
 
     runs, data = split_words(list(words))
-    with redirect_stdout(sys.stderr) if json == "-" else nullcontext(), outside_allowed(allow_outside):
-        results = judge(
+    with redirect_stdout(sys.stderr) if json == PRINTED else nullcontext(), outside_allowed(allow_outside):
+        results = evaluate_runs(
             runs,
             data,
             split=split,
@@ -109,10 +110,13 @@ def evaluate(
 
 def _tell(names: list[str], results: list[Any], json: str | None) -> None:
     """Prints the scores, and writes them where it was asked for."""
-    if json != "-":
+    if json != PRINTED:
         _print(names, results)
     if json is not None:
-        _write(json, names, results)
+        from zorki.engine.run.folder import result_json
+
+        rows = [{"run": name, **result_json(result)} for name, result in zip(names, results, strict=True)]
+        put_json(json, {"results": rows})
 
 
 def split_words(words: list[str]) -> tuple[list[str], str | None]:
@@ -186,16 +190,3 @@ def _number(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def _write(target: str, names: list[str], results: list[Any]) -> None:
-    from zorki.engine.run.folder import result_json
-    from zorki.files import plain, write_json
-
-    page = {name: result_json(result) for name, result in zip(names, results, strict=True)}
-    if target == "-":
-        import json
-
-        say(json.dumps(plain(page), indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        write_json(Path(target), page)

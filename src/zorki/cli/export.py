@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 def export(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
     *,
-    out: Annotated[Path, Parameter(help="File to write.")] = Path("model.onnx"),
+    out: Annotated[Path, Parameter(help="ONNX file to write.")] = Path("model.onnx"),
     height: Annotated[
-        int | None, Parameter(help="Of the input, in pixels; empty: the model's own for squares.")
+        int | None, Parameter(help="Height of the input in pixels; empty: the model's own for square images.")
     ] = None,
-    width: Annotated[int | None, Parameter(help="Of the input, in pixels; empty: as --height.")] = None,
-    weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
+    width: Annotated[int | None, Parameter(help="Width of the input in pixels; empty: as --height.")] = None,
+    weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
 ) -> None:
-    """Write a network as ONNX: uint8 images of one size to boxes, to maps of classes, or to scores of classes.
+    """Export a model to ONNX: from uint8 images of one size to boxes, maps of classes, or class scores.
 
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.json_output import PRINTED, Json, put_json
 from zorki.output import say
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def info(
-    model: Annotated[str, Parameter(help="A model's name, or a run's folder.")],
+    model: Annotated[str, Parameter(help="Name of a model, or folder of a run.")],
     *,
     image_size: Annotated[
         int | None, Parameter(help="Side of the square input, in pixels; empty: the model's own.")
@@ -28,14 +29,10 @@ def info(
             help="Number of classes; empty: the run's, else 80 for detectors, 21 for segmenters, and 1000 for others."
         ),
     ] = None,
-    hidden: Annotated[
-        bool, Parameter(help="Show also what works in place: activations, dropout.", negative="")
-    ] = False,
-    json: Annotated[
-        str | None, Parameter(help="Write all of it to this file; - prints it.", allow_leading_hyphen=True)
-    ] = None,
+    hidden: Annotated[bool, Parameter(help="Show in-place layers too: activations, dropout.", negative="")] = False,
+    json: Json = None,
 ) -> None:
-    """A model layer by layer: shapes, memory, parameters, FLOPs, receptive field.
+    """Print a model layer by layer: shapes, memory, parameters, FLOPs, receptive field.
 
     The columns: `values` are activations of one image, MMACs are millions of multiply-adds (two
     FLOPs each), `sees` is the receptive field in pixels, and `jump` the pixels between neighboring positions.
@@ -48,8 +45,8 @@ def info(
     backbone = dict(network.named_children()).get("backbone")
     maps = {"channels": list(getattr(backbone, "channels", ())), "strides": list(getattr(backbone, "strides", ()))}
     if json is not None:
-        _write(json, {**about, "backbone": maps, "weights": weights, **table.to_json()})
-        if json == "-":
+        put_json(json, {**about, "backbone": maps, "weights": weights, **table.to_json()})
+        if json == PRINTED:
             return
     import inspect
 
@@ -133,14 +130,3 @@ def _told(one: dict[str, Any]) -> str:
     facts += [f"license {one['license']}"] if one["license"] else []
     facts += [f"here: {one['cached']}" if one["cached"] else "not downloaded yet"]
     return f"--weights {one['word']}: {', '.join(facts)}"
-
-
-def _write(target: str, content: dict[str, Any]) -> None:
-    if target == "-":
-        import json as writer
-
-        say(writer.dumps(content, indent=2))
-        return
-    from zorki.files import write_json
-
-    write_json(Path(target), content)

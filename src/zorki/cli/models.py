@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.json_output import Json, put_json
 from zorki.output import say
 
 if TYPE_CHECKING:
@@ -17,22 +18,19 @@ MOST_COUNTED = 20  # timm's networks take up to a second each to build; hundreds
 
 
 def models(
-    pattern: Annotated[str, Parameter(help='Names, with wildcards: "resnet*", "timm:convnext*".')] = "*",
+    pattern: Annotated[str, Parameter(help='Pattern of names: "resnet*", "timm:convnext*".')] = "*",
     *,
-    task: Annotated[str | None, Parameter(help="Only this task's; `zorki tasks` lists tasks.")] = None,
-    json: Annotated[bool, Parameter(help="Print JSON for machines.", negative="")] = False,
+    task: Annotated[str | None, Parameter(help="Models of this task only; `zorki tasks` lists tasks.")] = None,
+    json: Json = None,
 ) -> None:
-    """Names of models, with parameters and published weights.
+    """List models with their parameters and published weights.
 
     Parameters are counted with 10 classes for networks that take images of 32 pixels (LeNet, CIFAR ResNets), with
     COCO's 80 for detectors, with Pascal VOC's 21 for segmenters, and with ImageNet's 1000 for all others.
     """
-    import json as writer
-
     rows = listing(pattern, task)
-    if json:
-        say(writer.dumps(rows, indent=2))
-        return
+    if json is not None:
+        return put_json(json, rows)
     texts = [
         (
             row["name"],

@@ -11,14 +11,14 @@ from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Over
 from zorki.errors import RecipeError
 from zorki.output import say
 
-TOLD = 20  # results that are printed one by one
+PRINTED_RESULTS = 20  # results that are printed one by one
 
 
 def predict(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
     *sources: Annotated[
         str,
-        Parameter(help="Files, folders, globs, addresses of images and videos, a camera's number, rtsp://..."),
+        Parameter(help="Files, folders, globs, URLs of images and videos, a camera's number, rtsp://..."),
     ],
     conf: Conf = None,
     iou: Iou = None,
@@ -28,18 +28,24 @@ def predict(
         Path | None,
         Parameter(help="New folder for annotated images and predictions.json; empty: runs/predict-1, -2, ..."),
     ] = None,
-    weights: Annotated[str | None, Parameter(help="Weights for a model's name in the place of a run.")] = None,
-    batch_size: Annotated[int | None, Parameter(help="Images a step, 16; of cameras 1; with --tile tiles, 4.")] = None,
-    device: Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the best there is.")] = None,
+    weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
+    batch_size: Annotated[
+        int | None, Parameter(help="Batch size in images, 16; for cameras 1; with --tile in tiles, 4.")
+    ] = None,
+    device: Annotated[
+        str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")
+    ] = None,
     strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
-    max_frames: Annotated[int | None, Parameter(help="Of each video or camera; empty: all, until Ctrl-C.")] = None,
+    max_frames: Annotated[
+        int | None, Parameter(help="Maximum number of frames of each video or camera; empty: all, until Ctrl-C.")
+    ] = None,
     tile: Tile = None,
     overlap: Overlap = None,
     options: Options = None,
 ) -> None:
-    """Predict for files, folders, globs, addresses, videos and cameras.
+    """Run inference on images, folders, URLs, videos and cameras.
 
-    zorki predict runs/lenet5-1 cat.jpg --out answers
+    zorki predict runs/lenet5-1 cat.jpg --out predictions
     zorki predict runs/fcos_squeezenet-1 street.jpg --conf 0.5 --classes person,car
     zorki predict runs/lenet5-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
     zorki predict runs/fcos_squeezenet-1 0
@@ -70,8 +76,8 @@ def predict(
         options=options,
     )
     for count, result in enumerate(results):
-        if count < TOLD:
+        if count < PRINTED_RESULTS:
             frame = "" if result.frame is None else f" frame {result.frame}"
             say(f"{result.path}{frame}: {result.caption}")
-        elif count == TOLD:
+        elif count == PRINTED_RESULTS:
             say("...")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
+from zorki.cli.flags.json_output import Json, put_json
 from zorki.output import say
 
 
-def tasks(*, json: Annotated[bool, Parameter(help="Print JSON for machines.", negative="")] = False) -> None:
-    """The tasks and their models."""
-    import json as writer
-
+def tasks(*, json: Json = None) -> None:
+    """List the tasks and their models."""
     from zorki import registry
 
     found = {
@@ -23,9 +18,8 @@ def tasks(*, json: Annotated[bool, Parameter(help="Print JSON for machines.", ne
         }
         for name, task in registry.tasks().items()
     }
-    if json:
-        say(writer.dumps(found, indent=2))
-        return
+    if json is not None:
+        return put_json(json, found)
     import textwrap
 
     for name, about in found.items():

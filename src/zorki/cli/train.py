@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.flags.recipe import Flags, read_recipe, said
+from zorki.cli.flags.recipe import Flags, given_settings, read_recipe
 from zorki.errors import RecipeError
 
 
@@ -22,7 +22,7 @@ def train(
             "--device, --devices, --batch-size, --workers, --threads, and when to checkpoint and log."
         ),
     ] = None,
-    recipe: Annotated[Path | None, Parameter(help="Take settings from this recipe.yaml; flags go before it.")] = None,
+    recipe: Annotated[Path | None, Parameter(help="Settings from this recipe.yaml; flags take precedence.")] = None,
     quiet: Annotated[bool, Parameter(help="Print nothing.", negative="")] = False,
     flags: Annotated[Any, Parameter(name="*")] = Flags(),  # noqa: B008
 ) -> None:
@@ -37,23 +37,23 @@ def train(
     zorki train --resume runs/lenet5-1
     zorki train --resume last --epochs 50
     """
-    wished = said(flags)
+    given = given_settings(flags)
     if resume is not None:
         if model is not None or recipe is not None:
-            given = model if model is not None else "--recipe"
-            raise RecipeError(f"--resume goes on as the run began, on its own data; leave out {given}")
+            other = model if model is not None else "--recipe"
+            raise RecipeError(f"--resume goes on as the run began, on its own data; leave out {other}")
         from zorki.engine.run.changes import last_run
         from zorki.engine.training.train import resume as go_on
 
-        out = Path(wished.pop("out", "runs"))
-        folder = last_run(out, finished="epochs" in wished) if str(resume) == "last" else resume
-        go_on(folder, quiet=quiet, **wished)
+        out = Path(given.pop("out", "runs"))
+        folder = last_run(out, finished="epochs" in given) if str(resume) == "last" else resume
+        go_on(folder, quiet=quiet, **given)
         return
     if model is None or data is None:
         raise RecipeError("expected a model and data, such as: zorki train lenet5 photos/ (or --resume RUN)")
     from zorki.engine.training.train import train as start
 
-    settings = {**(read_recipe(recipe) if recipe is not None else {}), **wished}
+    settings = {**(read_recipe(recipe) if recipe is not None else {}), **given}
     start(model, data, quiet=quiet, **settings)
 
 

@@ -1,4 +1,4 @@
-"""The two contracts. A task is what is asked; a model is how it is answered; the engine names neither.
+"""The two contracts. A task is what to predict; a model is how; the engine names neither.
 
 folder --read--> Sample --augment--> Sample --preprocess--> Batch --forward--> outputs --loss--> scalars
                                                                         \\--decode--> prediction --metric--> numbers

@@ -27,10 +27,10 @@ PixelStatistics = Literal["mean_std", "mean", "mean_image"]
 
 @runtime_checkable
 class Tiled(Protocol[Outputs, Prediction]):
-    """A model whose answers for tiles of a large image can be joined: `zorki predict --tile`."""
+    """A model whose predictions for tiles of a large image can be joined: `zorki predict --tile`."""
 
     margin: int
-    """Network pixels along the edges of an input whose answers lack surroundings."""
+    """Network pixels along the edges of an input whose predictions lack surroundings."""
 
     def stitcher(self, tiles: Tiles) -> Stitcher[Outputs, Prediction]:
         """What joins the raw outputs for the tiles of an image to one prediction."""
@@ -54,13 +54,13 @@ class Selection:
 
 
 @runtime_checkable
-class SelectsCandidates(Protocol):
+class SelectsPredictions(Protocol):
     """A model that has more candidates than predictions: `--conf`, `--iou`, `--max-det`, `--classes`."""
 
-    suppresses: bool
+    has_nms: bool
     """Whether non-maximum suppression is among its steps."""
 
-    def selecting(self, selection: Selection) -> Any:
+    def with_selection(self, selection: Selection) -> Any:
         """A view of the model that selects otherwise: it shares all weights, and the model itself stays as it is."""
 
 
@@ -81,7 +81,7 @@ class ExportGraph:
 
 @runtime_checkable
 class Exportable(Protocol):
-    """A model that is a graph of tensors from uint8 pixels to answers: `zorki export`."""
+    """A model that is a graph of tensors from uint8 pixels to predictions: `zorki export`."""
 
     num_classes: int
 
@@ -97,7 +97,7 @@ class Exportable(Protocol):
 class FitsToData(Protocol[Target]):
     """A model that takes values, such as anchors, from the training set before it learns: `zorki train`."""
 
-    wants_fitting: bool
+    needs_fitting: bool
     """Whether it does so as it was built: fitting reads every training annotation."""
 
     def fit_to_data(self, targets: Sequence[Target], sizes: Sequence[tuple[int, int]]) -> None:

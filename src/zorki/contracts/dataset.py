@@ -15,7 +15,7 @@ T = TypeVar("T")  # target
 
 
 class Dataset(ABC, Generic[T]):
-    """Samples of one data set, in splits, with what was found wrong while reading.
+    """Samples of one dataset, in splits, with what was found wrong while reading.
 
     Picklable, so that it travels to worker processes; reading a sample is lazy.
     """

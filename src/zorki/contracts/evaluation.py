@@ -17,10 +17,10 @@ P = TypeVar("P")  # prediction
 
 
 class Evaluation(ABC, Generic[T, P]):
-    """How predictions of a task are judged: the metric is its own; what not every task has, has a default."""
+    """How predictions of a task are evaluated: the metric is its own; what not every task has, has a default."""
 
     headline: ClassVar[tuple[str, ...]] = ()  # scores to compare runs by; empty: the monitor alone
-    file_format: ClassVar[str] = ""  # of files of predictions that `judge_file` reads; empty: none
+    file_format: ClassVar[str] = ""  # of files of predictions that `evaluate_predictions` reads; empty: none
 
     @abstractmethod
     def metric(self, info: ClassInfo) -> Metric[P, T]: ...
@@ -64,14 +64,14 @@ class Evaluation(ABC, Generic[T, P]):
         """The task's own part of the report: tables and plots from a result of its metric."""
         return []
 
-    def recognize_answers(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
-        """What the predictions in a file are, in words, where they are for this task to judge by the data; else None.
+    def recognize_predictions(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
+        """What a file of predictions holds, in words, where this task can evaluate it against the data; else None.
 
         Of the tasks with a `file_format`, one at most recognizes a file.
         """
         return None
 
-    def judge_file(
+    def evaluate_predictions(
         self, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
     ) -> Results:
         """Figures of anybody's predictions, in a file of the `file_format`; neither model nor images are needed.

@@ -1,4 +1,4 @@
-"""How it is answered: a network with the loss that trains it and the decoding that reads it."""
+"""A model: a network with the loss that trains it and the decoding that reads it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Preprocess(Protocol):
 
         Args:
             generators: one for each image, to draw from what is random, such as the frames of a clip. None, as in
-                evaluation and prediction: each draws from one of its own that is always the same, so that no answer
+                evaluation and prediction: each draws from one of its own that is always the same, so that no prediction
                 depends on chance or on the other images of a batch.
         """
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
+from zorki.contracts.example import Example
 from zorki.types import ClassInfo
 
 T = TypeVar("T")  # target
@@ -19,6 +20,7 @@ class Presentation(ABC, Generic[T, P]):
     """How annotations of a task, ground truth and predictions alike, are drawn and written."""
 
     thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one image on a sheet of many
+    example: ClassVar[Example | None] = None  # for `zorki demo`; None: there is none
     exchange_format: ClassVar[str] = ""  # the field's format that `exchange` writes; empty: zorki's own
 
     @abstractmethod
@@ -37,10 +39,10 @@ class Presentation(ABC, Generic[T, P]):
         """A few words for under an image."""
         return ""
 
-    def thumbnail(self, image: Tensor, annotation: T | P, info: ClassInfo, truth: T | None = None) -> Tensor:
+    def thumbnail(self, image: Tensor, annotation: T | P, info: ClassInfo, ground_truth: T | None = None) -> Tensor:
         """The uint8 image for the small grids of reports and sheets, which write `caption` under it.
 
-        With what of the annotation can be drawn on it; beside the `truth`, right and wrong are told apart. Of a
+        With what of the annotation can be drawn on it; beside the `ground_truth`, right and wrong are told apart. Of a
         clip the frame in the middle.
         """
         return image if image.ndim == 3 else image[len(image) // 2]

@@ -28,7 +28,7 @@ class Task(ABC, Generic[T, P]):
     monitor: ClassVar[str]  # the one number that picks the best checkpoint; larger is better
     summary: ClassVar[str]  # one line for `zorki tasks`
     unit: ClassVar[Literal["image", "clip", "video"]] = "image"  # what a sample is, and what one prediction is about
-    trainable: ClassVar[bool] = True  # False: models answer as they are built
+    trainable: ClassVar[bool] = True  # False: models predict as they are built
     settings: ClassVar[Any] = None  # the kind of its recipe, where it has one of its own; None: `Recipe` alone
     data: TaskData[T]
     evaluation: Evaluation[T, P]

@@ -13,6 +13,7 @@ from zorki.class_selection import ClassSelection
 from zorki.contracts.dataset import Dataset
 from zorki.contracts.model import Model
 from zorki.contracts.sampler import Sampler
+from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import ZorkiError
 from zorki.types import Batch, ClassInfo, Sample
 
@@ -92,16 +93,12 @@ class TaskData(ABC, Generic[T]):
         """What a model that tracks is told of the first frame of a video, such as the box of the object."""
         raise ZorkiError("this task is about images: nothing is followed from a first frame on")
 
-    def statistics(self, dataset: Dataset[T]) -> dict[str, Any]:
-        """Counts for `show` and the report, in plain JSON.
-
-        Under "classes" {split: {class: count}} of what "counted" names (images, where it is missing); under
-        "tables" {title: {row: {split: value}}}.
-        """
-        return {}
+    def statistics(self, dataset: Dataset[T]) -> DatasetStatistics:
+        """Counts and other numbers for `show` and the report."""
+        return DatasetStatistics(dataset.class_names, {})
 
     def class_info(self, dataset: Dataset[T]) -> ClassInfo:
-        """The classes of a data set, with what a run's predictions need later."""
+        """The classes of a dataset, with what a run's predictions need later."""
         return self.complete(dataset.class_info())
 
     def complete(self, info: ClassInfo) -> ClassInfo:
@@ -109,5 +106,5 @@ class TaskData(ABC, Generic[T]):
         return info
 
     def default_classes(self, num_classes: int) -> ClassInfo:
-        """Classes for weights that tell only how many there are: names of well-known data sets, else numbers."""
+        """Classes for weights that tell only how many there are: names of well-known datasets, else numbers."""
         return ClassInfo(tuple(str(label) for label in range(num_classes)))

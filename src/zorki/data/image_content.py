@@ -72,7 +72,7 @@ def _copies(root: Path, splits: Mapping[str, Sequence[Path]], paths: Sequence[Pa
             if both:
                 lie = f"1 image of {word} lies" if len(both) == 1 else f"{len(both)} images of {word} lie"
                 names = " = ".join(_name(path, root) for path in both[0])
-                reason = f"{lie} in {other} too, byte for byte ({names}): what is learned is judged"
+                reason = f"{lie} in {other} too, byte for byte ({names}): what is learned is evaluated"
                 yield Defect(root, reason, note=True)
     for group in groups:
         if len(group) >= _PLACEHOLDERS:

@@ -60,7 +60,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 
 
     Raises:
         DataError: the file is missing, empty, no image, truncated, or holds more than `max_pixels` pixels; the
-            size is judged by the header, before anything is decoded, and raises TooManyPixels.
+            size is checked by the header, before anything is decoded, and raises TooManyPixels.
     """
     try:
         data = read_bytes(path)

@@ -26,7 +26,7 @@ _PHOTO_SIDE = 64  # images with a side below this are kept pixel by pixel
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One image of a grid: a uint8 image, what stands under it, and whether the answer was right, if judged.
+    """One image of a grid: a uint8 image, what stands under it, and whether the prediction was right, if evaluated.
 
     `alt` describes the image to those who cannot see it, and defaults to the caption.
     """
@@ -85,7 +85,7 @@ def definition_list(mapping: Mapping[str, Any], notes: Mapping[str, str] | None 
 
 
 def image_grid(items: Sequence[Thumbnail]) -> str:
-    """A grid of images with captions, as many a row as fit. Right and wrong answers have a tick or a cross."""
+    """A grid of images with captions, as many a row as fit. Right and wrong predictions have a tick or a cross."""
     if not items:
         return notice("No images.", kind="note")
     parts = []

@@ -107,9 +107,9 @@ def reliability(
 ) -> str:
     """The reliability diagram (Guo et al., 2017, section 2): accuracy over confidence in equally wide bins.
 
-    Bin i of n holds the answers with confidence in [i/n, (i+1)/n): their mean confidence, accuracy and count; both
+    Bin i of n holds the predictions with confidence in [i/n, (i+1)/n): their mean confidence, accuracy and count; both
     means are None or NaN where the count is 0. A calibrated model has its bars' ends on the diagonal. The strip below
-    shows how many answers each bin holds. `error` is the expected calibration error, written into the plot.
+    shows how many predictions each bin holds. `error` is the expected calibration error, written into the plot.
 
     Raises ValueError where the three differ in length.
     """
@@ -131,7 +131,7 @@ def reliability(
         parts.append(write(LEFT + 12, top + 22, f"expected calibration error {error:.4f}"))
     parts += [write(across.pixel(tick), bottom + strip + 26, f"{tick:g}", "middle", muted=True) for tick in ticks]
     parts.append(write((LEFT + WIDTH - RIGHT) / 2, bottom + strip + 46, "confidence", "middle"))
-    parts.append(write(LEFT - 8, bottom + strip / 2 + 12, "answers", "end", muted=True))
+    parts.append(write(LEFT - 8, bottom + strip / 2 + 12, "predictions", "end", muted=True))
     return svg(title, bottom + strip + 56, *parts)
 
 
@@ -153,7 +153,7 @@ def _bin(
         parts.append(element("rect", _span(x, width, 0, right, upward) | {"style": f"fill:{series_style(0)}"}))
         gap = f"fill:{series_style(1)};fill-opacity:.28;stroke:{series_style(1)}"
         parts.append(element("rect", _span(x, width, low, high, upward) | {"style": gap}))
-    text = f"confidence {number(sure)}, accuracy {number(right)}, {number(count)} answers"
+    text = f"confidence {number(sure)}, accuracy {number(right)}, {number(count)} predictions"
     return element("g", {}, element("title", {}, escape(text)), *parts)
 
 

@@ -16,7 +16,7 @@ _WRONG = "var(--wrong,#c8500a)"
 
 
 def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, title: str = "") -> str:
-    """Truth by row, prediction by column; cells colored by their share of the row, right teal and wrong vermilion.
+    """Ground truth by row, prediction by column; cells colored by share of the row, right teal, wrong vermilion.
 
     `matrix[i][j]` counts images of class i taken for class j. The color's strength grows with the root of
     the share, so that a mistake of 1 % can be seen; the scale stands below. Counts are written where cells are large
@@ -43,12 +43,20 @@ def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, t
         _names(shown, class_names, names, cell, font, left, top),
         _axis_titles(left, top, side, 42 if heading else 18),
     ]
-    for row, truth in enumerate(shown):
-        for column, answer in enumerate(shown):
-            if count := matrix[truth][answer]:
-                words = _words(class_names[truth], class_names[answer], count, totals[truth], truth == answer)
+    for row, ground_truth in enumerate(shown):
+        for column, predicted in enumerate(shown):
+            if count := matrix[ground_truth][predicted]:
+                words = _words(
+                    class_names[ground_truth],
+                    class_names[predicted],
+                    count,
+                    totals[ground_truth],
+                    ground_truth == predicted,
+                )
                 place = (left + column * cell, top + row * cell, cell)
-                parts.append(_cell(place, count, count / totals[truth], truth == answer, words, len(shown)))
+                parts.append(
+                    _cell(place, count, count / totals[ground_truth], ground_truth == predicted, words, len(shown))
+                )
     frame = {"x": left, "y": top, "width": side, "height": side, "style": "fill:none;stroke:var(--grid,#8884)"}
     width, height = left + max(side, _SCALE) + 12, top + side + 62
     look = {"x": 4, "y": 21, "font-size": 15, "font-weight": 600, "fill": "currentColor"}
@@ -62,16 +70,16 @@ def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, t
 
 
 def _worst(matrix: Sequence[Sequence[Real]]) -> list[int]:
-    """The classes with the most mistakes, as truth or as answer, in their old order."""
+    """The classes with the most mistakes, as ground truth or as prediction, in their old order."""
     size = range(len(matrix))
-    answered = [sum(matrix[row][column] for row in size) for column in size]
-    mistakes = [sum(matrix[index]) + answered[index] - 2 * matrix[index][index] for index in size]
+    predicted_counts = [sum(matrix[row][column] for row in size) for column in size]
+    mistakes = [sum(matrix[index]) + predicted_counts[index] - 2 * matrix[index][index] for index in size]
     return sorted(sorted(size, key=lambda index: -mistakes[index])[:MOST_CLASSES])
 
 
-def _words(truth: str, answer: str, count: Real, total: Real, right: bool) -> str:
+def _words(ground_truth: str, predicted: str, count: Real, total: Real, right: bool) -> str:
     share = f"{number(count)} of {number(total if isinstance(count, float) else int(total))} ({count / total:.1%})"
-    return f"{truth} recognized: {share}" if right else f"{truth} taken for {answer}: {share}"
+    return f"{ground_truth} recognized: {share}" if right else f"{ground_truth} taken for {predicted}: {share}"
 
 
 def _cell(place: tuple[Real, Real, Real], count: Real, share: Real, right: bool, words: str, classes: int) -> str:
@@ -124,7 +132,7 @@ def _axis_titles(left: Real, top: Real, side: Real, above: Real) -> str:
     middle = top + side / 2
     across = element("text", {"x": left + side / 2, "y": above} | look, "prediction")
     turned = {"x": 16, "y": middle, "transform": f"rotate(-90 16 {middle:.2f})"}
-    return across + element("text", turned | look, "truth")
+    return across + element("text", turned | look, "ground truth")
 
 
 def _scale(left: Real, top: Real) -> str:

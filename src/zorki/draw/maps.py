@@ -26,7 +26,7 @@ def paint(
     classes: Integer[Tensor, "H W"],
     *,
     bare: Collection[int] = (),
-    unjudged: Bool[Tensor, "H W"] | None = None,
+    ignored: Bool[Tensor, "H W"] | None = None,
     colors: UInt8[Tensor, "N 3"] | None = None,
     share: float = SHARE,
 ) -> UInt8[Tensor, "3 H W"]:
@@ -34,7 +34,7 @@ def paint(
 
     Args:
         bare: labels that are left as they are, such as a background's; their edges are not drawn either.
-        unjudged: pixels that are gray whatever their label.
+        ignored: pixels that are gray whatever their label.
         colors: RGB of the labels from 0 on, where they are not those of the project's palette.
         share: of the color in a tinted pixel, 0..1.
     """
@@ -44,9 +44,9 @@ def paint(
     strength[edges(classes)] = 256
     for label in bare:
         strength[classes == label] = 0
-    if unjudged is not None:
-        labels = labels.where(~unjudged, len(known))
-        strength[unjudged] = 192
+    if ignored is not None:
+        labels = labels.where(~ignored, len(known))
+        strength[ignored] = 192
     # Plane by plane, so that no three-channel copy of wider numbers is made of a large image.
     painted = torch.empty(image.shape, dtype=torch.uint8)
     table = torch.cat([known, torch.tensor([mark_color(None)], dtype=torch.uint8)]).short()

@@ -44,7 +44,7 @@ def color(index: int) -> tuple[int, int, int]:
 
 
 def mark_color(good: bool | None) -> tuple[int, int, int]:
-    """The RGB color of a right answer, a wrong one, and of an ignored one."""
+    """The RGB color of a right prediction, a wrong one, and of an ignored one."""
     return (120, 128, 138) if good is None else _rgb(RIGHT if good else WRONG)
 
 

@@ -38,7 +38,7 @@ class Run(opening.TrainedModel):
         tile: int | None = None,
         overlap: int | None = None,
     ) -> Results:
-        """Judges the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
+        """Evaluates the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
         settings: dict[str, Any] = {
             "batch_size": batch_size, "device": device, "workers": workers, "strict": strict, "conf": conf, "iou": iou,
             "max_det": max_det, "classes": classes,
@@ -132,7 +132,7 @@ def train(
     class_names: Sequence[str] | None = None,
     **settings: Any,
 ) -> Run:
-    """Trains a model on a data set and returns the run, judged, with its report written.
+    """Trains a model on a dataset and returns the run, evaluated, with its report written.
 
     Args:
         model: a name that `zorki models` lists.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from zorki.contracts import Dataset
 from zorki.errors import DataError, did_you_mean
 from zorki.types import Defect
 
-LOOKERS = 8  # threads: a look waits for the disk, not for the processor
+CHECK_THREADS = 8  # threads: a look waits for the disk, not for the processor
 
 
 @dataclass
@@ -72,7 +73,7 @@ def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str]
     """
     wanted = set(dataset.splits if splits is None or "all" in splits else splits)
     chosen = sorted({index for name, indices in dataset.splits.items() if name in wanted for index in indices})
-    with ThreadPoolExecutor(LOOKERS) as pool:
+    with ThreadPoolExecutor(CHECK_THREADS) as pool:
         found = {index: defect for index, defect in zip(chosen, pool.map(dataset.check, chosen), strict=True) if defect}
     defects = [*dataset.defects, *found.values()]
     grave = [defect for defect in defects if not defect.note]
@@ -98,10 +99,26 @@ def counted(defects: Sequence[Defect]) -> str:
     return " and ".join(f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count)
 
 
+def by_kind(defects: Sequence[Defect]) -> list[list[Defect]]:
+    """Defects in groups that say one thing: their reasons differ in numbers and in quoted names at most.
+
+    What was left out or changed stands before mere notes, and the largest groups first.
+    """
+    groups: dict[tuple[bool, str], list[Defect]] = {}
+    for defect in defects:
+        groups.setdefault((defect.note, _KIND.sub("", defect.reason)), []).append(defect)
+    return sorted(groups.values(), key=lambda group: (group[0].note, -len(group)))
+
+
+# Quoted names, and numbers with what belongs to them: signs, points, exponents.
+_KIND = re.compile(r"""'[^']*'|"[^"]*"|[-+]?\d[\d.,]*(?:e[-+]?\d+)?""")
+
+
 def summary(defects: Sequence[Defect], most: int = 5) -> list[str]:
-    """A few lines about defects, for the terminal: what was left out or changed before mere notes."""
-    defects = sorted(defects, key=lambda defect: defect.note)
-    lines = [f"  {defect}" for defect in defects[:most]]
-    if len(defects) > most:
-        lines.append(f"  ... and {len(defects) - most} more: `zorki show` lists them all")
+    """A few lines about defects, for the terminal: one a kind, with the first of the kind."""
+    groups = by_kind(defects)
+    lines = [f"  {group[0]}" + (f" (and {len(group) - 1} more like it)" if len(group) > 1 else "") for group in groups]
+    if len(lines) > most:
+        rest = sum(len(group) for group in groups[most:])
+        return [*lines[:most], f"  ... and {rest} more of other kinds: `zorki show --all` lists all"]
     return lines

@@ -1,4 +1,4 @@
-"""Networks as ONNX files: uint8 pixels in, answers out, and nothing of Python between."""
+"""Networks as ONNX files: uint8 pixels in, predictions out, and nothing of Python between."""
 
 from __future__ import annotations
 

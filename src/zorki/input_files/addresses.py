@@ -1,7 +1,7 @@
 """Files at addresses of the web: opened within bounds of time, and led nowhere that the user did not name.
 
 A server may send a byte of its headers now and then for ever, or lead from the address that was typed to one of this
-machine or of the network behind it. Both are judged by the connection itself, not by what a name resolved to before.
+machine or of the network behind it. Both are checked by the connection itself, not by what a name resolved to before.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class AddressError(Exception):
 
 @contextmanager
 def open_address(url: str, *, headers: Mapping[str, str] | None = None, silence: float = SILENCE) -> Iterator[Any]:
-    """The answer of the server at an http or https address, as `urllib` gives it: with its headers, its body unread.
+    """The response of the server at an http or https address, as `urllib` gives it: with its headers, its body unread.
 
     Redirects are followed from http to https, within one of them, and not from a public address to one that is none.
 
@@ -63,7 +63,7 @@ def check_address(url: str) -> None:
     """Raises AddressError where words are no http or https address with a host."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # the port is judged when it is asked for
+        host, _ = parts.hostname, parts.port  # the port is checked when it is asked for
         if host:
             host.encode("idna")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""YAML files: depth, aliases and numbers are judged by the parser's events, before anything is made of them.
+"""YAML files: depth, aliases and numbers are evaluated by the parser's events, before anything is made of them.
 
 An alias stands for all that its anchor holds, so that a few lines can mean billions of values.
 """
@@ -45,7 +45,7 @@ def read_yaml(
     """
     try:
         data = read_bytes(path, most_bytes=most_bytes)
-        _judge(path, data, deepest, most_values)
+        _check(path, data, deepest, most_values)
         return yaml.load(data, Loader=_Text if as_text else _Safe)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -59,7 +59,7 @@ def read_yaml(
         raise DataError(f"{path}: the YAML cannot be read: {error or type(error).__name__}") from error
 
 
-def _judge(path: Path, data: bytes, deepest: int, most_values: int) -> None:
+def _check(path: Path, data: bytes, deepest: int, most_values: int) -> None:
     """Raises DataError where the document is beyond a bound."""
     sizes: dict[str, int] = {}  # of each anchor whose values are complete
     stack: list[tuple[str | None, int]] = []  # of each open list or mapping: its anchor, and the values before it

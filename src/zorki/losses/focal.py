@@ -32,7 +32,7 @@ def focal_loss_of_labels(
         labels: 0..K-1; negative for rows that are background: no class is right.
         alpha: weight of the ones; the zeros have 1 - alpha.
         gamma: 0 is the weighted cross-entropy.
-        weights: 0 for rows that nobody judges.
+        weights: 0 for rows that are ignored.
     """
     total: Tensor = _FocalSum.apply(logits.float(), labels, weights.float(), alpha, gamma)  # type: ignore[no-untyped-call]
     return total

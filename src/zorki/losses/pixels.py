@@ -30,22 +30,22 @@ FOCUS = 2.0  # gamma of the focal loss: Lin et al. (2017), table 1
 
 
 class PixelLoss(nn.Module):
-    """A weighted sum of terms over the pixels of a batch that are judged, in float32.
+    """A weighted sum of terms over the valid pixels of a batch, in float32.
 
     - `ce`: the cross-entropy, the mean over pixels, weighted by their weights and those of their classes. U-Net
       (Ronneberger et al., 2015, eq. 1) sums; divided by the sum of the weights, the learning rate need not know the
       size of the images.
     - `focal`: the focal loss of the right class's share, the same mean, with gamma 2; weights of classes are its alpha.
     - `dice`, `tversky`, `lovasz`: see `soft_dice_loss`, `tversky_loss`, `lovasz_softmax_loss`. Regions are compared,
-      in which every judged pixel counts alike; so do the classes.
+      in which every valid pixel counts alike; so do the classes.
 
-    A batch in which no pixel is judged has a loss of 0 with a slope of 0.
+    A batch in which no pixel is valid has a loss of 0 with a slope of 0.
 
     Args:
         terms: words of `TERMS` with their weights, above 0.
         ignore: the class of pixels that are ignored.
         class_weights: (K,), for `ce` and `focal`. Not saved with a checkpoint: they belong to the training data.
-        label_smoothing: this share of the truth is spread evenly over all classes, for `ce`.
+        label_smoothing: this share of the ground truth is spread evenly over all classes, for `ce`.
 
     Raises:
         RecipeError: a term is unknown or weighs nothing, or a setting belongs to a term that is not there.
@@ -113,7 +113,7 @@ class PixelLoss(nn.Module):
         return any(word in self.terms for word in BY_PIXEL)
 
     def expected_loss(self, num_classes: int) -> float | None:
-        """The loss of shares that are all alike; None where it depends on the truth."""
+        """The loss of shares that are all alike; None where it depends on the ground truth."""
         alike = {"ce": math.log(num_classes), "focal": (1 - 1 / num_classes) ** FOCUS * math.log(num_classes)}
         if not set(self.terms) <= set(alike):
             return None
@@ -122,28 +122,28 @@ class PixelLoss(nn.Module):
     def forward(
         self,
         logits: Float[Tensor, "B K H W"],
-        wanted: Int[Tensor, "B H W"],
+        target: Int[Tensor, "B H W"],
         weights: Float[Tensor, "B H W"] | None = None,
     ) -> dict[str, Tensor]:
         """Each term by name, weighted; their sum is minimized.
 
         Args:
-            wanted: classes 0..K-1, or `ignore` where pixels are ignored.
-            weights: how much each pixel counts, 0 or more, 0 as if it were not judged; None: all alike.
+            target: classes 0..K-1, or `ignore` where pixels are ignored.
+            weights: how much each pixel counts, 0 or more, 0 as if it were ignored; None: all alike.
         """
         logs = logits.float().log_softmax(1)
-        judged = wanted != self.ignore
+        valid = target != self.ignore
         if weights is not None:
-            judged = judged & (weights > 0)
-        classes = torch.where(judged, wanted, 0).long()
+            valid = valid & (weights > 0)
+        classes = torch.where(valid, target, 0).long()
         losses: dict[str, Tensor] = {}
         if self.weighs_pixels:
-            counts = judged.float() if weights is None else weights.float() * judged
+            counts = valid.float() if weights is None else weights.float() * valid
             losses |= self._by_pixel(logs, classes, counts)
         shares = logs.exp() if set(self.terms) - set(BY_PIXEL) else logs
         for word, function in _REGIONS.items():
             if word in self.terms:
-                losses[TERMS[word]] = self.terms[word] * function(shares, classes, judged)
+                losses[TERMS[word]] = self.terms[word] * function(shares, classes, valid)
         return {TERMS[word]: losses[TERMS[word]] for word in self.terms}
 
     def _by_pixel(self, logs: Tensor, classes: Tensor, counts: Tensor) -> dict[str, Tensor]:
@@ -155,7 +155,7 @@ class PixelLoss(nn.Module):
         if "ce" in self.terms:
             entropy = -(right * alphas).sum() * (1 - self.label_smoothing)
             if self.label_smoothing:
-                # As torch smooths weighted classes: each class's share of the truth has that class's weight.
+                # As torch smooths weighted classes: each class's share of the ground truth has that class's weight.
                 each = (logs * counts[:, None]).sum((0, 2, 3))
                 each = each if self.class_weights is None else each * self.class_weights
                 entropy = entropy - each.mean() * self.label_smoothing

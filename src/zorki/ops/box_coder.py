@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zorki.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 
-# More than a thousand-fold enlargement of a 16 pixel anchor is no answer; the exponential must not overflow.
+# More than a thousand-fold enlargement of a 16 pixel anchor is no prediction; the exponential must not overflow.
 LARGEST_LOG = math.log(1000 / 16)
 
 

@@ -71,7 +71,7 @@ def is_large_enough(xyxy: Float[Tensor, "*_ 4"], least: float) -> Bool[Tensor, "
     return ((xyxy[..., 2:] - xyxy[..., :2]) >= least).all(-1)
 
 
-def suppress(
+def nms(
     xyxy: Float[Tensor, "N 4"], scores: Float[Tensor, " N"], groups: Int[Tensor, " N"], max_iou: float
 ) -> Int[Tensor, " M"]:
     """Non-maximum suppression within each group (class, level or image): rows that stay, best first.

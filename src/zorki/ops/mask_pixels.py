@@ -85,7 +85,7 @@ class MaskPixels:
         """Each pixel with one mask at most: the masks are laid into one map, the first of `order` on top.
 
         A mask of which more than `most_hidden` lies under others is left out, and hides nothing itself, as Kirillov et
-        al. (2019) make maps of overlapping answers. Masks that are not in `order` are left out, too.
+        al. (2019) make maps of overlapping predictions. Masks that are not in `order` are left out, too.
         """
         starts = np.searchsorted(self.owner, np.arange(self.count + 1))
         free = np.ones(self.height * self.width, bool)

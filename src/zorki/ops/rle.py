@@ -1,4 +1,4 @@
-"""COCO's masks as lengths of runs: judged, packed, and the box around one without its pixels.
+"""COCO's masks as lengths of runs: checked, packed, and the box around one without its pixels.
 
 A mask {"counts", "size": [height, width]} tells, column by column, how many pixels in turn are off and on. `counts` is
 a list, or text in which pycocotools packs it: six bits a character from "0" on, five of them of the number, least

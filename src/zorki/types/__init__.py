@@ -1,4 +1,4 @@
-"""What goes in and what comes out: samples, batches, and one annotation type for truth and answer alike.
+"""What goes in and what comes out: samples, batches, and one annotation type for ground truth and prediction alike.
 
 Every annotation can place itself into network pixels (`place`) and turn itself into plain JSON and back
 (`to_json`, `from_json`). Coordinates are continuous, in pixels; pixel (row i, column j) covers

@@ -25,7 +25,7 @@ Row = TypeVar("Row", bound="Rows")
 
 
 class Annotation:
-    """What is known, or answered, about one image."""
+    """What is annotated, or predicted, for one image."""
 
     def place(self: Own, placement: Placement) -> Own:
         """The same annotation in network pixels; annotations without coordinates return themselves."""
@@ -51,7 +51,7 @@ class Annotation:
 
     def mark(self) -> str:
         """Words that differ where what can be learned differs."""
-        # Areas only judge.
+        # Areas are for metrics.
         return str({name: value for name, value in self.to_json().items() if name != "areas"})
 
     @classmethod
@@ -132,7 +132,7 @@ class Unlabeled(Annotation):
 class Label(Annotation):
     """The class of one image.
 
-    Truth: `index`, and `scores` None; mixed images (MixUp, CutMix) carry their shares in `scores`.
+    Ground truth: `index`, and `scores` None; mixed images (MixUp, CutMix) carry their shares in `scores`.
     Prediction: `index` of the best class, and in `scores` the probability of each class, summing to 1.
     `index` is a plain int: thousands of one-number tensors a second would choke the road between processes.
     """
@@ -147,7 +147,7 @@ class Boxes(Rows):
 
     `crowd` marks boxes that hold many objects (COCO's iscrowd), `difficult` objects that nobody need find (VOC's);
     both are left out of the count, found or not. `areas` are those that the data give, in pixels of the
-    original, such as COCO's of outlines: figures by size go by them; None: by the boxes' own.
+    original, such as COCO's of outlines: metrics by size go by them; None: by the boxes' own.
     """
 
     first: ClassVar[str] = "xyxy"
@@ -217,7 +217,7 @@ class Mask(Annotation):
 class Instances(Rows):
     """Objects of one image: a box, a class and a mask each, in original pixels.
 
-    `crowd`, `difficult` and `areas` as in `Boxes`; where the data give no areas, figures by size go by the masks' own.
+    `crowd`, `difficult` and `areas` as in `Boxes`; where the data give no areas, metrics by size go by the masks' own.
     """
 
     first: ClassVar[str] = "xyxy"
@@ -277,6 +277,6 @@ class TrackedBoxes(Rows):
 
 @dataclass
 class GeneratedImage(Annotation):
-    """An image as an answer (style transfer, restoration)."""
+    """An image as a prediction (style transfer, restoration)."""
 
     image: UInt8[Tensor, "3 H W"]

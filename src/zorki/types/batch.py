@@ -77,8 +77,8 @@ class Batch(Generic[T]):
 
     `inputs` is what the model's `preprocess` made, uint8 for images; a dataclass of tensors where a network needs
     more than pixels, such as `ImagesWithProposals` or `Padded`. `targets` are in original pixels, untouched in
-    evaluation, and metrics judge them; `placed` are the same in network pixels, and losses learn from them.
-    `indices` are places in the data set; `defects` are samples that could not be read and were left out.
+    evaluation, and metrics compare them with predictions; `placed` are the same in network pixels, and losses learn
+    from them. `indices` are places in the dataset; `defects` are samples that could not be read and were left out.
     """
 
     inputs: Any

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ClassInfo:
-    """The classes of a data set or of a run, and what training found out about the data.
+    """The classes of a dataset or of a run, and what training found out about the data.
 
     Attributes:
         names: of the labels 0..K-1.

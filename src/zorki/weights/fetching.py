@@ -301,7 +301,7 @@ def _receive(url: str, part: Path) -> bool:
 
 
 def _answer(url: str, have: int) -> AbstractContextManager[Any]:
-    """The answer to a request for what stands behind the first `have` bytes."""
+    """The response to a request for what stands behind the first `have` bytes."""
     import urllib.request
 
     if url.startswith("file:"):

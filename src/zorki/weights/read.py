@@ -19,7 +19,7 @@ from zorki.input_files.content import special_kind
 from zorki.input_files.json_files import parse_json
 
 # Where training scripts put the tensors inside a checkpoint. Averaged weights stand first: they are the ones that
-# were judged, wherever a checkpoint holds both.
+# were evaluated, wherever a checkpoint holds both.
 _CONTAINERS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net")
 # Parts of names in weights that earlier versions of zorki wrote, and what they are called now.
 _FORMER_NAMES = {"normalise": "normalize", "centreness_output": "centerness_output"}
@@ -105,7 +105,7 @@ def _best_of_run(folder: Path) -> Path:
 
 
 def _looks_like_safetensors(path: Path) -> bool:
-    """Judged by content: eight bytes of length, then a JSON object; names may lie."""
+    """Checked by content: eight bytes of length, then a JSON object; names may lie."""
     with path.open("rb") as file:
         start = file.read(9)
     if not start:
@@ -133,7 +133,7 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks on old formats; what matters comes as an exception
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load answers strange bytes with KeyError, EOFError, struct.error, ...
+    except Exception as error:  # torch.load meets strange bytes with KeyError, EOFError, struct.error, ...
         raise WeightsError(_why_unreadable(path, error)) from error
     found = _find_tensors(content)
     if not found:
@@ -171,7 +171,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     with path.open("rb") as file:
         start = file.read(200)
     if re.match(rb"\s*<(!doctype|html|\?xml|head)", start, re.IGNORECASE):
-        return f"{path}: a web page, not weights: the download answered with an error or a login page; get it again"
+        return f"{path}: a web page, not weights: the download returned an error or a login page; get it again"
     if start.startswith(b"version https://git-lfs"):
         return f"{path}: a Git LFS pointer, not the weights themselves; run `git lfs pull`"
     if named := re.search(r"GLOBAL (\S+)", str(error)) or re.search(r"Unsupported (?:global|class) (\S+)", str(error)):

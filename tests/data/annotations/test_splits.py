@@ -46,7 +46,7 @@ def test_shares_are_met_roughly():
     assert len(splits["test"]) == pytest.approx(500, abs=90)
 
 
-def test_a_tiny_data_set_can_leave_a_split_empty():
+def test_a_tiny_dataset_can_leave_a_split_empty():
     assert held_out_split(["cat/1.jpg"]) in (
         {"train": [0], "val": [], "test": []},
         {"train": [], "val": [0], "test": []},

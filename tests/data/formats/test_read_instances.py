@@ -278,7 +278,7 @@ def test_via(tmp_path):
 
 
 def test_boxes_with_outlines_drop_those_that_are_broken(tmp_path):
-    """What is converted or judged takes outlines along; a run of the wrong length would be judged unseen."""
+    """What is converted or evaluated takes outlines along; a run of the wrong length would be evaluated unseen."""
     write_coco(tmp_path, [{"segmentation": [SQUARE]}, {"segmentation": {"size": [HIGH, WIDE], "counts": [50, 9]}}])
     data = read_boxes(tmp_path, need_segments=True)
     assert (len(data.target(0)), data.segments) == (2, [[SQUARE], None])

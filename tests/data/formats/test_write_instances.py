@@ -155,8 +155,8 @@ def test_maps_of_voc(tmp_path):
     found.crowd, found.difficult = torch.tensor([1, 0, 0, 0]).bool(), torch.tensor([0, 0, 1, 0]).bool()
     assert write_instances(Few(found, (16, 16)), tmp_path / "out", "voc") == [
         "10 images have objects that overlap, where a map has one number for a pixel: the later on top",
-        "voc knows no crowd objects: the pixels of 10 are 255, which nobody judges",
-        "voc knows no difficult objects: the pixels of 10 are 255, which nobody judges",
+        "voc knows no crowd objects: the pixels of 10 are 255, which is ignored",
+        "voc knows no difficult objects: the pixels of 10 are 255, which is ignored",
     ]
     maps = {}
     for folder in ("SegmentationObject", "SegmentationClass"):

@@ -132,7 +132,7 @@ def test_what_is_lost_is_told(data, tmp_path):
         "5 images are in no split, and voc has no place for them: left out",
         "1 images are in several splits: each was written into the first",
         "readers know train, val and test, and take extra for no split",
-        "a class called 'Void' is read back as what nobody judges",
+        "a class called 'Void' is read back as what is ignored",
     ]
     data.splits = {"all": list(range(9))}
     write_masks(data, tmp_path / "all", "mask_folders")

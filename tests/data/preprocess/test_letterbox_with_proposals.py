@@ -70,7 +70,7 @@ def test_no_image_makes_an_empty_batch():
 def test_it_prepares_what_it_will_ask_for():
     preprocess, said = LetterboxWithProposals(32), []
     assert preprocess.precompute(lambda index: make_image(16, 32, index), 3, workers=0, say=said.append) == 3
-    assert all(preprocess.search.is_known(make_image(16, 32, index)) for index in range(3))
+    assert all(preprocess.search.is_cached(make_image(16, 32, index)) for index in range(3))
 
 
 def test_it_is_a_value_that_travels():

@@ -43,8 +43,8 @@ def test_a_image_is_searched_once(calls):
     assert len(calls) == 1
     assert torch.equal(first, again)
     assert torch.equal(first, laid_out_otherwise)
-    assert SEARCH.is_known(make_image())
-    assert not SEARCH.is_known(make_image(1))
+    assert SEARCH.is_cached(make_image())
+    assert not SEARCH.is_cached(make_image(1))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
 def test_all_images_are_searched_beforehand(workers, calls):
     said = []
     assert search_all(SEARCH, make_image, 5, workers=workers, say=said.append) == 5
-    assert all(SEARCH.is_known(make_image(index)) for index in range(5))
+    assert all(SEARCH.is_cached(make_image(index)) for index in range(5))
     assert len(said) == 1
     assert "searched 5 of 5 images" in said[0]
     assert search_all(SEARCH, make_image, 5, workers=workers, say=said.append) == 0

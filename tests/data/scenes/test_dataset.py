@@ -21,7 +21,7 @@ from zorki.errors import DataError, ZorkiError
 
 DROP = CLASS_NAMES.index("drop")
 
-# A scene without its truth, which needs numpy alone: a process that loads no torch starts quickly.
+# A scene without its ground truth, which needs numpy alone: a process that loads no torch starts quickly.
 DIGEST = """
 import hashlib
 from zorki.data.scenes.layout import arrange, dress
@@ -135,7 +135,7 @@ class TestShape:
             assert abs(upright) <= math.pi / max(1, shape.symmetry) + 1e-9
 
 
-# -- truth --
+# -- ground truth --
 
 
 @pytest.mark.parametrize("index", range(6))
@@ -232,7 +232,7 @@ def test_any_size(size: tuple[int, int], clutter: float) -> None:
         assert made.instances.masks.shape == (len(made.boxes), *size)
 
 
-def test_a_scene_without_objects_has_empty_truth_and_a_image() -> None:
+def test_a_scene_without_objects_has_empty_ground_truth_and_a_image() -> None:
     made = scene(0, 0, objects=0)
     assert made.label is None
     assert made.boxes.xyxy.shape == (0, 4)
@@ -333,7 +333,7 @@ def test_a_misspelt_motion_is_told() -> None:
         clip(0, 0, motion="clokwise")
 
 
-# -- the data set --
+# -- the dataset --
 
 
 def test_splits_are_whole_and_balanced_and_targets_need_no_image() -> None:
@@ -392,7 +392,7 @@ def test_a_broken_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_names_of_the_data_set() -> None:
+def test_names_of_the_dataset() -> None:
     default = parse("scenes")
     assert default is not None
     assert (len(default), default.size) == (3000, (64, 64))

@@ -14,7 +14,7 @@ from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.recipe import Recipe
 from zorki.tasks.classification.task import Classification
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
 from zorki.tasks.detection.task import Detection
 from zorki.types import ClassInfo
 
@@ -34,7 +34,7 @@ class NoBackbone(Backbone):
 
 
 class Stubborn(Detector[torch.Tensor]):
-    """Answers the same for every image: both cats, one of them twice."""
+    """Predicts the same for every image: both cats, one of them twice."""
 
     def forward(self, inputs):
         return inputs
@@ -43,7 +43,7 @@ class Stubborn(Detector[torch.Tensor]):
         return {"none": torch.zeros(())}
 
     def candidates(self, outputs):
-        return Candidates(
+        return NmsCandidates(
             torch.tensor([[LEFT, BESIDE, RIGHT]]).expand(len(outputs), -1, -1),
             torch.tensor([[0.9, 0.8, 0.3]]).expand(len(outputs), -1),
             torch.tensor([[CAT, CAT, CAT]]).expand(len(outputs), -1),

@@ -33,7 +33,7 @@ def photos():
     return "photos"
 
 
-def test_detections_are_written_as_results_of_coco_and_judged(photos):
+def test_detections_are_written_as_results_of_coco_and_evaluated(photos):
     run = untrained("ssd_squeezenet", ["cat", "dog"], image_size=96)
     run.model.min_score = 0.0
     answers = predict(run, photos, out="out")
@@ -45,7 +45,7 @@ def test_detections_are_written_as_results_of_coco_and_judged(photos):
     assert entries[0]["category_name"] == ["cat", "dog"][int(first.labels[0])]
     x, y, width, height = entries[0]["bbox"]
     assert [x, y, x + width, y + height] == pytest.approx(first.xyxy[0].tolist(), abs=0.02)
-    # Taken for the truth, the detections find themselves, but for the rounding.
+    # Taken for the ground truth, the detections find themselves, but for the rounding.
     truth = {
         "images": [{"id": number, "file_name": f"{number:03}.png", "height": 80, "width": 120} for number in (1, 2)],
         "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
@@ -68,7 +68,7 @@ def test_tasks_without_a_format_of_their_own_write_one_object_a_image(photos):
 
 
 def attaching(run):
-    """The run's task with a file of its own for each answer."""
+    """The run's task with a file of its own for each prediction."""
 
     class Noting(type(run.task.presentation)):
         def write_files(self, annotation, info, place):

@@ -78,7 +78,7 @@ def test_instances_have_masks_and_ids():
     assert repr(first) == "Row(owl, 0.750, box 1.0 2.0 5.0 6.0, id 7, mask of 15 pixels)"
 
 
-def test_a_classification_s_rows_are_its_likeliest_classes():
+def test_a_classification_s_rows_are_its_most_probable_classes():
     found = result(LABEL, Classification)
     assert [(row.name, row.score) for row in found] == [("dog", 0.5), ("cat", 0.25), ("owl", 0.25)]
     assert len(result(Label(3, torch.full((9,), 1 / 9)), Classification)) == 5
@@ -92,7 +92,7 @@ def test_a_map_s_rows_are_its_classes_the_largest_first():
     assert repr(second) == "Row(owl, 33.3% of the pixels)"
 
 
-def test_figures_tracks_and_points_fit_too():
+def test_metrics_tracks_and_points_fit_too():
     visible = torch.tensor([[True, False]])
     figures = Keypoints(torch.tensor([[[1.0, 2], [3, 4]]]), visible, torch.tensor([0]), torch.tensor([0.5]))
     (row,) = result(figures)

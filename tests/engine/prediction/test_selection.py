@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from zorki.contracts.capabilities import Selection, SelectsCandidates
-from zorki.engine.prediction.predict import answer_images
+from zorki.contracts.capabilities import Selection, SelectsPredictions
+from zorki.engine.prediction.predict import predict_images
 from zorki.engine.prediction.selection import keep_selected, labels_of, select, selection_of
 from zorki.errors import RecipeError
 from zorki.registry import find
@@ -19,7 +19,7 @@ def built(name, **options):
 
 def answers(model, **asked):
     view = select(model, Selection(**asked))
-    (found,) = answer_images(view, [IMAGE])
+    (found,) = predict_images(view, [IMAGE])
     return found
 
 
@@ -57,7 +57,7 @@ def test_values_out_of_range(asked, reason):
 
 def test_a_detector_selects_among_its_candidates():
     model = built("ssd_squeezenet", image_size=96)
-    assert isinstance(model, SelectsCandidates)
+    assert isinstance(model, SelectsPredictions)
     every = answers(model, min_score=0.0, max_count=100_000)
     built_with = answers(model)
     assert len(every) > len(built_with)

@@ -16,8 +16,8 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.windows import HeldImage
 from zorki.engine.api import Run
 from zorki.engine.prediction import tiling
-from zorki.engine.prediction.predict import answer_images, predict
-from zorki.engine.prediction.tiling import answer_tiles, plan_tiling, small_copy
+from zorki.engine.prediction.predict import predict, predict_images
+from zorki.engine.prediction.tiling import plan_tiling, predict_tiles, small_copy
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.classification.models.lenet import lenet5
@@ -32,7 +32,7 @@ from zorki.types import Boxes, ClassInfo, Mask
 
 
 class LocalSegmenter(Segmenter):
-    """Two convolutions of 3 x 3: every answer comes from the 5 x 5 pixels around it."""
+    """Two convolutions of 3 x 3: every prediction comes from the 5 x 5 pixels around it."""
 
     margin = 2
 
@@ -108,12 +108,12 @@ def segmenting(size, class_names="abcde"):
 
 @pytest.mark.parametrize("size", [(150, 170), (64, 200), (200, 40), (65, 64), (190, 129)])
 @pytest.mark.parametrize(("tile", "overlap"), [(64, 4), (64, 8), (64, 34), (33, 9)])
-def test_a_local_network_answers_tiles_as_it_answers_the_whole(size, tile, overlap):
+def test_a_local_network_predictions_tiles_as_it_predictions_the_whole(size, tile, overlap):
     image = photo(*size)
-    (whole,) = answer_images(LocalSegmenter(max(size)).eval(), [image])
+    (whole,) = predict_images(LocalSegmenter(max(size)).eval(), [image])
     model = LocalSegmenter(tile).eval()
     tiles = plan_tiling([model], tile, overlap).of(*size)
-    (answer,) = answer_tiles([model], HeldImage(image), tiles, batch_size=3)
+    (answer,) = predict_tiles([model], HeldImage(image), tiles, batch_size=3)
     assert len(whole.classes.unique()) > 2
     assert answer.classes.dtype == torch.uint8
     assert answer.classes.tolist() == whole.classes.tolist()
@@ -133,14 +133,14 @@ def test_tiles_have_the_levels_of_their_image(image, levels, monkeypatch):
         model.preprocess = Letterbox(side, 1, **levels)
         return model
 
-    (whole,) = answer_images(model_of(170), [image])
-    (plain,) = answer_images(LocalSegmenter(170).eval(), [image])
+    (whole,) = predict_images(model_of(170), [image])
+    (plain,) = predict_images(LocalSegmenter(170).eval(), [image])
     assert (plain.classes != whole.classes).float().mean() > 0.1
     tiles = plan_tiling([model_of(64)], 64, 8).of(150, 170)
-    (answer,) = answer_tiles([model_of(64)], HeldImage(image), tiles)
+    (answer,) = predict_tiles([model_of(64)], HeldImage(image), tiles)
     assert torch.equal(answer.classes.long(), whole.classes.long())
     monkeypatch.setattr(tiling, "DRAWN_SIDE", 85)  # the levels are read off a copy of half the size
-    (answer,) = answer_tiles([model_of(64)], HeldImage(image), tiles)
+    (answer,) = predict_tiles([model_of(64)], HeldImage(image), tiles)
     assert (answer.classes != whole.classes).float().mean() < 0.1
 
 
@@ -157,8 +157,8 @@ def test_the_levels_of_a_strip_are_its_own(monkeypatch):
 def test_without_heed_to_the_margin_seams_show():
     """So that the test above can fail."""
     image = photo(150, 170)
-    (whole,) = answer_images(LocalSegmenter(170).eval(), [image])
-    (answer,) = answer_tiles([LocalSegmenter(64).eval()], HeldImage(image), Tiles(150, 170, 64, 0))
+    (whole,) = predict_images(LocalSegmenter(170).eval(), [image])
+    (answer,) = predict_tiles([LocalSegmenter(64).eval()], HeldImage(image), Tiles(150, 170, 64, 0))
     wrong = answer.classes != whole.classes
     assert wrong.any()
     near = torch.zeros(150, 170, dtype=torch.bool)
@@ -169,7 +169,7 @@ def test_without_heed_to_the_margin_seams_show():
     assert not (wrong & ~near).any()
 
 
-def test_u_net_answers_tiles_as_it_answers_the_whole():
+def test_u_net_predictions_tiles_as_it_predictions_the_whole():
     """Its valid convolutions and poolings, where tiles begin at multiples of its stride; seams show without margins."""
     size, options = (96 + 56, 96 + 2 * 56), {"depth": 2, "width": 8, "dropout": 0.0}
     image = photo(*size)
@@ -179,11 +179,11 @@ def test_u_net_answers_tiles_as_it_answers_the_whole():
         parameter.data = torch.randn(parameter.shape)
     whole_model = unet(4, image_size=max(size), **options).eval()
     whole_model.load_state_dict(model.state_dict())
-    (whole,) = answer_images(whole_model, [image])
+    (whole,) = predict_images(whole_model, [image])
     tiling = plan_tiling([model], 96, None)
     assert (model.margin, tiling.overlap) == (20, 40)
-    (answer,) = answer_tiles([model], HeldImage(image), tiling.of(*size))
-    (cut,) = answer_tiles([model], HeldImage(image), Tiles(*size, 96, 0))
+    (answer,) = predict_tiles([model], HeldImage(image), tiling.of(*size))
+    (cut,) = predict_tiles([model], HeldImage(image), Tiles(*size, 96, 0))
     assert len(whole.classes.unique()) > 1
     assert (answer.classes != whole.classes).float().mean() < 1e-4  # but for ties, which rounding decides
     assert (cut.classes != whole.classes).float().mean() > 1e-3
@@ -200,21 +200,21 @@ def test_probabilities_are_blended_over_the_overlap():
             return [next(self.answers)[:, None, None].expand(2, 10, 10).clone()]
 
     tiles = Tiles(10, 16, 10, 4)
-    (answer,) = answer_tiles([Sure(10, num_classes=2).eval()], HeldImage(photo(10, 16)), tiles)
+    (answer,) = predict_tiles([Sure(10, num_classes=2).eval()], HeldImage(photo(10, 16)), tiles)
     # Class 1 leads while 3/4 (1 - w) + 1/3 w > 1/2, that is w < 3/5, and w is 1/8, 3/8, 5/8, 7/8 from column 6 on.
     assert answer.classes.tolist() == [[1] * 8 + [0] * 8] * 10
 
 
 def test_only_tiles_go_through_the_network():
     model = LocalSegmenter(64).eval()
-    answer_tiles([model], HeldImage(photo(300, 400)), Tiles(300, 400, 64, 8, 2))
+    predict_tiles([model], HeldImage(photo(300, 400)), Tiles(300, 400, 64, 8, 2))
     assert model.largest == 64 * 64
 
 
 def test_many_classes_take_two_bytes():
     model = LocalSegmenter(32, num_classes=300).eval()
-    (answer,) = answer_tiles([model], HeldImage(photo(40, 40)), Tiles(40, 40, 32, 4, 2))
-    (whole,) = answer_images(LocalSegmenter(40, num_classes=300).eval(), [photo(40, 40)])
+    (answer,) = predict_tiles([model], HeldImage(photo(40, 40)), Tiles(40, 40, 32, 4, 2))
+    (whole,) = predict_images(LocalSegmenter(40, num_classes=300).eval(), [photo(40, 40)])
     assert answer.classes.dtype == torch.int16
     assert answer.classes.tolist() == whole.classes.tolist()
 
@@ -238,7 +238,7 @@ OBJECTS = [
 
 
 def test_objects_across_seams_are_found_once_and_whole():
-    (answer,) = answer_tiles([BlobFinder(100)], HeldImage(painted(OBJECTS)), Tiles(300, 420, 100, 20))
+    (answer,) = predict_tiles([BlobFinder(100)], HeldImage(painted(OBJECTS)), Tiles(300, 420, 100, 20))
     assert sorted(map(tuple, answer.xyxy.int().tolist())) == sorted(OBJECTS)
 
 
@@ -289,14 +289,14 @@ def test_what_is_refused(image):
 
 def test_a_classifier_has_no_tiles(image):
     run = run_of(lenet5(2), Classification(), "ab")
-    with pytest.raises(RecipeError, match=r"Classifier answers for a whole image.*leave --tile out"):
+    with pytest.raises(RecipeError, match=r"Classifier predicts for a whole image.*leave --tile out"):
         predict(run, image, tile=64)
 
 
 def test_too_large_a_image_is_told_of_tiles(image):
     run = segmenting(64)
     run.recipe = Recipe(max_pixels=1000)
-    with pytest.raises(DataError, match="at most 1,000 are allowed; --tile 512 answers larger ones"):
+    with pytest.raises(DataError, match="at most 1,000 are allowed; --tile 512 predicts larger ones"):
         predict(run, image)
     assert len(predict(run, image, tile=64)) == 1
 
@@ -304,7 +304,7 @@ def test_too_large_a_image_is_told_of_tiles(image):
 # -- files --
 
 
-def test_images_are_answered_drawn_and_described(image, capsys):
+def test_images_are_predicted_drawn_and_described(image, capsys):
     whole = predict(segmenting(170), image)[0].annotation
     (answer,) = predict(segmenting(64), image, tile=64, out="out")
     said = capsys.readouterr().out.splitlines()
@@ -330,7 +330,7 @@ def test_run_predict_takes_tiles(image):
     assert mask.annotation.classes.tolist() == whole.annotation.classes.tolist()
 
 
-def test_several_runs_answer_together(image):
+def test_several_runs_prediction_together(image):
     one, two = segmenting(64), segmenting(64)
     (answer,) = predict([one, two], image, tile=64)
     (alone,) = predict(one, image, tile=64)
@@ -344,7 +344,7 @@ def test_a_image_that_is_read_by_windows_gives_the_same(monkeypatch):
     vips.Image.new_from_array(pixels).tiffsave("in.tif", tile=True, tile_width=32, tile_height=32)
     monkeypatch.setattr(windows, "read_image", lambda *_, **__: pytest.fail("decoded whole"))
     (answer,) = predict(segmenting(64), "in.tif", tile=64, out="out")
-    (whole,) = answer_images(LocalSegmenter(170).eval(), [photo(150, 170)])
+    (whole,) = predict_images(LocalSegmenter(170).eval(), [photo(150, 170)])
     assert answer.annotation.classes.tolist() == whole.classes.tolist()
 
 
@@ -381,7 +381,7 @@ def test_frames_of_a_video_are_tiled():
     answers = predict(segmenting(64), "film.mp4", tile=64, overlap=8)
     model = LocalSegmenter(128).eval()
     for answer, (_, image) in zip(answers, frames(Path("film.mp4")), strict=True):
-        (whole,) = answer_images(model, [image])
+        (whole,) = predict_images(model, [image])
         assert answer.annotation.classes.tolist() == whole.classes.tolist()
 
 

@@ -54,7 +54,7 @@ def test_the_best_epoch_is_kept():
     )
 
 
-def test_the_moving_average_is_what_is_judged_and_kept():
+def test_the_moving_average_is_what_is_evaluated_and_kept():
     fast = train("lenet5", DATA, **PLAIN, ema=0.0)
     plain = train("lenet5", DATA, **PLAIN)
     slow = train("lenet5", DATA, **PLAIN, ema=0.999)
@@ -168,7 +168,7 @@ def test_validation_without_objects_keeps_the_last_weights_and_says_so(tmp_path,
     settings = {"epochs": 3, "patience": 1, "batch_size": 4, "image_size": 64, "workers": 0, "out": str(tmp_path)}
     run = train("yolo1_squeezenet", data, **settings, scheduler="plateau", device="cpu")
     told = capsys.readouterr().out
-    assert told.index("its 2 images show nothing to judge by: the last weights are kept") < told.index("epoch   1/3")
+    assert told.index("its 2 images show no ground truth: the last weights are kept") < told.index("epoch   1/3")
     assert "predictions count from" not in told, "no score can be the best"
     assert len(logs.read(run.folder / logs.EPOCHS)) == 3
     assert read_weights(run.folder / "best.safetensors").metadata["epoch"] == "2"

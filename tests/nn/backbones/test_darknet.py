@@ -25,7 +25,7 @@ def test_darknet53_has_as_many_values_as_its_authors_file():
     assert sum(isinstance(layer, nn.Conv2d) for layer in network.modules()) == 52  # and the classifier's makes 53
 
 
-def test_darknet53_answers_five_maps():
+def test_darknet53_predictions_five_maps():
     network = Darknet53().eval()
     with torch.no_grad():
         maps = network(torch.randn(1, 3, 64, 96))
@@ -35,7 +35,7 @@ def test_darknet53_answers_five_maps():
     ]
 
 
-def test_yolo1s_convolutions_are_24_and_answer_seven_cells():
+def test_yolo1s_convolutions_are_24_and_prediction_seven_cells():
     with torch.device("meta"):
         network = Darknet24()
         maps = network(torch.empty(1, 3, 448, 448))
@@ -62,7 +62,7 @@ def test_a_map_is_filled_with_more_zeros_in_front_and_cut_behind():
     assert torch.equal(fill_cells(x, 2, 2), x)
 
 
-def test_the_neck_answers_whole_cells_on_a_backbone_without_padding():
+def test_the_neck_predictions_whole_cells_on_a_backbone_without_padding():
     network = backbone("squeezenet")
     neck = YoloNeck(network, (8, 16, 32), (8, 16, 24), depth=3).eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Dilated backbones: torchvision's maps, and the law that they answer at some places what they answered before."""
+"""Dilated backbones: torchvision's maps, and the law that they output at some places what they predicted before."""
 
 import pytest
 import torch
@@ -55,7 +55,7 @@ def test_mobilenet_has_torchvisions_maps():
         assert torch.allclose(network.eval()(x)[-1], published.features(x), atol=1e-5)
 
 
-# Networks without global pooling, how many places are answered for one, and which of them is the first old one.
+# Networks without global pooling, how many places are predicted for one, and which of them is the first old one.
 EXACT = [
     ("resnet18", 8, 4, 0),
     ("resnet34", 16, 2, 0),
@@ -69,7 +69,7 @@ EXACT = [
 
 
 @pytest.mark.parametrize(("name", "output_stride", "step", "first"), EXACT)
-def test_every_few_places_the_answer_is_the_old_one(name, output_stride, step, first):
+def test_every_few_places_the_prediction_is_the_old_one(name, output_stride, step, first):
     plain, dilated = twins(name, output_stride)
     old, new = maps_of(plain, 128, 160)[-1], maps_of(dilated, 128, 160)[-1]
     same = new[:, :, first::step, first::step]
@@ -94,7 +94,7 @@ def test_strides_and_channels_are_true(name, output_stride):
 
 
 def test_a_tiny_image_gives_finite_numbers():
-    """A window of a dilated pool that sees padding alone would answer minus infinity."""
+    """A window of a dilated pool that sees padding alone would output minus infinity."""
     for name in ("vgg11", "squeezenet1_1"):
         maps = maps_of(dilated_backbone(name, 8), 40, 33)
         assert all(bool(one.isfinite().all()) for one in maps)

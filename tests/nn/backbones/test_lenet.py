@@ -32,7 +32,7 @@ def test_trainable_parameters_are_those_of_the_paper():
     assert count(backbone) + count(head.f6) == 60000  # the paper's total without its fixed output units
 
 
-def test_maps_are_those_of_figure_2():
+def test_maps_are_those_of_metric_2():
     backbone = LeNet5()
     assert [tuple(one.shape[1:]) for one in backbone(torch.zeros(1, 1, 32, 32))] == [
         (6, 28, 28),

@@ -52,7 +52,7 @@ def test_resnet18_decoder_has_the_usual_parameters():
 
 @pytest.mark.parametrize("upsampling", UPSAMPLING)
 @pytest.mark.parametrize("size", [(6, 10), (5, 9)])
-def test_every_way_up_answers_at_the_size_of_the_skip(upsampling, size):
+def test_every_way_up_predictions_at_the_size_of_the_skip(upsampling, size):
     block = UNetBlock(4, 3, 5, upsampling=upsampling)
     x, skip = torch.randn(2, 4, 3, 5), torch.randn(2, 3, *size)
     answer = block(x, skip)

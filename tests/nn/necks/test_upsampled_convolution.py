@@ -22,12 +22,12 @@ def test_it_is_a_convolution_of_the_enlarged_map_and_the_skip(bias, skip_channel
     skip = torch.randn(2, skip_channels, *size, dtype=torch.float64, requires_grad=True) if skip_channels else None
     size = size if skip_channels else (2 * small[0], 2 * small[1])
     inputs = [x, layer.weight, *([skip] if skip_channels else []), *([layer.bias] if bias else [])]
-    answer, wanted = layer(x, skip), plain(layer, x, skip, size)
-    assert answer.shape == wanted.shape == (2, 6, *size)
-    assert torch.allclose(answer, wanted, atol=1e-12)
+    output, wanted = layer(x, skip), plain(layer, x, skip, size)
+    assert output.shape == wanted.shape == (2, 6, *size)
+    assert torch.allclose(output, wanted, atol=1e-12)
     slope = torch.randn_like(wanted)
     for ours, theirs in zip(
-        torch.autograd.grad(answer, inputs, slope), torch.autograd.grad(wanted, inputs, slope), strict=True
+        torch.autograd.grad(output, inputs, slope), torch.autograd.grad(wanted, inputs, slope), strict=True
     ):
         assert torch.allclose(ours, theirs, atol=1e-10)
 
@@ -53,6 +53,6 @@ def test_joined_kernels_keep_the_precision_of_the_weights_under_autocast():
     layer = UpsampledConv2d(4, 0, 3)
     x = torch.randn(1, 4, 16, 16)
     with torch.autocast("cpu", torch.bfloat16):
-        answer = layer(x)
-    assert answer.dtype == torch.bfloat16
-    assert torch.allclose(answer.float(), layer(x), atol=0.03)
+        output = layer(x)
+    assert output.dtype == torch.bfloat16
+    assert torch.allclose(output.float(), layer(x), atol=0.03)

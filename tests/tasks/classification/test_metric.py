@@ -14,9 +14,9 @@ def answers(scores):
     return [Label(int(row.argmax()), row) for row in scores]
 
 
-def made(num_classes, scores, truth):
+def made(num_classes, scores, ground_truth):
     metric = ClassificationMetric([f"c{k}" for k in range(num_classes)])
-    metric.update(answers(scores), [Label(t) for t in truth])
+    metric.update(answers(scores), [Label(t) for t in ground_truth])
     return metric
 
 
@@ -45,27 +45,33 @@ def test_a_class_that_was_predicted_and_never_true_has_an_f1_of_0():
 def test_agrees_with_torchmetrics(num_classes, count, seed):
     generator = torch.Generator().manual_seed(seed)
     scores = torch.rand(count, num_classes, generator=generator).softmax(1)
-    truth = torch.randint(0, num_classes, (count,), generator=generator)
-    figures = made(num_classes, scores, truth.tolist()).compute()
+    ground_truth = torch.randint(0, num_classes, (count,), generator=generator)
+    figures = made(num_classes, scores, ground_truth.tolist()).compute()
     assert math.isclose(
-        figures.top1, float(reference.multiclass_accuracy(scores, truth, num_classes, average="micro")), abs_tol=1e-6
+        figures.top1,
+        float(reference.multiclass_accuracy(scores, ground_truth, num_classes, average="micro")),
+        abs_tol=1e-6,
     )
-    five = reference.multiclass_accuracy(scores, truth, num_classes, average="micro", top_k=min(5, num_classes))
+    five = reference.multiclass_accuracy(scores, ground_truth, num_classes, average="micro", top_k=min(5, num_classes))
     assert math.isclose(figures.top5, float(five), abs_tol=1e-6)
-    error = reference.multiclass_calibration_error(scores, truth, num_classes, n_bins=15)
+    error = reference.multiclass_calibration_error(scores, ground_truth, num_classes, n_bins=15)
     assert math.isclose(figures.calibration_error, float(error), abs_tol=1e-5)
-    matrix = reference.multiclass_confusion_matrix(scores, truth, num_classes)
+    matrix = reference.multiclass_confusion_matrix(scores, ground_truth, num_classes)
     assert figures.to_json()["confusion_matrix"] == matrix.tolist()
-    f1 = reference.multiclass_f1_score(scores, truth, num_classes, average=None)
+    f1 = reference.multiclass_f1_score(scores, ground_truth, num_classes, average=None)
     for k, value in enumerate(f1.tolist()):
         assert math.isclose(figures.per_class[k].f1 or 0.0, value, abs_tol=1e-6)
-    macro = reference.multiclass_f1_score(scores, truth, num_classes, average="macro")
+    macro = reference.multiclass_f1_score(scores, ground_truth, num_classes, average="macro")
     assert math.isclose(figures.macro_f1, float(macro), abs_tol=1e-6)
 
 
 def test_parts_merged_equal_the_whole():
-    scores, truth = torch.rand(50, 7).softmax(1), torch.randint(0, 7, (50,)).tolist()
-    whole, left, right = made(7, scores, truth), made(7, scores[:20], truth[:20]), made(7, scores[20:], truth[20:])
+    scores, ground_truth = torch.rand(50, 7).softmax(1), torch.randint(0, 7, (50,)).tolist()
+    whole, left, right = (
+        made(7, scores, ground_truth),
+        made(7, scores[:20], ground_truth[:20]),
+        made(7, scores[20:], ground_truth[20:]),
+    )
     left.merge(right)
     assert left.compute().scalars() == pytest.approx(whole.compute().scalars())
     assert left.compute().confusion_matrix == whole.compute().confusion_matrix

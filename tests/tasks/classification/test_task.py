@@ -36,7 +36,7 @@ def batch():
 
 
 @pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}])
-def test_mixed_targets_are_shares_and_truth_stays(settings):
+def test_mixed_targets_are_shares_and_ground_truth_stays(settings):
     given = batch()
     mixed = TASK.data.mix(given, ClassificationSettings(**settings), INFO, torch.Generator().manual_seed(1))
     assert mixed.inputs.dtype == torch.uint8
@@ -86,7 +86,7 @@ def test_descriptions_are_plain():
     assert TASK.presentation.to_record(Label(1), INFO) == {"label": 1, "class_name": "dog"}
 
 
-def test_the_error_score_is_what_the_truth_lacks():
+def test_the_error_score_is_what_the_ground_truth_lacks():
     assert TASK.evaluation.error_score(Label(0, torch.tensor([0.9, 0.1, 0.0])), Label(1), INFO) == pytest.approx(0.9)
 
 

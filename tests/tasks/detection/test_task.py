@@ -10,7 +10,7 @@ from zorki.data.formats.readers import read_boxes
 from zorki.errors import DataError
 from zorki.tasks.detection.fusion import fuse
 from zorki.tasks.detection.image_sizes import image_sizes
-from zorki.tasks.detection.metrics.image_match import judge_boxes
+from zorki.tasks.detection.metrics.image_match import match_boxes
 from zorki.tasks.detection.settings import DetectionSettings
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, ClassInfo
@@ -79,7 +79,7 @@ class Learner(Model):
 
 
 class Fitter(Learner):
-    wants_fitting = True
+    needs_fitting = True
 
     def fit_to_data(self, targets, sizes):
         self.seen = list(targets), list(sizes)
@@ -90,7 +90,7 @@ def test_models_that_fit_their_anchors_see_the_training_boxes():
     TASK.data.configure(model, DetectionSettings(), dataset, [3, 5])
     assert model.seen == ([dataset.target(3), dataset.target(5)], [(64, 64)] * 2)
     other = Fitter()
-    other.wants_fitting = False
+    other.needs_fitting = False
     for unasked in (other, Learner()):
         TASK.data.configure(unasked, DetectionSettings(), dataset, [3, 5])
         assert unasked.seen is None
@@ -149,8 +149,8 @@ def test_names_of_coco():
     assert TASK.data.default_classes(2).names == ("0", "1")
 
 
-def test_judged_by_hand():
-    truth = boxes(
+def test_evaluated_by_hand():
+    ground_truth = boxes(
         (0, 0, 10, 10, 0), (20, 0, 30, 10, 0), (40, 0, 50, 10, 1), (60, 0, 90, 30, 0),
         crowd=torch.tensor([False, False, False, True]), difficult=torch.tensor([False, False, True, False]),
     )  # fmt: skip
@@ -162,16 +162,16 @@ def test_judged_by_hand():
         (65, 5, 70, 10, 0),  # in the crowd: does not count
         scores=[0.9, 0.8, 0.7, 0.6, 0.5],
     )
-    judged = judge_boxes(answer, truth)
-    assert judged.right.tolist() == [True, False, False, False, False]
-    assert judged.wrong.tolist() == [False, True, True, False, False]
-    assert judged.excused.tolist() == [False, False, False, True, True]
+    judged = match_boxes(answer, ground_truth)
+    assert judged.true_positive.tolist() == [True, False, False, False, False]
+    assert judged.false_positive.tolist() == [False, True, True, False, False]
+    assert judged.ignored.tolist() == [False, False, False, True, True]
     assert judged.missed.tolist() == [False, True, False, False]
     assert judged.quality() == pytest.approx(2 * 0.8 / (3 + 2))
-    assert TASK.evaluation.error_score(answer, truth, INFO) == pytest.approx(1 - 0.32)
+    assert TASK.evaluation.error_score(answer, ground_truth, INFO) == pytest.approx(1 - 0.32)
 
 
-def test_nothing_there_and_nothing_answered_is_right():
+def test_nothing_there_and_nothing_predicted_is_right():
     nothing = boxes(scores=[])
     assert TASK.evaluation.error_score(nothing, boxes(), INFO) == 0.0
     assert TASK.evaluation.error_score(nothing, boxes((0, 0, 1, 1, 0)), INFO) == 1.0
@@ -191,7 +191,7 @@ def test_fused_boxes_are_weighted_means():
         fuse([boxes((0, 0, 1, 1, 0))])
 
 
-def test_an_ensemble_of_one_answer_twice_is_that_answer():
+def test_an_ensemble_of_one_prediction_twice_is_that_prediction():
     answer = boxes((0, 0, 10, 10, 0), (50, 50, 60, 60, 1), scores=[0.9, 0.6])
     both = TASK.evaluation.ensemble([answer, answer])
     assert torch.allclose(both.xyxy, answer.xyxy)
@@ -200,18 +200,19 @@ def test_an_ensemble_of_one_answer_twice_is_that_answer():
 
 def test_counts_and_sizes():
     dataset = Detection.data.read(Path("scenes:20@64"))
-    facts = TASK.data.statistics(dataset)
+    statistics = TASK.data.statistics(dataset)
+    tables = {table.name: table for table in statistics.tables}
     total = sum(len(dataset.target(index)) for index in dataset.splits["train"])
-    assert facts["counted"] == "boxes"
-    assert sum(facts["classes"]["train"].values()) == total
-    assert facts["tables"]["Images and boxes"]["boxes"]["train"] == total
-    sizes = facts["tables"]["Box sizes (COCO's bounds)"]
-    assert sum(row["train"] for row in sizes.values()) == total
-    sides = [row["val"] for row in facts["tables"]["Side of boxes (root of the area, pixels)"].values()]
+    assert statistics.counted == "boxes"
+    assert sum(statistics.counts["train"]) == total
+    assert tables["boxes"].values["train"]["boxes"] == total
+    assert sum(tables["box_sizes"].values["train"].values()) == total
+    assert tables["box_sizes"].rows()["medium"]["train"] == tables["box_sizes"].values["train"]["medium"]
+    sides = list(tables["box_side"].values["val"].values())
     assert sides == sorted(sides)
 
 
-def test_drawn_answers_have_the_colors_of_their_classes_and_hide_the_unsure():
+def test_drawn_predictions_have_the_colors_of_their_classes_and_hide_the_unsure():
     from zorki.draw.palette import color
 
     image = torch.zeros((3, 100, 400), dtype=torch.uint8)
@@ -229,17 +230,17 @@ def test_thumbnails_tell_found_wrong_and_missed_apart():
     from zorki.draw.palette import mark_color
     from zorki.tasks.detection.drawing import MISSED_COLOR
 
-    truth = boxes((20, 40, 60, 80, 0), (120, 40, 160, 80, 1))
+    ground_truth = boxes((20, 40, 60, 80, 0), (120, 40, 160, 80, 1))
     answer = boxes((20, 40, 60, 80, 0), (170, 40, 200, 80, 2), scores=[0.9, 0.8])
-    drawn = TASK.presentation.thumbnail(torch.zeros((3, 112, 224), dtype=torch.uint8), answer, INFO, truth)
+    drawn = TASK.presentation.thumbnail(torch.zeros((3, 112, 224), dtype=torch.uint8), answer, INFO, ground_truth)
     assert drawn.shape == (3, 112, 224)
     assert tuple(drawn[:, 70, 20].tolist()) == mark_color(True)
     assert tuple(drawn[:, 70, 170].tolist()) == mark_color(False)
     assert tuple(drawn[:, 70, 120].tolist()) == MISSED_COLOR
 
 
-def test_answers_bear_the_numbers_of_the_data_that_were_trained_on(tmp_path):
-    """A run's own COCO file may number its classes 2, 5, 9: judged by 1, 2, 3 they would be other classes."""
+def test_predictions_bear_the_numbers_of_the_data_that_were_trained_on(tmp_path):
+    """A run's own COCO file may number its classes 2, 5, 9: evaluated by 1, 2, 3 they would be other classes."""
     content = {
         "images": [{"id": 70, "file_name": "a.jpg", "height": 50, "width": 50}],
         "categories": [{"id": number, "name": name} for number, name in zip((2, 5, 9), NAMES, strict=True)],

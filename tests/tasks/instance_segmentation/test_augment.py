@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import max_pool2d
 
 from zorki.data.scenes.dataset import scene
-from zorki.data.transforms.augment import Augment, Drawn
+from zorki.data.transforms.augment import Augment, AugmentParameters
 from zorki.ops.packing import tight_boxes
 from zorki.tasks.instance_segmentation.augment import augment_instances, move_instances
 from zorki.types import Instances, Sample
@@ -38,7 +38,7 @@ def moved(instances, generator=None, **settings):
 
 
 def cut(instances, *window):
-    return move_instances(instances, Augment(), Drawn(window))
+    return move_instances(instances, Augment(), AugmentParameters(window))
 
 
 @pytest.mark.parametrize(
@@ -162,14 +162,14 @@ def test_crops_of_one_size_have_masks_of_that_size():
     assert len(varied.target) > 2
 
 
-def test_what_is_left_is_judged_by_the_area_after_the_change_of_scale():
+def test_what_is_left_is_evaluated_by_the_area_after_the_change_of_scale():
     objects = rectangles((0, 10, 12, 30), (10, 10, 50, 30))
     # About the middle, 30: the first goes to -12..4.8, 29 % of itself, if more than half of its former pixels.
-    enlarged = move_instances(objects, Augment(), Drawn((0, 0, 40, 60), scale=1.4))
+    enlarged = move_instances(objects, Augment(), AugmentParameters((0, 0, 40, 60), scale=1.4))
     assert enlarged.labels.tolist() == [0, 1]
     assert enlarged.crowd.tolist() == [True, False]
     # Shrunk to half about -30 and seen from there on, x goes to 45 + x / 2: half of the second is left.
-    shrunk = move_instances(objects, Augment(), Drawn((0, -60, 40, 60), scale=0.5))
+    shrunk = move_instances(objects, Augment(), AugmentParameters((0, -60, 40, 60), scale=0.5))
     assert shrunk.labels.tolist() == [0, 1]
     assert shrunk.crowd is None
     assert shrunk.xyxy.tolist() == [[45, 15, 51, 25], [50, 15, 60, 25]]

@@ -59,9 +59,9 @@ def test_with_several_classes_boxes_say_which():
 
 
 def test_thumbnails_tell_found_wrong_and_missed_apart():
-    truth = squares((40, 120), (240, 320), crowd=torch.tensor([False, False]))
+    ground_truth = squares((40, 120), (240, 320), crowd=torch.tensor([False, False]))
     answer = squares((40, 120), (360, 440), scores=[0.9, 0.8])
-    drawn = LOOK.thumbnail(BLACK, answer, CELLS, truth)
+    drawn = LOOK.thumbnail(BLACK, answer, CELLS, ground_truth)
     assert drawn.shape == (3, 56, 224)
     assert at(drawn, 20, 40) == half(mark_color(True))
     wrong = drawn[:, 12:28, 182:218].flatten(1).T.unique(dim=0).tolist()

@@ -1,4 +1,4 @@
-"""A model without weights goes all the way: judged, joined with another, and its answers written and judged again."""
+"""A model without weights end to end: evaluated, ensembled, its predictions written and evaluated again."""
 
 import json
 from pathlib import Path
@@ -80,7 +80,7 @@ def cells():
     return "cells"
 
 
-def test_a_model_is_judged(cells):
+def test_a_model_is_evaluated(cells):
     (found,) = evaluate(run(), cells, workers=0)
     figures = found.metrics.to_json()
     assert (figures["objects"], figures["detections"]) == (5, 6)
@@ -92,7 +92,7 @@ def test_a_model_is_judged(cells):
     assert strict.metrics.to_json()["bowl_ap"] == pytest.approx((2 / 3 + 1) / 2)
 
 
-def test_two_models_are_judged_together(cells):
+def test_two_models_are_evaluated_together(cells):
     *_, both = evaluate([run(), run(150)], cells, workers=0)
     assert both.metrics.to_json()["detections"] == 6
     assert both.metrics.to_json()["counts"] == {"ground_truth": [3, 2], "predicted": [3, 3]}
@@ -100,7 +100,7 @@ def test_two_models_are_judged_together(cells):
     assert both.metrics.to_json()["best_threshold"] == pytest.approx(120 / 255 / 2)
 
 
-def test_answers_are_written_and_judged_again(cells):
+def test_predictions_are_written_and_evaluated_again(cells):
     results = predict(run(), f"{cells}/test/images", out="out")
     assert [len(result) for result in results] == [3, 3]
     assert results[0].files["mask"] == Path("out/masks/a.png")

@@ -29,9 +29,9 @@ def test_every_part_is_told():
 
 
 def test_counts_in_words():
-    truth = strip_instances((0, 4), (5, 9))
+    ground_truth = strip_instances((0, 4), (5, 9))
     answers = [strip_instances((0, 4), scores=[0.9]), strip_instances((0, 4), (5, 9), scores=[0.9, 0.9])]
-    note = sections(figures(["a"], answers, [truth, truth]))[1].note
+    note = sections(figures(["a"], answers, [ground_truth, ground_truth]))[1].note
     assert note.startswith("3 objects predicted and 4 annotated in 2 images; the numbers are equal in 1 of them.")
 
 

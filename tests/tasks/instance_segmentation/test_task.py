@@ -1,4 +1,4 @@
-"""What the task does with masks beside judging them: data, settings, words, files, ensembles."""
+"""What the task does with masks beside evaluating them: data, settings, words, files, ensembles."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from zorki.contracts import Model
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.losses.pixels import PixelLoss
 from zorki.tasks.instance_segmentation.fusion import fuse_masks
-from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
+from zorki.tasks.instance_segmentation.metrics.image_match import match_masks
 from zorki.tasks.instance_segmentation.object_map import object_map, write_object_map
 from zorki.tasks.instance_segmentation.settings import InstanceSettings
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
@@ -99,7 +99,7 @@ def test_images_with_rare_classes_are_drawn_more_often():
     assert TASK.data.sampling_weights([common, common, common, rare], INFO) == [0.25, 0.25, 0.25, 1.0]
 
 
-def test_captions_count_what_is_shown_and_maps_are_judged_from_there():
+def test_captions_count_what_is_shown_and_maps_are_evaluated_from_there():
     answer = strip_instances((0, 4), (5, 6), (7, 9), labels=[0, 1, 1], scores=[0.9, 0.6, 0.4])
     assert TASK.presentation.caption(answer, INFO) == "1 cat, 1 dog"
     assert TASK.evaluation.metric(INFO).min_score is None
@@ -121,7 +121,7 @@ def test_descriptions_are_plain_and_masks_are_cocos_run_lengths():
     assert TASK.presentation.to_record(strip_instances(), INFO) == {"objects": []}
 
 
-def test_answers_are_exchanged_as_cocos_results():
+def test_predictions_are_exchanged_as_cocos_results():
     answer = strip_instances((2, 6), labels=[1], scores=[0.5])
     look = TASK.presentation
     (entry,) = json.loads(json.dumps(look.exchange(answer, INFO, path="photos/012.png")))
@@ -144,27 +144,27 @@ def test_shown_objects_are_written_as_numbers_of_16_bits(tmp_path):
         assert np.asarray(image).tolist() == [[1, 1, 1, 2, 2, 2, 2, 2] + [0] * 12]
 
 
-def test_maps_of_objects_number_the_truth_too():
+def test_maps_of_objects_number_the_ground_truth_too():
     assert object_map(strip_instances((0, 3), (3, 5))).tolist()[0][:6] == [1, 1, 1, 2, 2, 0]
     with pytest.raises(ZorkiError, match="70000 objects, and a PNG of 16 bits numbers 65535"):
         write_object_map(Path("a.png"), torch.full((1, 2), 70000, dtype=torch.int32))
     assert not Path("a.png").exists()
 
 
-def test_judged_by_hand():
-    truth = strip_instances(
+def test_evaluated_by_hand():
+    ground_truth = strip_instances(
         (0, 5), (5, 10), (10, 12), (14, 20), labels=[0, 0, 1, 0],
         crowd=torch.tensor([False, False, False, True]), difficult=torch.tensor([False, False, True, False]),
     )  # fmt: skip
     answer = strip_instances(
         (0, 4), (0, 5), (5, 10), (10, 12), (15, 17), labels=[0, 0, 1, 1, 0], scores=[0.9, 0.8, 0.7, 0.6, 0.5]
     )
-    judged = judge_masks(answer, truth)
-    assert judged.right.tolist() == [True, False, False, False, False]
-    assert judged.excused.tolist() == [False, False, False, True, True]
+    judged = match_masks(answer, ground_truth)
+    assert judged.true_positive.tolist() == [True, False, False, False, False]
+    assert judged.ignored.tolist() == [False, False, False, True, True]
     assert judged.missed.tolist() == [False, True, False, False]
     assert judged.overlap.tolist() == pytest.approx([0.8, 0, 0, 0, 0])
-    assert TASK.evaluation.error_score(answer, truth, INFO) == pytest.approx(1 - 2 * 0.8 / (3 + 2))
+    assert TASK.evaluation.error_score(answer, ground_truth, INFO) == pytest.approx(1 - 2 * 0.8 / (3 + 2))
     assert TASK.evaluation.error_score(strip_instances(scores=[]), strip_instances(), INFO) == 0.0
 
 
@@ -180,7 +180,7 @@ def test_fused_masks_are_what_half_of_the_scores_want():
     assert fuse_masks([first, second, third])[0].xyxy.tolist() == [[0, 0, 10, 1]]
 
 
-def test_an_ensemble_of_one_answer_twice_is_that_answer():
+def test_an_ensemble_of_one_prediction_twice_is_that_prediction():
     answer = strip_instances((0, 4), (5, 9), labels=[1, 0], scores=[0.9, 0.6])
     both = TASK.evaluation.ensemble([answer, answer])
     assert torch.equal(both.masks, answer.masks)
@@ -200,16 +200,15 @@ def test_what_cannot_be_fused_says_why():
 
 def test_counts_and_areas():
     dataset = scenes()
-    facts = TASK.data.statistics(dataset)
+    statistics = TASK.data.statistics(dataset)
+    tables = {table.name: table.values["train"] for table in statistics.tables}
     targets = [dataset.target(index) for index in dataset.splits["train"]]
     total = sum(map(len, targets))
-    assert facts["counted"] == "objects"
-    assert sum(facts["classes"]["train"].values()) == total
-    assert facts["tables"]["Images and objects"]["objects"]["train"] == total
-    assert facts["tables"]["Images and objects"]["images in which objects overlap"]["train"] == 0
-    sides = facts["tables"]["Side of objects (root of the area, pixels)"]
+    assert statistics.counted == "objects"
+    assert sum(statistics.counts["train"]) == total
+    assert tables["objects"]["objects"] == total
+    assert tables["objects"]["images_with_overlaps"] == 0
     areas = torch.cat([target.masks.flatten(1).sum(1) for target in targets])
-    assert sides["most"]["train"] == pytest.approx(float(areas.max()) ** 0.5, abs=1e-3)
-    covered = facts["tables"]["Share of an image with objects that they cover"]
+    assert tables["object_side"]["maximum"] == pytest.approx(float(areas.max()) ** 0.5, abs=1e-3)
     shares = [float(target.masks.any(0).float().mean()) for target in targets]
-    assert covered["least"]["train"] == pytest.approx(min(shares), abs=1e-3)
+    assert tables["covered_share"]["minimum"] == pytest.approx(min(shares), abs=1e-3)

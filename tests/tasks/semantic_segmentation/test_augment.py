@@ -17,7 +17,7 @@ COLORS = torch.tensor(
     [[200, 60, 60], [60, 200, 60], [60, 60, 200], [200, 200, 60], [200, 60, 200], [60, 200, 200], [230, 230, 230]],
     dtype=torch.uint8,
 )
-BLACK = torch.zeros(1, 3, dtype=torch.uint8)  # what comes in from outside, and shows where nobody judges
+BLACK = torch.zeros(1, 3, dtype=torch.uint8)  # what comes in from outside, and shows where nobody evaluates
 
 
 def painted(index=0, size=(90, 130)):

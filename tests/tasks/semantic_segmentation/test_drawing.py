@@ -23,7 +23,7 @@ def has(image, ink):
     return bool((image == torch.tensor(ink, dtype=torch.uint8)[:, None, None]).all(0).any())
 
 
-def test_drawn_answers_have_the_colors_of_their_classes_and_a_legend():
+def test_drawn_predictions_have_the_colors_of_their_classes_and_a_legend():
     drawn = LOOK.draw(image(), Mask(cat_and_dog()), INFO)
     assert drawn.shape[1] > 60, "the legend stands below"
     assert drawn.shape[2] == 400
@@ -46,16 +46,16 @@ def test_images_of_one_size_are_drawn_in_one_size_with_many_classes_too():
 
 
 def test_thumbnails_hatch_what_is_wrong_alone():
-    truth = cat_and_dog(112, 448)
-    answer = truth.clone()
+    ground_truth = cat_and_dog(112, 448)
+    answer = ground_truth.clone()
     answer[20:40, 50:150] = 2
-    truth[100:] = 255
-    shown = LOOK.thumbnail(image(112, 448, 120), Mask(answer), INFO, Mask(truth))
+    ground_truth[100:] = 255
+    shown = LOOK.thumbnail(image(112, 448, 120), Mask(answer), INFO, Mask(ground_truth))
     assert shown.shape == (3, 56, 224)
     wrong, right = shown[:, 11:19, 26:74], shown[:, 11:19, 126:174]
     assert has(wrong, (0, 0, 0))
     assert not has(right, (0, 0, 0))
     assert not has(shown[:, 50:], (0, 0, 0)), "what is ignored is not wrong"
     assert shown[:, 55, 0].tolist() != [120, 120, 120], "but gray"
-    alone = LOOK.thumbnail(image(112, 448, 120), Mask(truth), INFO)
+    alone = LOOK.thumbnail(image(112, 448, 120), Mask(ground_truth), INFO)
     assert not has(alone, (0, 0, 0))

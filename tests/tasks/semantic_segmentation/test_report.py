@@ -8,9 +8,9 @@ from zorki.types import Mask
 NAMES = ["sky & sea", "road", "car"]
 
 
-def judged(answer, truth):
+def judged(answer, ground_truth):
     metric = SegmentationMetric(NAMES)
-    metric.update([Mask(torch.tensor(answer))], [Mask(torch.tensor(truth))])
+    metric.update([Mask(torch.tensor(answer))], [Mask(torch.tensor(ground_truth))])
     return metric.compute()
 
 
@@ -30,7 +30,7 @@ def test_classes_confusion_and_the_worst_are_told():
     assert "foreground" not in parts["Pixels"].html
 
 
-def test_nothing_judged_is_told_and_nothing_counted_has_no_part():
+def test_nothing_evaluated_is_told_and_nothing_counted_has_no_part():
     (only,) = sections(judged([[0, 1]], [[255, 255]]))
     assert "All pixels of the 1 images are ignored" in only.html
     assert sections(SegmentationResult(count=0)) == []

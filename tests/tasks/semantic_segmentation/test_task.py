@@ -90,7 +90,7 @@ def test_training_needs_two_classes(scenes):
         TASK.data.check(plain, plain.splits["train"])
 
 
-def test_the_baseline_answers_the_commonest_class_everywhere(scenes):
+def test_the_baseline_predictions_the_commonest_class_everywhere(scenes):
     train = Targets(scenes, scenes.splits["train"])
     info = TASK.data.class_info(scenes)
     answer = TASK.evaluation.baseline(train, info)
@@ -115,7 +115,7 @@ def test_images_of_rare_classes_are_drawn_more_often():
     assert weights == pytest.approx([1 / 3, 1 / 6 + 1, 1 / 3, 1 / 6 + 1])
 
 
-def test_most_answers_decide_and_the_first_among_equals():
+def test_most_predictions_decide_and_the_first_among_equals():
     answers = [mask([0, 1, 2, 0]), mask([1, 1, 0, 2]), mask([2, 0, 0, 2])]
     assert TASK.evaluation.ensemble(answers).classes.tolist() == [[0, 1, 0, 2]]
     two = [Mask(torch.tensor([[1, 2]], dtype=torch.uint8)), Mask(torch.tensor([[2, 2]], dtype=torch.uint8))]
@@ -126,13 +126,13 @@ def test_most_answers_decide_and_the_first_among_equals():
 def test_the_error_score_counts_the_classes_that_are_there():
     assert TASK.evaluation.error_score(mask([0, 0, 1, 1]), mask([0, 0, 1, 1]), INFO) == 0.0
     assert TASK.evaluation.error_score(mask([0, 0, 0, 0]), mask([0, 0, 1, 1]), INFO) == pytest.approx(1 - (0.5 + 0) / 2)
-    assert TASK.evaluation.error_score(mask([0, 0]), mask([255, 255]), INFO) == 0.0, "nothing judged is not wrong"
+    assert TASK.evaluation.error_score(mask([0, 0]), mask([255, 255]), INFO) == 0.0, "nothing evaluated is not wrong"
 
 
 def test_captions_and_descriptions_name_the_largest_shares():
     shown = mask([0] * 5 + [2] * 4 + [1] + [255] * 2)
     assert TASK.presentation.caption(shown, INFO) == "ground 50%, dog 40%, cat 10%"
-    assert TASK.presentation.caption(mask([255]), INFO) == "nothing judged"
+    assert TASK.presentation.caption(mask([255]), INFO) == "all ignored"
     facts = TASK.presentation.to_record(shown, INFO)
     assert facts["classes"][1] == {"label": 2, "class_name": "dog", "share": 0.4}
     assert len(json.dumps(facts)) < 400, "without the map"
@@ -171,14 +171,14 @@ def test_names_for_counts_that_are_known():
 
 
 def test_counts_of_pixels_and_images(scenes):
-    facts = TASK.data.statistics(scenes)
-    assert facts["counted"] == "pixels"
+    statistics = TASK.data.statistics(scenes)
+    assert statistics.counted == "pixels"
     train = scenes.splits["train"]
-    assert sum(facts["classes"]["train"].values()) == len(train) * 48 * 48
-    assert facts["tables"]["Images that show a class"]["ground"]["train"] == len(train)
-    assert facts["tables"]["Images and pixels"]["of them ignored"]["train"] == "0.00%"
+    assert sum(statistics.counts["train"]) == len(train) * 48 * 48
+    assert statistics.images["train"][scenes.class_names.index("ground")] == len(train)
+    assert statistics.tables[0].values["train"]["ignored_share"] == 0
     star = sum(int((scenes.target(index).classes == 5).any()) for index in train)
-    assert facts["tables"]["Images that show a class"][scenes.class_names[5]]["train"] == star
+    assert statistics.images["train"][5] == star
 
 
 def configured(recipe, scenes, model=None):

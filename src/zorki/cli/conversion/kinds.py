@@ -29,12 +29,11 @@ class Kind(ABC):
     """One kind of annotation: how it is read, subset, written and counted.
 
     Args:
-        task: what such data are for.
-        kinds: what formats must provide, in order of preference; the first is what is written.
+        kinds: what formats must provide, in order of preference; the first is what is written, and what
+            the task of such data needs.
         things: what they hold, in words; `blind` is what they do not tell.
     """
 
-    task: str
     kinds: Sequence[str]
     things: str
     blind: str = ""
@@ -48,7 +47,7 @@ class Kind(ABC):
     def read(
         self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
     ) -> Any:
-        """The data set; `folder` is where the images lie, if not where the format has them. Raises DataError."""
+        """The dataset; `folder` is where the images lie, if not where the format has them. Raises DataError."""
 
     @abstractmethod
     def sizes(self, dataset: Any) -> Array:
@@ -56,11 +55,11 @@ class Kind(ABC):
 
     @abstractmethod
     def keep(self, dataset: Any, kept: Sequence[int]) -> Any:
-        """The data set of the images `kept`."""
+        """The dataset of the images `kept`."""
 
     @abstractmethod
     def write(self, dataset: Any, out: Path, to: str, images: str | None) -> list[str]:
-        """Writes the data set, and tells in words what is lost."""
+        """Writes the dataset, and tells in words what is lost."""
 
     def count(self, dataset: Any) -> str:
         """How many things there are, for the closing line; empty where they are not counted."""
@@ -76,7 +75,7 @@ class Kind(ABC):
 
 
 class _Boxes(Kind):
-    task, kinds, things = "detection", ("boxes",), "boxes"
+    kinds, things = ("boxes",), "boxes"
     blind = ", which have no masks"
 
     def read(
@@ -99,7 +98,7 @@ class _Boxes(Kind):
 
 
 class _Objects(Kind):
-    task, kinds, things = "instance_segmentation", ("instances",), "masks of objects"
+    kinds, things = ("instances",), "masks of objects"
 
     def read(
         self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
@@ -130,7 +129,7 @@ class PaintedFiles(MasksFromInstances):
 class _Classes(Kind):
     """Maps of classes; of data without any, the classes of masks of objects."""
 
-    task, kinds, things = "semantic_segmentation", ("masks", "instances"), "classes of pixels"
+    kinds, things = ("masks", "instances"), "classes of pixels"
     blind = ", which do not tell one object from the next"
 
     def read(
@@ -163,7 +162,7 @@ class _Classes(Kind):
             lost.append(f"{to} knows no objects: {len(boxed.xyxy)} are the classes of their pixels, the later on top")
             for flag in ("crowd", "difficult"):
                 if (values := getattr(boxed, flag)) is not None:
-                    lost.append(f"{int(values.sum())} {flag} objects are pixels of 255, which nobody judges")
+                    lost.append(f"{int(values.sum())} {flag} objects are pixels of 255, which is ignored")
         return lost
 
 
@@ -187,12 +186,12 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
         known = formats.writable()
         raise RecipeError(f"--to {to}: expected one of {', '.join(known)}.{formats.near(to, known)}")
     if task is not None:
-        asked = _asked(task)
-        if asked not in able:
+        kind = _kind_of_task(task)
+        if kind not in able:
             raise RecipeError(
-                f"--task {task}: {to} is no format for {asked.things}; expected --to {_either(asked.writers)}"
+                f"--task {task}: {to} is no format for {kind.things}; expected --to {_either(kind.writers)}"
             )
-        able = [asked]
+        able = [kind]
     detection = detect(data)
     found = next((kind for kind in able if kind.knows(detection, format)), None)
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
@@ -220,7 +219,7 @@ def _provides(format: str, kind: Kind) -> bool:
     return True
 
 
-def wants_masks(dataset: BoxDataset, to: str) -> bool:
+def prefers_masks(dataset: BoxDataset, to: str) -> bool:
     """Whether boxes had better be read as masks for a tool that draws polygons: they have outlines, and all of them.
 
     To read them so leaves out those without; a rectangle of another such tool is its own outline.
@@ -232,11 +231,15 @@ def wants_masks(dataset: BoxDataset, to: str) -> bool:
     return bool(outlined.any()) and (known[dataset.format].drawn or bool(outlined.all()))
 
 
-def _asked(task: str) -> Kind:
-    names = [kind.task for kind in KINDS]
-    if task not in names:
-        raise RecipeError(f"--task {task}: expected one of {', '.join(names)}.{did_you_mean(task, names)}")
-    return KINDS[names.index(task)]
+def _kind_of_task(task: str) -> Kind:
+    """The kind of annotation that a task needs. Raises RecipeError for a task whose annotation is not converted."""
+    from zorki import registry
+
+    tasks = registry.tasks()
+    found = {name: kind for kind in KINDS for name in tasks if tasks[name].data.needs == kind.kinds[:1]}
+    if task not in found:
+        raise RecipeError(f"--task {task}: expected one of {', '.join(found)}.{did_you_mean(task, found)}")
+    return found[task]
 
 
 def _refuse_folder(name: str, folder: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Flags of the verbs that read data sets."""
+"""Flags of the verbs that read datasets."""
 
 from __future__ import annotations
 

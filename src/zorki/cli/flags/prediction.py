@@ -7,20 +7,22 @@ from typing import Annotated
 from cyclopts import Parameter
 
 Tile = Annotated[
-    int | None, Parameter(help="Images of any size, by tiles of so many pixels a side; the training images' side.")
+    int | None,
+    Parameter(help="Predict large images by tiles of this side, in pixels, such as that of the training images."),
 ]
 Overlap = Annotated[
-    int | None, Parameter(help="Pixels that neighboring tiles share; empty: an eighth of the tile, or what is needed.")
+    int | None,
+    Parameter(help="Overlap of neighboring tiles, in pixels; empty: an eighth of the tile, or what the network needs."),
 ]
 Conf = Annotated[float | None, Parameter(help="Minimum score (confidence), 0 to 1; empty: the network's own.")]
 Iou = Annotated[
     float | None, Parameter(help="IoU threshold of non-maximum suppression, 0 to 1; empty: the network's own.")
 ]
-MaxDet = Annotated[int | None, Parameter(help="Predictions an image at most, the best; empty: the network's own.")]
+MaxDet = Annotated[int | None, Parameter(help="Maximum number of predictions per image; empty: the network's own.")]
 Classes = Annotated[
     list[str] | None,
-    Parameter(help="Names or labels of the classes that are wanted: person,dog; empty: all.", negative=""),
+    Parameter(help="These classes only, by name or label: person,dog; empty: all.", negative=""),
 ]
 Options = Annotated[
-    dict[str, str] | None, Parameter(help="Arguments of the model's builder, other than those of the training.")
+    dict[str, str] | None, Parameter(help="Arguments of the model's builder, in place of those of the training.")
 ]

@@ -1,4 +1,4 @@
-"""The recipe as flags: every field of the dataclass becomes one, with its help, unit and group. No second truth."""
+"""The recipe as flags: every field of the dataclass becomes one, with its help, unit and group."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ Flags = dataclasses.make_dataclass("Flags", _fields(), frozen=True)
 Flags.__module__ = __name__  # where the command line looks up annotations
 
 
-def said(flags: Any) -> dict[str, Any]:
+def given_settings(flags: Any) -> dict[str, Any]:
     """The flags that were typed."""
     values = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Flags)}
     return {name: value for name, value in values.items() if value is not None}

@@ -23,7 +23,7 @@ _BESIDE = frozenset({"annotations", "annotation", "labels"})
 
 @dataclass
 class DataFolders:
-    """What lies inside while a data set is read, and which paths led out of it and to a file that is there."""
+    """What lies inside while a dataset is read, and which paths led out of it and to a file that is there."""
 
     root: Path
     folders: tuple[str, ...]
@@ -59,7 +59,7 @@ def outside_allowed(allowed: bool) -> Iterator[None]:
 
 @contextmanager
 def reading_within(root: Path, *folders: Path | None) -> Iterator[DataFolders]:
-    """Within, `leads_out` judges paths by the folder of `root` and by the others; errors tell what was not followed."""
+    """Within, `leads_out` checks paths against the folders; errors tell what was not followed."""
     base = root if root.is_dir() else root.parent
     base = base.parent if base.name.lower() in _BESIDE else base
     inside = DataFolders(root, tuple(_plain(folder) for folder in (base, *folders) if folder is not None))
@@ -75,7 +75,7 @@ def reading_within(root: Path, *folders: Path | None) -> Iterator[DataFolders]:
 
 
 def outside_notes() -> list[Defect]:
-    """What to say of the paths that were not followed so far, for the defects of the data set that is read."""
+    """What to say of the paths that were not followed so far, for the defects of the dataset that is read."""
     inside = _reading.get()
     told = None if inside is None else inside.told()
     return [] if told is None else [told]

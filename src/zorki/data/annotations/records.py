@@ -1,4 +1,4 @@
-"""What a file of boxes says, as it says it: plain records, before images are looked for and boxes are judged."""
+"""What a file of boxes says, as it says it: plain records, before images are looked for and boxes are checked."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ImageRecord:
 
 @dataclass
 class Records:
-    """All that a data set says about its boxes.
+    """All that a dataset says about its boxes.
 
     Args:
         folders: where images are looked for, best first; below them too.

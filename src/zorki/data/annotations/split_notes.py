@@ -17,9 +17,11 @@ def split_notes(root: Path, splits: Mapping[str, Sequence[int]], names: Sequence
             both = set(splits[word]) & set(splits[other])
             if both:
                 count = f"{len(both)} image{'' if len(both) == 1 else 's'} ({names[min(both)]})"
-                notes.append(Defect(root, f"{count} in {word} and in {other}: what is learned is judged", note=True))
+                notes.append(
+                    Defect(root, f"{count} in {word} and in {other}: training images are evaluated on", note=True)
+                )
     outside = sorted(set(range(len(names))) - {index for indices in splits.values() for index in indices})
     if outside:
         count = f"{len(outside)} image{'' if len(outside) == 1 else 's'} ({names[outside[0]]})"
-        notes.append(Defect(root, f"{count} in no split: neither trained on nor judged", note=True))
+        notes.append(Defect(root, f"{count} in no split: neither trained on nor evaluated", note=True))
     return notes

@@ -40,8 +40,8 @@ def held_out_split(names: Sequence[str], shares: Mapping[str, float] = SHARES) -
     """Indices of `names` in train and in each held-out split, by a hash of the name.
 
     A name's split depends on nothing but the name and the shares: not on the order, and not on other names, so that
-    adding files moves none. The shares are therefore met only roughly, and **a split of a tiny data set can be
-    empty**: the caller must look. Names should be paths relative to the data set's root, with forward slashes.
+    adding files moves none. The shares are therefore met only roughly, and **a split of a tiny dataset can be
+    empty**: the caller must look. Names should be paths relative to the dataset's root, with forward slashes.
 
     Raises:
         ValueError: a share is negative, or they leave nothing for train, or one is named train.
@@ -67,7 +67,7 @@ def complete_splits(given: Mapping[str, Sequence[int]], names: Sequence[str]) ->
     """The splits that training needs, and where each comes from, in words for a person.
 
     Data without any split become train, val and test by 70, 15 and 15 %. Where val alone is missing, a tenth of train
-    is held out. A test split is never invented beside given ones: what has been trained on must not judge. Data
+    is held out. A test split is never invented beside given ones: what was trained on must not be evaluated on. Data
     without train stay as they are, for evaluation. Held-out splits can be empty where data are few.
 
     Args:

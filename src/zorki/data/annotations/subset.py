@@ -14,7 +14,7 @@ from zorki.data.annotations.masks.dataset import MaskDataset
 
 
 def subset_boxes(data: BoxDataset, kept: Sequence[int]) -> BoxDataset:
-    """The data set of the images `kept`, in that order; classes and defects stay, splits lose the others."""
+    """The dataset of the images `kept`, in that order; classes and defects stay, splits lose the others."""
     bounds = [data.rows(index) for index in kept]
     rows = np.concatenate([np.arange(0), *(np.arange(rows.start, rows.stop) for rows in bounds)]).astype(np.int64)
     new = {old: place for place, old in enumerate(kept)}
@@ -36,7 +36,7 @@ def subset_boxes(data: BoxDataset, kept: Sequence[int]) -> BoxDataset:
 
 
 def subset_instances(data: InstanceDataset, kept: Sequence[int]) -> InstanceDataset:
-    """The data set of the images `kept`, in that order; classes and defects stay, splits lose the others."""
+    """The dataset of the images `kept`, in that order; classes and defects stay, splits lose the others."""
     spans = [data.boxed.rows(index) for index in kept]
     rows = np.concatenate([np.arange(0), *(np.arange(span.start, span.stop) for span in spans)]).astype(np.int64)
     texts = [data.counts[data.bounds[row] : data.bounds[row + 1]] for row in rows.tolist()]

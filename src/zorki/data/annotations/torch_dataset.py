@@ -154,9 +154,9 @@ class TorchDataset(Dataset[T]):
         number = _array(target)
         if number.size != 1 or number.dtype.kind not in "iu":
             raise DataError(f"{where}: expected the number of a class, and got {_shown(target)}")
-        return Label(self._known_label(int(number.reshape(())), where))
+        return Label(self._valid_label(int(number.reshape(())), where))
 
-    def _known_label(self, label: int, where: str) -> int:
+    def _valid_label(self, label: int, where: str) -> int:
         if not 0 <= label < len(self.class_names):
             hint = ""
             if self.kind in ("boxes", "instances") and not self.first_label and label == len(self.class_names):
@@ -189,7 +189,7 @@ class TorchDataset(Dataset[T]):
         if bool((xyxy[:, :2] >= xyxy[:, 2:]).any()):
             raise DataError(f"{where}: expected boxes (left, top, right, bottom), and one has no area: xywh, or empty?")
         numbers = [int(label) - self.first_label for label in _array(target["labels"]).reshape(-1).tolist()]
-        labels = torch.tensor([self._known_label(number, where) for number in numbers], dtype=torch.int64)
+        labels = torch.tensor([self._valid_label(number, where) for number in numbers], dtype=torch.int64)
         if len(labels) != len(xyxy):
             raise DataError(f"{where}: {len(xyxy)} boxes and {len(labels)} labels")
         crowd = torch.from_numpy(_array(target["iscrowd"]).astype(bool).reshape(-1)) if "iscrowd" in target else None

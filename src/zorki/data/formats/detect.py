@@ -94,7 +94,7 @@ class DetectedFormats:
         if bare:
             images = "1 image" if bare == 1 else f"{bare} images"
             raise DataError(
-                f"{self.root}: {images} and no annotation: `zorki predict RUN {self.root}` answers for images; to "
+                f"{self.root}: {images} and no annotation: `zorki predict RUN {self.root}` predictions for images; to "
                 f"learn from them, tell what is on them; tried{listed}"
             )
         raise DataError(f"{self.root}: the format of the data was not recognized; tried{listed}")

@@ -122,7 +122,7 @@ def write_masks(data: Dataset[Mask], out: Path, to: str, *, images: str | None =
         if strange := [split for split in members if split not in ORDER]:
             lost.append(f"readers know train, val and test, and take {', '.join(strange)} for no split")
         if void := [name for name in data.class_names if is_void(name)]:
-            lost.append(f"a class called {void[0]!r} is read back as what nobody judges")
+            lost.append(f"a class called {void[0]!r} is read back as what is ignored")
         place = cast(Places, _writer(to, "masks")(draft))
         write_text(aside / "classes.txt", "".join(f"{' '.join(name.split())}\n" for name in data.class_names))
         write_samples(draft, images, place)

@@ -60,7 +60,7 @@ class Loader(Generic[T]):
 
         Args:
             pipeline: makes the batches; its seed also shuffles.
-            indices: places in the data set.
+            indices: places in the dataset.
             batch_size: images a batch over all processes together.
             sampler: draws the samples of each epoch for training; None: all in their order, for evaluation.
             drop_last: leaves out the last, incomplete batch of an epoch, unless it is the only one.
@@ -235,7 +235,7 @@ class _Schedule:
 
 
 class _Maker(TorchDataset[Any]):
-    """Runs in a worker: takes work where a data set takes an index, and answers with a packed batch."""
+    """Runs in a worker: takes work where a dataset takes an index, and returns a packed batch."""
 
     def __init__(self, pipeline: Pipeline[Any]) -> None:
         self.pipeline = pipeline

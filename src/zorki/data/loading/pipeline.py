@@ -1,4 +1,4 @@
-"""From places in a data set to one batch: the same to the bit wherever and whenever it is made.
+"""From places in a dataset to one batch: the same to the bit wherever and whenever it is made.
 
 Every chance is drawn from a hash of what it is for (seed, epoch, place in the order), never from a generator that
 runs along.
@@ -28,7 +28,7 @@ T = TypeVar("T")
 class LoaderWork(NamedTuple):
     """One batch to be made: which epoch's, which of the epoch, and of which samples.
 
-    `places` are places in the epoch's order, `indices` places in the data set.
+    `places` are places in the epoch's order, `indices` places in the dataset.
     """
 
     epoch: int

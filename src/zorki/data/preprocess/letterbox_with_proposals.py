@@ -1,4 +1,4 @@
-"""Preprocessing for networks that judge regions which others propose: R-CNN, SPP-net, Fast R-CNN."""
+"""Preprocessing for networks on precomputed proposals: R-CNN, SPP-net, Fast R-CNN."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from zorki.types import ImagesWithProposals, Placement
 class LetterboxWithProposals:
     """A `Letterbox`, with the regions that selective search proposes in each image.
 
-    A search takes from a tenth of a second to seconds, so its answers are kept on disk, see `ProposalSearch`:
-    `precompute` fills that memory for a whole data set beforehand. Varying pixels (colors, crops, scales) makes new
+    A search takes from a tenth of a second to seconds, so its results are kept on disk, see `ProposalSearch`:
+    `precompute` fills that memory for a whole dataset beforehand. Varying pixels (colors, crops, scales) makes new
     images, each searched anew; mirroring does not.
 
     Args:
@@ -73,7 +73,7 @@ class LetterboxWithProposals:
 
         Raises:
             RecipeError: one is a clip.
-            ZorkiError: a search is needed and OpenCV lacks it, or its answer could not be kept.
+            ZorkiError: a search is needed and OpenCV lacks it, or its result could not be kept.
         """
         batch, placements = self.pixels(images)
         assert isinstance(batch, Tensor)

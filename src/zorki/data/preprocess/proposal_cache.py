@@ -57,7 +57,7 @@ class ProposalSearch:
         """All boxes of an image, best first, xyxy in its own pixels.
 
         Raises:
-            ZorkiError: a search is needed and OpenCV lacks it, or the answer could not be kept.
+            ZorkiError: a search is needed and OpenCV lacks it, or the result could not be kept.
         """
         path, is_mirrored = self._place(image)
         found = _read(path)
@@ -65,7 +65,7 @@ class ProposalSearch:
             found = self._search_and_keep(image, path, is_mirrored)
         return self._in_pixels_of(image, found, is_mirrored)
 
-    def is_known(self, image: UInt8[Tensor, "3 H W"]) -> bool:
+    def is_cached(self, image: UInt8[Tensor, "3 H W"]) -> bool:
         """Whether the image or its mirror image was searched before."""
         return self._place(image)[0].is_file()
 
@@ -108,7 +108,7 @@ def search_all(
     workers: int,
     say: Callable[[str], None],
 ) -> int:
-    """Searches the images 0..count-1 that are not known yet, and answers how many those were.
+    """Searches the images 0..count-1 that are not known yet, and returns how many those were.
 
     Images that cannot be read (DataError) are passed over: whoever reads them next will say so.
 
@@ -120,7 +120,7 @@ def search_all(
         say: hears how far it is, every ten seconds as long as there is something to search.
 
     Raises:
-        ZorkiError: OpenCV lacks selective search, or an answer could not be kept.
+        ZorkiError: OpenCV lacks selective search, or a result could not be kept.
     """
     progress = _Progress(count, say)
     searcher = _Searcher(search, images, count)
@@ -147,7 +147,7 @@ def search_all(
 
 
 class _Searcher(TorchDataset[Any]):
-    """Searches an image where a data set would read one; whether it had to."""
+    """Searches an image where a dataset would read one; whether it had to."""
 
     def __init__(self, search: ProposalSearch, images: Callable[[int], Tensor], count: int) -> None:
         self.search, self.images, self.count = search, images, count
@@ -161,7 +161,7 @@ class _Searcher(TorchDataset[Any]):
         except DataError:
             return False
         try:
-            if self.search.is_known(image):
+            if self.search.is_cached(image):
                 return False
             self.search(image)
         except ZorkiError as error:

@@ -33,7 +33,7 @@ class SceneDetection(SceneObjects[Boxes]):
 
 
 def parse(text: str) -> SceneDetection | None:
-    """The data set that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
+    """The dataset that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
 
     >>> len(parse("scenes:200@96"))
     200

@@ -1,7 +1,7 @@
-"""The synthetic world: seeded scenes of textured shapes that know the truth about themselves.
+"""The synthetic world: seeded scenes of textured shapes with exact ground truth.
 
 A scene is a function of (seed, index): bit-equal at every call, in every process, in any order. A million scenes need
-no storage. One scene answers every question that a task asks: class, boxes, class mask, instance masks, places,
+no storage. One scene has the annotation of every task: class, boxes, class mask, instance masks, places,
 identities; `clip` adds motion.
 """
 
@@ -285,7 +285,7 @@ class SceneClassification(Dataset[Label]):
 
 
 def parse(text: str) -> SceneClassification | None:
-    """The data set that "scenes" or "scenes:COUNT@SIZE" names, see `count_and_size`; None where the text names another.
+    """The dataset that "scenes" or "scenes:COUNT@SIZE" names, see `count_and_size`; None where the text names another.
 
     >>> len(parse("scenes:2000@32"))
     2000

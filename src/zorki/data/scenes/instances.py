@@ -43,7 +43,7 @@ class SceneInstances(SceneObjects[Instances]):
 
 
 def parse(text: str) -> SceneInstances | None:
-    """The data set that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
+    """The dataset that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
 
     >>> len(parse("scenes:200@96"))
     200

@@ -39,7 +39,7 @@ class SceneSegmentation(SceneObjects[Mask]):
 
 
 def parse(text: str) -> SceneSegmentation | None:
-    """The data set that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
+    """The dataset that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
 
     >>> len(parse("scenes:200@96"))
     200

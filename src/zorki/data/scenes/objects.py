@@ -1,4 +1,4 @@
-"""Scenes of several objects: what the data sets of scenes for detection and for segmentation share."""
+"""Scenes of several objects: what the datasets of scenes for detection and for segmentation share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ POPULATION = 1 << 30  # so many individuals that nobody is met again in another 
 class SceneObjects(Dataset[T]):
     """Images of one to five objects in any turn, overlapping a little, before a cluttered ground.
 
-    Each image is a function of (seed, index), made when it is asked for; its objects are new individuals. A data set
+    Each image is a function of (seed, index), made when it is asked for; its objects are new individuals. A dataset
     of this kind says in `keep` what it remembers of a scene, and in `known` what its annotation is.
 
     Args:
@@ -110,7 +110,7 @@ class SceneObjects(Dataset[T]):
 
 
 def parse_scenes(text: str, make: Callable[..., D]) -> D | None:
-    """The data set that "scenes" or "scenes:COUNT@SIZE" names, see `count_and_size`; None where the text names another.
+    """The dataset that "scenes" or "scenes:COUNT@SIZE" names, see `count_and_size`; None where the text names another.
 
     Raises:
         DataError: the text begins with "scenes:" and goes on otherwise.

@@ -22,7 +22,7 @@ LAYOUT, INDIVIDUAL, GRAIN, MOTION, ORDER = range(5)
 
 Distance = Callable[[Field, Field], Field]
 
-NOBODY = -1  # owner of the pixels of ground and clutter
+NO_OWNER = -1  # owner of the pixels of ground and clutter
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Canvas:
     def __init__(self, height: int, width: int, light: Light) -> None:
         self.height, self.width, self.light = height, width, light
         self.image = np.zeros((3, height, width), dtype=np.float32)
-        self.owner = np.full((height, width), NOBODY, dtype=np.int64)
+        self.owner = np.full((height, width), NO_OWNER, dtype=np.int64)
         self._painted: list[tuple[int, Distance, Pose]] = []
 
     def copy(self) -> Canvas:
@@ -160,7 +160,7 @@ class Canvas:
         distance: Distance,
         pose: Pose,
         coat: Coat,
-        owner: int = NOBODY,
+        owner: int = NO_OWNER,
     ) -> None:
         """Paints a shape with its shadow; its pixels, those whose center is inside, become the owner's.
 

@@ -131,7 +131,7 @@ def _to_levels(values: Tensor) -> Tensor:
     return values.clamp_(0, 255).to(torch.int32).to(torch.uint8)
 
 
-class Drawn(NamedTuple):
+class AugmentParameters(NamedTuple):
     """What `Augment` does to one image: the geometry, and then the pixels."""
 
     window: tuple[int, int, int, int]  # top, left, height, width of the part that is kept, in original pixels
@@ -221,7 +221,7 @@ class Augment:
             if (getattr(self, field.name) or 0) < 0:
                 raise RecipeError(f"{field.name} must be at least 0, but is {getattr(self, field.name)}")
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> Drawn:
+    def draw(self, height: int, width: int, generator: torch.Generator) -> AugmentParameters:
         """What to do with an image of that size; one call of the generator."""
         u = torch.rand(18, generator=generator, dtype=torch.float64).tolist()
         kept = self.random_crop + (1 - self.random_crop) * u[0]
@@ -229,7 +229,7 @@ class Augment:
         down, right = (math.floor(self.translate * side + 0.5) for side in (height, width))
         top = math.floor(u[2] * (height - part[0] + 1)) + down - math.floor(u[3] * (2 * down + 1))
         left = math.floor(u[4] * (width - part[1] + 1)) + right - math.floor(u[5] * (2 * right + 1))
-        return Drawn(
+        return AugmentParameters(
             window=(top, left, *part),
             flip=u[6] < self.hflip,
             flip_vertical=u[7] < self.vflip,
@@ -257,7 +257,7 @@ class Augment:
         return self.vary(image, self.draw(image.shape[1], image.shape[2], generator), generator)
 
     def vary(
-        self, image: UInt8[Tensor, "3 H W"], drawn: Drawn, generator: torch.Generator
+        self, image: UInt8[Tensor, "3 H W"], drawn: AugmentParameters, generator: torch.Generator
     ) -> UInt8[Tensor, "3 height width"]:
         """The image varied as it was drawn, for those who move points along with it; `generator` makes the noise."""
         image = self._geometry(image, drawn)
@@ -269,7 +269,7 @@ class Augment:
             image = cover_square(image, int(row * height), int(column * width), round(side * min(height, width)))
         return image
 
-    def _geometry(self, image: Tensor, drawn: Drawn) -> Tensor:
+    def _geometry(self, image: Tensor, drawn: AugmentParameters) -> Tensor:
         size = self.image_size if self.random_crop < 1 else None
         top, left, height, width = drawn.window
         if drawn.warps:
@@ -280,7 +280,9 @@ class Augment:
             image = resize_image(image, size, size)
         return _flipped(image, drawn)
 
-    def follow(self, maps: Shaped[Tensor, "N H W"], drawn: Drawn, fill: int | bool) -> Shaped[Tensor, "N height width"]:
+    def follow(
+        self, maps: Shaped[Tensor, "N H W"], drawn: AugmentParameters, fill: int | bool
+    ) -> Shaped[Tensor, "N height width"]:
         """Maps of classes or objects where `vary` takes their image; `fill` where something else comes in.
 
         Nearest neighbor, so that no value is invented; to the pixel where the image is only cut and flipped.
@@ -291,7 +293,7 @@ class Augment:
             maps = _flipped(cut_maps(maps, *drawn.window, fill), drawn)
         return self._thinned(maps)
 
-    def follow_weights(self, maps: Float[Tensor, "N H W"], drawn: Drawn) -> Float[Tensor, "N height width"]:
+    def follow_weights(self, maps: Float[Tensor, "N H W"], drawn: AugmentParameters) -> Float[Tensor, "N height width"]:
         """Maps of weights where `vary` takes their image, bilinear; 0 where something else comes in."""
         if drawn.warps:
             maps = warp_weights(maps, drawn.matrix(), drawn.window[2:], drawn.shifts())
@@ -309,6 +311,6 @@ class Augment:
         return maps[:, rows][:, :, columns]
 
 
-def _flipped(values: Tensor, drawn: Drawn) -> Tensor:
+def _flipped(values: Tensor, drawn: AugmentParameters) -> Tensor:
     axes = [axis for axis, turned in ((1, drawn.flip_vertical), (2, drawn.flip)) if turned]
     return values.flip(axes) if axes else values

@@ -32,11 +32,11 @@ def measure(
     seconds: float,
     threads: int | None,
 ) -> dict[str, Any]:
-    """Figures on a split, and images a second one by one with all that it takes from decoded pixels to the answer.
+    """Metrics on a split, and images a second one by one with all that it takes from decoded pixels to the prediction.
 
     Args:
-        images: answered at most for the timing.
-        seconds: after which the timing ends, with two images answered at least.
+        images: predicted at most for the timing.
+        seconds: after which the timing ends, with two images predicted at least.
 
     Returns:
         Plain JSON: model, count, metrics, images_per_second, timed (images), parameters, and peak_memory (bytes;
@@ -63,7 +63,7 @@ def measure(
     on_device(run.model, device).eval()
     kept = os.environ.get("ZORKI_CACHE")
     with tempfile.TemporaryDirectory() as empty:
-        # What was prepared and kept for training (proposals) is part of answering a new image: it counts.
+        # What was prepared and kept for training (proposals) is part of predicting a new image: it counts.
         os.environ["ZORKI_CACHE"] = empty
         spent = _time(run.model, dataset, indices, device, seconds)
     os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
@@ -86,7 +86,7 @@ def measure(
 
 def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
     """Seconds for each image behind the first ones; at least two, then until so many seconds are over."""
-    from zorki.engine.prediction.predict import answer_images
+    from zorki.engine.prediction.predict import predict_images
     from zorki.errors import DataError
 
     spent: list[float] = []
@@ -97,7 +97,7 @@ def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: fl
             continue
         _wait(device)
         started = time.perf_counter()
-        answer_images(model, [image], device)
+        predict_images(model, [image], device)
         _wait(device)
         if place >= WARM_UP or len(indices) <= WARM_UP:
             spent.append(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""A data set judged by some of its classes alone."""
+"""A dataset evaluated by some of its classes alone."""
 
 from __future__ import annotations
 

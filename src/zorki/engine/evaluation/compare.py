@@ -1,4 +1,4 @@
-"""Finished runs side by side: what each is worth and what it costs, in one table and one image."""
+"""Finished runs side by side: metrics, speed and cost, in one table and one image."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from zorki.output import say
 
 
 @dataclass
-class Rung:
-    """One run in the ladder; memory in bytes, time in seconds."""
+class ComparedRun:
+    """One run of a comparison; memory in bytes, time in seconds."""
 
     run: str
     model: str
@@ -49,11 +49,11 @@ def compare(
     seconds: float = 20.0,
     threads: int | None = None,
     quiet: bool = False,
-) -> list[Rung]:
+) -> list[ComparedRun]:
     """Measures runs one after another, each in a process of its own, best first by their task's monitor.
 
     Args:
-        data: the data set to judge on; None takes each run's own.
+        data: the dataset to evaluate on; None takes each run's own.
         split: None takes test, else val.
         images, seconds: bounds of the timing of predictions, made one image at a time.
         quiet: print nothing.
@@ -68,14 +68,14 @@ def compare(
     if len(tasks) > 1:
         raise RecipeError(f"the runs are of different tasks ({', '.join(sorted(tasks))}): not comparable")
     settings = {"data": data, "split": split, "device": device, "images": images, "seconds": seconds}
-    rungs = []
+    compared = []
     for folder, about in zip(folders, abouts, strict=True):
         if not quiet:
             say(f"measuring {folder}")
         found = _measured(Path(folder), {**settings, "threads": threads})
         cost = _cost(Path(folder))
-        rungs.append(
-            Rung(
+        compared.append(
+            ComparedRun(
                 run=str(folder),
                 model=found["model"],
                 split=found["split"],
@@ -92,7 +92,7 @@ def compare(
             )
         )
     monitor = registry.tasks()[next(iter(tasks))].monitor
-    return sorted(rungs, key=lambda rung: -rung.metrics.get(monitor, 0.0))
+    return sorted(compared, key=lambda one: -one.metrics.get(monitor, 0.0))
 
 
 def _measured(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -120,28 +120,28 @@ def _cost(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _titles(rungs: Sequence[Rung]) -> list[str]:
+def _titles(compared: Sequence[ComparedRun]) -> list[str]:
     """A name for each: the model's, else the folder's, else the whole path."""
-    for names in ([rung.model for rung in rungs], [Path(rung.run).name for rung in rungs]):
+    for names in ([one.model for one in compared], [Path(one.run).name for one in compared]):
         if len(set(names)) == len(names):
             return names
-    return [rung.run for rung in rungs]
+    return [one.run for one in compared]
 
 
-def columns(rungs: Sequence[Rung], headline: Sequence[str]) -> list[dict[str, Any]]:
+def columns(compared: Sequence[ComparedRun], headline: Sequence[str]) -> list[dict[str, Any]]:
     """The table's rows, with units in the names of the columns."""
     return [
         {
             "model": title,
-            **{name: rung.metrics.get(name) for name in headline},
-            "images/s": _rounded(rung.images_per_second),
-            "training [min]": None if rung.train_seconds is None else _rounded(rung.train_seconds / 60),
-            "epochs": rung.epochs,
-            "parameters [M]": _rounded(rung.parameters / 1e6),
-            "predicting [MiB]": round(rung.peak_memory / 2**20),
-            "training [MiB]": None if rung.train_memory is None else round(rung.train_memory / 2**20),
+            **{name: one.metrics.get(name) for name in headline},
+            "images/s": _rounded(one.images_per_second),
+            "training [min]": None if one.train_seconds is None else _rounded(one.train_seconds / 60),
+            "epochs": one.epochs,
+            "parameters [M]": _rounded(one.parameters / 1e6),
+            "predicting [MiB]": round(one.peak_memory / 2**20),
+            "training [MiB]": None if one.train_memory is None else round(one.train_memory / 2**20),
         }
-        for title, rung in zip(_titles(rungs), rungs, strict=True)
+        for title, one in zip(_titles(compared), compared, strict=True)
     ]
 
 
@@ -150,20 +150,20 @@ def _rounded(value: float) -> float:
     return round(value, 1 if value >= 1 else 2)
 
 
-def markdown(rungs: Sequence[Rung], headline: Sequence[str]) -> str:
+def markdown(compared: Sequence[ComparedRun], headline: Sequence[str]) -> str:
     """The table in Markdown."""
-    rows = columns(rungs, headline)
+    rows = columns(compared, headline)
     names = list(rows[0])
     lines = ["| " + " | ".join(names) + " |", "|---" + "|---:" * (len(names) - 1) + "|"]
     lines += ["| " + " | ".join(_cell(name, row[name]) for name in names) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _table(rungs: Sequence[Rung], headline: Sequence[str]) -> str:
+def _table(compared: Sequence[ComparedRun], headline: Sequence[str]) -> str:
     """The table in HTML."""
     from zorki.draw.blocks import table
 
-    rows = [{name: _cell(name, value) for name, value in row.items()} for row in columns(rungs, headline)]
+    rows = [{name: _cell(name, value) for name, value in row.items()} for row in columns(compared, headline)]
     return table(rows, align=dict.fromkeys(list(rows[0])[1:], "right"))
 
 
@@ -175,8 +175,8 @@ def _cell(name: str, value: Any) -> str:
     return str(value) if "[" in name or name == "images/s" else f"{value:.3f}"
 
 
-def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
-    """Writes ladder.md, ladder.json, ladder.svg and ladder.html into `out`, and returns the page's path."""
+def write_comparison(compared: Sequence[ComparedRun], out: Path, *, title: str) -> Path:
+    """Writes comparison.md, .json, .svg and .html into `out`, and returns the page's path."""
     from dataclasses import asdict
 
     from zorki.draw.blocks import figure
@@ -184,26 +184,26 @@ def write_ladder(rungs: Sequence[Rung], out: Path, *, title: str) -> Path:
     from zorki.draw.report import page, write_page
     from zorki.draw.scatter import scatter
 
-    task = registry.tasks()[read_about(Path(rungs[0].run))["task"]]
+    task = registry.tasks()[read_about(Path(compared[0].run))["task"]]
     headline = task.evaluation.headline or (task.monitor,)
-    titles = _titles(rungs)
+    titles = _titles(compared)
     points = {
-        name: (rung.images_per_second, rung.metrics[task.monitor])
-        for name, rung in zip(titles, rungs, strict=True)
-        if task.monitor in rung.metrics
+        name: (one.images_per_second, one.metrics[task.monitor])
+        for name, one in zip(titles, compared, strict=True)
+        if task.monitor in one.metrics
     }
-    first = rungs[0]
+    first = compared[0]
     threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
     where = f"{first.device}, {threads}" if first.device == "cpu" else first.device
     plot = scatter(points, title=title, x_label="images a second", y_label=task.monitor)
     note = f"On {first.count} images of {first.split}; one image at a time on {where}, all steps counted."
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "ladder.json", [asdict(rung) for rung in rungs])
-    write_text(out / "ladder.md", markdown(rungs, headline))
-    write_text(out / "ladder.svg", standalone(plot))
+    write_json(out / "comparison.json", [asdict(one) for one in compared])
+    write_text(out / "comparison.md", markdown(compared, headline))
+    write_text(out / "comparison.svg", standalone(plot))
     sections = [
-        Section("Table", _table(rungs, headline), note),
+        Section("Table", _table(compared, headline), note),
         Section("Speed and accuracy", figure(plot), "Up is better, right is quicker; no point beats the dashed line."),
     ]
-    write_page(out / "ladder.html", page(title, sections))
-    return out / "ladder.html"
+    write_page(out / "comparison.html", page(title, sections))
+    return out / "comparison.html"

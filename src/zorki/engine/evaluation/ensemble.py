@@ -1,4 +1,4 @@
-"""Several runs that answer together, and the answer that looks at no image: what single runs are held against."""
+"""Ensembles of several runs, and the baseline that looks at no image, which single runs are held against."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from zorki.contracts import Dataset, Results, Targets, Task
-from zorki.engine.evaluation.judge import SAMPLES, WORST
+from zorki.engine.evaluation.split import SAMPLES, WORST
 from zorki.errors import DataError
 from zorki.types import ClassInfo
 
@@ -17,14 +17,14 @@ FEW = 16  # annotations held at once: some are as large as images
 def ensemble_results(
     task: Task[Any, Any], info: ClassInfo, predictions: Sequence[dict[int, Any]], dataset: Dataset[Any], split: str
 ) -> Results:
-    """Of the joined predictions of several runs, for the samples that all of them answered.
+    """Of the joined predictions of several runs, for the samples that all of them predicted.
 
     Args:
         predictions: of each run, by the index of the sample.
     """
     metric = task.evaluation.metric(info)
-    common = [index for index in predictions[0] if all(index in answers for answers in predictions)]
-    joined = [task.evaluation.ensemble([answers[index] for answers in predictions]) for index in common]
+    common = [index for index in predictions[0] if all(index in held for held in predictions)]
+    joined = [task.evaluation.ensemble([held[index] for held in predictions]) for index in common]
     targets = [dataset.target(index) for index in common]
     metric.update(joined, targets)
     wrong = sorted(
@@ -53,7 +53,7 @@ def baseline(
     for start in range(0, len(indices), FEW):
         targets = []
         for index in indices[start : start + FEW]:
-            with suppress(DataError):  # an annotation that cannot be read was told before, and is judged nowhere
+            with suppress(DataError):  # an annotation that cannot be read was told before, and is evaluated nowhere
                 targets.append(dataset.target(index))
         metric.update([answer] * len(targets), targets)
     return metric.compute().scalars()

@@ -1,4 +1,4 @@
-"""Runs judged on a split, one by one and together, beside a baseline that never looked at the images."""
+"""Runs evaluated on a split, one by one and together, beside a baseline that never looked at the images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Dataset, Model, Results
-from zorki.contracts.capabilities import Selection, SelectsCandidates
+from zorki.contracts.capabilities import Selection, SelectsPredictions
 from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
 from zorki.engine.data_check import Survey, survey
@@ -17,10 +17,10 @@ from zorki.engine.data_source import data_of_run, read_data
 from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.class_subset import ClassSubset
 from zorki.engine.evaluation.ensemble import baseline, ensemble_results
-from zorki.engine.evaluation.judge import eval_loader, judge, reference_loader
+from zorki.engine.evaluation.split import eval_loader, evaluate_split, reference_loader
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.selection import Classes, select, selection_of
-from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, plan_tiling
+from zorki.engine.prediction.tiling import AT_ONCE, Tiling, plan_tiling, predict_tiles
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.output import say
@@ -47,19 +47,19 @@ def evaluate(
     overlap: int | None = None,
     quiet: bool = False,
 ) -> list[Results]:
-    """Judges runs, or a model with weights, on one split; several also together, as an ensemble.
+    """Evaluates runs, or a model with weights, on one split; several also together, as an ensemble.
 
     Args:
         runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
         data: the dataset; None takes what the first run was trained on. A torch dataset is passed as to `train`.
         split: train, val, test, or all; None takes the first of test, val and all that holds an image.
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
-            of images, more answers.
-        conf: minimum score of predictions that are judged, 0..1. Average precision wants low ones, too.
+            of images, more predictions.
+        conf: minimum score of predictions that are evaluated, 0..1. Average precision wants low ones, too.
         iou: IoU threshold of non-maximum suppression, 0..1.
         max_det: predictions an image at most, the best.
-        classes: names or labels of those that are judged, objects and predictions alike; None: all. All images stay.
-        tile: images are answered by tiles of so many pixels, as `predict` answers them, and no loss is worked out;
+        classes: names or labels of those that are evaluated, objects and predictions alike; None: all. All images stay.
+        tile: images are predicted by tiles of so many pixels, as `predict` predicts them, and no loss is worked out;
             None: whole. `batch_size` counts tiles then.
         overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
         quiet: print nothing, not even how far a long preparation is.
@@ -88,7 +88,7 @@ def evaluate(
     split = split or usual_split(dataset.splits)
     looked = survey(dataset, strict=strict, splits=[split])
     work = _Work(opened, dataset, looked, split, device, batch_size, workers, strict, tell)
-    results = _judge_whole(work) if tiling is None else _judge_tiles(work, tiling)
+    results = _evaluate_whole(work) if tiling is None else _evaluate_tiles(work, tiling)
     for result in results:
         result.defects = [*looked.defects, *result.defects]
     if len(opened) > 1:
@@ -119,7 +119,7 @@ class _Work:
 
 
 def _check_alike(runs: Sequence[TrainedModel]) -> None:
-    """Raises RecipeError where there is no run, or where runs cannot be judged by the same metric."""
+    """Raises RecipeError where there is no run, or where runs cannot be evaluated by the same metric."""
     if not runs:
         raise RecipeError("nothing to evaluate: expected at least one run")
     first = runs[0]
@@ -143,7 +143,7 @@ def _dataset(run: TrainedModel, data: Any, format: str | None) -> Dataset[Any]:
 
 
 def _selecting(model: Model[Any, Any, Any], selection: Selection) -> Model[Any, Any, Any]:
-    if selection != Selection() and not isinstance(model, SelectsCandidates):
+    if selection != Selection() and not isinstance(model, SelectsPredictions):
         raise RecipeError(
             f"{type(model).__name__} does not choose among candidates, so its evaluation has no conf, iou, max_det or "
             "classes; leave them out"
@@ -156,11 +156,11 @@ def _silent(words: str) -> None:
 
 
 def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
-    """What is judged where nobody said: test, else val, else all; small data may have none held out."""
+    """What is evaluated where nobody said: test, else val, else all; small data may have none held out."""
     return next((split for split in ("test", "val") if splits.get(split)), "all")
 
 
-def _judge_whole(work: _Work) -> list[Results]:
+def _evaluate_whole(work: _Work) -> list[Results]:
     """One run after the other, by batches."""
     results = []
     for run, predictions in zip(work.runs, work.predictions, strict=True):
@@ -170,7 +170,7 @@ def _judge_whole(work: _Work) -> list[Results]:
         }  # fmt: skip
         loader = eval_loader(run, work.dataset, work.indices, **settings)
         reference = reference_loader(run, work.dataset, work.looked.splits, work.split, **settings)
-        result = judge(
+        result = evaluate_split(
             on_device(run.model, work.device),
             loader,
             run.task,
@@ -178,14 +178,14 @@ def _judge_whole(work: _Work) -> list[Results]:
             split=work.split,
             device=work.device,
             keep=False,
-            answers=predictions if len(work.runs) > 1 else None,
+            kept_predictions=predictions if len(work.runs) > 1 else None,
             reference=reference,
         )
         results.append(result)
     return results
 
 
-def _judge_tiles(work: _Work, tiling: Tiling) -> list[Results]:
+def _evaluate_tiles(work: _Work, tiling: Tiling) -> list[Results]:
     """The same tile by tile, each image read once for all runs; without losses."""
     models = [on_device(run.model, work.device).eval() for run in work.runs]
     metrics = [run.task.evaluation.metric(run.info) for run in work.runs]
@@ -198,7 +198,7 @@ def _judge_tiles(work: _Work, tiling: Tiling) -> list[Results]:
             defects.append(defect_of(work.dataset, index, error, strict=work.strict))
             continue
         tiles = tiling.of(*sample.image.shape[-2:])
-        found = answer_tiles(models, HeldImage(sample.image), tiles, batch_size=at_once, device=work.device)
+        found = predict_tiles(models, HeldImage(sample.image), tiles, batch_size=at_once, device=work.device)
         for metric, prediction, predictions in zip(metrics, found, work.predictions, strict=True):
             metric.update([prediction], [sample.target])
             if len(work.runs) > 1:

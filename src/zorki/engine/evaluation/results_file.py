@@ -30,13 +30,15 @@ def evaluate_file(
     known = registry.tasks()
     paths = Path(predictions), Path(data)
     if task is None:
-        judging = [name for name, one in known.items() if one.evaluation.file_format]
-        knowing = [name for name in judging if known[name].evaluation.recognize_answers(*paths, format) is not None]
-        if len(knowing) != 1:
-            raise RecipeError(f"files of several tasks can be judged: say --task {' or --task '.join(judging)}")
-        task = knowing[0]
+        able = [name for name, one in known.items() if one.evaluation.file_format]
+        recognizing = [
+            name for name in able if known[name].evaluation.recognize_predictions(*paths, format) is not None
+        ]
+        if len(recognizing) != 1:
+            raise RecipeError(f"files of several tasks can be evaluated: say --task {' or --task '.join(able)}")
+        task = recognizing[0]
     if task not in known:
         raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} `zorki tasks` lists them all.")
     if not known[task].evaluation.file_format:
         raise ZorkiError(f"{task} knows no file of predictions; evaluate a run, or weights of a model")
-    return known[task].evaluation.judge_file(*paths, split=split, format=format)
+    return known[task].evaluation.evaluate_predictions(*paths, split=split, format=format)

@@ -1,4 +1,4 @@
-"""How a model answers for one batch, whatever its task's unit is: images and clips at once, videos frame by frame."""
+"""How a model predicts one batch, whatever its task's unit is: images and clips at once, videos frame by frame."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class WholeVideos:
 
 
 def eval_preprocess(model: Model[Any, Any, Any], task: Task[Any, Any]) -> Preprocess:
-    """What makes of samples the inputs of `answer_batch`."""
+    """What makes of samples the inputs of `predict_batch`."""
     return WholeVideos() if task.unit == "video" else model.preprocess
 
 
-def answer_batch(
+def predict_batch(
     model: Model[Any, Any, Any], batch: Batch[Any], task: Task[Any, Any]
 ) -> tuple[dict[str, Tensor], list[Any]]:
     """Losses, of which videos have none, and predictions, for a batch that is on the model's device.

@@ -43,7 +43,7 @@ def to_label_studio(
     """
     if not isinstance(annotation, Label | Mask | Rows):
         raise ZorkiError(f"Label Studio has no region for {type(annotation).__name__}; see to_json()")
-    most = 1 if isinstance(annotation, Label) else count_rows(annotation)  # of a classification the answer alone
+    most = 1 if isinstance(annotation, Label) else count_rows(annotation)  # of a classification the prediction alone
     rows = [row(annotation, place, names) for place in range(min(most, count_rows(annotation)))]
     frame = {
         "from_name": from_name,
@@ -55,7 +55,7 @@ def to_label_studio(
     regions = list(chain.from_iterable(_regions(one, height, width) for one in rows))
     results = []
     for number, (one, region) in enumerate(regions):
-        # A region's id lasts: the same image, answered again, gets the same ones.
+        # A region's id lasts: the same image, predicted again, gets the same ones.
         mark = hashlib.sha256(f"{image} {number}".encode()).hexdigest()[:10]
         score = {} if one.score is None else {"score": round(one.score, 6)}
         results.append({"id": mark, **frame, **region, **score})

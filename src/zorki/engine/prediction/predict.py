@@ -26,7 +26,7 @@ from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
 from zorki.engine.prediction.result import SMALL, Result
 from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
 from zorki.engine.prediction.sources import Source, expand
-from zorki.engine.prediction.tiling import AT_ONCE, Tiling, answer_tiles, can_tile, plan_tiling
+from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tiling, predict_tiles
 from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
@@ -304,7 +304,7 @@ def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source,
         try:
             return source.image(work.max_pixels or MAX_PIXELS)
         except TooManyPixels as error:
-            return DataError(f"{error}; --tile 512 answers larger ones in pieces of 512 pixels") if pieces else error
+            return DataError(f"{error}; --tile 512 predicts larger ones in pieces of 512 pixels") if pieces else error
         except DataError as error:
             return error
 
@@ -336,7 +336,7 @@ def _predict(work: _Work, images: Sequence[Tensor]) -> list[Any]:
     if work.tiling is not None:
         joined = [_predict_tiles(work, HeldImage(image)) for image in images]
     else:
-        every = [answer_images(model, images, work.device) for model in work.models]
+        every = [predict_images(model, images, work.device) for model in work.models]
         joined = every[0] if len(every) == 1 else [_join(work, some) for some in zip(*every, strict=True)]
     return [keep_selected(prediction, work.selection) for prediction in joined]
 
@@ -344,14 +344,14 @@ def _predict(work: _Work, images: Sequence[Tensor]) -> list[Any]:
 def _predict_tiles(work: _Work, image: WindowedImage) -> Any:
     assert work.tiling is not None
     tiles = work.tiling.of(image.height, image.width)
-    return _join(work, answer_tiles(work.models, image, tiles, batch_size=work.step(), device=work.device))
+    return _join(work, predict_tiles(work.models, image, tiles, batch_size=work.step(), device=work.device))
 
 
 def _join(work: _Work, predictions: Sequence[Any]) -> Any:
     return predictions[0] if len(predictions) == 1 else work.task.evaluation.ensemble(list(predictions))
 
 
-def answer_images(
+def predict_images(
     model: Model[Any, Any, Any], images: Sequence[Tensor], device: str | torch.device = "cpu"
 ) -> list[Any]:
     """Predictions for uint8 RGB images (3, H, W) of any sizes, in the pixels of each."""

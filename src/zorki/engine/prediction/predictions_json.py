@@ -93,8 +93,11 @@ def _json(values: dict[str, Any]) -> str:
     return json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def new_folder(out: str | Path | None, verb: str) -> Path:
-    """A folder for what a verb writes: `out`, which must be new or empty, else runs/VERB-1, runs/VERB-2, ...
+def new_folder(out: str | Path | None, verb: str, above: str | Path = "runs") -> Path:
+    """A folder for what a verb writes: `out`, which must be new or empty, else the next free of runs/VERB-1, ...
+
+    Args:
+        above: in place of runs.
 
     Raises:
         ZorkiError: `out` holds something already, or cannot be made.
@@ -113,7 +116,7 @@ def new_folder(out: str | Path | None, verb: str) -> Path:
         return folder
     number = 1
     while True:
-        folder = Path("runs") / f"{verb}-{number}"
+        folder = Path(above) / f"{verb}-{number}"
         try:
             folder.mkdir(parents=True)
             return folder

@@ -36,8 +36,8 @@ class Result:
         for row in result:
             print(row.name, row.score, row.box)
 
-    Rows are objects, best first as the network gives them; of a classification the five likeliest classes; of a map of
-    classes those that are there. All that the network answers is in it; `shown()` is what of it is worth showing.
+    Rows are objects, best first as the network gives them; of a classification the five most probable classes; of a map
+    of classes those that are there. All that the network predicts is in it; `shown()` is what of it is worth showing.
 
     Attributes:
         annotation: the prediction itself, in pixels of the image: `Label`, `Boxes`, `Instances`, `Mask`, ...
@@ -117,8 +117,8 @@ class Result:
     def filter(self, score: float | None = None, classes: Classes | None = None) -> Result:
         """The result with those rows alone that score at least `score`, and whose class, by name or label, is named.
 
-        In a map of classes, the pixels of other classes become its `ignore`; of a classification, the answer becomes
-        the best of the classes named. The score is also the one from which `plot` draws.
+        In a map of classes, the pixels of other classes become its `ignore`; of a classification, the prediction
+        becomes the best of the classes named. The score is also the one from which `plot` draws.
 
         Raises:
             RecipeError: no such class.

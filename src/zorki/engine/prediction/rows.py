@@ -72,8 +72,8 @@ def row(annotation: Any, place: int, names: Sequence[str]) -> Row:
         score = None if annotation.scores is None else float(annotation.scores[label])
         return Row(label, names[label], score)
     mask = _array(annotation.classes == label)
-    judged = int((annotation.classes != annotation.ignore).sum())
-    return Row(label, names[label], mask=mask, share=float(mask.sum()) / max(1, judged))
+    valid = int((annotation.classes != annotation.ignore).sum())
+    return Row(label, names[label], mask=mask, share=float(mask.sum()) / max(1, valid))
 
 
 def _object_row(rows: Rows, place: int, names: Sequence[str]) -> Row:
@@ -92,7 +92,7 @@ def _object_row(rows: Rows, place: int, names: Sequence[str]) -> Row:
 
 
 def _labels_of_image(annotation: Any) -> list[int]:
-    """Of a classification the likeliest classes, and of a map those that are there; the best, or the largest, first."""
+    """The most probable classes of a classification, best first, or the classes of a map, largest first."""
     if isinstance(annotation, Label):
         if annotation.scores is None:
             return [annotation.index]
@@ -110,7 +110,7 @@ def keep_rows(
 ) -> Any:
     """A prediction with those of its rows alone that score enough and are of a class asked for, and so many at most.
 
-    The others of a classification get the score 0, and its answer is the best of the rest; in a map of classes the
+    The others of a classification get the score 0, and its prediction is the best of the rest; in a map of classes the
     pixels of others become `ignore`.
 
     Raises:

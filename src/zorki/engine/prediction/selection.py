@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zorki.contracts import Model
-from zorki.contracts.capabilities import Selection, SelectsCandidates
+from zorki.contracts.capabilities import Selection, SelectsPredictions
 from zorki.engine.prediction.rows import keep_rows
 from zorki.errors import RecipeError, did_you_mean
 
@@ -39,14 +39,14 @@ def select(model: Model[Any, Any, Any], selection: Selection) -> Model[Any, Any,
     kind = type(model).__name__
     if selection == Selection():
         return model
-    chooses = isinstance(model, SelectsCandidates)
-    if selection.max_iou is not None and not (isinstance(model, SelectsCandidates) and model.suppresses):
+    chooses = isinstance(model, SelectsPredictions)
+    if selection.max_iou is not None and not (isinstance(model, SelectsPredictions) and model.has_nms):
         raise RecipeError(f"{kind} has no non-maximum suppression, so there is no IoU threshold; leave iou out")
     if selection.max_count is not None and not chooses:
         raise RecipeError(f"{kind} makes one prediction an image; leave max_det out")
-    if not isinstance(model, SelectsCandidates):
+    if not isinstance(model, SelectsPredictions):
         return model
-    view: Model[Any, Any, Any] = model.selecting(selection)
+    view: Model[Any, Any, Any] = model.with_selection(selection)
     return view
 
 

@@ -55,7 +55,7 @@ class Source:
     Attributes:
         path: the file; None where there is none. Images from an address lie in a temporary file that lives as long as
             the process.
-        name: a relative path for the answer's file, with forward slashes, which no other source of the list has.
+        name: a relative path for the prediction's file, with forward slashes, which no other source of the list has.
         kind: what is live has no end.
         given: what the user typed.
         content: an image in memory; an address that FFmpeg reads; a camera's number; or the frames to come.
@@ -118,7 +118,7 @@ def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False) -> 
     A source is a file, a folder (searched to its depths), a glob (`**` reaches through folders), the http(s) address
     of an image, which is fetched, or of a video, the address of a network camera (rtsp://...), the number of a camera
     of this machine, or an image in memory: see `as_image`. Lists may hold all of these; an iterator yields the frames
-    of a live stream, as images in memory. Files that the user names are taken at their word and judged when read; in
+    of a live stream, as images in memory. Files that the user names are taken at their word and checked when read; in
     folders and globs, files that are neither images nor videos are passed over.
 
     Raises:
@@ -131,7 +131,7 @@ def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False) -> 
     every = list(_flat(sources))
     for number, given in enumerate(every, 1):
         for source in _expand(given, number, max_pixels, bgr, alone=len(every) == 1):
-            # The same file may be named twice, by a folder and by its own name: one answer is enough.
+            # The same file may be named twice, by a folder and by its own name: one prediction is enough.
             key = number if source.path is None else os.path.abspath(source.path)
             if key not in found:
                 found[key] = replace(source, name=_free(source.name, names))

@@ -1,4 +1,4 @@
-"""Answers for images of any size: read, asked and joined tile by tile."""
+"""Predictions for images of any size: read, asked and joined tile by tile."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Tiling:
 
 
 def plan_tiling(models: Sequence[Model[Any, Any, Any]], tile: int | None, overlap: int | None) -> Tiling | None:
-    """The tiling for these models, whose answers can all be joined; None for no tile.
+    """The tiling for these models, whose predictions can all be joined; None for no tile.
 
     Where no overlap is given, it is an eighth of the tile, or twice the largest margin of a model where that is more;
     and at most another eighth more, so that the tiles begin at multiples of the networks' strides: a network that
-    pools answers a shifted image otherwise, if by little.
+    pools predicts a shifted image otherwise, if by little.
 
     Raises:
-        RecipeError: a model answers for whole images alone, the sizes do not go together, or the tile is missing.
+        RecipeError: a model predicts for whole images alone, the sizes do not go together, or the tile is missing.
     """
     if tile is None:
         if overlap is not None:
@@ -76,7 +76,7 @@ def plan_tiling(models: Sequence[Model[Any, Any, Any]], tile: int | None, overla
 def _usual(tile: int, margin: int, strides: Sequence[int]) -> Tiling:
     least, why = tile // USUAL_SHARE, "an eighth of the tile"
     if 2 * margin > least:
-        least, why = 2 * margin, f"twice the {margin} pixels that the network answers without surroundings"
+        least, why = 2 * margin, f"twice the {margin} pixels that the network predicts without surroundings"
     stride = math.lcm(*strides)
     step = (tile - least) // stride * stride
     overlap = tile - step
@@ -88,7 +88,7 @@ def _usual(tile: int, margin: int, strides: Sequence[int]) -> Tiling:
 def _tiled(model: Model[Any, Any, Any]) -> Tiled[Any, Any]:
     if not isinstance(model, Tiled):
         raise RecipeError(
-            f"{type(model).__name__} answers for a whole image, so tiles of it cannot be joined; leave --tile out"
+            f"{type(model).__name__} predicts for a whole image, so tiles of it cannot be joined; leave --tile out"
         )
     return model
 
@@ -108,11 +108,11 @@ def _stride(model: Model[Any, Any, Any], scale: float) -> int:
 
 
 def can_tile(model: Model[Any, Any, Any]) -> bool:
-    """Whether the answers of a model for tiles can be joined."""
+    """Whether the predictions of a model for tiles can be joined."""
     return isinstance(model, Tiled)
 
 
-def answer_tiles(
+def predict_tiles(
     models: Sequence[Model[Any, Any, Any]],
     image: WindowedImage,
     tiles: Tiles,
@@ -145,7 +145,7 @@ def _for_parts_of(preprocesses: Sequence[Preprocess], image: WindowedImage) -> l
 
 
 def _read_ahead(image: WindowedImage, tiles: Iterable[Window], size: int) -> Iterator[list[Tensor]]:
-    """Batches of windows; the next is read while one is answered."""
+    """Batches of windows; the next is read while one is predicted."""
 
     def read(windows: Sequence[Window]) -> list[Tensor]:
         return [image.read(window.top, window.left, window.height, window.width) for window in windows]

@@ -128,7 +128,7 @@ def camera_frames(camera: int) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], 
 def newest(stream: Iterator[Frame]) -> Generator[Frame, None, None]:
     """The newest item of a live stream whenever one is asked for; those that came meanwhile are dropped.
 
-    Without it a network slower than the camera would answer later and later. What is read is read by another thread;
+    Without it a network slower than the camera would predict later and later. What is read is read by another thread;
     an error of the stream is raised after the items before it.
     """
     ready = threading.Condition()

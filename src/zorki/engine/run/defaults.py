@@ -75,7 +75,7 @@ def complete(
 
 def _batch_size(train_count: int, input_size: int) -> tuple[int, str]:
     largest = 128 if input_size <= SMALL_INPUT else 32
-    # At least ten steps an epoch, so that a small data set still gets its steps.
+    # At least ten steps an epoch, so that a small dataset still gets its steps.
     size = max(2, min(largest, 2 ** max(1, (train_count // 10).bit_length() - 1)))
     return size, f"for {train_count} images of {input_size} x {input_size}"
 

@@ -3,7 +3,7 @@
 runs/lenet5-1/
   run.json          model, plugins, task, classes, preprocessing, recipe, choices, environment, how to repeat
   recipe.yaml       the recipe alone, to read and to edit
-  best.safetensors  the weights that judged best on validation (the last, where nothing was validated)
+  best.safetensors  the weights with the best metric on validation (the last, where nothing was validated)
   last.ckpt         what `--resume` needs
   steps.csv epochs.csv tensorboard/   the log
   results.json      metrics of the best weights on each split
@@ -188,9 +188,7 @@ def read_results(folder: Path) -> dict[str, Any]:
     except DataError as error:
         raise WeightsError(str(error)) from error
     if not isinstance(found, dict) or not all(_is_result(result) for result in found.values()):
-        raise WeightsError(
-            f"{path}: expected metrics by split, and it holds something else; zorki evaluate judges anew"
-        )
+        raise WeightsError(f"{path}: expected metrics by split, and it holds something else; run zorki evaluate again")
     return {split: {"metrics": result.pop("figures", {}), **result} for split, result in found.items()}
 
 

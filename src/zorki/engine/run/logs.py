@@ -64,7 +64,7 @@ class Log:
         path = self.folder / name
         known = header(path)
         if known is not None and list(row) != known:
-            # A figure came that earlier rows lack (or one is missing): the file is written anew with all columns.
+            # A metric came that earlier rows lack (or one is missing): the file is written anew with all columns.
             rows = [*read(path), row]
             columns = list(dict.fromkeys([*known, *row]))
             write_text(path, _text(rows, columns))

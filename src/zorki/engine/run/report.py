@@ -40,9 +40,11 @@ def write_report(
     sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
     if main is not None:
         sections += run.task.evaluation.report_sections(main.metrics, run.info)
-        sections.append(Section("Most wrong", _grid(run, dataset, main.worst), f"The worst answers on {main.split}."))
         sections.append(
-            Section("Samples", _grid(run, dataset, main.samples), f"Answers on {main.split}, as they come.")
+            Section("Most wrong", _grid(run, dataset, main.worst), f"The worst predictions on {main.split}.")
+        )
+        sections.append(
+            Section("Samples", _grid(run, dataset, main.samples), f"Predictions on {main.split}, as they come.")
         )
     sections.append(Section("Data", _data(run, dataset, looked)))
     sections.append(
@@ -70,11 +72,11 @@ def _outcome(run: TrainedModel, found: Mapping[str, Results], looked: Survey) ->
         rows.append({"": split, "loss": sum(result.losses.values()), **result.metrics.scalars()})
         if result.baseline is not None:
             rows.append({"": f"{split}, baseline", **result.baseline})
-    html = table(rows) if rows else notice("Nothing was held out, so nothing was judged: the last weights are kept.")
+    html = table(rows) if rows else notice("Nothing was held out, so nothing was evaluated: the last weights are kept.")
     if looked.defects:
         html += notice(f"{counted(looked.defects)} in the data; see Data.")
     has_baseline = any(result.baseline is not None for result in found.values())
-    note = "The baseline answers without looking at the image; a network must beat it." if has_baseline else ""
+    note = "The baseline predicts without looking at the image; a network must beat it." if has_baseline else ""
     return Section("Outcome", html, note)
 
 
@@ -145,13 +147,14 @@ def _data(run: TrainedModel, dataset: Dataset[Any], looked: Survey) -> str:
         "defects": len(looked.defects),
     }
     parts = [definition_list(facts)]
-    tally = run.task.data.statistics(dataset)
-    if tally.get("classes") and len(dataset.class_names) <= MOST_CLASSES:
-        what = tally.get("counted", "images")
-        parts.append(figure(bars(tally["classes"], title=f"{what.capitalize()} a class", x_label=what)))
+    statistics = run.task.data.statistics(dataset)
+    if statistics.counts and len(dataset.class_names) <= MOST_CLASSES:
+        what, names = statistics.counted, statistics.class_names
+        counts = {split: dict(zip(names, row, strict=True)) for split, row in statistics.counts.items()}
+        parts.append(figure(bars(counts, title=f"{what.capitalize()} per class", x_label=what)))
     parts += [
-        table([{"": name, **values} for name, values in rows.items()], caption=title)
-        for title, rows in tally.get("tables", {}).items()
+        table([{"": name, **values} for name, values in one.rows().items()], caption=one.title)
+        for one in statistics.tables
     ]
     if looked.defects:
         lines = [str(defect) for defect in looked.defects[:MOST_DEFECTS]]

@@ -16,7 +16,7 @@ from zorki.data.loading.pipeline import Augmentation
 from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.data.transforms.installed import Transform, transforms_of
 from zorki.engine.device import rank
-from zorki.engine.evaluation.judge import judge, reference_loader
+from zorki.engine.evaluation.split import evaluate_split, reference_loader
 from zorki.engine.evaluation.units import eval_preprocess
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.checks import has_batch_norm
@@ -121,7 +121,7 @@ def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any
         rank=rank(),
         world=recipe.world,
     )
-    result = judge(
+    result = evaluate_split(
         model,
         loader,
         plan.task,

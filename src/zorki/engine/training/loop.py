@@ -216,12 +216,12 @@ class Conductor(lightning.Callback):
         train_seconds = now - self._started
         self.sums, self.batches = {}, 0
         if self.validate is not None:
-            judged: Any = self.average.module if self.average is not None else pl_module.model
-            figures = self.validate(judged)
+            averaged: Any = self.average.module if self.average is not None else pl_module.model
+            metrics = self.validate(averaged)
             pl_module.model.train()
             optimize.keep_frozen(pl_module.frozen)
-            row |= {f"val/{name}": value for name, value in figures.items()}
-            self._judge(trainer, judged, figures, epoch)
+            row |= {f"val/{name}": value for name, value in metrics.items()}
+            self._evaluate(trainer, averaged, metrics, epoch)
         else:
             kept: Any = self.average.module if self.average is not None else pl_module.model
             self._keep(trainer, kept, {"epoch": epoch})
@@ -237,14 +237,14 @@ class Conductor(lightning.Callback):
         if self._asked_to_stop(trainer, 0) and epoch + 1 < self.epochs:
             self._stop()
 
-    def _judge(self, trainer: lightning.Trainer, model: Any, figures: dict[str, Any], epoch: int) -> None:
+    def _evaluate(self, trainer: lightning.Trainer, model: Any, metrics: dict[str, Any], epoch: int) -> None:
         """Keeps the weights where no epoch before had a larger monitor, or an equal one and a smaller loss."""
         if self.keep_last:
             self._keep(trainer, model, {"epoch": epoch})
             return
-        if self.monitor not in figures:
-            raise DataError("nothing was judged: no image of the split val can be decoded; repair or remove them")
-        figure, loss = float(figures[self.monitor]), float(figures.get("loss", math.nan))
+        if self.monitor not in metrics:
+            raise DataError("nothing was evaluated: no image of the split val can be decoded; repair or remove them")
+        figure, loss = float(metrics[self.monitor]), float(metrics.get("loss", math.nan))
         self.plateau.see(figure) if self.recipe.scheduler == "plateau" else None
         self.stale = 0 if figure > self.best else self.stale + 1
         if self.recipe.patience is not None and self.stale >= self.recipe.patience:

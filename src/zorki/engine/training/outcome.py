@@ -1,4 +1,4 @@
-"""What a training brought: its best weights judged on every held-out split, results.json and the report."""
+"""What a training brought: its best weights evaluated on every held-out split, results.json and the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from zorki.contracts import Results
 from zorki.engine.device import on_device
 from zorki.engine.evaluation.ensemble import baseline
-from zorki.engine.evaluation.judge import SAMPLES, eval_loader, judge, reference_loader
+from zorki.engine.evaluation.split import SAMPLES, eval_loader, evaluate_split, reference_loader
 from zorki.engine.run.folder import ABOUT, RESULTS, class_info_json, result_json
 from zorki.engine.run.open import TrainedModel, load
 from zorki.engine.run.report import write_report
@@ -16,11 +16,12 @@ from zorki.engine.training.plan import TrainingPlan
 from zorki.files import write_json
 
 
-def judge_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[str], None]) -> TrainedModel:
-    """Judges the best weights on every held-out split, writes metrics and report, and returns the run.
+def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[str], None]) -> TrainedModel:
+    """Evaluates the best weights on every held-out split, writes metrics and report, and returns the run.
 
-    The run is opened from its folder, as it will be by others later, so what is judged is what they get. Validation
-    comes first: what the run learns there about its answers, such as the score from which they count, holds for test.
+    The run is opened from its folder, as it will be by others later, so what is evaluated is what they get. Validation
+    comes first: what the run learns there about its predictions, such as the score from which they count, holds for
+    test.
     """
     run = load(plan.folder)
     run.info = plan.info
@@ -28,8 +29,8 @@ def judge_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[str]
     found: dict[str, Results] = {}
     for split in ("val", "test"):
         if plan.looked.splits.get(split):
-            found[split] = result = _judge(plan, run, split)
-            if run.info == plan.info:  # of the first split that tells something: what comes after is judged by it
+            found[split] = result = _evaluate(plan, run, split)
+            if run.info == plan.info:  # of the first split that tells something: what comes after is evaluated by it
                 run.info = run.task.evaluation.learn(run.info, result.metrics.scalars(), split)
             _tell(run, result, say)
     write_json(plan.folder / RESULTS, {split: result_json(result) for split, result in found.items()})
@@ -39,13 +40,13 @@ def judge_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[str]
     return run
 
 
-def _judge(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
+def _evaluate(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
     """Metrics, baseline and examples of one split; what could not be read joins the plan's defects."""
     indices, device = plan.looked.splits[split], plan.recipe.main_device
     loader = eval_loader(run, plan.dataset, indices, workers=plan.recipe.workers, device=device)
     reference = reference_loader(run, plan.dataset, plan.looked.splits, split, workers=0, device=device)
     settings: dict[str, Any] = {"split": split, "device": device, "sample_stride": max(1, len(indices) // SAMPLES)}
-    result = judge(run.model, loader, run.task, run.info, reference=reference, **settings)
+    result = evaluate_split(run.model, loader, run.task, run.info, reference=reference, **settings)
     loader.close()
     result.baseline = baseline(run.task, run.info, plan.dataset, plan.looked.splits["train"], indices)
     plan.looked.add(result.defects)

@@ -1,4 +1,4 @@
-"""Training: a plan is made, fitted, and judged. Names no task and no network."""
+"""Training: a plan is made, fitted, and evaluated. Names no task and no network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import gather_defects, train_loader_of, val_loader_of, validate
 from zorki.engine.training.loop import Conductor, make_trainer
-from zorki.engine.training.outcome import judge_best
+from zorki.engine.training.outcome import evaluate_best
 from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan
 from zorki.engine.training.progress import Progress
 from zorki.files import write_json
@@ -70,17 +70,17 @@ def _trained(plan: TrainingPlan, say: Say) -> TrainedModel:
     val = plan.looked.splits.get("val", [])
     keep_last = bool(val) and not plan.task.data.has_ground_truth(plan.dataset, val)
     if keep_last:
-        say(f"val: its {len(val)} images show nothing to judge by: the last weights are kept, and nothing stops early")
+        say(f"val: its {len(val)} images show no ground truth: the last weights are kept, and nothing stops early")
     started = time.monotonic()
     conductor = _fit(plan, network, keep_last=keep_last, bar=is_first() and say is not _silent)
     spent = {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.main_device)}
     write_json(plan.folder / COST, spent)
     say(f"trained in {time.monotonic() - started:.0f} s; best epoch {conductor.best_epoch + 1}")
-    return judge_best(plan, conductor.first_loss, say)
+    return evaluate_best(plan, conductor.first_loss, say)
 
 
 def _images(plan: TrainingPlan) -> list[int]:
-    """All that is trained on and judged."""
+    """All that is trained on and evaluated."""
     held_out = {index for split, indices in plan.looked.splits.items() if split != "train" for index in indices}
     return sorted(held_out | set(plan.train_indices))
 

@@ -102,7 +102,7 @@ class _Recorder:
                 handle.remove()
 
     def run(self, call: Callable[[], Any]) -> Any:
-        """What `call` answers, which runs the model by another method than `forward`, and so past its own hooks."""
+        """What `call` outputs, which runs the model by another method than `forward`, and so past its own hooks."""
         self._enter(self._model, ())
         outputs = call()
         self._leave(self._model, (), outputs)
@@ -125,7 +125,7 @@ class _Recorder:
         return rows
 
     def seen_by(self, outputs: Any) -> tuple[tuple[int, ...] | None, bool]:
-        """What the answer that sees most sees along each axis, and whether that is the whole image."""
+        """What the output that sees most sees along each axis, and whether that is the whole image."""
         tensors = [value for value in _pytree.tree_leaves(outputs) if isinstance(value, Tensor)]
         fields = [field for tensor in tensors if (field := self.trace.of(tensor)) is not None]
         if not fields:
@@ -152,14 +152,14 @@ class _Recorder:
     def _normalizing(self) -> bool:
         return any(isinstance(module, Normalize) for module, _ in self._stack)
 
-    def _count(self, operation: Any, arguments: Any, keywords: Any, answer: Any) -> None:
+    def _count(self, operation: Any, arguments: Any, keywords: Any, output: Any) -> None:
         if not self._stack or self._normalizing():
             return
         module = self._stack[-1][0]
         if torch.Tag.pointwise not in operation.tags:
             self._not_pointwise.add(module)
         if counter := flop_registry.get(operation.overloadpacket):
-            flops = counter(*arguments, **keywords, out_val=answer)
+            flops = counter(*arguments, **keywords, out_val=output)
             self._macs[module] = self._macs.get(module, 0) + flops // 2 // self._source.shape[0]
 
     def _row(self, module: nn.Module, arguments: Any, outputs: Any) -> LedgerRow:

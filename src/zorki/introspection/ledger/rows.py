@@ -41,8 +41,8 @@ class LedgerRow:
 class Ledger:
     """The rows from input to output, and their totals. Prints as a table.
 
-    `receptive_field` is that of the answer, in pixels of the input, one number an axis, with what no layer does but the
-    network itself, such as enlarging maps; of several answers, that of the one that sees most. `whole`: an answer sees
+    `receptive_field` is that of the output, in pixels of the input, one number an axis, with what no layer does but the
+    network itself, such as enlarging maps; of several outputs, that of the one that sees most. `whole`: an output sees
     the whole image.
     """
 
@@ -112,12 +112,12 @@ class Ledger:
         )
 
     def sight(self) -> str:
-        """One line for a person: how much of the image an answer sees."""
+        """One line for a person: how much of the image an output sees."""
         if self.whole:
-            return "an answer sees the whole image"
+            return "an output sees the whole image"
         if self.receptive_field is None:
-            return "what an answer sees is not known"
-        return f"an answer sees up to {'x'.join(map(str, self.receptive_field))} pixels of the image"
+            return "what an output sees is not known"
+        return f"an output sees up to {'x'.join(map(str, self.receptive_field))} pixels of the image"
 
     def __str__(self) -> str:
         rows = [COLUMNS, *self.table()]

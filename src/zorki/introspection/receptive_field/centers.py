@@ -1,4 +1,4 @@
-"""On which pixels the positions of a map are centered: what answers on them must be drawn around."""
+"""On which pixels the positions of a map are centered: where their outputs are centered."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ class _LocalTrace(Trace):
     """Without what sums up a whole map."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        answer = super().__torch_dispatch__(func, types, args, kwargs)
-        if isinstance(answer, Tensor) and args and isinstance(args[0], Tensor):
-            summed = answer.dim() >= 2 and args[0].dim() == 4 and min(args[0].shape[2:]) > 1
-            if summed and answer.shape[2:].numel() == 1:
-                self._fields.pop(answer, None)
-        return answer
+        output = super().__torch_dispatch__(func, types, args, kwargs)
+        if isinstance(output, Tensor) and args and isinstance(args[0], Tensor):
+            summed = output.dim() >= 2 and args[0].dim() == 4 and min(args[0].shape[2:]) > 1
+            if summed and output.shape[2:].numel() == 1:
+                self._fields.pop(output, None)
+        return output

@@ -1,7 +1,7 @@
 """What each operation of PyTorch does to a field.
 
 A rule gets `sees`, which tells what a tensor's elements see (None where they do not depend on the input), the
-operation's own `arguments`, and its `answer`; it returns what the answer's elements see.
+operation's own `arguments`, and its `output`; it returns what the output's elements see.
 """
 
 from __future__ import annotations
@@ -46,35 +46,35 @@ def _each(value: int | Sequence[int], count: int) -> list[int]:
 
 
 def _slide(
-    field: Field, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int], answer: Tensor
+    field: Field, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int], output: Tensor
 ) -> Field:
     rank = len(field.dimensions)
     for k, (size, step, pad, spread) in enumerate(zip(kernel, stride, padding, dilation, strict=True)):
         dimension = rank - len(kernel) + k
         reach = Fraction(spread * (size - 1))
-        field = field.resample(dimension, Fraction(-pad), reach - pad, Fraction(step), answer.shape[dimension])
+        field = field.resample(dimension, Fraction(-pad), reach - pad, Fraction(step), output.shape[dimension])
     return field
 
 
 @rule_for("convolution", "_convolution")
-def _convolution(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _convolution(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
     kernel = list(arguments[1].shape[2:])
     stride, padding, dilation = (_each(value, len(kernel)) for value in arguments[3:6])
     if not arguments[6]:
-        return _slide(field, kernel, stride, padding, dilation, answer)
+        return _slide(field, kernel, stride, padding, dilation, output)
     for k, size in enumerate(kernel):  # transposed: position o hears from (o + padding - dilation * m) / stride
         dimension = 2 + k
         last = Fraction(padding[k], stride[k])
         first = last - Fraction(dilation[k] * (size - 1), stride[k])
-        field = field.resample(dimension, first, last, Fraction(1, stride[k]), answer.shape[dimension])
+        field = field.resample(dimension, first, last, Fraction(1, stride[k]), output.shape[dimension])
     return field
 
 
 @rule_for("max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "avg_pool2d", "avg_pool3d", "avg_pool1d")
-def _pool(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _pool(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
@@ -83,16 +83,16 @@ def _pool(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
     stride = _each(argument_of(arguments, 2, kernel), count)
     padding = _each(argument_of(arguments, 3, 0), count)
     dilation = argument_of(arguments, 4, 1)  # average pooling has a truth value there
-    return _slide(field, kernel, stride, padding, _each(1 if isinstance(dilation, bool) else dilation, count), answer)
+    return _slide(field, kernel, stride, padding, _each(1 if isinstance(dilation, bool) else dilation, count), output)
 
 
 @rule_for("_adaptive_avg_pool2d", "adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_max_pool2d")
-def _adaptive_pool(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _adaptive_pool(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
-    for dimension in range(2, answer.dim()):
-        have, want = arguments[0].shape[dimension], answer.shape[dimension]
+    for dimension in range(2, output.dim()):
+        have, want = arguments[0].shape[dimension], output.shape[dimension]
         if want == 1:
             field = field.collapse(dimension)
         elif have != want:  # bins reach from floor(i * ratio) to ceil((i + 1) * ratio)
@@ -103,31 +103,31 @@ def _adaptive_pool(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Fiel
 
 
 @rule_for("constant_pad_nd", "reflection_pad2d", "replication_pad2d")
-def _pad(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _pad(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
     for k, before in enumerate(arguments[1][::2]):
-        dimension = answer.dim() - 1 - k
+        dimension = output.dim() - 1 - k
         shift = Fraction(-before)
-        field = field.resample(dimension, shift, shift, Fraction(1), answer.shape[dimension])
+        field = field.resample(dimension, shift, shift, Fraction(1), output.shape[dimension])
     return field
 
 
 @rule_for("view", "_unsafe_view", "reshape", "_reshape_alias", "unsqueeze", "squeeze")
-def _reshape(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _reshape(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
-    return field.reshape(arguments[0].shape, answer.shape) if field else None
+    return field.reshape(arguments[0].shape, output.shape) if field else None
 
 
 @rule_for("permute", "transpose", "t", "transpose_")
-def _permute(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _permute(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
-    order = list(range(answer.dim()))
+    order = list(range(output.dim()))
     if len(arguments) == 2:
-        order = [d % answer.dim() for d in arguments[1]]
+        order = [d % output.dim() for d in arguments[1]]
     else:
         a, b = arguments[1:3] if len(arguments) == 3 else (-1, -2)
         order[a], order[b] = order[b], order[a]
@@ -135,7 +135,7 @@ def _permute(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | No
 
 
 @rule_for("slice", "narrow")
-def _slice(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _slice(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     dimension = argument_of(arguments, 1, 0)
     if field is None or len(field.dimensions[dimension]) != 1:
@@ -145,11 +145,11 @@ def _slice(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None
     if field.dimensions[dimension][0].places < arguments[0].shape[dimension]:
         return field  # tokens were put before the positions; which ones are cut off is unknown
     step = Fraction(argument_of(arguments, 4, 1))
-    return field.resample(dimension, Fraction(start), Fraction(start), step, answer.shape[dimension])
+    return field.resample(dimension, Fraction(start), Fraction(start), step, output.shape[dimension])
 
 
 @rule_for("select")
-def _select(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _select(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
@@ -162,7 +162,7 @@ def _select(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | Non
 
 
 @rule_for("unbind")
-def _unbind(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _unbind(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
@@ -172,77 +172,77 @@ def _unbind(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | Non
 
 
 @rule_for("split", "split_with_sizes", "chunk")
-def _split(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _split(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     dimension = argument_of(arguments, 2, 0)
     return field.collapse(dimension) if field and field.dimensions[dimension] else field
 
 
 @rule_for("roll")
-def _roll(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _roll(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
     # What is rolled over the edge is masked out where networks do this (shifted windows), so it is a plain shift.
     for by, dimension in zip(_each(arguments[1], 1), _each(argument_of(arguments, 2, 0), 1), strict=False):
         shift = Fraction(-by)
-        field = field.resample(dimension, shift, shift, Fraction(1), answer.shape[dimension])
+        field = field.resample(dimension, shift, shift, Fraction(1), output.shape[dimension])
     return field
 
 
 @rule_for("cat", "stack")
-def _cat(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _cat(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     fields = [field for tensor in arguments[0] if (field := sees(tensor)) is not None]
     joined = join_all(fields)
-    if joined is None or len(joined.dimensions) == answer.dim():
+    if joined is None or len(joined.dimensions) == output.dim():
         return joined
-    dimension = argument_of(arguments, 1, 0) % answer.dim()
+    dimension = argument_of(arguments, 1, 0) % output.dim()
     return replace(joined, dimensions=(*joined.dimensions[:dimension], (), *joined.dimensions[dimension:]))
 
 
 @rule_for("mean", "sum", "amax", "amin", "max", "min", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm")
-def _reduce(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _reduce(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     if field is None:
         return None
     rank = len(field.dimensions)
     given = argument_of(arguments, 1, None)
     if isinstance(given, Tensor):  # the larger of two tensors
-        return elementwise(sees, arguments, answer)
+        return elementwise(sees, arguments, output)
     if given is None or isinstance(given, bool | float):
-        return field.everything(answer.dim())
+        return field.everything(output.dim())
     summed = {d % rank for d in _each(given, 1)}
     field = field.collapse(*summed)
-    if answer.dim() == rank:
+    if output.dim() == rank:
         return field
     return replace(field, dimensions=tuple(d for i, d in enumerate(field.dimensions) if i not in summed))
 
 
 @rule_for("_softmax", "_log_softmax", "_safe_softmax", "cumsum")
-def _softmax(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _softmax(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     field = sees(arguments[0])
     return field.collapse(arguments[1]) if field else None
 
 
 @rule_for("mm", "bmm", "mv", "addmm", "baddbmm", "matmul")
-def _product(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _product(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     left, right = [argument for argument in arguments if isinstance(argument, Tensor)][-2:]
     a, b = sees(left), sees(right)
     if a is not None:  # the summed dimension is gone; in its place come the other side's columns
         a = a.collapse(-1)
     if b is not None:
-        b = b.collapse(-2) if right.dim() > 1 else b.everything(answer.dim())
+        b = b.collapse(-2) if right.dim() > 1 else b.everything(output.dim())
     if a is None or b is None:
         return a or b
     return a.join(b)
 
 
-def _attention(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def _attention(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     query, *others = (sees(tensor) for tensor in arguments[:3])
     seen = [other.collapse(-2) for other in others if other is not None]
     return join_all([*([query] if query else []), *seen])
 
 
-def elementwise(sees: Sees, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+def elementwise(sees: Sees, arguments: Sequence[Any], output: Tensor) -> Field | None:
     joined = join_all([f for a in arguments if (f := sees(a)) is not None])
-    return joined if joined is None or len(joined.dimensions) == answer.dim() else joined.everything(answer.dim())
+    return joined if joined is None or len(joined.dimensions) == output.dim() else joined.everything(output.dim())

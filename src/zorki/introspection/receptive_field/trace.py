@@ -18,7 +18,7 @@ from zorki.introspection.receptive_field.rules import elementwise, find_rule
 class Trace(TorchDispatchMode):
     """Follows receptive fields from one input through every operation that runs under it.
 
-    `on_operation(operation, arguments, keywords, answer)` is told of each. Runs under `torch.inference_mode()` only:
+    `on_operation(operation, arguments, keywords, output)` is told of each. Runs under `torch.inference_mode()` only:
     elsewhere autograd hands out other tensors than those that operations return.
     """
 
@@ -38,26 +38,26 @@ class Trace(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs one operation and notes what its answer sees."""
+        """Runs one operation and notes what its output sees."""
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
         if "upsample" not in name:  # whose parts look pixels up by computed numbers, and tell nothing
             with self:  # operations that are made of others are taken apart, and their parts come here
-                answer = func.decompose(*args, **kwargs)
-            if answer is not NotImplemented:
-                return answer
-        answer = func(*args, **kwargs)
+                output = func.decompose(*args, **kwargs)
+            if output is not NotImplemented:
+                return output
+        output = func(*args, **kwargs)
         rule = find_rule(name)
-        answers = [a for a in (answer if isinstance(answer, tuple | list) else [answer]) if isinstance(a, Tensor)]
-        for tensor in answers:
+        outputs = [a for a in (output if isinstance(output, tuple | list) else [output]) if isinstance(a, Tensor)]
+        for tensor in outputs:
             field = rule(self.of, args, tensor) if rule else self._unknown(args, tensor)
             if field is not None:
                 self._fields[tensor] = field
         if self._on_operation is not None:
-            self._on_operation(func, args, kwargs, answer)
-        return answer
+            self._on_operation(func, args, kwargs, output)
+        return output
 
-    def _unknown(self, arguments: Sequence[Any], answer: Tensor) -> Field | None:
+    def _unknown(self, arguments: Sequence[Any], output: Tensor) -> Field | None:
         """Operations that keep the shape work element by element; others are taken to see everything."""
         flat = [t for a in arguments for t in (a if isinstance(a, tuple | list) else [a]) if isinstance(t, Tensor)]
         fields = [(t, f) for t in flat if (f := self.of(t)) is not None]
@@ -67,6 +67,6 @@ class Trace(TorchDispatchMode):
             shape = torch.broadcast_shapes(*(t.shape for t in flat))
         except RuntimeError:
             shape = None
-        if shape == answer.shape or any(t.shape == answer.shape for t, _ in fields):
-            return elementwise(self.of, [t for t, f in fields if t.dim() <= answer.dim()], answer)
-        return join_all([f.everything(answer.dim()) for _, f in fields])
+        if shape == output.shape or any(t.shape == output.shape for t, _ in fields):
+            return elementwise(self.of, [t for t, f in fields if t.dim() <= output.dim()], output)
+        return join_all([f.everything(output.dim()) for _, f in fields])

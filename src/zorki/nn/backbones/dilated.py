@@ -38,8 +38,8 @@ def dilate(backbone: Kind, output_stride: int, name: str = "the backbone", *, ea
     """Changes a backbone so that no map is coarser than `output_stride` pixels, and returns it; weights stay.
 
     What would have halved a map walks over every place of it, and all kernels behind it are dilated by two: so the
-    network answers at every second place what it answered before, and the same kind of answer between them (the
-    algorithm à trous). Pools that had no padding get some, so that their windows are centered; the places that answer
+    network gives at every second place what it gave before, and the same kind of output between them (the
+    algorithm à trous). Pools that had no padding get some, so that their windows are centered; the places that respond
     as before are then not the even ones. An even kernel on an odd dilation cannot be centered and hangs half a place
     to the bottom right.
 

@@ -114,7 +114,7 @@ class PartialConvolution(nn.Module):
 def initialize_lecun(layer: nn.Conv2d | nn.Linear) -> None:
     """Uniform weights of deviation 1 / sqrt(fan-in), biases at 0 (LeCun et al., 1998: Efficient BackProp, eq. 16).
 
-    LeNet-5's own paper draws from +-2.4 / fan-in, which lets the signal fade: F6 answers with thousandths.
+    LeNet-5's own paper draws from +-2.4 / fan-in, which lets the signal fade: the outputs of F6 are thousandths.
     """
     bound = math.sqrt(3 / layer.weight[0].numel())
     nn.init.uniform_(layer.weight, -bound, bound)

@@ -15,7 +15,7 @@ class MobileNetV3(Backbone):
     """torchvision's MobileNetV3 without its head: the last map of each resolution.
 
     The running averages of the batch norms move by 0.1 a step as everywhere else here. The published 0.01 leaves
-    them at their start in runs of a few hundred steps, and evaluation then answers nonsense.
+    them at their start in runs of a few hundred steps, and evaluation then gives nonsense.
     """
 
     strides: tuple[int, ...] = (2, 4, 8, 16, 32)

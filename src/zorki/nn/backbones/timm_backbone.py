@@ -67,7 +67,7 @@ class TimmBackbone(Backbone):
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         if not self.channels:
             raise RecipeError(f"timm's {type(self.network).__name__} gives no feature maps; choose another backbone")
-        # Networks that were cut off may answer with their last map in place of those that are gone.
+        # Networks that were cut off may return their last map in place of those that are gone.
         return list(self.network.forward_intermediates(x, intermediates_only=True))[: len(self.channels)]
 
     def top(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
@@ -76,7 +76,7 @@ class TimmBackbone(Backbone):
     def keep_maps(self, count: int) -> None:
         """Takes out what only later maps than the first `count`, or `top`, need: layers, last norms, hidden layers.
 
-        Networks whose layers timm cannot take out stay whole, and answer fewer maps.
+        Networks whose layers timm cannot take out stay whole, and return fewer maps.
         """
         self.channels, self.strides = self.channels[:count], self.strides[:count]
         if hasattr(self.network, "prune_intermediate_layers"):
@@ -127,7 +127,7 @@ class TimmBackbone(Backbone):
         except NotImplementedError:
             return None  # some layer has no shape rule: the first batch will tell
         except (RuntimeError, AssertionError, ValueError) as error:
-            # Some networks make tensors on a device of their own while they run: no answer either.
+            # Some networks make tensors on a device of their own while they run: no number either.
             return None if "meta" in str(error) else str(error).split("\n", 1)[0].rstrip(".")
         finally:
             self.network.train(training)

@@ -1,4 +1,4 @@
-"""What stands on a backbone and answers with one number a class."""
+"""What stands on a backbone and gives one logit a class."""
 
 from __future__ import annotations
 

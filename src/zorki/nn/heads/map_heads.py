@@ -1,4 +1,4 @@
-"""What stands on one feature map and answers with a map of classes; and the pieces of such heads."""
+"""What stands on one feature map and gives a map of classes; and the pieces of such heads."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def initialize_he(network: nn.Module) -> None:
 
 
 def initialize_output(layer: nn.Linear | nn.Conv2d) -> None:
-    """A last layer that answers nearly nothing: Gaussian weights of deviation 0.1 / sqrt(fan-in), bias 0.
+    """A last layer whose outputs are nearly 0: Gaussian weights of deviation 0.1 / sqrt(fan-in), bias 0.
 
     So an untrained classifier's loss is close to log(num_classes), the loss of one that knows nothing, however wide
     the layer below is.

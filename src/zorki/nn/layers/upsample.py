@@ -14,7 +14,7 @@ from zorki.errors import RecipeError, did_you_mean
 
 
 class Upsample(nn.Module, ABC):
-    """Makes a map `factor` times larger in both directions; answers `channels_out` channels.
+    """Makes a map `factor` times larger in both directions; outputs `channels_out` channels.
 
     `needs_indices` tells whether `forward` wants the places of the maxima that a pool found, see `pool_with_indices`.
     """
@@ -150,7 +150,7 @@ class PixelShuffle(Upsample):
     """A 3x3 convolution to factor^2 maps a channel, which are dealt out as pixels (Shi et al., 2016, section 3.2).
 
     It starts as nearest interpolation of a convolution: the kernels of a channel's pixels are alike, so that no
-    pattern of `factor` pixels stands in its first answers (ICNR: Aitken et al., 2017).
+    pattern of `factor` pixels stands in its first outputs (ICNR: Aitken et al., 2017).
     """
 
     def __init__(self, channels_in: int, channels_out: int, factor: int = 2) -> None:
@@ -217,7 +217,7 @@ def initialize_bilinear(convolution: nn.ConvTranspose2d, shift: float = 0.0) -> 
     """Weights with which a transposed convolution interpolates bilinearly between the centers of pixels.
 
     For a kernel of 2 * stride, of one less where the stride is odd. Channels stay by themselves; where their numbers
-    differ, they are mixed by Xavier's weights. Every pixel of the answer is what lies `shift` pixels of the answer to
+    differ, they are mixed by Xavier's weights. Every pixel of the output is what lies `shift` pixels of the output to
     the bottom right of its center; -0.5..0.5, 0 where the stride is odd.
     """
     sides = [

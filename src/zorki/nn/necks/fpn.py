@@ -17,14 +17,14 @@ from zorki.nn.layers.strided import StridedConv2d
 class FeaturePyramid(nn.Module):
     """FPN (Lin et al., 2017, section 3): top-down sums of 1x1 convolutions, smoothed by 3x3 ones.
 
-    `strides` are those of the answered maps. Maps are taken from the backbone where it has them; coarser ones are
-    made of the coarsest answer, by strided 3x3 convolutions with ReLU between (RetinaNet's P6 and P7: Lin et al.,
+    `strides` are those of the output maps. Maps are taken from the backbone where it has them; coarser ones are
+    made of the coarsest output, by strided 3x3 convolutions with ReLU between (RetinaNet's P6 and P7: Lin et al.,
     2017, section 4), or by taking every second place ("pool": Faster R-CNN's P6).
 
     Args:
         backbone: whose maps come in.
         strides: wanted, finest first. Finer ones than the backbone has are left out.
-        channels: of every answered map.
+        channels: of every output map.
         extra: how maps coarser than the backbone's are made.
 
     Raises:
@@ -62,16 +62,16 @@ class FeaturePyramid(nn.Module):
         """Maps of `strides` from all maps of the backbone."""
         inner = [block(maps[tap]) for block, tap in zip(self.inner, self.taps, strict=True)]
         x = inner[-1]
-        answered = [self.outer[-1](x)]
+        outputs = [self.outer[-1](x)]
         for index in range(len(inner) - 2, -1, -1):
             x = inner[index] + functional.interpolate(x, size=inner[index].shape[-2:], mode="nearest")
-            answered.insert(0, self.outer[index](x))
+            outputs.insert(0, self.outer[index](x))
         for index, convolution in enumerate(self.extra):
-            coarsest = answered[-1]
-            answered.append(convolution(functional.relu(coarsest) if index else coarsest))
+            coarsest = outputs[-1]
+            outputs.append(convolution(functional.relu(coarsest) if index else coarsest))
         for _ in range(self.pools):
-            answered.append(answered[-1][:, :, ::2, ::2])
-        return answered
+            outputs.append(outputs[-1][:, :, ::2, ::2])
+        return outputs
 
 
 def pyramid_published(levels: int) -> dict[str, str]:

@@ -28,7 +28,7 @@ def unet_maps(
     """What `output` makes of the decoder's map: at the pixels' size, or coarser where the decoder ends earlier.
 
     Pixels whose sides are no multiples of the deepest stride are continued by zeros, which after normalization is the
-    mean color, and the answer is enlarged bilinearly and cut back to their size.
+    mean color, and the output is enlarged bilinearly and cut back to their size.
     """
     height, width = pixels.shape[2:]
     stride = backbone.strides[-1]

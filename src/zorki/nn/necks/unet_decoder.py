@@ -26,7 +26,7 @@ class UNetDecoder(nn.Module):
     contracting path. Where the backbone has no map of a stride, nothing is joined there. The last map of each stride
     is read.
 
-    `channels` and `stride` are those of the answer.
+    `channels` and `stride` are those of the output.
 
     Args:
         backbone: whose maps come in.
@@ -78,7 +78,7 @@ class UNetBlock(nn.Module):
     """One step up: twice as large, joined with `skip`, and two 3x3 convolutions with batch norm and ReLU.
 
     Args:
-        in_channels, skip_channels, out_channels: of the map, the skip (0: there is none) and the answer.
+        in_channels, skip_channels, out_channels: of the map, the skip (0: there is none) and the output.
         upsampling: see `UNetDecoder`.
 
     Raises:

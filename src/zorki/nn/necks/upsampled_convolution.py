@@ -18,13 +18,13 @@ class UpsampledConv2d(nn.Conv2d):
 
     The same numbers as `cat([interpolate(x, scale_factor=2, mode="nearest"), skip], 1)` through one convolution that
     keeps the size, up to rounding. In a map of doubled pixels the nine weights meet four different values only, so
-    that a transposed convolution with a kernel of 4, whose weights are sums of these nine, answers the same with less
+    that a transposed convolution with a kernel of 4, whose weights are sums of these nine, gives the same with less
     than half the multiplications; and neither the enlarged map nor the joined one is written to memory.
 
     Args:
         in_channels: of the map.
         skip_channels: of the skip; 0: there is none.
-        out_channels: of the answer.
+        out_channels: of the output.
         bias: whether it has one.
     """
 
@@ -35,7 +35,7 @@ class UpsampledConv2d(nn.Conv2d):
     def forward(  # type: ignore[override]  # of two maps in place of one
         self, x: Float[Tensor, "B C h w"], skip: Float[Tensor, "B S H W"] | None = None
     ) -> Float[Tensor, "B D _ _"]:
-        """The answer at the skip's size, or at twice the map's.
+        """The output at the skip's size, or at twice the map's.
 
         Args:
             skip: of whatever size; one that is not twice the map's is what the map is enlarged to.
@@ -46,10 +46,10 @@ class UpsampledConv2d(nn.Conv2d):
             large = functional.interpolate(x, size, mode="nearest")
             return super().forward(large if skip is None else torch.cat([large, skip], 1))
         kernel = _joined(self.weight[:, : x.shape[1]])
-        answer = functional.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        output = functional.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
         if skip is None:
-            return answer
-        return answer.add_(functional.conv2d(skip, self.weight[:, x.shape[1] :], padding=1))
+            return output
+        return output.add_(functional.conv2d(skip, self.weight[:, x.shape[1] :], padding=1))
 
 
 def _joined(weight: Float[Tensor, "D C 3 3"]) -> Float[Tensor, "C D 4 4"]:

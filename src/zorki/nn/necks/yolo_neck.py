@@ -27,7 +27,7 @@ class YoloNeck(nn.Module):
     Args:
         backbone: whose maps come in.
         strides: wanted, finest first, each twice the one before.
-        widths: channels of the 1x1 convolutions of each scale; the 3x3 and the answered maps have twice as many.
+        widths: channels of the 1x1 convolutions of each scale; the 3x3 and the output maps have twice as many.
         depth: convolutions of a column before its last: an odd number, 5 in the paper.
 
     Raises:
@@ -62,15 +62,15 @@ class YoloNeck(nn.Module):
         found = [fill_cells(maps[tap], *size) for tap, size in zip(self.taps, sizes)]  # noqa: B905: coarser ones follow
         for layer in self.coarser:
             found.append(layer(found[-1]))
-        answered: list[Tensor] = []
+        outputs: list[Tensor] = []
         from_coarser: list[Tensor] = []
         for level in range(len(found) - 1, -1, -1):
             x = self.columns[level](torch.cat([*from_coarser, found[level]], 1))
-            answered.insert(0, self.tops[level](x))
+            outputs.insert(0, self.tops[level](x))
             if level:
                 bridge = self.bridges[level - 1](x)
                 from_coarser = [functional.interpolate(bridge, size=found[level - 1].shape[-2:], mode="nearest")]
-        return answered
+        return outputs
 
 
 def _column(channels: int, width: int, depth: int) -> nn.Sequential:

@@ -21,7 +21,7 @@ from zorki.weights.weight_map import WeightMap
 
 @dataclass
 class Logits:
-    """What a classifier answers before the softmax; `auxiliary` is empty but in training, and for most networks."""
+    """The logits of a classifier; `auxiliary` is empty but in training, and for most networks."""
 
     main: Float[Tensor, "B K"]
     auxiliary: list[Tensor] = field(default_factory=list)  # each (B, K)
@@ -86,10 +86,10 @@ class Classifier(Model[Logits, Label, Label]):
 
     def loss(self, outputs: Logits, targets: Sequence[Label]) -> dict[str, Tensor]:
         """The cross-entropy, and the weighted sum of the auxiliary classifiers' where there are any."""
-        wanted = _wanted(targets, self.num_classes, outputs.main.device)
-        losses = {"cross_entropy": self.criterion(outputs.main, wanted)}
+        probabilities = _target_of(targets, self.num_classes, outputs.main.device)
+        losses = {"cross_entropy": self.criterion(outputs.main, probabilities)}
         if outputs.auxiliary:
-            sides = torch.stack([self.criterion(logits, wanted) for logits in outputs.auxiliary])
+            sides = torch.stack([self.criterion(logits, probabilities) for logits in outputs.auxiliary])
             losses["auxiliary"] = self.auxiliary_weight * sides.sum()
         return losses
 
@@ -120,7 +120,7 @@ class Classifier(Model[Logits, Label, Label]):
 
 
 class ExportedClassifier(nn.Module):
-    """A classifier from uint8 pixels to probabilities: what `decode` answers as scores."""
+    """A classifier from uint8 pixels to probabilities: the scores of `decode`."""
 
     def __init__(self, model: Classifier) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class ExportedClassifier(nn.Module):
         return self.model(images).main.float().softmax(1)  # type: ignore[no-any-return]
 
 
-def _wanted(targets: Sequence[Label], num_classes: int, device: torch.device) -> Tensor:
+def _target_of(targets: Sequence[Label], num_classes: int, device: torch.device) -> Tensor:
     """(B,) indices where every image has one class; (B, K) shares where any is mixed."""
     indices = torch.tensor([target.index for target in targets], dtype=torch.int64)
     if all(target.scores is None for target in targets):

@@ -13,6 +13,7 @@ import torch
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, Model, TaskData
 from zorki.contracts.capabilities import TakesCriterion
+from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import DataError
 from zorki.recipe import Recipe
 from zorki.tasks.classification.settings import ClassificationSettings
@@ -99,13 +100,13 @@ class ClassificationData(TaskData[Label]):
         assert isinstance(model, TakesCriterion)
         model.replace_criterion(lambda own: CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights))
 
-    def statistics(self, dataset: Dataset[Label]) -> dict[str, Any]:
-        """Counts by split and class."""
-        counts: dict[str, dict[str, int]] = {}
+    def statistics(self, dataset: Dataset[Label]) -> DatasetStatistics:
+        """Images by split and class."""
+        counts: dict[str, list[int]] = {}
         for split, indices in dataset.splits.items():
             found = Counter(dataset.target(index).index for index in indices)
-            counts[split] = {name: found.get(k, 0) for k, name in enumerate(dataset.class_names)}
-        return {"classes": counts}
+            counts[split] = [found.get(label, 0) for label in range(len(dataset.class_names))]
+        return DatasetStatistics(dataset.class_names, counts)
 
     def default_classes(self, num_classes: int) -> ClassInfo:
         """ImageNet's names for 1000 classes, else the numbers."""

@@ -1,4 +1,4 @@
-"""How labels are judged."""
+"""How labels are evaluated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ClassificationEvaluation(Evaluation[Label, Label]):
         return Label(int(scores.argmax()), scores)
 
     def error_score(self, prediction: Label, target: Label, info: ClassInfo) -> float:
-        """The probability missing at the truth: near 1 is a confident error."""
+        """The probability missing at the ground truth: near 1 is a confident error."""
         assert prediction.scores is not None
         return 1.0 - float(prediction.scores[target.index])
 

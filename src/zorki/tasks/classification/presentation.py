@@ -7,11 +7,21 @@ from typing import Any
 from torch import Tensor
 
 from zorki.contracts import Presentation
+from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Label
 
 
 class ClassificationPresentation(Presentation[Label, Label]):
     """The class, with its probability where there is one."""
+
+    example = Example(
+        model="cifar_resnet20",
+        data="scenes:2400@32",
+        settings={"epochs": 8, "batch_size": 64},
+        own_data="images in a folder for each class",
+        own_model="squeezenet1_1",
+        own_flags="--weights imagenet --freeze backbone",
+    )
 
     def draw(self, image: Tensor, annotation: Label, info: ClassInfo) -> Tensor:
         """The image with its class, and the probability where there is one, written under it."""
@@ -20,7 +30,7 @@ class ClassificationPresentation(Presentation[Label, Label]):
         return caption(image, self.caption(annotation, info))
 
     def to_record(self, annotation: Label, info: ClassInfo) -> dict[str, Any]:
-        """Class name, and the five likeliest classes with their probabilities."""
+        """Class name, and the five most probable classes with their probabilities."""
         values: dict[str, Any] = {"label": annotation.index, "class_name": info.names[annotation.index]}
         if annotation.scores is not None:
             best = annotation.scores.topk(min(5, len(info)))

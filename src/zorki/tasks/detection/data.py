@@ -11,6 +11,7 @@ import torch
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, Model
 from zorki.contracts.capabilities import FitsToData, Precomputes
+from zorki.contracts.statistics import DatasetStatistics
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.tasks.detection.settings import DetectionSettings
 from zorki.types import Batch, Boxes, ClassInfo, Sample
@@ -81,14 +82,14 @@ class DetectionData(ObjectData[Boxes]):
             from zorki.tasks.detection.mosaic import refuse_regions
 
             refuse_regions(recipe.mosaic, recipe.mixup, "proposed")
-        if isinstance(model, FitsToData) and model.wants_fitting:
+        if isinstance(model, FitsToData) and model.needs_fitting:
             from zorki.tasks.detection.image_sizes import image_sizes
 
             targets = [dataset.target(index) for index in indices]
             model.fit_to_data(targets, image_sizes(dataset, indices))
 
-    def statistics(self, dataset: Dataset[Boxes]) -> dict[str, Any]:
+    def statistics(self, dataset: Dataset[Boxes]) -> DatasetStatistics:
         """Boxes and images a class, sizes, aspects and boxes an image, by split."""
-        from zorki.tasks.detection.statistics import tally_boxes
+        from zorki.tasks.detection.statistics import box_statistics
 
-        return tally_boxes(dataset)
+        return box_statistics(dataset)

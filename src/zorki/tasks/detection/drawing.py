@@ -13,7 +13,7 @@ from torch import Tensor
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.draw.images import boxes, enlarge
 from zorki.draw.palette import color, mark_color
-from zorki.tasks.detection.metrics.image_match import judge_boxes
+from zorki.tasks.detection.metrics.image_match import match_boxes
 from zorki.types import Boxes
 
 LEAST_WIDTH = 320  # pixels: on smaller images names would cover the objects
@@ -46,11 +46,11 @@ def draw_boxes(
 
 
 def thumbnail(
-    image: UInt8[Tensor, "3 H W"], shown: Boxes, truth: Boxes | None, class_names: Sequence[str], side: int
+    image: UInt8[Tensor, "3 H W"], shown: Boxes, ground_truth: Boxes | None, class_names: Sequence[str], side: int
 ) -> UInt8[Tensor, "3 H2 W2"]:
     """The image with its longer side of `side` pixels, and boxes on it.
 
-    Without a truth in the colors of their classes. With one: right boxes teal, wrong ones vermilion and "wrong",
+    Without a ground truth in the colors of their classes. With one: right boxes teal, wrong ones vermilion and "wrong",
     objects that were not found amber and "missed", boxes that do not count gray.
     """
     height, width = image.shape[1:]
@@ -58,18 +58,18 @@ def thumbnail(
     small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
     factors = torch.tensor([small.shape[2] / width, small.shape[1] / height] * 2)
     moved = dataclasses.replace(shown, xyxy=shown.xyxy * factors)
-    if truth is None:
+    if ground_truth is None:
         colors = [color(label) for label in shown.labels.tolist()]
         return boxes(small, moved.xyxy, [class_names[label] for label in shown.labels.tolist()], colors)
-    judged = judge_boxes(shown, truth)
-    missed = truth[judged.missed]
+    match = match_boxes(shown, ground_truth)
+    missed = ground_truth[match.missed]
     texts = ["missed " + class_names[label] for label in missed.labels.tolist()]
     inks = [MISSED_COLOR] * len(missed)
-    for label, right, excused in zip(
-        shown.labels.tolist(), judged.right.tolist(), judged.excused.tolist(), strict=True
+    for label, true_positive, ignored in zip(
+        shown.labels.tolist(), match.true_positive.tolist(), match.ignored.tolist(), strict=True
     ):
-        texts.append(class_names[label] if right or excused else "wrong " + class_names[label])
-        inks.append(mark_color(None if excused else right))
+        texts.append(class_names[label] if true_positive or ignored else "wrong " + class_names[label])
+        inks.append(mark_color(None if ignored else true_positive))
     return boxes(small, torch.cat([missed.xyxy * factors, moved.xyxy]), texts, inks)
 
 

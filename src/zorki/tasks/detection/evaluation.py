@@ -1,4 +1,4 @@
-"""How boxes are judged."""
+"""How boxes are evaluated."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class DetectionEvaluation(ObjectEvaluation[Boxes]):
         return fuse(predictions)
 
     def error_score(self, prediction: Boxes, target: Boxes, info: ClassInfo) -> float:
-        """1 less the F1 of the boxes that are shown, in which a box counts as far as it fits; see `Judged.quality`."""
-        from zorki.tasks.detection.metrics.image_match import judge_boxes
+        """1 less the F1 of the boxes that are shown, boxes weighted by IoU: see `ImageMatch.quality`."""
+        from zorki.tasks.detection.metrics.image_match import match_boxes
 
-        return 1.0 - judge_boxes(shown(prediction, info), target).quality()
+        return 1.0 - match_boxes(shown(prediction, info), target).quality()
 
     def report_sections(self, result: DetectionResult, info: ClassInfo) -> list[Section]:
         """Precision and recall, classes, sizes and errors."""
@@ -38,15 +38,15 @@ class DetectionEvaluation(ObjectEvaluation[Boxes]):
 
         return sections(result)
 
-    def recognize_answers(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
+    def recognize_predictions(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
         from zorki.tasks.detection.prediction_files.kind import holds_masks
 
         return None if holds_masks(predictions, data, format) else "boxes"
 
-    def judge_file(
+    def evaluate_predictions(
         self, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
     ) -> Results:
         """Detections in COCO's results format. Raises DataError."""
-        from zorki.tasks.detection.prediction_files.evaluate import judge_file
+        from zorki.tasks.detection.prediction_files.evaluate import evaluate_predictions
 
-        return judge_file(predictions, data, split=split, format=format)
+        return evaluate_predictions(predictions, data, split=split, format=format)

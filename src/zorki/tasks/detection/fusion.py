@@ -1,4 +1,4 @@
-"""The boxes of several models made into one answer."""
+"""The boxes of several models made into one prediction."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _falling(predictions: Sequence[Boxes]) -> list[tuple[torch.Tensor, float, in
     rows = []
     for boxes in predictions:
         if boxes.scores is None:
-            raise ValueError("boxes to fuse need scores; these are truth")
+            raise ValueError("boxes to fuse need scores; these are ground truth")
         kept = boxes[boxes.scores >= LEAST_SCORE]
         assert kept.scores is not None
         rows += list(zip(kept.xyxy.cpu(), kept.scores.tolist(), kept.labels.tolist(), strict=True))

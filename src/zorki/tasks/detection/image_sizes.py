@@ -1,4 +1,4 @@
-"""How large the images of a data set are, without decoding them where that can be."""
+"""How large the images of a dataset are, without decoding them where that can be."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class MosaicWindow(NamedTuple):
 def mix(batch: Batch[Boxes], share: float, alpha: float, generator: torch.Generator) -> Batch[Boxes]:
     """The batch with mosaics in a `share` of its places, and then blended in pairs by Beta(alpha, alpha), if above 0.
 
-    Only inputs and `placed` change; `targets` stay the truth of the images as they were read.
+    Only inputs and `placed` change; `targets` stay the ground truth of the images as they were read.
 
     Raises:
         RecipeError: the network takes more than pixels, such as regions that were proposed in them.

@@ -25,7 +25,7 @@ def show_score(info: ClassInfo) -> float:
 
 
 def shown(annotation: Found, info: ClassInfo) -> Found:
-    """The objects for a person: all of the truth, and of a prediction those that score `show_score` or more."""
+    """The objects for a person: all of the ground truth, and of a prediction those that score `show_score` or more."""
     return annotation if annotation.scores is None else annotation[annotation.scores >= show_score(info)]
 
 
@@ -73,7 +73,7 @@ class ObjectData(TaskData[Found]):
 
 
 class ObjectEvaluation(Evaluation[Found, Found]):
-    """What a run learns from judging objects."""
+    """What a run learns from evaluating objects."""
 
     file_format = "COCO's results"
 

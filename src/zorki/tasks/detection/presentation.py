@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from zorki.contracts.example import Example
 from zorki.tasks.detection.object_task import ObjectPresentation, shown
 from zorki.types import Boxes, ClassInfo
 
@@ -13,6 +14,13 @@ from zorki.types import Boxes, ClassInfo
 class DetectionPresentation(ObjectPresentation[Boxes]):
     """Boxes in the colors of their classes."""
 
+    example = Example(
+        model="fcos_squeezenet",
+        data="scenes:400@96",
+        settings={"image_size": 96, "epochs": 10, "batch_size": 8, "lr": 1e-3},
+        own_data="images with boxes, as COCO, Pascal VOC, YOLO and others write them",
+        own_model="fcos_mobilenet_v3_large",
+    )
     noun = "boxes"
 
     def draw(self, image: Tensor, annotation: Boxes, info: ClassInfo) -> Tensor:
@@ -21,11 +29,11 @@ class DetectionPresentation(ObjectPresentation[Boxes]):
 
         return draw_boxes(image, shown(annotation, info), info.names)
 
-    def thumbnail(self, image: Tensor, annotation: Boxes, info: ClassInfo, truth: Boxes | None = None) -> Tensor:
-        """The image with its boxes, `thumbnail_side` pixels long; beside the truth also what was missed."""
+    def thumbnail(self, image: Tensor, annotation: Boxes, info: ClassInfo, ground_truth: Boxes | None = None) -> Tensor:
+        """The image with its boxes, `thumbnail_side` pixels long; beside the ground truth also what was missed."""
         from zorki.tasks.detection.drawing import thumbnail
 
-        return thumbnail(image, shown(annotation, info), truth, info.names, self.thumbnail_side)
+        return thumbnail(image, shown(annotation, info), ground_truth, info.names, self.thumbnail_side)
 
     def to_record(self, annotation: Boxes, info: ClassInfo) -> dict[str, Any]:
         """Every box, in xyxy pixels, with its class's name, its score and its marks; and how many are shown."""

@@ -1,9 +1,10 @@
-"""What the boxes of a data set are like: how many, how large, how long, of which classes."""
+"""What the boxes of a dataset are like: how many, how large, how long, of which classes."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -11,21 +12,55 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zorki.contracts import Dataset
+from zorki.contracts.statistics import DatasetStatistics, StatisticsTable
 from zorki.ops.boxes import box_area
 from zorki.types import Boxes
 
 SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's bounds of small, medium and large areas
-QUARTILES = {"least": 0.0, "first quartile": 0.25, "median": 0.5, "third quartile": 0.75, "most": 1.0}
-_TAILS = {"1 %": 0.01, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99}
+QUARTILES = {"minimum": 0.0, "first_quartile": 0.25, "median": 0.5, "third_quartile": 0.75, "maximum": 1.0}
+_TAILS = {"percentile_1": 0.01, "percentile_10": 0.1, "median": 0.5, "percentile_90": 0.9, "percentile_99": 0.99}
+_SIZES = {"small": "small, below 32 x 32 pixels", "medium": "medium", "large": "large, from 96 x 96 pixels"}
+_TEXTS = {"percentile_1": "1 %", "percentile_10": "10 %", "percentile_90": "90 %", "percentile_99": "99 %"}
+
+Numbers = Mapping[str, Any]
 
 
-def tally_boxes(dataset: Dataset[Boxes]) -> dict[str, Any]:
-    """Boxes a class, and tables of images, sizes and aspects, by split; see `Task.tally`.
+def box_statistics(dataset: Dataset[Boxes]) -> DatasetStatistics:
+    """Boxes a class, and tables of images, sizes and aspect ratios.
 
-    Sides are square roots of areas, aspects width over height, in pixels of the original images. Crowds are counted
-    and not measured; a figure of nothing is None.
+    Sides are square roots of areas, aspect ratios width over height, in pixels of the original images. Crowds are
+    counted and not measured; a number of nothing is None.
     """
-    return tally(dataset, dataset.target, _columns, "boxes")
+    tables = [
+        StatisticsTable(
+            "boxes",
+            "Images and boxes",
+            {
+                "images": "images",
+                "images_without_boxes": "without boxes",
+                "boxes": "boxes",
+                "crowd": "of them crowds",
+                "difficult": "of them difficult",
+            },
+            {},
+            brief=True,
+        ),
+        quantile_table("boxes_per_image", "Boxes per image"),
+        size_table("box_sizes", "Box sizes (COCO's bounds)"),
+        quantile_table("box_side", "Side of boxes (root of the area, pixels)"),
+        quantile_table("aspect_ratio", "Aspect ratio of boxes (width / height)", _TAILS),
+    ]
+    return object_statistics(dataset, dataset.target, _numbers, tables, "boxes")
+
+
+def quantile_table(name: str, title: str, shares: Mapping[str, float] = QUARTILES) -> StatisticsTable:
+    """An empty table of what `quantiles` gives."""
+    return StatisticsTable(name, title, {key: _TEXTS.get(key, key.replace("_", " ")) for key in shares}, {})
+
+
+def size_table(name: str, title: str) -> StatisticsTable:
+    """An empty table of what `sizes` gives."""
+    return StatisticsTable(name, title, _SIZES, {}, brief=True)
 
 
 @runtime_checkable
@@ -39,63 +74,66 @@ class Labeled(Protocol):
 Measured = TypeVar("Measured", bound=Labeled)
 
 
-def tally(
+def object_statistics(
     dataset: Dataset[Any],
     target: Callable[[int], Measured],
-    measure: Callable[[Sequence[Measured]], dict[str, dict[str, Any]]],
+    measure: Callable[[Sequence[Measured]], Sequence[Numbers]],
+    tables: Sequence[StatisticsTable],
     counted: str,
-) -> dict[str, Any]:
-    """What `Task.tally` tells of objects.
+) -> DatasetStatistics:
+    """Statistics of any kind of objects.
 
     Args:
         target: the annotation of a sample, as far as it is measured.
-        measure: the figures of one split, by table and row.
+        measure: the numbers of one split, for each of `tables`.
+        tables: empty ones.
         counted: what objects are called, such as boxes.
     """
-    classes: dict[str, dict[str, int]] = {}
-    shown: dict[str, dict[str, Any]] = {}
-    tables: dict[str, dict[str, dict[str, Any]]] = {}
+    classes = range(len(dataset.class_names))
+    objects: dict[str, list[int]] = {}
+    images: dict[str, list[int]] = {}
+    numbers: dict[str, Sequence[Numbers]] = {}
     for split, indices in dataset.splits.items():
         targets = [target(index) for index in indices]
-        counts = Counter(label for one in targets for label in one.labels.tolist())
-        images = Counter(label for one in targets for label in set(one.labels.tolist()))
-        classes[split] = {name: counts[k] for k, name in enumerate(dataset.class_names)}
-        shown[split] = {name: images[k] for k, name in enumerate(dataset.class_names)}
-        for title, rows in measure(targets).items():
-            for name, value in rows.items():
-                tables.setdefault(title, {}).setdefault(name, {})[split] = value
-    by_class = {name: {split: shown[split][name] for split in shown} for name in dataset.class_names}
-    return {"counted": counted, "classes": classes, "tables": {**tables, "Images that show a class": by_class}}
+        held = Counter(label for one in targets for label in one.labels.tolist())
+        shown = Counter(label for one in targets for label in set(one.labels.tolist()))
+        objects[split], images[split] = [held[label] for label in classes], [shown[label] for label in classes]
+        numbers[split] = measure(targets)
+    filled = [
+        dataclasses.replace(table, values={split: numbers[split][place] for split in numbers})
+        for place, table in enumerate(tables)
+    ]
+    return DatasetStatistics(dataset.class_names, objects, counted, images, filled)
 
 
-def _columns(targets: Sequence[Boxes]) -> dict[str, dict[str, Any]]:
-    """The figures of one split, by table and row."""
+def _numbers(targets: Sequence[Boxes]) -> list[Numbers]:
+    """The numbers of one split, table by table."""
     lengths = torch.tensor([float(len(target)) for target in targets])
     measured = [target.xyxy if target.crowd is None else target.xyxy[~target.crowd] for target in targets]
     xyxy = torch.cat(measured) if measured else torch.zeros((0, 4))
     size, area = xyxy[:, 2:] - xyxy[:, :2], box_area(xyxy)
     solid = area > 0
-    return {
-        "Images and boxes": {
+    return [
+        {
             "images": len(targets),
-            "without boxes": int((lengths == 0).sum()),
+            "images_without_boxes": int((lengths == 0).sum()),
             "boxes": int(lengths.sum()),
-            "of them crowds": marked(targets, "crowd"),
-            "of them difficult": marked(targets, "difficult"),
+            "crowd": marked(targets, "crowd"),
+            "difficult": marked(targets, "difficult"),
         },
-        "Boxes an image": quantiles(lengths),
-        "Box sizes (COCO's bounds)": sizes(area),
-        "Side of boxes (root of the area, pixels)": quantiles(area.sqrt()),
-        "Aspect of boxes (width / height)": quantiles(size[solid, 0] / size[solid, 1], _TAILS),
-    }
+        quantiles(lengths),
+        sizes(area),
+        quantiles(area.sqrt()),
+        quantiles(size[solid, 0] / size[solid, 1], _TAILS),
+    ]
 
 
 def sizes(area: Float[Tensor, " N"]) -> dict[str, int]:
     """How many areas, in pixels, are small, medium and large by COCO's bounds."""
     return {
-        "small, below 32 x 32 pixels": int((area < SMALL).sum()),
+        "small": int((area < SMALL).sum()),
         "medium": int(((area >= SMALL) & (area < MEDIUM)).sum()),
-        "large, from 96 x 96 pixels": int((area >= MEDIUM).sum()),
+        "large": int((area >= MEDIUM).sum()),
     }
 
 
@@ -104,7 +142,7 @@ def marked(targets: Sequence[Labeled], name: str) -> int:
     return sum(int(column.sum()) for target in targets if (column := getattr(target, name)) is not None)
 
 
-def quantiles(values: Float[Tensor, " N"], shares: dict[str, float] = QUARTILES) -> dict[str, float | None]:
+def quantiles(values: Float[Tensor, " N"], shares: Mapping[str, float] = QUARTILES) -> dict[str, float | None]:
     """The values below which these shares of all lie, by the shares' names; None where there is no value."""
     if len(values) == 0:
         return dict.fromkeys(shares)

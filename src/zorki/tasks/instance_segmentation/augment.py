@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from zorki.data.transforms.augment import Augment, Drawn
+from zorki.data.transforms.augment import Augment, AugmentParameters
 from zorki.ops.boxes import is_large_enough
 from zorki.ops.packing import Packed, extents, pack_masks, pixel_counts, tight_boxes, unpack_masks
 from zorki.tasks.detection.augment import LEAST_SHARE, LEAST_SIDE, enclose
@@ -20,7 +20,7 @@ def augment_instances(sample: Sample[Instances], augment: Augment, generator: to
     return dataclasses.replace(sample, image=image, target=move_instances(sample.target, augment, drawn))
 
 
-def move_instances(instances: Instances, augment: Augment, drawn: Drawn) -> Instances:
+def move_instances(instances: Instances, augment: Augment, drawn: AugmentParameters) -> Instances:
     """The objects where `augment.vary` takes their image; all columns travel along.
 
     Masks by nearest neighbor, boxes tight around what is left of them. What is out of sight goes. An object of which
@@ -49,7 +49,7 @@ def move_instances(instances: Instances, augment: Augment, drawn: Drawn) -> Inst
     return dataclasses.replace(left, crowd=scraps if left.crowd is None else left.crowd | scraps)
 
 
-def _without_objects(instances: Instances, drawn: Drawn, size: int | None) -> Instances:
+def _without_objects(instances: Instances, drawn: AugmentParameters, size: int | None) -> Instances:
     height, width = drawn.window[2:] if size is None else (size, size)
     rows = torch.arange(0)
     return _rows(instances, rows, instances.xyxy[rows], torch.zeros((0, height, width), dtype=torch.bool))

@@ -12,6 +12,7 @@ from torch import nn
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, Model
 from zorki.contracts.capabilities import TakesCriterion, WeighsBorders
+from zorki.contracts.statistics import DatasetStatistics
 from zorki.task_settings import refuse
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.tasks.instance_segmentation.settings import InstanceSettings
@@ -83,11 +84,11 @@ class InstanceData(ObjectData[Instances]):
         if isinstance(model, WeighsBorders):
             model.weigh_borders(recipe.border_weight)
 
-    def statistics(self, dataset: Dataset[Instances]) -> dict[str, Any]:
+    def statistics(self, dataset: Dataset[Instances]) -> DatasetStatistics:
         """Objects and images a class, areas and objects an image, by split."""
-        from zorki.tasks.instance_segmentation.statistics import tally_instances
+        from zorki.tasks.instance_segmentation.statistics import instance_statistics
 
-        return tally_instances(dataset)
+        return instance_statistics(dataset)
 
 
 def _named_loss(name: str, own: nn.Module) -> nn.Module:

@@ -14,7 +14,7 @@ from zorki.draw.maps import edges, hatch, paint, resized
 from zorki.draw.palette import color, mark_color
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.tasks.detection.drawing import LEAST_WIDTH, MISSED_COLOR, draw_boxes
-from zorki.tasks.instance_segmentation.metrics.image_match import judge_masks
+from zorki.tasks.instance_segmentation.metrics.image_match import match_masks
 from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
 from zorki.types import Instances
 
@@ -38,24 +38,24 @@ def draw_instances(
 
 
 def thumbnail(
-    image: UInt8[Tensor, "3 H W"], shown: Instances, truth: Instances | None, side: int
+    image: UInt8[Tensor, "3 H W"], shown: Instances, ground_truth: Instances | None, side: int
 ) -> UInt8[Tensor, "3 H2 W2"]:
     """The image with its longer side of `side` pixels, and objects on it.
 
-    Without a truth each in a color of its own. With one: right objects teal, wrong ones vermilion and hatched, what
-    does not count gray, and of objects that were not found an amber outline.
+    Without a ground truth each in a color of its own. With one: right objects teal, wrong ones vermilion and hatched,
+    what does not count gray, and of objects that were not found an amber outline.
     """
     scale = side / max(image.shape[1:])
     height, width = (max(1, round(length * scale)) for length in image.shape[1:])
     small = resize_image(image, height, width)
     numbers = resized(_on_top(shown), height, width)
-    if truth is None:
+    if ground_truth is None:
         return _painted(small, numbers, _inks(len(shown)), _marked(numbers, shown.crowd))
-    judged = judge_masks(shown, truth)
-    inks = [mark_color(right) for right in judged.right.tolist()]
-    painted = _painted(small, numbers, inks, _marked(numbers, judged.excused))
-    painted = hatch(painted, _marked(numbers, judged.wrong))
-    missed = resized(_on_top(truth[judged.missed]), height, width)
+    match = match_masks(shown, ground_truth)
+    inks = [mark_color(true_positive) for true_positive in match.true_positive.tolist()]
+    painted = _painted(small, numbers, inks, _marked(numbers, match.ignored))
+    painted = hatch(painted, _marked(numbers, match.false_positive))
+    missed = resized(_on_top(ground_truth[match.missed]), height, width)
     painted[:, edges(missed) & (missed > 0)] = torch.tensor(MISSED_COLOR, dtype=torch.uint8)[:, None]
     return painted
 
@@ -81,4 +81,4 @@ def _painted(
     image: UInt8[Tensor, "3 H W"], numbers: Int32[Tensor, "H W"], inks: Sequence[Color], gray: Bool[Tensor, "H W"]
 ) -> UInt8[Tensor, "3 H W"]:
     table = torch.tensor([(0, 0, 0), *inks], dtype=torch.uint8)
-    return paint(image, numbers, bare=[0], unjudged=gray, colors=table)
+    return paint(image, numbers, bare=[0], ignored=gray, colors=table)

@@ -1,4 +1,4 @@
-"""The masks of several models made into one answer."""
+"""The masks of several models made into one prediction."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _falling(
     kept = []
     for one in predictions:
         if one.scores is None:
-            raise ValueError("masks to fuse need scores; these are truth")
+            raise ValueError("masks to fuse need scores; these are ground truth")
         kept.append(one[(one.scores >= LEAST_SCORE) & one.masks.flatten(1).any(1)])
     sizes = {tuple(one.masks.shape[1:]) for one in predictions}
     if len(sizes) > 1:

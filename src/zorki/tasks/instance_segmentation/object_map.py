@@ -20,8 +20,8 @@ MOST = 65535  # numbers that 16 bits hold
 def object_map(instances: Instances, min_score: float = 0.0) -> Int32[Tensor, "H W"]:
     """In each pixel the row of its object, counted from 1, and 0 for none; the best score on top.
 
-    Answers below `min_score` are not in it, nor are those of which more than half lies under better ones: it is the
-    map that figures are counted from.
+    Predictions below `min_score` are not in it, nor are those of which more than half lies under better ones: it is the
+    map that metrics are computed from.
     """
     pixels = MaskPixels.of(instances.masks)
     if instances.scores is None:

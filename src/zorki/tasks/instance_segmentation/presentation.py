@@ -8,12 +8,21 @@ from typing import Any
 
 from torch import Tensor
 
+from zorki.contracts.example import Example
 from zorki.tasks.detection.object_task import ObjectPresentation, show_score, shown
 from zorki.types import ClassInfo, Instances
 
 
 class InstancePresentation(ObjectPresentation[Instances]):
     """Objects tinted, each in a color of its own or of its class."""
+
+    example = Example(
+        model="border_unet_squeezenet",
+        data="scenes:400@96",
+        settings={"image_size": 96, "epochs": 10, "batch_size": 8, "lr": 1e-3},
+        own_data="images with a mask for every object, as COCO, labelme, numbered PNGs and others hold them",
+        own_model="border_unet_resnet18",
+    )
 
     def draw(self, image: Tensor, annotation: Instances, info: ClassInfo) -> Tensor:
         """The image with its objects tinted; of a prediction those that are shown."""
@@ -22,12 +31,12 @@ class InstancePresentation(ObjectPresentation[Instances]):
         return draw_instances(image, shown(annotation, info), info.names)
 
     def thumbnail(
-        self, image: Tensor, annotation: Instances, info: ClassInfo, truth: Instances | None = None
+        self, image: Tensor, annotation: Instances, info: ClassInfo, ground_truth: Instances | None = None
     ) -> Tensor:
-        """The image with its objects, `thumbnail_side` pixels long; beside the truth also what was missed."""
+        """The image with its objects, `thumbnail_side` pixels long; beside the ground truth also what was missed."""
         from zorki.tasks.instance_segmentation.drawing import thumbnail
 
-        return thumbnail(image, shown(annotation, info), truth, self.thumbnail_side)
+        return thumbnail(image, shown(annotation, info), ground_truth, self.thumbnail_side)
 
     def to_record(self, annotation: Instances, info: ClassInfo) -> dict[str, Any]:
         """Every object with its class's name, box, score, mask as COCO's run lengths, its area and its marks."""

@@ -1,18 +1,26 @@
-"""What the objects of a data set are like: how many, how large, how much of the image they cover."""
+"""What the objects of a dataset are like: how many, how large, how much of the image they cover."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset
+from zorki.contracts.statistics import DatasetStatistics, StatisticsTable
 from zorki.ops.mask_pixels import MaskPixels
-from zorki.tasks.detection.statistics import marked, quantiles, sizes, tally
+from zorki.tasks.detection.statistics import (
+    Numbers,
+    marked,
+    object_statistics,
+    quantile_table,
+    quantiles,
+    size_table,
+    sizes,
+)
 from zorki.types import Instances
 
 
@@ -49,32 +57,52 @@ def measured(target: Instances) -> Measured:
     )
 
 
-def tally_instances(dataset: Dataset[Instances]) -> dict[str, Any]:
-    """Objects a class, and tables of images, areas and counts, by split; see `Task.tally`.
+def instance_statistics(dataset: Dataset[Instances]) -> DatasetStatistics:
+    """Objects a class, and tables of images, areas and counts.
 
-    Sides are square roots of areas, in pixels of the original images. Crowds are counted and not measured; a figure
+    Sides are square roots of areas, in pixels of the original images. Crowds are counted and not measured; a number
     of nothing is None.
     """
-    return tally(dataset, lambda index: measured(dataset.target(index)), _columns, "objects")
+    tables = [
+        StatisticsTable(
+            "objects",
+            "Images and objects",
+            {
+                "images": "images",
+                "images_without_objects": "without objects",
+                "objects": "objects",
+                "crowd": "of them crowds",
+                "difficult": "of them difficult",
+                "images_with_overlaps": "images in which objects overlap",
+            },
+            {},
+            brief=True,
+        ),
+        quantile_table("objects_per_image", "Objects per image"),
+        size_table("object_sizes", "Areas of objects (COCO's bounds)"),
+        quantile_table("object_side", "Side of objects (root of the area, pixels)"),
+        quantile_table("covered_share", "Share of an image with objects that they cover"),
+    ]
+    return object_statistics(dataset, lambda index: measured(dataset.target(index)), _numbers, tables, "objects")
 
 
-def _columns(targets: Sequence[Measured]) -> dict[str, dict[str, Any]]:
-    """The figures of one split, by table and row."""
+def _numbers(targets: Sequence[Measured]) -> list[Numbers]:
+    """The numbers of one split, table by table."""
     lengths = torch.tensor([float(len(target.labels)) for target in targets])
     single = [target.areas if target.crowd is None else target.areas[~target.crowd] for target in targets]
     area = torch.cat(single).float() if single else torch.zeros(0)
     with_objects = [target for target in targets if len(target.labels)]
-    return {
-        "Images and objects": {
+    return [
+        {
             "images": len(targets),
-            "without objects": int((lengths == 0).sum()),
+            "images_without_objects": int((lengths == 0).sum()),
             "objects": int(lengths.sum()),
-            "of them crowds": marked(targets, "crowd"),
-            "of them difficult": marked(targets, "difficult"),
-            "images in which objects overlap": sum(target.overlapping > 0 for target in targets),
+            "crowd": marked(targets, "crowd"),
+            "difficult": marked(targets, "difficult"),
+            "images_with_overlaps": sum(target.overlapping > 0 for target in targets),
         },
-        "Objects an image": quantiles(lengths),
-        "Areas of objects (COCO's bounds)": sizes(area),
-        "Side of objects (root of the area, pixels)": quantiles(area.sqrt()),
-        "Share of an image with objects that they cover": quantiles(torch.tensor([t.covered for t in with_objects])),
-    }
+        quantiles(lengths),
+        sizes(area),
+        quantiles(area.sqrt()),
+        quantiles(torch.tensor([target.covered for target in with_objects])),
+    ]

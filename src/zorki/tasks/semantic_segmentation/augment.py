@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from zorki.data.transforms.augment import Augment, Drawn
+from zorki.data.transforms.augment import Augment, AugmentParameters
 from zorki.types import Mask, Sample
 
 
@@ -17,11 +17,11 @@ def augment_mask(sample: Sample[Mask], augment: Augment, generator: torch.Genera
     return dataclasses.replace(sample, image=image, target=move_mask(sample.target, augment, drawn))
 
 
-def move_mask(mask: Mask, augment: Augment, drawn: Drawn) -> Mask:
+def move_mask(mask: Mask, augment: Augment, drawn: AugmentParameters) -> Mask:
     """The mask where `augment.vary` takes its image.
 
     Classes by nearest neighbor, so that none is invented, and weights bilinearly. Where something comes in from
-    outside, nobody judges: `ignore`, with a weight of 0.
+    outside, is ignored: `ignore`, with a weight of 0.
     """
     weights = mask.weights
     return dataclasses.replace(

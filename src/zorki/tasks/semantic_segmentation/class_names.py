@@ -10,13 +10,13 @@ CITYSCAPES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
     "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
 )  # fmt: skip
-"""Those that Cityscapes judges, in the order of its train ids."""
+"""Those that Cityscapes evaluates, in the order of its train ids."""
 
 BACKGROUNDS = frozenset({"background", "__background__", "_background_", "ground", "nothing", "other"})
 """Names, in small letters, of classes that are no thing to look at: they are not tinted."""
 
 
-def known_names(count: int) -> list[str] | None:
+def standard_names(count: int) -> list[str] | None:
     """Pascal VOC's names for 21 classes, Cityscapes' for 19; None for other counts."""
     return next((list(names) for names in (VOC, CITYSCAPES) if len(names) == count), None)
 

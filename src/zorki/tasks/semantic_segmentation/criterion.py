@@ -59,7 +59,7 @@ def class_weights_of(dataset: Dataset[Mask], indices: Sequence[int], num_classes
 def median_frequency_weights(counts: Int64[Tensor, "N K"]) -> Float[Tensor, " K"]:
     """Median frequency balancing (Eigen & Fergus, 2015, section 6.3.2): median of all f over f_c.
 
-    f_c is the share of class c in the judged pixels of those images in which it is seen at all, so that a class in
+    f_c is the share of class c in the valid pixels of those images in which it is seen at all, so that a class in
     few images is not rare for that alone. The weight of the middle class is 1, and so is that of classes that are
     seen nowhere.
 

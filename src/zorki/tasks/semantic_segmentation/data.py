@@ -12,6 +12,7 @@ import torch
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, Model, Targets, TaskData
 from zorki.contracts.capabilities import TakesCriterion
+from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import DataError
 from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.types import ClassInfo, Mask, Sample
@@ -102,11 +103,11 @@ class SegmentationData(TaskData[Mask]):
             lambda own: criterion_of(recipe, own, lambda: class_weights_of(dataset, indices, classes))
         )
 
-    def statistics(self, dataset: Dataset[Mask]) -> dict[str, Any]:
+    def statistics(self, dataset: Dataset[Mask]) -> DatasetStatistics:
         """Pixels and images a class, and what is ignored, by split."""
-        from zorki.tasks.semantic_segmentation.statistics import tally_masks
+        from zorki.tasks.semantic_segmentation.statistics import mask_statistics
 
-        return tally_masks(dataset)
+        return mask_statistics(dataset)
 
     def complete(self, info: ClassInfo) -> ClassInfo:
         """With the labels of classes that are called as backgrounds are, and the ignore index."""
@@ -116,7 +117,7 @@ class SegmentationData(TaskData[Mask]):
 
     def default_classes(self, num_classes: int) -> ClassInfo:
         """Pascal VOC's names for 21 classes, Cityscapes' for 19, else the numbers."""
-        from zorki.tasks.semantic_segmentation.class_names import known_names
+        from zorki.tasks.semantic_segmentation.class_names import standard_names
 
-        names = known_names(num_classes)
+        names = standard_names(num_classes)
         return self.complete(super().default_classes(num_classes) if names is None else ClassInfo(tuple(names)))

@@ -23,13 +23,11 @@ def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, info: ClassInfo) 
     Backgrounds keep the image's own colors, and what is ignored is gray. Images narrower than 320 pixels are
     enlarged by a whole factor. All images of one size are drawn in one size.
     """
-    painted = enlarge(
-        paint(image, annotation.classes, bare=info.background, unjudged=_unjudged(annotation)), LEAST_WIDTH
-    )
+    painted = enlarge(paint(image, annotation.classes, bare=info.background, ignored=_ignored(annotation)), LEAST_WIDTH)
     labels = [label for label in range(len(info)) if label not in info.background]
     lines = None
     if len(labels) > MOST_NAMES:
-        counts = torch.bincount(annotation.classes[~_unjudged(annotation)].long(), minlength=len(info))
+        counts = torch.bincount(annotation.classes[~_ignored(annotation)].long(), minlength=len(info))
         labels = sorted((label for label in labels if counts[label]), key=lambda label: -int(counts[label]))
         lines = FULL_LINES
     entries = [(info.names[label], color(label)) for label in labels]
@@ -37,22 +35,22 @@ def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, info: ClassInfo) 
 
 
 def thumbnail(
-    image: UInt8[Tensor, "3 H W"], shown: Mask, truth: Mask | None, info: ClassInfo, side: int
+    image: UInt8[Tensor, "3 H W"], shown: Mask, ground_truth: Mask | None, info: ClassInfo, side: int
 ) -> UInt8[Tensor, "3 H2 W2"]:
     """The image with its longer side of `side` pixels, in the colors of its classes.
 
-    Beside a truth, wrong pixels are hatched and ignored ones gray.
+    Beside a ground truth, wrong pixels are hatched and ignored ones gray.
     """
     height, width = image.shape[1:]
     scale = side / max(height, width)
     small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
     size = small.shape[1], small.shape[2]
     classes = resized(shown.classes, *size)
-    wanted = classes if truth is None else resized(truth.classes, *size)
-    unjudged = wanted == (shown if truth is None else truth).ignore
-    painted = paint(small, classes, bare=info.background, unjudged=unjudged)
-    return hatch(painted, (classes != wanted) & ~unjudged)
+    wanted = classes if ground_truth is None else resized(ground_truth.classes, *size)
+    ignored = wanted == (shown if ground_truth is None else ground_truth).ignore
+    painted = paint(small, classes, bare=info.background, ignored=ignored)
+    return hatch(painted, (classes != wanted) & ~ignored)
 
 
-def _unjudged(mask: Mask) -> Tensor:
+def _ignored(mask: Mask) -> Tensor:
     return mask.classes == mask.ignore

@@ -1,4 +1,4 @@
-"""How maps of classes are judged."""
+"""How maps of classes are evaluated."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Presentation
+from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Mask
 
 MOST_WORDS, LEAST_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
@@ -18,6 +19,14 @@ MOST_WORDS, LEAST_SHARE = 3, 0.005  # classes in a caption, and what is more tha
 class SegmentationPresentation(Presentation[Mask, Mask]):
     """Images in the colors of their classes."""
 
+    example = Example(
+        model="unet_squeezenet",
+        data="scenes:400@96",
+        settings={"image_size": 96, "epochs": 10, "batch_size": 8, "lr": 1e-3},
+        own_data="images with masks, in folders side by side, by lists, or as Pascal VOC has them",
+        own_model="unet_resnet18",
+        own_flags="--weights imagenet --loss ce,dice",
+    )
     thumbnail_side = 224
 
     def draw(self, image: Tensor, annotation: Mask, info: ClassInfo) -> Tensor:
@@ -26,17 +35,17 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
 
         return draw_mask(image, annotation, info)
 
-    def thumbnail(self, image: Tensor, annotation: Mask, info: ClassInfo, truth: Mask | None = None) -> Tensor:
-        """The image in the colors of its classes; beside the truth wrong pixels are hatched."""
+    def thumbnail(self, image: Tensor, annotation: Mask, info: ClassInfo, ground_truth: Mask | None = None) -> Tensor:
+        """The image in the colors of its classes; beside the ground truth wrong pixels are hatched."""
         from zorki.tasks.semantic_segmentation.drawing import thumbnail
 
-        return thumbnail(image, annotation, truth, info, self.thumbnail_side)
+        return thumbnail(image, annotation, ground_truth, info, self.thumbnail_side)
 
     def caption(self, annotation: Mask, info: ClassInfo) -> str:
         """The classes with the most pixels: "road 43 %, sky 20 %"."""
         known = _shares(annotation, len(info))
         shares = [part for part in known if part[1] >= LEAST_SHARE][:MOST_WORDS] or known[:1]
-        return ", ".join(f"{info.names[label]} {share:.0%}" for label, share in shares) or "nothing judged"
+        return ", ".join(f"{info.names[label]} {share:.0%}" for label, share in shares) or "all ignored"
 
     def to_record(self, annotation: Mask, info: ClassInfo) -> dict[str, Any]:
         """The share of each class that is there, the largest first; the map itself is a file, see `write_files`."""
@@ -56,11 +65,11 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
 
 
 def _shares(annotation: Mask, num_classes: int) -> list[tuple[int, float]]:
-    """Labels that are there, with their shares of the judged pixels, the largest first."""
+    """Labels that are there, with their shares of the valid pixels, the largest first."""
     counts = [0] * num_classes
     for rows in annotation.classes.split(512):  # eight bytes a pixel would be too much for a large image
-        judged = rows[rows != annotation.ignore].long()
-        found = torch.bincount(judged, minlength=len(counts)).tolist()
+        valid = rows[rows != annotation.ignore].long()
+        found = torch.bincount(valid, minlength=len(counts)).tolist()
         counts = [before + more for before, more in zip(counts, found, strict=True)]
     ranked = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
     return [(label, counts[label] / sum(counts)) for label in ranked if counts[label]]

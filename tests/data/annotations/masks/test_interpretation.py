@@ -85,7 +85,7 @@ def test_sixteen_bits_are_not_cut_to_eight(data):
 
 
 def test_masks_of_one_class_are_noted(data):
-    reason = "every judged pixel of every mask is of one class, 'class 0'"
+    reason = "every valid pixel of every mask is of one class, 'class 0'"
     assert told(data([0, 0, 0], [0, 0, 0])) == [f"ROOT: {reason}"]
     assert told(data([0, 0, 0], [0, 0, 0], names=["ground", "car"])) == []
 
@@ -112,7 +112,7 @@ def test_names_by_line_or_by_number(data):
     numbered = data([0, 7, 9], files={"classes.txt": "9: car\n0: sky\n7: road\n"})
     assert (numbered.class_names, classes(numbered)) == (["sky", "road", "car"], [[0, 1, 2]])
     assert told(numbered)[0] == (
-        "ROOT/classes.txt: value 7 is label 1, value 9 is label 2: labels number the classes that are judged, from 0"
+        "ROOT/classes.txt: value 7 is label 1, value 9 is label 2: labels number the classes that are evaluated, from 0"
     )
     roboflow = data([0, 1], files={"_classes.csv": "Pixel Value, Class\n0, background\n1, fish\n"})
     assert roboflow.class_names == ["background", "fish"]
@@ -127,7 +127,8 @@ def test_void_is_ignored_wherever_it_stands(data):
     first = data([0, 1, 2], files={"classes.txt": "unlabeled\nsky\nroad\n"})
     assert (first.class_names, classes(first)) == (["sky", "road"], [[255, 0, 1]])
     assert told(first) == [
-        "ROOT/classes.txt: value 1 is label 0, value 2 is label 1: labels number the classes that are judged, from 0",
+        "ROOT/classes.txt: value 1 is label 0, value 2 is label 1: labels number the "
+        "classes that are evaluated, from 0",
         "ROOT: 33.33% of the pixels are ignored, of value 0",
     ]
 
@@ -138,7 +139,7 @@ def test_values_outside_of_the_classes(data):
     assert told(found)[:3] == [
         "ROOT/masks/0.png: value 9 is no class (there are 0, 1); 2 pixels were ignored",
         "ROOT/masks/2.png: values 5, 6, 7, ... (4 in all) are no class (there are 0, 1); 4 pixels were ignored",
-        "ROOT/masks/2.png: every pixel is ignored, so that there is nothing to learn or to judge; left out with its "
+        "ROOT/masks/2.png: every pixel is ignored, so that there is nothing to learn or to evaluate; left out with its "
         "image",
     ]
 

@@ -133,7 +133,7 @@ def test_a_flat_layout_is_split_by_names_or_by_lists_beside(tmp_path):
     assert learned == {"images/1.jpg", "images/2.jpg", "images/3.jpg"}
     assert told(data) == [
         "ROOT/train.txt:4: 1 image that it names, '99' first, cannot be had with a mask; left out",
-        "ROOT: 16 images (images/0.jpg) in no split: neither trained on nor judged",
+        "ROOT: 16 images (images/0.jpg) in no split: neither trained on nor evaluated",
     ]
 
 
@@ -169,7 +169,7 @@ def test_broken_lines_of_lists(tmp_path):
         "ROOT/train.txt:6: there is no mask 'm/9.png'; left out",
         "ROOT/train.txt:7: 'hello' names no image and mask; expected two paths in the line; left out",
         "ROOT/train.txt:8: 2.jpg was named before with another mask; this line was left out",
-        "ROOT: 1 image (a b/1.jpg) in train and in val: what is learned is judged",
+        "ROOT: 1 image (a b/1.jpg) in train and in val: what is learned is evaluated",
     ]
     assert two_paths("a.jpg") == []
 
@@ -204,7 +204,7 @@ def test_files_that_do_not_fit(tmp_path):
         "turned: turn the mask too; both were left out",
         "ROOT/masks/3.png: this is no image of a known kind, or its header is broken; left out, and its image with it",
         "ROOT/images/4.png: this is no image of a known kind, or its header is broken; left out, and its mask with it",
-        "ROOT/masks/5.png: every pixel is ignored, so that there is nothing to learn or to judge; left out with its "
+        "ROOT/masks/5.png: every pixel is ignored, so that there is nothing to learn or to evaluate; left out with its "
         "image",
     ]
 

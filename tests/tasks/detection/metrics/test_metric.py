@@ -24,10 +24,10 @@ def made(seed, count=30, num_classes=3, *, crowd=0.0, difficult=0.0, grid=False)
     for _ in range(count):
         n = int(chance.integers(0, 6))
         low = chance.uniform(0, 300, (n, 2))
-        truth = np.concatenate([low, low + chance.uniform(4, 160, (n, 2))], 1)
+        ground_truth = np.concatenate([low, low + chance.uniform(4, 160, (n, 2))], 1)
         labels = chance.integers(0, num_classes, n)
         owner = np.repeat(np.arange(n), chance.integers(0, 4, n))
-        near = truth[owner] + chance.normal(0, 8, (len(owner), 4))
+        near = ground_truth[owner] + chance.normal(0, 8, (len(owner), 4))
         other = chance.integers(0, num_classes, len(owner))
         near_labels = np.where(chance.random(len(owner)) < 0.7, labels[owner], other)
         m = int(chance.integers(0, 4))
@@ -36,11 +36,15 @@ def made(seed, count=30, num_classes=3, *, crowd=0.0, difficult=0.0, grid=False)
         found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 1)
         scores = chance.random(len(found))
         if grid:  # equal scores and equal overlaps
-            truth, found, scores = np.round(truth / 20) * 20, np.round(found / 20) * 20, np.round(scores, 1)
-            truth[:, 2:], found[:, 2:] = truth[:, 2:] + 20, found[:, 2:] + 20
+            ground_truth, found, scores = (
+                np.round(ground_truth / 20) * 20,
+                np.round(found / 20) * 20,
+                np.round(scores, 1),
+            )
+            ground_truth[:, 2:], found[:, 2:] = ground_truth[:, 2:] + 20, found[:, 2:] + 20
         targets.append(
             Boxes(
-                torch.tensor(truth, dtype=torch.float32).reshape(-1, 4),
+                torch.tensor(ground_truth, dtype=torch.float32).reshape(-1, 4),
                 torch.tensor(labels),
                 crowd=torch.tensor(chance.random(n) < crowd),
                 difficult=torch.tensor(chance.random(n) < difficult),
@@ -70,25 +74,25 @@ def xywh(boxes):
 
 def pycocotools(predictions, targets, num_classes=4):
     """COCO's own evaluation of the same boxes; difficult objects have an area that it never counts."""
-    truths, found = [], []
+    ground_truths, found = [], []
     for image, (prediction, target) in enumerate(zip(predictions, targets, strict=True), 1):
         crowd = target.crowd if target.crowd is not None else torch.zeros(len(target), dtype=torch.bool)
         hard = target.difficult if target.difficult is not None else torch.zeros(len(target), dtype=torch.bool)
         for box, label, c, d in zip(xywh(target), target.labels.tolist(), crowd.tolist(), hard.tolist(), strict=True):
             area = 1e12 if d else box[2] * box[3]
-            row = {"id": len(truths) + 1, "image_id": image, "category_id": label + 1, "bbox": box}
-            truths.append(row | {"area": area, "iscrowd": int(c)})
+            row = {"id": len(ground_truths) + 1, "image_id": image, "category_id": label + 1, "bbox": box}
+            ground_truths.append(row | {"area": area, "iscrowd": int(c)})
         for box, label, score in zip(
             xywh(prediction), prediction.labels.tolist(), prediction.scores.tolist(), strict=True
         ):
             found.append({"image_id": image, "category_id": label + 1, "bbox": box, "score": score})
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
+        ground_truth = COCO()
         images = [{"id": image} for image in range(1, len(targets) + 1)]
         categories = [{"id": label + 1} for label in range(num_classes)]
-        truth.dataset = {"images": images, "categories": categories, "annotations": truths}
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
+        ground_truth.dataset = {"images": images, "categories": categories, "annotations": ground_truths}
+        ground_truth.createIndex()
+        evaluation = COCOeval(ground_truth, ground_truth.loadRes(found), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -117,7 +121,7 @@ def test_agrees_with_pycocotools_to_the_last_digit(seed):
             assert list(row.precision_at_recall) == curve[0].tolist()
 
 
-def test_only_the_best_hundred_answers_of_a_class_count():
+def test_only_the_best_hundred_predictions_of_a_class_count():
     target = Boxes(torch.tensor([[0.0, 0, 50, 50]]), torch.tensor([0]))
     elsewhere = torch.tensor([[100.0, 100, 120, 120]]).repeat(100, 1)
     scores = torch.linspace(1, 0.5, 101)
@@ -129,7 +133,7 @@ def test_only_the_best_hundred_answers_of_a_class_count():
 
 
 def test_by_hand():
-    # Two objects; the better answer finds the first exactly, the worse is nowhere, the second object is missed.
+    # Two objects; the better prediction finds the first exactly, the worse is nowhere, the second object is missed.
     target = Boxes(torch.tensor([[0.0, 0, 40, 40], [100, 0, 140, 40]]), torch.tensor([0, 0]))
     found = Boxes(
         torch.tensor([[0.0, 0, 40, 40], [200, 200, 240, 240]]), torch.tensor([0, 0]), torch.tensor([0.9, 0.8])
@@ -165,7 +169,7 @@ def test_parts_merged_equal_the_whole():
     assert left.compute() == whole
 
 
-def test_figures_are_plain_json():
+def test_metrics_are_plain_json():
     figures = judged(*made(1)).compute().to_json()
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
 
@@ -174,7 +178,7 @@ def nothing(scores):
     return Boxes(torch.empty(0, 4), torch.empty(0, dtype=torch.int64), torch.empty(0) if scores else None)
 
 
-def test_images_without_objects_or_without_answers():
+def test_images_without_objects_or_without_predictions():
     predictions, targets = made(2)
     bare = judged([nothing(True)] * 30, targets).compute().to_json()
     assert (bare["ap"], bare["ap50"], bare["voc_ap"], bare["best_threshold"]) == (0.0, 0.0, 0.0, None)
@@ -205,13 +209,13 @@ def test_what_is_no_number_finds_nothing():
     assert broken.xyxy.isnan().all()
 
 
-def test_answers_of_half_precision_are_taken():
+def test_predictions_of_half_precision_are_taken():
     target = Boxes(torch.tensor([[0.0, 0, 40, 40]]), torch.tensor([0]))
     found = Boxes(target.xyxy.bfloat16(), target.labels, torch.tensor([0.5]).bfloat16())
     assert judged([found], [target], ["a"]).compute().coco.ap == pytest.approx(1)
 
 
-def test_answers_need_scores_and_a_target_each():
+def test_predictions_need_scores_and_a_target_each():
     boxes = Boxes(torch.zeros(1, 4), torch.tensor([0]))
     with pytest.raises(ValueError, match="no scores"):
         DetectionMetric(["a"]).update([boxes], [boxes])

@@ -26,7 +26,7 @@ def built(name, **options):
     torch.manual_seed(0)
     model = registry.build(name, 3, {**OPTIONS, **options})
     with torch.no_grad():
-        model.class_output.bias.zero_()  # answers above the least score
+        model.class_output.bias.zero_()  # predictions above the least score
     return model
 
 
@@ -60,7 +60,7 @@ def test_the_loss_falls_on_one_repeated_batch(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_batch_is_answered_as_its_images_one_by_one_and_inside_of_them(name):
+def test_a_batch_is_predicted_as_its_images_one_by_one_and_inside_of_them(name):
     model = built(name).eval()
     images = make_images((140, 192), (140, 192))
     with torch.inference_mode():
@@ -134,7 +134,7 @@ def test_an_untrained_network_believes_in_nothing(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_weights_for_cocos_numbers_answer_its_80_classes_alike(name):
+def test_weights_for_cocos_numbers_prediction_its_80_classes_alike(name):
     numbers, classes = registry.build(name, 91, OPTIONS).eval(), registry.build(name, 80, OPTIONS).eval()
     match = load_into(classes, Weights(numbers.state_dict(), {}, Path("coco.pth")), classes.weight_map)
     assert [*match.new, *match.mismatched, *match.unused] == []
@@ -146,7 +146,7 @@ def test_weights_for_cocos_numbers_answer_its_80_classes_alike(name):
 
 
 @pytest.mark.parametrize("name", ["retinanet_timm:vit_tiny_patch16_224", "fcos_timm:convnext_atto"])
-def test_networks_of_timm_learn_and_answer(name):
+def test_networks_of_timm_learn_and_prediction(name):
     model = built(name).train()
     inputs, placements = model.preprocess(make_images((70, 96), (70, 96)))
     total(model, inputs).backward()

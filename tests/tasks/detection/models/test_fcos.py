@@ -36,15 +36,15 @@ def ours(twin):
     return taught(fcos_resnet50_fpn(NUM_CLASSES, shorter=HEIGHT, longest=WIDTH), twin)
 
 
-def test_answers_equal_torchvisions(twin, ours):
+def test_predictions_equal_torchvisions(twin, ours):
     inputs = make_images()
     with torch.no_grad():
         wanted = twin(list(inputs / 255))
     assert_same_answers(answers(ours, inputs), wanted)
 
 
-def test_answers_beside_a_canvas_equal_torchvisions(twin, ours):
-    narrow = make_images(width=138)  # 22 columns of canvas, which answer too
+def test_predictions_beside_a_canvas_equal_torchvisions(twin, ours):
+    narrow = make_images(width=138)  # 22 columns of canvas, which prediction too
     canvas = on_canvas(narrow)
     placements = [Placement(HEIGHT, 138, input_height=HEIGHT, input_width=WIDTH)] * len(canvas)
     with torch.no_grad():
@@ -56,11 +56,11 @@ def test_answers_beside_a_canvas_equal_torchvisions(twin, ours):
 
 
 def test_losses_equal_torchvisions(twin, ours):
-    inputs, truths = make_images(), targets(num_classes=NUM_CLASSES)
+    inputs, ground_truths = make_images(), targets(num_classes=NUM_CLASSES)
     twin.training = True  # the losses, with batch norms as they are
     with torch.no_grad():
-        wanted = twin(list(inputs / 255), [theirs(truth) for truth in truths])
-        losses = ours.loss(ours(inputs), truths)
+        wanted = twin(list(inputs / 255), [theirs(ground_truth) for ground_truth in ground_truths])
+        losses = ours.loss(ours(inputs), ground_truths)
     twin.training = False
     pairs = {"classes": "classification", "boxes": "bbox_regression", "centerness": "bbox_ctrness"}
     for name, name_there in pairs.items():

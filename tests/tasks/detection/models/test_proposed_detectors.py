@@ -19,7 +19,7 @@ from zorki.ops.boxes import paired_iou, pairwise_iou
 from zorki.tasks.detection.models.fast_rcnn import FastRcnn, fast_rcnn, fast_rcnn_vgg16
 from zorki.tasks.detection.models.rcnn.rcnn import Rcnn, rcnn
 from zorki.tasks.detection.models.sppnet.sppnet import SppNet, sppnet, sppnet_alexnet
-from zorki.tasks.detection.networks.precomputed_proposals import ProposedOutputs, proposed_head
+from zorki.tasks.detection.networks.precomputed_proposals import ProposalOutputs, proposal_head
 from zorki.tasks.detection.networks.region_heads import grid_of
 from zorki.types import Boxes, ImagesWithProposals, Placement
 
@@ -92,12 +92,12 @@ def test_two_squares_are_learned(name):
 
 
 def both_squares_are_found(model, inputs, targets):
-    """Whether of either class the first answer is the square, in every image."""
+    """Whether of either class the first prediction is the square, in every image."""
     with torch.no_grad():
         found = model.eval().decode(model(inputs), [Placement(32, 48, 2.0, 0.0, 0.0, 64, 96)] * 2)
     for boxes in found:
         first = [boxes[boxes.labels == label][:1].xyxy for label in (0, 1)]
-        # Answers are in the original, which is half as large.
+        # Predictions are in the original, which is half as large.
         if not all(map(len, first)) or paired_iou(torch.cat(first), targets[0].xyxy / 2).min() < 0.8:
             return False
     return True
@@ -183,16 +183,16 @@ def test_what_is_behind_the_map_that_is_read_does_not_learn():
 
 
 def test_regions_are_read_where_they_lie():
-    """Maps and region moved by 32 pixels together give the same answer."""
+    """Maps and region moved by 32 pixels together give the same prediction."""
     model = built("fast_rcnn_squeezenet").eval()
     strides = model.head.strides
     maps = [torch.rand((1, 128, 128 // stride, 192 // stride)) for stride in strides]
     moved = [torch.roll(x, (32 // stride, 32 // stride), (2, 3)) for x, stride in zip(maps, strides, strict=True)]
     region, first = torch.tensor([[48.0, 50.0, 80.0, 70.0]]), torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
-        here, _ = model.judge(ProposedOutputs(maps, [], 128, 192), region, first)
-        there, _ = model.judge(ProposedOutputs(moved, [], 128, 192), region + 32, first)
-        elsewhere, _ = model.judge(ProposedOutputs(maps, [], 128, 192), region + 32, first)
+        here, _ = model.judge(ProposalOutputs(maps, [], 128, 192), region, first)
+        there, _ = model.judge(ProposalOutputs(moved, [], 128, 192), region + 32, first)
+        elsewhere, _ = model.judge(ProposalOutputs(maps, [], 128, 192), region + 32, first)
     assert torch.allclose(here, there, atol=1e-4)
     assert not torch.allclose(here, elsewhere, atol=1e-2)
 
@@ -223,7 +223,7 @@ def test_regions_are_read_from_the_cells_that_look_at_them(network):
             width = backbone(torch.zeros((1, 3, size, size), dtype=next(backbone.parameters()).dtype))[tap].shape[3]
         column = width // 2
         seen = _center_seen(backbone, tap, column, size)
-        head = proposed_head(1, 1, hidden=1, strides=(stride,), size=(1, 1), kind="align", grid=grid_of(backbone))
+        head = proposal_head(1, 1, hidden=1, strides=(stride,), size=(1, 1), kind="align", grid=grid_of(backbone))
         ramp = torch.arange(float(width)).expand(1, 1, width, width)
         region = torch.tensor([[seen - stride, seen - stride, seen + stride, seen + stride]])
         read = head.pool([ramp], region, torch.zeros(1, dtype=torch.int64), (size, size)).item()
@@ -245,7 +245,7 @@ def test_what_is_read_of_a_region_hangs_on_the_pixels_in_it(name, monkeypatch):
     maps = model.neck(maps) if name == "fast_rcnn_squeezenet" else [maps[model.tap]]
     for left, top, side in ((100.0, 70.0, 32.0), (90.0, 105.0, 64.0), (75.0, 60.0, 100.0)):
         region = torch.tensor([[left, top, left + side, top + side]])
-        answer, _ = model.judge(ProposedOutputs(maps, [], 240, 240), region, torch.zeros(1, dtype=torch.int64))
+        answer, _ = model.judge(ProposalOutputs(maps, [], 240, 240), region, torch.zeros(1, dtype=torch.int64))
         (slope,) = torch.autograd.grad(answer.sum(), pixels, retain_graph=True)
         seen, middles = slope.abs().sum((0, 1)), torch.arange(240) + 0.5
         x, y = ((seen.sum(axis) * middles).sum() / seen.sum() for axis in (0, 1))

@@ -38,32 +38,32 @@ def ours(twin):
     return taught(retinanet_resnet50_fpn(NUM_CLASSES, shorter=HEIGHT, longest=WIDTH), twin)
 
 
-def test_answers_equal_torchvisions(twin, ours):
+def test_predictions_equal_torchvisions(twin, ours):
     inputs = make_images()
     with torch.no_grad():
-        wanted = twin(list(inputs / 255))
-    assert_same_answers(answers(ours, inputs), wanted)
+        target_offsets = twin(list(inputs / 255))
+    assert_same_answers(answers(ours, inputs), target_offsets)
 
 
-def test_answers_beside_a_canvas_equal_torchvisions(twin, ours):
-    narrow = make_images(width=138)  # 22 columns of canvas, which answer too
+def test_predictions_beside_a_canvas_equal_torchvisions(twin, ours):
+    narrow = make_images(width=138)  # 22 columns of canvas, which prediction too
     canvas = on_canvas(narrow)
     placements = [Placement(HEIGHT, 138, input_height=HEIGHT, input_width=WIDTH)] * len(canvas)
     with torch.no_grad():
         outputs = ours(canvas)
         assert bool((ours.candidates(outputs).xyxy[..., 2] > 138).any())
         found = ours.decode(outputs, placements)
-        wanted = twin(list(narrow / 255))
-    assert_same_answers(found, wanted)
+        target_offsets = twin(list(narrow / 255))
+    assert_same_answers(found, target_offsets)
 
 
 def test_losses_equal_torchvisions(twin, ours):
-    inputs, truths = make_images(), targets(num_classes=NUM_CLASSES)
+    inputs, ground_truths = make_images(), targets(num_classes=NUM_CLASSES)
     twin.training = True  # the losses, with batch norms as they are
     with torch.no_grad():
-        wanted = twin(list(inputs / 255), [theirs(truth) for truth in truths])
-        losses = ours.loss(ours(inputs), truths)
+        target_offsets = twin(list(inputs / 255), [theirs(ground_truth) for ground_truth in ground_truths])
+        losses = ours.loss(ours(inputs), ground_truths)
     twin.training = False
-    assert float(losses["classes"]) == pytest.approx(float(wanted["classification"]), rel=1e-4)
-    assert float(losses["boxes"]) == pytest.approx(float(wanted["bbox_regression"]), rel=1e-4)
+    assert float(losses["classes"]) == pytest.approx(float(target_offsets["classification"]), rel=1e-4)
+    assert float(losses["boxes"]) == pytest.approx(float(target_offsets["bbox_regression"]), rel=1e-4)
     assert float(losses["boxes"]) > 0

@@ -136,10 +136,10 @@ def test_nothing_found():
     assert answer.xyxy.shape == (0, 4)
 
 
-def test_truth_is_refused():
-    truth = Boxes(torch.zeros(1, 4), torch.zeros(1, dtype=torch.int64))
+def test_ground_truth_is_refused():
+    ground_truth = Boxes(torch.zeros(1, 4), torch.zeros(1, dtype=torch.int64))
     with pytest.raises(ValueError, match="need scores"):
-        join_boxes([truth, truth], PAIR)
+        join_boxes([ground_truth, ground_truth], PAIR)
 
 
 @st.composite

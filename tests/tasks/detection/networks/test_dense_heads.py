@@ -53,7 +53,7 @@ def test_anchors_are_made_once_and_serve_training_after_evaluation():
     assert first[0][:2].tolist() == [[3, -2, 13, 18], [6, 6, 10, 10]]
 
 
-def test_untrained_convolutions_answer_the_prior():
+def test_untrained_convolutions_prediction_the_prior():
     torch.manual_seed(0)
     answers = quiet_convolution(16, 3, prior=0.01)(torch.randn(1, 16, 5, 5)).sigmoid()
     assert answers.mean().item() == pytest.approx(0.01, rel=0.1)

@@ -5,10 +5,10 @@ import torch
 
 from zorki.nn.backbones.backbone import Backbone
 from zorki.tasks.detection.networks.precomputed_proposals import (
-    ProposedOutputs,
+    ProposalOutputs,
     map_of_stride,
-    proposed_candidates,
-    proposed_head,
+    proposal_candidates,
+    proposal_head,
     regions_of,
 )
 from zorki.types import ImagesWithProposals
@@ -33,7 +33,7 @@ def test_candidates_are_a_box_a_class_of_every_region(chunk):
         logits[:, 2] = owners.float() * math.log(2)  # the second class, in the second image
         return logits, torch.zeros((len(rows), 12))
 
-    found = proposed_candidates(ProposedOutputs([], regions, 18, 30), judge, chunk=chunk)
+    found = proposal_candidates(ProposalOutputs([], regions, 18, 30), judge, chunk=chunk)
     assert max(asked) <= chunk
     assert sum(asked) == 4
     assert found.xyxy.shape == (2, 6, 4)
@@ -45,7 +45,7 @@ def test_candidates_are_a_box_a_class_of_every_region(chunk):
 
 def test_an_untrained_head_is_nearly_undecided():
     torch.manual_seed(0)
-    head = proposed_head(200, 4, hidden=64)
+    head = proposal_head(200, 4, hidden=64)
     logits, offsets = head(100 * torch.randn((50, 2, 10, 10)))
     assert logits.shape == (50, 5)
     assert offsets.shape == (50, 20)
@@ -56,7 +56,7 @@ def test_an_untrained_head_is_nearly_undecided():
 def test_a_head_without_norms_has_the_layers_of_the_paper():
     """VGG-16 with 21 slots: 25088 x 4096, 4096 x 4096, 4096 x 21 and 4096 x 84, with biases."""
     with torch.device("meta"):
-        head = proposed_head(512 * 7 * 7, 20, hidden=4096, norm=False)
+        head = proposal_head(512 * 7 * 7, 20, hidden=4096, norm=False)
     wanted = 25088 * 4096 + 4096 + 4096 * 4096 + 4096 + (4096 + 1) * (21 + 84)
     assert sum(p.numel() for p in head.parameters()) == wanted
 

@@ -1,4 +1,4 @@
-"""Regions: which learn what, what that costs, and what they answer; against loops and torchvision."""
+"""Regions: which learn what, what that costs, and what they prediction; against loops and torchvision."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from zorki.ops.boxes import pairwise_iou
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead
 from zorki.tasks.detection.networks.regions import (
     OFFSET_WEIGHTS,
-    Sampled,
-    answer_regions,
+    SampledRegions,
+    decode_regions,
     inside_image,
     region_candidates,
     region_losses,
@@ -82,11 +82,15 @@ def test_counts_and_shares_are_kept() -> None:
 
 
 def test_background_lies_between_two_overlaps_unless_there_is_no_box() -> None:
-    truth = _truth([[0, 0, 100, 100]], [1])
+    ground_truth = _truth([[0, 0, 100, 100]], [1])
     shares = [0.05, 0.2, 0.45, 0.6]
     regions = torch.tensor([[0.0, 0, 100, 100 * share] for share in shares])
     sampled = sample_regions(
-        [regions, regions], [truth, _truth([], [])], num_classes=2, background_iou=(0.1, 0.4), add_truth=False
+        [regions, regions],
+        [ground_truth, _truth([], [])],
+        num_classes=2,
+        background_iou=(0.1, 0.4),
+        add_ground_truth=False,
     )
     first = sampled.regions[sampled.images == 0]
     assert sorted(first[:, 3].tolist()) == pytest.approx([20, 60])
@@ -130,8 +134,8 @@ def test_offsets_for_all_classes_together_learn_as_those_of_one() -> None:
     one, each = region_losses(logits, offsets, sampled), region_losses(logits, offsets.repeat(1, 4), sampled)
     assert one["boxes"].item() == pytest.approx(each["boxes"].item())
     for a, b in zip(
-        answer_regions(logits, offsets, sampled.regions),
-        answer_regions(logits, offsets.repeat(1, 4), sampled.regions),
+        decode_regions(logits, offsets, sampled.regions),
+        decode_regions(logits, offsets.repeat(1, 4), sampled.regions),
         strict=True,
     ):
         assert torch.allclose(a, b)
@@ -139,17 +143,17 @@ def test_offsets_for_all_classes_together_learn_as_those_of_one() -> None:
 
 def test_background_has_the_first_slot() -> None:
     assert slots_of(torch.tensor([0, 1, 2, 3]), 4).tolist() == [1, 2, 3, 0]
-    xyxy, scores = answer_regions(torch.tensor([[9.0, 0, 0]]), torch.zeros(1, 12), torch.tensor([[1.0, 2, 3, 4]]))
+    xyxy, scores = decode_regions(torch.tensor([[9.0, 0, 0]]), torch.zeros(1, 12), torch.tensor([[1.0, 2, 3, 4]]))
     assert xyxy.tolist() == [[[1, 2, 3, 4]] * 2]
     assert float(scores.max()) < 0.01
 
 
-def test_candidates_are_all_answers_that_score() -> None:
+def test_candidates_are_all_predictions_that_score() -> None:
     regions, images = _regions(40), torch.tensor([0, 2] * 20)
     logits, offsets = torch.randn(40, NUM_CLASSES + 1), torch.randn(40, 4 * (NUM_CLASSES + 1))
     found = region_candidates(logits, offsets, regions, images, num_images=3, height=100, width=90, min_score=0.3)
     assert len(found[1]) == 0
-    xyxy, scores = answer_regions(logits, offsets, regions)
+    xyxy, scores = decode_regions(logits, offsets, regions)
     wanted = [
         (*xyxy[row, k].clamp_min(0).minimum(torch.tensor([90, 100, 90, 100])).tolist(), k)
         for row in range(0, 40, 2)
@@ -163,7 +167,7 @@ def test_candidates_are_all_answers_that_score() -> None:
         assert one == pytest.approx(other, abs=1e-3)
 
 
-def test_answers_in_the_border_are_cut_off_or_left_out() -> None:
+def test_predictions_in_the_border_are_cut_off_or_left_out() -> None:
     place = Placement(height=50, width=100, scale=2.0, left=0.0, top=30.0, input_height=160, input_width=200)
     boxes = Boxes(
         torch.tensor([[10.0, 10, 50, 60], [10, 0, 50, 20], [150, 100, 250, 140]]),
@@ -191,4 +195,4 @@ def test_a_head_reads_cells_where_they_lie() -> None:
 
 def test_sampled_rows_are_counted() -> None:
     none = torch.zeros(0, dtype=torch.long)
-    assert len(Sampled(torch.zeros(0, 4), none, none, torch.zeros(0, 4), none.bool(), none)) == 0
+    assert len(SampledRegions(torch.zeros(0, 4), none, none, torch.zeros(0, 4), none.bool(), none)) == 0

@@ -17,7 +17,7 @@ from zorki.metrics.coco_ap import COCO_SCORES
 from zorki.tasks.detection.class_names import coco_names
 from zorki.tasks.detection.data import DetectionData
 from zorki.tasks.detection.prediction_files.coco_results import numbers_of, read_results, to_results
-from zorki.tasks.detection.prediction_files.evaluate import judge_file
+from zorki.tasks.detection.prediction_files.evaluate import evaluate_predictions
 from zorki.types import Boxes
 
 read = DetectionData().read
@@ -53,7 +53,9 @@ DOG = {"image_id": 70, "category_id": 5, "bbox": [0, 0, 60, 60], "score": 0.8}
 
 
 def judged(tmp_path, entries, **options):
-    return judge_file(write(tmp_path / "results.json", entries), truth_file(tmp_path / "truth.json"), **options)
+    return evaluate_predictions(
+        write(tmp_path / "results.json", entries), truth_file(tmp_path / "truth.json"), **options
+    )
 
 
 def test_a_list_of_results_against_an_annotation_file(tmp_path):
@@ -105,12 +107,12 @@ def test_a_stem_in_two_folders_means_neither(tmp_path):
     rows = [{"image_id": 1, "category_id": 2, "bbox": [10, 10, 30, 20]}]
     data = truth_file(tmp_path / "truth.json", rows, images=images)
     good = write(tmp_path / "good.json", [CAT | {"image_id": "a/x.jpg"}, CAT | {"image_id": "x"}])
-    results = judge_file(good, data)
+    results = evaluate_predictions(good, data)
     assert results.metrics.to_json()["detections"] == 1
     assert "have twice" in results.defects[0].reason
 
 
-def test_no_detections_at_all_are_judged(tmp_path):
+def test_no_detections_at_all_are_evaluated(tmp_path):
     figures = judged(tmp_path, []).metrics.to_json()
     assert (figures["ap"], figures["recall"], figures["errors"][-1]["count"]) == (0.0, 0.0, 2)
 
@@ -148,24 +150,24 @@ def test_broken_entries_are_told_with_their_line(tmp_path, entries, words):
 def test_files_that_are_none(tmp_path):
     data = truth_file(tmp_path / "truth.json")
     with pytest.raises(DataError, match=r"no\.json: there is no such file"):
-        judge_file(tmp_path / "no.json", data)
+        evaluate_predictions(tmp_path / "no.json", data)
     (tmp_path / "half.json").write_text('[\n{"image_id": 9,\n')
     with pytest.raises(DataError, match=r"half\.json:3: the JSON is broken"):
-        judge_file(tmp_path / "half.json", data)
+        evaluate_predictions(tmp_path / "half.json", data)
     (tmp_path / "noise.json").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(DataError, match="is no text"):
-        judge_file(tmp_path / "noise.json", data)
+        evaluate_predictions(tmp_path / "noise.json", data)
     found = write(tmp_path / "results.json", [CAT])
     with pytest.raises(DataError, match="one file has no split 'val'"):
-        judge_file(found, data, split="val")
+        evaluate_predictions(found, data, split="val")
     with pytest.raises(DataError, match=r"truth\.json: is no annotation file of COCO: an entry lacks 'bbox'"):
-        judge_file(found, truth_file(tmp_path / "truth.json", [{"image_id": 9, "category_id": 2}]))
+        evaluate_predictions(found, truth_file(tmp_path / "truth.json", [{"image_id": 9, "category_id": 2}]))
 
 
 def test_images_with_a_size_that_is_no_number(tmp_path):
     images = [{"id": 9, "file_name": "cat.jpg", "height": "abc", "width": 3}]
     with pytest.raises(DataError, match=r"an entry of image 9 has the height 'abc', which is no number"):
-        judge_file(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", [], images=images))
+        evaluate_predictions(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", [], images=images))
 
 
 def test_what_is_marked_ignore_counts_neither_way(tmp_path):
@@ -174,7 +176,9 @@ def test_what_is_marked_ignore_counts_neither_way(tmp_path):
         {"image_id": 9, "category_id": 2, "bbox": [50, 50, 30, 20]},
     ]
     data = truth_file(tmp_path / "truth.json", rows)
-    figures = judge_file(write(tmp_path / "r.json", [CAT, CAT | {"bbox": [50, 50, 30, 20]}]), data).metrics.to_json()
+    figures = evaluate_predictions(
+        write(tmp_path / "r.json", [CAT, CAT | {"bbox": [50, 50, 30, 20]}]), data
+    ).metrics.to_json()
     assert (figures["objects"], figures["precision"], figures["recall"]) == (1, 1.0, 1.0)
 
 
@@ -183,13 +187,13 @@ def test_annotations_of_images_that_are_not_listed(tmp_path):
         {"image_id": 9, "category_id": 2, "bbox": [10, 10, 30, 20]},
         {"image_id": 1, "category_id": 2, "bbox": [0] * 4},
     ]
-    results = judge_file(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", rows))
+    results = evaluate_predictions(write(tmp_path / "r.json", [CAT]), truth_file(tmp_path / "truth.json", rows))
     assert results.metrics.to_json()["objects"] == 1
     assert "1 annotations are of images or classes that the file does not list" in results.defects[0].reason
 
 
-def test_scenes_are_judged_by_split():
-    """Any data set will do, and what lies in other splits is told apart from what is unknown."""
+def test_scenes_are_evaluated_by_split():
+    """Any dataset will do, and what lies in other splits is told apart from what is unknown."""
     dataset = read(Path("scenes:40@64"))
     entries = []
     for index in range(len(dataset)):
@@ -197,7 +201,10 @@ def test_scenes_are_judged_by_split():
         answer = Boxes(target.xyxy, target.labels, torch.full((len(target),), 0.9))
         entries += to_results(answer, str(dataset.path(index)), dataset.class_names)
     found = write(Path("results.json"), entries)
-    whole, test = judge_file(found, Path("scenes:40@64")), judge_file(found, Path("scenes:40@64"), split="test")
+    whole, test = (
+        evaluate_predictions(found, Path("scenes:40@64")),
+        evaluate_predictions(found, Path("scenes:40@64"), split="test"),
+    )
     assert (whole.split, whole.count) == ("all", 40)
     assert [defect.note for defect in whole.defects] == [True]
     assert "evaluated on all 40 images; --split takes one" in whole.defects[0].reason
@@ -207,7 +214,7 @@ def test_scenes_are_judged_by_split():
         "detections are of images of other splits; left out"
     ]
     with pytest.raises(DataError, match=r"has no split 'tset'; expected one of all, "):
-        judge_file(found, Path("scenes:40@64"), split="tset")
+        evaluate_predictions(found, Path("scenes:40@64"), split="tset")
 
 
 def test_boxes_in_shares_of_a_image_need_it(tmp_path):
@@ -219,13 +226,13 @@ def test_boxes_in_shares_of_a_image_need_it(tmp_path):
     write_image(image, torch.zeros(3, 40, 80, dtype=torch.uint8))
     entry = {"image_id": "one", "category_name": "cat", "bbox": [20, 10, 40, 20], "score": 0.5}
     found = write(tmp_path / "found.json", [entry])
-    assert judge_file(found, tmp_path / "yolo").metrics.to_json()["ap"] == pytest.approx(1)
+    assert evaluate_predictions(found, tmp_path / "yolo").metrics.to_json()["ap"] == pytest.approx(1)
     image.unlink()
     with pytest.raises(DataError):
-        judge_file(found, tmp_path / "yolo")
+        evaluate_predictions(found, tmp_path / "yolo")
 
 
-def test_masks_are_judged_as_pycocotools_does(tmp_path):
+def test_masks_are_evaluated_as_pycocotools_does(tmp_path):
     chance = np.random.default_rng(0)
     images = [{"id": number, "file_name": f"{number}.jpg", "height": 80, "width": 100} for number in range(1, 7)]
 
@@ -233,18 +240,18 @@ def test_masks_are_judged_as_pycocotools_does(tmp_path):
         left, top, width, height = chance.integers(0, 40), chance.integers(0, 30), *chance.integers(10, 50, 2)
         return [int(v) for v in (left, top, left + width, top, left + width // 2, top + height)]
 
-    truths, found = [], []
+    ground_truths, found = [], []
     for number in range(30):
         points, image, label = polygon(), int(chance.integers(1, 7)), int(chance.choice([2, 5]))
         row = {"id": number + 1, "image_id": image, "category_id": label, "segmentation": [points], "iscrowd": 0}
-        truths.append(row | {"area": float(chance.integers(200, 2000)), "bbox": [0, 0, 1, 1]})
+        ground_truths.append(row | {"area": float(chance.integers(200, 2000)), "bbox": [0, 0, 1, 1]})
         for _ in range(2):
             near = [int(v) for v in np.array(points) + chance.integers(-4, 5, 6)]
             entry = {"image_id": image, "category_id": label, "score": float(chance.random())}
             outline = mask.merge(mask.frPyObjects([near], 80, 100))
             found.append(entry | {"segmentation": outline | {"counts": outline["counts"].decode()}})
-    data = truth_file(tmp_path / "truth.json", truths, images=images)
-    results = judge_file(write(tmp_path / "masks.json", found), data)
+    data = truth_file(tmp_path / "truth.json", ground_truths, images=images)
+    results = evaluate_predictions(write(tmp_path / "masks.json", found), data)
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(data))
         evaluation = COCOeval(coco, coco.loadRes(str(tmp_path / "masks.json")), "segm")
@@ -253,10 +260,10 @@ def test_masks_are_judged_as_pycocotools_does(tmp_path):
         evaluation.summarize()
     figures = results.metrics.to_json()
     assert [figures[name] for name in COCO_SCORES] == [None if v == -1 else v for v in evaluation.stats.tolist()]
-    assert figures["voc_ap"] > 0.2  # of masks: the boxes of the truth hold nothing
+    assert figures["voc_ap"] > 0.2  # of masks: the boxes of the ground truth hold nothing
     boxes = [{"image_id": 1, "category_id": 2, "bbox": [10, 10, 30, 20]}]
     with pytest.raises(DataError, match=r"holds masks, and .* has no outlines for all of its objects"):
-        judge_file(tmp_path / "masks.json", truth_file(tmp_path / "boxes.json", boxes, images=images))
+        evaluate_predictions(tmp_path / "masks.json", truth_file(tmp_path / "boxes.json", boxes, images=images))
 
 
 def test_run_lengths_of_another_size_are_told(tmp_path):
@@ -271,19 +278,19 @@ def test_run_lengths_of_another_size_are_told(tmp_path):
 
     whole = truth_file(tmp_path / "truth.json", [row([3, 30, 9])], images=images)
     found = write(tmp_path / "found.json", [answer([3, 30, 9])])
-    assert judge_file(found, whole).metrics.to_json()["ap"] == pytest.approx(1)
+    assert evaluate_predictions(found, whole).metrics.to_json()["ap"] == pytest.approx(1)
     broken = truth_file(tmp_path / "broken.json", [row([3, 30])], images=images)
-    with pytest.raises(DataError, match=r"cannot judge masks: annotation 4: its run lengths are of 33 pixels"):
-        judge_file(found, broken)
-    boxes = judge_file(write(tmp_path / "boxes.json", [answer([42]) | {"bbox": [0, 0, 1, 1]}]), broken)
+    with pytest.raises(DataError, match=r"cannot evaluate masks: annotation 4: its run lengths are of 33 pixels"):
+        evaluate_predictions(found, broken)
+    boxes = evaluate_predictions(write(tmp_path / "boxes.json", [answer([42]) | {"bbox": [0, 0, 1, 1]}]), broken)
     assert boxes.metrics.to_json()["ap"] == pytest.approx(1)
-    assert boxes.defects[0].reason.endswith("boxes can be judged by this file, and masks cannot")
+    assert boxes.defects[0].reason.endswith("boxes can be evaluated by this file, and masks cannot")
     short = write(tmp_path / "short.json", [answer([42]), answer([3, 30])])
     with pytest.raises(DataError, match=r"entry 2 has a segmentation that is none: its run lengths are of 33 pixels"):
-        judge_file(short, whole)
+        evaluate_predictions(short, whole)
     other = write(tmp_path / "other.json", [answer([3, 30, 9], (7, 6))])
     with pytest.raises(DataError, match=r"entry 1: its mask is of an image of 6 x 7, and 1\.jpg is 7 x 6"):
-        judge_file(other, whole)
+        evaluate_predictions(other, whole)
 
 
 def test_results_written_and_read_are_the_same_boxes(tmp_path):
@@ -328,7 +335,10 @@ def test_equal_file_names_in_train_and_val_are_told_apart(tmp_path):
         boxes = Boxes(torch.tensor([[left, 0.0, left + 40, 40]]), torch.tensor([0]), torch.tensor([0.9]))
         entries += to_results(boxes, str(tmp_path / f"yolo/images/{split}/0.png"), ["0"])
     found = write(tmp_path / "found.json", entries)
-    whole, val = judge_file(found, tmp_path / "yolo"), judge_file(found, tmp_path / "yolo", split="val")
+    whole, val = (
+        evaluate_predictions(found, tmp_path / "yolo"),
+        evaluate_predictions(found, tmp_path / "yolo", split="val"),
+    )
     assert (whole.metrics.to_json()["precision"], whole.metrics.to_json()["recall"]) == (1.0, 1.0)
     assert (val.metrics.to_json()["detections"], val.metrics.to_json()["recall"]) == (1, 1.0)
     assert "1 detections are of images of other splits" in val.defects[-1].reason
@@ -340,7 +350,7 @@ def test_marks_and_numbers_may_be_text(tmp_path):
         {"id": "2", "image_id": "9", "category_id": "2", "bbox": [50, 50, 30, 20], "iscrowd": "1"},
     ]
     data = truth_file(tmp_path / "truth.json", rows)
-    figures = judge_file(write(tmp_path / "r.json", [CAT | {"category_id": "2"}]), data).metrics.to_json()
+    figures = evaluate_predictions(write(tmp_path / "r.json", [CAT | {"category_id": "2"}]), data).metrics.to_json()
     assert (figures["objects"], figures["ap"]) == (1, pytest.approx(1))
 
 
@@ -349,7 +359,7 @@ def test_an_object_with_the_annotation_id_0_is_found_like_any_other(tmp_path):
     row = {"id": 0, "image_id": 9, "category_id": 2, "bbox": [10, 10, 30, 20], "area": 600, "iscrowd": 0}
     data = truth_file(tmp_path / "truth.json", [row])
     found = write(tmp_path / "r.json", [CAT])
-    assert judge_file(found, data).metrics.to_json()["ap"] == pytest.approx(1)
+    assert evaluate_predictions(found, data).metrics.to_json()["ap"] == pytest.approx(1)
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(data))
         evaluation = COCOeval(coco, coco.loadRes(str(found)), "bbox")

@@ -39,7 +39,7 @@ def test_stems_are_numbers_only_where_the_data_have_none():
     assert ImageNames(names, ids=[70, 9]).find(None, 12) == UNKNOWN
     assert [ImageNames(names, ids=[70, 12]).find(None, number) for number in (70, 12)] == [0, 1]
     assert ImageNames(names, ids=[70, 12]).find(None, "70") == 0, "a number may be text"
-    # A strange file 12.jpg was answered as image_id 12: that is no word about the image with the number 12.
+    # A strange file 12.jpg was predicted as image_id 12: that is no word about the image with the number 12.
     assert ImageNames(["x.jpg", "cat.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == UNKNOWN
     assert ImageNames(["x.jpg", "000012.jpg"], ids=[70, 12]).find("c/12.jpg", 12) == 1
 

@@ -1,4 +1,4 @@
-"""Outlines of answers and of annotations that cannot be filled: told with their file, before anything is filled."""
+"""Outlines of predictions and of annotations that cannot be filled: told with their file, before anything is filled."""
 
 import json
 

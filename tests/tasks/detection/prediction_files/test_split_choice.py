@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from zorki.errors import DataError
-from zorki.tasks.detection.prediction_files.evaluate import judge_file
+from zorki.tasks.detection.prediction_files.evaluate import evaluate_predictions
 
 BOX = [10, 10, 30, 20]
 
@@ -44,30 +44,30 @@ def ap(result):
 
 
 def test_the_split_of_the_images_is_evaluated_and_told(tmp_path, folder):
-    """Against all three splits the same answers would have an AP of .337."""
+    """Against all three splits the same predictions would have an AP of .337."""
     found = predictions(tmp_path / "val.json", 8, 9)
-    result = judge_file(found, folder)
+    result = evaluate_predictions(found, folder)
     assert ap(result) == ("val", 2, 1.0)
     assert [(defect.note, defect.reason) for defect in result.defects] == [
         (True, "its predictions are of images of val: evaluated on its 2 images; --split takes others")
     ]
-    assert ap(judge_file(found, folder, split="all"))[:2] == ("all", 6)
-    assert judge_file(found, folder, split="all").metrics.to_json()["ap"] < 0.4
-    assert ap(judge_file(predictions(tmp_path / "name.json", "v.jpg", "images/v.jpg"), folder))[0] == "val"
+    assert ap(evaluate_predictions(found, folder, split="all"))[:2] == ("all", 6)
+    assert evaluate_predictions(found, folder, split="all").metrics.to_json()["ap"] < 0.4
+    assert ap(evaluate_predictions(predictions(tmp_path / "name.json", "v.jpg", "images/v.jpg"), folder))[0] == "val"
 
 
 def test_predictions_of_every_split_are_evaluated_on_all(tmp_path, folder):
-    result = judge_file(predictions(tmp_path / "all.json", 1, 2, 3, 8, 9, 20), folder)
+    result = evaluate_predictions(predictions(tmp_path / "all.json", 1, 2, 3, 8, 9, 20), folder)
     assert ap(result) == ("all", 6, 1.0)
     assert "train (3 of 3) and val (2 of 2) and test (1 of 1): evaluated on all 6 images" in result.defects[0].reason
-    assert ap(judge_file(predictions(tmp_path / "none.json"), folder))[:2] == ("all", 6)
+    assert ap(evaluate_predictions(predictions(tmp_path / "none.json"), folder))[:2] == ("all", 6)
 
 
 def test_some_of_several_splits_ask(tmp_path, folder):
     found = predictions(tmp_path / "some.json", 1, 20)
     with pytest.raises(DataError, match=r"train \(1 of 3\) and test \(1 of 1\) of .* say one of --split train"):
-        judge_file(found, folder)
-    assert ap(judge_file(found, folder, split="test")) == ("test", 1, 1.0)
+        evaluate_predictions(found, folder)
+    assert ap(evaluate_predictions(found, folder, split="test")) == ("test", 1, 1.0)
 
 
 def test_ids_that_each_split_counts_anew_ask(tmp_path):
@@ -78,16 +78,16 @@ def test_ids_that_each_split_counts_anew_ask(tmp_path):
     with pytest.raises(
         DataError, match=r"train \(2 of 3\) and val \(2 of 2\) .* say one of --split train, --split val"
     ):
-        judge_file(found, data)
-    assert ap(judge_file(found, data, split="val")) == ("val", 2, 1.0)
-    assert ap(judge_file(predictions(tmp_path / "train.json", 1, 2, 3), data)) == ("train", 3, 1.0)
+        evaluate_predictions(found, data)
+    assert ap(evaluate_predictions(found, data, split="val")) == ("val", 2, 1.0)
+    assert ap(evaluate_predictions(predictions(tmp_path / "train.json", 1, 2, 3), data)) == ("train", 3, 1.0)
 
 
 def test_splits_of_the_same_images_are_one(tmp_path):
-    """Both splits are one folder, as in the small data sets that trainers show their workings with."""
+    """Both splits are one folder, as in the small datasets that trainers show their workings with."""
     (tmp_path / "data/images").mkdir(parents=True)
     for name in "abc":
         (tmp_path / f"data/images/{name}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
         Image.new("RGB", (64, 64)).save(tmp_path / f"data/images/{name}.png")
     (tmp_path / "data/data.yaml").write_text("train: images\nval: images\nnames: [cat]\n")
-    assert judge_file(predictions(tmp_path / "f.json", "a.png"), tmp_path / "data").split == "val"
+    assert evaluate_predictions(predictions(tmp_path / "f.json", "a.png"), tmp_path / "data").split == "val"

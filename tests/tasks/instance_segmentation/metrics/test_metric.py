@@ -54,18 +54,18 @@ def rows(instances, image, first, kind):
 
 def pycocotools(predictions, targets, kind):
     """COCO's own evaluation of the same masks; difficult objects have an area that it never counts."""
-    truths, found = [], []
+    ground_truths, found = [], []
     for image, (prediction, target) in enumerate(zip(predictions, targets, strict=True), 1):
-        truths += rows(target, image, len(truths) + 1, kind)
+        ground_truths += rows(target, image, len(ground_truths) + 1, kind)
         found += rows(prediction, image, len(found) + 1, kind)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
+        ground_truth = COCO()
         height, width = targets[0].masks.shape[1:]
         images = [{"id": image, "height": height, "width": width} for image in range(1, len(targets) + 1)]
         categories = [{"id": label + 1} for label in range(len(NAMES))]
-        truth.dataset = {"images": images, "categories": categories, "annotations": truths}
-        truth.createIndex()
-        evaluation = COCOeval(truth, truth.loadRes(found), kind)
+        ground_truth.dataset = {"images": images, "categories": categories, "annotations": ground_truths}
+        ground_truth.createIndex()
+        evaluation = COCOeval(ground_truth, ground_truth.loadRes(found), kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -116,7 +116,7 @@ def test_parts_of_several_processes_are_the_whole():
     assert judged(predictions, targets, batch=1).compute() == whole
 
 
-def test_nothing_was_judged():
+def test_nothing_was_evaluated():
     metric = InstanceMetric(NAMES)
     metric.update([], [])
     assert metric.compute() == InstanceResult(count=0)
@@ -125,7 +125,7 @@ def test_nothing_was_judged():
     assert metric.compute() == InstanceResult(count=0)
 
 
-def test_images_without_objects_and_without_answers():
+def test_images_without_objects_and_without_predictions():
     nothing, silence = strip_instances(), strip_instances(scores=[])
     figures = judged([silence], [nothing]).compute().to_json()
     assert (figures["objects"], figures["mask_ap"], figures["pq"]) == (0, 0.0, None)
@@ -135,7 +135,7 @@ def test_images_without_objects_and_without_answers():
     assert error_count(figures, "missed") == 1
 
 
-def test_what_cannot_be_judged_is_refused():
+def test_what_cannot_be_evaluated_is_refused():
     with pytest.raises(ValueError, match="no scores"):
         judged([strip_instances((0, 4))], [strip_instances((0, 4))])
     with pytest.raises(ValueError, match=r"masks of 1 x 30 pixels .* of 1 x 20"):

@@ -84,7 +84,7 @@ def test_an_object_of_border_alone_is_an_object():
     assert float(overlaps(found, target).min()) == 1.0
 
 
-def test_answers_are_in_original_pixels():
+def test_predictions_are_in_original_pixels():
     target = touching()
     maps = perfect(target, 2)
     placement = Placement(96, 128, scale=0.5, input_height=48, input_width=64)
@@ -100,8 +100,8 @@ def test_the_loss_is_the_weighted_cross_entropy():
     model, target = model_of(border_share=3.0), touching()
     logits = torch.randn(1, 3, 48, 64)
     (loss,) = model.loss(GroupingMaps(logits, logits[:, :0]), [target]).values()
-    wanted = border_classes(number_objects([target]).numbers, 2)
-    expected = torch.nn.functional.cross_entropy(logits, wanted, weight=torch.tensor([1.0, 1.0, 3.0]))
+    target_classes = border_classes(number_objects([target]).numbers, 2)
+    expected = torch.nn.functional.cross_entropy(logits, target_classes, weight=torch.tensor([1.0, 1.0, 3.0]))
     torch.testing.assert_close(loss, expected)
 
 
@@ -117,9 +117,11 @@ def test_the_recipe_may_name_a_loss_and_weigh_gaps():
     losses = model.loss(GroupingMaps(logits, logits[:, :0]), [target])
     assert set(losses) == {"cross_entropy", "dice"}
     numbers = number_objects([target]).numbers
-    wanted = border_classes(numbers, 2)
-    each = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")[0]
-    weights = border_weights(numbers[0], weight=10.0) * torch.where(wanted[0] == 2, 3.0, 1.0)  # borders keep theirs
+    target_classes = border_classes(numbers, 2)
+    each = torch.nn.functional.cross_entropy(logits, target_classes, reduction="none")[0]
+    weights = border_weights(numbers[0], weight=10.0) * torch.where(
+        target_classes[0] == 2, 3.0, 1.0
+    )  # borders keep theirs
     torch.testing.assert_close(losses["cross_entropy"], (each * weights).sum() / weights.sum())
     with pytest.raises(RecipeError, match="add ce"):
         configure(model, InstanceSettings(loss="dice", border_weight=10.0))

@@ -19,13 +19,13 @@ from zorki.types import Placement
 def test_halos_are_dilated_objects_without_the_objects():
     random = np.random.default_rng(0)
     numbers = np.kron(random.integers(0, 5, (2, 5, 6)), np.ones((1, 4, 3), int)).astype(np.int32)
-    judged = random.random(numbers.shape) < 0.9
-    regions = regions_of(torch.from_numpy(numbers), torch.from_numpy(judged), 2)
+    valid = random.random(numbers.shape) < 0.9
+    regions = regions_of(torch.from_numpy(numbers), torch.from_numpy(valid), 2)
     row = 0
     for image in range(2):
         for number in np.unique(numbers[image][numbers[image] > 0]):
             mask = numbers[image] == number
-            halo = binary_dilation(mask, np.ones((5, 5))) & ~mask & judged[image]
+            halo = binary_dilation(mask, np.ones((5, 5))) & ~mask & valid[image]
             for owner, place, expected in (
                 (regions.inside_owner, regions.inside_place, mask),
                 (regions.halo_owner, regions.halo_place, halo),
@@ -64,7 +64,7 @@ def test_colors_and_loss_are_those_of_a_slow_twin():
         torch.manual_seed(seed)
         logits = torch.randn(1, 5, 12, 16).repeat_interleave(4, 2).repeat_interleave(4, 3) * 2
         colors, *expected = slow(logits[0], target.masks, 3, mu)
-        regions = regions_of(objects.numbers, objects.judged, 3)
+        regions = regions_of(objects.numbers, objects.valid, 3)
         losses = coloring_loss(logits, regions, objects.numbers == 0, mu)
         for name, value in zip(("background", "objects", "halo"), expected, strict=True):
             assert math.isclose(float(losses[name]), value, rel_tol=1e-4), name
@@ -86,7 +86,7 @@ def test_what_covers_the_halo_is_pushed_away():
     logits = torch.zeros(1, 3, 48, 64)
     logits[:, 1, target.masks.any(0)] = 40.0  # all objects have one color
     logits.requires_grad_()
-    regions = regions_of(objects.numbers, objects.judged, 2)
+    regions = regions_of(objects.numbers, objects.valid, 2)
     losses = coloring_loss(logits, regions, objects.numbers == 0, 1.0)
     losses["halo"].backward()
     assert float(losses["halo"].detach()) > 1
@@ -121,7 +121,7 @@ def test_small_pieces_of_a_color_are_dropped():
     assert len(model_of(min_area=4).decode(maps, [Placement(48, 64)])[0]) == 5
 
 
-def test_answers_are_in_original_pixels():
+def test_predictions_are_in_original_pixels():
     target = touching()
     placement = Placement(96, 128, scale=0.5, input_height=48, input_width=64)
     (found,) = model_of().decode(perfect(target, (1, 2, 3, 4)), [placement])

@@ -40,9 +40,9 @@ def test_angles_are_those_of_the_arc_cosine():
 
 
 def test_angles_have_finite_slopes_everywhere():
-    wanted = torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]).t().reshape(1, 2, 1, 3)
+    target_classes = torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]).t().reshape(1, 2, 1, 3)
     given = torch.tensor([[0.0, 1.0], [0.0, -1.0], [0.0, 0.0]]).t().reshape(1, 2, 1, 3).clone().requires_grad_()
-    angle_between(given, wanted).square().sum().backward()
+    angle_between(given, target_classes).square().sum().backward()
     assert bool(given.grad.isfinite().all())
     assert float(given.grad[..., 0].abs().max()) == 0, "nothing to learn where it is right"
 
@@ -53,13 +53,13 @@ def test_objects_weigh_by_the_root_of_their_area():
 
 
 def test_the_modified_cross_entropy_is_that_of_a_slow_twin():
-    logits, wanted = torch.randn(6, 16), torch.randint(0, 16, (6,))
-    found = modified_cross_entropy(logits, wanted, torch.tensor(LEVEL_WEIGHTS))
+    logits, target_classes = torch.randn(6, 16), torch.randint(0, 16, (6,))
+    found = modified_cross_entropy(logits, target_classes, torch.tensor(LEVEL_WEIGHTS))
     for row in range(6):
         y = logits[row].double().softmax(0)
         value = 0.0
         for k in range(16):
-            t = float(k == int(wanted[row]))
+            t = float(k == int(target_classes[row]))
             value -= LEVEL_WEIGHTS[k] * (t * math.log(y[k]) + (1 - t) * math.log(1 - y[k]))
         assert math.isclose(float(found[row]), value, rel_tol=1e-4)
 

@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from zorki import registry
 from zorki.data.windows import HeldImage
-from zorki.engine.prediction.tiling import answer_tiles, plan_tiling
+from zorki.engine.prediction.tiling import plan_tiling, predict_tiles
 from zorki.errors import DataError
 from zorki.ops.packing import tight_boxes
 from zorki.tasks.instance_segmentation.networks import mask_stitcher as stitching
@@ -96,13 +96,13 @@ def test_masks_that_do_not_fit_into_memory_are_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["plain_unet", "border_unet", "deep_watershed", "deep_coloring", "mask_rcnn"])
-def test_every_method_answers_tiles(method):
+def test_every_method_predictions_tiles(method):
     torch.manual_seed(0)
     name = "mask_rcnn_squeezenet_fpn" if method == "mask_rcnn" else f"{method}_squeezenet"
     model = registry.build(name, 2, {"image_size": 64}).eval()
     image = torch.randint(0, 256, (3, 100, 130), dtype=torch.uint8)
     tiles = plan_tiling([model], 64, 16).of(100, 130)
-    (answer,) = answer_tiles([model], HeldImage(image), tiles)
+    (answer,) = predict_tiles([model], HeldImage(image), tiles)
     assert isinstance(answer, Instances)
     assert answer.masks.shape == (len(answer), 100, 130)
     assert len(tiles) == 6

@@ -53,7 +53,7 @@ def test_classes_are_voted_for():
     torch.testing.assert_close(found.scores, torch.tensor([0.75, (0.75 + 0.75 + 0.1) / 3]))
 
 
-def test_no_object_is_an_answer_of_no_rows():
+def test_no_object_is_a_prediction_of_no_rows():
     found = objects_of(torch.zeros(3, 4).int(), torch.zeros(3, 4), torch.zeros(2, 3, 4), min_area=1, max_objects=9)
     assert len(found) == 0
     assert found.masks.shape == (0, 3, 4)

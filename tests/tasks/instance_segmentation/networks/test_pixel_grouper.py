@@ -84,7 +84,7 @@ def test_the_loss_falls_on_one_repeated_batch(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_four_images_are_answered_as_one_by_one_in_their_own_pixels(method):
+def test_four_images_are_predicted_as_one_by_one_in_their_own_pixels(method):
     model = built(method, 2, min_area=4).eval()
     with torch.no_grad():
         model.output.weight.mul_(30)  # else nothing would be told apart
@@ -115,7 +115,7 @@ def test_four_images_are_answered_as_one_by_one_in_their_own_pixels(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_sure_background_is_an_answer_of_no_rows(method):
+def test_sure_background_is_a_prediction_of_no_rows(method):
     model = built(method).eval()
     inputs, placements = model.preprocess([torch.zeros(3, 30, 50, dtype=torch.uint8)])
     with torch.inference_mode():

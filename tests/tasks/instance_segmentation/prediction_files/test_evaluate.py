@@ -1,4 +1,4 @@
-"""Anybody's masks from a file: the same figures as those of a run, and who judges which file."""
+"""Anybody's masks from a file: the same metrics as those of a run, and who evaluates which file."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
 from zorki.tasks.instance_segmentation.prediction_files.coco_results import columns_of, results_of
-from zorki.tasks.instance_segmentation.prediction_files.evaluate import judge_file
+from zorki.tasks.instance_segmentation.prediction_files.evaluate import evaluate_predictions
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools decodes so
@@ -52,11 +52,11 @@ def answers(predictions):
     ]
 
 
-def test_what_a_run_writes_is_judged_as_the_run_was():
+def test_what_a_run_writes_is_evaluated_as_the_run_was():
     predictions, targets = made(3, crowd=0.2)
     metric = InstanceMetric(NAMES)
     metric.update(predictions, targets)
-    found = judge_file(write("found.json", answers(predictions)), write("truth.json", truth_content(targets)))
+    found = evaluate_predictions(write("found.json", answers(predictions)), write("truth.json", truth_content(targets)))
     assert found.defects == []
     assert found.metrics == metric.compute()
     assert evaluate_file("found.json", "truth.json").metrics == found.metrics
@@ -65,30 +65,30 @@ def test_what_a_run_writes_is_judged_as_the_run_was():
 def test_boxes_that_are_not_given_are_those_around_the_masks():
     predictions, targets = made(4)
     entries = answers(predictions)
-    truth = write("truth.json", truth_content(targets))
-    whole = judge_file(write("found.json", entries), truth).metrics.to_json()
+    ground_truth = write("truth.json", truth_content(targets))
+    whole = evaluate_predictions(write("found.json", entries), ground_truth).metrics.to_json()
     bare = [{key: value for key, value in entry.items() if key != "bbox"} for entry in entries]
-    assert judge_file(write("bare.json", bare), truth).metrics.to_json() == whole
+    assert evaluate_predictions(write("bare.json", bare), ground_truth).metrics.to_json() == whole
     moved = [entry | {"bbox": [70, 50, 3, 3]} for entry in entries]
-    figures = judge_file(write("moved.json", moved), truth).metrics.to_json()
+    figures = evaluate_predictions(write("moved.json", moved), ground_truth).metrics.to_json()
     assert figures["mask_ap"] == whole["mask_ap"]
     assert figures["box_ap"] < whole["box_ap"]
 
 
 def test_polygons_are_masks_too():
-    truth = truth_content(made(0, count=1)[1]) | {
+    ground_truth = truth_content(made(0, count=1)[1]) | {
         "images": [{"id": 0, "file_name": "0.png", "height": 4, "width": 6}],
         "annotations": [
             {"id": 1, "image_id": 0, "category_id": 1, "bbox": [0, 0, 3, 4], "area": 12, "segmentation": HALF}
         ],
     }
     entry = {"image_id": 0, "category_id": 1, "score": 0.9, "segmentation": [[0, 0, 3, 0, 3, 4, 0, 4]]}
-    figures = judge_file(write("found.json", [entry]), write("truth.json", truth)).metrics.to_json()
+    figures = evaluate_predictions(write("found.json", [entry]), write("truth.json", ground_truth)).metrics.to_json()
     assert figures["mask_ap"] == pytest.approx(1)
     assert figures["bowl_ap"] == figures["sbd"] == figures["pq"] == pytest.approx(1)
 
 
-def test_a_data_set_is_as_good_as_a_file():
+def test_a_dataset_is_as_good_as_a_file():
     data = InstanceSegmentation.data.read(Path("scenes:20@48"))
     entries = []
     for index in data.splits["val"]:
@@ -96,46 +96,46 @@ def test_a_data_set_is_as_good_as_a_file():
         for label, code in zip(target.labels.tolist(), columns_of(target)["segmentation"], strict=True):
             name = {"file_name": data.path(index).name, "image_id": index, "category_name": data.class_names[label]}
             entries.append(name | {"segmentation": code, "score": 0.5})
-    found = judge_file(write("found.json", entries), Path("scenes:20@48"), split="val")
+    found = evaluate_predictions(write("found.json", entries), Path("scenes:20@48"), split="val")
     assert (found.split, found.count) == ("val", len(data.splits["val"]))
     assert found.metrics.to_json()["mask_ap"] == found.metrics.to_json()["sbd"] == pytest.approx(1)
     write_instances(data, Path("maps"), "coco")
     assert evaluate_file("found.json", "maps", split="val").metrics.to_json()["mask_ap"] == pytest.approx(1)
     with pytest.raises(DataError, match="has no split 'exam'"):
-        judge_file(Path("found.json"), Path("maps"), split="exam")
+        evaluate_predictions(Path("found.json"), Path("maps"), split="exam")
 
 
 def test_files_find_their_judge():
     predictions, targets = made(5, count=4)
     entries, content = answers(predictions), truth_content(targets)
-    masks, truth = write("masks.json", entries), write("truth.json", content)
-    assert "mask_ap" in evaluate_file(masks, truth).metrics.to_json()
+    masks, ground_truth = write("masks.json", entries), write("truth.json", content)
+    assert "mask_ap" in evaluate_file(masks, ground_truth).metrics.to_json()
     boxes = [{key: value for key, value in entry.items() if key != "segmentation"} for entry in entries]
-    assert "ap" in evaluate_file(write("boxes.json", boxes), truth).metrics.to_json()
-    assert "ap" in evaluate_file(masks, truth, task="detection").metrics.to_json()
+    assert "ap" in evaluate_file(write("boxes.json", boxes), ground_truth).metrics.to_json()
+    assert "ap" in evaluate_file(masks, ground_truth, task="detection").metrics.to_json()
     bare = [{key: value for key, value in row.items() if key != "segmentation"} for row in content["annotations"]]
     no_masks = write("no_masks.json", content | {"annotations": bare})
-    assert "ap" in evaluate_file(masks, no_masks).metrics.to_json(), "boxes are all that the data can judge"
-    assert "ap" in evaluate_file(write("mixed.json", [*boxes[:1], *entries[1:]]), truth).metrics.to_json()
-    assert evaluate_file(write("nothing.json", []), truth).metrics.to_json()["ap"] == 0.0
+    assert "ap" in evaluate_file(masks, no_masks).metrics.to_json(), "boxes are all that the data can evaluate"
+    assert "ap" in evaluate_file(write("mixed.json", [*boxes[:1], *entries[1:]]), ground_truth).metrics.to_json()
+    assert evaluate_file(write("nothing.json", []), ground_truth).metrics.to_json()["ap"] == 0.0
     with pytest.raises(DataError, match=r"no_masks\.json has no outlines for all of its objects"):
         evaluate_file(masks, no_masks, task="instance_segmentation")
     with pytest.raises(DataError, match=r"boxes\.json:2: entry 1 has no segmentation"):
-        evaluate_file("boxes.json", truth, task="instance_segmentation")
+        evaluate_file("boxes.json", ground_truth, task="instance_segmentation")
     with pytest.raises(RecipeError, match="Did you mean instance_segmentation"):
-        evaluate_file(masks, truth, task="instances_segmentation")
+        evaluate_file(masks, ground_truth, task="instances_segmentation")
 
 
 def test_masks_of_other_images_are_refused():
     predictions, targets = made(6, count=2)
-    truth = write("truth.json", truth_content(targets))
+    ground_truth = write("truth.json", truth_content(targets))
     entry = answers(predictions)[0] | {"segmentation": HALF}
     with pytest.raises(DataError, match=r"entry 1: its mask is of an image of 6 x 4, and 0\.png is 80 x 60"):
-        judge_file(write("found.json", [entry]), truth)
+        evaluate_predictions(write("found.json", [entry]), ground_truth)
     content = truth_content(targets)
     content["annotations"][0]["segmentation"] = HALF
-    with pytest.raises(DataError, match=r"truth\.json cannot judge masks: annotation 1: its run lengths are of a"):
-        judge_file(write("found.json", answers(predictions)), write("truth.json", content))
+    with pytest.raises(DataError, match=r"truth\.json cannot evaluate masks: annotation 1: its run lengths are of a"):
+        evaluate_predictions(write("found.json", answers(predictions)), write("truth.json", content))
 
 
 def test_packed_run_lengths_are_pycocotools_own():

@@ -36,12 +36,12 @@ def test_a_branch_sees_as_far_as_its_rate():
     x[0, 0, 7, 7] = 1
     for branch, rate in zip(pyramid.convs[1:-1], (2, 5), strict=True):
         with torch.no_grad():
-            answered = branch[0](x)[0].abs().sum(0).nonzero()
+            selected_labels = branch[0](x)[0].abs().sum(0).nonzero()
         wanted = {(7 + i * rate, 7 + j * rate) for i in (-1, 0, 1) for j in (-1, 0, 1)}
-        assert {tuple(place) for place in answered.tolist()} == wanted
+        assert {tuple(place) for place in selected_labels.tolist()} == wanted
 
 
-def test_the_answer_at_a_pixel_is_centered_on_that_pixel():
+def test_the_prediction_at_a_pixel_is_centered_on_that_pixel():
     model = laws.built("deeplabv3_squeezenet", channels=8, rates=(1, 2))
     model.head[0].convs[-1] = torch.nn.Identity()  # the mean of the whole map is centered on the image
     model.head[0].project = torch.nn.Conv2d(512 + 3 * 8, 8, 1)

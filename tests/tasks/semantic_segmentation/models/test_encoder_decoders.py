@@ -52,7 +52,7 @@ def total(model, inputs, targets):
 
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("size", [(64, 96), (45, 71)])
-def test_every_size_is_answered_at_its_own(name, size):
+def test_every_size_is_predicted_at_its_own(name, size):
     model = built(name).eval()
     with torch.no_grad():
         outputs = model(make_images(2, *size))
@@ -79,7 +79,7 @@ def test_the_loss_falls_on_one_repeated_batch(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_four_images_are_answered_as_one_by_one(name):
+def test_four_images_are_predicted_as_one_by_one(name):
     model = built(name)
     generator = torch.Generator().manual_seed(1)
     for module in model.modules():  # statistics as after some training, so that there is something to mistake

@@ -1,4 +1,4 @@
-"""FCN: the paper's numbers, the classifier inside, skips that start as nothing, and answers where they belong."""
+"""FCN: the paper's numbers, the classifier inside, skips that start as nothing, and predictions where they belong."""
 
 import copy
 
@@ -64,7 +64,7 @@ def test_the_loss_falls_on_one_repeated_batch(name):
 
 
 @pytest.mark.parametrize("name", ["fcn32s_squeezenet", "fcn8s_squeezenet"])
-def test_answers_in_original_pixels_and_together_as_alone(name):
+def test_predictions_in_original_pixels_and_together_as_alone(name):
     model = laws.wake(laws.built(name))
     laws.check_together(model)
     laws.check_original_pixels(model)
@@ -80,7 +80,7 @@ def test_an_untrained_network_knows_nothing():
     ("name", "classifier", "side"), [("fcn32s_vgg16", "vgg11", 224), ("fcn32s_alexnet", "alexnet_torchvision", 224)]
 )
 def test_the_hidden_layers_of_a_classifier_become_kernels(name, classifier, side, tmp_path):
-    """What they answer in the middle of the map is what the classifier answers for the whole image."""
+    """In the middle of the map they predict what the classifier predicts for the whole image."""
     torch.manual_seed(0)
     narrow = registry.build(classifier, 5, {"hidden": 24}).eval()
     save_weights(tmp_path / "classifier.safetensors", narrow, {})
@@ -152,7 +152,7 @@ def load_into_twin(model, other):
 
 
 @pytest.mark.parametrize("name", [*SMALL, "fcn16s_vgg11", "fcn32s_alexnet", "fcn16s_resnet18"])
-def test_the_answer_at_a_pixel_is_centered_on_that_pixel(name):
+def test_the_prediction_at_a_pixel_is_centered_on_that_pixel(name):
     """With plain interpolation it would be a cell's half away: 16 pixels at a stride of 32."""
     model = laws.built(name, **({"hidden": 8} if "alexnet" in name else {}))
     side, at = (288, (144, 149)) if "vgg" in name else (416, (192, 201))
@@ -172,7 +172,7 @@ class Logits(nn.Module):
         return self.model.maps(pixels)[0]
 
 
-def test_what_an_answer_sees_by_formula_is_what_gradients_reach():
+def test_what_a_prediction_sees_by_formula_is_what_gradients_reach():
     """The formula tells the smallest interval that moves along and holds what every pixel sees; few see all of it."""
     model = laws.built("fcn16s_squeezenet").eval()
     told = ledger(model, torch.empty(1, 3, 448, 448, dtype=torch.uint8)).receptive_field

@@ -40,7 +40,7 @@ def test_dilation_costs_nothing_and_resolution_costs_much():
 
 
 @pytest.mark.parametrize("build", [full_resolution, full_resolution_dilated])
-def test_windows_with_the_margin_answer_as_the_whole_image(build):
+def test_windows_with_the_margin_prediction_as_the_whole_image(build):
     torch.manual_seed(0)
     model = build(3, width=4).eval()
     pixels, margin = torch.randn(1, 3, 100, 110), model.margin

@@ -54,7 +54,7 @@ def test_the_last_map_is_an_eighth_and_keeps_its_channels():
 
 @pytest.mark.parametrize("pooling", ["average", "max"])
 @pytest.mark.parametrize("reduce", [True, False])
-def test_the_pyramid_is_what_its_figure_shows(pooling, reduce):
+def test_the_pyramid_is_what_its_metric_shows(pooling, reduce):
     """A slow twin: each bin from its floor to its ceiling, one by one."""
     torch.manual_seed(0)
     pyramid = PyramidPooling(8, (1, 3), pooling=pooling, reduce=reduce).eval()
@@ -113,7 +113,7 @@ def test_the_loss_falls_on_one_repeated_batch(name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_answers_in_original_pixels_and_together_as_alone(name):
+def test_predictions_in_original_pixels_and_together_as_alone(name):
     model = laws.built(name)
     laws.check_together(model)
     laws.check_original_pixels(model)
@@ -142,7 +142,7 @@ def test_a_batch_of_one_image_trains():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_answer_at_a_pixel_is_centered_on_that_pixel(name):
+def test_the_prediction_at_a_pixel_is_centered_on_that_pixel(name):
     """Without the pyramid, whose bins see everything."""
     found = laws.center_of_sight(laws.built(name, bins=()), 256, (128, 131))
     assert found == (pytest.approx(128.5, abs=1.0), pytest.approx(131.5, abs=1.0))

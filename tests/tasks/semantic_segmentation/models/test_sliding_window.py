@@ -29,7 +29,7 @@ def test_the_loss_falls_on_one_repeated_batch():
     laws.check_learning(laws.built("sliding_window_small", count=16))
 
 
-def test_one_by_one_it_answers_as_a_loop_over_pixels_does():
+def test_one_by_one_it_predictions_as_a_loop_over_pixels_does():
     model = laws.built("sliding_window_small", step=1).eval()
     inputs = torch.stack(laws.make_images(2, 10, 13))
     with torch.inference_mode():
@@ -43,7 +43,7 @@ def test_one_by_one_it_answers_as_a_loop_over_pixels_does():
 
 
 @pytest.mark.parametrize("step", [2, 3, 4])
-def test_between_the_pixels_that_are_judged_it_interpolates(step):
+def test_between_the_pixels_that_are_evaluated_it_interpolates(step):
     every, some = (laws.built("sliding_window_small", step=each).eval() for each in (1, step))
     inputs = torch.stack(laws.make_images(1, 24, 26))
     with torch.inference_mode():
@@ -81,7 +81,7 @@ def test_classes_are_drawn_alike_however_rare():
     assert len({tuple(place) for place in places[drawn == 0].tolist()}) > 30
 
 
-def test_a_batch_that_nobody_judged_teaches_nothing():
+def test_a_batch_that_nobody_evaluated_teaches_nothing():
     model = laws.built("sliding_window_small").train()
     inputs, targets = laws.lesson(model, 2)
     nothing = [Mask(torch.full_like(target.classes, 255)) for target in targets]

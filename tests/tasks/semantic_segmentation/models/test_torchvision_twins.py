@@ -1,4 +1,4 @@
-"""DeepLabV3 and FCN: torchvision's answers for torchvision's weights."""
+"""DeepLabV3 and FCN: torchvision's predictions for torchvision's weights."""
 
 from pathlib import Path
 
@@ -27,12 +27,12 @@ def torchvisions(name, num_classes):
 
 
 @pytest.mark.parametrize("name", ["deeplabv3_resnet50", "deeplabv3_mobilenet_v3_large", "fcn_resnet50"])
-def test_equal_weights_give_equal_answers(name):
+def test_equal_weights_give_equal_predictions(name):
     torch.manual_seed(0)
     num_classes = TWINS[name]
     network = torchvisions(name, num_classes)
     with torch.no_grad():
-        network.train()(torch.randn(2, 3, 64, 64))  # measures the norms: else the answers hardly differ
+        network.train()(torch.randn(2, 3, 64, 64))  # measures the norms: else the predictions hardly differ
         for head in (network.classifier, network.aux_classifier):
             nn.init.normal_(head[-1].weight, std=1.0)
     network.eval()
@@ -84,7 +84,7 @@ def test_imagenet_weights_fill_the_backbone(name):
 
 
 @pytest.mark.parametrize("name", ["deeplabv3_mobilenet_v3_large"])
-def test_a_twin_learns_and_answers_in_original_pixels(name):
+def test_a_twin_learns_and_predictions_in_original_pixels(name):
     model = laws.built(name, shorter=40, longest=80)
     laws.check_gradients(model)
     laws.check_original_pixels(model)

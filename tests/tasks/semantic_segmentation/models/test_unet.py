@@ -54,8 +54,8 @@ def test_input_sizes_are_the_smallest_that_go_through_exactly(depth):
         assert side - 2 * network.border < wanted + 2**depth or side == network.input_size(1)
 
 
-def test_answers_lie_on_the_image_and_know_its_real_surroundings():
-    """Far from the edges the answer is that of the bare network on a window of the image."""
+def test_predictions_lie_on_the_image_and_know_its_real_surroundings():
+    """Far from the edges the prediction is that of the bare network on a window of the image."""
     model, pixels = small(), make_image(90, 110)
     border, step = model.network.border, 4
     with torch.no_grad():
@@ -70,16 +70,16 @@ def test_answers_lie_on_the_image_and_know_its_real_surroundings():
 
 
 def test_edges_are_mirrored():
-    """The answer for all of an image is that of the bare network on the image with mirrored edges."""
+    """The prediction for all of an image is that of the bare network on the image with mirrored edges."""
     model, pixels = small(), make_image(24, 32)
     border = model.network.border
-    mirrored = functional.pad(pixels, (border,) * 4, mode="reflect")  # answers of 4 + 4k pixels need no more
+    mirrored = functional.pad(pixels, (border,) * 4, mode="reflect")  # predictions of 4 + 4k pixels need no more
     with torch.no_grad():
         assert torch.allclose(model.maps(pixels)[0], model.network(mirrored), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 90), (37, 41)])
-def test_images_of_any_size_are_answered(size):
+def test_images_of_any_size_are_predicted(size):
     with torch.no_grad():
         assert small().maps(make_image(*size))[0].shape == (1, 3, *size)
 
@@ -92,7 +92,7 @@ def test_the_margin_is_the_border_in_whole_steps(depth, margin):
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-def test_tiles_with_the_margin_answer_as_the_whole_image_does(depth):
+def test_tiles_with_the_margin_prediction_as_the_whole_image_does(depth):
     model = small(depth)
     step, margin = 2**depth, model.margin
     tile = 2 * margin + 8 * step

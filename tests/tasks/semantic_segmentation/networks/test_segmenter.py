@@ -1,4 +1,4 @@
-"""ONNX Runtime answers what `decode` answers."""
+"""ONNX Runtime predictions what `decode` predictions."""
 
 import json
 
@@ -23,7 +23,7 @@ NETWORKS = {
 
 
 def lively(model):
-    """Answers that differ from place to place, as a trained network's do; score layers may start at 0."""
+    """Predictions that differ from place to place, as a trained network's do; score layers may start at 0."""
     torch.manual_seed(1)
     with torch.no_grad():
         for layer in model.modules():
@@ -67,13 +67,13 @@ def assert_same(model, path):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_onnx_answers_as_decode(name, tmp_path):
+def test_onnx_predictions_as_decode(name, tmp_path):
     torch.manual_seed(0)
     model = lively(registry.build(name, NUM_CLASSES, {"image_size": WIDTH, **NETWORKS[name]}))
     assert_same(model, export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO))
 
 
-def test_onnx_answers_as_decode_and_says_what_it_takes(tmp_path):
+def test_onnx_predictions_as_decode_and_says_what_it_takes(tmp_path):
     model = lively(tiny())
     model.train()
     path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH, INFO)

@@ -1,4 +1,4 @@
-"""From records to a data set: images found, boxes judged, classes and splits put in order, all defects told."""
+"""From records to a dataset: images found, boxes checked, classes and splits put in order, all defects told."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReadOptions:
     Args:
         class_names: fixes the labels' order (a run's).
         max_pixels: larger images are refused when they are read.
-        need_images: without, no image needs to be there, to judge detections; those that are give the same names,
+        need_images: without, no image needs to be there, to evaluate detections; those that are give the same names,
             and so the same held-out images, as in training.
         need_segments: outlines are kept too.
         images: a folder where the images lie, if not where the format has them.
@@ -56,7 +56,7 @@ class ReadOptions:
 
 
 def build(records: Records, options: ReadOptions, tracer: Tracer | None = None) -> BoxDataset:
-    """The data set that the records tell of; with a `tracer`, of the objects that it finds a mask of.
+    """The dataset that the records tell of; with a `tracer`, of the objects that it finds a mask of.
 
     Raises:
         DataError: none of the images is there, no box is left, or none is of a class among `class_names`.
@@ -67,7 +67,7 @@ def build(records: Records, options: ReadOptions, tracer: Tracer | None = None) 
     kept = sorted(sizes)
     order = _class_order(records, options.class_names)
     rows = BoxColumns.of(records, kept, sizes, {name: label for label, name in enumerate(order)})
-    chosen = rows.judge(records, order, defects)
+    chosen = rows.check(records, order, defects)
     if tracer is not None:
         chosen = tracer.trace(rows, chosen, records, defects)
     if len(chosen) == 0:

@@ -1,4 +1,4 @@
-"""Boxes judged: what is no box is left out, what reaches beyond its image is cut off, and each is told."""
+"""Boxes checked: what is no box is left out, what reaches beyond its image is cut off, and each is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The objects of all images in columns: judged together, told one by one."""
+"""The objects of all images in columns: checked together, told one by one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BoxColumns:
         labels = np.array([numbers.get(thing.class_name, -1) for thing in objects], np.int64)
         return cls(objects, owners, images, xyxy, each, labels)
 
-    def judge(self, records: Records, order: list[str], defects: list[Defect]) -> Array:
+    def check(self, records: Records, order: list[str], defects: list[Defect]) -> Array:
         """The rows that stay; their boxes are put right in `xyxy`."""
         self.xyxy, keep, reasons = clean(self.xyxy, self.sizes)
         defects += [self.defect(records, row, reason) for row, reason in reasons.items()]

@@ -1,4 +1,4 @@
-"""Images in files with boxes on them: the data set that every format of boxes is read into."""
+"""Images in files with boxes on them: the dataset that every format of boxes is read into."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class BoxDataset(Dataset[Boxes]):
     """Images in files, and any number of boxes each.
 
-    All boxes stand in one array, and those of image i are the rows `offsets[i]` to `offsets[i + 1]`: a data set of a
+    All boxes stand in one array, and those of image i are the rows `offsets[i]` to `offsets[i + 1]`: a dataset of a
     million boxes is a few arrays, quick to pickle and shared by forked workers.
 
     Args:

@@ -58,13 +58,13 @@ class InstanceDraft:
             self.lost.append(words.format(count))
 
 
-def say_flags(draft: InstanceDraft, format: str, flags: Sequence[str] = ("crowd", "difficult")) -> None:
+def note_flags(draft: InstanceDraft, format: str, flags: Sequence[str] = ("crowd", "difficult")) -> None:
     """Notes how many objects have flags that the format cannot say."""
     for flag in flags:
         draft.say(flag, f"{format} knows no {flag} objects: {{}} are written as ordinary ones")
 
 
-def say_ids(draft: InstanceDraft, format: str) -> None:
+def note_ids(draft: InstanceDraft, format: str) -> None:
     """Notes that ids are lost where the data have their own."""
     data = draft.data
     plain = list(range(1, len(data.class_names) + 1))
@@ -73,12 +73,12 @@ def say_ids(draft: InstanceDraft, format: str) -> None:
         draft.lost.append(f"{format} has no ids of images, objects and classes: they are not kept")
 
 
-def say_lists(draft: InstanceDraft, format: str) -> None:
+def note_lists(draft: InstanceDraft, format: str) -> None:
     """Notes what is lost of ids and of the list of classes, once all objects are written."""
-    say_ids(draft, format)
+    note_ids(draft, format)
     draft.lost += lost_classes(draft.data.class_names, draft.used, format, "an object")
 
 
-def say_classes(draft: InstanceDraft, format: str) -> None:
+def note_classes(draft: InstanceDraft, format: str) -> None:
     if len(draft.data.class_names) > 1:
         draft.lost.append(f"{format} knows no classes: {len(draft.data.class_names)} are written as one")

@@ -1,4 +1,4 @@
-"""From records to a data set of masks: outlines become run lengths, and objects without a usable one are told."""
+"""From records to a dataset of masks: outlines become run lengths, and objects without a usable one are told."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zorki.data.annotations.records import Records
 
 
 def build_instances(records: Records, options: ReadOptions) -> InstanceDataset:
-    """The data set that the records tell of; objects without a mask are left out, and each is told with its reason.
+    """The dataset that the records tell of; objects without a mask are left out, and each is told with its reason.
 
     Raises:
         DataError: none of the images is there, no object has a mask, or none is of a class among `class_names`.

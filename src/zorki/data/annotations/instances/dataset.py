@@ -1,4 +1,4 @@
-"""Images in files with objects and their masks: the data set that every format of masks of objects is read into."""
+"""Images in files with objects and their masks: the dataset that every format of masks of objects is read into."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From pairs of image and mask to a data set: masks looked at, classes and splits put in order, all defects told."""
+"""From pairs of image and mask to a dataset: masks looked at, classes and splits put in order, all defects told."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def build(
     max_pixels: int | None = None,
     selection: ClassSelection | None = None,
 ) -> MaskDataset:
-    """The data set of the pairs that fit.
+    """The dataset of the pairs that fit.
 
     Left out are pairs of which a file cannot be read, or whose sizes differ, and masks of which every pixel is
     ignored. Pixels with a value that is no class are ignored. Each is told.
@@ -74,7 +74,7 @@ def build(
     hints = Hints(records.root, values, colors, records.usual)
     meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names, selection)
     looks = {place: meaning.looks[records.pairs[place][1]] for place in looks}
-    kept, counts = _judge(records, looks, meaning, defects)
+    kept, counts = _fitting_masks(records, looks, meaning, defects)
     if not kept:
         raise _none_left(records, defects)
     folder = records.root if records.root.is_dir() else records.root.parent
@@ -113,10 +113,10 @@ def _fitting(
     return fitting
 
 
-def _judge(
+def _fitting_masks(
     records: MaskRecords, looks: Mapping[int, ValueCounts], meaning: Interpretation, defects: list[Defect]
 ) -> tuple[list[int], Array]:
-    """The places of masks in which a pixel is judged, and the pixels of each class in them, (N, K)."""
+    """The places of masks in which a pixel is valid, and the pixels of each class in them, (N, K)."""
     kept: list[int] = []
     rows: list[Array] = []
     by_color = meaning.class_map.by_color
@@ -135,7 +135,7 @@ def _judge(
             kept.append(place)
             rows.append(row)
         else:
-            reason = "every pixel is ignored, so that there is nothing to learn or to judge; left out with its image"
+            reason = "every pixel is ignored, so that there is nothing to learn or to evaluate; left out with its image"
             defects.append(Defect(path, reason))
     return kept, np.stack(rows) if rows else np.zeros((0, len(meaning.class_names)), np.int64)
 
@@ -153,8 +153,8 @@ def _strange(found: Mapping[int, int], meaning: Interpretation) -> str:
     if meaning.class_map.by_color:
         known = f"none of the {len(meaning.class_names)} classes"
     else:
-        judged = [key for key, name in meaning.names.items() if name is not None]
-        known = f"no class (there are {_range(judged)})"
+        valid = [key for key, name in meaning.names.items() if name is not None]
+        known = f"no class (there are {_range(valid)})"
     return f"{listed} {known}; {pixels} ignored"
 
 
@@ -171,7 +171,7 @@ def _alone(root: Path, class_names: Sequence[str], counts: Array) -> list[Defect
     shown = np.flatnonzero(counts.sum(0))
     if len(shown) > 1:
         return []
-    return [Defect(root, f"every judged pixel of every mask is of one class, {class_names[shown[0]]!r}", note=True)]
+    return [Defect(root, f"every valid pixel of every mask is of one class, {class_names[shown[0]]!r}", note=True)]
 
 
 def _unseen(root: Path, class_names: Sequence[str], counts: Array, splits: Mapping[str, Sequence[int]]) -> list[Defect]:

@@ -51,7 +51,7 @@ _NAME_FIRST = re.compile(rf"(\S.*?){_BETWEEN}{_RGB}(?:{_BETWEEN}.*)?")
 
 @dataclass(frozen=True)
 class ValueNames:
-    """Names of values; None for those that nobody judges."""
+    """Names of values; None for those that are ignored."""
 
     path: Path
     names: dict[int, str | None]
@@ -59,14 +59,14 @@ class ValueNames:
 
 @dataclass(frozen=True)
 class ColorNames:
-    """Names of colors 0xRRGGBB, in the file's order; None for those that nobody judges."""
+    """Names of colors 0xRRGGBB, in the file's order; None for those that are ignored."""
 
     path: Path
     names: dict[int, str | None]
 
 
 def is_void(name: str) -> bool:
-    """Whether a class is called as what nobody judges: void, ignore, unlabeled, 255.
+    """Whether a class is called as what is ignored: void, ignore, unlabeled, 255.
 
     >>> is_void("__ignore__")
     True

@@ -1,4 +1,4 @@
-"""Images in files with a mask file each: the data set that formats of images and masks are read into."""
+"""Images in files with a mask file each: the dataset that formats of images and masks are read into."""
 
 from __future__ import annotations
 

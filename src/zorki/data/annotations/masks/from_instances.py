@@ -18,7 +18,7 @@ BACKGROUND = "background"
 
 @dataclass
 class MasksFromInstances(Dataset[Mask]):
-    """The images of another data set with the class of every pixel.
+    """The images of another dataset with the class of every pixel.
 
     Class 0 is the background, and an object of class k is of class k + 1. Later objects lie on top of earlier ones.
     Crowds are ignored where no single object lies on them, since they hold more than their class; so are difficult
@@ -70,13 +70,13 @@ class MasksFromInstances(Dataset[Mask]):
         classes = torch.zeros(found.masks.shape[1:], dtype=torch.int64)
         count = len(found)
         none = torch.zeros(count, dtype=torch.bool)
-        unjudged = (none if found.crowd is None else found.crowd) | (
+        ignored = (none if found.crowd is None else found.crowd) | (
             none if found.difficult is None else found.difficult
         )
         # Corners of tight boxes are whole numbers: painting stays within them.
         boxes = found.xyxy.long().tolist()
-        for row in [*unjudged.nonzero()[:, 0].tolist(), *(~unjudged).nonzero()[:, 0].tolist()]:
+        for row in [*ignored.nonzero()[:, 0].tolist(), *(~ignored).nonzero()[:, 0].tolist()]:
             left, top, right, bottom = boxes[row]
-            value = IGNORE if unjudged[row] else self._values[int(found.labels[row])]
+            value = IGNORE if ignored[row] else self._values[int(found.labels[row])]
             classes[top:bottom, left:right][found.masks[row, top:bottom, left:right]] = value
         return Mask(classes, IGNORE)

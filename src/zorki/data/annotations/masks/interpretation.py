@@ -16,7 +16,7 @@ from zorki.data.annotations.masks.value_counts import ValueCounts, total
 from zorki.errors import DataError
 from zorki.types import Defect
 
-_NOBODYS = (IGNORE, 65535)  # values that mean "not judged" where no file names them; so do negative ones
+_VOID_VALUES = (IGNORE, 65535)  # values that mean "ignored" where no file names them; so do negative ones
 _MOST = 255  # classes: labels 0 to 254, since 255 is ignored
 _LISTED = 16  # colors in a message
 _CROWDED = 128  # classes that no image shows all of
@@ -91,7 +91,7 @@ def decide(
         notes += _other_palettes(hints.root, looks)
     if not by_color:
         for value in counts:
-            if value < 0 or (value in _NOBODYS and value not in names):
+            if value < 0 or (value in _VOID_VALUES and value not in names):
                 names[value] = None
     if selection:
         own = list(dict.fromkeys(name for name in names.values() if name is not None))
@@ -147,7 +147,7 @@ def _names_of_values(
             f"{hints.root}: the masks seem to number single objects, 1, 2, 3, ... in every one, and not classes; they "
             "are for instance segmentation. If they are classes, name them in a file classes.txt, one a line"
         )
-    return _numbered(found - set(_NOBODYS), counts, class_names, hints.root, notes)
+    return _numbered(found - set(_VOID_VALUES), counts, class_names, hints.root, notes)
 
 
 def _named(hints: Hints) -> Names | None:
@@ -235,7 +235,7 @@ def _order(
 
 
 def _moved(hints: Hints, class_map: ClassMap) -> list[Defect]:
-    """A note where a file names values so that labels, which number the judged classes from 0, are others."""
+    """A note where a file names values so that labels, which number the evaluated classes from 0, are others."""
     source = hints.values or hints.colors
     if source is None or class_map.halved != "none":
         return []
@@ -244,7 +244,7 @@ def _moved(hints: Hints, class_map: ClassMap) -> list[Defect]:
     if not moved:
         return []
     words = ", ".join(moved[:3]) + (", ..." if len(moved) > 3 else "")
-    return [Defect(source.path, f"{words}: labels number the classes that are judged, from 0", note=True)]
+    return [Defect(source.path, f"{words}: labels number the classes that are evaluated, from 0", note=True)]
 
 
 def _palette(

@@ -64,7 +64,7 @@ class MaskFolders:
 
 @dataclass(frozen=True)
 class MaskLayout:
-    """All parts of a data set, and folders of splits whose images have no masks."""
+    """All parts of a dataset, and folders of splits whose images have no masks."""
 
     folder: Path
     parts: tuple[MaskFolders, ...]

@@ -1,6 +1,6 @@
-"""A look at every mask of a data set: which values or colors are stored in it, how often, and whether it fits.
+"""A look at every mask of a dataset: which values or colors are stored in it, how often, and whether it fits.
 
-All masks are decoded once when a data set is read. Less would not do: which classes there are, whether 255 is a class
+All masks are decoded once when a dataset is read. Less would not do: which classes there are, whether 255 is a class
 or nobody's, and which file holds a value that it should not, is known from all pixels only. It is quick, since masks
 pack well: about 3000 of 240 x 180 pixels a second and core. Nothing is kept on the disk, which could grow stale.
 """
@@ -17,7 +17,7 @@ from zorki.data.annotations.masks.stored import MIDDLE, Palette, is_gray, read_s
 from zorki.data.images import image_size
 from zorki.errors import DataError
 
-_LOOKERS = 8  # threads: decoders work side by side
+_THREADS = 8  # threads: decoders work side by side
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def look_at(pairs: Sequence[tuple[Path, Path]], max_pixels: int) -> list[ValueCo
         palette = None if stored.palette is None else palettes.setdefault(tuple(stored.palette), stored.palette)
         return ValueCounts((height, width), source_size, counts, stored.rgb, palette, stored.lossy)
 
-    with ThreadPoolExecutor(_LOOKERS) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(look, pairs))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from zorki.data.annotations.drafts.instances import InstanceDraft, Place, say_classes, say_flags
+from zorki.data.annotations.drafts.instances import InstanceDraft, Place, note_classes, note_flags
 from zorki.data.annotations.splits import ORDER, split_name
 
 
@@ -25,6 +25,6 @@ def write_instances(draft: InstanceDraft) -> Place:
             masks.mkdir(parents=True)
             for number, mask in enumerate(found.masks.numpy(), 1):
                 Image.fromarray(mask.astype(np.uint8) * 255).save(masks / f"{number:05d}.png")
-    say_flags(draft, "instance_png")
-    say_classes(draft, "instance_png")
+    note_flags(draft, "instance_png")
+    note_classes(draft, "instance_png")
     return lambda split, name: folder(split, name) / "images" / name

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zorki.data.annotations.drafts.instances import InstanceDraft, Place, say_classes, say_flags
+from zorki.data.annotations.drafts.instances import InstanceDraft, Place, note_classes, note_flags
 from zorki.data.annotations.splits import ORDER
 from zorki.errors import DataError
 from zorki.types import Instances
@@ -34,8 +34,8 @@ def write_instances(draft: InstanceDraft) -> Place:
     draft.say("overlaps", "{} images have objects that overlap, where a map has one number for a pixel: the later on "
               "top")  # fmt: skip
     draft.say("covered", "{} objects lie wholly under others: lost")
-    say_flags(draft, "label_map_png")
-    say_classes(draft, "label_map_png")
+    note_flags(draft, "label_map_png")
+    note_classes(draft, "label_map_png")
     return lambda split, name: folder(split) / "images" / name
 
 

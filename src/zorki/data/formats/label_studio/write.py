@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from zorki.data.annotations.drafts.boxes import BoxDraft, lost_flags, lost_lists
-from zorki.data.annotations.drafts.instances import InstanceDraft, Place, say_flags, say_lists
+from zorki.data.annotations.drafts.instances import InstanceDraft, Place, note_flags, note_lists
 from zorki.data.formats.label_studio import results
 from zorki.files import write_text
 
@@ -46,8 +46,8 @@ def write_instances(draft: InstanceDraft) -> Place:
         _write_tasks(draft.folder, split, tasks)
     controls = [results.POLYGONS, results.BRUSHES]
     write_text(draft.folder / "label_config.xml", results.config(names, controls))
-    say_flags(draft, "label_studio")
-    say_lists(draft, "label_studio")
+    note_flags(draft, "label_studio")
+    note_lists(draft, "label_studio")
     return lambda split, name: draft.folder / "images" / split / name
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zorki.data.annotations.drafts.boxes import BoxDraft, lost_flags, lost_lists
-from zorki.data.annotations.drafts.instances import InstanceDraft, say_flags, say_lists
+from zorki.data.annotations.drafts.instances import InstanceDraft, note_flags, note_lists
 from zorki.data.annotations.drafts.new_folder import split_folder
 from zorki.ops.polygons import outline
 from zorki.types import Instances
@@ -49,8 +49,8 @@ def write_instances(draft: InstanceDraft) -> Callable[[str, str], Path]:
             _write_file(folder, name, (height, width), shapes)
     draft.say("holes", "labelme knows no holes: {} are polygons with the group_id of the one around, holes for "
               "zorki's reader")  # fmt: skip
-    say_flags(draft, "labelme", ("crowd",))
-    say_lists(draft, "labelme")
+    note_flags(draft, "labelme", ("crowd",))
+    note_lists(draft, "labelme")
     return lambda split, name: split_folder(draft.folder, split, draft.members) / name
 
 

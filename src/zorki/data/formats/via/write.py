@@ -9,7 +9,7 @@ from typing import Any
 
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.drafts.boxes import BoxDraft, lost_flags, lost_lists
-from zorki.data.annotations.drafts.instances import InstanceDraft, say_flags, say_lists
+from zorki.data.annotations.drafts.instances import InstanceDraft, note_flags, note_lists
 from zorki.data.annotations.drafts.new_folder import is_own_file, split_folder
 from zorki.ops.polygons import bridged, outline
 from zorki.types import Instances
@@ -39,8 +39,8 @@ def write_instances(draft: InstanceDraft) -> Callable[[str, str], Path]:
         targets = draft.targets(split)
         entries = ((_size(draft.data.path(index)), name, _polygons(draft, found)) for index, name, found in targets)
         _write_file(split_folder(draft.folder, split, draft.members), entries)
-    say_flags(draft, "via")
-    say_lists(draft, "via")
+    note_flags(draft, "via")
+    note_lists(draft, "via")
     return lambda split, name: split_folder(draft.folder, split, draft.members) / name
 
 

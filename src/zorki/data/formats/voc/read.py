@@ -101,7 +101,7 @@ def _find(root: Path) -> list[tuple[Path, Path, str | None]] | str:
 
 
 def _several(root: Path, folders: Sequence[Path]) -> list[tuple[Path, Path, str | None]] | str:
-    """Folders side by side are one data set where they are its splits."""
+    """Folders side by side are one dataset where they are its splits."""
     words = [split_name(folder.name) for folder in folders]
     if all(words):
         parts = [(folder, _xml_folder(folder), word) for folder, word in zip(folders, words, strict=True)]

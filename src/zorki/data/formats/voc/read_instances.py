@@ -2,7 +2,7 @@
 
     JPEGImages/0001.jpg   SegmentationObject/0001.png   SegmentationClass/0001.png   ImageSets/Segmentation/*.txt
 
-Objects are numbered from 1 in each image; 255 is the seam around them, which nobody judges and which is background
+Objects are numbered from 1 in each image; 255 is the seam around them, which is ignored and which is background
 here. The class of an object is the one that its pixels have in SegmentationClass; images, classes' names and lists
 are found as `read_masks` finds them.
 """

@@ -2,7 +2,7 @@
 
     JPEGImages/0001.jpg   SegmentationClass/0001.png   ImageSets/Segmentation/{train,val,trainval,test}.txt
 
-Indices are classes, and 255 is the seam around objects, which nobody judges. Names are VOC's 21 where the indices fit,
+Indices are classes, and 255 is the seam around objects, which is ignored. Names are VOC's 21 where the indices fit,
 or those of a file such as classes.txt, or CVAT's labelmap.txt, whose masks hold colors. All of it may lie one or two
 folders down (VOCdevkit/VOC2012).
 """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from zorki.data.annotations.drafts.boxes import BoxDraft, lost_flags, shortest
-from zorki.data.annotations.drafts.instances import InstanceDraft, Place, say_flags
+from zorki.data.annotations.drafts.instances import InstanceDraft, Place, note_flags
 from zorki.data.annotations.splits import split_name
 from zorki.ops.polygons import bridged, outline
 
@@ -79,5 +79,5 @@ def write_instances(draft: InstanceDraft) -> Place:
                 lines.append(f"{label} {' '.join(shortest(value, _DECIMALS) for value in ring.ravel().tolist())}\n")
             (folder / f"{PurePosixPath(name).stem}.txt").write_text("".join(lines), encoding="utf-8")
     write_settings(draft.folder, list(draft.members), draft.data.class_names, draft.lost)
-    say_flags(draft, "yolo")
+    note_flags(draft, "yolo")
     return lambda split, name: draft.folder / "images" / split / name

@@ -20,15 +20,15 @@ from zorki.nn.necks.fpn import FeaturePyramid
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.roi import prepare_maps
 from zorki.registry import Variant, model
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
-    PROPOSED_DEFAULTS,
-    WALKED,
-    ProposedOutputs,
+    LEDGER_REGIONS,
+    PROPOSAL_DEFAULTS,
+    ProposalOutputs,
     map_of_stride,
+    proposal_candidates,
+    proposal_head,
     proposal_settings_on,
-    proposed_candidates,
-    proposed_head,
     regions_of,
 )
 from zorki.tasks.detection.networks.region_heads import grid_of, hidden_published
@@ -37,11 +37,11 @@ from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, ImagesWithProposals
 from zorki.weights.weight_map import WeightMap
 
-# Regions judged at once: more do not run faster, and their features no longer fit into a processor's cache.
+# Regions classified at once: more do not run faster, and their features no longer fit into a processor's cache.
 _CHUNK = 512
 
 
-class FastRcnn(Detector[ProposedOutputs]):
+class FastRcnn(Detector[ProposalOutputs]):
     """One pass over the image; each region's features, two hidden layers, classes and boxes.
 
     On one map the features are the maximum of each bin of a region (RoI pooling, section 2.1): the paper's way. On a
@@ -88,7 +88,7 @@ class FastRcnn(Detector[ProposedOutputs]):
         self.neck = neck
         drop_later_maps(backbone, max(neck.taps) if isinstance(neck, FeaturePyramid) else neck.tap)
         self.count, self.background_iou = count, background_iou
-        self.head = proposed_head(
+        self.head = proposal_head(
             neck.channels * bins**2,
             num_classes,
             hidden=hidden,
@@ -101,24 +101,24 @@ class FastRcnn(Detector[ProposedOutputs]):
             grid=grid,
         )
 
-    def forward(self, inputs: ImagesWithProposals) -> ProposedOutputs:
-        """Feature maps of the images; regions are judged by `loss` and `candidates`, since they want others."""
+    def forward(self, inputs: ImagesWithProposals) -> ProposalOutputs:
+        """Feature maps of the images; regions are classified by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
         maps = self.neck(self.backbone(self.normalize(inputs.images)))
-        return ProposedOutputs(maps, regions_of(inputs), height, width)
+        return ProposalOutputs(maps, regions_of(inputs), height, width)
 
     def trace(self, images: Num[Tensor, "B C H W"]) -> None:
-        """The maps, and the head on `WALKED` regions; see `Traces`."""
+        """The maps, and the head on `LEDGER_REGIONS` regions; see `Traces`."""
         maps = self.neck(self.backbone(self.normalize(images)))
-        self.head(maps[0].new_empty(WALKED, maps[0].shape[1], *self.head.size))
+        self.head(maps[0].new_empty(LEDGER_REGIONS, maps[0].shape[1], *self.head.size))
 
-    def judge(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
+    def classify_regions(
+        self, outputs: ProposalOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
         """Logits and offsets of regions."""
         return self.head(self.head.pool(outputs.maps, regions, images, (outputs.height, outputs.width)))
 
-    def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+    def loss(self, outputs: ProposalOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy and smooth L1 of sampled regions (section 2.3)."""
         sampled = sample_regions(
             outputs.regions,
@@ -127,13 +127,13 @@ class FastRcnn(Detector[ProposedOutputs]):
             count=self.count,
             background_iou=(self.background_iou, 0.5),
         )
-        logits, offsets = self.judge(outputs, sampled.regions, sampled.images)
+        logits, offsets = self.classify_regions(outputs, sampled.regions, sampled.images)
         return region_losses(logits, offsets, sampled)
 
-    def candidates(self, outputs: ProposedOutputs) -> Candidates:
+    def candidates(self, outputs: ProposalOutputs) -> NmsCandidates:
         """A box a class of every region."""
         ready = replace(outputs, maps=prepare_maps(outputs.maps, kind=self.head.kind))
-        return proposed_candidates(ready, lambda rows, owners: self.judge(ready, rows, owners), chunk=_CHUNK)
+        return proposal_candidates(ready, lambda rows, owners: self.classify_regions(ready, rows, owners), chunk=_CHUNK)
 
 
 _ONE_MAP = "`pyramid=False`: on one map, as the paper"
@@ -226,6 +226,6 @@ def fast_rcnn_vgg16(
             ),
             "weight_map": WeightMap(hidden_published("classifier.0", "classifier.3")),
             # Without norms, larger rates send it off.
-            "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
+            "defaults": PROPOSAL_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )

@@ -34,8 +34,8 @@ from zorki.tasks.detection.networks.dense_heads import (
     strongest_rows,
     take_rows,
 )
-from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
-from zorki.tasks.detection.networks.target_assignment import match_points, stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, settings_on
+from zorki.tasks.detection.networks.target_assignment import match_points, stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 from zorki.weights.weight_map import WeightMap
@@ -45,7 +45,7 @@ STRIDES = (8, 16, 32, 64, 128)  # P3 to P7
 
 @dataclass
 class FcosOutputs:
-    """What every point answers, level by level, finest first."""
+    """The outputs of every point, level by level, finest first."""
 
     logits: list[Tensor]  # each (B, N, K)
     sides: list[Tensor]  # each (B, N, 4): left, top, right, bottom in strides, not negative
@@ -98,14 +98,14 @@ class Fcos(Detector[FcosOutputs]):
         accept_coco_slots(self.class_output, num_classes)
         self.box_tower = Tower(channels, depth, norm=True)
         self.box_output = quiet_convolution(channels, 4)
-        # Boxes start half as large as the level's largest: a ReLU around 0 would answer, and learn, half of nothing.
+        # Boxes start half as large as the level's largest: a ReLU around 0 would predict, and learn, half of nothing.
         nn.init.constant_(self.box_output.bias, reach / 2)  # type: ignore[arg-type]
         self.centerness_output = quiet_convolution(channels, 1)
         self.grid: Literal["centered", "corner"] = "corner" if twin else "centered"
         self.radius, self.reach, self.most_a_level = radius, reach, most_a_level
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> FcosOutputs:
-        """Raw answers for uint8 images."""
+        """Raw outputs for uint8 images."""
         maps = self.neck(self.backbone(self.normalize(inputs)))
         size = (inputs.shape[2], inputs.shape[3])
         boxes = [self.box_tower(m) for m in maps]
@@ -126,24 +126,24 @@ class Fcos(Detector[FcosOutputs]):
         logits, sides = torch.cat(outputs.logits, 1).float(), torch.cat(outputs.sides, 1).float()
         centerness = torch.cat(outputs.centerness, 1).float()[..., 0]
         points, strides = torch.cat(outputs.points), self._strides(outputs.points)
-        truths = stack_truths(targets, logits.device)
+        ground_truths = stack_ground_truths(targets, logits.device)
         least, most = self._reaches(strides)
-        owner = match_points(points, least, most, self.radius * strides, truths)
+        owner = match_points(points, least, most, self.radius * strides, ground_truths)
         image, row = (owner >= 0).nonzero(as_tuple=True)
         count = max(1, len(row))
-        wanted = truths.xyxy[image, owner[image, row]]
-        answered = decode_sides(points[row], sides[image, row] * strides[row, None])
-        central = centerness_of(encode_sides(points[row], wanted))
+        target_boxes = ground_truths.xyxy[image, owner[image, row]]
+        predicted_boxes = decode_sides(points[row], sides[image, row] * strides[row, None])
+        central = centerness_of(encode_sides(points[row], target_boxes))
         entropy = functional.binary_cross_entropy_with_logits(centerness[image, row], central, reduction="sum")
-        labels = truths.of(owner).flatten()
+        labels = ground_truths.of(owner).flatten()
         weights = torch.full_like(labels, 1 / count, dtype=torch.float32)
         return {
             "classes": focal_loss_of_labels(logits.flatten(0, 1), labels, weights),
-            "boxes": giou_loss(answered, wanted).sum() / count,
+            "boxes": giou_loss(predicted_boxes, target_boxes).sum() / count,
             "centerness": entropy / count,
         }
 
-    def candidates(self, outputs: FcosOutputs) -> Candidates:
+    def candidates(self, outputs: FcosOutputs) -> NmsCandidates:
         """The best boxes of each level, cut off at the edges of the input."""
         levels = []
         parts = zip(outputs.logits, outputs.sides, outputs.centerness, outputs.points, self.neck.strides, strict=True)
@@ -157,7 +157,7 @@ class Fcos(Detector[FcosOutputs]):
             xyxy = decode_sides(points[rows], take_rows(sides, rows).float() * stride)
             levels.append((clip_boxes(xyxy, *outputs.size), best, labels))
         xyxy, scores, labels = (torch.cat(part, 1) for part in zip(*levels, strict=True))
-        return Candidates(xyxy, scores, labels)
+        return NmsCandidates(xyxy, scores, labels)
 
     def _strides(self, points: Sequence[Tensor]) -> Float[Tensor, " N"]:
         return torch.cat(
@@ -211,7 +211,7 @@ def fcos(
         channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         reach: in strides, where the boxes of a level begin; see `Fcos`.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     return Fcos(
@@ -235,7 +235,7 @@ def fcos_resnet50_fpn(
     Args:
         shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     return Fcos(

@@ -36,8 +36,8 @@ from zorki.tasks.detection.networks.dense_heads import (
     strongest_rows,
     take_rows,
 )
-from zorki.tasks.detection.networks.detector import Candidates, Detector, NormsWithoutEpsilon, settings_on
-from zorki.tasks.detection.networks.target_assignment import match_anchors, stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, NormsWithoutEpsilon, settings_on
+from zorki.tasks.detection.networks.target_assignment import match_anchors, stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
@@ -47,7 +47,7 @@ ASPECTS = (0.5, 1.0, 2.0)
 
 @dataclass
 class RetinaNetOutputs:
-    """What every anchor answers, level by level, finest first."""
+    """The outputs of every anchor, level by level, finest first."""
 
     logits: list[Tensor]  # each (B, N, K)
     offsets: list[Tensor]  # each (B, N, 4)
@@ -106,7 +106,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         self.low, self.high, self.most_a_level = low, high, most_a_level
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> RetinaNetOutputs:
-        """Raw answers for uint8 images."""
+        """Raw outputs for uint8 images."""
         maps = self.neck(self.backbone(self.normalize(inputs)))
         size = (inputs.shape[2], inputs.shape[3])
         return RetinaNetOutputs(
@@ -120,21 +120,21 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         """The focal loss of the classes (section 3) and the L1 loss of the offsets of positive anchors."""
         logits, offsets = torch.cat(outputs.logits, 1).float(), torch.cat(outputs.offsets, 1).float()
         anchors = torch.cat(outputs.anchors)
-        truths = stack_truths(targets, logits.device)
-        owner = match_anchors(anchors, truths, self.low, self.high)
+        ground_truths = stack_ground_truths(targets, logits.device)
+        owner = match_anchors(anchors, ground_truths, self.low, self.high)
         positive = owner >= 0
         share = 1 / (positive.sum(1, keepdim=True).clamp_min(1) * len(targets))
         weights = torch.where(owner == IGNORED, 0, share)
-        labels = truths.of(owner)
+        labels = ground_truths.of(owner)
         image, row = positive.nonzero(as_tuple=True)
-        wanted = encode_offsets(anchors[row], truths.xyxy[image, owner[image, row]])
-        away = functional.l1_loss(offsets[image, row], wanted, reduction="none").sum(1)
+        target_offsets = encode_offsets(anchors[row], ground_truths.xyxy[image, owner[image, row]])
+        away = functional.l1_loss(offsets[image, row], target_offsets, reduction="none").sum(1)
         return {
             "classes": focal_loss_of_labels(logits.flatten(0, 1), labels.flatten(), weights.flatten()),
             "boxes": (away * weights[image, row]).sum(),
         }
 
-    def candidates(self, outputs: RetinaNetOutputs) -> Candidates:
+    def candidates(self, outputs: RetinaNetOutputs) -> NmsCandidates:
         """The best boxes of each level, cut off at the edges of the input."""
         levels = []
         for logits, offsets, anchors in zip(outputs.logits, outputs.offsets, outputs.anchors, strict=True):
@@ -145,7 +145,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
             xyxy = decode_offsets(anchors[rows], take_rows(offsets, rows).float())
             levels.append((clip_boxes(xyxy, *outputs.size), best.float().sigmoid(), labels))
         xyxy, scores, labels = (torch.cat(parts, 1) for parts in zip(*levels, strict=True))
-        return Candidates(xyxy, scores, labels)
+        return NmsCandidates(xyxy, scores, labels)
 
 
 def _shapes(sizes: Sequence[float], twin: bool) -> Shapes:
@@ -197,7 +197,7 @@ def retinanet(
         channels: of the pyramid and the towers: a multiple of 4, from 128 on of 32.
         depth: convolutions in a tower.
         anchor_scale: the smallest anchor of a level in strides; the paper's 4 suits images of 800 pixels.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     return RetinaNet(
@@ -225,7 +225,7 @@ def retinanet_resnet50_fpn(
     Args:
         shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     return RetinaNet(

@@ -146,7 +146,7 @@ def _rows(found: Sequence[Boxes], tiles: Tiles) -> _Rows:
 
 def _scores(boxes: Boxes) -> Tensor:
     if boxes.scores is None:
-        raise ValueError("boxes of tiles need scores; these are truth")
+        raise ValueError("boxes of tiles need scores; these are ground truth")
     return boxes.scores.float()
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-NUMBERS = 91  # 0 to 90; the published networks have an answer for each
+NUMBERS = 91  # 0 to 90; the published networks have an output for each
 UNUSED = (0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 
 
@@ -19,13 +19,13 @@ def accept_coco_slots(
     nothing: Literal["none", "first", "last"] = "none",
     values: int = 1,
 ) -> None:
-    """Lets a layer for 80 classes take published weights that answer for each of COCO's 91 numbers, and 90 alike.
+    """Lets a layer for 80 classes take published weights for each of COCO's 91 numbers, and 90 alike.
 
     Rows of numbers that no class has are left out on loading, so labels run 0..79 in COCO's order. Weights of other
     shapes, and layers for another count of classes, are not touched.
 
     Args:
-        layer: answers, for each of any number of anchors, for each slot, `values` numbers.
+        layer: gives, for each of any number of anchors, for each slot, `values` numbers.
         num_classes: K, without the slot for nothing.
         nothing: where the slot for "no object" is. As the first it is COCO's number 0; as the last it is one more.
         values: 1 for classes, 4 for boxes of each class.
@@ -50,11 +50,11 @@ def _pick(
         state[prefix + name] = rows.flatten(0, 2)
 
 
-_THEIR_ANSWERS = ("head.classification_head.cls_logits.weight", "roi_heads.box_predictor.cls_score.weight")
+_PUBLISHED_OUTPUTS = ("head.classification_head.cls_logits.weight", "roi_heads.box_predictor.cls_score.weight")
 
 
-def answers_coco_numbers(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether weights, by their names, are those of a detector of torchvision's that answers for COCO's 91 numbers."""
+def predicts_coco_ids(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether weights, by their names, are those of a detector of torchvision's for COCO's 91 numbers."""
     if not any(name.startswith("backbone.body.") for name in tensors):
         return False
-    return any(name in tensors and len(tensors[name]) % NUMBERS == 0 for name in _THEIR_ANSWERS)
+    return any(name in tensors and len(tensors[name]) % NUMBERS == 0 for name in _PUBLISHED_OUTPUTS)

@@ -1,4 +1,4 @@
-"""Heads that answer in every cell of every map: convolution towers, where the cells lie, and the best cells."""
+"""Heads that predict in every cell of every map: convolution towers, where the cells lie, and the best cells."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def quiet_convolution(in_channels: int, out_channels: int, *, prior: float | Non
     """A 3x3 convolution that starts with small weights.
 
     Args:
-        prior: the probability that an untrained sigmoid answers; None starts the bias at 0. Almost every anchor is
+        prior: the probability of an untrained sigmoid; None starts the bias at 0. Almost every anchor is
             background, and without this the first steps only undo a huge loss (section 3.3).
     """
     convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
@@ -54,9 +54,9 @@ def quiet_convolution(in_channels: int, out_channels: int, *, prior: float | Non
     return convolution
 
 
-def rows_of(answers: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B N {values}"]:
-    """Answers of a convolution as rows of so many values: cell by cell, and in a cell anchor by anchor."""
-    return answers.permute(0, 2, 3, 1).reshape(answers.shape[0], -1, values)
+def rows_of(predictions: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B N {values}"]:
+    """Outputs of a convolution as rows of so many values: cell by cell, and in a cell anchor by anchor."""
+    return predictions.permute(0, 2, 3, 1).reshape(predictions.shape[0], -1, values)
 
 
 def level_points(

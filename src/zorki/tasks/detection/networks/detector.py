@@ -20,9 +20,9 @@ from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.nn.view import view_of
-from zorki.ops.boxes import clip_boxes, suppress
+from zorki.ops.boxes import clip_boxes, nms
 from zorki.tasks.detection.networks.box_stitcher import BoxStitcher
-from zorki.tasks.detection.networks.coco_category_ids import answers_coco_numbers
+from zorki.tasks.detection.networks.coco_category_ids import predicts_coco_ids
 from zorki.tiles import Tiles
 from zorki.types import Boxes, Padded, Placement
 from zorki.weights.weight_map import WeightMap
@@ -36,7 +36,7 @@ DETECTOR_DEFAULTS = TrainingDefaults(
 
 
 @dataclass
-class Candidates:
+class NmsCandidates:
     """A fixed number N of boxes an image, in network pixels, before NMS; scores in 0..1."""
 
     xyxy: Float[Tensor, "B N 4"]
@@ -44,7 +44,7 @@ class Candidates:
     labels: Int[Tensor, "B N"]
 
 
-torch.export.register_dataclass(Candidates)
+torch.export.register_dataclass(NmsCandidates)
 
 
 def settings_on(
@@ -66,7 +66,7 @@ def settings_on(
 
 
 class Detector(Model[O, Boxes, Boxes]):
-    """A backbone with whatever a method puts on it, answering boxes.
+    """A backbone with whatever a method puts on it, predicting boxes.
 
     A method gives `forward`, `loss` and `candidates`, which is made of tensors of fixed sizes alone, so that it can
     be exported; `decode` thins the candidates out: cut off at the edges of the image, what scores above `min_score`,
@@ -78,7 +78,7 @@ class Detector(Model[O, Boxes, Boxes]):
         preprocess: from images of any size to the batch.
         min_score: candidates must score above it.
         max_iou: of two boxes of a class that stay; None suppresses nothing.
-        max_boxes: answered an image.
+        max_boxes: predictions an image.
         mean, std: of the input in units of 0..1, as the published weights want them.
         frozen_norms: batch norms of the backbone keep their statistics and scales, as batches of few images want it.
         weight_map: from published weights to ours.
@@ -87,7 +87,7 @@ class Detector(Model[O, Boxes, Boxes]):
     """
 
     margin = 0
-    answered: tuple[int, ...] | None = None  # labels; None: all
+    selected_labels: tuple[int, ...] | None = None  # labels; None: all
     takes_padded: ClassVar[bool] = False  # where the image lies on the canvas comes with it, see `Padded`
     exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
     normalize: Normalize
@@ -120,7 +120,7 @@ class Detector(Model[O, Boxes, Boxes]):
             for norm in self._norms():
                 norm.requires_grad_(False)
 
-    def candidates(self, outputs: O) -> Candidates:
+    def candidates(self, outputs: O) -> NmsCandidates:
         """Boxes before thinning out, tensors alone: a fixed number for inputs of one size.
 
         Methods whose second stage thins out by itself have a `decode` of their own in its place.
@@ -132,43 +132,43 @@ class Detector(Model[O, Boxes, Boxes]):
         """The boxes of each image, best first, in original pixels, on the CPU.
 
         They are cut off at the edges of the image, not of the canvas that it lies on, before NMS:
-        what the canvas answers must not suppress what the image answers. Boxes without an area there are left out.
+        boxes on the canvas must not suppress boxes in the image. Boxes without an area there are left out.
         """
         found = self.candidates(outputs)
         frames = found.xyxy.new_tensor([placement.frame for placement in placements]).view(len(placements), 1, 4)
         inside = found.xyxy.maximum(frames[..., :2].repeat(1, 1, 2)).minimum(frames[..., 2:].repeat(1, 1, 2))
         seen = (found.scores > self.min_score) & (inside[..., 2:] > inside[..., :2]).all(-1)
-        answers = []
+        predictions = []
         for xyxy, scores, labels, keep, placement in zip(
             inside, found.scores, found.labels, seen, placements, strict=True
         ):
             boxes = Boxes(xyxy[keep].float(), labels[keep], scores[keep].float())
-            answers.append(self.thin_out(boxes).to("cpu").restore(placement))
-        return answers
+            predictions.append(self.nms(boxes).to("cpu").restore(placement))
+        return predictions
 
-    def thin_out(self, boxes: Boxes) -> Boxes:
-        """Non-maximum suppression within each class that is answered, and the best `max_boxes`, best first."""
-        if self.answered is not None:
-            boxes = boxes[torch.isin(boxes.labels, torch.tensor(self.answered, device=boxes.labels.device))]
+    def nms(self, boxes: Boxes) -> Boxes:
+        """Non-maximum suppression within each selected class, and the best `max_boxes`, best first."""
+        if self.selected_labels is not None:
+            boxes = boxes[torch.isin(boxes.labels, torch.tensor(self.selected_labels, device=boxes.labels.device))]
         assert boxes.scores is not None
         if self.max_iou is None:
             order = boxes.scores.argsort(descending=True, stable=True)
         else:
-            order = suppress(boxes.xyxy, boxes.scores, boxes.labels, self.max_iou)
+            order = nms(boxes.xyxy, boxes.scores, boxes.labels, self.max_iou)
         return boxes[order[: self.max_boxes]]
 
     @property
-    def suppresses(self) -> bool:
+    def has_nms(self) -> bool:
         """Whether non-maximum suppression thins out the candidates."""
         return self.max_iou is not None
 
-    def selecting(self, selection: Selection) -> Detector[O]:
+    def with_selection(self, selection: Selection) -> Detector[O]:
         """The detector with other thresholds, and the same weights."""
         view = view_of(self)
         view.min_score = self.min_score if selection.min_score is None else selection.min_score
         view.max_iou = self.max_iou if selection.max_iou is None else selection.max_iou
         view.max_boxes = self.max_boxes if selection.max_count is None else selection.max_count
-        view.answered = self.answered if selection.labels is None else selection.labels
+        view.selected_labels = self.selected_labels if selection.labels is None else selection.labels
         return view
 
     def stitcher(self, tiles: Tiles) -> BoxStitcher[O]:
@@ -214,11 +214,11 @@ class Detector(Model[O, Boxes, Boxes]):
 
 
 class ExportedDetector(nn.Module):
-    """A detector from uint8 pixels to boxes, made of tensors alone: what `decode` answers, in network pixels.
+    """A detector from uint8 pixels to boxes, made of tensors alone: what `decode` returns, in network pixels.
 
     One image at a time, of one size: anchors become constants. How many boxes come out depends on the image, at most
     the detector's `max_boxes`, best first. Without `valid` the whole input counts as the image: where there is a canvas
-    around it, boxes on it are answered too.
+    around it, boxes on it are predicted too.
 
     Args:
         model: of one stage, in evaluation mode.
@@ -242,7 +242,7 @@ class ExportedDetector(nn.Module):
             xyxy = clip_boxes(xyxy, *images.shape[-2:])
         else:
             xyxy = xyxy.maximum(valid[:, :2].repeat(1, 2)).minimum(valid[:, 2:].repeat(1, 2))
-        # What has no area in the image answers nothing, as in `decode`.
+        # What has no area in the image is no prediction, as in `decode`.
         scores = torch.where((xyxy[:, 2:] > xyxy[:, :2]).all(1), scores, -1.0)
         order = self._best_first(xyxy, scores, labels)
         keep = order[scores[order] > self.model.min_score][: self.model.max_boxes]
@@ -269,7 +269,7 @@ class NormsWithoutEpsilon(WeightMap):
     """For published files whose batch norms add nothing to the variance, where ours add `eps`.
 
     Variances become less by our epsilon: the sum is then what was published. Such a file is known by its name or, where
-    it was renamed, by what it holds: torchvision's names of a detector that answers for COCO's 91 category ids, as
+    it was renamed, by what it holds: torchvision's names of a detector for COCO's 91 category ids, as
     which its first weights alone are published. Whoever trained torchvision's network on COCO's ids from scratch would
     have norms with an epsilon, and is taken for it.
 
@@ -280,7 +280,7 @@ class NormsWithoutEpsilon(WeightMap):
     file: str = ""
 
     def adapt(self, tensors: Mapping[str, Tensor], file: str, model: nn.Module) -> Mapping[str, Tensor]:
-        if not file.startswith(self.file) and not answers_coco_numbers(tensors):
+        if not file.startswith(self.file) and not predicts_coco_ids(tensors):
             return tensors
         epsilon = next(norm.eps for norm in _batch_norms(model.get_submodule("backbone")))
         return {

@@ -1,4 +1,4 @@
-"""What R-CNN, SPP-net and Fast R-CNN share: images with regions that others proposed, judged one by one."""
+"""What R-CNN, SPP-net and Fast R-CNN share: images with precomputed proposals, classified one by one."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from zorki.contracts import Preprocess, TrainingDefaults
 from zorki.nn.backbones.backbone import Backbone
 from zorki.ops.boxes import clip_boxes
 from zorki.ops.roi import join_regions
-from zorki.tasks.detection.networks.detector import Candidates, settings_on
+from zorki.tasks.detection.networks.detector import NmsCandidates, settings_on
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead
-from zorki.tasks.detection.networks.regions import answer_regions
+from zorki.tasks.detection.networks.regions import decode_regions
 from zorki.types import ImagesWithProposals
 
-PROPOSED_DEFAULTS = TrainingDefaults(random_crop=1.0, translate=0.0)
+PROPOSAL_DEFAULTS = TrainingDefaults(random_crop=1.0, translate=0.0)
 """Every image whose pixels are varied must be searched anew; a mirrored one need not."""
 
-WALKED = 2000
+LEDGER_REGIONS = 2000
 """Regions of an image in the ledger: as many as selective search gives (Girshick et al., 2013, section 2.1)."""
 
 
 @dataclass
-class ProposedOutputs:
+class ProposalOutputs:
     """Feature maps of a batch, finest first, and the regions (P, 4) of each image, xyxy in network pixels."""
 
     maps: list[Tensor]
@@ -38,9 +38,9 @@ class ProposedOutputs:
 
 
 # From features inside regions, and the images that these belong to, to logits (background first) and offsets.
-Judge = Callable[[Float[Tensor, "N 4"], Int[Tensor, " N"]], tuple[Tensor, Tensor]]
+HeadFunction = Callable[[Float[Tensor, "N 4"], Int[Tensor, " N"]], tuple[Tensor, Tensor]]
 # From logits, offsets and regions to a box and a score in 0..1 for every region and class.
-Answer = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+DecodeFunction = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def regions_of(inputs: ImagesWithProposals) -> list[Float[Tensor, "_ 4"]]:
@@ -52,38 +52,38 @@ def regions_of(inputs: ImagesWithProposals) -> list[Float[Tensor, "_ 4"]]:
     ]
 
 
-def proposed_candidates(
-    outputs: ProposedOutputs, judge: Judge, *, chunk: int, answer: Answer = answer_regions
-) -> Candidates:
+def proposal_candidates(
+    outputs: ProposalOutputs, classify_regions: HeadFunction, *, chunk: int, decode: DecodeFunction = decode_regions
+) -> NmsCandidates:
     """A box a class for every region, cut off at the edges of the input.
 
     Images with fewer regions than others are filled up with candidates of score 0.
 
     Args:
         outputs: of the network.
-        judge: the network's head.
-        chunk: regions that are judged at once, so that thousands of them need not fit into memory together.
-        answer: from what `judge` says to boxes and scores.
+        classify_regions: the network's head.
+        chunk: regions that are classified at once, so that thousands of them need not fit into memory together.
+        decode: from what `classify_regions` says to boxes and scores.
     """
     joined, images = join_regions(outputs.regions)
     boxes, scores = [], []
     for rows, owners in zip(joined.split(chunk), images.split(chunk), strict=True):
-        logits, offsets = judge(rows, owners)
-        xyxy, score = answer(logits.float(), offsets.float(), rows)
+        logits, offsets = classify_regions(rows, owners)
+        xyxy, score = decode(logits.float(), offsets.float(), rows)
         boxes.append(clip_boxes(xyxy, outputs.height, outputs.width))
         scores.append(score)
     counts = [len(rows) for rows in outputs.regions]
     filled_boxes = _fill_up(torch.cat(boxes), counts)
     filled_scores = _fill_up(torch.cat(scores), counts)
     labels = torch.arange(filled_scores.shape[2], device=joined.device).expand_as(filled_scores)
-    return Candidates(filled_boxes.flatten(1, 2), filled_scores.flatten(1), labels.flatten(1))
+    return NmsCandidates(filled_boxes.flatten(1, 2), filled_scores.flatten(1), labels.flatten(1))
 
 
 def _fill_up(rows: Tensor, counts: Sequence[int]) -> Tensor:
     return nn.utils.rnn.pad_sequence(list(rows.split(list(counts))), batch_first=True)
 
 
-def proposed_head(
+def proposal_head(
     features: int,
     num_classes: int,
     *,
@@ -122,4 +122,4 @@ def map_of_stride(backbone: Backbone, stride: int) -> int:
 
 def proposal_settings_on(backbone: str, preprocess: Preprocess) -> dict[str, Any]:
     """Arguments of a `Detector` on the backbone of that name, whose batch norms keep their statistics."""
-    return {**settings_on(backbone, preprocess), "frozen_norms": True, "defaults": PROPOSED_DEFAULTS}
+    return {**settings_on(backbone, preprocess), "frozen_norms": True, "defaults": PROPOSAL_DEFAULTS}

@@ -1,4 +1,4 @@
-"""Learning and answering by regions: which to learn from, what they cost, what boxes they give.
+"""Training and prediction by regions: which to learn from, what they cost, what boxes they give.
 
 The ground of R-CNN, SPP-net, Fast R-CNN, Faster R-CNN and Mask R-CNN. A head on regions has `num_classes` + 1 slots:
 the first is for background, label k has slot k + 1, as in torchvision's published weights.
@@ -35,7 +35,7 @@ LEAST_SIDE = 1e-2
 
 
 @dataclass
-class Sampled:
+class SampledRegions:
     """Regions of a batch to learn from, image after image.
 
     `regions` are xyxy in network pixels, `images` their places in the batch. `labels` run 0..num_classes, where
@@ -63,10 +63,10 @@ def sample_regions(
     positive_share: float = 0.25,
     foreground_iou: float = 0.5,
     background_iou: tuple[float, float] = (0.0, 0.5),
-    add_truth: bool = True,
+    add_ground_truth: bool = True,
     weights: Weights = OFFSET_WEIGHTS,
-) -> Sampled:
-    """Random regions of each image with what they should answer (Girshick, 2015, section 2.3).
+) -> SampledRegions:
+    """Random regions of each image with their targets (Girshick, 2015, section 2.3).
 
     Each region owns the box that it overlaps most. It is positive from an IoU of `foreground_iou`, background within
     `background_iou` (from the first, below the second), and else not learned from. In images without a box every
@@ -77,14 +77,14 @@ def sample_regions(
         targets: in network pixels; crowds and boxes without an area are left out.
         count: regions an image, at most.
         positive_share: of `count`, at most.
-        add_truth: the boxes themselves join the regions, so that the first steps have something to find.
+        add_ground_truth: the boxes themselves join the regions, so that the first steps have something to find.
         weights: of the four offsets.
     """
-    chosen, owners, labels, wanted = [], [], [], []
+    chosen, owners, labels, target_boxes = [], [], [], []
     for rows, target in zip(regions, targets, strict=True):
-        truth = learnable(target, rows.device)
-        xyxy = truth.xyxy.to(rows.dtype)
-        candidates = torch.cat([rows, xyxy]) if add_truth else rows
+        ground_truth = learnable(target, rows.device)
+        xyxy = ground_truth.xyxy.to(rows.dtype)
+        candidates = torch.cat([rows, xyxy]) if add_ground_truth else rows
         # A region without an area has no offsets.
         candidates = candidates[is_large_enough(candidates, LEAST_SIDE)]
         best, owner = _most_overlapping(candidates, xyxy)
@@ -94,12 +94,12 @@ def sample_regions(
         positive, negative = sample_balanced(is_positive, is_negative, count, positive_share)
         chosen.append(candidates[torch.cat([positive, negative])])
         owners.append(torch.cat([owner[positive], torch.full_like(negative, -1)]))
-        labels.append(torch.cat([truth.labels[owner[positive]].long(), torch.full_like(negative, num_classes)]))
-        wanted.append(torch.cat([xyxy[owner[positive]], candidates[negative]]))
+        labels.append(torch.cat([ground_truth.labels[owner[positive]].long(), torch.full_like(negative, num_classes)]))
+        target_boxes.append(torch.cat([xyxy[owner[positive]], candidates[negative]]))
     joined, images = join_regions(chosen)
-    offsets = encode_offsets(joined, torch.cat(wanted), weights)
+    offsets = encode_offsets(joined, torch.cat(target_boxes), weights)
     owner = torch.cat(owners)
-    return Sampled(joined, images, torch.cat(labels), offsets, owner >= 0, owner)
+    return SampledRegions(joined, images, torch.cat(labels), offsets, owner >= 0, owner)
 
 
 def _most_overlapping(regions: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,7 +111,7 @@ def _most_overlapping(regions: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def region_losses(
-    logits: Float[Tensor, "N S"], offsets: Float[Tensor, "N _"], sampled: Sampled
+    logits: Float[Tensor, "N S"], offsets: Float[Tensor, "N _"], sampled: SampledRegions
 ) -> dict[str, Float[Tensor, ""]]:
     """Cross entropy over classes and background, and smooth L1 on the offsets (Girshick, 2015, equation 1).
 
@@ -137,7 +137,7 @@ def slots_of(labels: Int[Tensor, " N"], num_slots: int) -> Int[Tensor, " N"]:
     return (labels + 1) % num_slots
 
 
-def answer_regions(
+def decode_regions(
     logits: Float[Tensor, "N S"],
     offsets: Float[Tensor, "N _"],
     regions: Float[Tensor, "N 4"],
@@ -177,17 +177,17 @@ def region_candidates(
     whole = is_large_enough(found, LEAST_SIDE)
     row, label, found = row[whole], label[whole], found[whole]
     score, image = scores[row, label], images[row]
-    answers = []
+    predictions = []
     for index in range(num_images):
         mine = image == index
-        answers.append(Boxes(found[mine], label[mine], score[mine]))
-    return answers
+        predictions.append(Boxes(found[mine], label[mine], score[mine]))
+    return predictions
 
 
 def inside_image(boxes: Boxes, placement: Placement) -> Boxes:
     """Boxes in network pixels, cut off at the edges of the image that lies there; those wholly outside are left out.
 
-    What the gray border around an image answers must not suppress what the image answers.
+    Boxes in the gray border around an image must not suppress boxes in the image.
     """
     low, high = (boxes.xyxy.new_tensor(corner * 2) for corner in (placement.frame[:2], placement.frame[2:]))
     cut = dataclasses.replace(boxes, xyxy=boxes.xyxy.maximum(low).minimum(high))

@@ -19,7 +19,7 @@ _MOST_PAIRS = 1 << 24
 
 
 @dataclass
-class Truths:
+class GroundTruthBatch:
     """The boxes that a batch learns from, as many rows for each image; those that are `present` count."""
 
     xyxy: Float[Tensor, "B M 4"]
@@ -32,7 +32,7 @@ class Truths:
         return torch.where(owner >= 0, labels, BACKGROUND)
 
 
-def stack_truths(targets: Sequence[Boxes], device: torch.device | None = None) -> Truths:
+def stack_ground_truths(targets: Sequence[Boxes], device: torch.device | None = None) -> GroundTruthBatch:
     """The learnable boxes of each image, filled up to one length, at least 1; one copy to the device."""
     boxes = [learnable(target) for target in targets]
     longest = max([1, *map(len, boxes)])
@@ -43,12 +43,12 @@ def stack_truths(targets: Sequence[Boxes], device: torch.device | None = None) -
         xyxy[row, : len(one)] = one.xyxy
         labels[row, : len(one)] = one.labels
         present[row, : len(one)] = True
-    return Truths(xyxy.to(device), labels.to(device), present.to(device))
+    return GroundTruthBatch(xyxy.to(device), labels.to(device), present.to(device))
 
 
 @torch.no_grad()
 def match_anchors(
-    anchors: Float[Tensor, "N 4"], truths: Truths, low: float, high: float, *, claim: bool = True
+    anchors: Float[Tensor, "N 4"], ground_truths: GroundTruthBatch, low: float, high: float, *, claim: bool = True
 ) -> Int[Tensor, "B N"]:
     """For each anchor in each image the box that it learns, BACKGROUND, or IGNORED (Ren et al., 2015, section 3.1.2).
 
@@ -58,7 +58,7 @@ def match_anchors(
             at all; such an anchor learns its own best box, as torchvision's "low quality matches" do.
     """
     owners = []
-    for part in portions(truths, len(anchors)):
+    for part in portions(ground_truths, len(anchors)):
         iou = _overlaps(part, anchors)
         best, owner = iou.max(1)
         matched = torch.where(best >= high, owner, torch.where(best < low, BACKGROUND, IGNORED))
@@ -72,14 +72,14 @@ def match_anchors(
 
 
 @torch.no_grad()
-def match_each(anchors: Float[Tensor, "N 4"], truths: Truths, least: float) -> Int[Tensor, "B N"]:
+def match_each(anchors: Float[Tensor, "N 4"], ground_truths: GroundTruthBatch, least: float) -> Int[Tensor, "B N"]:
     """For each anchor in each image the box that it learns, or BACKGROUND, so that each box is learned.
 
     Each box claims an anchor of its own, see `claim_anchors`; each other anchor learns the box that it overlaps most,
     where by at least `least` (Liu et al., 2016, section 2.2).
     """
     owners = []
-    for part in portions(truths, len(anchors)):
+    for part in portions(ground_truths, len(anchors)):
         iou = _overlaps(part, anchors)
         best, owner = iou.max(1)
         claimed = claim_anchors(iou)
@@ -87,12 +87,12 @@ def match_each(anchors: Float[Tensor, "N 4"], truths: Truths, least: float) -> I
     return torch.cat(owners)
 
 
-def _overlaps(truths: Truths, anchors: Float[Tensor, "N 4"]) -> Float[Tensor, "B M N"]:
+def _overlaps(ground_truths: GroundTruthBatch, anchors: Float[Tensor, "N 4"]) -> Float[Tensor, "B M N"]:
     """Intersection over union; -1 for boxes that are not present."""
-    shared = intersection(truths.xyxy[:, :, None], anchors)
-    union = (box_area(truths.xyxy)[:, :, None] + box_area(anchors)).sub_(shared)
+    shared = intersection(ground_truths.xyxy[:, :, None], anchors)
+    union = (box_area(ground_truths.xyxy)[:, :, None] + box_area(anchors)).sub_(shared)
     iou = shared.div_(union.clamp_min_(torch.finfo(union.dtype).tiny))
-    return iou.masked_fill_(~truths.present[:, :, None], -1)
+    return iou.masked_fill_(~ground_truths.present[:, :, None], -1)
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ def match_points(
     least: Float[Tensor, " N"],
     most: Float[Tensor, " N"],
     radius: Float[Tensor, " N"],
-    truths: Truths,
+    ground_truths: GroundTruthBatch,
 ) -> Int[Tensor, "B N"]:
     """For each point in each image the box that it learns, or BACKGROUND (Tian et al., 2019, section 3.1 and 3.2).
 
@@ -114,7 +114,7 @@ def match_points(
             2020) has 1.5 strides.
     """
     owners = []
-    for part in portions(truths, len(points)):
+    for part in portions(ground_truths, len(points)):
         box = part.xyxy[:, :, None]
         low, high = points - box[..., :2], box[..., 2:] - points
         nearest = torch.minimum(low, high).amin(-1)
@@ -127,8 +127,8 @@ def match_points(
     return torch.cat(owners)
 
 
-def portions(truths: Truths, places: int) -> list[Truths]:
+def portions(ground_truths: GroundTruthBatch, places: int) -> list[GroundTruthBatch]:
     """The boxes of as many images at a time as can be compared with so many places at once."""
-    images = max(1, _MOST_PAIRS // max(1, places * truths.xyxy.shape[1]))
-    columns = (column.split(images) for column in (truths.xyxy, truths.labels, truths.present))
-    return [Truths(*part) for part in zip(*columns, strict=True)]
+    images = max(1, _MOST_PAIRS // max(1, places * ground_truths.xyxy.shape[1]))
+    columns = (column.split(images) for column in (ground_truths.xyxy, ground_truths.labels, ground_truths.present))
+    return [GroundTruthBatch(*part) for part in zip(*columns, strict=True)]

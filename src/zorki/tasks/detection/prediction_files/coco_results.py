@@ -1,7 +1,7 @@
 """Files of detections in COCO's results format: a JSON list of {image_id, category_id, bbox [x, y, w, h], score}.
 
 Written with two words more, `category_name` and `file_name`, which COCO's own tools pass over: they say what is meant
-where the numbers of two data sets differ.
+where the numbers of two datasets differ.
 """
 
 from __future__ import annotations

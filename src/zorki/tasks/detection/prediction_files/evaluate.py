@@ -1,4 +1,4 @@
-"""Judging anybody's detections from a file: no model, and no images."""
+"""Evaluation of detections from a file: no model, and no images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOW
 from zorki.types import Defect
 
 
-def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
+def evaluate_predictions(
+    predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
+) -> Results:
     """Figures of a file of detections against one split of `data`, or all of it: `split`, else that of its images.
 
     An image is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
@@ -126,12 +128,12 @@ def segmentations_of(
             the size of its image.
     """
     if annotated.mask_fault is not None:
-        raise DataError(f"{found.path}: holds masks, and {data} cannot judge masks: {annotated.mask_fault}")
+        raise DataError(f"{found.path}: holds masks, and {data} cannot evaluate masks: {annotated.mask_fault}")
     if annotated.masks is None or annotated.sizes is None:
         raise DataError(
-            f"{found.path}: holds masks, and {data} has no outlines for all of its objects to judge them by; name an "
+            f"{found.path}: holds masks, and {data} has no outlines for all of its objects to compare with; name an "
             "annotation file of COCO with a segmentation for each object, or give each entry a bbox, by which --task "
-            "detection judges them"
+            "detection evaluates them"
         )
     assert found.masks is not None
     owners = [annotated.sizes[image] for image in annotated.ground_truths.image.tolist()]
@@ -156,7 +158,7 @@ def check_outlines(
 
     Args:
         thing, numbers: what an outline is of, for messages; numbers count from 0.
-        outlines: polygons, or run lengths; packed ones, which are bytes, were judged before.
+        outlines: polygons, or run lengths; packed ones, which are bytes, were evaluated before.
     """
     for number, outline, size in zip(numbers, outlines, sizes, strict=True):
         packed = isinstance(outline, dict) and isinstance(outline.get("counts"), bytes)

@@ -1,4 +1,4 @@
-"""What a file of detections is judged against: an annotation file of COCO as it stands, or any data set with boxes."""
+"""The ground truth for a file of detections: an annotation file of COCO as it stands, or any dataset with boxes."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class GroundTruth:
     """Images in an order, their objects, and the words that results may use for them.
 
     Args:
-        split: what of the data is judged.
-        names: of the images that are judged, as paths.
+        split: what of the data is evaluated.
+        names: of the images that are evaluated, as paths.
         image_ids: their numbers, where the data give such.
-        others, other_ids: the same of images that are known and not judged.
+        others, other_ids: the same of images that are known and not evaluated.
         masks: COCO's outlines of the objects, and `sizes` (height, width) of the images, where they are known.
         mask_fault: why there are no `masks`, where an outline is broken.
     """
@@ -53,7 +53,7 @@ class GroundTruth:
     defects: list[Defect] = field(default_factory=list)
 
     def image_names(self) -> ImageNames:
-        """What images may be called, those that are not judged among them."""
+        """What images may be called, those that are not evaluated among them."""
         ids = None if self.image_ids is None else [*self.image_ids, *(self.other_ids or [])]
         return ImageNames(self.names, self.others, ids)
 
@@ -153,7 +153,7 @@ def _moved(
 
 
 def from_coco(path: Path, content: dict[str, Any]) -> GroundTruth:
-    """The content of COCO's file `path`, box by box as it stands, so that figures are those of COCO's own tools.
+    """The content of COCO's file `path`, box by box as it stands, so that metrics are those of COCO's own tools.
 
     Images and classes stand in the order of their numbers, which decides where scores tie. Annotations of images or
     classes that are not in the file's lists are reported and left out. Raises DataError where an entry lacks something.
@@ -179,7 +179,7 @@ def from_coco(path: Path, content: dict[str, Any]) -> GroundTruth:
     outlines = [row.get("segmentation") for row in rows]
     fault = _mask_fault(rows, sizes, image_place)
     if fault is not None:
-        defects.append(Defect(path, f"{fault}; boxes can be judged by this file, and masks cannot"))
+        defects.append(Defect(path, f"{fault}; boxes can be evaluated by this file, and masks cannot"))
     usable = fault is None and all(outlines) and all(min(size) > 0 for size in sizes)
     return GroundTruth(
         ALL,
@@ -256,7 +256,7 @@ def _ground_truths(
 def from_dataset(
     root: Path, dataset: Any, boxes: Callable[[int], Boxes], found: ResultEntries, split: str | None = None
 ) -> tuple[GroundTruth, list[int]]:
-    """What is known of a data set, and the indices of what is judged, in the order of images' numbers.
+    """What is known of a dataset, and the indices of what is evaluated, in the order of images' numbers.
 
     Args:
         boxes: of a sample, by its index.

@@ -17,8 +17,8 @@ class ImageNames:
     """The words for images. A short form that may mean several of them means none.
 
     Args:
-        names: paths of the images that are judged; their places are answered.
-        others: paths of those that are known and not judged; what may mean one of each means the judged one.
+        names: paths of the images that are evaluated; the result is their places.
+        others: paths of those that are known and not evaluated; what may mean one of each means the evaluated one.
         ids: numbers of both, in this order, where the data give such; else numbers are those that stems are.
     """
 

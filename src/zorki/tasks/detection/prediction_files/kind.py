@@ -1,4 +1,4 @@
-"""Whether a file of answers is about boxes or about masks, which decides who judges it."""
+"""Whether a file of predictions is about boxes or about masks, which decides who evaluates it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _WORD = b'"segmentation"'
 
 
 def holds_masks(predictions: Path, data: Path, format: str | None = None) -> bool:
-    """Whether all answers have masks, and all objects of the data have masks to judge them by.
+    """Whether all predictions have masks, and all objects of the data have masks to evaluate them by.
 
     Files of boxes alone are told apart without being parsed; a file that cannot be read holds no masks, and whoever
-    judges it says why.
+    evaluates it says why.
     """
     return _all_have_masks(predictions) and _knows_masks(data, format)
 

@@ -18,7 +18,7 @@ _PREFERENCE = ("test", "val", "train")  # of splits that hold the same images
 
 @dataclass(frozen=True)
 class SplitImages:
-    """The images of a data set as a file of results may name them.
+    """The images of a dataset as a file of results may name them.
 
     Args:
         names: paths of all images.

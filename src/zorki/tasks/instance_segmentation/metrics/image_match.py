@@ -1,4 +1,4 @@
-"""One image's masks beside their truth: what was found, what was missed, and what is not there."""
+"""One image's masks beside their ground truth: what was found, what was missed, and what is not there."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zorki.ops.mask_pixels import MaskPixels
-from zorki.tasks.detection.metrics.image_match import FOUND_IOU, Judged, judge
+from zorki.tasks.detection.metrics.image_match import FOUND_IOU, ImageMatch, match_image
 from zorki.types import Instances
 
 
-def judge_masks(prediction: Instances, truth: Instances, min_iou: float = FOUND_IOU) -> Judged:
+def match_masks(prediction: Instances, ground_truth: Instances, min_iou: float = FOUND_IOU) -> ImageMatch:
     """In falling score, each mask takes the object of its class that it overlaps most, of those not yet taken.
 
     Raises:
         ValueError: masks of the two differ in size.
     """
-    found, wanted = MaskPixels.of(prediction.masks), MaskPixels.of(truth.masks)
-    iou, covered = pairwise_overlap(found, wanted)
-    return judge(prediction, truth, iou, covered, min_iou)
+    detected, wanted = MaskPixels.of(prediction.masks), MaskPixels.of(ground_truth.masks)
+    iou, covered = pairwise_overlap(detected, wanted)
+    return match_image(prediction, ground_truth, iou, covered, min_iou)
 
 
 def pairwise_overlap(a: MaskPixels, b: MaskPixels) -> tuple[Float[Tensor, "N M"], Float[Tensor, "N M"]]:

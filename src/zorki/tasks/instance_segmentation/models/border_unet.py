@@ -1,7 +1,7 @@
 """U-Net with borders: where objects touch, their rims are a class of their own, and what is inside them are seeds.
 
 The idea by which the Data Science Bowl 2018 was won (Caicedo et al., 2019: Nucleus segmentation across imaging
-experiments; the winners' network answers bodies and contacts), on the U-Net of Ronneberger et al. (2015). Without
+experiments; the winners' network predicts bodies and contacts), on the U-Net of Ronneberger et al. (2015). Without
 borders it is the plain U-Net, whose objects are the connected components of the foreground.
 """
 
@@ -31,7 +31,7 @@ IGNORE = 255
 class BorderUNet(PixelGrouper):
     """Background, interior and border for every pixel; seeds from interiors, grown by a watershed.
 
-    `border_classes` says what a border is. Of the answer, pieces of the interior are seeds, and the foreground,
+    `border_classes` says what a border is. Of the prediction, pieces of the interior are seeds, and the foreground,
     interior and border together, goes to the seed that reaches it first (`flood`). A band of equal width was taken from
     both sides of a contact, so meeting halfway gives each side its own back. A piece of the foreground without a seed
     is an object itself: small ones are all border.
@@ -83,13 +83,13 @@ class BorderUNet(PixelGrouper):
 
     def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
         """The criterion on the three classes, or two."""
-        wanted = border_classes(objects.numbers, self.border, contour=self.contour)
-        wanted = wanted.masked_fill(~objects.judged, IGNORE)
+        target_classes = border_classes(objects.numbers, self.border, contour=self.contour)
+        target_classes = target_classes.masked_fill(~objects.valid, IGNORE)
         weights = None
         if self.gap_weight:
             every = [border_weights(numbers, weight=self.gap_weight) for numbers in objects.numbers]
             weights = torch.stack(every).to(main.device)
-        losses: dict[str, Tensor] = self.criterion(main, wanted.to(main.device), weights)
+        losses: dict[str, Tensor] = self.criterion(main, target_classes.to(main.device), weights)
         return losses
 
     def group(

@@ -78,8 +78,8 @@ class DeepColoring(PixelGrouper):
 
     def own_loss(self, main: Float[Tensor, "B D H W"], objects: Numbered) -> dict[str, Tensor]:
         """See `coloring_loss`."""
-        regions = regions_of(objects.numbers, objects.judged, self.halo_margin)
-        ground = ((objects.numbers == 0) & objects.judged).to(main.device)
+        regions = regions_of(objects.numbers, objects.valid, self.halo_margin)
+        ground = ((objects.numbers == 0) & objects.valid).to(main.device)
         return coloring_loss(main, regions.to(main.device), ground, self.halo_weight)
 
     def group(
@@ -89,7 +89,7 @@ class DeepColoring(PixelGrouper):
         return connected_components(colors, ignore=-1), likely
 
 
-def regions_of(numbers: Int32[Tensor, "B H W"], judged: Bool[Tensor, "B H W"], margin: int) -> Regions:
+def regions_of(numbers: Int32[Tensor, "B H W"], valid: Bool[Tensor, "B H W"], margin: int) -> Regions:
     """Objects and halos: dilate(M, m) less M, by a square of 2m + 1 pixels, without what is ignored.
 
     Objects are cut out with their margins, so that one costs what it is large, not what the image is.
@@ -100,7 +100,7 @@ def regions_of(numbers: Int32[Tensor, "B H W"], judged: Bool[Tensor, "B H W"], m
     place = np.arange(batch * height * width).reshape(batch, height, width)
     inside: list[np.ndarray] = []
     halos: list[np.ndarray] = []
-    for values, known, places in zip(numbers.numpy(), judged.numpy(), place, strict=True):
+    for values, known, places in zip(numbers.numpy(), valid.numpy(), place, strict=True):
         for number, box in enumerate(ndimage.find_objects(values), start=1):
             if box is None:
                 continue

@@ -15,8 +15,8 @@ from zorki.losses.log_complement import log_complement
 from zorki.nn.heads.map_heads import conv_norm_relu
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.nn.necks.unet_decoder import WIDTHS, UNetBlock
+from zorki.ops.class_argmax import class_argmax
 from zorki.ops.components import connected_components
-from zorki.ops.likeliest import likeliest
 from zorki.ops.region_growing import dilate, offsets_from_outside
 from zorki.registry import Variant, model
 from zorki.tasks.instance_segmentation.networks.numbering import Numbered
@@ -76,7 +76,7 @@ class DeepWatershed(PixelGrouper):
 
     The paper trains the direction network, then the energy network on true directions, then both together. Here both
     learn together from the start, each from its own loss. The paper's directions and energies are for the pixels that
-    another network finds to be of an object; here that is a third answer, learned beside them, which gates the
+    another network finds to be of an object; here that is a third prediction, learned beside them, which gates the
     directions in the same way.
 
     Pixels above the cut hang together as objects, and get back what the cut took: they grow by the width of the levels
@@ -129,7 +129,7 @@ class DeepWatershed(PixelGrouper):
         weights = area_weights(objects.numbers).to(device)
         distances = offsets.norm(dim=1)
         directions = (offsets / distances[:, None].clamp_min(1)).to(device)
-        there = torch.where(objects.judged, (objects.numbers > 0).long(), -1).to(device)
+        there = torch.where(objects.valid, (objects.numbers > 0).long(), -1).to(device)
         entropy = functional.cross_entropy(main[:, FOREGROUND], there, ignore_index=-1, reduction="sum")
         total = weights.sum().clamp_min(1e-6)
         angles = angle_between(main[:, DIRECTION], directions)
@@ -148,7 +148,7 @@ class DeepWatershed(PixelGrouper):
     ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:
         sure = main[FOREGROUND].softmax(0)[1]
         foreground = sure >= self.min_foreground
-        above = foreground & (likeliest(main[LEVELS]) >= self.cut)
+        above = foreground & (class_argmax(main[LEVELS]) >= self.cut)
         cores = connected_components(above.int())
         numbers = dilate(cores, math.ceil(BOUNDS[self.cut - 1] / scale)).where(foreground, 0)
         # Pieces that no core is in; rims that a core does not reach are nobody's.
@@ -185,10 +185,10 @@ def angle_between(a: Float[Tensor, "B 2 H W"], b: Float[Tensor, "B 2 H W"]) -> F
 
 
 def modified_cross_entropy(
-    logits: Float[Tensor, "N K"], wanted: Int64[Tensor, " N"], level_weights: Float[Tensor, " K"]
+    logits: Float[Tensor, "N K"], target_classes: Int64[Tensor, " N"], level_weights: Float[Tensor, " K"]
 ) -> Float[Tensor, " N"]:
     """- sum over k of c_k (t_k log y_k + (1 - t_k) log(1 - y_k)) at each pixel: section 3.3."""
-    hot = functional.one_hot(wanted, logits.shape[1]).bool()
+    hot = functional.one_hot(target_classes, logits.shape[1]).bool()
     terms = torch.where(hot, logits.float().log_softmax(1), log_complement(logits, 1))
     return -(terms * level_weights).sum(1)
 

@@ -20,12 +20,12 @@ class Numbered:
 
     Args:
         numbers: in each pixel 1 + the row of its object, or 0.
-        judged: where something can be learned: not on crowds, whose objects nobody told apart.
+        valid: where something can be learned: not on crowds, whose objects the annotation does not tell apart.
         labels: int64 (N,), of the objects of each image.
     """
 
     numbers: Int32[Tensor, "B H W"]
-    judged: Bool[Tensor, "B H W"]
+    valid: Bool[Tensor, "B H W"]
     labels: list[Tensor]
 
     def classes(self) -> Int64[Tensor, "B H W"]:
@@ -43,7 +43,7 @@ def number_objects(targets: Sequence[Instances]) -> Numbered:
 
     Where objects overlap, the smallest is on top; crowds are below all.
     """
-    maps, judged = [], []
+    maps, valid = [], []
     for target in targets:
         pixels = MaskPixels.of(target.masks)
         crowd = torch.zeros(len(target), dtype=torch.bool) if target.crowd is None else target.crowd.cpu()
@@ -51,8 +51,8 @@ def number_objects(targets: Sequence[Instances]) -> Numbered:
         numbers = pixels.numbers(order.tolist())
         of_crowd = torch.cat([torch.tensor([False]), crowd])[numbers.long()]
         maps.append(numbers.masked_fill(of_crowd, 0))
-        judged.append(~of_crowd)
-    return Numbered(torch.stack(maps), torch.stack(judged), [target.labels.cpu() for target in targets])
+        valid.append(~of_crowd)
+    return Numbered(torch.stack(maps), torch.stack(valid), [target.labels.cpu() for target in targets])
 
 
 def objects_of(

@@ -1,4 +1,4 @@
-"""The shape that networks have which answer for pixels, and group the pixels into objects afterwards."""
+"""The shape that networks have which predict by pixel, and group the pixels into objects afterwards."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class UNetOn:
 
 @dataclass(frozen=True)
 class Limits:
-    """Which objects are answered: those of `min_area` pixels of the original, and of them the best `max_objects`.
+    """Which objects are predicted: those of `min_area` pixels of the original, and of them the best `max_objects`.
 
     Those of them, that is, that score `min_score` and are of one of the `labels`.
     """
@@ -76,7 +76,7 @@ class Limits:
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; expected at least 1")
 
-    def selecting(self, selection: Selection) -> Limits:
+    def with_selection(self, selection: Selection) -> Limits:
         """These limits, with those of the selection in their place."""
         return Limits(
             self.min_area,
@@ -96,7 +96,7 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         network: the backbone and its decoder.
         channels: of the method's own maps.
         num_classes: K.
-        limits: of the answer.
+        limits: of the prediction.
         defaults: training settings that suit the method.
     """
 
@@ -146,9 +146,9 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
         objects = number_objects(targets)
         losses = self.own_loss(outputs.main.float(), objects)
         if outputs.classes.shape[1]:
-            wanted = objects.classes().to(outputs.main.device)
-            entropy = functional.cross_entropy(outputs.classes.float(), wanted, ignore_index=-1, reduction="sum")
-            losses["classes"] = entropy / (wanted >= 0).sum().clamp_min(1)
+            target_labels = objects.classes().to(outputs.main.device)
+            entropy = functional.cross_entropy(outputs.classes.float(), target_labels, ignore_index=-1, reduction="sum")
+            losses["classes"] = entropy / (target_labels >= 0).sum().clamp_min(1)
         return losses
 
     @abstractmethod
@@ -180,12 +180,12 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
             answers.append(objects_of(numbers, sure, shares, **dataclasses.asdict(self.limits)))
         return answers
 
-    suppresses = False  # objects of a map do not overlap
+    has_nms = False  # objects of a map do not overlap
 
-    def selecting(self, selection: Selection) -> PixelGrouper:
-        """The network that answers fewer or more objects, with the same weights."""
+    def with_selection(self, selection: Selection) -> PixelGrouper:
+        """The network that predicts fewer or more objects, with the same weights."""
         view = view_of(self)
-        view.limits = self.limits.selecting(selection)
+        view.limits = self.limits.with_selection(selection)
         return view
 
     def stitcher(self, tiles: Tiles) -> MaskStitcher[GroupingMaps]:

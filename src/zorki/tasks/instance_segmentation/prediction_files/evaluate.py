@@ -1,4 +1,4 @@
-"""Judging anybody's masks from a file: no model, and no images where the data tell their sizes."""
+"""Evaluation of masks from a file: no model, and no images where the data tell their sizes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from zorki.tasks.instance_segmentation.metrics.scores import instance_result
 from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
 
 
-def judge_file(predictions: Path, data: Path, *, split: str | None = None, format: str | None = None) -> Results:
+def evaluate_predictions(
+    predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
+) -> Results:
     """Figures of a file of masks against one split of `data`, or all of it: `split`, else that of its images.
 
     Images and classes are known as for boxes, see `zorki.tasks.detection.prediction_files.evaluate`. Entries have a
@@ -54,7 +56,7 @@ def judge_file(predictions: Path, data: Path, *, split: str | None = None, forma
 def read_ground_truth_masks(
     data: Path, found: ResultEntries, *, split: str | None = None, format: str | None = None
 ) -> GroundTruth:
-    """What is known of `data`, with all masks as packed run lengths: files of COCO as they stand, or any data set.
+    """What is known of `data`, with all masks as packed run lengths: files of COCO as they stand, or any dataset.
 
     Raises:
         DataError: the data cannot be read, there is no such split, or several could be meant.

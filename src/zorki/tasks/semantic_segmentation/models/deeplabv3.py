@@ -28,13 +28,13 @@ from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 class AtrousPyramid(nn.Module):
     """Atrous spatial pyramid pooling (section 3.3): 1x1, 3x3 of each dilation, and the mean of the whole map.
 
-    Each answers `channels` channels; a 1x1 convolution joins them.
+    Each returns `channels` channels; a 1x1 convolution joins them.
 
     Args:
         channels_in: of the map.
         rates: dilations of the 3x3 convolutions. The paper has 6, 12 and 18 at an output stride of 16, and twice as
             much at 8; a dilation as large as the map leaves of a kernel its middle.
-        channels: of each branch, and answered.
+        channels: of each branch, and of the output.
         dropout: behind the last convolution.
     """
 

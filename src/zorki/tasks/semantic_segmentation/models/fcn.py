@@ -47,7 +47,7 @@ class Fcn(Segmenter):
 
     Args:
         backbone: its last map goes to `head`.
-        head: what stands between the last map and the scores: answers `head_channels` channels at a stride of 32.
+        head: what stands between the last map and the scores, with `head_channels` channels, at a stride of 32.
         stride: of the last scores, 32, 16 or 8.
         upsampling: by 2, see `zorki.nn.layers.upsample`.
 
@@ -120,7 +120,7 @@ class HiddenConvolutions(nn.Module):
         kernel: the grid that fc6 reads: 7 in VGG, 6 in AlexNet. Its map is padded by half of it.
         hidden: width of both layers.
         dropout: probability.
-        dropout_first: drops what the layers read (torchvision's AlexNet), not what they answer (the papers).
+        dropout_first: drops what the layers read (torchvision's AlexNet), not their outputs (the papers).
     """
 
     def __init__(

@@ -41,8 +41,8 @@ _HIDDEN = 200  # units of the small network's hidden layer
 class WindowMaps(ClassMaps):
     """Logits of every pixel, or the images from which `loss` draws windows.
 
-    In evaluation `main` holds (B, K, H, W) and `framed` is empty. In training, where only some pixels are judged and
-    which ones depends on their classes, `main` is empty, (B, K, 0, 0), and `framed` holds the normalized images
+    In evaluation `main` holds (B, K, H, W) and `framed` is empty. In training, where only some pixels are classified
+    and which ones depends on their classes, `main` is empty, (B, K, 0, 0), and `framed` holds the normalized images
     continued by half a window on every side, (B, C, H + window - 1, W + window - 1).
     """
 
@@ -55,8 +55,9 @@ torch.export.register_dataclass(WindowMaps)
 class SlidingWindow(Segmenter):
     """Classifies the pixel in the middle of a window; images are mirrored at their edges (Ciresan, section 2).
 
-    Training judges as many windows of each class as of any other, drawn by chance; Ciresan et al. and Farabet et al.
-    (section 4.1) balance likewise. Prediction judges every `step`-th pixel each way and interpolates between them.
+    Training classifies as many windows of each class as of any other, drawn by chance; Ciresan et al. and Farabet et
+    al. (section 4.1) balance likewise. Prediction classifies every `step`-th pixel each way and interpolates between
+    them.
 
     Args:
         body: from windows (N, C, window, window) to what `head` reads.
@@ -103,7 +104,7 @@ class SlidingWindow(Segmenter):
         rows, columns = (line if len(line) else torch.zeros(1, dtype=torch.int64) for line in (rows, columns))
         images = torch.arange(len(pixels))
         places = torch.cartesian_prod(images, rows, columns).to(pixels.device)
-        logits = torch.cat([self._judge(windows, some) for some in places.split(_AT_ONCE)])
+        logits = torch.cat([self._classify(windows, some) for some in places.split(_AT_ONCE)])
         coarse = logits.view(len(pixels), len(rows), len(columns), self.num_classes).permute(0, 3, 1, 2)
         return self.spread(coarse, pixels.shape[2:]), []
 
@@ -114,7 +115,7 @@ class SlidingWindow(Segmenter):
             return super().loss(outputs, targets)
         classes = torch.stack([target.classes for target in targets]).to(framed.device, torch.int64)
         places = draw_places(classes, self.count * len(targets), self.num_classes)
-        logits = self._judge(self._windows(framed), places)
+        logits = self._classify(self._windows(framed), places)
         wanted = classes[places.unbind(1)]
         weights = None
         if any(target.weights is not None for target in targets):
@@ -142,7 +143,7 @@ class SlidingWindow(Segmenter):
         """That around each pixel, as a view: nothing is copied."""
         return framed.unfold(2, self.window, 1).unfold(3, self.window, 1)
 
-    def _judge(self, windows: Float[Tensor, "B C H W S S"], places: Int[Tensor, "N 3"]) -> Float[Tensor, "N K"]:
+    def _classify(self, windows: Float[Tensor, "B C H W S S"], places: Int[Tensor, "N 3"]) -> Float[Tensor, "N K"]:
         """Logits of the windows at (image, row, column)."""
         image, row, column = places.unbind(1)
         return self.head(self.body(windows[image, :, row, column]))
@@ -151,7 +152,7 @@ class SlidingWindow(Segmenter):
 def draw_places(classes: Int[Tensor, "B H W"], count: int, num_classes: int) -> Int[Tensor, "N 3"]:
     """(image, row, column) of `count` pixels: each class that is there as often as any other, each of its pixels too.
 
-    Pixels of no class are left out. Fewer than one a class are not drawn; none where nothing is judged.
+    Pixels of no class are left out. Fewer than one a class are not drawn; none where no pixel is valid.
     """
     flat = classes.flatten()
     of_class = [(flat == label).nonzero()[:, 0] for label in range(num_classes)]

@@ -21,14 +21,14 @@ from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
 
 
 class ValidUNet(nn.Module):
-    """The network of the paper's figure 1: convolutions without padding, so that each answer saw real pixels alone.
+    """The network of the paper's figure 1: convolutions without padding, so that each output saw real pixels alone.
 
-    An input of 572 pixels gives an answer of 388: `border` pixels are lost at each side, 92 with four poolings. The
+    An input of 572 pixels gives an output of 388: `border` pixels are lost at each side, 92 with four poolings. The
     input's sides must be such that all poolings are exact, see `input_size`.
 
     Args:
         in_channels: of the images.
-        out_channels: of the answers.
+        out_channels: of the outputs.
         depth: how often is pooled.
         width: channels at full resolution; each pooling doubles them.
         dropout: behind the two deepest levels of the contracting path, where the authors' network has it.
@@ -73,12 +73,12 @@ class ValidUNet(nn.Module):
         return 6 * 2**self.depth - 4
 
     def input_size(self, wanted: int) -> int:
-        """The side of the smallest exact input whose answer is at least `wanted` pixels long.
+        """The side of the smallest exact input whose output is at least `wanted` pixels long.
 
         Backwards through the network: the deepest map must be a whole number of pixels, and more than four of them.
         """
         step = 2**self.depth
-        blocks = max(0, -(-(wanted - 4) // step))  # answers are 4, 4 + step, 4 + 2 * step, ... pixels long
+        blocks = max(0, -(-(wanted - 4) // step))  # outputs are 4, 4 + step, 4 + 2 * step, ... pixels long
         return blocks * step + 4 + 2 * self.border
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K _ _"]:
@@ -96,12 +96,12 @@ class ValidUNet(nn.Module):
 
 
 class UNet(Segmenter):
-    """U-Net for images of any size: they are mirrored at their edges, so that the answer covers all of them.
+    """U-Net for images of any size: they are mirrored at their edges, so that the output covers all of them.
 
     That is the paper's overlap-tile strategy (section 2, figure 2) for an image that is one tile. Above and on the
     left `border` pixels are added (`ValidUNet`), below and on the right what makes all poolings exact beside.
 
-    `margin` is how many pixels of real surroundings tell an answer all that it would read of a larger image, where
+    `margin` is how many pixels of real surroundings tell an output all that it would read of a larger image, where
     tiles begin at multiples of the preprocessing's stride, 2^depth, in it: the paper's 92, up to the next such
     multiple, since where the poolings begin matters.
 

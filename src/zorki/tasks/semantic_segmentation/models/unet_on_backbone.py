@@ -27,7 +27,7 @@ class BackboneUNet(Segmenter):
     """A backbone, `UNetDecoder` over its maps, and a 3x3 convolution to classes.
 
     Inputs whose sides are no multiples of the deepest stride are continued by zeros, which after normalization is the
-    mean color, and the answer is cut back.
+    mean color, and the output is cut back.
 
     Args:
         backbone: SqueezeNet's first convolution gets a padding, so that its maps lie on the image and halve exactly.
@@ -83,7 +83,7 @@ def unet_on_backbone(
         image_size: of the longer side of the images, in pixels.
         widths: channels of the decoder's steps.
         upsampling: nearest, bilinear, transposed, transposed_bilinear, pixel_shuffle or unpool.
-        finest: the stride at which the decoder ends; from 2 or 4 the answer is enlarged bilinearly, which is faster.
+        finest: the stride at which the decoder ends; from 2 or 4 the output is enlarged bilinearly, which is faster.
     """
     mean, std = backbone_statistics(backbone)
     network = backbone_named(backbone)

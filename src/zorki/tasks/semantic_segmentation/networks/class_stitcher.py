@@ -1,4 +1,4 @@
-"""Maps of classes of overlapping tiles joined to one: probabilities are blended, and the likeliest class is kept."""
+"""Joins the class maps of overlapping tiles: probabilities are blended, and the most probable class is kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zorki.ops.likeliest import likeliest
+from zorki.ops.class_argmax import class_argmax
 from zorki.tasks.semantic_segmentation.networks.class_maps import ClassMaps
 from zorki.tiles import Share, Stitcher, Tiles
 from zorki.types import Mask, Placement
@@ -43,7 +43,7 @@ class ClassStitcher(Stitcher[ClassMaps, Mask]):
             self._settle(self._blended(maps[:, row.inside, column.inside], row, column), row, column)
 
     def finish(self) -> Mask:
-        """The likeliest class of every pixel, on the CPU."""
+        """The most probable class of every pixel, on the CPU."""
         return Mask(self.classes)
 
     def _blended(self, maps: Float[Tensor, "K h w"], row: Share, column: Share) -> Float[Tensor, "K h v"]:
@@ -68,4 +68,4 @@ class ClassStitcher(Stitcher[ClassMaps, Mask]):
                 self.below = sums.new_empty((len(sums), self.shared, self.classes.shape[1]))
             self.below[:, :, columns] = sums[:, -row.fall :]
             sums = sums[:, : -row.fall]
-        self.classes[row.begin : row.end - row.fall, columns] = likeliest(sums).to("cpu", self.classes.dtype)
+        self.classes[row.begin : row.end - row.fall, columns] = class_argmax(sums).to("cpu", self.classes.dtype)

@@ -14,7 +14,7 @@ from zorki.contracts import Model, Preprocess, TrainingDefaults
 from zorki.contracts.capabilities import ExportGraph, PixelStatistics
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
-from zorki.ops.likeliest import likeliest
+from zorki.ops.class_argmax import class_argmax
 from zorki.tasks.semantic_segmentation.networks.class_maps import ClassMaps
 from zorki.tasks.semantic_segmentation.networks.class_stitcher import ClassStitcher
 from zorki.tiles import Tiles
@@ -105,7 +105,7 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
     def decode(self, outputs: ClassMaps, placements: Sequence[Placement]) -> list[Mask]:
         """The best class of every pixel of the original images, on the CPU."""
         return [
-            Mask(likeliest(restore_maps(maps, placement)).to("cpu"))
+            Mask(class_argmax(restore_maps(maps, placement)).to("cpu"))
             for maps, placement in zip(outputs.main, placements, strict=True)
         ]
 
@@ -132,14 +132,14 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
 
 
 class ExportedSegmenter(nn.Module):
-    """A segmenter from uint8 pixels to maps over the input: what `decode` answers, and how sure it is."""
+    """A segmenter from uint8 pixels to maps over the input: what `decode` returns, and how sure it is."""
 
     def __init__(self, model: Segmenter) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> tuple[Float[Tensor, "1 K H W"], Int64[Tensor, "1 H W"]]:
-        """The probability of each class at each pixel of the input, and the likeliest."""
+        """The probability of each class at each pixel of the input, and the most probable."""
         scores = self.model(images).main.float().softmax(1)
         return scores, scores.argmax(1)
 

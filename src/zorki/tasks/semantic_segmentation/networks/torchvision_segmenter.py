@@ -23,7 +23,7 @@ def torchvision_segmenter(
     auxiliary_tap: int = -2,
     published: dict[str, str] | None = None,
 ) -> DilatedSegmenter:
-    """The twin of a segmenter of torchvision: equal weights give equal answers, and its COCO weights load.
+    """The twin of a segmenter of torchvision: equal weights give equal predictions, and its COCO weights load.
 
     Those know 21 classes: Pascal VOC's 20 and the background, which is the first.
 

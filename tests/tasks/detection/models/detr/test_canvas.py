@@ -21,8 +21,8 @@ def test_frames_are_where_images_were_placed(preprocess):
     assert bool((inputs.images.permute(0, 2, 3, 1)[outside] == canvas).all()), "what is not image is canvas"
     for frame, where in zip(inputs.valid, placements, strict=True):
         width, height = where.width * where.scale, where.height * where.scale
-        wanted = torch.tensor([where.left, where.top, where.left + width, where.top + height])
-        assert (frame - wanted).abs().max() <= 1
+        target_boxes = torch.tensor([where.left, where.top, where.left + width, where.top + height])
+        assert (frame - target_boxes).abs().max() <= 1
 
 
 @pytest.mark.parametrize(("length", "size"), [(8, 2), (7, 3), (10, 4), (5, 5), (96, 5)])
@@ -31,11 +31,11 @@ def test_a_line_of_a_map_counts_where_any_of_its_pixels_does(length, size):
         for last in range(first, length):
             lines = torch.zeros(1, length, dtype=torch.bool)
             lines[0, first : last + 1] = True
-            wanted = [
+            target_boxes = [
                 any(first <= pixel <= last for pixel in range(i * length // size, -(-(i + 1) * length // size)))
                 for i in range(size)
             ]
-            assert shrink_lines(lines, size)[0].tolist() == wanted
+            assert shrink_lines(lines, size)[0].tolist() == target_boxes
 
 
 def test_positions_by_the_formula():
@@ -43,12 +43,12 @@ def test_positions_by_the_formula():
     found = sine_positions(rows, columns, 8).view(3, 4, 8)
     for i in range(2):
         for j in range(1, 4):
-            wanted = []
+            target_boxes = []
             for place in (2 * math.pi * (i + 1) / 2, 2 * math.pi * j / 3):
                 for k in range(2):
                     angle = place / 10000 ** (2 * k / 4)
-                    wanted += [math.sin(angle), math.cos(angle)]
-            assert found[i, j].tolist() == pytest.approx(wanted, abs=1e-5)
+                    target_boxes += [math.sin(angle), math.cos(angle)]
+            assert found[i, j].tolist() == pytest.approx(target_boxes, abs=1e-5)
 
 
 def test_positions_do_not_depend_on_the_canvas_around():

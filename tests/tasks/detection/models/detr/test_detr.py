@@ -10,7 +10,7 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.tasks.detection.models.detr.detr import Detr, DetrOutputs, _check_word, detr, detr_resnet50
 from zorki.tasks.detection.models.detr.set_loss import SetLoss
-from zorki.tasks.detection.networks.target_assignment import stack_truths
+from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.types import Boxes, Padded, Placement
 
 NUM_CLASSES = 3
@@ -62,29 +62,29 @@ def slow_loss(outputs, targets):
     """The paper's matching by trying all ways, and its loss, layer by layer and box by box."""
     layers = []
     count = sum(len(target) for target in targets)
-    for logits, answers in zip(outputs.logits, outputs.boxes, strict=True):
+    for logits, predictions in zip(outputs.logits, outputs.boxes, strict=True):
         surprise = weight = distance = overlap = 0.0
         for image, target in enumerate(targets):
             left, top, right, bottom = outputs.frames[image].tolist()
             width, height = right - left, bottom - top
-            wanted = [
+            target_boxes = [
                 [(x0 - left) / width, (y0 - top) / height, (x1 - left) / width, (y1 - top) / height]
                 for x0, y0, x1, y1 in target.xyxy.tolist()
             ]
             p = logits[image].softmax(-1).tolist()
-            found = answers[image].tolist()
+            found = predictions[image].tolist()
 
-            def terms(query, row, found=found, wanted=wanted):
+            def terms(query, row, found=found, target_boxes=target_boxes):
                 x, y, w, h = found[query]
-                x0, y0, x1, y1 = wanted[row]
+                x0, y0, x1, y1 = target_boxes[row]
                 away = abs(x - (x0 + x1) / 2) + abs(y - (y0 + y1) / 2) + abs(w - (x1 - x0)) + abs(h - (y1 - y0))
-                return away, giou([x - w / 2, y - h / 2, x + w / 2, y + h / 2], wanted[row])
+                return away, giou([x - w / 2, y - h / 2, x + w / 2, y + h / 2], target_boxes[row])
 
             def cost(query, row, p=p, target=target, terms=terms):
                 away, same = terms(query, row)
                 return -p[query][int(target.labels[row])] + 5 * away - 2 * same
 
-            ways = itertools.permutations(range(len(p)), len(wanted))
+            ways = itertools.permutations(range(len(p)), len(target_boxes))
             best = min(ways, key=lambda way: sum(cost(query, row) for row, query in enumerate(way)))
             labels = [NUM_CLASSES] * len(p)
             for row, query in enumerate(best):
@@ -132,8 +132,8 @@ def test_focal_cost_and_loss_by_hand():
     p = torch.tensor([[0.9, 0.2], [0.3, 0.6]])
     logits = torch.logit(p)[None, None]
     here = torch.tensor([[[[0.5, 0.5, 0.4, 0.4]] * 2]])
-    truths = stack_truths([boxes((0.3, 0.3, 0.7, 0.7, 1))])
-    losses = rule(logits, here, truths.xyxy, truths)
+    ground_truths = stack_ground_truths([boxes((0.3, 0.3, 0.7, 0.7, 1))])
+    losses = rule(logits, here, ground_truths.xyxy, ground_truths)
     # The second query is surer of class 1, and the places are the same.
     right = 0.25 * (1 - 0.6) ** 2 * -torch.tensor(0.6).log()
     wrong = sum(0.75 * q**2 * -torch.tensor(1 - q).log() for q in (0.9, 0.2, 0.3))
@@ -142,7 +142,7 @@ def test_focal_cost_and_loss_by_hand():
     assert float(losses["overlap"]) == pytest.approx(0, abs=1e-5)
 
 
-def test_diverged_answers_are_told_by_the_loss():
+def test_diverged_predictions_are_told_by_the_loss():
     outputs = chance_outputs()
     outputs.logits[:] = torch.nan
     assert bool(small().loss(outputs, TARGETS)["classes"].isnan())
@@ -165,7 +165,7 @@ def test_images_without_objects_teach_that_nothing_is_there(classes):
     assert float(model.class_output.weight.grad.abs().sum()) > 0
 
 
-def test_a_query_answers_its_best_class_in_original_pixels():
+def test_a_query_predictions_its_best_class_in_original_pixels():
     model = small()
     logits = torch.full((1, 1, 2, 4), -20.0)
     logits[0, 0, 0, 3], logits[0, 0, 0, 1] = 1.0, 0.0
@@ -308,7 +308,7 @@ def test_settings_that_cannot_be_are_refused():
         _check_word("classes", "hinge", ("softmax", "focal"))  # the builder itself: shape checks would be first
 
 
-def test_bf16_answers_are_read_in_float32():
+def test_bf16_predictions_are_read_in_float32():
     model = small().eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         outputs = model(make_images(2))
@@ -316,5 +316,5 @@ def test_bf16_answers_are_read_in_float32():
         found = model.candidates(outputs)
     assert {value.dtype for value in losses.values()} == {torch.float32}
     assert found.xyxy.dtype == found.scores.dtype == torch.float32
-    wanted = functional.softmax(outputs.logits[-1].float(), -1)[..., :-1].amax(-1)
-    torch.testing.assert_close(found.scores, wanted)
+    target_boxes = functional.softmax(outputs.logits[-1].float(), -1)[..., :-1].amax(-1)
+    torch.testing.assert_close(found.scores, target_boxes)

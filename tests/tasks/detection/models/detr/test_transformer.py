@@ -28,10 +28,10 @@ def test_attention_equals_torchs_with_its_weights_and_masks():
     query, key, value = torch.randn(2, 5, WIDTH), torch.randn(2, 7, WIDTH), torch.randn(2, 7, WIDTH)
     mask = torch.ones(2, 7, dtype=torch.bool)
     mask[0, 4:] = False
-    wanted, _ = theirs(query, key, value, key_padding_mask=~mask)
-    torch.testing.assert_close(ours(query, key, value, mask), wanted, **TOLERANCE)
-    wanted, _ = theirs(key, key, value)
-    torch.testing.assert_close(ours(key, key, value), wanted, **TOLERANCE)
+    target_boxes, _ = theirs(query, key, value, key_padding_mask=~mask)
+    torch.testing.assert_close(ours(query, key, value, mask), target_boxes, **TOLERANCE)
+    target_boxes, _ = theirs(key, key, value)
+    torch.testing.assert_close(ours(key, key, value), target_boxes, **TOLERANCE)
 
 
 @pytest.mark.parametrize("pre_norm", [False, True])
@@ -64,10 +64,12 @@ def test_the_whole_equals_torchs_where_nothing_has_a_position(pre_norm):
     tokens = torch.randn(2, 7, WIDTH)
     queries = torch.zeros(4, WIDTH)
     mask = torch.tensor([[True] * 7, [True] * 3 + [False] * 4])
-    wanted = theirs.train()(tokens, torch.zeros(2, 4, WIDTH), src_key_padding_mask=~mask, memory_key_padding_mask=~mask)
+    target_boxes = theirs.train()(
+        tokens, torch.zeros(2, 4, WIDTH), src_key_padding_mask=~mask, memory_key_padding_mask=~mask
+    )
     found = ours(tokens, torch.zeros(1, 7, WIDTH), queries, mask)
     assert found.shape == (3, 2, 4, WIDTH)
-    torch.testing.assert_close(found[-1], wanted, **TOLERANCE)
+    torch.testing.assert_close(found[-1], target_boxes, **TOLERANCE)
 
 
 def slow_attention(attention, query, key, value):
@@ -116,9 +118,9 @@ def test_dropout_is_for_training_alone():
 def test_the_papers_count_of_parameters():
     # Per layer of width 256 and hidden 2048: attention 4 * (256 * 256 + 256), perceptron 2 * 256 * 2048 + 2048 + 256.
     attention, perceptron, norm = 4 * (256 * 256 + 256), 2 * 256 * 2048 + 2048 + 256, 512
-    wanted = 6 * (attention + perceptron + 2 * norm) + 6 * (2 * attention + perceptron + 3 * norm) + norm
+    target_boxes = 6 * (attention + perceptron + 2 * norm) + 6 * (2 * attention + perceptron + 3 * norm) + norm
     with torch.device("meta"):
-        assert sum(p.numel() for p in Transformer().parameters()) == wanted
+        assert sum(p.numel() for p in Transformer().parameters()) == target_boxes
 
 
 def test_a_width_that_heads_cannot_share_is_refused():

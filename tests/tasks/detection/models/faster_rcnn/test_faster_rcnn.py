@@ -16,7 +16,7 @@ from zorki.errors import RecipeError
 from zorki.nn.backbones.named import backbone
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.tasks.detection.models.faster_rcnn.faster_rcnn import FasterRcnn
-from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import proposal_shapes
+from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import rpn_anchor_shapes
 from zorki.types import Boxes, Placement
 from zorki.weights import load_into
 from zorki.weights.read import Weights
@@ -77,7 +77,7 @@ def twins() -> tuple[FasterRcnn, nn.Module]:
     return ours, theirs
 
 
-def test_equal_weights_give_torchvisions_answers(twins: tuple[FasterRcnn, nn.Module]) -> None:
+def test_equal_weights_give_torchvisions_predictions(twins: tuple[FasterRcnn, nn.Module]) -> None:
     ours, theirs = twins
     images = _images()
     ours.max_boxes = 10**6
@@ -87,7 +87,7 @@ def test_equal_weights_give_torchvisions_answers(twins: tuple[FasterRcnn, nn.Mod
     for one, other in zip(mine, reference, strict=True):
         assert len(one) > 100
         assert one.scores is not None
-        # Almost equal scores may change places, and what lies on a threshold may fall on either side: each answer's
+        # Almost equal scores may change places, and what lies on a threshold may fall on either side: each prediction's
         # nearest is looked for, and one in a hundred may be without.
         rows = torch.cat([one.xyxy / 100, one.scores[:, None], one.labels[:, None]], 1)
         answers = torch.cat([other["boxes"] / 100, other["scores"][:, None], other["labels"][:, None] - 1], 1)
@@ -137,7 +137,7 @@ def test_the_loss_falls_on_one_repeated_batch(name: str) -> None:
     check_that_the_loss_falls(_built(name, image_size=160, hidden=64, channels=64), _images(), _targets())
 
 
-def test_answers_are_the_same_alone_or_together() -> None:
+def test_predictions_are_the_same_alone_or_together() -> None:
     model = _built("faster_rcnn_squeezenet_fpn", image_size=160, hidden=32, channels=32).eval()
     nn.init.normal_(model.head.logits.weight, std=0.5)
     images = _images(3)
@@ -156,7 +156,7 @@ def test_answers_are_the_same_alone_or_together() -> None:
     assert torch.allclose(alone.scores, together[1].scores, atol=1e-4)
 
 
-def test_answers_are_in_original_pixels() -> None:
+def test_predictions_are_in_original_pixels() -> None:
     model = _built("faster_rcnn_squeezenet_fpn", image_size=160, hidden=32, channels=32).eval()
     nn.init.normal_(model.head.logits.weight, std=0.5)
     inputs, placements = model.preprocess([_images(1)[0].repeat(1, 4, 2)])  # 512 x 320
@@ -171,14 +171,14 @@ def test_outputs_keep_their_type_and_proposals_their_bounds() -> None:
         learning, answering = model.train()(_images()), model.eval()(_images())
     assert type(learning) is type(answering)
     for outputs, most in ((learning, 500), (answering, 300)):
-        for rows in outputs.proposing.proposals:
+        for rows in outputs.rpn.proposals:
             assert 0 < len(rows) <= most
             assert float(rows.min()) >= 0
             assert (rows.amax(0) <= torch.tensor([160.0, 128, 160, 128])).all()
 
 
 @pytest.mark.parametrize("name", ["faster_rcnn_squeezenet", "faster_rcnn_squeezenet_fpn"])
-def test_as_many_boxes_are_answered_as_asked_for(name: str) -> None:
+def test_as_many_boxes_are_predicted_as_asked_for(name: str) -> None:
     for most, least in ((7, 7), (100, 100), (400, 101)):
         model = _built(name, image_size=160, hidden=32, channels=32, max_boxes=most).eval()
         nn.init.normal_(model.head.logits.weight, std=0.5)
@@ -187,7 +187,7 @@ def test_as_many_boxes_are_answered_as_asked_for(name: str) -> None:
         with torch.no_grad():
             outputs = model(inputs)
             (boxes,) = model.decode(outputs, placements)
-        assert len(outputs.proposing.proposals[0]) <= max(300, 3 * most)
+        assert len(outputs.rpn.proposals[0]) <= max(300, 3 * most)
         assert least <= len(boxes) <= most
     with pytest.raises(RecipeError, match="max_boxes is 0; expected at least 1"):
         _built(name, max_boxes=0)
@@ -231,18 +231,18 @@ def test_a_missing_stride_is_told() -> None:
 
 
 def test_shapes_have_the_area_and_the_aspect_asked_for() -> None:
-    for width, height in proposal_shapes((32, 64)):
+    for width, height in rpn_anchor_shapes((32, 64)):
         assert math.isclose(math.sqrt(width * height) % 32, 0, abs_tol=1e-6) or math.isclose(
             math.sqrt(width * height) % 32, 32, abs_tol=1e-6
         )
-    assert proposal_shapes((32,), whole=True) == ((46, 22), (32, 32), (22, 46))
+    assert rpn_anchor_shapes((32,), whole=True) == ((46, 22), (32, 32), (22, 46))
 
 
 def _whole() -> Placement:
     return Placement(*SIZE, input_height=SIZE[0], input_width=SIZE[1])
 
 
-def test_answers_are_thinned_out_as_by_the_authors() -> None:
+def test_predictions_are_thinned_out_as_by_the_authors() -> None:
     with torch.device("meta"):
         assert registry.build("faster_rcnn_vgg16", 20).max_iou == 0.3
         assert registry.build("faster_rcnn_squeezenet_fpn", 20).max_iou == 0.5

@@ -5,8 +5,8 @@ import torch
 
 from zorki.tasks.detection.models.rcnn.support_vector_machines import (
     SupportVectorMachines,
-    answer_by_machines,
-    machine_regions,
+    decode_svm_regions,
+    svm_regions,
 )
 from zorki.tasks.detection.networks.regions import sample_regions
 from zorki.types import Boxes
@@ -31,10 +31,10 @@ def test_the_hinge_loss_by_hand():
         machines.planes.weight.fill_(1.0)
         machines.planes.bias.zero_()
     margins = torch.tensor([[0.25], [2.0], [-3.0], [0.5], [9.0]])
-    wanted = torch.tensor([[1], [1], [-1], [-1], [0]])
+    signs = torch.tensor([[1], [1], [-1], [-1], [0]])
     # 1 - 0.25 of the first, nothing of the second and the third, 1 + 0.5 of the fourth, the last does not count.
     # Divided by 2 positives and the 16 negatives that there may be.
-    assert machines.loss(margins, wanted).item() == pytest.approx((0.75 + 1.5) / 18)
+    assert machines.loss(margins, signs).item() == pytest.approx((0.75 + 1.5) / 18)
 
 
 def test_only_the_hardest_negatives_count():
@@ -44,12 +44,12 @@ def test_only_the_hardest_negatives_count():
         machines.planes.weight.fill_(1.0)
         machines.planes.bias.zero_()
     margins = torch.cat([torch.zeros(40), torch.arange(1.0, 17.0)])[torch.randperm(56)][:, None]
-    wanted = torch.full((56, 2), -1)
-    assert machines.loss(margins, wanted).item() == pytest.approx(2 * sum(range(2, 18)) / 32)
+    signs = torch.full((56, 2), -1)
+    assert machines.loss(margins, signs).item() == pytest.approx(2 * sum(range(2, 18)) / 32)
 
 
-def test_truth_boxes_are_positive_and_what_overlaps_them_little_is_negative():
-    truth = Boxes(torch.tensor([[0.0, 0.0, 10.0, 10.0], [40.0, 40.0, 60.0, 60.0]]), torch.tensor([1, 0]))
+def test_ground_truth_boxes_are_positive_and_what_overlaps_them_little_is_negative():
+    ground_truth = Boxes(torch.tensor([[0.0, 0.0, 10.0, 10.0], [40.0, 40.0, 60.0, 60.0]]), torch.tensor([1, 0]))
     regions = torch.tensor(
         [
             [0.0, 0.0, 10.0, 9.0],  # IoU 0.9 with the first
@@ -59,11 +59,13 @@ def test_truth_boxes_are_positive_and_what_overlaps_them_little_is_negative():
         ]
     )
     other = Boxes(torch.zeros((0, 4)), torch.zeros(0, dtype=torch.int64))
-    sampled = sample_regions([regions, regions[:1]], [truth, other], num_classes=3, add_truth=False, count=99)
-    joined, images, wanted = machine_regions(sampled, [truth, other], 3)
+    sampled = sample_regions(
+        [regions, regions[:1]], [ground_truth, other], num_classes=3, add_ground_truth=False, count=99
+    )
+    joined, images, signs = svm_regions(sampled, [ground_truth, other], 3)
     rows = {
         (tuple(box), image): want
-        for box, image, want in zip(joined.tolist(), images.tolist(), wanted.tolist(), strict=True)
+        for box, image, want in zip(joined.tolist(), images.tolist(), signs.tolist(), strict=True)
     }
     assert rows == {
         ((0.0, 0.0, 10.0, 9.0), 0): [-1, 0, -1],
@@ -76,11 +78,11 @@ def test_truth_boxes_are_positive_and_what_overlaps_them_little_is_negative():
     }
 
 
-def test_answers_are_boxes_with_the_margins_logistic_function():
+def test_predictions_are_boxes_with_the_margins_logistic_function():
     regions = torch.tensor([[10.0, 20.0, 30.0, 60.0]])
     offsets = torch.zeros((1, 12))
     offsets[0, 4] = 5.0  # the first class: half a width to the right
-    boxes, scores = answer_by_machines(torch.tensor([[0.0, 2.0]]), offsets, regions)
+    boxes, scores = decode_svm_regions(torch.tensor([[0.0, 2.0]]), offsets, regions)
     assert boxes[0].tolist() == [[20.0, 20.0, 40.0, 60.0], [10.0, 20.0, 30.0, 60.0]]
     assert scores[0].tolist() == pytest.approx([0.5, 1 / (1 + math.exp(-2))])
 
@@ -89,11 +91,11 @@ def test_classes_that_can_be_told_apart_are():
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 3, (300,), generator=generator)
     features = torch.randn((300, 8), generator=generator) + 3 * torch.nn.functional.one_hot(labels, 8)
-    wanted = torch.where(labels[:, None] == torch.arange(3), 1, -1)
+    signs = torch.where(labels[:, None] == torch.arange(3), 1, -1)
     machines = SupportVectorMachines(8, 3).train()
     rule = torch.optim.Adam(machines.parameters(), lr=0.05)
     for _ in range(100):
         rule.zero_grad()
-        machines.loss(features, wanted).backward()
+        machines.loss(features, signs).backward()
         rule.step()
-    assert float(((machines(features) > 0) == (wanted > 0)).float().mean()) > 0.9
+    assert float(((machines(features) > 0) == (signs > 0)).float().mean()) > 0.9

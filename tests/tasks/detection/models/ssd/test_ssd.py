@@ -12,7 +12,7 @@ from zorki.ops.boxes import generalized_iou, pairwise_iou
 from zorki.tasks.detection.models.ssd.default_boxes import PriorGrid, prior_shapes
 from zorki.tasks.detection.models.ssd.hard_negative_mining import hard_negatives
 from zorki.tasks.detection.models.ssd.ssd import match_priors
-from zorki.tasks.detection.networks.target_assignment import stack_truths
+from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.types import Boxes, Placement
 
 
@@ -91,7 +91,7 @@ def slow_match(priors, boxes):
 def test_matching_is_the_papers():
     priors = PriorGrid([[(20, 20), (30, 15)], [(40, 40)]], [8, 16])(maps_of(8, 4), 64, 64)
     targets = [random_boxes(5, 64, seed) for seed in (1, 2)] + [random_boxes(0, 64, 3), random_boxes(2, 64, 4)]
-    owners = match_priors(priors, stack_truths(targets), "iou")
+    owners = match_priors(priors, stack_ground_truths(targets), "iou")
     for owner, target in zip(owners, targets, strict=True):
         wanted = slow_match(priors, target.xyxy) if len(target) else [-1] * len(priors)
         assert owner.tolist() == wanted
@@ -99,14 +99,14 @@ def test_matching_is_the_papers():
 
 def test_a_small_box_claims_its_best_prior():
     priors = torch.tensor([[0.0, 0, 40, 40], [40, 0, 80, 40]])
-    truths = stack_truths([Boxes(torch.tensor([[50.0, 10, 60, 20]]), torch.tensor([0]))])
-    assert match_priors(priors, truths, "iou").tolist() == [[-1, 0]]
+    ground_truths = stack_ground_truths([Boxes(torch.tensor([[50.0, 10, 60, 20]]), torch.tensor([0]))])
+    assert match_priors(priors, ground_truths, "iou").tolist() == [[-1, 0]]
 
 
 def test_hungarian_matching_gives_each_box_one_prior_at_least_cost():
     priors = random_boxes(6, 50, 1).xyxy
     target = random_boxes(3, 50, 2)
-    owner = match_priors(priors, stack_truths([target, random_boxes(0, 50, 0)]), "hungarian")
+    owner = match_priors(priors, stack_ground_truths([target, random_boxes(0, 50, 0)]), "hungarian")
     cost = 1 - generalized_iou(priors[:, None], target.xyxy[None])
     best = min(itertools.permutations(range(6), 3), key=lambda chosen: sum(cost[p, b] for b, p in enumerate(chosen)))
     assert [owner[0].tolist().index(box) for box in range(3)] == list(best)
@@ -117,7 +117,7 @@ def test_hungarian_matching_gives_each_box_one_prior_at_least_cost():
 def test_equal_boxes_get_different_priors_by_the_hungarian_algorithm():
     priors = torch.tensor([[0.0, 0, 10, 10], [0, 0, 12, 12], [100, 100, 110, 110]])
     twins = Boxes(torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 10]]), torch.tensor([0, 0]))
-    assert sorted(match_priors(priors, stack_truths([twins]), "hungarian")[0].tolist()) == [-1, 0, 1]
+    assert sorted(match_priors(priors, stack_ground_truths([twins]), "hungarian")[0].tolist()) == [-1, 0, 1]
 
 
 def test_hard_negatives_by_pencil():
@@ -199,7 +199,7 @@ def test_ssd_stands_on_any_backbone_and_six_maps():
 
 @pytest.fixture(scope="module")
 def published():
-    """torchvision's SSD300 and ours with equal weights, both answering unsurely."""
+    """torchvision's SSD300 and ours with equal weights, both predicting unsurely."""
     from torchvision.models import detection
 
     torch.manual_seed(0)
@@ -214,7 +214,7 @@ def published():
     return theirs, ours
 
 
-def test_answers_are_torchvisions(published):
+def test_predictions_are_torchvisions(published):
     theirs, ours = published
     inputs = torch.randint(0, 256, (1, 3, 300, 300), dtype=torch.uint8)
     with torch.no_grad():

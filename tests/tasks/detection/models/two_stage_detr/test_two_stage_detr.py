@@ -40,7 +40,7 @@ def test_the_loss_falls_on_a_repeated_batch_and_reaches_every_parameter():
     assert not [name for name, p in model.named_parameters() if p.grad is None]
 
 
-def test_queries_of_training_alone_do_not_change_what_is_answered():
+def test_queries_of_training_alone_do_not_change_what_is_predicted():
     model = small().train()
     outputs = model(make_images())
     plain = small(extra_queries=0, denoising=0).train()

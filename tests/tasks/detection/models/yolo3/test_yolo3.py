@@ -17,7 +17,7 @@ from zorki.tasks.detection.models.yolo3.anchors import (
     match_shapes,
     overlaps_any,
 )
-from zorki.tasks.detection.networks.target_assignment import stack_truths
+from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.types import Boxes, Placement
 
 STRIDES = (8, 16, 32)
@@ -53,7 +53,7 @@ def test_the_published_network_has_as_many_values_as_its_authors_file():
 def test_a_box_is_learned_in_its_cell_by_the_anchor_of_its_shape():
     # 30 x 61 is the first anchor of the middle scale; the center (100, 50) lies in column 6 and row 3 of 16 pixels.
     target = Boxes(torch.tensor([[85.0, 19.5, 115, 80.5]]), torch.tensor([0]))
-    owner = match_shapes(stack_truths([target]), cells_of(128, 160), STRIDES, SHAPES, 1.0)
+    owner = match_shapes(stack_ground_truths([target]), cells_of(128, 160), STRIDES, SHAPES, 1.0)
     finest = 16 * 20 * 3
     assert owner.shape == (1, (16 * 20 + 8 * 10 + 4 * 5) * 3)
     assert (owner[0] >= 0).nonzero().tolist() == [[finest + (3 * 10 + 6) * 3]]
@@ -86,13 +86,13 @@ def slow_match(target, cells, also):
 def test_matching_is_the_slow_twins(also):
     targets = [random_boxes(6, 128, 1), random_boxes(0, 128, 2), random_boxes(9, 128, 3)]
     cells = cells_of(128, 160)
-    owner = match_shapes(stack_truths(targets), cells, STRIDES, SHAPES, also)
+    owner = match_shapes(stack_ground_truths(targets), cells, STRIDES, SHAPES, also)
     assert owner.tolist() == [slow_match(target, cells, also) for target in targets]
 
 
 def test_of_boxes_that_share_an_anchor_the_later_is_learned():
     twins = Boxes(torch.tensor([[10.0, 10, 20, 23], [10.5, 11, 20.5, 24]]), torch.tensor([0, 1]))
-    owner = match_shapes(stack_truths([twins]), cells_of(64, 64), STRIDES, SHAPES, 1.0)
+    owner = match_shapes(stack_ground_truths([twins]), cells_of(64, 64), STRIDES, SHAPES, 1.0)
     assert owner[owner >= 0].tolist() == [1]
 
 
@@ -129,11 +129,11 @@ def test_decoding_what_was_encoded_gives_the_box():
 
 
 def test_overlaps_by_pencil_and_padding_overlaps_nothing():
-    truths = stack_truths([
+    ground_truths = stack_ground_truths([
         Boxes(torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([0])), Boxes(torch.zeros(0, 4), torch.zeros(0).long())
     ])  # fmt: skip
     found = torch.tensor([[0.0, 0, 10, 6], [0, 0, 10, 5], [0, 0, 0, 0]]).expand(2, 3, 4)
-    assert overlaps_any(found, truths, 0.5).tolist() == [[True, False, False], [False, False, False]]
+    assert overlaps_any(found, ground_truths, 0.5).tolist() == [[True, False, False], [False, False, False]]
 
 
 def slow_loss(model, outputs, targets, box_loss):
@@ -141,24 +141,24 @@ def slow_loss(model, outputs, targets, box_loss):
     terms = {"boxes": 0.0, "objectness": 0.0, "classes": 0.0}
     count = 0
     grid = outputs.grid
-    boxes = decode_yolo(outputs.answers[..., :4], grid)
-    owners = match_shapes(stack_truths(targets), grid.cells, STRIDES, model.anchors, 1.0)
-    for answers, decoded, owner, target in zip(outputs.answers, boxes, owners, targets, strict=True):
+    boxes = decode_yolo(outputs.predictions[..., :4], grid)
+    owners = match_shapes(stack_ground_truths(targets), grid.cells, STRIDES, model.anchors, 1.0)
+    for predictions, decoded, owner, target in zip(outputs.predictions, boxes, owners, targets, strict=True):
         for row, box in enumerate(owner.tolist()):
-            p = float(answers[row, 4].double().sigmoid())
+            p = float(predictions[row, 4].double().sigmoid())
             if box < 0:
                 near = len(target) and float(pairwise_iou(decoded[row][None], target.xyxy).max()) > 0.5
                 terms["objectness"] -= 0 if near else math.log(1 - p)
                 continue
             count += 1
             terms["objectness"] -= math.log(p)
-            for label, logit in enumerate(answers[row, 5:].double().sigmoid().tolist()):
+            for label, logit in enumerate(predictions[row, 5:].double().sigmoid().tolist()):
                 terms["classes"] -= math.log(logit if label == int(target.labels[box]) else 1 - logit)
-            truth = target.xyxy[box]
+            ground_truth = target.xyxy[box]
             if box_loss == "giou":
-                terms["boxes"] += 2 * (1 - float(generalized_iou(decoded[row], truth)))
+                terms["boxes"] += 2 * (1 - float(generalized_iou(decoded[row], ground_truth)))
                 continue
-            left, top, right, bottom = truth.tolist()
+            left, top, right, bottom = ground_truth.tolist()
             corner, side, shape = grid.corners[row].tolist(), float(grid.sides[row]), grid.shapes[row].tolist()
             aims = (
                 ((left + right) / 2 - corner[0]) / side,
@@ -166,7 +166,7 @@ def slow_loss(model, outputs, targets, box_loss):
                 math.log((right - left) / shape[0]),
                 math.log((bottom - top) / shape[1]),
             )
-            got = [*answers[row, :2].sigmoid().tolist(), *answers[row, 2:4].tolist()]
+            got = [*predictions[row, :2].sigmoid().tolist(), *predictions[row, 2:4].tolist()]
             weight = 2 - (right - left) * (bottom - top) / (96 * 64)
             terms["boxes"] += weight * sum((value - aim) ** 2 for value, aim in zip(got, aims, strict=True))
     return {name: value / count for name, value in terms.items()}
@@ -179,25 +179,26 @@ def test_the_loss_is_the_slow_twins(box_loss):
     with torch.no_grad():
         outputs = model(torch.randint(0, 256, (3, 3, 64, 96), dtype=torch.uint8))
         losses = model.loss(outputs, targets)
-    wanted = slow_loss(model, outputs, targets, box_loss)
-    assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(wanted, rel=1e-4)
+    target_boxes = slow_loss(model, outputs, targets, box_loss)
+    assert {name: float(loss) for name, loss in losses.items()} == pytest.approx(target_boxes, rel=1e-4)
 
 
-def test_an_anchor_whose_answer_is_near_a_box_is_let_be():
+def test_an_anchor_whose_prediction_is_near_a_box_is_let_be():
     model = small().eval()
     with torch.no_grad():
         outputs = model(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
-        outputs.answers[:, :, :4] = 0
-        # The box that the second anchor of the first cell answers; the first anchor's shape is the better one for it.
+        outputs.predictions[:, :, :4] = 0
+        # The box that the second anchor of the first cell predictions; the first anchor's shape is the better one for
+        # it.
         width, height = model.anchors[0, 0].tolist()
         target = Boxes(
             torch.tensor([[4 - width / 2, 4 - height / 2, 4 + width / 2, 4 + height / 2]]), torch.tensor([0])
         )
-        outputs.answers[0, 1, 2:4] = (model.anchors[0, 0] / model.anchors[0, 1]).log()
+        outputs.predictions[0, 1, 2:4] = (model.anchors[0, 0] / model.anchors[0, 1]).log()
         before = model.loss(outputs, [target])["objectness"]
-        outputs.answers[0, 1, 4] = 50
+        outputs.predictions[0, 1, 4] = 50
         assert torch.equal(model.loss(outputs, [target])["objectness"], before)
-        outputs.answers[0, 2, 4] = 50
+        outputs.predictions[0, 2, 4] = 50
         assert model.loss(outputs, [target])["objectness"] > before + 40
 
 
@@ -214,16 +215,16 @@ def test_images_without_objects_teach_that_there_are_none():
 def test_untrained_anchors_expect_an_object_in_a_hundredth():
     model = small().eval()
     with torch.no_grad():
-        answers = model(torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)).answers
-    assert float(answers[..., 4].sigmoid().mean()) == pytest.approx(0.01, rel=0.5)
+        predictions = model(torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)).predictions
+    assert float(predictions[..., 4].sigmoid().mean()) == pytest.approx(0.01, rel=0.5)
 
 
-def test_answers_are_in_original_pixels():
+def test_predictions_are_in_original_pixels():
     model = small().eval()
     outputs = model(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
-    outputs.answers = torch.full_like(outputs.answers, -20.0)
+    outputs.predictions = torch.full_like(outputs.predictions, -20.0)
     row = 8 * 12 * 3 + (1 * 6 + 2) * 3 + 1  # the middle scale, row 1, column 2, the second anchor
-    outputs.answers[0, row] = torch.tensor([0.0, 0, 0, 0, 9, -9, 9, -9])
+    outputs.predictions[0, row] = torch.tensor([0.0, 0, 0, 0, 9, -9, 9, -9])
     width, height = model.anchors[1, 1].tolist()
     placement = Placement(120, 180, 0.5, 3, 2, 64, 96)
     (boxes,) = model.decode(outputs, [placement])
@@ -253,7 +254,7 @@ def test_clusters_serve_no_worse_than_the_papers_anchors():
     assert found > shape_iou(shapes, SHAPES.view(9, 2)).amax(1).mean() + 0.1
 
 
-def test_fewer_shapes_than_clusters_are_answered_several_times():
+def test_fewer_shapes_than_clusters_are_predicted_several_times():
     found = cluster_shapes(torch.tensor([[3.0, 4], [30, 40]]), 5)
     assert {tuple(row) for row in found.tolist()} == {(3.0, 4.0), (30.0, 40.0)}
     with pytest.raises(ValueError, match="one or more"):

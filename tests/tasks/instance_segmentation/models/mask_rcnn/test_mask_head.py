@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zorki.tasks.detection.networks.regions import Sampled
+from zorki.tasks.detection.networks.regions import SampledRegions
 from zorki.tasks.instance_segmentation.models.mask_rcnn.mask_head import (
     MaskHead,
     masks_in_regions,
@@ -20,9 +20,9 @@ from zorki.weights import load_into
 from zorki.weights.read import Weights
 
 
-def _sampled(regions: Tensor, images: list[int], labels: list[int], owners: list[int]) -> Sampled:
+def _sampled(regions: Tensor, images: list[int], labels: list[int], owners: list[int]) -> SampledRegions:
     count = len(regions)
-    return Sampled(
+    return SampledRegions(
         regions,
         torch.tensor(images, dtype=torch.long),
         torch.tensor(labels, dtype=torch.long),

@@ -111,7 +111,7 @@ def _stored(state: dict[str, Tensor]) -> Weights:
     return Weights(state, {}, Path("twin.pth"))
 
 
-def test_equal_weights_give_torchvisions_answers(twins: tuple[MaskRcnn, nn.Module]) -> None:
+def test_equal_weights_give_torchvisions_predictions(twins: tuple[MaskRcnn, nn.Module]) -> None:
     ours, theirs = twins
     images = _images()
     with torch.no_grad():
@@ -231,7 +231,7 @@ def test_crowds_are_not_learned_from() -> None:
         assert torch.equal(value, found[1][key]), key
 
 
-def test_four_images_are_answered_as_one_by_one() -> None:
+def test_four_images_are_predicted_as_one_by_one() -> None:
     model = _lively()
     images = _images(4)
     with torch.no_grad():
@@ -248,7 +248,7 @@ def test_four_images_are_answered_as_one_by_one() -> None:
         assert float((a.masks[same] == b.masks[same]).float().mean()) > 0.999
 
 
-def test_as_many_objects_are_answered_as_asked_for() -> None:
+def test_as_many_objects_are_predicted_as_asked_for() -> None:
     for name in ("mask_rcnn_squeezenet_fpn", "mask_rcnn_squeezenet", "mask_rcnn_mobilenet_v3_large_fpn"):
         model = registry.find(name).build(num_classes=2, max_boxes=250, dark_ground=True, image_size=96)
         assert isinstance(model, MaskRcnn)
@@ -288,7 +288,7 @@ def test_images_in_which_nothing_is_found_have_no_masks() -> None:
     assert [tuple(answer.masks.shape) for answer in answers] == [(0, *SIZE)] * 2
 
 
-def test_the_mask_of_the_boxs_class_is_answered() -> None:
+def test_the_mask_of_the_boxs_class_is_predicted() -> None:
     model = _lively()
     with torch.no_grad():
         model.mask_head.logits.weight.zero_()

@@ -7,9 +7,9 @@ from zorki.tasks.semantic_segmentation.models.fc_densenet.dense_block import Den
 def step(block, x):
     torch.manual_seed(1)  # of dropout
     x = x.clone().requires_grad_()
-    answer = block(x)
-    (answer * torch.linspace(-1, 1, answer.numel()).view_as(answer)).sum().backward()
-    return answer, x.grad, [p.grad for p in block.parameters()], list(block.buffers())
+    output = block(x)
+    (output * torch.linspace(-1, 1, output.numel()).view_as(output)).sum().backward()
+    return output, x.grad, [p.grad for p in block.parameters()], list(block.buffers())
 
 
 def test_layers_read_all_maps_before_them():
@@ -45,8 +45,8 @@ def kept(block, x):
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        answer = block(x)
-    return sum(storages.values()), answer
+        output = block(x)
+    return sum(storages.values()), output
 
 
 def test_checkpointing_keeps_memory_linear():

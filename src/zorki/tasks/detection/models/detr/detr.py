@@ -24,8 +24,8 @@ from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
-from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
-from zorki.tasks.detection.networks.target_assignment import stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, settings_on
+from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Padded
 from zorki.weights.weight_map import WeightMap
@@ -35,7 +35,7 @@ Ranking = Literal["query", "pair"]
 
 @dataclass
 class DetrOutputs:
-    """What each query answers behind each of the L decoder layers, last layer last."""
+    """The outputs of each query after each of the L decoder layers, last layer last."""
 
     logits: Float[Tensor, "L B Q S"]  # S = K + 1 with "no object" last, or K where the class loss is a focal one
     boxes: Float[Tensor, "L B Q 4"]  # cxcywh in shares of the image
@@ -47,7 +47,7 @@ for _kind in (DetrOutputs, Padded):
 
 
 class Detr(Detector[DetrOutputs]):
-    """A backbone's last map, read by a transformer whose queries answer one object each, or none.
+    """A backbone's last map, read by a transformer whose queries predict one object each, or none.
 
     The canvas around an image is zero for the backbone, hidden from attention, and boxes are shares of the image
     alone, all as in the authors' code. Where the canvas is comes with the images, see `Padded`.
@@ -55,10 +55,10 @@ class Detr(Detector[DetrOutputs]):
     Args:
         backbone: makes features; the last map is used.
         transformer: encoder and decoder.
-        queries: Q, the most boxes that can be answered.
+        queries: Q, the most boxes that can be predicted.
         classes: "softmax" over the classes and "no object", as in the paper, or "focal"; see `SetLoss`.
-        ranking: "query" answers the best class of every query, as in the paper; "pair" the 100 best pairs of query
-            and class, as later methods do, where a query may answer more than one class.
+        ranking: "query" takes the best class of every query, as in the paper; "pair" the 100 best pairs of query
+            and class, as later methods do, where a query may predict more than one class.
         settings: of the `Detector`.
     """
 
@@ -89,34 +89,34 @@ class Detr(Detector[DetrOutputs]):
         if classes == "softmax":
             accept_coco_slots(self.class_output, num_classes, nothing="last")
         else:
-            nn.init.constant_(self.class_output.bias, -4.6)  # 1 %: almost every query answers nothing
+            nn.init.constant_(self.class_output.bias, -4.6)  # 1 %: almost every query predicts no object
         self.box_output = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 4)
         )
 
     def forward(self, inputs: Padded | Num[Tensor, "B C H W"]) -> DetrOutputs:
-        """Raw answers for uint8 images; bare ones are without a canvas."""
+        """Raw outputs for uint8 images; bare ones are without a canvas."""
         tokens = canvas_tokens(inputs, self.normalize, lambda pixels: self.project(self.backbone(pixels)[-1]))
-        answers = self.transformer(tokens.features, tokens.positions, self.queries.weight, tokens.mask)
-        boxes = self.box_output(answers).float().sigmoid()
-        return DetrOutputs(self.class_output(answers), boxes, tokens.frames)
+        predictions = self.transformer(tokens.features, tokens.positions, self.queries.weight, tokens.mask)
+        boxes = self.box_output(predictions).float().sigmoid()
+        return DetrOutputs(self.class_output(predictions), boxes, tokens.frames)
 
     def loss(self, outputs: DetrOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Classes, distance (L1) and overlap (GIoU) of the last layer, and the sum of those of the layers before it.
 
         See `SetLoss`; layers before the last are the auxiliary losses of section 3.2.
         """
-        truths = stack_truths(targets, outputs.logits.device)
+        ground_truths = stack_ground_truths(targets, outputs.logits.device)
         low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
-        wanted = (truths.xyxy - low.repeat(1, 1, 2)) / (high - low).repeat(1, 1, 2)
-        losses = self.set_loss(outputs.logits.float(), outputs.boxes.float(), wanted, truths)
+        target_boxes = (ground_truths.xyxy - low.repeat(1, 1, 2)) / (high - low).repeat(1, 1, 2)
+        losses = self.set_loss(outputs.logits.float(), outputs.boxes.float(), target_boxes, ground_truths)
         last = {name: layers[-1] for name, layers in losses.items()}
         if len(outputs.logits) == 1:
             return last
         return {**last, "auxiliary": torch.stack([layers[:-1].sum() for layers in losses.values()]).sum()}
 
-    def candidates(self, outputs: DetrOutputs) -> Candidates:
-        """The last layer's answers: a box for each query, or the 100 best pairs of query and class."""
+    def candidates(self, outputs: DetrOutputs) -> NmsCandidates:
+        """The last layer's predictions: a box for each query, or the 100 best pairs of query and class."""
         logits = outputs.logits[-1].float()
         scores = logits.softmax(-1)[..., :-1] if self.classes == "softmax" else logits.sigmoid()
         low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
@@ -124,9 +124,9 @@ class Detr(Detector[DetrOutputs]):
         xyxy = boxes * (high - low).repeat(1, 1, 2) + low.repeat(1, 1, 2)
         if self.ranking == "query":
             best, labels = scores.max(-1)
-            return Candidates(xyxy, best, labels)
+            return NmsCandidates(xyxy, best, labels)
         best, query, labels = best_classes(scores, 100)
-        return Candidates(take_rows(xyxy, query), best, labels)
+        return NmsCandidates(take_rows(xyxy, query), best, labels)
 
 
 def _check_word(name: str, word: str, known: Sequence[str]) -> None:
@@ -165,15 +165,15 @@ def detr(
     Args:
         backbone: its name, see `zorki.nn.backbones.named`.
         image_size: of the longer side of the images, in pixels.
-        queries: the most boxes that can be answered.
+        queries: the most boxes that can be predicted.
         width: of the transformer, a multiple of 32; each head has 32.
         layers: of the encoder, and as many of the decoder.
         dropout: of the transformer; the paper's 0.1 is for hundreds of epochs.
         pre_norm: norms stand before attention and perceptron. The paper's order, False, stays much longer where all
-            queries answer alike.
+            queries predict alike.
         classes: "softmax", or "focal"; see `SetLoss`.
         ranking: "query" or "pair"; see `Detr`.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
 
     Raises:
@@ -232,11 +232,11 @@ def detr_resnet50(
     Args:
         shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
-        queries: the most boxes that can be answered.
+        queries: the most boxes that can be predicted.
         dropout: of the transformer.
         classes: "softmax", or "focal"; see `SetLoss`.
         ranking: "query" or "pair"; see `Detr`.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     return Detr(

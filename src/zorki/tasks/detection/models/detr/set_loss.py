@@ -1,4 +1,4 @@
-"""Set prediction (Carion et al., 2020, section 3.1): answers and objects are paired off, each object once."""
+"""Set prediction (Carion et al., 2020, section 3.1): predictions are matched to objects one to one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.nn import functional
 from zorki.losses.giou import giou_loss
 from zorki.ops.boxes import cxcywh_to_xyxy, generalized_iou, xyxy_to_cxcywh
 from zorki.ops.matching import match_by_cost
-from zorki.tasks.detection.networks.target_assignment import Truths
+from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch
 
 Classes = Literal["softmax", "focal"]
 
 
 @dataclass
 class MatchedPairs:
-    """Who answers for whom: the layer, the image, the query, and the row of the object among the truths."""
+    """The matched pairs: the layer, the image, the query, and the row of the object among the ground truths."""
 
     layer: Int[Tensor, " P"]
     image: Int[Tensor, " P"]
@@ -30,7 +30,7 @@ class MatchedPairs:
 
 @dataclass(frozen=True)
 class SetLoss:
-    """The matching and the loss of answers of L layers, each layer matched anew (sections 3.1 and 3.2).
+    """The matching and the loss of predictions of L layers, each layer matched anew (sections 3.1 and 3.2).
 
     Args:
         num_classes: K. Logits have the slot of "no object" last where `classes` is "softmax", and none for "focal".
@@ -38,7 +38,7 @@ class SetLoss:
             and its cost in the matching (Zhu et al., 2021: Deformable DETR).
         distance: weight of the L1 distance of cxcywh boxes in shares of the image.
         overlap: weight of 1 - GIoU.
-        nothing: what a query that answers nothing counts in the cross-entropy.
+        nothing: the weight of queries without an object in the cross-entropy.
         focal: weight of the focal loss and of its cost.
     """
 
@@ -54,24 +54,24 @@ class SetLoss:
         self,
         logits: Float[Tensor, "L B Q S"],
         boxes: Float[Tensor, "L B Q 4"],
-        wanted: Float[Tensor, "B M 4"],
-        truths: Truths,
+        target_boxes: Float[Tensor, "B M 4"],
+        ground_truths: GroundTruthBatch,
     ) -> MatchedPairs:
         """The pairs of least total cost in each layer and image (eq. 1).
 
         Args:
             logits: of the slots.
             boxes: cxcywh in shares of the image.
-            wanted: xyxy in shares of the image, rows as those of `truths`.
-            truths: labels, and which rows are present.
+            target_boxes: xyxy in shares of the image, rows as those of `ground_truths`.
+            ground_truths: labels, and which rows are present.
         """
-        labels = truths.labels[None, :, None].expand(*logits.shape[:3], -1)
-        away = torch.cdist(boxes, xyxy_to_cxcywh(wanted).expand(len(boxes), -1, -1, -1), p=1)
-        overlap = generalized_iou(cxcywh_to_xyxy(boxes)[:, :, :, None], wanted[None, :, None])
+        labels = ground_truths.labels[None, :, None].expand(*logits.shape[:3], -1)
+        away = torch.cdist(boxes, xyxy_to_cxcywh(target_boxes).expand(len(boxes), -1, -1, -1), p=1)
+        overlap = generalized_iou(cxcywh_to_xyxy(boxes)[:, :, :, None], target_boxes[None, :, None])
         cost = self._class_cost(logits).gather(-1, labels) + self.distance * away - self.overlap * overlap
         # One copy for all; and where training has diverged, the loss shall tell it and not the matching.
         tables = cost.nan_to_num(0.0, 0.0, 0.0).cpu()
-        counts = truths.present.sum(1).tolist()
+        counts = ground_truths.present.sum(1).tolist()
         found = []
         for layer, images in enumerate(tables):
             for image, (table, count) in enumerate(zip(images, counts, strict=True)):
@@ -84,33 +84,35 @@ class SetLoss:
         self,
         logits: Float[Tensor, "L B Q S"],
         boxes: Float[Tensor, "L B Q 4"],
-        wanted: Float[Tensor, "B M 4"],
-        truths: Truths,
+        target_boxes: Float[Tensor, "B M 4"],
+        ground_truths: GroundTruthBatch,
     ) -> dict[str, Float[Tensor, " L"]]:
         """Classes, distance and overlap of every layer (eq. 2), weighted; arguments as of `match`.
 
         Distance, overlap and the focal loss are sums over the batch, divided by its number of boxes. Cross-entropy is
         the average over queries, weighted by `nothing`.
         """
-        pairs = self.match(logits, boxes, wanted, truths)
-        return self.of_pairs(logits, boxes, wanted, truths, pairs, max(1, int(truths.present.sum())))
+        pairs = self.match(logits, boxes, target_boxes, ground_truths)
+        return self.of_pairs(
+            logits, boxes, target_boxes, ground_truths, pairs, max(1, int(ground_truths.present.sum()))
+        )
 
     def of_pairs(
         self,
         logits: Float[Tensor, "L B Q S"],
         boxes: Float[Tensor, "L B Q 4"],
-        wanted: Float[Tensor, "B M 4"],
-        truths: Truths,
+        target_boxes: Float[Tensor, "B M 4"],
+        ground_truths: GroundTruthBatch,
         pairs: MatchedPairs,
         count: int,
     ) -> dict[str, Float[Tensor, " L"]]:
         """The same for pairs that are known; `count` is the number of boxes that sums are divided by."""
         labels = torch.full_like(logits[..., 0], self.num_classes, dtype=torch.int64)
-        labels[pairs.layer, pairs.image, pairs.query] = truths.labels[pairs.image, pairs.row]
-        answered = boxes[pairs.layer, pairs.image, pairs.query]
-        right = wanted[pairs.image, pairs.row]
-        away = (answered - xyxy_to_cxcywh(right)).abs().sum(-1)
-        apart = giou_loss(cxcywh_to_xyxy(answered), right)
+        labels[pairs.layer, pairs.image, pairs.query] = ground_truths.labels[pairs.image, pairs.row]
+        predicted_boxes = boxes[pairs.layer, pairs.image, pairs.query]
+        right = target_boxes[pairs.image, pairs.row]
+        away = (predicted_boxes - xyxy_to_cxcywh(right)).abs().sum(-1)
+        apart = giou_loss(cxcywh_to_xyxy(predicted_boxes), right)
         zeros = logits.new_zeros(len(logits))
         return {
             "classes": self._class_loss(logits, labels, count),
@@ -135,8 +137,8 @@ class SetLoss:
         return (surprise * weights).sum((1, 2)) / weights.sum((1, 2))
 
 
-def _focal_loss(logits: Float[Tensor, "L B Q S"], wanted: Float[Tensor, "L B Q S"]) -> Float[Tensor, "L B Q S"]:
+def _focal_loss(logits: Float[Tensor, "L B Q S"], target: Float[Tensor, "L B Q S"]) -> Float[Tensor, "L B Q S"]:
     from torchvision.ops import sigmoid_focal_loss  # takes seconds to import; the paper's loss needs it not
 
-    loss: Tensor = sigmoid_focal_loss(logits, wanted)
+    loss: Tensor = sigmoid_focal_loss(logits, target)
     return loss

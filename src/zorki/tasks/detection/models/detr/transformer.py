@@ -167,7 +167,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Decoder layers; every layer's answer goes through one and the same last norm."""
+    """Decoder layers; every layer's prediction goes through one and the same last norm."""
 
     def __init__(self, depth: int, width: int, heads: int, hidden: int, dropout: float, pre_norm: bool) -> None:
         super().__init__()
@@ -184,11 +184,11 @@ class Decoder(nn.Module):
         placed = memory + positions
         # Content starts from nothing: what the queries say, they say as positions in every layer.
         tokens = memory.new_zeros(len(memory), *queries.shape)
-        answers = []
+        predictions = []
         for layer in self.layers:
             tokens = layer(tokens, queries[None], memory, placed, mask)
-            answers.append(self.norm(tokens))
-        return torch.stack(answers)
+            predictions.append(self.norm(tokens))
+        return torch.stack(predictions)
 
 
 class Transformer(nn.Module):

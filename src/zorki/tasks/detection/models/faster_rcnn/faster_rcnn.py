@@ -22,16 +22,16 @@ from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.roi import join_regions
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
-    Proposing,
-    RegionProposals,
-    proposal_shapes,
-    proposals_for,
-    proposals_published,
+    RegionProposalNetwork,
+    RpnOutputs,
+    rpn_anchor_shapes,
+    rpn_for,
+    rpn_published,
 )
 from zorki.tasks.detection.networks.detector import Detector, NormsWithoutEpsilon, settings_on
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.networks.regions import (
-    Sampled,
+    SampledRegions,
     inside_image,
     region_candidates,
     region_losses,
@@ -44,10 +44,10 @@ from zorki.weights.weight_map import WeightMap
 
 @dataclass
 class FasterRcnnOutputs:
-    """The maps that both stages read, and what the first answers; the second answers on the regions it is given."""
+    """The maps that both stages read, and the outputs of the first; the second runs on the regions it is given."""
 
     maps: list[Tensor]  # each (B, C, h, w), finest first
-    proposing: Proposing
+    rpn: RpnOutputs
     size: tuple[int, int]  # of the input
 
 
@@ -55,7 +55,7 @@ torch.export.register_dataclass(FasterRcnnOutputs)
 
 
 class FasterRcnn(Detector[FasterRcnnOutputs]):
-    """A network of proposals, and a head that judges and moves each of them, on the same features.
+    """A region proposal network, and a head that classifies and refines each proposal, on the same features.
 
     Both are trained together, with all four losses weighing 1 ("approximate joint training", section 3.2).
 
@@ -65,8 +65,8 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         proposals: the first stage.
         head: the second.
         count: regions an image that the second stage learns from.
-        max_iou: of two boxes of a class that are answered.
-        max_boxes: answered an image.
+        max_iou: of two boxes of a class that are predicted.
+        max_boxes: predictions an image.
         settings: of the `Detector`.
     """
 
@@ -76,7 +76,7 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         self,
         backbone: Backbone,
         neck: nn.Module,
-        proposals: RegionProposals,
+        proposals: RegionProposalNetwork,
         head: RegionHead,
         *,
         num_classes: int,
@@ -104,25 +104,25 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         return normalize
 
     def trace(self, images: Num[Tensor, "B C H W"]) -> None:
-        """Both stages, the second on as many regions as are answered at most; see `Traces`."""
+        """Both stages, the second on as many regions as are predicted at most; see `Traces`."""
         maps = self.neck(self.backbone(self.normalize(images)))
-        self.proposals.answer(maps)
+        self.proposals.predict(maps)
         self.head(maps[0].new_empty(self.proposals.after[1], maps[0].shape[1], *self.head.size))
 
     def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """The two losses of the proposals, and those of the second stage on sampled proposals."""
         return self.losses_on(outputs, targets, self.sample(outputs, targets))
 
-    def sample(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> Sampled:
+    def sample(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> SampledRegions:
         """Random proposals that the second stage learns from; other heads on regions learn from the same."""
-        return sample_regions(outputs.proposing.proposals, targets, num_classes=self.num_classes, count=self.count)
+        return sample_regions(outputs.rpn.proposals, targets, num_classes=self.num_classes, count=self.count)
 
     def losses_on(
-        self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes], sampled: Sampled
+        self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes], sampled: SampledRegions
     ) -> dict[str, Float[Tensor, ""]]:
         """The losses of both stages, those of the second on the sampled regions."""
         logits, offsets = self.head(self.head.pool(outputs.maps, sampled.regions, sampled.images, outputs.size))
-        return {**self.proposals.losses(outputs.proposing, targets), **region_losses(logits, offsets, sampled)}
+        return {**self.proposals.losses(outputs.rpn, targets), **region_losses(logits, offsets, sampled)}
 
     @torch.no_grad()
     def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
@@ -132,8 +132,8 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
 
     @torch.no_grad()
     def find(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:
-        """The boxes of each image as `decode` answers them, but in network pixels, and where the outputs are."""
-        regions, images = join_regions(outputs.proposing.proposals)
+        """The boxes of each image as `decode` predicts them, but in network pixels, and where the outputs are."""
+        regions, images = join_regions(outputs.rpn.proposals)
         logits, offsets = self.head(self.head.pool(outputs.maps, regions, images, outputs.size))
         found = region_candidates(
             logits,
@@ -145,15 +145,13 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
             width=outputs.size[1],
             min_score=self.min_score,
         )
-        return [
-            self.thin_out(inside_image(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)
-        ]
+        return [self.nms(inside_image(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)]
 
-    def selecting(self, selection: Selection) -> FasterRcnn:
-        """As `Detector.selecting`; for more boxes, as many more proposals come out of the first stage."""
-        view = super().selecting(selection)
+    def with_selection(self, selection: Selection) -> FasterRcnn:
+        """As `Detector.with_selection`; for more boxes, as many more proposals come out of the first stage."""
+        view = super().with_selection(selection)
         assert isinstance(view, FasterRcnn)
-        view.proposals = self.proposals.for_more(view.max_boxes / self.max_boxes)
+        view.proposals = self.proposals.with_more_proposals(view.max_boxes / self.max_boxes)
         return view
 
 
@@ -192,8 +190,8 @@ def faster_rcnn(
         hidden: width of the two hidden layers of the second stage.
         anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
         count: regions an image that the second stage learns from.
-        max_boxes: answered an image; three times as many proposals are looked at.
-        min_score: of what is answered.
+        max_boxes: predictions an image; three times as many proposals are looked at.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     network = backbone_named(backbone)
@@ -202,7 +200,7 @@ def faster_rcnn(
     return FasterRcnn(
         network,
         neck,
-        proposals_for(max_boxes, channels, neck.strides, [proposal_shapes(anchor_sizes)], before=(1000, 500)),
+        rpn_for(max_boxes, channels, neck.strides, [rpn_anchor_shapes(anchor_sizes)], before=(1000, 500)),
         RegionHead(HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides),
         num_classes=num_classes,
         count=count,
@@ -251,13 +249,13 @@ def faster_rcnn_fpn(
         hidden: width of the two hidden layers of the second stage.
         anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
         count: regions an image that the second stage learns from.
-        max_boxes: answered an image; three times as many proposals are looked at.
-        min_score: of what is answered.
+        max_boxes: predictions an image; three times as many proposals are looked at.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     network = backbone_named(backbone)
     neck = FeaturePyramid(network, (8, 16, 32, 64), channels)
-    shapes = [proposal_shapes((anchor_scale * stride, anchor_scale * stride * 2**0.5)) for stride in neck.strides]
+    shapes = [rpn_anchor_shapes((anchor_scale * stride, anchor_scale * stride * 2**0.5)) for stride in neck.strides]
     # Half of the paper's 224: objects of 56 pixels are read from the map of stride 8.
     head = RegionHead(
         HiddenLayers(channels * 49, hidden), hidden, num_classes, strides=neck.strides[:-1], home_size=112
@@ -265,7 +263,7 @@ def faster_rcnn_fpn(
     return FasterRcnn(
         network,
         neck,
-        proposals_for(max_boxes, channels, neck.strides, shapes, before=(500, 300)),
+        rpn_for(max_boxes, channels, neck.strides, shapes, before=(500, 300)),
         head,
         num_classes=num_classes,
         count=count,
@@ -291,11 +289,11 @@ def faster_rcnn_vgg16(
     network = backbone_named("vgg16")
     neck = OneMap(network, 16)
     drop_later_maps(network, neck.tap)
-    shapes = [proposal_shapes((128, 256, 512))]
+    shapes = [rpn_anchor_shapes((128, 256, 512))]
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(neck.channels, neck.strides, shapes, before=(12000, 6000), after=(2000, 300)),
+        RegionProposalNetwork(neck.channels, neck.strides, shapes, before=(12000, 6000), after=(2000, 300)),
         RegionHead(
             HiddenLayers(neck.channels * 49, hidden, dropout=dropout),
             hidden,
@@ -332,17 +330,17 @@ def faster_rcnn_resnet50_fpn(
     Args:
         shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     network = backbone_named("resnet50")
     neck = FeaturePyramid(network, (4, 8, 16, 32, 64), 256, extra="pool")
-    shapes = [proposal_shapes((8 * stride,), whole=True) for stride in neck.strides]
+    shapes = [rpn_anchor_shapes((8 * stride,), whole=True) for stride in neck.strides]
     head = RegionHead(HiddenLayers(256 * 49, 1024), 1024, num_classes, strides=neck.strides[:4], grid="corner")
     return FasterRcnn(
         network,
         neck,
-        RegionProposals(256, neck.strides, shapes, grid="corner"),
+        RegionProposalNetwork(256, neck.strides, shapes, grid="corner"),
         head,
         num_classes=num_classes,
         settings={
@@ -350,7 +348,7 @@ def faster_rcnn_resnet50_fpn(
             "min_score": min_score,
             "frozen_norms": frozen_norms,
             "weight_map": NormsWithoutEpsilon(
-                {**pyramid_published(4), **proposals_published(), **head_published()},
+                {**pyramid_published(4), **rpn_published(), **head_published()},
                 "fasterrcnn_resnet50_fpn_coco-258fb6c6",
             ),
         },

@@ -18,7 +18,7 @@ from zorki.ops.boxes import clip_boxes, is_large_enough
 from zorki.ops.matching import BACKGROUND, sample_balanced
 from zorki.tasks.detection.networks.dense_heads import Shapes, level_anchors, rows_of, strongest_rows, take_rows
 from zorki.tasks.detection.networks.regions import SMOOTH_L1_BETA
-from zorki.tasks.detection.networks.target_assignment import match_anchors, stack_truths
+from zorki.tasks.detection.networks.target_assignment import match_anchors, stack_ground_truths
 from zorki.types import Boxes
 
 # In pixels: proposals with a shorter side are dropped, as in torchvision.
@@ -27,8 +27,8 @@ ASPECTS = (0.5, 1.0, 2.0)
 
 
 @dataclass
-class Proposing:
-    """What the network of proposals answers, level by level, finest first, and the proposals made of it."""
+class RpnOutputs:
+    """The outputs of the region proposal network, level by level, finest first, and the proposals made of it."""
 
     logits: list[Tensor]  # each (B, N): is there an object
     offsets: list[Tensor]  # each (B, N, 4)
@@ -36,11 +36,11 @@ class Proposing:
     proposals: list[Tensor]  # one (P, 4) an image: xyxy in network pixels, best first, without a gradient
 
 
-torch.export.register_dataclass(Proposing)
+torch.export.register_dataclass(RpnOutputs)
 
 
-class RegionProposals(nn.Module):
-    """A 3x3 convolution and two of 1x1, shared by all maps, judge and move anchors (section 3.1).
+class RegionProposalNetwork(nn.Module):
+    """A 3x3 convolution and two of 1x1, shared by all maps, classify and refine anchors (section 3.1).
 
     256 anchors an image learn, at most half of them positive: those that overlap a box by 0.7, and those that
     overlap one most of all. Below 0.3 they are background (section 3.1.2). As in torchvision, anchors that cross the
@@ -87,7 +87,7 @@ class RegionProposals(nn.Module):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
-    def for_more(self, factor: float) -> RegionProposals:
+    def with_more_proposals(self, factor: float) -> RegionProposalNetwork:
         """The same network with so many times the proposals in evaluation; for a factor of 1 or less as it is."""
         if factor <= 1:
             return self
@@ -96,13 +96,13 @@ class RegionProposals(nn.Module):
         view.after = (self.after[0], round(self.after[1] * factor))
         return view
 
-    def forward(self, maps: Sequence[Float[Tensor, "B C _ _"]], size: tuple[int, int]) -> Proposing:
-        """The answers of all anchors, and proposals; `size` is the input's (height, width)."""
-        logits, offsets = self.answer(maps)
+    def forward(self, maps: Sequence[Float[Tensor, "B C _ _"]], size: tuple[int, int]) -> RpnOutputs:
+        """The predictions of all anchors, and proposals; `size` is the input's (height, width)."""
+        logits, offsets = self.predict(maps)
         anchors = level_anchors(maps, self.strides, size, self.grid, self.shapes)
-        return Proposing(logits, offsets, anchors, self.propose(logits, offsets, anchors, size))
+        return RpnOutputs(logits, offsets, anchors, self.propose(logits, offsets, anchors, size))
 
-    def answer(self, maps: Sequence[Float[Tensor, "B C _ _"]]) -> tuple[list[Tensor], list[Tensor]]:
+    def predict(self, maps: Sequence[Float[Tensor, "B C _ _"]]) -> tuple[list[Tensor], list[Tensor]]:
         """Logits (B, N) and offsets (B, N, 4) of the anchors of each map."""
         logits, offsets = [], []
         for features in maps:
@@ -118,7 +118,7 @@ class RegionProposals(nn.Module):
         """The best boxes of each image, by NMS within each map (Lin et al., 2017, section 4.2).
 
         They are cut off at the edges of the input, whose canvas is part of it: a network knows pixels alone, not where
-        images lie among them. torchvision cuts proposals off at the edges of the images; the answers made of them
+        images lie among them. torchvision cuts proposals off at the edges of the images; the predictions made of them
         are so cut off here too.
         """
         before, after = (pair[0 if self.training else 1] for pair in (self.before, self.after))
@@ -129,29 +129,29 @@ class RegionProposals(nn.Module):
             boxes.append(clip_boxes(xyxy, *size))
             scores.append(level_logits.gather(1, rows).float())
         return [
-            _thin_out([level[image] for level in boxes], [level[image] for level in scores], self.max_iou, after)
+            _nms([level[image] for level in boxes], [level[image] for level in scores], self.max_iou, after)
             for image in range(len(logits[0]))
         ]
 
-    def losses(self, answers: Proposing, targets: Sequence[Boxes]) -> dict[str, Float[Tensor, ""]]:
+    def losses(self, outputs: RpnOutputs, targets: Sequence[Boxes]) -> dict[str, Float[Tensor, ""]]:
         """Cross entropy over sampled anchors, and smooth L1 over positive ones, divided by the count of sampled ones.
 
         Equation 1 of the paper, with torchvision's weights.
         """
-        logits, offsets = torch.cat(answers.logits, 1), torch.cat(answers.offsets, 1)
-        anchors = torch.cat(answers.anchors)
-        truths = stack_truths(targets, logits.device)
-        owner = match_anchors(anchors, truths, self.low, self.high)
+        logits, offsets = torch.cat(outputs.logits, 1), torch.cat(outputs.offsets, 1)
+        anchors = torch.cat(outputs.anchors)
+        ground_truths = stack_ground_truths(targets, logits.device)
+        owner = match_anchors(anchors, ground_truths, self.low, self.high)
         (image_p, positive), (image_n, negative) = self._sample(owner)
         chosen = torch.cat([logits[image_p, positive], logits[image_n, negative]]).float()
-        wanted = torch.cat([chosen.new_ones(len(positive)), chosen.new_zeros(len(negative))])
+        is_positive = torch.cat([chosen.new_ones(len(positive)), chosen.new_zeros(len(negative))])
         # What the box learns is worked out for the sampled alone, not for every anchor of every map.
-        boxes = encode_offsets(anchors[positive], truths.xyxy[image_p, owner[image_p, positive]])
+        boxes = encode_offsets(anchors[positive], ground_truths.xyxy[image_p, owner[image_p, positive]])
         found = offsets[image_p, positive].float()
         away = functional.smooth_l1_loss(found, boxes, beta=SMOOTH_L1_BETA, reduction="none")
         divisor = max(1, len(chosen))
         return {
-            "objectness": functional.binary_cross_entropy_with_logits(chosen, wanted, reduction="sum") / divisor,
+            "objectness": functional.binary_cross_entropy_with_logits(chosen, is_positive, reduction="sum") / divisor,
             "proposals": away.sum() / divisor,
         }
 
@@ -167,7 +167,7 @@ class RegionProposals(nn.Module):
         return (torch.cat(images[0]), torch.cat(rows[0])), (torch.cat(images[1]), torch.cat(rows[1]))
 
 
-def proposal_shapes(sizes: Sequence[float], *, whole: bool = False) -> Shapes:
+def rpn_anchor_shapes(sizes: Sequence[float], *, whole: bool = False) -> Shapes:
     """Width and height of every size in every aspect; `whole` rounds corners to pixels, as torchvision does."""
     shapes = [(size / aspect**0.5, size * aspect**0.5) for aspect in ASPECTS for size in sizes]
     if whole:
@@ -175,10 +175,10 @@ def proposal_shapes(sizes: Sequence[float], *, whole: bool = False) -> Shapes:
     return tuple(shapes)
 
 
-def proposals_for(
+def rpn_for(
     max_boxes: int, channels: int, strides: Sequence[int], shapes: Sequence[Shapes], *, before: tuple[int, int]
-) -> RegionProposals:
-    """A network of proposals for a detector that answers `max_boxes` an image.
+) -> RegionProposalNetwork:
+    """A region proposal network for a detector with `max_boxes` predictions an image.
 
     For a hundred boxes 500 proposals come out in training and 300 in evaluation; in proportion for more. `before` is
     for a hundred boxes, too. Raises RecipeError for less than one.
@@ -187,12 +187,12 @@ def proposals_for(
         raise RecipeError(f"max_boxes is {max_boxes}; expected at least 1")
     more = max(1.0, max_boxes / 100)
     wide, narrow = (round(count * more) for count in before)
-    return RegionProposals(
+    return RegionProposalNetwork(
         channels, strides, shapes, before=(wide, narrow), after=(round(500 * more), round(300 * more))
     )
 
 
-def _thin_out(
+def _nms(
     boxes: Sequence[Float[Tensor, "_ 4"]], scores: Sequence[Float[Tensor, " _"]], max_iou: float, most: int
 ) -> Float[Tensor, "P 4"]:
     """Non-maximum suppression within each level of one image, and the best of all levels, best first."""
@@ -204,7 +204,7 @@ def _thin_out(
         kept = [(xyxy[rows], score[rows]) for xyxy, score in kept for rows in (nms(xyxy, score, max_iou),)]
         xyxy, score = (torch.cat(parts) for parts in zip(*kept, strict=True))
         return xyxy[score.argsort(descending=True, stable=True)[:most]]
-    # On a GPU one call for all levels, which a shift keeps apart: each call waits for its answer.
+    # On a GPU one call for all levels, which a shift keeps apart: each call waits for its result.
     far = torch.cat([torch.full_like(score, level) for level, score in enumerate(scores)])
     xyxy, score = torch.cat(list(boxes)), torch.cat(list(scores))
     large = is_large_enough(xyxy, LEAST_SIDE)
@@ -218,8 +218,8 @@ def _large(xyxy: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
     return xyxy[large], score[large]
 
 
-def proposals_published() -> dict[str, str]:
-    """Where torchvision's names stand in a model whose `proposals` is a `RegionProposals`, in files of all versions."""
+def rpn_published() -> dict[str, str]:
+    """Prefixes of torchvision's RPN, in files of all its versions, and ours: the model's RPN is its `proposals`."""
     return {
         "rpn.head.conv.": "proposals.conv.",
         "rpn.head.conv.0.0.": "proposals.conv.",

@@ -20,22 +20,22 @@ from zorki.nn.backbones.named import backbone as named_backbone
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.rcnn.support_vector_machines import (
     SupportVectorMachines,
-    answer_by_machines,
-    machine_regions,
+    decode_svm_regions,
+    svm_regions,
 )
 from zorki.tasks.detection.models.rcnn.warping import warp_regions
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
-    PROPOSED_DEFAULTS,
-    WALKED,
-    ProposedOutputs,
+    LEDGER_REGIONS,
+    PROPOSAL_DEFAULTS,
+    ProposalOutputs,
+    proposal_candidates,
+    proposal_head,
     proposal_settings_on,
-    proposed_candidates,
-    proposed_head,
     regions_of,
 )
 from zorki.tasks.detection.networks.region_heads import hidden_published
-from zorki.tasks.detection.networks.regions import answer_regions, region_losses, sample_regions
+from zorki.tasks.detection.networks.regions import decode_regions, region_losses, sample_regions
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, ImagesWithProposals
 from zorki.weights.weight_map import WeightMap
@@ -49,7 +49,7 @@ _CHUNK = 128
 _LEAST_MARGIN_SCORE = 1 / (1 + math.e)
 
 
-class Rcnn(Detector[ProposedOutputs]):
+class Rcnn(Detector[ProposalOutputs]):
     """A classification network on warped regions, with support vector machines or a softmax, and boxes a class.
 
     With "softmax" the network is fine-tuned as in section 2.3: `count` windows a batch, a quarter positive (IoU from
@@ -57,8 +57,8 @@ class Rcnn(Detector[ProposedOutputs]):
     (appendix C), and the softmax is thrown away.
 
     With "svm" the backbone and the hidden layers stay as they are loaded, so start from the run of a softmax, and on
-    the second hidden layer one linear machine a class is fitted to the truth boxes against regions of IoU below 0.3
-    with the class (section 2.3, appendix B). The paper fits them and the boxes' regressions by solvers over all
+    the second hidden layer one linear machine a class is fitted to the ground truth boxes against regions of IoU below
+    0.3 with the class (section 2.3, appendix B). The paper fits them and the boxes' regressions by solvers over all
     features on disk; here both go down the gradient, batch after batch, see `SupportVectorMachines`.
 
     Args:
@@ -95,7 +95,7 @@ class Rcnn(Detector[ProposedOutputs]):
         self.window, self.count = window, count
         self.pool = nn.AdaptiveAvgPool2d(grid)
         features = backbone.channels[-1] * grid**2
-        self.head = proposed_head(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
+        self.head = proposal_head(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
         self.machines: SupportVectorMachines | None = None
         if classifier == "svm":
             self.machines = SupportVectorMachines(hidden, num_classes)
@@ -103,19 +103,19 @@ class Rcnn(Detector[ProposedOutputs]):
             for part in (backbone, self.head.trunk, self.head.logits):
                 part.requires_grad_(False)
 
-    def forward(self, inputs: ImagesWithProposals) -> ProposedOutputs:
-        """The normalized images; regions are warped and judged by `loss` and `candidates`, since they want others."""
+    def forward(self, inputs: ImagesWithProposals) -> ProposalOutputs:
+        """The normalized images; `loss` and `candidates` warp and classify regions, each its own."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        return ProposedOutputs([self.normalize(inputs.images)], regions_of(inputs), height, width)
+        return ProposalOutputs([self.normalize(inputs.images)], regions_of(inputs), height, width)
 
     def trace(self, images: Num[Tensor, "B C H W"]) -> None:
-        """The whole network on `WALKED` windows; see `Traces`."""
+        """The whole network on `LEDGER_REGIONS` windows; see `Traces`."""
         x = self.normalize(images)
-        windows = x.new_empty(WALKED, x.shape[1], self.window, self.window)
+        windows = x.new_empty(LEDGER_REGIONS, x.shape[1], self.window, self.window)
         self.head(self.pool(self.backbone(windows)[-1]))
 
     def hidden(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
+        self, outputs: ProposalOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> Float[Tensor, "N D"]:
         """What the last layers read of each region."""
         windows = warp_regions(outputs.maps[0], regions, images, self.window)
@@ -123,14 +123,14 @@ class Rcnn(Detector[ProposedOutputs]):
         with torch.set_grad_enabled(self.machines is None and torch.is_grad_enabled()):
             return self.head.trunk(self.pool(self.backbone(windows)[-1]))
 
-    def judge(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
+    def classify_regions(
+        self, outputs: ProposalOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N _"], Float[Tensor, "N _"]]:
         """Logits (K + 1, or K margins of machines) and offsets of regions."""
         x = self.hidden(outputs, regions, images)
         return self.head.logits(x) if self.machines is None else self.machines(x), self.head.offsets(x)
 
-    def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+    def loss(self, outputs: ProposalOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy, or the machines' hinge loss, and smooth L1 of the boxes of sampled regions."""
         sampled = sample_regions(
             outputs.regions,
@@ -139,20 +139,20 @@ class Rcnn(Detector[ProposedOutputs]):
             count=math.ceil(self.count / len(targets)),
         )
         if self.machines is None:
-            return region_losses(*self.judge(outputs, sampled.regions, sampled.images), sampled)
-        regions, images, wanted = machine_regions(sampled, targets, self.num_classes)
+            return region_losses(*self.classify_regions(outputs, sampled.regions, sampled.images), sampled)
+        regions, images, signs = svm_regions(sampled, targets, self.num_classes)
         x = self.hidden(outputs, regions, images)
         learned = x[: len(sampled)]
         losses = region_losses(self.head.logits(learned), self.head.offsets(learned), sampled)
-        return {"classes": self.machines.loss(x, wanted), "boxes": losses["boxes"]}
+        return {"classes": self.machines.loss(x, signs), "boxes": losses["boxes"]}
 
-    def candidates(self, outputs: ProposedOutputs) -> Candidates:
+    def candidates(self, outputs: ProposalOutputs) -> NmsCandidates:
         """A box a class of every region."""
-        return proposed_candidates(
+        return proposal_candidates(
             outputs,
-            lambda rows, owners: self.judge(outputs, rows, owners),
+            lambda rows, owners: self.classify_regions(outputs, rows, owners),
             chunk=_CHUNK,
-            answer=answer_regions if self.machines is None else answer_by_machines,
+            decode=decode_regions if self.machines is None else decode_svm_regions,
         )
 
     def train(self, mode: bool = True) -> Rcnn:
@@ -239,6 +239,6 @@ def rcnn_with_hidden_layers(
             "preprocess": LetterboxWithProposals(image_size, proposals=proposals, mode=search),
             "weight_map": WeightMap(hidden_published("classifier.1", "classifier.4")),
             # Without norms, larger learning rates diverge.
-            "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
+            "defaults": PROPOSAL_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )

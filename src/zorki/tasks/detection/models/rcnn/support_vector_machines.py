@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zorki.ops.boxes import pairwise_iou
 from zorki.ops.roi import join_regions
 from zorki.tasks.detection.networks.detector import learnable
-from zorki.tasks.detection.networks.regions import Sampled, answer_regions
+from zorki.tasks.detection.networks.regions import SampledRegions, decode_regions
 from zorki.types import Boxes
 
 # Features are scaled to this length on average, as the authors' code does, so that one strength suits all networks.
@@ -54,46 +54,46 @@ class SupportVectorMachines(nn.Module):
         with torch.autocast(features.device.type, enabled=False):  # margins of 1 in numbers of 8 bits are too coarse
             return self.planes(features * (_LENGTH / self.length.clamp_min(1e-6)))
 
-    def loss(self, features: Float[Tensor, "N D"], wanted: Int[Tensor, "N K"]) -> Float[Tensor, ""]:
+    def loss(self, features: Float[Tensor, "N D"], signs: Int[Tensor, "N K"]) -> Float[Tensor, ""]:
         """The hinge loss of positives and hardest negatives, averaged over classes and the regions of both kinds.
 
         Args:
             features: of regions.
-            wanted: 1 for objects of the class, -1 for others, 0 for regions that do not count.
+            signs: 1 for objects of the class, -1 for others, 0 for regions that do not count.
         """
         margins = self(features)
-        hinge = (1 - wanted * margins).clamp_min(0) * (wanted != 0)
-        positives = (wanted > 0).sum(0)
+        hinge = (1 - signs * margins).clamp_min(0) * (signs != 0)
+        positives = (signs > 0).sum(0)
         most = torch.clamp(_NEGATIVES * positives, min=_FEWEST_NEGATIVES)
-        hardest = torch.where(wanted < 0, hinge, 0).sort(0, descending=True).values
+        hardest = torch.where(signs < 0, hinge, 0).sort(0, descending=True).values
         rank = torch.arange(len(hinge), device=hinge.device)[:, None]
-        total = torch.where(wanted > 0, hinge, 0).sum() + torch.where(rank < most, hardest, 0).sum()
+        total = torch.where(signs > 0, hinge, 0).sum() + torch.where(rank < most, hardest, 0).sum()
         return total / (positives + most).sum()
 
 
-def machine_regions(
-    sampled: Sampled, targets: Sequence[Boxes], num_classes: int
+def svm_regions(
+    sampled: SampledRegions, targets: Sequence[Boxes], num_classes: int
 ) -> tuple[Float[Tensor, "N 4"], Int[Tensor, " N"], Int[Tensor, "N K"]]:
-    """The sampled regions and behind them the truth boxes, their images, and what the machines want of them.
+    """The sampled regions and behind them the ground truth boxes, their images, and what the machines want of them.
 
-    1 for the truth boxes of a class, -1 for regions of IoU below 0.3 with all of them, 0 between (section 2.3).
+    1 for the ground truth boxes of a class, -1 for regions of IoU below 0.3 with all of them, 0 between (section 2.3).
     """
-    truths = [learnable(target, sampled.regions.device) for target in targets]
-    boxes, owners = join_regions([truth.xyxy.to(sampled.regions.dtype) for truth in truths])
-    labels = torch.cat([truth.labels for truth in truths]).long()
+    ground_truths = [learnable(target, sampled.regions.device) for target in targets]
+    boxes, owners = join_regions([ground_truth.xyxy.to(sampled.regions.dtype) for ground_truth in ground_truths])
+    labels = torch.cat([ground_truth.labels for ground_truth in ground_truths]).long()
     regions, images = torch.cat([sampled.regions, boxes]), torch.cat([sampled.images, owners])
     iou = pairwise_iou(regions, boxes) * (images[:, None] == owners)
     best = iou.new_zeros((len(regions), num_classes))
     best.scatter_reduce_(1, labels.expand(len(regions), -1), iou, "amax")
-    wanted = torch.where(best < 0.3, -1, 0)
-    wanted[len(sampled) + torch.arange(len(boxes), device=wanted.device), labels] = 1
-    return regions, images, wanted
+    signs = torch.where(best < 0.3, -1, 0)
+    signs[len(sampled) + torch.arange(len(boxes), device=signs.device), labels] = 1
+    return regions, images, signs
 
 
-def answer_by_machines(
+def decode_svm_regions(
     margins: Float[Tensor, "N K"], offsets: Float[Tensor, "N _"], regions: Float[Tensor, "N 4"]
 ) -> tuple[Float[Tensor, "N K 4"], Float[Tensor, "N K"]]:
     """A box and a score for every region and class: the margin's logistic function, which is no probability."""
     background = margins.new_zeros((len(margins), 1))
-    xyxy, _ = answer_regions(torch.cat([background, margins], 1), offsets, regions)
+    xyxy, _ = decode_regions(torch.cat([background, margins], 1), offsets, regions)
     return xyxy, margins.sigmoid()

@@ -1,4 +1,4 @@
-"""Parts of images stretched to one size, as networks that judge regions by themselves want them."""
+"""Parts of images stretched to one size, as networks that classify regions by themselves want them."""
 
 from __future__ import annotations
 

@@ -20,15 +20,15 @@ from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.roi import prepare_maps
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.sppnet.spatial_pyramid_pooling import SpatialPyramidPool
-from zorki.tasks.detection.networks.detector import Candidates, Detector
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
-    PROPOSED_DEFAULTS,
-    WALKED,
-    ProposedOutputs,
+    LEDGER_REGIONS,
+    PROPOSAL_DEFAULTS,
+    ProposalOutputs,
     map_of_stride,
+    proposal_candidates,
+    proposal_head,
     proposal_settings_on,
-    proposed_candidates,
-    proposed_head,
     regions_of,
 )
 from zorki.tasks.detection.networks.region_heads import first_cell, grid_of
@@ -37,12 +37,12 @@ from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, ImagesWithProposals
 
 
-class SppNet(Detector[ProposedOutputs]):
+class SppNet(Detector[ProposalOutputs]):
     """The deepest map of stride 16, a spatial pyramid of pools on each region, two hidden layers, classes and boxes.
 
     As in section 4.1 the convolutions stay as they are loaded, and the layers above are tuned: on the regions of a
     softmax with background. The paper then fits support vector machines and a regression of boxes to the hidden
-    layer, one after the other; here the layers answer both themselves, trained together. It reads five scales of an
+    layer, one after the other; here the layers predict both themselves, trained together. It reads five scales of an
     image, this one. Regions are read from the cells that look at them: what the paper gets by padding every layer
     (appendix A), this one by where each map's first cell lies, see `grid_of`.
 
@@ -80,26 +80,26 @@ class SppNet(Detector[ProposedOutputs]):
         self.count = count
         self.pool = SpatialPyramidPool(levels)
         features = backbone.channels[self.tap] * self.pool.bins
-        self.head = proposed_head(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
+        self.head = proposal_head(features, num_classes, hidden=hidden, dropout=dropout, norm=norm)
         parts = backbone.stages()
         behind = parts[self.tap + 1 :] if len(parts) >= len(backbone.strides) - 1 else []
         for part in behind if tune_backbone else [backbone]:
             part.requires_grad_(False)
 
-    def forward(self, inputs: ImagesWithProposals) -> ProposedOutputs:
-        """The feature map of the images; regions are judged by `loss` and `candidates`, since they want others."""
+    def forward(self, inputs: ImagesWithProposals) -> ProposalOutputs:
+        """The feature map of the images; regions are classified by `loss` and `candidates`, since they want others."""
         height, width = (int(side) for side in inputs.shape[-2:])
         with torch.set_grad_enabled(self.tune_backbone and torch.is_grad_enabled()):
             features = self.backbone(self.normalize(inputs.images))[self.tap]
-        return ProposedOutputs([features], regions_of(inputs), height, width)
+        return ProposalOutputs([features], regions_of(inputs), height, width)
 
     def trace(self, images: Num[Tensor, "B C H W"]) -> None:
-        """The map, and the head on `WALKED` regions; see `Traces`."""
+        """The map, and the head on `LEDGER_REGIONS` regions; see `Traces`."""
         features = self.backbone(self.normalize(images))[self.tap]
-        self.head(features.new_empty(WALKED, features.shape[1] * self.pool.bins))
+        self.head(features.new_empty(LEDGER_REGIONS, features.shape[1] * self.pool.bins))
 
-    def judge(
-        self, outputs: ProposedOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
+    def classify_regions(
+        self, outputs: ProposalOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
         """Logits and offsets of regions."""
         # Lower precision would move the regions, not only what is read there.
@@ -108,16 +108,16 @@ class SppNet(Detector[ProposedOutputs]):
         start = first_cell(features, self.stride, size) if self.grid == "centered" else (0.0, 0.0)
         return self.head(self.pool(features, self.stride, regions, images, start=start))
 
-    def loss(self, outputs: ProposedOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+    def loss(self, outputs: ProposalOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Cross entropy and smooth L1 of sampled regions."""
         sampled = sample_regions(outputs.regions, targets, num_classes=self.num_classes, count=self.count)
-        logits, offsets = self.judge(outputs, sampled.regions, sampled.images)
+        logits, offsets = self.classify_regions(outputs, sampled.regions, sampled.images)
         return region_losses(logits, offsets, sampled)
 
-    def candidates(self, outputs: ProposedOutputs) -> Candidates:
+    def candidates(self, outputs: ProposalOutputs) -> NmsCandidates:
         """A box a class of every region."""
         ready = replace(outputs, maps=prepare_maps(outputs.maps, kind="pool"))
-        return proposed_candidates(ready, lambda rows, owners: self.judge(ready, rows, owners), chunk=256)
+        return proposal_candidates(ready, lambda rows, owners: self.classify_regions(ready, rows, owners), chunk=256)
 
     def train(self, mode: bool = True) -> SppNet:
         super().train(mode)
@@ -183,6 +183,6 @@ def sppnet_alexnet(
                 image_size, proposals=proposals, mode=search, search_size=min(image_size, 500)
             ),
             # Without norms, larger rates send it off.
-            "defaults": PROPOSED_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
+            "defaults": PROPOSAL_DEFAULTS | TrainingDefaults(lr=1e-4, finetune_lr=1e-4),
         },
     )

@@ -27,8 +27,8 @@ from zorki.tasks.detection.models.ssd.extra_layers import ExtraMap, ExtraMaps, M
 from zorki.tasks.detection.models.ssd.hard_negative_mining import hard_negatives
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import rows_of
-from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
-from zorki.tasks.detection.networks.target_assignment import Truths, match_each, stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, settings_on
+from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch, match_each, stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 from zorki.weights.weight_map import WeightMap
@@ -56,25 +56,25 @@ class SsdOutputs:
 
 
 @torch.no_grad()
-def match_priors(priors: Float[Tensor, "P 4"], truths: Truths, matching: str) -> Int[Tensor, "B P"]:
-    """For each image and prior the row in `truths` that it learns, or BACKGROUND.
+def match_priors(priors: Float[Tensor, "P 4"], ground_truths: GroundTruthBatch, matching: str) -> Int[Tensor, "B P"]:
+    """For each image and prior the row in `ground_truths` that it learns, or BACKGROUND.
 
     "iou" is the paper's (section 2.2): each box claims a prior of its own, the pairs of highest overlap first, and each
     other prior takes the box that it overlaps most, where by at least 0.5; see `match_each`. "hungarian" gives each box
     exactly one prior, no two boxes the same, so that the sum of 1 - GIoU is least; all other priors are background.
     """
     if matching == "iou":
-        return match_each(priors, truths, 0.5)
-    owners = torch.full((len(truths.xyxy), len(priors)), BACKGROUND, device=priors.device)
-    for image, count in enumerate(truths.present.sum(1).tolist()):
-        cost = 1 - generalized_iou(priors[:, None], truths.xyxy[image, None, :count])
+        return match_each(priors, ground_truths, 0.5)
+    owners = torch.full((len(ground_truths.xyxy), len(priors)), BACKGROUND, device=priors.device)
+    for image, count in enumerate(ground_truths.present.sum(1).tolist()):
+        cost = 1 - generalized_iou(priors[:, None], ground_truths.xyxy[image, None, :count])
         rows, columns = match_by_cost(cost)
         owners[image, rows] = columns
     return owners
 
 
 class Ssd(Detector[SsdOutputs]):
-    """SSD on any backbone: 3x3 convolutions on maps of falling resolution answer offsets and classes of priors.
+    """SSD on any backbone: 3x3 convolutions on maps of falling resolution predict offsets and classes of priors.
 
     The loss is section 2.2's: softmax cross-entropy of positives and of three hard negatives for each, and smooth L1
     of the positives' offsets, both divided by the number of positives in the batch. An image without objects teaches
@@ -116,7 +116,7 @@ class Ssd(Detector[SsdOutputs]):
             nn.Conv2d(width, (num_classes + 1) * count, 3, padding=1) for width, count in pairs
         )
         for layer in (*self.regressors, *self.classifiers):
-            # The paper's Xavier start answers wildly behind features that no norm has tamed.
+            # The paper's Xavier start gives wild outputs behind features that no norm has tamed.
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
         for layer in self.classifiers:
@@ -124,7 +124,7 @@ class Ssd(Detector[SsdOutputs]):
             accept_coco_slots(layer, num_classes, nothing="first")
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> SsdOutputs:
-        """Raw answers for uint8 images."""
+        """Raw outputs for uint8 images."""
         height, width = (int(side) for side in inputs.shape[-2:])
         found = self.backbone(self.normalize(inputs))
         maps = [found[tap] for tap in self.taps]
@@ -139,19 +139,21 @@ class Ssd(Detector[SsdOutputs]):
     def loss(self, outputs: SsdOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Terms of classes and boxes."""
         offsets, logits = outputs.offsets.float(), outputs.logits.float()
-        truths = stack_truths(targets, logits.device)
-        owners = match_priors(outputs.priors, truths, self.matching)
+        ground_truths = stack_ground_truths(targets, logits.device)
+        owners = match_priors(outputs.priors, ground_truths, self.matching)
         image, prior = (owners >= 0).nonzero(as_tuple=True)
-        box = truths.xyxy[image, owners[image, prior]]
-        wanted = truths.of(owners) + 1  # slot 0 is background
-        surprise = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), reduction="none").view_as(wanted)
-        learned = (wanted > 0) | hard_negatives(surprise, wanted > 0, 3.0, least=3)
+        box = ground_truths.xyxy[image, owners[image, prior]]
+        target_labels = ground_truths.of(owners) + 1  # slot 0 is background
+        surprise = functional.cross_entropy(logits.flatten(0, 1), target_labels.flatten(), reduction="none").view_as(
+            target_labels
+        )
+        learned = (target_labels > 0) | hard_negatives(surprise, target_labels > 0, 3.0, least=3)
         encoded = encode_offsets(outputs.priors[prior], box, _WEIGHTS)
         distance = functional.smooth_l1_loss(offsets[image, prior], encoded, reduction="sum")
         positives = max(1, len(image))
         return {"classes": (surprise * learned).sum() / positives, "boxes": distance / positives}
 
-    def candidates(self, outputs: SsdOutputs) -> Candidates:
+    def candidates(self, outputs: SsdOutputs) -> NmsCandidates:
         """The 400 best priors of each class, or all where there are fewer."""
         scores = outputs.logits.float().softmax(-1)[..., 1:].transpose(1, 2)
         xyxy = decode_offsets(outputs.priors, outputs.offsets.float(), _WEIGHTS)
@@ -159,7 +161,7 @@ class Ssd(Detector[SsdOutputs]):
         best, rows = scores.topk(min(400, scores.shape[-1]), dim=-1)
         labels = torch.arange(self.num_classes, device=rows.device)[None, :, None].expand_as(rows)
         picked = xyxy.gather(1, rows.flatten(1)[..., None].expand(-1, -1, 4))
-        return Candidates(picked, best.flatten(1), labels.flatten(1))
+        return NmsCandidates(picked, best.flatten(1), labels.flatten(1))
 
 
 @model(

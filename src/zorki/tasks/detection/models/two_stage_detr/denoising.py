@@ -18,7 +18,7 @@ class NoisyQueries:
     Attributes:
         boxes: cxcywh in shares of the image, with noise.
         labels: some of them wrong.
-        target: the row of the object that a query is to answer; -1 for those farther off, which answer nothing.
+        target: the row of the object that a query is to predict; -1 for those farther off, which predict no object.
         present: False where the image has fewer objects than the batch's fullest.
         group: 0..G-1, of each query.
     """

@@ -27,12 +27,12 @@ from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.models.two_stage_detr.denoising import Denoising, NoisyQueries
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
-from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
-from zorki.tasks.detection.networks.target_assignment import Truths, stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, settings_on
+from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch, stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Padded
 
-ABSENT = -20.0  # the logit of what answers nothing for certain
+ABSENT = -20.0  # the logit of what is certainly no object
 START_SIZE = 0.1  # sides of the boxes of tokens, in shares of the image, before they learn
 
 
@@ -57,7 +57,7 @@ class EncodedImages:
 
 @dataclass
 class TwoStageDetrOutputs:
-    """What each query answers behind each of L decoder layers, and what the encoder proposed."""
+    """The outputs of each query after each of L decoder layers, and what the encoder proposed."""
 
     logits: Float[Tensor, "L B Q K"]
     boxes: Float[Tensor, "L B Q 4"]  # cxcywh in shares of the image
@@ -76,15 +76,15 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
       and the box for position (Zhu et al., 2021: Deformable DETR, appendix A.4; Yao et al., 2021: Efficient DETR).
     - Each decoder layer moves the boxes of the one before (Zhu et al., 2021, appendix A.4), and where a query looks
       hangs on its box (Liu et al., 2022: DAB-DETR).
-    - In training, more queries answer beside them, and each object is matched to several of these (Jia et al., 2023:
+    - In training, more queries predict beside them, and each object is matched to several of these (Jia et al., 2023:
       H-DETR, section 3), and others are made of the objects with noise, see `Denoising`. Neither is seen by the
-      queries that answer, nor there at inference.
+      queries that predict, nor there at inference.
 
     Args:
         backbone: makes features; the last map is used.
         transformer: encoder and decoder.
         queries: Q, of the tokens.
-        extra_queries: tokens after those that answer in training alone.
+        extra_queries: tokens after those that predict in training alone.
         repeats: queries that each object is matched to among them.
         denoising: how queries are made of objects; None: there are none.
         settings: of the `Detector`.
@@ -118,7 +118,7 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         self.label_content = nn.Embedding(num_classes, width) if denoising is not None else None
 
     def forward(self, inputs: Padded | Num[Tensor, "B C H W"]) -> TwoStageDetrOutputs:
-        """Raw answers for uint8 images; bare ones are without a canvas."""
+        """Raw outputs for uint8 images; bare ones are without a canvas."""
         tokens = canvas_tokens(inputs, self.normalize, lambda pixels: self.project(self.backbone(pixels)[-1]))
         encoded = self._encode(tokens)
         logits, boxes = self.refine(encoded, *self._queries(encoded, slice(0, self.query_count)))
@@ -158,27 +158,27 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         "auxiliary" is of the layers before the last, "proposals" of the encoder's, each object matched once; in
         training there are also "extra", of the queries that each object is matched to several of, and "denoising".
         """
-        truths = stack_truths(targets, outputs.logits.device)
+        ground_truths = stack_ground_truths(targets, outputs.logits.device)
         low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
-        shares = (truths.xyxy - low.repeat(1, 1, 2)) / (high - low).repeat(1, 1, 2)
-        layers = self.set_loss(outputs.logits, outputs.boxes, shares, truths)
+        shares = (ground_truths.xyxy - low.repeat(1, 1, 2)) / (high - low).repeat(1, 1, 2)
+        layers = self.set_loss(outputs.logits, outputs.boxes, shares, ground_truths)
         losses = {name: values[-1] for name, values in layers.items()}
         losses["auxiliary"] = torch.stack([values[:-1].sum() for values in layers.values()]).sum()
         losses["proposals"] = _total(
-            self.set_loss(outputs.encoded.logits[None], outputs.encoded.boxes[None], shares, truths)
+            self.set_loss(outputs.encoded.logits[None], outputs.encoded.boxes[None], shares, ground_truths)
         )
         if self.training and self.extra_queries:
-            losses["extra"] = self._extra_loss(outputs.encoded, shares, truths)
+            losses["extra"] = self._extra_loss(outputs.encoded, shares, ground_truths)
         if self.training and self.denoising is not None:
-            losses["denoising"] = self._denoising_loss(outputs.encoded, shares, truths)
+            losses["denoising"] = self._denoising_loss(outputs.encoded, shares, ground_truths)
         return losses
 
-    def candidates(self, outputs: TwoStageDetrOutputs) -> Candidates:
+    def candidates(self, outputs: TwoStageDetrOutputs) -> NmsCandidates:
         """The 100 best pairs of query and class of the last layer."""
         best, query, labels = best_classes(outputs.logits[-1].sigmoid(), 100)
         low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
         xyxy = cxcywh_to_xyxy(outputs.boxes[-1]) * (high - low).repeat(1, 1, 2) + low.repeat(1, 1, 2)
-        return Candidates(take_rows(xyxy, query), best, labels)
+        return NmsCandidates(take_rows(xyxy, query), best, labels)
 
     def _encode(self, tokens: CanvasTokens) -> EncodedImages:
         memory = self.transformer.encoder(tokens.features, tokens.positions, tokens.mask)
@@ -195,34 +195,39 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         rows = strength.topk(min(ranks.stop, strength.shape[1])).indices[:, ranks]
         return self.content(take_rows(encoded.memory, rows)), take_rows(encoded.boxes, rows)
 
-    def _extra_loss(self, encoded: EncodedImages, shares: Float[Tensor, "B M 4"], truths: Truths) -> Float[Tensor, ""]:
-        """Of the queries after those that answer; each object is matched to `repeats` of them."""
+    def _extra_loss(
+        self, encoded: EncodedImages, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
+    ) -> Float[Tensor, ""]:
+        """Of the queries after those that predict; each object is matched to `repeats` of them."""
         queries = self._queries(encoded, slice(self.query_count, self.query_count + self.extra_queries))
-        repeated = Truths(
-            *(column.repeat_interleave(self.repeats, 1) for column in (truths.xyxy, truths.labels, truths.present))
+        repeated = GroundTruthBatch(
+            *(
+                column.repeat_interleave(self.repeats, 1)
+                for column in (ground_truths.xyxy, ground_truths.labels, ground_truths.present)
+            )
         )
         return _total(
             self.set_loss(*self.refine(encoded, *queries), shares.repeat_interleave(self.repeats, 1), repeated)
         )
 
     def _denoising_loss(
-        self, encoded: EncodedImages, shares: Float[Tensor, "B M 4"], truths: Truths
+        self, encoded: EncodedImages, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
     ) -> Float[Tensor, ""]:
-        """Of queries made of the objects, each of which knows the one that it is to answer."""
+        """Of queries made of the objects, each of which knows the one that it is to predict."""
         assert self.denoising is not None
         assert self.label_content is not None
-        noisy = self.denoising.queries(shares, truths.labels, truths.present, self.num_classes)
+        noisy = self.denoising.queries(shares, ground_truths.labels, ground_truths.present, self.num_classes)
         content = self.label_content(noisy.labels).to(encoded.memory.dtype)
         logits, boxes = self.refine(encoded, content, noisy.boxes, noisy.visible())
         logits = logits.masked_fill(~noisy.present[:, :, None], ABSENT)
         pairs = _pairs(noisy, len(logits))
         count = max(1, len(pairs.query) // len(logits))
-        return _total(self.set_loss.of_pairs(logits, boxes, shares, truths, pairs, count))
+        return _total(self.set_loss.of_pairs(logits, boxes, shares, ground_truths, pairs, count))
 
 
 def _class_output(width: int, num_classes: int) -> nn.Linear:
     linear = nn.Linear(width, num_classes)
-    nn.init.constant_(linear.bias, -4.6)  # 1 %: almost every query answers nothing
+    nn.init.constant_(linear.bias, -4.6)  # 1 %: almost every query predicts no object
     return linear
 
 
@@ -288,14 +293,14 @@ def two_stage_detr(
     Args:
         backbone: its name, see `zorki.nn.backbones.named`.
         image_size: of the longer side of the images, in pixels.
-        queries: that answer, of the encoder's tokens.
+        queries: that predict, of the encoder's tokens.
         extra_queries: that learn beside them in training.
         repeats: of these, how many each object is matched to.
         denoising: groups of queries made of the objects with noise; 0 makes none.
         width: of the transformer, a multiple of 32; each head has 32.
         layers: of the encoder, and as many of the decoder.
         dropout: of the transformer.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
 
     Raises:

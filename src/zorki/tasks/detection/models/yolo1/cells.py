@@ -8,7 +8,7 @@ from torch import Tensor
 
 from zorki.ops.anchors import grid_points
 from zorki.ops.boxes import box_area, cxcywh_to_xyxy, xyxy_to_cxcywh
-from zorki.tasks.detection.networks.target_assignment import Truths
+from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch
 
 
 def encode_cells(
@@ -36,23 +36,23 @@ def decode_cells(
 
 @torch.no_grad()
 def owners_of_cells(
-    truths: Truths, cells: tuple[int, int], size: tuple[int, int]
+    ground_truths: GroundTruthBatch, cells: tuple[int, int], size: tuple[int, int]
 ) -> tuple[Int[Tensor, " M"], Int[Tensor, " M"], Int[Tensor, " M"]]:
-    """The boxes that are learned: their image, the cell of their center, and their row in `truths`.
+    """The boxes that are learned: their image, the cell of their center, and their row in `ground_truths`.
 
     Centers outside of the image belong to the nearest cell. Of boxes of one cell the largest is learned, of equals
     the last.
     """
     (rows, columns), (height, width) = cells, size
-    image, row = truths.present.nonzero(as_tuple=True)
-    box = truths.xyxy[image, row]
+    image, row = ground_truths.present.nonzero(as_tuple=True)
+    box = ground_truths.xyxy[image, row]
     center = xyxy_to_cxcywh(box)
     column = (center[:, 0] / width * columns).long().clamp(0, columns - 1)
     line = (center[:, 1] / height * rows).long().clamp(0, rows - 1)
     order = box_area(box).argsort(stable=True)
     slot = (image * rows * columns + line * columns + column)[order]
     # The greatest rank wins, in whatever order a parallel machine comes to it.
-    winner = torch.full((len(truths.xyxy) * rows * columns,), -1, device=box.device)
+    winner = torch.full((len(ground_truths.xyxy) * rows * columns,), -1, device=box.device)
     winner.scatter_reduce_(0, slot, torch.arange(len(order), device=box.device), "amax")
     learned = winner[winner >= 0]
     place = slot[learned]

@@ -1,4 +1,4 @@
-"""What answers on top of YOLO v1: fully connected layers as in the paper, or convolutions (Redmon et al., 2016)."""
+"""The heads of YOLO v1: fully connected layers as in the paper, or convolutions (Redmon et al., 2016)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YOLO v1: the cell in which an object's center lies answers for it (Redmon et al., 2016: You Only Look Once)."""
+"""YOLO v1: the cell in which an object's center lies predicts it (Redmon et al., 2016: You Only Look Once)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from zorki.registry import Variant, model
 from zorki.tasks.detection.models.yolo1.cells import decode_cells, encode_cells, owners_of_cells, responsible
 from zorki.tasks.detection.models.yolo1.heads import CellHead, ConnectedHead
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
-from zorki.tasks.detection.networks.detector import Candidates, Detector, settings_on
-from zorki.tasks.detection.networks.target_assignment import stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, settings_on
+from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
@@ -35,7 +35,7 @@ _MOST = 1000  # candidates an image
 class Yolo1Outputs:
     """For each cell, row by row, five numbers (t_x, t_y, t_w, t_h, t_object) a predictor, then K logits of classes."""
 
-    answers: Float[Tensor, "B S D"]
+    predictions: Float[Tensor, "B S D"]
     cells: tuple[int, int]  # rows and columns: S = rows * columns
     size: tuple[int, int]  # height and width of the input, in pixels
 
@@ -43,10 +43,10 @@ class Yolo1Outputs:
 class Yolo1(Detector[Yolo1Outputs]):
     """YOLO v1 on any backbone and head.
 
-    Each cell answers one class and several boxes: sigmoid(t_x) and sigmoid(t_y) are the center's place in the cell,
+    Each cell predicts one class and several boxes: sigmoid(t_x) and sigmoid(t_y) are the center's place in the cell,
     sigmoid(t_w) and sigmoid(t_h) the square roots of the box's share of the image's width and height,
     sigmoid(t_object) the overlap that the box will have, and the softmax of the logits the class. The paper's network
-    answers all of these without a sigmoid or softmax; the errors (section 2.2, equation 3) are its own: squared
+    predicts all of these without a sigmoid or softmax; the errors (section 2.2, equation 3) are its own: squared
     differences, those of places and square roots of sizes times `box_weight`, those of objects where there is none
     times `background_weight`, summed up, and here averaged over the images.
 
@@ -76,23 +76,23 @@ class Yolo1(Detector[Yolo1Outputs]):
         self.box_weight, self.background_weight = box_weight, background_weight
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Yolo1Outputs:
-        """Raw answers for uint8 images."""
+        """Raw outputs for uint8 images."""
         height, width = (int(side) for side in inputs.shape[-2:])
-        answers = self.head(self.backbone(self.normalize(inputs)), height, width)
-        cells = (int(answers.shape[-2]), int(answers.shape[-1]))
-        return Yolo1Outputs(answers.flatten(2).transpose(1, 2), cells, (height, width))
+        predictions = self.head(self.backbone(self.normalize(inputs)), height, width)
+        cells = (int(predictions.shape[-2]), int(predictions.shape[-1]))
+        return Yolo1Outputs(predictions.flatten(2).transpose(1, 2), cells, (height, width))
 
     def loss(self, outputs: Yolo1Outputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Terms of boxes, objects and classes."""
-        answers = outputs.answers.float()
-        truths = stack_truths(targets, answers.device)
-        image, cell, row = owners_of_cells(truths, outputs.cells, outputs.size)
-        wanted, labels = truths.xyxy[image, row], truths.labels[image, row]
-        shares = self._shares(answers)
+        predictions = outputs.predictions.float()
+        ground_truths = stack_ground_truths(targets, predictions.device)
+        image, cell, row = owners_of_cells(ground_truths, outputs.cells, outputs.size)
+        target_boxes, labels = ground_truths.xyxy[image, row], ground_truths.labels[image, row]
+        shares = self._shares(predictions)
         found = decode_cells(shares[..., :4], outputs.cells, outputs.size)
-        aims = encode_cells(wanted, cell, outputs.cells, outputs.size)
+        aims = encode_cells(target_boxes, cell, outputs.cells, outputs.size)
         near = shares[image, cell]
-        overlap = paired_iou(found[image, cell].detach(), wanted[:, None].expand(-1, self.boxes, -1))
+        overlap = paired_iou(found[image, cell].detach(), target_boxes[:, None].expand(-1, self.boxes, -1))
         errors = (near[..., :4] - aims[:, None]).square().sum(-1)
         chosen = responsible(overlap, errors.detach())
         rows = torch.arange(len(chosen), device=chosen.device)
@@ -100,7 +100,7 @@ class Yolo1(Detector[Yolo1Outputs]):
         right = near[rows, chosen, 4]
         # Everything was counted as background first: the few that are not are put right.
         background = objects.sum() - right.square().sum()
-        probabilities = answers[image, cell, 5 * self.boxes :].softmax(-1)
+        probabilities = predictions[image, cell, 5 * self.boxes :].softmax(-1)
         misses = (probabilities - functional.one_hot(labels, self.num_classes)).square().sum()
         count = max(1, len(targets))
         return {
@@ -109,22 +109,22 @@ class Yolo1(Detector[Yolo1Outputs]):
             "classes": misses / count,
         }
 
-    def candidates(self, outputs: Yolo1Outputs) -> Candidates:
+    def candidates(self, outputs: Yolo1Outputs) -> NmsCandidates:
         """The best pairs of box and class; scores are the class's probability times the object's (equation 1)."""
-        answers = outputs.answers.float()
-        shares = self._shares(answers)
-        classes = answers[..., 5 * self.boxes :].softmax(-1)
+        predictions = outputs.predictions.float()
+        shares = self._shares(predictions)
+        classes = predictions[..., 5 * self.boxes :].softmax(-1)
         scores = shares[..., 4, None] * classes[:, :, None]
         best, place, labels = best_classes(scores.flatten(1, 2), _MOST)
         xyxy = decode_cells(shares[..., :4], outputs.cells, outputs.size)
-        return Candidates(take_rows(xyxy.flatten(1, 2), place), best, labels)
+        return NmsCandidates(take_rows(xyxy.flatten(1, 2), place), best, labels)
 
-    def _shares(self, answers: Float[Tensor, "B S D"]) -> Float[Tensor, "B S N 5"]:
-        return answers[..., : 5 * self.boxes].unflatten(-1, (self.boxes, 5)).sigmoid()
+    def _shares(self, predictions: Float[Tensor, "B S D"]) -> Float[Tensor, "B S N 5"]:
+        return predictions[..., : 5 * self.boxes].unflatten(-1, (self.boxes, 5)).sigmoid()
 
 
 def _begin_rare(head: nn.Module, boxes: int, places: int = 1) -> None:
-    """Biases from which a tenth of each cell's answers are objects, and boxes span a tenth of the image's sides."""
+    """Biases from which a tenth of each cell's predictions are objects, and boxes span a tenth of the image's sides."""
     output = head.output
     assert isinstance(output, nn.Linear | nn.Conv2d)
     assert output.bias is not None

@@ -17,7 +17,7 @@ def cluster_shapes(shapes: Float[Tensor, "N 2"], count: int, *, most_rounds: int
     """`count` widths and heights that the shapes gather around, smallest area first; 1 - IoU is the distance.
 
     It starts at shapes evenly spaced in the order of area, so the same boxes give the same anchors. Where there are
-    fewer different shapes than clusters, some answers are equal.
+    fewer different shapes than clusters, some predictions are equal.
 
     Raises:
         ValueError: there is no shape, or one has no area.

@@ -16,7 +16,7 @@ from zorki.ops.anchors import grid_points
 from zorki.ops.box_coder import LARGEST_LOG
 from zorki.ops.boxes import box_area, cxcywh_to_xyxy, intersection, xyxy_to_cxcywh
 from zorki.tasks.detection.models.yolo3.anchor_clusters import shape_iou
-from zorki.tasks.detection.networks.target_assignment import Truths, portions
+from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch, portions
 
 PAPER_SIZE = 416
 PAPER_ANCHORS = (
@@ -82,24 +82,24 @@ def encode_yolo(
 
 @torch.no_grad()
 def match_shapes(
-    truths: Truths,
+    ground_truths: GroundTruthBatch,
     cells: Sequence[tuple[int, int]],
     strides: Sequence[int],
     shapes: Float[Tensor, "L A 2"],
     also: float,
 ) -> Int[Tensor, "B P"]:
-    """For each image and anchor the row in `truths` that it learns, or -1.
+    """For each image and anchor the row in `ground_truths` that it learns, or -1.
 
     A box is learned in the cell of its center by the one anchor, of all maps, whose shape overlaps its own most
     (section 2.1), and by every other whose shape overlaps it by more than `also`; 1 is the paper's. Of boxes that share
     an anchor, one for which it is the best goes first, and then the later in the list.
     """
-    image, row = truths.present.nonzero(as_tuple=True)
-    box = xyxy_to_cxcywh(truths.xyxy[image, row])
+    image, row = ground_truths.present.nonzero(as_tuple=True)
+    box = xyxy_to_cxcywh(ground_truths.xyxy[image, row])
     anchors = shapes.shape[1]
     device = shapes.device
     counts = [rows * columns * anchors for rows, columns in cells]
-    total, most = sum(counts), truths.xyxy.shape[1]
+    total, most = sum(counts), ground_truths.xyxy.shape[1]
     sizes = torch.tensor(cells, device=device)
     starts = torch.tensor(list(accumulate([0, *counts[:-1]])), device=device)
     overlap = shape_iou(box[:, 2:], shapes.flatten(0, 1))
@@ -112,16 +112,16 @@ def match_shapes(
     slot = starts[level] + (line * sizes[level, 1] + column) * anchors + anchor % anchors
     # The greatest wins, in whatever order a parallel machine comes to it.
     rank = row[which] + most * best[which, anchor]
-    owners = torch.full((len(truths.xyxy) * total,), -1, device=device)
+    owners = torch.full((len(ground_truths.xyxy) * total,), -1, device=device)
     owners.scatter_reduce_(0, image[which] * total + slot, rank, "amax")
     return torch.where(owners >= 0, owners % most, owners).view(-1, total)
 
 
 @torch.no_grad()
-def overlaps_any(xyxy: Float[Tensor, "B P 4"], truths: Truths, least: float) -> Bool[Tensor, "B P"]:
+def overlaps_any(xyxy: Float[Tensor, "B P 4"], ground_truths: GroundTruthBatch, least: float) -> Bool[Tensor, "B P"]:
     """Whether a box overlaps any of its image's true boxes by more than `least`."""
     found = []
-    parts = portions(truths, xyxy.shape[1])
+    parts = portions(ground_truths, xyxy.shape[1])
     for part, own in zip(parts, xyxy.split([len(part.xyxy) for part in parts]), strict=True):
         boxes = part.xyxy[:, None]
         shared = intersection(own[:, :, None], boxes)

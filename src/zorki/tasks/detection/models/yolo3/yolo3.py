@@ -1,4 +1,4 @@
-"""YOLO v3: three maps, three anchors a cell, everything answered in one pass (Redmon and Farhadi, 2018)."""
+"""YOLO v3: three maps, three anchors a cell, everything predicted in one pass (Redmon and Farhadi, 2018)."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from zorki.tasks.detection.models.yolo3.anchors import (
     overlaps_any,
 )
 from zorki.tasks.detection.networks.dense_heads import best_classes, rows_of, strongest_rows, take_rows
-from zorki.tasks.detection.networks.detector import Candidates, Detector, learnable, settings_on
-from zorki.tasks.detection.networks.target_assignment import stack_truths
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, learnable, settings_on
+from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
@@ -48,7 +48,7 @@ _MOST = 1000  # candidates an image
 class Yolo3Outputs:
     """For each anchor (t_x, t_y, t_w, t_h), the logit of there being an object, and those of its class."""
 
-    answers: Float[Tensor, "B P D"]
+    predictions: Float[Tensor, "B P D"]
     grid: AnchorGrid
     area: float  # of the input, in pixels
 
@@ -57,7 +57,7 @@ class Yolo3(Detector[Yolo3Outputs]):
     """YOLO v3 on any backbone.
 
     Section 2: each box has one anchor that learns its place, its class (independent logistic classifiers) and that
-    there is an object. All other anchors learn that there is none, except those whose answer overlaps a box by more
+    there is an object. All other anchors learn that there is none, except those whose prediction overlaps a box by more
     than `ignore` already. The terms are summed and divided by the number of learning anchors in the batch.
 
     Differs from the paper in choices that it leaves open: the best anchor is the nearest in shape, as the authors' code
@@ -94,7 +94,7 @@ class Yolo3(Detector[Yolo3Outputs]):
         if box_loss not in ("giou", "squared"):
             raise RecipeError(f"box_loss must be 'giou' or 'squared', but is {box_loss!r}")
         self.neck, self.size, self.box_loss, self.also, self.ignore = neck, size, box_loss, also, ignore
-        self.wants_fitting = anchors == "fit"
+        self.needs_fitting = anchors == "fit"
         self.register_buffer("anchors", _nine(anchors, size).view(len(neck.strides), -1, 2))
         each = self.anchors.shape[1]
         self.outputs = nn.ModuleList(_output(width, each, 5 + num_classes) for width in neck.channels)
@@ -107,58 +107,60 @@ class Yolo3(Detector[Yolo3Outputs]):
             sizes: (height, width) of each image.
         """
         boxes = [learnable(target).xyxy.float() for target in targets]
-        if not self.wants_fitting or not sum(map(len, boxes)):
+        if not self.needs_fitting or not sum(map(len, boxes)):
             return
         shapes = [(xyxy[:, 2:] - xyxy[:, :2]) * self.size / max(size) for xyxy, size in zip(boxes, sizes, strict=True)]
         self.anchors.copy_(cluster_shapes(torch.cat(shapes), 9).view_as(self.anchors))
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> Yolo3Outputs:
-        """Raw answers for uint8 images."""
+        """Raw outputs for uint8 images."""
         height, width = (int(side) for side in inputs.shape[-2:])
         maps = self.neck(self.backbone(self.normalize(inputs)), height, width)
         values = 5 + self.num_classes
-        answers = [rows_of(layer(x), values) for layer, x in zip(self.outputs, maps, strict=True)]
+        predictions = [rows_of(layer(x), values) for layer, x in zip(self.outputs, maps, strict=True)]
         cells = [(int(x.shape[-2]), int(x.shape[-1])) for x in maps]
-        return Yolo3Outputs(torch.cat(answers, 1), anchor_grid(cells, self.neck.strides, self.anchors), height * width)
+        return Yolo3Outputs(
+            torch.cat(predictions, 1), anchor_grid(cells, self.neck.strides, self.anchors), height * width
+        )
 
     def loss(self, outputs: Yolo3Outputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
         """Terms of boxes, objectness and classes."""
-        answers, grid = outputs.answers.float(), outputs.grid
-        truths = stack_truths(targets, answers.device)
-        owner = match_shapes(truths, grid.cells, self.neck.strides, self.anchors, self.also)
-        found = decode_yolo(answers[..., :4], grid)
+        predictions, grid = outputs.predictions.float(), outputs.grid
+        ground_truths = stack_ground_truths(targets, predictions.device)
+        owner = match_shapes(ground_truths, grid.cells, self.neck.strides, self.anchors, self.also)
+        found = decode_yolo(predictions[..., :4], grid)
         positive = owner >= 0
-        judged = positive | ~overlaps_any(found.detach(), truths, self.ignore)
+        valid = positive | ~overlaps_any(found.detach(), ground_truths, self.ignore)
         objectness = functional.binary_cross_entropy_with_logits(
-            answers[..., 4], positive.float(), judged.float(), reduction="sum"
+            predictions[..., 4], positive.float(), valid.float(), reduction="sum"
         )
         image, row = positive.nonzero(as_tuple=True)
         box = owner[image, row]
-        wanted = truths.xyxy[image, box]
+        target_boxes = ground_truths.xyxy[image, box]
         classes = functional.binary_cross_entropy_with_logits(
-            answers[image, row, 5:],
-            functional.one_hot(truths.labels[image, box], self.num_classes).float(),
+            predictions[image, row, 5:],
+            functional.one_hot(ground_truths.labels[image, box], self.num_classes).float(),
             reduction="sum",
         )
         if self.box_loss == "giou":
-            boxes = 2 * giou_loss(found[image, row], wanted).sum()
+            boxes = 2 * giou_loss(found[image, row], target_boxes).sum()
         else:
-            aims = encode_yolo(wanted, grid.corners[row], grid.sides[row], grid.shapes[row])
-            got = answers[image, row, :4]
+            aims = encode_yolo(target_boxes, grid.corners[row], grid.sides[row], grid.shapes[row])
+            got = predictions[image, row, :4]
             errors = (torch.cat([got[:, :2].sigmoid(), got[:, 2:]], 1) - aims).square().sum(1)
-            share = (wanted[:, 2:] - wanted[:, :2]).prod(1) / outputs.area
+            share = (target_boxes[:, 2:] - target_boxes[:, :2]).prod(1) / outputs.area
             boxes = (errors * (2 - share)).sum()
         count = max(1, len(row))
         return {"boxes": boxes / count, "objectness": objectness / count, "classes": classes / count}
 
-    def candidates(self, outputs: Yolo3Outputs) -> Candidates:
+    def candidates(self, outputs: Yolo3Outputs) -> NmsCandidates:
         """The best pairs of box and class among the boxes that are most likely objects; scores are the product."""
-        rows = strongest_rows(outputs.answers[..., 4].float(), _MOST)
-        answers = take_rows(outputs.answers, rows).float()
-        scores, place, labels = best_classes(answers[..., 4:5].sigmoid() * answers[..., 5:].sigmoid(), _MOST)
+        rows = strongest_rows(outputs.predictions[..., 4].float(), _MOST)
+        predictions = take_rows(outputs.predictions, rows).float()
+        scores, place, labels = best_classes(predictions[..., 4:5].sigmoid() * predictions[..., 5:].sigmoid(), _MOST)
         grid = outputs.grid
         picked = AnchorGrid(grid.corners[rows], grid.sides[rows], grid.shapes[rows], grid.cells)
-        return Candidates(take_rows(decode_yolo(answers[..., :4], picked), place), scores, labels)
+        return NmsCandidates(take_rows(decode_yolo(predictions[..., :4], picked), place), scores, labels)
 
 
 def _output(channels: int, anchors: int, values: int) -> nn.Conv2d:

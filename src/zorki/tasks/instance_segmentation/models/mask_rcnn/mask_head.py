@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from zorki.ops.roi import pool_regions
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
-from zorki.tasks.detection.networks.regions import Sampled
+from zorki.tasks.detection.networks.regions import SampledRegions
 from zorki.types import Instances
 
 _PADDING = 1  # cells of nothing around a mask before it is enlarged
@@ -80,7 +80,7 @@ def mask_head_published() -> dict[str, str]:
 
 
 def region_mask_loss(
-    logits: Float[Tensor, "P K m m"], positive: Sampled, targets: Sequence[Instances]
+    logits: Float[Tensor, "P K m m"], positive: SampledRegions, targets: Sequence[Instances]
 ) -> Float[Tensor, ""]:
     """The mean binary cross-entropy of the true classes' maps over positive regions (He et al., 2017, section 3).
 

@@ -1,4 +1,4 @@
-"""Mask R-CNN (He et al., 2017): Faster R-CNN with a mask for every box that it answers."""
+"""Mask R-CNN (He et al., 2017): Faster R-CNN with a mask for every box that it predicts."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
     """Faster R-CNN, and beside its head on regions another, which draws their masks from the same maps.
 
     All five losses weigh 1. Masks learn from the positive ones of the regions that classes and boxes learn from, and
-    are answered for the boxes that are answered alone (section 3.1), each from the map of the box's class.
+    are predicted for the predicted boxes alone (section 3.1), each from the map of the box's class.
 
     Args:
-        detector: answers the boxes. Its normalization becomes this network's.
+        detector: predicts the boxes. Its normalization becomes this network's.
         channels: of the maps that its heads read.
         hidden: channels of the mask head.
         preprocess: from images to the batch; None: the detector's.
@@ -71,7 +71,7 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         return outputs
 
     def trace(self, images: Num[Tensor, "B C H W"]) -> None:
-        """All stages, masks for as many boxes as are answered at most; see `Traces`."""
+        """All stages, masks for as many boxes as are predicted at most; see `Traces`."""
         x = self.normalize(images)
         self.detector.trace(x)
         self.mask_head(x.new_empty(self.detector.max_boxes, self.channels, *self.mask_head.size))
@@ -113,14 +113,14 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         return logits
 
     @property
-    def suppresses(self) -> bool:
+    def has_nms(self) -> bool:
         """Whether non-maximum suppression thins out the boxes."""
-        return self.detector.suppresses
+        return self.detector.has_nms
 
-    def selecting(self, selection: Selection) -> MaskRcnn:
+    def with_selection(self, selection: Selection) -> MaskRcnn:
         """The network with other thresholds for its boxes, and the same weights."""
         view = view_of(self)
-        view.detector = self.detector.selecting(selection)
+        view.detector = self.detector.with_selection(selection)
         return view
 
     def stitcher(self, tiles: Tiles) -> MaskStitcher[FasterRcnnOutputs]:
@@ -191,8 +191,8 @@ def mask_rcnn(
         mask_hidden: channels of the mask head.
         anchor_sizes: in pixels; each comes in the aspects 1:2, 1:1 and 2:1.
         count: regions an image that the heads learn from.
-        max_boxes: answered an image; three times as many proposals are looked at.
-        min_score: of what is answered.
+        max_boxes: predictions an image; three times as many proposals are looked at.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
         autocontrast: each image is stretched from black to white first, see `Letterbox`.
         dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
@@ -256,8 +256,8 @@ def mask_rcnn_fpn(
         mask_hidden: channels of the mask head.
         anchor_scale: the smaller of the two anchor sizes of a level in strides; the larger is half an octave up.
         count: regions an image that the heads learn from.
-        max_boxes: answered an image; three times as many proposals are looked at.
-        min_score: of what is answered.
+        max_boxes: predictions an image; three times as many proposals are looked at.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
         autocontrast: each image is stretched from black to white first, see `Letterbox`.
         dark_ground: images most of which is bright are turned to their negatives first, see `Letterbox`.
@@ -295,7 +295,7 @@ def mask_rcnn_resnet50_fpn(
     Args:
         shorter: the shorter side of the images, in pixels.
         longest: what the longer side must not exceed.
-        min_score: of what is answered.
+        min_score: of predictions.
         frozen_norms: the backbone's batch norms keep their published statistics.
     """
     detector = faster_rcnn_resnet50_fpn(

@@ -29,10 +29,10 @@ class DenseBlock(nn.Module):
 
     Each layer reads its own joined copy of all maps before it, so what training keeps for the way back grows with the
     square of the number of layers. With `checkpointing` a layer keeps what it adds alone, and joins and norms again
-    on the way back: linear memory, for about one more forward pass. The answers, gradients and statistics are the
+    on the way back: linear memory, for about one more forward pass. The outputs, gradients and statistics are the
     same.
 
-    `channels` are those of `forward`'s answer.
+    `channels` are those of `forward`'s output.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ def _joined(maps: list[Tensor]) -> Tensor:
 
 
 def _twice(layer: nn.Module, maps: list[Tensor]) -> Tensor:
-    """The layer's answer, which is computed again on the way back in place of being kept."""
-    answer: Tensor = checkpoint(
+    """The layer's output, which is computed again on the way back in place of being kept."""
+    output: Tensor = checkpoint(
         _answer, layer, *maps, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_rest(layer))
     )
-    return answer
+    return output
 
 
 def _answer(layer: nn.Module, *maps: Tensor) -> Tensor:
     """Each map is an argument of its own: what a list holds is not watched."""
-    answer: Tensor = layer(_joined(list(maps)))
-    return answer
+    output: Tensor = layer(_joined(list(maps)))
+    return output
 
 
 @contextmanager

@@ -61,8 +61,8 @@ class FcDenseNet(Segmenter):
 
     Only what a dense block has added goes up: its input, which the skip brings back, does not (section 3.2). The
     channels are those of the authors' code (github.com/SimJeg/FC-DenseNet), whose README corrects Table 2: from the
-    bottleneck on there are 16 more than it says, 896, 1088, 816, ... The authors judge with the statistics of the
-    batch; here they are running averages, so that an answer does not depend on the other images.
+    bottleneck on there are 16 more than it says, 896, 1088, 816, ... The authors evaluate with the statistics of the
+    batch; here they are running averages, so that an output does not depend on the other images.
 
     Args:
         layers: of each dense block, 2 * pools + 1 numbers.

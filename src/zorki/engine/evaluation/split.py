@@ -13,7 +13,7 @@ from zorki.contracts.capabilities import TakesReference
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.devices import kind_of
 from zorki.engine.device import autocast, seeded
-from zorki.engine.evaluation.units import answer_batch, eval_preprocess
+from zorki.engine.evaluation.units import eval_preprocess, predict_batch
 from zorki.engine.run import defaults as choices
 from zorki.engine.run.open import TrainedModel
 from zorki.errors import DataError
@@ -63,7 +63,7 @@ def reference_loader(
     return eval_loader(run, dataset, splits[name], **settings)
 
 
-def judge(
+def evaluate_split(
     model: Model[Any, Any, Any],
     loader: Iterable[Batch[Any]],
     task: Task[Any, Any],
@@ -75,7 +75,7 @@ def judge(
     keep: bool = True,
     sample_stride: int = 1,
     gather: bool = False,
-    answers: dict[int, Any] | None = None,
+    kept_predictions: dict[int, Any] | None = None,
     seed: int | None = 0,
     reference: Iterable[Batch[Any]] | None = None,
 ) -> Results:
@@ -83,10 +83,10 @@ def judge(
 
     Args:
         reference: batches that the metric sees before, see `Evaluation.reference_split`.
-        keep: hold on to the most wrong answers and to a few samples, for the report.
+        keep: hold on to the most wrong predictions and to a few samples, for the report.
         sample_stride: a sample is kept from each so many images; data sorted by class show all classes then.
         gather: join what all processes of a distributed run found.
-        answers: filled with each sample's prediction, where given.
+        predictions: filled with each sample's prediction, where given.
         seed: of what losses draw by chance (regions that learn), so that they are the same every time; None leaves the
             generators as they go, as a training does that has to be the same to the last bit.
     """
@@ -96,13 +96,13 @@ def judge(
     model.eval()
     with torch.inference_mode(), autocast(device, precision), seeded(device, seed):
         for batch in reference or ():
-            tally.add_reference(answer_batch(model, batch.to(device), task)[1], batch)
+            tally.add_reference(predict_batch(model, batch.to(device), task)[1], batch)
         for batch in loader:
             batch = batch.to(device)
-            losses, predictions = answer_batch(model, batch, task)
+            losses, predictions = predict_batch(model, batch, task)
             tally.add(losses, predictions, batch)
-            if answers is not None:
-                answers.update(zip(batch.indices, predictions, strict=True))
+            if kept_predictions is not None:
+                kept_predictions.update(zip(batch.indices, predictions, strict=True))
             if keep:
                 examples.add(predictions, batch)
     model.train(was_training)
@@ -113,7 +113,7 @@ def judge(
 
 
 class _Tally:
-    """Metric, sums of losses and count of what was judged so far."""
+    """Metric, sums of losses and count of what was evaluated so far."""
 
     def __init__(self, task: Task[Any, Any], info: ClassInfo) -> None:
         self.metric: Metric[Any, Any] = task.evaluation.metric(info)
