@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+from call_counts import growth
 
 from zorki.data.scenes.dataset import SceneClassification
 from zorki.engine.data_check import Survey, by_kind, counted, summary, survey
@@ -50,3 +53,21 @@ def test_an_empty_split_and_one_that_cannot_be_read_are_two_things(tmp_path):
     )
     with pytest.raises(DataError, match=rf"none of the {count} images of the split val can be read: \S+b\.png: cut"):
         broken.readable(dataset, "val")
+
+
+def test_defects_are_told_once_at_a_cost_that_grows_as_they_do():
+    def broken(count):
+        return [Defect(Path(f"{number}.jpg"), "cut off") for number in range(count)]
+
+    def epochs(count):
+        looked = Survey({}, broken(2))
+        first, again = broken(count), broken(count)
+
+        def add():
+            looked.add(first)
+            looked.add(again)
+            assert looked.defects == first
+
+        return add
+
+    assert growth(epochs) < 6

@@ -25,7 +25,8 @@ class Survey:
 
     def add(self, defects: Iterable[Defect]) -> None:
         """Takes in what decoding found and the look had missed; each defect once."""
-        self.defects += [defect for defect in dict.fromkeys(defects) if defect not in self.defects]
+        told = set(self.defects)
+        self.defects += [defect for defect in dict.fromkeys(defects) if defect not in told]
 
     def learn_from(self, what: str) -> Survey:
         """The same with val's images in train, and no val, where `what` is "trainval"."""

@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from call_counts import growth
 from PIL import Image
 
 import zorki
+from zorki.contracts.capabilities import Selection
 from zorki.data.images import read_image, write_image
 from zorki.engine.api import Run
 from zorki.engine.evaluation.results_file import evaluate_file
-from zorki.engine.prediction.predict import predict
+from zorki.engine.prediction.predict import _Work, predict
 from zorki.engine.prediction.sources import Source
 from zorki.errors import RecipeError, ZorkiError
 from zorki.recipe import Recipe
@@ -230,3 +232,16 @@ def test_what_was_written_has_keys_for_machines(classifier, photos):
     assert [list(row) for row in page["predictions"]] == [keys] * 2
     assert list(page["predictions"][0]["top"][0]) == ["class_name", "score"]
     assert page["defects"] == []
+
+
+def test_many_images_of_one_name_are_placed_at_a_cost_that_grows_as_they_do():
+    def placing(count):
+        work = _Work([], [], ClassInfo(("a",)), Selection(), "cpu", None, None, Path("out"), None, None, False, print)
+
+        def place():
+            names = [work.place("1.jpg").name for _ in range(count)]
+            assert names == ["1.jpg", *(f"1-{number}.jpg" for number in range(2, count + 1))]
+
+        return place
+
+    assert growth(placing) < 6

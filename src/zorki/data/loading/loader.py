@@ -7,7 +7,6 @@ count of yielded batches has to be kept to go on after a kill.
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch.utils.data import Dataset as TorchDataset
 from zorki.contracts import Sampler
 from zorki.data.loading.pipeline import LoaderWork, pack, unpack
 from zorki.data.loading.pipeline import Pipeline as Pipeline
+from zorki.data.loading.workers import start_worker
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.types import Batch, Defect
 
@@ -213,7 +213,7 @@ class Loader(Generic[T]):
                 prefetch_factor=self._prefetch,
                 pin_memory=self._pin_memory,
                 persistent_workers=True,
-                worker_init_fn=_start_worker,
+                worker_init_fn=start_worker,
                 # Forked workers start in milliseconds; elsewhere the platform's own way is the safe one.
                 multiprocessing_context="fork" if sys.platform == "linux" else None,
                 # Its own, so that a number of iterations leaves the global generator, and dropout, as they were.
@@ -250,13 +250,6 @@ class _Maker(TorchDataset[Any]):
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _start_worker(worker: int) -> None:
-    # First of all: the parent's pool of threads was not forked with it, and waiting for one would be for ever.
-    torch.set_num_threads(1)
-    # Ctrl-C goes to all processes of a terminal; the parent alone decides what is still to be done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _in_one_thread(pipeline: Pipeline[T], work: LoaderWork) -> Batch[T]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from zorki.data.loading.workers import start_worker
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.preprocess.selective_search import VERSION, SearchMode, selective_search
 from zorki.errors import DataError, ZorkiError
@@ -134,7 +134,7 @@ def search_all(
         collate_fn=_same,
         num_workers=min(workers, count),
         prefetch_factor=4,
-        worker_init_fn=_start_worker,
+        worker_init_fn=start_worker,
         # Forked workers start in milliseconds; elsewhere the platform's own way is the safe one.
         multiprocessing_context="fork" if sys.platform == "linux" else None,
         generator=torch.Generator(),  # its own, so that the global one is left as it was
@@ -215,9 +215,3 @@ def _digest(pixels: Any, about: bytes) -> str:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _start_worker(worker: int) -> None:
-    torch.set_num_threads(1)
-    # Ctrl-C goes to all processes of a terminal; the parent alone decides what is still to be done.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

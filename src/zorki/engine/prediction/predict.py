@@ -182,7 +182,7 @@ class _Work:
     streams: bool = False  # results are let go one by one
     prompt: Any = None
     defects: list[Defect] = field(default_factory=list)
-    taken: set[str] = field(default_factory=set)
+    taken: dict[str, int] = field(default_factory=dict)  # paths, and the last number that was given to each
 
     @property
     def task(self) -> Task[Any, Any]:
@@ -200,11 +200,13 @@ class _Work:
         """A path for a file of a result that is nobody else's: two folders may hold files of one name."""
         assert self.out is not None
         asked = self.out / folder / Path(name).name
-        path, number = asked, 2
+        path, first = asked, os.path.abspath(asked)
+        number = self.taken.get(first, 1)
         while os.path.abspath(path) in self.taken:
-            path = asked.with_stem(f"{asked.stem}-{number}")
             number += 1
-        self.taken.add(os.path.abspath(path))
+            path = asked.with_stem(f"{asked.stem}-{number}")
+        self.taken[os.path.abspath(path)] = 1
+        self.taken[first] = number
         return path
 
     def fail(self, source: Source, error: DataError) -> None:

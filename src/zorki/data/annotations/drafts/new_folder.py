@@ -90,14 +90,16 @@ def unlike_names(given: Sequence[str]) -> list[str]:
     for name in bare:
         counts[_stem(name)] = counts.get(_stem(name), 0) + 1
     names: list[str] = []
+    numbers: dict[str, int] = {}  # the last that was given to each name, so that none is tried twice
     taken = {stem for stem, count in counts.items() if count == 1}
     for path, name in zip(given, bare, strict=True):
         if counts[_stem(name)] > 1:
             joined = "_".join(part for part in PurePosixPath(path).parts if part not in ("/", "..", "."))
-            name, number = joined, 1
+            name, number = joined, numbers.get(joined, 1)
             while _stem(name) in taken:
                 number += 1
                 name = f"{PurePosixPath(joined).stem}_{number}{PurePosixPath(joined).suffix}"
+            numbers[joined] = number
             taken.add(_stem(name))
         names.append(name if is_visible(name) else f"_{name}")  # readers pass over hidden files
     return names
