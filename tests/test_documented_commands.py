@@ -10,7 +10,7 @@ import pytest
 from zorki import registry
 from zorki.cli import ALIASES, VERBS, _app
 from zorki.cli.flags.names import by_todays_names
-from zorki.cli.flags.recipe import said
+from zorki.cli.flags.recipe import given_settings
 from zorki.task_settings import recipe_for
 
 ROOT = Path(__file__).parent.parent
@@ -79,7 +79,7 @@ def check_model(given):
     if name.isupper() or name == "network_in_network":  # a place for any, and the example of a model to come
         return
     entry = registry.find(name)
-    settings = said(given["flags"]) if "flags" in given else {}
+    settings = given_settings(given["flags"]) if "flags" in given else {}
     options = settings.get("options") or {}
     assert set(options) <= set(entry.options())
     recipe_for(entry.task.settings, entry.task.name, settings)

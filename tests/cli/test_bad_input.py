@@ -144,7 +144,7 @@ def test_a_class_in_val_that_train_lacks(photos, tmp_path):
     shutil.rmtree(tmp_path / "data" / "train" / "star")
     code, out, _ = run("show", tmp_path / "data", "--out", tmp_path / "sheet.png")
     assert code == 0
-    assert "star" in re.split("[0-9] notes?:", out)[1]
+    assert "star" in re.split("[0-9] notes?, by kind", out)[1]
 
 
 def test_a_checkpoint_of_something_else(trained, photos, tmp_path):
@@ -224,10 +224,10 @@ def test_prediction_of_things_that_cannot_be(trained, tmp_path):
 
 
 def test_a_typed_flag_goes_before_a_recipe_even_with_the_defaults_value():
-    from zorki.cli.flags.recipe import Flags, said
+    from zorki.cli.flags.recipe import Flags, given_settings
 
-    assert said(Flags()) == {}
-    assert said(Flags(scheduler="one-cycle", strict=False)) == {"scheduler": "one-cycle", "strict": False}
+    assert given_settings(Flags()) == {}
+    assert given_settings(Flags(scheduler="one-cycle", strict=False)) == {"scheduler": "one-cycle", "strict": False}
 
 
 def test_settings_that_this_machine_cannot_serve(photos):
