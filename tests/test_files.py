@@ -79,3 +79,8 @@ with whole(path) as aside:
 def test_numbers_that_json_lacks_become_null(tmp_path):
     write_json(tmp_path / "a.json", {"loss": float("nan"), "rows": [1.5, float("inf")]})
     assert json.loads((tmp_path / "a.json").read_text()) == {"loss": None, "rows": [1.5, None]}
+
+
+def test_json_holds_names_that_are_no_text(tmp_path):
+    write_json(tmp_path / "a.json", {"caf\udce9": "猫"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"caf\udce9": "猫"}

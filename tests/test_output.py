@@ -47,3 +47,11 @@ def test_all_that_is_printed_for_people_is_escaped():
         if count := sum(node.id == "print" for node in calls):
             found[path.relative_to(ROOT).as_posix()] = count
     assert found == PRINTS
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_no_name_is_too_much_for_a_stream(encoding):
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding)
+    say("猫 caf\udce9", end="", file=file, flush=True)
+    assert raw.getvalue().decode(encoding) == ("猫" if encoding == "utf-8" else "\\u732b") + " caf\\udce9"

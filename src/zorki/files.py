@@ -23,6 +23,10 @@ _FULL_DISK_WORDS = (
 )
 
 
+NO_TEXT = "backslashreplace"
+"""How files are written whose text may hold surrogates, which are bytes of names that are no UTF-8."""
+
+
 @contextmanager
 def whole(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """A path to write to; what was written there becomes `path` at the end, or leaves no trace after an error.
@@ -73,9 +77,12 @@ def is_full_disk(error: BaseException) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text, whole or not at all."""
+    r"""Writes UTF-8 text, whole or not at all.
+
+    Bytes of names that are no text stand as \udcff, which is what JSON reads back.
+    """
     with whole(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors=NO_TEXT)
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, TextIO
 
 # C0 and C1 controls but line ends and tabs, marks of the direction of writing, and surrogates.
@@ -21,8 +22,11 @@ def printable(text: str) -> str:
 
 
 def say(text: str = "", *, end: str = "\n", file: TextIO | None = None, flush: bool = False) -> None:
-    """Prints a text as `printable` has it."""
-    print(printable(text), end=end, file=file, flush=flush)
+    """Prints a text as `printable` has it; letters that the stream's encoding lacks stand as \\u732b, too."""
+    stream = sys.stdout if file is None else file
+    encoding = (stream.encoding if stream is not None else None) or "utf-8"
+    shown = printable(text).encode(encoding, "backslashreplace").decode(encoding)
+    print(shown, end=end, file=file, flush=flush)
 
 
 def cell(text: str) -> Any:

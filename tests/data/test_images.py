@@ -409,6 +409,17 @@ def test_other_kinds_are_not_written(tmp_path):
         encode_image(image, "webp")
 
 
+def test_what_is_too_long_for_jpeg_is_told(tmp_path):
+    long = torch.zeros((3, 1, 65_501), dtype=torch.uint8)
+    with pytest.raises(
+        DataError, match=r"65501 x 1 pixels is too long for JPEG, which ends at 65500 .*write it as \.png"
+    ):
+        write_image(tmp_path / "a.jpg", long)
+    write_image(tmp_path / "a.png", long)
+    write_image(tmp_path / "b.jpg", long[:, :, 1:])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.jpg"]
+
+
 def test_encoded_bytes_and_quality():
     image = torch.from_numpy(rng.integers(0, 256, (3, 32, 32), dtype=np.uint8))
     assert encode_image(image, "png").startswith(b"\x89PNG")

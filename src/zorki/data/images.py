@@ -153,10 +153,19 @@ def interleaved(image: UInt8[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
     return pixels if pixels.flags.c_contiguous else np.dstack(list(channels))
 
 
+JPEG_SIDE = 65_500
+"""Pixels of the longest side that libjpeg writes."""
+
+
 def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: int = 85) -> bytes:
     """The image as the bytes of a JPEG or PNG file; `quality`, 1 to 95, is for JPEG alone."""
     if format not in ("jpeg", "png"):
         raise DataError(f"an image can be encoded as jpeg or png, not as {format!r}")
+    if format == "jpeg" and max(image.shape[1:]) > JPEG_SIDE:
+        raise DataError(
+            f"an image of {image.shape[2]} x {image.shape[1]} pixels is too long for JPEG, which ends at {JPEG_SIDE} a "
+            "side; write it as .png"
+        )
     buffer = io.BytesIO()
     pixels = interleaved(image)
     options = {"quality": quality} if format == "jpeg" else {}

@@ -326,3 +326,15 @@ def test_parts_have_the_contrast_of_the_whole() -> None:
 def test_saved_values_of_a_wrong_kind_are_told(values, words):
     with pytest.raises(RecipeError, match=words):
         preprocess_from_json(values)
+
+
+def test_the_canvas_of_a_strip_has_a_least_side():
+    strip = torch.full((3, 8, 3000), 7, dtype=torch.uint8)
+    plain, _ = Letterbox(96, stride=16)([strip])
+    assert plain.shape == (1, 3, 16, 96)
+    batch, (placement,) = Letterbox(96, stride=16, least=32)([strip])
+    assert batch.shape == (1, 3, 32, 96)
+    assert (placement.input_height, placement.input_width) == (32, 96)
+    assert (batch[0, 0] == 7).sum() == 96, "one row, in the middle"
+    assert Letterbox(96, stride=16, least=32)([strip.transpose(1, 2)])[0].shape == (1, 3, 96, 32)
+    assert preprocess_from_json({"kind": "Letterbox", "size": 96, "stride": 16}).least == 1, "of earlier versions"

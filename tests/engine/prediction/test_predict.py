@@ -245,3 +245,95 @@ def test_many_images_of_one_name_are_placed_at_a_cost_that_grows_as_they_do():
         return place
 
     assert growth(placing) < 6
+
+
+# -- what fails costs itself alone --
+
+
+def failing(run, where):
+    """The run, whose presentation draws no image that is wider than `where`."""
+
+    class Limited(type(run.task.presentation)):
+        def draw(self, image, annotation, info):
+            if image.shape[-1] > where:
+                raise OSError("broken data stream when writing image file")
+            return super().draw(image, annotation, info)
+
+    class Task(type(run.task)):
+        presentation = Limited()
+
+    run.task = Task()
+    return run
+
+
+def test_a_drawing_that_fails_costs_itself_alone(classifier, photos, capsys):
+    write_image(Path("photos/wide.png"), torch.zeros((3, 8, 300), dtype=torch.uint8))
+    results = failing(classifier, 200).predict(photos, out="out")
+    page = json.loads(Path("out/predictions.json").read_text())
+    assert [row["drawn"] for row in page["predictions"]] == ["001.png", "002.png", None]
+    assert [result.drawn is None for result in results] == [False, False, True]
+    reason = "photos/wide.png: broken data stream when writing image file"
+    assert page["defects"] == [reason]
+    assert f"predicted, but not drawn: {reason}" in capsys.readouterr().out
+
+
+def test_a_drawing_too_long_for_jpeg_is_a_png(classifier):
+    write_image(Path("long.png"), torch.zeros((3, 1, 65_501), dtype=torch.uint8))
+    write_image(Path("a.png"), torch.zeros((3, 8, 300), dtype=torch.uint8))
+    results = classifier.predict(["long.png", "a.png"], out="out")
+    assert [result.drawn.suffix for result in results] == [".png", ".jpg"]
+    assert results[0].save("drawings/").suffix == ".png"
+
+
+def test_an_image_on_which_the_network_fails_costs_itself_alone(classifier, photos, monkeypatch, capsys):
+    """One batch holds all three."""
+    write_image(Path("photos/wide.png"), torch.zeros((3, 8, 300), dtype=torch.uint8))
+    preprocess = type(classifier.model.preprocess)
+    plain = preprocess.__call__
+
+    def narrow(self, images, *more):
+        if any(image.shape[-1] > 200 for image in images):
+            raise RuntimeError("Output size is too small\nsomewhere in C++")
+        return plain(self, images, *more)
+
+    monkeypatch.setattr(preprocess, "__call__", narrow)
+    results = classifier.predict(photos, out="out")
+    assert [Path(result.path).name for result in results] == ["001.png", "002.png"]
+    reason = "wide.png: the network fails on this image of 300 x 8 pixels: Output size is too small"
+    assert f"left out: photos/{reason}\n" in capsys.readouterr().out
+    with pytest.raises(ZorkiError, match=reason):
+        classifier.predict("photos/wide.png", quiet=True)
+
+
+def test_a_video_whose_frames_change_their_size_goes_on(classifier):
+    pytest.importorskip("av")
+    from zorki.engine.prediction.video import frames
+
+    shapes = [(32, 64), (64, 32), (32, 64)]
+    stream = (np.full((*shape, 3), 200, np.uint8) for shape in shapes)
+    results = list(classifier.predict(stream, stream=True, out="out"))
+    assert [(result.height, result.width) for result in results] == shapes
+    drawn = [tuple(image.shape) for _, image in frames(Path("out/frames-1.mp4"))]
+    assert len(drawn) == 3
+    assert len(set(drawn)) == 1
+
+
+def test_a_video_that_cannot_be_drawn_is_predicted_to_its_end(classifier, capsys):
+    pytest.importorskip("av")
+    stream = (np.zeros((1, width, 3), np.uint8) for width in (16, 16, 16))
+    failing(classifier, 8)
+    assert len(list(classifier.predict(stream, stream=True, out="out"))) == 3
+    assert "predicted, but not drawn: frames 1: " in capsys.readouterr().out
+    assert [path.name for path in Path("out").iterdir()] == ["predictions.json"]
+
+
+def test_json_takes_names_that_are_no_text(classifier):
+    image = Image.new("RGB", (40, 40))
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    try:
+        image.save(name)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes no such name")
+    classifier.predict(name, out="out", quiet=True)
+    page = json.loads(Path("out/predictions.json").read_text(encoding="utf-8"))
+    assert page["predictions"][0]["source"] == name

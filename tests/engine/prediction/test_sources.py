@@ -56,6 +56,16 @@ def test_a_file_with_brackets_in_its_name_is_no_glob(folder):
     assert [source.name for source in expand([f"{folder}/photo[1].png"])] == ["photo[1].png"]
 
 
+def test_brackets_of_a_folder_that_is_there_are_no_pattern(folder, monkeypatch):
+    (folder / "set[1]").mkdir()
+    for name in ("set[1]/a.png", "set[1]/b.png", "set1.png"):
+        make_image(folder / name)
+    monkeypatch.chdir(folder)
+    assert [source.name for source in expand("set[1]/*.png")] == ["a.png", "b.png"]
+    assert [source.name for source in expand(f"{folder}/set[1]/[b-z].png")] == ["b.png"]
+    assert [source.name for source in expand("set[0-9].png")] == ["set1.png"], "elsewhere they are one"
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [

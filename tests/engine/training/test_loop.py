@@ -1,5 +1,7 @@
 """Which epoch's weights are kept, and when training stops, from what validation found."""
 
+import signal
+
 import lightning.pytorch as lightning
 import pytest
 
@@ -12,7 +14,7 @@ NAN = float("nan")
 
 
 class Stoppable(lightning.Trainer):
-    is_global_zero, should_stop = True, False
+    is_global_zero, should_stop, world_size = True, False, 1
 
     def __init__(self):
         """Trains nothing."""
@@ -31,7 +33,7 @@ def judged(one, figures):
     """The epoch after which training stops, None: it does not."""
     trainer = Stoppable()
     for epoch, row in enumerate(figures):
-        one._judge(trainer, None, row, epoch)
+        one._evaluate(trainer, None, row, epoch)
         if trainer.should_stop:
             return epoch
     return None
@@ -75,3 +77,31 @@ def test_a_checkpoint_of_before_goes_on(tmp_path):
     one.load_state_dict(state | {"first_loss": 1.0, "seconds": 9.0})
     judged(one, [{"ap": 0.5, "loss": 7.0}, {"ap": 0.5, "loss": 8.0}])
     assert (one.best_loss, kept) == (7.0, [0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_stops_training_as_a_kill_does(tmp_path, number):
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    one = conductor(tmp_path, [])
+    try:
+        one.on_fit_start(Stoppable(), lightning.LightningModule())
+        one._listen()
+        signal.raise_signal(number)
+        assert one.stop_signal == number
+        assert one._asked_to_stop(Stoppable(), 1)
+        one.close()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_under_nohup_a_closed_terminal_stops_nothing(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        one = conductor(tmp_path, [])
+        one.on_fit_start(Stoppable(), lightning.LightningModule())
+        one._listen()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        one.close()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -31,7 +31,8 @@ class Letterbox:
 
     The canvas is the smallest that holds every image of the batch and whose sides are multiples of `stride`, so a
     batch of wide images costs no square. Gray is 114, as in YOLO (Redmon & Farhadi, 2018; Darknet's letterbox).
-    `size` and `stride` are in pixels, at least 1.
+    `size` and `stride` are in pixels, at least 1. No side of the canvas is below `least`, so that a strip keeps pixels
+    behind a network's strides and pools.
 
     With `autocontrast` each image is stretched from black to white before (`contrast_levels`), which evens out what
     microscopes and exposures do. With `dark_ground` an image most of which is bright, between its own black and white,
@@ -48,9 +49,10 @@ class Letterbox:
     dark_ground: bool = False
     levels: tuple[int, int] | None = None
     padded: bool = False
+    least: int = 1
 
     def __post_init__(self) -> None:
-        check_positive(self, "size", "stride")
+        check_positive(self, "size", "stride", "least")
 
     def __call__(
         self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
@@ -61,7 +63,9 @@ class Letterbox:
             images = [stretch_contrast(image, *(self.levels or self._levels_of(image))) for image in images]
         scales = [self.size / max(image.shape[1:]) for image in images]
         sizes = [scaled(image, scale) for image, scale in zip(images, scales, strict=True)] or [(self.size, self.size)]
-        height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
+        height, width = (
+            math.ceil(max(*sides, self.least) / self.stride) * self.stride for sides in zip(*sizes, strict=True)
+        )
         if images and all(size == (height, width) == image.shape[1:] for size, image in zip(sizes, images)):
             batch = stack(images, height, width)
             placements = [Placement(height, width, input_height=height, input_width=width)] * len(images)

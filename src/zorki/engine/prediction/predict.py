@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, groupby, islice, tee
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, TypedDict, Unpack, overload
 
 import torch
@@ -23,7 +25,7 @@ from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_w
 from zorki.engine.device import channels_last, check_device, on_device
 from zorki.engine.evaluation.units import track
 from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
-from zorki.engine.prediction.result import SMALL, Result
+from zorki.engine.prediction.result import SMALL, Result, suffix_of
 from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
 from zorki.engine.prediction.sources import Source, expand
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tiling, predict_tiles
@@ -36,6 +38,7 @@ from zorki.types import ClassInfo, Defect, map_tensors
 BATCH = 16  # images a step, where nobody said; of live streams 1
 AHEAD = 3  # batches in work: one predicted, two decoded
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
+FAULTS = (OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)  # of other libraries, on odd inputs
 MANY_TILES = 100  # of an image, from which it is told of beforehand
 
 Runs = Sequence[RunLike] | RunLike
@@ -182,6 +185,7 @@ class _Work:
     streams: bool = False  # results are let go one by one
     prompt: Any = None
     defects: list[Defect] = field(default_factory=list)
+    undrawn: dict[str, Defect] = field(default_factory=dict)  # one a source
     taken: dict[str, int] = field(default_factory=dict)  # paths, and the last number that was given to each
 
     @property
@@ -215,6 +219,14 @@ class _Work:
         path = source.path or Path(str(source))
         self.defects.append(Defect(path, str(error).removeprefix(f"{path}: ")))
 
+    @contextlib.contextmanager
+    def drawing(self, source: Source) -> Iterator[None]:
+        """What fails in it costs the files of this source, not its predictions; a full disk is everybody's."""
+        try:
+            yield
+        except (DataError, *FAULTS) as error:
+            self.undrawn.setdefault(str(source), Defect(source.path or Path(str(source)), _reason(error)))
+
 
 def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     """All results, each written before it is handed out."""
@@ -234,10 +246,12 @@ def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
                 yield result
         for defect in work.defects:
             work.say(f"left out: {defect}")
+        for defect in work.undrawn.values():
+            work.say(f"predicted, but not drawn: {defect}")
         if not count:
             raise DataError(f"nothing could be read of {len(sources)} sources; the first reason: {work.defects[0]}")
         if page is not None and page.head is not None:
-            page.tail = {"defects": [str(defect) for defect in work.defects]}
+            page.tail = {"defects": [str(defect) for defect in [*work.defects, *work.undrawn.values()]]}
 
 
 def _predictions(count: int) -> str:
@@ -253,35 +267,49 @@ def _head(work: _Work) -> dict[str, Any] | None:
 
 def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     for batch in _read(work, sources):
-        predictions = _predict(work, [image for _, image in batch])
+        predictions = _predict_each(work, [image for _, image in batch])
         for (source, image), prediction in zip(batch, predictions, strict=True):
+            if isinstance(prediction, DataError):
+                work.fail(source, _of(source, prediction))
+                continue
             result = _result(work, source, image, prediction)
-            if work.out is not None:
-                _draw(work, result, source, work.task.presentation.draw(image, result.annotation, work.info))
-            yield _with_files(work, result, Path(source.name).stem)
+            draw = partial(work.task.presentation.draw, image, result.annotation, work.info)
+            yield _with_files(work, result, source, draw)
 
 
-def _draw(work: _Work, result: Result, source: Source, drawing: Tensor) -> None:
-    suffix = "png" if max(result.height, result.width) <= SMALL else "jpg"
-    result.drawn = work.place(f"{Path(source.name).stem}.{suffix}")
-    write_image(result.drawn, drawing)
+def _of(source: Source, error: DataError) -> DataError:
+    """The error with its source, and with what was behind it."""
+    told = DataError(f"{source.path or source}: {error}")
+    told.__cause__ = error.__cause__
+    return told
+
+
+def _write_drawing(work: _Work, result: Result, source: Source, draw: Callable[[], Tensor]) -> None:
+    with work.drawing(source):
+        drawing = draw()
+        small = max(result.height, result.width) <= SMALL
+        path = work.place(f"{Path(source.name).stem}.{'png' if small else suffix_of(*drawing.shape[1:])}")
+        write_image(path, drawing)
+        result.drawn = path
 
 
 def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     """One after the other, tile by tile."""
     for source in sources:
+        size = (0, 0)
         try:
             with _windows(work, source) as image:
+                size = (image.height, image.width)
                 _tell(work, source, image)
                 prediction = keep_selected(_predict_tiles(work, image), work.selection)
-                size = (image.height, image.width)
-            result = _new_result(work, source, size, prediction, source)
-            if work.out is not None:
-                _draw(work, result, source, result.draw())
         except DataError as error:
             work.fail(source, error)
             continue
-        yield _with_files(work, result, Path(source.name).stem)
+        except FAULTS as error:
+            work.fail(source, _of(source, _failed(error, *size)))
+            continue
+        result = _new_result(work, source, size, prediction, source)
+        yield _with_files(work, result, source, result.draw)
 
 
 def _windows(work: _Work, source: Source) -> contextlib.AbstractContextManager[WindowedImage]:
@@ -334,6 +362,26 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
         yield group
 
 
+def _predict_each(work: _Work, images: Sequence[Tensor]) -> list[Any]:
+    """Predictions for the images; in the place of one on which the network fails, why."""
+    try:
+        return _predict(work, images)
+    except (DataError, *FAULTS) as error:
+        if len(images) > 1:  # one of them
+            return [prediction for image in images for prediction in _predict_each(work, [image])]
+        return [_failed(error, *images[0].shape[-2:])]
+
+
+def _failed(error: Exception, height: int, width: int) -> DataError:
+    told = DataError(f"the network fails on this image of {width} x {height} pixels: {_reason(error)}")
+    told.__cause__ = error
+    return told
+
+
+def _reason(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def _predict(work: _Work, images: Sequence[Tensor]) -> list[Any]:
     if work.tiling is not None:
         joined = [_predict_tiles(work, HeldImage(image)) for image in images]
@@ -368,6 +416,45 @@ def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
             yield from _video(work, source)
         except DataError as error:
             work.fail(source, error)
+        except FAULTS as error:
+            told = DataError(f"{source}: the network fails on this video: {_reason(error)}")
+            told.__cause__ = error
+            work.fail(source, told)
+
+
+class _DrawnVideo:
+    """The drawn frames as a video, which ends alone where one cannot be encoded; one that cannot be drawn is passed."""
+
+    def __init__(self, work: _Work, source: Source) -> None:
+        self._work, self._source, self._written = work, source, -1
+        self.path: Path | None = work.place(f"{Path(source.name).stem}.mp4")
+        self._writer = VideoWriter(self.path, source.frame_rate())
+
+    def __enter__(self) -> _DrawnVideo:
+        self._writer.__enter__()
+        return self
+
+    def add(self, number: int, draw: Callable[[], Tensor]) -> None:
+        """A live stream shows no frame in the place of those dropped: the next is shown for them."""
+        if self.path is None:
+            return
+        with self._work.drawing(self._source):
+            drawing = draw()
+            try:
+                for _ in range(number - self._written):
+                    self._writer.write(drawing)
+                self._written = number
+            except DataError as error:
+                self.path = None
+                self._writer.__exit__(type(error), error, None)
+                raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.path is not None:
+            with self._work.drawing(self._source):
+                self._writer.__exit__(kind, error, trace)
 
 
 def _video(work: _Work, source: Source) -> Iterator[Result]:
@@ -376,23 +463,18 @@ def _video(work: _Work, source: Source) -> Iterator[Result]:
         first = next(frames, None)
         if first is None:
             raise DataError(f"{source}: the video has no frame that can be read")
-        path = None if work.out is None else work.place(f"{Path(source.name).stem}.mp4")
-        writer = None if path is None else stack.enter_context(VideoWriter(path, source.frame_rate()))
-        written = -1
+        film = None if work.out is None else stack.enter_context(_DrawnVideo(work, source))
         readable = islice(chain([first], _readable(work, source, frames)), work.max_frames)
         for number, image, prediction in _frames(work, readable, work.step(live)):
             result = _result(work, source, image, prediction, number)
-            result.drawn = path
-            if writer is not None:
-                drawing = work.task.presentation.draw(image, result.annotation, work.info)
-                for _ in range(number - written):  # a live stream shows no frame in the place of those dropped
-                    writer.write(drawing)
-                written = number
+            if film is not None:
+                film.add(number, partial(work.task.presentation.draw, image, result.annotation, work.info))
+                result.drawn = film.path
             if work.task.unit != "clip":
-                yield _with_files(work, result, f"{Path(source.name).stem}-{number:06d}")
+                yield _with_files(work, result, source)
             elif number == first[0]:  # one result for all frames
                 result.frame = None
-                yield _with_files(work, result, Path(source.name).stem)
+                yield _with_files(work, result, source)
 
 
 def _check_end(sources: Sequence[Source], stream: bool) -> None:
@@ -430,8 +512,10 @@ def _frames(work: _Work, stream: Iterator[tuple[int, Tensor]], step: int) -> Ite
             yield number, image, prediction
     else:
         for group in _batched(stream, step):
-            predictions = _predict(work, [image for _, image in group])
+            predictions = _predict_each(work, [image for _, image in group])
             for (number, image), prediction in zip(group, predictions, strict=True):
+                if isinstance(prediction, DataError):
+                    raise DataError(f"frame {number}: {prediction}") from prediction.__cause__
                 yield number, image, prediction
 
 
@@ -465,9 +549,14 @@ def _new_result(
     )
 
 
-def _with_files(work: _Work, result: Result, stem: str) -> Result:
-    """With the files of its own that the task gives it."""
-    if work.out is not None:
+def _with_files(work: _Work, result: Result, source: Source, draw: Callable[[], Tensor] | None = None) -> Result:
+    """With its drawing, and with the files of its own that the task gives it."""
+    if work.out is None:
+        return result
+    if draw is not None:
+        _write_drawing(work, result, source, draw)
+    stem = Path(source.name).stem + ("" if result.frame is None else f"-{result.frame:06d}")
+    with work.drawing(source):
         result.files = work.task.presentation.write_files(
             result.annotation, work.info, lambda folder, suffix: work.place(f"{stem}{suffix}", folder)
         )

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from zorki.engine.prediction.result import Result
 from zorki.errors import ZorkiError
-from zorki.files import plain, unwritable
+from zorki.files import NO_TEXT, plain, unwritable
 
 PREDICTIONS = "predictions.json"
 
@@ -41,7 +41,7 @@ class PredictionsFile:
 
     def __enter__(self) -> PredictionsFile:
         try:
-            self._file = self._part.open("w", encoding="utf-8")
+            self._file = self._part.open("w", encoding="utf-8", errors=NO_TEXT)
             if self.head is None:
                 self._file.write("[")
             else:

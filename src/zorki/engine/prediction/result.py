@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from zorki.contracts import Presentation
-from zorki.data.images import Array, interleaved, write_image
+from zorki.data.images import JPEG_SIDE, Array, interleaved, write_image
 from zorki.data.windows import open_windows
 from zorki.engine.prediction.label_studio import to_label_studio
 from zorki.engine.prediction.rows import Row, arrays, count_rows, keep_rows, row
@@ -160,7 +160,7 @@ class Result:
         if path.is_dir() or not path.suffix:
             stem = Path(self.path).stem or "image"
             number = "" if self.frame is None else f"-{self.frame:06d}"
-            path = path / f"{stem}{number}.{'png' if max(drawing.shape[1:]) <= SMALL else 'jpg'}"
+            path = path / f"{stem}{number}.{suffix_of(*drawing.shape[1:])}"
         own = self.source.path if isinstance(self.source, Source) else None
         if own is not None and path.exists() and path.samefile(own):
             raise DataError(f"{path}: this is the image itself; name another file for the drawing")
@@ -264,6 +264,11 @@ class Result:
         if found is None:
             raise DataError(f"{self.path}: frame {self.frame} is no longer there")
         return found[1]
+
+
+def suffix_of(height: int, width: int) -> str:
+    """Of the file of a drawing: png for small ones, and for those that are too long for JPEG."""
+    return "jpg" if SMALL < max(height, width) <= JPEG_SIDE else "png"
 
 
 def _path(path: Path, folder: Path | None) -> str:

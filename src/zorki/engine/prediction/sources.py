@@ -225,13 +225,19 @@ def _folder(folder: Path, given: str) -> list[Source]:
 
 
 def _glob(pattern: Path, given: str) -> list[Source]:
-    matches = [Path(match) for match in sorted(glob.glob(str(pattern), recursive=True))]
+    matches = [Path(match) for match in sorted(glob.glob(_without_names(pattern), recursive=True))]
     files = [(path, kind) for path in matches if not path.is_dir() and (kind := _kind(path.name))]
     if not files:
         what = f"{len(matches)} files or folders match, and none is an image or video" if matches else "nothing matches"
         raise DataError(f"{given}: {what}; looked for files named {_suffixes()}")
     above = Path(os.path.commonpath([path.parent for path, _ in files]))
     return [_found(path, path.relative_to(above).as_posix(), kind, given) for path, kind in files]
+
+
+def _without_names(pattern: Path) -> str:
+    """The pattern for `glob`; of the folders that are there as they are spelled, brackets are no part of it."""
+    there = next(above for above in pattern.parents if above.is_dir())
+    return str(Path(glob.escape(str(there)), pattern.relative_to(there)))
 
 
 def _found(path: Path, name: str, kind: Kind, given: str) -> Source:

@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.data.images import interleaved
+from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
 
@@ -178,8 +179,9 @@ class VideoWriter:
         with VideoWriter(path, rate) as video:
             video.write(image)
 
-    Encodes H.264, or MPEG-4 part 2 where FFmpeg was built without it. Odd sizes lose their last row or column, since
-    color is stored at half the resolution.
+    A frame of another size than the first is fitted into it, whole and in its middle, on black: streams may change
+    their size on the way. Encodes H.264, or MPEG-4 part 2 where FFmpeg was built without it. Odd sizes lose their last
+    row or column, since color is stored at half the resolution.
     """
 
     def __init__(self, path: Path, rate: Fraction | float = 25) -> None:
@@ -204,7 +206,7 @@ class VideoWriter:
         """Adds a frame.
 
         Raises:
-            DataError: its size differs from the first one's.
+            DataError: frames of this size cannot be encoded.
             ZorkiError: the disk is full.
         """
         av = _av()
@@ -212,11 +214,8 @@ class VideoWriter:
         if self._stream is None:
             self._stream = self._add_stream(height, width)
         if (self._stream.height, self._stream.width) != (height, width):
-            raise DataError(
-                f"{self.path}: the video's frames are {self._stream.height} x {self._stream.width} (height x width), "
-                f"and one of {height} x {width} came"
-            )
-        pixels = interleaved(image[:, :height, :width])
+            image = _fitted(image, self._stream.height, self._stream.width)
+        pixels = interleaved(image[:, : self._stream.height, : self._stream.width])
         self._encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
 
     def __exit__(
@@ -256,5 +255,18 @@ class VideoWriter:
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
-        except (OSError, _av().FFmpegError) as error:
+        except OSError as error:  # PyAV's, too, where they are of the file
             raise unwritable(self.path, error) from error
+        except (_av().FFmpegError, ValueError) as error:
+            size = f"{self._stream.width} x {self._stream.height}"
+            raise DataError(f"{self.path}: frames of {size} pixels cannot be encoded: {error}") from error
+
+
+def _fitted(image: UInt8[Tensor, "3 _ _"], height: int, width: int) -> UInt8[Tensor, "3 height width"]:
+    """The image, scaled to fit, in the middle of a black frame."""
+    scale = min(height / image.shape[1], width / image.shape[2])
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[2] * scale))
+    frame = torch.zeros((3, height, width), dtype=torch.uint8)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    frame[:, top : top + size[0], left : left + size[1]] = resize_image(image, *size)
+    return frame

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -88,7 +89,7 @@ class Conductor(lightning.Callback):
             self.average.requires_grad_(False)
             if "average" in self._state:
                 self.average.load_state_dict(checkpoints.present_names(self._state["average"]))
-        self._old_handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._old_handlers = {number: signal.getsignal(number) for number in _stop_signals()}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         checkpoints.restore_chance(self._state.get("chance"))
@@ -115,7 +116,7 @@ class Conductor(lightning.Callback):
         self.progress.close()
 
     def _listen(self) -> None:
-        """Ctrl-C and a kind kill end training after the step at hand; a second Ctrl-C ends it at once."""
+        """Ctrl-C, a kind kill and a closed terminal end training after the step at hand; a second one at once."""
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.stop_signal is not None:
@@ -288,6 +289,12 @@ class Conductor(lightning.Callback):
         self.best_loss = state_dict.get("best_loss", math.inf)  # older versions kept none
         for name in ("best", "best_epoch", "stale", "sums", "batches", "first_loss", "seconds"):
             setattr(self, name, state_dict[name])
+
+
+def _stop_signals() -> list[int]:
+    """Those that end training with a checkpoint; SIGHUP, of a closed terminal, but not where nohup has it ignored."""
+    hangup = [] if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
 
 
 def make_trainer(

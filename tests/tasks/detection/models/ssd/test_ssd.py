@@ -240,3 +240,11 @@ def test_losses_are_torchvisions(published):
         found = ours.train().loss(ours(inputs), targets)
     assert float(found["boxes"]) == pytest.approx(float(wanted["bbox_regression"]), rel=1e-4)
     assert float(found["classes"]) == pytest.approx(float(wanted["classification"]), rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(8, 3000), (3000, 8), (1, 1)])
+def test_strips_keep_pixels_on_backbones_that_pool(shape):
+    model = registry.find("ssd_squeezenet").build(2, image_size=96).eval()
+    inputs, placements = model.preprocess([torch.zeros((3, *shape), dtype=torch.uint8)])
+    with torch.inference_mode():
+        assert len(model.decode(model(inputs), placements)) == 1

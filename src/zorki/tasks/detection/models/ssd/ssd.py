@@ -181,7 +181,8 @@ def ssd(num_classes: int, *, backbone: str, image_size: int = 300, matching: str
     """SSD (Liu et al., 2016) on any backbone.
 
     Its maps of strides 8 and more are used, continued by strided convolutions to six. Priors are those of SSD300 for
-    COCO, in shares of `image_size`; images are as long as `image_size` and not made square.
+    COCO, in shares of `image_size`; images are as long as `image_size` and not made square, their canvas 32 pixels at
+    least: of a lower strip some backbones keep no pixel.
 
     Raises:
         RecipeError: there is no such backbone, or it has no map of stride 8 or more.
@@ -203,7 +204,7 @@ def ssd(num_classes: int, *, backbone: str, image_size: int = 300, matching: str
         num_classes=num_classes,
         scaled=len(taps),
         matching=matching,
-        settings=settings_on(backbone, Letterbox(image_size, stride=16)),
+        settings=settings_on(backbone, Letterbox(image_size, stride=16, least=32)),
     )
 
 
