@@ -93,7 +93,7 @@ def test_evaluate_two_runs_and_their_ensemble(run, tmp_path):
     assert page["ensemble"]["count"] == 4
 
 
-def test_predict_predictions_in_pixels_of_the_image(run, tmp_path, capsys):
+def test_predictions_are_in_pixels_of_the_image(run, tmp_path, capsys):
     image = SceneDetection(20, size=(80, 130))[3].image
     write_image(tmp_path / "one.png", image)
     main(["predict", str(run.folder), "one.png", "--out", "predictions"])

@@ -78,7 +78,7 @@ def test_evaluate_two_runs_and_their_ensemble(run, tmp_path, capsys):
     assert "per class, ensemble" in out
 
 
-def test_evaluate_tile_by_tile_is_what_predict_predictions(run, tmp_path, capsys):
+def test_evaluate_tile_by_tile_is_what_predict_gives(run, tmp_path, capsys):
     dataset = SceneSegmentation(20, size=(80, 130))
     for index in range(4):
         write_image(tmp_path / "wide" / "val" / "images" / f"{index}.png", dataset[index].image)
@@ -110,11 +110,11 @@ def test_evaluate_tile_by_tile_is_what_predict_predictions(run, tmp_path, capsys
     capsys.readouterr()
     main([*words, "--json", "-"])
     out, err = capsys.readouterr()
-    assert json.loads(out)["ensemble"]["count"] == 3, "nothing but JSON"
+    assert json.loads(out)["results"][-1]["count"] == 3, "nothing but JSON"
     assert "tiles of 64 pixels, overlap" in err
 
 
-def test_a_run_predictions_with_other_options_than_it_was_trained_with(run, tmp_path, capsys):
+def test_a_run_predicts_with_other_options_than_it_was_trained_with(run, tmp_path, capsys):
     larger = zorki.load(run.folder, {"image_size": 128})
     assert (larger.model.preprocess.size, run.model.preprocess.size) == (128, 64)
     weights = run.model.state_dict()

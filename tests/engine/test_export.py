@@ -61,7 +61,7 @@ def session(path):
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_onnx_predictions_as_decode(name, tmp_path):
+def test_onnx_predicts_as_decode(name, tmp_path):
     model = lively(name)
     path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
     run = session(path)

@@ -414,7 +414,7 @@ def still(num_classes: int):
     return Still()
 
 
-def test_what_does_not_learn_predictions_as_it_is_built(registered, tmp_path):
+def test_what_does_not_learn_predicts_as_it_is_built(registered, tmp_path):
     registered(Styles, still)
     with pytest.raises(RecipeError, match="still learns nothing from data; use it as it is: zorki predict still IMAGE"):
         train("still", "made")

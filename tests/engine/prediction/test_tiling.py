@@ -108,7 +108,7 @@ def segmenting(size, class_names="abcde"):
 
 @pytest.mark.parametrize("size", [(150, 170), (64, 200), (200, 40), (65, 64), (190, 129)])
 @pytest.mark.parametrize(("tile", "overlap"), [(64, 4), (64, 8), (64, 34), (33, 9)])
-def test_a_local_network_predictions_tiles_as_it_predictions_the_whole(size, tile, overlap):
+def test_a_local_network_predicts_tiles_as_it_predicts_the_whole(size, tile, overlap):
     image = photo(*size)
     (whole,) = predict_images(LocalSegmenter(max(size)).eval(), [image])
     model = LocalSegmenter(tile).eval()
@@ -169,7 +169,7 @@ def test_without_heed_to_the_margin_seams_show():
     assert not (wrong & ~near).any()
 
 
-def test_u_net_predictions_tiles_as_it_predictions_the_whole():
+def test_u_net_predicts_tiles_as_it_predicts_the_whole():
     """Its valid convolutions and poolings, where tiles begin at multiples of its stride; seams show without margins."""
     size, options = (96 + 56, 96 + 2 * 56), {"depth": 2, "width": 8, "dropout": 0.0}
     image = photo(*size)

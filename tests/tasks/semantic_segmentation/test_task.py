@@ -90,7 +90,7 @@ def test_training_needs_two_classes(scenes):
         TASK.data.check(plain, plain.splits["train"])
 
 
-def test_the_baseline_predictions_the_commonest_class_everywhere(scenes):
+def test_the_baseline_predicts_the_commonest_class_everywhere(scenes):
     train = Targets(scenes, scenes.splits["train"])
     info = TASK.data.class_info(scenes)
     answer = TASK.evaluation.baseline(train, info)

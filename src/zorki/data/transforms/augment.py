@@ -38,8 +38,8 @@ from zorki.errors import RecipeError
 def cover_square(image: UInt8[Tensor, "3 H W"], row: int, column: int, side: int) -> UInt8[Tensor, "3 H W"]:
     """CutOut (DeVries & Taylor, 2017): a square about a pixel, in pixels, filled with the image's mean color.
 
-    What of the square leaves the image is cut off, as in the paper, section 3.2; the paper fills with the data
-    set's mean, which a single image does not know.
+    What of the square leaves the image is cut off, as in the paper, section 3.2; the paper fills with the
+    mean of the dataset, which a single image does not know.
     """
     if side <= 0:
         return image

@@ -106,7 +106,7 @@ def test_norms_published_without_an_epsilon_prediction_as_published(name, file):
     assert torch.allclose(ours["backbone.body.bn1.running_var"] + model.backbone.bn1.eps, torch.tensor([0.5, 1e-3]))
     assert ours["head.x"] is given["head.x"]
     assert model.weight_map.adapt(given, "mine.pth", model) is given
-    # Renamed, what it predictions tells whose it is: nine anchors a cell, or one box a region, for each of 91 numbers.
+    # Renamed, what it predicts tells whose it is: nine anchors a cell, or one box a region, for each of 91 numbers.
     rows = {
         "retinanet": ("head.classification_head.cls_logits", 9),
         "faster_rcnn": ("roi_heads.box_predictor.cls_score", 1),

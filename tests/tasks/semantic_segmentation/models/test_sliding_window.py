@@ -29,7 +29,7 @@ def test_the_loss_falls_on_one_repeated_batch():
     laws.check_learning(laws.built("sliding_window_small", count=16))
 
 
-def test_one_by_one_it_predictions_as_a_loop_over_pixels_does():
+def test_one_by_one_it_predicts_as_a_loop_over_pixels_does():
     model = laws.built("sliding_window_small", step=1).eval()
     inputs = torch.stack(laws.make_images(2, 10, 13))
     with torch.inference_mode():

@@ -84,7 +84,7 @@ def test_imagenet_weights_fill_the_backbone(name):
 
 
 @pytest.mark.parametrize("name", ["deeplabv3_mobilenet_v3_large"])
-def test_a_twin_learns_and_predictions_in_original_pixels(name):
+def test_a_twin_learns_and_predicts_in_original_pixels(name):
     model = laws.built(name, shorter=40, longest=80)
     laws.check_gradients(model)
     laws.check_original_pixels(model)

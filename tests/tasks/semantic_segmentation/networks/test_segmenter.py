@@ -67,13 +67,13 @@ def assert_same(model, path):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_onnx_predictions_as_decode(name, tmp_path):
+def test_onnx_predicts_as_decode(name, tmp_path):
     torch.manual_seed(0)
     model = lively(registry.build(name, NUM_CLASSES, {"image_size": WIDTH, **NETWORKS[name]}))
     assert_same(model, export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO))
 
 
-def test_onnx_predictions_as_decode_and_says_what_it_takes(tmp_path):
+def test_onnx_predicts_as_decode_and_says_what_it_takes(tmp_path):
     model = lively(tiny())
     model.train()
     path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH, INFO)

@@ -271,8 +271,8 @@ def from_dataset(
     indices = list(range(len(dataset))) if split == ALL else list(dataset.splits[split])
     if numbers is not None:
         indices.sort(key=numbers.__getitem__)
-    judged = set(indices)
-    others = [index for index in range(len(dataset)) if index not in judged]
+    evaluated = set(indices)
+    others = [index for index in range(len(dataset)) if index not in evaluated]
     annotated = GroundTruth(
         split,
         ground_truths_of([boxes(index) for index in indices]),

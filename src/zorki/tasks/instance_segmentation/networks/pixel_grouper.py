@@ -169,7 +169,7 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
     @torch.no_grad()
     def decode(self, outputs: GroupingMaps, placements: Sequence[Placement]) -> list[Instances]:
         """Objects in the pixels of the original images, best first, on the CPU."""
-        answers = []
+        predictions = []
         for main, classes, placement in zip(outputs.main, outputs.classes, placements, strict=True):
             numbers, sure = self.group(restore_maps(main, placement).cpu(), placement.scale)
             shares = (
@@ -177,8 +177,8 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
                 if len(classes)
                 else classes.new_zeros((0, *numbers.shape), device="cpu")
             )
-            answers.append(objects_of(numbers, sure, shares, **dataclasses.asdict(self.limits)))
-        return answers
+            predictions.append(objects_of(numbers, sure, shares, **dataclasses.asdict(self.limits)))
+        return predictions
 
     has_nms = False  # objects of a map do not overlap
 

@@ -154,7 +154,7 @@ def test_cells_by_stride_or_by_number():
         small(stride=32)
 
 
-def test_the_published_network_predictions_7_by_7_by_30():
+def test_the_published_network_predicts_7_by_7_by_30():
     with torch.device("meta"):
         model = registry.build("yolo1_darknet", 20)
         outputs = model(torch.empty(1, 3, 448, 448, dtype=torch.uint8))

@@ -146,9 +146,9 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
             boxes = boxes.detach()
             where = self.place(_box_waves(boxes, content.shape[2]).to(content.dtype))
             content = layer(content, where, encoded.memory, placed, encoded.mask, visible)
-            answers = decoder.norm(content)
-            boxes = _moved(boxes, self.offset_output(answers))
-            logits.append(self.class_output(answers).float())
+            normed = decoder.norm(content)
+            boxes = _moved(boxes, self.offset_output(normed))
+            logits.append(self.class_output(normed).float())
             found.append(boxes)
         return torch.stack(logits), torch.stack(found)
 

@@ -99,12 +99,12 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         labels = torch.cat([boxes.labels for boxes in found])
         rows = torch.arange(len(labels), device=labels.device)
         shares = logits[rows, labels].float().sigmoid().split([len(boxes) for boxes in found])
-        answers = []
+        predictions = []
         for boxes, share, placement in zip(found, shares, placements, strict=True):
             original = boxes.to("cpu").restore(placement)
             masks = paste_masks(share, original.xyxy, placement.height, placement.width)
-            answers.append(Instances(original.xyxy, original.labels, masks, original.scores))
-        return answers
+            predictions.append(Instances(original.xyxy, original.labels, masks, original.scores))
+        return predictions
 
     def _masks(self, outputs: FasterRcnnOutputs, regions: Tensor, images: Tensor) -> Tensor:
         """Logits (N, K, 28, 28) of regions in network pixels."""
