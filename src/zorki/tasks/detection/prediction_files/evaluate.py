@@ -186,9 +186,9 @@ def overlapping_masks(ground_truths: GroundTruthTable, detections: DetectionTabl
         if not len(theirs):
             continue
         size = masks.sizes[image]
-        detections = [encoded(masks.detections[row], *size) for row in mine.tolist()]
+        encoded_detections = [encoded(masks.detections[row], *size) for row in mine.tolist()]
         objects = [encoded(masks.ground_truths[row], *size) for row in theirs.tolist()]
-        iou = mask.iou(detections, objects, ground_truths.crowd[theirs].astype(np.uint8))
+        iou = mask.iou(encoded_detections, objects, ground_truths.crowd[theirs].astype(np.uint8))
         which, whom = np.nonzero(iou >= BACKGROUND_IOU)
         parts.append(Pairs(mine[which], theirs[whom], iou[which, whom]))
     return join(parts)
