@@ -62,11 +62,28 @@ def unwritable(path: Path, error: BaseException) -> ZorkiError:
         reason = getattr(error, "strerror", None) or error
         return ZorkiError(f"{path}: could not be written: {reason}; mend that, or name another folder")
     folder = next(above for above in path.absolute().parents if above.is_dir())
-    free = shutil.disk_usage(folder).free / 1e6
+    free, limit = shutil.disk_usage(folder).free, _size_limit()
     kept = "; the earlier one is whole" if path.exists() else ""
-    return ZorkiError(
-        f"{path}: could not be written: the disk is full ({free:.0f} MB free){kept}. Free some space and go on."
-    )
+    number = error.errno if isinstance(error, OSError) else None
+    # Writers without errno do not say which of these it was; a limit below what is free is met first.
+    if number == errno.EFBIG or (number is None and limit is not None and limit < free):
+        most = f"{limit / 1e6:.0f} MB, as `ulimit -f` sets it" if limit is not None else "that of its file system"
+        why, way = f"it is larger than files may be here ({most})", "Raise that limit, or name another folder."
+    elif number == errno.EDQUOT:
+        why, way = "your quota on the disk is used up", "Free some space and go on."
+    else:
+        why, way = f"the disk is full ({free / 1e6:.0f} MB free)", "Free some space and go on."
+    return ZorkiError(f"{path}: could not be written: {why}{kept}. {way}")
+
+
+def _size_limit() -> int | None:
+    """The size in bytes that this process may give a file; None where nothing limits it."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def is_full_disk(error: BaseException) -> bool:

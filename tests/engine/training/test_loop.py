@@ -1,13 +1,16 @@
 """Which epoch's weights are kept, and when training stops, from what validation found."""
 
 import signal
+from types import SimpleNamespace
 
 import lightning.pytorch as lightning
 import pytest
+import torch
 
 from zorki.engine.run.logs import Log
 from zorki.engine.training.loop import Conductor
 from zorki.engine.training.progress import Progress
+from zorki.errors import ZorkiError
 from zorki.recipe import Recipe
 
 NAN = float("nan")
@@ -105,3 +108,19 @@ def test_under_nohup_a_closed_terminal_stops_nothing(tmp_path):
         one.close()
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("write", ["_keep", "write_checkpoint", "_log_step"])
+def test_nothing_is_written_where_the_folder_is_gone(tmp_path, write):
+    def gone():
+        raise ZorkiError("gone")
+
+    written = []
+    one = conductor(tmp_path / "run", written, check_folder=gone)
+    learner = SimpleNamespace(losses={"loss": torch.tensor(1.0)})
+    trainer = Stoppable()
+    arguments = {"_keep": (None, {"epoch": 0}), "write_checkpoint": (), "_log_step": (learner, 1)}[write]
+    with pytest.raises(ZorkiError, match="gone"):
+        getattr(one, write)(trainer, *arguments)
+    assert not written
+    assert not (tmp_path / "run").exists()

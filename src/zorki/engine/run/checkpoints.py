@@ -6,7 +6,8 @@ and renamed, and read without unpickling code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,24 @@ def write(trainer: Any, folder: Path) -> None:
     state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
     if not trainer.is_global_zero:
         return
+    with way_on(folder), whole(path) as aside:
+        torch.save(state, aside)
+
+
+@contextmanager
+def way_on(folder: Path) -> Iterator[None]:
+    """Adds to a ZorkiError of writing into the run's folder how to go on with the run."""
     try:
-        with whole(path) as aside:
-            torch.save(state, aside)
+        yield
     except ZorkiError as error:
-        resume = f" Then go on with: zorki train --resume {folder}" if path.exists() else ""
-        raise ZorkiError(f"{error}{resume}") from error
+        raise ZorkiError(f"{error}{words_of_way_on(folder)}") from error
+
+
+def words_of_way_on(folder: Path) -> str:
+    """What to do once there is room again: a run without a checkpoint begins anew, in the same folder."""
+    if (folder / LAST).exists():
+        return f" Then go on with: zorki train --resume {folder}"
+    return f" There is no checkpoint yet; then start it from its beginning with: zorki train --resume {folder}"
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zorki.engine.run.checkpoints import words_of_way_on
 from zorki.errors import ZorkiError
-from zorki.files import is_full_disk, write_text
+from zorki.files import unwritable, write_text
 from zorki.input_files.content import open_file
 
 STEPS, EPOCHS = "steps.csv", "epochs.csv"
@@ -41,22 +43,11 @@ class Log:
     def _pass_on(self, values: dict[str, float], step: int, *, save: bool = False) -> None:
         if not self.active:
             return
-        with self._told_if_full(self.folder):
+        with told_if_unwritable(self.folder, self.folder):
             for logger in self.loggers:
                 logger.log_metrics(values, step)
                 if save:
                     logger.save()
-
-    @contextmanager
-    def _told_if_full(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if is_full_disk(error):
-                raise ZorkiError(
-                    f"{path}: the disk is full. Free some space, then: zorki train --resume {self.folder}"
-                ) from error
-            raise
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         if not self.active:
@@ -74,7 +65,7 @@ class Log:
         if known is None:
             writer.writeheader()
         writer.writerow(row)
-        with self._told_if_full(path), path.open("a", encoding="utf-8", newline="") as file:
+        with told_if_unwritable(path, self.folder), path.open("a", encoding="utf-8", newline="") as file:
             file.write(text.getvalue())
 
     def cut(self, step: int) -> None:
@@ -85,6 +76,44 @@ class Log:
             if columns is not None:
                 rows = [row for row in read(path) if int(row["step"]) <= step]
                 write_text(path, _text(rows, columns))
+
+
+@contextmanager
+def told_if_unwritable(path: Path, folder: Path) -> Iterator[None]:
+    """Turns an OSError of writing into a ZorkiError with the way to go on with the run."""
+    try:
+        yield
+    except OSError as error:
+        raise ZorkiError(f"{unwritable(path, error)}{words_of_way_on(folder)}") from error
+
+
+@contextmanager
+def writers_told(folder: Path) -> Iterator[None]:
+    """Within, a thread of TensorBoard's that cannot write is heard once: by the error of whoever writes next.
+
+    It would print a traceback by itself, and fail a second time where the loggers are closed.
+    """
+    before = threading.excepthook
+
+    def hear(words: threading.ExceptHookArgs) -> None:
+        if not (isinstance(words.exc_value, OSError) and type(words.thread).__module__.startswith("tensorboard.")):
+            before(words)
+
+    threading.excepthook = hear
+    try:
+        yield
+    except OSError as error:
+        told = error.__context__
+        while told is not None and not isinstance(told, ZorkiError):
+            told = told.__context__
+        if told is not None:
+            raise told from None
+        where = Path(str(error.filename)) if error.filename else folder
+        if where.absolute().is_relative_to(folder.absolute()):
+            raise ZorkiError(f"{unwritable(where, error)}{words_of_way_on(folder)}") from error
+        raise
+    finally:
+        threading.excepthook = before
 
 
 def header(path: Path) -> list[str] | None:

@@ -57,17 +57,19 @@ class Conductor(lightning.Callback):
         keep_best: Callable[[Model[Any, Any, Any], dict[str, Any]], None],
         keep_last: bool = False,
         gather: Callable[[lightning.Trainer], None] = lambda trainer: None,
+        check_folder: Callable[[], None] = lambda: None,
     ) -> None:
         """Of one run.
 
         Args:
         keep_last: validation cannot tell good weights from bad ones: those of the last epoch are kept, and patience
             and the plateau scheduler watch nothing.
+        check_folder: called before anything is written; raises where the folder is gone.
         """
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
-        self.gather, self.keep_last = gather, keep_last
+        self.gather, self.keep_last, self.check_folder = gather, keep_last, check_folder
         self.plateau = optimize.Plateau()
         self.after_step: Callable[[float], None] | None = None
         self.average: AveragedModel | None = None
@@ -159,6 +161,7 @@ class Conductor(lightning.Callback):
             self._write_within_epoch(trainer, (batch_idx + 1) // self.recipe.grad_accum)
 
     def _log_step(self, trainer: lightning.Trainer, pl_module: Any, step: int) -> None:
+        self.check_folder()
         losses = {name: float(loss) for name, loss in pl_module.losses.items()}
         total = sum(losses.values())
         if not math.isfinite(total):
@@ -232,6 +235,7 @@ class Conductor(lightning.Callback):
         self.gather(trainer)
         self.images = 0
         self._started = time.monotonic()
+        self.check_folder()
         self.log_.epoch(row)
         self.progress.epoch(row, self.epochs)
         self.write_checkpoint(trainer)
@@ -258,11 +262,13 @@ class Conductor(lightning.Callback):
     def _keep(self, trainer: lightning.Trainer, model: Any, facts: dict[str, Any]) -> None:
         self.best_epoch = facts["epoch"]
         if trainer.is_global_zero:
+            self.check_folder()
             self.keep_best(model, facts)
 
     # -- what survives a kill
 
     def write_checkpoint(self, trainer: lightning.Trainer) -> None:
+        self.check_folder()
         checkpoints.write(trainer, self.folder)
         self._last_checkpoint = time.monotonic()
 

@@ -16,8 +16,9 @@ from zorki.contracts import Model
 from zorki.engine.device import on_device
 from zorki.engine.evaluation.benchmark_run import peak_memory
 from zorki.engine.precompute import precompute
-from zorki.engine.run import logs
+from zorki.engine.run import checkpoints, logs
 from zorki.engine.run.folder import BEST, COST
+from zorki.engine.run.lock import RunLock, run_lock
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import gather_defects, train_loader_of, val_loader_of, validate
@@ -42,13 +43,16 @@ def train(
 ) -> TrainedModel:
     """Trains a model; see `zorki.train`."""
     say = _speaker(quiet)
-    return _trained(new_plan(model, data, recipe, settings, class_names, say), say)
+    plan = new_plan(model, data, recipe, settings, class_names, say)
+    with run_lock(plan.folder, active=is_first()) as lock:
+        return _trained(plan, lock, say)
 
 
 def resume(folder: str | Path, *, data: Any = None, quiet: bool = False, **settings: Any) -> TrainedModel:
     """Goes on with a run; see `zorki.resume`."""
     say = _speaker(quiet)
-    return _trained(resumed_plan(Path(folder), data, settings, say), say)
+    with run_lock(Path(folder), active=is_first()) as lock:
+        return _trained(resumed_plan(Path(folder), data, settings, say), lock, say)
 
 
 def _speaker(quiet: bool) -> Say:
@@ -59,7 +63,7 @@ def _silent(text: str) -> None:
     """Says nothing."""
 
 
-def _trained(plan: TrainingPlan, say: Say) -> TrainedModel:
+def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
     recipe = plan.recipe
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
@@ -72,7 +76,8 @@ def _trained(plan: TrainingPlan, say: Say) -> TrainedModel:
     if keep_last:
         say(f"val: its {len(val)} images show no ground truth: the last weights are kept, and nothing stops early")
     started = time.monotonic()
-    conductor = _fit(plan, network, keep_last=keep_last, bar=is_first() and say is not _silent)
+    conductor = _fit(plan, lock, network, keep_last=keep_last, bar=is_first() and say is not _silent)
+    lock.check()
     spent = {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.main_device)}
     write_json(plan.folder / COST, spent)
     say(f"trained in {time.monotonic() - started:.0f} s; best epoch {conductor.best_epoch + 1}")
@@ -85,7 +90,7 @@ def _images(plan: TrainingPlan) -> list[int]:
     return sorted(held_out | set(plan.train_indices))
 
 
-def _fit(plan: TrainingPlan, network: Model[Any, Any, Any], *, keep_last: bool, bar: bool) -> Conductor:
+def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], *, keep_last: bool, bar: bool) -> Conductor:
     """All epochs. Processes beside the first end here."""
     recipe, folder = plan.recipe, plan.folder
     train_loader, val_loader = train_loader_of(plan), val_loader_of(plan)
@@ -99,11 +104,13 @@ def _fit(plan: TrainingPlan, network: Model[Any, Any, Any], *, keep_last: bool, 
         progress=Progress(recipe.epochs or 0, plan.task.monitor, active=bar),
         keep_best=partial(_keep_best, plan),
         keep_last=keep_last,
+        check_folder=lock.check,
         gather=partial(gather_defects, plan, train_loader),
     )
     trainer = make_trainer(recipe, [conductor], loggers, folder)
     try:
-        trainer.fit(Learner(network, recipe), train_loader, ckpt_path=plan.checkpoint, weights_only=True)
+        with logs.writers_told(folder):
+            trainer.fit(Learner(network, recipe), train_loader, ckpt_path=plan.checkpoint, weights_only=True)
     finally:
         conductor.close()
         train_loader.close()
@@ -123,4 +130,5 @@ def _keep_best(plan: TrainingPlan, model: Model[Any, Any, Any], facts: dict[str,
         "preprocess": json.dumps(model.preprocess.to_json()),
         **{name: str(value) for name, value in facts.items()},
     }
-    save_weights(plan.folder / BEST, model, metadata)
+    with checkpoints.way_on(plan.folder):
+        save_weights(plan.folder / BEST, model, metadata)
