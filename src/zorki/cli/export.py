@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def export(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
     *,
-    out: Annotated[Path, Parameter(help="ONNX file to write.")] = Path("model.onnx"),
+    out: Annotated[
+        Path | None, Parameter(help="ONNX file to write; empty: runs/export-1/model.onnx, or the next that is free.")
+    ] = None,
     height: Annotated[
         int | None, Parameter(help="Height of the input in pixels; empty: the model's own for square images.")
     ] = None,
@@ -29,6 +31,7 @@ def export(
     """
     from zorki.contracts.capabilities import Exportable, Precomputes
     from zorki.engine.export import export_onnx
+    from zorki.engine.prediction.predictions_json import new_folder
     from zorki.engine.run.open import open_run
     from zorki.errors import ZorkiError
 
@@ -41,6 +44,8 @@ def export(
     if height is None and width is None:
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
+    if out is None:
+        out = new_folder(None, "export") / "model.onnx"
     path = export_onnx(opened.model, out, rows, columns, opened.info)
     assert isinstance(opened.model, Exportable)  # or it was refused
     inputs = opened.model.export_graph(rows, columns).inputs

@@ -56,6 +56,9 @@ def _evaluate(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
 def _tell(run: TrainedModel, result: Results, say: Callable[[str], None]) -> None:
     monitor = run.task.monitor
     beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
-    say(f"{result.split}: {monitor} {result.metrics.scalars()[monitor]:.4f}{beside}, on {result.count} images")
+    scalars = result.metrics.scalars()
+    others = [name for name in run.task.evaluation.headline if name != monitor and name in scalars]
+    more = "".join(f", {name} {scalars[name]:.4f}" for name in others)
+    say(f"{result.split}: {monitor} {scalars[monitor]:.4f}{beside}{more}, on {result.count} images")
     if run.info.threshold_split == result.split:
         say(f"predictions count from a score of {run.info.score_threshold:.3f}, the best on {result.split}")
