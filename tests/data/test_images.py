@@ -5,6 +5,7 @@ import pickle
 import re
 import struct
 import threading
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from zorki.data import jpeg
+from zorki.data import images, jpeg
 from zorki.data.annotations.masks.stored import read_stored
 from zorki.data.images import check_image, encode_image, image_size, interleaved, read_image, write_image
 from zorki.errors import DataError, ZorkiError
@@ -432,3 +433,20 @@ def test_errors_travel_between_processes(tmp_path):
     with pytest.raises(DataError) as caught:
         read_image(tmp_path / "missing.png")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGB", "LA", "L", "P", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_strips_give_the_same_pixels_and_hold_few_bytes_of_each(tmp_path, monkeypatch, mode, orientation):
+    whole = Image.fromarray(rng.integers(0, 256, (600, 400, 4), dtype=np.uint8))
+    image = whole if mode == "RGBA" else whole.convert("RGB").convert(mode) if mode == "CMYK" else whole.convert(mode)
+    image.getexif()[0x0112] = orientation
+    wanted = images.pixels_of(image).copy()
+    monkeypatch.setattr(images, "_STRIP", 900)
+    tracemalloc.start()
+    found = images.pixels_of(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(found, wanted)
+    assert found.flags.c_contiguous
+    assert peak < 600 * 400 * 4

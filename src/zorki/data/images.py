@@ -222,14 +222,28 @@ def _decode(image: Image.Image, data: bytes) -> Tensor:
 def pixels_of(image: Image.Image) -> Array:
     """Pixels (H, W, 3) in uint8 of Pillow's image, whatever its mode, upright: what `read_image` says of files."""
     image.load()
-    pixels = _rgb(image)
     # Asked after loading: some decoders turn the image themselves, and then drop the tag.
-    return turn_upright(pixels, orientation_of(image))
+    mode, orientation = mode_of(image), orientation_of(image)
+    if mode[0] in "IF":  # whose range is that of the whole image
+        return turn_upright(_rgb(image, mode), orientation)
+    # By strips, and into pixels that are upright already: with what Pillow holds that is 7 bytes a pixel at the peak,
+    # where each whole copy on the way would be 3 or 4 more.
+    width, height = image.size
+    pixels = np.empty((width, height, 3) if orientation in (5, 6, 7, 8) else (height, width, 3), np.uint8)
+    stored = _turn_back(pixels, orientation)
+    rows = max(1, _STRIP // max(1, width))
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        stored[top:bottom] = _rgb(image.crop((0, top, width, bottom)), mode)
+    return pixels
 
 
-def _rgb(image: Image.Image) -> Array:
-    """Pixels (H, W, 3) in uint8 of a loaded image of any mode."""
-    mode = mode_of(image)
+_STRIP = 1 << 18
+"""Pixels that are converted at once."""
+
+
+def _rgb(image: Image.Image, mode: str) -> Array:
+    """Pixels (H, W, 3) in uint8 of a loaded image, or of a part of it; `mode` is that of the whole (`mode_of`)."""
     if mode.startswith("I"):
         return _repeat(_from_whole_numbers(np.asarray(image)))
     if mode == "F":
@@ -295,6 +309,14 @@ def turn_upright(pixels: Array, orientation: int) -> Array:
     rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
     columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
     return pixels[rows, columns]
+
+
+def _turn_back(upright: Array, orientation: int) -> Array:
+    """The view of upright pixels that `turn_upright` turns into them."""
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+    turned = upright[rows, columns]
+    return turned.swapaxes(0, 1) if orientation in (5, 6, 7, 8) else turned
 
 
 def size_reason(size: tuple[int, int], max_pixels: int) -> str | None:
