@@ -260,3 +260,13 @@ def test_predictions_are_not_written_over_their_images(trained, photos, tmp_path
     words = refused("predict", trained, tmp_path / "mine", "--out", tmp_path / "mine")
     assert "mine: holds files already, and nothing is written over anything; name a new folder" in words
     assert {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()} == before
+
+
+def test_ctrl_c_while_modules_load_is_one_line(monkeypatch):
+    """Before a verb is at work, too: cyclopts and the verb are imported then."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zorki.cli._app", interrupted)
+    assert run("show", "photos") == (130, "", "zorki: stopped by Ctrl-C\n")

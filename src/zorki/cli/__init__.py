@@ -45,7 +45,12 @@ def main(words: Sequence[str] | None = None) -> None:
 
         print(version("zorki"))
         return
-    if code := _run(given):
+    try:
+        code = _run(given)
+    except KeyboardInterrupt:  # while modules load, or while a message is made
+        sys.stderr.write("zorki: stopped by Ctrl-C\n")
+        code = INTERRUPTED
+    if code:
         sys.exit(code)
 
 

@@ -20,7 +20,7 @@ from zorki.data.loading.pipeline import LoaderWork, pack, unpack
 from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.transforms.mixing import mixup
-from zorki.errors import DataError, RecipeError
+from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.types import Batch, Boxes, Defect, Label, Sample
 
 
@@ -398,3 +398,19 @@ def test_a_last_batch_of_one_joins_the_one_before(count, world, sizes):
     again = loader(Numbered(count), world=world, **options)
     again.load_state_dict({"epoch": 0, "yielded": len(sizes) - 1, "batches": len(sizes), "defects": []})
     assert indices(again) == batches[0][-1:]
+
+
+class Ending(Numbered):
+    """Ends the process that reads its eighth sample, as a machine without memory does."""
+
+    def __getitem__(self, index: int) -> Sample[Any]:
+        if index == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+def test_a_worker_that_is_killed_is_one_message() -> None:
+    with pytest.raises(ZorkiError, match=r"a worker process that loads images has ended: .*fewer --workers") as caught:
+        list(loader(Ending(12), workers=1))
+    assert caught.value.__cause__ is None
+    assert "\n" not in str(caught.value)

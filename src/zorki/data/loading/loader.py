@@ -219,7 +219,20 @@ class Loader(Generic[T]):
                 # Its own, so that a number of iterations leaves the global generator, and dropout, as they were.
                 generator=torch.Generator(),
             )
-        for packed in self._background:
+        batches = iter(self._background)
+        while True:
+            try:
+                packed = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker"):
+                    raise
+                self._background = None
+                raise ZorkiError(
+                    f"a worker process that loads images has ended: {str(error).splitlines()[0]} Where memory ran out, "
+                    "take fewer --workers or a smaller --batch-size; a run goes on with zorki train --resume"
+                ) from None
             if isinstance(packed, ZorkiError):
                 raise packed
             yield unpack(packed)
