@@ -52,17 +52,15 @@ class PredictionsFile:
 
     def add(self, result: Result) -> None:
         """Adds what there is to say of one image, with paths relative to the folder. Raises ZorkiError: no room."""
-        if self.head is None:
-            for entry in result.to_coco():
-                self._write(entry)
-        else:
-            self._write(result.to_json(self.path.parent))
+        entries = result.to_coco() if self.head is None else [result.to_json(self.path.parent)]
+        if entries:
+            self._write(",\n".join(textwrap.indent(_json(entry), self._indent) for entry in entries))
 
-    def _write(self, entry: dict[str, Any]) -> None:
+    def _write(self, text: str) -> None:
+        """At once, so that Ctrl-C comes before it or behind it: a comma without an entry would spoil the file."""
         assert self._file is not None
         try:
-            self._file.write("\n" if self._empty else ",\n")
-            self._file.write(textwrap.indent(_json(entry), self._indent))
+            self._file.write(("\n" if self._empty else ",\n") + text)
         except OSError as error:
             raise unwritable(self.path, error) from error
         self._empty = False
