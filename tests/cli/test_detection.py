@@ -8,9 +8,14 @@ import pytest
 import torch
 
 import zorki
+from zorki import registry
 from zorki.cli import main
+from zorki.data.formats.readers import read_boxes
 from zorki.data.images import read_image, write_image
+from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.scenes.boxes import SceneDetection
+from zorki.engine.training.checks import check_forward
+from zorki.errors import RecipeError
 
 SETTINGS = {
     "image_size": 64,
@@ -72,7 +77,7 @@ def test_the_run_is_evaluated_and_reported(run):
     assert 0 <= results["val"]["metrics"]["ap50"] <= 1
     page = run.report.read_text()
     assert "baseline" not in page  # detectors have none
-    for words in ("Average precision", "Boxes a class", "Aspect of boxes", "Most wrong"):
+    for words in ("Average precision", "Boxes per class", "Aspect ratio of boxes", "Most wrong"):
         assert words in page, words
 
 
@@ -162,14 +167,18 @@ def test_show_tells_what_is_broken_and_does_not_take_it_for_classes(tmp_path, ca
 
 
 def test_what_a_detector_cannot_do_is_told_before_a_run_is_made(voc, tmp_path, capsys):
-    """Images that vanish in the network, and mosaics of images whose regions were proposed one by one."""
+    """Mosaics of images whose regions were proposed one by one."""
     plain = [str(voc), "--epochs", "1", "--workers", "0", "--out", str(tmp_path / "runs")]
-    told = _refused(["train", "ssd_squeezenet", *plain, "--image-size", "5"], capsys)
-    assert "cannot take inputs of 16x16 pixels" in told
-    assert "set a larger --image-size" in told
     told = _refused(["train", "rcnn_squeezenet", *plain, "--image-size", "64", "--mosaic", "0.5"], capsys)
     assert "mosaic is 0.5 and mixup 0.0, but this network takes proposed regions" in told
     assert not (tmp_path / "runs").exists()
+
+
+def test_images_that_vanish_in_the_network_are_told(voc):
+    network = registry.build("ssd_squeezenet", 9)
+    network.restore_preprocess(Letterbox(5, 16))
+    with pytest.raises(RecipeError, match=r"cannot take inputs of 16x16 pixels.*set a larger --image-size"):
+        check_forward(network, read_boxes(voc), [0])
 
 
 def test_show_wants_a_image_on_its_sheet(voc, capsys):

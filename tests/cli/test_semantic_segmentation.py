@@ -58,7 +58,7 @@ def test_the_run_is_evaluated_and_reported(run):
     assert np.sum(figures["confusion_matrix"]) == results["val"]["count"] * 64 * 64
     assert results["test"]["baseline"]["miou"] < 0.2
     page = run.report.read_text()
-    for words in ("IoU by class", "Worst classes", "Pixels a class", "Most wrong", "Confusion matrix"):
+    for words in ("IoU by class", "Worst classes", "Pixels per class", "Most wrong", "Confusion matrix"):
         assert words in page, words
 
 

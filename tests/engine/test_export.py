@@ -11,7 +11,7 @@ from zorki import registry
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.engine.export import export_onnx
 from zorki.errors import ZorkiError
-from zorki.tasks.detection.networks.detector import ExportedDetector
+from zorki.tasks.detection.networks.detector import ExportedDetector, NmsCandidates
 from zorki.types import ClassInfo, Padded, Placement
 
 HEIGHT, WIDTH = 96, 128

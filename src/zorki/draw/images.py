@@ -35,7 +35,7 @@ def to_image(image: UInt8[Tensor, "3 H W"]) -> Image.Image:
 
 def to_tensor(image: Image.Image) -> UInt8[Tensor, "3 H W"]:
     """A PIL image of any mode as a uint8 RGB tensor."""
-    return torch.from_numpy(np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1)))
+    return torch.from_numpy(np.array(image.convert("RGB")).transpose(2, 0, 1).copy())
 
 
 def enlarge(image: UInt8[Tensor, "3 H W"], width: int) -> UInt8[Tensor, "3 H2 W2"]:

@@ -141,7 +141,7 @@ def test_nothing_evaluated_is_zero():
 
 
 @pytest.mark.parametrize(
-    ("answer", "truth", "words"),
+    ("answer", "ground_truth", "words"),
     [
         ([0, 3], [0, 1], "a prediction has a label 3; expected 0 to 2"),
         ([0, 1], [0, 3], "the ground truth has a label 3; expected 0 to 2"),

@@ -169,7 +169,7 @@ def test_broken_lines_of_lists(tmp_path):
         "ROOT/train.txt:6: there is no mask 'm/9.png'; left out",
         "ROOT/train.txt:7: 'hello' names no image and mask; expected two paths in the line; left out",
         "ROOT/train.txt:8: 2.jpg was named before with another mask; this line was left out",
-        "ROOT: 1 image (a b/1.jpg) in train and in val: what is learned is evaluated",
+        "ROOT: 1 image (a b/1.jpg) in train and in val: training images are evaluated on",
     ]
     assert two_paths("a.jpg") == []
 

@@ -126,7 +126,7 @@ def test_a_image_in_two_splits_and_one_in_none(folder):
     (folder / "ImageSets/Main/train.txt").write_text("a\nb\n")
     reasons = [defect.reason for defect in read_voc(folder).defects]
     assert reasons == [
-        "1 image (JPEGImages/b.jpg) in train and in val: what is learned is evaluated",
+        "1 image (JPEGImages/b.jpg) in train and in val: training images are evaluated on",
         "1 image (JPEGImages/c.jpg) in no split: neither trained on nor evaluated",
     ]
 

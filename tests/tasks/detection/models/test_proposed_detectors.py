@@ -108,13 +108,13 @@ def test_regions_of_a_image_are_learned_in_the_share_that_is_said(monkeypatch):
     seen = {}
     for name in BUILT:
         model, (inputs, targets) = built(name).train(), lesson(4)
-        judge = model.judge
+        classify = model.classify_regions
 
-        def counted(outputs, regions, images, name=name, judge=judge):
+        def counted(outputs, regions, images, name=name, classify=classify):
             seen[name] = images.bincount().tolist()
-            return judge(outputs, regions, images)
+            return classify(outputs, regions, images)
 
-        monkeypatch.setattr(model, "judge", counted)
+        monkeypatch.setattr(model, "classify_regions", counted)
         model.loss(model(inputs), targets)
     inputs, targets = lesson(4)
     highest = pairwise_iou(inputs.regions[0], targets[0].xyxy).amax(1)
@@ -190,9 +190,9 @@ def test_regions_are_read_where_they_lie():
     moved = [torch.roll(x, (32 // stride, 32 // stride), (2, 3)) for x, stride in zip(maps, strides, strict=True)]
     region, first = torch.tensor([[48.0, 50.0, 80.0, 70.0]]), torch.zeros(1, dtype=torch.int64)
     with torch.no_grad():
-        here, _ = model.judge(ProposalOutputs(maps, [], 128, 192), region, first)
-        there, _ = model.judge(ProposalOutputs(moved, [], 128, 192), region + 32, first)
-        elsewhere, _ = model.judge(ProposalOutputs(maps, [], 128, 192), region + 32, first)
+        here, _ = model.classify_regions(ProposalOutputs(maps, [], 128, 192), region, first)
+        there, _ = model.classify_regions(ProposalOutputs(moved, [], 128, 192), region + 32, first)
+        elsewhere, _ = model.classify_regions(ProposalOutputs(maps, [], 128, 192), region + 32, first)
     assert torch.allclose(here, there, atol=1e-4)
     assert not torch.allclose(here, elsewhere, atol=1e-2)
 
@@ -245,7 +245,9 @@ def test_what_is_read_of_a_region_hangs_on_the_pixels_in_it(name, monkeypatch):
     maps = model.neck(maps) if name == "fast_rcnn_squeezenet" else [maps[model.tap]]
     for left, top, side in ((100.0, 70.0, 32.0), (90.0, 105.0, 64.0), (75.0, 60.0, 100.0)):
         region = torch.tensor([[left, top, left + side, top + side]])
-        answer, _ = model.judge(ProposalOutputs(maps, [], 240, 240), region, torch.zeros(1, dtype=torch.int64))
+        answer, _ = model.classify_regions(
+            ProposalOutputs(maps, [], 240, 240), region, torch.zeros(1, dtype=torch.int64)
+        )
         (slope,) = torch.autograd.grad(answer.sum(), pixels, retain_graph=True)
         seen, middles = slope.abs().sum((0, 1)), torch.arange(240) + 0.5
         x, y = ((seen.sum(axis) * middles).sum() / seen.sum() for axis in (0, 1))

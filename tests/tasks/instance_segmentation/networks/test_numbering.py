@@ -13,7 +13,7 @@ def test_the_smallest_object_is_on_top_and_crowds_are_below():
     large, small, crowd = [[1, 1, 1, 0]], [[0, 0, 1, 0]], [[0, 1, 1, 1]]
     objects = number_objects([target([small, large, crowd], [0, 2, 1], torch.tensor([False, False, True]))])
     assert objects.numbers.tolist() == [[[2, 2, 1, 0]]]
-    assert objects.judged.tolist() == [[[True, True, True, False]]]
+    assert objects.valid.tolist() == [[[True, True, True, False]]]
     assert objects.classes().tolist() == [[[2, 2, 0, -1]]]
 
 
@@ -21,7 +21,7 @@ def test_images_without_objects_have_maps_of_nothing():
     empty = Instances(torch.zeros(0, 4), torch.zeros(0).long(), torch.zeros(0, 2, 3).bool())
     objects = number_objects([empty])
     assert objects.numbers.tolist() == [[[0, 0, 0], [0, 0, 0]]]
-    assert bool(objects.judged.all())
+    assert bool(objects.valid.all())
     assert objects.classes().unique().tolist() == [-1]
 
 

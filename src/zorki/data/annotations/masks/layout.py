@@ -10,6 +10,7 @@ named alike, and of which one holds few values.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -220,12 +221,13 @@ def _share_names(images: Path | Sequence[str], masks: Path | Sequence[str]) -> b
 
 
 def _all(folder: Path, test: Callable[[StoredMask], bool]) -> bool:
-    """Whether some images of a folder are all so; what cannot be read is not."""
+    """Whether some images of a folder are all so; what cannot be read tells nothing."""
     names = [name for name in walk_files(folder) if is_image(name)]
-    try:
-        return all(test(read_stored(folder / name)) for name in names[:: max(1, len(names) // _LOOK)][:_LOOK])
-    except DataError:
-        return False
+    found = []
+    for name in names[:: max(1, len(names) // _LOOK)][:_LOOK]:
+        with contextlib.suppress(DataError):
+            found.append(test(read_stored(folder / name)))
+    return bool(found) and all(found)
 
 
 def _has_few_values(stored: StoredMask) -> bool:
