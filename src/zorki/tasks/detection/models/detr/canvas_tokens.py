@@ -66,6 +66,18 @@ def canvas_tokens(
     )
 
 
+def shares_of(xyxy: Float[Tensor, "B M 4"], frames: Float[Tensor, "B 4"]) -> Float[Tensor, "B M 4"]:
+    """Boxes in input pixels as shares of the image that lies in its frame."""
+    low, high = frames[:, None, :2], frames[:, None, 2:]
+    return (xyxy - low.repeat(1, 1, 2)) / (high - low).repeat(1, 1, 2)
+
+
+def pixels_of(xyxy: Float[Tensor, "B M 4"], frames: Float[Tensor, "B 4"]) -> Float[Tensor, "B M 4"]:
+    """Boxes in shares of the image as input pixels: undoes `shares_of`."""
+    low, high = frames[:, None, :2], frames[:, None, 2:]
+    return xyxy * (high - low).repeat(1, 1, 2) + low.repeat(1, 1, 2)
+
+
 def _middles(lines: Bool[Tensor, "B N"]) -> Float[Tensor, "B N"]:
     place = lines.int().cumsum(1).float()
     return ((place - 0.5) / place[:, -1:].clamp_min(1)).clamp(0, 1)

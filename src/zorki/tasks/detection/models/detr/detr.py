@@ -19,7 +19,7 @@ from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
-from zorki.tasks.detection.models.detr.canvas_tokens import canvas_tokens
+from zorki.tasks.detection.models.detr.canvas_tokens import canvas_tokens, pixels_of, shares_of
 from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
@@ -107,8 +107,7 @@ class Detr(Detector[DetrOutputs]):
         See `SetLoss`; layers before the last are the auxiliary losses of section 3.2.
         """
         ground_truths = stack_ground_truths(targets, outputs.logits.device)
-        low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
-        target_boxes = (ground_truths.xyxy - low.repeat(1, 1, 2)) / (high - low).repeat(1, 1, 2)
+        target_boxes = shares_of(ground_truths.xyxy, outputs.frames)
         losses = self.set_loss(outputs.logits.float(), outputs.boxes.float(), target_boxes, ground_truths)
         last = {name: layers[-1] for name, layers in losses.items()}
         if len(outputs.logits) == 1:
@@ -119,9 +118,7 @@ class Detr(Detector[DetrOutputs]):
         """The last layer's predictions: a box for each query, or the 100 best pairs of query and class."""
         logits = outputs.logits[-1].float()
         scores = logits.softmax(-1)[..., :-1] if self.classes == "softmax" else logits.sigmoid()
-        low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
-        boxes = cxcywh_to_xyxy(outputs.boxes[-1].float())
-        xyxy = boxes * (high - low).repeat(1, 1, 2) + low.repeat(1, 1, 2)
+        xyxy = pixels_of(cxcywh_to_xyxy(outputs.boxes[-1].float()), outputs.frames)
         if self.ranking == "query":
             best, labels = scores.max(-1)
             return NmsCandidates(xyxy, best, labels)

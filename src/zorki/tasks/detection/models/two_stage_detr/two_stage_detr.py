@@ -22,7 +22,7 @@ from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
-from zorki.tasks.detection.models.detr.canvas_tokens import CanvasTokens, canvas_tokens
+from zorki.tasks.detection.models.detr.canvas_tokens import CanvasTokens, canvas_tokens, pixels_of, shares_of
 from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.models.two_stage_detr.denoising import Denoising, NoisyQueries
@@ -159,8 +159,7 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         training there are also "extra", of the queries that each object is matched to several of, and "denoising".
         """
         ground_truths = stack_ground_truths(targets, outputs.logits.device)
-        low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
-        shares = (ground_truths.xyxy - low.repeat(1, 1, 2)) / (high - low).repeat(1, 1, 2)
+        shares = shares_of(ground_truths.xyxy, outputs.frames)
         layers = self.set_loss(outputs.logits, outputs.boxes, shares, ground_truths)
         losses = {name: values[-1] for name, values in layers.items()}
         losses["auxiliary"] = torch.stack([values[:-1].sum() for values in layers.values()]).sum()
@@ -176,8 +175,7 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
     def candidates(self, outputs: TwoStageDetrOutputs) -> NmsCandidates:
         """The 100 best pairs of query and class of the last layer."""
         best, query, labels = best_classes(outputs.logits[-1].sigmoid(), 100)
-        low, high = outputs.frames[:, None, :2], outputs.frames[:, None, 2:]
-        xyxy = cxcywh_to_xyxy(outputs.boxes[-1]) * (high - low).repeat(1, 1, 2) + low.repeat(1, 1, 2)
+        xyxy = pixels_of(cxcywh_to_xyxy(outputs.boxes[-1]), outputs.frames)
         return NmsCandidates(take_rows(xyxy, query), best, labels)
 
     def _encode(self, tokens: CanvasTokens) -> EncodedImages:
