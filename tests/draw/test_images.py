@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from zorki.draw.images import boxes, caption, color, enlarge, sheet, to_image, to_tensor
+from zorki.draw.images import boxes, caption, color, enlarge, legend, sheet, to_image, to_tensor
 from zorki.draw.palette import RIGHT, WRONG
 
 TEAL = tuple(bytes.fromhex(RIGHT[1:]))
@@ -49,6 +49,17 @@ def test_caption_grows_to_three_lines_and_no_further() -> None:
     heights = [caption(plain(10, 200), "word " * count).shape[1] for count in (1, 10, 30, 300)]
     assert heights[0] < heights[1] < heights[2] == heights[3]
     assert torch.equal(caption(plain(10, 200), " \n"), plain(10, 200))
+
+
+def test_letters_do_not_grow_with_the_length_of_a_strip() -> None:
+    """Of an image 800 times as wide as high the caption is no larger than of one 400 times as wide."""
+    strips = [caption(plain(4, width), "a cat", True).shape[1] for width in (1600, 3200)]
+    assert strips[0] == strips[1] < 60
+    legends = [legend(width, [("a cat", color(0))], height=4).shape[1] for width in (1600, 3200)]
+    assert legends[0] == legends[1] < 60
+    tagged = boxes(plain(4, 3200), torch.tensor([[0.0, 0.0, 3200.0, 4.0]]), ["a cat"])
+    assert torch.equal(tagged[:, :, :1600], boxes(plain(4, 1600), torch.tensor([[0.0, 0.0, 3200.0, 4.0]]), ["a cat"]))
+    assert caption(plain(300, 1600), "a cat").shape[1] < caption(plain(300, 2400), "a cat").shape[1]
 
 
 @pytest.mark.parametrize("text", ["Кошка", "très bien", "猫", "\udcff\x00\n\t", "x" * 500, "🐈 cat"])
@@ -140,8 +151,6 @@ def test_first_colors_differ_to_the_color_blind() -> None:
 
 
 def test_a_legend_breaks_its_lines_and_keeps_its_height_where_asked():
-    from zorki.draw.images import legend
-
     names = [(f"class number {label}", color(label)) for label in range(9)]
     strip = legend(400, names)
     assert strip.shape[2] == 400

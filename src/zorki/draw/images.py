@@ -25,6 +25,7 @@ _PAPER: Color = (250, 250, 251)
 _INK: Color = (32, 36, 42)
 _WHITE: Color = (255, 255, 255)
 _CAPTION_WIDTH = 160  # below this a caption of two words is not readable
+_STRIP = 8  # times its short side: what is longer is a strip, and its letters do not grow with its length
 _WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")
 
 
@@ -55,7 +56,7 @@ def caption(
     source_image = to_image(enlarge(image, min_width))
     if not text.strip():
         return to_tensor(source_image)
-    size = max(13, round(source_image.width / 26))
+    size = max(13, round(_scale(source_image.width, *source_image.size) / 26))
     pad, glyph = round(size * 0.45), 0 if good is None else round(size * 1.15)
     font = _font(size, text)
     lines = _wrap(text, font, source_image.width - 2 * pad - glyph, 3)
@@ -114,13 +115,17 @@ def sheet(
     return to_tensor(canvas)
 
 
-def legend(width: int, entries: Sequence[tuple[str, Color]], *, lines: int | None = None) -> UInt8[Tensor, "3 H width"]:
+def legend(
+    width: int, entries: Sequence[tuple[str, Color]], *, lines: int | None = None, height: int | None = None
+) -> UInt8[Tensor, "3 H width"]:
     """A strip of swatches with names, `width` pixels wide, in as many lines as they need.
+
+    The letters are those of an image of this width and `height`, by default as high as wide.
 
     With `lines` it has just so many, and what does not fit is left out: images of a film stay of one size. Without
     entries and lines it is 0 pixels high.
     """
-    size = max(11, round(width / 45))
+    size = max(11, round(_scale(width, width, width if height is None else height) / 45))
     step, pad = round(size * 1.5), round(size * 0.5)
     rows: list[list[tuple[int, str, Color]]] = [[]] if entries else []
     left = pad
@@ -162,8 +167,8 @@ def boxes(
     check_lengths(xyxy=list(xyxy), colors=colors if colors is not None else list(xyxy))
     canvas = to_image(image)
     pen = ImageDraw.Draw(canvas)
-    line = max(1, round(max(canvas.size) / 320))
-    size = max(10, round(max(canvas.size) / 45))
+    scale = _scale(max(canvas.size), *canvas.size)
+    line, size = max(1, round(scale / 320)), max(10, round(scale / 45))
     for row, corners in enumerate(xyxy.tolist()):
         if not all(math.isfinite(corner) for corner in corners):
             continue
@@ -174,6 +179,12 @@ def boxes(
         if texts is not None and texts[row]:
             _tag(pen, (x0, y0), texts[row], size, ink, canvas.size)
     return to_tensor(canvas)
+
+
+def _scale(side: int, width: int, height: int) -> int:
+    """The side by which letters and lines are measured: at most eight times the short one."""
+    # The caption of a line scan of 60,000 x 1 pixels would otherwise be thousands of pixels high, a gigabyte of memory.
+    return min(side, _STRIP * min(width, height))
 
 
 def _tag(

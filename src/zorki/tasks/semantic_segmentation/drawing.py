@@ -31,7 +31,7 @@ def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, info: ClassInfo) 
         labels = sorted((label for label in labels if counts[label]), key=lambda label: -int(counts[label]))
         lines = FULL_LINES
     entries = [(info.names[label], color(label)) for label in labels]
-    return torch.cat([painted, legend(painted.shape[2], entries, lines=lines)], dim=1)
+    return torch.cat([painted, legend(painted.shape[2], entries, lines=lines, height=painted.shape[1])], dim=1)
 
 
 def thumbnail(
