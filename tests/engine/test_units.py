@@ -123,7 +123,7 @@ class ViewData(TaskData):
     def read(self, root, *, format=None, class_names=None, max_pixels=None, selection=None):
         return SceneClassification(40, size=(24, 24))
 
-    def augment(self, sample, recipe, generator):
+    def augment(self, sample, recipe, info, generator):
         tops = torch.randint(0, 5, (2, 2), generator=generator).tolist()
         views = [sample.image[:, top : top + 20, left : left + 20] for top, left in tops]
         return replace(sample, image=torch.stack(views))
@@ -203,7 +203,7 @@ class ClipData(TaskData):
     def read(self, root, *, format=None, class_names=None, max_pixels=None, selection=None):
         return Made(light, (24, 8, 8), ("left", "right"))
 
-    def augment(self, sample, recipe, generator):
+    def augment(self, sample, recipe, info, generator):
         return sample
 
 
@@ -308,7 +308,7 @@ class FilmData(TaskData):
     def read(self, root, *, format=None, class_names=None, max_pixels=None, selection=None):
         return Made(film, (16, 3, 3), ("thing",))
 
-    def augment(self, sample, recipe, generator):
+    def augment(self, sample, recipe, info, generator):
         """The object in one frame, and the same frame again: what a tracker compares."""
         number = int(torch.randint(8, (), generator=generator))
         frame = sample.image[number]

@@ -49,8 +49,11 @@ class TaskData(ABC, Generic[T]):
         """
 
     @abstractmethod
-    def augment(self, sample: Sample[T], recipe: Any, generator: torch.Generator) -> Sample[T]:
-        """One sample varied, image and target together, with chance drawn from `generator` alone."""
+    def augment(self, sample: Sample[T], recipe: Any, info: ClassInfo, generator: torch.Generator) -> Sample[T]:
+        """One sample varied, image and target together, with chance drawn from `generator` alone.
+
+        What `info` says of the classes goes along: a mirrored image shows right ears where left ones were.
+        """
 
     def mix(self, batch: Batch[T], recipe: Any, info: ClassInfo, generator: torch.Generator) -> Batch[T]:
         """A batch with its samples mixed among themselves (MixUp, CutMix); the identity where nothing is mixed."""

@@ -156,6 +156,11 @@ class AugmentParameters(NamedTuple):
         return matrix if size is None else matrix.then(Affine(size / width, 0.0, 0.0, 0.0, size / height, 0.0))
 
     @property
+    def mirrors(self) -> bool:
+        """Whether left becomes right, as of a body's sides; flipped both ways an image is only turned upside down."""
+        return self.flip != self.flip_vertical
+
+    @property
     def warps(self) -> bool:
         """Whether pixels go elsewhere than to pixels: turned, rescaled or bent."""
         return bool(self.degrees) or self.scale != 1 or self.elastic is not None

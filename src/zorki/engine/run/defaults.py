@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zorki.contracts import Dataset, Model, TrainingDefaults
+from zorki.data.transforms.flip_pairs import describe_pairs, flip_pairs
 from zorki.engine.device import best_device, best_precision
 from zorki.recipe import Recipe
 
@@ -120,6 +121,8 @@ def _weight_decay(recipe: Recipe) -> tuple[float, str]:
 def _flip(dataset: Dataset[Any]) -> tuple[float, str]:
     if not dataset.may_be_mirrored:
         return 0.0, "a mirrored sign or shape may be another one"
+    if pairs := flip_pairs(tuple(dataset.class_names)):
+        return 0.5, f"mirrored images exchange {describe_pairs(dataset.class_names, pairs, most=3)}"
     return 0.5, "photos stay true when mirrored"
 
 

@@ -55,7 +55,7 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
 
 def _augmentation(plan: TrainingPlan) -> Augmentation:
     """The task's, and then the transforms of installed packages."""
-    augment = partial(plan.task.data.augment, recipe=plan.recipe)
+    augment = partial(plan.task.data.augment, recipe=plan.recipe, info=plan.info)
     transforms = transforms_of(plan.recipe.transforms)
     return partial(_augment_and_transform, augment, transforms) if transforms else augment
 

@@ -47,10 +47,17 @@ class ClassificationData(TaskData[Label]):
         return read_labels(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(
-        self, sample: Sample[Label], recipe: ClassificationSettings, generator: torch.Generator
+        self, sample: Sample[Label], recipe: ClassificationSettings, info: ClassInfo, generator: torch.Generator
     ) -> Sample[Label]:
-        """The image varied; its label stays."""
-        return dataclasses.replace(sample, image=recipe_augment(recipe)(sample.image, generator))
+        """The image varied; its label stays, unless a mirrored image is of another class, as left is of right."""
+        from zorki.data.transforms.flip_pairs import swapped_by_flip
+
+        augment = recipe_augment(recipe)
+        drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
+        target, swapped = sample.target, swapped_by_flip(info.names) if drawn.mirrors else None
+        if swapped is not None:
+            target = Label(swapped[target.index])
+        return dataclasses.replace(sample, image=augment.vary(sample.image, drawn, generator), target=target)
 
     def mix(
         self, batch: Batch[Label], recipe: ClassificationSettings, info: ClassInfo, generator: torch.Generator

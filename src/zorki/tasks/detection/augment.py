@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zorki.data.transforms.augment import Augment
 from zorki.data.transforms.geometry import Affine
+from zorki.data.transforms.mirrored_labels import mirrored_labels
 from zorki.errors import RecipeError
 from zorki.ops.boxes import box_area, clip_boxes, is_large_enough
 from zorki.types import Boxes, Sample
@@ -19,8 +20,12 @@ LEAST_SHARE = 0.3  # of a box's area: with less of an object in sight, nobody co
 LEAST_SIDE = 2.0  # pixels
 
 
-def augment_boxes(sample: Sample[Boxes], augment: Augment, generator: torch.Generator) -> Sample[Boxes]:
+def augment_boxes(
+    sample: Sample[Boxes], augment: Augment, generator: torch.Generator, class_names: Sequence[str] = ()
+) -> Sample[Boxes]:
     """Image and boxes varied together; see `move_boxes` for what is left of boxes that leave the image.
+
+    Classes of two sides among `class_names` change places where the image is mirrored, see `flip_pairs`.
 
     Raises:
         RecipeError: images shall be bent. What a box holds is not known, so neither is the box around it.
@@ -33,6 +38,8 @@ def augment_boxes(sample: Sample[Boxes], augment: Augment, generator: torch.Gene
     image = augment.vary(sample.image, drawn, generator)
     size = augment.image_size if augment.random_crop < 1 else None
     target = move_boxes(sample.target, drawn.matrix(size), (0.0, 0.0, float(image.shape[2]), float(image.shape[1])))
+    if drawn.mirrors:
+        target = dataclasses.replace(target, labels=mirrored_labels(target.labels, class_names))
     return dataclasses.replace(sample, image=image, target=target)
 
 

@@ -43,12 +43,14 @@ class DetectionData(ObjectData[Boxes]):
             return scenes
         return read_boxes(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
-    def augment(self, sample: Sample[Boxes], recipe: DetectionSettings, generator: torch.Generator) -> Sample[Boxes]:
+    def augment(
+        self, sample: Sample[Boxes], recipe: DetectionSettings, info: ClassInfo, generator: torch.Generator
+    ) -> Sample[Boxes]:
         """Image and boxes varied together."""
         from zorki.tasks.detection.augment import augment_boxes
         from zorki.tasks.recipe_augment import augment_of
 
-        return augment_boxes(sample, augment_of(recipe), generator)
+        return augment_boxes(sample, augment_of(recipe), generator, info.names)
 
     def mix(
         self, batch: Batch[Boxes], recipe: DetectionSettings, info: ClassInfo, generator: torch.Generator

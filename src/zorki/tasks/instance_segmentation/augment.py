@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 
 from zorki.data.transforms.augment import Augment, AugmentParameters
+from zorki.data.transforms.mirrored_labels import mirrored_labels
 from zorki.ops.boxes import is_large_enough
 from zorki.ops.packing import Packed, extents, pack_masks, pixel_counts, tight_boxes, unpack_masks
 from zorki.tasks.detection.augment import LEAST_SHARE, LEAST_SIDE, enclose
 from zorki.types import Instances, Sample
 
 
-def augment_instances(sample: Sample[Instances], augment: Augment, generator: torch.Generator) -> Sample[Instances]:
-    """Image and objects varied together; see `move_instances` for what is left of those that leave the image."""
+def augment_instances(
+    sample: Sample[Instances], augment: Augment, generator: torch.Generator, class_names: Sequence[str] = ()
+) -> Sample[Instances]:
+    """Image and objects varied together; see `move_instances` for what is left of those that leave the image.
+
+    Classes of two sides among `class_names` change places where the image is mirrored, see `flip_pairs`.
+    """
     drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
     image = augment.vary(sample.image, drawn, generator)
-    return dataclasses.replace(sample, image=image, target=move_instances(sample.target, augment, drawn))
+    target = move_instances(sample.target, augment, drawn)
+    if drawn.mirrors:
+        target = dataclasses.replace(target, labels=mirrored_labels(target.labels, class_names))
+    return dataclasses.replace(sample, image=image, target=target)
 
 
 def move_instances(instances: Instances, augment: Augment, drawn: AugmentParameters) -> Instances:

@@ -16,7 +16,7 @@ from zorki.contracts.statistics import DatasetStatistics
 from zorki.task_settings import refuse
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.tasks.instance_segmentation.settings import InstanceSettings
-from zorki.types import Instances, Sample
+from zorki.types import ClassInfo, Instances, Sample
 
 
 class InstanceData(ObjectData[Instances]):
@@ -49,13 +49,13 @@ class InstanceData(ObjectData[Instances]):
         return read_instances(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(
-        self, sample: Sample[Instances], recipe: InstanceSettings, generator: torch.Generator
+        self, sample: Sample[Instances], recipe: InstanceSettings, info: ClassInfo, generator: torch.Generator
     ) -> Sample[Instances]:
         """Image and masks varied together."""
         from zorki.tasks.instance_segmentation.augment import augment_instances
         from zorki.tasks.recipe_augment import augment_of
 
-        return augment_instances(sample, augment_of(recipe), generator)
+        return augment_instances(sample, augment_of(recipe), generator, info.names)
 
     def learnable_count(self, target: Instances) -> int:
         """How many objects a network can learn from: neither crowds nor without a pixel."""

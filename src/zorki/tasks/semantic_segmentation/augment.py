@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 
 from zorki.data.transforms.augment import Augment, AugmentParameters
+from zorki.data.transforms.mirrored_labels import mirrored_labels
 from zorki.types import Mask, Sample
 
 
-def augment_mask(sample: Sample[Mask], augment: Augment, generator: torch.Generator) -> Sample[Mask]:
-    """Image and mask varied together; see `move_mask`. What is covered in the image is still asked for."""
+def augment_mask(
+    sample: Sample[Mask], augment: Augment, generator: torch.Generator, class_names: Sequence[str] = ()
+) -> Sample[Mask]:
+    """Image and mask varied together; see `move_mask`. What is covered in the image is still asked for.
+
+    Classes of two sides among `class_names` change places where the image is mirrored, see `flip_pairs`.
+    """
     drawn = augment.draw(sample.image.shape[1], sample.image.shape[2], generator)
     image = augment.vary(sample.image, drawn, generator)
-    return dataclasses.replace(sample, image=image, target=move_mask(sample.target, augment, drawn))
+    target = move_mask(sample.target, augment, drawn)
+    if drawn.mirrors:
+        target = dataclasses.replace(target, classes=mirrored_labels(target.classes, class_names))
+    return dataclasses.replace(sample, image=image, target=target)
 
 
 def move_mask(mask: Mask, augment: Augment, drawn: AugmentParameters) -> Mask:

@@ -49,12 +49,14 @@ class SegmentationData(TaskData[Mask]):
             return scenes
         return read_masks(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
-    def augment(self, sample: Sample[Mask], recipe: SegmentationSettings, generator: torch.Generator) -> Sample[Mask]:
+    def augment(
+        self, sample: Sample[Mask], recipe: SegmentationSettings, info: ClassInfo, generator: torch.Generator
+    ) -> Sample[Mask]:
         """Image and mask varied together; the mask gets weights of its borders where the recipe asks for them."""
         from zorki.tasks.recipe_augment import augment_of
         from zorki.tasks.semantic_segmentation.augment import augment_mask, weigh_borders
 
-        return weigh_borders(augment_mask(sample, augment_of(recipe), generator), recipe.border_weight)
+        return weigh_borders(augment_mask(sample, augment_of(recipe), generator, info.names), recipe.border_weight)
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
         """The training masks must show two classes at least."""
