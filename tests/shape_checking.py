@@ -12,10 +12,13 @@ import inspect
 import sys
 import types
 import typing
+from pathlib import Path
 
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, jaxtyped
 from jaxtyping._import_hook import _JaxtypingFinder
+
+_PLAIN = ("torch", "jaxtyping")
 
 # An int is accepted where a float is asked for, as PEP 484 says.
 check = beartype(conf=BeartypeConf(is_pep484_tower=True))
@@ -62,11 +65,29 @@ def _with_record(function):
 
 
 def _hints(function):
-    """The annotations; what cannot be resolved, as names that only type checkers import, is Any."""
+    """The annotations; what cannot be resolved, as what only type checkers import of the package, is Any."""
+    names = {**_only_checked(function.__module__), **function.__globals__}
     try:
-        return typing.get_type_hints(function, include_extras=True)
+        return typing.get_type_hints(function, names, include_extras=True)
     except Exception:
-        return {name: _hint(one, function.__globals__) for name, one in function.__annotations__.items()}
+        return {name: _hint(one, names) for name, one in function.__annotations__.items()}
+
+
+@functools.cache
+def _only_checked(module):
+    """What a module of the package imports of torch and jaxtyping for type checkers alone, being quick to load."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None:
+        return {}
+    blocks = [
+        block.body
+        for block in ast.parse(Path(path).read_text()).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+    ]
+    names = {}
+    for line in [line for body in blocks for line in body if ast.unparse(line).split()[1] in _PLAIN]:
+        exec(ast.unparse(line), names)
+    return names
 
 
 def _hint(annotation, names):

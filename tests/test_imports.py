@@ -1,11 +1,13 @@
 """Arrows point one way, heavy packages are imported when needed, and no file has a name that says nothing."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import zorki
 
@@ -86,6 +88,10 @@ def test_no_file_has_an_empty_name():
     assert not [path for path in FILES if path.stem in EMPTY_NAMES]
 
 
+# What networks, training and plots need.
+NOT_FOR_DATA = {"torchvision", "lightning", "timm", "torchmetrics", "matplotlib", "pandas", "tensorboard", "av", "cv2"}
+
+
 def loaded_by(code):
     program = f"import sys\n{code}\nprint(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
     return set(
@@ -115,6 +121,40 @@ def test_listing_names_loads_neither_torchvision_nor_timm():
     """Only building a network that they bring does: they take seconds to load."""
     code = "from zorki import registry\nassert registry.entries() and registry.tasks()"
     assert not loaded_by(code) & {"torchvision", "timm", "lightning"}
+
+
+@pytest.fixture
+def cells():
+    """Two images with a box each, and predictions, in COCO's format."""
+    boxes = [{"image_id": number, "category_id": 1, "bbox": [1, 2, 8, 9]} for number in (1, 2)]
+    page = {
+        "images": [{"id": number, "file_name": f"{number}.png", "width": 20, "height": 16} for number in (1, 2)],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [{"id": box["image_id"], "area": 72, "iscrowd": 0, **box} for box in boxes],
+    }
+    Path("cells").mkdir()
+    for image in page["images"]:
+        Image.new("RGB", (20, 16)).save(Path("cells", image["file_name"]))
+    Path("cells/instances.json").write_text(json.dumps(page))
+    Path("found.json").write_text(json.dumps([{**box, "score": 0.5} for box in boxes]))
+
+
+def run_verbs(*verbs):
+    calls = "".join(f"    assert zorki.cli._run({verb.split()}) == 0\n" for verb in verbs)
+    return f"import contextlib, io, zorki.cli\nwith contextlib.redirect_stdout(io.StringIO()):\n{calls}"
+
+
+def test_converting_boxes_does_not_load_torch(cells):
+    loaded = loaded_by(run_verbs("convert cells --to yolo --out yolo", "convert cells --to voc --out voc"))
+    assert not loaded & {"torch", *NOT_FOR_DATA}
+    assert "numpy" in loaded
+
+
+def test_looking_at_data_and_judging_predictions_load_nothing_heavy_but_torch(cells):
+    verbs = "show cells --out sheet.png", "evaluate --predictions found.json cells/instances.json"
+    loaded = loaded_by(run_verbs(*verbs))
+    assert not loaded & NOT_FOR_DATA
+    assert "hotcoco" in loaded
 
 
 def test_opening_a_run_loads_neither_what_training_needs_nor_other_networks():

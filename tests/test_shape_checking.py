@@ -16,6 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 if TYPE_CHECKING:
+    import torch
+    from jaxtyping import Int
     from somewhere import Unknown
 
 
@@ -37,6 +39,10 @@ def half(value: float) -> float:
 
 def unknown(thing: Unknown, count: int) -> Unknown:
     return thing
+
+
+def whole(rows: Int[torch.Tensor, "N 4"]) -> Int[torch.Tensor, " N"]:
+    return rows[:, 0]
 
 
 def later(thing: Later) -> Later:
@@ -90,6 +96,7 @@ def test_what_fits_passes(module, rows):
     assert module.columns(rows, 2).shape == (2, 2)
     assert module.half(3) == 1.5, "an int is a float"
     assert module.unknown("anything", 1) == "anything"
+    assert module.whole(rows.long()).tolist() == [1, 1]
     assert module.Later.of(rows).count == 2
     assert module.later(module.Later.of(rows)).named("a") == "a"
     assert list(module.yielded(2)) == [0, 1]
@@ -107,6 +114,8 @@ def test_what_fits_passes(module, rows):
         lambda m, rows: m.half("three"),
         lambda m, rows: m.half(-1.0),
         lambda m, rows: m.unknown("anything", "one"),  # the rest is checked all the same
+        lambda m, rows: m.whole(rows),  # types that are imported for type checkers alone
+        lambda m, rows: m.whole(rows.long()[0]),
         lambda m, rows: m.later("no such class"),
         lambda m, rows: m.yielded("two"),
         lambda m, rows: m.Later(rows, rows[:1, 0]),

@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, TypeVar
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from zorki.errors import RecipeError
 from zorki.types import Placement
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import Float
+    from torch import Tensor
 
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 P = TypeVar("P")  # prediction
@@ -55,6 +56,8 @@ class Share:
 
     def weights(self, device: torch.device | str = "cpu") -> Float[Tensor, " L"]:
         """Of the pixels [begin, end): a ramp where they are shared, else 1. With the neighbor's they sum to 1."""
+        import torch
+
         weights = torch.ones(self.end - self.begin, device=device)
         if self.rise:
             weights[: self.rise] = _ramp(self.rise, device)
@@ -64,6 +67,8 @@ class Share:
 
 
 def _ramp(length: int, device: torch.device | str) -> Tensor:
+    import torch
+
     return (torch.arange(length, device=device) + 0.5) / length
 
 

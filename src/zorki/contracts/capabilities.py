@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from zorki.contracts.preprocess import Preprocess
 from zorki.tiles import Stitcher, Tiles
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Outputs = TypeVar("Outputs")
 Target = TypeVar("Target", contravariant=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from zorki.contracts.example import Example
 from zorki.types import ClassInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")  # target
 P = TypeVar("P")  # prediction

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from jaxtyping import Int64
-from torch import Tensor
+if TYPE_CHECKING:
+    from jaxtyping import Int64
+    from torch import Tensor
 
 
 @runtime_checkable

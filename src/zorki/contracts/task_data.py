@@ -5,17 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts.dataset import Dataset
-from zorki.contracts.model import Model
 from zorki.contracts.sampler import Sampler
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import ZorkiError
 from zorki.types import Batch, ClassInfo, Sample
+
+if TYPE_CHECKING:
+    import torch
+
+    from zorki.contracts.model import Model
 
 T = TypeVar("T")  # target
 

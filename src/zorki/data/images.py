@@ -8,18 +8,19 @@ import os
 import threading
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from jaxtyping import UInt8
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
-from torch import Tensor
 
 from zorki.data import jpeg
 from zorki.errors import DataError
 from zorki.files import whole
 from zorki.input_files.content import open_file, read_bytes
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from torch import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -210,6 +211,8 @@ def _kinds() -> tuple[str, ...]:
 
 
 def _decode(image: Image.Image, data: bytes) -> Tensor:
+    import torch
+
     fast = jpeg.fast_decoder() if image.format in ("JPEG", "MPO") and image.mode == "RGB" else None
     pixels = None if fast is None else fast(data)
     # Where that decoder fails, Pillow tries again: it is more tolerant, and its messages are better.

@@ -8,12 +8,13 @@ grid of fifths of pixels, even-odd within a ring), and masks here are equal to t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Float64
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Float64
+    from torch import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -39,6 +40,7 @@ def fill_polygons(parts: Sequence[Float[np.ndarray, "_ 2"]], height: int, width:
         ValueError: a part has fewer than three points, or a coordinate that is not finite or beyond `FARTHEST`, or
             the way round is longer than `longest_way`.
     """
+    import torch
     from hotcoco import mask
 
     if not parts:
@@ -168,4 +170,6 @@ def _checked(part: Array) -> Array:
 
 def _pixels(decoded: Array) -> Bool[Tensor, "H W"]:
     """Of hotcoco's bytes, whose columns lie one after the other, as rows."""
+    import torch
+
     return torch.from_numpy(np.ascontiguousarray(decoded).view(np.bool_))

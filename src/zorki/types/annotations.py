@@ -11,14 +11,16 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy
-import torch
-from jaxtyping import Bool, Float, Int, Integer, UInt8
-from torch import Tensor
 
 from zorki.types.placement import Placement
+
+if TYPE_CHECKING:  # what counts and copies annotations in files has no need of torch, which takes seconds to load
+    import torch
+    from jaxtyping import Bool, Float, Int, Integer, UInt8
+    from torch import Tensor
 
 Own = TypeVar("Own", bound="Annotation")  # typing.Self, in a form that run-time shape checks understand
 Row = TypeVar("Row", bound="Rows")
@@ -33,18 +35,22 @@ class Annotation:
 
     def to(self: Own, device: torch.device | str) -> Own:
         """The same annotation with its tensors on `device`."""
+        import torch
+
         moved = {
             f.name: getattr(self, f.name).to(device)
             for f in dataclasses.fields(self)  # type: ignore[arg-type]
-            if isinstance(getattr(self, f.name), Tensor)
+            if isinstance(getattr(self, f.name), torch.Tensor)
         }
         return dataclasses.replace(self, **moved) if moved else self  # type: ignore[type-var]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and strings; None fields are left out."""
+        import torch
+
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         return {
-            name: value.tolist() if isinstance(value, Tensor) else value
+            name: value.tolist() if isinstance(value, torch.Tensor) else value
             for name, value in values.items()
             if value is not None
         }
@@ -61,31 +67,33 @@ class Annotation:
 
 
 # The dtype and the row shape of every tensor field: `from_json` needs both, since an empty list has neither.
-_TENSORS: dict[str, tuple[torch.dtype, tuple[int, ...]]] = {
-    "xyxy": (torch.float32, (-1, 4)),
-    "labels": (torch.int64, (-1,)),
-    "scores": (torch.float32, (-1,)),
-    "masks": (torch.bool, ()),
-    "classes": (torch.int64, ()),
-    "points": (torch.float32, ()),
-    "visible": (torch.bool, ()),
-    "vector": (torch.float32, (-1,)),
-    "identities": (torch.int64, (-1,)),
-    "frames": (torch.int64, (-1,)),
-    "crowd": (torch.bool, (-1,)),
-    "difficult": (torch.bool, (-1,)),
-    "areas": (torch.float32, (-1,)),
-    "weights": (torch.float32, ()),
+_TENSORS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "xyxy": ("float32", (-1, 4)),
+    "labels": ("int64", (-1,)),
+    "scores": ("float32", (-1,)),
+    "masks": ("bool", ()),
+    "classes": ("int64", ()),
+    "points": ("float32", ()),
+    "visible": ("bool", ()),
+    "vector": ("float32", (-1,)),
+    "identities": ("int64", (-1,)),
+    "frames": ("int64", (-1,)),
+    "crowd": ("bool", (-1,)),
+    "difficult": ("bool", (-1,)),
+    "areas": ("float32", (-1,)),
+    "weights": ("float32", ()),
 }
 
 
 def _revive(cls: type, name: str, value: Any) -> Any:
+    import torch
+
     if name not in {f.name for f in dataclasses.fields(cls)}:
         raise ValueError(f"{cls.__name__} has no field {name!r}; expected {[f.name for f in dataclasses.fields(cls)]}")
     if name not in _TENSORS or not isinstance(value, list):
         return value
     dtype, shape = _TENSORS[name]
-    tensor = torch.tensor(value, dtype=dtype)
+    tensor = torch.tensor(value, dtype=getattr(torch, dtype))
     return tensor.reshape(shape) if shape else tensor
 
 
@@ -105,9 +113,11 @@ class Rows(Annotation):
 
     def columns(self) -> Iterator[tuple[str, Tensor]]:
         """Name and values of every field that is there, a value a row."""
+        import torch
+
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if isinstance(value, Tensor):
+            if isinstance(value, torch.Tensor):
                 yield f.name, value
 
     def __len__(self) -> int:
@@ -181,6 +191,8 @@ def _place_points(values: Tensor, placement: Placement) -> Tensor:
 
 def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tensor:
     """Maps (N, H, W) of an original in network pixels, nearest neighbor; `fill` where the original does not reach."""
+    import torch
+
     rows = (torch.arange(placement.input_height) + 0.5 - placement.top) / placement.scales[1]
     columns = (torch.arange(placement.input_width) + 0.5 - placement.left) / placement.scales[0]
     inside = ((rows >= 0) & (rows < placement.height))[:, None] & ((columns >= 0) & (columns < placement.width))
@@ -203,6 +215,8 @@ class Mask(Annotation):
 
     def mark(self) -> str:
         """A hash of the map, which as a list of numbers would be hundreds of times as long."""
+        import torch
+
         pixels = self.classes.to("cpu", torch.int32).contiguous().numpy().tobytes()
         return f"{tuple(self.classes.shape)} {self.ignore} {hashlib.sha256(pixels).hexdigest()}"
 

@@ -6,14 +6,15 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
-
-import torch
-from jaxtyping import Int64, UInt8
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import Int64, UInt8
+    from torch import Tensor
 
 T = TypeVar("T")
 
@@ -61,7 +62,9 @@ class Padded:
 
 def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Network inputs with every tensor in them changed: a tensor, a list of such, or a dataclass of such."""
-    if isinstance(inputs, Tensor):
+    import torch
+
+    if isinstance(inputs, torch.Tensor):
         return change(inputs)
     if isinstance(inputs, list):
         return [map_tensors(item, change) for item in inputs]
@@ -98,7 +101,9 @@ class Batch(Generic[T]):
 
     def pin_memory(self) -> Batch[T]:
         """The batch with its inputs in page-locked memory, from which a GPU can fetch while it computes."""
-        return dataclasses.replace(self, inputs=map_tensors(self.inputs, Tensor.pin_memory))
+        import torch
+
+        return dataclasses.replace(self, inputs=map_tensors(self.inputs, torch.Tensor.pin_memory))
 
 
 def check_lengths(**columns: Sequence[Any]) -> None:

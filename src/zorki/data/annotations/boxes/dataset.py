@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from zorki.contracts import Dataset
 from zorki.data.images import MAX_PIXELS, check_image, decode_image, image_size, read_image
@@ -88,6 +87,8 @@ class BoxDataset(Dataset[Boxes]):
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
     def target(self, index: int) -> Boxes:
+        import torch
+
         rows = self.rows(index)
         return Boxes(
             torch.from_numpy(self.xyxy[rows].copy()),  # copies: what is done to a sample must not reach the data

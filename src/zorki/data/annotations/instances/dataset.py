@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from zorki.contracts import Dataset
 from zorki.data.annotations.boxes.dataset import BoxDataset
@@ -63,6 +62,8 @@ class InstanceDataset(Dataset[Instances]):
 
     def target(self, index: int) -> Instances:
         """The objects; a mask takes as many bytes as the image has pixels."""
+        import torch
+
         boxes, (height, width) = self.boxes(index), self.size(index)
         masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
         for place, (row, box) in enumerate(zip(self._rows(index), boxes.xyxy.long().tolist(), strict=True)):

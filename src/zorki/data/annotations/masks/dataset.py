@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from zorki.contracts import Dataset
 from zorki.data.annotations.masks.stored import Palette, StoredMask, read_stored, shown_colors
@@ -129,6 +128,8 @@ class MaskDataset(Dataset[Mask]):
 
     def target(self, index: int) -> Mask:
         """The mask; the image is not looked at. Raises DataError where its file is broken."""
+        import torch
+
         stored = read_stored(self.mask_path(index), max_pixels=self.max_pixels)
         return Mask(torch.from_numpy(self.class_map(stored)), IGNORE)
 

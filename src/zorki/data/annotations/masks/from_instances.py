@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from zorki.contracts import Dataset
 from zorki.data.annotations.masks.dataset import IGNORE
 from zorki.errors import DataError
@@ -67,6 +65,8 @@ class MasksFromInstances(Dataset[Mask]):
         return self.objects.mark(index)
 
     def _painted(self, found: Instances) -> Mask:
+        import torch
+
         classes = torch.zeros(found.masks.shape[1:], dtype=torch.int64)
         count = len(found)
         none = torch.zeros(count, dtype=torch.bool)

@@ -11,13 +11,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from jaxtyping import Int64, Integer
 from PIL import Image
-from torch import Tensor
 
 from zorki.data.images import (
     MAX_PIXELS,
@@ -32,6 +29,10 @@ from zorki.draw.palette import color
 from zorki.errors import DataError
 from zorki.files import whole
 from zorki.input_files.content import read_bytes
+
+if TYPE_CHECKING:
+    from jaxtyping import Int64, Integer
+    from torch import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Palette = list[tuple[int, int, int]]
@@ -138,6 +139,8 @@ def read_mask(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[Int64[Tensor
     Raises:
         DataError: the file is missing, broken or larger than `max_pixels`, or holds colors instead of numbers.
     """
+    import torch
+
     stored = read_stored(path, max_pixels=max_pixels)
     values = stored.values
     if stored.rgb:
