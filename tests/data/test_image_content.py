@@ -57,6 +57,18 @@ def test_images_of_one_color(tmp_path):
     assert told(tmp_path, train=paths) == ["ROOT: 2 images are of nearly one color, b.jpg first"]
 
 
+def test_fine_texture_is_no_plain_image_at_an_eighth_of_its_size(tmp_path):
+    checks = np.indices((64, 64)).sum(0) % 2 * 20 + 100
+    Image.fromarray(checks.astype(np.uint8)).save(tmp_path / "a.jpg")
+    assert told(tmp_path, train=[tmp_path / "a.jpg"]) == []
+
+
+def test_files_that_hold_too_much_for_one_color_are_not_decoded(tmp_path, monkeypatch):
+    path = noise(tmp_path / "a.jpg", (100, 100))
+    monkeypatch.setattr("zorki.data.image_content._is_flat", lambda image: 1 / 0)
+    assert told(tmp_path, train=[path]) == []
+
+
 def test_pages_that_are_passed_over(tmp_path):
     pages = [Image.fromarray(rng.integers(0, 256, (9, 9), dtype=np.uint8)) for _ in range(3)]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])

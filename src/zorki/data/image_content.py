@@ -18,8 +18,12 @@ LOOK = 256
 """Files that are opened at most: the smallest, which images of one color are, and some of each kind with pages."""
 
 _PLACEHOLDERS = 3  # copies of one file that make it look like a stand-in for images that are not there
-_HEAD = 1 << 16  # bytes that are compared before whole files are
+_HEAD = 1 << 13  # bytes that are compared before whole files are
 _MOST_PIXELS = 1 << 26
+_COARSE = 32  # pixels of a side at least that are left of a JPEG at the first look
+_FLAT_BYTES = {"JPEG": 0.04, "PNG": 0.25, "WEBP": 0.1}
+"""Bytes a pixel at most, beside `_BARE_BYTES`, of a file whose image could be of one color: .018 of a plain JPEG."""
+_BARE_BYTES = 4096  # of headers and tables
 _SPREAD = 2  # levels of 256 at most between the least and the greatest value of an image of one color
 _PAGED = (".tif", ".tiff", ".gif", ".webp", ".png", ".avif")
 _USED = 0.25  # of the 16 bits, below which levels are told to be unused
@@ -97,17 +101,30 @@ def _plain(root: Path, paths: Sequence[Path]) -> Iterator[Defect]:
 
 
 def _is_plain(path: Path) -> bool:
+    """Whether all pixels are of nearly one color; files that hold too much for it are not decoded."""
     image = _opened(path)
-    if image is None or image.width * image.height > _MOST_PIXELS:
+    if image is None:
         return False
+    with image:
+        pixels = image.width * image.height
+        most = _BARE_BYTES + _FLAT_BYTES.get(image.format or "", 1e9) * pixels
+        if pixels > _MOST_PIXELS or path.stat().st_size > most:
+            return False
+        jpeg = image.format == "JPEG"
+        if jpeg:
+            image.draft("RGB", (_COARSE, _COARSE))  # at an eighth of its size, which shows most of what is not plain
+        if not _is_flat(image):
+            return False
+    return not jpeg or ((whole := _opened(path)) is not None and _is_flat(whole))
+
+
+def _is_flat(image: Image.Image) -> bool:
     deep = image.mode.startswith(("I", "F"))
     try:
-        image.draft("RGB", (256, 256))  # a JPEG at an eighth of its size
-        pixels = np.asarray(image if deep else image.convert("RGB"))
+        with image:
+            pixels = np.asarray(image if deep else image.convert("RGB"))
     except Exception:  # what cannot be decoded is told elsewhere
         return False
-    finally:
-        image.close()
     most = _SPREAD * 257 if image.mode.startswith("I") else _SPREAD / 255 if image.mode == "F" else _SPREAD
     return bool((pixels.max((0, 1)).astype(float) - pixels.min((0, 1)) <= most).all())
 

@@ -18,7 +18,7 @@ import yaml
 
 from zorki import registry
 from zorki.contracts import Dataset, Model, Task
-from zorki.engine.data_check import Survey, survey
+from zorki.engine.data_check import Survey, content_notes_of, survey
 from zorki.engine.data_source import data_of_run, read_data, source_of
 from zorki.engine.device import rank
 from zorki.engine.run import checkpoints, logs
@@ -97,6 +97,7 @@ def new_plan(
     dataset = read_data(entry.task, data, wish, format=wish.format, class_names=class_names)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
     looked, train_indices = _look(dataset, wish)
+    looked.add(content_notes_of(dataset, looked.splits))
     tell_data(dataset, looked, say)
     entry.task.data.check(dataset, train_indices)
     check_validation(looked, wish)
