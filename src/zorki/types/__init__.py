@@ -24,6 +24,7 @@ from zorki.types.batch import Batch, ImagesWithProposals, Padded, Sample, check_
 from zorki.types.class_info import ClassInfo
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
+from zorki.types.skeleton import Skeleton
 
 __all__ = [
     "Annotation",
@@ -42,6 +43,7 @@ __all__ = [
     "Placement",
     "Rows",
     "Sample",
+    "Skeleton",
     "TrackedBoxes",
     "Unlabeled",
     "check_lengths",

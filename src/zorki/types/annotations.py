@@ -55,6 +55,10 @@ class Annotation:
             if value is not None
         }
 
+    def regions(self) -> Boxes | None:
+        """Where a network is told to look for what is asked of the image; None: at the whole of it."""
+        return None
+
     def mark(self) -> str:
         """Words that differ where what can be learned differs."""
         # Areas are for metrics.
@@ -74,7 +78,8 @@ _TENSORS: dict[str, tuple[str, tuple[int, ...]]] = {
     "masks": ("bool", ()),
     "classes": ("int64", ()),
     "points": ("float32", ()),
-    "visible": ("bool", ()),
+    "visibility": ("int64", ()),
+    "joint_scores": ("float32", ()),
     "vector": ("float32", (-1,)),
     "identities": ("int64", (-1,)),
     "frames": ("int64", (-1,)),
@@ -83,6 +88,9 @@ _TENSORS: dict[str, tuple[str, tuple[int, ...]]] = {
     "areas": ("float32", (-1,)),
     "weights": ("float32", ()),
 }
+
+# The shape of no object at all, of which a list tells neither joints nor coordinates.
+_NO_OBJECTS = {"points": (0, 0, 2), "visibility": (0, 0), "joint_scores": (0, 0)}
 
 
 def _revive(cls: type, name: str, value: Any) -> Any:
@@ -94,6 +102,8 @@ def _revive(cls: type, name: str, value: Any) -> Any:
         return value
     dtype, shape = _TENSORS[name]
     tensor = torch.tensor(value, dtype=getattr(torch, dtype))
+    if not value and name in _NO_OBJECTS:
+        return tensor.reshape(_NO_OBJECTS[name])
     return tensor.reshape(shape) if shape else tensor
 
 
@@ -258,16 +268,46 @@ class Instances(Rows):
 
 @dataclass
 class Keypoints(Rows):
-    """N figures of P named places; `visible` tells which places can be seen."""
+    """N objects of P joints each, in pixels of the original.
+
+    `visibility` is COCO's flag of each joint: 0 not labeled (its coordinates mean nothing), 1 labeled and hidden, 2
+    labeled and visible; a prediction's are all 2. `xyxy` are the boxes of the objects, from which a network is told
+    where to look; None: each image is one object. `crowd` and `areas` as in `Boxes`. `scores` and `joint_scores` are
+    None for ground truth.
+    """
 
     first: ClassVar[str] = "points"
     points: Float[Tensor, "N P 2"]
-    visible: Bool[Tensor, "N P"]
+    visibility: Int[Tensor, "N P"]
+    xyxy: Float[Tensor, "N 4"] | None = None
     labels: Int[Tensor, " N"] | None = None
     scores: Float[Tensor, " N"] | None = None
+    joint_scores: Float[Tensor, "N P"] | None = None
+    identities: Int[Tensor, " N"] | None = None
+    crowd: Bool[Tensor, " N"] | None = None
+    areas: Float[Tensor, " N"] | None = None
+
+    @property
+    def labeled(self) -> Bool[Tensor, "N P"]:
+        """Joints whose coordinates are known."""
+        return self.visibility > 0
+
+    @property
+    def visible(self) -> Bool[Tensor, "N P"]:
+        """Joints that can be seen."""
+        return self.visibility == 2
+
+    def regions(self) -> Boxes | None:
+        """The boxes of the objects; None where each image is one object."""
+        if self.xyxy is None:
+            return None
+        labels = self.visibility.new_zeros(len(self)) if self.labels is None else self.labels
+        return Boxes(self.xyxy, labels, self.scores)
 
     def place(self, placement: Placement) -> Keypoints:
-        return dataclasses.replace(self, points=_place_points(self.points, placement))
+        """The objects in network pixels, where `areas` mean nothing: they are left behind."""
+        xyxy = None if self.xyxy is None else _place_points(self.xyxy, placement)
+        return dataclasses.replace(self, points=_place_points(self.points, placement), xyxy=xyxy, areas=None)
 
 
 @dataclass

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zorki.types.skeleton import Skeleton
+
 
 @dataclass(frozen=True)
 class ClassInfo:
@@ -20,6 +22,7 @@ class ClassInfo:
         score_threshold: predictions that score less are not worth showing; None: no run has found one.
         threshold_split: where `score_threshold` is best, such as "val".
         ignore: the ignore index: what maps of classes hold where a pixel is of no class; None: the task has no maps.
+        skeleton: the joints of the objects; None: the task has none.
     """
 
     names: tuple[str, ...]
@@ -29,13 +32,20 @@ class ClassInfo:
     score_threshold: float | None = None
     threshold_split: str | None = None
     ignore: int | None = None
+    skeleton: Skeleton | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def output_count(self) -> int:
+        """What a network's builder is told: how many joints it finds, or else classes it tells apart."""
+        return len(self.names) if self.skeleton is None else len(self.skeleton)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is not known is left out."""
-        values = dataclasses.asdict(self)
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["skeleton"] = None if self.skeleton is None else self.skeleton.to_json()
         return {name: value for name, value in values.items() if value not in (None, ())}
 
     @classmethod
@@ -50,4 +60,6 @@ class ClassInfo:
 
 
 def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Skeleton.from_json(value)
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

@@ -231,7 +231,7 @@ def test_masks_and_points_are_stretched_with_the_image():
     assert placed[45:, 45:].all()
     assert not placed[:45].any()
     assert not placed[:, :45].any()
-    points = Keypoints(torch.tensor([[[60.0, 30.0]]]), torch.ones(1, 1, dtype=torch.bool))
+    points = Keypoints(torch.tensor([[[60.0, 30.0]]]), torch.tensor([[2]]))
     assert points.place(placement).points.tolist() == [[[45, 45]]]
 
 

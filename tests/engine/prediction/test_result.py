@@ -93,8 +93,8 @@ def test_a_map_s_rows_are_its_classes_the_largest_first():
 
 
 def test_metrics_tracks_and_points_fit_too():
-    visible = torch.tensor([[True, False]])
-    figures = Keypoints(torch.tensor([[[1.0, 2], [3, 4]]]), visible, torch.tensor([0]), torch.tensor([0.5]))
+    points, seen = torch.tensor([[[1.0, 2], [3, 4]]]), torch.tensor([[2, 1]])
+    figures = Keypoints(points, seen, labels=torch.tensor([0]), scores=torch.tensor([0.5]))
     (row,) = result(figures)
     assert (row.name, row.points.tolist(), row.visible.tolist()) == ("cat", [[1, 2], [3, 4]], [True, False])
     tracks = TrackedBoxes(torch.tensor([4]), torch.tensor([9]), torch.tensor([[0.0, 1, 2, 3]]))
@@ -300,7 +300,7 @@ def test_supervision_s_types(supervision):
     empty = result(Mask(torch.full((2, 3), 255)), SemanticSegmentation).to_supervision()
     assert empty.mask.shape == (0, 2, 3)
     assert result(LABEL, Classification).to_supervision().confidence.tolist() == [0.25, 0.5, 0.25]
-    figures = Keypoints(torch.tensor([[[1.0, 2], [3, 4]]]), torch.tensor([[True, False]]), torch.tensor([0]))
+    figures = Keypoints(torch.tensor([[[1.0, 2], [3, 4]]]), torch.tensor([[2, 0]]), labels=torch.tensor([0]))
     assert result(figures).to_supervision().xy.shape == (1, 2, 2)
     with pytest.raises(ZorkiError, match="no type for Embedding"):
         result(Embedding(torch.zeros(4))).to_supervision()
@@ -332,7 +332,7 @@ def test_label_studio_counts_in_percent_of_the_image():
     )
     (choice,) = result(LABEL, Classification).to_label_studio()["predictions"][0]["result"]
     assert (choice["type"], choice["value"]) == ("choices", {"choices": ["dog"]})
-    figures = Keypoints(torch.tensor([[[1.0, 2], [3, 4]]]), torch.tensor([[True, False]]), torch.tensor([0]))
+    figures = Keypoints(torch.tensor([[[1.0, 2], [3, 4]]]), torch.tensor([[2, 0]]), labels=torch.tensor([0]))
     (point,) = result(figures, task=Classification).to_label_studio()["predictions"][0]["result"]
     assert point["value"] == {"x": 10, "y": 25, "width": 0.5, "keypointlabels": ["cat"]}
     with pytest.raises(ZorkiError, match="no region for Embedding"):

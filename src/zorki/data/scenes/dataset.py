@@ -49,8 +49,9 @@ class Scene:
         boxes: tight around the visible pixels, with identities.
         mask: 0 for ground and clutter, label + 1 for objects.
         instances: the visible pixels of each object.
-        keypoints: the `PLACES` of each object. Points that are hidden, or outside the image, are not visible, but
-            their coordinates are still right. See `Shape.upright` for shapes that look alike in several turns.
+        keypoints: the `PLACES` of each object, hidden ones flagged 1. Points outside the image are flagged 0, as
+            not labeled, but their coordinates are still right. See `Shape.upright` for shapes that look alike in
+            several turns.
     """
 
     image: UInt8[Tensor, "3 H W"]
@@ -144,7 +145,7 @@ def _truth(
 
 def _keypoints(canvas: Canvas, actors: Sequence[Individual], poses: Sequence[Pose], seen: Sequence[int]) -> Keypoints:
     points = np.zeros((len(seen), len(PLACES), 2), dtype=np.float32)
-    visible = np.zeros((len(seen), len(PLACES)), dtype=bool)
+    visibility = np.zeros((len(seen), len(PLACES)), dtype=np.int64)
     for row, i in enumerate(seen):
         actor, pose = actors[i], poses[i]
         cosine, sine = turned(actor.shape.upright(pose.turn))
@@ -153,9 +154,9 @@ def _keypoints(canvas: Canvas, actors: Sequence[Individual], poses: Sequence[Pos
             at_y = pose.y + pose.radius * (x * sine + y * cosine)
             points[row, place] = at_x, at_y
             inside = 0 <= at_x < canvas.width and 0 <= at_y < canvas.height
-            visible[row, place] = inside and not canvas.covered(at_x, at_y, i)
+            visibility[row, place] = 0 if not inside else 1 if canvas.covered(at_x, at_y, i) else 2
     labels = torch.tensor([actors[i].label for i in seen], dtype=torch.int64)
-    return Keypoints(torch.from_numpy(points), torch.from_numpy(visible), labels=labels)
+    return Keypoints(torch.from_numpy(points), torch.from_numpy(visibility), labels=labels)
 
 
 SPLIT_REASON = "70 % train, 15 % val, 15 % test by index: every image is independent of the others"

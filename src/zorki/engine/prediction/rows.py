@@ -13,9 +13,9 @@ from torch import Tensor
 
 from zorki.data.images import Array
 from zorki.errors import ZorkiError
-from zorki.types import Label, Mask, Rows
+from zorki.types import Keypoints, Label, Mask, Rows
 
-_ARRAYS = {"mask": "masks", "points": "points", "visible": "visible"}  # of a row, and their columns
+_ARRAYS = {"mask": "masks", "points": "points", "joint_scores": "joint_scores"}  # of a row, and their columns
 TOP = 5  # classes that a classification's rows name
 
 
@@ -32,6 +32,7 @@ class Row:
         mask: bool (height, width) of the image.
         points: (P, 2), x and y in pixels.
         visible: bool (P), which of the points can be seen.
+        joint_scores: (P), 0..1 each.
         share: of the image's pixels that are of the class, 0..1, where every pixel has one.
     """
 
@@ -43,6 +44,7 @@ class Row:
     mask: Array | None = None
     points: Array | None = None
     visible: Array | None = None
+    joint_scores: Array | None = None
     share: float | None = None
 
     def __repr__(self) -> str:
@@ -81,6 +83,8 @@ def _object_row(rows: Rows, place: int, names: Sequence[str]) -> Row:
     label = int(columns["labels"]) if "labels" in columns else None
     box = columns.get("xyxy")
     found: dict[str, Any] = {name: _array(columns[column]) for name, column in _ARRAYS.items() if column in columns}
+    if isinstance(rows, Keypoints):
+        found["visible"] = _array(rows.visible[place])
     return Row(
         label,
         "" if label is None else names[label],

@@ -56,7 +56,7 @@ def supervision_values(annotation: Any, names: Sequence[str]) -> tuple[str, dict
             "xy": _column(columns["points"], np.float32),
             "class_id": class_id,
             "detection_confidence": score,
-            "visible": _column(columns["visible"], np.bool_),
+            "visible": _column(annotation.visible, np.bool_),
             "data": data,
         }
     return "Detections", {

@@ -63,7 +63,8 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Traine
     task = registry.task(about["task"])
     if task is None:
         raise WeightsError(f"{folder / ABOUT}: task {about['task']!r} is not known to this version of zorki")
-    model = build_trained(about["model"], len(about["class_names"]), recipe, about.get("preprocess"), options)
+    info = class_info_of(about, task, folder)
+    model = build_trained(about["model"], info.output_count, recipe, about.get("preprocess"), options)
     best = folder / BEST
     if not best.exists():
         raise WeightsError(
@@ -73,7 +74,6 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Traine
     if match.mismatched or match.new:
         told = f" with {', '.join(f'{name} {value}' for name, value in options.items())}" if options else ""
         raise WeightsError(f"{best}: does not fit {about['model']}{told}:\n{match.summary()}")
-    info = class_info_of(about, task, folder)
     recipe = _with_options(recipe, options or {})
     return TrainedModel(folder, about["model"], task, info, recipe, about, model.eval())
 
@@ -130,14 +130,14 @@ def open_run(
             f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
         )
     info = entry.task.data.default_classes(entry.task.data.usual_classes)
-    return _made(entry, info, recipe, None, build(entry.name, len(info), recipe))
+    return _made(entry, info, recipe, None, build(entry.name, info.output_count, recipe))
 
 
 def _with_weights(entry: registry.Entry, recipe: Recipe, data: Any, format: str | None) -> TrainedModel:
     """A model with weights that the recipe names: a file, or a word for one."""
     found = read_weights(resolve(str(recipe.weights), entry.weights, entry.name))
     info = _classes(found, entry, data, format)
-    model = build_trained(entry.name, len(info), Recipe(), preprocess_of(found, entry), recipe.options)
+    model = build_trained(entry.name, info.output_count, Recipe(), preprocess_of(found, entry), recipe.options)
     match = load_into(model, found, model.weight_map)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
     if match.mismatched or any(not new.startswith("normalize.") for new in match.new):

@@ -103,7 +103,7 @@ def new_plan(
     check_validation(looked, wish)
     info = entry.task.data.class_info(dataset)
     lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
-    network = build(entry.name, len(info), wish)
+    network = build(entry.name, info.output_count, wish)
     full, chosen = complete(wish, network, dataset, len(train_indices))
     for choice in chosen:
         say(f"chosen: {choice}")
@@ -140,7 +140,7 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     info = class_info_of(about, entry.task, folder)
     info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
     lightning.seed_everything(recipe.seed, verbose=False)
-    network = build_trained(entry.name, len(info), recipe, about.get("preprocess"))
+    network = build_trained(entry.name, info.output_count, recipe, about.get("preprocess"))
     checkpoint = checkpoints.check(folder, network) if (folder / checkpoints.LAST).exists() else None
     _check_batch_size(folder, recipe, checkpoint)
     if checkpoint is None:
