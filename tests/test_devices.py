@@ -25,7 +25,7 @@ def told(monkeypatch):
     """What the Trainer is made with."""
     found = {}
     monkeypatch.setattr(lightning.Trainer, "__init__", lambda self, **settings: found.update(settings))
-    monkeypatch.setattr(lightning.Trainer, "fit_loop", SimpleNamespace(), raising=False)
+    monkeypatch.setattr(lightning.Trainer, "fit_loop", SimpleNamespace(epoch_loop=None), raising=False)
     return found
 
 

@@ -63,6 +63,15 @@ class Recipe:
     limit: int | None = setting(
         None, _DATA, "Train on a random subset of this many images.", unit="images", least=1, off=None
     )
+    limit_val: int | None = setting(
+        None,
+        _DATA,
+        "Evaluate random subsets of this many images of val and of test, the same in every epoch; off: all. Empty: as "
+        "many as --limit says, where it says something, else all.",
+        unit="images",
+        least=0,
+        off=0,
+    )
     train_on: TrainOn = setting(
         "train", _DATA, "Splits to train on: train, or trainval, which adds val; the last epoch is kept then."
     )

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zorki.contracts import Dataset
@@ -22,6 +22,7 @@ class Survey:
 
     splits: dict[str, list[int]]
     defects: list[Defect]
+    whole: dict[str, int] = field(default_factory=dict)  # images of the splits that `limit` cut
 
     def add(self, defects: Iterable[Defect]) -> None:
         """Takes in what decoding found and the look had missed; each defect once."""
@@ -35,6 +36,12 @@ class Survey:
         joined = sorted({*self.splits.get("train", []), *self.splits.get("val", [])})
         others = {name: indices for name, indices in self.splits.items() if name not in ("train", "val")}
         return Survey({"train": joined, **others}, self.defects)
+
+    def limit(self, count: int | None) -> Survey:
+        """The same with at most so many images of each split but train, the same ones every time; None or 0: all."""
+        cut = {name: own for name, own in self.splits.items() if name != "train" and 0 < (count or 0) < len(own)}
+        limited = {name: subset(own, count or 0) for name, own in cut.items()}
+        return replace(self, splits={**self.splits, **limited}, whole={name: len(own) for name, own in cut.items()})
 
     def indices(self, split: str) -> list[int]:
         """The whole samples of a split; "all" takes every split. Raises DataError with the splits that there are."""
@@ -60,6 +67,14 @@ class Survey:
         # Defects of images stand behind those of the data as a whole.
         reason = next((f": {defect}" for defect in reversed(self.defects) if not defect.note), "")
         raise DataError(f"{dataset.root}: none of the {len(members)} images of the split {split} can be read{reason}")
+
+
+def subset(indices: Sequence[int], count: int) -> list[int]:
+    """So many of these, by a chance that is the same every time, in order."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    return sorted(indices[place] for place in torch.randperm(len(indices), generator=generator)[:count].tolist())
 
 
 def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str] | None = None) -> Survey:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,18 @@ def complete(
     fill("normalize", lambda: _normalize(recipe))
     fill("workers", lambda: worker_count(recipe.accelerator, dataset, recipe.num_devices))
     return recipe, choices
+
+
+def limit_val(recipe: Recipe, held_out: Mapping[str, int]) -> Choice | None:
+    """How many images are evaluated where only those to train on were limited; None: there is nothing to choose.
+
+    Args:
+        held_out: images of each split that is evaluated.
+    """
+    if recipe.limit is None or recipe.limit_val is not None or max(held_out.values(), default=0) <= recipe.limit:
+        return None
+    counts = " and ".join(f"{count:,} of {split}" for split, count in held_out.items())
+    return Choice("limit_val", recipe.limit, f"as many as --limit; --limit-val off evaluates all: {counts}")
 
 
 def _batch_size(train_count: int, input_size: int) -> tuple[int, str]:

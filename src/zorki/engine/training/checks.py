@@ -16,7 +16,7 @@ from zorki.contracts import Dataset, Model
 from zorki.contracts.capabilities import Precomputes
 from zorki.data.transforms.installed import transforms_of
 from zorki.devices import kind_of
-from zorki.engine.data_check import Survey, counted, summary
+from zorki.engine.data_check import Survey, counted, subset, summary
 from zorki.engine.device import check_device
 from zorki.engine.run import logs
 from zorki.engine.training.optimizer import freeze, keep_frozen
@@ -74,9 +74,7 @@ def train_indices_of(looked: Survey, recipe: Recipe) -> list[int]:
     if not indices:
         raise DataError(f"nothing to train on: no image of the split train can be read ({list(looked.splits)})")
     if recipe.limit is not None and recipe.limit < len(indices):
-        generator = torch.Generator().manual_seed(0)
-        picked = torch.randperm(len(indices), generator=generator)[: recipe.limit].tolist()
-        indices = sorted(indices[place] for place in picked)
+        return subset(indices, recipe.limit)
     return indices
 
 

@@ -32,8 +32,8 @@ def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[s
             found[split] = result = _evaluate(plan, run, split)
             if run.info == plan.info:  # of the first split that tells something: what comes after is evaluated by it
                 run.info = run.task.evaluation.learn(run.info, result.metrics.scalars(), split)
-            _tell(run, result, say)
-    write_json(plan.folder / RESULTS, {split: result_json(result) for split, result in found.items()})
+            _tell(run, result, plan.looked.whole.get(split), say)
+    write_json(plan.folder / RESULTS, {split: _json(plan, result) for split, result in found.items()})
     run.about["class_info"] = class_info_json(run.info)
     write_json(plan.folder / ABOUT, run.about)
     say(f"report: {write_report(run, plan.dataset, plan.looked, found, first_loss=first_loss)}")
@@ -53,12 +53,19 @@ def _evaluate(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
     return result
 
 
-def _tell(run: TrainedModel, result: Results, say: Callable[[str], None]) -> None:
+def _json(plan: TrainingPlan, result: Results) -> dict[str, Any]:
+    """The result, beside how many images the split has: with a limit it is of fewer."""
+    return {**result_json(result), "split_count": plan.looked.whole.get(result.split, result.count)}
+
+
+def _tell(run: TrainedModel, result: Results, whole: int | None, say: Callable[[str], None]) -> None:
+    """One line of the metrics; `whole` counts the images of a split that was not evaluated whole."""
     monitor = run.task.monitor
+    rest = f" of {whole:,} (limit_val); zorki evaluate {run.folder} takes all" if whole is not None else ""
     beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
     scalars = result.metrics.scalars()
     others = [name for name in run.task.evaluation.headline if name != monitor and name in scalars]
     more = "".join(f", {name} {scalars[name]:.4f}" for name in others)
-    say(f"{result.split}: {monitor} {scalars[monitor]:.4f}{beside}{more}, on {result.count} images")
+    say(f"{result.split}: {monitor} {scalars[monitor]:.4f}{beside}{more}, on {result.count} images{rest}")
     if run.info.threshold_split == result.split:
         say(f"predictions count from a score of {run.info.score_threshold:.3f}, the best on {result.split}")

@@ -24,7 +24,7 @@ from zorki.engine.device import rank
 from zorki.engine.run import checkpoints, logs
 from zorki.engine.run.build import build, build_trained
 from zorki.engine.run.changes import changed
-from zorki.engine.run.defaults import Choice, complete
+from zorki.engine.run.defaults import Choice, complete, limit_val
 from zorki.engine.run.environment import environment
 from zorki.engine.run.folder import (
     ABOUT,
@@ -99,12 +99,17 @@ def new_plan(
     looked, train_indices = _look(dataset, wish)
     looked.add(content_notes_of(dataset, looked.splits))
     tell_data(dataset, looked, say)
+    held_out = {name: len(indices) for name, indices in looked.splits.items() if name != "train"}
+    if (evaluated := limit_val(wish, held_out)) is not None:
+        wish = dataclasses.replace(wish, limit_val=evaluated.value)
+    looked = looked.limit(wish.limit_val)
     entry.task.data.check(dataset, train_indices)
     check_validation(looked, wish)
     info = entry.task.data.class_info(dataset)
     lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
     network = build(entry.name, info.output_count, wish)
     full, chosen = complete(wish, network, dataset, len(train_indices))
+    chosen = [evaluated, *chosen] if evaluated is not None else chosen
     for choice in chosen:
         say(f"chosen: {choice}")
     initialize(network, entry, full, dataset, train_indices, say)
@@ -136,6 +141,7 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     source, names = data_of_run(about, about["class_names"], data)
     dataset = read_data(entry.task, source, recipe, format=recipe.format, class_names=names)
     looked, train_indices = _look(dataset, recipe)
+    looked = looked.limit(recipe.limit_val)
     _check_same_data(folder, about, dataset, train_indices)
     info = class_info_of(about, entry.task, folder)
     info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
@@ -225,7 +231,7 @@ def _about(
         "class_info": class_info_json(plan.info),
         "data": source,
         "format": plan.dataset.format,
-        "counts": {split: len(indices) for split, indices in plan.looked.splits.items()},
+        "counts": {split: len(indices) for split, indices in plan.looked.splits.items()} | plan.looked.whole,
         "train_count": len(plan.train_indices),
         "preprocess": plan.model.preprocess.to_json(),
         "parameters": sum(p.numel() for p in plan.model.parameters()),

@@ -76,7 +76,7 @@ def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
     if keep_last:
         say(f"val: its {len(val)} images show no ground truth: the last weights are kept, and nothing stops early")
     started = time.monotonic()
-    conductor = _fit(plan, lock, network, keep_last=keep_last, bar=is_first() and say is not _silent)
+    conductor = _fit(plan, lock, network, say, keep_last=keep_last)
     lock.check()
     spent = {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.main_device)}
     write_json(plan.folder / COST, spent)
@@ -90,8 +90,9 @@ def _images(plan: TrainingPlan) -> list[int]:
     return sorted(held_out | set(plan.train_indices))
 
 
-def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], *, keep_last: bool, bar: bool) -> Conductor:
+def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: Say, *, keep_last: bool) -> Conductor:
     """All epochs. Processes beside the first end here."""
+    bar = is_first() and say is not _silent
     recipe, folder = plan.recipe, plan.folder
     train_loader, val_loader = train_loader_of(plan), val_loader_of(plan)
     loggers = logs.loggers(folder, recipe.wandb)
@@ -107,7 +108,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], *, ke
         check_folder=lock.check,
         gather=partial(gather_defects, plan, train_loader),
     )
-    trainer = make_trainer(recipe, [conductor], loggers, folder)
+    trainer = make_trainer(recipe, [conductor], loggers, folder, say)
     try:
         with logs.writers_told(folder):
             trainer.fit(Learner(network, recipe), train_loader, ckpt_path=plan.checkpoint, weights_only=True)

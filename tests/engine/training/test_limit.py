@@ -1,0 +1,67 @@
+"""How many images are trained on and evaluated, where the recipe limits them."""
+
+import json
+
+import pytest
+
+from zorki.engine.data_check import Survey
+from zorki.engine.run.defaults import limit_val
+from zorki.engine.training.plan import new_plan, resumed_plan
+from zorki.engine.training.train import train
+from zorki.recipe import Recipe
+
+DATA = "scenes:200@32"
+SETTINGS = {"epochs": 1, "batch_size": 4, "workers": 0, "normalize": "mean_std"}
+
+
+@pytest.mark.parametrize(
+    ("said", "held_out", "expected"),
+    [
+        ({"limit": 64}, {"val": 14_717, "test": 10}, 64),
+        ({"limit": 64}, {"val": 64}, None),  # nothing is left out
+        ({"limit": 64, "limit_val": "off"}, {"val": 14_717}, None),
+        ({"limit": 64, "limit_val": 9}, {"val": 14_717}, None),
+        ({}, {"val": 14_717}, None),
+        ({"limit": 64}, {}, None),
+    ],
+)
+def test_as_many_as_limit_where_nothing_else_is_said(said, held_out, expected):
+    found = limit_val(Recipe.of(said), held_out)
+    assert (None if found is None else found.value) == expected
+    assert found is None or "14,717 of val" in found.why
+
+
+def test_a_limited_survey_has_the_same_images_every_time_and_all_of_train():
+    looked = Survey({"train": list(range(50)), "val": list(range(50, 80)), "test": [90, 91]}, [])
+    cut = looked.limit(5)
+    assert cut.splits == looked.limit(5).splits
+    assert cut.splits["train"] == looked.splits["train"]
+    assert cut.splits["test"] == [90, 91]
+    assert len(cut.splits["val"]) == 5
+    assert set(cut.splits["val"]) <= set(looked.splits["val"])
+    assert cut.whole == {"val": 30}
+    assert looked.limit(0).splits == looked.limit(None).splits == looked.splits
+
+
+@pytest.mark.parametrize(("limit_val", "expected"), [(None, 6), ("off", None), (3, 3)])
+def test_a_plan_and_the_plan_that_goes_on_evaluate_the_same(tmp_path, limit_val, expected):
+    words = []
+    settings = {**SETTINGS, "limit": 6, "limit_val": limit_val, "out": str(tmp_path)}
+    plan = new_plan("lenet5", DATA, None, settings, None, words.append)
+    whole = plan.about["counts"]
+    for split in ("val", "test"):
+        assert len(plan.looked.splits[split]) == (expected or whole[split])
+    assert any("limit_val" in line for line in words) == (limit_val is None)
+    again = resumed_plan(plan.folder, None, {}, words.append)
+    assert again.looked.splits == plan.looked.splits
+    assert again.train_indices == plan.train_indices
+
+
+def test_results_tell_of_how_many_images_they_are(tmp_path, capsys):
+    run = train("lenet5", DATA, limit=8, out=str(tmp_path), **SETTINGS)
+    results = json.loads((run.folder / "results.json").read_text())
+    counts = run.about["counts"]
+    printed = capsys.readouterr().out
+    for split in ("val", "test"):
+        assert (results[split]["count"], results[split]["split_count"]) == (8, counts[split])
+        assert f"on 8 images of {counts[split]}" in printed
