@@ -6,6 +6,7 @@ Here a function gets one checker, with its first call; only one with shapes gets
 """
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import inspect
@@ -17,8 +18,6 @@ from pathlib import Path
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, jaxtyped
 from jaxtyping._import_hook import _JaxtypingFinder
-
-_PLAIN = ("torch", "jaxtyping")
 
 # An int is accepted where a float is asked for, as PEP 484 says.
 check = beartype(conf=BeartypeConf(is_pep484_tower=True))
@@ -65,7 +64,7 @@ def _with_record(function):
 
 
 def _hints(function):
-    """The annotations; what cannot be resolved, as what only type checkers import of the package, is Any."""
+    """The annotations; what cannot be resolved, as a class within a function, is Any."""
     names = {**_only_checked(function.__module__), **function.__globals__}
     try:
         return typing.get_type_hints(function, names, include_extras=True)
@@ -75,18 +74,14 @@ def _hints(function):
 
 @functools.cache
 def _only_checked(module):
-    """What a module of the package imports of torch and jaxtyping for type checkers alone, being quick to load."""
+    """What a module imports for type checkers alone, being quick to load."""
     path = getattr(sys.modules.get(module), "__file__", None)
-    if path is None:
-        return {}
-    blocks = [
-        block.body
-        for block in ast.parse(Path(path).read_text()).body
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-    ]
     names = {}
-    for line in [line for body in blocks for line in body if ast.unparse(line).split()[1] in _PLAIN]:
-        exec(ast.unparse(line), names)
+    for block in ast.parse(Path(path).read_text()).body if path else []:
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
+            for line in block.body:
+                with contextlib.suppress(ImportError):
+                    exec(ast.unparse(line), names)
     return names
 
 

@@ -20,14 +20,17 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.machinery import FileFinder
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from zorki.contracts import Model, Task
+from zorki.contracts import Task
 from zorki.errors import RecipeError, did_you_mean, suggestion
 from zorki.installed import installed
 from zorki.nn.backbones.named import backbone_weights, check_backbone
 
-Build = TypeVar("Build", bound=Callable[..., Model[Any, Any, Any]])
+if TYPE_CHECKING:
+    from zorki.contracts import Model
+
+Build = TypeVar("Build", bound="Callable[..., Model[Any, Any, Any]]")
 
 ENTRY_POINTS = "zorki.models"
 """Entry point group of installed packages; each entry point is a module that registers models."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from jaxtyping import Bool, Float64
-from torch import Tensor
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float64
+    from torch import Tensor
 
 BINS = 15  # of confidence, equally wide: Guo et al., 2017, "On Calibration of Modern Neural Networks", section 2
 
@@ -24,10 +25,14 @@ class CalibrationBins:
     """Counts over intervals (lower, upper] of confidence: what the reliability diagram shows."""
 
     def __init__(self) -> None:
+        import torch
+
         self.sums = torch.zeros(3, BINS, dtype=torch.float64)  # count, sum of confidence, number right
 
     def update(self, confidence: Float64[Tensor, " N"], correct: Bool[Tensor, " N"]) -> None:
         """Takes in some predictions, each right or wrong; a confidence of exactly 1 belongs to the last bin."""
+        import torch
+
         index = (confidence * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
         for row, weight in enumerate((torch.ones_like(confidence), confidence, correct.double())):
             self.sums[row] += torch.bincount(index, weight, minlength=BINS)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from jaxtyping import Bool, Float64, Int64
-from torch import Tensor
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float64, Int64
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,8 @@ def confusion_matrix(
     Raises:
         ValueError: a valid place has a label outside 0..K-1.
     """
+    import torch
+
     # What is not valid counts as a prediction 0 for a class of its own, the last row, which is cut off.
     prediction, ground_truth = prediction.where(valid, 0), ground_truth.where(valid, num_classes)
     for labels, most, whose in (

@@ -8,18 +8,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Int64
 from numpy import ndarray
-from torch import Tensor
 
 from zorki.metrics.coco_ap import Segmentations
 from zorki.metrics.matching import Pairs
 from zorki.metrics.tables import DetectionTable, GroundTruthTable, Table, rows_by_class
 from zorki.metrics.tables import join as join_tables
 from zorki.ops.mask_pixels import MaskPixels
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Int64
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Int32, Int64
 from numpy import ndarray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Int32, Int64
+    from torch import Tensor
 
 _MOST_PAIRS = 1 << 22  # pairs that have a counter each; of more masks only the pairs that occur are counted
 
@@ -104,6 +106,8 @@ class MaskPixels:
         Args:
             order: of all masks; where some overlap, the later one is on top. None: as they are numbered.
         """
+        import torch
+
         owner, place = self.owner, self.place
         if order is not None:
             rank = np.empty(self.count, np.int64)

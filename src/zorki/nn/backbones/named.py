@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zorki.errors import RecipeError, did_you_mean
-from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD
+
+if TYPE_CHECKING:
+    from zorki.nn.backbones.backbone import Backbone
 
 
 def _squeezenet(version: Any) -> Callable[[], Backbone]:
@@ -127,6 +128,8 @@ def backbone_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]
 
         settings = timm_settings(name.removeprefix("timm:"))
         return tuple(settings["mean"]), tuple(settings["std"])
+    from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD
+
     return IMAGENET_MEAN, IMAGENET_STD
 
 

@@ -6,18 +6,21 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset, Model, TaskData
+from zorki.contracts import Dataset, TaskData
 from zorki.contracts.capabilities import TakesCriterion
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import DataError
 from zorki.recipe import Recipe
 from zorki.tasks.classification.settings import ClassificationSettings
 from zorki.types import Batch, ClassInfo, Label, Sample
+
+if TYPE_CHECKING:
+    import torch
+
+    from zorki.contracts import Model
 
 IMAGENET_CLASSES = 1000
 
@@ -63,6 +66,8 @@ class ClassificationData(TaskData[Label]):
         self, batch: Batch[Label], recipe: ClassificationSettings, info: ClassInfo, generator: torch.Generator
     ) -> Batch[Label]:
         """MixUp or CutMix, where the recipe asks for one; the labels' shares go into `scores`."""
+        import torch
+
         if not (recipe.mixup or recipe.cutmix) or len(batch) < 2:
             return batch
         from zorki.data.transforms.mixing import cutmix, mix_scores, mixup
@@ -96,6 +101,8 @@ class ClassificationData(TaskData[Label]):
         indices: Sequence[int],
     ) -> None:
         """Label smoothing, and class weights N / (K n_k): a class with few images counts as much as any other."""
+        import torch
+
         from zorki.losses.cross_entropy import CrossEntropy
 
         weights = None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from zorki.contracts import Evaluation, Section
 from zorki.tasks.classification.metric import ClassificationMetric, ClassificationResult
 from zorki.types import ClassInfo, Label
@@ -19,6 +17,8 @@ class ClassificationEvaluation(Evaluation[Label, Label]):
 
     def baseline(self, train: Sequence[Label], info: ClassInfo) -> Label | None:
         """The class that is most frequent in training, with the training shares as scores."""
+        import torch
+
         if not train:
             return None
         counts = torch.bincount(torch.tensor([target.index for target in train]), minlength=len(info))
@@ -26,6 +26,8 @@ class ClassificationEvaluation(Evaluation[Label, Label]):
 
     def ensemble(self, predictions: Sequence[Label]) -> Label:
         """The mean of the probabilities."""
+        import torch
+
         scores = torch.stack([prediction.scores for prediction in predictions if prediction.scores is not None]).mean(0)
         return Label(int(scores.argmax()), scores)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
-
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from zorki.contracts import Metric, MetricResult
 from zorki.metrics.calibration import CalibrationBin, CalibrationBins
 from zorki.metrics.confusion import ConfusionMatrix, mean_of
 from zorki.types import Label, check_lengths
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class ClassificationMetric(Metric[Label, Label]):
         self.reset()
 
     def reset(self) -> None:
+        import torch
+
         num_classes = len(self.class_names)
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
         self.top5 = 0
@@ -102,6 +105,8 @@ class ClassificationMetric(Metric[Label, Label]):
 
     def update(self, predictions: Sequence[Label], targets: Sequence[Label]) -> None:
         """Counts predictions against ground truth. Raises ValueError for a prediction without scores."""
+        import torch
+
         check_lengths(predictions=predictions, targets=targets)
         if not predictions:
             return
@@ -111,6 +116,8 @@ class ClassificationMetric(Metric[Label, Label]):
         self._count(torch.stack(scores).float().cpu(), torch.tensor([target.index for target in targets]))
 
     def _count(self, scores: Float[Tensor, "N K"], ground_truth: Int[Tensor, " N"]) -> None:
+        import torch
+
         num_classes = len(self.class_names)
         confidence, label = scores.max(1)
         places = ground_truth * num_classes + label

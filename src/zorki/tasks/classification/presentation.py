@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Presentation
 from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Label
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class ClassificationPresentation(Presentation[Label, Label]):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset, Model
+from zorki.contracts import Dataset
 from zorki.contracts.capabilities import FitsToData, Precomputes
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.tasks.detection.settings import DetectionSettings
 from zorki.types import Batch, Boxes, ClassInfo, Sample
+
+if TYPE_CHECKING:
+    import torch
+
+    from zorki.contracts import Model
 
 
 class DetectionData(ObjectData[Boxes]):

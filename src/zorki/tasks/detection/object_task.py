@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-import torch
-
 from zorki.contracts import Dataset, Evaluation, Presentation, Targets, TaskData
 from zorki.errors import DataError
 from zorki.types import Boxes, ClassInfo, Instances
@@ -57,6 +55,8 @@ class ObjectData(TaskData[Found]):
 
     def sampling_weights(self, targets: Sequence[Found], info: ClassInfo) -> list[float]:
         """The inverse of how many images show a class, for the rarest class of an image; 1 / N without objects."""
+        import torch
+
         shown = [set(target.labels.tolist()) for target in targets]
         counts = torch.zeros(max(1, len(info)), dtype=torch.int64)
         for labels in shown:

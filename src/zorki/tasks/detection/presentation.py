@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zorki.contracts.example import Example
 from zorki.tasks.detection.object_task import ObjectPresentation, shown
 from zorki.types import Boxes, ClassInfo
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class DetectionPresentation(ObjectPresentation[Boxes]):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset, Model
+from zorki.contracts import Dataset
 from zorki.contracts.capabilities import TakesCriterion, WeighsBorders
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.task_settings import refuse
 from zorki.tasks.detection.object_task import ObjectData
 from zorki.tasks.instance_segmentation.settings import InstanceSettings
 from zorki.types import ClassInfo, Instances, Sample
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from zorki.contracts import Model
 
 
 class InstanceData(ObjectData[Instances]):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zorki.contracts.example import Example
 from zorki.tasks.detection.object_task import ObjectPresentation, show_score, shown
 from zorki.types import ClassInfo, Instances
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class InstancePresentation(ObjectPresentation[Instances]):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset, Model, Targets, TaskData
+from zorki.contracts import Dataset, Targets, TaskData
 from zorki.contracts.capabilities import TakesCriterion
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import DataError
 from zorki.tasks.semantic_segmentation.settings import SegmentationSettings
 from zorki.types import ClassInfo, Mask, Sample
+
+if TYPE_CHECKING:
+    import torch
+
+    from zorki.contracts import Model
 
 FEW = 32  # masks looked at before it is asked whether they are enough
 
@@ -60,6 +63,8 @@ class SegmentationData(TaskData[Mask]):
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
         """The training masks must show two classes at least."""
+        import torch
+
         from zorki.tasks.semantic_segmentation.statistics import count_pixels
 
         names = dataset.class_names

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from zorki.contracts import Evaluation, Section
 from zorki.metrics.confusion import confusion_matrix
 from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, SegmentationResult, aligned
@@ -29,6 +27,8 @@ class SegmentationEvaluation(Evaluation[Mask, Mask]):
 
     def ensemble(self, predictions: Sequence[Mask]) -> Mask:
         """The class that most predictions give a pixel; of those with as many, the one that comes first among them."""
+        import torch
+
         bands = []
         for rows in zip(*(prediction.classes.split(512) for prediction in predictions), strict=True):
             votes = torch.stack(rows)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
-from jaxtyping import Bool, Int64
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from zorki.contracts import Metric, MetricResult
 from zorki.metrics.boundary_f1 import boundary_f1
 from zorki.metrics.confusion import ConfusionMatrix, confusion_matrix, mean_of
 from zorki.types import Mask, check_lengths
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Int64
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ class SegmentationMetric(Metric[Mask, Mask]):
         self.reset()
 
     def reset(self) -> None:
+        import torch
+
         num_classes = len(self.class_names)
         self.count = 0
         self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
@@ -130,6 +133,8 @@ class SegmentationMetric(Metric[Mask, Mask]):
     def _count_edges(
         self, labels: Int64[Tensor, "H W"], ground_truth: Int64[Tensor, "H W"], valid: Bool[Tensor, "H W"]
     ) -> None:
+        import torch
+
         f1 = torch.from_numpy(boundary_f1(labels.numpy(), ground_truth.numpy(), valid.numpy(), len(self.class_names)))
         known = ~f1.isnan()
         if bool(known.any()):
@@ -186,6 +191,8 @@ def aligned(prediction: Mask, target: Mask) -> tuple[Int64[Tensor, "H W"], Int64
     Raises:
         ValueError: their sizes differ, and the prediction is not a single pixel.
     """
+    import torch
+
     ground_truth, labels = target.classes.to("cpu", torch.int64), prediction.classes.to("cpu", torch.int64)
     if labels.shape == (1, 1):
         labels = labels.expand_as(ground_truth)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Presentation
 from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Mask
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_WORDS, LEAST_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
 
@@ -66,6 +66,8 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
 
 def _shares(annotation: Mask, num_classes: int) -> list[tuple[int, float]]:
     """Labels that are there, with their shares of the valid pixels, the largest first."""
+    import torch
+
     counts = [0] * num_classes
     for rows in annotation.classes.split(512):  # eight bytes a pixel would be too much for a large image
         valid = rows[rows != annotation.ignore].long()

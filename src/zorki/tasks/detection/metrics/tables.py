@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy import ndarray
 
 from zorki.metrics.tables import DetectionTable, GroundTruthTable
 from zorki.types import Boxes
+
+if TYPE_CHECKING:
+    import torch
 
 
 def ground_truths_of(targets: Sequence[Boxes], first: int = 0) -> GroundTruthTable:
@@ -30,6 +33,8 @@ def detections_of(predictions: Sequence[Boxes], first: int = 0) -> DetectionTabl
     A box with a coordinate that is no number stays in the count, as an empty one that finds nothing. Raises ValueError
     for predictions without scores.
     """
+    import torch
+
     scores = [boxes.scores for boxes in predictions if boxes.scores is not None]
     if len(scores) < len(predictions):
         raise ValueError("a prediction has no scores; expected one for each box")
@@ -42,6 +47,8 @@ def detections_of(predictions: Sequence[Boxes], first: int = 0) -> DetectionTabl
 
 
 def _columns(boxes: Sequence[Boxes], first: int) -> tuple[ndarray, ndarray, ndarray]:
+    import torch
+
     counts = [len(part) for part in boxes]
     image = np.repeat(np.arange(first, first + len(boxes), dtype=np.int64), counts)
     if not boxes:
@@ -52,6 +59,8 @@ def _columns(boxes: Sequence[Boxes], first: int) -> tuple[ndarray, ndarray, ndar
 
 
 def _array(column: torch.Tensor, dtype: type) -> ndarray:
+    import torch
+
     column = column.detach().cpu()
     return (column.float() if column.dtype == torch.bfloat16 else column).numpy().astype(dtype)
 

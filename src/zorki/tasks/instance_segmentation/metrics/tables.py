@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from numpy import ndarray
 
 from zorki.metrics.coco_ap import Segmentations
@@ -36,6 +35,8 @@ def tabulate(predictions: Sequence[Instances], targets: Sequence[Instances]) -> 
 
 def as_boxes(instances: Instances, areas: ndarray | None = None) -> Boxes:
     """The same objects without their masks; `areas` are pixels of the masks, for where the data give no areas."""
+    import torch
+
     given = instances.areas
     if given is None and areas is not None:
         given = torch.from_numpy(areas).to(torch.float32)
