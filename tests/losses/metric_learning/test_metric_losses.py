@@ -134,7 +134,7 @@ def test_proxy_anchor_as_plain_loops() -> None:
         pull += [math.log1p(sum(own))] * bool(own)
         push.append(math.log1p(sum(rest)))
     expected = sum(pull) / len(pull) + sum(push) / len(push)
-    assert float(criterion(x, LABELS)) == pytest.approx(expected, rel=1e-5)
+    assert criterion(x, LABELS).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_supervised_contrastive_as_plain_loops() -> None:
