@@ -92,14 +92,13 @@ def test_data_of_another_task_are_named(tmp_path):
     assert "tried" not in str(caught.value)
 
 
-def test_panoptic_json_is_named(tmp_path):
+def test_panoptic_json_without_its_images_of_segments_is_named(tmp_path):
     make_image(tmp_path / "val/1.png")
-    make_image(tmp_path / "panoptic_val/1.png")
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations/panoptic_val.json").write_text(
         '{"images": [{"id": 1, "file_name": "1.png"}], "categories": [{"id": 1, "name": "sky", "isthing": 0}], '
         '"annotations": [{"image_id": 1, "file_name": "1.png", "segments_info": [{"id": 5, "category_id": 1}]}]}'
     )
     for kind in ("labels", "boxes", "instances", "masks"):
-        with pytest.raises(DataError, match="COCO's panoptic JSON is known and not read; panopticapi's"):
+        with pytest.raises(DataError, match="COCO's panoptic JSON holds masks of things and stuff, which are read"):
             detect(tmp_path).match(kind)

@@ -53,5 +53,6 @@ def subset_masks(data: MaskDataset, kept: Sequence[int]) -> MaskDataset:
         masks=[data.masks[index] for index in kept],
         sizes=data.sizes[list(kept)].reshape(-1, 2),
         counts=data.counts[list(kept)],
+        segments=None if data.segments is None else data.segments.subset(kept),
         splits={split: [new[index] for index in indices if index in new] for split, indices in data.splits.items()},
     )

@@ -17,9 +17,10 @@ from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.instances.build import build_instances
 from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.labels import LabelRecords
-from zorki.data.annotations.masks.build import build as build_masks
+from zorki.data.annotations.masks.build import MaskRecords
 from zorki.data.annotations.masks.dataset import MaskDataset
 from zorki.data.annotations.masks.from_instances import BACKGROUND, MasksFromInstances
+from zorki.data.annotations.masks.segments import SegmentRecords
 from zorki.data.annotations.outside import reading_within
 from zorki.data.annotations.records import Records
 from zorki.data.formats.detect import DetectedFormats, FormatMatch, detect
@@ -118,7 +119,7 @@ def read_masks(
     match = detect(root).match("masks", "instances", format=format)
     if match.kind == "masks":
         with reading_within(root):
-            return build_masks(match.reader.read(root), class_names, max_pixels, selection)
+            return cast(MaskRecords | SegmentRecords, match.reader.read(root)).build(class_names, max_pixels, selection)
     if class_names is not None and list(class_names[:1]) != [BACKGROUND]:
         raise DataError(
             f"{root}: outlines of objects leave a background, which the classes of the run do not begin with: "

@@ -49,8 +49,8 @@ def _named_json(path: Path) -> str | None:
     data = ends(path)
     if has_key(data, ("segments_info",), "["):
         return (
-            f"{path.name}: COCO's panoptic JSON is known and not read; panopticapi's panoptic2detection_coco_format.py "
-            "writes the same things and stuff as instances, which are read"
+            f"{path.name}: COCO's panoptic JSON holds masks of things and stuff, which are read with its PNGs in a "
+            f"folder {path.stem} beside it"
         )
     if has_key(data, ("vid",)) and has_key(data, ("fid",)) and has_key(data, ("xy",), "["):
         return f"{path.name}: VIA 3's projects are known and not read; export as COCO there"

@@ -50,6 +50,15 @@ class MaskRecords:
     usual: str | None = None
     defects: list[Defect] = field(default_factory=list)
 
+    def build(
+        self,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
+    ) -> MaskDataset:
+        """The dataset. Raises DataError as the function of this name."""
+        return build(self, class_names, max_pixels, selection)
+
 
 def build(
     records: MaskRecords,
@@ -67,47 +76,47 @@ def build(
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     defects = [*records.defects, *outside_notes()]
-    looks = _fitting(records, look_at(records.pairs, limit), defects)
+    looks = fitting_looks(records.pairs, look_at(records.pairs, limit), defects)
     if not looks:
-        raise _none_left(records, defects)
+        raise none_left(records.root, len(records.pairs), defects)
     values, colors = find_names([folder for folder in records.name_folders if folder.is_dir()])
     hints = Hints(records.root, values, colors, records.usual)
     meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names, selection)
     looks = {place: meaning.looks[records.pairs[place][1]] for place in looks}
     kept, counts = _fitting_masks(records, looks, meaning, defects)
     if not kept:
-        raise _none_left(records, defects)
+        raise none_left(records.root, len(records.pairs), defects)
     folder = records.root if records.root.is_dir() else records.root.parent
-    names = [_name(records.pairs[place][0], folder) for place in kept]
+    names = [relative_name(records.pairs[place][0], folder) for place in kept]
     new = {old: place for place, old in enumerate(kept)}
     given = {word: sorted({new[old] for old in olds if old in new}) for word, olds in records.given.items()}
     splits, split_reason = complete_splits(given, names)
     defects += meaning.notes + split_notes(records.root, splits, names)
     if class_names is None:
-        defects += _alone(records.root, meaning.class_names, counts)
-    defects += _unseen(records.root, meaning.class_names, counts, splits)
+        defects += one_class_note(records.root, meaning.class_names, counts)
+    defects += unseen_notes(records.root, meaning.class_names, counts, splits)
     defects += _ignored(records.root, looks.values(), meaning)
     return MaskDataset(
         records.root, folder, records.format, records.reason, meaning.class_names, names,
-        masks=[_name(records.pairs[place][1], folder) for place in kept],
+        masks=[relative_name(records.pairs[place][1], folder) for place in kept],
         sizes=np.array([looks[place].size for place in kept], np.int32), class_map=meaning.class_map, counts=counts,
         splits=splits, split_reason=split_reason, palette=meaning.palette, defects=defects, max_pixels=limit,
     )  # fmt: skip
 
 
-def _fitting(
-    records: MaskRecords, looks: Sequence[ValueCounts | tuple[Path, str]], defects: list[Defect]
+def fitting_looks(
+    pairs: Sequence[tuple[Path, Path]], looks: Sequence[ValueCounts | tuple[Path, str]], defects: list[Defect]
 ) -> dict[int, ValueCounts]:
     """The looks of pairs that could be read and are of one size, by their places."""
     fitting: dict[int, ValueCounts] = {}
     for place, look in enumerate(looks):
         if isinstance(look, tuple):
             path, reason = look
-            other = "its mask" if path == records.pairs[place][0] else "its image"
+            other = "its mask" if path == pairs[place][0] else "its image"
             defects.append(Defect(path, f"{reason}; left out, and {other} with it"))
         elif look.size != look.image_size:
             reason = other_size(look.image_size, look.size)
-            defects.append(Defect(records.pairs[place][1], f"{reason}; both were left out"))
+            defects.append(Defect(pairs[place][1], f"{reason}; both were left out"))
         else:
             fitting[place] = look
     return fitting
@@ -166,7 +175,7 @@ def _range(keys: Sequence[int]) -> str:
     return ", ".join(map(str, keys[:8])) + (", ..." if len(keys) > 8 else "")
 
 
-def _alone(root: Path, class_names: Sequence[str], counts: Array) -> list[Defect]:
+def one_class_note(root: Path, class_names: Sequence[str], counts: Array) -> list[Defect]:
     """A note where all masks show one and the same class, as empty ones do: nothing can be learned from them."""
     shown = np.flatnonzero(counts.sum(0))
     if len(shown) > 1:
@@ -174,7 +183,9 @@ def _alone(root: Path, class_names: Sequence[str], counts: Array) -> list[Defect
     return [Defect(root, f"every valid pixel of every mask is of one class, {class_names[shown[0]]!r}", note=True)]
 
 
-def _unseen(root: Path, class_names: Sequence[str], counts: Array, splits: Mapping[str, Sequence[int]]) -> list[Defect]:
+def unseen_notes(
+    root: Path, class_names: Sequence[str], counts: Array, splits: Mapping[str, Sequence[int]]
+) -> list[Defect]:
     """A note for each class that another split shows, and train, where there is one, does not."""
     if "train" not in splits:
         return []
@@ -207,11 +218,13 @@ def _ignored(root: Path, looks: Iterable[ValueCounts], meaning: Interpretation) 
     return [Defect(root, reason, note=True)]
 
 
-def _none_left(records: MaskRecords, defects: Sequence[Defect]) -> DataError:
+def none_left(root: Path, pairs: int, defects: Sequence[Defect]) -> DataError:
+    """What to raise where none of the pairs can be used, with the first reasons."""
     first = "".join(f"\n  {defect}" for defect in defects[:3])
-    count = f"{len(records.pairs)} image{'' if len(records.pairs) == 1 else 's'} with a mask"
-    return DataError(f"{records.root}: none of {count} can be used{':' if first else ''}{first}")
+    count = f"{pairs} image{'' if pairs == 1 else 's'} with a mask"
+    return DataError(f"{root}: none of {count} can be used{':' if first else ''}{first}")
 
 
-def _name(path: Path, folder: Path) -> str:
+def relative_name(path: Path, folder: Path) -> str:
+    """The path relative to the folder, where it lies there; else the absolute one."""
     return (path.relative_to(folder) if path.is_relative_to(folder) else path.absolute()).as_posix()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -78,6 +78,35 @@ class ClassMap:
         return np.where(self.keys[places] == keys, self.labels[places], IGNORE).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class SegmentMaps:
+    """A `ClassMap` of colors for each mask, where a color is a segment and means nothing in another mask.
+
+    Args:
+        colors, labels: of all masks, one after the other; the colors of each are rising.
+        bounds: (N + 1,), where each mask's begin and end.
+    """
+
+    colors: Array
+    labels: Array
+    bounds: Array
+
+    @classmethod
+    def of(cls, maps: Sequence[ClassMap]) -> SegmentMaps:
+        """All in three arrays, which workers share."""
+        bounds = np.cumsum([0, *(len(one.keys) for one in maps)]).astype(np.int64)
+        colors = np.concatenate([np.zeros(0, np.int64), *(one.keys for one in maps)])
+        return cls(colors, np.concatenate([np.zeros(0, np.uint8), *(one.labels for one in maps)]), bounds)
+
+    def __getitem__(self, index: int) -> ClassMap:
+        own = slice(self.bounds[index], self.bounds[index + 1])
+        return ClassMap(self.colors[own], self.labels[own], by_color=True)
+
+    def subset(self, kept: Sequence[int]) -> SegmentMaps:
+        """Those of some masks, in that order."""
+        return SegmentMaps.of([self[index] for index in kept])
+
+
 @dataclass
 class MaskDataset(Dataset[Mask]):
     """Images in files, and a class for every pixel of each, in another file.
@@ -91,6 +120,7 @@ class MaskDataset(Dataset[Mask]):
         class_map: from what the masks store to labels.
         counts: (N, K), int64: the pixels of each class in each mask.
         palette: the data's own colors of the classes, 0..255; None where they have none, or not one for each.
+        segments: the labels of each mask's segments, in place of `class_map`; None where numbers mean classes.
     """
 
     root: Path
@@ -108,6 +138,7 @@ class MaskDataset(Dataset[Mask]):
     palette: Palette | None = None
     defects: list[Defect] = field(default_factory=list)
     max_pixels: int = MAX_PIXELS
+    segments: SegmentMaps | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -131,15 +162,24 @@ class MaskDataset(Dataset[Mask]):
         import torch
 
         stored = read_stored(self.mask_path(index), max_pixels=self.max_pixels)
-        return Mask(torch.from_numpy(self.class_map(stored)), IGNORE)
+        class_map = self.class_map if self.segments is None else self.segments[index]
+        return Mask(torch.from_numpy(class_map(stored)), IGNORE)
 
     def mark(self, index: int) -> str:
-        """A hash of the mask's file, which is not decoded. Raises DataError where it cannot be read."""
+        """A hash of the mask's file, which is not decoded, and of its segments' labels.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
         path = self.mask_path(index)
         try:
-            return hashlib.sha256(read_bytes(path)).hexdigest()
+            own = hashlib.sha256(read_bytes(path))
         except OSError as error:
             raise DataError(f"{path}: {file_reason(path, error)}") from error
+        if self.segments is not None:
+            segments = self.segments[index]
+            own.update(segments.keys.tobytes() + segments.labels.tobytes())
+        return own.hexdigest()
 
     def path(self, index: int) -> Path:
         return self.folder / self.names[index]

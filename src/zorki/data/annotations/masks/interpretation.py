@@ -97,7 +97,7 @@ def decide(
         own = list(dict.fromkeys(name for name in names.values() if name is not None))
         new = selection.new_names(own, hints.root, strict=class_names is None)
         names = {key: None if name is None else new[name] for key, name in names.items()}
-    order, labels = _order(hints.root, names, counts, class_names)
+    order, labels = order_classes(hints.root, names, counts, class_names)
     class_map = ClassMap.of(labels, by_color, halved)
     if not by_color and class_names is None:
         notes += _moved(hints, class_map)
@@ -220,7 +220,7 @@ def _numbered(
     return names
 
 
-def _order(
+def order_classes(
     root: Path, names: Names, counts: Mapping[int, int], class_names: Sequence[str] | None
 ) -> tuple[list[str], dict[int, int]]:
     """The classes in order, and each key's label; names that a run does not know, and no pixel has, are dropped."""

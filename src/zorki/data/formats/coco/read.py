@@ -54,7 +54,7 @@ def read(root: Path, images: Path | None = None) -> Records:
         raise DataError(f"{root}: {found}; wanted {WANTED}")
     files, others = found
     base = root if root.is_dir() else root.parent
-    records = Records(root, "coco", _reason(root, found), [], [*_folders(base, list(files))], line_of=_line_of)
+    records = Records(root, "coco", _reason(root, found), [], [*image_folders(base, list(files))], line_of=_line_of)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     numbers: dict[int, str] = {}
     for path, split in files.items():
@@ -150,19 +150,24 @@ def _relative(root: Path, files: dict[Path, str | None]) -> list[str]:
     return [str(path.relative_to(root)) if path != root else path.name for path in files]
 
 
-def _folders(base: Path, files: Sequence[Path]) -> list[Path]:
+def image_folders(base: Path, files: Sequence[Path]) -> list[Path]:
     """Where images may lie: in `images`, beside the files, in the data's folder, and, of a lone file, above it."""
     above = [base.parent / "images"] if files[0].parent == base and base.name == "annotations" else []
     return [base / "images", *(path.parent for path in files if path.parent.name != "annotations"), *above, base]
 
 
-def _place_images(images: Sequence[ImageRecord], path: Path, base: Path) -> None:
-    """Finds images in the folders named like their file: names may be the same in train and in val."""
+def likely_folders(path: Path, base: Path) -> list[Path]:
+    """The folders named like a file, and its own: names of images may be the same in train and in val."""
     if base.name == "annotations":
         base = base.parent
     words = re.findall(r"[A-Za-z]+\d*", path.stem)
     likely = [base / "images" / word for word in words] + [base / word for word in words]
-    likely = [folder for folder in [*likely, path.parent] if folder.is_dir()]
+    return [folder for folder in [*likely, path.parent] if folder.is_dir()]
+
+
+def _place_images(images: Sequence[ImageRecord], path: Path, base: Path) -> None:
+    """Finds images in the folders named like their file."""
+    likely = likely_folders(path, base)
     for image in images:
         for folder in likely:
             if not leads_out(folder, image.name) and isfile(folder / image.name):
