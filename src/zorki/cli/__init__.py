@@ -47,8 +47,8 @@ def main(words: Sequence[str] | None = None) -> None:
         return
     try:
         code = _run(given)
-    except KeyboardInterrupt:  # while modules load, or while a message is made
-        sys.stderr.write("zorki: stopped by Ctrl-C\n")
+    except KeyboardInterrupt as stop:  # while modules load, or while a message is made
+        sys.stderr.write(f"zorki: stopped by {stop or 'Ctrl-C'}\n")
         code = INTERRUPTED
     if code:
         sys.exit(code)
@@ -95,8 +95,8 @@ def _run(given: list[str]) -> int:
         return _tell(f"{error} {_help_of(given[0])}")
     except ZorkiError as error:
         return _tell(str(error), INTERRUPTED if type(error).__name__ == "Interrupted" else BAD_INPUT)
-    except KeyboardInterrupt:
-        return _tell("stopped by Ctrl-C", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return _tell(f"stopped by {stop or 'Ctrl-C'}", INTERRUPTED)
     except ImportError as error:
         return _tell(f"a package is missing: {error}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -165,7 +165,10 @@ def _tell(message: str, code: int = BAD_INPUT) -> int:
 def _app() -> Any:
     from cyclopts import App
 
-    app = App(name="zorki", help=ABOUT, version_flags=[], result_action="return_value")
+    # cyclopts would end at Ctrl-C without a word.
+    app = App(
+        name="zorki", help=ABOUT, version_flags=[], result_action="return_value", suppress_keyboard_interrupt=False
+    )
     for verb, summary in VERBS.items():
         app.command(f"zorki.cli.{verb}:{verb}", name=verb, help=summary)
     return app

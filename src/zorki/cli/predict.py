@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,7 +19,7 @@ PRINTED_RESULTS = 20  # results that are printed one by one
 
 
 def predict(
-    run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
+    run: Annotated[str | None, Parameter(help="A run's folder; or a model's name, with --weights.")] = None,
     *sources: Annotated[
         str,
         Parameter(help="Files, folders, globs, URLs of images and videos, a camera's number, rtsp://..."),
@@ -27,6 +31,9 @@ def predict(
     out: Annotated[
         Path | None,
         Parameter(help="New folder for annotated images and predictions.json; empty: runs/predict-1, -2, ..."),
+    ] = None,
+    resume: Annotated[
+        Path | None, Parameter(help="Go on in this folder, where a prediction was stopped; all else is as it began.")
     ] = None,
     weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
     batch_size: Annotated[
@@ -52,32 +59,70 @@ def predict(
     zorki predict runs/fcos_squeezenet-1 rtsp://10.0.0.7/live --max-frames 1000
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
     zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.image_size 832 --options.max_boxes 400
+    zorki predict --resume runs/predict-1
     """
     from zorki.engine.prediction.predict import predict as stream
 
-    if not sources:
-        raise RecipeError("expected at least one source, such as: zorki predict runs/lenet5-1 cat.jpg")
-    results = stream(
-        [run],
-        list(sources),
-        stream=True,
-        conf=conf,
-        iou=iou,
-        max_det=max_det,
-        classes=classes,
-        out=True if out is None else out,
-        weights=weights,
-        batch_size=batch_size,
-        device=device,
-        strict=strict,
-        max_frames=max_frames,
-        tile=tile,
-        overlap=overlap,
-        options=options,
-    )
-    for count, result in enumerate(results):
-        if count < PRINTED_RESULTS:
-            frame = "" if result.frame is None else f" frame {result.frame}"
-            say(f"{result.path}{frame}: {result.caption}")
-        elif count == PRINTED_RESULTS:
-            say("...")
+    settings: dict[str, Any] = {
+        "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "weights": weights,
+        "max_frames": max_frames, "tile": tile, "overlap": overlap, "options": options,
+    }  # fmt: skip
+    if resume is not None:
+        given = ["RUN"] * (run is not None) + [
+            f"--{name.replace('_', '-')}" for name, value in settings.items() if value
+        ]
+        if given or out is not None:
+            raise RecipeError(f"--resume goes on as the prediction began; leave out {(given or ['--out'])[0]}")
+        run, sources, settings = _begun(resume)
+    if run is None or not sources:
+        raise RecipeError("expected a run and at least one source, such as: zorki predict runs/lenet5-1 cat.jpg")
+    folder = resume if resume is not None else True if out is None else out
+    more: dict[str, Any] = {
+        "out": folder,
+        "resume": resume is not None,
+        "batch_size": batch_size,
+        "device": device,
+        "strict": strict,
+    }
+    with _signals():
+        _print(stream([run], list(sources), stream=True, **more, **settings))
+
+
+def _begun(folder: Path) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    """Run, sources and settings of the prediction that was stopped in a folder."""
+    from zorki.engine.prediction.journal import PART, read_command
+
+    command = read_command(folder / PART)
+    for name in ("folder", "sha256"):  # which are compared, not given
+        command.pop(name, None)
+    runs, sources = command.pop("runs"), command.pop("sources")
+    return runs[0], tuple(sources), command
+
+
+def _print(results: Any) -> None:
+    try:
+        for count, result in enumerate(results):
+            if count < PRINTED_RESULTS:
+                frame = "" if result.frame is None else f" frame {result.frame}"
+                say(f"{result.path}{frame}: {result.caption}")
+            elif count == PRINTED_RESULTS:
+                say("...")
+    except KeyboardInterrupt as stop:  # while one was printed; else the results have ended by it, and raise it again
+        results.throw(stop)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Within, a kind kill and a closed terminal stop as Ctrl-C does, but not where nohup has it ignored."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in map(partial(getattr, signal), names) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -62,6 +62,7 @@ class Run(opening.TrainedModel):
         max_det: int | None = None,
         classes: Classes | None = None,
         out: str | Path | bool | None = None,
+        resume: bool = False,
         batch_size: int | None = None,
         device: str | int | None = None,
         strict: bool | None = None,
@@ -77,9 +78,9 @@ class Run(opening.TrainedModel):
             ZorkiError: as `zorki.predict`.
         """
         settings: RunSettings = {
-            "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "out": out, "batch_size": batch_size,
-            "device": device, "strict": strict, "tile": tile, "overlap": overlap, "max_frames": max_frames, "bgr": bgr,
-            "quiet": quiet,
+            "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "out": out, "resume": resume,
+            "batch_size": batch_size, "device": device, "strict": strict, "tile": tile, "overlap": overlap,
+            "max_frames": max_frames, "bgr": bgr, "quiet": quiet,
         }  # fmt: skip
         if stream:
             return predict([self], list(sources), stream=True, **settings)

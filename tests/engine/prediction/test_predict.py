@@ -13,7 +13,6 @@ from zorki.contracts.capabilities import Selection
 from zorki.data.images import read_image, write_image
 from zorki.engine.api import Run
 from zorki.engine.evaluation.results_file import evaluate_file
-from zorki.engine.prediction import predictions_json
 from zorki.engine.prediction.predict import _Work, predict
 from zorki.engine.prediction.sources import Source
 from zorki.errors import RecipeError, ZorkiError
@@ -338,19 +337,3 @@ def test_json_takes_names_that_are_no_text(classifier):
     classifier.predict(name, out="out", quiet=True)
     page = json.loads(Path("out/predictions.json").read_text(encoding="utf-8"))
     assert page["predictions"][0]["source"] == name
-
-
-def test_ctrl_c_within_an_entry_leaves_json_that_can_be_read(photos, monkeypatch):
-    run, calls = untrained("ssd_squeezenet", ["cat", "dog"], image_size=96), count()
-    plain = predictions_json._json
-
-    def interrupted(values):
-        if next(calls) == 7:
-            raise KeyboardInterrupt
-        return plain(values)
-
-    monkeypatch.setattr(predictions_json, "_json", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        predict(run, photos, out="out", conf=0.0, max_det=5, quiet=True)
-    entries = json.loads(Path("out/predictions.json").read_text())
-    assert [entry["image_id"] for entry in entries] == [1] * 5, "whole images alone"

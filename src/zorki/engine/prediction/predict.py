@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain, groupby, islice, tee
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 import torch
 from torch import Tensor
@@ -24,10 +24,11 @@ from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import channels_last, check_device, on_device
 from zorki.engine.evaluation.units import track
+from zorki.engine.prediction.journal import fingerprints
 from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
 from zorki.engine.prediction.result import SMALL, Result, suffix_of
 from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
-from zorki.engine.prediction.sources import Source, expand
+from zorki.engine.prediction.sources import Source, can_go_on, expand, words
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tiling, predict_tiles
 from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
@@ -41,6 +42,7 @@ READERS = 4  # threads that decode ahead; decoding leaves Python's lock
 FAULTS = (OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)  # of other libraries, on odd inputs
 MANY_TILES = 100  # of an image, from which it is told of beforehand
 
+T = TypeVar("T")
 Runs = Sequence[RunLike] | RunLike
 
 
@@ -52,6 +54,7 @@ class RunSettings(TypedDict, total=False):
     max_det: int | None
     classes: Classes | None
     out: str | Path | bool | None
+    resume: bool
     batch_size: int | None
     device: str | int | None
     strict: bool | None
@@ -92,6 +95,7 @@ def predict(
     max_det: int | None = None,
     classes: Classes | None = None,
     out: str | Path | bool | None = None,
+    resume: bool = False,
     weights: str | Path | None = None,
     batch_size: int | None = None,
     device: str | int | None = None,
@@ -120,6 +124,8 @@ def predict(
         classes: names or labels of the classes that are wanted.
         out: new folder for annotated images, annotated videos and predictions.json; True: runs/predict-1, or the next
             that is free; None writes nothing.
+        resume: go on in the folder `out`, where the same call was stopped or failed. Sources that were done are not
+            predicted again, and not among what comes back; all are in predictions.json.
         strict: raise at the first source that cannot be read; False: leave it out and say so. None: raise for those
             that were named, since results would no longer go with them, and leave out those in folders and globs.
         batch_size: images a step, 16 where None, and 1 of cameras; with `tile` tiles, 4 where None.
@@ -136,8 +142,8 @@ def predict(
 
     Raises:
         ZorkiError: no such run or source; nothing at all could be read; a setting that this network does not have;
-            `out` holds files already; or there is a `tile`, and it does not go with the overlap, or the network's
-            predictions are about whole images.
+            `out` holds files already, or nothing to go on with; or there is a `tile`, and it does not go with the
+            overlap, or the network's predictions are about whole images.
     """
     for name, count in (("batch_size", batch_size), ("max_frames", max_frames)):
         if count is not None and count < 1:
@@ -153,13 +159,33 @@ def predict(
     tell = _say_nothing if quiet else say
     if tiling is not None and overlap is None:
         tell(str(tiling))
-    folder = None if out is None or out is False else new_folder(None if out is True else out, "predict")
+    command = {
+        "runs": [str(run.folder) for run in opened],
+        "weights": None if weights is None else str(weights),
+        "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "tile": tile, "overlap": overlap,
+        "max_frames": max_frames, "options": options,
+    }  # fmt: skip
+    folder = _folder(out, resume)
     info = info if conf is None else dataclasses.replace(info, score_threshold=conf)
     work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, tell)
     work.streams, work.prompt = stream, prompt
     _check_unit(work, found)
+    if folder is not None and prompt is None and can_go_on(found):
+        hashes = fingerprints(opened, weights)
+        work.command = {"folder": os.getcwd(), **command, "sources": words(sources), "sha256": hashes}
+    elif resume:
+        raise RecipeError("resume goes on with files, folders, globs and addresses; the rest is predicted anew")
+    work.resume = resume
     results = _results(work, found)
     return results if stream else list(results)
+
+
+def _folder(out: str | Path | bool | None, resume: bool) -> Path | None:
+    if not resume:
+        return None if out is None or out is False else new_folder(None if out is True else out, "predict")
+    if out is None or isinstance(out, bool):
+        raise RecipeError('resume needs the folder that was begun: out="runs/predict-1"')
+    return Path(out)
 
 
 def _say_nothing(words: str) -> None:
@@ -184,6 +210,9 @@ class _Work:
     say: Callable[[str], None]
     streams: bool = False  # results are let go one by one
     prompt: Any = None
+    command: dict[str, Any] | None = None  # what can be gone on with
+    resume: bool = False
+    page: PredictionsFile | None = None
     defects: list[Defect] = field(default_factory=list)
     undrawn: dict[str, Defect] = field(default_factory=dict)  # one a source
     taken: dict[str, int] = field(default_factory=dict)  # paths, and the last number that was given to each
@@ -213,6 +242,11 @@ class _Work:
         self.taken[first] = number
         return path
 
+    def keep(self, files: Iterable[str]) -> None:
+        """Files of results of before, from the folder, are nobody else's."""
+        assert self.out is not None
+        self.taken.update((os.path.abspath(self.out / name), 1) for name in files)
+
     def fail(self, source: Source, error: DataError) -> None:
         if source.named if self.strict is None else self.strict:
             raise error
@@ -233,25 +267,60 @@ def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     count = 0
     with contextlib.ExitStack() as stack:
         if work.out is not None:
-            # Said of what was stopped, too: its files are there.
-            stack.callback(lambda: work.say(f"{count} {_predictions(count)} in {work.out}") if count else None)
-        page = None if work.out is None else stack.enter_context(PredictionsFile(work.out, _head(work)))
+            page = PredictionsFile(work.out, _head(work), work.command, resume=work.resume)
+            stack.callback(_say_end, work, page)  # said of what was stopped, too: its files are there
+            stack.enter_context(page)
+            sources = _continued(work, page, sources)
+            work.page, count = page, page.journal.results
         for kind, members in groupby(sources, key=lambda source: source.kind):
             group = list(members)
             images = _images if work.tiling is None else _large_images
             for result in images(work, group) if kind == "image" else _videos(work, group):
                 count += 1
-                if page is not None:
-                    page.add(result)
+                if work.page is not None:
+                    work.page.add(result, done=kind == "image", undrawn=_undrawn(work, result.path, kind == "image"))
                 yield result
         for defect in work.defects:
             work.say(f"left out: {defect}")
-        for defect in work.undrawn.values():
-            work.say(f"predicted, but not drawn: {defect}")
+        undrawn = _every_undrawn(work)
+        for told in undrawn:
+            work.say(f"predicted, but not drawn: {told}")
         if not count:
             raise DataError(f"nothing could be read of {len(sources)} sources; the first reason: {work.defects[0]}")
-        if page is not None and page.head is not None:
-            page.tail = {"defects": [str(defect) for defect in [*work.defects, *work.undrawn.values()]]}
+        if work.page is not None and work.page.head is not None:
+            work.page.tail = {"defects": [*map(str, work.defects), *undrawn]}
+
+
+def _continued(work: _Work, page: PredictionsFile, sources: Sequence[Source]) -> list[Source]:
+    """The sources of which something is left to do, with what is known of the others."""
+    work.keep(page.journal.files)
+    done = page.journal.done.copy()
+    rest = []
+    for source in sources:
+        if done[str(source)]:
+            done[str(source)] -= 1
+        else:
+            rest.append(source)
+    if work.resume:
+        work.say(f"going on: {len(sources) - len(rest)} of {len(sources)} sources are done")
+    return rest
+
+
+def _undrawn(work: _Work, source: str, done: bool = True) -> str | None:
+    return str(work.undrawn[source]) if done and source in work.undrawn else None
+
+
+def _every_undrawn(work: _Work) -> list[str]:
+    """Those of before a stop, too."""
+    before = {} if work.page is None else work.page.journal.undrawn
+    return list((before | {source: str(defect) for source, defect in work.undrawn.items()}).values())
+
+
+def _say_end(work: _Work, page: PredictionsFile) -> None:
+    count = page.journal.results
+    if count:
+        way = f"; go on with: zorki predict --resume {work.out}" if page.left else ""
+        work.say(f"{count} {_predictions(count)} in {work.out}{way}")
 
 
 def _predictions(count: int) -> str:
@@ -279,7 +348,8 @@ def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
 
 def _of(source: Source, error: DataError) -> DataError:
     """The error with its source, and with what was behind it."""
-    told = DataError(f"{source.path or source}: {error}")
+    name = f"{source.path or source}: "
+    told = DataError(name + str(error).removeprefix(name))
     told.__cause__ = error.__cause__
     return told
 
@@ -412,8 +482,11 @@ def predict_images(
 
 def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     for source in sources:
+        failed = len(work.defects)
         try:
             yield from _video(work, source)
+            if work.page is not None and len(work.defects) == failed:
+                work.page.add_done(str(source), _undrawn(work, str(source)))
         except DataError as error:
             work.fail(source, error)
         except FAULTS as error:
@@ -429,15 +502,19 @@ class _DrawnVideo:
         self._work, self._source, self._written = work, source, -1
         self.path: Path | None = work.place(f"{Path(source.name).stem}.mp4")
         self._writer = VideoWriter(self.path, source.frame_rate())
+        self._shown: list[Result] = []  # that are held anyhow
 
     def __enter__(self) -> _DrawnVideo:
         self._writer.__enter__()
         return self
 
-    def add(self, number: int, draw: Callable[[], Tensor]) -> None:
+    def add(self, result: Result, number: int, draw: Callable[[], Tensor]) -> None:
         """A live stream shows no frame in the place of those dropped: the next is shown for them."""
         if self.path is None:
             return
+        result.drawn = self.path
+        if not self._work.streams:
+            self._shown.append(result)
         with self._work.drawing(self._source):
             drawing = draw()
             try:
@@ -445,16 +522,26 @@ class _DrawnVideo:
                     self._writer.write(drawing)
                 self._written = number
             except DataError as error:
-                self.path = None
+                result.drawn = None
                 self._writer.__exit__(type(error), error, None)
+                self._forget()
                 raise
+
+    def _forget(self) -> None:
+        """The video is not there: no result names it."""
+        self.path = None
+        for result in self._shown:
+            result.drawn = None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.path is not None:
+        path = self.path
+        if path is not None:
             with self._work.drawing(self._source):
                 self._writer.__exit__(kind, error, trace)
+            if not path.is_file():
+                self._forget()
 
 
 def _video(work: _Work, source: Source) -> Iterator[Result]:
@@ -465,11 +552,11 @@ def _video(work: _Work, source: Source) -> Iterator[Result]:
             raise DataError(f"{source}: the video has no frame that can be read")
         film = None if work.out is None else stack.enter_context(_DrawnVideo(work, source))
         readable = islice(chain([first], _readable(work, source, frames)), work.max_frames)
-        for number, image, prediction in _frames(work, readable, work.step(live)):
+        # Where the network fails, the drawn video ends as well, and is whole.
+        for number, image, prediction in _until_failure(work, source, _frames(work, readable, work.step(live))):
             result = _result(work, source, image, prediction, number)
             if film is not None:
-                film.add(number, partial(work.task.presentation.draw, image, result.annotation, work.info))
-                result.drawn = film.path
+                film.add(result, number, partial(work.task.presentation.draw, image, result.annotation, work.info))
             if work.task.unit != "clip":
                 yield _with_files(work, result, source)
             elif number == first[0]:  # one result for all frames
@@ -517,6 +604,18 @@ def _frames(work: _Work, stream: Iterator[tuple[int, Tensor]], step: int) -> Ite
                 if isinstance(prediction, DataError):
                     raise DataError(f"frame {number}: {prediction}") from prediction.__cause__
                 yield number, image, prediction
+
+
+def _until_failure(work: _Work, source: Source, stream: Iterator[T]) -> Iterator[T]:
+    """What the network says of a video, up to where it fails: frames before are kept."""
+    try:
+        yield from stream
+    except DataError as error:
+        work.fail(source, _of(source, error))
+    except FAULTS as error:
+        told = DataError(f"{source}: the network fails on this video: {_reason(error)}")
+        told.__cause__ = error
+        work.fail(source, told)
 
 
 def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:

@@ -1,18 +1,20 @@
-"""predictions.json, written entry by entry: an hour of video need not fit into memory."""
+"""predictions.json, from lines written one by one: an hour of video need not fit into memory."""
 
 from __future__ import annotations
 
 import json
-import os
 import textwrap
-from contextlib import suppress
+from collections.abc import Iterator
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
+from zorki.engine.prediction.journal import PART, Journal
 from zorki.engine.prediction.result import Result
 from zorki.errors import ZorkiError
-from zorki.files import NO_TEXT, plain, unwritable
+from zorki.files import NO_TEXT, plain, unwritable, whole
 
 PREDICTIONS = "predictions.json"
 
@@ -20,71 +22,91 @@ PREDICTIONS = "predictions.json"
 class PredictionsFile:
     """Writes predictions.json, whole or not at all: the file appears when all is written, or work was stopped.
 
-    In the format that the task exchanges it is a list of entries; in zorki's own an object, whose "predictions" are
-    the records of the images. docs/prediction.md has its keys.
+    Before, and after a stop or a failure that leaves something to do, results lie in the `Journal` beside it. In the
+    format that the task exchanges it is a list of entries; in zorki's own an object, whose "predictions" are the
+    records of the images. docs/prediction.md has its keys.
 
-        with PredictionsFile(folder, {"task": "classification"}) as file:
+        with PredictionsFile(folder, {"task": "classification"}, command) as file:
             file.add(result)
 
     Args:
         folder: where it comes to lie; must exist.
         head: what zorki's own format says of the runs; None: a list of entries.
+        command: what must be equal to go on after a stop; None: it cannot go on, as with a camera.
+        resume: go on.
     """
 
-    def __init__(self, folder: Path, head: dict[str, Any] | None) -> None:
+    def __init__(
+        self, folder: Path, head: dict[str, Any] | None, command: dict[str, Any] | None = None, *, resume: bool = False
+    ) -> None:
         self.path, self.head = folder / PREDICTIONS, head
         self.tail: dict[str, Any] = {}  # written behind the predictions
-        self._part = folder / f"{PREDICTIONS}.part"
-        self._indent = "  " if head is None else "    "
-        self._file: IO[str] | None = None
-        self._empty = True
+        self.journal = Journal(folder / PART, command or {})
+        self.left = False  # whether there is something to go on with, at the end
+        self._can_go_on, self._resume = command is not None, resume
 
     def __enter__(self) -> PredictionsFile:
-        try:
-            self._file = self._part.open("w", encoding="utf-8", errors=NO_TEXT)
-            if self.head is None:
-                self._file.write("[")
-            else:
-                self._file.write(_json(self.head)[:-2] + ',\n  "predictions": [')
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+        if self._resume:
+            self.journal.go_on()
+        else:
+            self.journal.begin()
         return self
 
-    def add(self, result: Result) -> None:
-        """Adds what there is to say of one image, with paths relative to the folder. Raises ZorkiError: no room."""
-        entries = result.to_coco() if self.head is None else [result.to_json(self.path.parent)]
-        if entries:
-            self._write(",\n".join(textwrap.indent(_json(entry), self._indent) for entry in entries))
+    def add(self, result: Result, *, done: bool, undrawn: str | None = None) -> None:
+        """Adds what there is to say of one image, with paths relative to the folder.
 
-    def _write(self, text: str) -> None:
-        """At once, so that Ctrl-C comes before it or behind it: a comma without an entry would spoil the file."""
-        assert self._file is not None
-        try:
-            self._file.write(("\n" if self._empty else ",\n") + text)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
-        self._empty = False
+        Args:
+            done: nothing else comes of its source.
+            undrawn: why it has no drawing.
+
+        Raises:
+            ZorkiError: no room.
+        """
+        folder = self.path.parent
+        entries = result.to_coco() if self.head is None else [result.to_json(folder)]
+        written = [path for path in (result.drawn, *result.files.values()) if isinstance(path, Path)]
+        files = [path.relative_to(folder).as_posix() for path in written]
+        self.journal.add(result.path, entries=entries, files=files, done=done, undrawn=undrawn)
+
+    def add_done(self, source: str, undrawn: str | None = None) -> None:
+        """Nothing else comes of a video. Raises ZorkiError: no room."""
+        self.journal.add(source, done=True, undrawn=undrawn)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         stopped = kind is not None and issubclass(kind, GeneratorExit | KeyboardInterrupt)
-        assert self._file is not None
+        finished = kind is None or issubclass(kind, GeneratorExit) or not self._can_go_on
+        self.left = self.journal.results > 0
+        self.journal.close()
         try:
-            if kind is None or (stopped and not self._empty):
-                self._file.write("]" if self._empty else f"\n{self._indent[2:]}]")
-                if self.head is not None:
-                    tail = _json(self.tail)
-                    self._file.write(",\n" + tail[2:] if self.tail else "\n}")
-                self._file.write("\n")
-                self._file.close()
-                os.replace(self._part, self.path)
-        except OSError as failure:
-            raise unwritable(self.path, failure) from failure
+            if kind is None or (stopped and self.journal.results):
+                self._assemble()
+            self.left = self.left and not finished
         finally:
-            self._file.close()
-            with suppress(OSError):
-                self._part.unlink(missing_ok=True)
+            if not self.left:
+                self.journal.remove()
+
+    def _assemble(self) -> None:
+        indent = "  " if self.head is None else "    "
+        texts = (textwrap.indent(_json(entry), indent) for entry in self._entries())
+        with whole(self.path) as aside, aside.open("w", encoding="utf-8", errors=NO_TEXT) as file:
+            file.write("[" if self.head is None else _json(self.head)[:-2] + ',\n  "predictions": [')
+            first = next(texts, None)
+            if first is not None:
+                file.write("\n" + first)
+                file.writelines(",\n" + text for text in texts)
+            file.write("]" if first is None else f"\n{indent[2:]}]")
+            if self.head is not None:
+                file.write(",\n" + _json(self.tail)[2:] if self.tail else "\n}")
+            file.write("\n")
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        there = cache(lambda name: (self.path.parent / name).is_file())
+        for entry in chain.from_iterable(line.get("entries", []) for line in self.journal.lines()):
+            # A drawn video that failed after its first frames.
+            drawn = entry.get("drawn")
+            yield {**entry, "drawn": None} if drawn is not None and not there(drawn) else entry
 
 
 def _json(values: dict[str, Any]) -> str:

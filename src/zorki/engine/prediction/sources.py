@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
@@ -145,6 +145,16 @@ def _flat(sources: Any) -> Iterator[Any]:
             yield from _flat(source)
     else:
         yield sources
+
+
+def can_go_on(sources: Sequence[Source]) -> bool:
+    """Whether another process finds the same sources by the same words."""
+    return all(source.kind != "live" and isinstance(source.content, str | None) for source in sources)
+
+
+def words(sources: Any) -> list[str]:
+    """What the user typed, flat. For sources that `can_go_on`."""
+    return [os.fspath(source) for source in _flat(sources)]
 
 
 def _free(name: str, taken: set[str]) -> str:
