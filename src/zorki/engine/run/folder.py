@@ -3,6 +3,7 @@
 runs/lenet5-1/
   run.json          model, plugins, task, classes, preprocessing, recipe, choices, environment, how to repeat
   recipe.yaml       the recipe alone, to read and to edit
+  files.jsonl       size, time and digest of each training image
   best.safetensors  the weights with the best metric on validation (the last, where nothing was validated)
   last.ckpt         what `--resume` needs
   steps.csv epochs.csv tensorboard/   the log

@@ -19,6 +19,7 @@ from zorki.devices import kind_of
 from zorki.engine.data_check import Survey, counted, subset, summary
 from zorki.engine.device import check_device
 from zorki.engine.run import logs
+from zorki.engine.run.data_files import file_name
 from zorki.engine.training.optimizer import freeze, keep_frozen
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
@@ -54,9 +55,7 @@ def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
     """A hash of which images are trained on and what they are called: another order is another run."""
     digest = hashlib.sha256()
     for index in indices:
-        path = dataset.path(index)
-        name = path.relative_to(dataset.root) if path.is_relative_to(dataset.root) else path
-        digest.update(f"{name.as_posix()}\t{dataset.mark(index)}\n".encode())
+        digest.update(f"{file_name(dataset, index)}\t{dataset.mark(index)}\n".encode())
     return digest.hexdigest()
 
 

@@ -24,6 +24,7 @@ from zorki.engine.device import rank
 from zorki.engine.run import checkpoints, logs
 from zorki.engine.run.build import build, build_trained
 from zorki.engine.run.changes import changed
+from zorki.engine.run.data_files import check_files, write_files
 from zorki.engine.run.defaults import Choice, complete, limit_val
 from zorki.engine.run.environment import environment
 from zorki.engine.run.folder import (
@@ -187,6 +188,7 @@ def _check_same_data(folder: Path, about: Mapping[str, Any], dataset: Dataset[An
             f"{folder}: began with {about['train_count']} training images; now {about['data']} holds "
             f"{len(train_indices)}, or their names or labels have changed. Put the data back, or start anew"
         )
+    check_files(folder, dataset)
 
 
 def _check_batch_size(folder: Path, recipe: Recipe, checkpoint: checkpoints.Checkpoint | None) -> None:
@@ -246,6 +248,7 @@ def _about(
 
 
 def _write(plan: TrainingPlan) -> None:
+    write_files(plan.folder, plan.dataset, plan.train_indices)
     write_json(plan.folder / ABOUT, plan.about)
     recipe = {name: value for name, value in plan.recipe.to_json().items() if name != "name"}
     write_text(plan.folder / RECIPE, yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
