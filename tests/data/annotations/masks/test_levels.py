@@ -169,3 +169,23 @@ def test_255_stays_ignored_where_levels_are_not_even_and_its_share_is_told(data)
     few = np.zeros((40, 600))
     few[0, :3] = 1, 2, 255
     assert told(data(few))[-1] == "ROOT: less than 0.01% of the pixels are ignored, of value 255"
+
+
+def test_zeros_and_ones_beside_smeared_masks_keep_their_ones(data):
+    smeared, ones = SMEARED["enlarged"], DISC // 255
+    found = data(smeared, ones, np.zeros((8, 8)))
+    assert found.class_names == ["class 0", "class 1"]
+    assert [found.target(index).classes.tolist() for index in range(2)] == [
+        (smeared >= 128).astype(int).tolist(),
+        ones.tolist(),
+    ]
+    assert found.counts.tolist()[1] == [(ones == 0).sum(), ones.sum()]
+    assert "ROOT: 1 mask holds 0 and 1 alone, which are 'class 0' and 'class 1', beside black and white" in told(found)
+
+
+def test_scattered_ones_beside_smeared_masks_are_residue(data):
+    residue = np.zeros((12, 12))
+    residue[::3, ::4] = 1
+    found = data(SMEARED["a JPEG of low quality"], residue)
+    assert found.target(1).classes.unique().tolist() == [0]
+    assert found.counts.tolist()[1] == [144, 0]

@@ -261,9 +261,8 @@ def test_jpegs_are_cut_in_the_middle(bowl):
         path.unlink()
     data = read_object_png(bowl)
     found = data.target(0).masks
-    assert ("masks", "masks are JPEGs, which smears their edges: values from 128 on are taken for the object") in told(
-        data, note=True
-    )
+    reason = "as after scaling or from JPEGs: values from 128 on are taken for the object"
+    assert any(text.endswith(reason) for _, text in told(data, note=True))
     assert float((found == wanted).float().mean()) > 0.97
     assert all(abs(int(one.sum()) - int(other.sum())) < 8 for one, other in zip(found, wanted, strict=True))
 

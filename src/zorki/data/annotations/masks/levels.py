@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from zorki.data.annotations.masks.dataset import IGNORE
-from zorki.data.annotations.masks.stored import MIDDLE, read_stored
+from zorki.data.annotations.masks.stored import ALIKE, MIDDLE, read_stored
 from zorki.data.annotations.masks.value_counts import ValueCounts, total
 from zorki.errors import DataError
 from zorki.types import Defect
 
 Halved = Literal["none", "lossy", "all"]
 
-_DARK, _BRIGHT = 32, 224  # below, and from here on, gray is black and white with some noise of compression
+_DARK, BRIGHT = 32, 224  # below, and from here on, gray is black and white with some noise of compression
 _FRINGE = 0.15  # of all pixels at most lie between in small masks of two classes; mostly .01
 _LITTLE = 0.02  # of the pixels of JPEGs, so little that where they lie is not asked
 _MOST_LEVELS = 16
 _LOOK = 8  # masks that are looked at for where their shades lie: those that have most
-_ALIKE = 0.3  # of a class's pixels at least have their own value to the right and below; .9 usually, .02 of shades
 
 
 def in_halves(
@@ -44,7 +44,9 @@ def in_halves(
     """
     lossy = {path: look for path, look in looks.items() if look.lossy}
     sharp = {path: look for path, look in looks.items() if not look.lossy}
-    smeared = bool(sharp) and _are_two(known) and _is_smeared(sharp)
+    # Files of 0 and 1 alone say nothing of shades: beside smeared ones they are another way to write the same.
+    shaded = {path: look for path, look in sharp.items() if not look.values().keys() <= {0, 1}}
+    smeared = bool(shaded) and _are_two(known) and _is_smeared(shaded)
     others = {value for look in sharp.values() for value in look.values()} - {0, 1, IGNORE}
     two = _are_two(known) and (smeared or not others)
     if lossy and not (two and _is_two_shades(lossy)):
@@ -56,13 +58,18 @@ def in_halves(
     taken = f"values below {MIDDLE} are taken as {black!r}, others as {white!r}"
     if smeared:
         halved: Halved = "all"
-        counts = total(look.values() for look in sharp.values())
+        counts = total(look.values() for look in shaded.values())
         shades = sum(count for value, count in counts.items() if value not in (0, IGNORE))
         share = percent(shades, sum(counts.values()))
         notes.append(Defect(root, (
             f"the masks are black and white with {len(counts.keys() - {0, IGNORE})} shades between, {share} of the "
             f"pixels, as after scaling or from JPEGs: {taken}"
         ), note=True))  # fmt: skip
+        looks, ones = _with_ones(looks)
+        if ones:
+            masks = "1 mask holds" if ones == 1 else f"{ones} masks hold"
+            reason = f"{masks} 0 and 1 alone, which are {black!r} and {white!r}, beside black and white"
+            notes.append(Defect(root, reason, note=True))
     elif lossy:
         halved = "lossy"
         which = "the masks" if not sharp else f"{len(lossy)} of {len(looks)} masks"
@@ -70,6 +77,16 @@ def in_halves(
     else:
         return looks, "none"
     return {path: look.halved() if halved == "all" or look.lossy else look for path, look in looks.items()}, halved
+
+
+def _with_ones(looks: Mapping[Path, ValueCounts]) -> tuple[dict[Path, ValueCounts], int]:
+    """The looks, with those at masks of 0 and 1 that are no residue marked; and how many these are."""
+    marked = {
+        path: replace(look, ones=True)
+        for path, look in looks.items()
+        if not look.lossy and look.values().keys() <= {0, 1} and look.values().get(1) and read_stored(path).holds_ones()
+    }
+    return {**looks, **marked}, len(marked)
 
 
 def names_of_levels(
@@ -146,8 +163,8 @@ def _are_two(known: Sequence[str] | None) -> bool:
 
 def _is_black_and_white(counts: Mapping[int, int], most: float) -> bool:
     """Whether at most a share of the pixels lie between, and some are white if any do."""
-    between = sum(count for value, count in counts.items() if _DARK <= value < _BRIGHT)
-    white = sum(count for value, count in counts.items() if value >= _BRIGHT)
+    between = sum(count for value, count in counts.items() if _DARK <= value < BRIGHT)
+    white = sum(count for value, count in counts.items() if value >= BRIGHT)
     return between <= most * sum(counts.values()) and (white > 0 or not between)
 
 
@@ -169,8 +186,8 @@ def _is_smeared(looks: Mapping[Path, ValueCounts]) -> bool:
     if min(counts) < 0 or max(counts) > IGNORE or not _is_black_and_white(counts, _FRINGE):
         return False
     dark = [value for value in counts if value < _DARK]
-    between = [value for value in counts if _DARK <= value < _BRIGHT]
-    bright = [value for value in counts if _BRIGHT <= value < IGNORE]
+    between = [value for value in counts if _DARK <= value < BRIGHT]
+    bright = [value for value in counts if BRIGHT <= value < IGNORE]
     shades = len(counts.keys() - {0, IGNORE})
     if not dark or not (between or bright) or not (bright or IGNORE in counts):
         return False
@@ -195,7 +212,7 @@ def _scatter(looks: Mapping[Path, ValueCounts]) -> bool:
         shade = ~np.isin(own, plain)
         shades += int(shade.sum())
         alike += int((shade & (own == gray[1:, :-1]) & (own == gray[:-1, 1:])).sum())
-    return alike < _ALIKE * shades
+    return alike < ALIKE * shades
 
 
 def percent(part: int, whole: int) -> str:

@@ -43,6 +43,9 @@ MOST_COLORS = 4096
 MIDDLE = 128
 """From here on gray counts as white where masks of black and white were smeared."""
 
+ALIKE = 0.3
+"""Of a class's pixels at least have their own value to the right and below; .9 usually, .02 of shades."""
+
 _IGNORED = (224, 224, 192)  # the color of value 255 in Pascal VOC's palette
 _PNG_GRAY, _PNG_DEPTH = 25, 24  # bytes of the header: kind of color, and bits (PNG specification, section 11.2.1)
 
@@ -88,13 +91,26 @@ class StoredMask:
         return dict(zip(present.tolist(), found.tolist(), strict=True))
 
     def halved(self) -> StoredMask:
-        """The same of 0 and 255 alone: of gray values, those of 128 and more are 255."""
+        """The same of 0 and 255 alone: of gray values, those of 128 and more are 255; 1, where it `holds_ones`."""
         gray = self.values & 255 if self.rgb else self.values
-        return StoredMask(np.where(gray >= MIDDLE, 255, 0).astype(np.uint8), lossy=self.lossy)
+        white = gray >= (1 if self.holds_ones() else MIDDLE)
+        return StoredMask(np.where(white, 255, 0).astype(np.uint8), lossy=self.lossy)
+
+    def holds_ones(self) -> bool:
+        """Whether it holds 0 and 1 alone, and 1 lies as a class does, not scattered as what is left of a JPEG."""
+        gray = self.values & 255 if self.rgb else self.values
+        return not self.lossy and int(gray.max(initial=0)) == 1 and lie_together(gray == 1)
 
     def colors(self) -> Array:
         """(H, W), uint32: the color 0xRRGGBB that each pixel is shown in; a gray value's is gray."""
         return self.values if self.rgb else shown_colors(self.palette)[np.clip(self.values, 0, 255)]
+
+
+def lie_together(pixels: Array) -> bool:
+    """Whether pixels (H, W), bool, lie as those of a class do: many have another to the right and below."""
+    own = pixels[:-1, :-1]
+    alike = own & pixels[1:, :-1] & pixels[:-1, 1:]
+    return bool(alike.sum() >= ALIKE * own.sum())
 
 
 def shown_colors(palette: Palette | None) -> Array:
@@ -163,6 +179,14 @@ def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
     if not data:
         raise DataError(f"{path}: the file is empty (0 bytes)")
     try:
+        return stored_in(data, max_pixels=max_pixels)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def stored_in(data: bytes, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
+    """As `read_stored`, of a file's bytes. Raises DataError with the reason alone."""
+    try:
         with open_image(io.BytesIO(data)) as image:
             reason = size_reason(image.size, max_pixels)
             if reason is None:
@@ -171,8 +195,8 @@ def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredMask:
                 # Asked after loading, as of images: some decoders turn the pixels themselves, and then drop the tag.
                 return dataclasses.replace(stored, values=turn_upright(stored.values, orientation_of(image)))
     except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
-        raise DataError(f"{path}: {decoder_reason(error)}") from error
-    raise DataError(f"{path}: {reason}")
+        raise DataError(decoder_reason(error)) from error
+    raise DataError(reason)
 
 
 def write_mask(path: Path, classes: Integer[Tensor, "H W"], palette: Sequence[Sequence[int]] | None = None) -> None:

@@ -29,6 +29,7 @@ class ValueCounts:
         image_size: (height, width) of the upright image.
         counts: pixels of each stored value, or of each color 0xRRGGBB where the file is `rgb`.
         rgb, palette, lossy: see `StoredMask`.
+        ones: where values are split in the middle, 1 is white; see `StoredMask.holds_ones`.
     """
 
     size: tuple[int, int]
@@ -37,6 +38,7 @@ class ValueCounts:
     rgb: bool = False
     palette: Palette | None = None
     lossy: bool = False
+    ones: bool = False
 
     @property
     def colored(self) -> bool:
@@ -51,7 +53,7 @@ class ValueCounts:
         """The look at `StoredMask.halved`."""
         halves = {0: 0, 255: 0}
         for value, count in self.values().items():
-            halves[255 if value >= MIDDLE else 0] += count
+            halves[255 if value >= (1 if self.ones else MIDDLE) else 0] += count
         counts = {value: count for value, count in halves.items() if count}
         return ValueCounts(self.size, self.image_size, counts, lossy=self.lossy)
 

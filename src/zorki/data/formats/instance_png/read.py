@@ -2,22 +2,25 @@
 
     ID/images/ID.png   ID/masks/1.png   ID/masks/2.png        also stage1_train/ID/..., train/ID/...
 
-A pixel that is not 0 belongs to the object; of a JPEG, one of 128 or more. All objects are of one class, since nothing
-tells classes apart.
+A pixel that is not 0 belongs to the object; where masks are smeared, as JPEGs are, one of 128 or more: see
+`object_masks`. All objects are of one class, since nothing tells classes apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zorki.data.annotations.instances.label_maps import objects_in
+from zorki.data.annotations.instances.object_masks import ObjectMaskTally, ShadeCounts, object_mask
 from zorki.data.annotations.listing import is_image, loose_files, subfolders
 from zorki.data.annotations.masks.dataset import other_size
-from zorki.data.annotations.masks.stored import read_stored
+from zorki.data.annotations.masks.stored import MIDDLE, read_stored
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.split_words import split_in
 from zorki.data.annotations.splits import split_name
@@ -29,8 +32,9 @@ from zorki.types import Defect
 
 WANTED = "a folder for each image, with one image in images and one PNG for each object in masks"
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 _READERS = 8  # threads: decoders work side by side
-_MIDDLE = 128  # of black and white
 
 
 def look(root: Path) -> Look:
@@ -52,8 +56,13 @@ def read(root: Path, images: Path | None = None) -> Records:
     found = list(_folders(root, bare=True))
     with ThreadPoolExecutor(_READERS) as pool:
         read_ones = list(pool.map(lambda one: _read_folder(one[0]), found))
-    for (_, split), (image, defects) in zip(found, read_ones, strict=True):
-        records.defects += defects
+    tally = ObjectMaskTally()
+    for one in read_ones:
+        tally.add(mask.counts for mask in one.masks)
+    records.defects += tally.notes(root)
+    for (_, split), one in zip(found, read_ones, strict=True):
+        records.defects += one.defects
+        image = one.with_objects(tally.smeared, records.defects)
         if image is None:
             continue
         if split is not None:
@@ -84,43 +93,74 @@ def _images(folder: Path) -> list[str]:
     return [name for name in loose_files(folder) if is_image(name)] if folder.is_dir() else []
 
 
-def _read_folder(folder: Path) -> tuple[ImageRecord | None, list[Defect]]:
-    """The image with its objects, None where it cannot be used, and what is wrong."""
+@dataclass
+class _Mask:
+    """A mask in both readings: `plain`, and `bright` where masks are smeared and this one is not `sharp`."""
+
+    path: Path
+    counts: ShadeCounts
+    plain: ObjectRecord | None
+    sharp: bool
+    bright: ObjectRecord | None
+    lossy: bool
+
+
+@dataclass
+class _Folder:
+    """An image, None where it cannot be used, with its masks, and what is wrong."""
+
+    image: ImageRecord | None = None
+    masks: list[_Mask] = field(default_factory=list)
+    defects: list[Defect] = field(default_factory=list)
+
+    def with_objects(self, smeared: bool, defects: list[Defect]) -> ImageRecord | None:
+        """The image with its objects, once it is known whether masks are smeared; empty masks are told."""
+        for mask in self.masks if self.image is not None else ():
+            split = (smeared or mask.lossy) and not mask.sharp
+            thing = mask.bright if split else mask.plain
+            if thing is None:
+                reason = f"the mask is empty: every pixel is {f'below {MIDDLE}' if split else 0}"
+                defects.append(Defect(mask.path, f"{reason}; the object was left out"))
+            elif self.image is not None:
+                self.image.objects.append(thing)
+        return self.image
+
+
+def _read_folder(folder: Path) -> _Folder:
     path = folder / "images" / _images(folder / "images")[0]
     if not (folder / "masks").is_dir():
-        return None, [Defect(folder, "there is no folder of masks; the image was left out")]
+        return _Folder(defects=[Defect(folder, "there is no folder of masks; the image was left out")])
     try:
         height, width = image_size(path)
     except DataError as error:
-        return None, [Defect(path, f"{str(error).removeprefix(f'{path}: ')}; left out with its masks")]
-    image = ImageRecord(path.name, folder / "masks", path=path, height=height, width=width)
-    defects: list[Defect] = []
-    smeared = False
+        return _Folder(defects=[Defect(path, f"{str(error).removeprefix(f'{path}: ')}; left out with its masks")])
+    found = _Folder(ImageRecord(path.name, folder / "masks", path=path, height=height, width=width))
     for name in _images(folder / "masks"):
         mask = folder / "masks" / name
-        thing, lossy = _read_object(mask, (height, width))
-        smeared |= lossy
-        if isinstance(thing, str):
-            defects.append(Defect(mask, f"{thing}; the object was left out"))
+        one = _read_object(mask, (height, width))
+        if isinstance(one, str):
+            found.defects.append(Defect(mask, f"{one}; the object was left out"))
         else:
-            image.objects.append(thing)
-    if smeared:
-        reason = f"masks are JPEGs, which smears their edges: values from {_MIDDLE} on are taken for the object"
-        defects.append(Defect(folder / "masks", reason, note=True))
-    return image, defects
+            found.masks.append(one)
+    return found
 
 
-def _read_object(path: Path, size: tuple[int, int]) -> tuple[ObjectRecord | str, bool]:
-    """The object of a mask, or why it is none; and whether the file is a JPEG, whose zeros are none at every edge."""
+def _read_object(path: Path, size: tuple[int, int]) -> _Mask | str:
+    """What a mask holds, or why there is no object in it."""
     try:
         stored = read_stored(path)
     except DataError as error:
-        return str(error).removeprefix(f"{path}: "), False
-    pixels = stored.values >= _MIDDLE if stored.lossy else stored.values != 0
-    if pixels.shape != size:
-        return other_size(size, pixels.shape), stored.lossy
+        return str(error).removeprefix(f"{path}: ")
+    if stored.values.shape != size:
+        return other_size(size, stored.values.shape)
+    mask = object_mask(stored)
+    bright = None if mask.bright is None else _object(mask.bright)
+    return _Mask(path, mask.counts, _object(mask.plain), mask.bright is None, bright, stored.lossy)
+
+
+def _object(pixels: Array) -> ObjectRecord | None:
     found = objects_in(pixels.astype(np.uint8))
     if not found:
-        return f"the mask is empty: every pixel is {f'below {_MIDDLE}' if stored.lossy else 0}", stored.lossy
-    outline = {"size": list(size), "counts": found[0].text.decode()}
-    return ObjectRecord(ONE_CLASS, found[0].xyxy, segments=outline), stored.lossy
+        return None
+    outline = {"size": list(pixels.shape), "counts": found[0].text.decode()}
+    return ObjectRecord(ONE_CLASS, found[0].xyxy, segments=outline)

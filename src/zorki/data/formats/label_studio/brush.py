@@ -12,17 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from zorki.data.annotations.instances.object_masks import object_mask_in
 from zorki.data.images import MAX_PIXELS, size_reason
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_MIDDLE = 128  # alpha from which on a pixel belongs to the brush
 _WIDTHS = (3, 4, 8, 16)  # bits of counts, as Label Studio's own encoder has them
 _BITS = 8  # of a value
 
 
 def pixels_of_brush(code: Sequence[int], height: int, width: int) -> Array:
-    """The mask (H, W), bool. Raises ValueError where the code is broken or of another size."""
+    """The mask (H, W), bool: alpha of 128 and more, since brushes have soft edges; of one value alone, that value.
+
+    Raises:
+        ValueError: the code is broken or of another size.
+    """
     try:
         data = np.array(code, np.int64)
     except (TypeError, ValueError, OverflowError):
@@ -32,7 +36,7 @@ def pixels_of_brush(code: Sequence[int], height: int, width: int) -> Array:
     if (beyond := size_reason((width, height), MAX_PIXELS)) is not None:
         raise ValueError(beyond)
     values = _unpacked(np.unpackbits(data.astype(np.uint8)), height * width * 4)
-    return values.reshape(height, width, 4)[..., 3] >= _MIDDLE
+    return object_mask_in(values.reshape(height, width, 4)[..., 3]).of(smeared=True)
 
 
 def _unpacked(bits: Array, wanted: int) -> Array:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from math import hypot
@@ -18,19 +18,22 @@ from typing import Any
 import numpy as np
 
 from zorki.data.annotations.find_images import ImageFinder
+from zorki.data.annotations.instances.object_masks import ObjectMask, ObjectMaskTally, object_mask
 from zorki.data.annotations.listing import walk_files
+from zorki.data.annotations.masks.stored import stored_in
 from zorki.data.annotations.outlines import join_groups, pixels_at, round_outline
 from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.look import Look
-from zorki.data.images import MAX_PIXELS, decoder_reason, open_image, size_reason
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in, whole_number_in
 from zorki.types import Defect
 
 WANTED = "labelme's JSON files, one an image, with shapes and imagePath"
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 _TURNED = ("oriented_rectangle", "rotation")  # labelme's word and X-AnyLabeling's for four corners
 _NO_CLASSES = ("__ignore__", "_background_")  # labelme's words for what is no object
@@ -60,14 +63,16 @@ def read(root: Path, images: Path | None = None) -> Records:
     folders = [base / "images", base]
     finder = ImageFinder([*([images] if images else []), *folders])
     records = Records(root, "labelme", looked.reason, [], folders, boxes_are_shapes=True)
+    tally = ObjectMaskTally()
     for path in _files(root):
         if not _is_labelme(path):
             continue
-        image = _read_file(path, records, finder)
+        image = _read_file(path, records, finder, tally)
         split = next((word for part in path.relative_to(base).parts[:-1] if (word := split_name(part))), None)
         if split is not None:
             records.given.setdefault(split, []).append(len(records.images))
         records.images.append(image)
+    records.defects += tally.notes(root)
     return records
 
 
@@ -85,7 +90,7 @@ def _is_labelme(path: Path) -> bool:
     return has_key(data, ("shapes",), "[") and has_key(data, ("imagePath", "imageHeight", "imageData"))
 
 
-def _read_file(path: Path, records: Records, finder: ImageFinder) -> ImageRecord:
+def _read_file(path: Path, records: Records, finder: ImageFinder, tally: ObjectMaskTally) -> ImageRecord:
     data = read_json_bytes(path)
     values = read_json(path, data)
     if not isinstance(values, dict) or not isinstance(values.get("shapes"), list):
@@ -103,7 +108,7 @@ def _read_file(path: Path, records: Records, finder: ImageFinder) -> ImageRecord
         if isinstance(shape, dict) and (word := str(shape.get("label")).strip()) in _NO_CLASSES:
             records.defects.append(Defect(path, f"a shape is called {word}, which is no class; left out", line))
             continue
-        thing = _object(shape, line)
+        thing = _object(shape, line, tally)
         if isinstance(thing, str):
             records.defects.append(Defect(path, f"{thing}; left out", line))
         else:
@@ -117,8 +122,8 @@ def _find(finder: ImageFinder, path: Path, name: str) -> Path | None:
     return finder.find(PurePosixPath(name).name, path.parent) or finder.find(path.stem, path.parent)
 
 
-def _object(shape: Any, line: int | None) -> ObjectRecord | str:
-    """The object of a shape, or why it is none."""
+def _object(shape: Any, line: int | None, tally: ObjectMaskTally) -> ObjectRecord | str:
+    """The object of a shape, or why it is none; pixels are counted in the tally, which decides what they mean."""
     label = str(shape.get("label") or "").strip() if isinstance(shape, dict) else ""
     if not label:
         return "a shape has no label"
@@ -140,7 +145,9 @@ def _object(shape: Any, line: int | None) -> ObjectRecord | str:
         segments = round_outline(xs[0], ys[0], radius, radius)
     elif kind == "mask" and isinstance(shape.get("mask"), str):
         bounds = xs[0], ys[0], xs[1] + 1, ys[1] + 1  # the last pixel is inside
-        segments = pixels_at(xs[0], ys[0], partial(_png, shape["mask"]))
+        with suppress(ValueError):  # is told where it is filled
+            tally.add([_png(shape["mask"]).counts])
+        segments = pixels_at(xs[0], ys[0], partial(_pixels, shape["mask"], tally))
     elif len(points) == 2:
         bounds = xs[0], ys[0], xs[1], ys[1]
     else:
@@ -150,12 +157,13 @@ def _object(shape: Any, line: int | None) -> ObjectRecord | str:
     return ObjectRecord(label, bounds, difficult=shape.get("difficult") is True, line=line, segments=segments)
 
 
-def _png(text: str) -> np.ndarray[Any, np.dtype[Any]]:
-    """The pixels of a PNG in base 64 that are not 0. Raises ValueError."""
+def _pixels(text: str, tally: ObjectMaskTally) -> Array:
+    """The object's pixels in a PNG in base 64, decided once all masks are counted. Raises ValueError."""
+    return _png(text).of(tally.smeared)
+
+
+def _png(text: str) -> ObjectMask:
     try:
-        with open_image(io.BytesIO(base64.b64decode(text))) as image:
-            if (beyond := size_reason(image.size, MAX_PIXELS)) is not None:
-                raise ValueError(beyond)
-            return np.asarray(image.convert("L")) > 0
-    except Exception as error:  # decoders fail in many ways on broken files
-        raise ValueError(f"the PNG of a mask cannot be read: {decoder_reason(error)}") from error
+        return object_mask(stored_in(base64.b64decode(text)))
+    except (ValueError, DataError) as error:
+        raise ValueError(f"the PNG of a mask cannot be read: {error}") from error
