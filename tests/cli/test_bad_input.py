@@ -270,3 +270,13 @@ def test_ctrl_c_while_modules_load_is_one_line(monkeypatch):
 
     monkeypatch.setattr("zorki.cli._app", interrupted)
     assert run("show", "photos") == (130, "", "zorki: stopped by Ctrl-C\n")
+
+
+def test_ctrl_c_while_a_verb_begins_is_one_line(monkeypatch):
+    """Which cyclopts would swallow."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zorki.cli.tasks.tasks", interrupted)
+    assert run("tasks") == (130, "", "zorki: stopped by Ctrl-C\n")

@@ -48,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         code = _run(given)
     except KeyboardInterrupt as stop:  # while modules load, or while a message is made
-        sys.stderr.write(f"zorki: stopped by {stop or 'Ctrl-C'}\n")
+        sys.stderr.write(f"zorki: stopped by {str(stop) or 'Ctrl-C'}\n")
         code = INTERRUPTED
     if code:
         sys.exit(code)
@@ -96,7 +96,7 @@ def _run(given: list[str]) -> int:
     except ZorkiError as error:
         return _tell(str(error), INTERRUPTED if type(error).__name__ == "Interrupted" else BAD_INPUT)
     except KeyboardInterrupt as stop:
-        return _tell(f"stopped by {stop or 'Ctrl-C'}", INTERRUPTED)
+        return _tell(f"stopped by {str(stop) or 'Ctrl-C'}", INTERRUPTED)
     except ImportError as error:
         return _tell(f"a package is missing: {error}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

@@ -75,7 +75,7 @@ def predict(
             raise RecipeError(f"--resume goes on as the prediction began; leave out {(given or ['--out'])[0]}")
         run, sources, settings = _begun(resume)
     if run is None or not sources:
-        raise RecipeError("expected a run and at least one source, such as: zorki predict runs/lenet5-1 cat.jpg")
+        raise RecipeError("expected at least one source behind the run, such as: zorki predict runs/lenet5-1 cat.jpg")
     folder = resume if resume is not None else True if out is None else out
     more: dict[str, Any] = {
         "out": folder,
