@@ -17,6 +17,8 @@ from zorki.tiles import Stitcher, Tiles
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from zorki.types import Placement
+
 Outputs = TypeVar("Outputs")
 Target = TypeVar("Target", contravariant=True)
 Prediction = TypeVar("Prediction")
@@ -201,6 +203,17 @@ class HasStride(Protocol):
     """Preprocessing to sizes that are multiples of a network's stride, in network pixels: `zorki predict --tile`."""
 
     stride: int
+
+
+@runtime_checkable
+class JoinsParts(Protocol):
+    """Preprocessing whose batches of some images can be joined to that of all: large images are let go early.
+
+    It draws nothing from its generators.
+    """
+
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Any, list[Placement]]:
+        """The batch, to the bit, that all images of the parts would have made at once."""
 
 
 @runtime_checkable

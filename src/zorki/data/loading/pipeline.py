@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Preprocess
+from zorki.data.loading.parts import Parts
 from zorki.errors import DataError
 from zorki.types import Batch, Defect, Sample
 
@@ -72,7 +73,11 @@ class Pipeline(Generic[T]):
     def __call__(self, work: LoaderWork) -> Batch[T]:
         """The batch; of length 0 where none of its samples could be read. Raises DataError where `strict`."""
         generator = torch.Generator()
-        samples, indices, places, defects = [], [], [], []
+        targets: list[T] = []
+        indices: list[int] = []
+        places: list[int] = []
+        defects = []
+        parts = Parts(self.preprocess, _Generators(self.seed, work.epoch, places, indices) if self.train else None)
         for place, index in zip(work.places, work.indices, strict=True):
             try:
                 sample = self.dataset[index]
@@ -82,16 +87,15 @@ class Pipeline(Generic[T]):
             if self.augment is not None:
                 chance = seeded(generator, "augment", self.seed, work.epoch, place, index)
                 sample = self.augment(sample, generator=chance)
-            samples.append(sample)
+            targets.append(sample.target)
             indices.append(index)
             places.append(place)
-        generators = _Generators(self.seed, work.epoch, places, indices) if self.train else None
-        inputs, placements = self.preprocess([sample.image for sample in samples], generators)
-        targets = [sample.target for sample in samples]
+            parts.add(sample.image)
+        inputs, placements = parts.finish()
         # Annotations without coordinates place themselves by returning themselves: one object, sent once.
         placed = [target.place(placement) for target, placement in zip(targets, placements, strict=True)]  # type: ignore[attr-defined]
         batch = Batch(inputs, targets, placed, placements, indices, defects)
-        if self.mix is None or not samples:
+        if self.mix is None or not targets:
             return batch
         chance = seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0])
         return self.mix(batch, generator=chance)

@@ -69,3 +69,54 @@ def center(image: Tensor, scale: float, out: Tensor) -> Placement:
     top, left = (out.shape[1] - height) // 2, (out.shape[2] - width) // 2
     out[:, top : top + height, left : left + width] = resize_image(image, height, width)
     return Placement(image.shape[1], image.shape[2], scale, float(left), float(top), out.shape[1], out.shape[2])
+
+
+# -- batches of some images, joined to that of all --
+
+Part = tuple[Any, list[Placement]]
+
+
+def join_equal(parts: Sequence[Part]) -> tuple[Tensor, list[Placement]]:
+    """Of preprocessing whose inputs all have one size."""
+    return torch.cat([batch for batch, _ in parts]), [placement for _, own in parts for placement in own]
+
+
+def join_canvases(
+    parts: Sequence[Part], color: Sequence[int], *, centered: bool
+) -> tuple[Tensor | Padded, list[Placement]]:
+    """Of preprocessing whose canvas is that of the largest image: each moves to where it lies on the largest canvas.
+
+    Args:
+        color: of the canvas, RGB, 0..255.
+        centered: the images lie in the middle, else in the corner.
+    """
+    batches = [(inputs.images if isinstance(inputs, Padded) else inputs, own) for inputs, own in parts]
+    height, width = (max(batch.shape[axis] for batch, _ in batches) for axis in (-2, -1))
+    count = sum(len(batch) for batch, _ in batches)
+    canvas = torch.tensor(color, dtype=torch.uint8)[:, None, None]
+    joined = torch.empty((count, 3, height, width), dtype=torch.uint8).copy_(canvas.expand(count, 3, height, width))
+    rows = [(image, placement) for batch, own in batches for image, placement in zip(batch, own, strict=True)]
+    valid = [row for inputs, _ in parts if isinstance(inputs, Padded) for row in inputs.valid.tolist()]
+    placements = []
+    for number, (image, placement) in enumerate(rows):
+        placements.append(_move(image, placement, joined[number], centered=centered))
+    if not valid:
+        return joined, placements
+    moved = [
+        [x + int(new.left - old.left) for x in row[::2]] + [y + int(new.top - old.top) for y in row[1::2]]
+        for row, new, (_, old) in zip(valid, placements, rows, strict=True)
+    ]
+    edges = torch.tensor(moved, dtype=torch.int64)[:, [0, 2, 1, 3]]
+    return Padded(joined, edges), placements
+
+
+def _move(image: Tensor, placement: Placement, out: Tensor, *, centered: bool) -> Placement:
+    """What is image of a smaller canvas lies as far from the edges as its size tells."""
+    left, top = int(placement.left), int(placement.top)
+    height = max(1, round(placement.height * placement.scale)) if centered else image.shape[1]
+    width = max(1, round(placement.width * placement.scale)) if centered else image.shape[2]
+    new_top, new_left = ((out.shape[1] - height) // 2, (out.shape[2] - width) // 2) if centered else (0, 0)
+    out[:, new_top : new_top + height, new_left : new_left + width] = image[:, top : top + height, left : left + width]
+    return dataclasses.replace(
+        placement, left=float(new_left), top=float(new_top), input_height=out.shape[1], input_width=out.shape[2]
+    )

@@ -16,6 +16,7 @@ from zorki.data.preprocess.canvas import (
     center,
     check_images,
     check_positive,
+    join_canvases,
     scaled,
     stack,
     to_plain,
@@ -73,6 +74,10 @@ class Letterbox:
             batch = torch.full((len(images), 3, height, width), self.canvas[0], dtype=torch.uint8)
             placements = [center(*one) for one in zip(images, scales, batch, strict=True)]
         return with_valid(batch, placements, sizes[: len(images)]) if self.padded else (batch, placements)
+
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor | Padded, list[Placement]]:
+        """One batch of several; see `JoinsParts`."""
+        return join_canvases(parts, self.canvas, centered=True)
 
     def whole(self) -> Letterbox:
         """Itself: it cuts nothing off."""

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess.canvas import center, check_images, check_positive, stack, to_plain
+from zorki.data.preprocess.canvas import center, check_images, check_positive, join_equal, stack, to_plain
 from zorki.types import Placement
 
 
@@ -37,6 +37,10 @@ class Pad:
         batch = torch.zeros((len(images), 3, size, size), dtype=torch.uint8)
         scales = [min(1.0, size / max(image.shape[1:])) for image in images]
         return batch, [center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor, list[Placement]]:
+        """One batch of several; see `JoinsParts`."""
+        return join_equal(parts)
 
     def whole(self) -> Pad:
         """Itself: it cuts nothing off."""

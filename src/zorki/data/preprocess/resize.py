@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess.canvas import check_images, check_positive, stack, to_plain
+from zorki.data.preprocess.canvas import check_images, check_positive, join_equal, stack, to_plain
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.types import Placement
 
@@ -37,6 +37,10 @@ class Resize:
             placement = Placement(height, width, size / height, input_height=size, input_width=size)
             placements.append(dataclasses.replace(placement, stretch=height / width))
         return stack([resize_image(image, size, size) for image in images], size, size), placements
+
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor, list[Placement]]:
+        """One batch of several; see `JoinsParts`."""
+        return join_equal(parts)
 
     def whole(self) -> Resize:
         """Itself: it cuts nothing off."""

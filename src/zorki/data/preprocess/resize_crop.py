@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess.canvas import check_images, check_positive, stack, to_plain
+from zorki.data.preprocess.canvas import check_images, check_positive, join_equal, stack, to_plain
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import RecipeError
 from zorki.types import Placement
@@ -65,6 +65,10 @@ class ResizeCrop:
             self.size,
             self.size,
         )
+
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor, list[Placement]]:
+        """One batch of several; see `JoinsParts`."""
+        return join_equal(parts)
 
     def whole(self) -> ResizeCrop:
         """The same with a crop_share of 1."""

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess.canvas import check_images, check_positive, to_plain, with_valid
+from zorki.data.preprocess.canvas import check_images, check_positive, join_canvases, to_plain, with_valid
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import RecipeError
 from zorki.types import Padded, Placement
@@ -61,6 +61,10 @@ class ShortestEdge:
     def size(self) -> int:
         """What a square image becomes: `shorter`."""
         return self.shorter
+
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor | Padded, list[Placement]]:
+        """One batch of several; see `JoinsParts`."""
+        return join_canvases(parts, self.canvas, centered=False)
 
     def whole(self) -> ShortestEdge:
         """Itself: it cuts nothing off."""
