@@ -282,7 +282,7 @@ def _run(folder: Path) -> None:
     model = registry.build("lenet5", 3, {})
     about = {
         "model": "lenet5", "task": "classification", "class_names": ["a", "b", "c"], "recipe": Recipe().to_json(),
-        "said": {"lr": 0.1}, "choices": [{"name": "lr", "value": 0.1, "reason": "said"}], "plugins": [],
+        "explicit": {"lr": 0.1}, "choices": [{"name": "lr", "value": 0.1, "reason": "said"}], "plugins": [],
         "preprocess": model.preprocess.to_json(), "class_info": {"score_threshold": 0.5}, "data": "nowhere",
         "parameters": 1000, "train_count": 9, "environment": {},
     }  # fmt: skip

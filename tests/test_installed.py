@@ -20,15 +20,15 @@ import json
 from pathlib import Path
 
 from zorki.data.annotations.labels import LabelRecords
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 
 PROVIDES = {"labels"}
-WANTED = "a file labels.json of names of images with their classes"
+EXPECTED = "a file labels.json of names of images with their classes"
 
 
-def look(root):
+def probe(root):
     there = (root / "labels.json").is_file()
-    return Look(there, "labels.json is there" if there else "no labels.json")
+    return Probe(there, "labels.json is there" if there else "no labels.json")
 
 
 def read(root):

@@ -45,7 +45,12 @@ def test_bad_settings_say_what_was_expected(settings, words):
 def test_json_and_back():
     recipe = Recipe(epochs=3, milestones=(0.3, 0.6), options={"dropout": "0.1"}, freeze="-2")
     assert Recipe.of(recipe.to_json()) == recipe
-    assert recipe.said() == {"epochs": 3, "milestones": (0.3, 0.6), "options": {"dropout": "0.1"}, "freeze": "-2"}
+    assert recipe.explicit_values() == {
+        "epochs": 3,
+        "milestones": (0.3, 0.6),
+        "options": {"dropout": "0.1"},
+        "freeze": "-2",
+    }
 
 
 def test_yaml_numbers_that_are_text_become_numbers():

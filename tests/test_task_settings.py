@@ -49,8 +49,8 @@ def test_settings_of_other_tasks_are_refused_in_one_sentence(task, setting, othe
 
 def test_defaults_of_other_tasks_are_passed_over_as_older_recipes_have_them():
     old = {"mosaic": 0.0, "loss": None, "elastic": "off", "class_weights": False, "rate": 0.1}
-    assert recipe_for(KINDS["detection"], "detection", old).said() == {"lr": 0.1}
-    assert recipe_for(Recipe, "another", old).said() == {"lr": 0.1}
+    assert recipe_for(KINDS["detection"], "detection", old).explicit_values() == {"lr": 0.1}
+    assert recipe_for(Recipe, "another", old).explicit_values() == {"lr": 0.1}
     own = recipe_for(KINDS["detection"], "detection", {"mosaic": 0.5})
     assert KINDS["detection"](**{f.name: getattr(own, f.name) for f in dataclasses.fields(own)}) == own
 

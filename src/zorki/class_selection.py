@@ -91,11 +91,11 @@ def class_order(new_names: Mapping[str, str | None]) -> list[str]:
     return list(dict.fromkeys(name for name in new_names.values() if name is not None))
 
 
-def _refuse(asked: Iterable[str], known: Sequence[str], source: object, field: str) -> None:
-    for name in asked:
-        if name not in known:
-            near = did_you_mean(name, dict.fromkeys(known))
-            raise DataError(f"{source}: {field} names {name!r}, and the classes are {_some(known)}.{near}")
+def _refuse(chosen: Iterable[str], class_names: Sequence[str], source: object, field: str) -> None:
+    for name in chosen:
+        if name not in class_names:
+            near = did_you_mean(name, dict.fromkeys(class_names))
+            raise DataError(f"{source}: {field} names {name!r}, and the classes are {_some(class_names)}.{near}")
 
 
 def _some(names: Sequence[str], most: int = 10) -> str:

@@ -22,13 +22,13 @@ class WeightsError(ZorkiError):
     """A file of weights, or a checkpoint, does not belong here or cannot be read."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, available: Iterable[str]) -> str:
     """A closing sentence with the nearest known words, or an empty string where nothing is near.
 
     >>> did_you_mean("resnet81", ["resnet18", "lenet5"])
     ' Did you mean resnet18?'
     """
-    return suggestion(difflib.get_close_matches(word, list(known), n=3, cutoff=0.6))
+    return suggestion(difflib.get_close_matches(word, list(available), n=3, cutoff=0.6))
 
 
 def suggestion(words: Iterable[str]) -> str:

@@ -399,9 +399,9 @@ class Recipe:
         """
         return cls(**settings.checked(cls, settings.by_field(values, cls)))
 
-    def said(self) -> dict[str, Any]:
+    def explicit_values(self) -> dict[str, Any]:
         """The fields that differ from their defaults: what was typed, or chosen."""
-        return settings.said(self)
+        return settings.explicit_values(self)
 
     @property
     def selection(self) -> ClassSelection:
@@ -411,17 +411,19 @@ class Recipe:
         )
 
 
-def without_measured_size(values: Mapping[str, Any], said: Collection[str]) -> dict[str, Any]:
-    """The settings of a run, without an image size that nobody said.
+def without_measured_size(values: Mapping[str, Any], explicit: Collection[str]) -> dict[str, Any]:
+    """The settings of a run, without an image size that was not set.
 
     Earlier versions wrote there what the first training image measured.
 
     Args:
         values: by names of fields, of this version or of older ones.
-        said: the names of the settings that were typed.
+        explicit: the names of the settings that were set.
     """
     names = {"image_size", *settings.describe(Recipe, "image_size")["aliases"]}
-    return dict(values) if names & set(said) else {name: value for name, value in values.items() if name not in names}
+    return (
+        dict(values) if names & set(explicit) else {name: value for name, value in values.items() if name not in names}
+    )
 
 
 def describe(name: str) -> dict[str, Any]:

@@ -143,9 +143,11 @@ def family(pattern: str, make: Callable[[str], Entry]) -> None:
 
 
 def _add(entry: Entry) -> None:
-    known = _entries.get(entry.name)
-    if known is not None and known.build.__module__ != entry.build.__module__:
-        raise ValueError(f"two models are named {entry.name}, in {known.build.__module__} and {entry.build.__module__}")
+    existing = _entries.get(entry.name)
+    if existing is not None and existing.build.__module__ != entry.build.__module__:
+        raise ValueError(
+            f"two models are named {entry.name}, in {existing.build.__module__} and {entry.build.__module__}"
+        )
     _entries[entry.name] = entry
 
 
@@ -197,8 +199,8 @@ def _without(doc: str, fixed: Mapping[str, Any]) -> str:
     """The rest of a docstring without the lines about arguments that are fixed."""
     lines, skipped = [], False
     for line in doc.splitlines():
-        told = re.match(r" {4}(\w+): ", line)
-        skipped = told[1] in fixed if told else skipped and line.startswith(" " * 8)
+        argument = re.match(r" {4}(\w+): ", line)
+        skipped = argument[1] in fixed if argument else skipped and line.startswith(" " * 8)
         if not skipped:
             lines.append(line)
     return "\n".join(lines)
@@ -387,17 +389,19 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
         RecipeError: no such model, or an option that its builder does not take.
     """
     entry = find(name)
-    known = entry.options()
+    accepted = entry.options()
     values: dict[str, Any] = {}
     for key, value in canonical_options(options or {}).items():
-        if key not in known:
+        if key not in accepted:
             words = {
-                **{alias: own for alias, own in OPTION_ALIASES.items() if own in known},
-                **{own: own for own in known},
+                **{alias: own for alias, own in OPTION_ALIASES.items() if own in accepted},
+                **{own: own for own in accepted},
             }
             near = dict.fromkeys(words[word] for word in difflib.get_close_matches(key, words))
-            raise RecipeError(f"{name} takes no {key!r}.{suggestion(near)} It takes: {', '.join(known) or 'nothing'}")
-        values[key] = _converted(f"{name}'s {key}", known[key], value)
+            raise RecipeError(
+                f"{name} takes no {key!r}.{suggestion(near)} It takes: {', '.join(accepted) or 'nothing'}"
+            )
+        values[key] = _converted(f"{name}'s {key}", accepted[key], value)
     return entry.build(num_classes, **values)
 
 

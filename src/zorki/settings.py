@@ -69,7 +69,7 @@ def plain(settings: Any) -> dict[str, Any]:
     return {f.name: _plain(getattr(settings, f.name)) for f in _fields(settings)}
 
 
-def said(settings: Any) -> dict[str, Any]:
+def explicit_values(settings: Any) -> dict[str, Any]:
     """The fields that differ from their defaults: what was typed, or chosen."""
     default = type(settings)()
     return {
@@ -89,13 +89,13 @@ def by_field(values: Mapping[str, Any], *kinds: type[Any]) -> dict[str, Any]:
     Raises:
         RecipeError: a name is no field's, or a field is given by two of its names.
     """
-    known = names(*kinds)
+    own_names = names(*kinds)
     found: dict[str, Any] = {}
     given: dict[str, str] = {}
     for name, value in values.items():
-        own = known.get(name.replace("-", "_"))
+        own = own_names.get(name.replace("-", "_"))
         if own is None:
-            raise RecipeError(f"there is no setting {name!r}.{suggestion(near(name, known))}")
+            raise RecipeError(f"there is no setting {name!r}.{suggestion(near(name, own_names))}")
         if own in given:
             raise RecipeError(f"{given[own]} and {name} are one setting, {own}; give it once")
         given[own], found[own] = name, value
@@ -118,14 +118,14 @@ def _names(kinds: Any) -> dict[str, str]:
     return found
 
 
-def near(name: str, known: Mapping[str, str]) -> list[str]:
+def near(name: str, own_names: Mapping[str, str]) -> list[str]:
     """The fields that have a name like this one, the nearest first.
 
     >>> near("learnin_rate", {"lr": "lr", "learning_rate": "lr"})
     ['lr']
     """
-    found = difflib.get_close_matches(name.replace("-", "_"), list(known), n=3, cutoff=0.6)
-    return list(dict.fromkeys(known[word] for word in found))
+    found = difflib.get_close_matches(name.replace("-", "_"), list(own_names), n=3, cutoff=0.6)
+    return list(dict.fromkeys(own_names[word] for word in found))
 
 
 def describe(kind: type[Any], name: str) -> dict[str, Any]:

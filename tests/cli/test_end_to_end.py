@@ -53,7 +53,7 @@ def test_the_folder_holds_what_it_should(run):
         about["environment"]["versions"]["torch"] == torch.__version__.split("+")[0] or about["environment"]["versions"]
     )
     assert {choice["name"] for choice in about["choices"]} >= {"device", "optimizer"}
-    assert about["said"]["epochs"] == 8
+    assert about["explicit"]["epochs"] == 8
     assert list((run.folder / "tensorboard").glob("events*"))
 
 

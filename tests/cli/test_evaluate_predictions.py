@@ -42,7 +42,7 @@ def refused(capsys, *words):
 
 @pytest.mark.usefixtures("files")
 def test_the_metrics_are_printed_and_written(capsys):
-    main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "figures.json"])
+    main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "metrics.json"])
     told = capsys.readouterr().out
     for words in ("all: 1 images", "ap_small", "voc_ap_11", "best_threshold", "per class, found.json", "[red]cat"):
         assert words in told, words
@@ -50,11 +50,11 @@ def test_the_metrics_are_printed_and_written(capsys):
     rows = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in told.splitlines() if "│" in line}
     assert rows["ap"][0].strip() == "0.2500"
     assert [cell.strip() for cell in rows["classification"]] == ["1", "1.0000"]  # the dog, taken for a cat
-    figures = json.loads(Path("figures.json").read_text())["results"][0]
-    assert figures["metrics"]["errors"][0] == {"error_type": "classification", "count": 1, "share": 1.0}
-    assert figures["count"] == 1
+    metrics = json.loads(Path("metrics.json").read_text())["results"][0]
+    assert metrics["metrics"]["errors"][0] == {"error_type": "classification", "count": 1, "share": 1.0}
+    assert metrics["count"] == 1
     main(["evaluate", "--predictions", "found.json", "truth.json", "--json", "-", "--task", "detection"])
-    assert json.loads(capsys.readouterr().out) == {"results": [figures]}
+    assert json.loads(capsys.readouterr().out) == {"results": [metrics]}
 
 
 @pytest.mark.usefixtures("files")

@@ -60,13 +60,13 @@ def test_defects_are_told_once_at_a_cost_that_grows_as_they_do():
         return [Defect(Path(f"{number}.jpg"), "cut off") for number in range(count)]
 
     def epochs(count):
-        looked = Survey({}, broken(2))
+        data_survey = Survey({}, broken(2))
         first, again = broken(count), broken(count)
 
         def add():
-            looked.add(first)
-            looked.add(again)
-            assert looked.defects == first
+            data_survey.add(first)
+            data_survey.add(again)
+            assert data_survey.defects == first
 
         return add
 

@@ -11,7 +11,7 @@ def test_a_regular_file_is_read_whole(tmp_path):
     path.write_bytes("\ufeffone\r\ntwo\rthree".encode())
     assert read_text(path) == "one\ntwo\nthree"
     assert list(text_lines(path)) == [(1, "one"), (2, "two"), (3, "three")]
-    assert read_bytes(path, most_bytes=len(path.read_bytes())) == path.read_bytes()
+    assert read_bytes(path, max_bytes=len(path.read_bytes())) == path.read_bytes()
     assert special_kind(path) is None
     assert special_kind(tmp_path) is None
     assert special_kind(tmp_path / "none") is None
@@ -43,9 +43,9 @@ def test_a_file_beyond_the_bound_is_refused(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("12345")
     with pytest.raises(OSError, match="it has 5 bytes or more, and at most 4 are read"):
-        read_bytes(path, most_bytes=4)
+        read_bytes(path, max_bytes=4)
     with pytest.raises(DataError, match=r"a\.txt: it has 5 bytes, and at most 4 are read"):
-        list(text_lines(path, most_bytes=4))
+        list(text_lines(path, max_bytes=4))
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])

@@ -20,9 +20,9 @@ def test_what_is_broken_is_told_with_file_and_line(tmp_path):
 def test_a_file_beyond_the_bound_is_refused(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("[1, 2]")
-    assert read_json(path, most_bytes=6) == [1, 2]
+    assert read_json(path, max_bytes=6) == [1, 2]
     with pytest.raises(DataError, match=r"a\.json: the file cannot be read: it has 6 bytes or more, and at most 5"):
-        read_json(path, most_bytes=5)
+        read_json(path, max_bytes=5)
 
 
 def test_text_of_another_source_is_named_by_it():

@@ -53,4 +53,4 @@ def test_what_is_broken_is_told_with_file_and_line(tmp_path):
         with pytest.raises(DataError, match=words):
             read_xml(path)
     with pytest.raises(DataError, match="at most 5 are read"):
-        read_xml(path, most_bytes=5)
+        read_xml(path, max_bytes=5)

@@ -28,12 +28,12 @@ def test_aliases_count_as_often_as_they_stand(written):
     path = written("\n".join(lines))
     assert len(read_yaml(path)["a3"]) == 8
     with pytest.raises(DataError, match=r"a\.yaml:4: more than 1,000 values, with what its aliases repeat"):
-        read_yaml(path, most_values=1000)
+        read_yaml(path, max_values=1000)
     merged = "a0: &a0 {x: 1, y: 2}\n" + "\n".join(
         f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 8)}]}}" for n in range(1, 4)
     )
     with pytest.raises(DataError, match=r"a\.yaml:4: more than 1,000 values"):
-        read_yaml(written(merged), most_values=1000)
+        read_yaml(written(merged), max_values=1000)
 
 
 def test_depth_is_bounded(written):
@@ -71,4 +71,4 @@ def test_what_cannot_be_made_is_a_data_error(written, text):
 
 def test_a_file_beyond_the_bound_is_refused(written):
     with pytest.raises(DataError, match="at most 5 are read"):
-        read_yaml(written("a: [1]"), most_bytes=5)
+        read_yaml(written("a: [1]"), max_bytes=5)

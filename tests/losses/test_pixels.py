@@ -13,15 +13,15 @@ from zorki.losses.tversky import tversky_loss
 
 CHANCE = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(2, 4, 3, 5, generator=CHANCE) * 2
-WANTED = torch.randint(0, 3, (2, 3, 5), generator=CHANCE)  # class 3 is wanted nowhere
-WANTED[0, 0, :3] = 255
-WANTED[1, 2, 4] = 255
+EXPECTED = torch.randint(0, 3, (2, 3, 5), generator=CHANCE)  # class 3 is wanted nowhere
+EXPECTED[0, 0, :3] = 255
+EXPECTED[1, 2, 4] = 255
 WEIGHTS = torch.rand(2, 3, 5, generator=CHANCE) * 3
 WEIGHTS[1, 0, 0] = 0
 ALL = "ce,dice,focal,lovasz,tversky"
 
 
-def loss_of(text, logits=LOGITS, target=WANTED, weights=None, **settings):
+def loss_of(text, logits=LOGITS, target=EXPECTED, weights=None, **settings):
     return PixelLoss.of(text, **settings)(logits, target, weights)[TERMS[text.partition(":")[0]]]
 
 
@@ -29,7 +29,7 @@ def loss_of(text, logits=LOGITS, target=WANTED, weights=None, **settings):
 @pytest.mark.parametrize("class_weights", [None, torch.tensor([1.0, 3.0, 0.5, 2.0])], ids=["", "classes"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_cross_entropy_and_focal_equal_their_slow_twins(weights, class_weights, smoothing):
-    pixels = slow.pixels_of(LOGITS, WANTED, weights)
+    pixels = slow.pixels_of(LOGITS, EXPECTED, weights)
     alphas = [1.0] * 4 if class_weights is None else class_weights.tolist()
     found = loss_of("ce", weights=weights, class_weights=class_weights, label_smoothing=smoothing)
     assert found.item() == pytest.approx(slow.cross_entropy(pixels, alphas, smoothing), rel=1e-5)
@@ -41,7 +41,7 @@ def test_cross_entropy_and_focal_equal_their_slow_twins(weights, class_weights, 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["alike", "weighted"])
 def test_regions_equal_their_slow_twins(word, weights):
     """Weights above 0 change nothing, and a weight of 0 is as if the pixel is ignored."""
-    pixels = slow.pixels_of(LOGITS, WANTED, weights)
+    pixels = slow.pixels_of(LOGITS, EXPECTED, weights)
     found = loss_of(word, weights=weights).item()
     assert found == pytest.approx(getattr(slow, word)(pixels), rel=1e-5)
     assert 0 < found < 1
@@ -49,7 +49,7 @@ def test_regions_equal_their_slow_twins(word, weights):
 
 def test_cross_entropy_equals_torchs():
     weights = torch.tensor([1.0, 3.0, 0.5, 2.0])
-    theirs = torch.nn.functional.cross_entropy(LOGITS, WANTED, weights, ignore_index=255, label_smoothing=0.1)
+    theirs = torch.nn.functional.cross_entropy(LOGITS, EXPECTED, weights, ignore_index=255, label_smoothing=0.1)
     assert torch.allclose(loss_of("ce", class_weights=weights, label_smoothing=0.1), theirs)
 
 
@@ -95,13 +95,13 @@ def test_slopes_equal_differences(word):
 
         def value(at):
             args = ([1.0] * 4, 0.0) if word == "ce" else ([1.0] * 4,)
-            return pixels(slow.pixels_of(at, WANTED, WEIGHTS), *args)
+            return pixels(slow.pixels_of(at, EXPECTED, WEIGHTS), *args)
     else:
         x = LOGITS.clone().requires_grad_()
         loss_of(word, x).backward()
 
         def value(at):
-            return getattr(slow, word)(slow.pixels_of(at, WANTED))
+            return getattr(slow, word)(slow.pixels_of(at, EXPECTED))
 
     for place in [(0, 0, 1, 1), (0, 1, 2, 4), (1, 2, 0, 2), (1, 3, 2, 3), (1, 1, 1, 0), (0, 2, 0, 0)]:
         step = torch.zeros_like(logits)
@@ -114,13 +114,13 @@ def test_slopes_equal_differences(word):
 @pytest.mark.parametrize("word", TERMS)
 def test_slopes_are_finite_where_a_class_is_missing_and_zero_where_nobody_evaluated(word):
     x = (LOGITS * 60).requires_grad_()  # shares of exactly 0 and 1 are among them
-    loss = loss_of(word, x, torch.full_like(WANTED, 2))
+    loss = loss_of(word, x, torch.full_like(EXPECTED, 2))
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(x.grad).all()
     for weights in (None, torch.zeros_like(WEIGHTS)):
         x = LOGITS.clone().requires_grad_()
-        loss = loss_of(word, x, torch.full_like(WANTED, 255 if weights is None else 1), weights)
+        loss = loss_of(word, x, torch.full_like(EXPECTED, 255 if weights is None else 1), weights)
         loss.backward()
         assert loss.item() == 0
         assert x.grad.abs().max() == 0
@@ -130,7 +130,7 @@ def test_slopes_are_finite_where_a_class_is_missing_and_zero_where_nobody_evalua
 def test_what_nobody_evaluated_has_no_slope_and_changes_nothing(word):
     x = LOGITS.clone().requires_grad_()
     loss_of(word, x).backward()
-    unjudged = (WANTED == 255)[:, None].expand_as(x)
+    unjudged = (EXPECTED == 255)[:, None].expand_as(x)
     assert x.grad[unjudged].abs().max() == 0
     assert x.grad[~unjudged].abs().max() > 0
     other = torch.where(unjudged, LOGITS.flip(1) * 3, LOGITS)
@@ -150,7 +150,7 @@ def test_half_precision_is_evaluated_in_float32(word, kind):
 
 @pytest.mark.parametrize("word", TERMS)
 def test_the_right_prediction_costs_nothing_and_steps_lead_there(word):
-    target = torch.where(WANTED == 255, 0, WANTED)
+    target = torch.where(EXPECTED == 255, 0, EXPECTED)
     right = torch.nn.functional.one_hot(target, 4).permute(0, 3, 1, 2) * 40.0
     assert loss_of(word, right, target).item() == pytest.approx(0, abs=1e-6)
     x = torch.zeros_like(LOGITS).requires_grad_()
@@ -171,17 +171,17 @@ def test_many_pixels_are_summed_exactly():
 
 
 def test_terms_are_weighted_and_named_in_their_order():
-    losses = PixelLoss.of("dice : 0.5, ce")(LOGITS, WANTED)
+    losses = PixelLoss.of("dice : 0.5, ce")(LOGITS, EXPECTED)
     assert list(losses) == ["dice", "cross_entropy"]
     assert losses["dice"].item() == pytest.approx(0.5 * loss_of("dice").item())
     assert losses["cross_entropy"].item() == pytest.approx(loss_of("ce").item())
-    together = PixelLoss.of(ALL)(LOGITS, WANTED, WEIGHTS)
+    together = PixelLoss.of(ALL)(LOGITS, EXPECTED, WEIGHTS)
     for word, name in TERMS.items():
         assert together[name].item() == pytest.approx(loss_of(word, weights=WEIGHTS).item(), rel=1e-6)
 
 
 def test_nothing_said_is_the_cross_entropy():
-    assert list(PixelLoss()(LOGITS, WANTED)) == ["cross_entropy"]
+    assert list(PixelLoss()(LOGITS, EXPECTED)) == ["cross_entropy"]
     assert str(PixelLoss({"ce": 1.0, "dice": 0.25})) == "ce,dice:0.25"
 
 

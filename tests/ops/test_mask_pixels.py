@@ -17,9 +17,9 @@ def dense_counts(a, b):
     return torch.einsum("nhw,mhw->nm", a.double(), b.double()).long()
 
 
-@pytest.mark.parametrize("most_pairs", [0, 1 << 20])
-def test_shared_pixels_are_those_of_dense_maps(monkeypatch, most_pairs):
-    monkeypatch.setattr(mask_pixels, "_MOST_PAIRS", most_pairs)
+@pytest.mark.parametrize("max_pairs", [0, 1 << 20])
+def test_shared_pixels_are_those_of_dense_maps(monkeypatch, max_pairs):
+    monkeypatch.setattr(mask_pixels, "_MAX_PAIRS", max_pairs)
     a, b = random_masks(0, 5), random_masks(1, 7)
     b[3] = False  # a mask without pixels shares none
     wanted = dense_counts(a, b)

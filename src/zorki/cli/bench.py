@@ -38,15 +38,15 @@ def bench(
     from zorki.engine.evaluation.compare import compare
     from zorki.engine.prediction.predictions_json import new_folder
 
-    known = registry.tasks()
-    if task not in known:
-        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
+    tasks = registry.tasks()
+    if task not in tasks:
+        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, tasks)} There are: {', '.join(tasks)}")
     names = [name.strip() for name in models.split(",") if name.strip()]
     wrong = [name for name in names if registry.find(name).task.name != task]
     if wrong or not names:
         raise RecipeError(f"{', '.join(wrong) or 'no model'}: expected models for {task}; `zorki models` lists them")
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **given_settings(flags)}
-    checked = recipe_for(known[task].settings or Recipe, task, settings).to_json()
+    checked = recipe_for(tasks[task].settings or Recipe, task, settings).to_json()
     settings = {name: checked[name] for name in settings if name in checked}
     if settings.pop("name", None) is not None:
         raise RecipeError(
@@ -103,7 +103,7 @@ def _check_same(folder: Path, data: str, settings: dict[str, Any]) -> None:
 
     about = read_about(folder)
     source = str(Path(data).resolve()) if Path(data).exists() else data
-    then = {key: value for key, value in about.get("said", {}).items() if key not in ("out", "name")}
+    then = {key: value for key, value in about.get("explicit", {}).items() if key not in ("out", "name")}
     other = [key for key in sorted({*then, *settings}) if then.get(key) != settings.get(key)]
     if about["data"] != source or other:
         what = ", ".join([*(["the data"] if about["data"] != source else []), *other])

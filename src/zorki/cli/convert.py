@@ -83,14 +83,14 @@ def _whole(kind: Kind, dataset: Any) -> tuple[Any, list[Defect]]:
     from zorki.engine.data_check import survey
     from zorki.errors import DataError
 
-    looked = survey(dataset)
-    broken = set().union(*dataset.splits.values()) - set().union(*looked.splits.values())
+    data_survey = survey(dataset)
+    broken = set().union(*dataset.splits.values()) - set().union(*data_survey.splits.values())
     if not broken:
-        return dataset, looked.defects
+        return dataset, data_survey.defects
     whole = kind.keep(dataset, [index for index in range(len(dataset)) if index not in broken])
     if not any(whole.splits.values()):
-        raise DataError(f"{dataset.root}: no image is whole; the first: {looked.defects[len(dataset.defects)]}")
-    return whole, looked.defects
+        raise DataError(f"{dataset.root}: no image is whole; the first: {data_survey.defects[len(dataset.defects)]}")
+    return whole, data_survey.defects
 
 
 def _read(

@@ -17,7 +17,7 @@ from zorki.data.formats import choices
 from zorki.errors import RecipeError
 from zorki.output import cell, say
 
-MOST_COLUMNS = 10  # scores side by side; more stand one under another
+MAX_COLUMNS = 10  # scores side by side; more stand one under another
 
 
 def evaluate(
@@ -67,12 +67,12 @@ def evaluate(
     if predictions is not None:
         if len(words) != 1 or weights is not None:
             raise RecipeError("expected --predictions FILE and the data alone: zorki evaluate --predictions FILE DATA")
-        told = {
+        arguments = {
             "batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "tile": tile,
             "overlap": overlap, "options": options, "conf": conf, "iou": iou, "max-det": max_det,
             "classes": classes,
         }  # fmt: skip
-        idle = [f"--{name}" for name, value in told.items() if value is not None and value is not False]
+        idle = [f"--{name}" for name, value in arguments.items() if value is not None and value is not False]
         if idle:
             raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no image is read")
         from zorki.engine.evaluation.results_file import evaluate_file
@@ -162,10 +162,10 @@ def _scores(names: list[str], results: list[Any]) -> Any:
     columns = {name: result.metrics.scalars() for name, result in zip(names, results, strict=True)}
     if first.baseline:
         columns["baseline"] = first.baseline
-    known = {score for scores in columns.values() for score in scores}
-    shown = [score for score in first.metrics.to_json() if score in known and score != "count"]
+    scores_found = {score for scores in columns.values() for score in scores}
+    shown = [score for score in first.metrics.to_json() if score in scores_found and score != "count"]
     title = f"{first.split}: {first.count} images"
-    if len(shown) <= MOST_COLUMNS:
+    if len(shown) <= MAX_COLUMNS:
         return _rows(
             title, "", {name: {score: column.get(score) for score in shown} for name, column in columns.items()}
         )

@@ -61,7 +61,7 @@ def info(
         pairs = zip(maps["channels"], maps["strides"], strict=True)
         say("backbone's maps: " + ", ".join(f"{channels} channels at stride {stride}" for channels, stride in pairs))
     for one in weights:
-        say(_told(one))
+        say(_sentence(one))
     if not weights:
         say("no published weights")
 
@@ -123,7 +123,7 @@ def _published(entry: Entry) -> list[dict[str, Any]]:
     ]
 
 
-def _told(one: dict[str, Any]) -> str:
+def _sentence(one: dict[str, Any]) -> str:
     facts = [one["source"]]
     facts += [f"{one['bytes'] / 1e6:,.1f} MB"] if one["bytes"] else []
     facts += [f"top-1 {one['top1']:.3f} on ImageNet as published"] if one["top1"] else []

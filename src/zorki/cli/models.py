@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zorki.registry import Entry
 
 TIMM = "timm:"
-MOST_COUNTED = 20  # timm's networks take up to a second each to build; hundreds match a short pattern
+MAX_COUNTED = 20  # timm's networks take up to a second each to build; hundreds match a short pattern
 
 
 def models(
@@ -52,7 +52,7 @@ def models(
         }
         say(f"parameters are counted with {', '.join(words.get(count, str(count)) for count in counted)}")
     if any(row["parameters"] is None for row in rows):
-        say(f"{len(rows)} names; a pattern that matches {MOST_COUNTED} or fewer also counts their parameters")
+        say(f"{len(rows)} names; a pattern that matches {MAX_COUNTED} or fewer also counts their parameters")
 
 
 def listing(pattern: str, task: str | None) -> list[dict[str, Any]]:
@@ -65,8 +65,8 @@ def listing(pattern: str, task: str | None) -> list[dict[str, Any]]:
     from zorki.errors import RecipeError, did_you_mean
 
     if task is not None and task not in registry.tasks():
-        known = registry.tasks()
-        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
+        tasks = registry.tasks()
+        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, tasks)} There are: {', '.join(tasks)}")
     if pattern.startswith(TIMM):
         return _timm(pattern.removeprefix(TIMM), task)
     found = registry.entries(pattern, task)
@@ -95,7 +95,7 @@ def _timm(pattern: str, task: str | None) -> list[dict[str, Any]]:
     if not found:
         near = did_you_mean(pattern.replace("*", "").replace("?", ""), names)
         raise RecipeError(f"timm has no model that matches {pattern!r}.{near}")
-    count = len(found) <= MOST_COUNTED
+    count = len(found) <= MAX_COUNTED
     return [_row(registry.find(TIMM + name), count=count) for name in found]
 
 

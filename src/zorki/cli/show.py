@@ -17,7 +17,7 @@ from zorki.recipe import describe
 SHEET_SEED = 0
 MANY_CLASSES = 20  # more are told by the largest and the rarest
 ENDS = 10  # classes at either end
-MOST_KINDS = 10  # of defects
+MAX_KINDS = 10  # of defects
 
 
 def show(
@@ -152,11 +152,11 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
     from zorki.data.formats.detect import detect
     from zorki.errors import DataError, RecipeError, did_you_mean
 
-    known = registry.tasks()
+    tasks = registry.tasks()
     if task is not None:
-        if task not in known:
-            raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} There are: {', '.join(known)}")
-        return known[task]
+        if task not in tasks:
+            raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, tasks)} There are: {', '.join(tasks)}")
+        return tasks[task]
     detection = detect(Path(data))
 
     def fits(kind: Any) -> bool:
@@ -166,8 +166,8 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
             return False
 
     # Any folder of folders looks like classes, so tasks of labels are asked last; and they say best what is wrong.
-    last = [kind for kind in known.values() if "labels" in kind.data.needs]
-    found = next((kind for kind in known.values() if kind not in last and kind.data.needs and fits(kind)), None)
+    last = [kind for kind in tasks.values() if "labels" in kind.data.needs]
+    found = next((kind for kind in tasks.values() if kind not in last and kind.data.needs and fits(kind)), None)
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
     boxed = found is not None and "boxes" in found.data.needs
     if not boxed and format is None and (error := detection.error()) is not None:
@@ -182,7 +182,7 @@ def _print_defects(defects: list[Any], all: bool) -> None:
         say("no defect found (files were checked, not decoded)")
         return
     say(f"{counted(defects)}{'' if all else ', by kind (--all lists each)'}:")
-    say("\n".join([f"  {defect}" for defect in defects] if all else summary(defects, MOST_KINDS)))
+    say("\n".join([f"  {defect}" for defect in defects] if all else summary(defects, MAX_KINDS)))
 
 
 def _print_statistics(statistics: Any, splits: dict[str, list[int]], all: bool) -> None:

@@ -74,7 +74,7 @@ class Evaluation(ABC, Generic[T, P]):
     def evaluate_predictions(
         self, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
     ) -> Results:
-        """Figures of anybody's predictions, in a file of the `file_format`; neither model nor images are needed.
+        """Metrics of anybody's predictions, in a file of the `file_format`; neither model nor images are needed.
 
         Raises:
             ZorkiError: the task has no such format, or the file or the data cannot be read.

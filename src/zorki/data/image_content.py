@@ -14,12 +14,12 @@ from zorki.data.images import open_image
 from zorki.input_files.content import open_file
 from zorki.types import Defect
 
-LOOK = 256
+SAMPLE_SIZE = 256
 """Files that are opened at most: the smallest, which images of one color are, and some of each kind with pages."""
 
 _PLACEHOLDERS = 3  # copies of one file that make it look like a stand-in for images that are not there
 _HEAD = 1 << 13  # bytes that are compared before whole files are
-_MOST_PIXELS = 1 << 26
+_MAX_PIXELS = 1 << 26
 _COARSE = 32  # pixels of a side at least that are left of a JPEG at the first look
 _FLAT_BYTES = {"JPEG": 0.04, "PNG": 0.25, "WEBP": 0.1}
 """Bytes a pixel at most, beside `_BARE_BYTES`, of a file whose image could be of one color: .018 of a plain JPEG."""
@@ -92,12 +92,12 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _plain(root: Path, paths: Sequence[Path]) -> Iterator[Defect]:
-    small = sorted(paths, key=lambda path: path.stat().st_size)[:LOOK]
+    small = sorted(paths, key=lambda path: path.stat().st_size)[:SAMPLE_SIZE]
     found = [path for path in small if _is_plain(path)]
     if found:
         count = "1 image is" if len(found) == 1 else f"{len(found)} images are"
-        looked = "" if len(small) == len(paths) else f" (of the {len(small)} smallest files, which alone were decoded)"
-        yield Defect(root, f"{count} of nearly one color, {_name(found[0], root)} first{looked}", note=True)
+        limits = "" if len(small) == len(paths) else f" (of the {len(small)} smallest files, which alone were decoded)"
+        yield Defect(root, f"{count} of nearly one color, {_name(found[0], root)} first{limits}", note=True)
 
 
 def _is_plain(path: Path) -> bool:
@@ -108,7 +108,7 @@ def _is_plain(path: Path) -> bool:
     with image:
         pixels = image.width * image.height
         most = _BARE_BYTES + _FLAT_BYTES.get(image.format or "", 1e9) * pixels
-        if pixels > _MOST_PIXELS or path.stat().st_size > most:
+        if pixels > _MAX_PIXELS or path.stat().st_size > most:
             return False
         jpeg = image.format == "JPEG"
         if jpeg:
@@ -138,7 +138,7 @@ def _opened(path: Path) -> Image.Image | None:
 
 def _some(paths: Sequence[Path], suffixes: Sequence[str]) -> list[Path]:
     own = [path for path in paths if path.suffix.lower() in suffixes]
-    return own[:: max(1, len(own) // LOOK)][:LOOK]
+    return own[:: max(1, len(own) // SAMPLE_SIZE)][:SAMPLE_SIZE]
 
 
 # -- files that hold more than is read --
@@ -169,7 +169,7 @@ def _unused_levels(root: Path, paths: Sequence[Path]) -> Iterator[Defect]:
         if image is None:
             continue
         try:
-            if image.mode.startswith("I;16") and image.width * image.height <= _MOST_PIXELS:
+            if image.mode.startswith("I;16") and image.width * image.height <= _MAX_PIXELS:
                 most, count = max(most, int(np.asarray(image).max())), count + 1
         except Exception:  # what cannot be decoded is told elsewhere
             continue

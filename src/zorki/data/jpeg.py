@@ -89,8 +89,8 @@ def _agrees(decode: Decode) -> bool:
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, "jpeg", quality=85, **options)
             with Image.open(buffer) as image:
-                wanted = np.asarray(image)
+                expected = np.asarray(image)
             found = decode(buffer.getvalue())
-            if found is None or not np.array_equal(found, wanted):
+            if found is None or not np.array_equal(found, expected):
                 return False
     return True

@@ -215,7 +215,7 @@ class _VipsFile(WindowedImage):
         self.height, self.width, self.bands = image.height, image.width, image.bands
         self.kind = np.uint8 if image.format == "uchar" else np.uint16
         # A fourth number that the file does not call alpha, such as infrared, is left out.
-        self.wanted = 3 if (header.kind, header.mode) == ("TIFF", "RGB") else image.bands
+        self.num_bands = 3 if (header.kind, header.mode) == ("TIFF", "RGB") else image.bands
 
     def fetch(self, top: int, left: int, height: int, width: int) -> Array:
         """Pixels (height, width, bands) as they are stored."""
@@ -228,7 +228,7 @@ class _VipsFile(WindowedImage):
         return np.frombuffer(data, self.kind).reshape(height, width, self.bands)
 
     def rgb(self, stored: Array) -> Tensor:
-        pixels = rgb_of(stored[..., : self.wanted])
+        pixels = rgb_of(stored[..., : self.num_bands])
         return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
 
 

@@ -20,7 +20,7 @@ Align = Literal["left", "right", "center"]
 
 # Side and JPEG quality, tried in turn until a thumbnail is small: sixty of them stay below 1.5 MB as base64.
 _SIZES = ((224, 82), (224, 65), (192, 50), (160, 40), (128, 30))
-_MOST_BYTES = 18_000
+_MAX_BYTES = 18_000
 _PHOTO_SIDE = 64  # images with a side below this are kept pixel by pixel
 
 
@@ -137,7 +137,7 @@ def encode(image: UInt8[Tensor, "3 H W"]) -> str:
     for side, quality in _SIZES:
         buffer = io.BytesIO()
         _within(source_image, side).save(buffer, "JPEG", quality=quality, optimize=True)
-        if buffer.tell() <= _MOST_BYTES:
+        if buffer.tell() <= _MAX_BYTES:
             break
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
@@ -179,8 +179,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _side(values: Sequence[Any]) -> Align:
-    known = [value for value in values if value is not None]
-    return "right" if known and all(_is_number(value) for value in known) else "left"
+    present = [value for value in values if value is not None]
+    return "right" if present and all(_is_number(value) for value in present) else "left"
 
 
 def _cell(value: Any, text: str, side: Align) -> str:

@@ -22,8 +22,8 @@ Point = tuple[Real, Real]
 
 _SPLITS = {"train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "test": 2}
 _DASHES = ("5 4", "", "2 3")  # training is dashed, validation full, test dotted
-_MOST_DOTS = 80  # points of a series that get a dot; longer ones get a plain line
-_MOST_POINTS = 800  # points of a series that are drawn; longer ones are thinned to their extremes
+_MAX_DOTS = 80  # points of a series that get a dot; longer ones get a plain line
+_MAX_POINTS = 800  # points of a series that are drawn; longer ones are thinned to their extremes
 
 
 def curves(
@@ -41,10 +41,10 @@ def curves(
     that are not finite, and those not above 0 with `log_y`, are gaps; x must be finite. `best` is the x of the best
     checkpoint, marked with a vertical line. Of series longer than 800 points only lows and highs are drawn.
     """
-    best = best if _known(best) else None
+    best = best if _is_finite(best) else None
     kept = {name: _segments(points, log_y) for name, points in series.items()}
     points = [point for segments in kept.values() for segment in segments for point in segment]
-    legend_row, rows = legend([(name, *_look(name, list(series))) for name in series])
+    legend_row, rows = legend([(name, *_style(name, list(series))) for name in series])
     top = 36 + 20 * rows + (20 if best is not None else 10)
     bottom = top + HEIGHT
     if not points:
@@ -56,7 +56,7 @@ def curves(
     if best is not None:
         parts.append(_best(horizontal.pixel(best), best, top, bottom))
     for name, segments in kept.items():
-        parts.append(_line(name, segments, horizontal, vertical, _look(name, list(series)), x_label))
+        parts.append(_line(name, segments, horizontal, vertical, _style(name, list(series)), x_label))
     return svg(title, bottom + BELOW, *parts)
 
 
@@ -69,7 +69,7 @@ def bars(
     group lacks, or whose value is None or not finite, gets no bar and a dash. Raises ValueError at values below 0.
     """
     labels = list(dict.fromkeys(label for group in groups.values() for label in group))
-    values = [float(value) for group in groups.values() for value in group.values() if _known(value)]
+    values = [float(value) for group in groups.values() for value in group.values() if _is_finite(value)]
     if values and min(values) < 0:
         raise ValueError(f"bars show counts and shares, which are not negative; got {min(values)} in {title!r}")
     legend_row, rows = legend(
@@ -148,7 +148,7 @@ def _bin(
     tall = strip * count / most if most else 0.0
     style = "fill:currentColor;opacity:.3"
     parts = [element("rect", box(x + 1, strip_top + strip - tall, width - 2, tall) | {"style": style})]
-    if count and _known(sure) and _known(right):
+    if count and _is_finite(sure) and _is_finite(right):
         low, high = sorted((right, sure))
         parts.append(element("rect", _span(x, width, 0, right, upward) | {"style": f"fill:{series_style(0)}"}))
         gap = f"fill:{series_style(1)};fill-opacity:.28;stroke:{series_style(1)}"
@@ -162,15 +162,15 @@ def _span(x: Real, width: Real, low: Real, high: Real, upward: Axis) -> dict[str
 
 
 def _bar(axis: Axis, y: Real, thick: Real, value: Real | None, text: str, index: int, name: str) -> str:
-    known = _known(value)
-    end = axis.pixel(min(float(value), axis.high)) if value is not None and known else axis.start
+    is_finite = _is_finite(value)
+    end = axis.pixel(min(float(value), axis.high)) if value is not None and is_finite else axis.start
     hover = element("title", {}, escape(f"{name}: {text}"))
     attributes = box(axis.start, y, end - axis.start, thick) | {"rx": 2, "style": f"fill:{series_style(index)}"}
     label = write(end + 6, y + thick / 2 + 4, text, muted=True, size=11)
-    return (element("rect", attributes, hover) if known else "") + label
+    return (element("rect", attributes, hover) if is_finite else "") + label
 
 
-def _known(value: Real | None) -> TypeGuard[Real]:
+def _is_finite(value: Real | None) -> TypeGuard[Real]:
     return value is not None and math.isfinite(value)
 
 
@@ -187,9 +187,9 @@ def _segments(points: Sequence[Point], log: bool) -> list[list[Point]]:
 
 def _thin(points: Sequence[Point]) -> Sequence[Point]:
     """The lowest and the highest point of each bucket, so that no peak is lost; gaps stay where a bucket is all gap."""
-    if len(points) <= _MOST_POINTS:
+    if len(points) <= _MAX_POINTS:
         return points
-    size = math.ceil(len(points) / (_MOST_POINTS // 2))
+    size = math.ceil(len(points) / (_MAX_POINTS // 2))
     kept: list[Point] = []
     for start in range(0, len(points), size):
         bucket = points[start : start + size]
@@ -199,7 +199,7 @@ def _thin(points: Sequence[Point]) -> Sequence[Point]:
     return kept
 
 
-def _look(name: str, names: Sequence[str]) -> tuple[int, str, bool]:
+def _style(name: str, names: Sequence[str]) -> tuple[int, str, bool]:
     """Color, dashes and faintness of a series: one color for what is measured, dashes for the split."""
     stems = list(dict.fromkeys(_stem(other)[0] for other in names))
     stem, split = _stem(name)
@@ -224,7 +224,7 @@ def _line(
     index, dashes, faint = look
     style = f"fill:none;stroke:{series_style(index)};stroke-width:2;stroke-linejoin:round"
     style += ";opacity:.75" if faint else ""
-    dots = sum(len(segment) for segment in segments) <= _MOST_DOTS
+    dots = sum(len(segment) for segment in segments) <= _MAX_DOTS
     parts = []
     for segment in segments:
         places = [(horizontal.pixel(x), vertical.pixel(y)) for x, y in segment]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from zorki.draw.axes import Real
 from zorki.draw.markup import element, escape, number, shorten
 
-MOST_CLASSES = 100  # beyond this neither names nor cells can be told apart
-_LEAST = 7.5  # pixels; a window in which letters would be smaller scrolls instead
+MAX_CLASSES = 100  # beyond this neither names nor cells can be told apart
+_MIN_FONT = 7.5  # pixels; a window in which letters would be smaller scrolls instead
 _SCALE = 312  # the width of the color scale
 _RIGHT = "var(--right,#007e8a)"
 _WRONG = "var(--wrong,#c8500a)"
@@ -30,12 +30,12 @@ def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, t
         rows = f"{len(matrix)} rows of {sorted({len(row) for row in matrix})}"
         raise ValueError(f"a confusion matrix of {size} classes needs {size} rows of {size} counts, not {rows}")
     totals = [float(sum(row)) for row in matrix]
-    shown = _worst(matrix) if size > MOST_CLASSES else list(range(size))
+    shown = _worst(matrix) if size > MAX_CLASSES else list(range(size))
     cell = max(9.0, min(56.0, 600 / max(1, len(shown))))
     font = max(7.6, min(13.0, cell * 0.85))
     names = [shorten(class_names[index], 20, middle=True) for index in shown]
     margin = 34 + font * 0.62 * max((len(name) for name in names), default=4)
-    note = "" if len(shown) == size else f"{MOST_CLASSES} of {size} classes: those with the most mistakes"
+    note = "" if len(shown) == size else f"{MAX_CLASSES} of {size} classes: those with the most mistakes"
     heading = ". ".join(part for part in (title, note) if part)
     left, top = max(margin, 60.0), margin + (22 if heading else 0)
     side = cell * len(shown)
@@ -63,7 +63,7 @@ def confusion(matrix: Sequence[Sequence[Real]], class_names: Sequence[str], *, t
     attributes = {"viewBox": f"0 0 {width:g} {height:g}", "role": "img", "class": "figure heat"}
     attributes |= {
         "aria-label": heading or "Confusion matrix",
-        "style": f"--width:{width:.0f}px;--least:{width * _LEAST / font:.0f}px",
+        "style": f"--width:{width:.0f}px;--least:{width * _MIN_FONT / font:.0f}px",
     }
     text = element("text", look, escape(heading)) if heading else ""
     return element("svg", attributes, text, element("rect", frame), *parts, _scale(left, top + side + 18))
@@ -74,7 +74,7 @@ def _worst(matrix: Sequence[Sequence[Real]]) -> list[int]:
     size = range(len(matrix))
     predicted_counts = [sum(matrix[row][column] for row in size) for column in size]
     mistakes = [sum(matrix[index]) + predicted_counts[index] - 2 * matrix[index][index] for index in size]
-    return sorted(sorted(size, key=lambda index: -mistakes[index])[:MOST_CLASSES])
+    return sorted(sorted(size, key=lambda index: -mistakes[index])[:MAX_CLASSES])
 
 
 def _words(ground_truth: str, predicted: str, count: Real, total: Real, right: bool) -> str:

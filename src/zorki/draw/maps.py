@@ -38,18 +38,18 @@ def paint(
         colors: RGB of the labels from 0 on, where they are not those of the project's palette.
         share: of the color in a tinted pixel, 0..1.
     """
-    known = _table() if colors is None else colors
-    labels = classes.long() % len(known)
+    color_table = _table() if colors is None else colors
+    labels = classes.long() % len(color_table)
     strength = torch.full(classes.shape, round(share * 256), dtype=torch.int16)
     strength[edges(classes)] = 256
     for label in bare:
         strength[classes == label] = 0
     if ignored is not None:
-        labels = labels.where(~ignored, len(known))
+        labels = labels.where(~ignored, len(color_table))
         strength[ignored] = 192
     # Plane by plane, so that no three-channel copy of wider numbers is made of a large image.
     painted = torch.empty(image.shape, dtype=torch.uint8)
-    table = torch.cat([known, torch.tensor([mark_color(None)], dtype=torch.uint8)]).short()
+    table = torch.cat([color_table, torch.tensor([mark_color(None)], dtype=torch.uint8)]).short()
     for channel in range(3):
         tint, under = table[:, channel][labels], image[channel].short()
         painted[channel] = under + (((tint - under) * strength.int()) >> 8).short()

@@ -26,8 +26,8 @@ class Survey:
 
     def add(self, defects: Iterable[Defect]) -> None:
         """Takes in what decoding found and the look had missed; each defect once."""
-        told = set(self.defects)
-        self.defects += [defect for defect in dict.fromkeys(defects) if defect not in told]
+        reported = set(self.defects)
+        self.defects += [defect for defect in dict.fromkeys(defects) if defect not in reported]
 
     def learn_from(self, what: str) -> Survey:
         """The same with val's images in train, and no val, where `what` is "trainval"."""
@@ -87,8 +87,8 @@ def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str]
     Raises:
         DataError: something is broken and `strict` is set.
     """
-    wanted = set(dataset.splits if splits is None or "all" in splits else splits)
-    chosen = sorted({index for name, indices in dataset.splits.items() if name in wanted for index in indices})
+    checked = set(dataset.splits if splits is None or "all" in splits else splits)
+    chosen = sorted({index for name, indices in dataset.splits.items() if name in checked for index in indices})
     with ThreadPoolExecutor(CHECK_THREADS) as pool:
         found = {index: defect for index, defect in zip(chosen, pool.map(dataset.check, chosen), strict=True) if defect}
     defects = [*dataset.defects, *found.values()]

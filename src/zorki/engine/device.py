@@ -36,7 +36,7 @@ def check_device(device: str | int | None, devices: str = "1") -> str:
         RecipeError: it is no device, or the machine has none such; with what it has.
     """
     device = device_name(str(best_device()[0] if device is None else device))
-    kind, wanted = kind_of(device), count_or_indices(devices)
+    kind, selection = kind_of(device), count_or_indices(devices)
     there = {
         "cpu": os.cpu_count() or 1,
         "cuda": torch.cuda.device_count(),
@@ -45,11 +45,11 @@ def check_device(device: str | int | None, devices: str = "1") -> str:
     if there[kind] == 0:
         has = ", ".join(name for name, count in there.items() if count)
         raise RecipeError(f"device is {device}, but PyTorch finds none here; it finds {has}")
-    if isinstance(wanted, list) and kind != "cuda":
+    if isinstance(selection, list) and kind != "cuda":
         raise RecipeError(f"devices is {devices}, which are indices of GPUs, but device is {kind}; say how many")
-    if kind != "cpu" and isinstance(wanted, int) and wanted > there[kind]:
+    if kind != "cpu" and isinstance(selection, int) and selection > there[kind]:
         raise RecipeError(f"devices is {devices}, but this computer has {there[kind]} of {kind}")
-    named = wanted if isinstance(wanted, list) else [index_of(device) or 0]
+    named = selection if isinstance(selection, list) else [index_of(device) or 0]
     if max(named) >= there[kind]:
         last = f"cuda:0 to cuda:{there[kind] - 1}" if there[kind] > 1 else "cuda:0 alone"
         raise RecipeError(f"no GPU here has the index {max(named)}; this computer has {last}")

@@ -48,9 +48,13 @@ def export_onnx(model: Model[Any, Any, Any], path: Path | str, height: int, widt
     model.export_graph(height, width)  # refuses before anything is copied
     network: Any = copy.deepcopy(model).cpu().float().eval()
     program = _converted(network.export_graph(height, width), name_of(model))
-    told = {"num_classes": model.num_classes, "preprocess": model.preprocess.to_json(), "class_names": info.names}
+    description = {
+        "num_classes": model.num_classes,
+        "preprocess": model.preprocess.to_json(),
+        "class_names": info.names,
+    }
     program.model.metadata_props["zorki.model"] = type(model).__name__
-    program.model.metadata_props.update({f"zorki.{name}": json.dumps(value) for name, value in told.items()})
+    program.model.metadata_props.update({f"zorki.{name}": json.dumps(value) for name, value in description.items()})
     path = Path(path)
     with whole(path) as aside:
         program.save(str(aside), external_data=False)

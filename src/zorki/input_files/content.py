@@ -15,10 +15,10 @@ from typing import IO, Any, BinaryIO, cast
 
 from zorki.errors import DataError
 
-MOST_BYTES = 4 << 30
+MAX_BYTES = 4 << 30
 """The largest file of annotations that is read at once."""
 
-MOST_TEXT_BYTES = 256 << 20
+MAX_TEXT_BYTES = 256 << 20
 """The largest text file: a list of images, a file of labels, names of classes."""
 
 LONGEST_LINE = 1 << 20
@@ -71,31 +71,31 @@ def is_file(path: Path | str) -> bool:
     return os.path.isfile(path)
 
 
-def read_bytes(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
+def read_bytes(path: Path | str, *, max_bytes: int = MAX_BYTES) -> bytes:
     """All of a file.
 
     Raises:
-        OSError: as `open_file`, or the file is larger than `most_bytes`.
+        OSError: as `open_file`, or the file is larger than `max_bytes`.
     """
     with cast(BinaryIO, open_file(path)) as file:
         size = os.fstat(file.fileno()).st_size
-        parts = [file.read(size)] if size <= most_bytes else []
-        while size <= most_bytes and (piece := file.read(_PIECE)):  # what grows, or never told its size
+        parts = [file.read(size)] if size <= max_bytes else []
+        while size <= max_bytes and (piece := file.read(_PIECE)):  # what grows, or never told its size
             parts.append(piece)
             size += len(piece)
-    if size > most_bytes:
-        raise OSError(errno.EFBIG, f"it has {size:,} bytes or more, and at most {most_bytes:,} are read", str(path))
+    if size > max_bytes:
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes or more, and at most {max_bytes:,} are read", str(path))
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def read_text(path: Path | str, *, most_bytes: int = MOST_TEXT_BYTES, errors: str = "strict") -> str:
+def read_text(path: Path | str, *, max_bytes: int = MAX_TEXT_BYTES, errors: str = "strict") -> str:
     """All of a text file in UTF-8, with or without a byte order mark, and "\\n" at the ends of its lines.
 
     Raises:
         OSError: as `read_bytes`.
         UnicodeDecodeError: it is no UTF-8, and `errors` is "strict".
     """
-    text = read_bytes(path, most_bytes=most_bytes).decode("utf-8-sig", errors)
+    text = read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig", errors)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -103,7 +103,7 @@ def text_lines(
     path: Path | str,
     *,
     longest: int = LONGEST_LINE,
-    most_bytes: int = MOST_TEXT_BYTES,
+    max_bytes: int = MAX_TEXT_BYTES,
     errors: str = "strict",
     newline: str | None = None,
 ) -> Iterator[tuple[int, str]]:
@@ -111,7 +111,7 @@ def text_lines(
 
     Args:
         longest: characters of a line, without its end.
-        most_bytes: of the file.
+        max_bytes: of the file.
         errors: "replace" takes bytes that are no UTF-8.
         newline: as `open`; None takes every kind of line end, and gives lines without it.
 
@@ -121,8 +121,8 @@ def text_lines(
     number = 0
     try:
         with open_file(path, "r", encoding="utf-8-sig", errors=errors, newline=newline) as file:
-            if (size := os.fstat(file.fileno()).st_size) > most_bytes:
-                raise DataError(f"{path}: it has {size:,} bytes, and at most {most_bytes:,} are read")
+            if (size := os.fstat(file.fileno()).st_size) > max_bytes:
+                raise DataError(f"{path}: it has {size:,} bytes, and at most {max_bytes:,} are read")
             while text := file.readline(longest + 2):
                 number += 1
                 line = text.rstrip("\r\n")

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from zorki.errors import DataError
-from zorki.input_files.content import MOST_BYTES, text_lines
+from zorki.input_files.content import MAX_BYTES, text_lines
 
 LONGEST_ROW = 131_072
 """Characters of the longest line and of the longest cell; Python's own limit of a cell."""
@@ -20,16 +20,16 @@ def csv_rows(
     delimiter: str = ",",
     *,
     longest: int = LONGEST_ROW,
-    most_bytes: int = MOST_BYTES,
+    max_bytes: int = MAX_BYTES,
     errors: str = "strict",
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the line where it begins: a quoted cell can span lines.
 
     Raises:
-        DataError: the file cannot be read, is larger than `most_bytes`, is no UTF-8, or a line or cell is longer than
+        DataError: the file cannot be read, is larger than `max_bytes`, is no UTF-8, or a line or cell is longer than
             `longest`; with file and line.
     """
-    lines = text_lines(path, longest=longest, most_bytes=most_bytes, errors=errors, newline="")
+    lines = text_lines(path, longest=longest, max_bytes=max_bytes, errors=errors, newline="")
     reader = csv.reader((text for _, text in lines), delimiter=delimiter)
     line, end = 1, 0
     try:
@@ -43,7 +43,7 @@ def csv_rows(
 
 def first_lines(path: Path, count: int, *, longest: int = LONGEST_ROW) -> list[str]:
     """As many lines from the first that is not blank, without blank ones. Raises DataError as `csv_rows`."""
-    lines = (text for _, text in text_lines(path, longest=longest, most_bytes=MOST_BYTES, newline=""))
+    lines = (text for _, text in text_lines(path, longest=longest, max_bytes=MAX_BYTES, newline=""))
     return list(islice((text for text in lines if text.strip()), count))
 
 

@@ -10,26 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from zorki.errors import DataError
-from zorki.input_files.content import MOST_BYTES, open_file, read_bytes
+from zorki.input_files.content import MAX_BYTES, open_file, read_bytes
 
-_LOOK = 1 << 16  # bytes at either end of a file that are looked at to recognize it
+_PROBE_BYTES = 1 << 16  # bytes at either end of a file that are looked at to recognize it
 _LONG_NUMBER = re.compile(rb"\d{%d}" % (sys.get_int_max_str_digits() or 4300))
 
 
-def read_json(path: Path, data: bytes | None = None, *, most_bytes: int = MOST_BYTES) -> Any:
+def read_json(path: Path, data: bytes | None = None, *, max_bytes: int = MAX_BYTES) -> Any:
     """The values of the file, or of `data`, which was read from it before.
 
     Raises:
-        DataError: the file cannot be read, is larger than `most_bytes`, or is no JSON; the message tells line and
+        DataError: the file cannot be read, is larger than `max_bytes`, or is no JSON; the message tells line and
             column.
     """
-    return parse_json(read_json_bytes(path, most_bytes=most_bytes) if data is None else data, str(path))
+    return parse_json(read_json_bytes(path, max_bytes=max_bytes) if data is None else data, str(path))
 
 
-def read_json_bytes(path: Path, *, most_bytes: int = MOST_BYTES) -> bytes:
+def read_json_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of a JSON file, for `read_json` and for `key_lines`. Raises DataError as `read_json`."""
     try:
-        return read_bytes(path, most_bytes=most_bytes)
+        return read_bytes(path, max_bytes=max_bytes)
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
 
@@ -60,9 +60,9 @@ def ends(path: Path) -> bytes:
     """The beginning and the end of a file, as much as tells its kind; empty where it cannot be read."""
     try:
         with open_file(path) as file:
-            head = file.read(_LOOK)
+            head = file.read(_PROBE_BYTES)
             size = file.seek(0, 2)
-            file.seek(max(len(head), size - _LOOK))
+            file.seek(max(len(head), size - _PROBE_BYTES))
             return head + b"\n" + file.read()
     except OSError:
         return b""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import isfinite, nan
 from typing import Any
 
-MOST_SIDE = 1e9
+MAX_SIDE = 1e9
 """Pixels of a side, and anything else that is counted: what is larger is no such number."""
 
-_LEAST_64, _MOST_64 = -(1 << 63), (1 << 63) - 1
+_MIN_64, _MAX_64 = -(1 << 63), (1 << 63) - 1
 
 
 def number_in(value: Any) -> float:
@@ -22,7 +22,7 @@ def number_in(value: Any) -> float:
 def whole_number_in(value: Any) -> int | None:
     """A positive whole number; None for all else."""
     number = number_in(value)
-    return int(number) if number == number and 0 < number < MOST_SIDE else None
+    return int(number) if number == number and 0 < number < MAX_SIDE else None
 
 
 def number_of(text: str | None) -> float:
@@ -45,7 +45,7 @@ def integer_in(value: Any) -> int | None:
         value = int(value) if value.isdecimal() and len(value) < 20 else None
     elif isinstance(value, float):
         value = int(value) if isfinite(value) and value.is_integer() else None
-    return value if isinstance(value, int) and _LEAST_64 <= value <= _MOST_64 else None
+    return value if isinstance(value, int) and _MIN_64 <= value <= _MAX_64 else None
 
 
 def image_key(value: Any) -> int | str | None:

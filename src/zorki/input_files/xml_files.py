@@ -8,18 +8,18 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from zorki.errors import DataError
-from zorki.input_files.content import MOST_BYTES, read_bytes
+from zorki.input_files.content import MAX_BYTES, read_bytes
 
 
-def read_xml(path: Path, *, most_bytes: int = MOST_BYTES) -> tuple[Element, bytes]:
+def read_xml(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[Element, bytes]:
     """The root of the tree, and the bytes of the file, for `element_lines`.
 
     Raises:
-        DataError: the file cannot be read, is larger than `most_bytes`, declares entities, or is no XML; the message
+        DataError: the file cannot be read, is larger than `max_bytes`, declares entities, or is no XML; the message
             tells line and column.
     """
     try:
-        data = read_bytes(path, most_bytes=most_bytes)
+        data = read_bytes(path, max_bytes=max_bytes)
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
     parser = _Parser(path)

@@ -13,9 +13,9 @@ import yaml
 from zorki.errors import DataError
 from zorki.input_files.content import read_bytes
 
-MOST_YAML_BYTES = 2 << 20
+MAX_YAML_BYTES = 2 << 20
 DEEPEST = 40
-MOST_VALUES = 200_000
+MAX_VALUES = 200_000
 """Values of a document, those that aliases repeat counted as often as they stand."""
 
 LONGEST_NUMBER = 100
@@ -29,9 +29,9 @@ def read_yaml(
     path: Path,
     *,
     as_text: bool = False,
-    most_bytes: int = MOST_YAML_BYTES,
+    max_bytes: int = MAX_YAML_BYTES,
     deepest: int = DEEPEST,
-    most_values: int = MOST_VALUES,
+    max_values: int = MAX_VALUES,
 ) -> Any:
     """The values of a YAML file; None where it holds none.
 
@@ -39,13 +39,13 @@ def read_yaml(
         as_text: every scalar as the text that stands there: `no`, 1.10 and 2024-01-01 too.
 
     Raises:
-        DataError: the file cannot be read or is larger than `most_bytes`, is no YAML, is nested deeper than `deepest`,
-            has more values than `most_values` with what aliases repeat, or tags that mean no plain value; with file
+        DataError: the file cannot be read or is larger than `max_bytes`, is no YAML, is nested deeper than `deepest`,
+            has more values than `max_values` with what aliases repeat, or tags that mean no plain value; with file
             and line.
     """
     try:
-        data = read_bytes(path, most_bytes=most_bytes)
-        _check(path, data, deepest, most_values)
+        data = read_bytes(path, max_bytes=max_bytes)
+        _check(path, data, deepest, max_values)
         return yaml.load(data, Loader=_Text if as_text else _Safe)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -59,7 +59,7 @@ def read_yaml(
         raise DataError(f"{path}: the YAML cannot be read: {error or type(error).__name__}") from error
 
 
-def _check(path: Path, data: bytes, deepest: int, most_values: int) -> None:
+def _check(path: Path, data: bytes, deepest: int, max_values: int) -> None:
     """Raises DataError where the document is beyond a bound."""
     sizes: dict[str, int] = {}  # of each anchor whose values are complete
     stack: list[tuple[str | None, int]] = []  # of each open list or mapping: its anchor, and the values before it
@@ -85,8 +85,8 @@ def _check(path: Path, data: bytes, deepest: int, most_values: int) -> None:
                 sizes[anchor] = values - before
         if len(stack) > deepest:
             raise DataError(f"{path}:{line}: the YAML is nested deeper than {deepest} levels")
-        if values > most_values:
-            raise DataError(f"{path}:{line}: more than {most_values:,} values, with what its aliases repeat")
+        if values > max_values:
+            raise DataError(f"{path}:{line}: more than {max_values:,} values, with what its aliases repeat")
 
 
 def _may_be_number(event: yaml.ScalarEvent) -> bool:

@@ -171,7 +171,7 @@ _REGIONS = {"dice": soft_dice_loss, "lovasz": lovasz_softmax_loss, "tversky": tv
 def _check(terms: Mapping[str, float]) -> None:
     for word, weight in terms.items():
         if word not in TERMS:
-            known = ", ".join(TERMS)
-            raise RecipeError(f"loss names {word!r}, but knows {known}.{did_you_mean(word, TERMS)}")
+            available = ", ".join(TERMS)
+            raise RecipeError(f"loss names {word!r}, but knows {available}.{did_you_mean(word, TERMS)}")
         if not 0 < weight < math.inf:
             raise RecipeError(f"loss gives {word} a weight of {weight:g}; expected one above 0, or leave {word} out")

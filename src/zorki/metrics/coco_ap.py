@@ -172,5 +172,5 @@ def _masked_rows(detections: DetectionTable, segmentations: Segmentations) -> li
 
 
 def _mean(values: ndarray) -> float | None:
-    known = values[values > -1]
-    return float(known.mean()) if len(known) else None
+    valid = values[values > -1]
+    return float(valid.mean()) if len(valid) else None

@@ -94,12 +94,12 @@ def voc_curves(
 
 def voc_summary(curves: list[VocCurve | None]) -> VocSummary:
     """The means over the classes that have an object."""
-    known = [curve for curve in curves if curve is not None]
-    if not known:
+    present = [curve for curve in curves if curve is not None]
+    if not present:
         return VocSummary()
     return VocSummary(
-        voc_ap=float(np.mean([curve.area() for curve in known])),
-        voc_ap_11=float(np.mean([curve.eleven_points() for curve in known])),
+        voc_ap=float(np.mean([curve.area() for curve in present])),
+        voc_ap_11=float(np.mean([curve.eleven_points() for curve in present])),
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int32, Int64
     from torch import Tensor
 
-_MOST_PAIRS = 1 << 22  # pairs that have a counter each; of more masks only the pairs that occur are counted
+_MAX_PAIRS = 1 << 22  # pairs that have a counter each; of more masks only the pairs that occur are counted
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class MaskPixels:
             hit = met >= 0
             keys.append(self.owner[hit] * other.count + met[hit])
         every = np.concatenate(keys)
-        if self.count * other.count <= _MOST_PAIRS:
+        if self.count * other.count <= _MAX_PAIRS:
             counts = np.bincount(every, minlength=1)
             pairs = np.flatnonzero(counts)
             counts = counts[pairs]

@@ -21,19 +21,19 @@ def claim_anchors(iou: Float[Tensor, "B M N"]) -> Int[Tensor, "B N"]:
     claimed = torch.full_like(iou[:, 0], BACKGROUND, dtype=torch.int64)
     if iou.shape[2] == 0:
         return claimed
-    own, wanted = iou.max(2)
+    own, best_match = iou.max(2)
     waiting = own > 0
     boxes = torch.arange(iou.shape[1], device=iou.device)
     # A round settles all pairs that are each other's best; in most batches the first round settles all.
     while bool(waiting.any()):
-        rivals = iou.gather(2, wanted[:, None].expand(-1, len(boxes), -1)).masked_fill(~waiting[:, :, None], -1)
+        rivals = iou.gather(2, best_match[:, None].expand(-1, len(boxes), -1)).masked_fill(~waiting[:, :, None], -1)
         settled = waiting & (rivals.argmax(1) == boxes)
         image, box = settled.nonzero(as_tuple=True)
-        claimed[image, wanted[image, box]] = box
+        claimed[image, best_match[image, box]] = box
         waiting = waiting & ~settled
-        image, box = (waiting & (claimed.gather(1, wanted) >= 0)).nonzero(as_tuple=True)
+        image, box = (waiting & (claimed.gather(1, best_match) >= 0)).nonzero(as_tuple=True)
         left = iou[image, box].masked_fill(claimed[image] >= 0, -1)
-        own[image, box], wanted[image, box] = left.max(1)
+        own[image, box], best_match[image, box] = left.max(1)
         waiting &= own > 0
     return claimed
 
@@ -63,8 +63,8 @@ def sample_balanced(
     Girshick (2015), section 2.3. Chance comes from torch's global generator, which the engine seeds and keeps.
     """
     positive, negative = is_positive.nonzero()[:, 0], is_negative.nonzero()[:, 0]
-    wanted = min(len(positive), int(count * positive_share))
-    rest = min(len(negative), count - wanted)
-    order_p = torch.randperm(len(positive), device=positive.device)[:wanted]
+    best_match = min(len(positive), int(count * positive_share))
+    rest = min(len(negative), count - best_match)
+    order_p = torch.randperm(len(positive), device=positive.device)[:best_match]
     order_n = torch.randperm(len(negative), device=negative.device)[:rest]
     return positive[order_p], negative[order_n]

@@ -15,7 +15,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Box = tuple[float, float, float, float]
 
-_MOST = 1 << 40  # pixels: no image is that large
+_MAX_PIXELS = 1 << 40  # pixels: no image is that large
 _LONGEST = 9  # characters of a number: 45 bits
 
 
@@ -99,7 +99,7 @@ def pixels_in(text: bytes, height: int, box: Sequence[int]) -> Array:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and 0 <= value < _MOST
+    return isinstance(value, int) and 0 <= value < _MAX_PIXELS
 
 
 def unpacked(text: str) -> list[int] | None:

@@ -21,5 +21,5 @@ def augment_of(recipe: Recipe) -> Augment:
 
 @lru_cache(maxsize=4)
 def _augment(values: tuple[float | None, ...]) -> Augment:
-    known = {name: value for name, value in zip(_FIELDS, values, strict=True) if value is not None}
-    return dataclasses.replace(Augment(), **known)  # type: ignore[arg-type]
+    given = {name: value for name, value in zip(_FIELDS, values, strict=True) if value is not None}
+    return dataclasses.replace(Augment(), **given)  # type: ignore[arg-type]

@@ -55,8 +55,8 @@ class ClassInfo:
         >>> ClassInfo.from_json({"names": ["cat", "dog"], "category_ids": [17, 18]}).category_ids
         (17, 18)
         """
-        known = {f.name for f in dataclasses.fields(cls)}
-        return cls(**{name: _frozen(value) for name, value in values.items() if name in known})
+        field_names = {f.name for f in dataclasses.fields(cls)}
+        return cls(**{name: _frozen(value) for name, value in values.items() if name in field_names})
 
 
 def _frozen(value: Any) -> Any:

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-def resolve(wanted: str, sources: Mapping[str, str], model: str | None = None) -> Path:
+def resolve(source: str, sources: Mapping[str, str], model: str | None = None) -> Path:
     """The file behind a word of `--weights`: published weights of that name (fetched), a file, or a run folder.
 
     Args:
@@ -39,11 +39,11 @@ def resolve(wanted: str, sources: Mapping[str, str], model: str | None = None) -
     Raises:
         WeightsError: there is neither such a file nor published weights of that name.
     """
-    if wanted in sources:
-        return fetch(sources[wanted])
-    if Path(wanted).exists():
-        return Path(wanted)
-    folder = Path(wanted).parent
-    near = did_you_mean(wanted, [*sources, *(str(p) for p in (folder.iterdir() if folder.is_dir() else ()))])
-    known = f"published for {model}: {', '.join(sources) or 'nothing'}" if model is not None else "no model was named"
-    raise WeightsError(f"--weights {wanted}: no such file or run folder, and no published weights ({known}).{near}")
+    if source in sources:
+        return fetch(sources[source])
+    if Path(source).exists():
+        return Path(source)
+    folder = Path(source).parent
+    near = did_you_mean(source, [*sources, *(str(p) for p in (folder.iterdir() if folder.is_dir() else ()))])
+    listed = f"published for {model}: {', '.join(sources) or 'nothing'}" if model is not None else "no model was named"
+    raise WeightsError(f"--weights {source}: no such file or run folder, and no published weights ({listed}).{near}")

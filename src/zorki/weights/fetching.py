@@ -132,8 +132,8 @@ def _torchvision_weights(name: str) -> Any:
     try:
         return get_weight(name)
     except (ValueError, KeyError, AttributeError) as error:
-        known = [str(weights) for model in list_models() for weights in get_model_weights(model)]
-        raise WeightsError(f"torchvision publishes no weights named {name!r}.{did_you_mean(name, known)}") from error
+        names = [str(weights) for model in list_models() for weights in get_model_weights(model)]
+        raise WeightsError(f"torchvision publishes no weights named {name!r}.{did_you_mean(name, names)}") from error
 
 
 def _timm_weights(name: str) -> Any:

@@ -87,27 +87,27 @@ def load_into(
     }
     # A tied tensor has several names in the network and often one in the file: filled by one, it is filled for all.
     filled = {id(own[name]) for name in fitting}
-    told = [name for name in own if not name.endswith(_COUNTER)]
+    own_names = [name for name in own if not name.endswith(_COUNTER)]
     match = Match(
-        matched=[name for name in told if name in fitting or id(own[name]) in filled],
+        matched=[name for name in own_names if name in fitting or id(own[name]) in filled],
         mismatched=[
             (name, tuple(given[theirs[name]].shape), tuple(own[name].shape))
-            for name in told
+            for name in own_names
             if name in theirs and name not in fitting
         ],
-        new=[name for name in told if name not in theirs and id(own[name]) not in filled],
+        new=[name for name in own_names if name not in theirs and id(own[name]) not in filled],
         unused=[old for new, old in theirs.items() if new not in own and not old.endswith(_COUNTER)],
         path=weights.path,
     )
-    if not match.matched and told:
+    if not match.matched and own_names:
         raise WeightsError(
             f"{weights.path}: nothing in this file fits the network. Names in the file: "
-            f"{some(list(theirs.values()))}; names wanted: {some(told)}{_first_misfit(match)}. "
+            f"{some(list(theirs.values()))}; names wanted: {some(own_names)}{_first_misfit(match)}. "
             "Is it another architecture's file?"
         )
     _refuse_odd_values(fitting, own, weights.path)
     match.matched_values = _values(own[name] for name in match.matched)
-    match.total_values = _values(own[name] for name in told)
+    match.total_values = _values(own[name] for name in own_names)
     model.load_state_dict(fitting, strict=False)
     return match
 
@@ -140,9 +140,9 @@ def _dtype(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _fits(model: nn.Module, name: str, wanted: Tensor, given: Tensor) -> bool:
+def _fits(model: nn.Module, name: str, expected: Tensor, given: Tensor) -> bool:
     """Whether the shapes agree, or the module that holds the tensor takes the other shape (a mean image)."""
-    if wanted.shape == given.shape:
+    if expected.shape == given.shape:
         return True
     path, _, last = name.rpartition(".")
     try:

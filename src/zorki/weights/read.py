@@ -137,8 +137,8 @@ def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(_why_unreadable(path, error)) from error
     found = _find_tensors(content)
     if not found:
-        wanted = f"tensors by name, bare or under one of {', '.join(_CONTAINERS)}"
-        raise WeightsError(f"{path}: no weights found: expected {wanted}; it holds {_described(content)}")
+        expected = f"tensors by name, bare or under one of {', '.join(_CONTAINERS)}"
+        raise WeightsError(f"{path}: no weights found: expected {expected}; it holds {_described(content)}")
     notes = content if isinstance(content, Mapping) else {}
     found = _of_lightning(found) if _LIGHTNING in notes else found
     return found, {str(k): str(v) for k, v in notes.items() if isinstance(v, str | int | float)}
@@ -160,10 +160,10 @@ def _of_lightning(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     Nothing changes where no such name, or several, are there.
     """
     parts = {name.partition(".")[0] for name in tensors}
-    known = [part for part in _ATTRIBUTES if part in parts]
-    if len(known) != 1:
+    containers = [part for part in _ATTRIBUTES if part in parts]
+    if len(containers) != 1:
         return tensors
-    prefix = f"{known[0]}."
+    prefix = f"{containers[0]}."
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 

@@ -130,11 +130,11 @@ def test_numbers_written_as_text_are_numbers():
 
 @pytest.mark.parametrize("outline", [[SQUARE], box_outline((1, 1, 5, 5)), DrawnShape(lambda h, w: np.ones((h, w)) > 0)])
 def test_no_mask_is_made_of_more_pixels_than_an_image_may_have(outline):
-    text, reason = pack_outline(outline, 6, 7, most_pixels=41)
+    text, reason = pack_outline(outline, 6, 7, max_pixels=41)
     assert (text, reason) == (
         None, "its mask cannot be made: the image is 7 x 6, 42 pixels, and at most 41 are allowed",
     )  # fmt: skip
-    assert pack_outline(outline, 6, 7, most_pixels=42)[1] is None
+    assert pack_outline(outline, 6, 7, max_pixels=42)[1] is None
     assert "at most 178,956,970" in pack_outline(outline, 100_000, 100_000)[1]
 
 

@@ -78,8 +78,8 @@ def test_images_outside_are_read_only_where_it_is_allowed(places, write, absolut
     write(places, ["in.png", name])
     data = read_boxes(places, write.__name__)
     assert [path.name for path in map(data.path, range(len(data)))] == ["in.png"]
-    (told,) = [defect.reason for defect in data.defects if "lead out" in defect.reason]
-    assert f" of its annotations lead out of the data's folder, {name!r} first" in told
+    (defect,) = [defect.reason for defect in data.defects if "lead out" in defect.reason]
+    assert f" of its annotations lead out of the data's folder, {name!r} first" in defect
     with outside_allowed(True):
         data = read_boxes(places, write.__name__)
     assert {path.name for path in map(data.path, range(len(data)))} == {"in.png", "out.png"}
@@ -138,9 +138,9 @@ def test_what_lies_inside_by_a_detour_is_inside(places):
         assert not leads_out(places, "a..b.png")
         assert leads_out(places, "../data2/in.png")
         assert leads_out(places, "/nowhere.png")
-        assert inside.told() is None  # what is not there is not worth a word
+        assert inside.defect() is None  # what is not there is not worth a word
         assert leads_out(places, "../secret/out.png")
-        assert "'../secret/out.png' first" in inside.told().reason
+        assert "'../secret/out.png' first" in inside.defect().reason
     assert not leads_out(places, "../secret/out.png")
 
 

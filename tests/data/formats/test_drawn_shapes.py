@@ -218,11 +218,11 @@ def test_vias_folders_of_splits(tmp_path):
 
 def test_refusals(tmp_path):
     (tmp_path / "a.json").write_text("{}")
-    assert cvat.look(tmp_path).reason == "no XML file in it begins with <annotations> and holds <image>"
-    assert labelme.look(tmp_path).reason == "no JSON file in it or below it has shapes and imagePath"
-    assert via.look(tmp_path).reason == "no JSON file in it, or in a folder of it, has shape_attributes and regions"
+    assert cvat.probe(tmp_path).reason == "no XML file in it begins with <annotations> and holds <image>"
+    assert labelme.probe(tmp_path).reason == "no JSON file in it or below it has shapes and imagePath"
+    assert via.probe(tmp_path).reason == "no JSON file in it, or in a folder of it, has shape_attributes and regions"
     for module in (cvat, labelme, via):
-        with pytest.raises(DataError, match="wanted"):
+        with pytest.raises(DataError, match="expected"):
             module.read(tmp_path)
 
 

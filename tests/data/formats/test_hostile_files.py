@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from zorki.data.annotations.image_lists import lines_of, two_paths
-from zorki.data.annotations.listing import MOST_LINKS, walk_files
+from zorki.data.annotations.listing import MAX_LINKS, walk_files
 from zorki.data.annotations.masks.class_names import find_names
 from zorki.data.formats.detect import detect
 from zorki.data.formats.idx.read import read_idx
@@ -68,8 +68,8 @@ def test_a_table_with_an_endless_cell_does_not_stop_other_formats(coco, cell):
     folder = coco()
     (folder / "notes.csv").write_text(f"path,label\n{cell},cat\n")
     assert read_boxes(folder).format == "coco"
-    assert not detect(folder).look("csv", "labels").fits
-    assert not detect(folder).look("csv", "boxes").fits
+    assert not detect(folder).probe("csv", "labels").fits
+    assert not detect(folder).probe("csv", "boxes").fits
     with pytest.raises(DataError, match=r"longer than 131,072 characters|field limit"):
         read_labels(folder / "notes.csv", "csv")
 
@@ -108,7 +108,7 @@ def test_an_idx_header_beyond_its_file_takes_no_memory(tmp_path):
     with pytest.raises(DataError, match=r"expected 47,040,000 bytes after the header .* and only 50 came"):
         read_idx(path, 3)
     with pytest.raises(DataError, match=r"its header tells of 47,040,000 bytes, .*; at most 1,000 are read"):
-        read_idx(path, 3, most_bytes=1000)
+        read_idx(path, 3, max_bytes=1000)
 
 
 @pytest.mark.parametrize("count", [-1, 100_001, 10**30])
@@ -284,5 +284,5 @@ def test_folders_that_link_to_each_other_are_walked_in_few_ways(tmp_path):
             (tmp_path / name / other).symlink_to(tmp_path / other)
     found = list(walk_files(tmp_path))
     assert {path for path in found if path.count("/") == 1} == {f"{name}/1.png" for name in names}
-    assert max(path.count("/") for path in found) == 1 + MOST_LINKS
+    assert max(path.count("/") for path in found) == 1 + MAX_LINKS
     assert len(found) == 6 * (1 + 5 + 5 * 4 + 5 * 4 * 3)

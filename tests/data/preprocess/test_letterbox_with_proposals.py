@@ -26,7 +26,7 @@ def make_image(height, width, seed=0):
 
 
 def test_regions_lie_in_pixels_of_the_network():
-    inputs, (placement,) = LetterboxWithProposals(64, stride=32, search_size=32, least_side=0)([_unmirrored(16, 32)])
+    inputs, (placement,) = LetterboxWithProposals(64, stride=32, search_size=32, min_side=0)([_unmirrored(16, 32)])
     # The image of 16 x 32 is twice as large in the network.
     assert isinstance(inputs, ImagesWithProposals)
     assert inputs.images.shape == (1, 3, 32, 64)
@@ -43,7 +43,7 @@ def _unmirrored(height, width):
 
 def test_regions_follow_the_letterbox():
     images = [_unmirrored(16, 32), make_image(32, 32, 1)]
-    inputs, placements = LetterboxWithProposals(32, stride=32, search_size=32, least_side=0)(images)
+    inputs, placements = LetterboxWithProposals(32, stride=32, search_size=32, min_side=0)(images)
     assert inputs.images.shape == (2, 3, 32, 32)
     assert placements[0].top == 8
     assert inputs.regions[0][0].tolist() == [0, 8, 32, 24]
@@ -54,11 +54,11 @@ def test_regions_follow_the_letterbox():
 
 def test_narrow_regions_and_those_behind_the_best_are_left_out():
     image = _unmirrored(16, 32)
-    inputs, _ = LetterboxWithProposals(32, search_size=32, least_side=8)([image])
+    inputs, _ = LetterboxWithProposals(32, search_size=32, min_side=8)([image])
     assert inputs.regions[0].shape == (3, 4), "the box of 4 x 8 is narrow"
-    inputs, _ = LetterboxWithProposals(32, search_size=32, proposals=2, least_side=8)([image])
+    inputs, _ = LetterboxWithProposals(32, search_size=32, proposals=2, min_side=8)([image])
     assert inputs.regions[0].shape == (2, 4)
-    inputs, _ = LetterboxWithProposals(32, search_size=32, least_side=99)([image])
+    inputs, _ = LetterboxWithProposals(32, search_size=32, min_side=99)([image])
     assert inputs.regions[0].shape == (0, 4)
 
 
@@ -74,7 +74,7 @@ def test_it_prepares_what_it_will_ask_for():
 
 
 def test_it_is_a_value_that_travels():
-    preprocess = LetterboxWithProposals(320, proposals=500, mode="quality", search_size=400, least_side=12.5)
+    preprocess = LetterboxWithProposals(320, proposals=500, mode="quality", search_size=400, min_side=12.5)
     assert isinstance(preprocess, Preprocess)
     assert pickle.loads(pickle.dumps(preprocess)) == preprocess
     assert preprocess_from_json(json.loads(json.dumps(preprocess.to_json()))) == preprocess

@@ -9,13 +9,13 @@ from zorki.engine.run.changes import changed, last_run
 from zorki.engine.training.train import resume, train
 from zorki.errors import RecipeError, WeightsError
 
-ABOUT = {"recipe": {"epochs": 2, "lr": 0.1, "workers": 0, "scheduler": "cosine"}, "said": {"lr": 0.1}}
+ABOUT = {"recipe": {"epochs": 2, "lr": 0.1, "workers": 0, "scheduler": "cosine"}, "explicit": {"lr": 0.1}}
 
 
 def test_epochs_and_the_machine_may_change():
     about, told = changed(ABOUT, {"epochs": 5, "num_workers": 0})
     assert about["recipe"] == {**ABOUT["recipe"], "epochs": 5}
-    assert about["said"] == {"lr": 0.1, "epochs": 5, "workers": 0}
+    assert about["explicit"] == {"lr": 0.1, "epochs": 5, "workers": 0}
     assert told == ["epochs: 2 -> 5", "the cosine schedule now spans 5 epochs"]
     assert changed(ABOUT, {}) == (ABOUT, [])
 

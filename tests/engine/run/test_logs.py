@@ -31,7 +31,7 @@ def test_tensorboard_without_its_folder_is_one_message_and_makes_none(tmp_path):
     folder.rename(tmp_path / "moved")
 
     def write():
-        with logs.writers_told(folder):
+        with logs.single_writer_error(folder):
             try:
                 logs.Log(folder, [board])._pass_on({"loss": 1.0}, 2, save=True)
             finally:

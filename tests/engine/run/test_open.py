@@ -75,9 +75,9 @@ def test_networks_whose_parts_hang_on_the_size_are_built_for_that_of_the_run():
 def test_a_size_that_nobody_said_is_none():
     """Earlier versions wrote the width of the first training image into the recipe."""
     recipe = {"size": 304, "optimiser": "adamw", "normalise": "mean", "gone": 1}
-    read = recipe_of({"task": "classification", "recipe": recipe, "said": {"epochs": 1}})
+    read = recipe_of({"task": "classification", "recipe": recipe, "explicit": {"epochs": 1}})
     assert (read.image_size, read.optimizer, read.normalize) == (None, "adamw", "mean")
-    assert recipe_of({"task": "classification", "recipe": recipe, "said": {"size": 304}}).image_size == 304
+    assert recipe_of({"task": "classification", "recipe": recipe, "explicit": {"size": 304}}).image_size == 304
     assert recipe_of({"task": "classification", "recipe": recipe}).image_size == 304, "of a version that did not tell"
 
 
@@ -95,7 +95,7 @@ ABOUT_OF_A_RUN = {"model": "lenet5", "task": "classification", "class_names": ["
         ({"choices": [1]}, r"choices are \[1\]; expected objects with a name"),
         ({"plugins": {"a": 1}}, "plugins is .*; expected a list"),
         ({"plugins": [1]}, r"plugins are \[1\]; expected paths"),
-        ({"said": 3}, "said is 3; expected an object"),
+        ({"explicit": 3}, "explicit is 3; expected an object"),
         ({"preprocess": "x"}, "preprocess is 'x'; expected an object"),
         ({"class_info": []}, r"class_info is \[\]; expected an object"),
         ({"class_info": {"score_threshold": "x"}}, "score_threshold of class_info is 'x', which no run writes"),
@@ -129,6 +129,13 @@ def test_results_of_a_wrong_shape_are_told_with_their_file(tmp_path, text):
         read_results(tmp_path)
 
 
+def test_runs_of_older_versions_call_explicit_settings_said(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps(ABOUT_OF_A_RUN | {"said": {"size": 304}}))
+    about = read_about(tmp_path)
+    assert "said" not in about
+    assert about["explicit"] == {"image_size": 304}
+
+
 def test_runs_of_older_versions_follow_paths_as_they_did():
     assert recipe_of(ABOUT_OF_A_RUN).allow_outside
     assert not recipe_of(ABOUT_OF_A_RUN | {"recipe": Recipe().to_json()}).allow_outside
@@ -138,7 +145,7 @@ def test_a_run_that_lacks_its_data_says_so_where_they_are_needed(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(ABOUT_OF_A_RUN))
     about = read_about(tmp_path)
     assert (about["data"], about["parameters"], about["environment"]) == (None, 0, {})
-    assert "said" not in about  # which would mean that nothing was
+    assert "explicit" not in about  # which would mean that nothing was set
     with pytest.raises(RecipeError, match="does not tell which data it was trained on: name them"):
         data_of_run(about, ["a", "b"])
     assert data_of_run(about, ["a", "b"], "photos") == ("photos", ["a", "b"])

@@ -32,15 +32,15 @@ def test_as_many_as_limit_where_nothing_else_is_said(said, held_out, expected):
 
 
 def test_a_limited_survey_has_the_same_images_every_time_and_all_of_train():
-    looked = Survey({"train": list(range(50)), "val": list(range(50, 80)), "test": [90, 91]}, [])
-    cut = looked.limit(5)
-    assert cut.splits == looked.limit(5).splits
-    assert cut.splits["train"] == looked.splits["train"]
+    data_survey = Survey({"train": list(range(50)), "val": list(range(50, 80)), "test": [90, 91]}, [])
+    cut = data_survey.limit(5)
+    assert cut.splits == data_survey.limit(5).splits
+    assert cut.splits["train"] == data_survey.splits["train"]
     assert cut.splits["test"] == [90, 91]
     assert len(cut.splits["val"]) == 5
-    assert set(cut.splits["val"]) <= set(looked.splits["val"])
+    assert set(cut.splits["val"]) <= set(data_survey.splits["val"])
     assert cut.whole == {"val": 30}
-    assert looked.limit(0).splits == looked.limit(None).splits == looked.splits
+    assert data_survey.limit(0).splits == data_survey.limit(None).splits == data_survey.splits
 
 
 @pytest.mark.parametrize(("limit_val", "expected"), [(None, 6), ("off", None), (3, 3)])
@@ -50,10 +50,10 @@ def test_a_plan_and_the_plan_that_goes_on_evaluate_the_same(tmp_path, limit_val,
     plan = new_plan("lenet5", DATA, None, settings, None, words.append)
     whole = plan.about["counts"]
     for split in ("val", "test"):
-        assert len(plan.looked.splits[split]) == (expected or whole[split])
+        assert len(plan.data_survey.splits[split]) == (expected or whole[split])
     assert any("limit_val" in line for line in words) == (limit_val is None)
     again = resumed_plan(plan.folder, None, {}, words.append)
-    assert again.looked.splits == plan.looked.splits
+    assert again.data_survey.splits == plan.data_survey.splits
     assert again.train_indices == plan.train_indices
 
 

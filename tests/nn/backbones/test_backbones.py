@@ -80,7 +80,7 @@ def test_stages_run_from_input_to_output():
 )
 def test_least_size_is_the_least(name):
     backbone = BACKBONES[name]().eval()
-    least = backbone.least_size
+    least = backbone.min_size
     with torch.no_grad():
         assert all(one.numel() for one in backbone(torch.zeros(1, 3, least, least)))
         if least > 1:

@@ -71,7 +71,7 @@ class Kind(ABC):
             match = detection.match(*self.kinds, format=format)
         except DataError:
             return False
-        return format is None or detection.look(match.format, match.kind).fits
+        return format is None or detection.probe(match.format, match.kind).fits
 
 
 class _Boxes(Kind):
@@ -81,8 +81,8 @@ class _Boxes(Kind):
     def read(
         self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
     ) -> BoxDataset:
-        told: dict[str, Any] = {"need_images": need_images, "images": folder, "selection": selection}
-        return read_boxes(data, format, need_segments=True, **told)
+        arguments: dict[str, Any] = {"need_images": need_images, "images": folder, "selection": selection}
+        return read_boxes(data, format, need_segments=True, **arguments)
 
     def sizes(self, dataset: BoxDataset) -> Array:
         return dataset.sizes
@@ -143,7 +143,7 @@ class _Classes(Kind):
         try:
             return cast(MaskDataset, read_masks(data, match.format))
         except DataError:  # maps that number objects lie as those of classes do
-            if format is not None or not detection.look("label_map_png", "instances").fits:
+            if format is not None or not detection.probe("label_map_png", "instances").fits:
                 raise
         return PaintedFiles(OBJECTS.read(data, "label_map_png", folder, need_images, selection))
 
@@ -183,8 +183,8 @@ def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:
     name, only = formats.ALIASES.get(to, formats.Word(to))
     able = [kind for kind in KINDS if name in kind.writers and only in (None, kind.kinds[0])]
     if not able:
-        known = formats.writable()
-        raise RecipeError(f"--to {to}: expected one of {', '.join(known)}.{formats.near(to, known)}")
+        by_name = formats.writable()
+        raise RecipeError(f"--to {to}: expected one of {', '.join(by_name)}.{formats.near(to, by_name)}")
     if task is not None:
         kind = _kind_of_task(task)
         if kind not in able:
@@ -224,11 +224,11 @@ def prefers_masks(dataset: BoxDataset, to: str) -> bool:
 
     To read them so leaves out those without; a rectangle of another such tool is its own outline.
     """
-    known = formats.formats()
-    if not known[formats.ALIASES.get(to, formats.Word(to)).format].drawn or dataset.segments is None:
+    by_name = formats.formats()
+    if not by_name[formats.ALIASES.get(to, formats.Word(to)).format].drawn or dataset.segments is None:
         return False
     outlined = np.array([bool(one) for one in dataset.segments], bool)
-    return bool(outlined.any()) and (known[dataset.format].drawn or bool(outlined.all()))
+    return bool(outlined.any()) and (by_name[dataset.format].drawn or bool(outlined.all()))
 
 
 def _kind_of_task(task: str) -> Kind:

@@ -20,7 +20,7 @@ def by_todays_names(words: Sequence[str], flags: Iterable[str]) -> list[str]:
     Raises:
         RecipeError: one flag is typed under two of its names.
     """
-    known = {flag.removeprefix("--") for flag in flags}
+    available = {flag.removeprefix("--") for flag in flags}
     typed: dict[str, str] = {}
     found: list[str] = []
     for place, word in enumerate(words):
@@ -30,21 +30,21 @@ def by_todays_names(words: Sequence[str], flags: Iterable[str]) -> list[str]:
             found.append(word)
             continue
         flag, equals, value = word.partition("=")
-        own, off = _own(flag, known)
+        own, off = _own(flag, available)
         if typed.setdefault(own, flag) != flag:
             raise RecipeError(f"{typed[own]} and {flag} are one setting, {own}; give it once")
         found.append(own + (off or equals + value))
     return found
 
 
-def _own(flag: str, known: set[str]) -> tuple[str, str]:
+def _own(flag: str, available: set[str]) -> tuple[str, str]:
     """The flag's name of today, and "=false" where it is turned off; the flag itself where no such thing is known."""
     name, dot, rest = flag.removeprefix("--").partition(".")
     for stem, off in ((name, ""), (name.removeprefix("no-"), "=false")):
         dashed = stem.replace("_", "-")
         field = all_names().get(stem.replace("-", "_"), "").replace("_", "-")
         for own in (dashed, field):
-            if own in known:
+            if own in available:
                 return f"--{own}{dot}{rest}", off
     return flag, ""
 
@@ -52,5 +52,5 @@ def _own(flag: str, known: set[str]) -> tuple[str, str]:
 def near_flags(flag: str, flags: Iterable[str]) -> list[str]:
     """The flags that have a name like this one, the nearest first."""
     own = {flag.removeprefix("--").replace("-", "_") for flag in flags}
-    known = {name: field for name, field in all_names().items() if field in own} | {name: name for name in own}
-    return [f"--{field.replace('_', '-')}" for field in near(flag.removeprefix("--"), known)]
+    available = {name: field for name, field in all_names().items() if field in own} | {name: name for name in own}
+    return [f"--{field.replace('_', '-')}" for field in near(flag.removeprefix("--"), available)]

@@ -27,11 +27,11 @@ def _group(title: str) -> Group:
 def _help(f: dataclasses.Field[Any]) -> str:
     facts = f.metadata
     parts = [facts["unit"], _range(facts["least"], facts["most"])]
-    told = [", ".join(part for part in parts if part)]
+    sentences = [", ".join(part for part in parts if part)]
     if f.default is not dataclasses.MISSING and f.default not in (None, 0.0, False):
         default = ",".join(f"{value:g}" for value in f.default) if isinstance(f.default, tuple) else f.default
-        told.append(f"default: {default}")
-    return " ".join([facts["help"], *(f"[{text}]" for text in told if text)])
+        sentences.append(f"default: {default}")
+    return " ".join([facts["help"], *(f"[{text}]" for text in sentences if text)])
 
 
 def _range(least: float | None, most: float | None) -> str:
@@ -87,7 +87,7 @@ def given_settings(flags: Any) -> dict[str, Any]:
 def read_recipe(path: Path) -> dict[str, Any]:
     """The fields in a recipe.yaml, by their names of today.
 
-    In a run's folder it has no image size that nobody said, as earlier versions wrote it there; see
+    In a run's folder it has no image size that was not set, as earlier versions wrote it there; see
     `zorki.recipe.without_measured_size`.
 
     Raises:
@@ -110,13 +110,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
                 kinds[0](**checked(kinds[0], {name: found[name]}))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
-    return without_measured_size(found, _said_in_run(path.parent))
+    return without_measured_size(found, _explicit_in_run(path.parent))
 
 
-def _said_in_run(folder: Path) -> set[str]:
+def _explicit_in_run(folder: Path) -> set[str]:
     """What was typed for the run in this folder; where there is no run, all that a recipe holds was."""
     path = folder / "run.json"
     try:
-        return set(read_json(path)["said"]) if path.exists() else {"image_size"}
-    except (DataError, KeyError, TypeError):  # runs before `said` was written, and what is no run's
+        about = read_json(path) if path.exists() else {"explicit": ["image_size"]}
+        return set(about["explicit"] if "explicit" in about else about["said"])  # as older versions call it
+    except (DataError, KeyError, TypeError):  # runs before either was written, and what is no run's
         return {"image_size"}

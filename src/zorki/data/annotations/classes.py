@@ -20,10 +20,10 @@ def map_classes(found: Sequence[str], class_names: Sequence[str] | None, root: P
         return list(found)
     unknown = [name for name in found if name not in set(class_names)]
     if unknown:
-        known = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
+        listed = ", ".join(class_names[:10]) + (", ..." if len(class_names) > 10 else "")
         raise DataError(
             f"{root}: the data have {_count(unknown, 'class', 'classes')} that the model does not know: "
-            f"{', '.join(unknown[:10])}; it knows {len(class_names)}: {known}.{did_you_mean(unknown[0], class_names)}"
+            f"{', '.join(unknown[:10])}; it knows {len(class_names)}: {listed}.{did_you_mean(unknown[0], class_names)}"
         )
     return list(class_names)
 

@@ -120,9 +120,9 @@ class _Namesakes:
         return self._by_start[end]
 
 
-def _longest(parts: tuple[str, ...], known: Mapping[tuple[str, ...], Any]) -> tuple[str, ...]:
+def _longest(parts: tuple[str, ...], entries: Mapping[tuple[str, ...], Any]) -> tuple[str, ...]:
     """The longest beginning of `parts` that is known; of none of them at least."""
-    return next(parts[:length] for length in range(len(parts), -1, -1) if parts[:length] in known)
+    return next(parts[:length] for length in range(len(parts), -1, -1) if parts[:length] in entries)
 
 
 def _shared_start(a: Path, b: Path) -> int:

@@ -72,13 +72,13 @@ def read_splits(lists: dict[Path, str], names: Sequence[str]) -> tuple[dict[str,
 
     What a list names and is not there is told once a list, with the first line.
     """
-    known = places_by_name(names)
+    place_by_name = places_by_name(names)
     given: dict[str, list[int]] = {}
     defects: list[Defect] = []
     for path, split in lists.items():
         members, missing = given.setdefault(split, []), []
         for number, text in lines_of(path):
-            if (place := _place_of(text, known)) is None:
+            if (place := _place_of(text, place_by_name)) is None:
                 missing.append((number, PurePosixPath(text).name))
             else:
                 members.append(place)
@@ -89,12 +89,12 @@ def read_splits(lists: dict[Path, str], names: Sequence[str]) -> tuple[dict[str,
     return given, defects
 
 
-def _place_of(text: str, known: dict[str, int]) -> int | None:
+def _place_of(text: str, place_by_name: dict[str, int]) -> int | None:
     """The image that a line means, by the longest end of its path that is known."""
     plain = str(PurePosixPath(text).with_suffix("")) if is_image(text) else text
     parts = [part for part in plain.split("/") if part not in ("", ".", "..")][-DEEPEST:]
     ends = ("/".join(parts[start:]) for start in range(len(parts)))
-    return next((known[end] for end in ends if end in known), None)
+    return next((place_by_name[end] for end in ends if end in place_by_name), None)
 
 
 def write_lists(folder: Path, members: Mapping[str, Sequence[int]], names: Sequence[str]) -> None:

@@ -106,9 +106,9 @@ def number_labels(
     return NumberedLabels(kept, order, labels, splits, split_reason, defects)
 
 
-def _empty(folder: Path, known: bool) -> Defect:
+def _empty(folder: Path, is_class: bool) -> Defect:
     reason = "the class folder holds no image"
-    return Defect(folder, reason if known else f"{reason}; the class was left out", note=known)
+    return Defect(folder, reason if is_class else f"{reason}; the class was left out", note=is_class)
 
 
 @dataclass

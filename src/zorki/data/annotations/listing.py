@@ -10,7 +10,7 @@ from zorki.data.images import EXTENSIONS
 from zorki.errors import DataError, did_you_mean
 from zorki.input_files.content import special_kind
 
-MOST_LINKS = 3
+MAX_LINKS = 3
 """Links to folders that are followed one behind another."""
 
 # Left behind by file managers, archives and network disks, whose thumbnails and bins hold images of their own, deleted
@@ -49,7 +49,7 @@ def loose_files(folder: Path) -> list[str]:
 def walk_files(folder: Path) -> Iterator[str]:
     """Visible files below a folder, sorted within each, as paths relative to it with forward slashes.
 
-    Links are followed, but no folder is entered from within itself, and no more than `MOST_LINKS` one behind another:
+    Links are followed, but no folder is entered from within itself, and no more than `MAX_LINKS` one behind another:
     of folders that link to each other there are more ways than anybody could go.
     """
     # Of each folder that is open: what is left of it, its path below `folder`, the folders it lies in, and the links.
@@ -63,7 +63,7 @@ def walk_files(folder: Path) -> Iterator[str]:
         else:
             linked = links + entry.is_symlink()
             real = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            if real not in above and linked <= MOST_LINKS:
+            if real not in above and linked <= MAX_LINKS:
                 within = above | {os.path.realpath(entry.path)}
                 open_folders.append((iter(_visible(entry.path)), f"{prefix}{entry.name}/", within, linked))
 
@@ -110,8 +110,8 @@ def missing_root(root: Path) -> DataError | None:
 
 def no_images(folder: Path) -> DataError:
     """What to raise where a folder holds no image at all."""
-    wanted = ", ".join(sorted(EXTENSIONS))
-    return DataError(f"{folder}: no image in this folder or below it; looked for files named {wanted}")
+    extensions = ", ".join(sorted(EXTENSIONS))
+    return DataError(f"{folder}: no image in this folder or below it; looked for files named {extensions}")
 
 
 def bare_images(folder: Path) -> list[str]:
@@ -119,5 +119,5 @@ def bare_images(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     names = loose_files(folder)
-    told = subfolders(folder) or any(name.lower().endswith(_TELLING) for name in names)
-    return [] if told else [name for name in names if is_image(name)]
+    has_structure = subfolders(folder) or any(name.lower().endswith(_TELLING) for name in names)
+    return [] if has_structure else [name for name in names if is_image(name)]

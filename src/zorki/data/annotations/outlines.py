@@ -34,19 +34,19 @@ class DrawnShape:
 
 
 def pack_outline(
-    outline: Any, height: int, width: int, *, most_pixels: int = MAX_PIXELS
+    outline: Any, height: int, width: int, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[bytes | None, str | None]:
     """The mask of an outline as packed run lengths, and what was wrong with the outline.
 
     Both, where some polygons could be filled and others not. No mask where nothing is left, no pixel is covered, or the
-    image is said to have more pixels than `most_pixels`.
+    image is said to have more pixels than `max_pixels`.
     """
     from hotcoco.mask import area, frPyObjects, merge
 
     reason = None
     if not outline:
         return None, "it has no outline"
-    if (beyond := size_reason((width, height), most_pixels)) is not None:
+    if (beyond := size_reason((width, height), max_pixels)) is not None:
         return None, f"its mask cannot be made: {beyond}"
     if isinstance(outline, DrawnShape):
         try:
@@ -69,9 +69,9 @@ def pack_outline(
     return text, reason
 
 
-def outline_fault(outline: Any, height: int, width: int, *, most_pixels: int = MAX_PIXELS) -> str | None:
+def outline_fault(outline: Any, height: int, width: int, *, max_pixels: int = MAX_PIXELS) -> str | None:
     """What is wrong with polygons or run lengths of an image, before they are filled; None where nothing is."""
-    if (beyond := size_reason((width, height), most_pixels)) is not None:
+    if (beyond := size_reason((width, height), max_pixels)) is not None:
         return f"its mask cannot be made: {beyond}"
     if isinstance(outline, dict):
         return fault_of(outline, height, width)

@@ -29,7 +29,7 @@ class DataFolders:
     folders: tuple[str, ...]
     refused: dict[str, None] = field(default_factory=dict)
 
-    def told(self) -> Defect | None:
+    def defect(self) -> Defect | None:
         """What to say of the paths that were not followed."""
         if not self.refused:
             return None
@@ -67,9 +67,9 @@ def reading_within(root: Path, *folders: Path | None) -> Iterator[DataFolders]:
     try:
         yield inside
     except DataError as error:
-        if (told := inside.told()) is None or told.reason in str(error):
+        if (defect := inside.defect()) is None or defect.reason in str(error):
             raise
-        raise DataError(f"{error}\n  {told}") from error
+        raise DataError(f"{error}\n  {defect}") from error
     finally:
         _reading.reset(token)
 
@@ -77,8 +77,8 @@ def reading_within(root: Path, *folders: Path | None) -> Iterator[DataFolders]:
 def outside_notes() -> list[Defect]:
     """What to say of the paths that were not followed so far, for the defects of the dataset that is read."""
     inside = _reading.get()
-    told = None if inside is None else inside.told()
-    return [] if told is None else [told]
+    defect = None if inside is None else inside.defect()
+    return [] if defect is None else [defect]
 
 
 def leads_out(folder: Path, name: str) -> bool:

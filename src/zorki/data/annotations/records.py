@@ -93,7 +93,7 @@ class Records:
     classless: bool = False
     defects: list[Defect] = field(default_factory=list)
     unlabeled: list[int] = field(default_factory=list)
-    told: set[Path] = field(default_factory=set)
+    reported: set[Path] = field(default_factory=set)
     line_of: Callable[[ImageRecord, ObjectRecord], int | None] | None = None
 
     def select(self, selection: ClassSelection, *, strict: bool) -> None:
@@ -133,7 +133,7 @@ class Records:
         self.defects.append(Defect(where.parent, reason, note=True))
         if skip:
             bare = set(self.unlabeled)
-            self.told |= {path for place in bare if (path := self.images[place].path) is not None}
+            self.reported |= {path for place in bare if (path := self.images[place].path) is not None}
             new = {old: place for place, old in enumerate(old for old in range(count) if old not in bare)}
             self.images = [self.images[old] for old in new]
             self.given = {split: [new[old] for old in olds if old in new] for split, olds in self.given.items()}

@@ -95,7 +95,7 @@ class TorchDataset(Dataset[T]):
             raise DataError(f"{self.root}: {strange[0]!r} means no split; expected train, val or test.{near}")
         self.splits, self.split_reason = complete_splits(given, self._names)
         self.defects = split_notes(self.root, self.splits, self._names)
-        self._known: dict[int, T] = {}
+        self._cache: dict[int, T] = {}
         image, _ = self._read(0) if self._places else (None, None)
         if (note := _conversion(image)) is not None:
             self.defects.append(Defect(self.root, note, note=True))
@@ -113,15 +113,15 @@ class TorchDataset(Dataset[T]):
         return Sample(pixels, found, self.path(index))
 
     def target(self, index: int) -> T:
-        if index not in self._known:
+        if index not in self._cache:
             image, target = self._read(index)
             where = f"{self.root}, sample {self._names[index]}"
             size = image_of(image, where).shape[1:] if self.kind == "instances" else (0, 0)
             found = self._target(target, where, (int(size[0]), int(size[1])))
             if self.kind in ("masks", "instances"):
                 return found
-            self._known[index] = found
-        return self._known[index]
+            self._cache[index] = found
+        return self._cache[index]
 
     def path(self, index: int) -> Path:
         return self.root / self._names[index]

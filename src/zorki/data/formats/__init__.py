@@ -9,10 +9,10 @@ A format's folder says in its `__init__.py` what it is:
     ATTRIBUTES  True for formats whose objects have named attributes, one of which is the class
     DRAWN       True for formats of drawing tools, where a rectangle is a shape as good as a polygon
 
-and `read.py` (or `read_KIND.py`, where one look does not serve all kinds) how it is recognized and read:
+and `read.py` (or `read_KIND.py`, where one probe does not serve all kinds) how it is recognized and read:
 
-    WANTED      what the format looks like, in words
-    look(root)  whether `root` is of it, and why or why not: a `Look`
+    EXPECTED    what the format looks like, in words
+    probe(root) whether `root` is of it, and why or why not: a `Probe`
     read(root)  labels: the dataset; boxes and instances: `Records`; masks: `MaskRecords`
 
 `write.py` (or `write_KIND.py`) has `write_boxes(draft)` and its like. Nothing is listed elsewhere: a new folder is a
@@ -98,10 +98,10 @@ def formats() -> dict[str, Format]:
 
 
 def _format(name: str, module: ModuleType) -> Format:
-    said = vars(module)
-    precedence = int(said.get("PRECEDENCE", LAST))
-    drawn, attributes = bool(said.get("DRAWN", False)), bool(said.get("ATTRIBUTES", False))
-    provides, writes = frozenset(said["PROVIDES"]), frozenset(said.get("WRITES", ()))
+    constants = vars(module)
+    precedence = int(constants.get("PRECEDENCE", LAST))
+    drawn, attributes = bool(constants.get("DRAWN", False)), bool(constants.get("ATTRIBUTES", False))
+    provides, writes = frozenset(constants["PROVIDES"]), frozenset(constants.get("WRITES", ()))
     return Format(name, provides, writes, precedence, drawn, module.__name__, attributes)
 
 
@@ -126,8 +126,8 @@ def names(*kinds: str) -> tuple[str, ...]:
 
 def writable(*kinds: str) -> tuple[str, ...]:
     """Formats to which one of the kinds can be written; without kinds any."""
-    wanted = set(kinds or KINDS)
-    return tuple(name for name, format in formats().items() if format.writes & wanted)
+    needed = set(kinds or KINDS)
+    return tuple(name for name, format in formats().items() if format.writes & needed)
 
 
 def choices() -> str:

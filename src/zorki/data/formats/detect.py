@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from zorki.data import formats
 from zorki.data.annotations.listing import bare_images, holds_image, missing_root, no_images
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.unread import unread
 from zorki.errors import DataError
 
@@ -18,8 +18,8 @@ from zorki.errors import DataError
 class Reader(Protocol):
     """What a format's module for reading offers; what `read` gives depends on the kind, see `zorki.data.formats`."""
 
-    WANTED: str
-    look: Callable[[Path], Look]
+    EXPECTED: str
+    probe: Callable[[Path], Probe]
     read: Callable[..., Any]
 
 
@@ -44,21 +44,21 @@ class DetectedFormats:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._looks: dict[str, Look] = {}
+        self._probes: dict[str, Probe] = {}
 
-    def look(self, format: str, kind: str) -> Look:
+    def probe(self, format: str, kind: str) -> Probe:
         """Whether `root` is of a format that provides `kind`, and why or why not."""
         module = formats.module_of(format, "read", kind).__name__
-        if module not in self._looks:
-            self._looks[module] = reader_of(format, kind).look(self.root)
-        return self._looks[module]
+        if module not in self._probes:
+            self._probes[module] = reader_of(format, kind).probe(self.root)
+        return self._probes[module]
 
     def matches(self, *kinds: str) -> Iterator[FormatMatch]:
         """All formats that fit, in the order in which they are tried: by kind, and within it by precedence."""
         for kind in kinds or formats.KINDS:
             for format in formats.names(kind):
-                if (look := self.look(format, kind)).fits:
-                    yield FormatMatch(format, kind, look.reason)
+                if (probe := self.probe(format, kind)).fits:
+                    yield FormatMatch(format, kind, probe.reason)
 
     def match(self, *kinds: str, format: str | None = None) -> FormatMatch:
         """The first of the formats that provide one of the kinds; the kinds stand in order of preference.
@@ -69,19 +69,19 @@ class DetectedFormats:
             DataError: `root` does not exist, `format` is none that provides such, or no format fits.
         """
         if format is not None:
-            return self._asked(format, kinds)
+            return self._explicit(format, kinds)
         if (error := missing_root(self.root)) is not None:
             raise error
         if (found := next(self.matches(*kinds), None)) is not None:
             return found
         tried = [
-            f"\n  {name}: {self.look(name, kind).reason}; wanted {reader_of(name, kind).WANTED}"
+            f"\n  {name}: {self.probe(name, kind).reason}; expected {reader_of(name, kind).EXPECTED}"
             for kind in kinds
             for name in formats.names(kind)
         ]
         listed = "".join(dict.fromkeys(tried))
-        if (known := unread(self.root)) is not None:
-            raise DataError(f"{self.root}: {known}; tried{listed}")
+        if (other_format := unread(self.root)) is not None:
+            raise DataError(f"{self.root}: {other_format}; tried{listed}")
         if (other := self._other_kind(kinds)) is not None:
             needed = " or ".join(formats.WORDS[kind] for kind in kinds)
             raise DataError(
@@ -106,17 +106,17 @@ class DetectedFormats:
 
     def error(self) -> DataError | None:
         """What is wrong with data that are meant to be boxes and are broken; None where none are meant."""
-        looks = (self.look(name, "boxes") for name in formats.names("boxes"))
-        return next((error for look in looks if (error := look.error()) is not None), None)
+        probes = (self.probe(name, "boxes") for name in formats.names("boxes"))
+        return next((error for probe in probes if (error := probe.error()) is not None), None)
 
-    def _asked(self, word: str, kinds: Sequence[str]) -> FormatMatch:
+    def _explicit(self, word: str, kinds: Sequence[str]) -> FormatMatch:
         name, only = formats.resolve(word, *kinds)
         if (error := missing_root(self.root)) is not None:
             raise error
         provided = [kind for kind in kinds if kind in formats.formats()[name].provides and only in (None, kind)]
-        looks = {kind: self.look(name, kind) for kind in provided}
-        kind = next((kind for kind, look in looks.items() if look.fits), provided[0])
-        return FormatMatch(name, kind, looks[kind].reason if looks[kind].fits else "as asked for")
+        probes = {kind: self.probe(name, kind) for kind in provided}
+        kind = next((kind for kind, probe in probes.items() if probe.fits), provided[0])
+        return FormatMatch(name, kind, probes[kind].reason if probes[kind].fits else "as asked for")
 
 
 def detect(root: Path) -> DetectedFormats:

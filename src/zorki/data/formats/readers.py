@@ -125,8 +125,8 @@ def read_masks(
             f"{root}: outlines of objects leave a background, which the classes of the run do not begin with: "
             f"{', '.join(class_names[:5])}"
         )
-    known = None if class_names is None else list(class_names[1:])
-    found = read_instances(root, format, class_names=known, max_pixels=max_pixels, selection=selection)
+    foreground_names = None if class_names is None else list(class_names[1:])
+    found = read_instances(root, format, class_names=foreground_names, max_pixels=max_pixels, selection=selection)
     return MasksFromInstances(found)
 
 
@@ -136,15 +136,15 @@ def _read(
     """What stands at `root`, and the options with notes about other formats there, where none was asked for."""
     detection = detect(root)
     match = detection.match(kind, format=format)
-    told: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if selection and selection.attribute is not None:
         knows = formats.formats()[match.format].attributes
         if not knows and options.class_names is None:  # a run may read other data than it was trained on
             raise DataError(
                 f"{root}: --class-attribute {selection.attribute}: {match.format} has no attributes of regions"
             )
-        told = {"class_attribute": selection.attribute} if knows else {}
-    records = cast(Records, match.reader.read(root, options.images, **told))
+        arguments = {"class_attribute": selection.attribute} if knows else {}
+    records = cast(Records, match.reader.read(root, options.images, **arguments))
     records.judge_unlabeled(skip=selection is not None and selection.skips_unlabeled)
     if selection:
         records.select(selection, strict=options.class_names is None)
@@ -174,10 +174,10 @@ def _other_formats(detection: DetectedFormats, taken: FormatMatch) -> list[Defec
     return [
         Defect(
             detection.root,
-            f"{look.reason} ({name}) beside {taken.format}, which was taken; --format {name} takes the other",
+            f"{probe.reason} ({name}) beside {taken.format}, which was taken; --format {name} takes the other",
             note=True,
         )
         for name in formats.names(taken.kind)
         if name != taken.format and name in formats.names("boxes")
-        if (look := detection.look(name, taken.kind)).fits
+        if (probe := detection.probe(name, taken.kind)).fits
     ]

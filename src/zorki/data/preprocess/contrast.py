@@ -9,7 +9,7 @@ from torch import Tensor
 DARKEST, BRIGHTEST = 0.01, 0.998
 """Shares of an image's values: at the first lies black, at the last white, as microscopists have it (Weigert et al.,
 2018: Content-aware image restoration, whose programs take percentiles 1 or 3 and 99.8)."""
-LEAST_SPAN = 16  # levels between black and white: what is flatter is noise, and would be made to look like an image
+MIN_SPAN = 16  # levels between black and white: what is flatter is noise, and would be made to look like an image
 
 
 def contrast_levels(image: UInt8[Tensor, "3 H W"]) -> tuple[int, int]:
@@ -25,7 +25,7 @@ def black_and_white(counts: Int64[Tensor, "256"]) -> tuple[int, int]:
     counts = counts.cumsum(0)
     shares = torch.tensor([DARKEST, BRIGHTEST], dtype=torch.float64) * counts[-1]
     black, white = torch.searchsorted(counts, shares.ceil().long()).tolist()
-    return black, max(white, black + LEAST_SPAN)
+    return black, max(white, black + MIN_SPAN)
 
 
 def stretch_contrast(image: UInt8[Tensor, "3 H W"], black: int, white: int) -> UInt8[Tensor, "3 H W"]:
@@ -43,5 +43,5 @@ def has_bright_ground(counts: Int64[Tensor, "256"]) -> bool:
     Of an image without contrast, whether they lie in the upper half of 0..255.
     """
     black, white = black_and_white(counts)
-    middle = (black + white) // 2 if white - black > LEAST_SPAN else 127
+    middle = (black + white) // 2 if white - black > MIN_SPAN else 127
     return int(counts[middle + 1 :].sum()) * 2 > int(counts.sum())

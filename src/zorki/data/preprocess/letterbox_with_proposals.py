@@ -33,7 +33,7 @@ class LetterboxWithProposals:
         proposals: regions an image, at most; the best.
         mode: "fast" or "quality" (about ten times slower, twice as many regions), see `selective_search`.
         search_size: longer side at which images are searched, in pixels; 0 takes `size`.
-        least_side: narrower regions are left out, in pixels of the network's input.
+        min_side: narrower regions are left out, in pixels of the network's input.
     """
 
     size: int
@@ -41,7 +41,7 @@ class LetterboxWithProposals:
     proposals: int = 2000
     mode: SearchMode = "fast"
     search_size: int = 0
-    least_side: float = 8.0
+    min_side: float = 8.0
 
     def __post_init__(self) -> None:
         if min(self.size, self.stride, self.proposals) < 1 or self.search_size < 0:
@@ -83,7 +83,7 @@ class LetterboxWithProposals:
     def _regions(self, image: Tensor, placement: Placement) -> Tensor:
         found = self.search(image) * placement.scale + torch.tensor([placement.left, placement.top] * 2)
         found = clip_boxes(found, placement.input_height, placement.input_width)
-        return found[is_large_enough(found, self.least_side)][: self.proposals]
+        return found[is_large_enough(found, self.min_side)][: self.proposals]
 
     def precompute(
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None] = say

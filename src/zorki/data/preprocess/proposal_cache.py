@@ -176,7 +176,7 @@ class _Progress:
     def __init__(self, count: int, say: Callable[[str], None]) -> None:
         self.count, self.say = count, say
         self.done = self.searched = 0
-        self.started = self.said = time.monotonic()
+        self.started = self.printed = time.monotonic()
 
     def add(self, answer: bool | ZorkiError) -> None:
         if isinstance(answer, ZorkiError):
@@ -184,8 +184,8 @@ class _Progress:
         self.done += 1
         self.searched += answer
         now = time.monotonic()
-        if self.searched and now - self.said > _SECONDS_BETWEEN_LINES:
-            self.said = now
+        if self.searched and now - self.printed > _SECONDS_BETWEEN_LINES:
+            self.printed = now
             left = (now - self.started) / self.done * (self.count - self.done)
             self.say(f"proposals: {self.done} of {self.count} images, {left:.0f} s left")
 

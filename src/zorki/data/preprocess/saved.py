@@ -40,11 +40,11 @@ def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
             f"preprocessing of kind {kind!r} is not known; expected one of {', '.join(kinds)}."
             + did_you_mean(str(kind), kinds)
         )
-    known = [f.name for f in dataclasses.fields(kinds[kind])]
-    unknown = [name for name in fields if name not in known]
+    names = [f.name for f in dataclasses.fields(kinds[kind])]
+    unknown = [name for name in fields if name not in names]
     needed = [f.name for f in dataclasses.fields(kinds[kind]) if f.default is dataclasses.MISSING]
     if unknown or not set(needed) <= set(fields):
-        raise RecipeError(f"{kind} takes {', '.join(known)} ({' and '.join(needed)} at least), but was given {fields}")
+        raise RecipeError(f"{kind} takes {', '.join(names)} ({' and '.join(needed)} at least), but was given {fields}")
     for f in dataclasses.fields(kinds[kind]):
         value = fields.get(f.name, f.default)
         if f.type in _NUMBERS and (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from zorki.data.scenes.dataset import Scene
-from zorki.data.scenes.objects import LEAST_COUNT, LEAST_SIDE, OBJECTS, POPULATION, RADIUS, SceneObjects, parse_scenes
+from zorki.data.scenes.objects import MIN_COUNT, MIN_SIDE, OBJECTS, POPULATION, RADIUS, SceneObjects, parse_scenes
 from zorki.types import Boxes
 
-__all__ = ["LEAST_COUNT", "LEAST_SIDE", "OBJECTS", "POPULATION", "RADIUS", "SceneDetection", "parse"]
+__all__ = ["MIN_COUNT", "MIN_SIDE", "OBJECTS", "POPULATION", "RADIUS", "SceneDetection", "parse"]
 
 
 class SceneDetection(SceneObjects[Boxes]):
@@ -22,14 +22,14 @@ class SceneDetection(SceneObjects[Boxes]):
         self, count: int = 2000, *, seed: int = 0, size: tuple[int, int] = (128, 128), clutter: float = 0.3
     ) -> None:
         super().__init__(count, seed=seed, size=size, clutter=clutter)
-        self._known: dict[int, Boxes] = {}
+        self._cache: dict[int, Boxes] = {}
 
     def keep(self, index: int, made: Scene) -> None:
         # Who an object is belongs to tracking.
-        self._known[index] = dataclasses.replace(made.boxes, identities=None)
+        self._cache[index] = dataclasses.replace(made.boxes, identities=None)
 
-    def known(self, index: int) -> Boxes | None:
-        return self._known.get(index)
+    def cached(self, index: int) -> Boxes | None:
+        return self._cache.get(index)
 
 
 def parse(text: str) -> SceneDetection | None:

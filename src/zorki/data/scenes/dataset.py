@@ -296,10 +296,10 @@ def parse(text: str) -> SceneClassification | None:
     """
     if text == "scenes":
         return SceneClassification()
-    asked = count_and_size(text)
-    if asked is None:
+    numbers = count_and_size(text)
+    if numbers is None:
         return None
-    count, size = asked
+    count, size = numbers
     return SceneClassification(count) if size is None else SceneClassification(count, size=size)
 
 

@@ -25,18 +25,18 @@ class SceneInstances(SceneObjects[Instances]):
         self, count: int = 2000, *, seed: int = 0, size: tuple[int, int] = (128, 128), clutter: float = 0.3
     ) -> None:
         super().__init__(count, seed=seed, size=size, clutter=clutter)
-        self._known: dict[int, tuple[Instances, np.ndarray]] = {}
+        self._cache: dict[int, tuple[Instances, np.ndarray]] = {}
 
     def keep(self, index: int, made: Scene) -> None:
         found = made.instances
         # Who an object is belongs to tracking.
         bare = dataclasses.replace(found, masks=found.masks[:, :0, :0].clone(), identities=None)
-        self._known[index] = bare, np.packbits(found.masks.numpy())
+        self._cache[index] = bare, np.packbits(found.masks.numpy())
 
-    def known(self, index: int) -> Instances | None:
-        if index not in self._known:
+    def cached(self, index: int) -> Instances | None:
+        if index not in self._cache:
             return None
-        bare, packed = self._known[index]
+        bare, packed = self._cache[index]
         shape = len(bare), *self.size
         masks = np.unpackbits(packed, count=int(np.prod(shape))).astype(bool).reshape(shape)
         return dataclasses.replace(bare, masks=torch.from_numpy(masks))

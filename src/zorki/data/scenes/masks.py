@@ -31,7 +31,7 @@ class SceneSegmentation(SceneObjects[Mask]):
     def keep(self, index: int, made: Scene) -> None:
         self._packed[index] = zlib.compress(made.mask.classes.numpy().astype(np.uint8).tobytes(), 1)
 
-    def known(self, index: int) -> Mask | None:
+    def cached(self, index: int) -> Mask | None:
         if index not in self._packed:
             return None
         values = np.frombuffer(zlib.decompress(self._packed[index]), np.uint8).reshape(self.size)

@@ -26,7 +26,7 @@ D = TypeVar("D")
 
 OBJECTS = (1, 5)
 RADIUS = (0.1, 0.28)  # shares of the side: boxes from a fifth of it to beyond a half
-LEAST_COUNT, LEAST_SIDE = 10, 16
+MIN_COUNT, MIN_SIDE = 10, 16
 POPULATION = 1 << 30  # so many individuals that nobody is met again in another split
 
 
@@ -49,10 +49,10 @@ class SceneObjects(Dataset[T]):
     def __init__(
         self, count: int = 2000, *, seed: int = 0, size: tuple[int, int] = (128, 128), clutter: float = 0.3
     ) -> None:
-        if count < LEAST_COUNT:
-            raise DataError(f"scenes: expected {LEAST_COUNT} images or more, for every split to have some; got {count}")
-        if min(size) < LEAST_SIDE:
-            raise DataError(f"scenes: expected images of {LEAST_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
+        if count < MIN_COUNT:
+            raise DataError(f"scenes: expected {MIN_COUNT} images or more, for every split to have some; got {count}")
+        if min(size) < MIN_SIDE:
+            raise DataError(f"scenes: expected images of {MIN_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
         check_clutter(clutter)
         self.count, self.seed, self.size, self.clutter = count, seed, size, clutter
         self.root = Path("scenes")
@@ -66,7 +66,7 @@ class SceneObjects(Dataset[T]):
         """Remembers what is asked of a scene."""
 
     @abstractmethod
-    def known(self, index: int) -> T | None:
+    def cached(self, index: int) -> T | None:
         """What was kept of a scene; None where it was never painted."""
 
     def __len__(self) -> int:
@@ -79,11 +79,11 @@ class SceneObjects(Dataset[T]):
 
     def target(self, index: int) -> T:
         """The annotation; painted once to see it."""
-        if self.known(check_index(index, self.count)) is None:
+        if self.cached(check_index(index, self.count)) is None:
             self._painted(index)
-        known = self.known(index)
-        assert known is not None  # which painting has kept
-        return known
+        cached = self.cached(index)
+        assert cached is not None  # which painting has kept
+        return cached
 
     def path(self, index: int) -> Path:
         """A name for the image, such as scenes/train/000123.png; no such file exists."""
@@ -117,8 +117,8 @@ def parse_scenes(text: str, make: Callable[..., D]) -> D | None:
     """
     if text == "scenes":
         return make()
-    asked = count_and_size(text)
-    if asked is None:
+    numbers = count_and_size(text)
+    if numbers is None:
         return None
-    count, size = asked
+    count, size = numbers
     return make(count) if size is None else make(count, size=size)

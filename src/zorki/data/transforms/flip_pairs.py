@@ -87,8 +87,8 @@ def parse_flip_pairs(text: str | Mapping[str, str], names: Sequence[str]) -> Pai
     for left, right in _typed(text):
         for name in (left, right):
             if name not in places:
-                known = ", ".join(names[:20])
-                raise RecipeError(f"flip_pairs names {name!r}.{did_you_mean(name, places)} The names are {known}")
+                listed = ", ".join(names[:20])
+                raise RecipeError(f"flip_pairs names {name!r}.{did_you_mean(name, places)} The names are {listed}")
             if left == right or any(places[name] in pair for pair in pairs):
                 raise RecipeError(f"flip_pairs has {name!r} twice; expected each name in one pair at most")
         pairs.append((places[left], places[right]))
@@ -146,5 +146,5 @@ def one_sided(names: Sequence[str], pairs: Pairs) -> list[str]:
 
 def describe_pairs(names: Sequence[str], pairs: Pairs, most: int = 10) -> str:
     """The pairs for a person: "left_eye and right_eye, left_ear and right_ear"."""
-    told = [f"{names[left]} and {names[right]}" for left, right in pairs[:most]]
-    return ", ".join(told) + (f", ... ({len(pairs)} pairs)" if len(pairs) > most else "")
+    listed = [f"{names[left]} and {names[right]}" for left, right in pairs[:most]]
+    return ", ".join(listed) + (f", ... ({len(pairs)} pairs)" if len(pairs) > most else "")

@@ -25,11 +25,11 @@ def transforms_of(names: str | None) -> list[Transform]:
         RecipeError: no installed package brings one of that name.
     """
     words = [word.strip() for word in (names or "").split(",") if word.strip()]
-    known = installed(ENTRY_POINTS) if words else {}
+    packages = installed(ENTRY_POINTS) if words else {}
     for word in words:
-        if word not in known:
-            there = ", ".join(sorted(known)) or "none"
+        if word not in packages:
+            there = ", ".join(sorted(packages)) or "none"
             raise RecipeError(
-                f"transforms: no installed package brings {word!r}.{did_you_mean(word, known)} There are: {there}"
+                f"transforms: no installed package brings {word!r}.{did_you_mean(word, packages)} There are: {there}"
             )
-    return [known[word] for word in words]
+    return [packages[word] for word in words]

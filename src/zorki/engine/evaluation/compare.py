@@ -113,7 +113,7 @@ def _cost(folder: Path) -> dict[str, Any]:
     path = folder / COST
     found = read_json(path) if path.is_file() else {}
     if not isinstance(found, dict):
-        raise ZorkiError(f"{path}: expected figures by name, and it holds {found!r:.40}")
+        raise ZorkiError(f"{path}: expected metrics by name, and it holds {found!r:.40}")
     rows = logs.read(folder / logs.EPOCHS) if (folder / logs.EPOCHS).is_file() else []
     if rows and "train_seconds" not in found:
         found["train_seconds"] = rows[-1].get("seconds")

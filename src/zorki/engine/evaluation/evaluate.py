@@ -86,14 +86,14 @@ def evaluate(
     if selection.labels is not None:
         dataset = ClassSubset(dataset, selection.labels)
     split = split or usual_split(dataset.splits)
-    looked = survey(dataset, strict=strict, splits=[split])
-    work = _Work(opened, dataset, looked, split, device, batch_size, workers, strict, tell)
+    data_survey = survey(dataset, strict=strict, splits=[split])
+    work = _Work(opened, dataset, data_survey, split, device, batch_size, workers, strict, tell)
     results = _evaluate_whole(work) if tiling is None else _evaluate_tiles(work, tiling)
     for result in results:
-        result.defects = [*looked.defects, *result.defects]
+        result.defects = [*data_survey.defects, *result.defects]
     if len(opened) > 1:
         results.append(ensemble_results(first.task, first.info, work.predictions, dataset, split))
-    train = looked.splits.get("train", [])
+    train = data_survey.splits.get("train", [])
     for result in results:
         result.baseline = baseline(first.task, first.info, dataset, train or work.indices, work.indices)
     return results
@@ -105,7 +105,7 @@ class _Work:
 
     runs: list[TrainedModel]
     dataset: Dataset[Any]
-    looked: Survey
+    data_survey: Survey
     split: str
     device: str
     batch_size: int | None
@@ -114,7 +114,7 @@ class _Work:
     say: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        self.indices = self.looked.readable(self.dataset, self.split)
+        self.indices = self.data_survey.readable(self.dataset, self.split)
         self.predictions: list[dict[int, Any]] = [{} for _ in self.runs]  # by sample, of several runs alone
 
 
@@ -169,7 +169,7 @@ def _evaluate_whole(work: _Work) -> list[Results]:
             "batch_size": work.batch_size, "workers": work.workers, "strict": work.strict, "device": work.device,
         }  # fmt: skip
         loader = eval_loader(run, work.dataset, work.indices, **settings)
-        reference = reference_loader(run, work.dataset, work.looked.splits, work.split, **settings)
+        reference = reference_loader(run, work.dataset, work.data_survey.splits, work.split, **settings)
         result = evaluate_split(
             on_device(run.model, work.device),
             loader,

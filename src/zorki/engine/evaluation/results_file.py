@@ -27,18 +27,18 @@ def evaluate_file(
     Raises:
         ZorkiError: no such task, the file or the data cannot be read, or the predictions could be of several splits.
     """
-    known = registry.tasks()
+    tasks = registry.tasks()
     paths = Path(predictions), Path(data)
     if task is None:
-        able = [name for name, one in known.items() if one.evaluation.file_format]
+        able = [name for name, one in tasks.items() if one.evaluation.file_format]
         recognizing = [
-            name for name in able if known[name].evaluation.recognize_predictions(*paths, format) is not None
+            name for name in able if tasks[name].evaluation.recognize_predictions(*paths, format) is not None
         ]
         if len(recognizing) != 1:
             raise RecipeError(f"files of several tasks can be evaluated: say --task {' or --task '.join(able)}")
         task = recognizing[0]
-    if task not in known:
-        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, known)} `zorki tasks` lists them all.")
-    if not known[task].evaluation.file_format:
+    if task not in tasks:
+        raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, tasks)} `zorki tasks` lists them all.")
+    if not tasks[task].evaluation.file_format:
         raise ZorkiError(f"{task} knows no file of predictions; evaluate a run, or weights of a model")
-    return known[task].evaluation.evaluate_predictions(*paths, split=split, format=format)
+    return tasks[task].evaluation.evaluate_predictions(*paths, split=split, format=format)

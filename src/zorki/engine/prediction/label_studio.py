@@ -31,7 +31,7 @@ def to_label_studio(
     """A task with one prediction: {"data": {"image": ...}, "predictions": [{"model_version", "score", "result"}]}.
 
     Boxes are "rectanglelabels", in percent of the image; masks "brushlabels", as run lengths of their pixels, so that
-    holes and parts stay; the label of an image is "choices"; figures are "keypointlabels", a region a visible place.
+    holes and parts stay; the label of an image is "choices"; poses are "keypointlabels", a region a visible place.
 
     Args:
         image: the address under which Label Studio finds the image.

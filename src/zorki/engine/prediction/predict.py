@@ -232,12 +232,12 @@ class _Work:
     def place(self, name: str, folder: str = "") -> Path:
         """A path for a file of a result that is nobody else's: two folders may hold files of one name."""
         assert self.out is not None
-        asked = self.out / folder / Path(name).name
-        path, first = asked, os.path.abspath(asked)
+        target = self.out / folder / Path(name).name
+        path, first = target, os.path.abspath(target)
         number = self.taken.get(first, 1)
         while os.path.abspath(path) in self.taken:
             number += 1
-            path = asked.with_stem(f"{asked.stem}-{number}")
+            path = target.with_stem(f"{target.stem}-{number}")
         self.taken[os.path.abspath(path)] = 1
         self.taken[first] = number
         return path
@@ -283,8 +283,8 @@ def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
         for defect in work.defects:
             work.say(f"left out: {defect}")
         undrawn = _every_undrawn(work)
-        for told in undrawn:
-            work.say(f"predicted, but not drawn: {told}")
+        for failure in undrawn:
+            work.say(f"predicted, but not drawn: {failure}")
         if not count:
             raise DataError(f"nothing could be read of {len(sources)} sources; the first reason: {work.defects[0]}")
         if work.page is not None and work.page.head is not None:
@@ -349,9 +349,9 @@ def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
 def _of(source: Source, error: DataError) -> DataError:
     """The error with its source, and with what was behind it."""
     name = f"{source.path or source}: "
-    told = DataError(name + str(error).removeprefix(name))
-    told.__cause__ = error.__cause__
-    return told
+    failure = DataError(name + str(error).removeprefix(name))
+    failure.__cause__ = error.__cause__
+    return failure
 
 
 def _write_drawing(work: _Work, result: Result, source: Source, draw: Callable[[], Tensor]) -> None:
@@ -443,9 +443,9 @@ def _predict_each(work: _Work, images: Sequence[Tensor]) -> list[Any]:
 
 
 def _failed(error: Exception, height: int, width: int) -> DataError:
-    told = DataError(f"the network fails on this image of {width} x {height} pixels: {_reason(error)}")
-    told.__cause__ = error
-    return told
+    failure = DataError(f"the network fails on this image of {width} x {height} pixels: {_reason(error)}")
+    failure.__cause__ = error
+    return failure
 
 
 def _reason(error: Exception) -> str:
@@ -490,9 +490,9 @@ def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
         except DataError as error:
             work.fail(source, error)
         except FAULTS as error:
-            told = DataError(f"{source}: the network fails on this video: {_reason(error)}")
-            told.__cause__ = error
-            work.fail(source, told)
+            failure = DataError(f"{source}: the network fails on this video: {_reason(error)}")
+            failure.__cause__ = error
+            work.fail(source, failure)
 
 
 class _DrawnVideo:
@@ -613,9 +613,9 @@ def _until_failure(work: _Work, source: Source, stream: Iterator[T]) -> Iterator
     except DataError as error:
         work.fail(source, _of(source, error))
     except FAULTS as error:
-        told = DataError(f"{source}: the network fails on this video: {_reason(error)}")
-        told.__cause__ = error
-        work.fail(source, told)
+        failure = DataError(f"{source}: the network fails on this video: {_reason(error)}")
+        failure.__cause__ = error
+        work.fail(source, failure)
 
 
 def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:

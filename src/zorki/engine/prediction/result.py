@@ -195,9 +195,9 @@ class Result:
         Args:
             folder: paths of files that were written are told from there; None: as they are.
         """
-        told: dict[str, Any] = {"source": self.path} | ({} if self.frame is None else {"frame": self.frame})
-        told |= {"height": self.height, "width": self.width, "drawn": self.drawn, **self.record, **self.files}
-        return {name: _path(value, folder) if isinstance(value, Path) else value for name, value in told.items()}
+        entry: dict[str, Any] = {"source": self.path} | ({} if self.frame is None else {"frame": self.frame})
+        entry |= {"height": self.height, "width": self.width, "drawn": self.drawn, **self.record, **self.files}
+        return {name: _path(value, folder) if isinstance(value, Path) else value for name, value in entry.items()}
 
     def to_coco(self) -> list[dict[str, Any]]:
         """Entries in COCO's results format, one an object. Raises ZorkiError where predictions have no such form."""
@@ -244,7 +244,7 @@ class Result:
     def columns(self) -> dict[str, list[Any]]:
         """What `to_pandas` holds, as plain lists; which columns there are does not depend on how many rows."""
         there = {"xyxy": "left", "scores": "score", "ids": "id", "classes": "share"}
-        known = {"label", "name", *(there[name] for name in self.numpy() if name in there)}
+        reserved = {"label", "name", *(there[name] for name in self.numpy() if name in there)}
         rows = list(self)
         table: dict[str, list[Any]] = {
             name: [getattr(one, name) for one in rows] for name in ("label", "name", "score")
@@ -252,8 +252,8 @@ class Result:
         for place, side in enumerate(("left", "top", "right", "bottom")):
             table[side] = [one.box[place] for one in rows if one.box is not None]
         table |= {name: [getattr(one, name) for one in rows] for name in ("id", "share")}
-        known |= {"top", "right", "bottom"} if "left" in known else set()
-        return {name: values for name, values in table.items() if name in known}
+        reserved |= {"top", "right", "bottom"} if "left" in reserved else set()
+        return {name: values for name, values in table.items() if name in reserved}
 
     def _image(self) -> Tensor:
         if isinstance(self.source, Tensor):

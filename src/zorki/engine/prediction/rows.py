@@ -1,4 +1,4 @@
-"""Predictions as rows: one for an object, a class or a figure, in plain Python and numpy values."""
+"""Predictions as rows: one for an object, a class or a pose, in plain Python and numpy values."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def keep_rows(
     kind = type(annotation).__name__
     if isinstance(annotation, Rows):
         columns = dict(annotation.columns())
-        for asked, name, words in ((score, "scores", "score"), (labels, "labels", "class")):
-            if asked is not None and name not in columns:
+        for criterion, name, words in ((score, "scores", "score"), (labels, "labels", "class")):
+            if criterion is not None and name not in columns:
                 raise ZorkiError(f"{kind} has no {name} to choose by; leave the {words} out")
         rows = torch.ones(len(annotation), dtype=torch.bool)
         if score is not None:
@@ -138,8 +138,8 @@ def keep_rows(
     if isinstance(annotation, Mask) and score is None:
         if labels is None:
             return annotation
-        wanted = torch.isin(annotation.classes, torch.tensor(sorted(labels), dtype=annotation.classes.dtype))
-        return dataclasses.replace(annotation, classes=annotation.classes.masked_fill(~wanted, annotation.ignore))
+        is_chosen = torch.isin(annotation.classes, torch.tensor(sorted(labels), dtype=annotation.classes.dtype))
+        return dataclasses.replace(annotation, classes=annotation.classes.masked_fill(~is_chosen, annotation.ignore))
     if score is None and labels is None:
         return annotation
     what = "scores" if score is not None else "classes"

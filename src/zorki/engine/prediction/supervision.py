@@ -14,7 +14,7 @@ from zorki.types import Keypoints, Label, Mask, Rows
 
 
 def to_supervision(annotation: Any, names: Sequence[str]) -> Any:
-    """`Detections` of boxes, masks and tracks, `KeyPoints` of figures, `Classifications` of one label.
+    """`Detections` of boxes, masks and tracks, `KeyPoints` of poses, `Classifications` of one label.
 
     A map of classes becomes `Detections` too, one for each class that is there: its mask, and the box around it.
 

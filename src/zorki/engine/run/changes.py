@@ -39,15 +39,16 @@ def changed(about: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[
     before = dict(about["recipe"])
     values = Recipe.of({name: value for name, value in changes.items()}).to_json()
     new = [name for name in changes if str(values[name]) != str(before.get(name))]  # older runs count devices
-    told = [f"{name}: {before.get(name)} -> {values[name]}" for name in new]
+    changes_made = [f"{name}: {before.get(name)} -> {values[name]}" for name in new]
     if "epochs" in new and before.get("scheduler") in ("cosine", "one-cycle", "multistep"):
-        told.append(f"the {before['scheduler']} schedule now spans {values['epochs']} epochs")
+        changes_made.append(f"the {before['scheduler']} schedule now spans {values['epochs']} epochs")
     if machine := [name for name in new if name in MACHINE]:
-        told.append(
+        changes_made.append(
             f"with another {' and '.join(machine)}, losses are no longer those of the unbroken run to the last bit"
         )
     recipe = {**before, **{name: values[name] for name in changes}}
-    return {**about, "recipe": recipe, "said": {**about.get("said", {}), **{n: values[n] for n in changes}}}, told
+    explicit = {**about.get("explicit", {}), **{name: values[name] for name in changes}}
+    return {**about, "recipe": recipe, "explicit": explicit}, changes_made
 
 
 def last_run(out: Path, *, finished: bool = False) -> Path:

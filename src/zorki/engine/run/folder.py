@@ -31,10 +31,11 @@ REPORT, COST = "report.html", "cost.json"
 
 # What run.json holds under its names, as far as it is read.
 _SHAPES: dict[str, type] = {
-    "model": str, "task": str, "class_names": list, "recipe": dict, "said": dict, "choices": list, "plugins": list,
-    "preprocess": dict, "class_info": dict, "data_facts": dict, "parameters": int, "train_count": int, "data": str,
-    "environment": dict,
+    "model": str, "task": str, "class_names": list, "recipe": dict, "explicit": dict, "choices": list,
+    "plugins": list, "preprocess": dict, "class_info": dict, "data_facts": dict, "parameters": int, "train_count": int,
+    "data": str, "environment": dict,
 }  # fmt: skip
+_OLDER_KEYS = {"said": "explicit"}
 _MAY_BE_NULL = ("preprocess", "data")
 # What stands for names that are not there: what needs them says what it lacks.
 _ABSENT: dict[str, Any] = {"data": None, "fingerprint": None, "parameters": 0, "train_count": 0, "environment": {}}
@@ -56,6 +57,8 @@ def read_about(folder: Path) -> dict[str, Any]:
             near = _near_runs(Path(folder))
             raise WeightsError(f"{folder}: expected a run's folder (with {ABOUT}), found none.{near}") from None
         raise WeightsError(str(error)) from error
+    if isinstance(about, dict):
+        about = {_OLDER_KEYS.get(name, name): value for name, value in about.items()}
     if (fault := _fault_of(about)) is not None:
         raise WeightsError(f"{path}: {fault}; was it edited? Restore it, or train again")
     _check_plugins(path, about)
@@ -125,12 +128,12 @@ def _check_plugins(path: Path, about: Mapping[str, Any]) -> None:
 
 def _with_todays_names(about: dict[str, Any]) -> dict[str, Any]:
     """Settings by the names that they have in this version, in runs that older ones wrote."""
-    known = all_names()
-    about["recipe"] = {known.get(name, name): value for name, value in about["recipe"].items()}
-    if "said" in about:
-        about["said"] = {known.get(name, name): value for name, value in about["said"].items()}
+    aliases = all_names()
+    about["recipe"] = {aliases.get(name, name): value for name, value in about["recipe"].items()}
+    if "explicit" in about:
+        about["explicit"] = {aliases.get(name, name): value for name, value in about["explicit"].items()}
     if "choices" in about:
-        about["choices"] = [{**one, "name": known.get(one["name"], one["name"])} for one in about["choices"]]
+        about["choices"] = [{**one, "name": aliases.get(one["name"], one["name"])} for one in about["choices"]]
     return about
 
 
@@ -143,9 +146,9 @@ def _near_runs(folder: Path) -> str:
 def recipe_of(about: Mapping[str, Any]) -> Recipe:
     """The recipe of a run; fields that this version does not know are left out.
 
-    So is a size that nobody said: earlier versions wrote there what the first training image measured.
+    So is a size that was not set: earlier versions wrote there what the first training image measured.
     """
-    values = without_measured_size(about["recipe"], about.get("said", {"image_size"}))
+    values = without_measured_size(about["recipe"], about.get("explicit", {"image_size"}))
     if "allow_outside" not in values:  # earlier versions followed every path
         values = {**values, "allow_outside": True}
     task = registry.task(about["task"])
@@ -205,7 +208,7 @@ def result_json(results: Results) -> dict[str, Any]:
         "metrics": results.metrics.to_json(),
         "losses": results.losses,
         "baseline": results.baseline,
-        "defects": [str(defect) for defect in results.defects],
+        "defects": [defect.to_json() for defect in results.defects],
     }
 
 

@@ -43,7 +43,7 @@ class Log:
     def _pass_on(self, values: dict[str, float], step: int, *, save: bool = False) -> None:
         if not self.active:
             return
-        with told_if_unwritable(self.folder, self.folder):
+        with write_errors(self.folder, self.folder):
             for logger in self.loggers:
                 logger.log_metrics(values, step)
                 if save:
@@ -53,19 +53,19 @@ class Log:
         if not self.active:
             return
         path = self.folder / name
-        known = header(path)
-        if known is not None and list(row) != known:
+        old_columns = header(path)
+        if old_columns is not None and list(row) != old_columns:
             # A metric came that earlier rows lack (or one is missing): the file is written anew with all columns.
             rows = [*read(path), row]
-            columns = list(dict.fromkeys([*known, *row]))
+            columns = list(dict.fromkeys([*old_columns, *row]))
             write_text(path, _text(rows, columns))
             return
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row), lineterminator="\n")
-        if known is None:
+        if old_columns is None:
             writer.writeheader()
         writer.writerow(row)
-        with told_if_unwritable(path, self.folder), path.open("a", encoding="utf-8", newline="") as file:
+        with write_errors(path, self.folder), path.open("a", encoding="utf-8", newline="") as file:
             file.write(text.getvalue())
 
     def cut(self, step: int) -> None:
@@ -79,7 +79,7 @@ class Log:
 
 
 @contextmanager
-def told_if_unwritable(path: Path, folder: Path) -> Iterator[None]:
+def write_errors(path: Path, folder: Path) -> Iterator[None]:
     """Turns an OSError of writing into a ZorkiError with the way to go on with the run."""
     try:
         yield
@@ -88,7 +88,7 @@ def told_if_unwritable(path: Path, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writers_told(folder: Path) -> Iterator[None]:
+def single_writer_error(folder: Path) -> Iterator[None]:
     """Within, a thread of TensorBoard's that cannot write is heard once: by the error of whoever writes next.
 
     It would print a traceback by itself, and fail a second time where the loggers are closed.
@@ -103,11 +103,11 @@ def writers_told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        told = error.__context__
-        while told is not None and not isinstance(told, ZorkiError):
-            told = told.__context__
-        if told is not None:
-            raise told from None
+        cause = error.__context__
+        while cause is not None and not isinstance(cause, ZorkiError):
+            cause = cause.__context__
+        if cause is not None:
+            raise cause from None
         where = Path(str(error.filename)) if error.filename else folder
         if where.absolute().is_relative_to(folder.absolute()):
             raise ZorkiError(f"{unwritable(where, error)}{words_of_way_on(folder)}") from error

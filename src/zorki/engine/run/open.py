@@ -47,7 +47,7 @@ class TrainedModel:
 
     @property
     def results(self) -> dict[str, Any]:
-        """Figures by split, as written after training; empty before."""
+        """Metrics by split, as written after training; empty before."""
         return read_results(self.folder)
 
 
@@ -72,8 +72,8 @@ def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Traine
         )
     match = load_into(model, read_weights(best))
     if match.mismatched or match.new:
-        told = f" with {', '.join(f'{name} {value}' for name, value in options.items())}" if options else ""
-        raise WeightsError(f"{best}: does not fit {about['model']}{told}:\n{match.summary()}")
+        suffix = f" with {', '.join(f'{name} {value}' for name, value in options.items())}" if options else ""
+        raise WeightsError(f"{best}: does not fit {about['model']}{suffix}:\n{match.summary()}")
     recipe = _with_options(recipe, options or {})
     return TrainedModel(folder, about["model"], task, info, recipe, about, model.eval())
 

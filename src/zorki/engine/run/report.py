@@ -17,14 +17,14 @@ from zorki.engine.run.open import TrainedModel
 from zorki.errors import DataError
 from zorki.settings import describe
 
-MOST_DEFECTS = 100  # lines in the report; all are in `zorki show`
-MOST_CLASSES = 60  # bars
+MAX_DEFECTS = 100  # lines in the report; all are in `zorki show`
+MAX_CLASSES = 60  # bars
 
 
 def write_report(
     run: TrainedModel,
     dataset: Dataset[Any],
-    looked: Survey,
+    data_survey: Survey,
     found: Mapping[str, Results],
     *,
     first_loss: float | None = None,
@@ -36,7 +36,7 @@ def write_report(
         first_loss: of the first step, beside what an untrained network should have.
     """
     main = next(reversed(list(found.values())), None)
-    sections = [_outcome(run, found, looked)]
+    sections = [_outcome(run, found, data_survey)]
     sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
     if main is not None:
         sections += run.task.evaluation.report_sections(main.metrics, run.info)
@@ -46,7 +46,7 @@ def write_report(
         sections.append(
             Section("Samples", _grid(run, dataset, main.samples), f"Predictions on {main.split}, as they come.")
         )
-    sections.append(Section("Data", _data(run, dataset, looked)))
+    sections.append(Section("Data", _data(run, dataset, data_survey)))
     sections.append(
         Section("Recipe", _recipe(run), "Marked fields were chosen for you; all others were said or are defaults.")
     )
@@ -66,15 +66,15 @@ def write_report(
     return run.report
 
 
-def _outcome(run: TrainedModel, found: Mapping[str, Results], looked: Survey) -> Section:
+def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Survey) -> Section:
     rows: list[dict[str, Any]] = []
     for split, result in found.items():
         rows.append({"": split, "loss": sum(result.losses.values()), **result.metrics.scalars()})
         if result.baseline is not None:
             rows.append({"": f"{split}, baseline", **result.baseline})
     html = table(rows) if rows else notice("Nothing was held out, so nothing was evaluated: the last weights are kept.")
-    if looked.defects:
-        html += notice(f"{counted(looked.defects)} in the data; see Data.")
+    if data_survey.defects:
+        html += notice(f"{counted(data_survey.defects)} in the data; see Data.")
     has_baseline = any(result.baseline is not None for result in found.values())
     note = "The baseline predicts without looking at the image; a network must beat it." if has_baseline else ""
     return Section("Outcome", html, note)
@@ -105,12 +105,12 @@ def _learning(run: TrainedModel) -> str:
         "val/macro_f1",
         *(f"val/{name}" for name in run.task.evaluation.headline),
     )
-    figures = {name: line(name) for name in rows[0] if name in shown}
+    metrics = {name: line(name) for name in rows[0] if name in shown}
     best = max(line(monitor), key=lambda point: point[1], default=(None, 0))[0] if monitor in rows[0] else None
     losses = {name: line(f"{name}/loss") for name in ("train", "val") if f"{name}/loss" in rows[0]}
     drawn = [figure(curves(losses, title="Loss", y_label="loss", best=best))]
-    if figures:
-        named = {name.removeprefix("val/"): points for name, points in figures.items()}
+    if metrics:
+        named = {name.removeprefix("val/"): points for name, points in metrics.items()}
         drawn.append(figure(curves(named, title="Validation", best=best)))
     steps = logs.read(run.folder / logs.STEPS)
     if len(steps) > 2:
@@ -128,27 +128,27 @@ def _grid(run: TrainedModel, dataset: Dataset[Any], items: Sequence[tuple[int, A
             sample = dataset[index]
         except DataError:
             continue
-        look = run.task.presentation
+        presentation = run.task.presentation
         good = run.task.evaluation.right(prediction, sample.target)
-        said = look.caption(prediction, run.info)
-        text = said if good else f"{said}\nis {look.caption(sample.target, run.info)}"
-        image = look.thumbnail(sample.image, prediction, run.info, sample.target)
+        answer = presentation.caption(prediction, run.info)
+        text = answer if good else f"{answer}\nis {presentation.caption(sample.target, run.info)}"
+        image = presentation.thumbnail(sample.image, prediction, run.info, sample.target)
         thumbnails.append(Thumbnail(image, text, good, alt=f"{dataset.path(index).name}: {text}"))
     return image_grid(thumbnails)
 
 
-def _data(run: TrainedModel, dataset: Dataset[Any], looked: Survey) -> str:
+def _data(run: TrainedModel, dataset: Dataset[Any], data_survey: Survey) -> str:
     facts = {
         "path": run.about["data"],
         "format": f"{dataset.format}: {dataset.reason}",
         "splits": dataset.split_reason,
-        **{f"images in {split}": len(indices) for split, indices in looked.splits.items()},
+        **{f"images in {split}": len(indices) for split, indices in data_survey.splits.items()},
         "classes": len(dataset.class_names),
-        "defects": len(looked.defects),
+        "defects": len(data_survey.defects),
     }
     parts = [definition_list(facts)]
     statistics = run.task.data.statistics(dataset)
-    if statistics.counts and len(dataset.class_names) <= MOST_CLASSES:
+    if statistics.counts and len(dataset.class_names) <= MAX_CLASSES:
         what, names = statistics.counted, statistics.class_names
         counts = {split: dict(zip(names, row, strict=True)) for split, row in statistics.counts.items()}
         parts.append(figure(bars(counts, title=f"{what.capitalize()} per class", x_label=what)))
@@ -156,12 +156,12 @@ def _data(run: TrainedModel, dataset: Dataset[Any], looked: Survey) -> str:
         table([{"": name, **values} for name, values in one.rows().items()], caption=one.title)
         for one in statistics.tables
     ]
-    if looked.defects:
-        lines = [str(defect) for defect in looked.defects[:MOST_DEFECTS]]
-        if len(looked.defects) > MOST_DEFECTS:
-            lines.append(f"... and {len(looked.defects) - MOST_DEFECTS} more; `zorki show` lists all")
+    if data_survey.defects:
+        lines = [str(defect) for defect in data_survey.defects[:MAX_DEFECTS]]
+        if len(data_survey.defects) > MAX_DEFECTS:
+            lines.append(f"... and {len(data_survey.defects) - MAX_DEFECTS} more; `zorki show` lists all")
         parts.append(
-            notice(f"{counted(looked.defects)}; broken images were left out:") + preformatted("\n".join(lines))
+            notice(f"{counted(data_survey.defects)}; broken images were left out:") + preformatted("\n".join(lines))
         )
     return "".join(parts)
 
@@ -174,10 +174,10 @@ def _recipe(run: TrainedModel) -> str:
     values = {name: chosen.get(name) if value is None else value for name, value in run.recipe.to_json().items()}
     groups: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
-        said = name in run.about.get("said", {}) or name in notes or value != default.to_json()[name]
-        group = describe(kind, name)["group"] if said else "Defaults"
+        explicit = name in run.about.get("explicit", {}) or name in notes or value != default.to_json()[name]
+        group = describe(kind, name)["group"] if explicit else "Defaults"
         unit = describe(kind, name)["unit"]
-        groups.setdefault(group, {})[name] = f"{value} {unit}" if unit and value is not None and said else value
+        groups.setdefault(group, {})[name] = f"{value} {unit}" if unit and value is not None and explicit else value
     parts = []
     for group in sorted(groups, key=lambda group: group == "Defaults"):
         mine = {name: note for name, note in notes.items() if name in groups[group]}

@@ -40,14 +40,14 @@ def check_machine(recipe: Recipe) -> None:
         )
 
 
-def check_validation(looked: Survey, recipe: Recipe) -> None:
-    if looked.splits.get("val"):
+def check_validation(data_survey: Survey, recipe: Recipe) -> None:
+    if data_survey.splits.get("val"):
         return
-    for name, asked in (
+    for name, setting in (
         ("patience", recipe.patience is not None),
         ("scheduler plateau", recipe.scheduler == "plateau"),
     ):
-        if asked:
+        if setting:
             raise RecipeError(f"{name} watches validation, but the data have no validation image; leave it out")
 
 
@@ -59,19 +59,19 @@ def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
     return digest.hexdigest()
 
 
-def tell_data(dataset: Dataset[Any], looked: Survey, say: Callable[[str], None]) -> None:
-    counts = ", ".join(f"{name} {len(indices)}" for name, indices in looked.splits.items())
+def tell_data(dataset: Dataset[Any], data_survey: Survey, say: Callable[[str], None]) -> None:
+    counts = ", ".join(f"{name} {len(indices)}" for name, indices in data_survey.splits.items())
     say(f"      {len(dataset.class_names)} classes; images: {counts}")
-    if looked.defects:
-        say(f"      {counted(looked.defects)}; broken images are left out (--strict stops instead):")
-        for line in summary(looked.defects):
+    if data_survey.defects:
+        say(f"      {counted(data_survey.defects)}; broken images are left out (--strict stops instead):")
+        for line in summary(data_survey.defects):
             say(f"      {line}")
 
 
-def train_indices_of(looked: Survey, recipe: Recipe) -> list[int]:
-    indices = looked.splits.get("train", [])
+def train_indices_of(data_survey: Survey, recipe: Recipe) -> list[int]:
+    indices = data_survey.splits.get("train", [])
     if not indices:
-        raise DataError(f"nothing to train on: no image of the split train can be read ({list(looked.splits)})")
+        raise DataError(f"nothing to train on: no image of the split train can be read ({list(data_survey.splits)})")
     if recipe.limit is not None and recipe.limit < len(indices):
         return subset(indices, recipe.limit)
     return indices

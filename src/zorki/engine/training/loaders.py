@@ -79,7 +79,7 @@ def _sampler(plan: TrainingPlan, targets: Targets[Any]) -> Sampler:
 
 
 def val_loader_of(plan: TrainingPlan) -> Loader[Any] | None:
-    indices = plan.looked.splits.get("val", [])
+    indices = plan.data_survey.splits.get("val", [])
     if not indices:
         return None
     recipe = plan.recipe
@@ -101,7 +101,7 @@ def gather_defects(plan: TrainingPlan, loader: Loader[Any], trainer: lightning.T
     if trainer.world_size > 1:
         found = [None] * trainer.world_size
         torch.distributed.all_gather_object(found, loader.defects)
-    plan.looked.add(itertools.chain.from_iterable(found))
+    plan.data_survey.add(itertools.chain.from_iterable(found))
 
 
 def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any
     reference = reference_loader(
         run,
         plan.dataset,
-        plan.looked.splits,
+        plan.data_survey.splits,
         "val",
         batch_size=recipe.batch_size,
         workers=recipe.workers or 0,

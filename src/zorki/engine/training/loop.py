@@ -148,8 +148,8 @@ class Conductor(lightning.Callback):
             if self.after_step is not None:
                 self.after_step((trainer.current_epoch + (batch_idx + 1) / self._steps_an_epoch) / self.epochs)
         for name, loss in pl_module.losses.items():
-            known = self.sums.get(name)
-            self.sums[name] = loss.clone() if known is None else known.add_(loss)
+            running_sum = self.sums.get(name)
+            self.sums[name] = loss.clone() if running_sum is None else running_sum.add_(loss)
         self.batches += 1
         self.images += len(batch)
         step = trainer.fit_loop.total_batch_idx + 1  # also after a resume with another batch size
@@ -192,10 +192,10 @@ class Conductor(lightning.Callback):
             self._stop()
 
     def _asked_to_stop(self, trainer: lightning.Trainer, done: int) -> bool:
-        asked = self.stop_signal is not None
+        requested = self.stop_signal is not None
         if trainer.world_size > 1:  # all processes must stop at the same step; asking at every step would be dear
-            return done % 10 == 0 and trainer.strategy.reduce_boolean_decision(asked, all=False)
-        return asked
+            return done % 10 == 0 and trainer.strategy.reduce_boolean_decision(requested, all=False)
+        return requested
 
     def _stop(self) -> None:
         word = "Ctrl-C" if self.stop_signal == signal.SIGINT else "a signal"
@@ -248,15 +248,15 @@ class Conductor(lightning.Callback):
             return
         if self.monitor not in metrics:
             raise DataError("nothing was evaluated: no image of the split val can be decoded; repair or remove them")
-        figure, loss = float(metrics[self.monitor]), float(metrics.get("loss", math.nan))
-        self.plateau.see(figure) if self.recipe.scheduler == "plateau" else None
-        self.stale = 0 if figure > self.best else self.stale + 1
+        score, loss = float(metrics[self.monitor]), float(metrics.get("loss", math.nan))
+        self.plateau.see(score) if self.recipe.scheduler == "plateau" else None
+        self.stale = 0 if score > self.best else self.stale + 1
         if self.recipe.patience is not None and self.stale >= self.recipe.patience:
             trainer.should_stop = True
-        rank = figure, -(math.inf if math.isnan(loss) else loss)
+        rank = score, -(math.inf if math.isnan(loss) else loss)
         if rank >= (self.best, -self.best_loss):
-            self.best, self.best_loss = figure, -rank[1]
-            self._keep(trainer, model, {"epoch": epoch, self.monitor: figure})
+            self.best, self.best_loss = score, -rank[1]
+            self._keep(trainer, model, {"epoch": epoch, self.monitor: score})
 
     def _keep(self, trainer: lightning.Trainer, model: Any, facts: dict[str, Any]) -> None:
         self.best_epoch = facts["epoch"]

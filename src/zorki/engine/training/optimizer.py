@@ -120,15 +120,15 @@ def rate_factor(recipe: Recipe, epoch: float, epochs: int) -> float:
 
 
 class Plateau:
-    """Divides the rate by ten when the watched figure (larger is better) has not risen for three epochs."""
+    """Divides the rate by ten when the monitored metric (larger is better) has not risen for three epochs."""
 
     def __init__(self) -> None:
         self.factor, self.best, self.stale = 1.0, -math.inf, 0
 
-    def see(self, figure: float) -> None:
-        """Takes in the figure of one epoch."""
-        if figure > self.best:
-            self.best, self.stale = figure, 0
+    def see(self, score: float) -> None:
+        """Takes in the monitored metric of one epoch."""
+        if score > self.best:
+            self.best, self.stale = score, 0
             return
         self.stale += 1
         if self.stale >= PLATEAU_PATIENCE:

@@ -28,34 +28,34 @@ def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[s
     on_device(run.model, plan.recipe.main_device)
     found: dict[str, Results] = {}
     for split in ("val", "test"):
-        if plan.looked.splits.get(split):
+        if plan.data_survey.splits.get(split):
             found[split] = result = _evaluate(plan, run, split)
             if run.info == plan.info:  # of the first split that tells something: what comes after is evaluated by it
                 run.info = run.task.evaluation.learn(run.info, result.metrics.scalars(), split)
-            _tell(run, result, plan.looked.whole.get(split), say)
+            _tell(run, result, plan.data_survey.whole.get(split), say)
     write_json(plan.folder / RESULTS, {split: _json(plan, result) for split, result in found.items()})
     run.about["class_info"] = class_info_json(run.info)
     write_json(plan.folder / ABOUT, run.about)
-    say(f"report: {write_report(run, plan.dataset, plan.looked, found, first_loss=first_loss)}")
+    say(f"report: {write_report(run, plan.dataset, plan.data_survey, found, first_loss=first_loss)}")
     return run
 
 
 def _evaluate(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
     """Metrics, baseline and examples of one split; what could not be read joins the plan's defects."""
-    indices, device = plan.looked.splits[split], plan.recipe.main_device
+    indices, device = plan.data_survey.splits[split], plan.recipe.main_device
     loader = eval_loader(run, plan.dataset, indices, workers=plan.recipe.workers, device=device)
-    reference = reference_loader(run, plan.dataset, plan.looked.splits, split, workers=0, device=device)
+    reference = reference_loader(run, plan.dataset, plan.data_survey.splits, split, workers=0, device=device)
     settings: dict[str, Any] = {"split": split, "device": device, "sample_stride": max(1, len(indices) // SAMPLES)}
     result = evaluate_split(run.model, loader, run.task, run.info, reference=reference, **settings)
     loader.close()
-    result.baseline = baseline(run.task, run.info, plan.dataset, plan.looked.splits["train"], indices)
-    plan.looked.add(result.defects)
+    result.baseline = baseline(run.task, run.info, plan.dataset, plan.data_survey.splits["train"], indices)
+    plan.data_survey.add(result.defects)
     return result
 
 
 def _json(plan: TrainingPlan, result: Results) -> dict[str, Any]:
     """The result, beside how many images the split has: with a limit it is of fewer."""
-    return {**result_json(result), "split_count": plan.looked.whole.get(result.split, result.count)}
+    return {**result_json(result), "split_count": plan.data_survey.whole.get(result.split, result.count)}
 
 
 def _tell(run: TrainedModel, result: Results, whole: int | None, say: Callable[[str], None]) -> None:

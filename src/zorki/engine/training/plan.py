@@ -66,7 +66,7 @@ class TrainingPlan:
     entry: registry.Entry
     info: ClassInfo
     dataset: Dataset[Any]
-    looked: Survey
+    data_survey: Survey
     train_indices: list[int]
     recipe: Recipe
     model: Model[Any, Any, Any]
@@ -93,19 +93,19 @@ def new_plan(
         ZorkiError: as `zorki.train`.
     """
     entry = registry.find(model)
-    wish, said = _recipe(entry, recipe, settings)
+    wish, explicit = _recipe(entry, recipe, settings)
     check_machine(wish)
     dataset = read_data(entry.task, data, wish, format=wish.format, class_names=class_names)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
-    looked, train_indices = _look(dataset, wish)
-    looked.add(content_notes_of(dataset, looked.splits))
-    tell_data(dataset, looked, say)
-    held_out = {name: len(indices) for name, indices in looked.splits.items() if name != "train"}
+    data_survey, train_indices = _survey_data(dataset, wish)
+    data_survey.add(content_notes_of(dataset, data_survey.splits))
+    tell_data(dataset, data_survey, say)
+    held_out = {name: len(indices) for name, indices in data_survey.splits.items() if name != "train"}
     if (evaluated := limit_val(wish, held_out)) is not None:
         wish = dataclasses.replace(wish, limit_val=evaluated.value)
-    looked = looked.limit(wish.limit_val)
+    data_survey = data_survey.limit(wish.limit_val)
     entry.task.data.check(dataset, train_indices)
-    check_validation(looked, wish)
+    check_validation(data_survey, wish)
     info = entry.task.data.class_info(dataset)
     lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
     network = build(entry.name, info.output_count, wish)
@@ -119,8 +119,8 @@ def new_plan(
         check_forward(network, dataset, train_indices)
         check_batch_size(network, full, dataset, train_indices, full.world)
     folder = _new_folder(entry.name, full)
-    plan = TrainingPlan(entry, info, dataset, looked, train_indices, full, network, folder, {})
-    plan.about.update(_about(plan, said, chosen, source_of(data), class_names))
+    plan = TrainingPlan(entry, info, dataset, data_survey, train_indices, full, network, folder, {})
+    plan.about.update(_about(plan, explicit, chosen, source_of(data), class_names))
     if is_first():
         _write(plan)
     say(f"run: {folder}")
@@ -133,16 +133,16 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     Raises:
         ZorkiError: as `zorki.resume`.
     """
-    about, told = changed(read_about(folder), settings)
-    for one in told:
+    about, changes = changed(read_about(folder), settings)
+    for one in changes:
         say(f"changed: {one}")
     recipe = recipe_of(about)
     check_machine(recipe)
     entry = registry.find(about["model"])
     source, names = data_of_run(about, about["class_names"], data)
     dataset = read_data(entry.task, source, recipe, format=recipe.format, class_names=names)
-    looked, train_indices = _look(dataset, recipe)
-    looked = looked.limit(recipe.limit_val)
+    data_survey, train_indices = _survey_data(dataset, recipe)
+    data_survey = data_survey.limit(recipe.limit_val)
     _check_same_data(folder, about, dataset, train_indices)
     info = class_info_of(about, entry.task, folder)
     info = dataclasses.replace(info, score_threshold=None, threshold_split=None)  # of the weights there were
@@ -156,10 +156,10 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     entry.task.data.configure(network, recipe, dataset, train_indices)
     if is_first():
         logs.Log(folder).cut(-1 if checkpoint is None else checkpoint.done)
-        if told:
+        if changes:
             write_json(folder / ABOUT, about)
     path = None if checkpoint is None else checkpoint.path
-    return TrainingPlan(entry, info, dataset, looked, train_indices, recipe, network, folder, about, path)
+    return TrainingPlan(entry, info, dataset, data_survey, train_indices, recipe, network, folder, about, path)
 
 
 def is_first() -> bool:
@@ -168,18 +168,21 @@ def is_first() -> bool:
 
 
 def _recipe(entry: registry.Entry, recipe: Recipe | None, settings: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
-    """The recipe of the model's task, and the names of the fields that were said."""
-    said = {**(recipe.said() if recipe is not None else {}), **by_field(settings, Recipe, *task_settings())}
-    wish = recipe_for(entry.task.settings or Recipe, entry.task.name, said)
+    """The recipe of the model's task, and the names of the fields that were set."""
+    explicit = {
+        **(recipe.explicit_values() if recipe is not None else {}),
+        **by_field(settings, Recipe, *task_settings()),
+    }
+    wish = recipe_for(entry.task.settings or Recipe, entry.task.name, explicit)
     if not entry.task.trainable:
         raise RecipeError(f"{entry.name} learns nothing from data; use it as it is: zorki predict {entry.name} IMAGE")
-    return wish, [name for name in said if name in wish.to_json()]
+    return wish, [name for name in explicit if name in wish.to_json()]
 
 
-def _look(dataset: Dataset[Any], recipe: Recipe) -> tuple[Survey, list[int]]:
+def _survey_data(dataset: Dataset[Any], recipe: Recipe) -> tuple[Survey, list[int]]:
     """Which samples can be read, by split, and which of them are trained on."""
-    looked = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
-    return looked, train_indices_of(looked, recipe)
+    data_survey = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
+    return data_survey, train_indices_of(data_survey, recipe)
 
 
 def _check_same_data(folder: Path, about: Mapping[str, Any], dataset: Dataset[Any], train_indices: list[int]) -> None:
@@ -220,7 +223,11 @@ def _new_folder(name: str, recipe: Recipe) -> Path:
 
 
 def _about(
-    plan: TrainingPlan, said: Sequence[str], chosen: Sequence[Choice], source: str, class_names: Sequence[str] | None
+    plan: TrainingPlan,
+    explicit: Sequence[str],
+    chosen: Sequence[Choice],
+    source: str,
+    class_names: Sequence[str] | None,
 ) -> dict[str, Any]:
     """The content of run.json."""
     recipe = plan.recipe.to_json()
@@ -233,11 +240,11 @@ def _about(
         "class_info": class_info_json(plan.info),
         "data": source,
         "format": plan.dataset.format,
-        "counts": {split: len(indices) for split, indices in plan.looked.splits.items()} | plan.looked.whole,
+        "counts": {split: len(indices) for split, indices in plan.data_survey.splits.items()} | plan.data_survey.whole,
         "train_count": len(plan.train_indices),
         "preprocess": plan.model.preprocess.to_json(),
         "parameters": sum(p.numel() for p in plan.model.parameters()),
-        "said": {name: recipe[name] for name in said},
+        "explicit": {name: recipe[name] for name in explicit},
         "choices": [dataclasses.asdict(choice) for choice in chosen],
         "recipe": recipe,
         "fingerprint": fingerprint(plan.dataset, plan.train_indices),

@@ -71,7 +71,7 @@ def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
     if recipe.compile:
         network.compile()
     precompute(network.preprocess, plan.dataset, _images(plan), say, world=recipe.world)
-    val = plan.looked.splits.get("val", [])
+    val = plan.data_survey.splits.get("val", [])
     keep_last = bool(val) and not plan.task.data.has_ground_truth(plan.dataset, val)
     if keep_last:
         say(f"val: its {len(val)} images show no ground truth: the last weights are kept, and nothing stops early")
@@ -86,7 +86,7 @@ def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
 
 def _images(plan: TrainingPlan) -> list[int]:
     """All that is trained on and evaluated."""
-    held_out = {index for split, indices in plan.looked.splits.items() if split != "train" for index in indices}
+    held_out = {index for split, indices in plan.data_survey.splits.items() if split != "train" for index in indices}
     return sorted(held_out | set(plan.train_indices))
 
 
@@ -110,7 +110,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
     )
     trainer = make_trainer(recipe, [conductor], loggers, folder, say)
     try:
-        with logs.writers_told(folder):
+        with logs.single_writer_error(folder):
             trainer.fit(Learner(network, recipe), train_loader, ckpt_path=plan.checkpoint, weights_only=True)
     finally:
         conductor.close()

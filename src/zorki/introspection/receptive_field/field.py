@@ -145,14 +145,16 @@ class Field:
         field = self
         for inner, outer in _groups(old, new):
             kept = [self.dimensions[i] for i in inner]
-            wanted = [new[j] for j in outer]
+            target_sizes = [new[j] for j in outer]
             if not any(kept):
-                dimensions += [()] * len(wanted)
+                dimensions += [()] * len(target_sizes)
                 continue
-            spread = [kept[0]] if len(inner) == len(outer) == 1 else _spread(kept, [old[i] for i in inner], wanted)
+            spread = (
+                [kept[0]] if len(inner) == len(outer) == 1 else _spread(kept, [old[i] for i in inner], target_sizes)
+            )
             if spread is None:
                 field = field.collapse(*inner)
-                spread = [()] * len(wanted)
+                spread = [()] * len(target_sizes)
             dimensions += spread
         return replace(field, dimensions=tuple(dimensions))
 
@@ -212,7 +214,7 @@ def _groups(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[list[int],
         yield inner, outer
 
 
-def _spread(kept: list[tuple[Steps, ...]], sizes: list[int], wanted: list[int]) -> list[tuple[Steps, ...]] | None:
+def _spread(kept: list[tuple[Steps, ...]], sizes: list[int], target_sizes: list[int]) -> list[tuple[Steps, ...]] | None:
     """Positions dealt out again over dimensions of the sizes `wanted`; None where they do not divide."""
     parts: list[Steps] = []
     for steps, size in zip(kept, sizes, strict=True):
@@ -221,7 +223,7 @@ def _spread(kept: list[tuple[Steps, ...]], sizes: list[int], wanted: list[int]) 
             return None
         parts += [s for s in steps if s.places > 1]
     dealt: list[tuple[Steps, ...]] = []
-    for size in wanted:
+    for size in target_sizes:
         taken: list[Steps] = []
         while size > 1:
             if not parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-LEAST_SQUARE = 1e-12  # below it a distance counts as 0: the slope of the root is infinite there
+MIN_SQUARE = 1e-12  # below it a distance counts as 0: the slope of the root is infinite there
 
 
 def squared_distances(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
@@ -18,7 +18,7 @@ def squared_distances(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
 def distances(embeddings: Float[Tensor, "B D"]) -> Float[Tensor, "B B"]:
     """Euclidean distances; the slope of one that is 0 is 0."""
     squares = squared_distances(embeddings)
-    return squares.clamp_min(LEAST_SQUARE).sqrt() * (squares > LEAST_SQUARE)
+    return squares.clamp_min(MIN_SQUARE).sqrt() * (squares > MIN_SQUARE)
 
 
 def pair_masks(labels: Int64[Tensor, " B"]) -> tuple[Bool[Tensor, "B B"], Bool[Tensor, "B B"]]:

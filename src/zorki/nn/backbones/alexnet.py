@@ -22,7 +22,7 @@ class AlexNet(Backbone):
 
     channels = (96, 256, 256, 256)
     strides = (4, 8, 16, 32)
-    least_size = 67
+    min_size = 67
 
     def __init__(self, in_channels: int = 3, *, groups: int = 2) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class AlexNetTorchvision(Backbone):
 
     channels = (64, 192, 256, 256)
     strides = (4, 8, 16, 32)
-    least_size = 63
+    min_size = 63
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()

@@ -15,13 +15,13 @@ class Backbone(nn.Module, ABC):
     """Feature maps of an image, finest first.
 
     `channels[i]` and `strides[i]` belong to the i-th map: it has `channels[i]` channels, and one step in it is
-    `strides[i]` pixels of the input. `least_size` is the side of the smallest square input for which every layer has
+    `strides[i]` pixels of the input. `min_size` is the side of the smallest square input for which every layer has
     at least one pixel to work on.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
-    least_size: int = 1
+    min_size: int = 1
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
@@ -41,10 +41,10 @@ class Backbone(nn.Module, ABC):
 
     def check_size(self, size: int, network: str) -> None:
         """Raises RecipeError where a square input of `size` pixels is too small for the network."""
-        if size < self.least_size:
+        if size < self.min_size:
             raise RecipeError(
-                f"{network} cannot take images of size {size}: the least size is {self.least_size}; "
-                f"set size to at least {self.least_size}, or choose a network for small images (cifar_resnet20)"
+                f"{network} cannot take images of size {size}: the least size is {self.min_size}; "
+                f"set size to at least {self.min_size}, or choose a network for small images (cifar_resnet20)"
             )
 
 

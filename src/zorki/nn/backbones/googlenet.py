@@ -23,7 +23,7 @@ class GoogLeNet(Backbone):
 
     channels = (64, 192, 480, 832, 1024)
     strides = (2, 4, 8, 16, 32)
-    least_size = 15
+    min_size = 15
 
     def __init__(self, in_channels: int = 3) -> None:
         from torchvision.models.googlenet import GoogLeNet as Published  # takes seconds; listing names needs it not

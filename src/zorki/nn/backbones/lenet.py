@@ -33,7 +33,7 @@ class LeNet5(Backbone):
 
     channels = (6, 16, 120)
     strides = (1, 2, 4)
-    least_size = 16
+    min_size = 16
 
     def __init__(self, in_channels: int = 1, size: int = 32) -> None:
         super().__init__()

@@ -28,9 +28,9 @@ class SqueezeNet(Backbone):
         self.features = published.SqueezeNet(version, num_classes=1).features
         self.features[0] = with_channels(self.features[0], in_channels)
         if version == "1_0":
-            self.channels, self.taps, self.least_size = (96, 256, 512, 512), (1, 5, 10, 12), 21
+            self.channels, self.taps, self.min_size = (96, 256, 512, 512), (1, 5, 10, 12), 21
         else:
-            self.channels, self.taps, self.least_size = (64, 128, 256, 512), (1, 4, 7, 12), 17
+            self.channels, self.taps, self.min_size = (64, 128, 256, 512), (1, 4, 7, 12), 17
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         return run_with_taps(self.features, self.taps, x)

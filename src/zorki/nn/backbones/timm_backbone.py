@@ -168,8 +168,8 @@ def timm_settings(name: str) -> dict[str, Any]:
     try:
         settings = get_pretrained_cfg(name)
     except RuntimeError:
-        known = timm.list_pretrained(f"{architecture}.*")
-        raise RecipeError(f"timm has no weights {tag!r} of {architecture}; it has {', '.join(known)}") from None
+        available = timm.list_pretrained(f"{architecture}.*")
+        raise RecipeError(f"timm has no weights {tag!r} of {architecture}; it has {', '.join(available)}") from None
     defaults = {"input_size": (3, 224, 224), "crop_pct": 0.875, "mean": (0.485, 0.456, 0.406)}
     return {**defaults, "std": (0.229, 0.224, 0.225), **(settings.to_dict() if settings else {})}
 

@@ -41,7 +41,7 @@ class Vgg(Backbone):
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512)
     strides: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
-    least_size = 32
+    min_size = 32
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ class Vit(Backbone):
         from torchvision.models.vision_transformer import EncoderBlock  # takes seconds; listing names needs it not
 
         super().__init__()
-        self.channels, self.strides, self.least_size = (width,), (patch,), patch
+        self.channels, self.strides, self.min_size = (width,), (patch,), patch
         self.check_size(size, "a vision transformer")
         self.embed = PatchEmbed(patch, width, size // patch, in_channels, dropout)
         self.blocks = nn.ModuleList(EncoderBlock(heads, width, hidden, dropout, 0.0) for _ in range(depth))

@@ -18,7 +18,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 LUMA = (0.299, 0.587, 0.114)
 
 # Below a quarter of one gray level (in units of 1) a deviation is rounding, not a signal to be blown up.
-_LEAST_STD = 1 / 1024
+_MIN_STD = 1 / 1024
 
 
 class Normalize(nn.Module):
@@ -91,7 +91,7 @@ class Normalize(nn.Module):
         if kind != "mean_std":
             std = torch.ones_like(std)
         self.mean = mean.to(self.mean)
-        self.std = torch.where(std < _LEAST_STD, 1.0, std).to(self.std)
+        self.std = torch.where(std < _MIN_STD, 1.0, std).to(self.std)
 
     def extra_repr(self) -> str:
         if self.mean.shape[1:] != (1, 1):

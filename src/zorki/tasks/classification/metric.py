@@ -154,7 +154,9 @@ class ClassificationMetric(Metric[Label, Label]):
             calibration_error=self.calibration.expected_error(),
             correct=int(matrix.true_positives.sum()),
             per_class=tuple(
-                ClassificationScores(name, int(n), *(float(score) if known else None for score, known in scores))
+                ClassificationScores(
+                    name, int(n), *(float(score) if is_defined else None for score, is_defined in scores)
+                )
                 for name, n, *scores in zip(
                     self.class_names,
                     matrix.ground_truths.tolist(),

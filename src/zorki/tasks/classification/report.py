@@ -10,7 +10,7 @@ from zorki.draw.figures import bars, reliability
 from zorki.draw.heat import confusion
 from zorki.tasks.classification.metric import ClassificationResult
 
-MOST_BARS = 40  # classes; above, the table alone tells
+MAX_BARS = 40  # classes; above, the table alone tells
 
 
 def sections(result: ClassificationResult) -> list[Section]:
@@ -37,7 +37,7 @@ def sections(result: ClassificationResult) -> list[Section]:
 
 def _classes(result: ClassificationResult) -> str:
     parts = [table(result.tables()["per_class"])]
-    if len(result.per_class) <= MOST_BARS:
+    if len(result.per_class) <= MAX_BARS:
         f1 = {row.class_name: row.f1 or 0.0 for row in result.per_class}
         parts.append(figure(bars({"F1": f1}, title="F1 by class", maximum=1)))
     return columns(*parts)

@@ -16,8 +16,8 @@ from zorki.errors import RecipeError
 from zorki.ops.boxes import box_area, clip_boxes, is_large_enough
 from zorki.types import Boxes, Sample
 
-LEAST_SHARE = 0.3  # of a box's area: with less of an object in sight, nobody could say what it is
-LEAST_SIDE = 2.0  # pixels
+MIN_SHARE = 0.3  # of a box's area: with less of an object in sight, nobody could say what it is
+MIN_SIDE = 2.0  # pixels
 
 
 def augment_boxes(
@@ -48,8 +48,8 @@ def move_boxes(
     matrix: Affine,
     window: tuple[float, float, float, float],
     *,
-    least_share: float = LEAST_SHARE,
-    least_side: float = LEAST_SIDE,
+    min_share: float = MIN_SHARE,
+    min_side: float = MIN_SIDE,
 ) -> Boxes:
     """The boxes where an affine map takes them, cut off at a window.
 
@@ -58,8 +58,8 @@ def move_boxes(
     Args:
         matrix: where points go.
         window: (left, top, right, bottom) of what is seen, in the pixels that the map leads to.
-        least_share: a box goes where less of its moved area is in the window; crowds stay, for they are not learned.
-        least_side: a box goes where a side of what is left is shorter, in pixels, unless it was shorter before.
+        min_share: a box goes where less of its moved area is in the window; crowds stay, for they are not learned.
+        min_side: a box goes where a side of what is left is shorter, in pixels, unless it was shorter before.
     """
     if len(boxes) == 0:
         return boxes
@@ -67,19 +67,19 @@ def move_boxes(
     left, top, right, bottom = window
     offset = moved.new_tensor([left, top, left, top])
     seen = clip_boxes(moved - offset, bottom - top, right - left) + offset
-    keep = _in_sight(moved, seen, least_share, least_side)
+    keep = _in_sight(moved, seen, min_share, min_side)
     if boxes.crowd is not None:
         keep |= boxes.crowd & (box_area(seen) > 0)
     return dataclasses.replace(boxes, xyxy=seen)[keep]
 
 
 def _in_sight(
-    moved: Float[Tensor, "N 4"], seen: Float[Tensor, "N 4"], least_share: float, least_side: float
+    moved: Float[Tensor, "N 4"], seen: Float[Tensor, "N 4"], min_share: float, min_side: float
 ) -> Bool[Tensor, " N"]:
     # What is tiny by itself, and wholly in sight, is no leftover: it stays.
     whole = (moved - seen).abs().amax(1) < 1e-3
-    enough = box_area(seen) >= least_share * box_area(moved)
-    return (box_area(seen) > 0) & (whole | (enough & is_large_enough(seen, least_side)))
+    enough = box_area(seen) >= min_share * box_area(moved)
+    return (box_area(seen) > 0) & (whole | (enough & is_large_enough(seen, min_side)))
 
 
 def enclose(xyxy: Float[Tensor, "N 4"], matrix: Affine) -> Float[Tensor, "N 4"]:
@@ -107,5 +107,5 @@ def join(parts: Sequence[Boxes]) -> Boxes:
 
 
 def _marks(part: Boxes, name: str) -> Tensor:
-    known = getattr(part, name)
-    return torch.zeros(len(part), dtype=torch.bool) if known is None else known
+    values = getattr(part, name)
+    return torch.zeros(len(part), dtype=torch.bool) if values is None else values

@@ -16,7 +16,7 @@ from zorki.draw.palette import color, mark_color
 from zorki.tasks.detection.metrics.image_match import match_boxes
 from zorki.types import Boxes
 
-LEAST_WIDTH = 320  # pixels: on smaller images names would cover the objects
+MIN_WIDTH = 320  # pixels: on smaller images names would cover the objects
 MISSED_COLOR = (240, 185, 58)
 
 
@@ -28,7 +28,7 @@ def draw_boxes(
     The worst is drawn first, so that the best stands on top. Crowds are gray and say so, difficult objects have a
     question mark. Images narrower than 320 pixels are enlarged by a whole factor.
     """
-    factor = max(1, math.ceil(LEAST_WIDTH / image.shape[2]))
+    factor = max(1, math.ceil(MIN_WIDTH / image.shape[2]))
     if annotation.scores is not None:
         annotation = annotation[annotation.scores.argsort(stable=True)]
     crowd = _marks(annotation.crowd, len(annotation))
@@ -42,7 +42,7 @@ def draw_boxes(
         name = class_names[label] + (" crowd" if many else "") + ("?" if hard else "")
         texts.append(name if score is None else f"{name} {score:.2f}")
         colors.append(mark_color(None) if many else color(label))
-    return boxes(enlarge(image, LEAST_WIDTH), annotation.xyxy * factor, texts, colors)
+    return boxes(enlarge(image, MIN_WIDTH), annotation.xyxy * factor, texts, colors)
 
 
 def thumbnail(

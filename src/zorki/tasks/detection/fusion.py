@@ -11,7 +11,7 @@ from zorki.ops.boxes import pairwise_iou
 from zorki.types import Boxes
 
 SAME_IOU = 0.55  # the paper's best
-LEAST_SCORE = 0.01  # below, boxes are many and move no score
+MIN_SCORE = 0.01  # below, boxes are many and move no score
 
 
 @dataclass
@@ -63,7 +63,7 @@ def _falling(predictions: Sequence[Boxes]) -> list[tuple[torch.Tensor, float, in
     for boxes in predictions:
         if boxes.scores is None:
             raise ValueError("boxes to fuse need scores; these are ground truth")
-        kept = boxes[boxes.scores >= LEAST_SCORE]
+        kept = boxes[boxes.scores >= MIN_SCORE]
         assert kept.scores is not None
         rows += list(zip(kept.xyxy.cpu(), kept.scores.tolist(), kept.labels.tolist(), strict=True))
     return sorted(rows, key=lambda row: -row[1])

@@ -23,9 +23,9 @@ def _size(dataset: Dataset[Boxes], index: int) -> tuple[int, int]:
     if isinstance(dataset, SceneDetection):
         return dataset.size
     if isinstance(dataset, BoxDataset):
-        known = dataset.size(index)
-        if min(known) > 0:
-            return known
+        size = dataset.size(index)
+        if min(size) > 0:
+            return size
         from zorki.data.images import image_size
 
         return image_size(dataset.image_bytes(index) if index in dataset.embedded else dataset.path(index))

@@ -11,8 +11,8 @@ from zorki.draw.blocks import columns, figure, notice, table
 from zorki.draw.figures import bars, curves
 from zorki.tasks.detection.metrics.scores import DetectionResult
 
-MOST_BARS = 40  # classes; above, the table alone tells
-MOST_CURVES = 7  # classes with a curve of their own: the most frequent
+MAX_BARS = 40  # classes; above, the table alone tells
+MAX_CURVES = 7  # classes with a curve of their own: the most frequent
 
 NAMES = {
     "ap": "AP, IoU .50 to .95",
@@ -82,16 +82,18 @@ def _averages(result: DetectionResult) -> str:
 
 
 def _recall_curves(result: DetectionResult) -> str:
-    known = {row.class_name: row.precision_at_recall for row in result.per_class if row.precision_at_recall}
-    if not known:
+    curve_by_class = {row.class_name: row.precision_at_recall for row in result.per_class if row.precision_at_recall}
+    if not curve_by_class:
         return ""
-    mean = [sum(values) / len(known) for values in zip(*known.values(), strict=True)]
+    mean = [sum(values) / len(curve_by_class) for values in zip(*curve_by_class.values(), strict=True)]
     count = {row.class_name: row.count for row in result.per_class}
-    frequent = sorted(known, key=lambda name: -count[name])[:MOST_CURVES]
-    shown = {"mean": mean} if len(known) > 1 else {}
-    shown |= {name: list(values) for name, values in known.items() if name in frequent}
+    frequent = sorted(curve_by_class, key=lambda name: -count[name])[:MAX_CURVES]
+    shown = {"mean": mean} if len(curve_by_class) > 1 else {}
+    shown |= {name: list(values) for name, values in curve_by_class.items() if name in frequent}
     series = {name: [(step / 100, value) for step, value in enumerate(values)] for name, values in shown.items()}
-    caption = f"The {MOST_CURVES} most frequent of {len(known)} classes." if len(known) > MOST_CURVES else ""
+    caption = (
+        f"The {MAX_CURVES} most frequent of {len(curve_by_class)} classes." if len(curve_by_class) > MAX_CURVES else ""
+    )
     return figure(
         curves(series, title="Precision over recall, IoU .50", x_label="recall", y_label="precision"), caption
     )
@@ -120,7 +122,7 @@ def _threshold_note(result: DetectionResult) -> str:
 
 def _classes(result: DetectionResult, rows: Sequence[Mapping[str, Any]]) -> str:
     parts = [table(rows)]
-    if len(result.per_class) <= MOST_BARS:
+    if len(result.per_class) <= MAX_BARS:
         groups = {
             "AP": {row.class_name: row.ap for row in result.per_class},
             "AP50": {row.class_name: row.ap50 for row in result.per_class},

@@ -11,7 +11,7 @@ from zorki.data.transforms.augment import Augment, AugmentParameters
 from zorki.data.transforms.mirrored_labels import mirrored_labels
 from zorki.ops.boxes import is_large_enough
 from zorki.ops.packing import Packed, extents, pack_masks, pixel_counts, tight_boxes, unpack_masks
-from zorki.tasks.detection.augment import LEAST_SHARE, LEAST_SIDE, enclose
+from zorki.tasks.detection.augment import MIN_SHARE, MIN_SIDE, enclose
 from zorki.types import Instances, Sample
 
 
@@ -34,7 +34,7 @@ def move_instances(instances: Instances, augment: Augment, drawn: AugmentParamet
     """The objects where `augment.vary` takes their image; all columns travel along.
 
     Masks by nearest neighbor, boxes tight around what is left of them. What is out of sight goes. An object of which
-    less than `LEAST_SHARE` of its moved area is in sight, or a side of less than `LEAST_SIDE`, is nothing that could be
+    less than `MIN_SHARE` of its moved area is in sight, or a side of less than `MIN_SIDE`, is nothing that could be
     learned, unless all of it is in sight; but it is no background either: what is left of it becomes a crowd. Where the
     image stays as it is, so do the objects with the boxes that they have.
     """
@@ -50,7 +50,7 @@ def move_instances(instances: Instances, augment: Augment, drawn: AugmentParamet
     area = pixel_counts(packed) * abs(matrix.a * matrix.e - matrix.b * matrix.d)
     whole = enclose(tight_boxes(instances.masks), matrix)
     inside = (whole[:, :2] > -1e-3).all(1) & (whole[:, 2] < right + 1e-3) & (whole[:, 3] < bottom + 1e-3)
-    enough = (counts >= LEAST_SHARE * area) & is_large_enough(xyxy, LEAST_SIDE)
+    enough = (counts >= MIN_SHARE * area) & is_large_enough(xyxy, MIN_SIDE)
     rows = (counts > 0).nonzero()[:, 0]
     left = _rows(instances, rows, xyxy[rows], unpack_masks(moved, rows))
     scraps = ~(inside | enough)[rows]

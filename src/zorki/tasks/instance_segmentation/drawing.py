@@ -13,7 +13,7 @@ from zorki.draw.images import Color, enlarge
 from zorki.draw.maps import edges, hatch, paint, resized
 from zorki.draw.palette import color, mark_color
 from zorki.ops.mask_pixels import MaskPixels
-from zorki.tasks.detection.drawing import LEAST_WIDTH, MISSED_COLOR, draw_boxes
+from zorki.tasks.detection.drawing import MIN_WIDTH, MISSED_COLOR, draw_boxes
 from zorki.tasks.instance_segmentation.metrics.image_match import match_masks
 from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
 from zorki.types import Instances
@@ -34,7 +34,7 @@ def draw_instances(
     painted = _painted(image, numbers, _inks(len(annotation)), _marked(numbers, annotation.crowd))
     if len(class_names) > 1:
         return draw_boxes(painted, as_boxes(annotation), class_names)
-    return enlarge(painted, LEAST_WIDTH)
+    return enlarge(painted, MIN_WIDTH)
 
 
 def thumbnail(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.ops.packing import tight_boxes
-from zorki.tasks.detection.fusion import LEAST_SCORE, SAME_IOU
+from zorki.tasks.detection.fusion import MIN_SCORE, SAME_IOU
 from zorki.tasks.instance_segmentation.metrics.image_match import pairwise_overlap
 from zorki.types import Instances
 
@@ -56,7 +56,7 @@ def _falling(
     for one in predictions:
         if one.scores is None:
             raise ValueError("masks to fuse need scores; these are ground truth")
-        kept.append(one[(one.scores >= LEAST_SCORE) & one.masks.flatten(1).any(1)])
+        kept.append(one[(one.scores >= MIN_SCORE) & one.masks.flatten(1).any(1)])
     sizes = {tuple(one.masks.shape[1:]) for one in predictions}
     if len(sizes) > 1:
         raise ValueError(f"masks of one image have different sizes: {sorted(sizes)}")

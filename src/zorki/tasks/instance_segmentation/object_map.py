@@ -14,7 +14,7 @@ from zorki.files import whole
 from zorki.ops.mask_pixels import MaskPixels
 from zorki.types import Instances
 
-MOST = 65535  # numbers that 16 bits hold
+MAX_OBJECTS = 65535  # numbers that 16 bits hold
 
 
 def object_map(instances: Instances, min_score: float = 0.0) -> Int32[Tensor, "H W"]:
@@ -37,7 +37,9 @@ def write_object_map(path: Path, numbers: Int32[Tensor, "H W"]) -> None:
         ZorkiError: there are more objects than numbers of 16 bits, or the file cannot be written.
     """
     values = numbers.cpu().numpy()
-    if values.size and values.max() > MOST:
-        raise ZorkiError(f"{path}: {values.max()} objects, and a PNG of 16 bits numbers {MOST}; show fewer of them")
+    if values.size and values.max() > MAX_OBJECTS:
+        raise ZorkiError(
+            f"{path}: {values.max()} objects, and a PNG of 16 bits numbers {MAX_OBJECTS}; show fewer of them"
+        )
     with whole(path, flush=False) as aside:
         Image.fromarray(values.astype(np.uint16)).save(aside, format="png")

@@ -12,8 +12,8 @@ from zorki.draw.maps import hatch, paint, resized
 from zorki.draw.palette import color
 from zorki.types import ClassInfo, Mask
 
-LEAST_WIDTH = 320  # pixels: on smaller images the legend could not be read
-MOST_NAMES = 24  # classes that the legend always has; of more it has those that are there
+MIN_WIDTH = 320  # pixels: on smaller images the legend could not be read
+MAX_NAMES = 24  # classes that the legend always has; of more it has those that are there
 FULL_LINES = 3  # of such a legend
 
 
@@ -23,10 +23,10 @@ def draw_mask(image: UInt8[Tensor, "3 H W"], annotation: Mask, info: ClassInfo) 
     Backgrounds keep the image's own colors, and what is ignored is gray. Images narrower than 320 pixels are
     enlarged by a whole factor. All images of one size are drawn in one size.
     """
-    painted = enlarge(paint(image, annotation.classes, bare=info.background, ignored=_ignored(annotation)), LEAST_WIDTH)
+    painted = enlarge(paint(image, annotation.classes, bare=info.background, ignored=_ignored(annotation)), MIN_WIDTH)
     labels = [label for label in range(len(info)) if label not in info.background]
     lines = None
-    if len(labels) > MOST_NAMES:
+    if len(labels) > MAX_NAMES:
         counts = torch.bincount(annotation.classes[~_ignored(annotation)].long(), minlength=len(info))
         labels = sorted((label for label in labels if counts[label]), key=lambda label: -int(counts[label]))
         lines = FULL_LINES
@@ -46,10 +46,10 @@ def thumbnail(
     small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
     size = small.shape[1], small.shape[2]
     classes = resized(shown.classes, *size)
-    wanted = classes if ground_truth is None else resized(ground_truth.classes, *size)
-    ignored = wanted == (shown if ground_truth is None else ground_truth).ignore
+    expected = classes if ground_truth is None else resized(ground_truth.classes, *size)
+    ignored = expected == (shown if ground_truth is None else ground_truth).ignore
     painted = paint(small, classes, bare=info.background, ignored=ignored)
-    return hatch(painted, (classes != wanted) & ~ignored)
+    return hatch(painted, (classes != expected) & ~ignored)
 
 
 def _ignored(mask: Mask) -> Tensor:

@@ -79,8 +79,8 @@ class SegmentationResult(MetricResult):
             for cells in zip(*columns, strict=True)
         )
         means = {"aAcc": self.pixel_accuracy, "mIoU": self.miou, "mAcc": self.mean_accuracy, "mDice": self.dice}
-        told = "  ".join(f"{name}: {_percent(value)}" for name, value in means.items())
-        return "\n".join([rule, head, rule, *rows, rule, told])
+        summary = "  ".join(f"{name}: {_percent(value)}" for name, value in means.items())
+        return "\n".join([rule, head, rule, *rows, rule, summary])
 
 
 def _percent(value: float | None) -> str:
@@ -136,10 +136,10 @@ class SegmentationMetric(Metric[Mask, Mask]):
         import torch
 
         f1 = torch.from_numpy(boundary_f1(labels.numpy(), ground_truth.numpy(), valid.numpy(), len(self.class_names)))
-        known = ~f1.isnan()
-        if bool(known.any()):
-            self.edge_sums += torch.stack([f1.nan_to_num(0), known.double()])
-            self.edge_means += torch.tensor([float(f1[known].mean()), 1.0], dtype=torch.float64)
+        is_defined = ~f1.isnan()
+        if bool(is_defined.any()):
+            self.edge_sums += torch.stack([f1.nan_to_num(0), is_defined.double()])
+            self.edge_means += torch.tensor([float(f1[is_defined].mean()), 1.0], dtype=torch.float64)
 
     def merge(self, other: SegmentationMetric) -> None:
         self.count += other.count

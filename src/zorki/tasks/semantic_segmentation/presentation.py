@@ -13,7 +13,7 @@ from zorki.types import ClassInfo, Mask
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_WORDS, LEAST_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
+MAX_WORDS, MIN_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
 
 
 class SegmentationPresentation(Presentation[Mask, Mask]):
@@ -43,8 +43,8 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
 
     def caption(self, annotation: Mask, info: ClassInfo) -> str:
         """The classes with the most pixels: "road 43 %, sky 20 %"."""
-        known = _shares(annotation, len(info))
-        shares = [part for part in known if part[1] >= LEAST_SHARE][:MOST_WORDS] or known[:1]
+        all_shares = _shares(annotation, len(info))
+        shares = [part for part in all_shares if part[1] >= MIN_SHARE][:MAX_WORDS] or all_shares[:1]
         return ", ".join(f"{info.names[label]} {share:.0%}" for label, share in shares) or "all ignored"
 
     def to_record(self, annotation: Mask, info: ClassInfo) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from zorki.draw.heat import confusion
 from zorki.draw.palette import color
 from zorki.tasks.semantic_segmentation.metric import SegmentationResult
 
-MOST_BARS = 40  # classes; above, the table alone tells
-MOST_WORST = 8  # classes of the table of the worst
+MAX_BARS = 40  # classes; above, the table alone tells
+MAX_WORST = 8  # classes of the table of the worst
 
 NAMES = {
     "miou": "mean IoU",
@@ -73,7 +73,7 @@ def _pixels(result: SegmentationResult) -> str:
 
 def _classes(result: SegmentationResult, names: list[str], background: Sequence[int]) -> str:
     parts = [table(result.tables()["per_class"])]
-    if len(names) <= MOST_BARS:
+    if len(names) <= MAX_BARS:
         parts.insert(0, swatches([(name, color(k)) for k, name in enumerate(names) if k not in background]))
         iou = {row.class_name: row.iou for row in result.per_class}
         parts.append(figure(bars({"IoU": iou}, title="IoU by class", maximum=1)))
@@ -82,9 +82,9 @@ def _classes(result: SegmentationResult, names: list[str], background: Sequence[
 
 def _worst(result: SegmentationResult, names: list[str]) -> str:
     matrix = result.confusion_matrix
-    known = [(row.iou, label) for label, row in enumerate(result.per_class) if row.iou is not None]
+    ious = [(row.iou, label) for label, row in enumerate(result.per_class) if row.iou is not None]
     rows = []
-    for iou, label in sorted(known)[:MOST_WORST]:
+    for iou, label in sorted(ious)[:MAX_WORST]:
         scores = result.per_class[label]
         rows.append(
             {

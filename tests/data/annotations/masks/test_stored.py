@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from zorki.data.annotations.masks.stored import (
-    MOST_COLORS,
+    MAX_COLORS,
     class_palette,
     code_of,
     color_of,
@@ -116,7 +116,7 @@ def test_counts_of_any_type():
     assert StoredMask(VALUES.astype(np.uint16) * 256).counts()[65280] == 1
     assert StoredMask(VALUES.astype(np.int32) - 1).counts() == {-1: 2, 0: 1, 1: 1, 2: 1, 254: 1}
     noise = np.random.default_rng(0).integers(0, 1 << 24, (200, 300), dtype=np.uint32)
-    with pytest.raises(DataError, match=f"more than {MOST_COLORS} colors: a photograph"):
+    with pytest.raises(DataError, match=f"more than {MAX_COLORS} colors: a photograph"):
         StoredMask(noise, rgb=True).counts()
 
 

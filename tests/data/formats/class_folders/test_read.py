@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from zorki.data.formats.class_folders import read as folders
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.readers import read_labels
 from zorki.errors import DataError
 from zorki.types import Defect, Label
@@ -181,9 +181,9 @@ def test_one_folder_above_the_classes_is_told(photos):
 
 def test_the_reason_names_the_splits(tmp_path):
     make_image(tmp_path / "train/cat/1.jpg")
-    assert folders.look(tmp_path) == Look.yes("train holds a folder for each class: cat")
+    assert folders.probe(tmp_path) == Probe.yes("train holds a folder for each class: cat")
     make_image(tmp_path / "test/dog/1.jpg")
-    assert folders.look(tmp_path) == Look.yes("test, train hold a folder for each class: cat, dog")
+    assert folders.probe(tmp_path) == Probe.yes("test, train hold a folder for each class: cat, dog")
 
 
 def test_no_image_at_all_names_folder_and_suffixes(tmp_path):
@@ -203,31 +203,31 @@ def test_no_image_at_all_names_folder_and_suffixes(tmp_path):
 def test_why_it_is_refused(tmp_path, files, reason):
     for name in files:
         make_image(tmp_path / name)
-    assert not folders.look(tmp_path).fits
-    assert folders.look(tmp_path).reason == reason
+    assert not folders.probe(tmp_path).fits
+    assert folders.probe(tmp_path).reason == reason
     with pytest.raises(DataError, match=reason):
         read_folders(tmp_path)
-    assert folders.look(tmp_path / files[0]).reason == "it is not a folder"
+    assert folders.probe(tmp_path / files[0]).reason == "it is not a folder"
 
 
 def test_masks_whose_images_are_missing_are_no_class(tmp_path):
     make_image(tmp_path / "masks/1.png")
     (tmp_path / "images").mkdir()
-    assert folders.look(tmp_path).reason == "images, masks are called as images with masks are, and images holds none"
+    assert folders.probe(tmp_path).reason == "images, masks are called as images with masks are, and images holds none"
     make_image(tmp_path / "images/1.png")
-    assert folders.look(tmp_path).reason == (
+    assert folders.probe(tmp_path).reason == (
         "masks holds masks of the images in images, named alike: a class for every pixel; --format class_folders takes "
         "them for classes"
     )
     assert read_folders(tmp_path).class_names == ["images", "masks"]  # as asked for
     make_image(tmp_path / "images/2.png")
     (tmp_path / "images/1.png").unlink()
-    assert folders.look(tmp_path).fits  # no file of one has its name in the other
+    assert folders.probe(tmp_path).fits  # no file of one has its name in the other
 
 
 def test_a_folder_of_masks_alone_is_no_class(tmp_path):
     make_image(tmp_path / "masks/1.png")
-    assert folders.look(tmp_path).reason == "its only folder is called masks, as masks are, and no images lie beside"
+    assert folders.probe(tmp_path).reason == "its only folder is called masks, as masks are, and no images lie beside"
 
 
 def test_classes_whose_files_are_named_alike(tmp_path):

@@ -246,10 +246,10 @@ def test_broken_files(folder):
 def test_refusals(tmp_path):
     for name in ("one.json", "two.json"):
         write(tmp_path / name, [], [])
-    assert "several files could be meant (one.json, two.json)" in coco.look(tmp_path).reason
+    assert "several files could be meant (one.json, two.json)" in coco.probe(tmp_path).reason
     (tmp_path / "results.json").write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]')
     assert (
-        coco.look(tmp_path / "results.json").reason
+        coco.probe(tmp_path / "results.json").reason
         == "it is a file, and no JSON with images, annotations and categories"
     )
 

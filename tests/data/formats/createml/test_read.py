@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from zorki.data.formats.createml.read import look
+from zorki.data.formats.createml.read import probe
 from zorki.data.formats.detect import detect
 from zorki.data.formats.readers import read_boxes
 from zorki.errors import DataError
@@ -54,6 +54,6 @@ def test_what_is_wrong_is_told_with_its_image(folder):
     ]
     assert any("there is no image 'gone.jpg'" in reason for reason in reasons)
     path.write_text(json.dumps({"coordinates": {}, "annotations": []}))
-    assert not look(path).fits
+    assert not probe(path).fits
     with pytest.raises(DataError, match="it is a file, and not CreateML's JSON"):
         read_boxes(path, "createml")

@@ -6,7 +6,7 @@ from PIL import Image
 
 from zorki.data.annotations.outside import outside_allowed
 from zorki.data.formats.csv import read as csv
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.readers import read_labels
 from zorki.errors import DataError
 from zorki.types import Defect
@@ -32,7 +32,7 @@ def content(dataset):
     return {name: dataset.class_names[label] for name, label in zip(dataset.names, dataset.labels, strict=True)}
 
 
-WANTED = {"1.jpg": "dog", "2.jpg": "cat", "images/3.png": "cat"}
+EXPECTED = {"1.jpg": "dog", "2.jpg": "cat", "images/3.png": "cat"}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_tables_of_many_shapes(folder, text):
     path = write(folder, text)
     for root in (path, folder):
         dataset = read_csv(root)
-        assert content(dataset) == WANTED
+        assert content(dataset) == EXPECTED
         assert dataset.class_names == ["cat", "dog"]
         assert [defect for defect in dataset.defects if defect.line is not None] == []
         assert dataset.path(2) == folder / "images/3.png"
@@ -68,7 +68,7 @@ def test_absolute_paths(folder, tmp_path_factory):
 
 def test_the_reason_says_what_was_seen(folder):
     write(folder, "label,split,path\ndog,train,1.jpg\n")
-    assert csv.look(folder) == Look.yes("labels.csv is a table: columns 3 and 1 are path and label, by its header")
+    assert csv.probe(folder) == Probe.yes("labels.csv is a table: columns 3 and 1 are path and label, by its header")
 
 
 def test_splits_by_a_column(folder):
@@ -135,7 +135,7 @@ def test_no_usable_row_shows_the_first_defects(folder):
 def test_why_a_folder_is_refused(folder, files, reason):
     for name, text in files.items():
         write(folder, text, name)
-    assert not csv.look(folder).fits
+    assert not csv.probe(folder).fits
     with pytest.raises(DataError, match=reason):
         read_csv(folder)
 
@@ -147,7 +147,7 @@ def test_other_tables_beside_do_not_matter(folder):
 
 
 def test_files_that_are_no_tables(folder):
-    assert csv.look(folder / "1.jpg").reason == "it is a file, and its name ends neither in .csv nor in .tsv"
+    assert csv.probe(folder / "1.jpg").reason == "it is a file, and its name ends neither in .csv nor in .tsv"
     path = folder / "a.csv"
     path.write_bytes("path,label\n1.jpg,caf\xe9\n".encode("latin-1"))
     with pytest.raises(DataError, match="it is not text in UTF-8"):

@@ -79,9 +79,9 @@ def test_bad_rows_are_told(folder):
 def test_refusals(folder):
     (folder / "boxes.csv").write_text("path,label\n1.jpg,cat\n")
     assert (
-        boxes_csv.look(folder).reason
+        boxes_csv.probe(folder).reason
         == "no table in it, or in a folder of it, has columns of images, classes and corners"
     )
-    assert boxes_csv.look(folder / "boxes.csv").reason == "it is a file, and no table of boxes"
-    with pytest.raises(DataError, match="wanted a CSV file with the columns filename"):
+    assert boxes_csv.probe(folder / "boxes.csv").reason == "it is a file, and no table of boxes"
+    with pytest.raises(DataError, match="expected a CSV file with the columns filename"):
         read_boxes_csv(folder)

@@ -77,10 +77,10 @@ def test_val_depends_on_the_number_alone(digits, tmp_path):
 
 
 def test_it_is_recognized_by_its_files(digits):
-    assert idx.look(digits[0]).reason.startswith("it holds IDX files: t10k-images.idx3-ubyte, t10k-labels")
-    assert idx.look(digits[0]).fits
-    assert idx.look(digits[0].parent).reason == "it holds no file named like train-images-idx3-ubyte[.gz]"
-    assert not idx.look(digits[0] / "t10k-images.idx3-ubyte").fits
+    assert idx.probe(digits[0]).reason.startswith("it holds IDX files: t10k-images.idx3-ubyte, t10k-labels")
+    assert idx.probe(digits[0]).fits
+    assert idx.probe(digits[0].parent).reason == "it holds no file named like train-images-idx3-ubyte[.gz]"
+    assert not idx.probe(digits[0] / "t10k-images.idx3-ubyte").fits
 
 
 def test_fashion_by_the_folder(digits):
@@ -153,7 +153,7 @@ def test_a_missing_partner(digits):
 
 
 def test_no_such_files(tmp_path):
-    with pytest.raises(DataError, match=r"it holds no file named like .*; wanted IDX files"):
+    with pytest.raises(DataError, match=r"it holds no file named like .*; expected IDX files"):
         read_idx(tmp_path)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from zorki.data.annotations.instances.label_maps import objects_in
 from zorki.data.formats.instance_png import read as object_png
 from zorki.data.formats.label_map_png import read as label_png
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.readers import read_instances
 from zorki.errors import DataError
 from zorki.ops.rle import pack
@@ -162,16 +162,16 @@ def test_maps_of_8_bits_are_told_from_classes(folder):
     for name in ("a", "b"):
         save(folder / f"val/labels/{name}.png", many, np.uint8)
     save(folder / "train/labels/a.png", drawn((1, 0, 0, 3, 4)), np.uint8)
-    assert label_png.look(folder) == Look.yes("it holds maps that number objects, one piece each, such as a.png")
+    assert label_png.probe(folder) == Probe.yes("it holds maps that number objects, one piece each, such as a.png")
     save(folder / "train/labels/a.png", drawn((1, 0, 0, 3, 4), (1, 8, 0, 9, 9)), np.uint8)
     save(folder / "val/labels/b.png", many * (np.arange(HIGH)[:, None] != 2), np.uint8)
-    assert label_png.look(folder).reason == (
+    assert label_png.probe(folder).reason == (
         "of 13 numbers in 3 maps of 8 bits, 6 stand for one piece each: they may be classes; --format label_map_png "
         "takes them for objects"
     )
     assert len(read_instances(folder, "label_map_png").target(0)) == 1
     save(folder / "train/labels/a.png", drawn((4, 0, 0, 3, 4)), np.uint8)
-    assert "the numbers of objects have gaps, as those of classes do" in label_png.look(folder).reason
+    assert "the numbers of objects have gaps, as those of classes do" in label_png.probe(folder).reason
 
 
 def test_a_broken_map_does_not_hide_what_the_others_are(folder):
@@ -181,19 +181,19 @@ def test_a_broken_map_does_not_hide_what_the_others_are(folder):
         save(folder / name, many, np.uint8)
     broken = folder / "train/labels/a.png"
     broken.write_bytes(broken.read_bytes()[:60])
-    assert label_png.look(folder).fits
+    assert label_png.probe(folder).fits
     data = read_instances(folder)
     assert len(data) == 2
     assert any(name == "a.png" and "image and map were left out" in reason for name, reason in told(data))
     for name in ("a", "b"):
         (folder / f"val/labels/{name}.png").write_bytes(b"")
-    assert "cannot be decoded" in label_png.look(folder).reason or "empty" in label_png.look(folder).reason
+    assert "cannot be decoded" in label_png.probe(folder).reason or "empty" in label_png.probe(folder).reason
 
 
 def test_a_mask_of_one_class_is_no_map_of_numbers(folder):
     for split in ("train", "val"):
         save(folder / f"{split}/labels/a.png", drawn((255, 0, 0, 3, 4)), np.uint8)
-    assert label_png.look(folder).reason.startswith("2 maps of 8 bits have no number but 0 and 255")
+    assert label_png.probe(folder).reason.startswith("2 maps of 8 bits have no number but 0 and 255")
     with pytest.raises(DataError, match=r"no mask in the data[\s\S]*nothing but 255, which is ignored: a mask of a"):
         read_label_png(folder)
 
@@ -270,12 +270,12 @@ def test_jpegs_are_cut_in_the_middle(bowl):
 def test_what_is_neither(tmp_path):
     make_image(tmp_path / "train/images/1.png")
     make_image(tmp_path / "train/masks/1.png")  # a folder of a split, not of an image
-    assert object_png.look(tmp_path).reason == "no folder in it holds one image in images and masks beside"
-    with pytest.raises(DataError, match="wanted a folder for each image"):
+    assert object_png.probe(tmp_path).reason == "no folder in it holds one image in images and masks beside"
+    with pytest.raises(DataError, match="expected a folder for each image"):
         read_object_png(tmp_path)
     shutil.rmtree(tmp_path / "train/masks")
-    assert label_png.look(tmp_path).reason == "no folder of images lies beside one of masks in it"
-    with pytest.raises(DataError, match="wanted folders such as images and labels"):
+    assert label_png.probe(tmp_path).reason == "no folder of images lies beside one of masks in it"
+    with pytest.raises(DataError, match="expected folders such as images and labels"):
         read_label_png(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
         read_label_png(tmp_path / "gone")
@@ -285,15 +285,15 @@ def test_a_file_that_names_classes_tells_maps_of_8_bits_from_numbers(tmp_path):
     for number in range(4):
         make_image(tmp_path / f"images/{number}.png")
         save(tmp_path / f"labels/{number}.png", drawn((1, 0, 0, 3, 4), (2, 4, 0, 8, 5)), np.uint8)
-    assert label_png.look(tmp_path).fits
+    assert label_png.probe(tmp_path).fits
     (tmp_path / "classes.txt").write_text("ground\ncat\ndog\n")
-    assert not label_png.look(tmp_path).fits
-    assert label_png.look(tmp_path).reason.startswith(
+    assert not label_png.probe(tmp_path).fits
+    assert label_png.probe(tmp_path).reason.startswith(
         "classes.txt names classes, and maps of 8 bits beside it hold these"
     )
     assert len(read_instances(tmp_path, "label_map_png").target(0)) == 2
     save(tmp_path / "labels/0.png", FEW)
-    assert label_png.look(tmp_path).fits  # 16 bits
+    assert label_png.probe(tmp_path).fits  # 16 bits
 
 
 def test_maps_of_one_number_each_are_masks_of_a_class(tmp_path):
@@ -301,7 +301,7 @@ def test_maps_of_one_number_each_are_masks_of_a_class(tmp_path):
         split = "train" if number else "val"
         make_image(tmp_path / f"images/{split}/{number}.png")
         save(tmp_path / f"masks/{split}/{number}.png", drawn((1, 0, 0, 3, 4)), np.uint8)
-    assert label_png.look(tmp_path).reason == (
+    assert label_png.probe(tmp_path).reason == (
         "8 maps of 8 bits hold one number each beside 0, as masks of one class do; --format label_map_png takes it for "
         "an object"
     )

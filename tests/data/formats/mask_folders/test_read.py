@@ -113,8 +113,8 @@ LAYOUTS = {
 def test_layouts(tmp_path, name):
     train, val = LAYOUTS[name]
     both(tmp_path, train, val)
-    assert mask_pairs.look(tmp_path).fits
-    assert mask_pairs.look(tmp_path).fits
+    assert mask_pairs.probe(tmp_path).fits
+    assert mask_pairs.probe(tmp_path).fits
     data = read_mask_pairs(tmp_path)
     assert content(data) == {"train": [train], "val": [val]}
     assert data.split_reason == "train and val: as the data give them"
@@ -221,7 +221,7 @@ def test_a_mask_that_changed_since_it_was_read(tmp_path):
 
 def test_nothing_that_can_be_used(tmp_path):
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match="no folder of images lies beside one of masks in it; wanted lists"):
+    with pytest.raises(DataError, match="no folder of images lies beside one of masks in it; expected lists"):
         read_mask_pairs(tmp_path)
     make_image(tmp_path / "images/1.jpg")
     mask(tmp_path / "masks/2.png")
@@ -250,7 +250,7 @@ def test_other_formats_are_not_taken_for_masks(tmp_path):
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/1.txt").write_text("0 0.5 0.5 1 1\n")  # YOLO's
     (tmp_path / "train.txt").write_text("images/1.jpg\n")
-    assert not mask_pairs.look(tmp_path).fits
+    assert not mask_pairs.probe(tmp_path).fits
 
 
 def test_too_large_images_are_refused(tmp_path):
@@ -334,7 +334,7 @@ def test_masks_in_folders_of_any_name_are_no_classes(tmp_path, name):
     )
     with pytest.raises(DataError, match="read as mask_folders: masks; classes of images are needed"):
         read_labels(tmp_path)
-    assert "named alike: a class for every pixel" in class_folders.look(tmp_path).reason
+    assert "named alike: a class for every pixel" in class_folders.probe(tmp_path).reason
 
 
 def test_mmsegmentations_layout(tmp_path):
@@ -347,9 +347,9 @@ def test_mmsegmentations_layout(tmp_path):
 def test_folders_named_alike_whose_pixels_tell_no_masks(tmp_path):
     for name in ("photo/1.png", "painting/1.png"):
         photo(tmp_path / name)
-    assert not mask_pairs.look(tmp_path).fits
+    assert not mask_pairs.probe(tmp_path).fits
     for name in ("photo/1.png", "painting/1.png"):
         make_image(tmp_path / name)
-    assert not mask_pairs.look(tmp_path).fits  # both hold few colors
+    assert not mask_pairs.probe(tmp_path).fits  # both hold few colors
     mask(tmp_path / "painting/1.png")
-    assert mask_pairs.look(tmp_path).fits  # numbers beside colors
+    assert mask_pairs.probe(tmp_path).fits  # numbers beside colors

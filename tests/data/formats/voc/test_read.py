@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from zorki.data.formats.detect import detect
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.readers import read_boxes
 from zorki.data.formats.voc import read as voc
 from zorki.errors import DataError
@@ -62,7 +62,7 @@ def test_a_level_or_two_down(folder, tmp_path_factory):
     outer = tmp_path_factory.mktemp("outer")
     (outer / "VOCdevkit").mkdir()
     folder.rename(outer / "VOCdevkit/VOC2012")
-    assert voc.look(outer) == Look.yes("it holds Pascal VOC's XML files: VOCdevkit/VOC2012/Annotations")
+    assert voc.probe(outer) == Probe.yes("it holds Pascal VOC's XML files: VOCdevkit/VOC2012/Annotations")
     data = read_voc(outer)
     assert data.names[0] == "VOCdevkit/VOC2012/JPEGImages/a.jpg"
     assert data.splits == {"train": [0, 2], "val": [1]}
@@ -181,7 +181,7 @@ def test_only_broken_files_are_told_and_not_taken_for_something_else(folder):
     assert detect(folder).error() is None
     for name in "abc":
         (folder / f"Annotations/{name}.xml").write_text("")
-    assert not voc.look(folder).fits
+    assert not voc.probe(folder).fits
     assert "a.xml:1: the XML is broken" in str(detect(folder).error())
     (folder / "Annotations/b.xml").write_text("<other/>")
     assert detect(folder).error() is None
@@ -231,11 +231,11 @@ def test_sizes_come_from_the_header_where_none_is_stated(folder):
 
 
 def test_refusals(tmp_path):
-    assert voc.look(tmp_path).reason == "no folder in it holds XML files that begin with <annotation>"
+    assert voc.probe(tmp_path).reason == "no folder in it holds XML files that begin with <annotation>"
     (tmp_path / "a.xml").write_text("<annotations></annotations>")  # CVAT's
-    assert not voc.look(tmp_path).fits
+    assert not voc.probe(tmp_path).fits
     for name in ("one", "two"):
         annotate(tmp_path / name / "Annotations/a.xml")
-    assert voc.look(tmp_path).reason == "several folders in it hold such data: one, two; name one of them"
-    with pytest.raises(DataError, match="wanted a folder Annotations"):
+    assert voc.probe(tmp_path).reason == "several folders in it hold such data: one, two; name one of them"
+    with pytest.raises(DataError, match="expected a folder Annotations"):
         read_voc(tmp_path)

@@ -138,14 +138,16 @@ def test_more_objects_than_254_in_16_bits(tmp_path):
 
 def test_what_is_not_of_this_format(tmp_path):
     sample(tmp_path, "1", numbers=None)
-    assert not voc_objects.look(tmp_path).fits
-    assert voc_objects.look(tmp_path).reason == "no folder SegmentationObject with PNGs lies beside SegmentationClass"
-    with pytest.raises(DataError, match=r"no folder SegmentationObject with PNGs .*; wanted folders JPEGImages, Segm"):
+    assert not voc_objects.probe(tmp_path).fits
+    assert voc_objects.probe(tmp_path).reason == "no folder SegmentationObject with PNGs lies beside SegmentationClass"
+    with pytest.raises(
+        DataError, match=r"no folder SegmentationObject with PNGs .*; expected folders JPEGImages, Segm"
+    ):
         read_instances(tmp_path, "voc")
     with pytest.raises(DataError, match="there is no"):
         read_voc_objects(tmp_path / "none")
     (tmp_path / "JPEGImages/1.jpg").rename(tmp_path / "1.jpg")
-    assert "SegmentationClass with masks beside JPEGImages" in voc_objects.look(tmp_path).reason
+    assert "SegmentationClass with masks beside JPEGImages" in voc_objects.probe(tmp_path).reason
 
 
 def test_no_object_at_all(tmp_path):

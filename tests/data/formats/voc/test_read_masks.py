@@ -98,12 +98,12 @@ def test_cvats_masks_hold_colors(tmp_path):
 
 def test_what_is_no_such_folder(tmp_path):
     (tmp_path / "JPEGImages").mkdir()
-    assert not voc_masks.look(tmp_path).fits
+    assert not voc_masks.probe(tmp_path).fits
     assert (
-        voc_masks.look(tmp_path).reason
+        voc_masks.probe(tmp_path).reason
         == "no folder in it holds SegmentationClass with masks beside JPEGImages with images"
     )
-    with pytest.raises(DataError, match="wanted folders JPEGImages and SegmentationClass"):
+    with pytest.raises(DataError, match="expected folders JPEGImages and SegmentationClass"):
         read_voc_masks(tmp_path)
     for year in ("VOC2007", "VOC2012"):
         sample(tmp_path / year, "1")

@@ -148,7 +148,7 @@ def test_broken_settings(folder):
     write(folder / "data.yaml", "train: images/train\nnames: [cat\n")
     with pytest.raises(DataError, match=r"data\.yaml:3: the YAML is broken at column 1"):
         read_yolo(folder)
-    assert "the YAML is broken" in yolo.look(folder).reason
+    assert "the YAML is broken" in yolo.probe(folder).reason
     write(folder / "data.yaml", "train: images/train\nnames: {a: cat}\n")
     with pytest.raises(DataError, match="expected numbers of classes before their names"):
         read_yolo(folder)
@@ -163,7 +163,7 @@ def test_names_are_text_and_none_is_null(folder):
         write(folder / "data.yaml", f"train: images/train\nnames: {names}\n")
         with pytest.raises(DataError, match=r"data\.yaml.*(names: expected|YAML)"):
             read_yolo(folder)
-        assert not yolo.look(folder).fits
+        assert not yolo.probe(folder).fits
         assert "data.yaml" in str(detect(folder).error())
 
 
@@ -220,5 +220,5 @@ def test_broken_settings_of_something_else(folder):
 def test_refusals(tmp_path):
     write(tmp_path / "notes.txt", "hello\n")
     write(tmp_path / "config.yaml", "train: yes\n")
-    assert yolo.look(tmp_path).reason == "no text file in it begins with a class and four numbers between 0 and 1"
-    assert yolo.look(tmp_path / "notes.txt").reason == "it is a file, and no YAML or .data file with names"
+    assert yolo.probe(tmp_path).reason == "no text file in it begins with a class and four numbers between 0 and 1"
+    assert yolo.probe(tmp_path / "notes.txt").reason == "it is a file, and no YAML or .data file with names"

@@ -42,7 +42,7 @@ def test_labels_of_owners():
 @pytest.mark.parametrize("claim", [False, True])
 @pytest.mark.parametrize("pairs", [1 << 24, 1])
 def test_a_batch_is_matched_as_its_images_one_by_one(claim, pairs, monkeypatch):
-    monkeypatch.setattr(assign, "_MOST_PAIRS", pairs)
+    monkeypatch.setattr(assign, "_MAX_PAIRS", pairs)
     anchors = some_boxes(300, 9, least=10).xyxy
     targets = [some_boxes(count, count) for count in (5, 0, 1, 9)]
     owner = match_anchors(anchors, stack_ground_truths(targets), 0.4, 0.5, claim=claim)
@@ -67,7 +67,7 @@ def test_thresholds_and_claims_by_pencil():
 
 @pytest.mark.parametrize("pairs", [1 << 24, 1])
 def test_each_box_is_learned_once_at_least(pairs, monkeypatch):
-    monkeypatch.setattr(assign, "_MOST_PAIRS", pairs)
+    monkeypatch.setattr(assign, "_MAX_PAIRS", pairs)
     anchors = some_boxes(300, 9, least=10).xyxy
     twice = some_boxes(1, 3)[torch.tensor([0, 0])]  # two boxes in one place have one best anchor
     targets = [some_boxes(5, 5), twice, some_boxes(0, 0)]
@@ -96,7 +96,7 @@ def slow_points(points, least, most, radius, target):
 
 @pytest.mark.parametrize("pairs", [1 << 24, 1])
 def test_points_against_slow_twin(pairs, monkeypatch):
-    monkeypatch.setattr(assign, "_MOST_PAIRS", pairs)
+    monkeypatch.setattr(assign, "_MAX_PAIRS", pairs)
     generator = torch.Generator().manual_seed(0)
     points = torch.rand(400, 2, generator=generator) * 150
     least = torch.tensor([0.0, 15]).repeat_interleave(200)

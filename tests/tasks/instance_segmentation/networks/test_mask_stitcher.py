@@ -88,7 +88,7 @@ def test_nothing_found():
 
 
 def test_masks_that_do_not_fit_into_memory_are_refused(monkeypatch):
-    monkeypatch.setattr(stitching, "MOST_BYTES", 2 * HEIGHT * WIDTH)
+    monkeypatch.setattr(stitching, "MAX_BYTES", 2 * HEIGHT * WIDTH)
     numbers = disks((40, 40, 20), (95, 50, 18))
     assert len(stitched(numbers, Tiles(HEIGHT, WIDTH, 100, 20))) == 2
     with pytest.raises(DataError, match="3 objects in an image of 300 x 240: their masks would take 0 GB"):

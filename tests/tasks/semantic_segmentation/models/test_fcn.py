@@ -50,7 +50,7 @@ def test_it_predicts_at_32_16_and_8_pixels():
 @pytest.mark.parametrize("name", [*SMALL, *OTHERS, *WIDE])
 def test_logits_have_the_inputs_size(name):
     model = laws.built(name, **({"hidden": 32} if name in WIDE else {}))
-    laws.check_odd_sizes(model, least=max(33, model.backbone.least_size))
+    laws.check_odd_sizes(model, least=max(33, model.backbone.min_size))
 
 
 @pytest.mark.parametrize("name", [*SMALL, *OTHERS[:3], "fcn16s_alexnet"])

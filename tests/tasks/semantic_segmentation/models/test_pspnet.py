@@ -39,7 +39,7 @@ def test_images_narrower_than_the_pools(name):
     torch.manual_seed(0)
     model = registry.build(name, 3, {"image_size": 64})
     inputs, placements = model.preprocess([torch.randint(0, 256, (3, 2, 100), dtype=torch.uint8)])
-    assert inputs.shape[2] < model.backbone.least_size
+    assert inputs.shape[2] < model.backbone.min_size
     assert model.eval().decode(model(inputs), placements)[0].classes.shape == (2, 100)
     outputs = model.train()(torch.cat([inputs, inputs]))
     assert [logits.shape for logits in (outputs.main, *outputs.auxiliary)] == 2 * [(2, 3, *inputs.shape[2:])]

@@ -117,15 +117,15 @@ def _locate(records: Records, options: ReadOptions, defects: list[Defect]) -> di
     if not records.images:
         raise DataError(f"{records.root}: read as {records.format}, and no image is told of{_first(defects)}")
     if not found:
-        looked = ", ".join(map(str, finder.folders)) or "no folder that is there"
+        searched_folders = ", ".join(map(str, finder.folders)) or "no folder that is there"
         raise DataError(
             f"{records.root}: none of the {len(records.images)} images that it tells of, such as "
-            f"{records.images[0].name!r} is there; looked in {looked}. Put the images there, or beside their "
+            f"{records.images[0].name!r} is there; looked in {searched_folders}. Put the images there, or beside their "
             "annotation"
         )
     defects += [*missing, *outside_notes()]
     defects += _other_suffixes(records, found)
-    defects += _unlabeled(list(owners), records.told)
+    defects += _unlabeled(list(owners), records.reported)
     return found
 
 
@@ -159,15 +159,15 @@ def _place(image: ImageRecord) -> str:
     return str(image.source) if image.line is None else f"{image.source}:{image.line}"
 
 
-def _unlabeled(paths: Sequence[Path], told: set[Path]) -> list[Defect]:
+def _unlabeled(paths: Sequence[Path], reported: set[Path]) -> list[Defect]:
     """A defect for each folder in which images lie of which nothing is said, beside others of which something is."""
-    known: dict[Path, set[str]] = {}
+    names_by_folder: dict[Path, set[str]] = {}
     for path in paths:
-        known.setdefault(path.parent, set()).add(path.name)
+        names_by_folder.setdefault(path.parent, set()).add(path.name)
     defects = []
-    for folder, names in known.items():
+    for folder, names in names_by_folder.items():
         bare = [name for name in loose_files(folder) if is_image(name) and name not in names]
-        bare = [name for name in bare if folder / name not in told]
+        bare = [name for name in bare if folder / name not in reported]
         if bare:
             count = f"1 image ({bare[0]}) has" if len(bare) == 1 else f"{len(bare)} images ({bare[0]}, ...) have"
             reason = f"{count} no annotation, and {len(names)} beside have one; left out, since it may hold anything"

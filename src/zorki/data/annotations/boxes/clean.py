@@ -29,9 +29,9 @@ def clean(xyxy: Array, sizes: Array) -> tuple[Array, Array, dict[int, str]]:
         inverted: Array = finite & (xyxy[:, :2] > xyxy[:, 2:]).any(1)
         fixed = np.concatenate([np.minimum(xyxy[:, :2], xyxy[:, 2:]), np.maximum(xyxy[:, :2], xyxy[:, 2:])], 1)
         empty: Array = finite & (fixed[:, :2] >= fixed[:, 2:]).any(1)
-        known = np.asarray((sizes > 0).all(1))
-        most = np.where(known[:, None], sizes[:, [1, 0, 1, 0]], np.inf).astype(np.float64)
-        least = np.where(known[:, None], 0.0, -np.inf)
+        has_size = np.asarray((sizes > 0).all(1))
+        most = np.where(has_size[:, None], sizes[:, [1, 0, 1, 0]], np.inf).astype(np.float64)
+        least = np.where(has_size[:, None], 0.0, -np.inf)
         outside: Array = finite & ~empty & ((fixed[:, 2:] <= least) | (fixed[:, :2] >= most[:, :2])).any(1)
         keep: Array = finite & ~empty & ~outside
         leaves: Array = keep & ((fixed < least - TOLERANCE) | (fixed > most + TOLERANCE)).any(1)

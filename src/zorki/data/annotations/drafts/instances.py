@@ -14,7 +14,7 @@ from zorki.contracts.capabilities import NumbersClasses, NumbersImages
 from zorki.data.annotations.drafts.boxes import lost_classes
 from zorki.types import Instances
 
-_MOST = 65535  # numbers that 16 bits hold
+_MAX_OBJECTS = 65535  # numbers that 16 bits hold
 _DECIMALS = 7  # of shares: enough to fill the same pixels of an image of 100,000 a side
 
 Array = np.ndarray[Any, np.dtype[Any]]

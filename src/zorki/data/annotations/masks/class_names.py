@@ -35,8 +35,8 @@ VOC = (
 """Pascal VOC's classes in the order of its masks' indices (Everingham et al., 2010)."""
 
 _LONGEST_NAME = 1000  # characters of a line
-_MOST_BYTES = 16 << 20
-MOST_VALUE = (1 << 31) - 1
+_MAX_BYTES = 16 << 20
+MAX_VALUE = (1 << 31) - 1
 """The largest value of a pixel: masks have 32 bits at most."""
 
 _DIGITS = 20  # of a value, zeros before it among them
@@ -103,7 +103,7 @@ def _has_colors(lines: list[tuple[int, str]]) -> bool:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     """Lines with their numbers, without the blank ones at the end, comments and a header."""
-    texts = text_lines(path, longest=_LONGEST_NAME, most_bytes=_MOST_BYTES)
+    texts = text_lines(path, longest=_LONGEST_NAME, max_bytes=_MAX_BYTES)
     # Runs of blanks are one: patterns with several would try every way to share them out.
     lines = [(number, " ".join(text.split())) for number, text in texts if not text.lstrip().startswith("#")]
     while lines and not lines[-1][1]:
@@ -125,8 +125,8 @@ def _read_values(path: Path, lines: list[tuple[int, str]]) -> ValueNames:
     if lines and len(matches) == len(lines) == len({match[2] for match in matches}):
         names = {}
         for (number, _), match in zip(lines, matches, strict=True):
-            if len(match[1]) > _DIGITS or int(match[1]) > MOST_VALUE:
-                raise DataError(f"{path}:{number}: value {match[1]:.20} is beyond what a mask holds, 0 to {MOST_VALUE}")
+            if len(match[1]) > _DIGITS or int(match[1]) > MAX_VALUE:
+                raise DataError(f"{path}:{number}: value {match[1]:.20} is beyond what a mask holds, 0 to {MAX_VALUE}")
             if int(match[1]) in names:
                 raise DataError(f"{path}:{number}: value {match[1]} was named before; expected each value once")
             names[int(match[1])] = _name(match[2])

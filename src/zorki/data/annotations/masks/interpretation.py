@@ -17,7 +17,7 @@ from zorki.errors import DataError
 from zorki.types import Defect
 
 _VOID_VALUES = (IGNORE, 65535)  # values that mean "ignored" where no file names them; so do negative ones
-_MOST = 255  # classes: labels 0 to 254, since 255 is ignored
+_MAX_CLASSES = 255  # classes: labels 0 to 254, since 255 is ignored
 _LISTED = 16  # colors in a message
 _CROWDED = 128  # classes that no image shows all of
 
@@ -194,13 +194,13 @@ def _numbered(
     """Names for values that nothing names: their numbers, or a run's classes at these places."""
     if not found:
         raise DataError(f"{root}: every pixel of every mask is {max(counts, default=IGNORE)}, which is ignored")
-    if len(found) > _MOST:
+    if len(found) > _MAX_CLASSES:
         raise DataError(
-            f"{root}: the masks hold {len(found)} values up to {max(found)}, and at most {_MOST} classes can be told "
-            "apart; masks that number single objects are for instance segmentation"
+            f"{root}: the masks hold {len(found)} values up to {max(found)}, and at most {_MAX_CLASSES} classes can be "
+            "told apart; masks that number single objects are for instance segmentation"
         )
     top = max(found)
-    scattered = top >= _MOST or (top >= 16 and 2 * len(found) <= top)
+    scattered = top >= _MAX_CLASSES or (top >= 16 and 2 * len(found) <= top)
     word = "value" if scattered else "class"
     names: Names = {value: f"{word} {value}" for value in (sorted(found) if scattered else range(top + 1))}
     if class_names is not None and not {names[value] for value in found} <= set(class_names):
@@ -228,8 +228,8 @@ def order_classes(
     if class_names is not None:
         there = {name for key, name in names.items() if name is not None and counts.get(key)}
         own = map_classes([name for name in own if name in there], class_names, root)
-    if len(own) > _MOST:
-        raise DataError(f"{root}: {len(own)} classes, and at most {_MOST} can be told apart")
+    if len(own) > _MAX_CLASSES:
+        raise DataError(f"{root}: {len(own)} classes, and at most {_MAX_CLASSES} can be told apart")
     places = {name: place for place, name in enumerate(own)}
     return own, {key: IGNORE if name is None else places.get(name, IGNORE) for key, name in names.items()}
 
@@ -292,7 +292,7 @@ def _unnamed_colors(root: Path, looks: Mapping[Path, ValueCounts], why: str) -> 
     lines = [f"  {words[code]:<11}  {counts[code]:,} pixels, {counts[code] / whole:.1%}" for code in common[:_LISTED]]
     if len(common) > _LISTED:
         lines.append(f"  ... and {len(common) - _LISTED} more")
-    if len(common) > _MOST:
+    if len(common) > _MAX_CLASSES:
         lines.append("So many are no classes: the masks were scaled or compressed with loss. Export them anew, as PNG")
     else:
         lines.append(f"Write {root / 'colors.txt'} with a name for each, void for what is ignored:")

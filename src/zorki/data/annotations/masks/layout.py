@@ -33,7 +33,7 @@ MASK_WORDS = (
     "segmentations", "segmentation", "segs", "seg", "targets", "target", "anndir", "anns", "maskdir", "trimaps",
 )  # fmt: skip
 _DEPTH = 2  # folders down to which the pair of folders is looked for
-_LOOK = 4  # masks that are looked at to tell them from images
+_PROBE_FILES = 4  # masks that are looked at to tell them from images
 _FEW = 64  # values at most in what is taken for a mask by its pixels alone
 _PLAIN = 0.75  # of the pixels have one of two values in masks of black and white, however smeared
 _ALIKE = 0.9  # of the files of the smaller folder have one of their name in the other
@@ -91,8 +91,8 @@ def find_layout(root: Path) -> MaskLayout | str:
 
 
 def _layout_of(folder: Path) -> MaskLayout | None:
-    for look in (_side_by_side, _within_splits, _as_splits, _beside_each_other, _among_images):
-        if (layout := look(folder)) is not None:
+    for search in (_side_by_side, _within_splits, _as_splits, _beside_each_other, _among_images):
+        if (layout := search(folder)) is not None:
             return layout
     return None
 
@@ -224,7 +224,7 @@ def _all(folder: Path, test: Callable[[StoredMask], bool]) -> bool:
     """Whether some images of a folder are all so; what cannot be read tells nothing."""
     names = [name for name in walk_files(folder) if is_image(name)]
     found = []
-    for name in names[:: max(1, len(names) // _LOOK)][:_LOOK]:
+    for name in names[:: max(1, len(names) // _PROBE_FILES)][:_PROBE_FILES]:
         with contextlib.suppress(DataError):
             found.append(test(read_stored(folder / name)))
     return bool(found) and all(found)

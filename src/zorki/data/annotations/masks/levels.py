@@ -24,8 +24,8 @@ Halved = Literal["none", "lossy", "all"]
 _DARK, BRIGHT = 32, 224  # below, and from here on, gray is black and white with some noise of compression
 _FRINGE = 0.15  # of all pixels at most lie between in small masks of two classes; mostly .01
 _LITTLE = 0.02  # of the pixels of JPEGs, so little that where they lie is not asked
-_MOST_LEVELS = 16
-_LOOK = 8  # masks that are looked at for where their shades lie: those that have most
+_MAX_LEVELS = 16
+_PROBE_FILES = 8  # masks that are looked at for where their shades lie: those that have most
 
 
 def in_halves(
@@ -148,7 +148,7 @@ def _levels(found: set[int], count: int | None) -> list[int] | None:
     A level may be one off, as rounding has it; one that is not found is taken as it is due.
     """
     count = len(found) if count is None else count
-    if not 3 <= count <= _MOST_LEVELS:
+    if not 3 <= count <= _MAX_LEVELS:
         return None
     due = [round(place * IGNORE / (count - 1)) for place in range(count)]
     near = [min(found, key=lambda value: (abs(value - level), value)) for level in due]
@@ -205,7 +205,7 @@ def _scatter(looks: Mapping[Path, ValueCounts]) -> bool:
     shaded = {path: sum(look.values().values()) - sum(look.values().get(value, 0) for value in plain)
               for path, look in looks.items()}  # fmt: skip
     shades = alike = 0
-    for path in sorted(shaded, key=lambda path: -shaded[path])[:_LOOK]:
+    for path in sorted(shaded, key=lambda path: -shaded[path])[:_PROBE_FILES]:
         stored = read_stored(path)
         gray = stored.values & 255 if stored.rgb else stored.values
         own = gray[:-1, :-1]

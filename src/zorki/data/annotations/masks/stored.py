@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Palette = list[tuple[int, int, int]]
 
-MOST_COLORS = 4096
+MAX_COLORS = 4096
 """Colors of one file beyond which it is a photograph and no mask."""
 
 MIDDLE = 128
@@ -70,7 +70,7 @@ class StoredMask:
         """How many pixels each stored value has.
 
         Raises:
-            DataError: there are more than `MOST_COLORS` colors.
+            DataError: there are more than `MAX_COLORS` colors.
         """
         if self.values.dtype in (np.uint8, np.uint16):
             found = np.bincount(self.values.ravel())
@@ -79,14 +79,14 @@ class StoredMask:
         if self.rgb:
             # A look at a few rows tells a photograph before all of it is sorted.
             step = max(1, len(self.values) // 16)
-            if len(np.unique(self.values[::step])) > MOST_COLORS:
-                raise DataError(f"it has more than {MOST_COLORS} colors: a photograph, and no mask")
+            if len(np.unique(self.values[::step])) > MAX_COLORS:
+                raise DataError(f"it has more than {MAX_COLORS} colors: a photograph, and no mask")
         # Neighbors are mostly alike: only where runs begin need be counted, which is five times quicker.
         flat = self.values.ravel()
         starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])[: flat.size]
         present, which = np.unique(flat[starts], return_inverse=True)
         found = np.bincount(which, np.diff(starts, append=flat.size)).astype(np.int64)
-        if self.rgb and len(present) > MOST_COLORS:
+        if self.rgb and len(present) > MAX_COLORS:
             raise DataError(f"it has {len(present)} colors: a photograph, and no mask")
         return dict(zip(present.tolist(), found.tolist(), strict=True))
 

@@ -14,20 +14,20 @@ from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.listing import holds_image, is_image, loose_files, no_images, subfolders, walk_files
 from zorki.data.annotations.masks.layout import IMAGE_WORDS, MASK_WORDS, are_images_and_masks, find_layout
 from zorki.data.annotations.splits import split_name
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.unread import unread
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "a folder for each class, below train, val and test folders or without them"
+EXPECTED = "a folder for each class, below train, val and test folders or without them"
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     fits, reason = _inspect(root)
     if fits and (other := _images_with_masks(root)) is not None:
-        return Look.no(other)
-    return Look(fits, reason)
+        return Probe.no(other)
+    return Probe(fits, reason)
 
 
 def read(root: Path) -> LabelRecords:
@@ -91,8 +91,8 @@ def _meant_for_masks(root: Path, folders: Sequence[str]) -> str | None:
 
 def _images_with_masks(root: Path) -> str | None:
     """Why folders that could be classes are images with masks of them; None where they are not."""
-    if (known := unread(root)) is not None and "panoptic" in known:
-        return known
+    if (other_format := unread(root)) is not None and "panoptic" in other_format:
+        return other_format
     layout = find_layout(root)
     if not isinstance(layout, str) and are_images_and_masks(layout):
         part = layout.parts[0]

@@ -22,25 +22,25 @@ from zorki.data.annotations.outlines import box_outline, turned_bounds
 from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, is_whole, read_json, read_json_bytes
 from zorki.input_files.numbers import flag_in, image_key, integer_in, number_in, whole_number_in
 from zorki.ops.rle import box_of
 from zorki.types import Defect
 
-WANTED = "a JSON file with images, annotations and categories, or a folder with such files, one a split"
+EXPECTED = "a JSON file with images, annotations and categories, or a folder with such files, one a split"
 
 _ID = re.compile(rb'"id"\s*:\s*(-?\d{1,19})\b')
-_MOST = 1e18  # square pixels: no area is that large
+_MAX_AREA = 1e18  # square pixels: no area is that large
 _LISTS = ("images", "annotations", "categories")
 _OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info", "keypoints")
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -51,7 +51,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     """
     found = _find(root)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     files, others = found
     base = root if root.is_dir() else root.parent
     records = Records(root, "coco", _reason(root, found), [], [*image_folders(base, list(files))], line_of=_line_of)
@@ -274,7 +274,7 @@ class _File:
                 difficult=flag_in(one.get("ignore")) or flag_in(one.get("difficult")),
                 segments=segments,
                 identity=integer_in(one.get("id")),
-                area=area if 0 <= area < _MOST else None,
+                area=area if 0 <= area < _MAX_AREA else None,
             )
         )
         return None

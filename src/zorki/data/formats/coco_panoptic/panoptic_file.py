@@ -19,16 +19,16 @@ from zorki.data.annotations.find_images import ImageFinder
 from zorki.data.annotations.listing import holds_image, is_image, loose_files
 from zorki.data.annotations.outside import leads_out
 from zorki.data.formats.coco.read import image_folders, likely_folders
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.split_files import SplitFiles, find_split_files
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, read_json
 from zorki.input_files.numbers import flag_in, image_key, integer_in, whole_number_in
 from zorki.types import Defect
 
-WANTED = "a panoptic JSON file with images, categories and segments_info, and its PNGs in a folder called as the file"
+EXPECTED = "a panoptic JSON file with images, categories and segments_info, and its PNGs in a folder called as the file"
 
-_MOST_NUMBER = (1 << 24) - 1
+_MAX_NUMBER = (1 << 24) - 1
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ class PanopticFiles:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
     if isinstance(found, str):
-        return Look.no(found)
+        return Probe.no(found)
     for path in found[0]:
         if _png_folder(path, root) is None:
-            return Look.no(f"{path.name} is COCO's panoptic JSON, and {_missing_folder(path)}")
-    return Look.yes(_reason(found))
+            return Probe.no(f"{path.name} is COCO's panoptic JSON, and {_missing_folder(path)}")
+    return Probe.yes(_reason(found))
 
 
 def read_files(root: Path, images: Path | None = None) -> PanopticFiles:
@@ -88,7 +88,7 @@ def read_files(root: Path, images: Path | None = None) -> PanopticFiles:
     """
     found = _find(root)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     base = root if root.is_dir() else root.parent
     folders = [*([images] if images else []), *image_folders(base, list(found[0]))]
     files = PanopticFiles(root, _reason(found), folders)
@@ -228,8 +228,8 @@ class _File:
         for one in infos:
             number = integer_in(one.get("id")) if isinstance(one, dict) else None
             category = integer_in(one.get("category_id")) if isinstance(one, dict) else None
-            if number is None or not 0 < number <= _MOST_NUMBER:
-                wrong[f"has no id of 1 to {_MOST_NUMBER}"] += 1
+            if number is None or not 0 < number <= _MAX_NUMBER:
+                wrong[f"has no id of 1 to {_MAX_NUMBER}"] += 1
             elif number in seen:
                 wrong["has the id of another"] += 1
             elif category is None or category not in self.ids:

@@ -14,16 +14,16 @@ from zorki.data.annotations.masks.dataset import ClassMap, other_size
 from zorki.data.annotations.masks.stored import read_stored
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.formats.coco_panoptic import panoptic_file
-from zorki.data.formats.coco_panoptic.panoptic_file import WANTED, PanopticFiles, PanopticImage, Segment, look
+from zorki.data.formats.coco_panoptic.panoptic_file import EXPECTED, PanopticFiles, PanopticImage, Segment, probe
 from zorki.errors import DataError
 from zorki.types import Defect
 
-__all__ = ["WANTED", "look", "read"]
+__all__ = ["EXPECTED", "probe", "read"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _READERS = 8  # threads: decoders work side by side
-_MOST_SEGMENTS = 254  # that are looked up in one map of 8 bits
+_MAX_SEGMENTS = 254  # that are looked up in one map of 8 bits
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -79,8 +79,8 @@ def _read_image(image: PanopticImage, files: PanopticFiles) -> tuple[ImageRecord
         return None, [Defect(image.png, f"{other_size((image.height, image.width), (height, width))}; both left out")]
     record = ImageRecord(image.name, image.png, path=image.path, height=height, width=width, image_id=image.image_id)
     things = [segment for segment in image.segments if segment.category in files.things]
-    for start in range(0, len(things), _MOST_SEGMENTS):
-        record.objects += _objects(colors, things[start : start + _MOST_SEGMENTS], files)
+    for start in range(0, len(things), _MAX_SEGMENTS):
+        record.objects += _objects(colors, things[start : start + _MAX_SEGMENTS], files)
     defects = []
     if gone := len(things) - len(record.objects):
         some = "1 thing that is listed has" if gone == 1 else f"{gone} things that are listed have"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from zorki.data.annotations.masks.segments import SegmentRecords
 from zorki.data.formats.coco_panoptic import panoptic_file
-from zorki.data.formats.coco_panoptic.panoptic_file import WANTED, look
+from zorki.data.formats.coco_panoptic.panoptic_file import EXPECTED, probe
 from zorki.types import Defect
 
-__all__ = ["WANTED", "look", "read"]
+__all__ = ["EXPECTED", "probe", "read"]
 
 
 def read(root: Path) -> SegmentRecords:

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.split_files import SplitFiles, find_split_files, image_folders, read_split_files
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, key_lines, list_in, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
-WANTED = "CreateML's JSON (_annotations.createml.json), or a folder with such files, one a split"
+EXPECTED = "CreateML's JSON (_annotations.createml.json), or a folder with such files, one a split"
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found[0]))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found[0]))
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -40,7 +40,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     """
     found = _find(root)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     records = Records(root, "createml", _reason(root, found[0]), [], image_folders(root, found))
     return read_split_files(records, found, _read_file, beside=images is None)
 

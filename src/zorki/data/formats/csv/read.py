@@ -20,13 +20,13 @@ from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.listing import is_image, loose_files
 from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.splits import split_name
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.input_files.content import is_file
 from zorki.input_files.csv_files import cells_of, csv_rows, first_lines
 from zorki.types import Defect
 
-WANTED = "a CSV file with the columns path and label, or a folder with exactly one such file"
+EXPECTED = "a CSV file with the columns path and label, or a folder with exactly one such file"
 
 SUFFIXES = frozenset({".csv", ".tsv"})
 # By preference: where a table has several of these columns, the first one listed here is taken.
@@ -44,7 +44,7 @@ PATH_COLUMNS = (
 )
 LABEL_COLUMNS = ("label", "class", "category", "class_name", "label_name", "target")
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
-_LOOK = 50  # rows that are looked at to recognize a table
+_PROBE_ROWS = 50  # rows that are looked at to recognize a table
 _LONGEST_NUMBER = 100  # digits: more are a word
 
 
@@ -80,10 +80,10 @@ class _Rows:
     defects: list[Defect] = field(default_factory=list)
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     table = _find(root)
-    return Look.no(table) if isinstance(table, str) else Look.yes(_reason(table))
+    return Probe.no(table) if isinstance(table, str) else Probe.yes(_reason(table))
 
 
 def read(root: Path) -> LabelRecords:
@@ -97,7 +97,7 @@ def read(root: Path) -> LabelRecords:
     """
     table = _find(root)
     if isinstance(table, str):
-        raise DataError(f"{root}: {table}; wanted {WANTED}")
+        raise DataError(f"{root}: {table}; expected {EXPECTED}")
     rows = _read_rows(table)
     if not rows.names:
         first = "".join(f"\n  {defect}" for defect in rows.defects[:3])
@@ -119,29 +119,29 @@ def _find(root: Path) -> _Table | str:
     if root.is_file():
         if root.suffix.lower() not in SUFFIXES:
             return "it is a file, and its name ends neither in .csv nor in .tsv"
-        return _look(root)
+        return _probe_table(root)
     if not root.is_dir():
         return "it is neither a file nor a folder"
     files = [root / name for name in loose_files(root) if Path(name).suffix.lower() in SUFFIXES]
     if not files:
         return "it holds no .csv or .tsv file"
-    looks = [_look(path) for path in files]
+    probes = [_probe_table(path) for path in files]
     # A table that lies in a folder by chance may have such columns too: it must name a file that is there.
-    tables = [table for table in looks if isinstance(table, _Table) and _names_a_file(table)]
+    tables = [table for table in probes if isinstance(table, _Table) and _names_a_file(table)]
     if len(tables) == 1:
         return tables[0]
     if len(tables) > 1:
         found = ", ".join(table.path.name for table in tables)
         return f"it holds {len(tables)} tables of labels ({found}): join them, with a column named split, or name one"
-    if isinstance(looks[0], str):
-        return f"{files[0].name}: {looks[0]}"
-    return f"{files[0].name}: none of the first {_LOOK} rows names a file that is there"
+    if isinstance(probes[0], str):
+        return f"{files[0].name}: {probes[0]}"
+    return f"{files[0].name}: none of the first {_PROBE_ROWS} rows names a file that is there"
 
 
-def _look(path: Path) -> _Table | str:
+def _probe_table(path: Path) -> _Table | str:
     """Delimiter and columns of a CSV file, or why it is not a table of labels."""
     try:
-        lines = first_lines(path, _LOOK)
+        lines = first_lines(path, _PROBE_ROWS)
     except DataError as error:
         return str(error).removeprefix(f"{path}: ")
     if not lines:
@@ -149,7 +149,7 @@ def _look(path: Path) -> _Table | str:
     delimiter = _delimiter(lines)
     first = next(iter(cells_of(lines, delimiter)), [])
     words = [cell.strip().lower() for cell in first]
-    columns = [_column(words, known) for known in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)]
+    columns = [_column(words, column_names) for column_names in (PATH_COLUMNS, LABEL_COLUMNS, SPLIT_COLUMNS)]
     if columns[0] is not None and columns[1] is not None:
         return _Table(path, delimiter, True, columns[0], columns[1], columns[2])
     if len(first) == 2 and is_image(first[0].strip()):
@@ -170,13 +170,13 @@ def _delimiter(lines: list[str]) -> str:
     return max(",;\t|", key=agreement)
 
 
-def _column(words: Sequence[str], known: Iterable[str]) -> int | None:
-    return next((words.index(word) for word in known if word in words), None)
+def _column(words: Sequence[str], column_names: Iterable[str]) -> int | None:
+    return next((words.index(word) for word in column_names if word in words), None)
 
 
 def _names_a_file(table: _Table) -> bool:
     try:
-        return any(_locate(table.path.parent, row.path) is not None for row in islice(_read_cells(table), _LOOK))
+        return any(_locate(table.path.parent, row.path) is not None for row in islice(_read_cells(table), _PROBE_ROWS))
     except DataError:  # which reading tells, where it is taken
         return False
 

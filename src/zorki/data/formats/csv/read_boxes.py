@@ -16,13 +16,13 @@ from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.split_words import by_split, split_in
 from zorki.data.annotations.splits import split_name
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.input_files.csv_files import cells_of, csv_rows, first_lines
 from zorki.input_files.numbers import number_of, whole_number_of
 from zorki.types import Defect
 
-WANTED = (
+EXPECTED = (
     "a CSV file with the columns filename, class, xmin, ymin, xmax, ymax (TensorFlow), or ImageID, LabelName, XMin, "
     "XMax, YMin, YMax (OpenImages), or a folder with such files, one a split"
 )
@@ -46,10 +46,10 @@ class _Layout:
     relative: bool
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -64,7 +64,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     """
     found = _find(root)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     tables, others = found
     base = root if root.is_dir() else root.parent
     beside = list(dict.fromkeys(path.parent for path in tables))
@@ -115,8 +115,8 @@ def _layout(path: Path) -> _Layout | None:
         return None
     delimiter = max(",;\t|", key="".join(lines).count)
     words = [cell.strip().lower() for cell in next(iter(cells_of(lines, delimiter)), [])]
-    known = {"image": _IMAGE, "class": _CLASS, **{names[0]: names for names in _CORNERS}, **_EXTRA}
-    columns = {what: place for what, names in known.items() if (place := _column(words, names)) is not None}
+    names_by_column = {"image": _IMAGE, "class": _CLASS, **{names[0]: names for names in _CORNERS}, **_EXTRA}
+    columns = {what: place for what, names in names_by_column.items() if (place := _column(words, names)) is not None}
     if not {"image", "class", "xmin", "ymin", "xmax", "ymax"} <= set(columns):
         return None
     return _Layout(delimiter, columns, "imageid" in words or ("height" not in columns and "labelname" in words))

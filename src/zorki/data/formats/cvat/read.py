@@ -19,25 +19,25 @@ from zorki.data.annotations.listing import loose_files
 from zorki.data.annotations.outlines import box_outline, join_groups, pixels_at, round_outline, turned_bounds
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import split_in
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.images import MAX_PIXELS, size_reason
 from zorki.errors import DataError
 from zorki.input_files.content import open_file
-from zorki.input_files.numbers import MOST_SIDE, number_of, whole_number_of
+from zorki.input_files.numbers import MAX_SIDE, number_of, whole_number_of
 from zorki.input_files.xml_files import element_lines, read_xml, text_of
 from zorki.types import Defect
 
-WANTED = "CVAT's XML for images (annotations.xml), or a folder with it"
+EXPECTED = "CVAT's XML for images (annotations.xml), or a folder with it"
 
 # A group of boxes holds objects that belong together, such as a person and a hat; one of outlines an object's parts.
 _PARTS = ("polygon", "mask")
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -48,7 +48,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     """
     path = _find(root)
     if isinstance(path, str):
-        raise DataError(f"{root}: {path}; wanted {WANTED}")
+        raise DataError(f"{root}: {path}; expected {EXPECTED}")
     base = path.parent
     folders = [base / "images", base / "data", base]
     records = Records(root, "cvat", _reason(root, path), [], folders, boxes_are_shapes=True)
@@ -157,7 +157,7 @@ def _degrees(shape: Element) -> float:
 
 def _runs(text: str, width: float, height: float) -> np.ndarray[Any, np.dtype[Any]]:
     """The pixels that run lengths tell, row after row, off and on in turn. Raises ValueError."""
-    if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):  # so that not-a-number is refused too
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):  # so that not-a-number is refused too
         raise ValueError(f"its box of {width:g} x {height:g} has no size")
     if (beyond := size_reason((int(width), int(height)), MAX_PIXELS)) is not None:
         raise ValueError(beyond)

@@ -25,15 +25,15 @@ from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.data.annotations.labels import LabelRecords, number_labels
 from zorki.data.annotations.listing import loose_files
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
-from zorki.input_files.content import MOST_BYTES, open_file, read_bytes
+from zorki.input_files.content import MAX_BYTES, open_file, read_bytes
 from zorki.types import Defect, Label, Sample
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
-WANTED = "IDX files in a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte (or t10k-...), perhaps with .gz"
+EXPECTED = "IDX files in a folder: train-images-idx3-ubyte and train-labels-idx1-ubyte (or t10k-...), perhaps with .gz"
 
 _NAME = re.compile(r"(?P<part>train|t10k|test|val)-(?P<what>images|labels)[-.]idx(?P<rank>[13])-ubyte(?P<gz>\.gz)?")
 _SPLITS = {"train": "train", "val": "val", "t10k": "test", "test": "test"}
@@ -147,10 +147,10 @@ class IdxRecords(LabelRecords):
         )  # fmt: skip
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     fits, reason = _inspect(root)
-    return Look(fits, reason)
+    return Probe(fits, reason)
 
 
 def read(root: Path) -> IdxRecords:
@@ -165,7 +165,7 @@ def read(root: Path) -> IdxRecords:
     """
     fits, reason = _inspect(root)
     if not fits:
-        raise DataError(f"{root}: {reason}; wanted {WANTED}")
+        raise DataError(f"{root}: {reason}; expected {EXPECTED}")
     files: list[Path] = []
     images: list[Array] = []
     labels: list[int] = []
@@ -191,42 +191,42 @@ def read(root: Path) -> IdxRecords:
     )
 
 
-def read_idx(path: Path, rank: int, *, most_bytes: int = MOST_BYTES) -> Array:
+def read_idx(path: Path, rank: int, *, max_bytes: int = MAX_BYTES) -> Array:
     """The array of bytes in an IDX file of `rank` dimensions, unpacked where its name ends in .gz.
 
     Raises:
         DataError: the file is missing, is no IDX file of bytes of that rank, is shorter or longer than it says, or
-            says that it has more than `most_bytes`.
+            says that it has more than `max_bytes`.
     """
     try:
         with open_file(path) as packed, gzip.open(packed) if path.suffix == ".gz" else packed as file:
-            return _read_array(path, cast(BufferedIOBase, file), rank, most_bytes)
+            return _read_array(path, cast(BufferedIOBase, file), rank, max_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: expected a whole gzip file, and it is broken: {error}; fetch it again") from error
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
 
 
-def _read_array(path: Path, file: BufferedIOBase, rank: int, most_bytes: int) -> Array:
+def _read_array(path: Path, file: BufferedIOBase, rank: int, max_bytes: int) -> Array:
     header = file.read(4 + 4 * rank)
-    wanted = bytes([0, 0, _UINT8, rank])
-    if header[:4] != wanted:
+    magic = bytes([0, 0, _UINT8, rank])
+    if header[:4] != magic:
         raise DataError(
-            f"{path}: expected the magic number {wanted.hex()} (IDX of bytes in {rank} dimensions), "
+            f"{path}: expected the magic number {magic.hex()} (IDX of bytes in {rank} dimensions), "
             f"got {header[:4].hex() or 'an empty file'}"
         )
     if len(header) < 4 + 4 * rank:
         raise DataError(f"{path}: the header is truncated: expected {4 + 4 * rank} bytes, got {len(header)}")
     shape = tuple(int(size) for size in np.frombuffer(header, dtype=">u4", offset=4))
-    wanted_bytes = prod(shape)
-    if wanted_bytes > most_bytes:
-        raise DataError(f"{path}: its header tells of {wanted_bytes:,} bytes, {shape}; at most {most_bytes:,} are read")
+    num_bytes = prod(shape)
+    if num_bytes > max_bytes:
+        raise DataError(f"{path}: its header tells of {num_bytes:,} bytes, {shape}; at most {max_bytes:,} are read")
     data = bytearray()  # grows with what comes, not with what the header says
-    while len(data) <= wanted_bytes and (piece := file.read(min(_PIECE, wanted_bytes + 1 - len(data)))):
+    while len(data) <= num_bytes and (piece := file.read(min(_PIECE, num_bytes + 1 - len(data)))):
         data += piece
-    if len(data) != wanted_bytes:
-        came = f"only {len(data):,} came" if len(data) < wanted_bytes else "more came"
-        raise DataError(f"{path}: expected {wanted_bytes:,} bytes after the header for the shape {shape}, and {came}")
+    if len(data) != num_bytes:
+        came = f"only {len(data):,} came" if len(data) < num_bytes else "more came"
+        raise DataError(f"{path}: expected {num_bytes:,} bytes after the header for the shape {shape}, and {came}")
     return np.frombuffer(data, dtype=np.uint8).reshape(shape)
 
 

@@ -25,34 +25,34 @@ from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.split_words import split_in
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.label_map_png.read import ONE_CLASS
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.images import image_size
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "a folder for each image, with one image in images and one PNG for each object in masks"
+EXPECTED = "a folder for each image, with one image in images and one PNG for each object in masks"
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _READERS = 8  # threads: decoders work side by side
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     if not root.is_dir():
-        return Look.no("it is not a folder" if root.exists() else "it is neither a file nor a folder")
+        return Probe.no("it is not a folder" if root.exists() else "it is neither a file nor a folder")
     first = next((folder for folder, _ in _folders(root)), None)
     if first is None:
-        return Look.no("no folder in it holds one image in images and masks beside")
-    return Look.yes(f"it holds a folder for each image, with images and masks: {first.name}")
+        return Probe.no("no folder in it holds one image in images and masks beside")
+    return Probe.yes(f"it holds a folder for each image, with images and masks: {first.name}")
 
 
 def read(root: Path, images: Path | None = None) -> Records:
     """What the masks say; `images` is for likeness with other formats. Raises DataError where there are none."""
-    looked = look(root)
-    if not looked.fits:
-        raise DataError(f"{root}: {looked.reason}; wanted {WANTED}")
-    records = Records(root, "instance_png", looked.reason, [], [root], class_names=[ONE_CLASS], classless=True)
+    fit = probe(root)
+    if not fit.fits:
+        raise DataError(f"{root}: {fit.reason}; expected {EXPECTED}")
+    records = Records(root, "instance_png", fit.reason, [], [root], class_names=[ONE_CLASS], classless=True)
     found = list(_folders(root, bare=True))
     with ThreadPoolExecutor(_READERS) as pool:
         read_ones = list(pool.map(lambda one: _read_folder(one[0]), found))

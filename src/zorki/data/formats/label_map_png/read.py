@@ -29,41 +29,41 @@ from zorki.data.annotations.masks.layout import MaskFolders, MaskLayout, find_la
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.masks.stored import read_stored
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.images import image_size
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "folders such as images and labels, with a PNG of 16 bits for each image that numbers its objects from 1"
+EXPECTED = "folders such as images and labels, with a PNG of 16 bits for each image that numbers its objects from 1"
 
 ONE_CLASS = "object"
 """The class of all objects."""
 
-_LOOK = 8  # maps that are looked at to tell numbers of objects from numbers of classes
-_LEAST = 8  # objects that they must hold
+_PROBE_FILES = 8  # maps that are looked at to tell numbers of objects from numbers of classes
+_MIN_OBJECTS = 8  # objects that they must hold
 _SHARE = 0.95  # of them that must be in one piece
 _READERS = 8  # threads: decoders work side by side
 _CROWDED = 250  # objects beyond which 8 bits look too few
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     layout = find_layout(root)
-    return Look.no(layout) if isinstance(layout, str) else _numbers(layout)
+    return Probe.no(layout) if isinstance(layout, str) else _numbers(layout)
 
 
 def read(root: Path, images: Path | None = None) -> Records:
     """What the maps say; `images` is for likeness with other formats. Raises DataError where there is no pair."""
     layout = find_layout(root)
     if isinstance(layout, str):
-        raise DataError(f"{root}: {layout}; wanted {WANTED}")
-    looked = _numbers(layout)
-    reason = looked.reason if looked.fits else "as asked for"
+        raise DataError(f"{root}: {layout}; expected {EXPECTED}")
+    fit = _numbers(layout)
+    reason = fit.reason if fit.fits else "as asked for"
     records = Records(root, "label_map_png", reason, [], [layout.folder], class_names=[ONE_CLASS], classless=True)
     void = 0
     for part in layout.parts:
         for image, mask, found in _read_part(part, records.defects):
-            records.told |= {image, mask}
+            records.reported |= {image, mask}
             own = part.split_of(image, mask)
             records.defects += found.defects
             void += found.void
@@ -134,7 +134,7 @@ def _notes(numbers: InstanceMap, things: Sequence[MapInstance]) -> Iterator[str]
         )
 
 
-def _numbers(layout: MaskLayout) -> Look:
+def _numbers(layout: MaskLayout) -> Probe:
     """A look at some maps: 16 bits number objects; so do fewer where numbers have no gaps and stand for one piece each.
 
     A class lies about in pieces, and seldom all smaller numbers with it. A file that names classes speaks for them.
@@ -143,11 +143,11 @@ def _numbers(layout: MaskLayout) -> Look:
     paths = []
     for part in layout.parts:
         pairs = pair(*part.files()).pairs
-        step = max(1, len(pairs) * len(layout.parts) // _LOOK)
+        step = max(1, len(pairs) * len(layout.parts) // _PROBE_FILES)
         paths += [part.masks / mask for _, mask in pairs[::step]]
     whole = total = most = 0
     broken: list[str] = []
-    for path in paths[:_LOOK]:
+    for path in paths[:_PROBE_FILES]:
         try:
             stored = read_stored(path)
         except DataError as error:  # to be told when all are read; the others show what they are
@@ -156,26 +156,26 @@ def _numbers(layout: MaskLayout) -> Look:
         try:
             found = numbers_in(stored, path)
         except DataError as error:
-            return Look.no(str(error))
+            return Probe.no(str(error))
         values, things = found.values, objects_in(found.values)
         if not found.narrow:
-            return Look.yes(f"it holds maps of 16 bits that number objects, such as {path.name}")
+            return Probe.yes(f"it holds maps of 16 bits that number objects, such as {path.name}")
         if named is not None:
             reason = f"{named} names classes, and maps of 8 bits beside it hold these"
-            return Look.no(f"{reason}; --format label_map_png takes them for objects")
+            return Probe.no(f"{reason}; --format label_map_png takes them for objects")
         if things and things[-1].number != len(things):
-            return Look.no(f"{path}: the numbers of objects have gaps, as those of classes do")
+            return Probe.no(f"{path}: the numbers of objects have gaps, as those of classes do")
         whole += sum(in_one_piece(values, thing) for thing in things)
         total += len(things)
         most = max(most, len(things))
-    if broken and len(broken) == len(paths[:_LOOK]):
-        return Look.no(broken[0])
-    if total < _LEAST or whole < _SHARE * total:
-        reason = f"of {total} numbers in {len(paths[:_LOOK])} maps of 8 bits, {whole} stand for one piece each"
+    if broken and len(broken) == len(paths[:_PROBE_FILES]):
+        return Probe.no(broken[0])
+    if total < _MIN_OBJECTS or whole < _SHARE * total:
+        reason = f"of {total} numbers in {len(paths[:_PROBE_FILES])} maps of 8 bits, {whole} stand for one piece each"
         if not total:
-            reason = f"{len(paths[:_LOOK])} maps of 8 bits have no number but 0 and 255"
-        return Look.no(f"{reason}: they may be classes; --format label_map_png takes them for objects")
+            reason = f"{len(paths[:_PROBE_FILES])} maps of 8 bits have no number but 0 and 255"
+        return Probe.no(f"{reason}: they may be classes; --format label_map_png takes them for objects")
     if most < 2:
-        reason = f"{len(paths[:_LOOK])} maps of 8 bits hold one number each beside 0, as masks of one class do"
-        return Look.no(f"{reason}; --format label_map_png takes it for an object")
-    return Look.yes(f"it holds maps that number objects, one piece each, such as {paths[0].name}")
+        reason = f"{len(paths[:_PROBE_FILES])} maps of 8 bits hold one number each beside 0, as masks of one class do"
+        return Probe.no(f"{reason}; --format label_map_png takes it for an object")
+    return Probe.yes(f"it holds maps that number objects, one piece each, such as {paths[0].name}")

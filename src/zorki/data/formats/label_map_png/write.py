@@ -13,7 +13,7 @@ from zorki.data.annotations.splits import ORDER
 from zorki.errors import DataError
 from zorki.types import Instances
 
-_MOST = 65535  # numbers that 16 bits hold
+_MAX_OBJECTS = 65535  # numbers that 16 bits hold
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -28,8 +28,8 @@ def write_instances(draft: InstanceDraft) -> Place:
         (folder(split) / "labels").mkdir(parents=True)
         for _, name, found in draft.targets(split):
             path = folder(split) / "labels" / f"{PurePosixPath(name).stem}.png"
-            if len(found) > _MOST:
-                raise DataError(f"{name}: it has {len(found)} objects, and a map of 16 bits numbers {_MOST}")
+            if len(found) > _MAX_OBJECTS:
+                raise DataError(f"{name}: it has {len(found)} objects, and a map of 16 bits numbers {_MAX_OBJECTS}")
             Image.fromarray(_numbered(draft, found)).save(path)
     draft.say("overlaps", "{} images have objects that overlap, where a map has one number for a pixel: the later on "
               "top")  # fmt: skip

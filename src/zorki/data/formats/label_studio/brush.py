@@ -39,7 +39,7 @@ def pixels_of_brush(code: Sequence[int], height: int, width: int) -> Array:
     return object_mask_in(values.reshape(height, width, 4)[..., 3]).of(smeared=True)
 
 
-def _unpacked(bits: Array, wanted: int) -> Array:
+def _unpacked(bits: Array, length: int) -> Array:
     place = 0
 
     def take(count: int) -> int:
@@ -53,8 +53,8 @@ def _unpacked(bits: Array, wanted: int) -> Array:
         return number
 
     total = take(32)
-    if total != wanted:
-        raise ValueError(f"its run lengths are of {total / 4:g} pixels, and its image has {wanted // 4}")
+    if total != length:
+        raise ValueError(f"its run lengths are of {total / 4:g} pixels, and its image has {length // 4}")
     size = take(5) + 1
     widths = [take(4) + 1 for _ in range(4)]
     if size > _BITS:

@@ -27,7 +27,7 @@ from zorki.input_files.json_files import ends, has_key, list_in, read_json
 from zorki.input_files.numbers import number_in, whole_number_in
 from zorki.types import Defect
 
-WANTED = "Label Studio's export named JSON (not JSON-MIN), or a folder with such files, one a split"
+EXPECTED = "Label Studio's export named JSON (not JSON-MIN), or a folder with such files, one a split"
 
 REGION, CHOICE = "original_width", "choices"
 """Keys that tell regions and classes of whole images."""

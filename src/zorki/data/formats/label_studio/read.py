@@ -13,19 +13,19 @@ from zorki.data.annotations.outlines import pixels_at, round_outline
 from zorki.data.annotations.records import ObjectRecord, Records, bounds_of
 from zorki.data.formats.label_studio import export_file
 from zorki.data.formats.label_studio.brush import pixels_of_brush
-from zorki.data.formats.label_studio.export_file import WANTED, LabelStudioTask, Region
-from zorki.data.formats.look import Look
+from zorki.data.formats.label_studio.export_file import EXPECTED, LabelStudioTask, Region
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
-__all__ = ["WANTED", "look", "read"]
+__all__ = ["EXPECTED", "probe", "read"]
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = export_file.find_files(root, export_file.REGION)
-    return Look.no(found) if isinstance(found, str) else Look.yes(export_file.reason_for(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(export_file.reason_for(root, found))
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -42,7 +42,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     """
     found = export_file.find_files(root, export_file.REGION)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     files, others = found
     base = root if root.is_dir() else root.parent
     folders = [*(path.parent / "images" for path in files), *(path.parent for path in files), base]

@@ -9,18 +9,18 @@ from pathlib import Path
 from zorki.data.annotations.find_images import ImageFinder
 from zorki.data.annotations.labels import LabelRecords
 from zorki.data.formats.label_studio import export_file
-from zorki.data.formats.label_studio.export_file import WANTED, LabelStudioTask
-from zorki.data.formats.look import Look
+from zorki.data.formats.label_studio.export_file import EXPECTED, LabelStudioTask
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.types import Defect
 
-__all__ = ["WANTED", "look", "read"]
+__all__ = ["EXPECTED", "probe", "read"]
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = export_file.find_files(root, export_file.CHOICE)
-    return Look.no(found) if isinstance(found, str) else Look.yes(export_file.reason_for(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(export_file.reason_for(root, found))
 
 
 def read(root: Path) -> LabelRecords:
@@ -34,7 +34,7 @@ def read(root: Path) -> LabelRecords:
     """
     found = export_file.find_files(root, export_file.CHOICE)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     files, others = found
     base = root if root.is_dir() else root.parent
     defects = [Defect(path, "left out: its name tells no split, and others' do") for path in others]

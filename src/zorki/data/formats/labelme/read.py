@@ -25,29 +25,29 @@ from zorki.data.annotations.outlines import join_groups, pixels_at, round_outlin
 from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.splits import split_name
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, key_lines, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in, whole_number_in
 from zorki.types import Defect
 
-WANTED = "labelme's JSON files, one an image, with shapes and imagePath"
+EXPECTED = "labelme's JSON files, one an image, with shapes and imagePath"
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _TURNED = ("oriented_rectangle", "rotation")  # labelme's word and X-AnyLabeling's for four corners
 _NO_CLASSES = ("__ignore__", "_background_")  # labelme's words for what is no object
-_LOOK = 10  # JSON files that are looked at to recognize the format
+_PROBE_FILES = 10  # JSON files that are looked at to recognize the format
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     if not root.exists():
-        return Look.no("it is neither a file nor a folder")
-    first = next((path for path in islice(_files(root), _LOOK) if _is_labelme(path)), None)
+        return Probe.no("it is neither a file nor a folder")
+    first = next((path for path in islice(_files(root), _PROBE_FILES) if _is_labelme(path)), None)
     if first is None:
-        return Look.no("no JSON file in it or below it has shapes and imagePath")
-    return Look.yes(f"it holds labelme's JSON files, such as {first.name}")
+        return Probe.no("no JSON file in it or below it has shapes and imagePath")
+    return Probe.yes(f"it holds labelme's JSON files, such as {first.name}")
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -56,13 +56,13 @@ def read(root: Path, images: Path | None = None) -> Records:
     Raises:
         DataError: there is no such file or folder, or a file is no JSON.
     """
-    looked = look(root)
-    if not looked.fits:
-        raise DataError(f"{root}: {looked.reason}; wanted {WANTED}")
+    fit = probe(root)
+    if not fit.fits:
+        raise DataError(f"{root}: {fit.reason}; expected {EXPECTED}")
     base = root if root.is_dir() else root.parent
     folders = [base / "images", base]
     finder = ImageFinder([*([images] if images else []), *folders])
-    records = Records(root, "labelme", looked.reason, [], folders, boxes_are_shapes=True)
+    records = Records(root, "labelme", fit.reason, [], folders, boxes_are_shapes=True)
     tally = ObjectMaskTally()
     for path in _files(root):
         if not _is_labelme(path):

@@ -19,21 +19,21 @@ from zorki.data.annotations.masks.build import MaskRecords
 from zorki.data.annotations.masks.layout import MaskFolders, MaskLayout, find_layout
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.splits import split_name
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "lists with an image and a mask in every line, or folders such as images and masks with files of like names"
+EXPECTED = "lists with an image and a mask in every line, or folders such as images and masks with files of like names"
 
-_LOOK = 10  # lines that are looked at to recognize a list
+_PROBE_LINES = 10  # lines that are looked at to recognize a list
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     if root.is_dir() and (lists := _paired_lists(root)):
-        return Look.yes(_lists_reason(lists))
+        return Probe.yes(_lists_reason(lists))
     layout = find_layout(root)
-    return Look.no(layout) if isinstance(layout, str) else Look.yes(_reason(root, layout))
+    return Probe.no(layout) if isinstance(layout, str) else Probe.yes(_reason(root, layout))
 
 
 def read(root: Path) -> MaskRecords:
@@ -50,7 +50,7 @@ def read(root: Path) -> MaskRecords:
     else:
         layout = find_layout(root)
         if isinstance(layout, str):
-            raise DataError(f"{root}: {layout}; wanted {WANTED}")
+            raise DataError(f"{root}: {layout}; expected {EXPECTED}")
         records = _read_layout(root, layout)
     if not records.pairs:
         first = "".join(f"\n  {defect}" for defect in records.defects[:3])
@@ -80,7 +80,7 @@ def _lists_reason(lists: dict[Path, str]) -> str:
 
 
 def _names_pairs(path: Path, finder: ImageFinder) -> bool:
-    return any(_locate(text, finder) is not None for _, text in islice(lines_of(path), _LOOK))
+    return any(_locate(text, finder) is not None for _, text in islice(lines_of(path), _PROBE_LINES))
 
 
 def _locate(line: str, finder: ImageFinder) -> tuple[Path, Path] | None:

@@ -17,24 +17,24 @@ from typing import Any
 
 from zorki.data.annotations.outlines import round_outline
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.split_files import SplitFiles, find_split_files, image_folders, read_split_files
 from zorki.errors import DataError, did_you_mean
 from zorki.input_files.json_files import ends, has_key, key_lines, list_in, read_json, read_json_bytes
 from zorki.input_files.numbers import number_in
 from zorki.types import Defect
 
-WANTED = "VIA's JSON (of its annotations or of a project), or a folder with such files, one a split"
+EXPECTED = "VIA's JSON (of its annotations or of a project), or a folder with such files, one a split"
 
 _CLASS_KEYS = ("class", "label", "name", "type", "category", "object", "class_name", "object_name")
 UNNAMED = "object"
 """The class of all regions where none of them has an attribute."""
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
 def read(root: Path, images: Path | None = None, class_attribute: str | None = None) -> Records:
@@ -49,7 +49,7 @@ def read(root: Path, images: Path | None = None, class_attribute: str | None = N
     """
     found = _find(root)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     records = Records(root, "via", _reason(root, found), [], image_folders(root, found), boxes_are_shapes=True)
     return read_split_files(records, found, partial(_read_file, class_attribute=class_attribute), beside=images is None)
 
@@ -98,14 +98,14 @@ def _read_file(path: Path, records: Records, class_attribute: str | None) -> Non
         records.images.append(image)
 
 
-def _class_key(path: Path, keys: Counter[str], said: str | None, defects: list[Defect]) -> str | None:
+def _class_key(path: Path, keys: Counter[str], attribute: str | None, defects: list[Defect]) -> str | None:
     """The attribute, in small letters, that is the class; None where regions have none. Raises DataError."""
     listed = ", ".join(f"{key} ({count} regions)" for key, count in keys.most_common())
-    if said is not None:
-        if said.strip().lower() not in keys:
-            near = did_you_mean(said, keys)
-            raise DataError(f"{path}: no region has the attribute {said!r}; there are: {listed or 'none'}.{near}")
-        return said.strip().lower()
+    if attribute is not None:
+        if attribute.strip().lower() not in keys:
+            near = did_you_mean(attribute, keys)
+            raise DataError(f"{path}: no region has the attribute {attribute!r}; there are: {listed or 'none'}.{near}")
+        return attribute.strip().lower()
     if not keys:
         defects.append(Defect(path, f"no region has an attribute: all are taken as {UNNAMED!r}", note=True))
         return None

@@ -26,25 +26,25 @@ from zorki.data.annotations.image_lists import DEEPEST
 from zorki.data.annotations.listing import is_image, loose_files, subfolders, walk_files
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.annotations.splits import split_name
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.input_files.content import LONGEST_PATH_LINE, open_file, text_lines
 from zorki.input_files.numbers import number_of, whole_number_of
 from zorki.input_files.xml_files import element_lines, read_xml, text_of
 from zorki.types import Defect
 
-WANTED = "a folder Annotations with one XML file an image, or such files beside the images"
+EXPECTED = "a folder Annotations with one XML file an image, or such files beside the images"
 
 ANNOTATION_FOLDERS = ("Annotations", "annotations", "Annotation", "annotation", "xmls", "xml", "labels")
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs", "JPEGImage", "image")
 _DEPTH = 2  # folders down to which a VOC folder is looked for
-_LOOK = 10  # XML files that are looked at to recognize the format
+_PROBE_FILES = 10  # XML files that are looked at to recognize the format
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return Look.no(found, partial(_broken, root)) if isinstance(found, str) else Look.yes(_reason(root, found))
+    return Probe.no(found, partial(_broken, root)) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
 def _broken(root: Path) -> DataError | None:
@@ -81,7 +81,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     """
     found = _find(root)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     return _records(root, found)
 
 
@@ -124,7 +124,7 @@ def _holds_annotations(folder: Path, below: bool) -> bool:
 
 def _first_files(folder: Path, below: bool) -> list[str]:
     names = walk_files(folder) if below else iter(loose_files(folder))
-    return list(islice((name for name in names if name.lower().endswith(".xml")), _LOOK))
+    return list(islice((name for name in names if name.lower().endswith(".xml")), _PROBE_FILES))
 
 
 def _begins_well(path: Path) -> bool:

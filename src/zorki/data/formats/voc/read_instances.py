@@ -23,12 +23,12 @@ from zorki.data.annotations.masks.dataset import IGNORE, MaskDataset, other_size
 from zorki.data.annotations.masks.from_instances import BACKGROUND
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.voc import read_masks
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "folders JPEGImages, SegmentationObject and SegmentationClass, with PNGs of numbers and of classes"
+EXPECTED = "folders JPEGImages, SegmentationObject and SegmentationClass, with PNGs of numbers and of classes"
 
 OBJECT_FOLDERS = ("SegmentationObject", "SegmentationObjectPNG")
 VOID = 255
@@ -39,17 +39,17 @@ _READERS = 8  # threads: decoders work side by side
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = _find(root)
-    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
 def read(root: Path, images: Path | None = None) -> Records:
     """What the masks say; `images` is for likeness with other formats. Raises DataError as `read`."""
     folder = _find(root)
     if isinstance(folder, str):
-        raise DataError(f"{root}: {folder}; wanted {WANTED}")
+        raise DataError(f"{root}: {folder}; expected {EXPECTED}")
     pairs = read_masks.read(root)
     classes = build(pairs, None, None)
     beside = Path(read_masks.find_folders(root)[0])
@@ -57,7 +57,8 @@ def read(root: Path, images: Path | None = None) -> Records:
     records = Records(root, "voc", _reason(root, folder), [], [beside], class_names=names)
     # What is odd about splits and classes is told of objects, and so anew.
     records.defects += [defect for defect in classes.defects if not defect.note or defect in pairs.defects]
-    records.told = {beside / name for name in walk_files(beside)}  # most of VOC's images have no masks, as was noted
+    # Most of VOC's images have no masks, as was noted.
+    records.reported = {beside / name for name in walk_files(beside)}
     maps = _maps(folder, pairs.pairs, records.defects)
     kept = [index for index in range(len(classes)) if classes.path(index) in maps]
     with ThreadPoolExecutor(_READERS) as pool:

@@ -15,11 +15,11 @@ from zorki.data.annotations.image_lists import lists_in, read_splits
 from zorki.data.annotations.listing import holds_image, is_image, subfolders, walk_files
 from zorki.data.annotations.masks.build import MaskRecords
 from zorki.data.annotations.masks.pairing import pair
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
 from zorki.types import Defect
 
-WANTED = "folders JPEGImages and SegmentationClass, with a PNG of class indices for each image"
+EXPECTED = "folders JPEGImages and SegmentationClass, with a PNG of class indices for each image"
 
 IMAGE_FOLDERS = ("JPEGImages", "Images", "images")
 MASK_FOLDERS = ("SegmentationClass", "SegmentationClassPNG", "SegmentationClassAug", "SegmentationClassRaw")
@@ -27,17 +27,17 @@ _LIST_FOLDERS = ("Segmentation", "SegmentationAug", "Main", "")
 _DEPTH = 2  # folders down to which a VOC folder is looked for
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
     found = find_folders(root)
-    return Look.no(found) if isinstance(found, str) else Look.yes(_reason(root, found))
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
 def read(root: Path) -> MaskRecords:
     """The pairs of images and masks, and their splits. Raises DataError where there is no such folder, or no pair."""
     found = find_folders(root)
     if isinstance(found, str):
-        raise DataError(f"{root}: {found}; wanted {WANTED}")
+        raise DataError(f"{root}: {found}; expected {EXPECTED}")
     images, masks = found
     folder = masks.parent
     records = MaskRecords(root, "voc", _reason(root, found), [], name_folders=[folder, root], usual="voc")

@@ -19,7 +19,7 @@ from zorki.errors import DataError
 from zorki.files import write_text
 from zorki.types import Instances
 
-_MOST = 254  # numbers of objects, and of classes, that 8 bits hold beside 0 and 255
+_MAX_OBJECTS = 254  # numbers of objects, and of classes, that 8 bits hold beside 0 and 255
 
 
 def write_instances(draft: InstanceDraft) -> Callable[[str, str], Path]:
@@ -32,14 +32,14 @@ def write_instances(draft: InstanceDraft) -> Callable[[str, str], Path]:
             what lies around objects.
     """
     names = draft.data.class_names
-    if len(names) > _MOST:
-        raise DataError(f"{draft.data.root}: {len(names)} classes, and voc tells {_MOST} apart")
+    if len(names) > _MAX_OBJECTS:
+        raise DataError(f"{draft.data.root}: {len(names)} classes, and voc tells {_MAX_OBJECTS} apart")
     if wrong := [name for name in names if name.strip("_").lower() == BACKGROUND]:
         raise DataError(f"{draft.data.root}: a class is called {wrong[0]!r}, which voc has around all objects")
     for split in draft.members:
         for _, name, found in draft.targets(split):
-            if len(found) > _MOST:
-                raise DataError(f"{name}: it has {len(found)} objects, and voc numbers {_MOST}")
+            if len(found) > _MAX_OBJECTS:
+                raise DataError(f"{name}: it has {len(found)} objects, and voc numbers {_MAX_OBJECTS}")
             numbers, classes = _painted(draft, found)
             file = f"{PurePosixPath(name).stem}.png"
             write_mask(draft.folder / "SegmentationObject" / file, numbers)

@@ -17,8 +17,8 @@ from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.splits import split_name
 from zorki.errors import DataError
 from zorki.input_files.content import LONGEST_PATH_LINE, is_file, read_text, text_lines
-from zorki.input_files.numbers import MOST_SIDE, number_of
-from zorki.input_files.yaml_files import MOST_YAML_BYTES, read_yaml
+from zorki.input_files.numbers import MAX_SIDE, number_of
+from zorki.input_files.yaml_files import MAX_YAML_BYTES, read_yaml
 from zorki.types import Defect
 
 NAME_FILES = (
@@ -26,9 +26,9 @@ NAME_FILES = (
     "predefined_classes.txt", "_darknet.labels",
 )  # fmt: skip
 """Files of names, in any case; the last two are labelImg's and Roboflow's."""
-MOST_CLASSES = 100_000
+MAX_CLASSES = 100_000
 _SPLIT_KEYS = ("train", "val", "valid", "validation", "test")
-_LOOK = 20  # text files that are looked at to recognize labels
+_PROBE_FILES = 20  # text files that are looked at to recognize labels
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ def find_layout(root: Path) -> YoloLayout | str:
 def is_meant(path: Path) -> bool:
     """Whether a file that may be broken has the keys of YOLO's settings."""
     try:
-        text = read_text(path, most_bytes=MOST_YAML_BYTES, errors="replace")
+        text = read_text(path, max_bytes=MAX_YAML_BYTES, errors="replace")
     except OSError:
         return False
-    wanted = ("names", "|".join((*_SPLIT_KEYS, "path")))
-    return all(re.search(rf"^\s*(?:{keys})\s*[:=]", text, re.MULTILINE) for keys in wanted)
+    patterns = ("names", "|".join((*_SPLIT_KEYS, "path")))
+    return all(re.search(rf"^\s*(?:{keys})\s*[:=]", text, re.MULTILINE) for keys in patterns)
 
 
 def entries(layout: YoloLayout, source: Path) -> Iterator[YoloImage]:
@@ -140,7 +140,7 @@ def looks_like_labels(path: Path) -> bool:
 def is_class(cell: str) -> bool:
     """Whether a word is the number of a class, which some tools write as 3.0."""
     number = number_of(cell)
-    return number.is_integer() and 0 <= number < MOST_SIDE
+    return number.is_integer() and 0 <= number < MAX_SIDE
 
 
 def _from_settings(path: Path) -> YoloLayout | None:
@@ -151,8 +151,8 @@ def _from_settings(path: Path) -> YoloLayout | None:
     count = values.get("nc")
     if not values.get("names") and not isinstance(count, int):
         return None
-    if isinstance(count, int) and not 0 <= count <= MOST_CLASSES:
-        raise DataError(f"{path}: nc is {count}; expected a number of classes up to {MOST_CLASSES:,}")
+    if isinstance(count, int) and not 0 <= count <= MAX_CLASSES:
+        raise DataError(f"{path}: nc is {count}; expected a number of classes up to {MAX_CLASSES:,}")
     layout = YoloLayout(path.parent, f"{path.name} tells names and splits")
     layout.names = _names(values["names"], path) if values.get("names") else {n: str(n) for n in range(values["nc"])}
     layout.keypoint_numbers = _keypoint_numbers(values.get("kpt_shape"), path)
@@ -248,7 +248,7 @@ def _is_above(source: Path, folder: Path) -> bool:
 
 def _read_data(path: Path) -> dict[str, Any]:
     """Darknet's settings: lines of `key = value`."""
-    lines = text_lines(path, longest=LONGEST_PATH_LINE, most_bytes=MOST_YAML_BYTES, errors="replace")
+    lines = text_lines(path, longest=LONGEST_PATH_LINE, max_bytes=MAX_YAML_BYTES, errors="replace")
     pairs = [line.split("=", 1) for _, line in lines if "=" in line and not line.lstrip().startswith("#")]
     return {key.strip(): value.strip() for key, value in pairs}
 
@@ -269,7 +269,7 @@ def _names(value: Any, path: Path) -> dict[int, str]:
 
 
 def _read_names(path: Path) -> dict[int, str]:
-    lines = text_lines(path, longest=LONGEST_PATH_LINE, most_bytes=MOST_YAML_BYTES, errors="replace")
+    lines = text_lines(path, longest=LONGEST_PATH_LINE, max_bytes=MAX_YAML_BYTES, errors="replace")
     return {number - 1: line.strip() for number, line in lines if line.strip()}
 
 
@@ -307,8 +307,8 @@ def _holds_labels(folder: Path) -> bool:
     if "labels" not in map(str.lower, folder.parts):
         images = {PurePosixPath(name).stem for name in loose_files(folder) if is_image(name)}
         names = [name for name in names if PurePosixPath(name).stem in images]
-    looks = [looks_like_labels(folder / name) for name in names[:_LOOK]]
-    return any(looks) and all(looks)
+    probes = [looks_like_labels(folder / name) for name in names[:_PROBE_FILES]]
+    return any(probes) and all(probes)
 
 
 def _swap(path: str, old: str = "images", new: str = "labels") -> str | None:

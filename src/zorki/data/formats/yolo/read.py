@@ -15,26 +15,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
-from zorki.data.formats.look import Look
+from zorki.data.formats.probe import Probe
 from zorki.data.formats.yolo.layout import YoloLayout, entries, find_layout, is_class, sources_of
 from zorki.errors import DataError
 from zorki.input_files.content import text_lines
 from zorki.input_files.numbers import number_of
 from zorki.types import Defect
 
-WANTED = "data.yaml or obj.data with names and splits, or text files of labels in `labels` or beside the images"
+EXPECTED = "data.yaml or obj.data with names and splits, or text files of labels in `labels` or beside the images"
 
-_MOST = 2.0  # shares above it are pixels, written by a tool that does not know the format
+_MAX_SHARE = 2.0  # shares above it are pixels, written by a tool that does not know the format
 
 
-def look(root: Path) -> Look:
+def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not; broken settings may be meant, or be of something else."""
     try:
         found = find_layout(root)
     except DataError as error:
         broken = error
-        return Look.no(str(error), lambda: broken)
-    return Look.no(found) if isinstance(found, str) else Look.yes(found.reason)
+        return Probe.no(str(error), lambda: broken)
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(found.reason)
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -45,7 +45,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     """
     layout = find_layout(root)
     if isinstance(layout, str):
-        raise DataError(f"{root}: {layout}; wanted {WANTED}")
+        raise DataError(f"{root}: {layout}; expected {EXPECTED}")
     folders = [layout.base / "images", layout.base]
     records = Records(root, "yolo", layout.reason, [], folders, relative=True, defects=list(layout.defects))
     lines = _Lines(layout)
@@ -94,7 +94,7 @@ class _Lines:
         if names and number not in names:
             return f"class {number} has no name; the {len(names)} names run to {max(names)}"
         values = [number_of(cell) for cell in cells[1:]]
-        if any(abs(value) > _MOST for value in values):
+        if any(abs(value) > _MAX_SHARE for value in values):
             return f"expected shares of the image, 0 to 1, and got {max(values, key=abs):g}: pixels are no shares"
         name = names.get(number, str(number))
         keypoints = len(values) > 5 and (len(values) == 4 + self.layout.keypoint_numbers or _has_visibilities(values))

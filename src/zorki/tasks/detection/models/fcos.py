@@ -73,7 +73,7 @@ class Fcos(Detector[FcosOutputs]):
             (section 3.2 has 64 to 128 pixels for stride 16); the first level learns all smaller ones, and the last
             all larger ones.
         twin: cells lie from the corner on, as torchvision's do.
-        most_a_level: candidates.
+        max_per_level: candidates.
         settings: of the `Detector`.
     """
 
@@ -87,7 +87,7 @@ class Fcos(Detector[FcosOutputs]):
         radius: float = 1.5,
         reach: float = 4.0,
         twin: bool = False,
-        most_a_level: int = 1000,
+        max_per_level: int = 1000,
         settings: dict[str, Any],
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, max_iou=0.6, max_boxes=100, **settings)
@@ -102,7 +102,7 @@ class Fcos(Detector[FcosOutputs]):
         nn.init.constant_(self.box_output.bias, reach / 2)  # type: ignore[arg-type]
         self.centerness_output = quiet_convolution(channels, 1)
         self.grid: Literal["centered", "corner"] = "corner" if twin else "centered"
-        self.radius, self.reach, self.most_a_level = radius, reach, most_a_level
+        self.radius, self.reach, self.max_per_level = radius, reach, max_per_level
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> FcosOutputs:
         """Raw outputs for uint8 images."""
@@ -150,9 +150,9 @@ class Fcos(Detector[FcosOutputs]):
         for logits, sides, centerness, points, stride in parts:
             central = centerness.float().sigmoid()
             # Whatever is among the best pairs of point and class belongs to one of as many best points.
-            rows = strongest_rows(logits.amax(2).float().sigmoid() * central[..., 0], self.most_a_level)
+            rows = strongest_rows(logits.amax(2).float().sigmoid() * central[..., 0], self.max_per_level)
             scores = (take_rows(logits, rows).float().sigmoid() * take_rows(central, rows)).sqrt()
-            best, place, labels = best_classes(scores, self.most_a_level)
+            best, place, labels = best_classes(scores, self.max_per_level)
             rows = rows.gather(1, place)
             xyxy = decode_sides(points[rows], take_rows(sides, rows).float() * stride)
             levels.append((clip_boxes(xyxy, *outputs.size), best, labels))

@@ -72,7 +72,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         norm: GroupNorm in the towers; the paper has none.
         twin: cells and anchors lie in whole pixels from the corner, as torchvision's do.
         low, high: overlaps below which an anchor is background, and from which on it learns a box (section 4).
-        most_a_level: candidates.
+        max_per_level: candidates.
         settings: of the `Detector`.
     """
 
@@ -88,7 +88,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         twin: bool = False,
         low: float = 0.4,
         high: float = 0.5,
-        most_a_level: int = 1000,
+        max_per_level: int = 1000,
         settings: dict[str, Any],
     ) -> None:
         super().__init__(backbone, num_classes=num_classes, max_iou=0.5, max_boxes=300, **settings)
@@ -103,7 +103,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         self.box_tower = Tower(channels, depth, norm=norm)
         self.box_output = quiet_convolution(channels, places * 4)
         self.grid: Literal["centered", "corner"] = "corner" if twin else "centered"
-        self.low, self.high, self.most_a_level = low, high, most_a_level
+        self.low, self.high, self.max_per_level = low, high, max_per_level
 
     def forward(self, inputs: Num[Tensor, "B C H W"]) -> RetinaNetOutputs:
         """Raw outputs for uint8 images."""
@@ -139,8 +139,8 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         levels = []
         for logits, offsets, anchors in zip(outputs.logits, outputs.offsets, outputs.anchors, strict=True):
             # Whatever is among the best pairs of anchor and class belongs to one of as many best anchors.
-            rows = strongest_rows(logits.amax(2), self.most_a_level)
-            best, place, labels = best_classes(take_rows(logits, rows), self.most_a_level)
+            rows = strongest_rows(logits.amax(2), self.max_per_level)
+            best, place, labels = best_classes(take_rows(logits, rows), self.max_per_level)
             rows = rows.gather(1, place)
             xyxy = decode_offsets(anchors[rows], take_rows(offsets, rows).float())
             levels.append((clip_boxes(xyxy, *outputs.size), best.float().sigmoid(), labels))

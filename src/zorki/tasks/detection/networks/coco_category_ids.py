@@ -31,22 +31,22 @@ def accept_coco_slots(
         values: 1 for classes, 4 for boxes of each class.
     """
     used = [number for number in range(NUMBERS) if number not in UNUSED]
-    wanted = {80: used, 90: list(range(1, NUMBERS))}.get(num_classes)
-    if wanted is None:
+    slots_used = {80: used, 90: list(range(1, NUMBERS))}.get(num_classes)
+    if slots_used is None:
         return
     slots = NUMBERS + 1 if nothing == "last" else NUMBERS
-    wanted = {"none": wanted, "first": [0, *wanted], "last": [*wanted, NUMBERS]}[nothing]
-    layer.register_load_state_dict_pre_hook(partial(_pick, slots=slots, wanted=wanted, values=values))
+    slots_used = {"none": slots_used, "first": [0, *slots_used], "last": [*slots_used, NUMBERS]}[nothing]
+    layer.register_load_state_dict_pre_hook(partial(_pick, slots=slots, slots_used=slots_used, values=values))
 
 
 def _pick(
-    layer: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any, slots: int, wanted: list[int], values: int
+    layer: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any, slots: int, slots_used: list[int], values: int
 ) -> None:
     for name in ("weight", "bias"):
         given, own = state.get(prefix + name), getattr(layer, name)
-        if given is None or given.shape == own.shape or len(given) * len(wanted) != len(own) * slots:
+        if given is None or given.shape == own.shape or len(given) * len(slots_used) != len(own) * slots:
             continue
-        rows = given.unflatten(0, (-1, slots, values))[:, wanted]
+        rows = given.unflatten(0, (-1, slots, values))[:, slots_used]
         state[prefix + name] = rows.flatten(0, 2)
 
 

@@ -54,14 +54,14 @@ def settings_on(
 
     And, where they are given, its `min_score` and `frozen_norms`.
     """
-    said = {"min_score": min_score, "frozen_norms": frozen_norms or None}
+    given = {"min_score": min_score, "frozen_norms": frozen_norms or None}
     mean, std = backbone_statistics(backbone)
     return {
         "preprocess": preprocess,
         "mean": mean,
         "std": std,
         "weight_map": WeightMap(backbone_published(backbone)),
-        **{name: value for name, value in said.items() if value is not None},
+        **{name: value for name, value in given.items() if value is not None},
     }
 
 

@@ -31,7 +31,7 @@ OFFSET_WEIGHTS: Weights = (10, 10, 5, 5)
 SMOOTH_L1_BETA = 1 / 9
 
 # In pixels: boxes with a shorter side are dropped, as in torchvision.
-LEAST_SIDE = 1e-2
+MIN_SIDE = 1e-2
 
 
 @dataclass
@@ -86,7 +86,7 @@ def sample_regions(
         xyxy = ground_truth.xyxy.to(rows.dtype)
         candidates = torch.cat([rows, xyxy]) if add_ground_truth else rows
         # A region without an area has no offsets.
-        candidates = candidates[is_large_enough(candidates, LEAST_SIDE)]
+        candidates = candidates[is_large_enough(candidates, MIN_SIDE)]
         best, owner = _most_overlapping(candidates, xyxy)
         low = background_iou[0] if len(xyxy) else 0.0
         is_positive = (best >= foreground_iou) & (owner >= 0)
@@ -174,7 +174,7 @@ def region_candidates(
     # Of a thousand regions and a hundred classes, few pairs score: only these are decoded.
     chosen = offsets.unflatten(1, (-1, 4))[row, label + 1 if offsets.shape[1] > 4 else 0].float()
     found = clip_boxes(decode_offsets(regions[row].float(), chosen, weights), height, width)
-    whole = is_large_enough(found, LEAST_SIDE)
+    whole = is_large_enough(found, MIN_SIDE)
     row, label, found = row[whole], label[whole], found[whole]
     score, image = scores[row, label], images[row]
     predictions = []
@@ -191,4 +191,4 @@ def inside_image(boxes: Boxes, placement: Placement) -> Boxes:
     """
     low, high = (boxes.xyxy.new_tensor(corner * 2) for corner in (placement.frame[:2], placement.frame[2:]))
     cut = dataclasses.replace(boxes, xyxy=boxes.xyxy.maximum(low).minimum(high))
-    return cut[is_large_enough(cut.xyxy, LEAST_SIDE)]
+    return cut[is_large_enough(cut.xyxy, MIN_SIDE)]

@@ -15,7 +15,7 @@ from zorki.tasks.detection.networks.detector import learnable
 from zorki.types import Boxes
 
 # Pairs of boxes and anchors that are compared at once: tables of some 64 megabytes.
-_MOST_PAIRS = 1 << 24
+_MAX_PAIRS = 1 << 24
 
 
 @dataclass
@@ -129,6 +129,6 @@ def match_points(
 
 def portions(ground_truths: GroundTruthBatch, places: int) -> list[GroundTruthBatch]:
     """The boxes of as many images at a time as can be compared with so many places at once."""
-    images = max(1, _MOST_PAIRS // max(1, places * ground_truths.xyxy.shape[1]))
+    images = max(1, _MAX_PAIRS // max(1, places * ground_truths.xyxy.shape[1]))
     columns = (column.split(images) for column in (ground_truths.xyxy, ground_truths.labels, ground_truths.present))
     return [GroundTruthBatch(*part) for part in zip(*columns, strict=True)]

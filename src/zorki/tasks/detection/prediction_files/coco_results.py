@@ -17,7 +17,7 @@ import numpy as np
 from numpy import ndarray
 
 from zorki.errors import DataError
-from zorki.input_files.content import MOST_BYTES, read_text
+from zorki.input_files.content import MAX_BYTES, read_text
 from zorki.input_files.json_files import parse_json
 from zorki.ops.rle import fault_of
 from zorki.tasks.detection.class_names import COCO, coco_names
@@ -107,7 +107,7 @@ def read_results(path: Path, *, need_masks: bool = False) -> ResultEntries:
             with its number and its line.
     """
     try:
-        text = read_text(path, most_bytes=MOST_BYTES)
+        text = read_text(path, max_bytes=MAX_BYTES)
         content = parse_json(text, str(path))
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file; expected {FORMAT}") from error
@@ -137,8 +137,8 @@ def read_results(path: Path, *, need_masks: bool = False) -> ResultEntries:
 
 def _names(rows: Any, key: str) -> dict[Any, str]:
     rows = rows if isinstance(rows, list) else []
-    known = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), int | str) and key in row]
-    return {row["id"]: str(row[key]) for row in known}
+    named = [row for row in rows if isinstance(row, dict) and isinstance(row.get("id"), int | str) and key in row]
+    return {row["id"]: str(row[key]) for row in named}
 
 
 def _numbers(path: Path, text: str, entries: list[Any], masks: bool) -> tuple[ndarray, ndarray]:

@@ -28,7 +28,7 @@ from zorki.types import Defect
 def evaluate_predictions(
     predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
 ) -> Results:
-    """Figures of a file of detections against one split of `data`, or all of it: `split`, else that of its images.
+    """Metrics of a file of detections against one split of `data`, or all of it: `split`, else that of its images.
 
     An image is known by `file_name`, else by `image_id`: COCO's number, or the file's name or stem. A class is known
     by `category_name`, else by `category_id`. Detections of unknown images or classes are reported and left out.

@@ -23,7 +23,7 @@ from zorki.tasks.detection.prediction_files.split_choice import ALL, SplitImages
 from zorki.types import Boxes, Defect
 
 PARTS = ("images", "annotations", "categories")
-WANTED = "COCO's annotation file, or a folder with boxes in one of the formats that `zorki train` reads"
+EXPECTED = "COCO's annotation file, or a folder with boxes in one of the formats that `zorki train` reads"
 
 
 @dataclass
@@ -168,7 +168,7 @@ def from_coco(path: Path, content: dict[str, Any]) -> GroundTruth:
         sizes = [(_side(image, "height"), _side(image, "width")) for _, image in images]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"{path}: is no annotation file of COCO: an entry {reason}; expected {WANTED}") from error
+        raise DataError(f"{path}: is no annotation file of COCO: an entry {reason}; expected {EXPECTED}") from error
     defects = []
     left, twice = len(content["annotations"]) - len(rows), len(content["images"]) - len(images)
     if left:
@@ -232,7 +232,7 @@ def _content(path: Path) -> Any:
     try:
         return read_json(path)
     except DataError as error:
-        raise DataError(f"{error}; expected {WANTED}") from error
+        raise DataError(f"{error}; expected {EXPECTED}") from error
 
 
 def _ground_truths(
@@ -267,7 +267,7 @@ def from_dataset(
     numbers = dataset.image_ids if isinstance(dataset, NumbersImages) else None
     names = [_name(dataset, index) for index in range(len(dataset))]
     images = SplitImages(names, numbers, dataset.splits, dataset.split_reason)
-    split, told = choose_split(found, images, root, split)
+    split, split_reason = choose_split(found, images, root, split)
     indices = list(range(len(dataset))) if split == ALL else list(dataset.splits[split])
     if numbers is not None:
         indices.sort(key=numbers.__getitem__)
@@ -282,7 +282,7 @@ def from_dataset(
         None if numbers is None else [numbers[index] for index in indices],
         [names[index] for index in others],
         None if numbers is None else [numbers[index] for index in others],
-        defects=[*dataset.defects, *told],
+        defects=[*dataset.defects, *split_reason],
     )
     return annotated, indices
 

@@ -53,8 +53,8 @@ def choose_split(
     splits = {name: frozenset(places) for name, places in images.splits.items() if places}
     if split is not None:
         if split not in (ALL, *images.splits):
-            known = ", ".join(dict.fromkeys([ALL, *images.splits]))
-            raise DataError(f"{root}: has no split {split!r}; expected one of {known} ({images.split_reason})")
+            places_found = ", ".join(dict.fromkeys([ALL, *images.splits]))
+            raise DataError(f"{root}: has no split {split!r}; expected one of {places_found} ({images.split_reason})")
         return split, []
     if len(splits) < 2 and all(len(places) == len(images.names) for places in splits.values()):
         return ALL, []
@@ -84,11 +84,11 @@ def _images_by_split(
 
     Images that are told apart in all data decide; only where there is none, names and numbers that each split has anew.
     """
-    asked = dict.fromkeys(map(found.image_words, found.entries))
+    image_words = dict.fromkeys(map(found.image_words, found.entries))
     whole = images.words()
-    known = {place for words in asked if (place := whole.find(*words)) >= 0}
-    if known:
-        return {name: len(known & places) for name, places in splits.items()}, len(known)
+    places_found = {place for words in image_words if (place := whole.find(*words)) >= 0}
+    if places_found:
+        return {name: len(places_found & places) for name, places in splits.items()}, len(places_found)
     parts = {name: images.words(sorted(places)) for name, places in splits.items()}
-    hits = {name: {words for words in asked if part.find(*words) >= 0} for name, part in parts.items()}
+    hits = {name: {words for words in image_words if part.find(*words) >= 0} for name, part in parts.items()}
     return {name: len(own) for name, own in hits.items()}, len(set[Any]().union(*hits.values()))

@@ -17,8 +17,8 @@ def match_masks(prediction: Instances, ground_truth: Instances, min_iou: float =
     Raises:
         ValueError: masks of the two differ in size.
     """
-    detected, wanted = MaskPixels.of(prediction.masks), MaskPixels.of(ground_truth.masks)
-    iou, covered = pairwise_overlap(detected, wanted)
+    detected, ground_truths = MaskPixels.of(prediction.masks), MaskPixels.of(ground_truth.masks)
+    iou, covered = pairwise_overlap(detected, ground_truths)
     return match_image(prediction, ground_truth, iou, covered, min_iou)
 
 

@@ -100,7 +100,7 @@ def regions_of(numbers: Int32[Tensor, "B H W"], valid: Bool[Tensor, "B H W"], ma
     place = np.arange(batch * height * width).reshape(batch, height, width)
     inside: list[np.ndarray] = []
     halos: list[np.ndarray] = []
-    for values, known, places in zip(numbers.numpy(), valid.numpy(), place, strict=True):
+    for values, is_valid, places in zip(numbers.numpy(), valid.numpy(), place, strict=True):
         for number, box in enumerate(ndimage.find_objects(values), start=1):
             if box is None:
                 continue
@@ -108,7 +108,7 @@ def regions_of(numbers: Int32[Tensor, "B H W"], valid: Bool[Tensor, "B H W"], ma
             own = values[window] == number
             around = ndimage.maximum_filter(own.view(np.uint8), 2 * margin + 1, mode="constant") > 0
             inside.append(places[window][own])
-            halos.append(places[window][around & ~own & known[window]])
+            halos.append(places[window][around & ~own & is_valid[window]])
     return Regions(*_listed(inside), *_listed(halos), len(inside))
 
 

@@ -18,7 +18,7 @@ from zorki.types import Boxes, Instances, Placement
 
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 
-MOST_BYTES = 8_000_000_000
+MAX_BYTES = 8_000_000_000
 """What the masks of one image may take, one byte a pixel of the image for each object."""
 
 
@@ -63,14 +63,14 @@ class MaskStitcher(Stitcher[O, Instances]):
         """The objects of the image, best first.
 
         Raises:
-            DataError: there are so many, in so large an image, that their masks would take more than MOST_BYTES.
+            DataError: there are so many, in so large an image, that their masks would take more than MAX_BYTES.
         """
         boxes, parts = join_boxes(self.found, self.tiles, self.max_iou)
         height, width = self.tiles.height, self.tiles.width
-        if len(boxes) * height * width > MOST_BYTES:
+        if len(boxes) * height * width > MAX_BYTES:
             raise DataError(
                 f"{len(boxes)} objects in an image of {width} x {height}: their masks would take "
-                f"{len(boxes) * height * width / 1e9:.0f} GB, and at most {MOST_BYTES / 1e9:.0f} are allowed; cut the "
+                f"{len(boxes) * height * width / 1e9:.0f} GB, and at most {MAX_BYTES / 1e9:.0f} are allowed; cut the "
                 "image into several files"
             )
         masks = torch.zeros((len(boxes), height, width), dtype=torch.bool)

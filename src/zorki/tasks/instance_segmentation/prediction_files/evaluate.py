@@ -27,7 +27,7 @@ from zorki.tasks.instance_segmentation.metrics.tables import as_boxes
 def evaluate_predictions(
     predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
 ) -> Results:
-    """Figures of a file of masks against one split of `data`, or all of it: `split`, else that of its images.
+    """Metrics of a file of masks against one split of `data`, or all of it: `split`, else that of its images.
 
     Images and classes are known as for boxes, see `zorki.tasks.detection.prediction_files.evaluate`. Entries have a
     `segmentation`, run lengths or polygons; the box of each is its `bbox`, or the one around its mask.

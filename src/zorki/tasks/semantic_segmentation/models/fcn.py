@@ -151,9 +151,9 @@ def _tap(backbone: Backbone, stride: int) -> int:
     """The place of the deepest map of that stride."""
     places = last_maps(backbone)
     if stride not in places:
-        known = ", ".join(map(str, sorted(set(backbone.strides))))
+        strides = ", ".join(map(str, sorted(set(backbone.strides))))
         raise RecipeError(
-            f"FCN adds the scores of a map of stride {stride}, but the backbone's strides are {known}; choose another"
+            f"FCN adds the scores of a map of stride {stride}, but the backbone's strides are {strides}; choose another"
         )
     return places[stride]
 
@@ -166,11 +166,11 @@ _PAPER = "(Long et al., 2015)"
     variants=[
         Variant(
             f"fcn{stride}s_vgg16",
-            f"FCN-{stride}s on VGG-16 {_PAPER}: {told}.",
+            f"FCN-{stride}s on VGG-16 {_PAPER}: {reason}.",
             {"stride": stride},
             weights=backbone_weights("vgg16"),
         )
-        for stride, told in (
+        for stride, reason in (
             (32, "the classifier's hidden layers as convolutions, one coarse prediction"),
             (16, "the scores of pool 4 added"),
             (8, "the scores of pools 4 and 3 added; 134 million parameters"),

@@ -85,7 +85,7 @@ class BasicEncoder(Backbone):
     """Four times a 7x7 convolution without a bias, batch norm, ReLU, and a pool (section 3.3)."""
 
     strides = (2, 4, 8, 16)
-    least_size = 16
+    min_size = 16
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()

@@ -116,14 +116,14 @@ class SlidingWindow(Segmenter):
         classes = torch.stack([target.classes for target in targets]).to(framed.device, torch.int64)
         places = draw_places(classes, self.count * len(targets), self.num_classes)
         logits = self._classify(self._windows(framed), places)
-        wanted = classes[places.unbind(1)]
+        expected = classes[places.unbind(1)]
         weights = None
         if any(target.weights is not None for target in targets):
-            known = [
+            weight_maps = [
                 torch.ones(target.classes.shape) if target.weights is None else target.weights for target in targets
             ]
-            weights = torch.stack(known).to(framed.device)[places.unbind(1)][None, None]
-        return dict(self.criterion(logits.T[None, :, None], wanted[None, None], weights))
+            weights = torch.stack(weight_maps).to(framed.device)[places.unbind(1)][None, None]
+        return dict(self.criterion(logits.T[None, :, None], expected[None, None], weights))
 
     def trace(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "N K"]:
         """All windows of an image at once, for the ledger; the sizes of maps that it tells are those of one."""

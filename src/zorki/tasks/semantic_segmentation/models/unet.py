@@ -72,13 +72,13 @@ class ValidUNet(nn.Module):
         """
         return 6 * 2**self.depth - 4
 
-    def input_size(self, wanted: int) -> int:
+    def input_size(self, output_size: int) -> int:
         """The side of the smallest exact input whose output is at least `wanted` pixels long.
 
         Backwards through the network: the deepest map must be a whole number of pixels, and more than four of them.
         """
         step = 2**self.depth
-        blocks = max(0, -(-(wanted - 4) // step))  # outputs are 4, 4 + step, 4 + 2 * step, ... pixels long
+        blocks = max(0, -(-(output_size - 4) // step))  # outputs are 4, 4 + step, 4 + 2 * step, ... pixels long
         return blocks * step + 4 + 2 * self.border
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K _ _"]:

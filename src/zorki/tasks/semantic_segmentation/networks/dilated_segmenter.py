@@ -54,7 +54,7 @@ class DilatedSegmenter(Segmenter):
     def maps(self, pixels: Float[Tensor, "B C H W"]) -> tuple[Tensor, list[Tensor]]:
         """Images so narrow that the backbone's pools leave nothing of them are continued by zeros."""
         height, width = pixels.shape[-2:]
-        least = self.backbone.least_size
+        least = self.backbone.min_size
         if min(height, width) >= least:
             return self._maps(pixels)
         wide = functional.pad(pixels, (0, max(0, least - width), 0, max(0, least - height)))

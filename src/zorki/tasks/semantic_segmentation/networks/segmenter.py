@@ -81,16 +81,16 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         """The terms of `criterion` on the main map, and the weighted sum of the auxiliary ones."""
         device = outputs.main.device
         ignore = self.criterion.ignore if isinstance(self.criterion, PixelLoss) else 255
-        wanted = torch.stack([_marked(target, ignore) for target in targets]).to(device, non_blocking=True)
+        expected = torch.stack([_marked(target, ignore) for target in targets]).to(device, non_blocking=True)
         weights = None
         if any(target.weights is not None for target in targets):
-            known = [
+            weight_maps = [
                 torch.ones(target.classes.shape) if target.weights is None else target.weights for target in targets
             ]
-            weights = torch.stack(known).to(device, non_blocking=True)
-        losses: dict[str, Tensor] = dict(self.criterion(outputs.main, wanted, weights))
+            weights = torch.stack(weight_maps).to(device, non_blocking=True)
+        losses: dict[str, Tensor] = dict(self.criterion(outputs.main, expected, weights))
         if outputs.auxiliary:
-            sides = [sum(self.criterion(logits, wanted, weights).values()) for logits in outputs.auxiliary]
+            sides = [sum(self.criterion(logits, expected, weights).values()) for logits in outputs.auxiliary]
             losses["auxiliary"] = self.auxiliary_weight * torch.stack(sides).sum()  # type: ignore[arg-type]
         return losses
 

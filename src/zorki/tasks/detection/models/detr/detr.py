@@ -126,9 +126,9 @@ class Detr(Detector[DetrOutputs]):
         return NmsCandidates(take_rows(xyxy, query), best, labels)
 
 
-def _check_word(name: str, word: str, known: Sequence[str]) -> None:
-    if word not in known:
-        raise RecipeError(f"{name} must be {' or '.join(known)}, not {word!r}")
+def _check_word(name: str, word: str, choices: Sequence[str]) -> None:
+    if word not in choices:
+        raise RecipeError(f"{name} must be {' or '.join(choices)}, not {word!r}")
 
 
 @model(

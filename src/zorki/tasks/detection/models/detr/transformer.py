@@ -90,12 +90,12 @@ class EncoderLayer(nn.Module):
         mask: Bool[Tensor, "B N"] | None = None,
     ) -> Float[Tensor, "B N D"]:
         if self.pre_norm:
-            tokens = tokens + self._look(self.norm1(tokens), positions, mask)
+            tokens = tokens + self._attend(self.norm1(tokens), positions, mask)
             return tokens + self._think(self.norm2(tokens))
-        tokens = self.norm1(tokens + self._look(tokens, positions, mask))
+        tokens = self.norm1(tokens + self._attend(tokens, positions, mask))
         return self.norm2(tokens + self._think(tokens))
 
-    def _look(self, tokens: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
+    def _attend(self, tokens: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         placed = tokens + positions
         return self.dropout(self.self_attn(placed, placed, tokens, mask))
 
@@ -134,10 +134,10 @@ class DecoderLayer(EncoderLayer):
             visible: which queries each query may look at.
         """
         if self.pre_norm:
-            tokens = tokens + self._look(self.norm1(tokens), queries, visible)
+            tokens = tokens + self._attend(self.norm1(tokens), queries, visible)
             tokens = tokens + self._read(self.norm2(tokens), queries, memory, placed_memory, mask)
             return tokens + self._think(self.norm3(tokens))
-        tokens = self.norm1(tokens + self._look(tokens, queries, visible))
+        tokens = self.norm1(tokens + self._attend(tokens, queries, visible))
         tokens = self.norm2(tokens + self._read(tokens, queries, memory, placed_memory, mask))
         return self.norm3(tokens + self._think(tokens))
 

@@ -22,7 +22,7 @@ from zorki.tasks.detection.networks.target_assignment import match_anchors, stac
 from zorki.types import Boxes
 
 # In pixels: proposals with a shorter side are dropped, as in torchvision.
-LEAST_SIDE = 1e-3
+MIN_SIDE = 1e-3
 ASPECTS = (0.5, 1.0, 2.0)
 
 
@@ -207,14 +207,14 @@ def _nms(
     # On a GPU one call for all levels, which a shift keeps apart: each call waits for its result.
     far = torch.cat([torch.full_like(score, level) for level, score in enumerate(scores)])
     xyxy, score = torch.cat(list(boxes)), torch.cat(list(scores))
-    large = is_large_enough(xyxy, LEAST_SIDE)
+    large = is_large_enough(xyxy, MIN_SIDE)
     xyxy, score, far = xyxy[large], score[large], far[large]
     shift = far * (xyxy.max() + 1 if len(xyxy) else 1)
     return xyxy[nms(xyxy + shift[:, None], score, max_iou)[:most]]
 
 
 def _large(xyxy: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-    large = is_large_enough(xyxy, LEAST_SIDE)
+    large = is_large_enough(xyxy, MIN_SIDE)
     return xyxy[large], score[large]
 
 

@@ -46,7 +46,7 @@ ClassifierKind = Literal["softmax", "svm"]
 _CHUNK = 128
 
 # The logistic function of a margin of -1, where a negative costs nothing: what lies below is no candidate.
-_LEAST_MARGIN_SCORE = 1 / (1 + math.e)
+_MIN_MARGIN_SCORE = 1 / (1 + math.e)
 
 
 class Rcnn(Detector[ProposalOutputs]):
@@ -99,7 +99,7 @@ class Rcnn(Detector[ProposalOutputs]):
         self.machines: SupportVectorMachines | None = None
         if classifier == "svm":
             self.machines = SupportVectorMachines(hidden, num_classes)
-            self.min_score = _LEAST_MARGIN_SCORE
+            self.min_score = _MIN_MARGIN_SCORE
             for part in (backbone, self.head.trunk, self.head.logits):
                 part.requires_grad_(False)
 

@@ -93,7 +93,7 @@ class SsdVgg(Backbone):
 
     channels = (512, 1024)
     strides = (8, 16)
-    least_size = 16
+    min_size = 16
 
     def __init__(self) -> None:
         super().__init__()

@@ -22,7 +22,7 @@ def hard_negatives(
         least: negatives of images with fewer positives; the paper has 0, and so learns nothing from an image
             without objects.
     """
-    wanted = (is_positive.sum(1, keepdim=True) * ratio).long().clamp_min(least)
+    num_negatives = (is_positive.sum(1, keepdim=True) * ratio).long().clamp_min(least)
     hardness = losses.masked_fill(is_positive, -torch.inf)
     rank = hardness.argsort(dim=1, descending=True, stable=True).argsort(1)
-    return (rank < wanted) & ~is_positive
+    return (rank < num_negatives) & ~is_positive

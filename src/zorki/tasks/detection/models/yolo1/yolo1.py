@@ -28,7 +28,7 @@ from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes
 
-_MOST = 1000  # candidates an image
+_MAX_CANDIDATES = 1000  # candidates an image
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Yolo1(Detector[Yolo1Outputs]):
         shares = self._shares(predictions)
         classes = predictions[..., 5 * self.boxes :].softmax(-1)
         scores = shares[..., 4, None] * classes[:, :, None]
-        best, place, labels = best_classes(scores.flatten(1, 2), _MOST)
+        best, place, labels = best_classes(scores.flatten(1, 2), _MAX_CANDIDATES)
         xyxy = decode_cells(shares[..., :4], outputs.cells, outputs.size)
         return NmsCandidates(take_rows(xyxy.flatten(1, 2), place), best, labels)
 

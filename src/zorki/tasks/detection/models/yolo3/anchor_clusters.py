@@ -13,7 +13,7 @@ def shape_iou(a: Float[Tensor, "N 2"], b: Float[Tensor, "M 2"]) -> Float[Tensor,
     return shared / (a.prod(-1)[:, None] + b.prod(-1)[None] - shared)
 
 
-def cluster_shapes(shapes: Float[Tensor, "N 2"], count: int, *, most_rounds: int = 300) -> Float[Tensor, "count 2"]:
+def cluster_shapes(shapes: Float[Tensor, "N 2"], count: int, *, max_rounds: int = 300) -> Float[Tensor, "count 2"]:
     """`count` widths and heights that the shapes gather around, smallest area first; 1 - IoU is the distance.
 
     It starts at shapes evenly spaced in the order of area, so the same boxes give the same anchors. Where there are
@@ -29,7 +29,7 @@ def cluster_shapes(shapes: Float[Tensor, "N 2"], count: int, *, most_rounds: int
     places = ((torch.arange(count, dtype=torch.float64) + 0.5) / count * len(shapes)).long()
     centers = shapes[places.clamp(max=len(shapes) - 1)]
     nearest = torch.full((len(shapes),), -1)
-    for _ in range(most_rounds):
+    for _ in range(max_rounds):
         overlap, found = shape_iou(shapes, centers).max(1)
         if bool((found == nearest).all()):
             break

@@ -41,7 +41,7 @@ from zorki.types import Boxes
 STRIDES = (8, 16, 32)
 Anchors = str | Sequence[tuple[float, float]]
 
-_MOST = 1000  # candidates an image
+_MAX_CANDIDATES = 1000  # candidates an image
 
 
 @dataclass
@@ -155,9 +155,11 @@ class Yolo3(Detector[Yolo3Outputs]):
 
     def candidates(self, outputs: Yolo3Outputs) -> NmsCandidates:
         """The best pairs of box and class among the boxes that are most likely objects; scores are the product."""
-        rows = strongest_rows(outputs.predictions[..., 4].float(), _MOST)
+        rows = strongest_rows(outputs.predictions[..., 4].float(), _MAX_CANDIDATES)
         predictions = take_rows(outputs.predictions, rows).float()
-        scores, place, labels = best_classes(predictions[..., 4:5].sigmoid() * predictions[..., 5:].sigmoid(), _MOST)
+        scores, place, labels = best_classes(
+            predictions[..., 4:5].sigmoid() * predictions[..., 5:].sigmoid(), _MAX_CANDIDATES
+        )
         grid = outputs.grid
         picked = AnchorGrid(grid.corners[rows], grid.sides[rows], grid.shapes[rows], grid.cells)
         return NmsCandidates(take_rows(decode_yolo(predictions[..., :4], picked), place), scores, labels)

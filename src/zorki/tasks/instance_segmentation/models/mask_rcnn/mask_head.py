@@ -93,18 +93,18 @@ def region_mask_loss(
         positive: those regions, in network pixels.
         targets: in network pixels; `owners` number their rows.
     """
-    wanted, shown = [], []
+    target_masks, shown = [], []
     for image, target in enumerate(targets):
         mine = positive.images == image
         owners = positive.owners[mine]
         masks = target.masks.to(logits.device)
-        wanted.append(masks_in_regions(masks, positive.regions[mine], owners, (logits.shape[2], logits.shape[3])))
+        target_masks.append(masks_in_regions(masks, positive.regions[mine], owners, (logits.shape[2], logits.shape[3])))
         shown.append(masks.flatten(1).any(1)[owners])
     rows = torch.cat(shown).nonzero()[:, 0]
     if len(rows) == 0:
         return logits.float().sum() * 0
     found = logits.float()[rows, positive.labels[rows]]
-    return functional.binary_cross_entropy_with_logits(found, torch.cat(wanted)[rows])
+    return functional.binary_cross_entropy_with_logits(found, torch.cat(target_masks)[rows])
 
 
 def masks_in_regions(

@@ -78,8 +78,8 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
 
     def loss(self, outputs: FasterRcnnOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
         """The four losses of Faster R-CNN, and that of the masks."""
-        known = [_learnable(target) for target in targets]
-        boxes = [Boxes(target.xyxy, target.labels) for target in known]
+        learnable = [_learnable(target) for target in targets]
+        boxes = [Boxes(target.xyxy, target.labels) for target in learnable]
         sampled = self.detector.sample(outputs, boxes)
         rows = sampled.positive.nonzero()[:, 0]
         positive = dataclasses.replace(
@@ -88,7 +88,7 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         logits = self._masks(outputs, positive.regions, positive.images)
         return {
             **self.detector.losses_on(outputs, boxes, sampled),
-            "masks": region_mask_loss(logits, positive, known),
+            "masks": region_mask_loss(logits, positive, learnable),
         }
 
     @torch.no_grad()

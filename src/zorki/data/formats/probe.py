@@ -1,4 +1,4 @@
-"""What a look at a folder tells: whether it is of a format, and why or why not."""
+"""What probing a folder gives: whether it is of a format, and why or why not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True)
-class Look:
+class Probe:
     """Whether a folder or file is of a format, and the reason in words for a person.
 
     `error()` is what is wrong where it is meant to be of the format, and is broken; else None.
@@ -24,9 +24,9 @@ class Look:
     error: Callable[[], DataError | None] = _nothing
 
     @classmethod
-    def yes(cls, reason: str) -> Look:
+    def yes(cls, reason: str) -> Probe:
         return cls(True, reason)
 
     @classmethod
-    def no(cls, reason: str, error: Callable[[], DataError | None] = _nothing) -> Look:
+    def no(cls, reason: str, error: Callable[[], DataError | None] = _nothing) -> Probe:
         return cls(False, reason, error)
