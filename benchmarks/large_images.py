@@ -35,8 +35,11 @@ WHAT = ("modules", "batch", "predict", "predict, drawn")
 
 def write_photos(folder: Path, count: int, height: int, width: int) -> None:
     rows, columns = np.arange(height)[:, None], np.arange(width)[None]
-    waves = np.stack([np.sin(rows / a + columns / b) for a, b in ((37, 61), (53, -41), (97, 29))], -1)
-    pixels = (128 + 100 * waves).astype(np.uint8)
+    pixels = np.empty((height, width, 3), np.uint8)  # filled by bands: a process begins with its parent's peak
+    for band in range(0, height, 100):
+        some = rows[band : band + 100]
+        waves = [np.sin(some / a + columns / b) for a, b in ((37, 61), (53, -41), (97, 29))]
+        pixels[band : band + 100] = 128 + 100 * np.stack(waves, -1)
     for number in range(count):
         path = folder / ("cat", "dog")[number % 2] / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)

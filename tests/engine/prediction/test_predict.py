@@ -13,6 +13,7 @@ from zorki.contracts.capabilities import Selection
 from zorki.data.images import read_image, write_image
 from zorki.engine.api import Run
 from zorki.engine.evaluation.results_file import evaluate_file
+from zorki.engine.prediction import predict as predict_module
 from zorki.engine.prediction.predict import _Work, predict
 from zorki.engine.prediction.sources import Source
 from zorki.errors import RecipeError, ZorkiError
@@ -337,3 +338,38 @@ def test_json_takes_names_that_are_no_text(classifier):
     classifier.predict(name, out="out", quiet=True)
     page = json.loads(Path("out/predictions.json").read_text(encoding="utf-8"))
     assert page["predictions"][0]["source"] == name
+
+
+@pytest.mark.parametrize("name", ["lenet5", "ssd_squeezenet"])
+def test_a_batch_too_large_to_be_held_is_predicted_the_same(name, photos, monkeypatch, capsys):
+    for number, size in enumerate([(30, 90), (64, 20), (50, 50)]):
+        write_image(Path(f"photos/{number}.jpg"), torch.randint(0, 256, (3, *size), dtype=torch.uint8))
+    Path("photos/broken.jpg").write_bytes(b"no image")
+    run = untrained(name, ["cat", "dog"], **({} if name == "lenet5" else {"image_size": 96}))
+    plain = predict(run, photos, out="plain", quiet=True)
+    monkeypatch.setattr(predict_module, "MOST_PIXELS", 3000)
+    monkeypatch.setattr("zorki.data.loading.parts.Parts.__init__.__kwdefaults__", {"most": 3000})
+    found = predict(run, photos, out="found", quiet=True)
+    assert [result.path for result in found] == [result.path for result in plain]
+    for path in Path("plain").iterdir():
+        assert Path("found", path.name).read_bytes() == path.read_bytes(), path
+    assert [(result.height, result.width) for result in found] == [(result.height, result.width) for result in plain]
+    streamed = list(predict(run, photos, stream=True, quiet=True))
+    assert all(np.array_equal(one.image, other.image) for one, other in zip(streamed, plain, strict=True))
+
+
+def test_an_image_that_fails_in_a_large_batch_costs_itself_alone(classifier, photos, monkeypatch, capsys):
+    monkeypatch.setattr(predict_module, "MOST_PIXELS", 1)
+    write_image(Path("photos/wide.png"), torch.zeros((3, 8, 300), dtype=torch.uint8))
+    preprocess = type(classifier.model.preprocess)
+    plain = preprocess.__call__
+
+    def narrow(self, images, *more):
+        if any(image.shape[-1] > 200 for image in images):
+            raise RuntimeError("Output size is too small")
+        return plain(self, images, *more)
+
+    monkeypatch.setattr(preprocess, "__call__", narrow)
+    results = classifier.predict(photos)
+    assert [Path(result.path).name for result in results] == ["001.png", "002.png"]
+    assert "left out: photos/wide.png: the network fails on this image of 300 x 8 pixels" in capsys.readouterr().out

@@ -21,6 +21,7 @@ from torch import Tensor
 from zorki.contracts import Model, Task
 from zorki.contracts.capabilities import Selection
 from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
+from zorki.data.loading.parts import MOST_PIXELS, Parts
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import channels_last, check_device, on_device
 from zorki.engine.evaluation.units import track
@@ -34,10 +35,11 @@ from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.output import say
-from zorki.types import ClassInfo, Defect, map_tensors
+from zorki.types import ClassInfo, Defect, Placement, map_tensors
 
 BATCH = 16  # images a step, where nobody said; of live streams 1
 AHEAD = 3  # batches in work: one predicted, two decoded
+LARGE_READERS = 2  # threads that decode images of which a batch is too large to be held
 READERS = 4  # threads that decode ahead; decoding leaves Python's lock
 FAULTS = (OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)  # of other libraries, on odd inputs
 MANY_TILES = 100  # of an image, from which it is told of beforehand
@@ -336,6 +338,9 @@ def _head(work: _Work) -> dict[str, Any] | None:
 
 def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     for batch in _read(work, sources):
+        if not isinstance(batch, list):
+            yield from _large_batch(work, batch)
+            continue
         predictions = _predict_each(work, [image for _, image in batch])
         for (source, image), prediction in zip(batch, predictions, strict=True):
             if isinstance(prediction, DataError):
@@ -344,6 +349,48 @@ def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
             result = _result(work, source, image, prediction)
             draw = partial(work.task.presentation.draw, image, result.annotation, work.info)
             yield _with_files(work, result, source, draw)
+
+
+def _large_batch(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
+    """Results of a batch that is not held: an image is decoded again where it is drawn."""
+    for source, size, prediction in _predict_decoded(work, sources):
+        if isinstance(prediction, DataError):
+            work.fail(source, _of(source, prediction))
+            continue
+        result = _new_result(work, source, size, prediction, source)
+        yield _with_files(work, result, source, result.draw)
+
+
+def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Source, tuple[int, int], Any]]:
+    """Sources that can be read, with the sizes of their images and predictions for them; or why there is none."""
+    batches = [Parts(model.preprocess) for model in work.models]
+    read: list[tuple[Source, tuple[int, int]]] = []
+    try:
+        for source, image in _decoded(work, sources):
+            read.append((source, (image.shape[1], image.shape[2])))
+            for batch in batches:
+                batch.add(image)
+        predictions = _predict_batches(work, [batch.finish() for batch in batches]) if read else []
+    except FAULTS as error:  # of one of them
+        if len(sources) > 1:
+            return [found for source in sources for found in _predict_decoded(work, [source])]
+        predictions = [_failed(error, *size) for _, size in read]
+    return [(source, size, prediction) for (source, size), prediction in zip(read, predictions, strict=True)]
+
+
+def _decoded(work: _Work, sources: Sequence[Source]) -> Iterator[tuple[Source, Tensor]]:
+    """The images that can be read, one after the other; a few are decoded ahead."""
+    with ThreadPoolExecutor(LARGE_READERS) as pool:
+        waiting: deque[Future[Tensor | DataError]] = deque()
+        rest = iter(sources)
+        for source in sources:
+            while len(waiting) < LARGE_READERS and (following := next(rest, None)) is not None:
+                waiting.append(pool.submit(_image_or_reason, work, following))
+            image = waiting.popleft().result()
+            if isinstance(image, DataError):
+                work.fail(source, image)
+            else:
+                yield source, image
 
 
 def _of(source: Source, error: DataError) -> DataError:
@@ -396,26 +443,36 @@ def _tell(work: _Work, source: Source, image: WindowedImage) -> None:
         work.say(f"{source.name}: {image.width} x {image.height} pixels, {count} tiles, {image.how}")
 
 
-def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:
-    """Batches of decoded images; the next batch is decoded while this one is predicted."""
-    pieces = all(can_tile(model) for model in work.models)
+def _image_or_reason(work: _Work, source: Source) -> Tensor | DataError:
+    try:
+        return source.image(work.max_pixels or MAX_PIXELS)
+    except TooManyPixels as error:
+        pieces = all(can_tile(model) for model in work.models)
+        return DataError(f"{error}; --tile 512 predicts larger ones in pieces of 512 pixels") if pieces else error
+    except DataError as error:
+        return error
 
-    def read(source: Source) -> Tensor | DataError:
-        try:
-            return source.image(work.max_pixels or MAX_PIXELS)
-        except TooManyPixels as error:
-            return DataError(f"{error}; --tile 512 predicts larger ones in pieces of 512 pixels") if pieces else error
-        except DataError as error:
-            return error
 
+def _is_large(sources: Sequence[Source]) -> bool:
+    """Whether the images of a batch are too many pixels to be held at once; seen by the headers of their files."""
+    return len(sources) > 1 and sum(source.count_pixels() for source in sources) > MOST_PIXELS
+
+
+def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]] | tuple[Source, ...]]:
+    """Batches of decoded images; the next batch is decoded while this one is predicted. Of large ones the sources."""
     with ThreadPoolExecutor(READERS) as pool:
-        waiting: deque[tuple[tuple[Source, ...], list[Future[Tensor | DataError]]]] = deque()
+        waiting: deque[tuple[tuple[Source, ...], list[Future[Tensor | DataError]] | None]] = deque()
         for group in chain(_batched(sources, work.step()), [(), ()]):  # the empty ones drain what waits
-            waiting.append((group, [pool.submit(read, source) for source in group]))
+            large = _is_large(group)
+            waiting.append((group, None if large else [pool.submit(_image_or_reason, work, one) for one in group]))
             if len(waiting) < AHEAD:
                 continue
+            ready, futures = waiting.popleft()
+            if futures is None:
+                yield ready
+                continue
             batch = []
-            for source, future in zip(*waiting.popleft(), strict=True):
+            for source, future in zip(ready, futures, strict=True):
                 image = future.result()
                 if isinstance(image, DataError):
                     work.fail(source, image)
@@ -456,8 +513,14 @@ def _predict(work: _Work, images: Sequence[Tensor]) -> list[Any]:
     if work.tiling is not None:
         joined = [_predict_tiles(work, HeldImage(image)) for image in images]
     else:
-        every = [predict_images(model, images, work.device) for model in work.models]
-        joined = every[0] if len(every) == 1 else [_join(work, some) for some in zip(*every, strict=True)]
+        return _predict_batches(work, [model.preprocess(images) for model in work.models])
+    return [keep_selected(prediction, work.selection) for prediction in joined]
+
+
+def _predict_batches(work: _Work, batches: Sequence[tuple[Any, list[Placement]]]) -> list[Any]:
+    """Predictions for the same images, as the preprocessing of each model has them."""
+    every = [_predict_inputs(model, *batch, work.device) for model, batch in zip(work.models, batches, strict=True)]
+    joined = every[0] if len(every) == 1 else [_join(work, some) for some in zip(*every, strict=True)]
     return [keep_selected(prediction, work.selection) for prediction in joined]
 
 
@@ -475,7 +538,12 @@ def predict_images(
     model: Model[Any, Any, Any], images: Sequence[Tensor], device: str | torch.device = "cpu"
 ) -> list[Any]:
     """Predictions for uint8 RGB images (3, H, W) of any sizes, in the pixels of each."""
-    inputs, placements = model.preprocess(images)
+    return _predict_inputs(model, *model.preprocess(images), device)
+
+
+def _predict_inputs(
+    model: Model[Any, Any, Any], inputs: Any, placements: Sequence[Placement], device: str | torch.device
+) -> list[Any]:
     with torch.inference_mode():
         return model.decode(model(channels_last(map_tensors(inputs, lambda t: t.to(device)))), placements)
 

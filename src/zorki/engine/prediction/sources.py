@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import glob
+import math
 import os
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ from PIL.ImageFile import ImageFile
 from torch import Tensor
 
 from zorki.data.annotations.listing import is_image, missing_root, walk_files
-from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, read_image
+from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, image_size, read_image
 from zorki.engine.prediction.images import as_image, in_memory
 from zorki.engine.prediction.video import camera_frames, frame_rate, frames, newest
 from zorki.errors import DataError
@@ -84,6 +85,15 @@ class Source:
             return self.content
         assert self.path is not None
         return read_image(self.path, max_pixels=max_pixels)
+
+    def count_pixels(self) -> int:
+        """Of an image that is still to be decoded; 0 of one in memory, or one that cannot be read."""
+        if self.fault or self.path is None or isinstance(self.content, Tensor):
+            return 0
+        try:
+            return math.prod(image_size(self.path))
+        except DataError:
+            return 0
 
     def frames(self, *, bgr: bool = False) -> Frames:
         """The frames of a video or live stream, with their numbers from 0; of cameras always the newest.
