@@ -55,7 +55,7 @@ def evaluate(
 ) -> None:
     """Evaluate runs on a split of a dataset; several also as an ensemble.
 
-    zorki evaluate runs/lenet5-1
+    zorki evaluate runs/resnet18-1
     zorki evaluate runs/resnet18-1 runs/vgg16-1 photos/ --split test
     zorki evaluate cifar_resnet20 photos/ --weights resnet20.th
     zorki evaluate runs/unet_resnet18-1 scans/ --tile 512 --overlap 64
@@ -128,7 +128,7 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
     from zorki.engine.run.folder import is_run
 
     if not words:
-        raise RecipeError("expected at least one run, such as: zorki evaluate runs/lenet5-1 photos/")
+        raise RecipeError("expected at least one run, such as: zorki evaluate runs/resnet18-1 photos/")
     if len(words) == 1:
         return words, None
     if is_run(Path(words[-1])):

@@ -52,9 +52,9 @@ def predict(
 ) -> None:
     """Run inference on images, folders, URLs, videos and cameras.
 
-    zorki predict runs/lenet5-1 cat.jpg --out predictions
+    zorki predict runs/resnet18-1 cat.jpg --out predictions
     zorki predict runs/fcos_squeezenet-1 street.jpg --conf 0.5 --classes person,car
-    zorki predict runs/lenet5-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
+    zorki predict runs/resnet18-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
     zorki predict runs/fcos_squeezenet-1 0
     zorki predict runs/fcos_squeezenet-1 rtsp://10.0.0.7/live --max-frames 1000
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
@@ -75,7 +75,7 @@ def predict(
             raise RecipeError(f"--resume goes on as the prediction began; leave out {(given or ['--out'])[0]}")
         run, sources, settings = _begun(resume)
     if run is None or not sources:
-        raise RecipeError("expected at least one source behind the run, such as: zorki predict runs/lenet5-1 cat.jpg")
+        raise RecipeError("expected at least one source behind the run, such as: zorki predict runs/resnet18-1 cat.jpg")
     folder = resume if resume is not None else True if out is None else out
     more: dict[str, Any] = {
         "out": folder,

@@ -12,7 +12,9 @@ from zorki.errors import RecipeError
 
 
 def train(
-    model: Annotated[str | None, Parameter(help="Name of a model; `zorki models` lists them.")] = None,
+    model: Annotated[
+        str | None, Parameter(help="Name of a model; `zorki models` lists them. Empty: chosen for the data.")
+    ] = None,
     data: Annotated[str | None, Parameter(help="Folder or file with your images, or scenes:COUNT@SIZE.")] = None,
     *,
     resume: Annotated[
@@ -31,10 +33,11 @@ def train(
     Empty settings are chosen for you, and every choice is printed. The run's folder (runs/MODEL-1, ...) holds the
     recipe, the log, checkpoints, TensorBoard files and report.html.
 
-    zorki train lenet5 photos/ --epochs 5
+    zorki train photos/
+    zorki train resnet18 photos/ --epochs 5
     zorki train resnet18 photos/ --weights imagenet --freeze backbone
     zorki train unet_resnet18 photos/ --loss ce,dice
-    zorki train --resume runs/lenet5-1
+    zorki train --resume runs/resnet18-1
     zorki train --resume last --epochs 50
     """
     given = given_settings(flags)
@@ -49,8 +52,11 @@ def train(
         folder = last_run(out, finished="epochs" in given) if str(resume) == "last" else resume
         go_on(folder, quiet=quiet, **given)
         return
-    if model is None or data is None:
-        raise RecipeError("expected a model and data, such as: zorki train lenet5 photos/ (or --resume RUN)")
+    if model is not None and data is None and (Path(model).exists() or model.startswith("scenes:")):
+        model, data = None, model
+    if data is None:
+        lacking = "data" if model is None else f"data, and {model} is no folder or file"
+        raise RecipeError(f"expected {lacking}, such as: zorki train photos/, or zorki train resnet18 photos/")
     from zorki.engine.training.train import train as start
 
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **given}

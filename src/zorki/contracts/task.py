@@ -6,6 +6,7 @@ from abc import ABC
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from zorki.contracts.evaluation import Evaluation
+from zorki.contracts.model_suggestion import ModelSuggestion
 from zorki.contracts.presentation import Presentation
 from zorki.contracts.task_data import TaskData
 
@@ -30,6 +31,7 @@ class Task(ABC, Generic[T, P]):
     unit: ClassVar[Literal["image", "clip", "video"]] = "image"  # what a sample is, and what one prediction is about
     trainable: ClassVar[bool] = True  # False: models predict as they are built
     settings: ClassVar[Any] = None  # the kind of its recipe, where it has one of its own; None: `Recipe` alone
+    suggestions: ClassVar[tuple[ModelSuggestion, ...]] = ()  # models for who names none, from small to large
     data: TaskData[T]
     evaluation: Evaluation[T, P]
     presentation: Presentation[T, P]

@@ -125,7 +125,7 @@ def _with_recipe_fields(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_with_recipe_fields
 def train(
-    model: str,
+    model: str | None,
     data: Any,
     *,
     recipe: Recipe | None = None,
@@ -136,7 +136,7 @@ def train(
     """Trains a model on a dataset and returns the run, evaluated, with its report written.
 
     Args:
-        model: a name that `zorki models` lists.
+        model: a name that `zorki models` lists; None: one is chosen for the data, and told.
         data: a folder or file that the model's task reads; or a torch dataset of (image, target), or such by split,
             {"train": ..., "val": ...}: see `zorki.data.annotations.torch_dataset`.
         recipe: settings of the run; single fields can be given by name instead, such as `epochs=5`.

@@ -47,6 +47,7 @@ from zorki.engine.training.checks import (
     train_indices_of,
 )
 from zorki.engine.training.initial_weights import initialize
+from zorki.engine.training.model_choice import choose_model, task_of
 from zorki.errors import RecipeError, WeightsError
 from zorki.files import write_json, write_text
 from zorki.recipe import Recipe
@@ -80,22 +81,23 @@ class TrainingPlan:
 
 
 def new_plan(
-    model: str,
+    model: str | None,
     data: Any,
     recipe: Recipe | None,
     settings: Mapping[str, Any],
     class_names: Sequence[str] | None,
     say: Say,
 ) -> TrainingPlan:
-    """The plan of a run that begins, its folder with run.json and recipe.yaml written.
+    """The plan of a run that begins, its folder with run.json and recipe.yaml written; None chooses a model.
 
     Raises:
         ZorkiError: as `zorki.train`.
     """
-    entry = registry.find(model)
-    wish, explicit = _recipe(entry, recipe, settings)
+    entry = None if model is None else registry.find(model)
+    task = entry.task if entry is not None else task_of(data, _format_of(recipe, settings))
+    wish, explicit = _recipe(task, model or task.name, recipe, settings)
     check_machine(wish)
-    dataset = read_data(entry.task, data, wish, format=wish.format, class_names=class_names)
+    dataset = read_data(task, data, wish, format=wish.format, class_names=class_names)
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
     data_survey, train_indices = _survey_data(dataset, wish)
     data_survey.add(content_notes_of(dataset, data_survey.splits))
@@ -104,18 +106,20 @@ def new_plan(
     if (evaluated := limit_val(wish, held_out)) is not None:
         wish = dataclasses.replace(wish, limit_val=evaluated.value)
     data_survey = data_survey.limit(wish.limit_val)
-    entry.task.data.check(dataset, train_indices)
+    task.data.check(dataset, train_indices)
     check_validation(data_survey, wish)
-    info = entry.task.data.class_info(dataset)
+    info = task.data.class_info(dataset)
+    network_chosen = choose_model(task, dataset, train_indices, wish) if entry is None else None
+    entry = entry or registry.find(str(network_chosen.value if network_chosen is not None else model))
     lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
     network = build(entry.name, info.output_count, wish)
     full, chosen = complete(wish, network, dataset, len(train_indices))
-    chosen = [evaluated, *chosen] if evaluated is not None else chosen
+    chosen = [*(one for one in (network_chosen, evaluated) if one is not None), *chosen]
     for choice in chosen:
         say(f"chosen: {choice}")
     initialize(network, entry, full, dataset, train_indices, say)
-    entry.task.data.configure(network, full, dataset, train_indices)
-    if entry.task.unit != "video":  # whose frames are cut before a network sees them
+    task.data.configure(network, full, dataset, train_indices)
+    if task.unit != "video":  # whose frames are cut before a network sees them
         check_forward(network, dataset, train_indices)
         check_batch_size(network, full, dataset, train_indices, full.world)
     folder = _new_folder(entry.name, full)
@@ -167,15 +171,22 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def _recipe(entry: registry.Entry, recipe: Recipe | None, settings: Mapping[str, Any]) -> tuple[Recipe, list[str]]:
-    """The recipe of the model's task, and the names of the fields that were set."""
+def _format_of(recipe: Recipe | None, settings: Mapping[str, Any]) -> str | None:
+    format = settings.get("format")
+    return recipe.format if format is None and recipe is not None else format
+
+
+def _recipe(
+    task: Task[Any, Any], name: str, recipe: Recipe | None, settings: Mapping[str, Any]
+) -> tuple[Recipe, list[str]]:
+    """The recipe of the task, and the names of the fields that were set; `name` is the model's."""
     explicit = {
         **(recipe.explicit_values() if recipe is not None else {}),
         **by_field(settings, Recipe, *task_settings()),
     }
-    wish = recipe_for(entry.task.settings or Recipe, entry.task.name, explicit)
-    if not entry.task.trainable:
-        raise RecipeError(f"{entry.name} learns nothing from data; use it as it is: zorki predict {entry.name} IMAGE")
+    wish = recipe_for(task.settings or Recipe, task.name, explicit)
+    if not task.trainable:
+        raise RecipeError(f"{name} learns nothing from data; use it as it is: zorki predict {name} IMAGE")
     return wish, [name for name in explicit if name in wish.to_json()]
 
 

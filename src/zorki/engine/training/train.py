@@ -33,7 +33,7 @@ from zorki.weights import save_weights
 
 
 def train(
-    model: str,
+    model: str | None,
     data: Any,
     *,
     recipe: Recipe | None = None,

@@ -20,7 +20,7 @@ class ClassificationPresentation(Presentation[Label, Label]):
         data="scenes:2400@32",
         settings={"epochs": 8, "batch_size": 64},
         own_data="images in a folder for each class",
-        own_model="squeezenet1_1",
+        own_model="resnet18",
         own_flags="--weights imagenet --freeze backbone",
     )
 

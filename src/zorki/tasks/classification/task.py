@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zorki.contracts import Task
+from zorki.contracts.model_suggestion import ModelSuggestion
 from zorki.tasks.classification.data import ClassificationData
 from zorki.tasks.classification.evaluation import ClassificationEvaluation
 from zorki.tasks.classification.presentation import ClassificationPresentation
@@ -17,6 +18,11 @@ class Classification(Task[Label, Label]):
     monitor = "top1"
     summary = "Which of K classes does the image show?"
     settings = ClassificationSettings
+    suggestions = (
+        ModelSuggestion("cifar_resnet20"),
+        ModelSuggestion("resnet18", side=65),
+        ModelSuggestion("resnet50", side=65, images=10_000, gpu=True),
+    )
     data = ClassificationData()
     evaluation = ClassificationEvaluation()
     presentation = ClassificationPresentation()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zorki.contracts import Task
+from zorki.contracts.model_suggestion import ModelSuggestion
 from zorki.tasks.semantic_segmentation.data import SegmentationData
 from zorki.tasks.semantic_segmentation.evaluation import SegmentationEvaluation
 from zorki.tasks.semantic_segmentation.presentation import SegmentationPresentation
@@ -17,6 +18,10 @@ class SemanticSegmentation(Task[Mask, Mask]):
     monitor = "miou"
     summary = "Of which class is each pixel?"
     settings = SegmentationSettings
+    suggestions = (
+        ModelSuggestion("unet_resnet18"),
+        ModelSuggestion("unet_resnet50", images=1_000, gpu=True),
+    )
     data = SegmentationData()
     evaluation = SegmentationEvaluation()
     presentation = SegmentationPresentation()
