@@ -17,7 +17,7 @@ from zorki.draw.blocks import encode
 from zorki.errors import ZorkiError
 
 HOSTILE = "<script>alert('&\"')</script>\x00\udcff"
-EMPTY = {"meta", "img", "br", "line", "rect", "circle", "path", "text"}
+EMPTY = {"meta", "img", "br", "wbr", "line", "rect", "circle", "path", "text"}
 
 
 class Page(HTMLParser):
@@ -99,7 +99,7 @@ def test_contents_lead_to_their_sections() -> None:
     assert len(set(targets)) == 2
     identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
-    assert all(section["aria-labeledby"] in identifiers for section in page.all("section"))
+    assert all(section["aria-labelledby"] in identifiers for section in page.all("section"))
 
 
 def test_page_of_nothing() -> None:
@@ -239,3 +239,17 @@ def test_colors_of_text_have_contrast(scheme: int) -> None:
             assert contrast(colors[ink], colors[paper]) >= 4.5, (ink, paper)
     for paper in ("note", "warning", "error", "code"):
         assert contrast(colors["ink"], colors[paper]) >= 4.5, paper
+
+
+def test_a_tile_has_the_name_of_its_file_and_names_break_at_their_joints_alone() -> None:
+    grid = report.image_grid([report.Thumbnail(make_image(8, 8), "predicted: cat", True, name="a_7.jpg")])
+    assert '<span class="name">a_<wbr/>7.<wbr/>jpg</span>' in grid
+    page = report.page("run", [], facts={"model": "ssd_squeezenet"})
+    assert "<dd>ssd_<wbr/>squeezenet</dd>" in page
+    assert "<dd>2,636,148</dd>" in report.page("run", [], facts={"parameters": "2,636,148"})
+
+
+def test_sections_are_labelled_by_their_headings() -> None:
+    page = report.page("run", [Section("Images", "")])
+    assert 'aria-labelledby="section-1-title"' in page
+    assert 'id="section-1-title"' in page

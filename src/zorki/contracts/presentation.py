@@ -48,6 +48,10 @@ class Presentation(ABC, Generic[T, P]):
         """
         return image if image.ndim == 3 else image[len(image) // 2]
 
+    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int]]]:
+        """What the colors of `thumbnail` mean beside a ground truth: words and RGB, 0..255; empty: there are none."""
+        return []
+
     def write_files(self, annotation: P, info: ClassInfo, place: Callable[[str, str], Path]) -> dict[str, Any]:
         """Writes what of a prediction belongs into a file of its own, such as a map of classes, and tells of it.
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from zorki.draw.images import to_image
-from zorki.draw.markup import escape, number, numbers
+from zorki.draw.markup import breakable, escape, number, numbers
 
 Align = Literal["left", "right", "center"]
 
@@ -28,6 +28,8 @@ _PHOTO_SIDE = 64  # images with a side below this are kept pixel by pixel
 class Thumbnail:
     """One image of a grid: a uint8 image, what stands under it, and whether the prediction was right, if evaluated.
 
+    `name` is that of its file, by which it can be found again.
+
     `alt` describes the image to those who cannot see it, and defaults to the caption.
     """
 
@@ -35,6 +37,7 @@ class Thumbnail:
     caption: str
     good: bool | None = None
     alt: str = ""
+    name: str = ""
 
 
 def table(
@@ -92,7 +95,8 @@ def image_grid(items: Sequence[Thumbnail]) -> str:
     for item in items:
         kind = {None: "", True: " right", False: " wrong"}[item.good]
         mark = {None: "", True: '<b class="mark" title="right">✓</b> ', False: '<b class="mark" title="wrong">✗</b> '}
-        caption = f"<figcaption>{mark[item.good]}{_lines(item.caption)}</figcaption>"
+        name = f'<span class="name">{breakable(item.name)}</span>' if item.name else ""
+        caption = f"<figcaption>{name}{mark[item.good]}{_lines(item.caption)}</figcaption>"
         parts.append(f'<figure class="tile{kind}">{_image(item)}{caption}</figure>')
     return f'<div class="grid">{"".join(parts)}</div>'
 

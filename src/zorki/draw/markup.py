@@ -34,6 +34,11 @@ def _plain(value: object) -> object:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
 
 
+def breakable(text: str) -> str:
+    """Escaped text that may be broken behind the joints of a name: ssd_ | squeezenet, and never within a word."""
+    return "<wbr/>".join(escape(part) for part in re.findall(r".*?[_:/.-]+(?=\w)|.+", text, re.DOTALL))
+
+
 def shorten(text: object, characters: int, *, middle: bool = False) -> str:
     """`text` on one line, of at most `characters` characters, with an ellipsis where it was cut.
 

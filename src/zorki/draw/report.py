@@ -16,7 +16,7 @@ from zorki.draw.blocks import image_grid as image_grid
 from zorki.draw.blocks import notice as notice
 from zorki.draw.blocks import preformatted as preformatted
 from zorki.draw.blocks import table as table
-from zorki.draw.markup import escape
+from zorki.draw.markup import breakable, escape
 from zorki.draw.palette import RIGHT, WRONG, variables
 from zorki.files import whole
 
@@ -56,7 +56,7 @@ def page(title: str, sections: Sequence[Section], *, subtitle: str = "", facts: 
     this module's builders (`table`, `figure`, ...). The page asks the network for nothing, follows the reader's light
     or dark scheme, and is complete without scripts.
     """
-    items = [f"<div><dt>{escape(name)}</dt><dd>{escape(fact)}</dd></div>" for name, fact in (facts or {}).items()]
+    items = [f"<div><dt>{escape(name)}</dt><dd>{breakable(fact)}</dd></div>" for name, fact in (facts or {}).items()]
     tiles = f'<dl class="facts">{"".join(items)}</dl>' if items else ""
     entries = [(f"section-{place}", section) for place, section in enumerate(sections, 1)]
     links = "".join(f'<li><a href="#{anchor}">{escape(section.title)}</a></li>' for anchor, section in entries)
@@ -88,7 +88,7 @@ def write_page(path: Path, html: str) -> None:
 def _section(anchor: str, section: Section) -> str:
     note = f'<p class="lead">{escape(section.note)}</p>' if section.note else ""
     heading = f'<h2 id="{anchor}-title">{escape(section.title)}</h2>'
-    return f'<section id="{anchor}" aria-labeledby="{anchor}-title">{heading}{note}{section.html}</section>\n'
+    return f'<section id="{anchor}" aria-labelledby="{anchor}-title">{heading}{note}{section.html}</section>\n'
 
 
 @cache

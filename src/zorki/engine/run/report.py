@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zorki.contracts import Dataset, Results, Section
 from zorki.contracts.capabilities import ExpectsLoss
-from zorki.draw.blocks import Thumbnail, columns, definition_list, figure, image_grid, notice, preformatted, table
+from zorki.draw.blocks import (
+    Thumbnail,
+    columns,
+    definition_list,
+    figure,
+    image_grid,
+    notice,
+    preformatted,
+    swatches,
+    table,
+)
 from zorki.draw.figures import bars, curves
 from zorki.draw.report import page, write_page
 from zorki.engine.data_check import Survey, counted
@@ -16,6 +26,7 @@ from zorki.engine.run import logs
 from zorki.engine.run.open import TrainedModel
 from zorki.errors import DataError
 from zorki.settings import describe
+from zorki.types import Defect
 
 MAX_DEFECTS = 100  # lines in the report; all are in `zorki show`
 MAX_CLASSES = 60  # bars
@@ -40,15 +51,16 @@ def write_report(
     sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
     if main is not None:
         sections += run.task.evaluation.report_sections(main.metrics, run.info)
-        sections.append(
-            Section("Most wrong", _grid(run, dataset, main.worst), f"The worst predictions on {main.split}.")
-        )
-        sections.append(
-            Section("Samples", _grid(run, dataset, main.samples), f"Predictions on {main.split}, as they come.")
-        )
+        worst, others = _apart(main)
+        legend = _legend(run)
+        note = f"The worst predictions on {main.split}, the worst first."
+        sections.append(Section("Most wrong", legend + _grid(run, dataset, worst), note))
+        if others:
+            note = f"Other predictions on {main.split}, as they come."
+            sections.append(Section("Samples", legend + _grid(run, dataset, others), note))
     sections.append(Section("Data", _data(run, dataset, data_survey)))
     sections.append(
-        Section("Recipe", _recipe(run), "Marked fields were chosen for you; all others were said or are defaults.")
+        Section("Recipe", _recipe(run), "Marked fields were chosen for you; all others were set or are defaults.")
     )
     sections.append(Section("Again", _again(run), "The command, and what it ran on."))
     facts = {"model": run.model_name, "parameters": f"{run.about['parameters']:,}"}
@@ -66,6 +78,10 @@ def write_report(
     return run.report
 
 
+def _kind(defects: Sequence[Defect]) -> Literal["note", "warning"]:
+    return "note" if all(defect.note for defect in defects) else "warning"
+
+
 def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Survey) -> Section:
     rows: list[dict[str, Any]] = []
     for split, result in found.items():
@@ -74,10 +90,22 @@ def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Surve
             rows.append({"": f"{split}, baseline", **result.baseline})
     html = table(rows) if rows else notice("Nothing was held out, so nothing was evaluated: the last weights are kept.")
     if data_survey.defects:
-        html += notice(f"{counted(data_survey.defects)} in the data; see Data.")
+        html += notice(f"{counted(data_survey.defects)} in the data; see Data.", _kind(data_survey.defects))
     has_baseline = any(result.baseline is not None for result in found.values())
     note = "The baseline predicts without looking at the image; a network must beat it." if has_baseline else ""
     return Section("Outcome", html, note)
+
+
+def _apart(results: Results) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+    """The worst predictions, at most half of the split, and samples that are none of them: no image stands twice."""
+    worst = results.worst[: max(1, (results.count + 1) // 2)]
+    indices = {index for index, _ in worst}
+    return worst, [item for item in results.samples if item[0] not in indices]
+
+
+def _legend(run: TrainedModel) -> str:
+    entries = run.task.presentation.legend(run.info)
+    return swatches(entries) if entries else ""
 
 
 def _first_step(run: TrainedModel, first_loss: float | None) -> str:
@@ -108,17 +136,26 @@ def _learning(run: TrainedModel) -> str:
     metrics = {name: line(name) for name in rows[0] if name in shown}
     best = max(line(monitor), key=lambda point: point[1], default=(None, 0))[0] if monitor in rows[0] else None
     losses = {name: line(f"{name}/loss") for name in ("train", "val") if f"{name}/loss" in rows[0]}
+    if len(rows) == 1:  # of which no curve can be drawn
+        values = {f"{name} loss": points[0][1] for name, points in losses.items() if points}
+        values |= {name.replace("/", " "): points[0][1] for name, points in metrics.items() if points}
+        drawn = [table([{"after the only epoch": name, "value": value} for name, value in values.items()])]
+        return columns(*drawn, *_step_curves(run))
     drawn = [figure(curves(losses, title="Loss", y_label="loss", best=best))]
     if metrics:
         named = {name.removeprefix("val/"): points for name, points in metrics.items()}
         drawn.append(figure(curves(named, title="Validation", best=best)))
+    return columns(*drawn, *_step_curves(run))
+
+
+def _step_curves(run: TrainedModel) -> list[str]:
     steps = logs.read(run.folder / logs.STEPS)
-    if len(steps) > 2:
-        thin = steps[:: max(1, len(steps) // 400)]
-        for column, title in (("loss", "Loss a step"), ("lr", "Learning rate")):
-            points = [(float(row["step"]), float(row[column])) for row in thin]
-            drawn.append(figure(curves({column: points}, title=title, x_label="step")))
-    return columns(*drawn)
+    if len(steps) <= 2:
+        return []
+    thin = steps[:: max(1, len(steps) // 400)]
+    columns_of = {"loss": "Loss a step", "lr": "Learning rate"}
+    points = {column: [(float(row["step"]), float(row[column])) for row in thin] for column in columns_of}
+    return [figure(curves({name: points[name]}, title=title, x_label="step")) for name, title in columns_of.items()]
 
 
 def _grid(run: TrainedModel, dataset: Dataset[Any], items: Sequence[tuple[int, Any]]) -> str:
@@ -130,10 +167,12 @@ def _grid(run: TrainedModel, dataset: Dataset[Any], items: Sequence[tuple[int, A
             continue
         presentation = run.task.presentation
         good = run.task.evaluation.right(prediction, sample.target)
-        answer = presentation.caption(prediction, run.info)
-        text = answer if good else f"{answer}\nis {presentation.caption(sample.target, run.info)}"
+        text = f"predicted: {presentation.caption(prediction, run.info)}"
+        if not good:
+            text += f"\nground truth: {presentation.caption(sample.target, run.info)}"
         image = presentation.thumbnail(sample.image, prediction, run.info, sample.target)
-        thumbnails.append(Thumbnail(image, text, good, alt=f"{dataset.path(index).name}: {text}"))
+        name = dataset.path(index).name
+        thumbnails.append(Thumbnail(image, text, good, alt=f"{name}: {text}", name=name))
     return image_grid(thumbnails)
 
 
@@ -160,9 +199,9 @@ def _data(run: TrainedModel, dataset: Dataset[Any], data_survey: Survey) -> str:
         lines = [str(defect) for defect in data_survey.defects[:MAX_DEFECTS]]
         if len(data_survey.defects) > MAX_DEFECTS:
             lines.append(f"... and {len(data_survey.defects) - MAX_DEFECTS} more; `zorki show` lists all")
-        parts.append(
-            notice(f"{counted(data_survey.defects)}; broken images were left out:") + preformatted("\n".join(lines))
-        )
+        kind = _kind(data_survey.defects)
+        what = "" if kind == "note" else "; what is broken was left out"
+        parts.append(notice(f"{counted(data_survey.defects)}{what}:", kind) + preformatted("\n".join(lines)))
     return "".join(parts)
 
 

@@ -103,6 +103,18 @@ class ObjectPresentation(Presentation[Found, Found]):
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return ", ".join(f"{count} {info.names[label]}" for label, count in ranked) or "nothing"
 
+    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int]]]:
+        """Right, wrong, missed, and what does not count."""
+        from zorki.draw.palette import mark_color
+        from zorki.tasks.detection.drawing import MISSED_COLOR
+
+        return [
+            ("right", mark_color(True)),
+            ("wrong", mark_color(False)),
+            ("missed", MISSED_COLOR),
+            ("does not count", mark_color(None)),
+        ]
+
     def rows_of(self, annotation: Found, columns: Mapping[str, Sequence[Any]], info: ClassInfo) -> dict[str, Any]:
         """Every object with its class's name and its values in `columns`; and how many are shown."""
         rows = [

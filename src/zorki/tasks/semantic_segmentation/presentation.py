@@ -13,6 +13,7 @@ from zorki.types import ClassInfo, Mask
 if TYPE_CHECKING:
     from torch import Tensor
 
+MAX_LEGEND = 40  # classes
 MAX_WORDS, MIN_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
 
 
@@ -40,6 +41,13 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
         from zorki.tasks.semantic_segmentation.drawing import thumbnail
 
         return thumbnail(image, annotation, ground_truth, info, self.thumbnail_side)
+
+    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int]]]:
+        """The classes but the background, where they are few; wrong pixels are hatched, whatever their class."""
+        from zorki.draw.palette import color, mark_color
+
+        classes = [(name, color(label)) for label, name in enumerate(info.names) if label not in info.background]
+        return [*(classes if len(classes) <= MAX_LEGEND else []), ("ignored", mark_color(None))]
 
     def caption(self, annotation: Mask, info: ClassInfo) -> str:
         """The classes with the most pixels: "road 43 %, sky 20 %"."""
