@@ -150,7 +150,7 @@ def test_seams_of_8_bits_are_nobodys_and_of_16_an_object(folder):
     data = read_label_png(folder)
     assert len(data.target(0)) == 2
     assert told(data, note=True)[-1] == (
-        folder.name, "2 maps of 8 bits have pixels of 255, which is ignored; they were taken for background",
+        folder.name, "2 maps of 8 bits have pixels of 255, 12.50% of all, which is ignored; taken for background",
     )  # fmt: skip
     save(folder / "train/labels/a.png", values)
     assert len(read_label_png(folder).target(0)) == 3
@@ -307,3 +307,12 @@ def test_maps_of_one_number_each_are_masks_of_a_class(tmp_path):
     )
     found = read_label_png(tmp_path)  # in folders of images and of masks, splits may lie within
     assert {split: len(own) for split, own in found.splits.items()} == {"train": 8, "val": 1}
+
+
+def test_smeared_masks_of_a_class_are_no_maps(tmp_path):
+    rows, columns = np.mgrid[:24, :32]
+    disc = ((rows - 11) ** 2 + (columns - 15) ** 2 < 8**2).astype(np.uint8) * 255
+    make_image(tmp_path / "images/a.png", (64, 48))
+    save(tmp_path / "masks/a.png", Image.fromarray(disc).resize((64, 48), Image.Resampling.BILINEAR), np.uint8)
+    with pytest.raises(DataError, match="black and white with shades between, .* and no numbers of objects"):
+        read_label_png(tmp_path)

@@ -64,7 +64,11 @@ def test_a_set_in_full(tmp_path, where):
                                           for number in (1, 2, 3)]  # fmt: skip
     assert found.xyxy.tolist() == [[0, 0, 2, 1], [2, 1, 4, 2], [3, 2, 4, 3]]
     assert data.target(1).xyxy.tolist() == [[1, 1, 3, 2]]
-    assert told(data) == [f"ROOT/{below}JPEGImages: 1 image has no mask, 2007_3.jpg first; left out"]
+    assert told(data) == [
+        f"ROOT/{below}JPEGImages: 1 image has no mask, 2007_3.jpg first; left out",
+        f"ROOT/{below}SegmentationObject: 8.33% of the pixels of objects' maps are 255, which is ignored; background "
+        "here",
+    ]
     assert data.defects[0].note
 
 

@@ -25,12 +25,13 @@ _SPARSE = 4  # a box of so many times the pixels of its object is worth a look a
 class InstanceMap:
     """A map as a file holds it: the number of every pixel (H, W), 0 where there is no object.
 
-    `narrow`: the file has 8 bits or fewer. `void`: it marked pixels with 255 that are ignored; they are 0 here.
+    `narrow`: the file has 8 bits or fewer. `void`: how many pixels it marked with 255, which are ignored; they are 0
+    here.
     """
 
     values: Array
     narrow: bool
-    void: bool
+    void: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def numbers_in(stored: StoredMask, path: Path) -> InstanceMap:
     with open_image(path) as image:
         narrow = not image.mode.startswith(("I", "F"))
     values = stored.values & 255 if stored.rgb else stored.values
-    void = narrow and bool((values == VOID).any()) and not bool((values == VOID - 1).any())
+    void = int((values == VOID).sum()) if narrow and not bool((values == VOID - 1).any()) else 0
     return InstanceMap(np.where(values == VOID, 0, values) if void else values, narrow, void)
 
 

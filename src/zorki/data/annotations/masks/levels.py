@@ -46,7 +46,7 @@ def in_halves(
     sharp = {path: look for path, look in looks.items() if not look.lossy}
     # Files of 0 and 1 alone say nothing of shades: beside smeared ones they are another way to write the same.
     shaded = {path: look for path, look in sharp.items() if not look.values().keys() <= {0, 1}}
-    smeared = bool(shaded) and _are_two(known) and _is_smeared(shaded)
+    smeared = bool(shaded) and _are_two(known) and is_smeared(shaded)
     others = {value for look in sharp.values() for value in look.values()} - {0, 1, IGNORE}
     two = _are_two(known) and (smeared or not others)
     if lossy and not (two and _is_two_shades(lossy)):
@@ -174,7 +174,7 @@ def _is_two_shades(lossy: Mapping[Path, ValueCounts]) -> bool:
     return _is_black_and_white(counts, _LITTLE) or (_is_black_and_white(counts, _FRINGE) and _scatter(lossy))
 
 
-def _is_smeared(looks: Mapping[Path, ValueCounts]) -> bool:
+def is_smeared(looks: Mapping[Path, ValueCounts]) -> bool:
     """Whether masks without loss are of black and white, smeared at their edges or by a JPEG that they once were.
 
     There must be shades between, or beside both, in few pixels, and these must lie as no class does: next to other

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from zorki.data.annotations.instances.label_maps import (
     VOID,
     InstanceMap,
@@ -26,8 +28,10 @@ from zorki.data.annotations.listing import loose_files
 from zorki.data.annotations.masks.class_names import COLOR_FILES, NAME_FILES
 from zorki.data.annotations.masks.dataset import other_size
 from zorki.data.annotations.masks.layout import MaskFolders, MaskLayout, find_layout
+from zorki.data.annotations.masks.levels import is_smeared, percent
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.masks.stored import read_stored
+from zorki.data.annotations.masks.value_counts import ValueCounts
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.formats.probe import Probe
 from zorki.data.images import image_size
@@ -53,31 +57,50 @@ def probe(root: Path) -> Probe:
 
 
 def read(root: Path, images: Path | None = None) -> Records:
-    """What the maps say; `images` is for likeness with other formats. Raises DataError where there is no pair."""
+    """What the maps say; `images` is for likeness with other formats.
+
+    Raises:
+        DataError: there is no pair, or the maps are smeared masks of black and white, whose shades number nothing.
+    """
     layout = find_layout(root)
     if isinstance(layout, str):
         raise DataError(f"{root}: {layout}; expected {EXPECTED}")
     fit = _numbers(layout)
     reason = fit.reason if fit.fits else "as asked for"
     records = Records(root, "label_map_png", reason, [], [layout.folder], class_names=[ONE_CLASS], classless=True)
-    void = 0
+    void = maps = pixels = 0
+    looks: dict[Path, ValueCounts] = {}
     for part in layout.parts:
         for image, mask, found in _read_part(part, records.defects):
             records.reported |= {image, mask}
             own = part.split_of(image, mask)
             records.defects += found.defects
-            void += found.void
             if found.image is None:
                 continue
+            looks |= {} if found.look is None else {mask: found.look}
+            void, maps, pixels = void + found.void, maps + (found.void > 0), pixels + found.pixels
             if own is not None:
                 split = "train" if own == "trainval" else own
                 records.given.setdefault(split, []).append(len(records.images))
             records.images.append(found.image)
+    if looks and is_smeared(looks) and not _mostly_whole(list(looks)[:_LOOK]):
+        raise DataError(
+            f"{root}: the maps are black and white with shades between, as after scaling or from JPEGs: masks of a "
+            "class for semantic segmentation, and no numbers of objects. Export maps of numbers, without loss"
+        )
     if void:
-        reason = f"{void} maps of 8 bits have pixels of {VOID}, which is ignored; they were taken for background"
+        some = "1 map of 8 bits has" if maps == 1 else f"{maps} maps of 8 bits have"
+        reason = f"{some} pixels of {VOID}, {percent(void, pixels)} of all, which is ignored; taken for background"
         records.defects.append(Defect(layout.folder, reason, note=True))
     records.defects += [Defect(folder, "left out: its images have no maps") for folder in layout.bare]
     return records
+
+
+def _mostly_whole(paths: Sequence[Path]) -> bool:
+    """Whether most numbers of some maps stand for one piece each, as those of small objects do and shades do not."""
+    maps = [read_numbers(path).values for path in paths]
+    whole = [in_one_piece(values, thing) for values in maps for thing in objects_in(values)]
+    return 2 * sum(whole) > len(whole)
 
 
 @dataclass
@@ -85,7 +108,9 @@ class _Found:
     """An image with its objects, None where it cannot be used, and what is odd about it."""
 
     image: ImageRecord | None = None
-    void: bool = False
+    void: int = 0
+    pixels: int = 0
+    look: ValueCounts | None = None  # of maps of 8 bits
     defects: list[Defect] = field(default_factory=list)
 
 
@@ -115,7 +140,18 @@ def _read_map(image: Path, path: Path) -> _Found:
     for thing in things:
         outline = {"size": list(size), "counts": thing.text.decode()}
         found.objects.append(ObjectRecord(ONE_CLASS, thing.xyxy, segments=outline))
-    return _Found(found, numbers.void, [Defect(path, reason, note=True) for reason in _notes(numbers, things)])
+    notes = [Defect(path, reason, note=True) for reason in _notes(numbers, things)]
+    return _Found(found, numbers.void, numbers.values.size, _look_at(numbers, size), notes)
+
+
+def _look_at(numbers: InstanceMap, size: tuple[int, int]) -> ValueCounts | None:
+    """The values of a map of 8 bits as they are stored."""
+    if not numbers.narrow:
+        return None
+    found = np.bincount(numbers.values.ravel(), minlength=VOID + 1)
+    found[[0, VOID]] += [-numbers.void, numbers.void]
+    present = np.flatnonzero(found).tolist()
+    return ValueCounts(size, size, dict(zip(present, found[present].tolist(), strict=True)))
 
 
 def _notes(numbers: InstanceMap, things: Sequence[MapInstance]) -> Iterator[str]:

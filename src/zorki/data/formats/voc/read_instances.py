@@ -21,6 +21,7 @@ from zorki.data.annotations.listing import holds_image, is_image, walk_files
 from zorki.data.annotations.masks.build import build
 from zorki.data.annotations.masks.dataset import IGNORE, MaskDataset, other_size
 from zorki.data.annotations.masks.from_instances import BACKGROUND
+from zorki.data.annotations.masks.levels import percent
 from zorki.data.annotations.masks.pairing import pair
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records
 from zorki.data.formats.probe import Probe
@@ -64,12 +65,17 @@ def read(root: Path, images: Path | None = None) -> Records:
     with ThreadPoolExecutor(_READERS) as pool:
         found = list(pool.map(lambda index: _read_image(classes, index, maps[classes.path(index)]), kept))
     split_of = {pairs.pairs[place][0]: split for split, places in pairs.given.items() for place in places}
-    for image, defects in found:
+    void = pixels = 0
+    for image, defects, ignored in found:
         records.defects += defects
         if image is not None:
+            void, pixels = void + ignored, pixels + (image.height or 0) * (image.width or 0)
             if split := split_of.get(image.path or image.source):
                 records.given.setdefault(split, []).append(len(records.images))
             records.images.append(image)
+    if void:
+        reason = f"{percent(void, pixels)} of the pixels of objects' maps are {VOID}, which is ignored; background here"
+        records.defects.append(Defect(folder, reason, note=True))
     return records
 
 
@@ -107,21 +113,24 @@ def _maps(folder: Path, pairs: Sequence[tuple[Path, Path]], defects: list[Defect
     return {images[image]: folder / name for image, name in pairing.pairs}
 
 
-def _read_image(classes: MaskDataset, index: int, path: Path) -> tuple[ImageRecord | None, list[Defect]]:
-    """The image with its objects, None where it cannot be used, and what is wrong."""
+def _read_image(classes: MaskDataset, index: int, path: Path) -> tuple[ImageRecord | None, list[Defect], int]:
+    """The image with its objects, None where it cannot be used, what is wrong, and how many pixels are ignored."""
     size = classes.size(index)
     try:
         numbers = read_numbers(path)
         labels = classes.target(index).classes.numpy()
     except DataError as error:
         where = path if str(error).startswith(str(path)) else classes.mask_path(index)
-        return None, [Defect(where, f"{str(error).removeprefix(f'{where}: ')}; the image was left out")]
-    values = np.where(numbers.values == VOID, 0, numbers.values) if numbers.narrow else numbers.values
+        return None, [Defect(where, f"{str(error).removeprefix(f'{where}: ')}; the image was left out")], 0
+    values, void = numbers.values, numbers.void
+    if numbers.narrow and not void:  # beside 254 too
+        void = int((values == VOID).sum())
+        values = np.where(values == VOID, 0, values)
     if values.shape != size:
-        return None, [Defect(path, f"{other_size(size, values.shape)}; both were left out")]
+        return None, [Defect(path, f"{other_size(size, values.shape)}; both were left out")], 0
     image = ImageRecord(classes.path(index).name, path, path=classes.path(index), height=size[0], width=size[1])
     defects = [Defect(path, f"{reason}; the object was left out") for reason in _fill(image, values, labels, classes)]
-    return image, defects
+    return image, defects, void
 
 
 def _fill(image: ImageRecord, values: Array, labels: Array, classes: MaskDataset) -> Iterator[str]:
