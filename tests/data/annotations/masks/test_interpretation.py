@@ -1,6 +1,7 @@
 """Which class each value or color is."""
 
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -306,3 +307,30 @@ def test_files_of_names_that_are_broken(tmp_path):
 def test_usual_names():
     assert (len(CAMVID), CAMVID[0], CAMVID[10]) == (11, "Sky", "Bicyclist")
     assert (len(VOC), VOC[15], VOC[20]) == (21, "person", "tvmonitor")
+
+
+# -- smoothed edges --
+
+
+def smoothed(*colors):
+    """Stripes of colors, 32 x 20 pixels each, with one column between that is a mix of the two beside."""
+    stripes = [np.full((32, 20, 3), color) for color in colors]
+    mixes = [(left[:, :1] + right[:, :1]) // 2 for left, right in pairwise(stripes)]
+    return np.concatenate([part for pair in zip(stripes, [*mixes, mixes[0][:, :0]], strict=True) for part in pair], 1)
+
+
+def test_mixes_of_colors_at_smoothed_edges_are_ignored_and_told_once(data):
+    masks = [smoothed((255, 0, 0), (0, 255, 0), (0, 0, 255)).astype(np.int64)] * 2
+    masks[1] = masks[1].copy()
+    masks[1][0, 0] = 1, 77, 200  # which is no mix
+    found = data(*masks, files={"colors.txt": "a 255 0 0\nb 0 255 0\nc 0 0 255\n"})
+    assert told(found)[:2] == [
+        "ROOT/masks/1.png: color (1, 77, 200) is none of the 3 classes; 1 pixel was ignored",
+        "ROOT: 2 colors are mixes of the classes' own, in 3.23% of the pixels, as at smoothed edges: ignored; export "
+        "masks without smoothing to have them",
+    ]
+    assert found.target(0).classes[5, [0, 20, 21, 41, 61]].tolist() == [0, 255, 1, 255, 2]
+    with pytest.raises(DataError) as caught:
+        data(masks[0])
+    assert "2 mixes of these, 3.23% of the pixels, as at smoothed edges" in str(caught.value)
+    assert "127 127 0" not in str(caught.value)

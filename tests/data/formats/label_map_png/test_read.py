@@ -314,5 +314,5 @@ def test_smeared_masks_of_a_class_are_no_maps(tmp_path):
     disc = ((rows - 11) ** 2 + (columns - 15) ** 2 < 8**2).astype(np.uint8) * 255
     make_image(tmp_path / "images/a.png", (64, 48))
     save(tmp_path / "masks/a.png", Image.fromarray(disc).resize((64, 48), Image.Resampling.BILINEAR), np.uint8)
-    with pytest.raises(DataError, match="black and white with shades between, .* and no numbers of objects"):
+    with pytest.raises(DataError, match=r"black and white with shades between, .* and no numbers of objects"):
         read_label_png(tmp_path)

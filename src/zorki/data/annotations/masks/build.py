@@ -12,6 +12,7 @@ import numpy as np
 
 from zorki.class_selection import ClassSelection
 from zorki.data.annotations.masks.class_names import find_names
+from zorki.data.annotations.masks.color_fringes import fringe_colors
 from zorki.data.annotations.masks.dataset import IGNORE, MaskDataset, other_size
 from zorki.data.annotations.masks.interpretation import Hints, Interpretation, decide
 from zorki.data.annotations.masks.levels import percent
@@ -129,6 +130,7 @@ def _fitting_masks(
     kept: list[int] = []
     rows: list[Array] = []
     by_color = meaning.class_map.by_color
+    fringes = fringe_colors(looks.values(), meaning.names) if by_color else set()
     for place, look in looks.items():
         found = look.colors() if by_color else look.values()
         keys, pixels = np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
@@ -138,6 +140,7 @@ def _fitting_masks(
         if by_color and look.palette is not None and 255 in look.counts:
             strange.pop(int(shown_colors(look.palette)[255]), None)  # nobody's, in whatever color it is shown
         path = records.pairs[place][1]
+        strange = {key: count for key, count in strange.items() if key not in fringes}
         if strange:
             defects.append(Defect(path, _strange(strange, meaning)))
         if row.any():
@@ -146,7 +149,19 @@ def _fitting_masks(
         else:
             reason = "every pixel is ignored, so that there is nothing to learn or to evaluate; left out with its image"
             defects.append(Defect(path, reason))
+    defects += _fringes(records.root, looks.values(), fringes)
     return kept, np.stack(rows) if rows else np.zeros((0, len(meaning.class_names)), np.int64)
+
+
+def _fringes(root: Path, looks: Iterable[ValueCounts], fringes: set[int]) -> list[Defect]:
+    """A note on colors of smoothed edges."""
+    if not fringes:
+        return []
+    counts = total(look.colors() for look in looks)
+    share = percent(sum(counts[color] for color in fringes), sum(counts.values()))
+    colors = "1 color is a mix" if len(fringes) == 1 else f"{len(fringes)} colors are mixes"
+    reason = f"{colors} of the classes' own, in {share} of the pixels, as at smoothed edges: ignored"
+    return [Defect(root, f"{reason}; export masks without smoothing to have them", note=True)]
 
 
 def _strange(found: Mapping[int, int], meaning: Interpretation) -> str:

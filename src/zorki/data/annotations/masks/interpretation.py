@@ -9,8 +9,9 @@ from pathlib import Path
 from zorki.class_selection import ClassSelection
 from zorki.data.annotations.classes import map_classes
 from zorki.data.annotations.masks.class_names import CAMVID, VOC, ColorNames, ValueNames
+from zorki.data.annotations.masks.color_fringes import fringe_colors, plain_colors
 from zorki.data.annotations.masks.dataset import IGNORE, ClassMap
-from zorki.data.annotations.masks.levels import Halved, in_halves, names_of_levels
+from zorki.data.annotations.masks.levels import Halved, in_halves, names_of_levels, percent
 from zorki.data.annotations.masks.stored import Palette, color_of
 from zorki.data.annotations.masks.value_counts import ValueCounts, total
 from zorki.errors import DataError
@@ -289,9 +290,15 @@ def _unnamed_colors(root: Path, looks: Mapping[Path, ValueCounts], why: str) -> 
     common = sorted(counts, key=lambda code: -counts[code])
     words = {code: " ".join(map(str, color_of(code))) for code in common}
     whole = sum(counts.values())
+    plain = plain_colors(counts)
+    fringes = fringe_colors(looks.values(), plain) if len(plain) < len(counts) else set()
+    common = [code for code in common if code not in fringes]
     lines = [f"  {words[code]:<11}  {counts[code]:,} pixels, {counts[code] / whole:.1%}" for code in common[:_LISTED]]
     if len(common) > _LISTED:
         lines.append(f"  ... and {len(common) - _LISTED} more")
+    if fringes:
+        share = percent(sum(counts[code] for code in fringes), whole)
+        lines.append(f"  ... and {len(fringes)} mixes of these, {share} of the pixels, as at smoothed edges")
     if len(common) > _MAX_CLASSES:
         lines.append("So many are no classes: the masks were scaled or compressed with loss. Export them anew, as PNG")
     else:
