@@ -83,7 +83,7 @@ def read(root: Path, images: Path | None = None) -> Records:
                 split = "train" if own == "trainval" else own
                 records.given.setdefault(split, []).append(len(records.images))
             records.images.append(found.image)
-    if looks and is_smeared(looks) and not _mostly_whole(list(looks)[:_LOOK]):
+    if looks and is_smeared(looks) and not _mostly_whole(list(looks)[:_PROBE_FILES]):
         raise DataError(
             f"{root}: the maps are black and white with shades between, as after scaling or from JPEGs: masks of a "
             "class for semantic segmentation, and no numbers of objects. Export maps of numbers, without loss"
