@@ -9,7 +9,7 @@ from lessons import check_that_the_loss_falls
 from zorki import registry
 from zorki.contracts import Model
 from zorki.ops.boxes import box_area, pairwise_iou
-from zorki.types import Boxes, Instances, Label, Mask, map_tensors
+from zorki.types import Boxes, Instances, Keypoints, Label, Mask, map_tensors
 
 ENTRIES = registry.entries()
 CLASSIFIERS = [
@@ -21,6 +21,7 @@ DETECTORS = [entry.name for entry in ENTRIES if entry.task.name == "detection" a
 OPTIONS = {
     "unet": {"width": 8, "depth": 2}, "full_resolution": {"width": 16}, "segnet_basic": {"width": 16},
     "sliding_window_small": {"step": 8, "count": 32},
+    "deep_pose_squeezenet": {"stages": 2},
     "mask_rcnn_squeezenet_fpn": {"max_boxes": 20},  # before training all boxes are answers, each with a mask
 }  # fmt: skip
 # A window for every pixel through a large network takes seconds a step; the small one stands for it.
@@ -32,7 +33,8 @@ SEGMENTERS.remove("sliding_window_squeezenet")
 # Every way to group pixels into objects, on the smallest backbone.
 GROUPERS = [f"{method}_squeezenet" for method in ("plain_unet", "border_unet", "deep_watershed", "deep_coloring")]
 MASKED = "mask_rcnn_squeezenet_fpn"
-SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED]
+POSE = "deep_pose_squeezenet"
+SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE]
 SIZES = {
     "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
 } | dict.fromkeys([*DETECTORS, MASKED], 96)  # fmt: skip
@@ -77,6 +79,9 @@ def truth(task, count):
     two = torch.tensor([[4.0, 5.0, 30.0, 28.0], [22.0, 12.0, 50.0, 36.0]])
     if task == "semantic_segmentation":
         return [Mask(filled(two + i % 3, i)) for i in range(count)]
+    if task == "pose":  # an image is an object as a whole, and has as many joints as there are classes elsewhere
+        joints = torch.tensor([[[10.0, 12.0], [30.0, 8.0], [42.0, 33.0]]])
+        return [Keypoints(joints + i, torch.tensor([[2, 1, 2 * (i % 2)]])) for i in range(count)]
     labels = [torch.tensor([i % NUM_CLASSES, (i + 1) % NUM_CLASSES]) for i in range(count)]
     if task == "instance_segmentation":
         return [Instances(two + i % 3, labels[i], covered(two + i % 3)) for i in range(count)]
@@ -201,6 +206,10 @@ def assert_same_answer(a, b):
         # Pieces of an untrained answer hang together by single pixels, over which rounding decides.
         assert float((a.masks.any(0) == b.masks.any(0)).float().mean()) > 0.99
         return
+    if isinstance(a, Keypoints):
+        torch.testing.assert_close(a.points, b.points, atol=1e-3, rtol=0)
+        assert len(a) == len(b) == 1
+        return
     assert len(a) == len(b) > 0
     assert torch.allclose(a.scores, b.scores, atol=1e-4)
     # Boxes of equal scores may change places.
@@ -219,7 +228,9 @@ def test_outputs_have_one_type_and_same_seed_same_result(name):
         assert type(model.train()(inputs)) is type(outputs)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "cifar_resnet20", "squeezenet1_1", *DETECTORS, *SEGMENTERS, *GROUPERS])
+@pytest.mark.parametrize(
+    "name", ["lenet5", "cifar_resnet20", "squeezenet1_1", *DETECTORS, *SEGMENTERS, *GROUPERS, POSE]
+)
 def test_weights_survive_saving(name, tmp_path):
     from zorki.weights import load_into, read_weights, save_weights
 
@@ -236,7 +247,7 @@ def test_weights_survive_saving(name, tmp_path):
         assert equal_outputs(model(inputs), other(inputs))
 
 
-@pytest.mark.parametrize("name", [*DETECTORS, *SEGMENTERS, *GROUPERS])
+@pytest.mark.parametrize("name", [*DETECTORS, *SEGMENTERS, *GROUPERS, POSE])
 def test_images_without_objects_are_fine(name):
     model = built(name).train()
     inputs, targets = lesson(name, model, 2)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_check
 
 from zorki.contracts.preprocess import Preprocess
 from zorki.tiles import Stitcher, Tiles
+from zorki.types import Boxes, Placement
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from zorki.types import Placement
@@ -196,6 +198,19 @@ class Precomputes(Protocol):
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]
     ) -> int:
         """Computes it for the images 0..count-1 in `workers` processes, and returns how many were new."""
+
+
+@runtime_checkable
+class LooksAtRegions(Protocol):
+    """Preprocessing of regions of an image, which annotations or a detector tell: `zorki predict --boxes-from`."""
+
+    def in_regions(
+        self,
+        images: Sequence[Tensor],
+        regions: Sequence[Boxes | None],
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> tuple[Any, list[Placement]]:
+        """As `Preprocess.__call__`, of the regions of each image; None: the image as a whole."""
 
 
 @runtime_checkable

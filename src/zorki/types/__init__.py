@@ -20,7 +20,7 @@ from zorki.types.annotations import (
     TrackedBoxes,
     Unlabeled,
 )
-from zorki.types.batch import Batch, ImagesWithProposals, Padded, Sample, check_lengths, map_tensors
+from zorki.types.batch import Batch, Crops, ImagesWithProposals, Padded, Sample, check_lengths, map_tensors
 from zorki.types.class_info import ClassInfo
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
@@ -31,6 +31,7 @@ __all__ = [
     "Batch",
     "Boxes",
     "ClassInfo",
+    "Crops",
     "Defect",
     "Embedding",
     "GeneratedImage",

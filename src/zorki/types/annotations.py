@@ -298,11 +298,12 @@ class Keypoints(Rows):
         return self.visibility == 2
 
     def regions(self) -> Boxes | None:
-        """The boxes of the objects; None where each image is one object."""
-        if self.xyxy is None:
+        """The boxes of the objects; None where they have none, and the image as a whole is one object."""
+        if self.xyxy is None and len(self) > 0:
             return None
+        xyxy = self.points.new_zeros((0, 4)) if self.xyxy is None else self.xyxy
         labels = self.visibility.new_zeros(len(self)) if self.labels is None else self.labels
-        return Boxes(self.xyxy, labels, self.scores)
+        return Boxes(xyxy, labels, self.scores)
 
     def place(self, placement: Placement) -> Keypoints:
         """The objects in network pixels, where `areas` mean nothing: they are left behind."""

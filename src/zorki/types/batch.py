@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from zorki.types.annotations import Boxes
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
 
 if TYPE_CHECKING:
     import torch
-    from jaxtyping import Int64, UInt8
+    from jaxtyping import Float, Int64, UInt8
     from torch import Tensor
 
 T = TypeVar("T")
@@ -57,6 +58,24 @@ class Padded:
     @property
     def shape(self) -> torch.Size:
         """Of the images: (B, 3, H, W)."""
+        return self.images.shape
+
+
+@dataclass
+class Crops:
+    """Regions cut out of images, each a network input of one size: R of them, those of one image after another.
+
+    `xyxy` is where each lies, in pixels of its image, beyond whose edges it may reach; `regions` are those that were
+    asked for, one annotation an image.
+    """
+
+    images: UInt8[Tensor, "R 3 H W"]
+    xyxy: Float[Tensor, "R 4"]
+    regions: list[Boxes]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the crops: (R, 3, H, W)."""
         return self.images.shape
 
 

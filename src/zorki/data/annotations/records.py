@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.class_selection import ClassSelection, class_order
-from zorki.types import Defect
+from zorki.types import Defect, Skeleton
 
 
 def bounds_of(points: Sequence[float]) -> tuple[float, float, float, float]:
@@ -30,7 +30,8 @@ class ObjectRecord:
     `xyxy` is in pixels, or in shares of width and height where the records are `relative`. `segments` is the outline
     as found: a list of polygons [x, y, x, y, ...] in pixels, COCO's RLE {"counts", "size"}, or `DrawnShape` until the
     image's size is known; see `outlines`. `identity` is COCO's annotation id, `area` its area in pixels, by which it
-    counts as small or large.
+    counts as small or large. `joints` are (x, y, COCO's flag) of each joint, in the units of the box; where the data
+    have no boxes, the box is the one around the labeled joints, and `boxless` says so.
     """
 
     class_name: str
@@ -41,6 +42,8 @@ class ObjectRecord:
     segments: Any = None
     identity: int | None = None
     area: float | None = None
+    joints: Sequence[tuple[float, float, float]] | None = None
+    boxless: bool = False
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class Records:
         classless: the format knows no classes: all objects are of one, whose name a run may choose.
         unlabeled: places of images of which the format says nothing, and which it so takes for background.
         told: images, and files that look like some, of which it is known why they are not among `images`.
+        skeletons: of classes whose objects have joints, by name.
         line_of: finds the line of an object whose `line` is None, for messages.
     """
 
@@ -94,6 +98,7 @@ class Records:
     defects: list[Defect] = field(default_factory=list)
     unlabeled: list[int] = field(default_factory=list)
     reported: set[Path] = field(default_factory=set)
+    skeletons: dict[str, Skeleton] = field(default_factory=dict)
     line_of: Callable[[ImageRecord, ObjectRecord], int | None] | None = None
 
     def select(self, selection: ClassSelection, *, strict: bool) -> None:
@@ -116,6 +121,7 @@ class Records:
                 if (after := new.get(name)) is not None:
                     numbers[after] = min(number, numbers.get(after, number))
             self.category_ids = numbers
+        self.skeletons = {after: one for name, one in self.skeletons.items() if (after := new.get(name)) is not None}
         if count:
             objects = "1 object is" if count == 1 else f"{count} objects are"
             reason = f"{objects} of classes that the selection leaves out; images without others are background"

@@ -16,6 +16,8 @@ from zorki.data.annotations.boxes.build import ReadOptions, build
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.instances.build import build_instances
 from zorki.data.annotations.instances.dataset import InstanceDataset
+from zorki.data.annotations.keypoints.build import build_keypoints
+from zorki.data.annotations.keypoints.dataset import KeypointDataset
 from zorki.data.annotations.labels import LabelRecords
 from zorki.data.annotations.masks.build import MaskRecords
 from zorki.data.annotations.masks.dataset import MaskDataset
@@ -100,6 +102,26 @@ def read_instances(
         if records.classless and class_names is not None and len(class_names) == 1:
             records.rename_class(class_names[0])
         return build_instances(records, options)
+
+
+def read_keypoints(
+    root: Path,
+    format: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    selection: ClassSelection | None = None,
+    need_images: bool = True,
+    images: Path | None = None,
+) -> KeypointDataset:
+    """The images with the joints of each object at `root`, all of one skeleton; see `build_keypoints`.
+
+    Raises:
+        DataError: as `DetectedFormats.match`, as `build_keypoints`, or the joints differ from file to file.
+    """
+    options = ReadOptions(class_names, max_pixels, need_images, images=images)
+    with reading_within(root, images), _collector_at_rest():
+        return build_keypoints(*_read("keypoints", root, format, options, selection))
 
 
 def read_masks(

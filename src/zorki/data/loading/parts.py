@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Preprocess
-from zorki.contracts.capabilities import JoinsParts
+from zorki.contracts.capabilities import JoinsParts, LooksAtRegions
 from zorki.data.preprocess.canvas import Part
+from zorki.types import Annotation, Boxes
 
 MOST_PIXELS = 1 << 25
 """Pixels of decoded images that a batch holds at once, but for one image: 100 MB."""
@@ -35,12 +36,18 @@ class Parts:
     ) -> None:
         self._preprocess, self._generators, self._most = preprocess, generators, most
         self._held: list[Tensor] = []
+        self._regions: list[Boxes | None] = []
         self._parts: list[Part] = []
         self._joins = isinstance(preprocess, JoinsParts)
 
-    def add(self, image: Tensor) -> None:
-        """The next image, which is let go as soon as there are too many pixels."""
+    def add(self, image: Tensor, target: Annotation | None = None) -> None:
+        """The next image, which is let go as soon as there are too many pixels.
+
+        Args:
+            target: whose regions are looked at by preprocessing that `LooksAtRegions`.
+        """
         self._held.append(image)
+        self._regions.append(None if target is None else target.regions())
         if self._joins and sum(image.numel() // 3 for image in self._held) > self._most:
             self._parts.append(self._preprocess(self._held))
             self._held = []
@@ -48,6 +55,8 @@ class Parts:
     def finish(self) -> Part:
         """Inputs and placements of all images. Raises RecipeError as the preprocessing does."""
         if not self._parts:
+            if isinstance(self._preprocess, LooksAtRegions):
+                return self._preprocess.in_regions(self._held, self._regions, self._generators)
             return self._preprocess(self._held, self._generators)
         if self._held:
             self._parts.append(self._preprocess(self._held))

@@ -90,7 +90,7 @@ class Pipeline(Generic[T]):
             targets.append(sample.target)
             indices.append(index)
             places.append(place)
-            parts.add(sample.image)
+            parts.add(sample.image, sample.target)  # type: ignore[arg-type]
         inputs, placements = parts.finish()
         # Annotations without coordinates place themselves by returning themselves: one object, sent once.
         placed = [target.place(placement) for target, placement in zip(targets, placements, strict=True)]  # type: ignore[attr-defined]

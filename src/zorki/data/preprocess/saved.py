@@ -10,6 +10,7 @@ from zorki.data.preprocess.clips import Clips
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 from zorki.data.preprocess.pad import Pad
+from zorki.data.preprocess.region_crops import RegionCrops
 from zorki.data.preprocess.resize import Resize
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.preprocess.shortest_edge import ShortestEdge
@@ -18,7 +19,7 @@ from zorki.errors import RecipeError, did_you_mean
 
 _KINDS = {
     kind.__name__: kind
-    for kind in (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals, Views, Clips)
+    for kind in (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals, Views, Clips, RegionCrops)
 }
 # Types of fields, as they are annotated, and what a value of them is in JSON.
 _NUMBERS: dict[Any, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from zorki.data.annotations.boxes.columns import BoxColumns
+from zorki.data.annotations.boxes.columns import BoxColumns, RowReader
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.classes import map_classes
 from zorki.data.annotations.find_images import ImageFinder
@@ -24,9 +24,6 @@ from zorki.data.images import MAX_PIXELS, image_size
 from zorki.errors import DataError
 from zorki.input_files.content import is_file
 from zorki.types import Defect
-
-if TYPE_CHECKING:
-    from zorki.data.annotations.instances.tracer import Tracer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,8 +52,8 @@ class ReadOptions:
     notes: Sequence[Defect] = ()
 
 
-def build(records: Records, options: ReadOptions, tracer: Tracer | None = None) -> BoxDataset:
-    """The dataset that the records tell of; with a `tracer`, of the objects that it finds a mask of.
+def build(records: Records, options: ReadOptions, tracer: RowReader | None = None) -> BoxDataset:
+    """The dataset that the records tell of; with a `tracer`, of the objects in which it finds what it reads.
 
     Raises:
         DataError: none of the images is there, no box is left, or none is of a class among `class_names`.
@@ -299,10 +296,10 @@ def _unseen(root: Path, order: Sequence[str], data: dict[str, Any], splits: dict
     ]
 
 
-def _no_box(records: Records, defects: Sequence[Defect], tracer: Tracer | None) -> DataError:
+def _no_box(records: Records, defects: Sequence[Defect], tracer: RowReader | None) -> DataError:
     count = len(records.images)
-    thing = "box" if tracer is None else "mask"
-    boxes = f" ({_boxes(tracer.bare)} without an outline, which detection can learn)" if tracer and tracer.bare else ""
+    thing = "box" if tracer is None else tracer.noun
+    boxes = f" ({_boxes(tracer.bare)} without, which detection can learn)" if tracer and tracer.bare else ""
     return DataError(
         f"{records.root}: no {thing} in the data: {count} image{'' if count == 1 else 's'} read as {records.format}, "
         f"and none with a usable {thing}{boxes}{_first(defects)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from zorki.ops.rle import fault_of
 from zorki.types import Defect
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class RowReader(Protocol):
+    """What else of objects is read than their boxes: `noun` is what it is called, `bare` counts those without."""
+
+    noun: str
+    bare: int
+
+    def trace(self, rows: BoxColumns, chosen: Array, records: Records, defects: list[Defect]) -> Array:
+        """Those of the rows that have what is read; their boxes in `rows` may change."""
 
 
 @dataclass
@@ -46,7 +56,9 @@ class BoxColumns:
     def check(self, records: Records, order: list[str], defects: list[Defect]) -> Array:
         """The rows that stay; their boxes are put right in `xyxy`."""
         self.xyxy, keep, reasons = clean(self.xyxy, self.sizes)
-        defects += [self.defect(records, row, reason) for row, reason in reasons.items()]
+        # Boxes that were made of joints are nobody's mistake; of joints outside the image they are told themselves.
+        told = {row: reason for row, reason in reasons.items() if not (keep[row] and self.objects[row].boxless)}
+        defects += [self.defect(records, row, reason) for row, reason in told.items()]
         unknown: dict[str, list[int]] = {}
         for row in np.flatnonzero(keep & (self.labels < 0)).tolist():
             unknown.setdefault(self.objects[row].class_name, []).append(row)

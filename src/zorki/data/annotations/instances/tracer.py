@@ -17,6 +17,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Tracer:
     """Turns outlines into packed run lengths, in the order of the rows that it keeps; `bare` counts those without."""
 
+    noun = "mask"
+
     def __init__(self) -> None:
         self.packed: list[bytes] = []
         self.bare = 0

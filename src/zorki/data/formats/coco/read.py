@@ -22,12 +22,14 @@ from zorki.data.annotations.outlines import box_outline, turned_bounds
 from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.records import ImageRecord, ObjectRecord, Records, bounds_of
 from zorki.data.annotations.split_words import by_split, split_in
+from zorki.data.formats.coco.joints import box_of_joints, category_skeleton, joints_of
 from zorki.data.formats.probe import Probe
+from zorki.data.formats.split_files import SplitFiles
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, is_whole, read_json, read_json_bytes
 from zorki.input_files.numbers import flag_in, image_key, integer_in, number_in, whole_number_in
 from zorki.ops.rle import box_of
-from zorki.types import Defect
+from zorki.types import Defect, Skeleton
 
 EXPECTED = "a JSON file with images, annotations and categories, or a folder with such files, one a split"
 
@@ -39,8 +41,8 @@ _OTHER_TASKS = ("captions", "panoptic", "stuff", "person_keypoints", "image_info
 
 def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
-    found = _find(root)
-    return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
+    found = find_files(root)
+    return Probe.no(found) if isinstance(found, str) else Probe.yes(reason_for(root, found))
 
 
 def read(root: Path, images: Path | None = None) -> Records:
@@ -49,17 +51,23 @@ def read(root: Path, images: Path | None = None) -> Records:
     Raises:
         DataError: there is no such file or folder, or a file is no JSON or lacks a list.
     """
-    found = _find(root)
+    found = find_files(root)
     if isinstance(found, str):
         raise DataError(f"{root}: {found}; expected {EXPECTED}")
+    return read_files(root, found, images)
+
+
+def read_files(root: Path, found: SplitFiles, images: Path | None = None, *, joints: bool = False) -> Records:
+    """What the files that were found say; with `joints` of keypoints, too."""
     files, others = found
     base = root if root.is_dir() else root.parent
-    records = Records(root, "coco", _reason(root, found), [], [*image_folders(base, list(files))], line_of=_line_of)
+    folders = image_folders(base, list(files))
+    records = Records(root, "coco", reason_for(root, found), [], [*folders], line_of=_line_of)
     records.defects += [Defect(path, "left out: its name tells no split, and others' do") for path in others]
     numbers: dict[int, str] = {}
     for path, split in files.items():
         first = len(records.images)
-        _File(path, records, numbers).read()
+        _File(path, records, numbers, joints).read()
         if images is None:
             _place_images(records.images[first:], path, base)
         if split is not None:
@@ -101,36 +109,52 @@ def _notes(root: Path, numbers: dict[int, str]) -> list[Defect]:
     return [Defect(root, reason, note=True) for reason in reasons]
 
 
-def _reason(root: Path, found: tuple[dict[Path, str | None], list[Path]]) -> str:
+def reason_for(root: Path, found: SplitFiles) -> str:
+    """Why `root` is of this format."""
     return f"it holds COCO's JSON: {', '.join(_relative(root, found[0]))}"
 
 
-def _find(root: Path) -> tuple[dict[Path, str | None], list[Path]] | str:
-    """The files with their splits, and those that are passed over; or why there are none."""
+def find_files(root: Path, *, joints: bool = False) -> SplitFiles | str:
+    """The files with their splits, and those that are passed over; or why there are none.
+
+    Args:
+        joints: those with keypoints are wanted.
+    """
+    what = "images, annotations and categories"
+    if root.is_file() and joints and root.suffix.lower() == ".json" and not _has_joints(root):
+        return "it is a file, and no JSON with keypoints of annotations"
     if root.is_file():
         if root.suffix.lower() != ".json" or not _is_coco(root):
-            return "it is a file, and no JSON with images, annotations and categories"
+            return f"it is a file, and no JSON with {what}"
         return {root: split_in(root.stem)}, []
     if not root.is_dir():
         return "it is neither a file nor a folder"
     files: dict[Path, str | None] = {}
     for folder in (root / "annotations", root):
         if not files and folder.is_dir():
-            files = {path: split_in(path.stem) for path in _jsons(folder)}
+            files = {path: split_in(path.stem) for path in _jsons(folder, joints)}
     if not files:
         for name in subfolders(root):
-            files |= {path: split_in(name) or split_in(path.stem) for path in _jsons(root / name)}
+            files |= {path: split_in(name) or split_in(path.stem) for path in _jsons(root / name, joints)}
     if not files:
-        return "no JSON file with images, annotations and categories lies in it, or in a folder of it"
+        what += " with keypoints" if joints else ""
+        return f"no JSON file with {what} lies in it, or in a folder of it"
     chosen, others, wrong = by_split(files)
     return wrong or (chosen, others)
 
 
-def _jsons(folder: Path) -> list[Path]:
+def _jsons(folder: Path, joints: bool) -> list[Path]:
     """COCO's files in a folder; those of other tasks only where there is none of instances."""
     names = [name for name in loose_files(folder) if name.lower().endswith(".json")]
     found = [folder / name for name in names if _is_coco(folder / name)]
+    if joints:
+        return [path for path in found if _has_joints(path)]
     return [path for path in found if not path.name.startswith(_OTHER_TASKS)] or found
+
+
+def _has_joints(path: Path) -> bool:
+    """Whether keypoints stand in a file, by its beginning and its end, where categories and annotations stand."""
+    return has_key(ends(path), ("keypoints",), "[")
 
 
 def _is_coco(path: Path) -> bool:
@@ -178,8 +202,8 @@ def _place_images(images: Sequence[ImageRecord], path: Path, base: Path) -> None
 class _File:
     """One JSON file, read into the records; `numbers` are the categories of all files by id."""
 
-    def __init__(self, path: Path, records: Records, numbers: dict[int, str]) -> None:
-        self.path, self.records, self.numbers = path, records, numbers
+    def __init__(self, path: Path, records: Records, numbers: dict[int, str], joints: bool) -> None:
+        self.path, self.records, self.numbers, self.joints = path, records, numbers, joints
         self.names: dict[int, str] = {}
         self.images: dict[int | str, ImageRecord] = {}
         self.turned = 0  # boxes without an outline that attributes turn
@@ -231,6 +255,18 @@ class _File:
                 before = self.names.get(number) or self.numbers[number]
                 raise DataError(f"{self.path}: category id {number} means {name!r} here, and {before!r} before")
             self.names[number] = self.numbers[number] = name
+            if self.joints:
+                self._skeleton(name, category_skeleton(self.path, one))
+
+    def _skeleton(self, name: str, skeleton: Skeleton | None) -> None:
+        before = self.records.skeletons.get(name, skeleton)
+        if skeleton is not None and before is not None and before.names != skeleton.names:
+            raise DataError(
+                f"{self.path}: {name!r} has {len(skeleton)} joints ({', '.join(skeleton.names[:3])}, ...) here, and "
+                f"{len(before)} ({', '.join(before.names[:3])}, ...) in another file; read files of one skeleton"
+            )
+        if skeleton is not None:
+            self.records.skeletons[name] = skeleton
 
     def _image(self, image: Any) -> str | None:
         """Takes in one image, or says what is wrong with it."""
@@ -259,7 +295,13 @@ class _File:
             unknown[str(category)] += 1
             return None
         segments = one.get("segmentation") or None
+        joints = joints_of(one) if self.joints else None
+        if isinstance(joints, str):
+            return joints
         corners = _corners(one.get("bbox"), segments)
+        boxless = corners is None
+        if corners is None and joints is not None and not one.get("bbox"):
+            corners = box_of_joints(joints)
         if corners is None:
             return "has no bbox of four numbers (left, top, width, height)"
         if (angle := _angle(one)) and not segments:
@@ -275,6 +317,8 @@ class _File:
                 segments=segments,
                 identity=integer_in(one.get("id")),
                 area=area if 0 <= area < _MAX_AREA else None,
+                joints=joints,
+                boxless=boxless,
             )
         )
         return None

@@ -1,4 +1,4 @@
 """Tables: of paths with labels, or of boxes (TensorFlow's, OpenImages')."""
 
-PROVIDES = {"boxes", "labels"}
+PROVIDES = {"boxes", "keypoints", "labels"}
 PRECEDENCE = 70

@@ -1,0 +1,1 @@
+"""Pose: where is each joint of each object?"""

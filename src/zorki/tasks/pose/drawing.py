@@ -1,0 +1,50 @@
+"""Joints and limbs on images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from zorki.data.preprocess.resize_image import resize_image
+from zorki.draw.images import Color, color, enlarge
+from zorki.draw.palette import mark_color
+from zorki.draw.skeletons import Figure, figures
+from zorki.types import Keypoints, Skeleton
+
+LEAST_WIDTH = 320  # pixels: narrower images are enlarged by a whole factor
+TRUTH_COLOR: Color = mark_color(None)
+
+
+def draw_keypoints(image: UInt8[Tensor, "3 H W"], annotation: Keypoints, skeleton: Skeleton) -> Tensor:
+    """The image with the limbs and joints of every object, an object in one color; hidden joints are rings."""
+    large = enlarge(image, LEAST_WIDTH)
+    factor = large.shape[2] / image.shape[2]
+    inks = [color(row) for row in range(len(annotation))]
+    return figures(large, _figures(annotation, factor, factor, inks), skeleton.limbs)
+
+
+def thumbnail(
+    image: UInt8[Tensor, "3 H W"],
+    annotation: Keypoints,
+    ground_truth: Keypoints | None,
+    skeleton: Skeleton,
+    side: int,
+) -> Tensor:
+    """The image with its longer side of `side` pixels; beside the ground truth this is gray below the prediction."""
+    height, width = image.shape[1:]
+    scale = side / max(height, width)
+    small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
+    x, y = small.shape[2] / width, small.shape[1] / height
+    if ground_truth is not None:
+        small = figures(small, _figures(ground_truth, x, y, [TRUTH_COLOR] * len(ground_truth)), skeleton.limbs)
+    inks = [color(row) for row in range(len(annotation))]
+    return figures(small, _figures(annotation, x, y, inks), skeleton.limbs)
+
+
+def _figures(annotation: Keypoints, x: float, y: float, inks: Sequence[Color]) -> list[Figure]:
+    points = annotation.points * torch.tensor([x, y])
+    rows = zip(points.tolist(), annotation.visibility.tolist(), inks, strict=True)
+    return [Figure(places, flags, ink) for places, flags, ink in rows]

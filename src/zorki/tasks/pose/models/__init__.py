@@ -1,0 +1,1 @@
+"""The methods that find joints, one file or folder a method."""

@@ -1,0 +1,1 @@
+"""DeepPose and its parts."""

@@ -1,0 +1,95 @@
+"""How joints look: on images, in words, and in files of COCO's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zorki.contracts import Presentation
+from zorki.contracts.example import Example
+from zorki.types import ClassInfo, Keypoints, Skeleton
+
+
+class PosePresentation(Presentation[Keypoints, Keypoints]):
+    """Limbs and joints, an object in one color."""
+
+    thumbnail_side = 224
+    exchange_format = "COCO's results"
+    example = Example(
+        model="deep_pose_squeezenet",
+        data="scenes:600@96",
+        settings={"image_size": 96, "epochs": 12, "batch_size": 16},
+        own_data="images with joints, as COCO, YOLO, CVAT and others write them",
+        own_model="deep_pose_resnet18",
+    )
+
+    def draw(self, image: Tensor, annotation: Keypoints, info: ClassInfo) -> Tensor:
+        """The image with its objects."""
+        from zorki.tasks.pose.drawing import draw_keypoints
+
+        return draw_keypoints(image, annotation, _skeleton(info))
+
+    def thumbnail(
+        self, image: Tensor, annotation: Keypoints, info: ClassInfo, ground_truth: Keypoints | None = None
+    ) -> Tensor:
+        """The image with its objects, `thumbnail_side` pixels long; the ground truth in gray below them."""
+        from zorki.tasks.pose.drawing import thumbnail
+
+        return thumbnail(image, annotation, ground_truth, _skeleton(info), self.thumbnail_side)
+
+    def caption(self, annotation: Keypoints, info: ClassInfo) -> str:
+        """How many objects, and of ground truth with how many labeled joints: "2 objects, 31 joints"."""
+        count, joints = len(annotation), int(annotation.labeled.sum())
+        if not count:
+            return "nothing"
+        return f"{count} object{'' if count == 1 else 's'}, {joints} joint{'' if joints == 1 else 's'}"
+
+    def to_record(self, annotation: Keypoints, info: ClassInfo) -> dict[str, Any]:
+        """Every object with its class's name, its box and its joints by name: x, y, COCO's flag, and a score."""
+        return {"objects": [_record(annotation, row, info) for row in range(len(annotation))]}
+
+    def exchange(
+        self, annotation: Keypoints, info: ClassInfo, *, path: str, frame: int | None = None
+    ) -> list[dict[str, Any]]:
+        """COCO's results of keypoints, an entry an object; the third value of a joint is its score, 1 without one."""
+        from zorki.tasks.detection.prediction_files.coco_results import numbers_of, to_results
+
+        numbers = info.category_ids or numbers_of(info.names)
+        boxes = annotation.regions()
+        if boxes is None or boxes.scores is None:
+            raise ValueError("objects have no boxes or no scores; a file of results needs both")
+        sure = annotation.joint_scores
+        third = torch.ones(annotation.visibility.shape) if sure is None else sure
+        joints = torch.cat([annotation.points, third[..., None]], 2).flatten(1).double()
+        return [
+            {**entry, "keypoints": [round(value, 3) for value in row]}
+            for entry, row in zip(
+                to_results(boxes, path, info.names, numbers, frame=frame), joints.tolist(), strict=True
+            )
+        ]
+
+
+def _labels(annotation: Keypoints) -> list[int]:
+    return [0] * len(annotation) if annotation.labels is None else annotation.labels.tolist()
+
+
+def _record(annotation: Keypoints, row: int, info: ClassInfo) -> dict[str, Any]:
+    label = _labels(annotation)[row]
+    record: dict[str, Any] = {"label": label, "class_name": info.names[label]}
+    if annotation.xyxy is not None:
+        record["xyxy"] = annotation.xyxy[row].tolist()
+    if annotation.scores is not None:
+        record["score"] = float(annotation.scores[row])
+    rows = zip(_skeleton(info).names, annotation.points[row].tolist(), annotation.visibility[row].tolist(), strict=True)
+    record["joints"] = [{"joint": name, "x": x, "y": y, "visibility": flag} for name, (x, y), flag in rows]
+    if annotation.joint_scores is not None:
+        for joint, score in zip(record["joints"], annotation.joint_scores[row].tolist(), strict=True):
+            joint["score"] = score
+    return record
+
+
+def _skeleton(info: ClassInfo) -> Skeleton:
+    assert info.skeleton is not None
+    return info.skeleton
