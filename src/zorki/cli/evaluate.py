@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from zorki.cli.flags.data import AllowOutside
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
-from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
+from zorki.cli.flags.prediction import BoxesFrom, Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
 from zorki.output import cell, say
@@ -50,6 +50,7 @@ def evaluate(
     classes: Classes = None,
     tile: Tile = None,
     overlap: Overlap = None,
+    boxes_from: BoxesFrom = None,
     json: Json = None,
     options: Options = None,
 ) -> None:
@@ -60,6 +61,7 @@ def evaluate(
     zorki evaluate cifar_resnet20 photos/ --weights resnet20.th
     zorki evaluate runs/unet_resnet18-1 scans/ --tile 512 --overlap 64
     zorki evaluate runs/mask_rcnn_squeezenet_fpn-1 --options.image_size 832 --options.max_boxes 400
+    zorki evaluate runs/deep_pose_resnet18-1 --boxes-from runs/fcos_squeezenet-1
     zorki evaluate --predictions results.json instances_val2017.json
     """
     from zorki.data.annotations.outside import outside_allowed
@@ -70,7 +72,7 @@ def evaluate(
         arguments = {
             "batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "tile": tile,
             "overlap": overlap, "options": options, "conf": conf, "iou": iou, "max-det": max_det,
-            "classes": classes,
+            "classes": classes, "boxes-from": boxes_from,
         }  # fmt: skip
         idle = [f"--{name}" for name, value in arguments.items() if value is not None and value is not False]
         if idle:
@@ -104,8 +106,12 @@ def evaluate(
             classes=classes,
             tile=tile,
             overlap=overlap,
+            boxes_from=boxes_from,
         )
-    _tell([*runs, "ensemble"][: len(results)] if len(runs) > 1 else runs, results, json)
+    names = [*runs, "ensemble"] if len(runs) > 1 else list(runs)
+    if boxes_from is not None:
+        names += [f"{run}, boxes of {boxes_from}" for run in runs]
+    _tell(names, results, json)
 
 
 def _tell(names: list[str], results: list[Any], json: str | None) -> None:

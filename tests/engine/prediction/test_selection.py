@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from zorki.contracts.capabilities import Selection, SelectsPredictions
-from zorki.engine.prediction.predict import predict_images
+from zorki.engine.prediction.inference import predict_images
 from zorki.engine.prediction.selection import keep_selected, labels_of, select, selection_of
 from zorki.errors import RecipeError
 from zorki.registry import find

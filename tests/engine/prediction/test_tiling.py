@@ -16,7 +16,8 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.windows import HeldImage
 from zorki.engine.api import Run
 from zorki.engine.prediction import tiling
-from zorki.engine.prediction.predict import predict, predict_images
+from zorki.engine.prediction.inference import predict_images
+from zorki.engine.prediction.predict import predict
 from zorki.engine.prediction.tiling import plan_tiling, predict_tiles, small_copy
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe

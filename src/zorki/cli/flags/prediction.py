@@ -1,7 +1,8 @@
-"""`--conf`, `--iou`, `--max-det`, `--classes`, `--tile`, `--overlap`, `--options`: what verbs share that predict."""
+"""`--conf`, `--iou`, `--max-det`, `--classes`, `--tile`, `--overlap`, ...: what verbs share that predict."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -13,6 +14,10 @@ Tile = Annotated[
 Overlap = Annotated[
     int | None,
     Parameter(help="Overlap of neighboring tiles, in pixels; empty: an eighth of the tile, or what the network needs."),
+]
+BoxesFrom = Annotated[
+    Path | None,
+    Parameter(help="A detector's run, whose boxes tell a network for joints where to look; empty: the data's boxes."),
 ]
 Conf = Annotated[float | None, Parameter(help="Minimum score (confidence), 0 to 1; empty: the network's own.")]
 Iou = Annotated[

@@ -10,7 +10,7 @@ from torch import Tensor
 from zorki.contracts import Preprocess
 from zorki.contracts.capabilities import JoinsParts, LooksAtRegions
 from zorki.data.preprocess.canvas import Part
-from zorki.types import Annotation, Boxes
+from zorki.types import Boxes
 
 MOST_PIXELS = 1 << 25
 """Pixels of decoded images that a batch holds at once, but for one image: 100 MB."""
@@ -40,14 +40,14 @@ class Parts:
         self._parts: list[Part] = []
         self._joins = isinstance(preprocess, JoinsParts)
 
-    def add(self, image: Tensor, target: Annotation | None = None) -> None:
+    def add(self, image: Tensor, regions: Boxes | None = None) -> None:
         """The next image, which is let go as soon as there are too many pixels.
 
         Args:
-            target: whose regions are looked at by preprocessing that `LooksAtRegions`.
+            regions: of the image, for preprocessing that `LooksAtRegions`; None: the image as a whole.
         """
         self._held.append(image)
-        self._regions.append(None if target is None else target.regions())
+        self._regions.append(regions)
         if self._joins and sum(image.numel() // 3 for image in self._held) > self._most:
             self._parts.append(self._preprocess(self._held))
             self._held = []

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Preprocess
+from zorki.contracts.capabilities import LooksAtRegions
 from zorki.data.loading.parts import Parts
 from zorki.errors import DataError
 from zorki.types import Batch, Defect, Sample
@@ -77,6 +78,7 @@ class Pipeline(Generic[T]):
         indices: list[int] = []
         places: list[int] = []
         defects = []
+        looks_at_regions = isinstance(self.preprocess, LooksAtRegions)
         parts = Parts(self.preprocess, _Generators(self.seed, work.epoch, places, indices) if self.train else None)
         for place, index in zip(work.places, work.indices, strict=True):
             try:
@@ -90,7 +92,7 @@ class Pipeline(Generic[T]):
             targets.append(sample.target)
             indices.append(index)
             places.append(place)
-            parts.add(sample.image, sample.target)  # type: ignore[arg-type]
+            parts.add(sample.image, sample.target.regions() if looks_at_regions else None)  # type: ignore[attr-defined]
         inputs, placements = parts.finish()
         # Annotations without coordinates place themselves by returning themselves: one object, sent once.
         placed = [target.place(placement) for target, placement in zip(targets, placements, strict=True)]  # type: ignore[attr-defined]

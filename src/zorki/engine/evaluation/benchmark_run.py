@@ -86,7 +86,7 @@ def measure(
 
 def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
     """Seconds for each image behind the first ones; at least two, then until so many seconds are over."""
-    from zorki.engine.prediction.predict import predict_images
+    from zorki.engine.prediction.inference import predict_images
     from zorki.errors import DataError
 
     spent: list[float] = []

@@ -19,6 +19,7 @@ from zorki.engine.evaluation.class_subset import ClassSubset
 from zorki.engine.evaluation.ensemble import baseline, ensemble_results
 from zorki.engine.evaluation.split import eval_loader, evaluate_split, reference_loader
 from zorki.engine.precompute import precompute
+from zorki.engine.prediction.inference import RegionSource, predict_images
 from zorki.engine.prediction.selection import Classes, select, selection_of
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, plan_tiling, predict_tiles
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
@@ -45,6 +46,7 @@ def evaluate(
     classes: Classes | None = None,
     tile: int | None = None,
     overlap: int | None = None,
+    boxes_from: RunLike | None = None,
     quiet: bool = False,
 ) -> list[Results]:
     """Evaluates runs, or a model with weights, on one split; several also together, as an ensemble.
@@ -62,10 +64,13 @@ def evaluate(
         tile: images are predicted by tiles of so many pixels, as `predict` predicts them, and no loss is worked out;
             None: whole. `batch_size` counts tiles then.
         overlap: pixels that neighboring tiles share; None: an eighth of `tile`, or more where the network needs it.
+        boxes_from: a detector's run: networks that look at regions are evaluated with its boxes, too, beside the
+            annotated ones.
         quiet: print nothing, not even how far a long preparation is.
 
     Returns:
-        Results in the order of `runs`, and at the end those of the ensemble, where there are several.
+        Results in the order of `runs`, then those of the ensemble, where there are several, and last those with the
+        boxes of `boxes_from`, in the order of `runs` again.
 
     Raises:
         ZorkiError: no such run, data, split; classes that differ; or a tile that does not go with the models.
@@ -79,6 +84,7 @@ def evaluate(
     selection = selection_of(conf, iou, max_det, classes, first.info.names)
     opened = [dataclasses.replace(run, model=_selecting(run.model, selection)) for run in opened]
     tiling = plan_tiling([run.model for run in opened], tile, overlap)
+    sources = [] if boxes_from is None else [RegionSource(boxes_from, run, device) for run in opened]
     tell = _silent if quiet else say
     if tiling is not None and overlap is None:
         tell(str(tiling))
@@ -93,6 +99,7 @@ def evaluate(
         result.defects = [*data_survey.defects, *result.defects]
     if len(opened) > 1:
         results.append(ensemble_results(first.task, first.info, work.predictions, dataset, split))
+    results += [_evaluate_regions(work, run, source) for run, source in zip(opened, sources, strict=False)]
     train = data_survey.splits.get("train", [])
     for result in results:
         result.baseline = baseline(first.task, first.info, dataset, train or work.indices, work.indices)
@@ -208,3 +215,18 @@ def _evaluate_tiles(work: _Work, tiling: Tiling) -> list[Results]:
         Results(split=work.split, count=count, metrics=metric.compute(), losses={}, defects=list(defects))
         for metric in metrics
     ]
+
+
+def _evaluate_regions(work: _Work, run: TrainedModel, regions: RegionSource) -> Results:
+    """With a detector's boxes, without losses: nobody says which of its boxes is about which object."""
+    model, metric = on_device(run.model, work.device).eval(), run.task.evaluation.metric(run.info)
+    defects: list[Defect] = []
+    for index in work.indices:
+        try:
+            sample = work.dataset[index]
+        except DataError as error:
+            defects.append(defect_of(work.dataset, index, error, strict=work.strict))
+            continue
+        metric.update(predict_images(model, [sample.image], work.device, regions), [sample.target])
+    count = len(work.indices) - len(defects)
+    return Results(split=work.split, count=count, metrics=metric.compute(), losses={}, defects=defects)

@@ -23,8 +23,9 @@ from zorki.contracts.capabilities import Selection
 from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
 from zorki.data.loading.parts import MOST_PIXELS, Parts
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
-from zorki.engine.device import channels_last, check_device, on_device
+from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.units import track
+from zorki.engine.prediction.inference import RegionSource, predict_inputs, prepared
 from zorki.engine.prediction.journal import fingerprints
 from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
 from zorki.engine.prediction.result import SMALL, Result, suffix_of
@@ -35,7 +36,7 @@ from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.output import say
-from zorki.types import ClassInfo, Defect, Placement, map_tensors
+from zorki.types import ClassInfo, Defect, Placement
 
 BATCH = 16  # images a step, where nobody said; of live streams 1
 AHEAD = 3  # batches in work: one predicted, two decoded
@@ -73,6 +74,7 @@ class PredictSettings(RunSettings, total=False):
     weights: str | Path | None
     options: Mapping[str, str] | None
     prompt: Any
+    boxes_from: RunLike | None
 
 
 @overload
@@ -108,6 +110,7 @@ def predict(
     bgr: bool = False,
     options: Mapping[str, str] | None = None,
     prompt: Any = None,
+    boxes_from: RunLike | None = None,
     quiet: bool = False,
 ) -> list[Result] | Iterator[Result]:
     """A `Result` for every image and every frame, in the order of the sources.
@@ -140,6 +143,8 @@ def predict(
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger
             `image_size`, more boxes.
         prompt: what a model that tracks is told of the first frame of each video, such as the box of the object.
+        boxes_from: a detector's run, whose boxes are the regions that a network for joints looks at; None: it looks at
+            each image as one object.
         quiet: print nothing.
 
     Raises:
@@ -155,6 +160,7 @@ def predict(
     info = opened[0].info
     selection = selection_of(conf, iou, max_det, classes, info.names)
     models = [select(on_device(run.model, device).eval(), selection) for run in opened]
+    regions = None if boxes_from is None else RegionSource(boxes_from, opened[0], device)
     tiling = plan_tiling(models, tile, overlap)
     found = expand(sources, max_pixels=MAX_PIXELS if tiling is None else WINDOWED_PIXELS, bgr=bgr)
     _check_end(found, stream)
@@ -166,11 +172,12 @@ def predict(
         "weights": None if weights is None else str(weights),
         "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "tile": tile, "overlap": overlap,
         "max_frames": max_frames, "options": options,
+        "boxes_from": None if regions is None else str(regions.detector.folder),
     }  # fmt: skip
     folder = _folder(out, resume)
     info = info if conf is None else dataclasses.replace(info, score_threshold=conf)
     work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, tell)
-    work.streams, work.prompt = stream, prompt
+    work.streams, work.prompt, work.regions = stream, prompt, regions
     _check_unit(work, found)
     if folder is not None and prompt is None and can_go_on(found):
         hashes = fingerprints(opened, weights)
@@ -213,6 +220,7 @@ class _Work:
     streams: bool = False  # results are let go one by one
     prompt: Any = None
     command: dict[str, Any] | None = None  # what can be gone on with
+    regions: RegionSource | None = None
     resume: bool = False
     page: PredictionsFile | None = None
     defects: list[Defect] = field(default_factory=list)
@@ -368,8 +376,9 @@ def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Sourc
     try:
         for source, image in _decoded(work, sources):
             read.append((source, (image.shape[1], image.shape[2])))
+            regions = None if work.regions is None else work.regions([image])[0]
             for batch in batches:
-                batch.add(image)
+                batch.add(image, regions)
         predictions = _predict_batches(work, [batch.finish() for batch in batches]) if read else []
     except FAULTS as error:  # of one of them
         if len(sources) > 1:
@@ -513,13 +522,13 @@ def _predict(work: _Work, images: Sequence[Tensor]) -> list[Any]:
     if work.tiling is not None:
         joined = [_predict_tiles(work, HeldImage(image)) for image in images]
     else:
-        return _predict_batches(work, [model.preprocess(images) for model in work.models])
+        return _predict_batches(work, [prepared(model, images, work.regions) for model in work.models])
     return [keep_selected(prediction, work.selection) for prediction in joined]
 
 
 def _predict_batches(work: _Work, batches: Sequence[tuple[Any, list[Placement]]]) -> list[Any]:
     """Predictions for the same images, as the preprocessing of each model has them."""
-    every = [_predict_inputs(model, *batch, work.device) for model, batch in zip(work.models, batches, strict=True)]
+    every = [predict_inputs(model, *batch, work.device) for model, batch in zip(work.models, batches, strict=True)]
     joined = every[0] if len(every) == 1 else [_join(work, some) for some in zip(*every, strict=True)]
     return [keep_selected(prediction, work.selection) for prediction in joined]
 
@@ -532,20 +541,6 @@ def _predict_tiles(work: _Work, image: WindowedImage) -> Any:
 
 def _join(work: _Work, predictions: Sequence[Any]) -> Any:
     return predictions[0] if len(predictions) == 1 else work.task.evaluation.ensemble(list(predictions))
-
-
-def predict_images(
-    model: Model[Any, Any, Any], images: Sequence[Tensor], device: str | torch.device = "cpu"
-) -> list[Any]:
-    """Predictions for uint8 RGB images (3, H, W) of any sizes, in the pixels of each."""
-    return _predict_inputs(model, *model.preprocess(images), device)
-
-
-def _predict_inputs(
-    model: Model[Any, Any, Any], inputs: Any, placements: Sequence[Placement], device: str | torch.device
-) -> list[Any]:
-    with torch.inference_mode():
-        return model.decode(model(channels_last(map_tensors(inputs, lambda t: t.to(device)))), placements)
 
 
 def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:

@@ -147,13 +147,14 @@ class PoseMetric(Metric[Keypoints, Keypoints]):
         skeleton = self.skeleton
         if self.ground_truths:
             table, predicted = join(self.ground_truths), np.concatenate(self.matched)
-            counts = np.flatnonzero(~table.crowd & np.asarray((table.visibility > 0).any(1)))
+            known: Any = table.visibility > 0
+            counts = np.flatnonzero(~table.crowd & known.any(1))
             table, predicted = table.where(counts), predicted[counts]
             points, labeled, xywh = table.points, table.visibility > 0, table.xywh
         else:
             points = predicted = np.zeros((0, len(skeleton), 2))
             labeled, xywh = np.zeros((0, len(skeleton)), bool), np.zeros((0, 4))
-        found = np.isfinite(predicted).all((1, 2))
+        found: Any = np.isfinite(predicted).all((1, 2))
         distances = np.where(found[:, None], joint_distances(predicted, points), np.inf)
         box = np.sqrt(xywh[:, 2] * xywh[:, 3])
         longer = xywh[:, 2:].max(1, initial=0.0)

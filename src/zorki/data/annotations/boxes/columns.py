@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from zorki.types import Defect
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+@runtime_checkable
 class RowReader(Protocol):
     """What else of objects is read than their boxes: `noun` is what it is called, `bare` counts those without."""
 

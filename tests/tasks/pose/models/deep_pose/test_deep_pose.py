@@ -67,7 +67,7 @@ def test_losses_pass_over_joints_that_nobody_labeled_and_crowds(loss):
     elsewhere.points[0, 1] = 1e4
     assert network.loss(outputs, [partly])["stage1"] == network.loss(outputs, [elsewhere])["stage1"]
     crowd = dataclasses.replace(partly, crowd=torch.tensor([True, True]))
-    assert float(network.loss(outputs, [crowd])["stage1"]) == 0
+    assert network.loss(outputs, [crowd])["stage1"].item() == 0
     with pytest.raises(ValueError, match="2 regions, and 1 objects"):
         network.loss(outputs, [target[:1]])
 

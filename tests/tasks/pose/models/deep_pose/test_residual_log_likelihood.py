@@ -36,11 +36,11 @@ def test_the_likelihood_is_the_formula_in_plain_loops() -> None:
         for joint in range(3):
             if labeled[row, joint]:
                 error = (center[row, joint] - target[row, joint]) / deviation[row, joint]
-                phi = float(criterion.flow.log_density(error[None])[0])
+                phi = criterion.flow.log_density(error[None])[0].item()
                 for axis in range(2):
                     spread = float(deviation[row, joint, axis])
                     laplace = math.log(2 * spread) + abs(float(error[axis]))
                     terms.append(math.log(spread) - phi + laplace)
     found = criterion(center, deviation, target, labeled)
-    assert abs(float(found) - sum(terms) / len(terms)) < 1e-5
-    assert float(criterion(center, deviation, target, labeled * 0)) == 0
+    assert abs(found.item() - sum(terms) / len(terms)) < 1e-5
+    assert criterion(center, deviation, target, labeled * 0).item() == 0

@@ -1,0 +1,102 @@
+"""A network asked about images, as wholes or where a detector tells it to look."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zorki.contracts import Model
+from zorki.contracts.capabilities import LooksAtRegions
+from zorki.engine.device import channels_last, on_device
+from zorki.engine.run.open import RunLike, TrainedModel, open_all
+from zorki.errors import RecipeError, did_you_mean
+from zorki.types import Boxes, Placement, map_tensors
+
+
+class RegionSource:
+    """A detector that tells another network where to look: `--boxes-from`.
+
+    Boxes that the detector shows, by the threshold that its run found; of the classes that the other network knows by
+    name, or all where it knows one class and the detector another one alone.
+
+    Args:
+        detector: a run, or its folder.
+        run: the one that looks at regions.
+
+    Raises:
+        ZorkiError: there is no such run, it finds no boxes, the other looks at no regions, or no class is of both.
+    """
+
+    def __init__(self, detector: RunLike, run: TrainedModel, device: str) -> None:
+        (self.detector,) = open_all(detector)
+        if not isinstance(run.model.preprocess, LooksAtRegions):
+            raise RecipeError(
+                f"boxes_from is {self.detector.folder}, but {run.task.name} looks at images as a whole; leave it out"
+            )
+        self.device = device
+        self._labels = _common_labels(self.detector, run)
+        self._model = on_device(self.detector.model, device).eval()
+
+    def __call__(self, images: Sequence[Tensor]) -> list[Boxes]:
+        """The regions of each image, best first. Raises RecipeError where the run finds no boxes."""
+        return [self._of(found) for found in predict_images(self._model, images, self.device)]
+
+    def _of(self, found: Any) -> Boxes:
+        if not isinstance(found, Boxes):
+            raise RecipeError(
+                f"{self.detector.folder} is a run of {self.detector.task.name}, which finds no boxes; name a detector"
+            )
+        shown = self.detector.task.presentation.shown(found, self.detector.info)
+        labels = [self._labels.get(label, -1) for label in shown.labels.tolist()]
+        moved = dataclasses.replace(shown, labels=torch.tensor(labels, dtype=torch.int64))
+        return moved[moved.labels >= 0]
+
+
+def _common_labels(detector: TrainedModel, run: TrainedModel) -> dict[int, int]:
+    """The run's label of each of the detector's. Raises RecipeError where there is none."""
+    theirs, ours = detector.info.names, run.info.names
+    found = {label: ours.index(name) for label, name in enumerate(theirs) if name in ours}
+    if not found and len(ours) == len(theirs) == 1:
+        return {0: 0}
+    if not found:
+        raise RecipeError(
+            f"{detector.folder} finds {', '.join(theirs[:5])}, and {run.folder} is about {', '.join(ours[:5])}: no "
+            f"class is of both.{did_you_mean(ours[0], theirs)} Name a detector of these"
+        )
+    return found
+
+
+def predict_images(
+    model: Model[Any, Any, Any],
+    images: Sequence[Tensor],
+    device: str | torch.device = "cpu",
+    regions: RegionSource | None = None,
+) -> list[Any]:
+    """Predictions for uint8 RGB images (3, H, W) of any sizes, in the pixels of each.
+
+    Args:
+        regions: tells where to look in each image; None: at the whole of it.
+    """
+    return predict_inputs(model, *prepared(model, images, regions), device)
+
+
+def prepared(
+    model: Model[Any, Any, Any], images: Sequence[Tensor], regions: RegionSource | None
+) -> tuple[Any, list[Placement]]:
+    """The inputs of the network, as `predict_images`, and where the images lie in them."""
+    preprocess = model.preprocess
+    if regions is not None and isinstance(preprocess, LooksAtRegions):
+        return preprocess.in_regions(images, regions(images))
+    return preprocess(images)
+
+
+def predict_inputs(
+    model: Model[Any, Any, Any], inputs: Any, placements: Sequence[Placement], device: str | torch.device
+) -> list[Any]:
+    """Predictions for what preprocessing gave."""
+    with torch.inference_mode():
+        return model.decode(model(channels_last(map_tensors(inputs, lambda t: t.to(device)))), placements)
