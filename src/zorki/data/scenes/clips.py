@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.data.scenes.layout import arrange, litter, paint, tight_boxes
-from zorki.data.scenes.painting import GRAIN, MOTION, Canvas, Individual, Pose, individual, lamp
+from zorki.data.scenes.painting import GRAIN, MOTION, Canvas, Individual, ObjectPose, individual, lamp
 from zorki.data.scenes.textures import Chance
 from zorki.errors import did_you_mean
 from zorki.types import Label, TrackedBoxes
@@ -115,7 +115,7 @@ def _film(
     stage: Canvas,
     chance: Chance,
     actors: list[Individual],
-    paths: list[Callable[[float], Pose]],
+    paths: list[Callable[[float], ObjectPose]],
     frames: int,
     grain: float,
 ) -> tuple[UInt8[Tensor, "T 3 H W"], TrackedBoxes]:
@@ -142,17 +142,17 @@ def _film(
 
 # -- paths: a pose for every moment t in 0..1, in which the object stays within the image -------------------------
 
-Path = Callable[[float], Pose]
+Path = Callable[[float], ObjectPose]
 
 
-def _slide(right: int, down: int) -> Callable[[Chance, Pose, tuple[int, int]], Path]:
-    def make(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
+def _slide(right: int, down: int) -> Callable[[Chance, ObjectPose, tuple[int, int]], Path]:
+    def make(chance: Chance, pose: ObjectPose, size: tuple[int, int]) -> Path:
         height, width = size
         room_x, room_y = max(0.0, width - 2 * pose.radius), max(0.0, height - 2 * pose.radius)
         far = chance.uniform(0.6, 0.95)
         early = chance.uniform(0.0, 1 - far)
 
-        def along(t: float) -> Pose:
+        def along(t: float) -> ObjectPose:
             done = early + far * t
             x = pose.radius + room_x * (done if right > 0 else 1 - done) if right else pose.x
             y = pose.radius + room_y * (done if down > 0 else 1 - done) if down else pose.y
@@ -163,16 +163,16 @@ def _slide(right: int, down: int) -> Callable[[Chance, Pose, tuple[int, int]], P
     return make
 
 
-def _spin(sign: int) -> Callable[[Chance, Pose, tuple[int, int]], Path]:
-    def make(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
+def _spin(sign: int) -> Callable[[Chance, ObjectPose, tuple[int, int]], Path]:
+    def make(chance: Chance, pose: ObjectPose, size: tuple[int, int]) -> Path:
         angle = sign * chance.uniform(0.8 * math.pi, 1.5 * math.pi)
         return lambda t: replace(pose, turn=pose.turn + angle * t)
 
     return make
 
 
-def _scale(grow: bool) -> Callable[[Chance, Pose, tuple[int, int]], Path]:
-    def make(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
+def _scale(grow: bool) -> Callable[[Chance, ObjectPose, tuple[int, int]], Path]:
+    def make(chance: Chance, pose: ObjectPose, size: tuple[int, int]) -> Path:
         small = pose.radius * chance.uniform(0.35, 0.5)
         large = pose.radius * chance.uniform(1.1, 1.4)
         pose = _within(pose, large, size)
@@ -184,12 +184,12 @@ def _scale(grow: bool) -> Callable[[Chance, Pose, tuple[int, int]], Path]:
     return make
 
 
-def _circle(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
+def _circle(chance: Chance, pose: ObjectPose, size: tuple[int, int]) -> Path:
     orbit = max(1.0, chance.uniform(0.7, 1.0) * (min(size) / 2 - pose.radius))
     start, sign = chance.uniform(0.0, 2 * math.pi), chance.pick((-1, 1))
     middle = _within(pose, pose.radius + orbit, size)
 
-    def along(t: float) -> Pose:
+    def along(t: float) -> ObjectPose:
         angle = start + sign * 2 * math.pi * t
         x, y = middle.x + orbit * math.cos(angle), middle.y + orbit * math.sin(angle)
         return replace(pose, x=round(x, 6), y=round(y, 6))
@@ -197,12 +197,12 @@ def _circle(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
     return along
 
 
-def _bounce(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
+def _bounce(chance: Chance, pose: ObjectPose, size: tuple[int, int]) -> Path:
     """Falls to the lower edge and rises again, twice, on parabolas as under gravity."""
     floor = max(pose.radius, size[0] - pose.radius)
     height = max(0.0, floor - pose.radius) * chance.uniform(0.7, 1.0)
 
-    def along(t: float) -> Pose:
+    def along(t: float) -> ObjectPose:
         # Two falls and two rises: the phase is 0 at the top and 1 on the floor.
         phase = abs((2 * t) % 1.0 * 2 - 1)
         return replace(pose, y=floor - height * (1 - (1 - phase) * (1 - phase)))
@@ -210,11 +210,11 @@ def _bounce(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
     return along
 
 
-def _still(chance: Chance, pose: Pose, size: tuple[int, int]) -> Path:
+def _still(chance: Chance, pose: ObjectPose, size: tuple[int, int]) -> Path:
     return lambda t: pose
 
 
-def _within(pose: Pose, radius: float, size: tuple[int, int]) -> Pose:
+def _within(pose: ObjectPose, radius: float, size: tuple[int, int]) -> ObjectPose:
     """The pose moved so that a circle of that radius stays in the image, as far as there is room."""
     height, width = size
     x = min(max(pose.x, radius), width - radius) if width > 2 * radius else width / 2
@@ -222,7 +222,7 @@ def _within(pose: Pose, radius: float, size: tuple[int, int]) -> Pose:
     return replace(pose, x=x, y=y)
 
 
-_PATHS: dict[str, Callable[[Chance, Pose, tuple[int, int]], Path]] = {
+_PATHS: dict[str, Callable[[Chance, ObjectPose, tuple[int, int]], Path]] = {
     "left": _slide(-1, 0),
     "right": _slide(1, 0),
     "up": _slide(0, -1),

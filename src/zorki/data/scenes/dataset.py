@@ -24,7 +24,7 @@ from zorki.contracts import Dataset
 from zorki.data.images import interleaved
 from zorki.data.scenes.clips import MOTIONS, Clip, clip
 from zorki.data.scenes.layout import arrange, dress, tight_boxes
-from zorki.data.scenes.painting import GRAIN, LAYOUT, ORDER, Canvas, Individual, Pose, individual, lamp
+from zorki.data.scenes.painting import GRAIN, LAYOUT, ORDER, Canvas, Individual, ObjectPose, individual, lamp
 from zorki.data.scenes.shapes import PLACES, SHAPES, turned
 from zorki.data.scenes.textures import Chance
 from zorki.errors import DataError
@@ -121,7 +121,7 @@ def _draw_cast(chance: Chance, count: int, population: int) -> list[int]:
 
 
 def _truth(
-    image: UInt8[np.ndarray, "3 H W"], canvas: Canvas, actors: Sequence[Individual], poses: Sequence[Pose]
+    image: UInt8[np.ndarray, "3 H W"], canvas: Canvas, actors: Sequence[Individual], poses: Sequence[ObjectPose]
 ) -> Scene:
     seen, xyxy, masks = tight_boxes(canvas.owner, len(actors))
     labels = torch.tensor([actors[i].label for i in seen], dtype=torch.int64)
@@ -143,7 +143,9 @@ def _truth(
     )
 
 
-def _keypoints(canvas: Canvas, actors: Sequence[Individual], poses: Sequence[Pose], seen: Sequence[int]) -> Keypoints:
+def _keypoints(
+    canvas: Canvas, actors: Sequence[Individual], poses: Sequence[ObjectPose], seen: Sequence[int]
+) -> Keypoints:
     points = np.zeros((len(seen), len(PLACES), 2), dtype=np.float32)
     visibility = np.zeros((len(seen), len(PLACES)), dtype=np.int64)
     for row, i in enumerate(seen):

@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from zorki.data.scenes.painting import Canvas, Coat, Individual, Pose
+from zorki.data.scenes.painting import Canvas, Coat, Individual, ObjectPose
 from zorki.data.scenes.textures import Chance, Field, oklch
 
 
 def arrange(
     chance: Chance, count: int, size: tuple[int, int], radius: tuple[float, float], tilt: float, clutter: float
-) -> list[Pose]:
+) -> list[ObjectPose]:
     """Poses for so many objects that overlap a little; more with clutter, and as little as can be where it is full.
 
     Args:
@@ -28,7 +28,7 @@ def arrange(
     """
     height, width = size
     short = min(size)
-    poses: list[Pose] = []
+    poses: list[ObjectPose] = []
     for _ in range(count):
         reach = chance.uniform(*radius) * short
         margin = min((1.0 - 0.25 * clutter) * reach, 0.5 * short)
@@ -42,11 +42,13 @@ def arrange(
             if gap > 0.8 - 0.2 * clutter:
                 break
         assert best is not None  # twelve tries, each above minus infinity
-        poses.append(Pose(best[0], best[1], reach, chance.uniform(-tilt, tilt)))
+        poses.append(ObjectPose(best[0], best[1], reach, chance.uniform(-tilt, tilt)))
     return poses
 
 
-def dress(canvas: Canvas, chance: Chance, actors: Sequence[Individual], poses: Sequence[Pose], clutter: float) -> None:
+def dress(
+    canvas: Canvas, chance: Chance, actors: Sequence[Individual], poses: Sequence[ObjectPose], clutter: float
+) -> None:
     """Paints litter, then the objects from back to front, then a little litter before them."""
     for _ in range(round(9 * clutter * chance.uniform(0.6, 1.4))):
         litter(canvas, chance)
@@ -56,7 +58,7 @@ def dress(canvas: Canvas, chance: Chance, actors: Sequence[Individual], poses: S
         litter(canvas, chance)
 
 
-def paint(canvas: Canvas, actor: Individual, pose: Pose, owner: int) -> None:
+def paint(canvas: Canvas, actor: Individual, pose: ObjectPose, owner: int) -> None:
     """Paints an individual in a pose; its pixels belong to `owner`."""
     canvas.paint(lambda x, y: actor.shape.distance(x, y, actor.proportion), pose, actor.coat, owner)
 
@@ -67,7 +69,7 @@ def litter(canvas: Canvas, chance: Chance) -> None:
     radius = short * chance.uniform(0.05, 0.16)
     thick = chance.uniform(0.12, 0.3)
     bend = chance.uniform(-0.35, 0.35)
-    pose = Pose(
+    pose = ObjectPose(
         chance.uniform(0.0, float(canvas.width)),
         chance.uniform(0.0, float(canvas.height)),
         radius,

@@ -55,7 +55,7 @@ class Individual:
 
 
 @dataclass(frozen=True)
-class Pose:
+class ObjectPose:
     """Where an object is: center in pixels, radius of the circle around its frame in pixels, turn in radians.
 
     A positive turn is clockwise on the screen.
@@ -124,7 +124,7 @@ class Canvas:
         self.height, self.width, self.light = height, width, light
         self.image = np.zeros((3, height, width), dtype=np.float32)
         self.owner = np.full((height, width), NO_OWNER, dtype=np.int64)
-        self._painted: list[tuple[int, Distance, Pose]] = []
+        self._painted: list[tuple[int, Distance, ObjectPose]] = []
 
     def copy(self) -> Canvas:
         """A canvas of its own with the same paint on it."""
@@ -158,7 +158,7 @@ class Canvas:
     def paint(
         self,
         distance: Distance,
-        pose: Pose,
+        pose: ObjectPose,
         coat: Coat,
         owner: int = NO_OWNER,
     ) -> None:
