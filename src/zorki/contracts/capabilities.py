@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Outputs = TypeVar("Outputs")
 Target = TypeVar("Target", contravariant=True)
+Raw = TypeVar("Raw", contravariant=True)  # outputs that are taken
 Prediction = TypeVar("Prediction")
 State = TypeVar("State")
 Predicted = TypeVar("Predicted", contravariant=True)
@@ -149,6 +150,14 @@ class UpdatesAfterStep(Protocol):
 
     def after_step(self, progress: float) -> None:
         """Called after each optimizer step, with the share 0..1 of training that is done."""
+
+
+@runtime_checkable
+class Diagnoses(Protocol[Raw, Target]):
+    """A model with numbers about a batch that are no loss, such as the share of active triplets: logs of training."""
+
+    def diagnostics(self, outputs: Raw, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Such numbers, by name; computed without gradients for the steps that are logged."""
 
 
 @runtime_checkable

@@ -27,6 +27,8 @@ class LabelRecords:
         order: all classes in order, those without an image too; None sorts those that are there by name.
         source: the file or folder that is named where a class is wrong.
         empty: folders of a class that hold no image, with its name.
+        open_set: held-out splits that the data do not give are of whole classes, and classes that are not among those
+            asked for follow them: what is learned has to serve for new ones.
     """
 
     root: Path
@@ -40,6 +42,7 @@ class LabelRecords:
     source: Path | None = None
     empty: list[tuple[Path, str]] = field(default_factory=list)
     defects: list[Defect] = field(default_factory=list)
+    open_set: bool = False
 
     def build(
         self,
@@ -95,14 +98,21 @@ def number_labels(
             defects.append(Defect(records.root, f"{images} of classes that the selection leaves out", note=True))
     present = {records.classes[place] for place in kept}
     names = [name for name in new if class_names is None or name in present]
-    order = map_classes(list(dict.fromkeys(new[name] for name in names)), class_names, source)
+    order = list(dict.fromkeys(new[name] for name in names))
+    if records.open_set and class_names is not None:
+        class_names = list(dict.fromkeys([*class_names, *order]))
+    order = map_classes(order, class_names, source)
     numbers = {name: label for label, name in enumerate(order)}
     labels = [numbers[new[records.classes[place]]] for place in kept]
     places = {old: place for place, old in enumerate(kept)}
     given = {word: [places[old] for old in olds if old in places] for word, olds in records.given.items()}
-    splits, split_reason = complete_splits(given, [records.names[place] for place in kept])
+    units = records.classes if records.open_set else records.names
+    splits, split_reason = complete_splits(
+        given, [units[place] for place in kept], unit="class" if records.open_set else "file"
+    )
     defects += [_empty(folder, new.get(name, name) in order) for folder, name in records.empty]
-    defects += unseen_classes(source, order, labels, splits)
+    if not records.open_set:
+        defects += unseen_classes(source, order, labels, splits)
     return NumberedLabels(kept, order, labels, splits, split_reason, defects)
 
 

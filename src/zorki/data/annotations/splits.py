@@ -63,7 +63,9 @@ def _choose(place: float, shares: Mapping[str, float]) -> str:
     return "train"
 
 
-def complete_splits(given: Mapping[str, Sequence[int]], names: Sequence[str]) -> tuple[dict[str, list[int]], str]:
+def complete_splits(
+    given: Mapping[str, Sequence[int]], names: Sequence[str], *, unit: str = "file"
+) -> tuple[dict[str, list[int]], str]:
     """The splits that training needs, and where each comes from, in words for a person.
 
     Data without any split become train, val and test by 70, 15 and 15 %. Where val alone is missing, a tenth of train
@@ -72,7 +74,8 @@ def complete_splits(given: Mapping[str, Sequence[int]], names: Sequence[str]) ->
 
     Args:
         given: indices by the data's own words for splits; synonyms are joined ("valid" and "dev" are both val).
-        names: the name of every sample, relative to the root.
+        names: the name of every sample, relative to the root; samples of one name stay together.
+        unit: what the names are of, for a person.
 
     Raises:
         ValueError: a word of `given` means no split.
@@ -84,7 +87,7 @@ def complete_splits(given: Mapping[str, Sequence[int]], names: Sequence[str]) ->
             raise ValueError(f"{word!r} means no split; expected one of {', '.join(SYNONYMS)}")
         splits.setdefault(split, []).extend(indices)
     if not splits:
-        return held_out_split(names), "train, val and test: 70, 15 and 15 %, by a hash of each file's name"
+        return held_out_split(names), f"train, val and test: 70, 15 and 15 %, by a hash of each {unit}'s name"
     ordered = {split: sorted(splits[split]) for split in ORDER if split in splits}
     if "train" not in ordered or "val" in ordered:
         return ordered, f"{_and(list(ordered))}: as the data give them"
@@ -93,7 +96,7 @@ def complete_splits(given: Mapping[str, Sequence[int]], names: Sequence[str]) ->
     completed = {split: [own[place] for place in places] for split, places in parts.items()}
     if "test" in ordered:
         completed["test"] = ordered["test"]
-    held_out = f"val: {VAL_SHARE:.0%} of train, held out by a hash of each file's name"
+    held_out = f"val: {VAL_SHARE:.0%} of train, held out by a hash of each {unit}'s name"
     return completed, f"{_and(list(ordered))}: as the data give them; {held_out}"
 
 

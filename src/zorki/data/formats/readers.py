@@ -37,6 +37,7 @@ def read_labels(
     class_names: Sequence[str] | None = None,
     max_pixels: int | None = None,
     selection: ClassSelection | None = None,
+    open_set: bool = False,
 ) -> Dataset[Label]:
     """The images at `root` with a class each, in the format that is asked for or detected.
 
@@ -45,13 +46,15 @@ def read_labels(
         max_pixels: larger images are refused when they are read.
         selection: classes are renamed, merged and left out; with `class_names`, names that the data lack are passed
             over.
+        open_set: see `LabelRecords`.
 
     Raises:
         DataError: as `DetectedFormats.match`, as the format's `read`, or a class is not among `class_names`.
     """
     match = detect(root).match("labels", format=format)
     with reading_within(root):
-        return cast(LabelRecords, match.reader.read(root)).build(class_names, max_pixels, selection)
+        records = dataclasses.replace(cast(LabelRecords, match.reader.read(root)), open_set=open_set)
+        return records.build(class_names, max_pixels, selection)
 
 
 def read_boxes(

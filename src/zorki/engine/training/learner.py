@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zorki.contracts import Model
+from zorki.contracts.capabilities import Diagnoses
 from zorki.engine.device import channels_last
 from zorki.engine.run import checkpoints
 from zorki.engine.training import optimizer as optimize
@@ -25,10 +26,15 @@ class Learner(lightning.LightningModule):
         self.recipe = recipe
         self.frozen: list[nn.Module] = optimize.freeze(model, recipe.freeze)
         self.losses: dict[str, Tensor] = {}
+        self.diagnostics: dict[str, Tensor] = {}
 
     def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
-        losses = self.model.loss(self.model(channels_last(batch.inputs)), batch.placed)
+        outputs = self.model(channels_last(batch.inputs))
+        losses = self.model.loss(outputs, batch.placed)
         self.losses = {name: loss.detach() for name, loss in losses.items()}
+        if isinstance(self.model, Diagnoses):
+            with torch.no_grad():
+                self.diagnostics = self.model.diagnostics(outputs, batch.placed)
         return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

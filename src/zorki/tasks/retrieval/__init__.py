@@ -1,0 +1,1 @@
+"""Retrieval: images that show the same thing lie near each other."""

@@ -1,0 +1,91 @@
+"""Data for retrieval: images with a class each, of which whole classes are held out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zorki.class_selection import ClassSelection
+from zorki.contracts import Dataset, TaskData
+from zorki.contracts.statistics import DatasetStatistics
+from zorki.errors import DataError
+from zorki.tasks.retrieval.settings import RetrievalSettings
+from zorki.types import ClassInfo, Label, Sample
+
+if TYPE_CHECKING:
+    import torch
+
+    from zorki.contracts.sampler import Sampler
+
+
+class RetrievalData(TaskData[Label]):
+    """Images with one label each; the classes of validation and test are new where the data do not say otherwise."""
+
+    def read(
+        self,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
+    ) -> Dataset[Label]:
+        """Every format of classification. Classes beyond `class_names` follow them. Raises DataError."""
+        from zorki.data.formats.readers import read_labels
+        from zorki.data.scenes.choose import scenes_of
+        from zorki.data.scenes.dataset import parse
+
+        scenes = scenes_of(parse, root, format, class_names, selection)
+        if scenes is not None:
+            return scenes
+        return read_labels(
+            root, format, class_names=class_names, max_pixels=max_pixels, selection=selection, open_set=True
+        )
+
+    def augment(
+        self, sample: Sample[Label], recipe: RetrievalSettings, info: ClassInfo, generator: torch.Generator
+    ) -> Sample[Label]:
+        """The image varied; it stays of its class."""
+        from zorki.tasks.recipe_augment import augment_of
+
+        return dataclasses.replace(sample, image=augment_of(recipe)(sample.image, generator))
+
+    def check(self, dataset: Dataset[Label], train: Sequence[int]) -> None:
+        """Two classes at least must have two training images each: of a single one there is no pair."""
+        counts = Counter(dataset.target(index).index for index in train)
+        paired = sum(count > 1 for count in counts.values())
+        if paired < 2:
+            raise DataError(
+                f"{dataset.root}: {paired} of {len(counts)} classes has two training images or more; expected at least "
+                "two such classes, since what is learned is which images are of one class. A folder for each class, "
+                "such as a person or a product, holds its images."
+            )
+
+    def sampler(self, targets: Sequence[Label], recipe: RetrievalSettings, info: ClassInfo) -> Sampler:
+        """P x K: as many classes as fit into the batch size, with `samples_per_class` images each."""
+        from zorki.data.loading.samplers import ClassSampler
+        from zorki.errors import RecipeError
+
+        assert recipe.batch_size is not None
+        labels = [target.index for target in targets]
+        per_class, there = recipe.samples_per_class, len(set(labels))
+        classes, rest = divmod(recipe.batch_size, per_class)
+        if rest or not 2 <= classes <= there:
+            most = there * per_class
+            raise RecipeError(
+                f"a batch of {recipe.batch_size} images with {per_class} of a class: expected a multiple of {per_class}"
+                f" from {2 * per_class} to {most}, as there are {there} classes; set batch_size to "
+                f"{min(most, max(2, classes) * per_class)}, or change samples_per_class"
+            )
+        return ClassSampler(labels, classes=classes, samples=per_class)
+
+    def statistics(self, dataset: Dataset[Label]) -> DatasetStatistics:
+        """Images by split and class."""
+        counts: dict[str, list[int]] = {}
+        for split, indices in dataset.splits.items():
+            found = Counter(dataset.target(index).index for index in indices)
+            counts[split] = [found.get(label, 0) for label in range(len(dataset.class_names))]
+        return DatasetStatistics(dataset.class_names, counts)

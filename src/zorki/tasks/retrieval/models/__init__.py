@@ -1,0 +1,1 @@
+"""The methods of retrieval, one file each."""

@@ -1,0 +1,42 @@
+"""Supervised contrastive learning: a softmax over the batch (Khosla et al., 2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zorki.contracts import Model
+from zorki.losses.metric_learning.supervised_contrastive import SupervisedContrastiveLoss
+from zorki.registry import Variant, model
+from zorki.tasks.retrieval.embedder import Pooling
+from zorki.tasks.retrieval.on_backbone import embedder
+from zorki.tasks.retrieval.task import Retrieval
+
+
+@model(
+    Retrieval,
+    variants=[
+        Variant(f"supcon_{name}", f"Supervised contrastive (Khosla et al., 2020), on {title}.", {"backbone": name})
+        for name, title in (("squeezenet", "SqueezeNet 1.0"), ("resnet18", "ResNet-18"), ("resnet50", "ResNet-50"))
+    ],
+    any_backbone="supcon_{backbone}",
+)
+def supervised_contrastive(
+    num_classes: int,
+    *,
+    backbone: str,
+    image_size: int = 224,
+    dim: int = 128,
+    pooling: Pooling = "average",
+    temperature: float = 0.1,
+) -> Model[Any, Any, Any]:
+    """Supervised contrastive (Khosla et al., 2020).
+
+    Args:
+        backbone: name of the backbone, see `zorki.nn.backbones.named`.
+        image_size: side of the square to which the whole image is squeezed.
+        dim: D, the length of an embedding.
+        pooling: of the last map: "average", "max" or "generalized_mean".
+        temperature: cosines are divided by it.
+    """
+    criterion = SupervisedContrastiveLoss(temperature)
+    return embedder(backbone, criterion, "supervised_contrastive", image_size=image_size, dim=dim, pooling=pooling)

@@ -1,0 +1,37 @@
+"""How embeddings look: as the image they are of; in files, as numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zorki.contracts import Presentation
+from zorki.types import ClassInfo, Embedding, Label
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class RetrievalPresentation(Presentation[Label, Embedding]):
+    """The class of a ground truth under its image; the numbers of a prediction."""
+
+    def draw(self, image: Tensor, annotation: Label | Embedding, info: ClassInfo) -> Tensor:
+        """The image, with its class written under it where it is known."""
+        from zorki.draw.images import caption
+
+        words = self.caption(annotation, info)
+        return caption(image, words) if words else image
+
+    def to_record(self, annotation: Label | Embedding, info: ClassInfo) -> dict[str, Any]:
+        """The vector, or the class."""
+        if isinstance(annotation, Embedding):
+            return {"embedding": annotation.vector.tolist()}
+        return {"label": annotation.index, "class_name": _name(annotation, info)}
+
+    def caption(self, annotation: Label | Embedding, info: ClassInfo) -> str:
+        """The class, where it is known."""
+        return _name(annotation, info) if isinstance(annotation, Label) else ""
+
+
+def _name(label: Label, info: ClassInfo) -> str:
+    """A class that a run never met has a number alone."""
+    return info.names[label.index] if label.index < len(info) else f"class {label.index}"
