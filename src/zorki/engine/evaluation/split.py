@@ -167,7 +167,8 @@ class _Examples:
             self._seen += 1
 
     def worst(self) -> list[tuple[int, Any]]:
-        return [item for _, _, item in sorted(self._heap, reverse=True)]
+        """Those with an error: of a task that has none for a single image there are no wrong ones."""
+        return [item for error, _, item in sorted(self._heap, reverse=True) if error > 0]
 
 
 def _joined(tally: _Tally) -> _Tally:

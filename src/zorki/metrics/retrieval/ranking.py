@@ -105,7 +105,8 @@ def ranking_scores(
     >>> ranking_scores(vectors, torch.tensor([0, 0, 1, 1])).recall_at[1]
     0.75
     """
-    found = [_scores_of(ranking, ranks) for ranking in rankings(queries, query_labels, gallery, gallery_labels)]
+    blocks = rankings(queries, query_labels, gallery, gallery_labels)
+    found = [_scores_of(ranking, ranks) for ranking in blocks if len(ranking.queries)]
     table = torch.cat([torch.zeros(0, len(ranks) + 4, dtype=torch.float64), *found])
     means: list[float | None] = table.mean(0).tolist() if len(table) else [None] * table.shape[1]
     *recall, average, r_precision, at_r, reciprocal = means

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class RetrievalEvaluation(Evaluation[Label, Embedding]):
     """Each image in turn is the query, and all others of its split are the gallery."""
 
-    headline = ("map_at_r", "recall_at_1", "auc")
+    headline = ("map_at_r", "recall_at_1", "one_shot_accuracy", "auc")
 
     def metric(self, info: ClassInfo) -> RetrievalMetric:
         from zorki.tasks.retrieval.metric import RetrievalMetric

@@ -5,12 +5,12 @@ from __future__ import annotations
 from zorki.contracts import Section
 from zorki.draw.blocks import figure
 from zorki.draw.figures import bars, curves
-from zorki.tasks.retrieval.metric import RetrievalResult
+from zorki.tasks.retrieval.metric import COLLAPSED, RetrievalResult
 
 
 def sections(result: RetrievalResult) -> list[Section]:
     """The sections of one result; none where nothing could be asked."""
-    found = []
+    found = [Section("Collapse", "", f"{COLLAPSED.capitalize()}.")] if result.collapsed else []
     if result.queries:
         values = {
             "Recall@1": result.recall_at_1 or 0.0,
@@ -28,6 +28,6 @@ def sections(result: RetrievalResult) -> list[Section]:
         # The curve is drawn over the false accept rate; the points that accept nothing have no place there.
         points = [(row.false_accept_rate, row.false_reject_rate) for row in reversed(result.det_curve)]
         drawn = curves({"false reject rate": points}, title="DET curve", x_label="false accept rate")
-        note = "Are two images of one class? Each threshold of similarity accepts some wrong pairs and rejects some right ones."  # noqa: E501
+        note = "Are two images of one class? Each threshold accepts some wrong pairs, and rejects some right ones."
         found.append(Section("Verification", figure(drawn), note))
     return found
