@@ -14,10 +14,10 @@ import zorki
 from zorki.contracts import Metric
 from zorki.engine.api import Run
 from zorki.errors import DataError, RecipeError
-from zorki.nn.heads.pooling import GeneralizedMean
 from zorki.tasks.retrieval.data import RetrievalData
 from zorki.tasks.retrieval.evaluation import RetrievalEvaluation
 from zorki.tasks.retrieval.metric import RetrievalMetric
+from zorki.tasks.retrieval.pooling import GeneralizedMean
 from zorki.tasks.retrieval.settings import RetrievalSettings
 from zorki.types import ClassInfo, Embedding, Label
 

@@ -15,9 +15,9 @@ from zorki.contracts import Model, Preprocess, TrainingDefaults
 from zorki.contracts.capabilities import ExportGraph, PixelStatistics
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
-from zorki.nn.heads.pooling import GeneralizedMean
 from zorki.nn.layers.initialize import initialize_output
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from zorki.tasks.retrieval.pooling import GeneralizedMean
 from zorki.types import Embedding, Label, Placement
 from zorki.weights.weight_map import WeightMap
 
