@@ -19,7 +19,6 @@ APART = {
     "zorki.data.annotations": "datasets of every kind of annotation stand together",
     "zorki.data.scenes": "the built-in data of every task are painted by one hand",
     "zorki.data.preprocess": "preprocessing of every kind, and what makes it again from its saved values",
-    "zorki.data.loading": "samplers stand beside the loader that they feed",
     "zorki.draw": "plots of every kind stand together",
     "zorki.tasks.detection.models.faster_rcnn": "a method of its own, which Mask R-CNN extends",
     "zorki.losses": "losses by the names of their papers: the list of those that there are",
