@@ -167,7 +167,11 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
 
     # Any folder of folders looks like classes, so tasks of labels are asked last; and they say best what is wrong.
     last = [kind for kind in tasks.values() if "labels" in kind.data.needs]
-    found = next((kind for kind in tasks.values() if kind not in last and kind.data.needs and fits(kind)), None)
+    # Joints stand in files of boxes, which say less.
+    rest = sorted(
+        (kind for kind in tasks.values() if kind not in last), key=lambda kind: "keypoints" not in kind.data.needs
+    )
+    found = next((kind for kind in rest if kind.data.needs and fits(kind)), None)
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
     boxed = found is not None and "boxes" in found.data.needs
     if not boxed and format is None and (error := detection.error()) is not None:

@@ -14,12 +14,13 @@ from zorki.class_selection import ClassSelection
 from zorki.data import formats
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.instances.dataset import InstanceDataset
+from zorki.data.annotations.keypoints.dataset import KeypointDataset
 from zorki.data.annotations.masks.dataset import MaskDataset
 from zorki.data.annotations.masks.from_instances import MasksFromInstances
-from zorki.data.annotations.subset import subset_boxes, subset_instances, subset_masks
+from zorki.data.annotations.subset import subset_boxes, subset_instances, subset_keypoints, subset_masks
 from zorki.data.formats.detect import DetectedFormats, detect
-from zorki.data.formats.readers import read_boxes, read_instances, read_masks
-from zorki.data.formats.writers import write_boxes, write_instances, write_masks
+from zorki.data.formats.readers import read_boxes, read_instances, read_keypoints, read_masks
+from zorki.data.formats.writers import write_boxes, write_instances, write_keypoints, write_masks
 from zorki.errors import DataError, RecipeError, did_you_mean
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -166,9 +167,30 @@ class _Classes(Kind):
         return lost
 
 
-BOXES, OBJECTS, CLASSES = _Boxes(), _Objects(), _Classes()
-KINDS: Sequence[Kind] = (BOXES, OBJECTS, CLASSES)
-"""In the order in which they are tried: what is simplest first."""
+class _Joints(Kind):
+    kinds, things = ("keypoints",), "joints of objects"
+
+    def read(
+        self, data: Path, format: str | None, folder: Path | None, need_images: bool, selection: ClassSelection
+    ) -> KeypointDataset:
+        return read_keypoints(data, format, selection=selection, need_images=need_images, images=folder)
+
+    def sizes(self, dataset: KeypointDataset) -> Array:
+        return dataset.boxed.sizes
+
+    def keep(self, dataset: KeypointDataset, kept: Sequence[int]) -> KeypointDataset:
+        return subset_keypoints(dataset, kept)
+
+    def write(self, dataset: KeypointDataset, out: Path, to: str, images: str | None) -> list[str]:
+        return write_keypoints(dataset, out, to, images=images)
+
+    def count(self, dataset: KeypointDataset) -> str:
+        return f"{len(dataset.points)} objects of {len(dataset.skeleton)} joints"
+
+
+JOINTS, BOXES, OBJECTS, CLASSES = _Joints(), _Boxes(), _Objects(), _Classes()
+KINDS: Sequence[Kind] = (JOINTS, BOXES, OBJECTS, CLASSES)
+"""In the order in which they are tried: joints, which stand in files of boxes, and then what is simplest first."""
 
 
 def kind_of(data: Path, to: str, task: str | None, format: str | None) -> Kind:

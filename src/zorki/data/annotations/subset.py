@@ -10,6 +10,7 @@ import numpy as np
 
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.instances.dataset import InstanceDataset
+from zorki.data.annotations.keypoints.dataset import KeypointDataset
 from zorki.data.annotations.masks.dataset import MaskDataset
 
 
@@ -42,6 +43,14 @@ def subset_instances(data: InstanceDataset, kept: Sequence[int]) -> InstanceData
     texts = [data.counts[data.bounds[row] : data.bounds[row + 1]] for row in rows.tolist()]
     bounds = np.concatenate([[0], np.cumsum(np.diff(data.bounds)[rows])]).astype(np.int64)
     return InstanceDataset(subset_boxes(data.boxed, kept), np.concatenate([data.counts[:0], *texts]), bounds)
+
+
+def subset_keypoints(data: KeypointDataset, kept: Sequence[int]) -> KeypointDataset:
+    """Likewise of joints."""
+    spans = [data.boxed.rows(index) for index in kept]
+    rows = np.concatenate([np.arange(0), *(np.arange(span.start, span.stop) for span in spans)]).astype(np.int64)
+    columns = (data.points[rows], data.flags[rows], data.boxless[rows])
+    return KeypointDataset(subset_boxes(data.boxed, kept), data.skeleton, *columns)
 
 
 def subset_masks(data: MaskDataset, kept: Sequence[int]) -> MaskDataset:

@@ -12,6 +12,7 @@ from zorki.data import formats
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.data.annotations.drafts.boxes import BoxDraft, file_names, place_images
 from zorki.data.annotations.drafts.instances import InstanceDraft, Place
+from zorki.data.annotations.drafts.keypoints import KeypointDraft
 from zorki.data.annotations.drafts.masks import MaskDraft, Places, write_samples
 from zorki.data.annotations.drafts.new_folder import (
     COPIERS,
@@ -27,7 +28,7 @@ from zorki.data.annotations.masks.dataset import IGNORE
 from zorki.data.annotations.splits import ORDER
 from zorki.errors import DataError
 from zorki.files import write_text
-from zorki.types import Instances, Mask
+from zorki.types import Instances, Keypoints, Mask
 
 
 def write_boxes(data: BoxDataset, out: Path, to: str, *, images: str | None = "copy") -> list[str]:
@@ -85,12 +86,41 @@ def write_instances(data: Dataset[Instances], out: Path, to: str, *, images: str
         place = cast(Place, _writer(to, "instances")(draft))
         draft.say("empty", "{} objects have no pixel: left out")
         if images is not None:
-            jobs = [(index, place(split, draft.names[index])) for split, own in members.items() for index in own]
-            for path in {path.parent for _, path in jobs}:
-                path.mkdir(parents=True, exist_ok=True)
-            with ThreadPoolExecutor(COPIERS) as pool:
-                list(pool.map(lambda job: place_image(data, job[0], job[1], images), jobs))
+            _place_samples(data, members, draft.names, place, images)
     return draft.lost
+
+
+def write_keypoints(data: Dataset[Keypoints], out: Path, to: str, *, images: str | None = "copy") -> list[str]:
+    """Writes joints as `to` into the new folder `out`, and tells in words what that format cannot keep.
+
+    Args:
+        data: any dataset of joints.
+        to: one of `formats.writable("keypoints")`.
+        images: "copy", "link" (symbolic links to the originals), or None for the annotation alone.
+
+    Raises:
+        DataError: `out` is there and not empty, or `to` is none of the formats.
+        ZorkiError: the disk is full, or the folder cannot be written; nothing is left then.
+    """
+    to = _writable(to, "keypoints")
+    refuse_taken(out)
+    with new_folder(out) as aside:
+        members, lost = _members(data, to)
+        draft = KeypointDraft(data, aside, _names(data), members, lost)
+        place = cast(Place, _writer(to, "keypoints")(draft))
+        if images is not None:
+            _place_samples(data, members, draft.names, place, images)
+    return draft.lost
+
+
+def _place_samples(
+    data: Dataset[Any], members: dict[str, list[int]], names: list[str], place: Place, images: str
+) -> None:
+    jobs = [(index, place(split, names[index])) for split, own in members.items() for index in own]
+    for path in {path.parent for _, path in jobs}:
+        path.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(COPIERS) as pool:
+        list(pool.map(lambda job: place_image(data, job[0], job[1], images), jobs))
 
 
 def write_masks(data: Dataset[Mask], out: Path, to: str, *, images: str | None = "copy") -> list[str]:

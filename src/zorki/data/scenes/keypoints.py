@@ -28,7 +28,7 @@ class SceneKeypoints(SceneObjects[Keypoints]):
     def keep(self, index: int, made: Scene) -> None:
         self._known[index] = dataclasses.replace(made.keypoints, xyxy=made.boxes.xyxy)
 
-    def known(self, index: int) -> Keypoints | None:
+    def cached(self, index: int) -> Keypoints | None:
         return self._known.get(index)
 
     def class_info(self) -> ClassInfo:

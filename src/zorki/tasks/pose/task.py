@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zorki.contracts import Task
+from zorki.contracts.model_suggestion import ModelSuggestion
 from zorki.tasks.pose.data import PoseData
 from zorki.tasks.pose.evaluation import PoseEvaluation
 from zorki.tasks.pose.presentation import PosePresentation
@@ -17,6 +18,7 @@ class Pose(Task[Keypoints, Keypoints]):
     monitor = "oks_ap"
     summary = "Where is each joint? The points of a skeleton for every person, face or other object."
     settings = PoseSettings
+    suggestions = (ModelSuggestion("deep_pose_resnet18"), ModelSuggestion("deep_pose_resnet50", images=500, gpu=True))
     data = PoseData()
     evaluation = PoseEvaluation()
     presentation = PosePresentation()

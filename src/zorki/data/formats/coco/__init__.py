@@ -1,5 +1,5 @@
 """COCO's JSON (Lin et al., 2014)."""
 
 PROVIDES = {"boxes", "instances", "keypoints"}
-WRITES = {"boxes", "instances"}
+WRITES = {"boxes", "instances", "keypoints"}
 PRECEDENCE = 10

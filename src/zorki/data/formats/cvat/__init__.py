@@ -1,5 +1,5 @@
 """CVAT's XML for images."""
 
-PROVIDES = {"boxes", "instances"}
+PROVIDES = {"boxes", "instances", "keypoints"}
 PRECEDENCE = 40
 DRAWN = True

@@ -36,7 +36,7 @@ _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton"
 
 def probe(root: Path) -> Probe:
     """Whether `root` is of this format, and why or why not."""
-    found = _find(root)
+    found = find_file(root)
     return Probe.no(found) if isinstance(found, str) else Probe.yes(_reason(root, found))
 
 
@@ -46,7 +46,7 @@ def read(root: Path, images: Path | None = None) -> Records:
     Raises:
         DataError: there is no such file or folder, or the XML is broken.
     """
-    path = _find(root)
+    path = find_file(root)
     if isinstance(path, str):
         raise DataError(f"{root}: {path}; expected {EXPECTED}")
     base = path.parent
@@ -72,7 +72,8 @@ def _reason(root: Path, found: Path) -> str:
     return f"it holds CVAT's XML for images: {found.name}"
 
 
-def _find(root: Path) -> Path | str:
+def find_file(root: Path) -> Path | str:
+    """The file of a folder, or why there is none."""
     if root.is_file():
         return root if _is_cvat(root) else "it is a file, and not CVAT's XML for images"
     if not root.is_dir():

@@ -1,6 +1,6 @@
 """Label Studio's JSON export."""
 
-PROVIDES = {"boxes", "instances", "labels"}
+PROVIDES = {"boxes", "instances", "keypoints", "labels"}
 WRITES = {"boxes", "instances"}
 PRECEDENCE = 62
 DRAWN = True

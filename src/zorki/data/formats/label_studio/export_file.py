@@ -48,6 +48,8 @@ class Region:
     size: tuple[int, int] | None
     image_rotation: float = 0.0
     control: str = ""
+    key: str | int | None = None
+    parent: str | int | None = None  # the key of the region that it belongs to
 
 
 @dataclass
@@ -162,7 +164,13 @@ def _region(result: dict[str, Any]) -> Region | None:
         None if height is None or width is None else (height, width),
         number_in(result.get("image_rotation") or 0),
         str(result.get("from_name", "")),
+        _key(result.get("id")),
+        _key(result.get("parentID")),
     )
+
+
+def _key(value: Any) -> str | int | None:
+    return value if isinstance(value, str | int) else None
 
 
 def _image_name(task: dict[str, Any]) -> tuple[str | None, str]:

@@ -1,5 +1,5 @@
 """YOLO's text files of boxes and polygons."""
 
-PROVIDES = {"boxes", "instances"}
-WRITES = {"boxes", "instances"}
+PROVIDES = {"boxes", "instances", "keypoints"}
+WRITES = {"boxes", "instances", "keypoints"}
 PRECEDENCE = 30

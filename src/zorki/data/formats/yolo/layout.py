@@ -50,6 +50,9 @@ class YoloLayout:
     sources: dict[str, list[Path]] = field(default_factory=dict)  # folders and lists of images, by split
     defects: list[Defect] = field(default_factory=list)
     keypoint_numbers: int = 0  # numbers of a line that stand for key points, behind the box
+    keypoint_values: int = 3  # of each: x and y, and perhaps a flag
+    keypoint_names: list[str] = field(default_factory=list)  # empty where nothing names them
+    flip_pairs: list[tuple[int, int]] | None = None  # of key points
 
 
 def find_layout(root: Path) -> YoloLayout | str:
@@ -156,6 +159,10 @@ def _from_settings(path: Path) -> YoloLayout | None:
     layout = YoloLayout(path.parent, f"{path.name} tells names and splits")
     layout.names = _names(values["names"], path) if values.get("names") else {n: str(n) for n in range(values["nc"])}
     layout.keypoint_numbers = _keypoint_numbers(values.get("kpt_shape"), path)
+    if layout.keypoint_numbers:
+        count, layout.keypoint_values = values["kpt_shape"]
+        layout.keypoint_names = _keypoint_names(values.get("kpt_names"), count)
+        layout.flip_pairs = _flip_pairs(values.get("flip_idx"), count, path)
     if (merged := _merged(layout.names)) is not None:
         layout.defects.append(Defect(path, merged, note=True))
     if isinstance(values.get("nc"), int) and values["nc"] != len(layout.names):
@@ -211,6 +218,23 @@ def _keypoint_numbers(shape: Any, path: Path) -> int:
     if isinstance(shape, list) and len(shape) == 2 and all(isinstance(one, int) and one > 0 for one in shape):
         return int(shape[0] * shape[1])
     raise DataError(f"{path}: kpt_shape is {shape!r}; expected [points, 2] or [points, 3]")
+
+
+def _keypoint_names(value: Any, count: int) -> list[str]:
+    """The names of key points, a list, or a list for each class, of which the first is taken; none where it is none."""
+    names = next(iter(value.values()), None) if isinstance(value, dict) else value
+    return [str(name) for name in names] if isinstance(names, list) and len(set(names)) == len(names) == count else []
+
+
+def _flip_pairs(value: Any, count: int, path: Path) -> list[tuple[int, int]] | None:
+    """The pairs of Ultralytics' flip_idx, which says of each key point which one it becomes in a mirrored image."""
+    if not value:
+        return None
+    if not isinstance(value, list) or sorted(map(str, value)) != sorted(map(str, range(count))):
+        raise DataError(f"{path}: flip_idx is {value!r:.60}; expected each of 0..{count - 1} once")
+    if any(value[value[place]] != place for place in range(count)):
+        raise DataError(f"{path}: flip_idx is {value!r:.60}; mirrored twice, every key point must be itself again")
+    return [(place, other) for place, other in enumerate(value) if place < other]
 
 
 def _read_yaml(path: Path) -> dict[str, Any] | None:

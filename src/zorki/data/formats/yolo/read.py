@@ -46,9 +46,14 @@ def read(root: Path, images: Path | None = None) -> Records:
     layout = find_layout(root)
     if isinstance(layout, str):
         raise DataError(f"{root}: {layout}; expected {EXPECTED}")
+    return read_layout(root, layout)
+
+
+def read_layout(root: Path, layout: YoloLayout, *, joints: bool = False) -> Records:
+    """What the files of a layout say; with `joints` of key points, too."""
     folders = [layout.base / "images", layout.base]
     records = Records(root, "yolo", layout.reason, [], folders, relative=True, defects=list(layout.defects))
-    lines = _Lines(layout)
+    lines = _Lines(layout, joints)
     places: dict[Path, tuple[int, str]] = {}  # of each image: its place, and the split that has it first
     for split, source in sources_of(layout):
         members = records.given.setdefault(split, []) if split else []
@@ -78,6 +83,7 @@ class _Lines:
     """Lines of labels as objects, and what they turned out to be."""
 
     layout: YoloLayout
+    joints: bool = False  # key points are read
     objects: int = 0
     with_keypoints: int = 0
     outlines: int = 0
@@ -102,6 +108,11 @@ class _Lines:
             return f"expected pairs of x and y after the class, and got {len(values)} numbers"
         self.objects += 1
         self.with_keypoints += keypoints
+        if self.joints:
+            if len(values) != 4 + self.layout.keypoint_numbers:
+                wanted = 4 + self.layout.keypoint_numbers
+                return f"expected {wanted} numbers after the class, by kpt_shape, and got {len(values)}"
+            return ObjectRecord(name, _corners(values), line=line, joints=self._joints(values[4:]))
         if keypoints or len(values) < 6:  # a fifth is the score of a detector, or the number of a track
             return ObjectRecord(name, _corners(values), line=line)
         self.outlines += 1
@@ -109,10 +120,16 @@ class _Lines:
         self.like_keypoints = self.like_keypoints and _holds_points(values)
         return ObjectRecord(name, bounds_of(values), line=line, segments=[values])
 
+    def _joints(self, values: Sequence[float]) -> list[tuple[float, float, float]]:
+        """Key points; of two values each, one at (0, 0) is not labeled."""
+        step = self.layout.keypoint_values
+        points = [tuple(values[place : place + step]) for place in range(0, len(values), step)]
+        return [(p[0], p[1], p[2] if step == 3 else 2.0 * any(p)) for p in points]
+
     def notes(self, root: Path) -> list[Defect]:
         """What to say of lines that hold more than boxes."""
         reasons = []
-        if self.with_keypoints:
+        if self.with_keypoints and not self.joints:
             reasons.append(
                 f"{self.with_keypoints} of {self.objects} lines hold keypoints behind their box: the box is taken, and "
                 "the keypoints are passed over"
