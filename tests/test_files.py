@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from zorki.errors import ZorkiError
-from zorki.files import whole, write_json, write_text
+from zorki.files import output_folder, whole, write_json, write_text
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
@@ -98,3 +98,15 @@ def test_json_holds_names_that_are_no_text(tmp_path):
 def test_why_there_is_no_room(tmp_path, number, words):
     with pytest.raises(ZorkiError, match=words), whole(tmp_path / "a.txt"):
         raise OSError(number, "no room")
+
+
+def test_a_verb_writes_into_a_new_folder_or_the_next_that_is_free(tmp_path):
+    runs = tmp_path / "runs"
+    assert [output_folder(None, "show", runs).name for _ in range(2)] == ["show-1", "show-2"]
+    own = tmp_path / "own"
+    assert output_folder(own, "show") == output_folder(own, "show") == own, "an empty one is as good as a new one"
+    (own / "notes.txt").write_text("mine")
+    with pytest.raises(ZorkiError, match="own: holds files already"):
+        output_folder(own, "show")
+    with pytest.raises(ZorkiError, match="could not be written"):
+        output_folder(own / "notes.txt" / "below", "show")

@@ -152,7 +152,11 @@ def test_converting_boxes_and_judging_predictions_do_not_load_torch(cells):
 
 
 def test_looking_at_data_loads_nothing_heavy_but_torch(cells):
-    assert not loaded_by(run_verbs("show cells --out sheet.png")) & NOT_FOR_DATA
+    code = run_verbs("show cells --out sheet.png") + (
+        "import sys\nparts = ('zorki.engine.prediction', 'zorki.engine.run', 'zorki.engine.training')\n"
+        "loaded = [name for name in sys.modules if name.startswith(parts)]\nassert not loaded, loaded"
+    )
+    assert not loaded_by(code) & NOT_FOR_DATA
 
 
 def test_opening_a_run_loads_neither_what_training_needs_nor_other_networks():

@@ -93,6 +93,39 @@ def is_full_disk(error: BaseException) -> bool:
     return isinstance(error, OSError | RuntimeError) and any(words in str(error) for words in _FULL_DISK_WORDS)
 
 
+def output_folder(out: str | Path | None, verb: str, above: str | Path = "runs") -> Path:
+    """A folder for what a verb writes: `out`, which must be new or empty, else the next free of runs/VERB-1, ...
+
+    Args:
+        above: in place of runs.
+
+    Raises:
+        ZorkiError: `out` holds something already, or cannot be made.
+    """
+    if out is not None:
+        folder = Path(out)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        if any(folder.iterdir()):
+            raise ZorkiError(
+                f"{folder}: holds files already, and nothing is written over anything; name a new folder, or leave "
+                f"--out out for a new one in runs/"
+            )
+        return folder
+    number = 1
+    while True:
+        folder = Path(above) / f"{verb}-{number}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise unwritable(folder, error) from error
+
+
 def write_text(path: Path, text: str) -> None:
     r"""Writes UTF-8 text, whole or not at all.
 

@@ -36,7 +36,7 @@ def bench(
     from zorki import registry
     from zorki.cli.compare import report
     from zorki.engine.evaluation.compare import compare
-    from zorki.engine.prediction.predictions_json import new_folder
+    from zorki.files import output_folder
 
     tasks = registry.tasks()
     if task not in tasks:
@@ -53,7 +53,7 @@ def bench(
             "runs of a benchmark are named after their models: leave out --name, and name a folder by --out"
         )
     named = settings.pop("out", None)
-    out = Path(named) if named else new_folder(None, f"bench-{task}")
+    out = Path(named) if named else output_folder(None, f"bench-{task}")
     say(f"runs: {out} (--out {out} goes on there)")
     failed = [name for name in names if not _trained(name, data, out, settings)]
     done = [out / _folder(name) for name in names if name not in failed]
@@ -61,7 +61,7 @@ def bench(
         raise ZorkiError("none of the models could be trained; the reasons stand above")
     device, threads = settings.get("device"), settings.get("threads")
     compared = compare(done, data, split=split, device=device, threads=threads)
-    report(compared, new_folder(None, "compare", out))
+    report(compared, output_folder(None, "compare", out))
     if failed:
         raise ZorkiError(f"could not be trained, and is not in the comparison: {', '.join(failed)}")
 

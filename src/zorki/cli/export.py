@@ -31,9 +31,9 @@ def export(
     """
     from zorki.contracts.capabilities import Exportable, Precomputes
     from zorki.engine.export import export_onnx
-    from zorki.engine.prediction.predictions_json import new_folder
     from zorki.engine.run.open import open_run
     from zorki.errors import ZorkiError
+    from zorki.files import output_folder
 
     opened = open_run(run, weights)
     if isinstance(opened.model.preprocess, Precomputes):
@@ -45,7 +45,7 @@ def export(
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
     if out is None:
-        out = new_folder(None, "export") / "model.onnx"
+        out = output_folder(None, "export") / "model.onnx"
     path = export_onnx(opened.model, out, rows, columns, opened.info)
     assert isinstance(opened.model, Exportable)  # or it was refused
     inputs = opened.model.export_graph(rows, columns).inputs

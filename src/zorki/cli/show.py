@@ -51,8 +51,8 @@ def show(
     from zorki.data.annotations.outside import outside_allowed
     from zorki.data.images import check_writable, write_image
     from zorki.engine.data_check import content_notes_of, survey
-    from zorki.engine.prediction.predictions_json import new_folder
     from zorki.errors import RecipeError
+    from zorki.files import output_folder
 
     if images < 1:
         raise RecipeError(f"--images is {images}: expected one image on the sheet or more")
@@ -78,7 +78,7 @@ def show(
         _print_statistics(statistics, found.splits, all)
     if json != PRINTED or out is not None:
         drawn = _sheet(kind, dataset, found.splits, images)
-        out = new_folder(None, "show") / "sheet.png" if out is None else out
+        out = output_folder(None, "show") / "sheet.png" if out is None else out
         write_image(out, drawn)
     if json != PRINTED:
         say(f"sheet: {out}")
@@ -112,8 +112,8 @@ def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | Non
     from zorki.data.image_content import content_notes
     from zorki.data.images import check_image, image_size, read_image, write_image
     from zorki.draw.images import sheet
-    from zorki.engine.prediction.predictions_json import new_folder
     from zorki.errors import DataError
+    from zorki.files import output_folder
     from zorki.types import Defect
 
     defects = [Defect(path, reason) for path in paths if (reason := check_image(path)) is not None]
@@ -133,7 +133,7 @@ def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | Non
     if json != PRINTED or out is not None:
         chosen = whole[:: max(1, len(whole) // count)][:count]
         drawn = sheet([read_image(path) for path in chosen], [path.name for path in chosen])
-        out = new_folder(None, "show") / "sheet.png" if out is None else out
+        out = output_folder(None, "show") / "sheet.png" if out is None else out
         write_image(out, drawn)
     if json != PRINTED:
         say(f"sheet: {out}")

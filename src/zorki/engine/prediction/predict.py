@@ -27,7 +27,7 @@ from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.units import track
 from zorki.engine.prediction.inference import RegionSource, predict_inputs, prepared
 from zorki.engine.prediction.journal import fingerprints
-from zorki.engine.prediction.predictions_json import PredictionsFile, new_folder
+from zorki.engine.prediction.predictions_json import PredictionsFile
 from zorki.engine.prediction.result import SMALL, Result, suffix_of
 from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
 from zorki.engine.prediction.sources import Source, can_go_on, expand, words
@@ -35,6 +35,7 @@ from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tilin
 from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
+from zorki.files import output_folder
 from zorki.output import say
 from zorki.types import ClassInfo, Defect, Placement
 
@@ -191,7 +192,7 @@ def predict(
 
 def _folder(out: str | Path | bool | None, resume: bool) -> Path | None:
     if not resume:
-        return None if out is None or out is False else new_folder(None if out is True else out, "predict")
+        return None if out is None or out is False else output_folder(None if out is True else out, "predict")
     if out is None or isinstance(out, bool):
         raise RecipeError('resume needs the folder that was begun: out="runs/predict-1"')
     return Path(out)

@@ -13,8 +13,7 @@ from typing import Any
 
 from zorki.engine.prediction.journal import PART, Journal
 from zorki.engine.prediction.result import Result
-from zorki.errors import ZorkiError
-from zorki.files import NO_TEXT, plain, unwritable, whole
+from zorki.files import NO_TEXT, plain, whole
 
 PREDICTIONS = "predictions.json"
 
@@ -111,36 +110,3 @@ class PredictionsFile:
 
 def _json(values: dict[str, Any]) -> str:
     return json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def new_folder(out: str | Path | None, verb: str, above: str | Path = "runs") -> Path:
-    """A folder for what a verb writes: `out`, which must be new or empty, else the next free of runs/VERB-1, ...
-
-    Args:
-        above: in place of runs.
-
-    Raises:
-        ZorkiError: `out` holds something already, or cannot be made.
-    """
-    if out is not None:
-        folder = Path(out)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        if any(folder.iterdir()):
-            raise ZorkiError(
-                f"{folder}: holds files already, and nothing is written over anything; name a new folder, or leave "
-                f"--out out for a new one in runs/"
-            )
-        return folder
-    number = 1
-    while True:
-        folder = Path(above) / f"{verb}-{number}"
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise unwritable(folder, error) from error
