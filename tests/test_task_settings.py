@@ -34,6 +34,7 @@ def test_what_several_tasks_have_is_one_setting():
         ("detection", {"cutmix": 1.0}, "classification"),
         ("detection", {"loss": "ce,dice"}, "instance_segmentation and of semantic_segmentation"),
         ("detection", {"elastic": 5.0}, "classification and of instance_segmentation and of semantic_segmentation"),
+        ("detection", {"reduced_jpeg": True}, "classification"),
         ("semantic_segmentation", {"mixup": 0.2}, "classification and of detection"),
         ("semantic_segmentation", {"cutmix": 1.0}, "classification"),
         ("semantic_segmentation", {"mosaic": 0.5}, "detection"),

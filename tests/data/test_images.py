@@ -450,3 +450,27 @@ def test_strips_give_the_same_pixels_and_hold_few_bytes_of_each(tmp_path, monkey
     assert np.array_equal(found, wanted)
     assert found.flags.c_contiguous
     assert peak < 600 * 400 * 4
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize(
+    ("side", "size"), [(None, (40, 82)), (21, (40, 82)), (20, (20, 41)), (10, (10, 21)), (1, (5, 11))]
+)
+def test_jpeg_at_a_part_of_its_size(tmp_path, mode, side, size):
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the file lies on its side
+    Image.new(mode, (40, 82)).save(path, exif=exif)
+    assert read_image(path, shorter_side=side).shape[1:] == size
+    assert image_size(path, side) == size
+    Image.new("RGB", (82, 40)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", shorter_side=side).shape == (3, 40, 82)
+
+
+def test_a_reduced_jpeg_is_the_mean_of_its_pixels_nearly(tmp_path):
+    path = tmp_path / "a.jpg"
+    rows, columns = np.mgrid[:64, :96]
+    waves = np.stack([128 + 100 * np.sin(rows / a + columns / b) for a, b in ((17, 31), (23, -19), (29, 13))], -1)
+    Image.fromarray(waves.astype(np.uint8)).save(path, quality=95, subsampling=0)
+    blocks = read_image(path).float().unflatten(2, (24, 4)).unflatten(1, (16, 4)).mean((2, 4))
+    assert (read_image(path, shorter_side=16).float() - blocks).abs().max() <= 3

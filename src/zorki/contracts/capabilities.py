@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from zorki.types import Placement
+    from zorki.types import Placement, Sample
 
 Outputs = TypeVar("Outputs")
 Target = TypeVar("Target", contravariant=True)
@@ -238,6 +238,26 @@ class JoinsParts(Protocol):
 
     def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Any, list[Placement]]:
         """The batch, to the bit, that all images of the parts would have made at once."""
+
+
+@runtime_checkable
+class TakesReducedImages(Protocol):
+    """Preprocessing to sizes that are small beside photos, for predictions without coordinates: `--reduced-jpeg`."""
+
+    @property
+    def decoded_side(self) -> int | None:
+        """Pixels of the shorter side that a decoded image has at least; None: all of the file's."""
+
+    def reduced(self) -> Preprocess:
+        """The same, with a `decoded_side`."""
+
+
+@runtime_checkable
+class ReadsReduced(Protocol):
+    """A dataset that can decode its images at a part of their size."""
+
+    def read_reduced(self, index: int, shorter_side: int | None) -> Sample[Any]:
+        """The sample, its image's shorter side at least so many pixels. Raises DataError as `Dataset`."""
 
 
 @runtime_checkable

@@ -38,6 +38,7 @@ MAX_PIXELS = 178_956_970
 # Pillow's names for the kinds of EXTENSIONS. It knows more, and would start Ghostscript for a PostScript file that is
 # named .jpg; TGA comes last, since it has no magic number.
 _KINDS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "TGA")
+_JPEG = ("JPEG", "MPO")
 _ORIENTATION = 0x0112  # the tag of EXIF 2.32, section 4.6.4
 _WIDTH, _HEIGHT, _EXTRA_SAMPLES = 256, 257, 338  # tags of TIFF 6.0, sections 8 and 18
 _open_lock = threading.Lock()
@@ -51,13 +52,17 @@ class TooManyPixels(DataError):
     """An image is larger than what is decoded at once."""
 
 
-def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None) -> UInt8[Tensor, "3 H W"]:
     """The image in a file as RGB, upright as its EXIF orientation says, in memory of its own.
 
     Transparent images are laid over white; a fourth band that a TIFF does not call alpha, such as infrared, is left
     out. 16-bit gray is scaled, value / 257 rounded; 16-bit color keeps its high bytes. Whole numbers of 32 bits are
     taken as 16-bit ones; floats as 0..1, or as 0..255 where one is above 1. CMYK is turned to RGB without a color
     profile. Of an animation, or of several pages, the first one is read.
+
+    Args:
+        shorter_side: a JPEG is decoded at 1/8, 1/4 or 1/2 of its size, the smallest at which its shorter side has at
+            least so many pixels; None decodes all of them. Other kinds of files are always decoded whole.
 
     Raises:
         DataError: the file is missing, empty, no image, truncated, or holds more than `max_pixels` pixels; the
@@ -67,10 +72,12 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 
         data = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path}: {file_reason(path, error)}") from error
-    return decode_image(data, path, max_pixels=max_pixels)
+    return decode_image(data, path, max_pixels=max_pixels, shorter_side=shorter_side)
 
 
-def decode_image(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
+def decode_image(
+    data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None
+) -> UInt8[Tensor, "3 H W"]:
     """As `read_image`, of a file's bytes; `path` stands in the messages."""
     if not data:
         raise DataError(f"{path}: the file is empty (0 bytes)")
@@ -78,7 +85,7 @@ def decode_image(data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS) -> UI
         with open_image(io.BytesIO(data)) as image:
             reason = size_reason(image.size, max_pixels)
             if reason is None:
-                return _decode(image, data)
+                return _decode(image, data, shorter_side)
     except Exception as error:  # decoders fail in many ways on broken files, and all of them are the file's fault
         raise DataError(f"{path}: {decoder_reason(error)}") from error
     raise TooManyPixels(f"{path}: {reason}")
@@ -107,14 +114,18 @@ def check_image(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
         return decoder_reason(error)
 
 
-def image_size(source: Path | bytes) -> tuple[int, int]:
+def image_size(source: Path | bytes, shorter_side: int | None = None) -> tuple[int, int]:
     """Height and width of an image as `read_image` gives it, upright, from the header of its file (or its bytes).
+
+    Args:
+        shorter_side: as `read_image`.
 
     Raises:
         DataError: the file is missing or empty, or its header cannot be read.
     """
     try:
         with _opened(source) as file, open_image(file) as image:
+            _reduce(image, shorter_side)
             return upright_size(image)
     except Exception as error:
         if isinstance(source, bytes):
@@ -211,10 +222,20 @@ def _kinds() -> tuple[str, ...]:
     return tuple(kind for kind in _KINDS if kind in Image.OPEN)  # some builds lack AVIF or WebP
 
 
-def _decode(image: Image.Image, data: bytes) -> Tensor:
+def _reduce(image: Image.Image, shorter_side: int | None) -> bool:
+    """Whether the image, which is not loaded yet, will be decoded at a part of its size; see `read_image`."""
+    if shorter_side is None or image.format not in _JPEG:
+        return False
+    whole_size = image.size
+    image.draft(image.mode, (shorter_side, shorter_side))
+    return image.size != whole_size
+
+
+def _decode(image: Image.Image, data: bytes, shorter_side: int | None) -> Tensor:
     import torch
 
-    fast = jpeg.fast_decoder() if image.format in ("JPEG", "MPO") and image.mode == "RGB" else None
+    reduced = _reduce(image, shorter_side)
+    fast = jpeg.fast_decoder() if not reduced and image.format in _JPEG and image.mode == "RGB" else None
     pixels = None if fast is None else fast(data)
     # Where that decoder fails, Pillow tries again: it is more tolerant, and its messages are better.
     pixels = pixels_of(image) if pixels is None else turn_upright(pixels, orientation_of(image))
@@ -349,7 +370,7 @@ def decoder_reason(error: Exception) -> str:
 
 def _end_reason(kind: str | None, data: mmap.mmap) -> str | None:
     """Whether the file goes on to the mark that ends images of its kind."""
-    if kind in ("JPEG", "MPO") and data.rfind(b"\xff\xd9", _start_of_scan(data)) < 0:
+    if kind in _JPEG and data.rfind(b"\xff\xd9", _start_of_scan(data)) < 0:
         return "the JPEG is truncated: its end marker is missing"
     if kind == "PNG" and data.rfind(b"IEND") < 0:
         return "the PNG is truncated: its IEND chunk is missing"

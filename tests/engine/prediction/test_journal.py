@@ -194,3 +194,14 @@ def test_the_command_line_goes_on_after_a_signal(runs, photos, name, monkeypatch
     main(["predict", "--resume", "out"])
     assert capsys.readouterr().out.endswith("6 predictions in out\n")
     assert signal.getsignal(getattr(signal, name)) == before
+
+
+def test_one_process_writes_into_a_folder(runs, photos):
+    run = runs["lenet5"]
+    results = run.predict(photos, out="out", stream=True, batch_size=1, quiet=True)
+    next(results)
+    lines = Path("out", PART).read_bytes()
+    with pytest.raises(ZorkiError, match="out: another process works in this folder"):
+        run.predict(photos, out="out", resume=True, quiet=True)
+    assert Path("out", PART).read_bytes() == lines
+    assert len(list(results)) == 5

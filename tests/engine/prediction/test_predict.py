@@ -373,3 +373,23 @@ def test_an_image_that_fails_in_a_large_batch_costs_itself_alone(classifier, pho
     results = classifier.predict(photos)
     assert [Path(result.path).name for result in results] == ["001.png", "002.png"]
     assert "left out: photos/wide.png: the network fails on this image of 300 x 8 pixels" in capsys.readouterr().out
+
+
+def test_a_run_of_reduced_images_predicts_so_and_shows_whole_ones(photos, capsys):
+    pixels = torch.nn.functional.interpolate(torch.rand((1, 3, 9, 12)) * 255, (600, 800), mode="bilinear")[0].byte()
+    write_image(Path(photos, "large.jpg"), pixels)
+    run, reduced = untrained("lenet5", ["cat", "dog"]), untrained("lenet5", ["cat", "dog"])
+    reduced.model.restore_preprocess(reduced.model.preprocess.reduced())
+    plain, found = (one.predict(photos, out=out, quiet=True) for one, out in ((run, "plain"), (reduced, "found")))
+    held = list(reduced.predict(photos, stream=True, quiet=True))
+    for one, other, streamed in zip(plain, found, held, strict=True):
+        assert one.to_json()["source"] == other.to_json()["source"]
+        assert (one.height, one.width) == (other.height, other.width) == (streamed.height, streamed.width)
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.image, streamed.image)
+        assert torch.equal(other.annotation.scores, streamed.annotation.scores)
+        is_large = one.path.endswith("large.jpg")
+        assert torch.equal(one.annotation.scores, other.annotation.scores) != is_large
+        assert torch.allclose(one.annotation.scores, other.annotation.scores, atol=0.01)
+        assert read_image(other.drawn).shape == read_image(one.drawn).shape
+    assert len(found) == 3

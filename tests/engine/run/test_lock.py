@@ -13,10 +13,10 @@ def folder(tmp_path):
     return tmp_path / "run"
 
 
-def test_one_training_at_a_time(folder):
+def test_one_process_at_a_time(folder):
     with (
         run_lock(folder),
-        pytest.raises(ZorkiError, match="another process trains this run, and two would write one log"),
+        pytest.raises(ZorkiError, match="another process works in this folder, and two would write the same files"),
         run_lock(folder),
     ):
         pass

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from zorki.contracts import Dataset
-from zorki.errors import DataError
+from zorki.data.preprocess.views import Views
+from zorki.errors import DataError, RecipeError
 from zorki.registry import build
 from zorki.tasks.classification.settings import ClassificationSettings
 from zorki.tasks.classification.task import Classification
@@ -95,3 +96,13 @@ def test_one_class_only_is_refused():
     one = [index for index in range(60) if dataset.target(index).index == 3]
     with pytest.raises(DataError, match=r"only one class has training images .* expected at least two"):
         TASK.data.check(dataset, one)
+
+
+def test_reduced_jpeg_is_kept_by_the_preprocessing():
+    model = build("lenet5", 3)
+    for recipe in (ClassificationSettings(), ClassificationSettings(reduced_jpeg=True)):
+        TASK.data.configure(model, recipe, Labeled([0, 1, 2]), [0, 1, 2])
+        assert model.preprocess.reduced_jpeg == recipe.reduced_jpeg
+    model.restore_preprocess(Views(model.preprocess))
+    with pytest.raises(RecipeError, match="reduced_jpeg is True, but this network takes images as they are"):
+        TASK.data.configure(model, recipe, Labeled([0, 1, 2]), [0, 1, 2])

@@ -141,8 +141,13 @@ class LabelDataset(Dataset[Label]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample[Label]:
+        return self.read_reduced(index, None)
+
+    def read_reduced(self, index: int, shorter_side: int | None) -> Sample[Label]:
+        """The sample, a JPEG decoded at a part of its size; see `read_image`. Raises DataError."""
         path = self.path(index)
-        return Sample(read_image(path, max_pixels=self.max_pixels), self.target(index), path)
+        image = read_image(path, max_pixels=self.max_pixels, shorter_side=shorter_side)
+        return Sample(image, self.target(index), path)
 
     def target(self, index: int) -> Label:
         return Label(self.labels[index])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import math
 import pickle
 import struct
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Dataset, Preprocess
-from zorki.contracts.capabilities import LooksAtRegions
+from zorki.contracts.capabilities import LooksAtRegions, ReadsReduced, TakesReducedImages
 from zorki.data.loading.parts import Parts
 from zorki.errors import DataError
 from zorki.types import Batch, Defect, Sample
@@ -61,6 +62,10 @@ class Pipeline(Generic[T]):
     `augment` draws from a generator that depends on the seed, the epoch, the sample and its place in the epoch's
     order (a sample drawn twice by weight is varied twice), and so does `preprocess` where `train` is set; `mix` draws
     from one that depends on the batch.
+
+    Args:
+        smallest_crop: share of an image's area that `augment` may cut out and enlarge: images that are decoded at a
+            part of their size keep as many pixels for it.
     """
 
     dataset: Dataset[T]
@@ -70,6 +75,7 @@ class Pipeline(Generic[T]):
     seed: int = 0
     strict: bool = False
     train: bool = False
+    smallest_crop: float = 1.0
 
     def __call__(self, work: LoaderWork) -> Batch[T]:
         """The batch; of length 0 where none of its samples could be read. Raises DataError where `strict`."""
@@ -82,7 +88,7 @@ class Pipeline(Generic[T]):
         parts = Parts(self.preprocess, _Generators(self.seed, work.epoch, places, indices) if self.train else None)
         for place, index in zip(work.places, work.indices, strict=True):
             try:
-                sample = self.dataset[index]
+                sample = self._read(index)
             except DataError as error:
                 defects.append(defect_of(self.dataset, index, error, strict=self.strict))
                 continue
@@ -101,6 +107,12 @@ class Pipeline(Generic[T]):
             return batch
         chance = seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0])
         return self.mix(batch, generator=chance)
+
+    def _read(self, index: int) -> Sample[T]:
+        side = self.preprocess.decoded_side if isinstance(self.preprocess, TakesReducedImages) else None
+        if side is None or not isinstance(self.dataset, ReadsReduced):
+            return self.dataset[index]
+        return self.dataset.read_reduced(index, math.ceil(side / math.sqrt(self.smallest_crop)))
 
 
 @dataclass(frozen=True)

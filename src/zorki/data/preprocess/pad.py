@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,12 @@ from zorki.types import Placement
 class Pad:
     """The whole image, unscaled, in the middle of a black `size` x `size` canvas; larger ones are shrunk to fit.
 
-    For images whose pixels mean something as they are (digits, glyphs). `size` is in pixels, at least 1.
+    For images whose pixels mean something as they are (digits, glyphs). `size` is in pixels, at least 1;
+    `reduced_jpeg` as in `ResizeCrop`.
     """
 
     size: int
+    reduced_jpeg: bool = False
 
     def __post_init__(self) -> None:
         check_positive(self, "size")
@@ -37,6 +40,15 @@ class Pad:
         batch = torch.zeros((len(images), 3, size, size), dtype=torch.uint8)
         scales = [min(1.0, size / max(image.shape[1:])) for image in images]
         return batch, [center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
+
+    @property
+    def decoded_side(self) -> int | None:
+        """Twice the canvas, where JPEG files are decoded at a part of their size; see `ResizeCrop`."""
+        return 2 * self.size if self.reduced_jpeg else None
+
+    def reduced(self) -> Pad:
+        """The same with `reduced_jpeg`."""
+        return dataclasses.replace(self, reduced_jpeg=True)
 
     def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor, list[Placement]]:
         """One batch of several; see `JoinsParts`."""

@@ -22,11 +22,14 @@ class ResizeCrop:
     """A square from the middle: the shorter side to round(size / crop_share), then the center `size` x `size`.
 
     Torchvision's Resize and CenterCrop in one. `size` is in pixels; `crop_share` is the cut's share of the shorter
-    side, in (0, 1]: 224 / 256 = 0.875 for most ImageNet weights. Raises RecipeError outside these ranges.
+    side, in (0, 1]: 224 / 256 = 0.875 for most ImageNet weights. `reduced_jpeg` has JPEG files decoded at a part of
+    their size, which must be the same in training and later: pixels differ by a few levels. Raises RecipeError outside
+    these ranges.
     """
 
     size: int
     crop_share: float = 1.0
+    reduced_jpeg: bool = False
 
     def __post_init__(self) -> None:
         check_positive(self, "size")
@@ -38,12 +41,26 @@ class ResizeCrop:
     ) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
-        size = self.size
-        shorter = round(size / self.crop_share)
+        size, shorter = self.size, self._shorter
         if shorter == size and all(image.shape[1] == size == image.shape[2] for image in images):
             return stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(images)
         batch = torch.empty((len(images), 3, size, size), dtype=torch.uint8)
         return batch, [self._fit(image, shorter, out) for image, out in zip(images, batch, strict=True)]
+
+    @property
+    def _shorter(self) -> int:
+        return round(self.size / self.crop_share)
+
+    @property
+    def decoded_side(self) -> int | None:
+        """Twice the side that is resized to, where JPEG files are decoded at a part of their size."""
+        # Libjpeg's reduction is a box filter of its own kind; the resize that follows still halves at least, so that
+        # its filter, and not that one, decides what is seen.
+        return 2 * self._shorter if self.reduced_jpeg else None
+
+    def reduced(self) -> ResizeCrop:
+        """The same with `reduced_jpeg`."""
+        return dataclasses.replace(self, reduced_jpeg=True)
 
     def _fit(self, image: Tensor, shorter: int, out: Tensor) -> Placement:
         whole_height, whole_width = image.shape[1:]

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Task
-from zorki.contracts.capabilities import Selection
-from zorki.data.images import MAX_PIXELS, TooManyPixels, write_image
+from zorki.contracts.capabilities import Selection, TakesReducedImages
+from zorki.data.images import MAX_PIXELS, TooManyPixels, image_size, write_image
 from zorki.data.loading.parts import MOST_PIXELS, Parts
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import check_device, on_device
@@ -33,6 +33,7 @@ from zorki.engine.prediction.selection import Classes, keep_selected, select, se
 from zorki.engine.prediction.sources import Source, can_go_on, expand, words
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tiling, predict_tiles
 from zorki.engine.prediction.video import VideoWriter
+from zorki.engine.run.lock import run_lock
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.files import output_folder
@@ -236,6 +237,16 @@ class _Work:
     def max_pixels(self) -> int | None:
         return self.runs[0].recipe.max_pixels
 
+    @property
+    def decoded_side(self) -> int | None:
+        """Pixels of the shorter side that decoded images have at least; None: all, where a network asks for all."""
+        sides = [
+            model.preprocess.decoded_side if isinstance(model.preprocess, TakesReducedImages) else None
+            for model in self.models
+        ]
+        known = [side for side in sides if side is not None]
+        return max(known) if len(known) == len(sides) and self.tiling is None else None
+
     def step(self, live: bool = False) -> int:
         """Images, or tiles, that are predicted at once."""
         return self.batch_size or (AT_ONCE if self.tiling is not None else 1 if live else BATCH)
@@ -278,6 +289,7 @@ def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     count = 0
     with contextlib.ExitStack() as stack:
         if work.out is not None:
+            stack.enter_context(run_lock(work.out))
             page = PredictionsFile(work.out, _head(work), work.command, resume=work.resume)
             stack.callback(_say_end, work, page)  # said of what was stopped, too: its files are there
             stack.enter_context(page)
@@ -360,14 +372,32 @@ def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
             yield _with_files(work, result, source, draw)
 
 
+def _size(work: _Work, source: Source, image: Tensor) -> tuple[int, int]:
+    """Height and width of the image in its file, of which `image` may be a small copy."""
+    if work.decoded_side is not None and source.path is not None:
+        return image_size(source.path)
+    return image.shape[-2], image.shape[-1]
+
+
 def _large_batch(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
-    """Results of a batch that is not held: an image is decoded again where it is drawn."""
-    for source, size, prediction in _predict_decoded(work, sources):
+    """Results of a batch that is not held: an image is decoded again where it is drawn, while another is drawn."""
+    predicted = _predict_decoded(work, sources)
+    drawn = [source for source, _, prediction in predicted if not isinstance(prediction, DataError)]
+    images = _decoded(work, drawn if work.out is not None else [], None)
+    for source, size, prediction in predicted:
         if isinstance(prediction, DataError):
             work.fail(source, _of(source, prediction))
             continue
         result = _new_result(work, source, size, prediction, source)
-        yield _with_files(work, result, source, result.draw)
+        yield _with_files(work, result, source, partial(_draw_next, work, result, images))
+
+
+def _draw_next(work: _Work, result: Result, images: Iterator[tuple[Source, Tensor | DataError]]) -> Tensor:
+    """The result on the next image. Raises DataError where that could not be read again."""
+    _, image = next(images)
+    if isinstance(image, DataError):
+        raise image
+    return work.task.presentation.draw(image, result.annotation, work.info)
 
 
 def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Source, tuple[int, int], Any]]:
@@ -375,8 +405,11 @@ def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Sourc
     batches = [Parts(model.preprocess) for model in work.models]
     read: list[tuple[Source, tuple[int, int]]] = []
     try:
-        for source, image in _decoded(work, sources):
-            read.append((source, (image.shape[1], image.shape[2])))
+        for source, image in _decoded(work, sources, work.decoded_side):
+            if isinstance(image, DataError):
+                work.fail(source, image)
+                continue
+            read.append((source, _size(work, source, image)))
             regions = None if work.regions is None else work.regions([image])[0]
             for batch in batches:
                 batch.add(image, regions)
@@ -388,19 +421,17 @@ def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Sourc
     return [(source, size, prediction) for (source, size), prediction in zip(read, predictions, strict=True)]
 
 
-def _decoded(work: _Work, sources: Sequence[Source]) -> Iterator[tuple[Source, Tensor]]:
-    """The images that can be read, one after the other; a few are decoded ahead."""
+def _decoded(
+    work: _Work, sources: Sequence[Source], shorter_side: int | None
+) -> Iterator[tuple[Source, Tensor | DataError]]:
+    """The images, or why they cannot be read, one after the other; one is decoded ahead."""
     with ThreadPoolExecutor(LARGE_READERS) as pool:
         waiting: deque[Future[Tensor | DataError]] = deque()
         rest = iter(sources)
         for source in sources:
             while len(waiting) < LARGE_READERS and (following := next(rest, None)) is not None:
-                waiting.append(pool.submit(_image_or_reason, work, following))
-            image = waiting.popleft().result()
-            if isinstance(image, DataError):
-                work.fail(source, image)
-            else:
-                yield source, image
+                waiting.append(pool.submit(_image_or_reason, work, following, shorter_side))
+            yield source, waiting.popleft().result()
 
 
 def _of(source: Source, error: DataError) -> DataError:
@@ -453,9 +484,9 @@ def _tell(work: _Work, source: Source, image: WindowedImage) -> None:
         work.say(f"{source.name}: {image.width} x {image.height} pixels, {count} tiles, {image.how}")
 
 
-def _image_or_reason(work: _Work, source: Source) -> Tensor | DataError:
+def _image_or_reason(work: _Work, source: Source, shorter_side: int | None) -> Tensor | DataError:
     try:
-        return source.image(work.max_pixels or MAX_PIXELS)
+        return source.image(work.max_pixels or MAX_PIXELS, shorter_side)
     except TooManyPixels as error:
         pieces = all(can_tile(model) for model in work.models)
         return DataError(f"{error}; --tile 512 predicts larger ones in pieces of 512 pixels") if pieces else error
@@ -463,9 +494,14 @@ def _image_or_reason(work: _Work, source: Source) -> Tensor | DataError:
         return error
 
 
-def _is_large(sources: Sequence[Source]) -> bool:
-    """Whether the images of a batch are too many pixels to be held at once; seen by the headers of their files."""
-    return len(sources) > 1 and sum(source.count_pixels() for source in sources) > MOST_PIXELS
+def _is_large(work: _Work, sources: Sequence[Source]) -> bool:
+    """Whether the images of a batch are too many pixels to be held at once; seen by the headers of their files.
+
+    Or are to be drawn whole, and predicted from small copies.
+    """
+    if work.decoded_side is not None and work.out is not None:
+        return len(sources) > 0
+    return len(sources) > 1 and sum(source.count_pixels(work.decoded_side) for source in sources) > MOST_PIXELS
 
 
 def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]] | tuple[Source, ...]]:
@@ -473,8 +509,9 @@ def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source,
     with ThreadPoolExecutor(READERS) as pool:
         waiting: deque[tuple[tuple[Source, ...], list[Future[Tensor | DataError]] | None]] = deque()
         for group in chain(_batched(sources, work.step()), [(), ()]):  # the empty ones drain what waits
-            large = _is_large(group)
-            waiting.append((group, None if large else [pool.submit(_image_or_reason, work, one) for one in group]))
+            large, side = _is_large(work, group), work.decoded_side
+            futures = None if large else [pool.submit(_image_or_reason, work, one, side) for one in group]
+            waiting.append((group, futures))
             if len(waiting) < AHEAD:
                 continue
             ready, futures = waiting.popleft()
@@ -692,8 +729,10 @@ def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]])
 
 def _result(work: _Work, source: Source, image: Tensor, prediction: Any, frame: int | None = None) -> Result:
     # In a list only what lies in memory anyhow is held; files and videos are read again when asked for.
-    held = image if work.streams or source.kind == "live" else source
+    held: Tensor | Source = image if work.streams or source.kind == "live" else source
     height, width = image.shape[-2:]
+    if frame is None and (size := _size(work, source, image)) != (height, width):  # a small copy
+        return _new_result(work, source, size, prediction, source)
     return _new_result(work, source, (height, width), prediction, held, frame)
 
 

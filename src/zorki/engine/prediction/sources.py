@@ -77,21 +77,21 @@ class Source:
         """For results and messages: the path, or what the user typed."""
         return self.given if self.path is None or "://" in self.given else self.path.as_posix()
 
-    def image(self, max_pixels: int = MAX_PIXELS) -> UInt8[Tensor, "3 H W"]:
-        """The image, decoded where it is in a file. Raises DataError."""
+    def image(self, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None) -> UInt8[Tensor, "3 H W"]:
+        """The image, decoded where it is in a file, as `read_image`. Raises DataError."""
         if self.fault:
             raise DataError(self.fault)
         if isinstance(self.content, Tensor):
             return self.content
         assert self.path is not None
-        return read_image(self.path, max_pixels=max_pixels)
+        return read_image(self.path, max_pixels=max_pixels, shorter_side=shorter_side)
 
-    def count_pixels(self) -> int:
-        """Of an image that is still to be decoded; 0 of one in memory, or one that cannot be read."""
+    def count_pixels(self, shorter_side: int | None = None) -> int:
+        """Of an image that is still to be decoded by `image`; 0 of one in memory, or one that cannot be read."""
         if self.fault or self.path is None or isinstance(self.content, Tensor):
             return 0
         try:
-            return math.prod(image_size(self.path))
+            return math.prod(image_size(self.path, shorter_side))
         except DataError:
             return 0
 

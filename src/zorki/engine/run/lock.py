@@ -1,4 +1,4 @@
-"""One training at a time in a run's folder, which stays where it is meanwhile."""
+"""One training, or prediction, at a time in a folder, which stays where it is meanwhile."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class RunLock:
 
 @contextmanager
 def run_lock(folder: Path, *, active: bool = True) -> Iterator[RunLock]:
-    """Within, no other process trains in the folder; the lock ends with the process, however that ends.
+    """Within, no other process trains or predicts into the folder; the lock ends with the process, however that ends.
 
     Args:
         active: False locks nothing, in the processes beside the first.
 
     Raises:
-        ZorkiError: another process trains there.
+        ZorkiError: another process works there.
     """
     number = _locked(folder) if active else None
     try:
@@ -73,8 +73,8 @@ def _locked(folder: Path) -> int | None:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             os.close(number)
             raise ZorkiError(
-                f"{folder}: another process trains this run, and two would write one log. Wait for its end, or stop it "
-                "first"
+                f"{folder}: another process works in this folder, and two would write the same files. Wait for its "
+                "end, or stop it first"
             ) from None
         # Some network disks have no locks: the folder is watched all the same.
     _held.add(number)

@@ -38,6 +38,7 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
         seed=recipe.seed,
         strict=recipe.strict,
         train=True,
+        smallest_crop=recipe.random_crop or 1.0,
     )
     return Loader(
         pipeline,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, TaskData
-from zorki.contracts.capabilities import TakesCriterion
+from zorki.contracts.capabilities import TakesCriterion, TakesReducedImages
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import DataError
 from zorki.recipe import Recipe
+from zorki.task_settings import refuse
 from zorki.tasks.classification.settings import ClassificationSettings
 from zorki.types import Batch, ClassInfo, Label, Sample
 
@@ -100,11 +101,18 @@ class ClassificationData(TaskData[Label]):
         dataset: Dataset[Label],
         indices: Sequence[int],
     ) -> None:
-        """Label smoothing, and class weights N / (K n_k): a class with few images counts as much as any other."""
+        """Label smoothing, and class weights N / (K n_k): a class with few images counts as much as any other.
+
+        And `reduced_jpeg`, which the preprocessing keeps from here on.
+        """
         import torch
 
         from zorki.losses.cross_entropy import CrossEntropy
 
+        if recipe.reduced_jpeg:
+            if not isinstance(model.preprocess, TakesReducedImages):
+                refuse("reduced_jpeg", True, "this network takes images as they are")
+            model.restore_preprocess(model.preprocess.reduced())
         weights = None
         if recipe.class_weights:
             num_classes = len(dataset.class_names)

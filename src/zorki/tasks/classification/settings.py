@@ -24,6 +24,12 @@ class ClassificationSettings(Recipe):
     elastic: float = fields.elastic(_HEADING)
     mixup: float = fields.mixup(_HEADING)
     cutmix: float = setting(0.0, _HEADING, "CutMix: alpha of the Beta distribution, such as 1.0.", least=0, off=0.0)
+    reduced_jpeg: bool = setting(
+        False,
+        _HEADING,
+        "Decode JPEG files at 1/2, 1/4 or 1/8 of their size, with at least twice the pixels that the network resizes "
+        "to: quicker on large photos; pixels change slightly.",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
