@@ -17,7 +17,7 @@ from zorki.data.annotations.masks.dataset import IGNORE, MaskDataset, other_size
 from zorki.data.annotations.masks.interpretation import Hints, Interpretation, decide
 from zorki.data.annotations.masks.levels import percent
 from zorki.data.annotations.masks.stored import color_of, shown_colors
-from zorki.data.annotations.masks.value_counts import ValueCounts, look_at, total
+from zorki.data.annotations.masks.value_counts import ValueCounts, count_values, total
 from zorki.data.annotations.outside import outside_notes
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import complete_splits
@@ -77,14 +77,19 @@ def build(
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     defects = [*records.defects, *outside_notes()]
-    looks = fitting_looks(records.pairs, look_at(records.pairs, limit), defects)
-    if not looks:
+    all_counts = fitting_counts(records.pairs, count_values(records.pairs, limit), defects)
+    if not all_counts:
         raise none_left(records.root, len(records.pairs), defects)
     values, colors = find_names([folder for folder in records.name_folders if folder.is_dir()])
     hints = Hints(records.root, values, colors, records.usual)
-    meaning = decide({records.pairs[place][1]: look for place, look in looks.items()}, hints, class_names, selection)
-    looks = {place: meaning.looks[records.pairs[place][1]] for place in looks}
-    kept, counts = _fitting_masks(records, looks, meaning, defects)
+    meaning = decide(
+        {records.pairs[place][1]: mask_counts for place, mask_counts in all_counts.items()},
+        hints,
+        class_names,
+        selection,
+    )
+    all_counts = {place: meaning.all_counts[records.pairs[place][1]] for place in all_counts}
+    kept, counts = _fitting_masks(records, all_counts, meaning, defects)
     if not kept:
         raise none_left(records.root, len(records.pairs), defects)
     folder = records.root if records.root.is_dir() else records.root.parent
@@ -96,49 +101,50 @@ def build(
     if class_names is None:
         defects += one_class_note(records.root, meaning.class_names, counts)
     defects += unseen_notes(records.root, meaning.class_names, counts, splits)
-    defects += _ignored(records.root, looks.values(), meaning)
+    defects += _ignored(records.root, all_counts.values(), meaning)
     return MaskDataset(
         records.root, folder, records.format, records.reason, meaning.class_names, names,
         masks=[relative_name(records.pairs[place][1], folder) for place in kept],
-        sizes=np.array([looks[place].size for place in kept], np.int32), class_map=meaning.class_map, counts=counts,
+        sizes=np.array([all_counts[place].size for place in kept], np.int32),
+        class_map=meaning.class_map, counts=counts,
         splits=splits, split_reason=split_reason, palette=meaning.palette, defects=defects, max_pixels=limit,
     )  # fmt: skip
 
 
-def fitting_looks(
-    pairs: Sequence[tuple[Path, Path]], looks: Sequence[ValueCounts | tuple[Path, str]], defects: list[Defect]
+def fitting_counts(
+    pairs: Sequence[tuple[Path, Path]], all_counts: Sequence[ValueCounts | tuple[Path, str]], defects: list[Defect]
 ) -> dict[int, ValueCounts]:
-    """The looks of pairs that could be read and are of one size, by their places."""
+    """The counts of pairs that could be read and are of one size, by their places."""
     fitting: dict[int, ValueCounts] = {}
-    for place, look in enumerate(looks):
-        if isinstance(look, tuple):
-            path, reason = look
+    for place, mask_counts in enumerate(all_counts):
+        if isinstance(mask_counts, tuple):
+            path, reason = mask_counts
             other = "its mask" if path == pairs[place][0] else "its image"
             defects.append(Defect(path, f"{reason}; left out, and {other} with it"))
-        elif look.size != look.image_size:
-            reason = other_size(look.image_size, look.size)
+        elif mask_counts.size != mask_counts.image_size:
+            reason = other_size(mask_counts.image_size, mask_counts.size)
             defects.append(Defect(pairs[place][1], f"{reason}; both were left out"))
         else:
-            fitting[place] = look
+            fitting[place] = mask_counts
     return fitting
 
 
 def _fitting_masks(
-    records: MaskRecords, looks: Mapping[int, ValueCounts], meaning: Interpretation, defects: list[Defect]
+    records: MaskRecords, all_counts: Mapping[int, ValueCounts], meaning: Interpretation, defects: list[Defect]
 ) -> tuple[list[int], Array]:
     """The places of masks in which a pixel is valid, and the pixels of each class in them, (N, K)."""
     kept: list[int] = []
     rows: list[Array] = []
     by_color = meaning.class_map.by_color
-    fringes = fringe_colors(looks.values(), meaning.names) if by_color else set()
-    for place, look in looks.items():
-        found = look.colors() if by_color else look.values()
+    fringes = fringe_colors(all_counts.values(), meaning.names) if by_color else set()
+    for place, mask_counts in all_counts.items():
+        found = mask_counts.colors() if by_color else mask_counts.values()
         keys, pixels = np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
         labels = meaning.class_map.look_up(keys)
         row = np.bincount(labels, pixels, 256)[: len(meaning.class_names)].astype(np.int64)
         strange = {key: count for key, count in found.items() if key not in meaning.names}
-        if by_color and look.palette is not None and 255 in look.counts:
-            strange.pop(int(shown_colors(look.palette)[255]), None)  # nobody's, in whatever color it is shown
+        if by_color and mask_counts.palette is not None and 255 in mask_counts.counts:
+            strange.pop(int(shown_colors(mask_counts.palette)[255]), None)  # nobody's, in whatever color it is shown
         path = records.pairs[place][1]
         strange = {key: count for key, count in strange.items() if key not in fringes}
         if strange:
@@ -149,15 +155,15 @@ def _fitting_masks(
         else:
             reason = "every pixel is ignored, so that there is nothing to learn or to evaluate; left out with its image"
             defects.append(Defect(path, reason))
-    defects += _fringes(records.root, looks.values(), fringes)
+    defects += _fringes(records.root, all_counts.values(), fringes)
     return kept, np.stack(rows) if rows else np.zeros((0, len(meaning.class_names)), np.int64)
 
 
-def _fringes(root: Path, looks: Iterable[ValueCounts], fringes: set[int]) -> list[Defect]:
+def _fringes(root: Path, all_counts: Iterable[ValueCounts], fringes: set[int]) -> list[Defect]:
     """A note on colors of smoothed edges."""
     if not fringes:
         return []
-    counts = total(look.colors() for look in looks)
+    counts = total(mask_counts.colors() for mask_counts in all_counts)
     share = percent(sum(counts[color] for color in fringes), sum(counts.values()))
     colors = "1 color is a mix" if len(fringes) == 1 else f"{len(fringes)} colors are mixes"
     reason = f"{colors} of the classes' own, in {share} of the pixels, as at smoothed edges: ignored"
@@ -175,11 +181,11 @@ def _strange(found: Mapping[int, int], meaning: Interpretation) -> str:
     count = sum(found.values())
     pixels = "1 pixel was" if count == 1 else f"{count:,} pixels were"
     if meaning.class_map.by_color:
-        known = f"none of the {len(meaning.class_names)} classes"
+        among = f"none of the {len(meaning.class_names)} classes"
     else:
         valid = [key for key, name in meaning.names.items() if name is not None]
-        known = f"no class (there are {_range(valid)})"
-    return f"{listed} {known}; {pixels} ignored"
+        among = f"no class (there are {_range(valid)})"
+    return f"{listed} {among}; {pixels} ignored"
 
 
 def _range(keys: Sequence[int]) -> str:
@@ -215,9 +221,11 @@ def unseen_notes(
     return notes
 
 
-def _ignored(root: Path, looks: Iterable[ValueCounts], meaning: Interpretation) -> list[Defect]:
+def _ignored(root: Path, all_counts: Iterable[ValueCounts], meaning: Interpretation) -> list[Defect]:
     """A note that says which share of the pixels is ignored, and by which values or colors, the commonest first."""
-    counts = total(look.colors() if meaning.class_map.by_color else look.values() for look in looks)
+    counts = total(
+        mask_counts.colors() if meaning.class_map.by_color else mask_counts.values() for mask_counts in all_counts
+    )
     keys = np.array(list(counts), np.int64)
     ignored = keys[meaning.class_map.look_up(keys) == IGNORE].tolist()
     if not ignored:

@@ -32,9 +32,9 @@ def plain_colors(counts: Mapping[int, int]) -> list[int]:
     return plain
 
 
-def fringe_colors(looks: Iterable[ValueCounts], plain: Iterable[int]) -> set[int]:
+def fringe_colors(all_counts: Iterable[ValueCounts], plain: Iterable[int]) -> set[int]:
     """The colors 0xRRGGBB of masks that are rare and lie between two of the `plain` ones."""
-    counts = total(look.colors() for look in looks)
+    counts = total(mask_counts.colors() for mask_counts in all_counts)
     most = _RARE * sum(counts.values())
     own = set(plain)
     ends = sorted(own & counts.keys(), key=lambda color: -counts[color])[:_MOST_PLAIN]

@@ -63,8 +63,8 @@ class ClassMap:
             return self.look_up(values)
         # One entry more stands for all values beyond, and for negative ones.
         table = np.full(int(self.keys[-1]) + 2 if len(self.keys) else 1, IGNORE, np.int64)
-        known = self.keys >= 0
-        table[self.keys[known]] = self.labels[known]
+        named = self.keys >= 0
+        table[self.keys[named]] = self.labels[named]
         last = len(table) - 1
         if values.dtype.kind == "i":
             values = np.where(values < 0, last, values)

@@ -27,7 +27,7 @@ Names = dict[int, str | None]
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known about the classes beside the masks: files that name them, and the layout's usual names."""
+    """What is given about the classes beside the masks: files that name them, and the layout's usual names."""
 
     root: Path
     values: ValueNames | None = None
@@ -39,20 +39,20 @@ class Hints:
 class Interpretation:
     """Classes, and how they are found in files.
 
-    `names` tells the name of each stored key, None for ignored ones; `looks` are those at the masks, split in the
+    `names` tells the name of each stored key, None for ignored ones; `all_counts` are those of the masks, split in the
     middle where they are.
     """
 
     class_names: list[str]
     class_map: ClassMap
     names: Names
-    looks: Mapping[Path, ValueCounts]
+    all_counts: Mapping[Path, ValueCounts]
     palette: Palette | None = None
     notes: list[Defect] = field(default_factory=list)
 
 
 def decide(
-    looks: Mapping[Path, ValueCounts],
+    all_counts: Mapping[Path, ValueCounts],
     hints: Hints,
     class_names: Sequence[str] | None = None,
     selection: ClassSelection | None = None,
@@ -75,21 +75,21 @@ def decide(
     """
     notes: list[Defect] = []
     halved: Halved = "none"
-    if hints.colors is not None and _speaks_in(looks.values(), hints.colors):
-        counts = total(look.colors() for look in looks.values())
-        colored = any(look.colored for look in looks.values())
+    if hints.colors is not None and _speaks_in(all_counts.values(), hints.colors):
+        counts = total(mask_counts.colors() for mask_counts in all_counts.values())
+        colored = any(mask_counts.colored for mask_counts in all_counts.values())
         if colored and not counts.keys() & hints.colors.names.keys():
-            raise _unnamed_colors(hints.root, looks, f"none of them is in {hints.colors.path}")
+            raise _unnamed_colors(hints.root, all_counts, f"none of them is in {hints.colors.path}")
         names, by_color = dict(hints.colors.names), True
     else:
-        if any(look.colored for look in looks.values()):
-            raise _unnamed_colors(hints.root, looks, "no file says what they mean")
-        known = None if selection else class_names
-        looks, halved = in_halves(looks, _known(hints, known), hints.root, notes)
-        counts = total(look.values() for look in looks.values())
+        if any(mask_counts.colored for mask_counts in all_counts.values()):
+            raise _unnamed_colors(hints.root, all_counts, "no file says what they mean")
+        expected_names = None if selection else class_names
+        all_counts, halved = in_halves(all_counts, _expected_names(hints, expected_names), hints.root, notes)
+        counts = total(mask_counts.values() for mask_counts in all_counts.values())
         hints = hints if halved == "none" else replace(hints, usual=None)  # which know indices, and no halves
-        names, by_color = _names_of_values(looks, counts, hints, known, notes), False
-        notes += _other_palettes(hints.root, looks)
+        names, by_color = _names_of_values(all_counts, counts, hints, expected_names, notes), False
+        notes += _other_palettes(hints.root, all_counts)
     if not by_color:
         for value in counts:
             if value < 0 or (value in _VOID_VALUES and value not in names):
@@ -102,30 +102,30 @@ def decide(
     class_map = ClassMap.of(labels, by_color, halved)
     if not by_color and class_names is None:
         notes += _moved(hints, class_map)
-    palette = _palette(looks, names, order, hints.colors, by_color)
-    return Interpretation(order, class_map, names, looks, palette, notes)
+    palette = _palette(all_counts, names, order, hints.colors, by_color)
+    return Interpretation(order, class_map, names, all_counts, palette, notes)
 
 
-def _speaks_in(looks: Iterable[ValueCounts], colors: ColorNames) -> bool:
+def _speaks_in(all_counts: Iterable[ValueCounts], colors: ColorNames) -> bool:
     """Whether a color map is what the masks need: they hold colors, or show none but its own."""
-    looks = list(looks)
-    if any(look.colored for look in looks):
+    all_counts = list(all_counts)
+    if any(mask_counts.colored for mask_counts in all_counts):
         return True
-    for look in looks:
-        shown = look.colors() if look.palette is None else _shown_but_255(look)
+    for mask_counts in all_counts:
+        shown = mask_counts.colors() if mask_counts.palette is None else _shown_but_255(mask_counts)
         if not shown.keys() <= colors.names.keys():
             return False
     return True
 
 
-def _shown_but_255(look: ValueCounts) -> dict[int, int]:
+def _shown_but_255(mask_counts: ValueCounts) -> dict[int, int]:
     """A palette's index 255 is what is ignored, in a color of which maps need not know."""
-    counts = {value: count for value, count in look.counts.items() if value != IGNORE}
-    return ValueCounts(look.size, look.image_size, counts, palette=look.palette).colors()
+    counts = {value: count for value, count in mask_counts.counts.items() if value != IGNORE}
+    return ValueCounts(mask_counts.size, mask_counts.image_size, counts, palette=mask_counts.palette).colors()
 
 
 def _names_of_values(
-    looks: Mapping[Path, ValueCounts],
+    all_counts: Mapping[Path, ValueCounts],
     counts: Mapping[int, int],
     hints: Hints,
     class_names: Sequence[str] | None,
@@ -137,13 +137,17 @@ def _names_of_values(
         return {**dict(enumerate(CAMVID)), len(CAMVID): None}
     if named is None and hints.usual == "voc" and found <= {*range(len(VOC)), IGNORE}:
         return dict(enumerate(VOC))
-    bare = all(look.palette is None for look in looks.values())
-    if bare and (levels := names_of_levels(looks.values(), _known(hints, class_names), hints.root, notes)) is not None:
+    bare = all(mask_counts.palette is None for mask_counts in all_counts.values())
+    if (
+        bare
+        and (levels := names_of_levels(all_counts.values(), _expected_names(hints, class_names), hints.root, notes))
+        is not None
+    ):
         return levels
     if named is not None:
         _note_shifted(found, named, hints, notes)
         return named
-    if _number_objects(looks.values()):
+    if _number_objects(all_counts.values()):
         raise DataError(
             f"{hints.root}: the masks seem to number single objects, 1, 2, 3, ... in every one, and not classes; they "
             "are for instance segmentation. If they are classes, name them in a file classes.txt, one a line"
@@ -158,19 +162,19 @@ def _named(hints: Hints) -> Names | None:
     return None if hints.colors is None else dict(enumerate(hints.colors.names.values()))
 
 
-def _known(hints: Hints, class_names: Sequence[str] | None) -> Sequence[str] | None:
+def _expected_names(hints: Hints, class_names: Sequence[str] | None) -> Sequence[str] | None:
     """The classes in order, a file's before a run's, with "" for what is ignored; None where there are none."""
     named = _named(hints)
     return class_names if named is None else [name or "" for name in named.values()]
 
 
-def _number_objects(looks: Iterable[ValueCounts]) -> bool:
+def _number_objects(all_counts: Iterable[ValueCounts]) -> bool:
     """Whether most masks hold all numbers from 1 to some, which gets large, and differs from mask to mask.
 
     It need not differ where it is so large that no image shows as many classes: in maps of more objects than 8 bits
     number, all numbers are there.
     """
-    own = [sorted(value for value in look.values() if 0 < value != IGNORE) for look in looks]
+    own = [sorted(value for value in mask_counts.values() if 0 < value != IGNORE) for mask_counts in all_counts]
     counts = [len(values) for values in own if values and values[-1] == len(values)]
     if len(counts) <= 0.8 * len(own) or max(counts) < 16:
         return False
@@ -249,30 +253,36 @@ def _moved(hints: Hints, class_map: ClassMap) -> list[Defect]:
 
 
 def _palette(
-    looks: Mapping[Path, ValueCounts], names: Names, order: Sequence[str], known: ColorNames | None, by_color: bool
+    all_counts: Mapping[Path, ValueCounts],
+    names: Names,
+    order: Sequence[str],
+    expected_names: ColorNames | None,
+    by_color: bool,
 ) -> Palette | None:
     """The data's own colors; None where one is missing, two are alike, or they are shades of gray."""
     table: Mapping[int, tuple[int, int, int]] = {}
     if by_color:
         table = {key: color_of(key) for key in names}
-    elif (own := next((look.palette for look in looks.values() if look.palette), None)) is not None:
+    elif (
+        own := next((mask_counts.palette for mask_counts in all_counts.values() if mask_counts.palette), None)
+    ) is not None:
         table = dict(enumerate(own))
-    elif known is not None:
-        table = dict(enumerate(map(color_of, known.names)))
+    elif expected_names is not None:
+        table = dict(enumerate(map(color_of, expected_names.names)))
     colors = {name: table[key] for key, name in reversed(names.items()) if name is not None and key in table}
     chosen = [colors[name] for name in order if name in colors]
-    gray = all(red == green == blue for red, green, blue in chosen) and known is None
+    gray = all(red == green == blue for red, green, blue in chosen) and expected_names is None
     return None if len(set(chosen)) < len(order) or gray else chosen
 
 
-def _other_palettes(root: Path, looks: Mapping[Path, ValueCounts]) -> list[Defect]:
+def _other_palettes(root: Path, all_counts: Mapping[Path, ValueCounts]) -> list[Defect]:
     """A note where one index is shown in different colors: a palette of each file's own makes indices mean nothing."""
     seen: dict[int, tuple[Path, tuple[int, int, int]]] = {}
-    for path, look in looks.items():
-        for value in look.counts if look.palette else ():
-            if value >= len(look.palette or ()):
+    for path, mask_counts in all_counts.items():
+        for value in mask_counts.counts if mask_counts.palette else ():
+            if value >= len(mask_counts.palette or ()):
                 continue
-            rgb = look.palette[value]  # type: ignore[index]
+            rgb = mask_counts.palette[value]  # type: ignore[index]
             other, before = seen.setdefault(value, (path, rgb))
             if before != rgb:
                 reason = (
@@ -283,15 +293,15 @@ def _other_palettes(root: Path, looks: Mapping[Path, ValueCounts]) -> list[Defec
     return []
 
 
-def _unnamed_colors(root: Path, looks: Mapping[Path, ValueCounts], why: str) -> DataError:
+def _unnamed_colors(root: Path, all_counts: Mapping[Path, ValueCounts], why: str) -> DataError:
     """The colors found, and the file to write."""
-    colored = [path for path, look in looks.items() if look.colored]
-    counts = total(look.colors() for look in looks.values())
+    colored = [path for path, mask_counts in all_counts.items() if mask_counts.colored]
+    counts = total(mask_counts.colors() for mask_counts in all_counts.values())
     common = sorted(counts, key=lambda code: -counts[code])
     words = {code: " ".join(map(str, color_of(code))) for code in common}
     whole = sum(counts.values())
     plain = plain_colors(counts)
-    fringes = fringe_colors(looks.values(), plain) if len(plain) < len(counts) else set()
+    fringes = fringe_colors(all_counts.values(), plain) if len(plain) < len(counts) else set()
     common = [code for code in common if code not in fringes]
     lines = [f"  {words[code]:<11}  {counts[code]:,} pixels, {counts[code] / whole:.1%}" for code in common[:_LISTED]]
     if len(common) > _LISTED:
@@ -305,6 +315,6 @@ def _unnamed_colors(root: Path, looks: Mapping[Path, ValueCounts], why: str) -> 
         lines.append(f"Write {root / 'colors.txt'} with a name for each, void for what is ignored:")
         lines += [f"  name_{place} {words[code]}" for place, code in enumerate(common[:3])]
     return DataError(
-        f"{root}: {len(colored)} of {len(looks)} masks, {colored[0].name} first, hold colors instead of class "
+        f"{root}: {len(colored)} of {len(all_counts)} masks, {colored[0].name} first, hold colors instead of class "
         f"indices, and {why}. Found:\n" + "\n".join(lines)
     )

@@ -137,8 +137,8 @@ def _readings(name: str) -> Iterator[tuple[str, str]]:
     if (split := split_in(word)) is not None:
         yield split, "image"
         return
-    for kind, known in (("mask", MASK_WORDS), ("image", IMAGE_WORDS)):
-        for ending in known:
+    for kind, endings in (("mask", MASK_WORDS), ("image", IMAGE_WORDS)):
+        for ending in endings:
             for rest in (word.removesuffix(ending), word.removeprefix(ending)):
                 if rest != word and (split := split_in(rest)) is not None:
                     yield split, kind

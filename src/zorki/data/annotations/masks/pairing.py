@@ -58,8 +58,8 @@ def beside(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Images and masks of one folder, in which masks have a word more in their names: 1.jpg and 1_mask.png."""
     stems = {_stem(name) for name in names}
     masks = [name for name in names if any(_cut(_stem(name), (ending,)) in stems for ending in _BESIDE)]
-    known = set(masks)
-    return [name for name in names if name not in known], masks
+    mask_names = set(masks)
+    return [name for name in names if name not in mask_names], masks
 
 
 def _candidates(mask: str, owners: Sequence[dict[str, list[str]]]) -> Iterator[tuple[int, list[str]]]:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from zorki.class_selection import ClassSelection
-from zorki.data.annotations.masks.build import fitting_looks, none_left, one_class_note, relative_name, unseen_notes
+from zorki.data.annotations.masks.build import fitting_counts, none_left, one_class_note, relative_name, unseen_notes
 from zorki.data.annotations.masks.dataset import ClassMap, MaskDataset, SegmentMaps
 from zorki.data.annotations.masks.interpretation import order_classes
 from zorki.data.annotations.masks.levels import percent
-from zorki.data.annotations.masks.value_counts import ValueCounts, look_at, total
+from zorki.data.annotations.masks.value_counts import ValueCounts, count_values, total
 from zorki.data.annotations.outside import outside_notes
 from zorki.data.annotations.split_notes import split_notes
 from zorki.data.annotations.splits import complete_splits
@@ -62,10 +62,10 @@ class SegmentRecords:
         """
         limit = MAX_PIXELS if max_pixels is None else max_pixels
         defects = [*self.defects, *outside_notes()]
-        looks = fitting_looks(self.pairs, look_at(self.pairs, limit), defects)
-        pixels = total(self._by_category(place, look) for place, look in looks.items())
+        all_counts = fitting_counts(self.pairs, count_values(self.pairs, limit), defects)
+        pixels = total(self._by_category(place, mask_counts) for place, mask_counts in all_counts.items())
         order, labels = order_classes(self.root, self._names(selection, class_names), pixels, class_names)
-        kept, maps, counts = self._labeled(looks, labels, len(order), defects)
+        kept, maps, counts = self._labeled(all_counts, labels, len(order), defects)
         if not kept:
             raise none_left(self.root, len(self.pairs), defects)
         folder = self.root if self.root.is_dir() else self.root.parent
@@ -75,11 +75,12 @@ class SegmentRecords:
         splits, split_reason = complete_splits(given, names)
         defects += split_notes(self.root, splits, names)
         defects += [] if class_names is not None else one_class_note(self.root, order, counts)
-        defects += [*unseen_notes(self.root, order, counts, splits), *self._unlabeled(looks)]
+        defects += [*unseen_notes(self.root, order, counts, splits), *self._unlabeled(all_counts)]
         return MaskDataset(
             self.root, folder, self.format, self.reason, order, names,
             masks=[relative_name(self.pairs[place][1], folder) for place in kept],
-            sizes=np.array([looks[place].size for place in kept], np.int32), class_map=ClassMap.of({}), counts=counts,
+            sizes=np.array([all_counts[place].size for place in kept], np.int32),
+            class_map=ClassMap.of({}), counts=counts,
             splits=splits, split_reason=split_reason, defects=defects, max_pixels=limit, segments=SegmentMaps.of(maps),
         )  # fmt: skip
 
@@ -90,20 +91,20 @@ class SegmentRecords:
         new = selection.new_names(own, self.root, strict=class_names is None)
         return {number: new[name] for number, name in self.categories.items()}
 
-    def _by_category(self, place: int, look: ValueCounts) -> dict[int, int]:
-        return total({self.segments[place][color]: count} for color, count in look.colors().items()
+    def _by_category(self, place: int, mask_counts: ValueCounts) -> dict[int, int]:
+        return total({self.segments[place][color]: count} for color, count in mask_counts.colors().items()
                      if color in self.segments[place])  # fmt: skip
 
     def _labeled(
-        self, looks: Mapping[int, ValueCounts], labels: Mapping[int, int], classes: int, defects: list[Defect]
+        self, all_counts: Mapping[int, ValueCounts], labels: Mapping[int, int], classes: int, defects: list[Defect]
     ) -> tuple[list[int], list[ClassMap], Array]:
         """The places of masks in which a pixel is valid, the labels of their segments, and their pixels a class."""
         kept: list[int] = []
         maps: list[ClassMap] = []
         rows: list[Array] = []
-        for place, look in looks.items():
-            found, own = look.colors(), self.segments[place]
-            defects += [Defect(self.pairs[place][1], *told) for told in _odd(found, own)]
+        for place, mask_counts in all_counts.items():
+            found, own = mask_counts.colors(), self.segments[place]
+            defects += [Defect(self.pairs[place][1], *note) for note in _odd(found, own)]
             class_map = ClassMap.of({color: labels[category] for color, category in own.items()}, by_color=True)
             colors, pixels = np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
             row = np.bincount(class_map.look_up(colors), pixels, 256)[:classes].astype(np.int64)
@@ -116,9 +117,9 @@ class SegmentRecords:
                 defects.append(Defect(self.pairs[place][1], reason))
         return kept, maps, np.stack(rows) if rows else np.zeros((0, classes), np.int64)
 
-    def _unlabeled(self, looks: Mapping[int, ValueCounts]) -> list[Defect]:
+    def _unlabeled(self, all_counts: Mapping[int, ValueCounts]) -> list[Defect]:
         """A note with the share of pixels that no segment holds."""
-        counts = total(look.colors() for look in looks.values())
+        counts = total(mask_counts.colors() for mask_counts in all_counts.values())
         if not (bare := counts.get(UNLABELED, 0)):
             return []
         share = percent(bare, sum(counts.values()))
@@ -127,14 +128,16 @@ class SegmentRecords:
 
 def _odd(found: Mapping[int, int], own: Mapping[int, int]) -> list[tuple[str, None, bool]]:
     """What to say of segments of a mask that nothing tells of, and of those that are told of and not there."""
-    told: list[tuple[str, None, bool]] = []
+    segment_notes: list[tuple[str, None, bool]] = []
     if strange := [color for color in found if color != UNLABELED and color not in own]:
         count = sum(found[color] for color in strange)
         which = "a segment" if len(strange) == 1 else f"{len(strange)} segments"
-        told.append((f"it holds {which} that segments_info does not list ({count:,} pixels); ignored", None, False))
+        segment_notes.append(
+            (f"it holds {which} that segments_info does not list ({count:,} pixels); ignored", None, False)
+        )
     if gone := [color for color in own if color not in found]:
         which = (
             "1 segment that segments_info lists has" if len(gone) == 1 else f"{len(gone)} segments that it lists have"
         )
-        told.append((f"{which} no pixel", None, True))
-    return told
+        segment_notes.append((f"{which} no pixel", None, True))
+    return segment_notes

@@ -77,7 +77,7 @@ class StoredMask:
             present = np.flatnonzero(found)
             return dict(zip(present.tolist(), found[present].tolist(), strict=True))
         if self.rgb:
-            # A look at a few rows tells a photograph before all of it is sorted.
+            # A few rows tell a photograph before all of it is sorted.
             step = max(1, len(self.values) // 16)
             if len(np.unique(self.values[::step])) > MAX_COLORS:
                 raise DataError(f"it has more than {MAX_COLORS} colors: a photograph, and no mask")

@@ -1,7 +1,7 @@
-"""A look at every mask of a dataset: which values or colors are stored in it, how often, and whether it fits.
+"""The values of every mask of a dataset: which values or colors are stored in it, how often, and whether it fits.
 
 All masks are decoded once when a dataset is read. Less would not do: which classes there are, whether 255 is a class
-or nobody's, and which file holds a value that it should not, is known from all pixels only. It is quick, since masks
+or nobody's, and which file holds a value that it should not, is found from all pixels only. It is quick, since masks
 pack well: about 3000 of 240 x 180 pixels a second and core. Nothing is kept on the disk, which could grow stale.
 """
 
@@ -50,7 +50,7 @@ class ValueCounts:
         return {key & 255: count for key, count in self.counts.items()} if self.rgb else self.counts
 
     def halved(self) -> ValueCounts:
-        """The look at `StoredMask.halved`."""
+        """The counts of `StoredMask.halved`."""
         halves = {0: 0, 255: 0}
         for value, count in self.values().items():
             halves[255 if value >= (1 if self.ones else MIDDLE) else 0] += count
@@ -68,11 +68,11 @@ class ValueCounts:
         return dict(shown)
 
 
-def look_at(pairs: Sequence[tuple[Path, Path]], max_pixels: int) -> list[ValueCounts | tuple[Path, str]]:
+def count_values(pairs: Sequence[tuple[Path, Path]], max_pixels: int) -> list[ValueCounts | tuple[Path, str]]:
     """What each mask holds, of (image, mask); or which of the two files cannot be read, and why."""
     palettes: dict[tuple[tuple[int, int, int], ...], Palette] = {}  # most files of a set share one
 
-    def look(pair: tuple[Path, Path]) -> ValueCounts | tuple[Path, str]:
+    def mask_counts(pair: tuple[Path, Path]) -> ValueCounts | tuple[Path, str]:
         image, path = pair
         try:
             stored = read_stored(path, max_pixels=max_pixels)
@@ -88,7 +88,7 @@ def look_at(pairs: Sequence[tuple[Path, Path]], max_pixels: int) -> list[ValueCo
         return ValueCounts((height, width), source_size, counts, stored.rgb, palette, stored.lossy)
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(look, pairs))
+        return list(pool.map(mask_counts, pairs))
 
 
 def total(counts: Iterable[dict[int, int]]) -> dict[int, int]:
