@@ -30,6 +30,7 @@ from zorki.weights.weight_map import WeightMap
 LossName = Literal["rle", "l2", "smooth_l1"]
 LOSSES: tuple[LossName, ...] = ("rle", "l2", "smooth_l1")
 LEAST_DEVIATION = 1e-3  # shares of what a stage looks at
+DISPLACEMENT = 0.1  # of a patch: by how much a later stage's is moved in training, in the mean
 SMOOTH = 0.02  # shares, below which smooth L1 is a square
 
 
@@ -137,7 +138,7 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
         for stage in self.refine:
             origin = found[-1].center.detach()
             if self.training:  # what was learned by heart errs less than it will
-                origin = origin + 0.25 * scale * torch.randn_like(origin)
+                origin = origin + DISPLACEMENT * scale * torch.randn_like(origin)
             numbers = stage(patches_at(x, origin, self.patch, self.patch_size))
             found.append(self._output(numbers, origin, scale))
         return found
