@@ -35,7 +35,8 @@ GROUPERS = [f"{method}_squeezenet" for method in ("plain_unet", "border_unet", "
 EMBEDDERS = [entry.name for entry in ENTRIES if entry.task.name == "retrieval" and "squeezenet" in entry.name]
 MASKED = "mask_rcnn_squeezenet_fpn"
 POSE = "deep_pose_squeezenet"
-SMALL = [*CLASSIFIERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE, *EMBEDDERS]
+LOCALIZERS = ["localizer_squeezenet1_1", "cam_squeezenet1_1"]
+SMALL = [*CLASSIFIERS, *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE, *EMBEDDERS]
 SIZES = {
     "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
 } | dict.fromkeys([*DETECTORS, MASKED], 96)  # fmt: skip
@@ -88,6 +89,8 @@ def truth(task, count):
     labels = [torch.tensor([i % NUM_CLASSES, (i + 1) % NUM_CLASSES]) for i in range(count)]
     if task == "instance_segmentation":
         return [Instances(two + i % 3, labels[i], covered(two + i % 3)) for i in range(count)]
+    if task == "localization":
+        return [Boxes(two[:1] + i % 3, labels[i][:1]) for i in range(count)]
     return [Boxes(two + i % 3, labels[i]) for i in range(count)]
 
 
@@ -238,7 +241,8 @@ def test_outputs_have_one_type_and_same_seed_same_result(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["lenet5", "cifar_resnet20", "squeezenet1_1", *DETECTORS, *SEGMENTERS, *GROUPERS, POSE, *EMBEDDERS]
+    "name",
+    ["lenet5", "cifar_resnet20", "squeezenet1_1", *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, POSE, *EMBEDDERS],
 )
 def test_weights_survive_saving(name, tmp_path):
     from zorki.weights import load_into, read_weights, save_weights

@@ -168,6 +168,8 @@ def _scores(names: list[str], results: list[Any]) -> Any:
     columns = {name: result.metrics.scalars() for name, result in zip(names, results, strict=True)}
     if first.baseline:
         columns["baseline"] = first.baseline
+    for result in results:
+        columns |= result.comparisons
     scores_found = {score for scores in columns.values() for score in scores}
     shown = [score for score in first.metrics.to_json() if score in scores_found and score != "count"]
     title = f"{first.split}: {first.count} images"

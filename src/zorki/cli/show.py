@@ -76,6 +76,8 @@ def show(
         say(f"splits: {dataset.split_reason}")
         _print_defects(found.defects, all)
         _print_statistics(statistics, found.splits, all)
+        if statistics.note:
+            say(statistics.note)
     if json != PRINTED or out is not None:
         drawn = _sheet(kind, dataset, found.splits, images)
         out = output_folder(None, "show") / "sheet.png" if out is None else out

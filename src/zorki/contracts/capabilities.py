@@ -290,3 +290,11 @@ class CountsPixels(Protocol):
 
     counts: Any
     sizes: Any
+
+
+@runtime_checkable
+class Compared(Protocol):
+    """A model whose evaluation is held against a simpler one, beside the baseline that looks at no image."""
+
+    def comparison_model(self) -> str | None:
+        """Its name, made of the weights that this one began with; None where there is none."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from zorki.contracts.dataset import Dataset
 from zorki.contracts.metric import Metric
 from zorki.contracts.results import Results, Section
 from zorki.errors import ZorkiError
@@ -20,6 +21,7 @@ class Evaluation(ABC, Generic[T, P]):
     """How predictions of a task are evaluated: the metric is its own; what not every task has, has a default."""
 
     headline: ClassVar[tuple[str, ...]] = ()  # scores to compare runs by; empty: the monitor alone
+    classless: ClassVar[tuple[str, ...]] = ()  # scores that hang on no class: of predictions of other classes, too
     file_format: ClassVar[str] = ""  # of files of predictions that `evaluate_predictions` reads; empty: none
 
     @abstractmethod
@@ -39,6 +41,10 @@ class Evaluation(ABC, Generic[T, P]):
     def baseline(self, train: Sequence[T], info: ClassInfo) -> P | None:
         """The best prediction without looking at the image; None where there is none."""
         return None
+
+    def baseline_for(self, answer: P, dataset: Dataset[T], index: int) -> P:
+        """The baseline's prediction for one image, of which it may know the size, but no pixel."""
+        return answer
 
     def ensemble(self, predictions: Sequence[P]) -> P:
         """One prediction from several models' predictions for the same image."""

@@ -46,6 +46,7 @@ class DatasetStatistics:
         counted: images, boxes, objects or pixels.
         images: by split and label, images that show the class; None where `counted` is images.
         tables: what else there is to tell.
+        note: a sentence for a person, such as which other task suits the data; empty: none.
     """
 
     class_names: Sequence[str]
@@ -53,6 +54,7 @@ class DatasetStatistics:
     counted: str = "images"
     images: Mapping[str, Sequence[int]] | None = None
     tables: Sequence[StatisticsTable] = ()
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: keys are snake_case and stable, class names stand in values."""

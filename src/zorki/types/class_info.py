@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from zorki.types.skeleton import Skeleton
 
@@ -21,6 +21,7 @@ class ClassInfo:
         palette: the color (red, green, blue) of each label in maps of classes; None: the project's own.
         score_threshold: predictions that score less are not worth showing; None: no run has found one.
         threshold_split: where `score_threshold` is best, such as "val".
+        objects: how many objects each image has: "one", or "each" class once at most, as parts of one thing; None: any.
         ignore: the ignore index: what maps of classes hold where a pixel is of no class; None: the task has no maps.
         skeleton: the joints of the objects; None: the task has none.
     """
@@ -32,6 +33,7 @@ class ClassInfo:
     score_threshold: float | None = None
     threshold_split: str | None = None
     ignore: int | None = None
+    objects: Literal["one", "each"] | None = None
     skeleton: Skeleton | None = None
 
     def __len__(self) -> int:

@@ -58,3 +58,32 @@ def test_an_untrained_head_knows_nothing(make):
 def test_heads_of_vectors():
     assert LinearHead(5, 3)(torch.randn(2, 5)).shape == (2, 3)
     assert LeNetHead(120, 3)(torch.randn(2, 120, 1, 1)).shape == (2, 3)
+
+
+HEADS = {
+    "pooled": (lambda: PooledHead(3, 4), (2, 3, 5, 5)),
+    "linear": (lambda: LinearHead(3, 4), (2, 3)),
+    "flatten": (lambda: FlattenHead(3, 4, grid=2, hidden=8), (2, 3, 5, 5)),
+    "flatten, dropout first": (lambda: FlattenHead(3, 4, grid=2, hidden=8, dropout_first=True), (2, 3, 5, 5)),
+    "hidden": (lambda: HiddenHead(3, 4, hidden=6), (2, 3, 5, 5)),
+    "lenet": (lambda: LeNetHead(3, 4, hidden=6), (2, 3, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_the_vector_is_what_the_last_layer_reads(kind):
+    make, shape = HEADS[kind]
+    head, x = make().eval(), torch.randn(shape)
+    logits, vector = head.with_vector(x)
+    assert vector.shape == (2, head.width)
+    last = [layer for layer in head.modules() if isinstance(layer, nn.Linear)][-1]
+    torch.testing.assert_close(last(vector), logits)
+    torch.testing.assert_close(head(x), logits)
+
+
+@pytest.mark.parametrize("head", [PooledHead(3, 4), ConvHead(3, 4)])
+def test_the_mean_of_class_activation_maps_is_the_logit_but_for_the_bias(head):
+    x = torch.rand(2, 3, 5, 6)
+    head.eval()
+    bias = head.fc.bias if isinstance(head, PooledHead) else torch.zeros(4)
+    torch.testing.assert_close(head.class_maps(x).mean((2, 3)) + bias, head(x))

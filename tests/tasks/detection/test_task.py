@@ -54,7 +54,7 @@ def test_data_without_a_box_to_learn_stop():
     TASK.data.check(dataset, train)
     for index in train:
         dataset.target(index)
-        dataset._known[index] = dataclasses.replace(
+        dataset._cache[index] = dataclasses.replace(
             dataset.target(index), crowd=torch.ones(len(dataset.target(index)), dtype=torch.bool)
         )
     with pytest.raises(DataError, match=r"none of the 14 training images has a box"):

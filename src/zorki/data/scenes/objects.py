@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from zorki.contracts import Dataset
 from zorki.data.scenes.dataset import (
@@ -45,6 +45,9 @@ class SceneObjects(Dataset[T]):
     Raises:
         DataError: count, size or clutter cannot be.
     """
+
+    objects: ClassVar[tuple[int, int]] = OBJECTS
+    radius: ClassVar[tuple[float, float]] = RADIUS
 
     def __init__(
         self, count: int = 2000, *, seed: int = 0, size: tuple[int, int] = (128, 128), clutter: float = 0.3
@@ -100,8 +103,8 @@ class SceneObjects(Dataset[T]):
             self.seed,
             check_index(index, self.count),
             size=self.size,
-            objects=OBJECTS,
-            radius=RADIUS,
+            objects=self.objects,
+            radius=self.radius,
             clutter=self.clutter,
             population=POPULATION,
         )

@@ -51,9 +51,10 @@ def baseline(
         return None
     metric = task.evaluation.metric(info)
     for start in range(0, len(indices), FEW):
-        targets = []
+        predictions, targets = [], []
         for index in indices[start : start + FEW]:
             with suppress(DataError):  # an annotation that cannot be read was told before, and is evaluated nowhere
                 targets.append(dataset.target(index))
-        metric.update([answer] * len(targets), targets)
+                predictions.append(task.evaluation.baseline_for(answer, dataset, index))
+        metric.update(predictions, targets)
     return metric.compute().scalars()

@@ -208,6 +208,7 @@ def result_json(results: Results) -> dict[str, Any]:
         "metrics": results.metrics.to_json(),
         "losses": results.losses,
         "baseline": results.baseline,
+        **({"comparisons": results.comparisons} if results.comparisons else {}),
         "defects": [defect.to_json() for defect in results.defects],
     }
 

@@ -117,11 +117,15 @@ def open_run(
         if weights is not None:
             raise RecipeError(f"{name} is a run and has weights of its own; leave out --weights {weights}")
         return load(name, options)
-    names = [entry.name for entry in registry.entries()]
-    if str(name) not in names and ":" not in str(name):
-        near = did_you_mean(str(name), names)
-        raise ZorkiError(f"{name}: neither a run's folder nor a model's name.{near} `zorki models` lists models.")
-    entry = registry.find(str(name))
+    try:
+        entry = registry.find(str(name))
+    except RecipeError:
+        if ":" in str(name):
+            raise
+        near = did_you_mean(str(name), [entry.name for entry in registry.entries()])
+        raise ZorkiError(
+            f"{name}: neither a run's folder nor a model's name.{near} `zorki models` lists models."
+        ) from None
     recipe = Recipe(weights=None if weights is None else str(weights), options=dict(options or {}))
     if weights is not None:
         return _with_weights(entry, recipe, data, format)

@@ -88,6 +88,7 @@ def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Surve
         rows.append({"": split, "loss": sum(result.losses.values()), **result.metrics.scalars()})
         if result.baseline is not None:
             rows.append({"": f"{split}, baseline", **result.baseline})
+        rows += [{"": f"{split}, {name}", **scores} for name, scores in result.comparisons.items()]
     html = table(rows) if rows else notice("Nothing was held out, so nothing was evaluated: the last weights are kept.")
     if data_survey.defects:
         html += notice(f"{counted(data_survey.defects)} in the data; see Data.", _kind(data_survey.defects))

@@ -7,6 +7,7 @@ from typing import Any
 
 from zorki.contracts import Results
 from zorki.engine.device import on_device
+from zorki.engine.evaluation.comparison import comparisons
 from zorki.engine.evaluation.ensemble import baseline
 from zorki.engine.evaluation.split import SAMPLES, eval_loader, evaluate_split, reference_loader
 from zorki.engine.run.folder import ABOUT, RESULTS, class_info_json, result_json
@@ -49,6 +50,7 @@ def _evaluate(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
     result = evaluate_split(run.model, loader, run.task, run.info, reference=reference, **settings)
     loader.close()
     result.baseline = baseline(run.task, run.info, plan.dataset, plan.data_survey.splits["train"], indices)
+    result.comparisons = comparisons(run, plan.dataset, indices, device)
     plan.data_survey.add(result.defects)
     return result
 
@@ -65,6 +67,7 @@ def _tell(run: TrainedModel, result: Results, whole: int | None, say: Callable[[
     beside = f" (baseline {result.baseline[monitor]:.4f})" if result.baseline else ""
     scalars = result.metrics.scalars()
     others = [name for name in run.task.evaluation.headline if name != monitor and name in scalars]
+    beside += "".join(f" ({name} {row[monitor]:.4f})" for name, row in result.comparisons.items())
     more = "".join(f", {name} {scalars[name]:.4f}" for name in others)
     say(f"{result.split}: {monitor} {scalars[monitor]:.4f}{beside}{more}, on {result.count} images{rest}")
     if run.info.threshold_split == result.split:

@@ -35,6 +35,17 @@ class Backbone(nn.Module, ABC):
         """`top`, and the inner maps that auxiliary classifiers read while training; most networks have none."""
         return self.top(x), []
 
+    def top_and_map(self, x: Float[Tensor, "B C H W"]) -> tuple[Tensor, Float[Tensor, "B D h w"]]:
+        """`top`, and the last feature map, which is the same for most networks: both of one pass.
+
+        Raises:
+            RecipeError: the network has no map beside its `top`.
+        """
+        top = self.top(x)
+        if top.ndim != 4:
+            raise RecipeError(f"{type(self).__name__} ends in a vector, not in a feature map; choose another network")
+        return top, top
+
     @abstractmethod
     def stages(self) -> list[nn.Module]:
         """The parts from input to output, which together hold every parameter: for freezing the early ones."""

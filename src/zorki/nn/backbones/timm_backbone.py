@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from zorki.errors import RecipeError, did_you_mean
 from zorki.nn.backbones.backbone import Backbone
+from zorki.nn.heads.class_heads import ClassHead
 from zorki.nn.layers.initialize import initialize_output
 
 
@@ -73,6 +74,12 @@ class TimmBackbone(Backbone):
     def top(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
         return self.network.forward_head(self.network.forward_features(x), pre_logits=True)
 
+    def top_and_map(self, x: Float[Tensor, "B C H W"]) -> tuple[Tensor, Tensor]:
+        if not self.channels:
+            return super().top_and_map(x)
+        features, maps = self.network.forward_intermediates(x, indices=1)
+        return self.network.forward_head(features, pre_logits=True), maps[-1]
+
     def keep_maps(self, count: int) -> None:
         """Takes out what only later maps than the first `count`, or `top`, need: layers, last norms, hidden layers.
 
@@ -134,11 +141,12 @@ class TimmBackbone(Backbone):
         return None
 
 
-class TimmHead(nn.Module):
+class TimmHead(ClassHead):
     """Dropout and a linear classifier on pooled vectors, of the kind that the network has in timm."""
 
     def __init__(self, backbone: TimmBackbone, num_classes: int, *, dropout: float = 0.0) -> None:
         super().__init__()
+        self.width = backbone.head_channels
         self.dropout = nn.Dropout(dropout)
         self.fc: nn.Linear | nn.Conv2d
         if backbone.head_is_convolution:
@@ -147,9 +155,11 @@ class TimmHead(nn.Module):
             self.fc = nn.Linear(backbone.head_channels, num_classes)
         initialize_output(self.fc)
 
-    def forward(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B K"]:
-        x = self.dropout(x)
-        return self.fc(x[:, :, None, None]).flatten(1) if isinstance(self.fc, nn.Conv2d) else self.fc(x)
+    def with_vector(self, x: Float[Tensor, "B D"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B D"]]:
+        kept = self.dropout(x)
+        if isinstance(self.fc, nn.Conv2d):
+            return self.fc(kept[:, :, None, None]).flatten(1), x
+        return self.fc(kept), x
 
 
 def timm_settings(name: str) -> dict[str, Any]:

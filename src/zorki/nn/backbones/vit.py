@@ -52,9 +52,11 @@ class Vit(Backbone):
         self.norm = nn.LayerNorm(width, eps=1e-6)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
-        tokens = self._encode(x)[:, 1:]
-        patch = self.strides[0]
-        return [tokens.transpose(1, 2).unflatten(2, (x.shape[2] // patch, x.shape[3] // patch))]
+        return [self._map(self._encode(x), x)]
+
+    def top_and_map(self, x: Float[Tensor, "B C H W"]) -> tuple[Tensor, Float[Tensor, "B D h w"]]:
+        tokens = self._encode(x)
+        return tokens[:, 0], self._map(tokens, x)
 
     def top(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
         """The class token behind the last norm."""
@@ -72,6 +74,10 @@ class Vit(Backbone):
                 f"{network} cuts images into patches of {patch} pixels, and size {size} is no multiple of that; "
                 f"take {size // patch * patch} or {(size // patch + 1) * patch}"
             )
+
+    def _map(self, tokens: Float[Tensor, "B N D"], x: Tensor) -> Float[Tensor, "B D h w"]:
+        patch = self.strides[0]
+        return tokens[:, 1:].transpose(1, 2).unflatten(2, (x.shape[2] // patch, x.shape[3] // patch))
 
     def _encode(self, x: Tensor) -> Float[Tensor, "B N D"]:
         tokens = self.embed(x)

@@ -2,41 +2,74 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zorki.nn.backbones.lenet import ScaledTanh, initialize_lecun
 from zorki.nn.layers.initialize import initialize_he, initialize_output
 
 
-class PooledHead(nn.Module):
+class ClassHead(nn.Module, ABC):
+    """A head that also tells the vector, `width` long, from which its last layer makes the logits.
+
+    With `has_class_maps`, `class_maps` tells where in the image the evidence of each class lies.
+    """
+
+    width: int
+    has_class_maps: ClassVar[bool] = False
+
+    @abstractmethod
+    def with_vector(self, x: Tensor) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B D"]]:
+        """The logits, and the vector before the last dropout."""
+
+    def forward(self, x: Tensor) -> Float[Tensor, "B K"]:
+        return self.with_vector(x)[0]
+
+    def class_maps(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
+        """Class activation maps (Zhou et al., 2016, eq. 2): the last layer at every position, without its bias."""
+        raise NotImplementedError(f"{type(self).__name__} has no class activation maps")
+
+
+class PooledHead(ClassHead):
     """Global average pool, dropout, linear: ResNet, GoogLeNet."""
+
+    has_class_maps = True
 
     def __init__(self, channels: int, num_classes: int, *, dropout: float = 0.0) -> None:
         super().__init__()
+        self.width = channels
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
         initialize_output(self.fc)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
-        return self.fc(self.dropout(self.pool(x).flatten(1)))
+    def with_vector(self, x: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B C"]]:
+        vector = self.pool(x).flatten(1)
+        return self.fc(self.dropout(vector)), vector
+
+    def class_maps(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
+        return functional.conv2d(x, self.fc.weight[:, :, None, None])
 
 
-class LinearHead(nn.Module):
+class LinearHead(ClassHead):
     """Dropout and linear on one vector an image: ViT."""
 
     def __init__(self, channels: int, num_classes: int, *, dropout: float = 0.0) -> None:
         super().__init__()
+        self.width = channels
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
         initialize_output(self.fc)
 
-    def forward(self, x: Float[Tensor, "B C"]) -> Float[Tensor, "B K"]:
-        return self.fc(self.dropout(x))
+    def with_vector(self, x: Float[Tensor, "B C"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B C"]]:
+        return self.fc(self.dropout(x)), x
 
 
-class FlattenHead(nn.Module):
+class FlattenHead(ClassHead):
     """Every pixel of a grid read by two hidden layers: AlexNet, VGG.
 
     Args:
@@ -59,6 +92,9 @@ class FlattenHead(nn.Module):
         dropout_first: bool = False,
     ) -> None:
         super().__init__()
+        self.width = hidden
+        # The last layers, which the vector is before: a linear one, and a dropout where it drops outputs.
+        self.tail = 1 if dropout_first else 2
         self.pool = nn.AdaptiveAvgPool2d(grid)
         first, second = nn.Linear(channels * grid**2, hidden), nn.Linear(hidden, hidden)
         last = nn.Linear(hidden, num_classes)
@@ -70,15 +106,22 @@ class FlattenHead(nn.Module):
         initialize_he(self.classifier)
         initialize_output(last)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
-        return self.classifier(self.pool(x).flatten(1))
+    def with_vector(self, x: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B D"]]:
+        vector = self.classifier[: -self.tail](self.pool(x).flatten(1))
+        return self.classifier[-self.tail :](vector), vector
 
 
-class ConvHead(nn.Module):
-    """Dropout, a 1x1 convolution to one map a class, ReLU, and the average of each map: SqueezeNet."""
+class ConvHead(ClassHead):
+    """Dropout, a 1x1 convolution to one map a class, ReLU, and the average of each map: SqueezeNet.
+
+    The vector is the average of the maps below: the last layer is at every position.
+    """
+
+    has_class_maps = True
 
     def __init__(self, channels: int, num_classes: int, *, dropout: float = 0.5) -> None:
         super().__init__()
+        self.width = channels
         self.dropout = nn.Dropout(dropout)
         self.conv = nn.Conv2d(channels, num_classes, 1)
         self.relu = nn.ReLU(inplace=True)
@@ -88,15 +131,23 @@ class ConvHead(nn.Module):
         # all classes start on that edge. A bias common to all classes moves them away and changes no probability.
         nn.init.ones_(self.conv.bias)  # type: ignore[arg-type]
 
+    def with_vector(self, x: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B C"]]:
+        return self.forward(x), self.pool(x).flatten(1)
+
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         return self.pool(self.relu(self.conv(self.dropout(x)))).flatten(1)
 
+    def class_maps(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
+        """The maps before their average: what is averaged is what is seen, bias and ReLU with it."""
+        return functional.relu(self.conv(x))
 
-class HiddenHead(nn.Module):
+
+class HiddenHead(ClassHead):
     """Global average pool, one hidden layer with hard-swish, dropout, linear: MobileNetV3."""
 
     def __init__(self, channels: int, num_classes: int, *, hidden: int, dropout: float = 0.2) -> None:
         super().__init__()
+        self.width = hidden
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.hidden = nn.Linear(channels, hidden)
         self.activation = nn.Hardswish(inplace=True)
@@ -105,11 +156,12 @@ class HiddenHead(nn.Module):
         initialize_he(self.hidden)
         initialize_output(self.fc)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
-        return self.fc(self.dropout(self.activation(self.hidden(self.pool(x).flatten(1)))))
+    def with_vector(self, x: Float[Tensor, "B C H W"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B D"]]:
+        vector = self.activation(self.hidden(self.pool(x).flatten(1)))
+        return self.fc(self.dropout(vector)), vector
 
 
-class LeNetHead(nn.Module):
+class LeNetHead(ClassHead):
     """F6 of LeNet-5 and a linear output layer.
 
     The paper's output units are radial basis functions with fixed codes (eq. 7); a linear layer under the softmax,
@@ -118,11 +170,13 @@ class LeNetHead(nn.Module):
 
     def __init__(self, channels: int, num_classes: int, *, hidden: int = 84) -> None:
         super().__init__()
+        self.width = hidden
         self.f6 = nn.Linear(channels, hidden)
         self.squash = ScaledTanh()
         self.output = nn.Linear(hidden, num_classes)
         initialize_lecun(self.f6)
         initialize_output(self.output)
 
-    def forward(self, x: Float[Tensor, "B C 1 1"]) -> Float[Tensor, "B K"]:
-        return self.output(self.squash(self.f6(x.flatten(1))))
+    def with_vector(self, x: Float[Tensor, "B C 1 1"]) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B D"]]:
+        vector = self.squash(self.f6(x.flatten(1)))
+        return self.output(vector), vector

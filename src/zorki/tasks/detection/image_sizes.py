@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zorki.contracts import Dataset
 from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.data.scenes.boxes import SceneDetection
+from zorki.data.scenes.objects import SceneObjects
 from zorki.types import Boxes
 
 
@@ -20,7 +20,7 @@ def image_sizes(dataset: Dataset[Boxes], indices: Sequence[int]) -> list[tuple[i
 
 
 def _size(dataset: Dataset[Boxes], index: int) -> tuple[int, int]:
-    if isinstance(dataset, SceneDetection):
+    if isinstance(dataset, SceneObjects):
         return dataset.size
     if isinstance(dataset, BoxDataset):
         size = dataset.size(index)

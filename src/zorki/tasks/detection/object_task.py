@@ -99,7 +99,7 @@ class ObjectPresentation(Presentation[Found, Found]):
 
     def caption(self, annotation: Found, info: ClassInfo) -> str:
         """How many of which class, the most frequent first: "3 RBC, 1 WBC"."""
-        counts = Counter(shown(annotation, info).labels.tolist())
+        counts = Counter(self.shown(annotation, info).labels.tolist())
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return ", ".join(f"{count} {info.names[label]}" for label, count in ranked) or "nothing"
 
@@ -115,6 +115,15 @@ class ObjectPresentation(Presentation[Found, Found]):
             ("does not count", mark_color(None)),
         ]
 
+    def record_of(self, annotation: Found, info: ClassInfo) -> dict[str, Any]:
+        """Every object in xyxy pixels, with its class's name, its score and its marks; and how many are shown."""
+        columns = {
+            "score" if name == "scores" else name: values
+            for name, values in annotation.to_json().items()
+            if name != "labels"
+        }
+        return self.rows_of(annotation, columns, info)
+
     def rows_of(self, annotation: Found, columns: Mapping[str, Sequence[Any]], info: ClassInfo) -> dict[str, Any]:
         """Every object with its class's name and its values in `columns`; and how many are shown."""
         rows = [
@@ -123,7 +132,7 @@ class ObjectPresentation(Presentation[Found, Found]):
         ]
         record: dict[str, Any] = {self.noun: rows}
         if annotation.scores is not None:
-            record |= {"threshold": show_score(info), "shown": len(shown(annotation, info))}
+            record |= {"threshold": show_score(info), "shown": len(self.shown(annotation, info))}
         return record
 
 

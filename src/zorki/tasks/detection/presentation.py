@@ -38,18 +38,12 @@ class DetectionPresentation(ObjectPresentation[Boxes]):
 
     def to_record(self, annotation: Boxes, info: ClassInfo) -> dict[str, Any]:
         """Every box, in xyxy pixels, with its class's name, its score and its marks; and how many are shown."""
-        columns = {
-            "score" if name == "scores" else name: values
-            for name, values in annotation.to_json().items()
-            if name != "labels"
-        }
-        return self.rows_of(annotation, columns, info)
+        return self.record_of(annotation, info)
 
     def exchange(
         self, annotation: Boxes, info: ClassInfo, *, path: str, frame: int | None = None
     ) -> list[dict[str, Any]]:
         """COCO's results format, an entry a box."""
-        from zorki.tasks.detection.prediction_files.coco_results import numbers_of, to_results
+        from zorki.tasks.detection.prediction_files.coco_results import to_results
 
-        numbers = info.category_ids or numbers_of(info.names)
-        return to_results(annotation, path, info.names, numbers, frame=frame)
+        return to_results(annotation, path, info.names, info.category_ids, frame=frame)

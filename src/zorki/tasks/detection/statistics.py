@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zorki.contracts import Dataset
 from zorki.contracts.statistics import DatasetStatistics, StatisticsTable
+from zorki.data.annotations.boxes.object_counts import count_objects
 from zorki.ops.boxes import box_area
 from zorki.types import Boxes
 
@@ -21,6 +22,8 @@ QUARTILES = {"minimum": 0.0, "first_quartile": 0.25, "median": 0.5, "third_quart
 _TAILS = {"percentile_1": 0.01, "percentile_10": 0.1, "median": 0.5, "percentile_90": 0.9, "percentile_99": 0.99}
 _SIZES = {"small": "small, below 32 x 32 pixels", "medium": "medium", "large": "large, from 96 x 96 pixels"}
 _TEXTS = {"percentile_1": "1 %", "percentile_10": "10 %", "percentile_90": "90 %", "percentile_99": "99 %"}
+
+LOCALIZED_SHARE = 0.8  # of images with one object, or each class once: from here on localization is worth a word
 
 Numbers = Mapping[str, Any]
 
@@ -50,7 +53,18 @@ def box_statistics(dataset: Dataset[Boxes]) -> DatasetStatistics:
         quantile_table("box_side", "Side of boxes (root of the area, pixels)"),
         quantile_table("aspect_ratio", "Aspect ratio of boxes (width / height)", _TAILS),
     ]
-    return object_statistics(dataset, dataset.target, _numbers, tables, "boxes")
+    found = object_statistics(dataset, dataset.target, _numbers, tables, "boxes")
+    return dataclasses.replace(found, note=_suited(dataset))
+
+
+def _suited(dataset: Dataset[Boxes]) -> str:
+    """Which task suits the images by the number of their objects; empty where most have any number."""
+    counts = count_objects((dataset.target(index) for index in range(len(dataset))), len(dataset.class_names))
+    if counts.fitting < LOCALIZED_SHARE * counts.images:
+        return ""
+    told = f"{counts}: localization, one box an object and no detector, suits them (--task localization"
+    others = counts.images - counts.fitting
+    return f"{told})" if not others else f"{told}, which leaves out {others}); detection takes all"
 
 
 def quantile_table(name: str, title: str, shares: Mapping[str, float] = QUARTILES) -> StatisticsTable:

@@ -1,0 +1,171 @@
+"""Data for localization: images with one box each, or with a box for each of K named parts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zorki.class_selection import ClassSelection
+from zorki.contracts import Dataset, TaskData
+from zorki.contracts.capabilities import FitsToData, TakesCriterion
+from zorki.contracts.statistics import DatasetStatistics
+from zorki.data.annotations.boxes.object_counts import ImagesByObjects, count_objects, fits
+from zorki.errors import DataError, RecipeError
+from zorki.tasks.localization.settings import LocalizationSettings
+from zorki.types import Boxes, ClassInfo, Defect, Sample
+
+if TYPE_CHECKING:
+    import torch
+
+    from zorki.contracts import Model
+    from zorki.data.annotations.boxes.dataset import BoxDataset
+
+LEFT_OUT = "left out, since localization is of one object or of parts"
+
+
+class LocalizationData(TaskData[Boxes]):
+    """Images with exactly one object, or with each class once at most."""
+
+    needs = ("boxes",)
+
+    def read(
+        self,
+        root: Path,
+        *,
+        format: str | None = None,
+        class_names: Sequence[str] | None = None,
+        max_pixels: int | None = None,
+        selection: ClassSelection | None = None,
+    ) -> Dataset[Boxes]:
+        """Every format of detection, without the images of another number of objects; or the built-in scenes.
+
+        Raises:
+            DataError: as of detection, or no image has the number of objects that is asked for.
+        """
+        from zorki.data.formats.readers import read_boxes
+        from zorki.data.scenes.choose import scenes_of
+        from zorki.data.scenes.one_object import parse
+
+        scenes = scenes_of(parse, root, format, class_names, selection)
+        if scenes is not None:
+            return scenes
+        found = read_boxes(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
+        return images_that_fit(found)
+
+    def augment(
+        self, sample: Sample[Boxes], recipe: LocalizationSettings, info: ClassInfo, generator: torch.Generator
+    ) -> Sample[Boxes]:
+        """Image and boxes varied together, and the object kept in sight."""
+        from zorki.tasks.localization.augment import augment_in_sight
+        from zorki.tasks.recipe_augment import augment_of
+
+        return augment_in_sight(sample, augment_of(recipe), generator, info)
+
+    def check(self, dataset: Dataset[Boxes], train: Sequence[int]) -> None:
+        """There must be a training image; those that are read have an object."""
+        if not train:
+            raise DataError(f"{dataset.root}: no training image is left; expected images with one box each")
+
+    def sampling_weights(self, targets: Sequence[Boxes], info: ClassInfo) -> list[float]:
+        """The inverse of how many images show a class, for the rarest class of an image."""
+        counts = Counter(label for target in targets for label in target.labels.tolist())
+        return [max(1.0 / counts[label] for label in target.labels.tolist()) for target in targets]
+
+    def configure(
+        self,
+        model: Model[Any, Boxes, Boxes],
+        recipe: LocalizationSettings,
+        dataset: Dataset[Boxes],
+        indices: Sequence[int],
+    ) -> None:
+        """Label smoothing and class weights; and to a model that `FitsToData` the training boxes, where it starts.
+
+        Raises:
+            RecipeError: the loss of the classes is asked for, and the images show parts, which have none.
+        """
+        targets = [dataset.target(index) for index in indices]
+        if isinstance(model, FitsToData) and model.needs_fitting:
+            from zorki.tasks.detection.image_sizes import image_sizes
+
+            model.fit_to_data(targets, image_sizes(dataset, indices))
+        if not (recipe.label_smoothing or recipe.class_weights):
+            return
+        if any(len(target) > 1 for target in targets):
+            raise RecipeError(
+                "label_smoothing and class_weights are of images of one object, and these show parts; leave them out"
+            )
+        assert isinstance(model, TakesCriterion)
+        criterion = _class_criterion(targets, len(dataset.class_names), recipe)
+        model.replace_criterion(lambda own: criterion)
+
+    def statistics(self, dataset: Dataset[Boxes]) -> DatasetStatistics:
+        """As of detection: boxes and images a class, sizes and aspects."""
+        from zorki.tasks.detection.statistics import box_statistics
+
+        note = str(counts_of(dataset))
+        if any(LEFT_OUT in defect.reason for defect in dataset.defects):
+            note += ", of those that are left; detection takes all of them (--task detection)"
+        return dataclasses.replace(box_statistics(dataset), note=note)
+
+    def class_info(self, dataset: Dataset[Boxes]) -> ClassInfo:
+        """With how many objects an image has."""
+        return dataclasses.replace(super().class_info(dataset), objects=counts_of(dataset).kind)
+
+
+def _class_criterion(targets: Sequence[Boxes], num_classes: int, recipe: LocalizationSettings) -> torch.nn.Module:
+    """As of classification: weights are N / (K n_k), so that a class with few images counts as much as any other."""
+    import torch
+
+    from zorki.losses.cross_entropy import CrossEntropy
+
+    weights = None
+    if recipe.class_weights:
+        labels = torch.cat([target.labels for target in targets])
+        counts = torch.bincount(labels, minlength=num_classes)
+        weights = len(labels) / (num_classes * counts.clamp_min(1).float())
+    return CrossEntropy(label_smoothing=recipe.label_smoothing, weights=weights)
+
+
+def counts_of(dataset: Dataset[Boxes]) -> ImagesByObjects:
+    """How many objects the images have."""
+    return count_objects((dataset.target(index) for index in range(len(dataset))), len(dataset.class_names))
+
+
+def images_that_fit(found: BoxDataset) -> BoxDataset:
+    """The images with one object, or with each class once at most, whichever most have; the others are told.
+
+    Raises:
+        DataError: no image is left.
+    """
+    from zorki.data.annotations.subset import subset_boxes
+
+    counts = counts_of(found)
+    kept = [index for index in range(len(found)) if fits(found.target(index), counts.kind)]
+    if not kept:
+        raise DataError(
+            f"{found.root}: {counts}; expected images of one object, or of parts that are there once at most; "
+            "detection takes any number: choose one of its models"
+        )
+    if len(kept) == len(found):
+        return found
+    told = Defect(found.root, f"{_left_out(found, set(kept))}, so {_were(len(found) - len(kept))} {LEFT_OUT}; {counts}")
+    chosen = subset_boxes(found, kept)
+    return dataclasses.replace(chosen, defects=[*chosen.defects, dataclasses.replace(told, note=True)])
+
+
+def _left_out(found: BoxDataset, kept: set[int]) -> str:
+    """Such as "15 images have 2 objects, 1 image has 3"."""
+    numbers = Counter(len(found.target(index)) for index in range(len(found)) if index not in kept)
+    words = [
+        f"{count} image{'s' if count > 1 else ''} {'have' if count > 1 else 'has'} {number or 'no'} "
+        f"object{'s' if number != 1 else ''}"
+        for number, count in sorted(numbers.items())[:4]
+    ]
+    return ", ".join(words) + (", ..." if len(numbers) > 4 else "")
+
+
+def _were(count: int) -> str:
+    return "it was" if count == 1 else f"these {count} were"

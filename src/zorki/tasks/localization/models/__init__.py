@@ -1,0 +1,1 @@
+"""The methods of localization, one file each."""
