@@ -24,6 +24,7 @@ from zorki.devices import count_or_indices, index_of
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
 from zorki.engine.training import optimizer as optimize
+from zorki.engine.training.duration import Forecast
 from zorki.engine.training.progress import Progress
 from zorki.errors import DataError, ZorkiError
 from zorki.recipe import Recipe
@@ -55,6 +56,7 @@ class Conductor(lightning.Callback):
         progress: Progress,
         keep_best: Callable[[Model[Any, Any, Any], dict[str, Any]], None],
         keep_last: bool = False,
+        forecast: Forecast | None = None,
         gather: Callable[[lightning.Trainer], None] = lambda trainer: None,
         check_folder: Callable[[], None] = lambda: None,
     ) -> None:
@@ -63,12 +65,14 @@ class Conductor(lightning.Callback):
         Args:
         keep_last: validation cannot tell good weights from bad ones: those of the last epoch are kept, and patience
             and the plateau scheduler watch nothing.
+        forecast: tells how long the training takes.
         check_folder: called before anything is written; raises where the folder is gone.
         """
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
         self.gather, self.keep_last, self.check_folder = gather, keep_last, check_folder
+        self.forecast = forecast
         self.plateau = optimize.Plateau()
         self.after_step: Callable[[float], None] | None = None
         self.average: AveragedModel | None = None
@@ -156,6 +160,8 @@ class Conductor(lightning.Callback):
         if self.first_loss is None or step % self.recipe.log_every == 0:
             self._log_step(trainer, pl_module, step)
         self.progress.step(trainer.current_epoch, batch_idx + 1, self._steps_an_epoch)
+        if self.forecast is not None:
+            self.forecast.step(trainer.current_epoch * self._steps_an_epoch + batch_idx + 1)
         if whole_step and batch_idx + 1 < self._steps_an_epoch:
             self._write_within_epoch(trainer, (batch_idx + 1) // self.recipe.grad_accum)
 
@@ -238,6 +244,9 @@ class Conductor(lightning.Callback):
         self.check_folder()
         self.log_.epoch(row)
         self.progress.epoch(row, self.epochs)
+        if self.forecast is not None:
+            evaluation = self._started - now
+            self.forecast.epoch((epoch + 1) * self._steps_an_epoch, train_seconds, evaluation)
         self.write_checkpoint(trainer)
         if self._asked_to_stop(trainer, 0) and epoch + 1 < self.epochs:
             self._stop()

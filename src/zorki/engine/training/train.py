@@ -20,6 +20,7 @@ from zorki.engine.run import checkpoints, logs
 from zorki.engine.run.folder import BEST, COST
 from zorki.engine.run.lock import RunLock, run_lock
 from zorki.engine.run.open import TrainedModel
+from zorki.engine.training.duration import Forecast, Workload
 from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import gather_defects, train_loader_of, val_loader_of, validate
 from zorki.engine.training.loop import Conductor, make_trainer
@@ -96,15 +97,17 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
     recipe, folder = plan.recipe, plan.folder
     train_loader, val_loader = train_loader_of(plan), val_loader_of(plan)
     loggers = logs.loggers(folder, recipe.wandb)
+    progress = Progress(recipe.epochs or 0, plan.task.monitor, active=bar)
     conductor = Conductor(
         recipe,
         folder,
         validate=None if val_loader is None else partial(validate, plan, val_loader),
         monitor=plan.task.monitor,
         log=logs.Log(folder, loggers, active=is_first()),
-        progress=Progress(recipe.epochs or 0, plan.task.monitor, active=bar),
+        progress=progress,
         keep_best=partial(_keep_best, plan),
         keep_last=keep_last,
+        forecast=Forecast(_workload(plan, len(train_loader)), progress.say) if bar else None,
         check_folder=lock.check,
         gather=partial(gather_defects, plan, train_loader),
     )
@@ -121,6 +124,13 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
     if not trainer.is_global_zero:
         raise SystemExit(0)
     return conductor
+
+
+def _workload(plan: TrainingPlan, steps: int) -> Workload:
+    recipe, splits = plan.recipe, plan.data_survey.splits
+    assert recipe.batch_size is not None
+    val, test = (-(-len(splits.get(split, [])) // recipe.batch_size) for split in ("val", "test"))
+    return Workload(recipe.epochs or 0, steps, val, val + test)
 
 
 def _keep_best(plan: TrainingPlan, model: Model[Any, Any, Any], facts: dict[str, Any]) -> None:
