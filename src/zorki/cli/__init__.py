@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -45,6 +47,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
         print(version("zorki"))
         return
+    # At the end Python would search all that torch has made for cycles, several times: over a second of every command.
+    atexit.register(gc.freeze)
     try:
         code = _run(given)
     except KeyboardInterrupt as stop:  # while modules load, or while a message is made
