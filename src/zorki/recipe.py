@@ -121,6 +121,17 @@ class Recipe:
 
     # Training
     epochs: int | None = setting(None, _TRAINING, "Passes over the training images.", unit="epochs", least=1)
+    time: float | None = setting(
+        None,
+        _TRAINING,
+        "Time to train in, such as 90s, 10m or 1h30m (a number alone: seconds), evaluation included. Where --epochs is "
+        "not given, their number is chosen from timed steps; training stops after the epoch in which the time ends.",
+        unit="seconds",
+        least=1,
+        aliases=("max_time",),
+        off=None,
+        duration=True,
+    )
     batch_size: int | None = setting(
         None, _TRAINING, "Images a step, over all devices.", unit="images", least=1, aliases=("batch",)
     )

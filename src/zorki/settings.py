@@ -14,6 +14,7 @@ from dataclasses import field
 from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from zorki.durations import seconds_of
 from zorki.errors import RecipeError, did_you_mean, suggestion
 
 OFF = ("off", "false")  # YAML reads a bare `off` as false
@@ -31,6 +32,7 @@ def setting(
     aliases: tuple[str, ...] = (),
     words: Mapping[str, str] | None = None,
     off: Any = _NO_OFF,
+    duration: bool = False,
 ) -> Any:
     """A field of a frozen dataclass of settings, such as `zorki.recipe.Recipe`.
 
@@ -44,10 +46,11 @@ def setting(
         aliases: other names that it is known by; they are taken everywhere and shown nowhere.
         words: other words for its values.
         off: the value that `off` stands for; without it the field takes no `off`.
+        duration: its number is seconds, and a text of it may have units, such as 1h30m.
     """
     metadata = {
         "group": group, "help": help, "unit": unit, "least": least, "most": most,
-        "aliases": aliases, "words": dict(words or {}), "off": off,
+        "aliases": aliases, "words": dict(words or {}), "off": off, "duration": duration,
     }  # fmt: skip
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
@@ -180,6 +183,8 @@ def _checked(f: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
         if not isinstance(value, bool):
             raise RecipeError(f"{f.name} is {value!r}; expected true or false")
         return value
+    if f.metadata["duration"] and isinstance(value, str):
+        value = _seconds(f, value)
     if int in parts or float in parts:
         return _number(f, int if int in parts else float, value)
     if str in parts and not isinstance(value, str):
@@ -194,6 +199,14 @@ def _choice(f: dataclasses.Field[Any], choices: tuple[Any, ...], value: Any) -> 
         words = ", ".join(str(choice) for choice in choices)
         raise RecipeError(f"{f.name} is {value!r}; expected one of {words}.{did_you_mean(str(value), choices)}")
     return value
+
+
+def _seconds(f: dataclasses.Field[Any], text: str) -> float:
+    seconds = seconds_of(text)
+    if seconds is None:
+        off = ", or off" if takes_off(f) else ""
+        raise RecipeError(f"{f.name} is {text!r}; expected a length of time, such as 90s, 10m or 1h30m{off}")
+    return seconds
 
 
 def _number(f: dataclasses.Field[Any], kind: type, value: Any) -> Any:

@@ -21,7 +21,7 @@ def train(
         Path | None,
         Parameter(
             help="Go on with the run in this folder; `last`: the newest in --out. May be given anew: --epochs, "
-            "--device, --devices, --batch-size, --workers, --threads, and when to checkpoint and log."
+            "--time, --device, --devices, --batch-size, --workers, --threads, and when to checkpoint and log."
         ),
     ] = None,
     recipe: Annotated[Path | None, Parameter(help="Settings from this recipe.yaml; flags take precedence.")] = None,
@@ -36,6 +36,7 @@ def train(
     zorki train photos/
     zorki train resnet18 photos/ --epochs 5
     zorki train resnet18 photos/ --weights imagenet --freeze backbone
+    zorki train resnet18 photos/ --time 10m
     zorki train unet_resnet18 photos/ --loss ce,dice
     zorki train --resume runs/resnet18-1
     zorki train --resume last --epochs 50
@@ -49,7 +50,7 @@ def train(
         from zorki.engine.training.train import resume as go_on
 
         out = Path(given.pop("out", "runs"))
-        folder = last_run(out, finished="epochs" in given) if str(resume) == "last" else resume
+        folder = last_run(out, finished="epochs" in given or "time" in given) if str(resume) == "last" else resume
         go_on(folder, quiet=quiet, **given)
         return
     if model is not None and data is None and (Path(model).exists() or model.startswith("scenes:")):

@@ -59,7 +59,8 @@ def complete(
     fill("device", lambda: best_device())
     fill("precision", lambda: best_precision(recipe.accelerator), own.precision)
     fill("batch_size", lambda: _batch_size(train_count, size), own.batch_size)
-    fill("epochs", lambda: _epochs(recipe, train_count))
+    if recipe.time is None or recipe.world > 1:  # otherwise chosen later, from the time of some steps
+        fill("epochs", lambda: _epochs(recipe, train_count))
     fill("optimizer", lambda: ("sgd", "momentum serves most networks"), own.optimizer)
     fill("lr", lambda: _rate(recipe, own))
     fill("weight_decay", lambda: _weight_decay(recipe), own.weight_decay)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from zorki.engine.training.durations import duration_text, short_text
+from zorki.durations import duration_text, short_text
 
 EVALUATION_SHARE = 0.5
 """Of a training step's time, what a batch takes to evaluate: no backward pass, but decoding and the metric."""

@@ -21,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from zorki.contracts import Model
 from zorki.contracts.capabilities import UpdatesAfterStep
 from zorki.devices import count_or_indices, index_of
+from zorki.durations import duration_text
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
 from zorki.engine.training import optimizer as optimize
@@ -108,6 +109,9 @@ class Conductor(lightning.Callback):
         self.sums = {name: total.to(pl_module.device) for name, total in self.sums.items()}
         if self.recipe.patience is not None and self.stale >= self.recipe.patience:
             trainer.should_stop = True
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        if progress.is_last_batch or not progress.current.ready:  # an epoch that has begun is ended
+            self._stop_in_time(trainer)
         self._listen()  # after Lightning, whose own way to stop writes no checkpoint
         for group in trainer.optimizers[0].param_groups:
             group.setdefault("largest", group["lr"])
@@ -248,8 +252,25 @@ class Conductor(lightning.Callback):
             evaluation = self._started - now
             self.forecast.epoch((epoch + 1) * self._steps_an_epoch, train_seconds, evaluation)
         self.write_checkpoint(trainer)
+        if epoch + 1 < self.epochs:
+            self._stop_in_time(trainer)
         if self._asked_to_stop(trainer, 0) and epoch + 1 < self.epochs:
             self._stop()
+
+    def _stop_in_time(self, trainer: lightning.Trainer) -> None:
+        """Ends training where the recipe's time is over; of several processes, where it is for one."""
+        limit = self.recipe.time
+        if limit is None:
+            return
+        is_over = self.seconds >= limit
+        if trainer.world_size > 1:
+            is_over = trainer.strategy.reduce_boolean_decision(is_over, all=False)
+        if is_over:
+            trainer.should_stop = True
+            self.progress.say(
+                f"the time of {duration_text(limit)} is over: training stops before its {self.epochs} epochs; "
+                f"go on with: zorki train --resume {self.folder} --time off"
+            )
 
     def _evaluate(self, trainer: lightning.Trainer, model: Any, metrics: dict[str, Any], epoch: int) -> None:
         """Keeps the weights where no epoch before had a larger monitor, or an equal one and a smaller loss."""

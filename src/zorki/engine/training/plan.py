@@ -166,6 +166,18 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     return TrainingPlan(entry, info, dataset, data_survey, train_indices, recipe, network, folder, about, path)
 
 
+def with_epochs(plan: TrainingPlan, choice: Choice) -> TrainingPlan:
+    """The plan with its number of epochs chosen, which is written into the run's folder."""
+    recipe = dataclasses.replace(plan.recipe, epochs=choice.value)
+    about = {
+        **plan.about, "recipe": recipe.to_json(), "choices": [*plan.about["choices"], dataclasses.asdict(choice)]
+    }  # fmt: skip
+    chosen = dataclasses.replace(plan, recipe=recipe, about=about)
+    if is_first():
+        _write_settings(chosen)
+    return chosen
+
+
 def is_first() -> bool:
     """Whether this process is the one that writes and speaks, of all that train together."""
     return rank() == 0
@@ -267,6 +279,10 @@ def _about(
 
 def _write(plan: TrainingPlan) -> None:
     write_files(plan.folder, plan.dataset, plan.train_indices)
+    _write_settings(plan)
+
+
+def _write_settings(plan: TrainingPlan) -> None:
     write_json(plan.folder / ABOUT, plan.about)
     recipe = {name: value for name, value in plan.recipe.to_json().items() if name != "name"}
     write_text(plan.folder / RECIPE, yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))

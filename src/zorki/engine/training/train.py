@@ -17,6 +17,7 @@ from zorki.engine.device import on_device
 from zorki.engine.evaluation.benchmark_run import peak_memory
 from zorki.engine.precompute import precompute
 from zorki.engine.run import checkpoints, logs
+from zorki.engine.run.defaults import Choice
 from zorki.engine.run.folder import BEST, COST
 from zorki.engine.run.lock import RunLock, run_lock
 from zorki.engine.run.open import TrainedModel
@@ -25,8 +26,9 @@ from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import gather_defects, train_loader_of, val_loader_of, validate
 from zorki.engine.training.loop import Conductor, make_trainer
 from zorki.engine.training.outcome import evaluate_best
-from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan
+from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan, with_epochs
 from zorki.engine.training.progress import Progress
+from zorki.engine.training.time_trial import choose_epochs
 from zorki.files import write_json
 from zorki.output import say
 from zorki.recipe import Recipe
@@ -72,6 +74,10 @@ def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
     if recipe.compile:
         network.compile()
     precompute(network.preprocess, plan.dataset, _images(plan), say, world=recipe.world)
+    if recipe.epochs is None:
+        plan = with_epochs(plan, choose_epochs(plan, _workload(plan), say))
+        say(f"chosen: {Choice(**plan.about['choices'][-1])}")
+        recipe = plan.recipe
     val = plan.data_survey.splits.get("val", [])
     keep_last = bool(val) and not plan.task.data.has_ground_truth(plan.dataset, val)
     if keep_last:
@@ -107,7 +113,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
         progress=progress,
         keep_best=partial(_keep_best, plan),
         keep_last=keep_last,
-        forecast=Forecast(_workload(plan, len(train_loader)), progress.say) if bar else None,
+        forecast=Forecast(_workload(plan), progress.say) if bar else None,
         check_folder=lock.check,
         gather=partial(gather_defects, plan, train_loader),
     )
@@ -126,11 +132,11 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
     return conductor
 
 
-def _workload(plan: TrainingPlan, steps: int) -> Workload:
+def _workload(plan: TrainingPlan) -> Workload:
     recipe, splits = plan.recipe, plan.data_survey.splits
     assert recipe.batch_size is not None
     val, test = (-(-len(splits.get(split, [])) // recipe.batch_size) for split in ("val", "test"))
-    return Workload(recipe.epochs or 0, steps, val, val + test)
+    return Workload(recipe.epochs or 0, len(train_loader_of(plan)), val, val + test)
 
 
 def _keep_best(plan: TrainingPlan, model: Model[Any, Any, Any], facts: dict[str, Any]) -> None:

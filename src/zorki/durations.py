@@ -15,10 +15,7 @@ def seconds_of(text: str) -> float | None:
     (5400.0, 90.0, 600.0, None)
     """
     text = text.replace(" ", "").lower()
-    try:
-        return float(text)
-    except ValueError:
-        found = _PARTS.fullmatch(text)
+    found = _PARTS.fullmatch(f"{text}s" if text[-1:].isdigit() else text)
     if not text or found is None:
         return None
     return float(sum(float(part or 0) * unit for part, unit in zip(found.groups(), _UNITS.values(), strict=True)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zorki.engine.training.durations import duration_text, seconds_of, short_text
+from zorki.durations import duration_text, seconds_of, short_text
 
 
 @pytest.mark.parametrize(
