@@ -23,7 +23,8 @@ FAMILIES = {
     "detr_squeezenet": {}, "fast_rcnn_squeezenet": {}, "faster_rcnn_squeezenet_fpn": {}, "fcos_squeezenet": {},
     "rcnn_squeezenet": {}, "retinanet_squeezenet": {}, "sppnet_squeezenet": {}, "ssd_squeezenet": {},
     "yolo1_squeezenet": {}, "yolo3_squeezenet": {},
-    "deeplabv3_squeezenet": {}, "fc_densenet56": {}, "fcn32s_squeezenet": {}, "full_resolution": {"width": "4"},
+    "deeplabv3_squeezenet": {}, "fc_densenet56": {"image_size": "64"}, "fcn32s_squeezenet": {},
+    "full_resolution": {"width": "4"},
     "pspnet_squeezenet": {}, "segnet_basic": {"width": "8"}, "sliding_window_small": {"step": "32", "count": "8"},
     "unet": {"width": "4"}, "unet_squeezenet": {},
     "border_unet_squeezenet": {}, "deep_coloring_squeezenet": {}, "deep_watershed_squeezenet": {},
@@ -81,8 +82,8 @@ def test_a_run_opens_as_it_was_trained(name, size, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "_keep_best", keep_best)
     count = 30 if registry.find(name).task.name == "classification" else 10
-    settings = {"epochs": 1, "batch_size": 2, "limit": 4, "workers": 0, "quiet": True, "out": str(tmp_path)}
-    run = training.train(name, f"scenes:{count}@{size}", options=options, **settings)
+    settings = {"epochs": 1, "batch_size": 2, "limit": 4, "limit_val": 0, "workers": 0, "quiet": True}
+    run = training.train(name, f"scenes:{count}@{size}", options=options, out=str(tmp_path), **settings)
     opened = load(run.folder)
     with without_values():
         own = registry.build(name, len(run.class_names), options).preprocess
@@ -95,4 +96,5 @@ def test_a_run_opens_as_it_was_trained(name, size, tmp_path, monkeypatch):
     for split in ("val", "test"):
         (result,) = evaluate(opened, split=split, workers=0)
         write_json(tmp_path / "again.json", result_json(result))
-        assert json.loads((tmp_path / "again.json").read_text()) == known[split]
+        again = json.loads((tmp_path / "again.json").read_text())
+        assert {**again, "split_count": result.count} == known[split], "a training says how large the split was"
