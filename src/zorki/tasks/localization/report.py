@@ -5,7 +5,7 @@ from __future__ import annotations
 from zorki.contracts import Section
 from zorki.draw.blocks import columns, figure, table
 from zorki.draw.figures import bars, curves
-from zorki.tasks.localization.metric import RIGHT_IOU, LocalizationResult
+from zorki.tasks.localization.metric import LocalizationResult
 from zorki.types import ClassInfo
 
 MOST_BARS = 40  # classes; above, the table alone tells
@@ -16,13 +16,13 @@ def sections(result: LocalizationResult, info: ClassInfo) -> list[Section]:
     if not result.count:
         return []
     series = {"share": list(zip(result.iou_curve.iou, result.iou_curve.share, strict=True))}
-    curve = curves(series, title="Boxes that reach an IoU", x_label="IoU", y_label="share of objects", best=RIGHT_IOU)
+    curve = curves(series, title="Boxes that reach an IoU", x_label="IoU", y_label="share of objects")
     thing = "part" if info.objects == "each" else "class"
     return [
         Section(
             "Overlap",
             figure(curve),
-            "The share of objects whose box has at least this IoU with the ground truth; the line marks 0.5.",
+            "The share of objects whose box has at least this IoU with the ground truth.",
         ),
         Section("Parts" if thing == "part" else "Classes", _classes(result, thing), _note(info)),
     ]
