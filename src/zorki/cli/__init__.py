@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from zorki.cli.signals import stopping_as_ctrl_c
 from zorki.output import say
 
 VERBS = {
@@ -50,7 +51,8 @@ def main(words: Sequence[str] | None = None) -> None:
     # At the end Python would search all that torch has made for cycles, several times: over a second of every command.
     atexit.register(gc.freeze)
     try:
-        code = _run(given)
+        with stopping_as_ctrl_c():
+            code = _run(given)
     except KeyboardInterrupt as stop:  # while modules load, or while a message is made
         sys.stderr.write(f"zorki: stopped by {str(stop) or 'Ctrl-C'}\n")
         code = INTERRUPTED

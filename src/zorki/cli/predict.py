@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,8 +83,7 @@ def predict(
         "device": device,
         "strict": strict,
     }
-    with _signals():
-        _print(stream([run], list(sources), stream=True, **more, **settings))
+    _print(stream([run], list(sources), stream=True, **more, **settings))
 
 
 def _begun(folder: Path) -> tuple[str, tuple[str, ...], dict[str, Any]]:
@@ -112,20 +107,3 @@ def _print(results: Any) -> None:
                 say("...")
     except KeyboardInterrupt as stop:  # while one was printed; else the results have ended by it, and raise it again
         results.throw(stop)
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Within, a kind kill and a closed terminal stop as Ctrl-C does, but not where nohup has it ignored."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [number for number in map(partial(getattr, signal), names) if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

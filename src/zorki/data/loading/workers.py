@@ -18,11 +18,18 @@ def start_worker(worker: int) -> None:
     """What a DataLoader's worker begins with, as its `worker_init_fn`."""
     # First of all: the parent's pool of threads was not forked with it, and waiting for one would be for ever.
     torch.set_num_threads(1)
-    # Ctrl-C goes to all processes of a terminal; the parent alone decides what is still to be done.
+    # Ctrl-C, a closed terminal and most kinds of kill go to all processes of a terminal, a group or a job; the parent
+    # alone decides what is still to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
-    if parent is not None and parent.pid is not None:
-        threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()
+    if parent is None or parent.pid is None:
+        return
+    threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_by, args=(parent.pid,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
@@ -31,3 +38,13 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     os._exit(1)
+
+
+def _end_by(parent: int) -> None:
+    """Ends this process at a SIGTERM of its parent's; those of others, sent to all processes alike, are the parent's.
+
+    Only who waits for a signal is told who sent it.
+    """
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
