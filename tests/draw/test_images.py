@@ -72,11 +72,12 @@ def test_any_text_can_be_written(text: str) -> None:
 def test_sheet_has_equal_cells_with_frames_by_mark() -> None:
     images = [plain(28, 28, 10), plain(300, 100, 20), plain(64, 256, 30)]
     done = sheet(images, ["a", "a caption that is much too long for its cell", ""], marks=[True, False, None], cell=120)
-    # Two columns and rows; gap 10, frame 3, caption strip 20.
-    assert done.shape == (3, 2 * (120 + 6 + 20 + 10) + 10, 2 * (120 + 6 + 10) + 10)
+    # Two columns and rows; gap 10, frame 3, letters of 12, caption strip of three lines: 12 * (.4 + 3 * 1.3) = 52.
+    assert done.shape == (3, 2 * (120 + 6 + 52 + 10) + 10, 2 * (120 + 6 + 10) + 10)
     assert pixel(done, 10, 10) == TEAL
     assert pixel(done, 10, 146) == VERMILION
-    assert pixel(done, 166, 10) == (208, 212, 218)
+    assert pixel(done, 198, 10) == (208, 212, 218)
+    assert sheet(images, ["a", "b", "c"], cell=120).shape[1] == 2 * (120 + 6 + 20 + 10) + 10
     # 28 pixels go four times into 120: the image spans 112, centered.
     assert pixel(done, 13 + 4, 13 + 4) == (10, 10, 10)
     assert pixel(done, 13 + 3, 13 + 3) == (236, 238, 241)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from zorki.contracts import Section
-from zorki.draw import figures, report
+from zorki.draw import blocks, figures, report
 from zorki.draw.blocks import encode
 from zorki.errors import ZorkiError
 
@@ -241,9 +241,21 @@ def test_colors_of_text_have_contrast(scheme: int) -> None:
         assert contrast(colors["ink"], colors[paper]) >= 4.5, paper
 
 
+def test_a_legend_hatches_what_has_no_color() -> None:
+    first, second = blocks.swatches([("road", (1, 2, 3)), ("wrong", None)]).split("</i>")[:2]
+    assert "background:rgb(1, 2, 3)" in first and "repeating-linear-gradient" in second
+
+
+def test_a_long_name_of_a_file_is_cut_in_its_middle_and_told_in_full_on_hover() -> None:
+    name = f"{'0123456789abcdef' * 4}.png"
+    grid = report.image_grid([report.Thumbnail(make_image(8, 8), "", None, name=name)])
+    text = re.search(f'<span class="name" title="{name}">(.*?)</span>', grid)[1].replace("<wbr/>", "")
+    assert len(text) == 40 and text.startswith("0123456789") and text.endswith("cdef.png")
+
+
 def test_a_tile_has_the_name_of_its_file_and_names_break_at_their_joints_alone() -> None:
     grid = report.image_grid([report.Thumbnail(make_image(8, 8), "predicted: cat", True, name="a_7.jpg")])
-    assert '<span class="name">a_<wbr/>7.<wbr/>jpg</span>' in grid
+    assert '<span class="name" title="a_7.jpg">a_<wbr/>7.<wbr/>jpg</span>' in grid
     page = report.page("run", [], facts={"model": "ssd_squeezenet"})
     assert "<dd>ssd_<wbr/>squeezenet</dd>" in page
     assert "<dd>2,636,148</dd>" in report.page("run", [], facts={"parameters": "2,636,148"})

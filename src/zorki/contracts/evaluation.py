@@ -54,7 +54,7 @@ class Evaluation(ABC, Generic[T, P]):
         """How wrong a prediction is, larger for worse; the report shows the worst images."""
         return 0.0
 
-    def right(self, prediction: P, target: T) -> bool | None:
+    def right(self, prediction: P, target: T, info: ClassInfo) -> bool | None:
         """Whether a prediction is right; None where there is no plain yes or no."""
         return None
 

@@ -48,8 +48,11 @@ class Presentation(ABC, Generic[T, P]):
         """
         return image if image.ndim == 3 else image[len(image) // 2]
 
-    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int]]]:
-        """What the colors of `thumbnail` mean beside a ground truth: words and RGB, 0..255; empty: there are none."""
+    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int] | None]]:
+        """What the colors of `thumbnail` mean beside a ground truth: words and RGB, 0..255.
+
+        None in the place of a color: hatched. Empty: there are none.
+        """
         return []
 
     def write_files(self, annotation: P, info: ClassInfo, place: Callable[[str, str], Path]) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def nice_ticks(low: Real, high: Real, count: int = 5, *, whole: bool = False) ->
     # Below this the values are one value with rounding errors, and ticks between them would be equal.
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         margin = 1.0 if whole else abs(low) * 0.1 or 1.0
-        low, high = low - margin, high + margin
+        # Zeros stand on the floor: what is 0 all along is a score or a count, which is never less.
+        low, high = (low - margin if low else 0.0), high + margin
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)

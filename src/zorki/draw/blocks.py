@@ -14,13 +14,14 @@ from PIL import Image
 from torch import Tensor
 
 from zorki.draw.images import to_image
-from zorki.draw.markup import breakable, escape, number, numbers
+from zorki.draw.markup import breakable, escape, number, numbers, shorten
 
 Align = Literal["left", "right", "center"]
 
 # Side and JPEG quality, tried in turn until a thumbnail is small: sixty of them stay below 1.5 MB as base64.
 _SIZES = ((224, 82), (224, 65), (192, 50), (160, 40), (128, 30))
 _MAX_BYTES = 18_000
+_MAX_NAME = 40  # characters of a file's name; hovering shows all
 _PHOTO_SIDE = 64  # images with a side below this are kept pixel by pixel
 
 
@@ -95,7 +96,8 @@ def image_grid(items: Sequence[Thumbnail]) -> str:
     for item in items:
         kind = {None: "", True: " right", False: " wrong"}[item.good]
         mark = {None: "", True: '<b class="mark" title="right">✓</b> ', False: '<b class="mark" title="wrong">✗</b> '}
-        name = f'<span class="name">{breakable(item.name)}</span>' if item.name else ""
+        short = breakable(shorten(item.name, _MAX_NAME, middle=True))
+        name = f'<span class="name" title="{escape(item.name)}">{short}</span>' if item.name else ""
         caption = f"<figcaption>{name}{mark[item.good]}{_lines(item.caption)}</figcaption>"
         parts.append(f'<figure class="tile{kind}">{_image(item)}{caption}</figure>')
     return f'<div class="grid">{"".join(parts)}</div>'
@@ -112,14 +114,17 @@ def columns(*blocks: str) -> str:
     return f'<div class="columns">{"".join(f"<div>{block}</div>" for block in blocks)}</div>'
 
 
-def swatches(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:
-    """A line of names, each behind a square of its RGB color, 0..255: what the colors of images mean."""
-    look = "display:inline-block;width:.85em;height:.85em;border-radius:2px;margin:0 .35em -.08em 0;background:"
+def swatches(entries: Sequence[tuple[str, tuple[int, int, int] | None]]) -> str:
+    """A line of names, each behind a square of its RGB color, 0..255, or hatched for None: what images are marked with.
+
+    A name too long for the page is broken.
+    """
+    hatched = "repeating-linear-gradient(135deg,#000 0 2px,#fff 2px 3px,#8888 3px 5px)"
     parts = [
-        f'<span style="white-space:nowrap;margin-right:1.1em"><i style="{look}rgb{color}"></i>{escape(name)}</span>'
+        f'<span><i style="background:{hatched if color is None else f"rgb{color}"}"></i>{escape(name)}</span>'
         for name, color in entries
     ]
-    return f"<p>{' '.join(parts)}</p>"
+    return f'<p class="swatches">{" ".join(parts)}</p>'
 
 
 def preformatted(text: str) -> str:

@@ -34,12 +34,13 @@ def curves(
     y_label: str = "",
     log_y: bool = False,
     best: Real | None = None,
+    shares: bool = False,
 ) -> str:
     """Lines through (x, y) points, one a series, with grid, legend and each point's values on hover.
 
     Series whose names differ only in the split ("train/loss", "val/loss") share a color; training is dashed. Values
     that are not finite, and those not above 0 with `log_y`, are gaps; x must be finite. `best` is the x of the best
-    checkpoint, marked with a vertical line. Of series longer than 800 points only lows and highs are drawn.
+    checkpoint, marked with a vertical line. `shares` shows all of 0 to 1. Of series longer than 800 points only lows and highs are drawn.
     """
     best = best if _is_finite(best) else None
     kept = {name: _segments(points, log_y) for name, points in series.items()}
@@ -51,7 +52,7 @@ def curves(
         note = write(WIDTH / 2, top + HEIGHT / 2, "no finite values", "middle", muted=True)
         return svg(title, bottom + BELOW, legend_row, frame(top, bottom), note)
     horizontal = x_axis([x for x, _ in points] + ([best] if best is not None else []), LEFT, WIDTH - RIGHT)
-    vertical = y_axis([y for _, y in points], bottom, top, log=log_y)
+    vertical = y_axis([y for _, y in points] + ([0, 1] if shares else []), bottom, top, log=log_y)
     parts = [legend_row, grid(horizontal, vertical, x_label, y_label)]
     if best is not None:
         parts.append(_best(horizontal.pixel(best), best, top, bottom))
@@ -127,11 +128,11 @@ def reliability(
         parts.append(_bin(LEFT + index * width, width, (sure, right, count), max(counts), upward, bottom + 8, strip))
     diagonal = {"x1": LEFT, "y1": bottom, "x2": WIDTH - RIGHT, "y2": top, "style": "stroke:currentColor;opacity:.55"}
     parts.append(element("line", diagonal | {"stroke-dasharray": "4 4"}))
-    if error is not None and math.isfinite(error):
-        parts.append(write(LEFT + 12, top + 22, f"expected calibration error {error:.4f}"))
+    if error is not None and math.isfinite(error):  # above the plot, where no bar can cross it
+        parts.append(write(WIDTH - RIGHT, 21, f"expected calibration error {error:.4f}", "end"))
     parts += [write(across.pixel(tick), bottom + strip + 26, f"{tick:g}", "middle", muted=True) for tick in ticks]
     parts.append(write((LEFT + WIDTH - RIGHT) / 2, bottom + strip + 46, "confidence", "middle"))
-    parts.append(write(LEFT - 8, bottom + strip / 2 + 12, "predictions", "end", muted=True))
+    parts.append(write(LEFT - 8, bottom + strip / 2 + 12, "count", "end", muted=True))
     return svg(title, bottom + strip + 56, *parts)
 
 

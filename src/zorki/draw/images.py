@@ -20,11 +20,13 @@ from zorki.types import check_lengths
 
 Color = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+_Lines = tuple[Font, list[str]]
 
 _PAPER: Color = (250, 250, 251)
 _INK: Color = (32, 36, 42)
 _WHITE: Color = (255, 255, 255)
 _CAPTION_WIDTH = 160  # below this a caption of two words is not readable
+_SHEET_LINES = 3  # of a caption on a sheet of many images
 _STRIP = 8  # times its short side: what is longer is a strip, and its letters do not grow with its length
 _WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")
 
@@ -78,7 +80,9 @@ def sheet(
     cell: int = 128,
     marks: Sequence[bool | None] | None = None,
 ) -> UInt8[Tensor, "3 H W"]:
-    """A contact sheet: equal cells of `cell` pixels, each with its image, a caption cut to fit, and a frame.
+    """A contact sheet: equal cells of `cell` pixels, each with its image, a caption, and a frame.
+
+    Captions are broken into as many lines as the longest needs, three at most, then cut.
 
     Images keep their aspect; small ones are enlarged by whole factors. `marks` colors the frames: right, wrong,
     or None for neither; right and wrong carry a tick or a cross too. `columns` defaults to what makes the sheet
@@ -95,7 +99,8 @@ def sheet(
     rows = math.ceil(len(images) / columns)
     gap, frame = max(4, cell // 12), max(2, cell // 40)
     size = max(10, cell // 10)
-    strip = round(size * 1.7) if captions else 0
+    texts = _captions(captions or (), marks, cell + 2 * frame, size)
+    strip = round(size * (0.4 + 1.3 * max(len(lines) for _, lines in texts))) if texts else 0
     step_x, step_y = cell + 2 * frame + gap, cell + 2 * frame + strip + gap
     canvas = Image.new("RGB", (columns * step_x + gap, rows * step_y + gap), _PAPER)
     pen = ImageDraw.Draw(canvas)
@@ -110,8 +115,9 @@ def sheet(
             (left + frame, top + frame, left + frame + cell - 1, top + frame + cell - 1), fill=(236, 238, 241)
         )
         canvas.paste(source_image, corner)
-        if captions:
-            _caption_cell(pen, (left, top + cell + 2 * frame), cell + 2 * frame, captions[index], size, good)
+        if texts:
+            box = (left, top + cell + 2 * frame, left + cell + 2 * frame - 1, top + cell + 2 * frame + strip - 1)
+            _caption_cell(pen, box, texts[index], size, good)
     return to_tensor(canvas)
 
 
@@ -201,19 +207,27 @@ def _tag(
     _write(pen, (left + 3, top + round(size * 0.12)), text, font, _INK if light else _WHITE)
 
 
+def _captions(texts: Sequence[str], marks: Sequence[bool | None] | None, width: int, size: int) -> list[_Lines]:
+    """Each caption of a sheet with the font that it was measured in; beside a tick or a cross there is less room."""
+    glyphs = [0 if mark is None else round(size * 1.3) for mark in marks or [None] * len(texts)]
+    return [
+        ((font := _font(size, text)), _wrap(text, font, width - glyph - round(size * 0.6), _SHEET_LINES))
+        for text, glyph in zip(texts, glyphs, strict=True)
+    ]
+
+
 def _caption_cell(
-    pen: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, text: str, size: int, good: bool | None
+    pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], text: _Lines, size: int, good: bool | None
 ) -> None:
-    left, top = corner
-    glyph = 0 if good is None else round(size * 1.3)
+    left, top = box[:2]
+    font, lines = text
     if good is not None:
-        pen.rectangle((left, top, left + width - 1, top + round(size * 1.7) - 1), fill=mark_color(good))
+        pen.rectangle(box, fill=mark_color(good))
         _mark(pen, (left + round(size * 0.35), top + round(size * 0.5)), round(size * 0.75), good)
-    font = _font(size, text)
-    room = width - glyph - round(size * 0.6)
-    ink = _INK if good is None else _WHITE
-    place = (left + (0 if good is None else round(size * 0.2)) + glyph, top + round(size * 0.25))
-    _write(pen, place, _cut(text, font, room), font, ink)
+    start = left if good is None else left + round(size * 0.2) + round(size * 1.3)
+    for row, line in enumerate(lines):
+        place = (start, top + round(size * (0.25 + 1.3 * row)))
+        _write(pen, place, line, font, _INK if good is None else _WHITE)
 
 
 def _fit(image: Tensor, cell: int) -> Image.Image:

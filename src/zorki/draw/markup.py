@@ -78,17 +78,22 @@ def number(value: object) -> str:
 def numbers(values: Sequence[object]) -> list[str]:
     """A column of numbers with as many decimals each, so that they can be compared at a glance.
 
-    Where their sizes differ too much for that, and where there are no floats, each is written by `number`. Shares of
-    one stay in line, however small some of them are.
+    Where their sizes differ too much for that, and where there are no floats, each is written by `number`. Scores,
+    which are shares of one, have four decimals however small they are, zeros among them too; where all of a column
+    would be 0.0000 and are not, each is written by `number`. Whole numbers above one have no decimals.
 
     >>> numbers([0.7, 0.91234, None]), numbers([0.5321, 0.00003941]), numbers([12.5, 0.00003941])
     (['0.7000', '0.9123', '–'], ['0.5321', '0.0000'], ['12.5', '3.941e-05'])
+    >>> numbers([0.0, 0.0]), numbers([0.0, 0.0004078]), numbers([1.0, 3.0])
+    (['0.0000', '0.0000'], ['0.0000', '0.0004'], ['1', '3'])
     """
-    floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value != 0]
-    shares = floats and 1e-2 <= max(floats) <= 1
-    if not floats or max(floats) >= 1e4 or (min(floats) < 1e-3 and not shares):
+    floats = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
+    largest, smallest = max(floats, default=math.inf), min(filter(None, floats), default=math.inf)
+    if largest >= 1e4 or 0 < largest < 1e-4 or (largest > 1 and smallest < 1e-3):
         return [number(value) for value in values]
-    decimals = 4 - math.floor(math.log10(max(1.0, *floats)))
+    decimals = 4 if largest <= 1 else 4 - math.floor(math.log10(largest))
+    if largest > 1 and all(value.is_integer() for value in floats):
+        decimals = 0
     return [
         f"{value:,.{decimals}f}" if isinstance(value, float) and math.isfinite(value) else number(value)
         for value in values

@@ -68,7 +68,7 @@ def page(title: str, sections: Sequence[Section], *, subtitle: str = "", facts: 
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
         '<meta name="color-scheme" content="light dark"/>'
         f"<title>{escape(title)}</title><style>{_style()}</style></head>\n"
-        f"<body><header><h1>{escape(title)}</h1>{below}{tiles}</header>"
+        f"<body><header><h1>{breakable(title)}</h1>{below}{tiles}</header>"
         f'\n<div class="body">{contents}<main>{"".join(_section(*entry) for entry in entries)}</main></div>\n'
         f"<footer>zorki</footer><script>{_SCRIPT}</script></body></html>\n"
     )

@@ -6,7 +6,7 @@ import pytest
 
 from zorki.contracts import Results
 from zorki.contracts.metric import MetricResult
-from zorki.engine.run.report import _apart, _kind
+from zorki.engine.run.report import _apart, _kind, _score_tables
 from zorki.types import Defect
 
 
@@ -24,8 +24,21 @@ def results(count, worst, samples):
     ],
 )
 def test_no_image_stands_among_the_worst_and_the_samples(count, worst, samples, expected):
-    found = _apart(results(count, worst, samples))
+    found = _apart(results(count, worst, samples), lambda index, _: None)
     assert tuple([index for index, _ in part] for part in found) == expected
+
+
+def test_a_right_prediction_is_not_among_the_worst():
+    worst, others = _apart(results(9, [3, 1, 2], [0, 1, 2]), lambda index, _: index == 1)
+    assert ([index for index, _ in worst], [index for index, _ in others]) == ([3, 2], [0, 1])
+
+
+def test_scores_stand_below_one_another_each_with_decimals_of_its_own():
+    names = [f"score_{k}" for k in range(12)]
+    html = _score_tables({"val": {"count": 1235, **dict.fromkeys(names, 0.0)}, "test": {"score_3": 0.0004078}})
+    assert html.count("<table") == 2
+    assert '<td class="left">score_3</td><td class="right">0.0000</td><td class="right">0.0004</td>' in html
+    assert '<td class="left">count</td><td class="right">1,235</td>' in html
 
 
 def test_notes_are_no_warning():

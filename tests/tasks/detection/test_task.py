@@ -119,10 +119,10 @@ def test_images_with_rare_classes_are_drawn_more_often():
 
 def test_captions_count_what_is_shown():
     answer = boxes((0, 0, 1, 1, 0), (0, 0, 1, 1, 1), (1, 1, 2, 2, 1), scores=[0.9, 0.6, 0.4])
-    assert TASK.presentation.caption(answer, INFO) == "1 cat, 1 dog"
+    assert TASK.presentation.caption(answer, INFO) == "1 x cat, 1 x dog"
     learned = TASK.evaluation.learn(INFO, {"best_threshold": 0.35}, "val")
     assert (learned.score_threshold, learned.threshold_split) == (0.35, "val")
-    assert TASK.presentation.caption(answer, learned) == "2 dog, 1 cat"
+    assert TASK.presentation.caption(answer, learned) == "2 x dog, 1 x cat"
     assert TASK.evaluation.learn(INFO, {"count": 3}, "val").score_threshold == 0.5, "nothing is right"
     assert TASK.evaluation.learn(INFO, {}, "val") == INFO
     assert TASK.presentation.caption(boxes(), learned) == "nothing"

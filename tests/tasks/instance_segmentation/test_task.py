@@ -101,10 +101,10 @@ def test_images_with_rare_classes_are_drawn_more_often():
 
 def test_captions_count_what_is_shown_and_maps_are_evaluated_from_there():
     answer = strip_instances((0, 4), (5, 6), (7, 9), labels=[0, 1, 1], scores=[0.9, 0.6, 0.4])
-    assert TASK.presentation.caption(answer, INFO) == "1 cat, 1 dog"
+    assert TASK.presentation.caption(answer, INFO) == "1 x cat, 1 x dog"
     assert TASK.evaluation.metric(INFO).min_score is None
     learned = TASK.evaluation.learn(INFO, {"best_threshold": 0.35}, "val")
-    assert TASK.presentation.caption(answer, learned) == "2 dog, 1 cat"
+    assert TASK.presentation.caption(answer, learned) == "2 x dog, 1 x cat"
     assert TASK.evaluation.metric(learned).min_score == 0.35
     assert TASK.presentation.caption(strip_instances(), learned) == "nothing"
 

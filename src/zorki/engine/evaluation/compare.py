@@ -146,8 +146,8 @@ def columns(compared: Sequence[ComparedRun], headline: Sequence[str]) -> list[di
 
 
 def _rounded(value: float) -> float:
-    """To one decimal, below 1 to two: what is measured once is no better known."""
-    return round(value, 1 if value >= 1 else 2)
+    """To one decimal, below 1 to two, below .01 to two digits: what is measured once is no better known."""
+    return round(value, 1 if value >= 1 else 2) if value >= 0.01 else float(f"{value:.2g}")
 
 
 def markdown(compared: Sequence[ComparedRun], headline: Sequence[str]) -> str:
@@ -196,7 +196,7 @@ def write_comparison(compared: Sequence[ComparedRun], out: Path, *, title: str) 
     threads = f"{first.threads} thread{'' if first.threads == 1 else 's'}"
     where = f"{first.device}, {threads}" if first.device == "cpu" else first.device
     plot = scatter(points, title=title, x_label="images a second", y_label=task.monitor)
-    note = f"On {first.count} images of {first.split}; one image at a time on {where}, all steps counted."
+    note = f"On {first.count:,} images of {first.split}; one image at a time on {where}, all steps counted."
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "comparison.json", [asdict(one) for one in compared])
     write_text(out / "comparison.md", markdown(compared, headline))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from zorki.draw.blocks import (
     table,
 )
 from zorki.draw.figures import bars, curves
+from zorki.draw.markup import numbers
 from zorki.draw.report import page, write_page
 from zorki.engine.data_check import Survey, counted
 from zorki.engine.run import logs
@@ -30,6 +31,7 @@ from zorki.types import Defect
 
 MAX_DEFECTS = 100  # lines in the report; all are in `zorki show`
 MAX_CLASSES = 60  # bars
+MAX_ROWS = 10  # scores in one table
 
 
 def write_report(
@@ -51,13 +53,7 @@ def write_report(
     sections.append(Section("Learning", _learning(run), _first_step(run, first_loss)))
     if main is not None:
         sections += run.task.evaluation.report_sections(main.metrics, run.info)
-        worst, others = _apart(main)
-        legend = _legend(run)
-        note = f"The worst predictions on {main.split}, the worst first."
-        sections.append(Section("Most wrong", legend + _grid(run, dataset, worst), note))
-        if others:
-            note = f"Other predictions on {main.split}, as they come."
-            sections.append(Section("Samples", legend + _grid(run, dataset, others), note))
+        sections += _examples(run, dataset, main)
     sections.append(Section("Data", _data(run, dataset, data_survey)))
     sections.append(
         Section("Recipe", _recipe(run), "Marked fields were chosen for you; all others were set or are defaults.")
@@ -83,13 +79,14 @@ def _kind(defects: Sequence[Defect]) -> Literal["note", "warning"]:
 
 
 def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Survey) -> Section:
-    rows: list[dict[str, Any]] = []
+    scores: dict[str, dict[str, Any]] = {}
     for split, result in found.items():
-        rows.append({"": split, "loss": sum(result.losses.values()), **result.metrics.scalars()})
+        scores[split] = {"loss": sum(result.losses.values()), **result.metrics.scalars()}
         if result.baseline is not None:
-            rows.append({"": f"{split}, baseline", **result.baseline})
-        rows += [{"": f"{split}, {name}", **scores} for name, scores in result.comparisons.items()]
-    html = table(rows) if rows else notice("Nothing was held out, so nothing was evaluated: the last weights are kept.")
+            scores[f"{split}, baseline"] = result.baseline
+        scores |= {f"{split}, {name}": dict(values) for name, values in result.comparisons.items()}
+    nothing = "Nothing was held out, so nothing was evaluated: the last weights are kept."
+    html = _score_tables(scores) if scores else notice(nothing)
     if data_survey.defects:
         html += notice(f"{counted(data_survey.defects)} in the data; see Data.", _kind(data_survey.defects))
     has_baseline = any(result.baseline is not None for result in found.values())
@@ -97,9 +94,42 @@ def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Surve
     return Section("Outcome", html, note)
 
 
-def _apart(results: Results) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
-    """The worst predictions, at most half of the split, and samples that are none of them: no image stands twice."""
-    worst = results.worst[: max(1, (results.count + 1) // 2)]
+def _score_tables(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """A row a score and a column a split, in two tables where there are many: a row a split would leave the page."""
+    names = list(dict.fromkeys(name for values in scores.values() for name in values))
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        texts = numbers([values.get(name) for values in scores.values()])
+        rows.append({"": name, **dict(zip(scores, texts, strict=True))})
+    parts = [rows] if len(rows) <= MAX_ROWS else [rows[: (len(rows) + 1) // 2], rows[(len(rows) + 1) // 2 :]]
+    return columns(*(table(part, align=dict.fromkeys(scores, "right")) for part in parts))
+
+
+def _examples(run: TrainedModel, dataset: Dataset[Any], results: Results) -> list[Section]:
+    """The most wrong predictions, and others."""
+
+    def is_right(index: int, prediction: Any) -> bool | None:
+        try:
+            return run.task.evaluation.right(prediction, dataset.target(index), run.info)
+        except DataError:
+            return None
+
+    worst, others = _apart(results, is_right)
+    legend = _legend(run)
+    none_wrong = notice("No prediction is wrong.", "note")
+    html = legend + _grid(run, dataset, worst) if worst else none_wrong
+    sections = [Section("Most wrong", html, f"The worst predictions on {results.split}, the worst first.")]
+    if others:
+        note = f"Other predictions on {results.split}, as they come."
+        sections.append(Section("Samples", legend + _grid(run, dataset, others), note))
+    return sections
+
+
+def _apart(
+    results: Results, is_right: Callable[[int, Any], bool | None]
+) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+    """The worst predictions, at most half of the split and none that is right, and samples that are none of them."""
+    worst = [item for item in results.worst if not is_right(*item)][: max(1, (results.count + 1) // 2)]
     indices = {index for index, _ in worst}
     return worst, [item for item in results.samples if item[0] not in indices]
 
@@ -111,12 +141,12 @@ def _legend(run: TrainedModel) -> str:
 
 def _first_step(run: TrainedModel, first_loss: float | None) -> str:
     expected = run.model.expected_loss() if isinstance(run.model, ExpectsLoss) else None
-    if first_loss is None or expected is None:
-        return "The kept weights are those of the marked epoch."
-    return (
-        f"The first loss was {first_loss:.3f}; a network that knows nothing would have {expected:.3f}. "
-        "The kept weights are those of the marked epoch."
-    )
+    sentences = []
+    if first_loss is not None and expected is not None:
+        sentences.append(f"The first loss was {first_loss:.3f}; a network that knows nothing would have {expected:.3f}.")
+    if len(logs.read(run.folder / logs.EPOCHS)) > 1:  # of one no curve is drawn, and none is marked
+        sentences.append("The kept weights are those of the marked epoch.")
+    return " ".join(sentences)
 
 
 def _learning(run: TrainedModel) -> str:
@@ -167,7 +197,7 @@ def _grid(run: TrainedModel, dataset: Dataset[Any], items: Sequence[tuple[int, A
         except DataError:
             continue
         presentation = run.task.presentation
-        good = run.task.evaluation.right(prediction, sample.target)
+        good = run.task.evaluation.right(prediction, sample.target, run.info)
         text = f"predicted: {presentation.caption(prediction, run.info)}"
         if not good:
             text += f"\nground truth: {presentation.caption(sample.target, run.info)}"

@@ -36,7 +36,7 @@ class ClassificationEvaluation(Evaluation[Label, Label]):
         assert prediction.scores is not None
         return 1.0 - float(prediction.scores[target.index])
 
-    def right(self, prediction: Label, target: Label) -> bool:
+    def right(self, prediction: Label, target: Label, info: ClassInfo) -> bool:
         return prediction.index == target.index
 
     def report_sections(self, result: ClassificationResult, info: ClassInfo) -> list[Section]:

@@ -32,6 +32,12 @@ class DetectionEvaluation(ObjectEvaluation[Boxes]):
 
         return 1.0 - match_boxes(shown(prediction, info), target).quality()
 
+    def right(self, prediction: Boxes, target: Boxes, info: ClassInfo) -> bool:
+        """Whether every object is found, and nothing else is shown."""
+        from zorki.tasks.detection.metrics.image_match import match_boxes
+
+        return match_boxes(shown(prediction, info), target).is_right()
+
     def report_sections(self, result: DetectionResult, info: ClassInfo) -> list[Section]:
         """Precision and recall, classes, sizes and errors."""
         from zorki.tasks.detection.report import sections

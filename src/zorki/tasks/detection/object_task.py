@@ -98,12 +98,12 @@ class ObjectPresentation(Presentation[Found, Found]):
         return shown(annotation, info)
 
     def caption(self, annotation: Found, info: ClassInfo) -> str:
-        """How many of which class, the most frequent first: "3 RBC, 1 WBC"."""
+        """How many of which class, the most frequent first: "3 x RBC, 1 x WBC"."""
         counts = Counter(self.shown(annotation, info).labels.tolist())
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return ", ".join(f"{count} {info.names[label]}" for label, count in ranked) or "nothing"
+        return ", ".join(f"{count} x {info.names[label]}" for label, count in ranked) or "nothing"
 
-    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int]]]:
+    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int] | None]]:
         """Right, wrong, missed, and what does not count."""
         from zorki.draw.palette import mark_color
         from zorki.tasks.detection.drawing import MISSED_COLOR

@@ -95,7 +95,8 @@ def _recall_curves(result: DetectionResult) -> str:
         f"The {MAX_CURVES} most frequent of {len(curve_by_class)} classes." if len(curve_by_class) > MAX_CURVES else ""
     )
     return figure(
-        curves(series, title="Precision over recall, IoU .50", x_label="recall", y_label="precision"), caption
+        curves(series, title="Precision over recall, IoU .50", x_label="recall", y_label="precision", shares=True),
+        caption,
     )
 
 
@@ -107,7 +108,7 @@ def _threshold(result: DetectionResult) -> str:
         for name, values in named.items()
     }
     best = None if result.best_threshold is None else round(result.best_threshold, 3)
-    return figure(curves(series, title="Detections kept from a score on", x_label="score", best=best))
+    return figure(curves(series, title="Detections kept from a score on", x_label="score", best=best, shares=True))
 
 
 def _threshold_note(result: DetectionResult) -> str:

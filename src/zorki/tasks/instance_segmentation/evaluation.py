@@ -33,6 +33,12 @@ class InstanceEvaluation(ObjectEvaluation[Instances]):
 
         return 1.0 - match_masks(shown(prediction, info), target).quality()
 
+    def right(self, prediction: Instances, target: Instances, info: ClassInfo) -> bool:
+        """Whether every object is found, and nothing else is shown."""
+        from zorki.tasks.instance_segmentation.metrics.image_match import match_masks
+
+        return match_masks(shown(prediction, info), target).is_right()
+
     def report_sections(self, result: InstanceResult, info: ClassInfo) -> list[Section]:
         """Precision and recall, counts, maps of objects, classes and errors."""
         from zorki.tasks.instance_segmentation.report import sections

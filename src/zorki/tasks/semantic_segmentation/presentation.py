@@ -42,12 +42,12 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
 
         return thumbnail(image, annotation, ground_truth, info, self.thumbnail_side)
 
-    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int]]]:
+    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int] | None]]:
         """The classes but the background, where they are few; wrong pixels are hatched, whatever their class."""
         from zorki.draw.palette import color, mark_color
 
         classes = [(name, color(label)) for label, name in enumerate(info.names) if label not in info.background]
-        return [*(classes if len(classes) <= MAX_LEGEND else []), ("ignored", mark_color(None))]
+        return [*(classes if len(classes) <= MAX_LEGEND else []), ("ignored", mark_color(None)), ("wrong", None)]
 
     def caption(self, annotation: Mask, info: ClassInfo) -> str:
         """The classes with the most pixels: "road 43 %, sky 20 %"."""

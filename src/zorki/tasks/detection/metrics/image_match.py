@@ -42,6 +42,10 @@ class ImageMatch:
         """Objects that nobody found."""
         return self.positive & ~self.detected
 
+    def is_right(self) -> bool:
+        """Whether nothing is missed and nothing wrong."""
+        return not bool(self.missed.any()) and not bool(self.false_positive.any())
+
     def quality(self) -> float:
         """The sum of overlaps times two, over predictions and objects: F1 weighted by IoU.
 
