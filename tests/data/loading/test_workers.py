@@ -56,6 +56,25 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path, monkeypatch):
     until(lambda: not any(is_alive(path.name) for path in tmp_path.iterdir()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks who sent a signal")
+def test_workers_leave_signals_that_all_processes_get_to_their_parent(tmp_path):
+    loader = DataLoader(
+        Large(tmp_path), batch_size=None, num_workers=1, worker_init_fn=workers.start_worker, collate_fn=same,
+        multiprocessing_context="fork", generator=torch.Generator(),
+    )  # fmt: skip
+    batches = iter(loader)
+    next(batches)
+    (worker,) = [int(path.name) for path in tmp_path.iterdir()]
+    if (stranger := os.fork()) == 0:
+        os.kill(worker, signal.SIGTERM)
+        os.kill(worker, signal.SIGHUP)
+        os._exit(0)
+    os.waitpid(stranger, 0)
+    assert [len(next(batches)) for _ in range(8)] == [1 << 20] * 8
+    del batches  # ends it, in the way of its parent
+    until(lambda: not is_alive(worker))
+
+
 def until(happened):
     deadline = time.monotonic() + 20
     while not happened():

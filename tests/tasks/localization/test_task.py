@@ -117,7 +117,7 @@ def test_of_one_object_the_best_guess_is_shown_and_of_parts_the_visible_ones():
     assert TASK.presentation.caption(unsure, ONE) == "dog 40%"
     seen = Boxes(xyxy, torch.tensor([1, 0]), torch.tensor([0.9, 0.3]))
     assert TASK.presentation.shown(seen, PARTS).labels.tolist() == [1]
-    assert TASK.presentation.caption(seen, PARTS) == "1 left ear"
+    assert TASK.presentation.caption(seen, PARTS) == "1 x left ear"
     record = TASK.presentation.to_record(unsure, ONE)
     assert record["shown"] == 1
     assert [row["class_name"] for row in record["boxes"]] == ["dog", "cat"]
@@ -143,8 +143,8 @@ def test_right_and_wrong():
     target = Boxes(torch.tensor([[0.0, 0.0, 4.0, 4.0]]), torch.tensor([0]))
     right = Boxes(torch.tensor([[0.0, 0.0, 4.0, 3.0]]), torch.tensor([0]), torch.tensor([0.9]))
     other = Boxes(torch.tensor([[0.0, 0.0, 4.0, 4.0]]), torch.tensor([1]), torch.tensor([0.9]))
-    assert TASK.evaluation.right(right, target)
-    assert not TASK.evaluation.right(other, target)
+    assert TASK.evaluation.right(right, target, ONE)
+    assert not TASK.evaluation.right(other, target, ONE)
     assert TASK.evaluation.error_score(right, target, ONE) == pytest.approx(0.25)
     assert TASK.evaluation.error_score(other, target, ONE) == 1.0
 

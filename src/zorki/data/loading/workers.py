@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -21,15 +22,16 @@ def start_worker(worker: int) -> None:
     # Ctrl-C, a closed terminal and most kinds of kill go to all processes of a terminal, a group or a job; the parent
     # alone decides what is still to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "SIGHUP"):
+    if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None or parent.pid is None:
         return
-    threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()
-    if hasattr(signal, "sigwaitinfo"):
+    if sys.platform == "linux":
+        # Before any thread starts: one that does not block a signal would take it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_by, args=(parent.pid,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent.pid,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
@@ -40,11 +42,13 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _end_by(parent: int) -> None:
-    """Ends this process at a SIGTERM of its parent's; those of others, sent to all processes alike, are the parent's.
+if sys.platform == "linux":
 
-    Only who waits for a signal is told who sent it.
-    """
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
-        pass
-    os._exit(0)
+    def _end_by(parent: int) -> None:
+        """Ends this process at a SIGTERM of its parent's; those of others, sent to all alike, are the parent's.
+
+        Only who waits for a signal is told who sent it.
+        """
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+            pass
+        os._exit(0)

@@ -70,7 +70,7 @@ class LocalizationEvaluation(Evaluation[Boxes, Boxes]):
         share = result.class_accuracy or 0.0 if info.objects != "each" else 1.0
         return 1.0 - share * (result.mean_iou or 0.0)
 
-    def right(self, prediction: Boxes, target: Boxes) -> bool:
+    def right(self, prediction: Boxes, target: Boxes, info: ClassInfo) -> bool:
         """Whether the best guess is of the right class, with an IoU of 0.5 or more."""
         from zorki.ops.boxes import paired_iou
         from zorki.tasks.localization.metric import RIGHT_IOU
