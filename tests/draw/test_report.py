@@ -243,14 +243,15 @@ def test_colors_of_text_have_contrast(scheme: int) -> None:
 
 def test_a_legend_hatches_what_has_no_color() -> None:
     first, second = blocks.swatches([("road", (1, 2, 3)), ("wrong", None)]).split("</i>")[:2]
-    assert "background:rgb(1, 2, 3)" in first and "repeating-linear-gradient" in second
+    assert "background:rgb(1, 2, 3)" in first
+    assert "repeating-linear-gradient" in second
 
 
 def test_a_long_name_of_a_file_is_cut_in_its_middle_and_told_in_full_on_hover() -> None:
     name = f"{'0123456789abcdef' * 4}.png"
     grid = report.image_grid([report.Thumbnail(make_image(8, 8), "", None, name=name)])
     text = re.search(f'<span class="name" title="{name}">(.*?)</span>', grid)[1].replace("<wbr/>", "")
-    assert len(text) == 40 and text.startswith("0123456789") and text.endswith("cdef.png")
+    assert (len(text), text[:10], text[-8:]) == (40, "0123456789", "cdef.png")
 
 
 def test_a_tile_has_the_name_of_its_file_and_names_break_at_their_joints_alone() -> None:

@@ -40,7 +40,8 @@ def curves(
 
     Series whose names differ only in the split ("train/loss", "val/loss") share a color; training is dashed. Values
     that are not finite, and those not above 0 with `log_y`, are gaps; x must be finite. `best` is the x of the best
-    checkpoint, marked with a vertical line. `shares` shows all of 0 to 1. Of series longer than 800 points only lows and highs are drawn.
+    checkpoint, marked with a vertical line. `shares` shows all of 0 to 1.
+    Of series longer than 800 points only lows and highs are drawn.
     """
     best = best if _is_finite(best) else None
     kept = {name: _segments(points, log_y) for name, points in series.items()}

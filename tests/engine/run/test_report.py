@@ -1,11 +1,13 @@
 """What stands in a run's report beside what is drawn."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from zorki.contracts import Results
 from zorki.contracts.metric import MetricResult
+from zorki.engine.run.folder import result_json
 from zorki.engine.run.report import _apart, _kind, _score_tables
 from zorki.types import Defect
 
@@ -39,6 +41,12 @@ def test_scores_stand_below_one_another_each_with_decimals_of_its_own():
     assert html.count("<table") == 2
     assert '<td class="left">score_3</td><td class="right">0.0000</td><td class="right">0.0004</td>' in html
     assert '<td class="left">count</td><td class="right">1,235</td>' in html
+
+
+def test_defects_in_results_json_have_keys():
+    found = dataclasses.replace(results(1, [0], [0]), defects=[Defect(Path("a.txt"), "4 numbers expected", 7)])
+    expected = {"path": "a.txt", "line": 7, "reason": "4 numbers expected", "note": False}
+    assert result_json(found)["defects"] == [expected]
 
 
 def test_notes_are_no_warning():

@@ -143,7 +143,9 @@ def _first_step(run: TrainedModel, first_loss: float | None) -> str:
     expected = run.model.expected_loss() if isinstance(run.model, ExpectsLoss) else None
     sentences = []
     if first_loss is not None and expected is not None:
-        sentences.append(f"The first loss was {first_loss:.3f}; a network that knows nothing would have {expected:.3f}.")
+        sentences.append(
+            f"The first loss was {first_loss:.3f}; a network that knows nothing would have {expected:.3f}."
+        )
     if len(logs.read(run.folder / logs.EPOCHS)) > 1:  # of one no curve is drawn, and none is marked
         sentences.append("The kept weights are those of the marked epoch.")
     return " ".join(sentences)
