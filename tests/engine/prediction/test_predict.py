@@ -347,7 +347,7 @@ def test_a_batch_too_large_to_be_held_is_predicted_the_same(name, photos, monkey
     Path("photos/broken.jpg").write_bytes(b"no image")
     run = untrained(name, ["cat", "dog"], **({} if name == "lenet5" else {"image_size": 96}))
     plain = predict(run, photos, out="plain", quiet=True)
-    monkeypatch.setattr(predict_module, "MOST_PIXELS", 3000)
+    monkeypatch.setattr(predict_module, "MAX_HELD_PIXELS", 3000)
     monkeypatch.setattr("zorki.data.loading.parts.Parts.__init__.__kwdefaults__", {"most": 3000})
     found = predict(run, photos, out="found", quiet=True)
     assert [result.path for result in found] == [result.path for result in plain]
@@ -359,7 +359,7 @@ def test_a_batch_too_large_to_be_held_is_predicted_the_same(name, photos, monkey
 
 
 def test_an_image_that_fails_in_a_large_batch_costs_itself_alone(classifier, photos, monkeypatch, capsys):
-    monkeypatch.setattr(predict_module, "MOST_PIXELS", 1)
+    monkeypatch.setattr(predict_module, "MAX_HELD_PIXELS", 1)
     write_image(Path("photos/wide.png"), torch.zeros((3, 8, 300), dtype=torch.uint8))
     preprocess = type(classifier.model.preprocess)
     plain = preprocess.__call__

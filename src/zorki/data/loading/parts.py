@@ -12,7 +12,7 @@ from zorki.contracts.capabilities import JoinsParts, LooksAtRegions
 from zorki.data.preprocess.canvas import Part
 from zorki.types import Boxes
 
-MOST_PIXELS = 1 << 25
+MAX_HELD_PIXELS = 1 << 25
 """Pixels of decoded images that a batch holds at once, but for one image: 100 MB."""
 
 
@@ -32,7 +32,7 @@ class Parts:
         preprocess: Preprocess,
         generators: Sequence[torch.Generator] | None = None,
         *,
-        most: int = MOST_PIXELS,
+        most: int = MAX_HELD_PIXELS,
     ) -> None:
         self._preprocess, self._generators, self._most = preprocess, generators, most
         self._held: list[Tensor] = []

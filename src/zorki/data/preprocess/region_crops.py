@@ -15,7 +15,7 @@ from zorki.data.transforms.geometry import cut_window
 from zorki.errors import RecipeError
 from zorki.types import Boxes, Crops, Placement
 
-LEAST_SIDE = 2.0  # pixels: of narrower boxes nothing can be seen
+MIN_SIDE = 2.0  # pixels: of narrower boxes nothing can be seen
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class RegionCrops:
     ) -> list[tuple[int, int, int, int]]:
         """(left, top, right, bottom) of each crop, in whole pixels of the image."""
         boxes = xyxy.double()
-        center, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).clamp_min(LEAST_SIDE)
+        center, side = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).clamp_min(MIN_SIDE)
         if generator is not None:
             chance = 2 * torch.rand((len(boxes), 3), generator=generator, dtype=torch.float64) - 1
             center = center + side * self.shift_jitter * chance[:, :2]

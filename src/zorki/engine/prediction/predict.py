@@ -21,7 +21,7 @@ from torch import Tensor
 from zorki.contracts import Model, Task
 from zorki.contracts.capabilities import Selection, TakesReducedImages
 from zorki.data.images import MAX_PIXELS, TooManyPixels, image_size, write_image
-from zorki.data.loading.parts import MOST_PIXELS, Parts
+from zorki.data.loading.parts import MAX_HELD_PIXELS, Parts
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.units import track
@@ -501,7 +501,7 @@ def _is_large(work: _Work, sources: Sequence[Source]) -> bool:
     """
     if work.decoded_side is not None and work.out is not None:
         return len(sources) > 0
-    return len(sources) > 1 and sum(source.count_pixels(work.decoded_side) for source in sources) > MOST_PIXELS
+    return len(sources) > 1 and sum(source.count_pixels(work.decoded_side) for source in sources) > MAX_HELD_PIXELS
 
 
 def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]] | tuple[Source, ...]]:

@@ -8,7 +8,7 @@ from zorki.draw.figures import bars, curves
 from zorki.tasks.localization.metric import LocalizationResult
 from zorki.types import ClassInfo
 
-MOST_BARS = 40  # classes; above, the table alone tells
+MAX_BARS = 40  # classes; above, the table alone tells
 
 
 def sections(result: LocalizationResult, info: ClassInfo) -> list[Section]:
@@ -30,7 +30,7 @@ def sections(result: LocalizationResult, info: ClassInfo) -> list[Section]:
 
 def _classes(result: LocalizationResult, thing: str) -> str:
     parts = [table(result.tables()["per_class"])]
-    if len(result.per_class) <= MOST_BARS:
+    if len(result.per_class) <= MAX_BARS:
         means = {row.class_name: row.mean_iou or 0.0 for row in result.per_class}
         parts.append(figure(bars({"mean IoU": means}, title=f"Mean IoU by {thing}", maximum=1)))
     return columns(*parts)

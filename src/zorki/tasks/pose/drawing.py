@@ -14,13 +14,13 @@ from zorki.draw.palette import mark_color
 from zorki.draw.skeletons import Figure, figures
 from zorki.types import Keypoints, Skeleton
 
-LEAST_WIDTH = 320  # pixels: narrower images are enlarged by a whole factor
+MIN_WIDTH = 320  # pixels: narrower images are enlarged by a whole factor
 TRUTH_COLOR: Color = mark_color(None)
 
 
 def draw_keypoints(image: UInt8[Tensor, "3 H W"], annotation: Keypoints, skeleton: Skeleton) -> Tensor:
     """The image with the limbs and joints of every object, an object in one color; hidden joints are rings."""
-    large = enlarge(image, LEAST_WIDTH)
+    large = enlarge(image, MIN_WIDTH)
     factor = large.shape[2] / image.shape[2]
     inks = [color(row) for row in range(len(annotation))]
     return figures(large, _figures(annotation, factor, factor, inks), skeleton.limbs)

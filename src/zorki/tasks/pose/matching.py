@@ -10,7 +10,7 @@ from torch import Tensor
 from zorki.ops.boxes import pairwise_iou
 from zorki.types import Keypoints
 
-LEAST_OVERLAP = 0.5  # IoU of boxes that are about one object
+MIN_OVERLAP = 0.5  # IoU of boxes that are about one object
 
 
 def match_objects(prediction: Keypoints, target: Keypoints) -> Int64[Tensor, " N"]:
@@ -27,7 +27,7 @@ def match_objects(prediction: Keypoints, target: Keypoints) -> Int64[Tensor, " N
     found = torch.full((len(target),), -1, dtype=torch.int64)
     overlaps = pairwise_iou(target.xyxy, prediction.xyxy)
     for first, second in zip(*linear_sum_assignment(np.asarray(-overlaps)), strict=True):
-        if overlaps[first, second] >= LEAST_OVERLAP:
+        if overlaps[first, second] >= MIN_OVERLAP:
             found[first] = int(second)
     return found
 

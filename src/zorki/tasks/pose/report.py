@@ -9,7 +9,7 @@ from zorki.draw.blocks import columns, figure, notice, table
 from zorki.draw.figures import bars
 from zorki.tasks.pose.metric import PoseResult
 
-MOST_BARS = 40  # joints; above, the table alone tells
+MAX_BARS = 40  # joints; above, the table alone tells
 
 NAMES = {
     "oks_ap": "AP, OKS .50 to .95",
@@ -56,7 +56,7 @@ def sections(result: PoseResult) -> list[Section]:
 
 def _joints(result: PoseResult) -> str:
     parts = [table(result.tables()["per_joint"])]
-    if len(result.per_joint) <= MOST_BARS:
+    if len(result.per_joint) <= MAX_BARS:
         errors = {row.joint: row.nme_box_side or 0.0 for row in result.per_joint}
         parts.append(figure(bars({"error": errors}, title="Mean error in shares of the box's side")))
     return "".join(parts)

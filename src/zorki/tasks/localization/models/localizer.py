@@ -38,7 +38,7 @@ Place = Literal["last_conv", "fc"]
 BoxLoss = Literal["l2", "smooth_l1", "giou", "smooth_l1_giou"]
 
 GUESSES = 5  # of one object: the most probable classes, each with its box
-LEAST_SHARE = 1e-3  # of the image's side: boxes start inside of the sigmoid's range
+MIN_SHARE = 1e-3  # of the image's side: boxes start inside of the sigmoid's range
 
 LOCALIZER_DEFAULTS = TrainingDefaults(
     optimizer="adamw", lr=5e-4, finetune_lr=3e-4, weight_decay=1e-4, clip_grad=10.0, batch_size=16, random_crop=0.5
@@ -248,7 +248,7 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
         means, counts = mean_boxes(targets, sizes, self.num_classes)
         if not self.per_class:
             means = (means * counts[:, None]).sum(0, keepdim=True) / counts.sum().clamp_min(1)
-        shares = xyxy_to_cxcywh(means).clamp(LEAST_SHARE, 1 - LEAST_SHARE)
+        shares = xyxy_to_cxcywh(means).clamp(MIN_SHARE, 1 - MIN_SHARE)
         with torch.no_grad():
             last: Any = self.box_head.boxes
             last.bias.copy_(shares.logit().flatten())

@@ -29,7 +29,7 @@ from zorki.weights.weight_map import WeightMap
 
 LossName = Literal["rle", "l2", "smooth_l1"]
 LOSSES: tuple[LossName, ...] = ("rle", "l2", "smooth_l1")
-LEAST_DEVIATION = 1e-3  # shares of what a stage looks at
+MIN_DEVIATION = 1e-3  # shares of what a stage looks at
 DISPLACEMENT = 0.1  # of a patch: by how much a later stage's is moved in training, in the mean
 SMOOTH = 0.02  # shares, below which smooth L1 is a square
 
@@ -145,7 +145,7 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
 
     def _output(self, numbers: Tensor, origin: Tensor, scale: Tensor) -> StageOutput:
         numbers = numbers.float()
-        deviation = numbers[..., 2:].sigmoid().clamp_min(LEAST_DEVIATION) if self.values == 4 else None
+        deviation = numbers[..., 2:].sigmoid().clamp_min(MIN_DEVIATION) if self.values == 4 else None
         return StageOutput(origin + scale * numbers[..., :2], origin, scale, deviation)
 
     def _regress_few(self, images: Tensor) -> list[StageOutput]:
