@@ -65,7 +65,7 @@ def test_boxes_are_rows():
         found[3]
     with pytest.raises(TypeError, match=r"ask `len\(result\) > 0`"):
         bool(found)
-    assert repr(found) == "Result(photos/a.png, height 8, width 10: 1 cat, 1 dog)"
+    assert repr(found) == "Result(photos/a.png, height 8, width 10: 1 x cat, 1 x dog)"
     assert repr(found[0]) == "Row(dog, 0.900, box 1.0 2.0 5.0 6.0)"
     assert result(boxes(None))[0].score is None
 
@@ -115,7 +115,7 @@ def test_boxes_by_score_and_class():
     assert [row.name for row in found.filter(0.5, "cat,owl")] == ["cat"]
     assert len(found.filter(classes=[])) == 0
     assert len(found) == 3
-    assert found.filter(score=0.2).caption == "2 dog, 1 cat"  # what is asked for is shown
+    assert found.filter(score=0.2).caption == "2 x dog, 1 x cat"  # what is asked for is shown
     assert [row.name for row in found.shown()] == ["dog", "cat"]
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from zorki.class_selection import ClassSelection
-from zorki.contracts import Dataset, Model, Targets, TaskData
+from zorki.contracts import Dataset, Targets, TaskData
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.data.transforms.flip_pairs import Pairs, parse_flip_pairs
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.pose.settings import PoseSettings
 from zorki.types import ClassInfo, Keypoints, Sample
+
+if TYPE_CHECKING:
+    import torch
+
+    from zorki.contracts import Model
 
 
 class PoseData(TaskData[Keypoints]):

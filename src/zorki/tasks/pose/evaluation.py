@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from zorki.contracts import Evaluation, Section
-from zorki.tasks.pose.matching import match_objects
-from zorki.tasks.pose.metric import PoseMetric, PoseResult, ground_truth_table
 from zorki.types import ClassInfo, Keypoints
+
+if TYPE_CHECKING:
+    from zorki.tasks.pose.metric import PoseMetric, PoseResult
 
 
 class PoseEvaluation(Evaluation[Keypoints, Keypoints]):
@@ -20,10 +21,14 @@ class PoseEvaluation(Evaluation[Keypoints, Keypoints]):
     headline = ("oks_ap", "nme_box_side", "pck20_box_longer_side")
 
     def metric(self, info: ClassInfo) -> PoseMetric:
+        from zorki.tasks.pose.metric import PoseMetric
+
         return PoseMetric(info)
 
     def ensemble(self, predictions: Sequence[Keypoints]) -> Keypoints:
         """The mean of the joints, by how sure each network is of each; all are about the same boxes."""
+        import torch
+
         first = predictions[0]
         points = torch.stack([one.points for one in predictions])
         if any(one.joint_scores is None for one in predictions):
@@ -41,6 +46,8 @@ class PoseEvaluation(Evaluation[Keypoints, Keypoints]):
     def error_score(self, prediction: Keypoints, target: Keypoints, info: ClassInfo) -> float:
         """1 less the mean object keypoint similarity of the annotated objects; of one that nobody found it is 0."""
         from zorki.metrics.oks import object_keypoint_similarity
+        from zorki.tasks.pose.matching import match_objects
+        from zorki.tasks.pose.metric import ground_truth_table
 
         if not len(target) or info.skeleton is None:
             return 0.0
@@ -49,8 +56,8 @@ class PoseEvaluation(Evaluation[Keypoints, Keypoints]):
         points = np.full_like(table.points, np.inf)
         points[found] = prediction.points.double().numpy()[rows.numpy()[found]]
         similar = object_keypoint_similarity(points, table.points, table.visibility, table.area, info.skeleton.sigmas)
-        known = similar[np.isfinite(similar)]
-        return 1.0 - float(known.mean()) if len(known) else 0.0
+        labeled = similar[np.isfinite(similar)]
+        return 1.0 - float(labeled.mean()) if len(labeled) else 0.0
 
     def report_sections(self, result: PoseResult, info: ClassInfo) -> list[Section]:
         """Average precision, errors, and a table of joints."""

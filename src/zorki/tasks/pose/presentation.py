@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Presentation
 from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Keypoints, Skeleton
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class PosePresentation(Presentation[Keypoints, Keypoints]):
@@ -54,6 +54,8 @@ class PosePresentation(Presentation[Keypoints, Keypoints]):
         self, annotation: Keypoints, info: ClassInfo, *, path: str, frame: int | None = None
     ) -> list[dict[str, Any]]:
         """COCO's results of keypoints, an entry an object; the third value of a joint is its score, 1 without one."""
+        import torch
+
         from zorki.tasks.detection.prediction_files.coco_results import numbers_of, to_results
 
         numbers = info.category_ids or numbers_of(info.names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Presentation
+from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Embedding, Label
 
 if TYPE_CHECKING:
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 
 class RetrievalPresentation(Presentation[Label, Embedding]):
     """The class of a ground truth under its image; the numbers of a prediction."""
+
+    example = Example(
+        model="triplet_squeezenet",
+        data="scenes:800@64",
+        settings={"image_size": 64, "epochs": 10, "batch_size": 32, "lr": 1e-3},
+        own_data="images in a folder for each class, such as a person or a product",
+        own_model="triplet_squeezenet",
+        own_flags="--weights imagenet",
+    )
 
     def draw(self, image: Tensor, annotation: Label | Embedding, info: ClassInfo) -> Tensor:
         """The image, with its class written under it where it is known."""

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
@@ -93,6 +92,8 @@ class IdxImages(Dataset[Label]):
         if (defect := self.check(index)) is not None:
             raise DataError(str(defect))
         which, place = self._locate(index)
+        import torch
+
         # A copy: what is done to the sample must not reach the data.
         image = torch.from_numpy(np.repeat(self.images[which][place][None], 3, axis=0))
         return Sample(image, self.target(index), self.path(index))

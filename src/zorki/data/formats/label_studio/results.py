@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from zorki.data.formats.label_studio.brush import brush_of
 from zorki.ops.polygons import outline
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Result = dict[str, Any]
 Array = np.ndarray[Any, np.dtype[Any]]
