@@ -16,9 +16,9 @@ class RetrievalPresentation(Presentation[Label, Embedding]):
     """The class of a ground truth under its image; the numbers of a prediction."""
 
     example = Example(
-        model="triplet_squeezenet",
-        data="scenes:800@64",
-        settings={"image_size": 64, "epochs": 10, "batch_size": 32, "lr": 1e-3},
+        model="arcface_resnet18",
+        data="scenes:1200@48",
+        settings={"image_size": 48, "epochs": 8, "batch_size": 32, "lr": 1e-3, "random_crop": 1.0},
         own_data="images in a folder for each class, such as a person or a product",
         own_model="triplet_squeezenet",
         own_flags="--weights imagenet",
