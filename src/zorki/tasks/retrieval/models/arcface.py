@@ -6,18 +6,15 @@ from typing import Any
 
 from zorki.contracts import Model
 from zorki.losses.metric_learning.proxies import ArcFaceLoss
-from zorki.registry import Variant, model
+from zorki.registry import model
 from zorki.tasks.retrieval.embedder import Pooling
-from zorki.tasks.retrieval.on_backbone import embedder
+from zorki.tasks.retrieval.on_backbone import embedder, on_named_backbones
 from zorki.tasks.retrieval.task import Retrieval
 
 
 @model(
     Retrieval,
-    variants=[
-        Variant(f"arcface_{name}", f"ArcFace (Deng et al., 2019): {title}.", {"backbone": name})
-        for name, title in (("squeezenet", "SqueezeNet 1.0"), ("resnet18", "ResNet-18"), ("resnet50", "ResNet-50"))
-    ],
+    variants=on_named_backbones("arcface", "ArcFace (Deng et al., 2019): {title}."),
     any_backbone="arcface_{backbone}",
 )
 def arcface(

@@ -6,18 +6,15 @@ from typing import Any
 
 from zorki.contracts import Model
 from zorki.losses.metric_learning.proxies import ProxyAnchorLoss
-from zorki.registry import Variant, model
+from zorki.registry import model
 from zorki.tasks.retrieval.embedder import Pooling
-from zorki.tasks.retrieval.on_backbone import embedder
+from zorki.tasks.retrieval.on_backbone import embedder, on_named_backbones
 from zorki.tasks.retrieval.task import Retrieval
 
 
 @model(
     Retrieval,
-    variants=[
-        Variant(f"proxy_anchor_{name}", f"Proxy-Anchor (Kim et al., 2020): {title}.", {"backbone": name})
-        for name, title in (("squeezenet", "SqueezeNet 1.0"), ("resnet18", "ResNet-18"), ("resnet50", "ResNet-50"))
-    ],
+    variants=on_named_backbones("proxy_anchor", "Proxy-Anchor (Kim et al., 2020): {title}."),
     any_backbone="proxy_anchor_{backbone}",
 )
 def proxy_anchor(

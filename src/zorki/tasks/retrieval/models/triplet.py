@@ -6,18 +6,15 @@ from typing import Any
 
 from zorki.contracts import Model
 from zorki.losses.metric_learning.triplet import Mining, TripletLoss
-from zorki.registry import Variant, model
+from zorki.registry import model
 from zorki.tasks.retrieval.embedder import Pooling
-from zorki.tasks.retrieval.on_backbone import embedder
+from zorki.tasks.retrieval.on_backbone import embedder, on_named_backbones
 from zorki.tasks.retrieval.task import Retrieval
 
 
 @model(
     Retrieval,
-    variants=[
-        Variant(f"triplet_{name}", f"Triplet network (Schroff et al., 2015): {title}.", {"backbone": name})
-        for name, title in (("squeezenet", "SqueezeNet 1.0"), ("resnet18", "ResNet-18"), ("resnet50", "ResNet-50"))
-    ],
+    variants=on_named_backbones("triplet", "Triplet network (Schroff et al., 2015): {title}."),
     any_backbone="triplet_{backbone}",
 )
 def triplet(
