@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -14,7 +15,7 @@ from zorki.engine.device import channels_last
 from zorki.engine.run import checkpoints
 from zorki.engine.training import optimizer as optimize
 from zorki.recipe import Recipe
-from zorki.types import Batch
+from zorki.types import Batch, map_tensors
 
 
 class Learner(lightning.LightningModule):
@@ -26,16 +27,24 @@ class Learner(lightning.LightningModule):
         self.recipe = recipe
         self.frozen: list[nn.Module] = optimize.freeze(model, recipe.freeze)
         self.losses: dict[str, Tensor] = {}
-        self.diagnostics: dict[str, Tensor] = {}
+        self._outputs: Any = None  # of the last step, where the model tells more of it than the loss
+        self._placed: Sequence[Any] = ()
 
     def training_step(self, batch: Batch[Any], batch_idx: int) -> Tensor:
         outputs = self.model(channels_last(batch.inputs))
         losses = self.model.loss(outputs, batch.placed)
         self.losses = {name: loss.detach() for name, loss in losses.items()}
         if isinstance(self.model, Diagnoses):
-            with torch.no_grad():
-                self.diagnostics = self.model.diagnostics(outputs, batch.placed)
+            self._outputs, self._placed = map_tensors(outputs, Tensor.detach), batch.placed
         return torch.stack(list(losses.values())).sum() if len(losses) > 1 else next(iter(losses.values()))
+
+    @torch.no_grad()
+    def diagnostics(self) -> dict[str, float]:
+        """What the model tells of the last step beside its losses, worked out when it is asked for."""
+        if not isinstance(self.model, Diagnoses) or self._outputs is None:
+            return {}
+        found = self.model.diagnostics(self._outputs, self._placed)
+        return {name: float(value) for name, value in found.items()}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return optimize.optimizer(self.model, self.recipe)

@@ -185,7 +185,7 @@ class Conductor(lightning.Callback):
             "lr": max(group["lr"] for group in trainer.optimizers[0].param_groups),
             "loss": total,
             **{f"loss/{name}": loss for name, loss in losses.items() if len(losses) > 1},
-            **{name: float(value) for name, value in pl_module.diagnostics.items()},
+            **pl_module.diagnostics(),
         }
         self.progress.losses = {"loss": total}
         self.log_.step(row)
