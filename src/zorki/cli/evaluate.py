@@ -149,6 +149,8 @@ def _print(names: list[str], results: list[Any]) -> None:
 
     console = Console(width=None if Console().is_terminal else 160)
     console.print(_scores(names, results))
+    for line in dict.fromkeys(result.comparison_missing for result in results if result.comparison_missing):
+        say(line)
     for title, rows in results[-1].metrics.tables().items():
         first = next(iter(rows[0]))
         named = {str(row[first]): {name: value for name, value in row.items() if name != first} for row in rows}

@@ -50,6 +50,13 @@ class Evaluation(ABC, Generic[T, P]):
         """One prediction from several models' predictions for the same image."""
         raise ZorkiError("this task has no rule to join the predictions of several models; name one run at a time")
 
+    def unnamed(self, prediction: P) -> P:
+        """A prediction of other classes than the targets', so that none of its labels is taken for one of theirs.
+
+        Of tasks with `classless` scores.
+        """
+        return prediction
+
     def error_score(self, prediction: P, target: T, info: ClassInfo) -> float:
         """How wrong a prediction is, larger for worse; the report shows the worst images."""
         return 0.0

@@ -28,6 +28,7 @@ class Results:
     losses: dict[str, float]
     baseline: dict[str, int | float] | None = None  # the scalars of the best prediction that looks at no image
     comparisons: dict[str, dict[str, int | float]] = field(default_factory=dict)  # of simpler models, by their names
+    comparison_missing: str = ""  # why a simpler model that there should be has no scores, a line; else empty
     worst: list[tuple[int, Any]] = field(default_factory=list)  # (index in the dataset, prediction), most wrong first
     samples: list[tuple[int, Any]] = field(default_factory=list)  # a few, in the dataset's order
     defects: list[Defect] = field(default_factory=list)

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from zorki import registry
-from zorki.engine.evaluation.comparison import comparisons
+from zorki.contracts import MetricResult, Results
+from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.run.open import TrainedModel
 from zorki.recipe import Recipe
-from zorki.types import ClassInfo
+from zorki.types import Boxes, ClassInfo
 from zorki.weights import save_weights
 
 
@@ -34,17 +35,46 @@ def opened(weights):
     return TrainedModel(Path("run"), "localizer_squeezenet1_1", task, info, recipe, {}, model), dataset
 
 
+def compared(run, dataset, indices=(0,)):
+    result = Results(split="test", count=len(indices), metrics=MetricResult(count=len(indices)), losses={})
+    compare_simpler(result, run, dataset, list(indices), "cpu")
+    return result
+
+
 def test_the_classifier_that_a_localizer_began_with_tells_boxes_and_no_classes_that_it_does_not_know(start):
     run, dataset = opened(start)
-    found = comparisons(run, dataset, [0, 1, 2], "cpu")
+    result = compared(run, dataset, (0, 1, 2))
+    assert result.comparison_missing == ""
+    found = result.comparisons
     assert set(found) == {"cam_squeezenet1_1"}
     assert set(found["cam_squeezenet1_1"]) == {"mean_iou", "iou_above_50", "gt_known_loc", "max_box_acc_v2"}
 
 
-def test_without_weights_or_without_a_comparison_there_is_none(start):
+def test_labels_of_other_classes_are_none_of_the_objects(start):
+    run, _ = opened(start)
+    boxes = Boxes(torch.tensor([[0.0, 0.0, 4.0, 4.0], [4.0, 4.0, 8.0, 8.0]]), torch.tensor([3, 1]), torch.ones(2))
+    target = Boxes(torch.tensor([[4.0, 4.0, 8.0, 8.0]]), torch.tensor([1]))
+    metric = run.task.evaluation.metric(run.info)
+    metric.update([run.task.evaluation.unnamed(boxes)], [target])
+    assert metric.compute().gt_known_loc == 0.0  # the best guess, not the one of the same number
+
+
+def test_a_row_that_is_missing_is_told_with_its_reason_and_the_way_to_it(start, tmp_path, monkeypatch):
     run, dataset = opened(None)
-    assert comparisons(run, dataset, [0], "cpu") == {}
+    result = compared(run, dataset)
+    assert result.comparisons == {}
+    assert "cam_squeezenet1_1 has no row: the run began without weights" in result.comparison_missing
+    assert "zorki train cam_squeezenet1_1 DATA" in result.comparison_missing
     gone, _ = opened("nowhere.pth")
-    assert comparisons(gone, dataset, [0], "cpu") == {}
+    gone.about["data"] = "my photos"
+    assert "nowhere.pth, are not on this machine" in compared(gone, dataset).comparison_missing
+    assert "cam_squeezenet1_1 'my photos'" in compared(gone, dataset).comparison_missing
+    monkeypatch.setenv("ZORKI_CACHE", str(tmp_path))
+    assert "imagenet, are not on this machine" in compared(opened("imagenet")[0], dataset).comparison_missing
+
+
+def test_a_run_without_a_simpler_model_has_neither_row_nor_line(start):
+    run, dataset = opened(start)
     classifier = dataclasses.replace(run, model=registry.build("squeezenet1_1", 2, {"image_size": 32}))
-    assert comparisons(classifier, dataset, [0], "cpu") == {}
+    result = compared(classifier, dataset)
+    assert (result.comparisons, result.comparison_missing) == ({}, "")

@@ -85,6 +85,21 @@ def test_parts_by_hand():
     assert [row.count for row in found.per_class] == [1, 1, 0]
 
 
+def test_visibility_by_hand():
+    head = boxes((0, 0, 9, 9, 0))
+    both = boxes((0, 0, 9, 9, 0), (0, 0, 4, 4, 1))
+    rows = ((0, 0, 9, 9, 0), (0, 0, 4, 4, 1))
+    seen, unsure, hidden = (boxes(*rows, scores=[0.9, score]) for score in (0.7, 0.4, 0.4))
+    # Left ear: seen with .7 and .4, hidden with .4: of two pairs one is right, and one a tie. The head is never hidden.
+    found = result(PARTS, (seen, both), (unsure, both), (hidden, head))
+    assert found.visibility_auc == pytest.approx(0.75)
+    assert found.class_accuracy == pytest.approx(8 / 9)  # the right ear is hidden in all three, and never predicted
+    missing = boxes((0, 0, 9, 9, 0), scores=[0.9])  # the ear has the score 0
+    assert result(PARTS, (missing, both), (hidden, head)).visibility_auc == 0.0
+    assert result(PARTS, (seen, both)).visibility_auc is None
+    assert result(ONE, (RIGHT, CAT)).visibility_auc is None
+
+
 def test_parts_merged_equal_the_whole_and_nothing_has_no_score():
     whole, first, second = (LocalizationMetric(ONE) for _ in range(3))
     for metric in (whole, first):
@@ -93,6 +108,12 @@ def test_parts_merged_equal_the_whole_and_nothing_has_no_score():
         metric.update([WRONG_BOX], [CAT])
     first.merge(second)
     assert first.compute() == whole.compute()
+    parts = [LocalizationMetric(PARTS) for _ in range(2)]
+    for metric, label in zip(parts, (1, 0), strict=True):
+        prediction = boxes((0, 0, 9, 9, 0), (0, 0, 4, 4, 1), scores=[0.9, 0.2 + label / 2])
+        metric.update([prediction], [boxes((0, 0, 9, 9, label))])
+    parts[0].merge(parts[1])
+    assert parts[0].compute().visibility_auc == pytest.approx(0.75)
     assert LocalizationMetric(ONE).compute().mean_iou is None
 
 

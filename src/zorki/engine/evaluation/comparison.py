@@ -2,41 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from zorki.contracts import Dataset
+from zorki import registry
+from zorki.contracts import Dataset, Results
 from zorki.contracts.capabilities import Compared
 from zorki.engine.device import on_device
 from zorki.engine.evaluation.split import eval_loader
 from zorki.engine.run.open import TrainedModel, open_run
-from zorki.errors import ZorkiError
+from zorki.errors import WeightsError, ZorkiError
+from zorki.weights import published
 
 
-def comparisons(
-    run: TrainedModel, dataset: Dataset[Any], indices: Sequence[int], device: str
-) -> dict[str, dict[str, int | float]]:
-    """Scores of the simpler model, by its name; empty where the run has none.
+def compare_simpler(
+    result: Results, run: TrainedModel, dataset: Dataset[Any], indices: Sequence[int], device: str
+) -> None:
+    """Puts the scores of the simpler model into the run's result, by its name, or a line that says why there are none.
 
-    Or where the weights are no longer there, or do not fill it: nothing is downloaded for a row of a table. Where they
-    have other classes than the run, only those scores are left that do not hang on classes.
+    Neither where the run has no such model. Nothing is downloaded for a row of a table. Where the weights have other
+    classes than the run, only those scores are left that do not hang on classes.
     """
     name = run.model.comparison_model() if isinstance(run.model, Compared) else None
-    if name is None or run.recipe.weights is None or not Path(run.recipe.weights).exists():
-        return {}
+    if name is None:
+        return
     try:
-        other = open_run(name, run.recipe.weights, options={"image_size": str(run.model.preprocess.size)})
-    except ZorkiError:
-        return {}
-    network, metric = on_device(other.model, device).eval(), run.task.evaluation.metric(run.info)
+        other = _simpler(run, name)
+    except ZorkiError as error:
+        result.comparison_missing = _missing(run, name, str(error).splitlines()[0].rstrip(":"))
+        return
+    result.comparisons = {name: _scores(run, other, dataset, indices, device)}
+
+
+def _scores(
+    run: TrainedModel, other: TrainedModel, dataset: Dataset[Any], indices: Sequence[int], device: str
+) -> dict[str, int | float]:
+    evaluation = run.task.evaluation
+    network, metric = on_device(other.model, device).eval(), evaluation.metric(run.info)
+    foreign = other.info.names != run.info.names
     with closing(eval_loader(other, dataset, indices, workers=0, device=device)) as loader, torch.inference_mode():
         for batch in loader:  # without losses: what it was trained on has other labels
-            metric.update(network.decode(network(batch.to(device).inputs), batch.placements), batch.targets)
+            found = network.decode(network(batch.to(device).inputs), batch.placements)
+            metric.update([evaluation.unnamed(one) for one in found] if foreign else found, batch.targets)
     scores = metric.compute().scalars()
-    if other.info.names != run.info.names:
-        scores = {key: value for key, value in scores.items() if key in run.task.evaluation.classless}
-    return {name: scores}
+    return {key: value for key, value in scores.items() if key in evaluation.classless} if foreign else scores
+
+
+def _simpler(run: TrainedModel, name: str) -> TrainedModel:
+    """Raises ZorkiError, whose first line is the reason, where it cannot be made."""
+    weights = run.recipe.weights
+    if weights is None:
+        raise WeightsError("the run began without weights")
+    file = _local(weights, registry.find(name).weights)
+    if file is None:
+        raise WeightsError(f"the run's weights, {weights}, are not on this machine")
+    return open_run(name, file, options={"image_size": str(run.model.preprocess.size)})
+
+
+def _local(weights: str, sources: Mapping[str, str]) -> Path | None:
+    """The file, or what was fetched before for the word."""
+    if weights in sources:
+        return published({weights: sources[weights]})[0].cached
+    return Path(weights) if Path(weights).exists() else None
+
+
+def _missing(run: TrainedModel, name: str, reason: str) -> str:
+    data = run.about.get("data")
+    learned = f"zorki train {name} {'DATA' if data is None else shlex.quote(str(data))}"
+    return f"{name} has no row: {reason}; {learned} learns it from the classes alone, zorki compare shows both"

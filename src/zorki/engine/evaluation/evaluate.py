@@ -16,7 +16,7 @@ from zorki.engine.data_check import Survey, survey
 from zorki.engine.data_source import data_of_run, read_data
 from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.class_subset import ClassSubset
-from zorki.engine.evaluation.comparison import comparisons
+from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.evaluation.ensemble import baseline, ensemble_results
 from zorki.engine.evaluation.split import eval_loader, evaluate_split, reference_loader
 from zorki.engine.precompute import precompute
@@ -102,7 +102,7 @@ def evaluate(
         results.append(ensemble_results(first.task, first.info, work.predictions, dataset, split))
     if tiling is None:
         for run, result in zip(opened, results, strict=False):
-            result.comparisons = comparisons(run, dataset, work.indices, device)
+            compare_simpler(result, run, dataset, work.indices, device)
     results += [_evaluate_regions(work, run, source) for run, source in zip(opened, sources, strict=False)]
     train = data_survey.splits.get("train", [])
     for result in results:

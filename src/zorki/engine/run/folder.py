@@ -209,6 +209,7 @@ def result_json(results: Results) -> dict[str, Any]:
         "losses": results.losses,
         "baseline": results.baseline,
         **({"comparisons": results.comparisons} if results.comparisons else {}),
+        **({"comparison_missing": results.comparison_missing} if results.comparison_missing else {}),
         "defects": [defect.to_json() for defect in results.defects],
     }
 

@@ -11,9 +11,11 @@ from torch import Tensor
 from zorki import registry
 from zorki.contracts import Dataset, Model
 from zorki.contracts.capabilities import MeasuresPixels, Precomputes
+from zorki.engine.training.optimizer import frozen_stages
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.weights import load_into, read_weights, resolve
+from zorki.weights.read import some
 
 MEASURED = 2048  # training images from which pixel statistics are measured
 
@@ -26,10 +28,18 @@ def initialize(
     indices: list[int],
     say: Callable[[str], None],
 ) -> None:
-    """Loads weights where the recipe names some, and measures pixel statistics where it asks for them."""
+    """Loads weights where the recipe names some, and measures pixel statistics where it asks for them.
+
+    Tells what is frozen and has no trained weights: it would stay as random as it was built.
+    """
+    filled: list[str] = []
     if recipe.weights is not None:
         found = read_weights(resolve(recipe.weights, entry.weights, entry.name))
-        say(load_into(network, found, network.weight_map).summary())
+        match = load_into(network, found, network.weight_map)
+        say(match.summary())
+        filled = match.matched
+    if random := _frozen_random(network, recipe.freeze, set(filled)):
+        say(f"frozen, but not filled by any weights, so it stays random: {some(random)}")
     if recipe.normalize is None or recipe.normalize == "weights" or not isinstance(network, MeasuresPixels):
         return
     images = _inputs(network, dataset, indices)
@@ -39,6 +49,16 @@ def initialize(
         images = [torch.cat([image.flatten(2)[:, :, None] for image in images], 3)]  # one long row
     if images:
         network.measure_pixels(torch.cat(images), recipe.normalize)
+
+
+def _frozen_random(network: Model[Any, Any, Any], what: str, filled: set[str]) -> list[str]:
+    """Weights that neither learn nor were learned; vectors, such as those of norms, begin with values that serve."""
+    frozen = {id(parameter) for stage in frozen_stages(network, what) for parameter in stage.parameters()}
+    return [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.ndim > 1 and name not in filled and (id(parameter) in frozen or not parameter.requires_grad)
+    ]
 
 
 def _inputs(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> list[Tensor]:

@@ -31,6 +31,14 @@ def freeze(model: Model[Any, Any, Any], what: str) -> list[nn.Module]:
     Raises:
         RecipeError: the model has no stages, or fewer than asked to stay free.
     """
+    frozen = frozen_stages(model, what)
+    for stage in frozen:
+        stage.requires_grad_(False)
+    return frozen
+
+
+def frozen_stages(model: Model[Any, Any, Any], what: str) -> list[nn.Module]:
+    """The parts that `freeze` stops; errors as there."""
     if what == "nothing":
         return []
     stages = model.backbone_stages()
@@ -41,10 +49,7 @@ def freeze(model: Model[Any, Any, Any], what: str) -> list[nn.Module]:
         raise RecipeError(
             f"freeze is {what}, but the backbone has {len(stages)} stages; expected at most -{len(stages)}"
         )
-    frozen = stages[: len(stages) - keep]
-    for stage in frozen:
-        stage.requires_grad_(False)
-    return frozen
+    return stages[: len(stages) - keep]
 
 
 def parameter_groups(model: Model[Any, Any, Any], recipe: Recipe) -> list[dict[str, Any]]:

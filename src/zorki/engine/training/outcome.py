@@ -7,7 +7,7 @@ from typing import Any
 
 from zorki.contracts import Results
 from zorki.engine.device import on_device
-from zorki.engine.evaluation.comparison import comparisons
+from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.evaluation.ensemble import baseline
 from zorki.engine.evaluation.split import SAMPLES, eval_loader, evaluate_split, reference_loader
 from zorki.engine.run.folder import ABOUT, RESULTS, class_info_json, result_json
@@ -34,6 +34,8 @@ def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[s
             if run.info == plan.info:  # of the first split that tells something: what comes after is evaluated by it
                 run.info = run.task.evaluation.learn(run.info, result.metrics.scalars(), split)
             _tell(run, result, plan.data_survey.whole.get(split), say)
+    for line in dict.fromkeys(result.comparison_missing for result in found.values() if result.comparison_missing):
+        say(line)
     write_json(plan.folder / RESULTS, {split: _json(plan, result) for split, result in found.items()})
     run.about["class_info"] = class_info_json(run.info)
     write_json(plan.folder / ABOUT, run.about)
@@ -50,7 +52,7 @@ def _evaluate(plan: TrainingPlan, run: TrainedModel, split: str) -> Results:
     result = evaluate_split(run.model, loader, run.task, run.info, reference=reference, **settings)
     loader.close()
     result.baseline = baseline(run.task, run.info, plan.dataset, plan.data_survey.splits["train"], indices)
-    result.comparisons = comparisons(run, plan.dataset, indices, device)
+    compare_simpler(result, run, plan.dataset, indices, device)
     plan.data_survey.add(result.defects)
     return result
 

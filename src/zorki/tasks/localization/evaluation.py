@@ -62,6 +62,12 @@ class LocalizationEvaluation(Evaluation[Boxes, Boxes]):
         order = totals.argsort(descending=True, stable=True)
         return Boxes(means[order], kinds[order], totals[order])
 
+    def unnamed(self, prediction: Boxes) -> Boxes:
+        """Labels that no object has."""
+        import torch
+
+        return dataclasses.replace(prediction, labels=torch.full_like(prediction.labels, -1))
+
     def error_score(self, prediction: Boxes, target: Boxes, info: ClassInfo) -> float:
         """1 less the mean IoU of the objects, where their class is right."""
         held = self.metric(info)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from zorki.contracts import Metric, MetricResult
@@ -59,6 +59,8 @@ class LocalizationResult(MetricResult):
         gt_known_loc: share of objects whose box of the right class has an IoU of 0.5 or more (Choe et al., 2020).
         max_box_acc_v2: mean over IoUs of 0.3, 0.5 and 0.7 of the share of boxes of the right class that reach it
             (MaxBoxAccV2, Choe et al., 2020, section 3.2). Of one box an object: no threshold of a score map is chosen.
+        visibility_auc: of parts: the area under the ROC curve of their scores, seen ones against hidden ones, the mean
+            over the parts of which there are both; None for images of one object.
         per_class: in the order of labels.
         iou_curve: from an IoU of 0 to 1 in steps of 0.05.
     """
@@ -71,6 +73,7 @@ class LocalizationResult(MetricResult):
     top5_loc: float | None = None
     gt_known_loc: float | None = None
     max_box_acc_v2: float | None = None
+    visibility_auc: float | None = None
     per_class: tuple[LocalizationScores, ...] = ()
     iou_curve: IouCurve = IouCurve()
 
@@ -86,8 +89,16 @@ class _Columns:
     top5: Float[Tensor, " N"]
 
 
+@dataclass
+class _Visibility:
+    """Of an image of parts: the score of each, 0 where nothing is predicted, and whether it is there."""
+
+    score: Float[Tensor, " K"]
+    seen: Bool[Tensor, " K"]
+
+
 class LocalizationMetric(Metric[Boxes, Boxes]):
-    """Mean IoU, class accuracy, Top-1 Loc, Top-5 Loc, GT-known Loc and MaxBoxAccV2."""
+    """Mean IoU, class accuracy, Top-1 Loc, Top-5 Loc, GT-known Loc, MaxBoxAccV2, and the visibility of parts."""
 
     def __init__(self, info: ClassInfo) -> None:
         self.class_names, self.parts = list(info.names), info.objects == "each"
@@ -95,8 +106,8 @@ class LocalizationMetric(Metric[Boxes, Boxes]):
 
     def reset(self) -> None:
         self.count = 0
-        self.false_visible = 0  # hidden parts that were predicted as visible
         self.columns: list[_Columns] = []
+        self.visibility: list[_Visibility] = []  # of images of parts alone
 
     def update(self, predictions: Sequence[Boxes], targets: Sequence[Boxes]) -> None:
         """Takes in the predictions for some images. Raises ValueError for a prediction without scores."""
@@ -107,14 +118,13 @@ class LocalizationMetric(Metric[Boxes, Boxes]):
             prediction = prediction[prediction.scores.argsort(descending=True, stable=True)]
             self.columns.append(_compare(prediction, target, self.parts))
             if self.parts:
-                visible = prediction.labels[_visible(prediction)]
-                self.false_visible += int((~torch.isin(visible, target.labels)).sum())
+                self.visibility.append(_visibility(prediction, target, len(self.class_names)))
         self.count += len(targets)
 
     def merge(self, other: LocalizationMetric) -> None:
         self.count += other.count
-        self.false_visible += other.false_visible
         self.columns += other.columns
+        self.visibility += other.visibility
 
     def compute(self) -> LocalizationResult:
         if self.count == 0:
@@ -132,6 +142,7 @@ class LocalizationMetric(Metric[Boxes, Boxes]):
             top5_loc=None if self.parts else _mean(held.top5),
             gt_known_loc=_mean(held.own_iou >= RIGHT_IOU),
             max_box_acc_v2=_mean(v2.mean(0)),
+            visibility_auc=self._visibility_auc(),
             per_class=tuple(self._scores(label, held, right) for label in range(len(self.class_names))),
             iou_curve=IouCurve(CURVE, tuple(_mean(held.guess_iou >= iou) or 0.0 for iou in CURVE)),
         )
@@ -139,9 +150,17 @@ class LocalizationMetric(Metric[Boxes, Boxes]):
     def _class_accuracy(self, held: _Columns) -> float | None:
         if not self.parts:
             return _mean(held.class_right)
-        asked = self.count * len(self.class_names)
-        hidden = asked - len(held.label)
-        return (float(held.class_right.sum()) + hidden - self.false_visible) / asked
+        right = [(one.score >= VISIBLE_SCORE) == one.seen for one in self.visibility]
+        return _mean(torch.cat(right))
+
+    def _visibility_auc(self) -> float | None:
+        if not self.visibility:
+            return None
+        scores = torch.stack([one.score for one in self.visibility]).double()
+        seen = torch.stack([one.seen for one in self.visibility])
+        areas = [_roc_auc(score[own], score[~own]) for score, own in zip(scores.T, seen.T, strict=True)]
+        found = [area for area in areas if area is not None]
+        return sum(found) / len(found) if found else None
 
     def _scores(self, label: int, held: _Columns, right: Tensor) -> LocalizationScores:
         own = held.label == label
@@ -175,6 +194,23 @@ def _compare(prediction: Boxes, target: Boxes, parts: bool) -> _Columns:
     iou = torch.stack([paired_iou(prediction.xyxy, box.expand_as(prediction.xyxy)) for box in target.xyxy])
     top5 = (same & (iou >= RIGHT_IOU))[:, :GUESSES].any(1)
     return _Columns(target.labels, guess_iou.float(), own_iou.float(), right.float(), top5.float())
+
+
+def _visibility(prediction: Boxes, target: Boxes, num_classes: int) -> _Visibility:
+    assert prediction.scores is not None
+    score, seen = torch.zeros(num_classes), torch.zeros(num_classes, dtype=torch.bool)
+    score.scatter_reduce_(0, prediction.labels, prediction.scores.float(), "amax")
+    seen[target.labels] = True
+    return _Visibility(score, seen)
+
+
+def _roc_auc(positive: Float[Tensor, " P"], negative: Float[Tensor, " N"]) -> float | None:
+    """The share of pairs in which the positive has the larger score, ties by half; None without a pair."""
+    if len(positive) == 0 or len(negative) == 0:
+        return None
+    ordered = negative.sort().values
+    below, not_above = (torch.searchsorted(ordered, positive, right=right) for right in (False, True))
+    return float((below + not_above).double().mean()) / (2 * len(negative))
 
 
 def _visible(prediction: Boxes) -> Tensor:

@@ -146,6 +146,17 @@ def test_training_starts_with_the_mean_training_box(parts):
     assert parts.one_of_each
 
 
+@pytest.mark.parametrize("place", ["last_conv", "fc"])
+def test_a_box_head_does_not_hang_on_how_large_a_backbone_s_values_are(place):
+    head = built(place=place).box_head
+    width = head.norm.weight.numel()
+    shape = (2, width, 4, 4) if place == "last_conv" else (2, width)
+    found = torch.rand(shape, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        torch.testing.assert_close(head(1000 * found), head(found), atol=1e-3, rtol=1e-3)
+        assert head(found).abs().max() < 1  # near the mean training box, and not at the sigmoid's ends
+
+
 def test_one_box_for_all_parts_is_refused():
     two = Boxes(torch.tensor([[0.0, 0.0, 3.0, 3.0]] * 2), torch.tensor([0, 1]))
     with pytest.raises(RecipeError, match="per_class"):

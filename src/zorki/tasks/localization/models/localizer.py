@@ -86,10 +86,15 @@ class BoxCriterion:
 
 
 class ConvBoxHead(nn.Module):
-    """Boxes from the last feature map, which knows where things are: reduced, pooled to a grid, one hidden layer."""
+    """Boxes from the last feature map, which knows where things are: reduced, pooled to a grid, one hidden layer.
+
+    The map is normalized first: how large its values are is each network's own affair, and those of some trained ones
+    reach a thousand, with which the sigmoid of the boxes is saturated before the first step.
+    """
 
     def __init__(self, channels: int, count: int, *, reduced: int = 128, grid: int = 7, hidden: int = 512) -> None:
         super().__init__()
+        self.norm = nn.GroupNorm(1, channels)
         self.reduce = nn.Conv2d(channels, reduced, 1)
         self.pool = nn.AdaptiveAvgPool2d(grid)
         self.hidden = nn.Linear(reduced * grid**2, hidden)
@@ -98,22 +103,23 @@ class ConvBoxHead(nn.Module):
         initialize_output(self.boxes)
 
     def forward(self, maps: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N"]:
-        pooled = self.pool(functional.relu(self.reduce(maps))).flatten(1)
+        pooled = self.pool(functional.relu(self.reduce(self.norm(maps)))).flatten(1)
         return self.boxes(functional.relu(self.hidden(pooled)))
 
 
 class VectorBoxHead(nn.Module):
-    """Boxes from the vector of which the class head makes its logits: one hidden layer."""
+    """Boxes from the vector of which the class head makes its logits, normalized as well: one hidden layer."""
 
     def __init__(self, width: int, count: int, *, hidden: int = 512) -> None:
         super().__init__()
+        self.norm = nn.LayerNorm(width)
         self.hidden = nn.Linear(width, hidden)
         self.boxes = nn.Linear(hidden, 4 * count)
         initialize_he(self)
         initialize_output(self.boxes)
 
     def forward(self, vector: Float[Tensor, "B D"]) -> Float[Tensor, "B N"]:
-        return self.boxes(functional.relu(self.hidden(vector)))
+        return self.boxes(functional.relu(self.hidden(self.norm(vector))))
 
 
 class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
@@ -172,7 +178,7 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
         self.weight_map, self.defaults = classifier.weight_map, LOCALIZER_DEFAULTS | defaults
         if box_head_alone:
             self.backbone.requires_grad_(False)
-            self.head.requires_grad_(False)
+            self.head.requires_grad_(self.num_classes == 1)  # which nothing has to tell, so its weights do not matter
 
     def _map_channels(self) -> int:
         if not self.backbone.channels:
