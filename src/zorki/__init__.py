@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zorki.engine.evaluation.compare import compare
     from zorki.engine.evaluation.evaluate import evaluate
     from zorki.engine.evaluation.results_file import evaluate_file
+    from zorki.engine.evaluation.tracks_file import evaluate_tracks
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
@@ -30,6 +31,7 @@ _HOMES = {
     "zorki.engine.evaluation.compare": ("compare",),
     "zorki.engine.evaluation.evaluate": ("evaluate",),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
+    "zorki.engine.evaluation.tracks_file": ("evaluate_tracks",),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
@@ -57,6 +59,7 @@ __all__ = [
     "entries",
     "evaluate",
     "evaluate_file",
+    "evaluate_tracks",
     "find",
     "load",
     "load_plugin",

@@ -61,7 +61,7 @@ def test_the_metrics_are_printed_and_written(capsys):
 def test_bad_wishes_end_with_one_message(capsys):
     words = ["evaluate", "--predictions", "found.json"]
     assert "expected --predictions FILE and the data alone" in refused(capsys, *words)
-    assert "the data alone" in refused(capsys, *words, "truth.json", "--weights", "x.pth")
+    assert "--weights with --predictions" in refused(capsys, *words, "truth.json", "--weights", "x.pth")
     assert "Did you mean detection?" in refused(capsys, *words, "truth.json", "--task", "detektion")
     assert "classification knows no file of predictions" in refused(
         capsys, *words, "truth.json", "--task", "classification"

@@ -31,6 +31,10 @@ def evaluate(
     predictions: Annotated[
         str | None, Parameter(help="Evaluate this file of predictions, in COCO's results format, instead of a run.")
     ] = None,
+    tracks: Annotated[
+        str | None,
+        Parameter(help="Evaluate this file or folder of tracks, in MOTChallenge's format, against such ground truth."),
+    ] = None,
     task: Annotated[str | None, Parameter(help="Task of --predictions; empty: detected.")] = None,
     weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
     format: Annotated[
@@ -63,20 +67,23 @@ def evaluate(
     zorki evaluate runs/mask_rcnn_squeezenet_fpn-1 --options.image_size 832 --options.max_boxes 400
     zorki evaluate runs/deep_pose_resnet18-1 --boxes-from runs/fcos_squeezenet-1
     zorki evaluate --predictions results.json instances_val2017.json
+    zorki evaluate --tracks runs/predict-1/mot MOT17/train
     """
     from zorki.data.annotations.outside import outside_allowed
 
+    of_network = {
+        "weights": weights, "batch-size": batch_size, "device": device, "workers": workers, "strict": strict,
+        "tile": tile, "overlap": overlap, "options": options, "conf": conf, "iou": iou, "max-det": max_det,
+        "classes": classes, "boxes-from": boxes_from,
+    }  # fmt: skip
+    if tracks is not None:
+        idle = of_network | {"predictions": predictions, "task": task, "split": split, "format": format}
+        _check_file_alone("tracks", words, idle)
+        from zorki.engine.evaluation.tracks_file import evaluate_tracks
+
+        return _tell([Path(tracks).name], [evaluate_tracks(tracks, words[0])], json, unit="frames")
     if predictions is not None:
-        if len(words) != 1 or weights is not None:
-            raise RecipeError("expected --predictions FILE and the data alone: zorki evaluate --predictions FILE DATA")
-        arguments = {
-            "batch-size": batch_size, "device": device, "workers": workers, "strict": strict, "tile": tile,
-            "overlap": overlap, "options": options, "conf": conf, "iou": iou, "max-det": max_det,
-            "classes": classes, "boxes-from": boxes_from,
-        }  # fmt: skip
-        idle = [f"--{name}" for name, value in arguments.items() if value is not None and value is not False]
-        if idle:
-            raise RecipeError(f"{' and '.join(idle)} with --predictions: no network runs and no image is read")
+        _check_file_alone("predictions", words, of_network)
         from zorki.engine.evaluation.results_file import evaluate_file
 
         with outside_allowed(allow_outside):
@@ -114,10 +121,19 @@ def evaluate(
     _tell(names, results, json)
 
 
-def _tell(names: list[str], results: list[Any], json: str | None) -> None:
+def _check_file_alone(flag: str, words: tuple[str, ...], others: Mapping[str, Any]) -> None:
+    """Raises RecipeError where a file is to be evaluated and there is more, or less, than its ground truth beside."""
+    if len(words) != 1:
+        raise RecipeError(f"expected --{flag} FILE and the data alone: zorki evaluate --{flag} FILE DATA")
+    idle = [f"--{name}" for name, value in others.items() if value is not None and value is not False]
+    if idle:
+        raise RecipeError(f"{' and '.join(idle)} with --{flag}: no network runs and no image is read")
+
+
+def _tell(names: list[str], results: list[Any], json: str | None, unit: str = "images") -> None:
     """Prints the scores, and writes them where it was asked for."""
     if json != PRINTED:
-        _print(names, results)
+        _print(names, results, unit)
     if json is not None:
         from zorki.engine.run.folder import result_json
 
@@ -144,11 +160,11 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
     return words[:-1], words[-1]
 
 
-def _print(names: list[str], results: list[Any]) -> None:
+def _print(names: list[str], results: list[Any], unit: str) -> None:
     from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 160)
-    console.print(_scores(names, results))
+    console.print(_scores(names, results, unit))
     for line in dict.fromkeys(result.comparison_missing for result in results if result.comparison_missing):
         say(line)
     for title, rows in results[-1].metrics.tables().items():
@@ -164,7 +180,7 @@ def _print(names: list[str], results: list[Any]) -> None:
         say("\n".join(summary(defects)))
 
 
-def _scores(names: list[str], results: list[Any]) -> Any:
+def _scores(names: list[str], results: list[Any], unit: str) -> Any:
     """One row a run; where scores are too many for a line, one row a score."""
     first = results[0]
     columns = {name: result.metrics.scalars() for name, result in zip(names, results, strict=True)}
@@ -174,7 +190,7 @@ def _scores(names: list[str], results: list[Any]) -> Any:
         columns |= result.comparisons
     scores_found = {score for scores in columns.values() for score in scores}
     shown = [score for score in first.metrics.to_json() if score in scores_found and score != "count"]
-    title = f"{first.split}: {first.count} images"
+    title = f"{first.split}: {first.count} {unit}"
     if len(shown) <= MAX_COLUMNS:
         return _rows(
             title, "", {name: {score: column.get(score) for score in shown} for name, column in columns.items()}
