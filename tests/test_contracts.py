@@ -21,7 +21,7 @@ DETECTORS = [entry.name for entry in ENTRIES if entry.task.name == "detection" a
 OPTIONS = {
     "unet": {"width": 8, "depth": 2}, "full_resolution": {"width": 16}, "segnet_basic": {"width": 16},
     "sliding_window_small": {"step": 8, "count": 32},
-    "deep_pose_squeezenet": {"stages": 2},
+    "deep_pose_squeezenet": {"stages": 1},
     "mask_rcnn_squeezenet_fpn": {"max_boxes": 20},  # before training all boxes are answers, each with a mask
 }  # fmt: skip
 # A window for every pixel through a large network takes seconds a step; the small one stands for it.

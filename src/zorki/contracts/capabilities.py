@@ -6,7 +6,7 @@ never submodules: from Python 3.12 on `isinstance` does not see what `nn.Module`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
@@ -150,6 +150,30 @@ class UpdatesAfterStep(Protocol):
 
     def after_step(self, progress: float) -> None:
         """Called after each optimizer step, with the share 0..1 of training that is done."""
+
+
+@runtime_checkable
+class TrainsInStages(Protocol[Target]):
+    """A model whose parts are trained one after the other, each on what those before predict: `zorki train`.
+
+    Learning rates begin anew with each stage, and the best weights are those of the last stage's best epoch.
+    """
+
+    def stage_shares(self) -> tuple[float, ...]:
+        """Of the epochs, for each stage; they sum to 1."""
+
+    def trained_stages(self) -> int:
+        """How many have begun to be trained, the one that learns among them; predictions are the last of them's."""
+
+    def begin_stage(self, stage: int, batches: Iterable[tuple[Any, Sequence[Target]]]) -> None:
+        """From now on the stage of this number, from 1, learns, and those before do not; nothing where it has begun.
+
+        Args:
+            batches: inputs and targets, as of `loss`, that training has not seen, where there are any.
+        """
+
+    def with_stages(self, count: int) -> Any:
+        """A view of the model that predicts by its first stages alone: it shares all weights."""
 
 
 @runtime_checkable

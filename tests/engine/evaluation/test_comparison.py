@@ -78,3 +78,18 @@ def test_a_run_without_a_simpler_model_has_neither_row_nor_line(start):
     classifier = dataclasses.replace(run, model=registry.build("squeezenet1_1", 2, {"image_size": 32}))
     result = compared(classifier, dataset)
     assert (result.comparisons, result.comparison_missing) == ({}, "")
+
+
+def test_a_cascade_is_held_against_its_first_stages():
+    task = registry.tasks()["pose"]
+    dataset = task.data.read(Path("scenes:10@32"))
+    model = registry.build("deep_pose_squeezenet", 4, {"image_size": 32, "stages": 3, "patch_size": 8}).eval()
+    run = TrainedModel(Path("run"), "deep_pose_squeezenet", task, dataset.class_info(), Recipe(), {}, model)
+    assert compared(run, dataset).comparisons == {}, "the later stages have not begun"
+    sample = dataset[0]
+    for stage in (2, 3):
+        inputs, _ = model.preprocess.in_regions([sample.image], [sample.target.regions()])
+        model.begin_stage(stage, [(inputs, [sample.target])])
+    found = compared(run, dataset, (0, 1)).comparisons
+    assert list(found) == ["stage 1", "stage 2"]
+    assert found["stage 1"]["nme_box_side"] != found["stage 2"]["nme_box_side"]

@@ -9,6 +9,7 @@ import torch
 
 from zorki.engine.run.logs import Log
 from zorki.engine.training.loop import Conductor
+from zorki.engine.training.optimizer import StageSchedule
 from zorki.engine.training.progress import Progress
 from zorki.errors import ZorkiError
 from zorki.recipe import Recipe
@@ -70,6 +71,37 @@ def test_where_validation_tells_nothing_the_last_epoch_is_kept_and_patience_wait
     assert judged(one, [{"loss": loss} for loss in (1.0, 2.0, 3.0, 4.0)]) is None
     assert kept == [0, 1, 2, 3]
     assert one.best_epoch == 3
+
+
+class Staged(torch.nn.Module):
+    """Writes down when its stages begin, and what they are shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.begun = []
+
+    def stage_shares(self):
+        return (1 / 3, 1 / 3, 1 / 3)
+
+    def begin_stage(self, stage, batches):
+        self.begun.append((stage, list(batches)))
+
+
+def test_a_stage_begins_once_and_competes_with_itself_alone(tmp_path):
+    one = conductor(tmp_path, kept := [], patience=1, held_out=lambda model: [("inputs", "targets")])
+    model = Staged()
+    one.stages = StageSchedule.of(model.stage_shares(), 9)
+    figures = [0.5, 0.9, 0.8, 0.1, 0.2, 0.15, 0.3, 0.25, 0.4]  # the second stage is worse than the first
+    for epoch, ap in enumerate(figures):
+        trainer = Stoppable()
+        trainer.fit_loop = SimpleNamespace(epoch_progress=SimpleNamespace(current=SimpleNamespace(completed=epoch)))
+        one.on_train_epoch_start(trainer, SimpleNamespace(model=model, frozen=[]))
+        one._evaluate(trainer, model, {"ap": ap, "loss": 1.0}, epoch)
+        if trainer.should_stop:
+            break
+    assert kept == [0, 1, 3, 4, 6]
+    assert epoch == 7, "patience ends the last stage alone"
+    assert model.begun == [(stage, [("inputs", "targets")]) for stage in (2, 3)]
 
 
 def test_a_checkpoint_of_before_goes_on(tmp_path):

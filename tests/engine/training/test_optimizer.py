@@ -95,3 +95,24 @@ def test_every_optimizer_lowers_a_quadratic(name):
         rule.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
+
+
+def test_stages_share_the_epochs_and_each_has_a_schedule_of_its_own():
+    stages = optimize.StageSchedule.of((0.5, 0.25, 0.25), 8)
+    assert [stages.stage(epoch) for epoch in range(8)] == [1, 1, 1, 1, 2, 2, 3, 3]
+    assert stages.place(3.5) == (3.5, 4)
+    assert stages.place(4.0) == (0.0, 2)
+    assert stages.place(7.5) == (1.5, 2)
+    recipe = Recipe(scheduler="cosine")
+    assert optimize.rate_factor(recipe, *stages.place(6.0)) == 1.0
+    whole = optimize.StageSchedule.of((1.0,), 8)
+    assert [whole.stage(epoch) for epoch in (0, 7.9)] == [1, 1]
+    assert whole.place(7.5) == (7.5, 8)
+
+
+def test_a_stage_of_no_share_is_passed_over_and_any_other_needs_an_epoch():
+    stages = optimize.StageSchedule.of((0.0, 0.5, 0.5), 4)
+    assert [stages.stage(epoch) for epoch in range(4)] == [2, 2, 3, 3]
+    assert stages.place(1.0) == (1.0, 2)
+    with pytest.raises(RecipeError, match="one of the 3 stages would get none; set epochs to at least 4"):
+        optimize.StageSchedule.of((0.5, 0.25, 0.25), 2)

@@ -33,6 +33,7 @@ class RegionCrops:
         scale_jitter: in training, share by which a region is enlarged or shrunk by chance, below 1: no detector's
             boxes are as a person draws them.
         shift_jitter: in training, share of its sides by which a region is moved by chance.
+        detail: pixels along a side of a crop for each of the input's: for networks that look again at parts of it.
     """
 
     size: int
@@ -40,9 +41,11 @@ class RegionCrops:
     padding: float = 1.25
     scale_jitter: float = 0.0
     shift_jitter: float = 0.0
+    detail: int = 1
 
     def __post_init__(self) -> None:
         check_positive(self, "size")
+        check_positive(self, "detail")
         ranges = {"aspect": (0.1, 10.0), "padding": (1.0, 4.0), "scale_jitter": (0.0, 0.9), "shift_jitter": (0.0, 0.9)}
         for name, (least, most) in ranges.items():
             if not least <= (value := getattr(self, name)) <= most:
@@ -52,6 +55,11 @@ class RegionCrops:
     def width(self) -> int:
         """Of the input, in pixels."""
         return max(1, round(self.size * self.aspect))
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """(height, width) of a crop: the input's, times `detail`."""
+        return self.size * self.detail, self.width * self.detail
 
     def __call__(
         self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
@@ -78,12 +86,12 @@ class RegionCrops:
             sides = self._sides(known[place].xyxy, padding, None if generators is None else generators[place])
             for left, top, right, bottom in sides:
                 cut = cut_window(image, top, left, bottom - top, right - left)
-                crops.append(resize_image(cut, self.size, self.width))
+                crops.append(resize_image(cut, *self.crop_size))
                 windows.append((left, top, right, bottom))
         xyxy = torch.tensor(windows, dtype=torch.float32).reshape(-1, 4)
         sizes = [(int(image.shape[1]), int(image.shape[2])) for image in images]
         placements = [Placement(height, width, input_height=height, input_width=width) for height, width in sizes]
-        return Crops(stack(crops, self.size, self.width), xyxy, known), placements
+        return Crops(stack(crops, *self.crop_size), xyxy, known), placements
 
     def _sides(
         self, xyxy: Tensor, padding: float, generator: torch.Generator | None

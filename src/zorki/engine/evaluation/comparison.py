@@ -1,7 +1,8 @@
-"""A simpler model beside a run, made of the weights that the run began with; see `Compared`."""
+"""Simpler models beside a run: made of the weights that it began with, see `Compared`, or its own first stages."""
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -12,7 +13,7 @@ import torch
 
 from zorki import registry
 from zorki.contracts import Dataset, Results
-from zorki.contracts.capabilities import Compared
+from zorki.contracts.capabilities import Compared, TrainsInStages
 from zorki.engine.device import on_device
 from zorki.engine.evaluation.split import eval_loader
 from zorki.engine.run.open import TrainedModel, open_run
@@ -26,8 +27,10 @@ def compare_simpler(
     """Puts the scores of the simpler model into the run's result, by its name, or a line that says why there are none.
 
     Neither where the run has no such model. Nothing is downloaded for a row of a table. Where the weights have other
-    classes than the run, only those scores are left that do not hang on classes.
+    classes than the run, only those scores are left that do not hang on classes. Of a model that is trained in stages
+    each but the last, with which the run answers, has a row.
     """
+    result.comparisons = _of_stages(run, dataset, indices, device)
     name = run.model.comparison_model() if isinstance(run.model, Compared) else None
     if name is None:
         return
@@ -36,7 +39,20 @@ def compare_simpler(
     except ZorkiError as error:
         result.comparison_missing = _missing(run, name, str(error).splitlines()[0].rstrip(":"))
         return
-    result.comparisons = {name: _scores(run, other, dataset, indices, device)}
+    result.comparisons[name] = _scores(run, other, dataset, indices, device)
+
+
+def _of_stages(
+    run: TrainedModel, dataset: Dataset[Any], indices: Sequence[int], device: str
+) -> dict[str, dict[str, int | float]]:
+    model = run.model
+    if not isinstance(model, TrainsInStages):
+        return {}
+    parts = {f"stage {count}": model.with_stages(count) for count in range(1, model.trained_stages())}
+    return {
+        name: _scores(run, dataclasses.replace(run, model=part), dataset, indices, device)
+        for name, part in parts.items()
+    }
 
 
 def _scores(

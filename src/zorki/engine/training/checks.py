@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zorki.contracts import Dataset, Model
-from zorki.contracts.capabilities import Precomputes
+from zorki.contracts.capabilities import Precomputes, TrainsInStages
 from zorki.data.transforms.installed import transforms_of
 from zorki.devices import kind_of
 from zorki.engine.data_check import Survey, counted, subset, summary
 from zorki.engine.device import check_device
 from zorki.engine.run import logs
 from zorki.engine.run.data_files import file_name
-from zorki.engine.training.optimizer import freeze, keep_frozen
+from zorki.engine.training.optimizer import StageSchedule, freeze, keep_frozen
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 
@@ -38,6 +38,19 @@ def check_machine(recipe: Recipe) -> None:
             f"torchrun started {world} processes, but devices is {recipe.devices} and nodes {recipe.nodes}; "
             "say --devices and --nodes as torchrun was told"
         )
+
+
+def check_stages(model: Model[Any, Any, Any], recipe: Recipe) -> None:
+    """Raises RecipeError where stages that are trained one after the other could not be."""
+    if not isinstance(model, TrainsInStages) or len(shares := model.stage_shares()) == 1:
+        return
+    if recipe.world > 1:
+        raise RecipeError(
+            f"{type(model).__name__} of {len(shares)} stages, which are trained one after the other, is trained on one "
+            "device; set devices to 1"
+        )
+    if recipe.epochs is not None:
+        StageSchedule.of(shares, recipe.epochs)
 
 
 def check_validation(data_survey: Survey, recipe: Recipe) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -81,8 +82,11 @@ def _sampler(plan: TrainingPlan, targets: Targets[Any]) -> Sampler:
 
 def val_loader_of(plan: TrainingPlan) -> Loader[Any] | None:
     indices = plan.data_survey.splits.get("val", [])
-    if not indices:
-        return None
+    return _plain_loader(plan, indices) if indices else None
+
+
+def _plain_loader(plan: TrainingPlan, indices: Sequence[int]) -> Loader[Any]:
+    """Batches in the data's order, without chance."""
     recipe = plan.recipe
     assert recipe.batch_size is not None
     return Loader(
@@ -94,6 +98,15 @@ def val_loader_of(plan: TrainingPlan) -> Loader[Any] | None:
         world=plan.recipe.world,
         pin_memory=recipe.accelerator == "cuda",
     )
+
+
+def held_out_batches(plan: TrainingPlan, model: Model[Any, Any, Any]) -> Iterator[tuple[Any, Sequence[Any]]]:
+    """Inputs and targets of the validation split, in evaluation; of the training images where there is none."""
+    device = next(model.parameters()).device
+    held_out = val_loader_of(plan)
+    with closing(held_out if held_out is not None else _plain_loader(plan, plan.train_indices)) as loader:
+        for batch in loader:
+            yield batch.to(device).inputs, batch.placed
 
 
 def gather_defects(plan: TrainingPlan, loader: Loader[Any], trainer: lightning.Trainer) -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zorki.contracts import Model
-from zorki.contracts.capabilities import UpdatesAfterStep
+from zorki.contracts.capabilities import TrainsInStages, UpdatesAfterStep
 from zorki.devices import count_or_indices, index_of
 from zorki.durations import duration_text
 from zorki.engine.run import checkpoints
@@ -59,6 +59,7 @@ class Conductor(lightning.Callback):
         keep_last: bool = False,
         forecast: Forecast | None = None,
         gather: Callable[[lightning.Trainer], None] = lambda trainer: None,
+        held_out: Callable[[Model[Any, Any, Any]], Iterable[tuple[Any, Sequence[Any]]]] = lambda model: (),
         check_folder: Callable[[], None] = lambda: None,
     ) -> None:
         """Of one run.
@@ -67,13 +68,15 @@ class Conductor(lightning.Callback):
         keep_last: validation cannot tell good weights from bad ones: those of the last epoch are kept, and patience
             and the plateau scheduler watch nothing.
         forecast: tells how long the training takes.
+        held_out: inputs and targets of `begin_stage`, on the model's device.
         check_folder: called before anything is written; raises where the folder is gone.
         """
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
         self.gather, self.keep_last, self.check_folder = gather, keep_last, check_folder
-        self.forecast = forecast
+        self.forecast, self.held_out = forecast, held_out
+        self.stages = optimize.StageSchedule((0,), self.epochs)
         self.plateau = optimize.Plateau()
         self.after_step: Callable[[float], None] | None = None
         self.average: AveragedModel | None = None
@@ -101,14 +104,15 @@ class Conductor(lightning.Callback):
         checkpoints.restore_chance(self._state.get("chance"))
         self._last_checkpoint = self._started = time.monotonic()
         self._steps_an_epoch = max(1, int(trainer.num_training_batches))
+        if isinstance(pl_module.model, TrainsInStages):
+            self.stages = optimize.StageSchedule.of(pl_module.model.stage_shares(), self.epochs)
         if isinstance(pl_module.model, UpdatesAfterStep):
             self.after_step = pl_module.model.after_step
         # In the middle of a resumed epoch nobody else does these: modes, devices, and the end of patience.
         pl_module.model.train()
         optimize.keep_frozen(pl_module.frozen)
         self.sums = {name: total.to(pl_module.device) for name, total in self.sums.items()}
-        if self.recipe.patience is not None and self.stale >= self.recipe.patience:
-            trainer.should_stop = True
+        self._stop_when_stale(trainer, trainer.current_epoch - 1)
         progress = trainer.fit_loop.epoch_loop.batch_progress
         if progress.is_last_batch or not progress.current.ready:  # an epoch that has begun is ended
             self._stop_in_time(trainer)
@@ -138,11 +142,27 @@ class Conductor(lightning.Callback):
             for number in self._old_handlers:
                 signal.signal(number, note)
 
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Where a later stage begins, it has to be better than itself, not than those before."""
+        epoch = trainer.current_epoch
+        stage = self.stages.stage(epoch)
+        if stage == 1 or epoch not in self.stages.starts:
+            return
+        averages = [] if self.average is None else [self.average.module]
+        for model in (pl_module.model, *averages):
+            model.begin_stage(stage, self.held_out(model))
+        pl_module.model.train()
+        optimize.keep_frozen(pl_module.frozen)
+        self.plateau = optimize.Plateau()
+        self.best, self.best_loss, self.stale = -math.inf, math.inf, 0
+        self._started = time.monotonic()
+        self.progress.say(f"epoch {epoch + 1}: stage {stage} of {len(self.stages.starts)} begins")
+
     # -- every step
 
     def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         epoch = trainer.current_epoch + batch_idx / self._steps_an_epoch
-        factor = optimize.rate_factor(self.recipe, epoch, self.epochs) * self.plateau.factor
+        factor = optimize.rate_factor(self.recipe, *self.stages.place(epoch)) * self.plateau.factor
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = group["largest"] * factor
 
@@ -282,12 +302,17 @@ class Conductor(lightning.Callback):
         score, loss = float(metrics[self.monitor]), float(metrics.get("loss", math.nan))
         self.plateau.see(score) if self.recipe.scheduler == "plateau" else None
         self.stale = 0 if score > self.best else self.stale + 1
-        if self.recipe.patience is not None and self.stale >= self.recipe.patience:
-            trainer.should_stop = True
+        self._stop_when_stale(trainer, epoch)
         rank = score, -(math.inf if math.isnan(loss) else loss)
         if rank >= (self.best, -self.best_loss):
             self.best, self.best_loss = score, -rank[1]
             self._keep(trainer, model, {"epoch": epoch, self.monitor: score})
+
+    def _stop_when_stale(self, trainer: lightning.Trainer, epoch: int) -> None:
+        """Ends the last stage before its time where the monitor has not risen for long; those before have theirs."""
+        is_last = self.stages.stage(max(0, epoch)) == len(self.stages.starts)
+        if is_last and self.recipe.patience is not None and self.stale >= self.recipe.patience:
+            trainer.should_stop = True
 
     def _keep(self, trainer: lightning.Trainer, model: Any, facts: dict[str, Any]) -> None:
         self.best_epoch = facts["epoch"]

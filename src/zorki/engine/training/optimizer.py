@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -122,6 +125,44 @@ def rate_factor(recipe: Recipe, epoch: float, epochs: int) -> float:
             return warm * 0.5 * (1 + math.cos(math.pi * fallen))
         case _:
             return warm
+
+
+@dataclass(frozen=True)
+class StageSchedule:
+    """Which epochs train which stage of a model, see `TrainsInStages`; one stage takes them all.
+
+    Args:
+        starts: the first epoch of each stage, from 0.
+        epochs: in all.
+
+    >>> StageSchedule.of((0.5, 0.25, 0.25), 10).starts
+    (0, 5, 8)
+    """
+
+    starts: tuple[int, ...]
+    epochs: int
+
+    @staticmethod
+    def of(shares: Sequence[float], epochs: int) -> StageSchedule:
+        """Stages of these shares of the epochs; one of 0 is passed over. Raises RecipeError where another gets none."""
+        sums = [0.0, *itertools.accumulate(shares)]
+        starts = [math.floor(epochs * total + 0.5) for total in sums[:-1]]
+        counts = [last - first for first, last in itertools.pairwise([*starts, epochs])]
+        if any(share > 0 and not count for share, count in zip(shares, counts, strict=True)):
+            raise RecipeError(
+                f"epochs is {epochs}, of which one of the {len(shares)} stages would get none; set epochs to at least "
+                f"{math.ceil(1 / min(share for share in shares if share > 0))}"
+            )
+        return StageSchedule(tuple(starts), epochs)
+
+    def stage(self, epoch: float) -> int:
+        """The stage of an epoch, from 1."""
+        return bisect.bisect_right(self.starts, epoch)
+
+    def place(self, epoch: float) -> tuple[float, int]:
+        """Epochs that the stage at hand has had, and how many it gets."""
+        first, last = ([*self.starts, self.epochs][self.stage(epoch) - 1 :])[:2]
+        return epoch - first, last - first
 
 
 class Plateau:

@@ -41,6 +41,7 @@ from zorki.engine.training.checks import (
     check_batch_size,
     check_forward,
     check_machine,
+    check_stages,
     check_validation,
     fingerprint,
     tell_data,
@@ -114,6 +115,7 @@ def new_plan(
     lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
     network = build(entry.name, info.output_count, wish)
     full, chosen = complete(wish, network, dataset, len(train_indices))
+    check_stages(network, full)
     chosen = [*(one for one in (network_chosen, evaluated) if one is not None), *chosen]
     for choice in chosen:
         say(f"chosen: {choice}")

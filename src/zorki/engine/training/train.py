@@ -23,7 +23,13 @@ from zorki.engine.run.lock import RunLock, run_lock
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.duration import Forecast, Workload
 from zorki.engine.training.learner import Learner
-from zorki.engine.training.loaders import gather_defects, train_loader_of, val_loader_of, validate
+from zorki.engine.training.loaders import (
+    gather_defects,
+    held_out_batches,
+    train_loader_of,
+    val_loader_of,
+    validate,
+)
 from zorki.engine.training.loop import Conductor, make_trainer
 from zorki.engine.training.outcome import evaluate_best
 from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan, with_epochs
@@ -115,6 +121,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
         keep_last=keep_last,
         forecast=Forecast(_workload(plan), progress.say) if bar else None,
         check_folder=lock.check,
+        held_out=partial(held_out_batches, plan),
         gather=partial(gather_defects, plan, train_loader),
     )
     trainer = make_trainer(recipe, [conductor], loggers, folder, say)

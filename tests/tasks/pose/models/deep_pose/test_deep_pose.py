@@ -15,8 +15,12 @@ JOINTS = 3
 
 @pytest.fixture(scope="module")
 def network():
+    """Of two stages, the second of which has learned nothing and says where it is told to look."""
     torch.manual_seed(0)
-    return registry.build("deep_pose_squeezenet", JOINTS, {"image_size": 64, "stages": 2}).eval()
+    built = registry.build("deep_pose_squeezenet", JOINTS, {"image_size": 64, "stages": 2}).eval()
+    image, target = sample([[5.0, 6.0, 40.0, 44.0], [30.0, 2.0, 70.0, 49.0]])
+    built.begin_stage(2, [(built.preprocess.in_regions([image], [target.regions()])[0], [target])])
+    return built
 
 
 def sample(boxes: list[list[float]]) -> tuple[torch.Tensor, Keypoints]:
@@ -88,7 +92,7 @@ def test_patches_are_cut_around_their_points():
     rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(64.0), indexing="ij")
     image = torch.stack([columns, rows, torch.ones_like(rows)])[None]
     center = torch.tensor([[[0.5, 0.5], [0.25, 0.75], [0.0, 0.0]]])
-    found = patches_at(image, center, 0.125, 8)  # 8 pixels of 64, at their own size
+    found = patches_at(image, center, torch.tensor([[[0.125, 0.25]]]), 8)  # 8 pixels of 64 and of 32, as they are
     assert found.shape == (1, 3, 3, 8, 8)
     torch.testing.assert_close(found[0, 0, 0], columns[12:20, 28:36])
     torch.testing.assert_close(found[0, 1, 1], rows[20:28, 12:20])
@@ -111,13 +115,13 @@ def test_the_exported_graph_gives_the_same_joints(network):
     inputs, placements = network.preprocess.in_regions([image], [target.regions()])
     with torch.no_grad():
         (found,) = network.decode(network(inputs), placements)
-        joints, scores = network.export_graph(64, 64).network(inputs.images)
+        joints, scores = network.export_graph(128, 128).network(inputs.images)
     corner, side = inputs.xyxy[:, None, :2], (inputs.xyxy[:, 2:] - inputs.xyxy[:, :2])[:, None]
-    torch.testing.assert_close(corner + joints / 64 * side, found.points)
+    torch.testing.assert_close(corner + joints / 128 * side, found.points)
     torch.testing.assert_close(scores, found.joint_scores)
 
 
 def test_settings_that_cannot_be_are_refused():
-    for options in ({"stages": 0}, {"patch_size": 12}, {"patch": 0.0}):
+    for options in ({"stages": 0}, {"patch_size": 4}, {"patch": 0.0}, {"first_share": 1.0}):
         with pytest.raises(RecipeError, match="expected a loss of"):
             registry.build("deep_pose_squeezenet", JOINTS, {"image_size": 64, **options})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,10 +17,11 @@ from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
-from zorki.nn.layers.initialize import initialize_he
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from zorki.nn.view import view_of
 from zorki.registry import Variant, model
-from zorki.tasks.pose.models.deep_pose.cascade import PatchStage, patches_at
+from zorki.tasks.pose.models.deep_pose.cascade import PatchBackbone, PatchStage, patches_at, pose_size
+from zorki.tasks.pose.models.deep_pose.regression_head import regression_head
 from zorki.tasks.pose.models.deep_pose.residual_log_likelihood import ResidualLogLikelihood
 from zorki.tasks.pose.task import Pose
 from zorki.types import Boxes, Crops, Keypoints, Placement
@@ -30,7 +30,6 @@ from zorki.weights.weight_map import WeightMap
 LossName = Literal["rle", "l2", "smooth_l1"]
 LOSSES: tuple[LossName, ...] = ("rle", "l2", "smooth_l1")
 MIN_DEVIATION = 1e-3  # shares of what a stage looks at
-DISPLACEMENT = 0.1  # of a patch: by how much a later stage's is moved in training, in the mean
 SMOOTH = 0.02  # shares, below which smooth L1 is a square
 
 
@@ -44,15 +43,21 @@ class StageOutput:
 
     center: Float[Tensor, "R P 2"]
     origin: Float[Tensor, "R P 2"]
-    scale: Float[Tensor, " 2"]
+    scale: Float[Tensor, "R 1 2"]
     deviation: Float[Tensor, "R P 2"] | None
+
+    def first(self, count: int) -> StageOutput:
+        """Of the first crops alone."""
+        deviation = None if self.deviation is None else self.deviation[:count]
+        return StageOutput(self.center[:count], self.origin[:count], self.scale[:count], deviation)
 
 
 @dataclass
 class StageOutputs:
-    """Those of all stages, and the regions they are about."""
+    """Those of the stages, the normalized pixels that they looked at, and the regions they are about."""
 
     stages: list[StageOutput]
+    pixels: Float[Tensor, "R 3 H W"]
     xyxy: Float[Tensor, "R 4"]
     regions: list[Boxes]
 
@@ -60,19 +65,21 @@ class StageOutputs:
 class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
     """Joints regressed from the crop of an object, and again from a patch around each joint.
 
-    Coordinates are normalized by the crop (equation 1). Training learns all stages at once: a later one looks where the
-    one before has pointed, moved by chance as far as that one errs (section 3.2), and no gradient flows back through
-    the place. Joints that are not labeled, and crowds, teach nothing.
+    Coordinates are normalized by the crop (equation 1). Stages are trained one after the other, by `begin_stage`: a
+    later one learns on patches around the true places, displaced as the stages before err (section 3.2), and those are
+    left as they are. It looks at `preprocess.detail` times the pixels that the first stage sees. Joints that are not
+    labeled, and crowds, teach nothing.
 
     Args:
         backbone: makes features of the crop.
         joints: P.
         preprocess: crops regions.
-        stages: of the cascade; 1 is the plain regressor.
+        patch_backbones: one for each later stage, which makes features of a patch; none is the plain regressor.
         loss: "rle" (residual log-likelihood; the network gives each joint's deviation too, from which its score
             follows), "l2" (the paper) or "smooth_l1".
-        patch: side of the patch around a joint, as share of the crop's width.
-        patch_size: side of the patch in the network, in pixels; a multiple of 8.
+        first_share: of the epochs that the first of several stages is trained.
+        patch: side of the patch around a joint, in pose sizes: see `pose_size`; the paper's sigma.
+        patch_size: side of the patch in the network, in pixels.
         hidden: width of the hidden layer of the first stage.
         dropout: probability, before the last layer of the first stage.
         mean, std: of the pixels, in units of 0..1.
@@ -89,10 +96,11 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
         joints: int,
         *,
         preprocess: RegionCrops,
-        stages: int = 1,
+        patch_backbones: Sequence[Backbone] = (),
         loss: LossName = "rle",
-        patch: float = 0.2,
-        patch_size: int = 24,
+        first_share: float = 0.5,
+        patch: float = 0.3,
+        patch_size: int = 32,
         hidden: int = 512,
         dropout: float = 0.0,
         mean: Sequence[float] = IMAGENET_MEAN,
@@ -100,79 +108,131 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
         weight_map: WeightMap = WeightMap(),
     ) -> None:
         super().__init__()
-        if loss not in LOSSES or not 1 <= stages <= 5 or patch_size < 8 or patch_size % 8 or not 0 < patch <= 1:
-            raise RecipeError(
-                f"DeepPose: expected a loss of {', '.join(LOSSES)}, 1 to 5 stages, a patch in 0..1 and a patch_size "
-                f"that is a multiple of 8; got {loss!r}, {stages}, {patch} and {patch_size}"
-            )
         self.num_classes = joints
         self.preprocess: Preprocess = preprocess
-        self.patch, self.patch_size, self.loss_name = patch, patch_size, loss
+        self.input_size = preprocess.size, preprocess.width
+        self.patch, self.patch_size, self.loss_name, self.first_share = patch, patch_size, loss, first_share
         self.weight_map = weight_map
         self.normalize = Normalize(3, mean, std)
         self.backbone = backbone
         self.values = 4 if loss == "rle" else 2
-        self.head = _head(backbone, (preprocess.size, preprocess.width), hidden, dropout)
+        self.head = regression_head(backbone, self.input_size, hidden, dropout)
         self.output = nn.Linear(hidden, joints * self.values)
         nn.init.normal_(self.output.weight, std=0.01)  # at first every joint is in the middle
         nn.init.zeros_(self.output.bias)
-        self.refine = nn.ModuleList(PatchStage(joints, self.values, patch_size) for _ in range(stages - 1))
+        self.refine = nn.ModuleList(PatchStage(one, joints, self.values, patch_size) for one in patch_backbones)
+        stages = 1 + len(patch_backbones)
+        self.max_stages = stages
         criteria = [ResidualLogLikelihood() for _ in range(stages)] if loss == "rle" else []
         self.likelihoods = nn.ModuleList(criteria)
 
     def forward(self, inputs: Crops) -> StageOutputs:
-        """The joints of every region, by every stage."""
-        return StageOutputs(self.regress(inputs.images), inputs.xyxy, inputs.regions)
+        """The joints of every region by every trained stage; in training by those before the one that learns.
 
-    def regress(self, images: UInt8[Tensor, "R 3 H W"]) -> list[StageOutput]:
-        """What each stage says of crops."""
-        if len(images) == 0 or (self.training and len(images) == 1):
-            return self._regress_few(images)
-        x = self.normalize(images)
-        hidden = self.head(self.backbone(x)[-1])
-        with torch.autocast(images.device.type, enabled=False):  # 8 bits are too few for a coordinate
-            numbers = self.output(hidden.float()).reshape(len(images), self.num_classes, self.values)
-        middle = numbers.new_full((1, 1, 2), 0.5).expand(len(images), self.num_classes, 2)
-        found = [self._output(numbers, middle, numbers.new_ones(2))]
-        scale = numbers.new_tensor([self.patch, self.patch * images.shape[3] / images.shape[2]])
-        for stage in self.refine:
-            origin = found[-1].center.detach()
-            if self.training:  # what was learned by heart errs less than it will
-                origin = origin + DISPLACEMENT * scale * torch.randn_like(origin)
-            numbers = stage(patches_at(x, origin, self.patch, self.patch_size))
-            found.append(self._output(numbers, origin, scale))
+        Of which the outputs say where it looks; the first stage learns from its own.
+        """
+        stage, pixels = self.trained_stages(), self.normalize(inputs.images)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and stage == 1):
+            stages = self.regress(pixels, max(1, stage - 1) if self.training else stage)
+        return StageOutputs(stages, pixels, inputs.xyxy, inputs.regions)
+
+    def train(self, mode: bool = True) -> DeepPose:
+        """Stages that no longer learn stay in evaluation mode: statistics of batch norm do not drift."""
+        super().train(mode)
+        if (stage := self.trained_stages()) > 1:
+            for part in (self.backbone, self.head, *list(self.refine)[: stage - 2]):
+                part.eval()
+        return self
+
+    def regress(self, pixels: Float[Tensor, "R 3 H W"], count: int) -> list[StageOutput]:
+        """What each of the first `count` stages says of normalized crops."""
+        found = [self._first(pixels)]
+        for stage in range(2, count + 1):
+            found.append(self._look(stage, pixels, found[-1].center.detach(), found[-1].center.detach()))
         return found
+
+    def _first(self, pixels: Tensor) -> StageOutput:
+        if len(pixels) == 0 or (self.training and len(pixels) == 1):
+            return self._first_of_few(pixels)
+        x = self._reduced(pixels)
+        hidden = self.head(self.backbone(x)[-1])
+        with torch.autocast(pixels.device.type, enabled=False):  # 8 bits are too few for a coordinate
+            numbers = self.output(hidden.float()).reshape(len(pixels), self.num_classes, self.values)
+        middle = numbers.new_full((1, 1, 2), 0.5).expand(len(pixels), self.num_classes, 2)
+        return self._output(numbers, middle, numbers.new_ones((len(pixels), 1, 2)))
+
+    def _reduced(self, pixels: Tensor) -> Tensor:
+        """Crops of the first stage's size: means of squares of pixels."""
+        factor = max(1, pixels.shape[2] // self.input_size[0])
+        return pixels if factor == 1 else nn.functional.avg_pool2d(pixels, factor)
+
+    def _patch_stage(self, stage: int) -> PatchStage:
+        found = self.refine[stage - 2]
+        assert isinstance(found, PatchStage)
+        return found
+
+    def _look(self, stage: int, pixels: Tensor, before: Tensor, origin: Tensor) -> StageOutput:
+        """What a later stage says of patches around `origin`, as large as the joints of the stage before are apart."""
+        scale = self.patch * pose_size(before, pixels.shape[2], pixels.shape[3])
+        numbers = self._patch_stage(stage)(patches_at(pixels, origin, scale, self.patch_size))
+        return self._output(numbers, origin, scale)
 
     def _output(self, numbers: Tensor, origin: Tensor, scale: Tensor) -> StageOutput:
         numbers = numbers.float()
         deviation = numbers[..., 2:].sigmoid().clamp_min(MIN_DEVIATION) if self.values == 4 else None
         return StageOutput(origin + scale * numbers[..., :2], origin, scale, deviation)
 
-    def _regress_few(self, images: Tensor) -> list[StageOutput]:
+    def _first_of_few(self, pixels: Tensor) -> StageOutput:
         """Of no crop, or in training of one: batch norms have no statistics of these."""
-        twice = images.new_zeros((2, *images.shape[1:])) if len(images) == 0 else images.repeat(2, 1, 1, 1)
+        twice = pixels.new_zeros((2, *pixels.shape[1:])) if len(pixels) == 0 else pixels.repeat(2, 1, 1, 1)
         was = self.backbone.training
-        self.backbone.train(was and len(images) > 0)
-        found = self.regress(twice)
+        self.backbone.train(was and len(pixels) > 0)
+        found = self._first(twice)
         self.backbone.train(was)
-        return [
-            dataclasses.replace(
-                one,
-                center=one.center[: len(images)],
-                origin=one.origin[: len(images)],
-                deviation=None if one.deviation is None else one.deviation[: len(images)],
-            )
-            for one in found
-        ]
+        return found.first(len(pixels))
+
+    def stage_shares(self) -> tuple[float, ...]:
+        """`first_share` for the first of several stages, and the rest in equal parts."""
+        later = self.max_stages - 1
+        return (1.0,) if not later else (self.first_share, *((1 - self.first_share) / later,) * later)
+
+    def trained_stages(self) -> int:
+        return min(1 + sum(bool(one.begun) for one in self.refine), self.max_stages)
+
+    def with_stages(self, count: int) -> DeepPose:
+        view = view_of(self)
+        view.max_stages = count
+        return view
+
+    @torch.no_grad()
+    def begin_stage(self, stage: int, batches: Iterable[tuple[Crops, Sequence[Keypoints]]]) -> None:
+        """Measures how far the stages before are off, see `PatchStage.begin`, and lets this one learn."""
+        if stage <= self.trained_stages():
+            return
+        was = self.training
+        self.eval()
+        displaced, labeled = [], []
+        for inputs, targets in batches:
+            outputs = self(inputs)
+            found, (goal, known) = outputs.stages[-1].center.float(), self._targets(outputs, targets)
+            displaced.append((found - goal) / pose_size(found, *outputs.pixels.shape[2:]))
+            labeled.append(known)
+        self._patch_stage(stage).begin(torch.cat(displaced), torch.cat(labeled))
+        self.train(was)
 
     def loss(self, outputs: StageOutputs, targets: Sequence[Keypoints]) -> dict[str, Tensor]:
-        """The loss of each stage, a mean over labeled joints: "stage1", "stage2", ...
+        """The loss of the last trained stage, a mean over labeled joints: "stage1", or "stage2", ...
 
         Raises:
             ValueError: the targets have other objects than there are regions.
         """
         target, labeled = self._targets(outputs, targets)
-        return {f"stage{n}": self._stage_loss(n - 1, one, target, labeled) for n, one in enumerate(outputs.stages, 1)}
+        stage, output = self.trained_stages(), outputs.stages[-1]
+        if self.training and stage > 1:
+            size = pose_size(output.center, *outputs.pixels.shape[2:])
+            moved = target + size * self._patch_stage(stage).sample_displacements(len(target))
+            output = self._look(stage, outputs.pixels, output.center, moved)
+        return {f"stage{stage}": self._stage_loss(stage - 1, output, target, labeled)}
 
     def _stage_loss(self, place: int, output: StageOutput, target: Tensor, labeled: Tensor) -> Tensor:
         center, goal = ((points - output.origin) / output.scale for points in (output.center, target))
@@ -207,7 +267,7 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
         last = outputs.stages[-1]
         xyxy = outputs.xyxy.float()
         points = (xyxy[:, None, :2] + last.center.float() * (xyxy[:, 2:] - xyxy[:, :2])[:, None]).cpu()
-        sure = None if last.deviation is None else joint_scores(last.deviation).float().cpu()
+        sure = None if last.deviation is None else joint_scores(last).float().cpu()
         found, first = [], 0
         for region in outputs.regions:
             rows = slice(first, first + len(region))
@@ -234,17 +294,19 @@ class ExportedDeepPose(nn.Module):
     def __init__(self, model: DeepPose) -> None:
         super().__init__()
         self.model = model
+        self.stages = model.trained_stages()
 
     def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> Tensor | tuple[Tensor, Tensor]:
         """Joints, and scores where the network gives deviations."""
-        last = self.model.regress(images)[-1]
+        last = self.model.regress(self.model.normalize(images), self.stages)[-1]
         joints = last.center * last.center.new_tensor([images.shape[3], images.shape[2]])
-        return joints if last.deviation is None else (joints, joint_scores(last.deviation))
+        return joints if last.deviation is None else (joints, joint_scores(last))
 
 
-def joint_scores(deviation: Float[Tensor, "R P 2"]) -> Float[Tensor, "R P"]:
-    """1 less the mean deviation of x and y, as Li et al. have it."""
-    return 1 - deviation.mean(2)
+def joint_scores(output: StageOutput) -> Float[Tensor, "R P"]:
+    """1 less the mean deviation of x and y, as Li et al. have it, in shares of the crop."""
+    assert output.deviation is not None
+    return 1 - (output.scale * output.deviation).mean(2)
 
 
 def _prediction(points: Tensor, sure: Tensor | None, region: Boxes) -> Keypoints:
@@ -253,26 +315,6 @@ def _prediction(points: Tensor, sure: Tensor | None, region: Boxes) -> Keypoints
     scores = boxed if sure is None else boxed * (sure.mean(1) if sure.numel() else sure.new_zeros(len(points)))
     flags = torch.full(points.shape[:2], 2, dtype=torch.int64)
     return Keypoints(points, flags, xyxy=region.xyxy, labels=region.labels, scores=scores, joint_scores=sure)
-
-
-def _head(backbone: Backbone, size: tuple[int, int], hidden: int, dropout: float) -> nn.Sequential:
-    """Channels reduced, and every place of the map read by a hidden layer.
-
-    Norms keep what the output layer reads near 1, whatever the backbone's features are: else one step of the optimizer
-    would move joints by whole crops. A pool over places, as classifiers have it, would lose where things are.
-    """
-    was = backbone.training
-    with torch.no_grad():
-        height, width = backbone.eval()(torch.zeros(1, 3, *size))[-1].shape[2:]
-    backbone.train(was)
-    reduced = 64
-    layers = [
-        nn.Conv2d(backbone.channels[-1], reduced, 1), nn.ReLU(True), nn.Flatten(),
-        nn.Linear(reduced * height * width, hidden), nn.LayerNorm(hidden), nn.ReLU(True), nn.Dropout(dropout),
-    ]  # fmt: skip
-    head = nn.Sequential(*layers)
-    initialize_he(head)
-    return head
 
 
 @model(
@@ -293,9 +335,12 @@ def deep_pose(
     image_size: int = 128,
     aspect: float = 1.0,
     stages: int = 1,
+    stage_backbone: str = "patch",
+    first_share: float = 0.5,
     loss: LossName = "rle",
-    patch: float = 0.2,
-    patch_size: int = 24,
+    patch: float = 0.3,
+    patch_size: int = 32,
+    detail: int = 2,
     hidden: int = 512,
     dropout: float = 0.0,
     padding: float = 1.25,
@@ -307,25 +352,41 @@ def deep_pose(
     Args:
         num_classes: how many joints.
         backbone: its name, see `zorki.nn.backbones.named`.
-        image_size: height of a crop in the network, in pixels.
+        image_size: height of a crop in the first stage, in pixels.
         aspect: a crop's width over its height: 0.75 is usual for people standing.
         stages: of the cascade.
+        stage_backbone: that of each later stage, by its name (the paper: the first stage's); patch: three convolutions.
+        first_share: of the epochs that the first of several stages is trained; the others share the rest. 0: it keeps
+            the weights that training begins with.
         loss: rle, l2 or smooth_l1; see `DeepPose`.
-        patch: side of a later stage's patch, as share of the crop's width.
-        patch_size: its side in the network, in pixels; a multiple of 8.
+        patch: side of a later stage's patch, in diagonals of the box around the joints.
+        patch_size: its side in the network, in pixels.
+        detail: of several stages, times as many pixels along a side as the first sees are kept of a crop for the later.
         hidden: width of the hidden layer.
         dropout: probability.
         padding: by which boxes are enlarged; see `RegionCrops`.
         scale_jitter: share by which regions are scaled in training.
         shift_jitter: share by which they are moved in training.
+
+    Raises:
+        RecipeError: a value is out of its range.
     """
+    if loss not in LOSSES or not 1 <= stages <= 5 or patch_size < 8 or not 0 < patch <= 2 or not 0 <= first_share < 1:
+        raise RecipeError(
+            f"DeepPose: expected a loss of {', '.join(LOSSES)}, 1 to 5 stages, a patch in 0..2, a patch_size of at "
+            f"least 8 and a first_share in 0..1; got {loss!r}, {stages}, {patch}, {patch_size} and {first_share}"
+        )
     mean, std = backbone_statistics(backbone)
+    later = [PatchBackbone() if stage_backbone == "patch" else backbone_named(stage_backbone) for _ in range(1, stages)]
     return DeepPose(
         backbone_named(backbone),
         num_classes,
-        preprocess=RegionCrops(image_size, aspect, padding, scale_jitter, shift_jitter),
-        stages=stages,
+        preprocess=RegionCrops(
+            image_size, aspect, padding, scale_jitter, shift_jitter, detail=detail if stages > 1 else 1
+        ),
+        patch_backbones=later,
         loss=loss,
+        first_share=first_share,
         patch=patch,
         patch_size=patch_size,
         hidden=hidden,
