@@ -28,7 +28,7 @@ def compare_simpler(
 
     Neither where the run has no such model. Nothing is downloaded for a row of a table. Where the weights have other
     classes than the run, only those scores are left that do not hang on classes. Of a model that is trained in stages
-    each but the last, with which the run answers, has a row.
+    each but the last, by which the run predicts, has a row.
     """
     result.comparisons = _of_stages(run, dataset, indices, device)
     name = run.model.comparison_model() if isinstance(run.model, Compared) else None
