@@ -26,7 +26,9 @@ def test_every_name_is_built_and_has_maps(name):
     assert network.stages()
 
 
-@pytest.mark.parametrize("name", ["squeezenet", "mobilenet_v3_small", "resnet18", "timm:resnet18"])
+@pytest.mark.parametrize(
+    "name", ["squeezenet", "mobilenet_v3_small", "resnet18", "cifar_resnet20", "conv4", "timm:resnet18"]
+)
 def test_maps_are_what_they_claim(name):
     network = backbone(name).eval()
     with torch.no_grad():

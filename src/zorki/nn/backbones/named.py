@@ -47,6 +47,21 @@ def _vgg(configuration: Any, batch_norm: bool = False) -> Callable[[], Backbone]
     return make
 
 
+def _cifar_resnet(depth: Any) -> Callable[[], Backbone]:
+    def make() -> Backbone:
+        from zorki.nn.backbones.cifar_resnet import CifarResNet
+
+        return CifarResNet(depth)
+
+    return make
+
+
+def _conv4() -> Backbone:
+    from zorki.nn.backbones.conv4 import Conv4
+
+    return Conv4()
+
+
 def _darknet(name: Any) -> Callable[[], Backbone]:
     def make() -> Backbone:
         from zorki.nn.backbones import darknet
@@ -68,6 +83,8 @@ BACKBONES: Mapping[str, Callable[[], Backbone]] = {
         for layers, configuration in ((11, "A"), (13, "B"), (16, "D"), (19, "E"))
         for suffix in ("", "_bn")
     },
+    **{f"cifar_resnet{depth}": _cifar_resnet(depth) for depth in (20, 32, 44, 56, 110)},
+    "conv4": _conv4,
     "darknet24": _darknet("Darknet24"),
     "darknet53": _darknet("Darknet53"),
 }
