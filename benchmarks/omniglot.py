@@ -4,10 +4,10 @@
     zorki train arcface_conv4 /tmp/omniglot/images --image-size 28 ...
     python benchmarks/omniglot.py DATA/omniglot-small --folder /tmp/omniglot --runs runs/arcface_conv4-1 ...
 
-A class of training is a character of either small set (those that are in both stand once), upright and turned by 90, 180
-and 270 degrees, which make characters of their own (Santoro et al., 2016: 4.1). A run of the authors has 20 characters of
-an alphabet that no training image is of, with one reference each, and 20 queries; the answer is the nearest reference.
-The authors' own baseline, the modified Hausdorff distance, errs at 38.8 % (Lake et al., 2015).
+A class of training is a character of either small set (those that are in both stand once), upright and turned by 90,
+180 and 270 degrees, which make characters of their own (Santoro et al., 2016: 4.1). A run of the authors has 20
+characters of an alphabet that no training image is of, with one reference each, and 20 queries; the answer is the
+nearest reference. The authors' own baseline, the modified Hausdorff distance, errs at 38.8 % (Lake et al., 2015).
 """
 
 from __future__ import annotations
