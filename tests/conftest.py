@@ -8,7 +8,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "")
 import shape_checking
 
 # The command line is left out: its annotations are made for a parser of words.
-CHECKED = ("types", "contracts", "ops", "nn", "losses", "data", "draw", "tasks", "engine")
+CHECKED = ("types", "contracts", "ops", "nn", "losses", "data", "draw", "index", "tasks", "engine")
 shape_checking.install([f"zorki.{part}" for part in CHECKED])
 
 import pytest  # noqa: E402  # what is imported before the hook is not checked

@@ -13,7 +13,7 @@ import zorki
 
 ROOT = Path(zorki.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py"))
-FLOOR = ("ops", "nn", "losses", "metrics", "tracks", "data", "draw")
+FLOOR = ("ops", "nn", "losses", "metrics", "tracks", "index", "data", "draw")
 EMPTY_NAMES = {"utils", "util", "helpers", "common", "misc", "base"}
 # The parts of the house from the ground up; a part may import those before it and itself.
 ORDER = [

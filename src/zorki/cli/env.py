@@ -15,6 +15,9 @@ EXTRAS = {
     "track": ("wandb",),
     "pandas": ("pandas",),
     "supervision": ("supervision",),
+    "index": ("faiss-cpu",),
+    "lancedb": ("lancedb", "pyarrow"),
+    "milvus": ("pymilvus", "milvus-lite"),
 }
 
 
