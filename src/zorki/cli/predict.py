@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.flags.prediction import BoxesFrom, Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
+from zorki.cli.flags.prediction import BoxesFrom, Classes, Conf, Iou, MaxDet, Options, Overlap, Smooth, Tile
 from zorki.errors import RecipeError
 from zorki.output import say
 
@@ -45,6 +45,7 @@ def predict(
     tile: Tile = None,
     overlap: Overlap = None,
     boxes_from: BoxesFrom = None,
+    smooth: Smooth = None,
     options: Options = None,
 ) -> None:
     """Run inference on images, folders, URLs, videos and cameras.
@@ -57,6 +58,7 @@ def predict(
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64
     zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.image_size 832 --options.max_boxes 400
     zorki predict runs/deep_pose_resnet18-1 street.jpg --boxes-from runs/fcos_squeezenet-1
+    zorki predict runs/deep_pose_resnet18-1 film.mp4 --boxes-from runs/fcos_squeezenet-1 --smooth one-euro
     zorki predict --resume runs/predict-1
     """
     from zorki.engine.prediction.predict import predict as stream
@@ -64,7 +66,7 @@ def predict(
     settings: dict[str, Any] = {
         "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "weights": weights,
         "max_frames": max_frames, "tile": tile, "overlap": overlap, "options": options,
-        "boxes_from": None if boxes_from is None else str(boxes_from),
+        "boxes_from": None if boxes_from is None else str(boxes_from), "smooth": smooth,
     }  # fmt: skip
     if resume is not None:
         given = ["RUN"] * (run is not None) + [

@@ -25,6 +25,7 @@ Outputs = TypeVar("Outputs")
 Target = TypeVar("Target", contravariant=True)
 Raw = TypeVar("Raw", contravariant=True)  # outputs that are taken
 Prediction = TypeVar("Prediction")
+Smoothed = TypeVar("Smoothed")  # taken, and given back
 State = TypeVar("State")
 Predicted = TypeVar("Predicted", contravariant=True)
 
@@ -244,6 +245,21 @@ class LooksAtRegions(Protocol):
         generators: Sequence[torch.Generator] | None = None,
     ) -> tuple[Any, list[Placement]]:
         """As `Preprocess.__call__`, of the regions of each image; None: the image as a whole."""
+
+
+@runtime_checkable
+class Smooths(Protocol[Smoothed]):
+    """A task's presentation whose predictions of a video's frames can be rid of jitter: `zorki predict --smooth`."""
+
+    def smoother(self, settings: str) -> Callable[[Smoothed, float], Smoothed]:
+        """What filters the predictions of one video, frame after frame, given the time of each in seconds.
+
+        Args:
+            settings: the filter's name, and its parameters, as they were typed.
+
+        Raises:
+            RecipeError: there is no such filter, or it has no such parameter.
+        """
 
 
 @runtime_checkable

@@ -159,7 +159,7 @@ def cv2(monkeypatch):
 
 def test_a_camera_s_frames_are_rgb_until_it_stops(cv2):
     live = camera_frames(0)
-    seen = [(number, image[:, 0, 0].tolist(), tuple(image.shape)) for number, image in islice(live, 3)]
+    seen = [(number, image[:, 0, 0].tolist(), tuple(image.shape)) for number, _, image in islice(live, 3)]
     with pytest.raises(DataError, match="camera 0: no frame came after 3"):
         next(live)
     assert seen == [(number, [10 * (2 - number), 2, 1], (3, 2, 4)) for number in range(3)]

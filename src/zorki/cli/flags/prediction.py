@@ -19,6 +19,10 @@ BoxesFrom = Annotated[
     Path | None,
     Parameter(help="A detector's run, whose boxes tell a network for joints where to look; empty: the data's boxes."),
 ]
+Smooth = Annotated[
+    str | None,
+    Parameter(help="In videos, filter joints over time: one-euro, or one-euro:min_cutoff=1,beta=5 (in hertz)."),
+]
 Conf = Annotated[float | None, Parameter(help="Minimum score (confidence), 0 to 1; empty: the network's own.")]
 Iou = Annotated[
     float | None, Parameter(help="IoU threshold of non-maximum suppression, 0 to 1; empty: the network's own.")

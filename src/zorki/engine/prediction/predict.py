@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Task
-from zorki.contracts.capabilities import Selection, TakesReducedImages
+from zorki.contracts.capabilities import Selection, Smooths, TakesReducedImages
 from zorki.data.images import MAX_PIXELS, TooManyPixels, image_size, write_image
 from zorki.data.loading.parts import MAX_HELD_PIXELS, Parts
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
@@ -32,7 +32,7 @@ from zorki.engine.prediction.result import SMALL, Result, suffix_of
 from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
 from zorki.engine.prediction.sources import Source, can_go_on, expand, words
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tiling, predict_tiles
-from zorki.engine.prediction.video import VideoWriter
+from zorki.engine.prediction.video import TimedFrame, VideoWriter
 from zorki.engine.run.lock import run_lock
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
@@ -77,6 +77,7 @@ class PredictSettings(RunSettings, total=False):
     options: Mapping[str, str] | None
     prompt: Any
     boxes_from: RunLike | None
+    smooth: str | None
 
 
 @overload
@@ -113,6 +114,7 @@ def predict(
     options: Mapping[str, str] | None = None,
     prompt: Any = None,
     boxes_from: RunLike | None = None,
+    smooth: str | None = None,
     quiet: bool = False,
 ) -> list[Result] | Iterator[Result]:
     """A `Result` for every image and every frame, in the order of the sources.
@@ -147,6 +149,8 @@ def predict(
         prompt: what a model that tracks is told of the first frame of each video, such as the box of the object.
         boxes_from: a detector's run, whose boxes are the regions that a network for joints looks at; None: it looks at
             each image as one object.
+        smooth: of videos, a filter over time by which predictions jitter less, such as "one-euro", or with its
+            parameters "one-euro:min_cutoff=1,beta=5"; tasks whose predictions move have one.
         quiet: print nothing.
 
     Raises:
@@ -174,13 +178,14 @@ def predict(
         "weights": None if weights is None else str(weights),
         "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "tile": tile, "overlap": overlap,
         "max_frames": max_frames, "options": options,
-        "boxes_from": None if regions is None else str(regions.detector.folder),
+        "boxes_from": None if regions is None else str(regions.detector.folder), "smooth": smooth,
     }  # fmt: skip
     folder = _folder(out, resume)
     info = info if conf is None else dataclasses.replace(info, score_threshold=conf)
     work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, tell)
-    work.streams, work.prompt, work.regions = stream, prompt, regions
+    work.streams, work.prompt, work.regions, work.smooth = stream, prompt, regions, smooth
     _check_unit(work, found)
+    _check_smooth(work, found)
     if folder is not None and prompt is None and can_go_on(found):
         hashes = fingerprints(opened, weights)
         work.command = {"folder": os.getcwd(), **command, "sources": words(sources), "sha256": hashes}
@@ -223,6 +228,7 @@ class _Work:
     prompt: Any = None
     command: dict[str, Any] | None = None  # what can be gone on with
     regions: RegionSource | None = None
+    smooth: str | None = None
     resume: bool = False
     page: PredictionsFile | None = None
     defects: list[Defect] = field(default_factory=list)
@@ -645,16 +651,44 @@ class _DrawnVideo:
                 self._forget()
 
 
+class _Smoothing:
+    """Predictions for one video filtered over time, where that is asked for."""
+
+    def __init__(self, work: _Work) -> None:
+        presentation = work.task.presentation
+        self._smoother: Callable[[Any, float], Any] | None = None
+        if work.smooth is not None and isinstance(presentation, Smooths):
+            self._smoother = presentation.smoother(work.smooth)
+        self._seconds: dict[int, float] = {}  # of frames whose predictions are still to come
+
+    def read(self, stream: Iterator[TimedFrame]) -> Generator[tuple[int, Tensor], None, None]:
+        """The numbered frames, whose times are kept."""
+        for frame in stream:
+            if self._smoother is not None:
+                self._seconds[frame.number] = frame.seconds
+            yield frame.number, frame.image
+
+    def filter(self, stream: Iterator[tuple[int, Tensor, Any]]) -> Iterator[tuple[int, Tensor, Any]]:
+        """The numbered frames with their predictions."""
+        for number, image, prediction in stream:
+            if self._smoother is not None:
+                prediction = self._smoother(prediction, self._seconds.pop(number))
+            yield number, image, prediction
+
+
 def _video(work: _Work, source: Source) -> Iterator[Result]:
-    live = source.kind == "live"
-    with contextlib.closing(source.frames(bgr=work.bgr)) as frames, contextlib.ExitStack() as stack:
+    live, smoothing = source.kind == "live", _Smoothing(work)
+    with contextlib.ExitStack() as stack:
+        timed = stack.enter_context(contextlib.closing(source.timed_frames(bgr=work.bgr)))
+        frames = stack.enter_context(contextlib.closing(smoothing.read(timed)))
         first = next(frames, None)
         if first is None:
             raise DataError(f"{source}: the video has no frame that can be read")
         film = None if work.out is None else stack.enter_context(_DrawnVideo(work, source))
         readable = islice(chain([first], _readable(work, source, frames)), work.max_frames)
         # Where the network fails, the drawn video ends as well, and is whole.
-        for number, image, prediction in _until_failure(work, source, _frames(work, readable, work.step(live))):
+        predicted = smoothing.filter(_frames(work, readable, work.step(live)))
+        for number, image, prediction in _until_failure(work, source, predicted):
             result = _result(work, source, image, prediction, number)
             if film is not None:
                 film.add(result, number, partial(work.task.presentation.draw, image, result.annotation, work.info))
@@ -684,6 +718,18 @@ def _check_unit(work: _Work, sources: Sequence[Source]) -> None:
     image = next((source for source in sources if source.kind == "image"), None)
     if image is not None:
         raise RecipeError(f"{image}: {name} is about videos, and this is an image")
+
+
+def _check_smooth(work: _Work, sources: Sequence[Source]) -> None:
+    """Raises RecipeError where there is nothing to filter over time, or no such filter."""
+    if work.smooth is None:
+        return
+    presentation = work.task.presentation
+    if not isinstance(presentation, Smooths):
+        raise RecipeError(f"smooth is {work.smooth!r}, but {work.task.name} has nothing that moves; leave it out")
+    presentation.smoother(work.smooth)
+    if all(source.kind == "image" for source in sources):
+        raise RecipeError(f"smooth is {work.smooth!r}, but all sources are images, not videos; leave it out")
 
 
 def _frames(work: _Work, stream: Iterator[tuple[int, Tensor]], step: int) -> Iterator[tuple[int, Tensor, Any]]:

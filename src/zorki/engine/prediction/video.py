@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +28,15 @@ SILENCE = 20.0
 """Seconds that a server or a network camera may be silent."""
 
 Frame = TypeVar("Frame")
+
+
+class TimedFrame(NamedTuple):
+    """A frame of a video: its number from 0, the seconds at which it is shown or was taken, and its pixels."""
+
+    number: int
+    seconds: float
+    image: UInt8[Tensor, "3 H W"]
+
 
 _WRITTEN = (".mp4", ".mov", ".m4v", ".mkv", ".avi")  # containers that take H.264 and MPEG-4 both
 
@@ -55,7 +65,14 @@ def _rate(stream: Any) -> Fraction:
 
 
 def frames(video: Path | str) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]:
-    """The frames of a video in the order in which they are shown, with their numbers from 0, turned upright.
+    """The frames of a video in the order in which they are shown, with their numbers from 0; see `timed_frames`."""
+    with contextlib.closing(timed_frames(video)) as stream:
+        for frame in stream:
+            yield frame.number, frame.image
+
+
+def timed_frames(video: Path | str) -> Generator[TimedFrame, None, None]:
+    """The frames of a video in the order in which they are shown, turned upright.
 
     Args:
         video: a file, or an address that FFmpeg reads, such as "rtsp://camera/1" or "https://example.org/a.mp4".
@@ -66,14 +83,16 @@ def frames(video: Path | str) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], N
     """
     av = _av()
     with _open_video(video) as container:
-        container.streams.video[0].thread_type = "AUTO"  # twice as fast
-        number = -1
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"  # twice as fast
+        rate, number = _rate(stream), -1
         try:
             for number, frame in enumerate(container.decode(video=0)):
                 pixels = frame.to_ndarray(format="rgb24")
                 # What phones store lying down says so; rotation counts degrees against the clock.
                 pixels = np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90))
-                yield number, torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+                seconds = float(number / rate if frame.time is None else frame.time)
+                yield TimedFrame(number, seconds, torch.from_numpy(pixels.transpose(2, 0, 1).copy()))
         except av.FFmpegError as error:
             raise DataError(f"{video}: the video breaks off after frame {number}: {error.strerror}") from error
     if number < 0:
@@ -102,8 +121,8 @@ def _open_video(video: Path | str) -> Iterator[Any]:
         yield container
 
 
-def camera_frames(camera: int) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]:
-    """The frames of the machine's camera of that number, as they come, through OpenCV.
+def camera_frames(camera: int) -> Generator[TimedFrame, None, None]:
+    """The frames of the machine's camera of that number, as they come, through OpenCV; by the machine's clock.
 
     Raises:
         DataError: there is no such camera, or it stops.
@@ -121,7 +140,8 @@ def camera_frames(camera: int) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], 
             there, pixels = device.read()
             if not there:
                 raise DataError(f"camera {camera}: no frame came after {number}; was it disconnected?")
-            yield number, torch.from_numpy(np.ascontiguousarray(pixels[:, :, ::-1])).permute(2, 0, 1)
+            image = torch.from_numpy(np.ascontiguousarray(pixels[:, :, ::-1])).permute(2, 0, 1)
+            yield TimedFrame(number, time.monotonic(), image)
     finally:
         device.release()
 

@@ -22,8 +22,7 @@ def draw_keypoints(image: UInt8[Tensor, "3 H W"], annotation: Keypoints, skeleto
     """The image with the limbs and joints of every object, an object in one color; hidden joints are rings."""
     large = enlarge(image, MIN_WIDTH)
     factor = large.shape[2] / image.shape[2]
-    inks = [color(row) for row in range(len(annotation))]
-    return figures(large, _figures(annotation, factor, factor, inks), skeleton.limbs)
+    return figures(large, _figures(annotation, factor, factor, _inks(annotation)), skeleton.limbs)
 
 
 def thumbnail(
@@ -40,8 +39,13 @@ def thumbnail(
     x, y = small.shape[2] / width, small.shape[1] / height
     if ground_truth is not None:
         small = figures(small, _figures(ground_truth, x, y, [TRUTH_COLOR] * len(ground_truth)), skeleton.limbs)
-    inks = [color(row) for row in range(len(annotation))]
-    return figures(small, _figures(annotation, x, y, inks), skeleton.limbs)
+    return figures(small, _figures(annotation, x, y, _inks(annotation)), skeleton.limbs)
+
+
+def _inks(annotation: Keypoints) -> list[Color]:
+    """A color an object; of those with identities the same in every frame."""
+    identities = annotation.identities
+    return [color(key) for key in (range(len(annotation)) if identities is None else identities.tolist())]
 
 
 def _figures(annotation: Keypoints, x: float, y: float, inks: Sequence[Color]) -> list[Figure]:

@@ -11,6 +11,8 @@ from zorki.types import ClassInfo, Keypoints, Skeleton
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from zorki.tasks.pose.smoothing import JointSmoother
+
 
 class PosePresentation(Presentation[Keypoints, Keypoints]):
     """Limbs and joints, an object in one color."""
@@ -45,6 +47,13 @@ class PosePresentation(Presentation[Keypoints, Keypoints]):
         if not count:
             return "nothing"
         return f"{count} object{'' if count == 1 else 's'}, {joints} joint{'' if joints == 1 else 's'}"
+
+    def smoother(self, settings: str) -> JointSmoother:
+        """The One-Euro filter for each object of a video: "one-euro", or "one-euro:min_cutoff=1,beta=5"."""
+        from zorki.tasks.pose.one_euro import OneEuro
+        from zorki.tasks.pose.smoothing import JointSmoother
+
+        return JointSmoother(OneEuro.parse(settings))
 
     def to_record(self, annotation: Keypoints, info: ClassInfo) -> dict[str, Any]:
         """Every object with its class's name, its box and its joints by name: x, y, COCO's flag, and a score."""
