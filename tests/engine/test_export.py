@@ -1,5 +1,6 @@
 """ONNX Runtime predicts what `decode` returns, for every detector of one stage, and for classifiers."""
 
+import functools
 import importlib.util
 import json
 
@@ -11,6 +12,7 @@ from zorki import registry
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.engine.export import export_onnx
 from zorki.errors import ZorkiError
+from zorki.tasks.detection.models import fcos, retinanet
 from zorki.tasks.detection.networks.detector import ExportedDetector, NmsCandidates
 from zorki.types import ClassInfo, Padded, Placement
 
@@ -26,6 +28,13 @@ DETECTORS = {
     "detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
     "two_stage_detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
 }
+
+
+@pytest.fixture(autouse=True)
+def _three_levels(monkeypatch):
+    """Of a pyramid: two of the backbone's and one behind them. More of them take seconds each and are the same."""
+    for module in (fcos, retinanet):
+        monkeypatch.setattr(module, "STRIDES", (8, 16, 32))
 
 
 def lively(name, **options):
@@ -60,21 +69,32 @@ def session(path):
     return runtime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A detector of that name and its file, written once: `exported("fcos_squeezenet")`."""
+
+    @functools.cache
+    def pair(name):
+        model = lively(name)
+        return model, export_onnx(model, tmp_path_factory.mktemp(name) / "model.onnx", HEIGHT, WIDTH, INFO)
+
+    return pair
+
+
 @pytest.mark.parametrize("name", DETECTORS)
-def test_onnx_predicts_as_decode(name, tmp_path):
-    model = lively(name)
-    path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
+def test_onnx_predicts_as_decode(name, exported):
+    model, path = exported(name)
     run = session(path)
     named = [given.name for given in run.get_inputs()]
     whole = torch.tensor([[0, 0, WIDTH, HEIGHT]])
     for image in make_images(2).split(1):
-        wanted = decoded(model, image)
+        expected = decoded(model, image)
         xyxy, scores, labels = (torch.from_numpy(x) for x in run.run(None, fed(named, image, whole)))
-        assert len(wanted) == len(xyxy) == len(scores) == len(labels) > 5
-        assert len(wanted.scores.unique()) > 5
-        torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
-        torch.testing.assert_close(xyxy, wanted.xyxy, atol=1e-3, rtol=0)
-        assert torch.equal(labels, wanted.labels)
+        assert len(expected) == len(xyxy) == len(scores) == len(labels) > 5
+        assert len(expected.scores.unique()) > 5
+        torch.testing.assert_close(scores, expected.scores, atol=1e-4, rtol=0)
+        torch.testing.assert_close(xyxy, expected.xyxy, atol=1e-3, rtol=0)
+        assert torch.equal(labels, expected.labels)
 
 
 def fed(named, images, valid):
@@ -82,16 +102,15 @@ def fed(named, images, valid):
     return {name: given[name] for name in named}
 
 
-def test_a_file_is_told_where_the_image_lies(tmp_path):
+def test_a_file_is_told_where_the_image_lies(exported):
     """Two images of the same pixels: gray edges are the image's in one, and canvas in the other."""
-    model = lively("detr_squeezenet")
+    model, path = exported("detr_squeezenet")
     image = make_images()[0, :, :60]
     image[:, :10] = image[:, -10:] = torch.tensor(model.preprocess.canvas, dtype=torch.uint8)[:, None, None]
     inputs, placements = model.preprocess([image, make_images()[0]])
     bare = Padded(inputs.images[:1], torch.tensor([[0, 28, WIDTH, 68]]))
     inputs = Padded(inputs.images[:1], inputs.valid[:1])
     assert inputs.valid.tolist() == [[0, 18, WIDTH, 78]]
-    path = export_onnx(model, tmp_path / "model.onnx", HEIGHT, WIDTH, INFO)
     run = session(path)
     assert [(one.name, one.shape, one.type) for one in run.get_inputs()] == [
         ("images", [1, 3, HEIGHT, WIDTH], "tensor(uint8)"),
@@ -102,34 +121,27 @@ def test_a_file_is_told_where_the_image_lies(tmp_path):
         left, top, right, bottom = given.valid[0].tolist()
         where = Placement(bottom - top, right - left, top=top, left=left, input_height=HEIGHT, input_width=WIDTH)
         with torch.no_grad():
-            (wanted,) = model.decode(model(given), [where])
+            (expected,) = model.decode(model(given), [where])
         xyxy, scores, labels = (
             torch.from_numpy(x) for x in run.run(None, {"images": given.images.numpy(), "valid": given.valid.numpy()})
         )
-        torch.testing.assert_close(scores, wanted.scores, atol=1e-4, rtol=0)
-        torch.testing.assert_close(xyxy - torch.tensor([0.0, top, 0, top]), wanted.xyxy, atol=1e-3, rtol=0)
-        assert torch.equal(labels, wanted.labels)
+        torch.testing.assert_close(scores, expected.scores, atol=1e-4, rtol=0)
+        torch.testing.assert_close(xyxy - torch.tensor([0.0, top, 0, top]), expected.xyxy, atol=1e-3, rtol=0)
+        assert torch.equal(labels, expected.labels)
         found.append(scores)
     assert not torch.allclose(found[0], found[1], atol=1e-3), "the same pixels, another image"
     assert placements[0].frame == (0, 18, WIDTH, 78)
 
 
-def test_a_file_says_what_it_takes_and_may_find_nothing(tmp_path):
-    model = lively("yolo1_squeezenet")
-    with torch.no_grad():
-        model.min_score = float(model.candidates(model(make_images())).scores.max()) + 1e-3
-    model.train()
-    path = export_onnx(model, tmp_path / "deep" / "model.onnx", HEIGHT, WIDTH, INFO)
-    assert model.training, "the detector stays as it was"
+def test_a_file_says_what_it_takes(exported):
+    model, path = exported("yolo1_squeezenet")
     run = session(path)
     (taken,) = run.get_inputs()
     assert (taken.name, taken.shape, taken.type) == ("images", [1, 3, HEIGHT, WIDTH], "tensor(uint8)")
     assert [given.name for given in run.get_outputs()] == ["xyxy", "scores", "labels"]
-    told = run.get_modelmeta().custom_metadata_map
-    assert preprocess_from_json(json.loads(told["zorki.preprocess"])) == model.preprocess
-    assert told["zorki.num_classes"] == str(NUM_CLASSES)
-    xyxy, scores, labels = run.run(None, {"images": make_images().numpy()})
-    assert (xyxy.shape, scores.shape, labels.shape) == ((0, 4), (0,), (0,)), "nothing scores above the best"
+    metadata = run.get_modelmeta().custom_metadata_map
+    assert preprocess_from_json(json.loads(metadata["zorki.preprocess"])) == model.preprocess
+    assert metadata["zorki.num_classes"] == str(NUM_CLASSES)
     assert [entry.name for entry in path.parent.iterdir()] == ["model.onnx"]
 
 
@@ -179,25 +191,32 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     from zorki.recipe import Recipe
     from zorki.tasks.detection.task import Detection
 
-    model = lively("yolo1_squeezenet")
+    model = lively("yolo1_squeezenet", image_size=64)
+    image = make_images()[:, :, :64, :64]
+    with torch.no_grad():
+        model.min_score = float(model.candidates(model(image)).scores.max()) + 1e-3
+    model.train()
     run = opening.TrainedModel(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {}, model)
     monkeypatch.setattr(opening, "open_run", lambda *_: run)
-    main(["export", "runs/x", "--out", str(tmp_path / "own.onnx")])
-    assert f'takes "images", uint8 (1, 3, {WIDTH}, {WIDTH})\n' in capsys.readouterr().out
-    opened = session(tmp_path / "own.onnx")
-    assert opened.get_inputs()[0].shape == [1, 3, WIDTH, WIDTH]
+    main(["export", "runs/x", "--out", str(tmp_path / "deep" / "own.onnx")])
+    assert model.training, "the detector stays as it was"
+    assert 'takes "images", uint8 (1, 3, 64, 64)\n' in capsys.readouterr().out
+    opened = session(tmp_path / "deep" / "own.onnx")
+    assert opened.get_inputs()[0].shape == [1, 3, 64, 64]
     assert json.loads(opened.get_modelmeta().custom_metadata_map["zorki.class_names"]) == ["a", "b", "c"]
-    for wish, told in {("--height", "0"): "0x0", ("--height", "64", "--width", "0"): "64x0"}.items():
+    xyxy, scores, labels = opened.run(None, {"images": image.numpy()})
+    assert (xyxy.shape, scores.shape, labels.shape) == ((0, 4), (0,), (0,)), "nothing scores above the best"
+    for flags, size in {("--height", "0"): "0x0", ("--height", "64", "--width", "0"): "64x0"}.items():
         with pytest.raises(SystemExit):
-            main(["export", "runs/x", "--out", str(tmp_path / "none.onnx"), *wish])
-        assert f"at least 1x1 pixels, but was asked for {told}" in capsys.readouterr().err
+            main(["export", "runs/x", "--out", str(tmp_path / "none.onnx"), *flags])
+        assert f"at least 1x1 pixels, but was asked for {size}" in capsys.readouterr().err
     from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 
     model.preprocess = LetterboxWithProposals(64)
     with pytest.raises(SystemExit):
         main(["export", "runs/x", "--out", str(tmp_path / "none.onnx")])
     assert "regions that are searched" in capsys.readouterr().err
-    assert [entry.name for entry in tmp_path.iterdir()] == ["own.onnx"]
+    assert [entry.name for entry in tmp_path.rglob("*.onnx")] == ["own.onnx"]
 
 
 def test_classifiers_give_scores(tmp_path):
@@ -206,9 +225,9 @@ def test_classifiers_give_scores(tmp_path):
     path = export_onnx(model, tmp_path / "lenet.onnx", 32, 32, INFO)
     (image, *_), _ = model.preprocess([make_images()[0]])
     with torch.no_grad():
-        (wanted,) = model.decode(model(image[None]), [Placement(HEIGHT, WIDTH)])
+        (expected,) = model.decode(model(image[None]), [Placement(HEIGHT, WIDTH)])
     (scores,) = session(path).run(None, {"images": image[None].numpy()})
-    torch.testing.assert_close(torch.from_numpy(scores)[0], wanted.scores, atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.from_numpy(scores)[0], expected.scores, atol=1e-5, rtol=0)
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):
