@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 def convert(
-    data: Annotated[Path, Parameter(help="Dataset with boxes or masks, in any format that can be read.")],
+    data: Annotated[Path, Parameter(help="Dataset with boxes, masks or joints, in any format that can be read.")],
     *,
     to: Annotated[
         str,
         Parameter(
             help=f"Format to write. Boxes: {', '.join(writable('boxes'))}. Masks of objects: "
-            f"{', '.join(writable('instances'))}. A class for every pixel: {', '.join(writable('masks'))}."
+            f"{', '.join(writable('instances'))}. A class for every pixel: {', '.join(writable('masks'))}. "
+            f"Joints: {', '.join(writable('keypoints'))}."
         ),
     ],
     out: Annotated[Path, Parameter(help="New folder to write; nothing is overwritten.")],
@@ -43,7 +44,7 @@ def convert(
     link: Annotated[bool, Parameter(help="Link to the images instead of copying them.", negative="")] = False,
     no_images: Annotated[bool, Parameter(help="Write the annotation only.", negative="")] = False,
 ) -> None:
-    """Convert boxes or masks from one format to another. Broken and rescaled images are left out and reported.
+    """Convert boxes, masks or joints from one format to another. Broken and rescaled images are left out and reported.
 
     What is written follows from the format and the data: boxes where both have them, else masks of objects; for labelme
     and VIA polygons where every object has an outline. --task asks for another.

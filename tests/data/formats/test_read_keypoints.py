@@ -1,4 +1,4 @@
-"""Joints in the formats of others: YOLO, CVAT, MPII and Label Studio; written and read again."""
+"""Joints in the formats of others: YOLO, CVAT, MPII and Label Studio."""
 
 import json
 
@@ -7,9 +7,7 @@ import torch
 
 from zorki.data.annotations.keypoints.skeletons import MPII_NAMES
 from zorki.data.formats.readers import read_keypoints
-from zorki.data.formats.writers import write_keypoints
 from zorki.data.images import write_image
-from zorki.data.scenes.keypoints import SceneKeypoints
 from zorki.errors import DataError
 
 
@@ -146,27 +144,3 @@ def test_label_studio_s_key_points_belong_to_their_parents(tmp_path):
     assert found.class_names == ["dog", "object"]
     assert found.target(1).xyxy.tolist() == [[0, 0, 80, 40]]
     assert "a second 'nose' of one object" in reasons(found)
-
-
-# -- written and read again --
-
-
-@pytest.mark.parametrize("to", ["coco", "yolo"])
-def test_what_is_written_is_read_again(tmp_path, to):
-    scenes = SceneKeypoints(10, size=(64, 64))
-    lost = write_keypoints(scenes, tmp_path / "out", to)
-    found = read_keypoints(tmp_path / "out")
-    assert found.format == to
-    assert found.skeleton.flip_pairs == ((3, 1),) or to == "yolo"
-    assert set(map(frozenset, found.skeleton.flip_pairs)) == {frozenset((1, 3))}
-    assert found.skeleton.names == scenes.skeleton.names
-    assert any("neither limbs nor OKS sigmas" in word for word in lost) == (to == "yolo")
-    by_name = {found.path(index).name: index for index in range(len(found))}
-    for index in range(len(scenes)):
-        ours, theirs = scenes.target(index), found.target(by_name[scenes.path(index).name])
-        known = ours.labeled
-        assert torch.equal(ours.visibility, theirs.visibility)
-        torch.testing.assert_close(ours.points[known], theirs.points[known], atol=2e-3, rtol=0)
-        torch.testing.assert_close(ours.xyxy, theirs.xyxy, atol=2e-3, rtol=0)
-        names = [found.class_names[label] for label in theirs.labels.tolist()]
-        assert names == [scenes.class_names[label] for label in ours.labels.tolist()]

@@ -191,10 +191,12 @@ def test_a_stream_that_is_left_keeps_what_was_written(classifier, capsys):
 
 def test_frames_that_a_live_stream_dropped_are_filled_in_its_video(classifier, monkeypatch):
     pytest.importorskip("av")
-    from zorki.engine.prediction.video import frames
+    from zorki.engine.prediction.video import TimedFrame, frames
 
-    shown = [(number, torch.full((3, 32, 32), 20 * number, dtype=torch.uint8)) for number in (0, 3, 5)]
-    monkeypatch.setattr(Source, "frames", lambda *_, **__: (item for item in shown))
+    shown = [
+        TimedFrame(number, number / 25, torch.full((3, 32, 32), 20 * number, dtype=torch.uint8)) for number in (0, 3, 5)
+    ]
+    monkeypatch.setattr(Source, "timed_frames", lambda *_, **__: (item for item in shown))
     assert [result.frame for result in classifier.predict(0, stream=True, out="out")] == [0, 3, 5]
     means = [round(float(image[:, :30].float().mean()) / 20) for _, image in frames(Path("out/camera-0.mp4"))]
     assert len(means) == 6

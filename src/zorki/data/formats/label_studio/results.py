@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _DECIMALS = 9  # of percents: enough to fill the same pixels of an image of 100,000 a side
 
-RECTANGLES, POLYGONS, BRUSHES = "label", "polygon", "brush"
+_POINT = 0.5  # percent of the image: how large a key point is drawn
+
+RECTANGLES, POLYGONS, BRUSHES, KEYPOINTS = "label", "polygon", "brush", "keypoint"
 """Names of the controls in the labeling configuration: see `config`."""
 
 
@@ -71,13 +73,48 @@ def mask_results(masks: Tensor, names: Sequence[str], scores: Sequence[float] | 
     return found
 
 
-def config(class_names: Sequence[str], kinds: Sequence[str]) -> str:
-    """The labeling configuration (XML) of a project whose results have these controls."""
+def keypoint_results(
+    points: Sequence[Sequence[Sequence[float]]],
+    labeled: Sequence[Sequence[bool]],
+    joints: Sequence[str],
+    parents: Sequence[str],
+    size: tuple[int, int],
+) -> list[Result]:
+    """Labeled joints in pixels as key points, children of their objects' regions.
+
+    Args:
+        points: x and y of each joint of each object.
+        labeled: which of them are known; the others are left out.
+        joints: their names.
+        parents: the ids of the objects' regions.
+        size: (height, width) of the image, in pixels.
+    """
+    height, width = size
+    found = []
+    for parent, places, known in zip(parents, points, labeled, strict=True):
+        for number, (joint, (x, y), is_known) in enumerate(zip(joints, places, known, strict=True)):
+            if is_known:
+                value = {
+                    "x": _percent(x, width), "y": _percent(y, height), "width": _POINT, "keypointlabels": [joint],
+                }  # fmt: skip
+                one = _result("keypointlabels", KEYPOINTS, f"{parent}k{number + 1}", value, size, None)
+                found.append(one | {"parentID": parent})
+    return found
+
+
+def config(names: Mapping[str, Sequence[str]]) -> str:
+    """The labeling configuration (XML) of a project whose results have these controls, each with its labels."""
     from xml.sax.saxutils import quoteattr
 
-    tags = {RECTANGLES: "RectangleLabels", POLYGONS: "PolygonLabels", BRUSHES: "BrushLabels"}
-    labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in class_names)
-    controls = "".join(f'  <{tags[kind]} name="{kind}" toName="image">\n{labels}  </{tags[kind]}>\n' for kind in kinds)
+    tags = {
+        RECTANGLES: "RectangleLabels", POLYGONS: "PolygonLabels", BRUSHES: "BrushLabels", KEYPOINTS: "KeyPointLabels",
+    }  # fmt: skip
+    controls = "".join(
+        f'  <{tags[kind]} name="{kind}" toName="image">\n'
+        + "".join(f"    <Label value={quoteattr(name)}/>\n" for name in labels)
+        + f"  </{tags[kind]}>\n"
+        for kind, labels in names.items()
+    )
     return f'<View>\n  <Image name="image" value="$image"/>\n{controls}</View>\n'
 
 

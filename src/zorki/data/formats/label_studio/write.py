@@ -28,8 +28,8 @@ def write_boxes(draft: BoxDraft) -> Callable[[str, str], Path]:
             rows = data.rows(index)
             names = [data.class_names[label] for label in data.labels[rows].tolist()]
             tasks.append((draft.names[index], results.box_results(data.xyxy[rows].tolist(), names, data.size(index))))
-        _write_tasks(draft.folder, split, tasks)
-    write_text(draft.folder / "label_config.xml", results.config(data.class_names, [results.RECTANGLES]))
+        write_tasks(draft.folder, split, tasks)
+    write_text(draft.folder / "label_config.xml", results.config({results.RECTANGLES: data.class_names}))
     lost_flags(draft, ("crowd", "difficult"), "label_studio")
     lost_lists(draft, "label_studio", "rectangles have no outlines, which --task instance_segmentation writes")
     return lambda split, name: draft.folder / "images" / split / name
@@ -43,15 +43,15 @@ def write_instances(draft: InstanceDraft) -> Place:
             (name, results.mask_results(found.masks, [names[label] for label in found.labels.tolist()]))
             for _, name, found in draft.targets(split)
         )
-        _write_tasks(draft.folder, split, tasks)
-    controls = [results.POLYGONS, results.BRUSHES]
-    write_text(draft.folder / "label_config.xml", results.config(names, controls))
+        write_tasks(draft.folder, split, tasks)
+    controls = {control: names for control in (results.POLYGONS, results.BRUSHES)}
+    write_text(draft.folder / "label_config.xml", results.config(controls))
     note_flags(draft, "label_studio")
     note_lists(draft, "label_studio")
     return lambda split, name: draft.folder / "images" / split / name
 
 
-def _write_tasks(folder: Path, split: str, tasks: Iterable[tuple[str, list[dict[str, Any]]]]) -> None:
+def write_tasks(folder: Path, split: str, tasks: Iterable[tuple[str, list[dict[str, Any]]]]) -> None:
     """A split's file, a task a line."""
     with open(folder / f"{split}.json", "w", encoding="utf-8") as file:
         for number, (name, found) in enumerate(tasks):

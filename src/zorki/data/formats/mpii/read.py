@@ -20,11 +20,11 @@ from zorki.data.formats.split_files import SplitFiles, find_split_files, image_f
 from zorki.errors import DataError
 from zorki.input_files.json_files import ends, has_key, read_json
 from zorki.input_files.numbers import number_in
-from zorki.types import Defect
+from zorki.types import Defect, Skeleton
 
 EXPECTED = "MPII's JSON: a list with image, joints and joints_vis of each person, or a folder with one a split"
 CLASS_NAME = "person"
-_SIDE = 200.0  # pixels of a person of scale 1
+PIXELS_OF_SCALE = 200.0  # of a person of scale 1
 
 
 def probe(root: Path) -> Probe:
@@ -80,8 +80,13 @@ def _read_file(path: Path, records: Records) -> None:
         _skeleton(path, records, len(thing.joints or ()))
 
 
+def skeleton_of_count(count: int) -> Skeleton:
+    """Of so many joints, which the files do not name: 16 are MPII's."""
+    return skeleton_of(MPII_NAMES) if count == len(MPII_NAMES) else unnamed_skeleton(count)
+
+
 def _skeleton(path: Path, records: Records, count: int) -> None:
-    skeleton = skeleton_of(MPII_NAMES) if count == len(MPII_NAMES) else unnamed_skeleton(count)
+    skeleton = skeleton_of_count(count)
     if len(records.skeletons.setdefault(CLASS_NAME, skeleton)) != count:
         known = len(records.skeletons[CLASS_NAME])
         raise DataError(f"{path}: a person has {count} joints, and others before {known}; expected as many in all")
@@ -98,7 +103,7 @@ def _person(row: dict[str, Any]) -> ObjectRecord | str:
     joints = [_joint(number_in(x), number_in(y), flag) for (x, y), flag in zip(places, flags, strict=True)]
     center, scale = row.get("center"), number_in(row.get("scale"))
     if isinstance(center, list) and len(center) == 2 and scale > 0:
-        x, y, half = number_in(center[0]) - 1, number_in(center[1]) - 1, scale * _SIDE / 2
+        x, y, half = number_in(center[0]) - 1, number_in(center[1]) - 1, scale * PIXELS_OF_SCALE / 2
         return ObjectRecord(CLASS_NAME, (x - half, y - half, x + half, y + half), joints=joints)
     box = box_of_joints(joints)
     return "has joints that span no box" if box is None else ObjectRecord(CLASS_NAME, box, joints=joints, boxless=True)

@@ -19,12 +19,10 @@ _DECIMALS = 9  # of shares
 def write_keypoints(draft: KeypointDraft) -> Place:
     """A box in shares of the image a line, and x, y and flag of each joint."""
     skeleton = draft.skeleton
-    crowds = 0
     for split in draft.members:
         folder = draft.folder / "labels" / split
         folder.mkdir(parents=True)
         for _, name, found, size in draft.targets(split):
-            crowds += 0 if found.crowd is None else int(found.crowd.sum())
             (folder / f"{PurePosixPath(name).stem}.txt").write_text(_lines(found, size), encoding="utf-8")
     write_settings(draft.folder, list(draft.members), draft.data.class_names, draft.lost)
     bones: dict[str, object] = {"kpt_shape": [len(skeleton), 3], "kpt_names": {0: list(skeleton.names)}}
@@ -32,8 +30,7 @@ def write_keypoints(draft: KeypointDraft) -> Place:
         bones["flip_idx"] = list(mirrored_order(len(skeleton), skeleton.flip_pairs))
     with open(draft.folder / "data.yaml", "a", encoding="utf-8") as file:
         file.write(yaml.safe_dump(bones, sort_keys=False, allow_unicode=True, default_flow_style=None))
-    if crowds:
-        draft.lost.append(f"yolo knows no crowd objects: {crowds} are written as ordinary ones")
+    draft.say("crowd", "yolo knows no crowd objects: {} are written as ordinary ones")
     draft.lost.append("yolo knows neither limbs nor OKS sigmas, and no areas and ids: they are not kept")
     return lambda split, name: draft.folder / "images" / split / name
 
