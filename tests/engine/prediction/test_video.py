@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from zorki.engine.prediction.video import VideoWriter, camera_frames, frame_rate, frames, newest
+from zorki.engine.prediction.video import VideoWriter, camera_frames, frame_rate, frames, newest, timed_frames
 from zorki.errors import DataError, ZorkiError
 
 
@@ -43,6 +43,21 @@ def test_what_is_written_is_read(tmp_path, name):
         assert image[0, :, :20].float().mean() > 230
         assert image[1, :, :20].float().mean() < 30
     assert [file.name for file in path.parent.iterdir() if file.is_file()] == [path.name]
+
+
+def test_frames_tell_their_time(tmp_path):
+    """Of a video at 10 frames a second, three of whose frames are shown at 0, .1 and .5 seconds."""
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for time in (3, 4, 8):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 48, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    seen = [(number, round(seconds, 6)) for number, seconds, _ in timed_frames(tmp_path / "a.mp4")]
+    assert seen == [(0, 0.0), (1, 0.1), (2, 0.5)]
 
 
 def test_without_h264_mpeg4_is_written(tmp_path, monkeypatch):

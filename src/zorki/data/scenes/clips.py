@@ -96,7 +96,7 @@ def clip(
         for name, pose in zip(names, arrange(chance, objects, size, (0.16, 0.26), math.pi, clutter), strict=True)
     ]
     grain = Chance(GRAIN, seed, index)
-    images, tracks = _film(stage, grain, actors, paths, frames, 1.0 + 3 * clutter)
+    images, tracks = film(stage, grain, actors, paths, frames, 1.0 + 3 * clutter)
     motions = {actor.identity: MOTIONS.index(name) for actor, name in zip(actors, names, strict=True)}
     return Clip(images, Label(MOTIONS.index(names[0])), tracks, motions)
 
@@ -111,14 +111,21 @@ def _draw(chance: Chance, seed: int, motion: str, population: int, taken: list[I
     raise ValueError(f"a population of {population} has nobody left who can move {motion}; make it larger")
 
 
-def _film(
+def film(
     stage: Canvas,
     chance: Chance,
     actors: list[Individual],
     paths: list[Callable[[float], ObjectPose]],
     frames: int,
     grain: float,
+    foreground: Callable[[Canvas], None] | None = None,
 ) -> tuple[UInt8[Tensor, "T 3 H W"], TrackedBoxes]:
+    """Frames of actors that walk their paths before a stage, and the tracks of what is seen of each.
+
+    Args:
+        paths: the pose of each at every moment, 0..1.
+        foreground: paints what stands before all.
+    """
     images = np.empty((frames, 3, stage.height, stage.width), dtype=np.uint8)
     rows: list[tuple[int, int]] = []
     boxes = [np.zeros((0, 4), dtype=np.float32)]
@@ -127,6 +134,8 @@ def _film(
         # The first object is painted last: nobody stands before it.
         for number in reversed(range(len(actors))):
             paint(canvas, actors[number], paths[number](frame / max(1, frames - 1)), number)
+        if foreground is not None:
+            foreground(canvas)
         images[frame] = canvas.finish(chance, grain)
         seen, xyxy, _ = tight_boxes(canvas.owner, len(actors))
         rows += [(frame, number) for number in seen]

@@ -79,6 +79,14 @@ def litter(canvas: Canvas, chance: Chance) -> None:
     canvas.paint(partial(_stick, thick=thick, bend=bend), pose, Coat(color, color, gloss=0.2, bevel=0.3))
 
 
+def pole(canvas: Canvas, x: float, width: float) -> None:
+    """Paints a gray post over the whole height, which is of no class and hides what is behind."""
+    reach = 0.75 * canvas.height
+    gray = oklch(0.45, 0.01, 0.0)
+    pose = ObjectPose(x, canvas.height / 2, reach, math.pi / 2)
+    canvas.paint(partial(_stick, thick=width / 2 / reach, bend=0.0), pose, Coat(gray, gray, gloss=0.1, bevel=0.2))
+
+
 def _stick(x: Field, y: Field, *, thick: float, bend: float) -> Field:
     """A segment along x, bent by a parabola: near enough to a distance for so small a thing."""
     beyond = np.maximum(np.abs(x) - (0.85 - thick), 0.0)

@@ -18,7 +18,7 @@ from zorki.data.scenes.shapes import SHAPES, Shape, turned
 from zorki.data.scenes.textures import GROUNDS, TEXTURES, Chance, Color, Field, Table, noise_table, oklch
 
 # What a stream of chance is for: streams of one (seed, index) never meet.
-LAYOUT, INDIVIDUAL, GRAIN, MOTION, ORDER = range(5)
+LAYOUT, INDIVIDUAL, GRAIN, MOTION, ORDER, CROSSING = range(6)
 
 Distance = Callable[[Field, Field], Field]
 

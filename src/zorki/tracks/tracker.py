@@ -1,0 +1,307 @@
+"""ByteTrack: every detection box goes on a track, the sure ones first (Zhang et al., 2022).
+
+From frame to frame, what a tracker knows is a value: `start` gives the first, `step` takes it with the detections of a
+frame and gives the next; its size depends on how many objects are followed, not on how long.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, fields
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+from numpy import ndarray
+
+from zorki.errors import RecipeError
+from zorki.tracks.assignment import APART, assign
+from zorki.tracks.motion import (
+    Motion,
+    join_motions,
+    predict_motion,
+    start_motion,
+    stop_growth,
+    surprise,
+    to_measured,
+    update_motion,
+)
+from zorki.tracks.overlap import box_iou
+
+NO_ID = 0
+"""In the place of an id: the detection is on no track, or on one that is still to be confirmed."""
+
+_GATE = 9.4877  # 95 % of a chi-squared distribution with 4 degrees of freedom (Wojke et al., 2017, section 2.2)
+_MEMORY = 0.9  # share of the old appearance after each sight (Aharon et al., 2022, equation 9)
+_SHORTEST_STEP = 1e-3  # frames
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """Thresholds of `ByteTracker`; the defaults are those of the paper and its code.
+
+    Attributes:
+        high_score: detections that score so much are associated first, and alone begin tracks. In `zorki predict` the
+            score from which the run shows boxes, or `--conf`.
+        low_score: those that score less are left out; between the two they can only go on with tracks.
+        min_iou: of a sure detection and where a track is expected.
+        min_iou_low: of one that is not sure.
+        min_iou_new: of a second detection that confirms a track.
+        duplicate_iou: of a track and a lost one that are taken for the same; the younger one ends.
+        max_lost: seconds that a track is kept without a detection.
+        match_classes: a track goes on with detections of its own class alone.
+        max_cosine_distance: of appearances, where these are compared: (1 - cosine) / 2, 0..1.
+    """
+
+    high_score: float = 0.5
+    low_score: float = 0.1
+    min_iou: float = 0.2
+    min_iou_low: float = 0.5
+    min_iou_new: float = 0.3
+    duplicate_iou: float = 0.85
+    max_lost: float = 1.0
+    match_classes: bool = True
+    max_cosine_distance: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name == "max_lost":
+                if not 0 <= value < float("inf"):
+                    raise RecipeError(f"tracker's max_lost is {value}; expected seconds, 0 or more")
+            elif not 0 <= value <= 1:
+                raise RecipeError(f"tracker's {name} is {value}; expected 0 to 1")
+        if self.low_score > self.high_score:
+            raise RecipeError(
+                f"tracker's low_score is {self.low_score}, above its high_score {self.high_score}; expected less"
+            )
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What a detector says of one frame.
+
+    `appearance` has unit vectors, where appearances are compared; rows of NaN are not known.
+    """
+
+    xyxy: Float64[ndarray, "N 4"]
+    scores: Float64[ndarray, " N"]
+    labels: Int64[ndarray, " N"]
+    appearance: Float64[ndarray, "N D"] | None = None
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """What is followed: columns of one length.
+
+    Attributes:
+        ids: from 1 on; `NO_ID` until a second detection confirms a track.
+        labels: of the class.
+        begun, seen: seconds of the first and of the last detection.
+        lost: whether the last frame had none.
+        appearance: unit vectors; of width 0 where appearances are not compared.
+    """
+
+    motion: Motion
+    ids: Int64[ndarray, " N"]
+    labels: Int64[ndarray, " N"]
+    begun: Float64[ndarray, " N"]
+    seen: Float64[ndarray, " N"]
+    lost: Bool[ndarray, " N"]
+    appearance: Float64[ndarray, "N D"]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: ndarray) -> Tracks:
+        """Rows by a mask or an index."""
+        return Tracks(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class TrackerState:
+    """What is known after a frame; `seconds` is its time, None before the first."""
+
+    tracks: Tracks
+    next_id: int = 1
+    seconds: float | None = None
+
+    @property
+    def ids(self) -> Int64[ndarray, " N"]:
+        """Of the objects that are followed, seen or lost."""
+        return self.tracks.ids[self.tracks.ids != NO_ID]
+
+
+class ByteTracker:
+    """Gives ids to detections, frame by frame.
+
+        state = tracker.start()
+        for seconds, detections in film:
+            state, ids = tracker.step(state, detections, seconds)
+
+    As in the paper, sure detections are matched with all tracks, then the others with tracks that were just seen, by
+    the IoU with where a Kalman filter expects them. From its code: a new track is confirmed by a second detection in
+    the next frame, in the first frame at once; of a track and a lost one that coincide the younger ends. Here the
+    filter moves by time stamps, classes are kept apart, and the boxes of a track are the detector's own.
+
+    With `Detections.appearance`, a sure detection may also be matched by what it looks like, where the filter does not
+    exclude that it is there (Wojke et al., 2017, equations 1 to 3): the cost is the smaller of the two distances
+    (Aharon et al., 2022, equation 13).
+
+    Args:
+        frame_seconds: of one frame, in which the filter's noise is told.
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None, frame_seconds: float = 1 / 25) -> None:
+        self.settings = settings or TrackerSettings()
+        self.frame_seconds = frame_seconds
+
+    def start(self) -> TrackerState:
+        """Before the first frame."""
+        return TrackerState(_begin(Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=np.int64)), 0.0, 0))
+
+    def step(
+        self, state: TrackerState, detections: Detections, seconds: float
+    ) -> tuple[TrackerState, Int64[ndarray, " N"]]:
+        """The state after a frame at that time, and the id of each detection, `NO_ID` where it has none."""
+        settings, tracks = self.settings, self._moved(state, seconds)
+        high = detections.scores >= settings.high_score
+        low = (detections.scores >= settings.low_score) & ~high
+        matching = _Matching(tracks, detections, settings)
+        confirmed = tracks.ids != NO_ID
+        matching.match(confirmed, high, settings.min_iou, by_appearance=True)
+        matching.match(confirmed & ~tracks.lost, low, settings.min_iou_low)
+        matching.match(~confirmed, high, settings.min_iou_new, by_appearance=True)
+        followed, next_id = _followed(tracks, detections, matching.track, seconds, state.next_id)
+        fresh = (matching.track < 0) & high
+        first = state.seconds is None
+        ids = np.arange(next_id, next_id + fresh.sum()) if first else NO_ID
+        next_id += int(fresh.sum()) if first else 0
+        parts = [followed, _begin(_rows(detections, fresh), seconds, ids)]
+        every = self._kept(_join(parts), seconds)
+        given = np.full(len(detections.scores), NO_ID, dtype=np.int64)
+        given[matching.track >= 0] = followed.ids[matching.track[matching.track >= 0]]
+        given[fresh] = ids
+        return TrackerState(every, next_id, seconds), given
+
+    def _moved(self, state: TrackerState, seconds: float) -> Tracks:
+        if state.seconds is None:
+            return state.tracks
+        frames = max((seconds - state.seconds) / self.frame_seconds, _SHORTEST_STEP)
+        motion = predict_motion(stop_growth(state.tracks.motion, state.tracks.lost), frames)
+        return dataclasses.replace(state.tracks, motion=motion)
+
+    def _kept(self, tracks: Tracks, seconds: float) -> Tracks:
+        """Without those that are lost for too long, that were never confirmed, or that are there twice."""
+        unconfirmed = tracks.lost & (tracks.ids == NO_ID)
+        tracks = tracks[~unconfirmed & (seconds - tracks.seen <= self.settings.max_lost + 1e-9)]
+        confirmed = tracks.ids != NO_ID
+        seen, lost = (np.flatnonzero(confirmed & mask) for mask in (~tracks.lost, tracks.lost))
+        boxes = tracks.motion.xyxy
+        same = box_iou(boxes[seen], boxes[lost]) > self.settings.duplicate_iou
+        if self.settings.match_classes:
+            same &= tracks.labels[seen][:, None] == tracks.labels[lost][None]
+        kept = np.ones(len(tracks), dtype=bool)
+        lives = tracks.seen - tracks.begun
+        for row, column in np.argwhere(same):
+            older = lives[seen[row]] > lives[lost[column]]
+            kept[lost[column] if older else seen[row]] = False
+        return tracks[kept]
+
+
+class _Matching:
+    """Who goes on with whom in one frame; filled pass by pass."""
+
+    def __init__(self, tracks: Tracks, detections: Detections, settings: TrackerSettings) -> None:
+        self.track = np.full(len(detections.scores), -1, dtype=np.int64)  # of each detection
+        self._free = np.ones(len(tracks), dtype=bool)
+        self._tracks, self._detections, self._settings = tracks, detections, settings
+        self._cost = 1 - box_iou(tracks.motion.xyxy, detections.xyxy)
+        if settings.match_classes:
+            self._cost[tracks.labels[:, None] != detections.labels[None]] = APART
+
+    def match(self, which: ndarray, detections: ndarray, min_iou: float, *, by_appearance: bool = False) -> None:
+        """Pairs those tracks and detections that are still free."""
+        rows = np.flatnonzero(which & self._free)
+        columns = np.flatnonzero(detections & (self.track < 0))
+        cost = self._cost[np.ix_(rows, columns)]
+        if by_appearance:
+            cost = np.minimum(cost, self._appearance_cost(rows, columns))
+        first, second = assign(cost, 1 - min_iou)
+        self.track[columns[second]] = rows[first]
+        self._free[rows[first]] = False
+
+    def _appearance_cost(self, rows: ndarray, columns: ndarray) -> Float64[ndarray, "N M"]:
+        """Half the cosine distance, where it is small enough and the motion allows it."""
+        known = self._detections.appearance
+        ours = self._tracks.appearance[rows]
+        if known is None or ours.shape[1] != known.shape[1]:
+            return np.full((len(rows), len(columns)), APART)
+        distance = (1 - ours @ known[columns].T) / 2
+        far = surprise(self._tracks.motion[rows], to_measured(self._detections.xyxy[columns])) > _GATE
+        other = self._cost[np.ix_(rows, columns)] == APART
+        excluded = far | other | ~(distance <= self._settings.max_cosine_distance)
+        return np.where(excluded, APART, distance)
+
+
+def _followed(
+    tracks: Tracks, detections: Detections, matched: Int64[ndarray, " N"], seconds: float, next_id: int
+) -> tuple[Tracks, int]:
+    """The tracks after their detections, in their order, and the id that is free after these."""
+    columns = np.flatnonzero(matched >= 0)
+    rows = matched[columns]
+    updated = update_motion(tracks.motion[rows], to_measured(detections.xyxy[columns]))
+    motion = Motion(*(getattr(tracks.motion, field.name).copy() for field in fields(Motion)))
+    for field in fields(Motion):
+        getattr(motion, field.name)[rows] = getattr(updated, field.name)
+    ids, labels, seen = tracks.ids.copy(), tracks.labels.copy(), tracks.seen.copy()
+    fresh = rows[ids[rows] == NO_ID]
+    ids[fresh] = np.arange(next_id, next_id + len(fresh))
+    labels[rows], seen[rows] = detections.labels[columns], seconds
+    lost = np.ones(len(tracks), dtype=bool)
+    lost[rows] = False
+    appearance = _remembered(tracks.appearance, rows, detections.appearance, columns)
+    return Tracks(motion, ids, labels, tracks.begun, seen, lost, appearance), next_id + len(fresh)
+
+
+def _remembered(
+    appearance: Float64[ndarray, "N D"], rows: ndarray, known: Float64[ndarray, "M D"] | None, columns: ndarray
+) -> Float64[ndarray, "N D"]:
+    """Moving means of what tracks look like, of unit length."""
+    if known is None or appearance.shape[1] != known.shape[1]:
+        return appearance
+    told = ~np.isnan(known[columns]).any(1)
+    rows, new, mixed = rows[told], known[columns[told]], appearance.copy()
+    old = np.where(np.isnan(mixed[rows]), new, mixed[rows])
+    joined = _MEMORY * old + (1 - _MEMORY) * new
+    mixed[rows] = joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12)
+    return mixed
+
+
+def _begin(detections: Detections, seconds: float, ids: Int64[ndarray, " N"] | int) -> Tracks:
+    count = len(detections.scores)
+    appearance = np.zeros((count, 0)) if detections.appearance is None else detections.appearance
+    return Tracks(
+        start_motion(to_measured(detections.xyxy)),
+        np.broadcast_to(np.asarray(ids, dtype=np.int64), (count,)),
+        detections.labels,
+        np.full(count, seconds),
+        np.full(count, seconds),
+        np.zeros(count, dtype=bool),
+        appearance,
+    )
+
+
+def _rows(detections: Detections, which: ndarray) -> Detections:
+    known = detections.appearance
+    return Detections(
+        detections.xyxy[which],
+        detections.scores[which],
+        detections.labels[which],
+        None if known is None else known[which],
+    )
+
+
+def _join(parts: list[Tracks]) -> Tracks:
+    parts = [part for part in parts if len(part)] or parts[-1:]
+    columns = [field.name for field in fields(Tracks) if field.name != "motion"]
+    joined = [np.concatenate([getattr(part, name) for part in parts]) for name in columns]
+    return Tracks(join_motions([part.motion for part in parts]), *joined)
