@@ -88,6 +88,11 @@ def test_time_stamps_and_not_frames_say_how_far_a_box_has_gone():
     assert follow(film)[1][-1] != [1]
 
 
+def test_times_that_stand_still_or_go_back_are_one_frame_on():
+    film = [detections(box(5 * frame)) for frame in range(20)]
+    assert follow(film, times=[0.4 - frame * 0.01 for frame in range(20)])[1] == [[1]] * 20
+
+
 def test_a_state_is_a_value():
     film = [detections(box(3 * frame), box(200 - 2 * frame, 60)) for frame in range(10)]
     state, _ = follow(film[:5])

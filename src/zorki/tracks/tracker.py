@@ -32,7 +32,6 @@ NO_ID = 0
 
 _GATE = 9.4877  # 95 % of a chi-squared distribution with 4 degrees of freedom (Wojke et al., 2017, section 2.2)
 _MEMORY = 0.9  # share of the old appearance after each sight (Aharon et al., 2022, equation 9)
-_SHORTEST_STEP = 1e-3  # frames
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Detections:
 
 
 @dataclass(frozen=True)
-class Tracks:
+class TrackRows:
     """What is followed: columns of one length.
 
     Attributes:
@@ -111,16 +110,16 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, rows: ndarray) -> Tracks:
+    def __getitem__(self, rows: ndarray) -> TrackRows:
         """Rows by a mask or an index."""
-        return Tracks(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return TrackRows(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True)
 class TrackerState:
     """What is known after a frame; `seconds` is its time, None before the first."""
 
-    tracks: Tracks
+    tracks: TrackRows
     next_id: int = 1
     seconds: float | None = None
 
@@ -182,14 +181,15 @@ class ByteTracker:
         given[fresh] = ids
         return TrackerState(every, next_id, seconds), given
 
-    def _moved(self, state: TrackerState, seconds: float) -> Tracks:
+    def _moved(self, state: TrackerState, seconds: float) -> TrackRows:
         if state.seconds is None:
             return state.tracks
-        frames = max((seconds - state.seconds) / self.frame_seconds, _SHORTEST_STEP)
+        passed = (seconds - state.seconds) / self.frame_seconds
+        frames = passed if passed > 0 else 1.0  # time stamps that stand still or go back
         motion = predict_motion(stop_growth(state.tracks.motion, state.tracks.lost), frames)
         return dataclasses.replace(state.tracks, motion=motion)
 
-    def _kept(self, tracks: Tracks, seconds: float) -> Tracks:
+    def _kept(self, tracks: TrackRows, seconds: float) -> TrackRows:
         """Without those that are lost for too long, that were never confirmed, or that are there twice."""
         unconfirmed = tracks.lost & (tracks.ids == NO_ID)
         tracks = tracks[~unconfirmed & (seconds - tracks.seen <= self.settings.max_lost + 1e-9)]
@@ -210,7 +210,7 @@ class ByteTracker:
 class _Matching:
     """Who goes on with whom in one frame; filled pass by pass."""
 
-    def __init__(self, tracks: Tracks, detections: Detections, settings: TrackerSettings) -> None:
+    def __init__(self, tracks: TrackRows, detections: Detections, settings: TrackerSettings) -> None:
         self.track = np.full(len(detections.scores), -1, dtype=np.int64)  # of each detection
         self._free = np.ones(len(tracks), dtype=bool)
         self._tracks, self._detections, self._settings = tracks, detections, settings
@@ -243,8 +243,8 @@ class _Matching:
 
 
 def _followed(
-    tracks: Tracks, detections: Detections, matched: Int64[ndarray, " N"], seconds: float, next_id: int
-) -> tuple[Tracks, int]:
+    tracks: TrackRows, detections: Detections, matched: Int64[ndarray, " N"], seconds: float, next_id: int
+) -> tuple[TrackRows, int]:
     """The tracks after their detections, in their order, and the id that is free after these."""
     columns = np.flatnonzero(matched >= 0)
     rows = matched[columns]
@@ -259,7 +259,7 @@ def _followed(
     lost = np.ones(len(tracks), dtype=bool)
     lost[rows] = False
     appearance = _remembered(tracks.appearance, rows, detections.appearance, columns)
-    return Tracks(motion, ids, labels, tracks.begun, seen, lost, appearance), next_id + len(fresh)
+    return TrackRows(motion, ids, labels, tracks.begun, seen, lost, appearance), next_id + len(fresh)
 
 
 def _remembered(
@@ -276,10 +276,10 @@ def _remembered(
     return mixed
 
 
-def _begin(detections: Detections, seconds: float, ids: Int64[ndarray, " N"] | int) -> Tracks:
+def _begin(detections: Detections, seconds: float, ids: Int64[ndarray, " N"] | int) -> TrackRows:
     count = len(detections.scores)
     appearance = np.zeros((count, 0)) if detections.appearance is None else detections.appearance
-    return Tracks(
+    return TrackRows(
         start_motion(to_measured(detections.xyxy)),
         np.broadcast_to(np.asarray(ids, dtype=np.int64), (count,)),
         detections.labels,
@@ -300,8 +300,8 @@ def _rows(detections: Detections, which: ndarray) -> Detections:
     )
 
 
-def _join(parts: list[Tracks]) -> Tracks:
+def _join(parts: list[TrackRows]) -> TrackRows:
     parts = [part for part in parts if len(part)] or parts[-1:]
-    columns = [field.name for field in fields(Tracks) if field.name != "motion"]
+    columns = [field.name for field in fields(TrackRows) if field.name != "motion"]
     joined = [np.concatenate([getattr(part, name) for part in parts]) for name in columns]
-    return Tracks(join_motions([part.motion for part in parts]), *joined)
+    return TrackRows(join_motions([part.motion for part in parts]), *joined)
