@@ -45,9 +45,10 @@ class DetectionEvaluation(ObjectEvaluation[Boxes]):
         return sections(result)
 
     def recognize_predictions(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
-        from zorki.tasks.detection.prediction_files.kind import holds_masks
+        from zorki.tasks.detection.prediction_files.kind import holds_joints, holds_masks
 
-        return None if holds_masks(predictions, data, format) else "boxes"
+        others = holds_masks(predictions, data, format) or holds_joints(predictions, data, format)
+        return None if others else "boxes"
 
     def evaluate_predictions(
         self, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zorki.contracts import Evaluation, Section
+from zorki.contracts import Evaluation, Results, Section
 from zorki.types import ClassInfo, Keypoints
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class PoseEvaluation(Evaluation[Keypoints, Keypoints]):
     """COCO's average precision by object keypoint similarity, and errors in shares of lengths of the object."""
 
+    file_format = "COCO's results"
     headline = ("oks_ap", "nme_box_side", "pck20_box_longer_side")
 
     def metric(self, info: ClassInfo) -> PoseMetric:
@@ -64,3 +66,16 @@ class PoseEvaluation(Evaluation[Keypoints, Keypoints]):
         from zorki.tasks.pose.report import sections
 
         return sections(result)
+
+    def recognize_predictions(self, predictions: Path, data: Path, format: str | None = None) -> str | None:
+        from zorki.tasks.detection.prediction_files.kind import holds_joints
+
+        return "joints" if holds_joints(predictions, data, format) else None
+
+    def evaluate_predictions(
+        self, predictions: Path, data: Path, *, split: str | None = None, format: str | None = None
+    ) -> Results:
+        """Joints in COCO's results format. Raises DataError."""
+        from zorki.tasks.pose.prediction_files import evaluate_predictions
+
+        return evaluate_predictions(predictions, data, split=split, format=format)

@@ -96,11 +96,12 @@ class ResultEntries:
         return self.images.get(number) if name is None else name, number
 
 
-def read_results(path: Path, *, need_masks: bool = False) -> ResultEntries:
+def read_results(path: Path, *, need_masks: bool = False, need_joints: bool = False) -> ResultEntries:
     """Reads a list of detections, or a COCO file whose annotations have scores.
 
     Args:
         need_masks: every entry must have a mask, beside a box or without one.
+        need_joints: every entry must have `keypoints`; the box of one without `bbox` is that around them.
 
     Raises:
         DataError: no such file, not that format, or an entry that lacks something or has a value that makes no sense;
@@ -129,10 +130,29 @@ def read_results(path: Path, *, need_masks: bool = False) -> ResultEntries:
         )
     masks = bool(entries) and all(isinstance(e, dict) and "bbox" not in e and "segmentation" in e for e in entries)
     masks |= need_masks
+    if need_joints:
+        entries = [_with_box(path, text, entries, number) for number in range(len(entries))]
     xywh, score = _numbers(path, text, entries, masks)
     outlines = [entry["segmentation"] for entry in entries] if masks else None
     images, categories = _names(table.get("images"), "file_name"), _names(table.get("categories"), "name")
     return ResultEntries(path, entries, xywh, score, outlines, images, categories)
+
+
+def _with_box(path: Path, text: str, entries: list[Any], number: int) -> Any:
+    """An entry of joints with a box. Raises DataError where it has no joints."""
+    entry = entries[number]
+    if not isinstance(entry, dict):
+        return entry  # which is told with all that is wrong with boxes
+    joints: Any = entry.get("keypoints")
+    if not _are(joints, _is_number) or len(joints) % 3:
+        raise DataError(
+            f"{path}:{_line(text, entries, number)}: entry {number + 1} has the keypoints {joints!r:.60}; expected a "
+            "list of x, y and a score for each joint"
+        )
+    if "bbox" in entry:
+        return entry
+    x, y = joints[0::3], joints[1::3]
+    return entry | {"bbox": [min(x), min(y), max(x) - min(x), max(y) - min(y)]}
 
 
 def _names(rows: Any, key: str) -> dict[Any, str]:
