@@ -64,6 +64,12 @@ class TaskData(ABC, Generic[T]):
     def check(self, dataset: Dataset[T], train: Sequence[int]) -> None:
         """Raises DataError where training on these samples makes no sense, such as a single class."""
 
+    def check_evaluation(self, dataset: Dataset[T], info: ClassInfo) -> None:
+        """Raises DataError where a run that knows `info` cannot be evaluated on data of its own classes.
+
+        Such as parts, where it was trained on images of one object.
+        """
+
     def has_ground_truth(self, dataset: Dataset[T], indices: Sequence[int]) -> bool:
         """Whether any of these samples has what is predicted, such as an object.
 

@@ -62,6 +62,35 @@ def test_parts_are_told_from_one_object_by_the_images_themselves(tmp_path):
     assert TASK.data.class_info(dataset).objects == "each"
 
 
+def test_parts_of_one_class_and_crowds_are_told_as_what_they_are(tmp_path):
+    dataset = TASK.data.read(write_coco(tmp_path / "a", [[0, 1, 2], [2, 1, 0], [0, 1, 1], [0, 0]], PARTS.names))
+    told = "\n".join(defect.reason for defect in dataset.defects if defect.note)
+    assert "1 image has 2 objects, some of one class, 1 image has 3 objects, some of one class" in told
+    root = write_coco(tmp_path / "b", [[0], [1], [0]])
+    content = json.loads((root / "annotations.json").read_text())
+    content["annotations"][2]["iscrowd"] = 1
+    (root / "annotations.json").write_text(json.dumps(content))
+    told = "\n".join(defect.reason for defect in TASK.data.read(root).defects if defect.note)
+    assert "1 image has a crowd, so it was left out" in told
+
+
+def test_a_run_of_one_object_is_not_evaluated_on_parts(tmp_path):
+    parts = TASK.data.read(write_coco(tmp_path / "a", [[0, 1], [1, 0], [0]]))
+    with pytest.raises(DataError, match="3 of 3 images have one object of each class at most, which are parts"):
+        TASK.data.check_evaluation(parts, ONE)
+    TASK.data.check_evaluation(parts, PARTS)
+    one = TASK.data.read(write_coco(tmp_path / "b", [[0], [1]]))
+    TASK.data.check_evaluation(one, ONE)
+    TASK.data.check_evaluation(one, PARTS)  # parts of which all but one are hidden
+
+
+def test_a_dataset_in_python_has_images_of_one_kind(tmp_path):
+    found = Detection.data.read(write_coco(tmp_path / "a", [[0], [1], [0, 0]]))
+    with pytest.raises(DataError, match="2 of 3 images have exactly one object; of files the others are left out"):
+        TASK.data.check(found, [0, 1, 2])
+    TASK.data.check(TASK.data.read(tmp_path / "a"), [0, 1])
+
+
 def test_data_without_such_an_image_say_so(tmp_path):
     with pytest.raises(DataError, match=r"0 of 2 images have exactly one object.*detection takes any number"):
         TASK.data.read(write_coco(tmp_path / "a", [[0, 0], [1, 1, 0]]))

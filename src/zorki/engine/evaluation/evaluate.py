@@ -150,7 +150,9 @@ def _dataset(run: TrainedModel, data: Any, format: str | None) -> Dataset[Any]:
         raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")
     source, names = data_of_run(run.about, run.class_names, data)
     forced = format if format is not None else (run.recipe.format if data is None else None)
-    return read_data(run.task, source, run.recipe, format=forced, class_names=names)
+    dataset = read_data(run.task, source, run.recipe, format=forced, class_names=names)
+    run.task.data.check_evaluation(dataset, run.info)
+    return dataset
 
 
 def _selecting(model: Model[Any, Any, Any], selection: Selection) -> Model[Any, Any, Any]:

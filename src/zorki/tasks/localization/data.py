@@ -12,7 +12,7 @@ from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, TaskData
 from zorki.contracts.capabilities import FitsToData, TakesCriterion
 from zorki.contracts.statistics import DatasetStatistics
-from zorki.data.annotations.boxes.object_counts import ImagesByObjects, count_objects, fits
+from zorki.data.annotations.boxes.object_counts import ImagesByObjects, OneOrEach, count_objects, fits
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.localization.settings import LocalizationSettings
 from zorki.types import Boxes, ClassInfo, Defect, Sample
@@ -65,9 +65,28 @@ class LocalizationData(TaskData[Boxes]):
         return augment_in_sight(sample, augment_of(recipe), generator, info)
 
     def check(self, dataset: Dataset[Boxes], train: Sequence[int]) -> None:
-        """There must be a training image; those that are read have an object."""
+        """There must be a training image, and all images of one kind, as those that are read from files are."""
         if not train:
             raise DataError(f"{dataset.root}: no training image is left; expected images with one box each")
+        counts = counts_of(dataset)
+        if counts.fitting < counts.images:
+            raise DataError(
+                f"{dataset.root}: {counts}; of files the others are left out, and a dataset in Python leaves them out "
+                "itself; or choose a model of detection, which takes any number"
+            )
+
+    def check_evaluation(self, dataset: Dataset[Boxes], info: ClassInfo) -> None:
+        """A run of one object an image has one guess, which cannot be right about several parts.
+
+        Raises:
+            DataError: it would be asked for parts.
+        """
+        counts = counts_of(dataset)
+        if info.objects == "one" and counts.kind == "each":
+            raise DataError(
+                f"{dataset.root}: {counts}, which are parts; the run was trained on images of exactly one object. "
+                "Evaluate a run that was trained on parts"
+            )
 
     def sampling_weights(self, targets: Sequence[Boxes], info: ClassInfo) -> list[float]:
         """The inverse of how many images show a class, for the rarest class of an image."""
@@ -151,20 +170,33 @@ def images_that_fit(found: BoxDataset) -> BoxDataset:
         )
     if len(kept) == len(found):
         return found
-    told = Defect(found.root, f"{_left_out(found, set(kept))}, so {_were(len(found) - len(kept))} {LEFT_OUT}; {counts}")
+    told = Defect(
+        found.root,
+        f"{_left_out(found, set(kept), counts.kind)}, so {_were(len(found) - len(kept))} {LEFT_OUT}; {counts}",
+    )
     chosen = subset_boxes(found, kept)
     return dataclasses.replace(chosen, defects=[*chosen.defects, dataclasses.replace(told, note=True)])
 
 
-def _left_out(found: BoxDataset, kept: set[int]) -> str:
-    """Such as "15 images have 2 objects, 1 image has 3"."""
-    numbers = Counter(len(found.target(index)) for index in range(len(found)) if index not in kept)
+def _left_out(found: BoxDataset, kept: set[int], kind: OneOrEach) -> str:
+    """Such as "15 images have 2 objects, 1 image has 3 objects"."""
+    others = (found.target(index) for index in range(len(found)) if index not in kept)
+    reasons = sorted(Counter(_held(target, kind) for target in others).items())
     words = [
-        f"{count} image{'s' if count > 1 else ''} {'have' if count > 1 else 'has'} {number or 'no'} "
-        f"object{'s' if number != 1 else ''}"
-        for number, count in sorted(numbers.items())[:4]
+        f"{count} image{'s' if count > 1 else ''} {'have' if count > 1 else 'has'} {what}"
+        for (_, what), count in reasons[:4]
     ]
-    return ", ".join(words) + (", ..." if len(numbers) > 4 else "")
+    return ", ".join(words) + (", ..." if len(reasons) > 4 else "")
+
+
+def _held(target: Boxes, kind: OneOrEach) -> tuple[int, str]:
+    """What an image that does not fit has, after a number to sort by."""
+    count = len(target)
+    if count == 0:
+        return 0, "no objects"
+    if target.crowd is not None and bool(target.crowd.any()):
+        return count, "a crowd"
+    return count, f"{count} objects" if kind == "one" else f"{count} objects, some of one class"
 
 
 def _were(count: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zorki.contracts import Section
-from zorki.draw.blocks import columns, figure, table
+from zorki.draw.blocks import figure, table
 from zorki.draw.figures import bars, curves
 from zorki.tasks.localization.metric import LocalizationResult
 from zorki.types import ClassInfo
@@ -33,7 +33,7 @@ def _classes(result: LocalizationResult, thing: str) -> str:
     if len(result.per_class) <= MAX_BARS:
         means = {row.class_name: row.mean_iou or 0.0 for row in result.per_class}
         parts.append(figure(bars({"mean IoU": means}, title=f"Mean IoU by {thing}", maximum=1)))
-    return columns(*parts)
+    return "".join(parts)
 
 
 def _note(info: ClassInfo) -> str:
