@@ -20,9 +20,19 @@ from zorki.types.annotations import (
     TrackedBoxes,
     Unlabeled,
 )
-from zorki.types.batch import Batch, Crops, ImagesWithProposals, Padded, Sample, check_lengths, map_tensors
+from zorki.types.batch import (
+    Batch,
+    Crops,
+    ExemplarSearch,
+    ImagesWithProposals,
+    Padded,
+    Sample,
+    check_lengths,
+    map_tensors,
+)
 from zorki.types.class_info import ClassInfo
 from zorki.types.defect import Defect
+from zorki.types.frames import Frames
 from zorki.types.placement import Placement
 from zorki.types.skeleton import Skeleton
 
@@ -34,6 +44,8 @@ __all__ = [
     "Crops",
     "Defect",
     "Embedding",
+    "ExemplarSearch",
+    "Frames",
     "GeneratedImage",
     "ImagesWithProposals",
     "Instances",

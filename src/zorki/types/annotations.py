@@ -329,6 +329,16 @@ class TrackedBoxes(Rows):
     labels: Int[Tensor, " N"] | None = None
     scores: Float[Tensor, " N"] | None = None
 
+    def place(self, placement: Placement) -> TrackedBoxes:
+        """The boxes in network pixels."""
+        return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement))
+
+    def regions(self) -> Boxes:
+        """The boxes, in the order of the frames."""
+        order = self.frames.argsort(stable=True)
+        labels = self.identities.new_zeros(len(self)) if self.labels is None else self.labels
+        return Boxes(self.xyxy[order], labels[order], None if self.scores is None else self.scores[order])
+
 
 @dataclass
 class GeneratedImage(Annotation):

@@ -13,18 +13,23 @@ from zorki.types.defect import Defect
 from zorki.types.placement import Placement
 
 if TYPE_CHECKING:
+    # Who reads images, and knows no videos, may take a sample's for a tensor: any type passes for `Frames`.
+    from typing import Any as Frames
+
     import torch
     from jaxtyping import Float, Int64, UInt8
     from torch import Tensor
+else:
+    from zorki.types.frames import Frames
 
 T = TypeVar("T")
 
 
 @dataclass
 class Sample(Generic[T]):
-    """One image and what is known of it. A leading T makes it a clip."""
+    """One image and what is known of it. A leading T makes it a clip; a video may be `Frames`, read one by one."""
 
-    image: UInt8[Tensor, "*T 3 H W"]
+    image: UInt8[Tensor, "*T 3 H W"] | Frames
     target: T
     path: Path
 
@@ -77,6 +82,19 @@ class Crops:
     def shape(self) -> torch.Size:
         """Of the crops: (R, 3, H, W)."""
         return self.images.shape
+
+
+@dataclass
+class ExemplarSearch:
+    """Pairs for a Siamese tracker: what an object looks like, and where to look for it (Bertinetto et al., 2016)."""
+
+    exemplars: UInt8[Tensor, "B 3 h w"]
+    searches: UInt8[Tensor, "B 3 H W"]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the search regions: (B, 3, H, W)."""
+        return self.searches.shape
 
 
 def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:

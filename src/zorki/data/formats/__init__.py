@@ -13,7 +13,7 @@ and `read.py` (or `read_KIND.py`, where one probe does not serve all kinds) how 
 
     EXPECTED    what the format looks like, in words
     probe(root) whether `root` is of it, and why or why not: a `Probe`
-    read(root)  labels: the dataset; boxes and instances: `Records`; masks: `MaskRecords`
+    read(root)  labels: the dataset; boxes and instances: `Records`; masks: `MaskRecords`; tracks: `TrackRecords`
 
 `write.py` (or `write_KIND.py`) has `write_boxes(draft)` and its like. Nothing is listed elsewhere: a new folder is a
 new format. An installed package brings one by an entry point of the group `zorki.datasets`, whose name is the format's
@@ -42,8 +42,8 @@ ENTRY_POINTS = "zorki.datasets"
 
 LAST = 1000  # precedence of formats that say none
 
-KINDS = ("labels", "boxes", "instances", "masks", "keypoints")
-"""What a format may provide: a class an image, boxes, a mask an object, a class a pixel, joints of each object."""
+KINDS = ("labels", "boxes", "instances", "masks", "keypoints", "tracks")
+"""What a format may provide: a class an image, boxes, a mask an object, a class a pixel, joints, boxes over time."""
 
 WORDS = {
     "labels": "classes of images",
@@ -51,6 +51,7 @@ WORDS = {
     "instances": "masks of objects",
     "masks": "masks",
     "keypoints": "keypoints",
+    "tracks": "objects in videos",
 }
 """The kinds in words for a person."""
 

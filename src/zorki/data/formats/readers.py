@@ -25,6 +25,8 @@ from zorki.data.annotations.masks.from_instances import BACKGROUND, MasksFromIns
 from zorki.data.annotations.masks.segments import SegmentRecords
 from zorki.data.annotations.outside import reading_within
 from zorki.data.annotations.records import Records
+from zorki.data.annotations.tracks.dataset import TrackDataset
+from zorki.data.annotations.tracks.records import TrackRecords
 from zorki.data.formats.detect import DetectedFormats, FormatMatch, detect
 from zorki.errors import DataError
 from zorki.types import Defect, Label
@@ -153,6 +155,17 @@ def read_masks(
     foreground_names = None if class_names is None else list(class_names[1:])
     found = read_instances(root, format, class_names=foreground_names, max_pixels=max_pixels, selection=selection)
     return MasksFromInstances(found)
+
+
+def read_tracks(root: Path, format: str | None = None, *, max_pixels: int | None = None) -> TrackDataset:
+    """The videos at `root` with one object each; see `read_labels`.
+
+    Raises:
+        DataError: as `DetectedFormats.match`, a file is broken, or no sequence is left.
+    """
+    match = detect(root).match("tracks", format=format)
+    with reading_within(root):
+        return cast(TrackRecords, match.reader.read(root)).build(max_pixels)
 
 
 def _read(

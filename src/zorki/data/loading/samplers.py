@@ -33,6 +33,28 @@ class ShuffledSampler:
         return torch.randperm(self.count, generator=_generator(seed, epoch))
 
 
+class RepeatedSampler:
+    """Every sample `times` times, in a new order every epoch: a video gives other frames each time.
+
+    Raises:
+        RecipeError: `times` is below 1.
+    """
+
+    batch_size: int | None = None
+    group = 1
+
+    def __init__(self, count: int, times: int) -> None:
+        if times < 1:
+            raise RecipeError(f"samples are drawn {times} times an epoch; expected at least once")
+        self.count, self.times = count, times
+
+    def __len__(self) -> int:
+        return self.count * self.times
+
+    def order(self, seed: int, epoch: int) -> Int64[Tensor, " N"]:
+        return torch.randperm(len(self), generator=_generator(seed, epoch)) % max(1, self.count)
+
+
 class WeightedSampler:
     """As many samples as there are, drawn with replacement, each as likely as its weight.
 

@@ -14,13 +14,12 @@ from zorki.data.preprocess.region_crops import RegionCrops
 from zorki.data.preprocess.resize import Resize
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.preprocess.shortest_edge import ShortestEdge
+from zorki.data.preprocess.tracking.pairs import ExemplarSearchPairs
 from zorki.data.preprocess.views import Views
 from zorki.errors import RecipeError, did_you_mean
 
-_KINDS = {
-    kind.__name__: kind
-    for kind in (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals, Views, Clips, RegionCrops)
-}
+_PLAIN = (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals, Views, Clips, RegionCrops)
+_KINDS = {kind.__name__: kind for kind in (*_PLAIN, ExemplarSearchPairs)}
 # Types of fields, as they are annotated, and what a value of them is in JSON.
 _NUMBERS: dict[Any, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
 _FORMER_KINDS = {"Fit": "ResizeCrop", "Span": "ShortestEdge", "Stretch": "Resize", "Propose": "LetterboxWithProposals"}

@@ -1,0 +1,87 @@
+"""Scenes for tracking: clips of shapes that move, of which the first is followed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from zorki.contracts import Dataset
+from zorki.data.annotations.tracks.dataset import OBJECT
+from zorki.data.scenes.clips import clip
+from zorki.data.scenes.dataset import SPLIT_REASON, check_index, split_scenes
+from zorki.data.scenes.objects import MIN_COUNT, MIN_SIDE, parse_scenes
+from zorki.errors import DataError
+from zorki.types import Defect, Sample, TrackedBoxes
+
+FRAMES = 16
+
+
+class SceneTracks(Dataset[TrackedBoxes]):
+    """Clips of two objects, the one in front of which is tracked; each is a function of (seed, index).
+
+    Args:
+        count: clips in all, 10 or more; 70 % train, 15 % val, 15 % test, in this order.
+        seed: the world.
+        size: (height, width) in pixels, 16 or more each.
+
+    Raises:
+        DataError: count or size cannot be.
+    """
+
+    def __init__(self, count: int = 400, *, seed: int = 0, size: tuple[int, int] = (128, 128)) -> None:
+        if count < MIN_COUNT:
+            raise DataError(f"scenes: expected {MIN_COUNT} clips or more, for every split to have some; got {count}")
+        if min(size) < MIN_SIDE:
+            raise DataError(f"scenes: expected frames of {MIN_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
+        self.count, self.seed, self.size = count, seed, size
+        self.root = Path("scenes")
+        self.format, self.reason = "scenes", "built in"
+        self.class_names = [OBJECT]
+        self.splits, self.split_reason = split_scenes(count), SPLIT_REASON
+        self.defects = []
+        self._targets: dict[int, TrackedBoxes] = {}
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample[TrackedBoxes]:
+        """The clip, painted now. Raises IndexError outside 0..len-1."""
+        made = clip(self.seed, check_index(index, self.count), frames=FRAMES, size=self.size, objects=2)
+        tracks = made.tracks
+        identity = next(iter(made.motions))  # the first, in front of the other
+        rows = tracks[tracks.identities == identity]
+        self._targets[index] = TrackedBoxes(rows.frames, torch.zeros_like(rows.frames), rows.xyxy)
+        return Sample(made.frames, self._targets[index], self.path(index))
+
+    def target(self, index: int) -> TrackedBoxes:
+        """The annotation; painted once to see it."""
+        if check_index(index, self.count) not in self._targets:
+            self[index]
+        return self._targets[index]
+
+    def path(self, index: int) -> Path:
+        """A name for the clip, such as scenes/train/000123; no such file exists."""
+        split = next(name for name, indices in self.splits.items() if check_index(index, self.count) <= indices[-1])
+        return self.root / split / f"{index:06d}"
+
+    def check(self, index: int) -> Defect | None:
+        """None: what is painted on demand cannot be broken."""
+        check_index(index, self.count)
+        return None
+
+    def mark(self, index: int) -> str:
+        """Its number: what is painted follows from it."""
+        return f"{self.seed} {self.size} {check_index(index, self.count)}"
+
+
+def parse(text: str) -> SceneTracks | None:
+    """The dataset that "scenes", "scenes:COUNT" or "scenes:COUNT@SIZE" names; None where the text names another.
+
+    >>> len(parse("scenes:20@64"))
+    20
+
+    Raises:
+        DataError: the text begins with "scenes:" and goes on otherwise.
+    """
+    return parse_scenes(text, SceneTracks)

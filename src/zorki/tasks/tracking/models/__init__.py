@@ -1,0 +1,1 @@
+"""Methods of tracking, a file each."""

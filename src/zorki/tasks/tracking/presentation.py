@@ -1,0 +1,74 @@
+"""How tracks look: the box in a frame, with its score; in files, a row a frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zorki.contracts import Presentation
+from zorki.contracts.example import Example
+from zorki.types import Boxes, ClassInfo, TrackedBoxes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
+    """Boxes in the colors of the objects; of a whole video, its last frame with ground truth and prediction."""
+
+    thumbnail_side = 224
+    example = Example(
+        model="siamfc_squeezenet",
+        data="scenes:200@96",
+        settings={"image_size": 127, "epochs": 4, "batch_size": 8, "pairs": 4, "lr": 3e-4},
+        own_data="videos with the box of an object in every frame, or images with boxes",
+        own_model="siamfc_squeezenet",
+    )
+
+    def draw(self, image: Tensor, annotation: TrackedBoxes | Boxes, info: ClassInfo) -> Tensor:
+        """The frame with its boxes; of a whole track, the boxes of the first frame."""
+        from zorki.tasks.tracking.drawing import draw_tracked
+
+        return draw_tracked(image, _in_frame(annotation, 0))
+
+    def to_record(self, annotation: TrackedBoxes | Boxes, info: ClassInfo) -> dict[str, Any]:
+        """A row a box: the object's identity, xyxy in pixels, its score, and its frame where they are of several."""
+        values = annotation.to_json()
+        identities = values.get("identities", list(range(len(annotation))))
+        columns = {"id": identities, "xyxy": values["xyxy"]}
+        columns |= {name: values[key] for name, key in (("frame", "frames"), ("score", "scores")) if key in values}
+        return {"boxes": [{name: column[row] for name, column in columns.items()} for row in range(len(annotation))]}
+
+    def caption(self, annotation: TrackedBoxes | Boxes, info: ClassInfo) -> str:
+        """The scores of the objects in a frame; of a whole track, its length."""
+        if isinstance(annotation, TrackedBoxes):
+            frames = len(annotation.frames.unique())
+            return f"{frames} frame{'' if frames == 1 else 's'}"
+        if annotation.scores is None:
+            return f"{len(annotation)} object{'' if len(annotation) == 1 else 's'}"
+        return ", ".join(f"{score:.0%}" for score in annotation.scores.tolist())
+
+    def thumbnail(
+        self, image: Tensor, annotation: TrackedBoxes, info: ClassInfo, ground_truth: TrackedBoxes | None = None
+    ) -> Tensor:
+        """The last annotated frame with its box; beside the ground truth, both."""
+        from zorki.tasks.tracking.drawing import thumbnail
+
+        shown = annotation if ground_truth is None else ground_truth
+        frame = int(shown.frames.max()) if len(shown) else 0
+        ground_truth = None if ground_truth is None else _in_frame(ground_truth, frame)
+        return thumbnail(image[frame], _in_frame(annotation, frame), ground_truth, self.thumbnail_side)
+
+    def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int] | None]]:
+        """Right, wrong, and the ground truth."""
+        from zorki.draw.palette import mark_color
+        from zorki.tasks.tracking.drawing import TRUTH_COLOR
+
+        return [("right", mark_color(True)), ("wrong", mark_color(False)), ("ground truth", TRUTH_COLOR)]
+
+
+def _in_frame(annotation: TrackedBoxes | Boxes, frame: int) -> Boxes:
+    """The boxes of a frame of a track; boxes of one frame are those themselves."""
+    if isinstance(annotation, Boxes):
+        return annotation
+    rows = annotation[annotation.frames == frame]
+    return Boxes(rows.xyxy, rows.identities, rows.scores)
