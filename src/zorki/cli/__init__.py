@@ -21,6 +21,7 @@ VERBS = {
     "train": "Train a model on your images.",
     "evaluate": "Evaluate runs on a split of a dataset; several also as an ensemble.",
     "predict": "Run inference on images, folders, URLs, videos and cameras.",
+    "track": "Follow objects through a video, given their boxes in a frame.",
     "show": "Inspect a dataset: format, counts, defects, and a sheet of images.",
     "compare": "Compare finished runs: metrics, speed and memory in a table and a plot.",
     "bench": "Train several models on the same dataset, and compare them.",

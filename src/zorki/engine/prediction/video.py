@@ -24,6 +24,9 @@ from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
 
+CLOCK = Fraction(1, 12_800)
+"""Seconds of a tick by which frames are timed that do not come at one rate."""
+
 SILENCE = 20.0
 """Seconds that a server or a network camera may be silent."""
 
@@ -210,6 +213,8 @@ class VideoWriter:
         self._part = path.with_name(f"{path.stem}.part{path.suffix}")  # FFmpeg chooses the container by the suffix
         self._container: Any = None
         self._stream: Any = None
+        self._first: float | None = None
+        self._ticks = -1
 
     def __enter__(self) -> VideoWriter:
         av = _av()
@@ -222,8 +227,12 @@ class VideoWriter:
             raise unwritable(self.path, error) from error
         return self
 
-    def write(self, image: UInt8[Tensor, "3 H W"]) -> None:
+    def write(self, image: UInt8[Tensor, "3 H W"], seconds: float | None = None) -> None:
         """Adds a frame.
+
+        Args:
+            seconds: when it is shown, as those of all frames of the video or of none, which come at the rate; of
+                frames at the same time, or one before another, each comes a moment later.
 
         Raises:
             DataError: frames of this size cannot be encoded.
@@ -232,11 +241,21 @@ class VideoWriter:
         av = _av()
         height, width = image.shape[-2] // 2 * 2, image.shape[-1] // 2 * 2
         if self._stream is None:
+            self._first = seconds
             self._stream = self._add_stream(height, width)
         if (self._stream.height, self._stream.width) != (height, width):
             image = _fitted(image, self._stream.height, self._stream.width)
         pixels = interleaved(image[:, : self._stream.height, : self._stream.width])
-        self._encode(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        if seconds is not None:
+            frame.time_base, frame.pts = CLOCK, self._next(seconds)
+        self._encode(frame)
+
+    def _next(self, seconds: float) -> int:
+        """Ticks of the clock since the first frame."""
+        self._first = seconds if self._first is None else self._first
+        self._ticks = max(self._ticks + 1, round((seconds - self._first) / CLOCK))
+        return self._ticks
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -267,6 +286,8 @@ class VideoWriter:
             codec = "mpeg4"
         stream = self._container.add_stream(codec, rate=self.rate)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        if self._first is not None:
+            stream.codec_context.time_base = CLOCK
         if codec == "mpeg4":
             stream.bit_rate = max(400_000, int(height * width * self.rate) // 5)
         return stream
