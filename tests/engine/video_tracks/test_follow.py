@@ -1,0 +1,140 @@
+"""Objects followed through files: prompts, tables, and the text files of benchmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from zorki.contracts import Model
+from zorki.data.images import write_image
+from zorki.engine.run.open import TrainedModel
+from zorki.engine.video_tracks.follow import FollowedFrame, follow, until_error
+from zorki.engine.video_tracks.prompts import boxes_from_rows, parse_boxes
+from zorki.engine.video_tracks.track_files import check_formats, track_writer
+from zorki.errors import DataError, RecipeError
+from zorki.recipe import Recipe
+from zorki.tasks.tracking.task import Tracking
+from zorki.types import Boxes, ClassInfo
+
+
+class Drifting(Model):
+    """Every box goes one pixel to the right in each frame."""
+
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, inputs):
+        raise AssertionError("videos are followed")
+
+    def loss(self, outputs, targets):
+        raise AssertionError("nothing is learned")
+
+    def decode(self, outputs, placements):
+        raise AssertionError("videos are followed")
+
+    def start(self, frame, box):
+        return box.xyxy
+
+    def step(self, state, frame):
+        moved = state + torch.tensor([1.0, 0.0, 1.0, 0.0])
+        return moved, Boxes(moved, torch.zeros(len(moved), dtype=torch.int64), torch.full((len(moved),), 0.5))
+
+
+@pytest.fixture
+def run():
+    return TrainedModel(Path("run"), "drifting", Tracking(), ClassInfo(("object",)), Recipe(), {}, Drifting())
+
+
+@pytest.fixture
+def frames(tmp_path):
+    folder = tmp_path / "frames"
+    for number in (1, 2, 9, 10):  # by their numbers, 10 comes last
+        write_image(folder / f"{number}.png", torch.full((3, 20, 30), number, dtype=torch.uint8))
+    return folder
+
+
+def test_boxes_are_typed_with_and_without_a_frame():
+    found = parse_boxes(["1,2,3,4", "0: 5,6,7,8", "12:1,1,1.5,1"])
+    assert {frame: boxes.xyxy.tolist() for frame, boxes in found.items()} == {
+        0: [[1.0, 2.0, 4.0, 6.0], [5.0, 6.0, 12.0, 14.0]],
+        12: [[1.0, 1.0, 2.5, 2.0]],
+    }
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "a:1,2,3,4", "-1:1,2,3,4", "1,2,x,4", "1,2,0,4", "1,2,3,-4", ""])
+def test_what_is_no_box(text):
+    with pytest.raises(RecipeError, match="--box"):
+        parse_boxes([text])
+
+
+def test_images_of_a_folder_are_frames_in_the_order_of_their_numbers(run, frames):
+    found = list(follow(run, str(frames), parse_boxes(["2,3,4,5"]), fps=10))
+    assert [int(frame.image[0, 0, 0]) for frame in found] == [1, 2, 9, 10]
+    assert [frame.seconds for frame in found] == [0.0, 0.1, 0.2, 0.3]
+    assert [frame.boxes.xyxy[0, 0].item() for frame in found] == [2.0, 3.0, 4.0, 5.0]
+    assert [frame.given for frame in found] == [True, False, False, False]
+
+
+def test_a_later_box_begins_anew_and_before_the_first_there_is_none(run, frames):
+    found = list(follow(run, str(frames), parse_boxes(["1:2,3,4,5", "3:9,3,4,5", "3:0,0,2,2"])))
+    assert [len(frame.boxes) for frame in found] == [0, 1, 1, 2]
+    assert found[3].boxes.xyxy[:, 0].tolist() == [9.0, 0.0]
+
+
+def test_a_frame_that_never_comes_is_told_after_those_before(run, frames):
+    errors = []
+    found = list(until_error(follow(run, str(frames), parse_boxes(["2,3,4,5", "7:2,3,4,5"])), errors))
+    assert len(found) == 4
+    assert "a box is given in frame 7, and the last frame was 3" in str(errors[0])
+
+
+def test_a_broken_frame_ends_the_video_and_those_before_are_kept(run, frames):
+    (frames / "9.png").write_bytes(b"no image")
+    errors = []
+    found = list(until_error(follow(run, str(frames), parse_boxes(["2,3,4,5"])), errors))
+    assert [frame.number for frame in found] == [0, 1]
+    assert isinstance(errors[0], DataError)
+
+
+def frame_of(number, *rows, given=False):
+    boxes = boxes_from_rows([(x, y, x + w, y + h) for x, y, w, h in rows])
+    if not given:
+        boxes = dataclasses.replace(boxes, scores=torch.full((len(rows),), 0.25))
+    return FollowedFrame(number, number / 25, torch.zeros((3, 4, 4), dtype=torch.uint8), boxes, given)
+
+
+def test_the_files_hold_what_their_readers_expect(tmp_path):
+    texts = {name: tmp_path / f"t-{name}.txt" for name in ("otb", "got10k", "vot", "mot")}
+    with track_writer(tmp_path / "t.csv", texts, 1) as write:
+        write(frame_of(0))
+        write(frame_of(1, (2, 3, 10, 20), given=True))
+        write(frame_of(2, (2.5, 3, 10, 20)))
+        assert not (tmp_path / "t.csv").exists(), "files appear when they are whole"
+    text = {name: path.read_text().splitlines() for name, path in texts.items()}
+    assert (tmp_path / "t.csv").read_text().splitlines() == [
+        "frame,seconds,id,x,y,width,height,score",
+        "1,0.040,1,2.00,3.00,10.00,20.00,1.0000",
+        "2,0.080,1,2.50,3.00,10.00,20.00,0.2500",
+    ]
+    assert text["otb"] == ["nan,nan,nan,nan", "3.00,4.00,10.00,20.00", "3.50,4.00,10.00,20.00"]
+    assert text["got10k"] == ["nan,nan,nan,nan", "2.000,3.000,10.000,20.000", "2.500,3.000,10.000,20.000"]
+    assert text["vot"] == ["0", "1", "2.500,3.000,10.000,20.000"]
+    assert text["mot"] == [
+        "2,1,3.00,4.00,10.00,20.00,1.0000,-1,-1,-1", "3,1,3.50,4.00,10.00,20.00,0.2500,-1,-1,-1",
+    ]  # fmt: skip
+
+
+def test_formats_of_one_object_have_a_file_for_each(tmp_path):
+    with track_writer(None, {"otb": tmp_path / "t.txt"}, 2) as write:
+        write(frame_of(0, (0, 0, 1, 1), (5, 5, 2, 2), given=True))
+    assert (tmp_path / "t-1.txt").read_text() == "1.00,1.00,1.00,1.00\n"
+    assert (tmp_path / "t-2.txt").read_text() == "6.00,6.00,2.00,2.00\n"
+
+
+def test_an_unknown_format_is_refused_with_the_nearest():
+    with pytest.raises(RecipeError, match="no format of tracks is named 'otbb'. Did you mean otb"):
+        check_formats(["otbb"])
