@@ -136,5 +136,5 @@ def test_formats_of_one_object_have_a_file_for_each(tmp_path):
 
 
 def test_an_unknown_format_is_refused_with_the_nearest():
-    with pytest.raises(RecipeError, match="no format of tracks is named 'otbb'. Did you mean otb"):
+    with pytest.raises(RecipeError, match=r"no format of tracks is named 'otbb'\. Did you mean otb"):
         check_formats(["otbb"])
