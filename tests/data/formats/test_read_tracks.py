@@ -79,8 +79,9 @@ def test_got10k_with_absence_and_with_one_line(tmp_path):
     lines(test / "groundtruth.txt", "1,1,5,5")
     found = read_tracks(tmp_path)
     assert found.format == "got10k"
-    assert rows(found, found.splits["train"][0]) == ([0], [[1.5, 1.0, 6.5, 6.0]])
-    only = found.splits["test"][0]
+    only, annotated = 0, 1
+    assert found.splits["test"] == [only]
+    assert rows(found, annotated) == ([0], [[1.5, 1.0, 6.5, 6.0]])
     assert rows(found, only)[0] == [0]
     assert len(found[only].image) == 3
 
