@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -42,6 +42,9 @@ def track(
     device: Annotated[
         str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")
     ] = None,
+    precision: Annotated[
+        Literal["32", "bf16"] | None, Parameter(help="Of the network; empty: bf16 where the device is quick at it.")
+    ] = None,
     fps: Annotated[float, Parameter(help="Frames a second of a folder of images.")] = 25.0,
     max_frames: Annotated[int | None, Parameter(help="Maximum number of frames; empty: all, until Ctrl-C.")] = None,
     options: Options = None,
@@ -72,7 +75,7 @@ def track(
     target, drawn = _outputs(out, names)
     errors: list[BaseException] = []
     began, count = time.monotonic(), 0
-    settings: dict[str, Any] = {"device": device, "fps": fps, "max_frames": max_frames}
+    settings: dict[str, Any] = {"device": device, "precision": precision, "fps": fps, "max_frames": max_frames}
     with ExitStack() as stack:
         texts = {name: target.with_name(f"{target.stem}-{name}.txt") for name in names}
         objects = max(len(boxes) for boxes in prompts.values())

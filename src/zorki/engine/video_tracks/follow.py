@@ -15,7 +15,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.contracts.capabilities import Tracks
-from zorki.engine.device import check_device, on_device
+from zorki.devices import kind_of
+from zorki.engine.device import autocast, best_precision, check_device, on_device
 from zorki.engine.prediction.inference import predict_images
 from zorki.engine.prediction.sources import Source, expand
 from zorki.engine.prediction.video import TimedFrame
@@ -49,6 +50,7 @@ def follow(
     weights: str | Path | None = None,
     options: Mapping[str, str] | None = None,
     device: str | int | None = None,
+    precision: str | None = None,
     fps: float = 25.0,
     max_frames: int | None = None,
 ) -> Generator[FollowedFrame, None, None]:
@@ -58,6 +60,7 @@ def follow(
         run: of a model that tracks; or its name with `weights`.
         source: a video, a camera's number, an address, or a folder or glob of images, which are its frames.
         boxes: of all objects, by the number of the frame, from 0 on, in which they are told; later ones begin anew.
+        precision: "32" or "bf16"; None: bf16 where the device is quick at it.
         fps: frames a second of a folder of images.
 
     Raises:
@@ -65,25 +68,29 @@ def follow(
             the video breaks off: after the frames before the break.
     """
     opened = run if isinstance(run, TrainedModel) else open_run(run, weights, options=options)
-    model: Any = on_device(opened.model, check_device(device)).eval()
+    where = check_device(device)
+    precision = best_precision(kind_of(where))[0] if precision is None else precision
+    model: Any = on_device(opened.model, where).eval()
     if not isinstance(model, Tracks):
         raise RecipeError(f"{opened.model_name} follows nothing through a video; `zorki models` lists what does")
     if not boxes:
         raise RecipeError("nothing to follow: give the box of an object")
     state: Any = None
     last = -1
-    with contextlib.closing(frames_of(source, fps)) as stream, torch.inference_mode():
+    with contextlib.closing(frames_of(source, fps)) as stream:
         for number, seconds, image in islice(stream, max_frames):
             last = number
             # A live stream may have dropped the very frame.
             told = next((boxes[place] for place in sorted(boxes, reverse=True) if _due(place, number, state)), None)
             if told is not None:
-                state = (number, _start(model, image, told, number))
+                with torch.inference_mode(), autocast(where, precision):
+                    state = (number, _start(model, image, told, number))
                 yield FollowedFrame(number, seconds, image, told, True)
             elif state is None:
                 yield FollowedFrame(number, seconds, image, boxes_from_rows([]), False)
             else:
-                moved, found = model.step(state[1], image)
+                with torch.inference_mode(), autocast(where, precision):
+                    moved, found = model.step(state[1], image)
                 state = (state[0], moved)
                 yield FollowedFrame(number, seconds, image, found, False)
     late = [place for place in boxes if place > last]

@@ -15,7 +15,7 @@ from zorki.types import TrackedBoxes
 
 
 @dataclass(frozen=True)
-class SequenceScores:
+class ObjectTrackScores:
     """Of one object of one sequence, in the order of the dataset.
 
     Attributes:
@@ -52,7 +52,7 @@ class TrackingResult(MetricResult):
     success_rate_75: float | None
     success: tuple[float, ...]
     precision: tuple[float, ...]
-    per_sequence: tuple[SequenceScores, ...]
+    per_sequence: tuple[ObjectTrackScores, ...]
 
 
 class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
@@ -96,7 +96,7 @@ class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
             success=() if mean is None else tuple(mean.success.tolist()),
             precision=() if mean is None else tuple(mean.precision.tolist()),
             per_sequence=tuple(
-                SequenceScores(number, length, curves.auc, curves.precision_at_20, average_overlap([overlaps]))
+                ObjectTrackScores(number, length, curves.auc, curves.precision_at_20, average_overlap([overlaps]))
                 for number, (length, curves, overlaps) in enumerate(
                     zip(self.lengths, self.curves, self.overlaps, strict=True), start=1
                 )

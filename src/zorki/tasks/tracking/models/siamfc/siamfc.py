@@ -141,11 +141,16 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         """Responses of each pair."""
         exemplars = self.exemplar_features(inputs.exemplars)
         searches = self.features(inputs.searches)
-        return ResponseMaps(self.correlation(exemplars, searches[:, None])[:, 0], self.stride, self._origin())
+        return ResponseMaps(self._correlate(exemplars, searches[:, None])[:, 0], self.stride, self._origin())
 
     def features(self, images: Tensor) -> Float[Tensor, "B C h w"]:
         """The map of images, uint8 or floats 0..255."""
-        return self.backbone(self.normalize(images))[-1]
+        return self.backbone(self.normalize(images))[-1].float()
+
+    def _correlate(self, exemplars: Tensor, searches: Tensor) -> Float[Tensor, "N S H W"]:
+        """In float32, whatever the precision of the network: peaks of sums over thousands of products lie near."""
+        with torch.autocast(exemplars.device.type, enabled=False):
+            return self.correlation(exemplars, searches)  # type: ignore[no-any-return]
 
     def exemplar_features(self, images: Tensor) -> Float[Tensor, "B C h w"]:
         """The map of exemplars, without what padding has changed. Raises RecipeError where nothing is left."""
@@ -233,8 +238,8 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         sides = exemplar_sides(state.boxes[:, 2:])[:, None] * factors
         centers = state.boxes[:, None, :2].expand(-1, 3, -1).flatten(0, 1)
         crops = cut_windows(frame, centers, sides.flatten() * size / exemplar, size, color)
-        maps = self.features(crops.contiguous(memory_format=torch.channels_last)).float()
-        logits = self.correlation(state.exemplars, maps.unflatten(0, (count, 3)))
+        maps = self.features(crops.contiguous(memory_format=torch.channels_last))
+        logits = self._correlate(state.exemplars, maps.unflatten(0, (count, 3)))
         # Places of the map stay places of the enlarged one: between two of them, ties would all go to one side.
         enlarged = [(side - 1) * tracker.upsampling + 1 for side in logits.shape[2:]]
         response = functional.interpolate(logits, enlarged, mode="bicubic", align_corners=True)
@@ -300,7 +305,7 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         """An exemplar and a search region through the network, whatever the size of the images."""
         search = functional.interpolate(images.float(), (self.preprocess.size,) * 2)
         exemplar = search[:, :, : self.preprocess.exemplar, : self.preprocess.exemplar]
-        return self.correlation(self.exemplar_features(exemplar), self.features(search)[:, None])
+        return self._correlate(self.exemplar_features(exemplar), self.features(search)[:, None])
 
 
 def check_prompt(frame: Tensor, box: Boxes) -> None:
