@@ -12,7 +12,7 @@ from zorki.nn.backbones.backbone import Backbone
 from zorki.ops.boxes import paired_iou
 from zorki.tasks.tracking.models.siamfc.alexnet import UnpaddedAlexNet
 from zorki.tasks.tracking.models.siamfc.correlation import CosineCorrelation, CrossCorrelation, cross_correlation
-from zorki.tasks.tracking.models.siamfc.siamfc import ResponseMaps, SiamFc, TrackerSettings
+from zorki.tasks.tracking.models.siamfc.siamfc import ResponseMaps, ResponseSettings, SiamFc
 from zorki.types import Boxes, ExemplarSearch, Placement, TrackedBoxes
 
 
@@ -35,7 +35,7 @@ class Colors(Backbone):
 @pytest.fixture(scope="module")
 def tracker():
     """SiamFC on colors, without anything learned."""
-    settings = TrackerSettings(window=0.05)
+    settings = ResponseSettings(window=0.05)
     return SiamFc(
         Colors(), CosineCorrelation(learned=False), preprocess=ExemplarSearchPairs(63, 31), tracker=settings
     ).eval()

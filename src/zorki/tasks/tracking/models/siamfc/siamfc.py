@@ -39,7 +39,7 @@ SIAMFC_DEFAULTS = TrainingDefaults(
 
 
 @dataclass(frozen=True)
-class TrackerSettings:
+class ResponseSettings:
     """How maps of responses become boxes (section 4.2; the numbers are those of the authors' SiamFC-3s).
 
     Attributes:
@@ -120,7 +120,7 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         preprocess: ExemplarSearchPairs,
         trim: int = 0,
         radius: float = 16.0,
-        tracker: TrackerSettings = TrackerSettings(),
+        tracker: ResponseSettings = ResponseSettings(),
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         weight_map: WeightMap = WeightMap(),
@@ -441,17 +441,17 @@ def siamese_features(
     return _on_backbone(backbone, image_size, 16.0, trim, tracker, learned=False)
 
 
-def _tracker(step: float, penalty: float, damping: float, window: float, lost_share: float) -> TrackerSettings:
+def _tracker(step: float, penalty: float, damping: float, window: float, lost_share: float) -> ResponseSettings:
     for name, value, most in (("scale_damping", damping, 1), ("window", window, 1), ("lost_share", lost_share, 1)):
         if not 0 <= value <= most:
             raise RecipeError(f"{name} is {value}; expected 0..{most}")
     if not (1 <= step < 2 and 0 < penalty <= 1):
         raise RecipeError(f"expected scale_step in 1..2 and scale_penalty in 0..1; got {step} and {penalty}")
-    return TrackerSettings(step, penalty, damping, window, lost_share=lost_share)
+    return ResponseSettings(step, penalty, damping, window, lost_share=lost_share)
 
 
 def _on_backbone(
-    backbone: str, image_size: int, radius: float, trim: int, tracker: TrackerSettings, *, learned: bool
+    backbone: str, image_size: int, radius: float, trim: int, tracker: ResponseSettings, *, learned: bool
 ) -> SiamFc:
     network = named_backbone(backbone)
     if STRIDE not in network.strides:
