@@ -138,3 +138,31 @@ def test_formats_of_one_object_have_a_file_for_each(tmp_path):
 def test_an_unknown_format_is_refused_with_the_nearest():
     with pytest.raises(RecipeError, match=r"no format of tracks is named 'otbb'\. Did you mean otb"):
         check_formats(["otbb"])
+
+
+def test_a_video_is_drawn_and_its_table_lies_beside_it(run, frames, tmp_path):
+    pytest.importorskip("av")
+    from zorki.engine.prediction.video import timed_frames
+    from zorki.engine.track import track_to_files
+
+    out = tmp_path / "tracked.mp4"
+    done = track_to_files(run, str(frames), ["2,3,4,5", "9,9,5,5"], out=out, formats=["mot"], say=print, fps=10)
+    assert (done.frames, done.paths, done.error) == (4, (out, tmp_path / "tracked.csv"), None)
+    assert [round(frame.seconds, 3) for frame in timed_frames(out)] == [0.0, 0.1, 0.2, 0.3]
+    assert len((tmp_path / "tracked.csv").read_text().splitlines()) == 9
+    assert len((tmp_path / "tracked-mot.txt").read_text().splitlines()) == 8
+    with pytest.raises(RecipeError, match="is there already"):
+        track_to_files(run, str(frames), ["2,3,4,5"], out=out, say=print)
+
+
+def test_a_break_leaves_what_was_followed_and_nothing_where_nothing_was(run, frames, tmp_path):
+    from zorki.engine.track import track_to_files
+
+    (frames / "9.png").write_bytes(b"no image")
+    done = track_to_files(run, str(frames), ["2,3,4,5"], out=tmp_path / "t.csv", say=print)
+    assert (done.frames, type(done.error)) == (2, DataError)
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
+    (frames / "1.png").write_bytes(b"no image")
+    with pytest.raises(DataError):
+        track_to_files(run, str(frames), ["2,3,4,5"], out=tmp_path / "u.csv", say=print)
+    assert not (tmp_path / "u.csv").exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -21,7 +21,7 @@ SINGLE = ("otb", "got10k", "vot")
 FORMATS = (*SINGLE, "mot")
 
 
-def check_formats(names: list[str]) -> None:
+def check_formats(names: Sequence[str]) -> None:
     """Raises RecipeError where a name is no format of tracks."""
     for name in names:
         if name not in FORMATS:
