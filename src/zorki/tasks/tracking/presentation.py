@@ -55,8 +55,8 @@ class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
 
         shown = annotation if ground_truth is None else ground_truth
         frame = int(shown.frames.max()) if len(shown) else 0
-        ground_truth = None if ground_truth is None else _in_frame(ground_truth, frame)
-        return thumbnail(image[frame], _in_frame(annotation, frame), ground_truth, self.thumbnail_side)
+        annotated = None if ground_truth is None else _in_frame(ground_truth, frame)
+        return thumbnail(image[frame], _in_frame(annotation, frame), annotated, self.thumbnail_side)
 
     def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int] | None]]:
         """Right, wrong, and the ground truth."""
