@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,14 +48,14 @@ def keypoint_statistics(dataset: Dataset[Keypoints]) -> DatasetStatistics:
         StatisticsTable("labeled_joints", "Objects in which a joint is labeled", titles, {}),
     ]
     target: Callable[[int], Any] = dataset.target
-    return object_statistics(dataset, target, _numbers, tables, "objects")
+    return object_statistics(dataset, target, partial(_numbers, len(names)), tables, "objects")
 
 
-def _numbers(targets: Sequence[Any]) -> list[Numbers]:
-    """The numbers of one split, table by table."""
+def _numbers(joints: int, targets: Sequence[Any]) -> list[Numbers]:
+    """The numbers of one split, table by table; a split without images has them, too."""
     lengths = torch.tensor([float(len(target)) for target in targets])
     boxes = [target.xyxy for target in targets if target.xyxy is not None]
-    flags = torch.cat([target.visibility for target in targets]) if targets else torch.zeros((0, 0))
+    flags = torch.cat([target.visibility for target in targets]) if targets else torch.zeros((0, joints))
     labeled = (flags > 0).sum(0).tolist()
     return [
         {
