@@ -3,7 +3,7 @@
 python benchmarks/losses.py
 
 Each pair is computed in turn, forward and backward, in one run; the ratio is of the medians, below 1 where ours is
-faster. What differs beside rounding is the eps of torchvision's denominators, and what it predictions for empty boxes.
+faster. What differs beside rounding is the eps of torchvision's denominators, and what it gives for empty boxes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long the command line takes to prediction, beside the import of torch; and a run's first prediction.
+"""How long the command line takes to answer, beside the import of torch; and a run's first prediction.
 
 python benchmarks/startup.py --repeats 5
 python benchmarks/startup.py --repeats 5 --data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,16 +64,18 @@ def show(
     if task is None and format is None and (bare := _bare_images(Path(data))):
         _show_bare_images(Path(data), bare, images, out, json, all)
         return
-    kind = _task(task, data, format)
+    kinds = _tasks(task, data, format)
     selection = ClassSelection.parse(class_map, only_classes, attribute=class_attribute, unlabeled=unlabeled)
     with outside_allowed(allow_outside):
-        dataset = kind.data.read(Path(data), format=format, max_pixels=max_pixels, selection=selection)
+        kind, dataset, refused = _read(kinds, Path(data), format=format, max_pixels=max_pixels, selection=selection)
     found = survey(dataset, strict=strict)
     found.add(content_notes_of(dataset, found.splits))
     statistics = kind.data.statistics(dataset)
     if json != PRINTED:
         say(f"{data}: read as {dataset.format}: {dataset.reason}")
         say(f"task: {kind.name}" + ("" if task else " (recognized by the format; --task asks for another)"))
+        if refused is not None:
+            say(f"not {kinds[0].name}: {refused}")
         say(f"splits: {dataset.split_reason}")
         _print_defects(found.defects, all)
         _print_statistics(statistics, found.splits, all)
@@ -148,8 +151,26 @@ def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | Non
         })  # fmt: skip
 
 
-def _task(task: str | None, data: str, format: str | None) -> Any:
-    """The task that was asked for, or the one whose formats know the data."""
+def _read(kinds: list[Any], data: Path, **options: Any) -> tuple[Any, Any, Exception | None]:
+    """The task and its dataset; files that may hold joints and cannot be read so are read by the next task.
+
+    Why not by the first is told last. Where the next cannot read them either, the first one's error counts.
+    """
+    from zorki.errors import DataError
+
+    try:
+        return kinds[0], kinds[0].data.read(data, **options), None
+    except DataError as error:
+        if "keypoints" not in kinds[0].data.needs or len(kinds) == 1:
+            raise
+        try:
+            return kinds[1], kinds[1].data.read(data, **options), error
+        except DataError:
+            raise error from None
+
+
+def _tasks(task: str | None, data: str, format: str | None) -> list[Any]:
+    """The task that was asked for, or those whose formats know the data, in the order in which they are tried."""
     from zorki import registry
     from zorki.data.formats.detect import detect
     from zorki.errors import DataError, RecipeError, did_you_mean
@@ -158,7 +179,7 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
     if task is not None:
         if task not in tasks:
             raise RecipeError(f"no task is named {task!r}.{did_you_mean(task, tasks)} There are: {', '.join(tasks)}")
-        return tasks[task]
+        return [tasks[task]]
     detection = detect(Path(data))
 
     def fits(kind: Any) -> bool:
@@ -173,12 +194,21 @@ def _task(task: str | None, data: str, format: str | None) -> Any:
     rest = sorted(
         (kind for kind in tasks.values() if kind not in last), key=lambda kind: "keypoints" not in kind.data.needs
     )
-    found = next((kind for kind in rest if kind.data.needs and fits(kind)), None)
+    found = _first_two(kind for kind in rest if kind.data.needs and fits(kind))
     # A broken file of boxes says what was meant, whatever folders of images lie beside it.
-    boxed = found is not None and "boxes" in found.data.needs
+    boxed = bool(found) and "boxes" in found[0].data.needs
     if not boxed and format is None and (error := detection.error()) is not None:
         raise error
-    return found or last[0]
+    return found or last[:1]
+
+
+def _first_two(kinds: Iterator[Any]) -> list[Any]:
+    """The first that fits, and after one of joints the next, see `_read`: each is looked for in files."""
+    first = next(kinds, None)
+    if first is None:
+        return []
+    second = next(kinds, None) if "keypoints" in first.data.needs else None
+    return [first] if second is None else [first, second]
 
 
 def _print_defects(defects: list[Any], all: bool) -> None:

@@ -113,7 +113,7 @@ def load_into(
 
 
 def _refuse_odd_values(given: Mapping[str, Tensor], own: Mapping[str, Tensor], path: Path) -> None:
-    """Raises WeightsError: a network with such values predictions as if nothing were wrong."""
+    """Raises WeightsError: a network with such values predicts as if nothing were wrong."""
     fractions = {name: value for name, value in given.items() if own[name].is_floating_point()}
     if whole := [name for name, value in fractions.items() if not value.is_floating_point()]:
         kind = _dtype(fractions[whole[0]])

@@ -94,8 +94,8 @@ class DetectedFormats:
         if bare:
             images = "1 image" if bare == 1 else f"{bare} images"
             raise DataError(
-                f"{self.root}: {images} and no annotation: `zorki predict RUN {self.root}` predictions for images; to "
-                f"learn from them, tell what is on them; tried{listed}"
+                f"{self.root}: {images} and no annotation: `zorki predict RUN {self.root}` runs inference on them; "
+                f"to learn from them, tell what is on them; tried{listed}"
             )
         raise DataError(f"{self.root}: the format of the data was not recognized; tried{listed}")
 
