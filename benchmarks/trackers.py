@@ -105,7 +105,9 @@ def plain_step(model, state, frame: Tensor):
     factors = [model.tracker.scale_step**power for power in (-1, 0, 1)]
     for factor in factors:
         crop = cut_windows(frame, state.boxes[:, :2], side * factor * size / exemplar, size, color)
-        logits = model.correlation(state.exemplars, model.features(crop)[:, None])
+        features = model.features(crop)[:, None]
+        with torch.enable_grad():  # a plain convolution, as in training
+            logits = model.correlation(state.exemplars, features).detach()
         enlarged = [(one - 1) * model.tracker.upsampling + 1 for one in logits.shape[2:]]
         responses.append(torch.nn.functional.interpolate(logits, enlarged, mode="bicubic", align_corners=True))
     response = torch.cat(responses, 1)

@@ -45,7 +45,8 @@ def _noted(weights: Weights, name: str) -> Any:
 def num_classes_of(weights: Weights, entry: Entry) -> int:
     """How many classes a file was trained for, read off its head's shape.
 
-    The head is what changes shape when the model is built with another number of classes.
+    The head is what changes shape when the model is built with another number of classes. A model of which nothing does
+    so, such as one that is shown what to look for, has as many as are usual for its task.
 
     Raises:
         WeightsError: the file has no head.
@@ -54,6 +55,8 @@ def num_classes_of(weights: Weights, entry: Entry) -> int:
         few, many = (entry.build(count) for count in (7, 11))
     theirs = {few.weight_map.rename(name, few): value for name, value in weights.tensors.items()}
     shapes = {name: value.shape for name, value in many.state_dict().items()}
+    if all(value.shape == shapes[name] for name, value in few.state_dict().items()):
+        return entry.task.data.usual_classes
     for name, value in few.state_dict().items():
         if value.shape != shapes[name] and name in theirs:
             place = next(i for i, (a, b) in enumerate(zip(value.shape, shapes[name], strict=True)) if a != b)

@@ -8,7 +8,8 @@ from pathlib import Path
 from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset
 from zorki.data import formats
-from zorki.data.annotations.listing import subfolders
+from zorki.data.annotations.listing import loose_files, subfolders
+from zorki.data.annotations.splits import split_name
 from zorki.data.annotations.tracks.dataset import OBJECT
 from zorki.data.annotations.tracks.stills import StillTracks
 from zorki.data.formats.detect import detect
@@ -20,22 +21,31 @@ from zorki.types import Defect, Sample, TrackedBoxes
 def read_any(
     root: Path, format: str | None, max_pixels: int | None, selection: ClassSelection | None
 ) -> Dataset[TrackedBoxes]:
-    """The sequences at `root`; else its images with boxes; else those of the folders in it, as one dataset.
+    """The sequences at `root`, or its images with boxes; or those of several datasets in it, as one.
 
     Raises:
-        DataError: nothing of it is there; of what was tried for sequences.
+        DataError: nothing of it is there, or classes are to be selected among sequences.
     """
-    kind = _kind(root, format)
-    if kind == "tracks":
-        if selection:
-            raise DataError(f"{root}: sequences have no classes; class_map and only_classes are for images with boxes")
-        return read_tracks(root, format, max_pixels=max_pixels)
-    if kind == "boxes":
+    parts = _parts(root) if format is None else []
+    if parts:
+        return JoinedTracks(root, [read_any(part, None, max_pixels, selection) for part in parts])
+    if _kind(root, format) == "boxes":
         return StillTracks(read_boxes(root, format, max_pixels=max_pixels, selection=selection))
-    parts = [root / name for name in subfolders(root) if _kind(root / name, None) is not None] if root.is_dir() else []
-    if format is not None or not parts:
-        return read_tracks(root, format, max_pixels=max_pixels)  # which says what is wrong
-    return JoinedTracks(root, [read_any(part, None, max_pixels, selection) for part in parts])
+    if selection:
+        raise DataError(f"{root}: sequences have no classes; class_map and only_classes are for images with boxes")
+    return read_tracks(root, format, max_pixels=max_pixels)
+
+
+def _parts(root: Path) -> list[Path]:
+    """The datasets that lie in a folder side by side: two at least, one of them of images with boxes.
+
+    Folders of sequences alone, and those of splits, are one dataset.
+    """
+    if not root.is_dir() or loose_files(root):
+        return []
+    kinds = {name: _kind(root / name, None) for name in subfolders(root) if split_name(name) is None}
+    found = [root / name for name, kind in kinds.items() if kind is not None]
+    return found if len(found) > 1 and "boxes" in kinds.values() else []
 
 
 def _kind(root: Path, format: str | None) -> str | None:

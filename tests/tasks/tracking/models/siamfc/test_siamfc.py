@@ -35,7 +35,7 @@ class Colors(Backbone):
 @pytest.fixture(scope="module")
 def tracker():
     """SiamFC on colors, without anything learned."""
-    settings = ResponseSettings(window=0.05)
+    settings = ResponseSettings(window=0.05, lost_share=0.6, found_share=0.75)
     return SiamFc(
         Colors(), CosineCorrelation(learned=False), preprocess=ExemplarSearchPairs(63, 31), tracker=settings
     ).eval()
@@ -68,12 +68,14 @@ def test_the_paper_s_shapes():
     assert model.preprocess == ExemplarSearchPairs(255, 127)
 
 
+@pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("count", [1, 3])
-def test_correlation_is_that_of_plain_loops(count):
+def test_correlation_is_that_of_plain_loops(count, grad):
     generator = torch.Generator().manual_seed(1)
     exemplars = torch.randn(count, 2, 3, 3, generator=generator)
     searches = torch.randn(count, 2, 2, 5, 6, generator=generator)
-    found = cross_correlation(exemplars, searches)
+    with torch.set_grad_enabled(grad):
+        found = cross_correlation(exemplars, searches)
     assert found.shape == (count, 2, 3, 4)
     for n in range(count):
         for s in range(2):

@@ -59,8 +59,8 @@ class ResponseSettings:
     scale_damping: float = 0.59
     window: float = 0.176
     upsampling: int = 16
-    lost_share: float = 0.6
-    found_share: float = 0.75
+    lost_share: float = 0.3
+    found_share: float = 0.4
     memory: float = 0.1
 
 
@@ -345,7 +345,7 @@ def siamfc(
     scale_penalty: float = 0.9745,
     scale_damping: float = 0.59,
     window: float = 0.176,
-    lost_share: float = 0.6,
+    lost_share: float = 0.3,
 ) -> SiamFc:
     """SiamFC with the paper's network, AlexNet's convolutions without padding (Bertinetto et al., 2016).
 
@@ -382,7 +382,7 @@ def siamfc_on_backbone(
     scale_penalty: float = 0.9745,
     scale_damping: float = 0.59,
     window: float = 0.176,
-    lost_share: float = 0.6,
+    lost_share: float = 0.3,
 ) -> SiamFc:
     """SiamFC on any backbone: the cosine of its features of stride 8, with a learned factor and bias.
 
@@ -423,7 +423,7 @@ def siamese_features(
     scale_penalty: float = 0.9745,
     scale_damping: float = 0.59,
     window: float = 0.176,
-    lost_share: float = 0.6,
+    lost_share: float = 0.3,
 ) -> SiamFc:
     """SiamFC without training: the cosine of a classification network's features.
 
@@ -447,7 +447,9 @@ def _tracker(step: float, penalty: float, damping: float, window: float, lost_sh
             raise RecipeError(f"{name} is {value}; expected 0..{most}")
     if not (1 <= step < 2 and 0 < penalty <= 1):
         raise RecipeError(f"expected scale_step in 1..2 and scale_penalty in 0..1; got {step} and {penalty}")
-    return ResponseSettings(step, penalty, damping, window, lost_share=lost_share)
+    return ResponseSettings(
+        step, penalty, damping, window, lost_share=lost_share, found_share=min(1.0, lost_share * 4 / 3)
+    )
 
 
 def _on_backbone(
