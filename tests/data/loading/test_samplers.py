@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zorki.contracts import Sampler
@@ -36,6 +36,7 @@ def test_seed_and_epoch_decide_alone(sampler):
     assert not torch.equal(sampler.order(4, 5), first)
 
 
+@example(labels=[0] * 17 + [1] * 3, classes=1, samples=2, epoch=0)  # the end of a round within a group
 @given(
     labels=st.lists(st.integers(-3, 6), min_size=1, max_size=60),
     classes=st.integers(1, 4),

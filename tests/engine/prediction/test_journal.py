@@ -54,7 +54,7 @@ def content(folder):
 @pytest.mark.parametrize("name", ["lenet5", "ssd", "unet"])
 def test_what_was_stopped_goes_on_to_the_same_files(runs, photos, name, capsys):
     run, settings = runs[name], {"max_det": 3} if name == "ssd" else {}
-    run.predict(photos, out="whole", quiet=True, **settings)
+    run.predict(photos, out="whole", quiet=True, batch_size=1, **settings)  # other batches may round otherwise
     stop_after(run.predict(photos, out="out", stream=True, batch_size=1, **settings), 2)
     assert capsys.readouterr().out == "2 predictions in out; go on with: zorki predict --resume out\n"
     assert json.loads(Path("out/predictions.json").read_text()), "what was done can be read"
@@ -70,12 +70,12 @@ def test_what_was_stopped_goes_on_to_the_same_files(runs, photos, name, capsys):
 
 def test_half_a_line_of_what_was_killed_is_predicted_again(runs, photos):
     run = runs["lenet5"]
-    run.predict(photos, out="whole", quiet=True)
-    stop_after(run.predict(photos, out="out", stream=True, quiet=True), 3)
+    run.predict(photos, out="whole", quiet=True, batch_size=1)
+    stop_after(run.predict(photos, out="out", stream=True, quiet=True, batch_size=1), 3)
     Path("out/predictions.json").unlink()
     part = Path("out", PART)
     part.write_bytes(part.read_bytes()[:-9])
-    assert len(run.predict(photos, out="out", resume=True, quiet=True)) == 4
+    assert len(run.predict(photos, out="out", resume=True, quiet=True, batch_size=1)) == 4
     assert content("out") == content("whole")
 
 
@@ -122,9 +122,10 @@ def film(path, frames=4):
 
 def test_a_video_that_was_not_done_is_redone(runs):
     run, films = runs["lenet5"], [film("a.mp4"), film("b.mp4")]
-    run.predict(films, out="whole", quiet=True)
+    run.predict(films, out="whole", batch_size=1, quiet=True)
     stop_after(run.predict(films, out="out", stream=True, batch_size=1, quiet=True), 6)
-    assert [result.frame for result in run.predict(films, out="out", resume=True, quiet=True)] == [0, 1, 2, 3]
+    again = run.predict(films, out="out", resume=True, batch_size=1, quiet=True)
+    assert [result.frame for result in again] == [0, 1, 2, 3]
     assert content("out")["predictions.json"] == content("whole")["predictions.json"]
     assert sorted(content("out")) == sorted(content("whole"))
 

@@ -129,15 +129,26 @@ class ClassSampler:
         rows = chosen.argsort(stable=True).split(torch.bincount(chosen, minlength=len(self._members)).tolist())
         order = torch.empty((count, self.group), dtype=torch.int64)
         for members, mine in zip(self._members, rows, strict=True):
-            order[mine] = _repeated(members, len(mine) * self.group, generator).view(len(mine), self.group)
+            order[mine] = _groups(members, len(mine), self.group, generator)
         return order.flatten()
 
 
-def _repeated(values: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` of the values: all of them in a random order, then all in another, and so on."""
-    times = -(-count // len(values))
-    shuffled = [values[torch.randperm(len(values), generator=generator)] for _ in range(times)]
-    return torch.cat([values[:0], *shuffled])[:count]
+def _groups(members: Tensor, count: int, size: int, generator: torch.Generator) -> Tensor:
+    """(count, size): all members in a random order, then all in another, no group with one twice while others are left.
+
+    What a round leaves over begins the next group, and comes last in the round that this group begins.
+    """
+    rows = torch.empty((count, size), dtype=torch.int64)
+    line = members[:0]
+    for row in rows:
+        if len(members) < size:
+            line = members[:0]  # every group has all of them
+        while len(line) < size:
+            fresh = members[torch.randperm(len(members), generator=generator)]
+            again = torch.isin(fresh, line)
+            line = torch.cat([line, fresh[~again], fresh[again]])
+        row[:], line = line[:size], line[size:]
+    return rows
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
