@@ -65,7 +65,8 @@ def measure(
     with tempfile.TemporaryDirectory() as empty:
         # What was prepared and kept for training (proposals) is part of predicting a new image: it counts.
         os.environ["ZORKI_CACHE"] = empty
-        spent = _time(run.model, dataset, indices, device, seconds)
+        timed = _time_frames if run.task.unit == "video" else _time
+        spent = timed(run, dataset, indices, device, seconds)
     os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
     memory = peak_memory(device)
     result = evaluate([run], root, split=chosen, device=device, format=form, quiet=True)[-1]
@@ -84,7 +85,34 @@ def measure(
     }
 
 
-def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
+def _time_frames(run: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
+    """The same for each frame of videos behind the first ones, in which objects are followed."""
+    import torch
+
+    from zorki.engine.evaluation.units import track
+    from zorki.errors import DataError
+
+    spent: list[float] = []
+    for index in indices:
+        sample = dataset[index]
+        followed = torch.inference_mode()(track)(run.model, sample.image, run.task.data.prompt(sample.target))
+        next(followed)
+        started = time.perf_counter()
+        for place, _ in enumerate(followed):
+            _wait(device)
+            if place >= WARM_UP or len(sample.image) <= WARM_UP + 1:
+                spent.append(time.perf_counter() - started)
+            if len(spent) >= 2 and sum(spent) > seconds:
+                return spent
+            started = time.perf_counter()
+    if not spent:
+        raise DataError(
+            f"{dataset.root}: none of {len(indices)} videos has frames in which something could be followed"
+        )
+    return spent
+
+
+def _time(run: Any, dataset: Any, indices: list[int], device: str, seconds: float) -> list[float]:
     """Seconds for each image behind the first ones; at least two, then until so many seconds are over."""
     from zorki.engine.prediction.inference import predict_images
     from zorki.errors import DataError
@@ -97,7 +125,7 @@ def _time(model: Any, dataset: Any, indices: list[int], device: str, seconds: fl
             continue
         _wait(device)
         started = time.perf_counter()
-        predict_images(model, [image], device)
+        predict_images(run.model, [image], device)
         _wait(device)
         if place >= WARM_UP or len(indices) <= WARM_UP:
             spent.append(time.perf_counter() - started)
