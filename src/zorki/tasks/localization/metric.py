@@ -131,7 +131,7 @@ class LocalizationMetric(Metric[Boxes, Boxes]):
             return LocalizationResult(count=0)
         held = _Columns(*(torch.cat([getattr(part, f.name) for part in self.columns]) for f in fields(_Columns)))
         right = (held.guess_iou >= RIGHT_IOU).float() * held.class_right
-        v2 = torch.stack([(held.own_iou >= iou).float() for iou in V2_IOUS])
+        v2 = torch.stack([(held.own_iou >= iou).double() for iou in V2_IOUS])
         return LocalizationResult(
             count=self.count,
             objects=len(held.label),
