@@ -56,7 +56,7 @@ def test_what_is_odd_is_counted(tmp_path):
     rows = [one(1, 1, [0, 0, 2, 99, 20, 2, 5, 5, 3]), one(2, 2, [10, 10, 2, 0, 0, 0, 0, 0, 0])]
     found = read_keypoints(dataset(tmp_path / "a", rows))
     told = reasons(found)
-    assert "1 labeled joints lie outside" in told
+    assert "1 labeled joints lie outside of their image; they are kept as they are; the first: " in told
     assert "1 joints are flagged as labeled and lie at (0, 0)" in told
     assert "1 joints have a flag other than" in told
     assert found.target(0).visibility.tolist() == [[0, 2, 2]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,24 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 _ODD = {
     "outside": "{} labeled joints lie outside of their image; they are kept as they are",
-    "at_zero": "{} joints are flagged as labeled and lie at (0, 0), where tools put what they do not know; taken as "
-    "not labeled",
-    "no_number": "{} joints are flagged as labeled and have no number for a place; taken as not labeled",
-    "flag": "{} joints have a flag other than 0, 1 and 2; taken as visible where it is above 0",
+    "at_zero": "{} joints are flagged as labeled and lie at (0, 0), where tools put what they do not know; they are "
+    "taken as not labeled",
+    "no_number": "{} joints are flagged as labeled and have no number for a place; they are taken as not labeled",
+    "flag": "{} joints have a flag other than 0, 1 and 2; those above 0 are taken as visible",
 }
+
+
+@dataclass
+class _Odd:
+    """How many joints are odd, by what is odd about them, and the row of the first."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, int] = field(default_factory=dict)
+
+    def add(self, what: str, row: int, count: int) -> None:
+        if count:
+            self.counts[what] += count
+            self.first.setdefault(what, row)
 
 
 class JointColumns:
@@ -42,7 +56,7 @@ class JointColumns:
     def trace(self, rows: BoxColumns, chosen: Array, records: Records, defects: list[Defect]) -> Array:
         """Those of the rows that have joints; crowds without any stay, since nobody has to find anything in them."""
         count, kept = len(self.skeleton), []
-        odd: Counter[str] = Counter()
+        odd = _Odd()
         labeled: Array = np.zeros(count, np.int64)
         for row in chosen.tolist():
             thing = rows.objects[row]
@@ -60,10 +74,10 @@ class JointColumns:
             self.flags.append(flags)
             self.boxless.append(thing.boxless)
             labeled += flags > 0
-        self._tell(records, odd, labeled, defects)
+        self._tell(rows, records, odd, labeled, defects)
         return np.array(kept, np.int64)
 
-    def _checked(self, rows: BoxColumns, row: int, relative: bool, odd: Counter[str]) -> tuple[Array, Array]:
+    def _checked(self, rows: BoxColumns, row: int, relative: bool, odd: _Odd) -> tuple[Array, Array]:
         joints = rows.objects[row].joints or [(0.0, 0.0, 0.0)] * len(self.skeleton)
         values = np.array(joints, np.float64).reshape(-1, 3)
         points, flags = values[:, :2], values[:, 2]
@@ -78,12 +92,15 @@ class JointColumns:
         outside = stated & ~unknown & beyond & (min(height, width) > 0)
         strange = ~np.isin(flags, (0, 1, 2))
         for name, which in (("no_number", unknown), ("at_zero", at_zero), ("outside", outside), ("flag", strange)):
-            odd[name] += int(which.sum())
+            odd.add(name, row, int(which.sum()))
         clean = np.where(stated & ~unknown & ~at_zero, np.where(flags == 1, 1, 2), 0)
         return np.where(clean[:, None] > 0, points, 0).astype(np.float32), clean.astype(np.int64)
 
-    def _tell(self, records: Records, odd: Counter[str], labeled: Array, defects: list[Defect]) -> None:
-        reasons = [text.format(odd[name]) for name, text in _ODD.items() if odd[name]]
+    def _tell(self, rows: BoxColumns, records: Records, odd: _Odd, labeled: Array, defects: list[Defect]) -> None:
+        reasons = []
+        for name, row in odd.first.items():
+            where = str(rows.defect(records, row, "")).removesuffix(": ")
+            reasons.append(f"{_ODD[name].format(odd.counts[name])}; the first: {where}")
         never = [name for name, count in zip(self.skeleton.names, labeled.tolist(), strict=True) if not count]
         if never and self.points:
             names = ", ".join(never[:5]) + (f", ... ({len(never)} in all)" if len(never) > 5 else "")
