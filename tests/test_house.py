@@ -21,7 +21,6 @@ APART = {
     "zorki.data.preprocess": "preprocessing of every kind, and what makes it again from its saved values",
     "zorki.draw": "plots of every kind stand together",
     "zorki.tasks.detection.models.faster_rcnn": "a method of its own, which Mask R-CNN extends",
-    "zorki.tracks": "ids for boxes over time, which know boxes and scores alone",
     "zorki.losses": "losses by the names of their papers: the list of those that there are",
 }
 # The one circle that is left: a run's own verbs call those that take runs.

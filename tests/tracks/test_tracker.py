@@ -2,8 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from zorki.data.scenes.crossings import crossing_clip
 from zorki.errors import RecipeError
+from zorki.metrics.tracks.many import score_tracks
+from zorki.metrics.tracks.sequence import TrackTable, overlap_tracks
 from zorki.tracks.assignment import assign
 from zorki.tracks.tracker import ByteTracker, Detections, TrackerSettings
 
@@ -91,6 +95,48 @@ def test_time_stamps_and_not_frames_say_how_far_a_box_has_gone():
 def test_times_that_stand_still_or_go_back_are_one_frame_on():
     film = [detections(box(5 * frame)) for frame in range(20)]
     assert follow(film, times=[0.4 - frame * 0.01 for frame in range(20)])[1] == [[1]] * 20
+
+
+def test_a_center_that_stays_behind_at_an_occluder_jumps():
+    """A box of 20 walks behind a post of 24: it shrinks to nothing, and is seen again as a strip on the other side."""
+
+    def at(frame):
+        left, right = 4 * frame, 4 * frame + 20
+        if right <= 60 or left >= 84:
+            return detections((left, 0, right, 20))
+        parts = [(left, 0, 60, 20)] * (left < 60) + [(84, 0, right, 20)] * (right > 84)
+        return detections(*parts[:1])
+
+    film = [at(frame) for frame in range(35)]
+    assert follow(film, TrackerSettings(max_jump=1.5))[1][-1] == [1]
+    assert follow(film, TrackerSettings(max_jump=0.0))[1][-1] == [2]
+
+
+def test_crossings_and_occlusions_of_the_built_in_clips():
+    """Perfect boxes of what is seen; then one of five dropped, whose own share bounds IDF1 by 2 x .8 / 1.8."""
+    _, tracks = crossing_clip(0, 2, size=(48, 96), frames=40, objects=4)
+    kept = torch.rand(len(tracks), generator=torch.Generator().manual_seed(0)) > 0.2
+    theirs = table_of(tracks.frames, tracks.identities, tracks.xyxy)
+    scores = []
+    for rows in (torch.ones(len(tracks), dtype=torch.bool), kept):
+        seen = tracks[rows]
+        film = [seen[seen.frames == frame] for frame in range(40)]
+        _, ids = follow([Detections(*columns_of(one)) for one in film])
+        found = torch.tensor([one for frame in ids for one in frame])
+        ours = table_of(seen.frames[found > 0], found[found > 0], seen.xyxy[found > 0])
+        scores.append(score_tracks({"a": overlap_tracks(theirs, ours, 40)}).idf1)
+    assert scores[0] > 0.9
+    assert scores[1] > 0.75
+
+
+def table_of(frames, ids, xyxy):
+    boxes = xyxy.double().numpy()
+    xywh, ones = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1), np.ones(len(boxes))
+    return TrackTable(frames.numpy(), ids.numpy(), xywh, ones, ones.astype(np.int64))
+
+
+def columns_of(rows):
+    return rows.xyxy.double().numpy(), np.full(len(rows), 0.9), rows.labels.numpy()
 
 
 def test_a_state_is_a_value():

@@ -7,7 +7,22 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from zorki.cli.flags.prediction import BoxesFrom, Classes, Conf, Iou, MaxDet, Options, Overlap, Smooth, Tile
+from zorki.cli.flags.prediction import (
+    BoxesFrom,
+    Classes,
+    Conf,
+    CountLine,
+    CountZone,
+    Embed,
+    Iou,
+    MaxDet,
+    Options,
+    Overlap,
+    Smooth,
+    Tile,
+    Track,
+    Tracker,
+)
 from zorki.errors import RecipeError
 from zorki.output import say
 
@@ -46,6 +61,11 @@ def predict(
     overlap: Overlap = None,
     boxes_from: BoxesFrom = None,
     smooth: Smooth = None,
+    track: Track = False,
+    tracker: Tracker = None,
+    embed: Embed = None,
+    count_line: CountLine = None,
+    count_zone: CountZone = None,
     options: Options = None,
 ) -> None:
     """Run inference on images, folders, URLs, videos and cameras.
@@ -59,6 +79,8 @@ def predict(
     zorki predict runs/mask_rcnn_squeezenet_fpn-1 cells.png --options.image_size 832 --options.max_boxes 400
     zorki predict runs/deep_pose_resnet18-1 street.jpg --boxes-from runs/fcos_squeezenet-1
     zorki predict runs/deep_pose_resnet18-1 film.mp4 --boxes-from runs/fcos_squeezenet-1 --smooth one-euro
+    zorki predict runs/fcos_squeezenet-1 film.mp4 --track
+    zorki predict runs/fcos_squeezenet-1 street.mp4 --track --count-line 0,400,1280,400 --classes car,bus
     zorki predict --resume runs/predict-1
     """
     from zorki.engine.prediction.predict import predict as stream
@@ -67,7 +89,11 @@ def predict(
         "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "weights": weights,
         "max_frames": max_frames, "tile": tile, "overlap": overlap, "options": options,
         "boxes_from": None if boxes_from is None else str(boxes_from), "smooth": smooth,
+        "track": tracker if track and tracker else track, "embed": None if embed is None else str(embed),
+        "count_lines": count_line, "count_zones": count_zone,
     }  # fmt: skip
+    if tracker and not track:
+        raise RecipeError("--tracker has the thresholds of --track: say --track as well")
     if resume is not None:
         given = ["RUN"] * (run is not None) + [
             f"--{name.replace('_', '-')}" for name, value in settings.items() if value

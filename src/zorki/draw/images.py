@@ -187,6 +187,15 @@ def boxes(
     return to_tensor(canvas)
 
 
+def label(canvas: Image.Image, middle: tuple[float, float], text: str, ink: Color) -> None:
+    """Writes a text on a plate of that color into an image, centered there, and within its bounds."""
+    size = max(10, round(_scale(max(canvas.size), *canvas.size) / 45))
+    width = min(canvas.width, math.ceil(_font(size, text).getlength(text)) + 6)
+    corner = (round(middle[0] - width / 2), round(middle[1] + size * 0.7))
+    bounds = max(0, min(corner[0], canvas.width - width)), max(round(size * 1.4), min(corner[1], canvas.height))
+    _tag(ImageDraw.Draw(canvas), bounds, text, size, ink, canvas.size)
+
+
 def _scale(side: int, width: int, height: int) -> int:
     """The side by which letters and lines are measured: at most eight times the short one."""
     # The caption of a line scan of 60,000 x 1 pixels would otherwise be thousands of pixels high, a gigabyte of memory.

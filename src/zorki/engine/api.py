@@ -14,6 +14,7 @@ from zorki.engine.evaluation.evaluate import evaluate
 from zorki.engine.prediction.predict import RunSettings, predict
 from zorki.engine.prediction.result import Result
 from zorki.engine.prediction.selection import Classes
+from zorki.engine.prediction.tracks.options import Places, Track
 from zorki.engine.run import open as opening
 from zorki.recipe import Recipe
 from zorki.task_settings import all_fields
@@ -71,6 +72,10 @@ class Run(opening.TrainedModel):
         max_frames: int | None = None,
         bgr: bool = False,
         quiet: bool = False,
+        track: Track = False,
+        embed: opening.RunLike | None = None,
+        count_lines: Places | None = None,
+        count_zones: Places | None = None,
     ) -> list[Result] | Iterator[Result]:
         """A `Result` for each image and frame, in the order of the sources, or of lists of them. See `zorki.predict`.
 
@@ -80,7 +85,8 @@ class Run(opening.TrainedModel):
         settings: RunSettings = {
             "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "out": out, "resume": resume,
             "batch_size": batch_size, "device": device, "strict": strict, "tile": tile, "overlap": overlap,
-            "max_frames": max_frames, "bgr": bgr, "quiet": quiet,
+            "max_frames": max_frames, "bgr": bgr, "quiet": quiet, "track": track, "embed": embed,
+            "count_lines": count_lines, "count_zones": count_zones,
         }  # fmt: skip
         if stream:
             return predict([self], list(sources), stream=True, **settings)

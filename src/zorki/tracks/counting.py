@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class CountLine:
     over a line that is told from left to right.
     """
 
+    closed: ClassVar[bool] = False
     start: Point
     end: Point
 
@@ -52,6 +53,7 @@ class CountLine:
 class CountZone:
     """A polygon, in pixels, by its corners in order; edges that cross leave holes, by the even-odd rule."""
 
+    closed: ClassVar[bool] = True
     corners: tuple[Point, ...]
 
     @property

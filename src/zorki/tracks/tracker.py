@@ -31,6 +31,7 @@ NO_ID = 0
 """In the place of an id: the detection is on no track, or on one that is still to be confirmed."""
 
 _GATE = 9.4877  # 95 % of a chi-squared distribution with 4 degrees of freedom (Wojke et al., 2017, section 2.2)
+_NEAR = 3.0  # heights, within which a place is possible however sure the filter is of another
 _MEMORY = 0.9  # share of the old appearance after each sight (Aharon et al., 2022, equation 9)
 
 
@@ -45,6 +46,8 @@ class TrackerSettings:
         min_iou: of a sure detection and where a track is expected.
         min_iou_low: of one that is not sure.
         min_iou_new: of a second detection that confirms a track.
+        max_jump: of a sure detection from where a track is expected, in heights of the larger box, where neither has
+            found another: behind an occluder a box shrinks, and its center stays behind. 0 as in the paper.
         duplicate_iou: of a track and a lost one that are taken for the same; the younger one ends.
         max_lost: seconds that a track is kept without a detection.
         match_classes: a track goes on with detections of its own class alone.
@@ -56,6 +59,7 @@ class TrackerSettings:
     min_iou: float = 0.2
     min_iou_low: float = 0.5
     min_iou_new: float = 0.3
+    max_jump: float = 1.0
     duplicate_iou: float = 0.85
     max_lost: float = 1.0
     match_classes: bool = True
@@ -63,9 +67,10 @@ class TrackerSettings:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name == "max_lost":
+            if name in ("max_lost", "max_jump"):
                 if not 0 <= value < float("inf"):
-                    raise RecipeError(f"tracker's max_lost is {value}; expected seconds, 0 or more")
+                    unit = "seconds" if name == "max_lost" else "heights"
+                    raise RecipeError(f"tracker's {name} is {value}; expected {unit}, 0 or more")
             elif not 0 <= value <= 1:
                 raise RecipeError(f"tracker's {name} is {value}; expected 0 to 1")
         if self.low_score > self.high_score:
@@ -139,11 +144,12 @@ class ByteTracker:
     As in the paper, sure detections are matched with all tracks, then the others with tracks that were just seen, by
     the IoU with where a Kalman filter expects them. From its code: a new track is confirmed by a second detection in
     the next frame, in the first frame at once; of a track and a lost one that coincide the younger ends. Here the
-    filter moves by time stamps, classes are kept apart, and the boxes of a track are the detector's own.
+    filter moves by time stamps, classes are kept apart, the boxes of a track are the detector's own, and what begins a
+    track in the paper first goes on with a free one that was expected within `max_jump` of it.
 
     With `Detections.appearance`, a sure detection may also be matched by what it looks like, where the filter does not
-    exclude that it is there (Wojke et al., 2017, equations 1 to 3): the cost is the smaller of the two distances
-    (Aharon et al., 2022, equation 13).
+    exclude that it is there (Wojke et al., 2017, equations 1 to 3), or it lies near: the cost is the smaller of the two
+    distances (Aharon et al., 2022, equation 13). Who looks otherwise does not jump.
 
     Args:
         frame_seconds: of one frame, in which the filter's noise is told.
@@ -168,6 +174,7 @@ class ByteTracker:
         confirmed = tracks.ids != NO_ID
         matching.match(confirmed, high, settings.min_iou, by_appearance=True)
         matching.match(confirmed & ~tracks.lost, low, settings.min_iou_low)
+        matching.recover(confirmed, high)
         matching.match(~confirmed, high, settings.min_iou_new, by_appearance=True)
         followed, next_id = _followed(tracks, detections, matching.track, seconds, state.next_id)
         fresh = (matching.track < 0) & high
@@ -225,21 +232,46 @@ class _Matching:
         cost = self._cost[np.ix_(rows, columns)]
         if by_appearance:
             cost = np.minimum(cost, self._appearance_cost(rows, columns))
-        first, second = assign(cost, 1 - min_iou)
+        self._pair(rows, columns, cost, 1 - min_iou)
+
+    def recover(self, which: ndarray, detections: ndarray) -> None:
+        """Pairs those that are still free by the distance of their centers, nearest first in sum."""
+        rows = np.flatnonzero(which & self._free)
+        columns = np.flatnonzero(detections & (self.track < 0))
+        jump = self._jumps(rows, columns)
+        looks = self._looks(rows, columns)
+        if looks is not None:
+            jump[looks > self._settings.max_cosine_distance] = APART
+        jump[self._cost[np.ix_(rows, columns)] == APART] = APART
+        self._pair(rows, columns, jump, self._settings.max_jump)
+
+    def _pair(self, rows: ndarray, columns: ndarray, cost: ndarray, limit: float) -> None:
+        first, second = assign(cost, limit)
         self.track[columns[second]] = rows[first]
         self._free[rows[first]] = False
 
-    def _appearance_cost(self, rows: ndarray, columns: ndarray) -> Float64[ndarray, "N M"]:
-        """Half the cosine distance, where it is small enough and the motion allows it."""
-        known = self._detections.appearance
-        ours = self._tracks.appearance[rows]
+    def _jumps(self, rows: ndarray, columns: ndarray) -> Float64[ndarray, "N M"]:
+        """From where each track is expected to each detection, in heights of the larger box."""
+        place, seen = self._tracks.motion.place[rows], to_measured(self._detections.xyxy[columns])
+        moved = place[:, None] - seen[None]
+        return np.hypot(moved[..., 0], moved[..., 1]) / np.maximum(place[:, None, 3], seen[None, :, 3])
+
+    def _looks(self, rows: ndarray, columns: ndarray) -> Float64[ndarray, "N M"] | None:
+        """Half the cosine distance of appearances, NaN where one is not known; None where they are not compared."""
+        known, ours = self._detections.appearance, self._tracks.appearance[rows]
         if known is None or ours.shape[1] != known.shape[1]:
+            return None
+        return (1 - ours @ known[columns].T) / 2
+
+    def _appearance_cost(self, rows: ndarray, columns: ndarray) -> Float64[ndarray, "N M"]:
+        """What they look like, where it is near enough and the motion allows it."""
+        looks = self._looks(rows, columns)
+        if looks is None:
             return np.full((len(rows), len(columns)), APART)
-        distance = (1 - ours @ known[columns].T) / 2
-        far = surprise(self._tracks.motion[rows], to_measured(self._detections.xyxy[columns])) > _GATE
+        unlikely = surprise(self._tracks.motion[rows], to_measured(self._detections.xyxy[columns])) > _GATE
+        far = unlikely & (self._jumps(rows, columns) > _NEAR)
         other = self._cost[np.ix_(rows, columns)] == APART
-        excluded = far | other | ~(distance <= self._settings.max_cosine_distance)
-        return np.where(excluded, APART, distance)
+        return np.where(far | other | ~(looks <= self._settings.max_cosine_distance), APART, looks)
 
 
 def _followed(

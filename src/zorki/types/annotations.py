@@ -303,7 +303,7 @@ class Keypoints(Rows):
             return None
         xyxy = self.points.new_zeros((0, 4)) if self.xyxy is None else self.xyxy
         labels = self.visibility.new_zeros(len(self)) if self.labels is None else self.labels
-        return Boxes(xyxy, labels, self.scores)
+        return Boxes(xyxy, labels, self.scores, self.identities)
 
     def place(self, placement: Placement) -> Keypoints:
         """The objects in network pixels, where `areas` mean nothing: they are left behind."""

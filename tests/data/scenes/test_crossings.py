@@ -4,9 +4,10 @@ from zorki.data.scenes.crossings import crossing_clip
 
 
 def test_objects_walk_both_ways_and_are_hidden_on_the_way():
-    images, tracks = crossing_clip(0, 1, size=(48, 96), frames=40, objects=4)
+    settings = {"size": (48, 96), "frames": 40, "objects": 4, "post_width": 0.3}
+    images, tracks = crossing_clip(0, 1, **settings)
     assert images.shape == (40, 3, 48, 96)
-    again, _ = crossing_clip(0, 1, size=(48, 96), frames=40, objects=4)
+    again, _ = crossing_clip(0, 1, **settings)
     assert torch.equal(images, again)
     centers = (tracks.xyxy[:, 0] + tracks.xyxy[:, 2]) / 2
     ways, hidden = [], 0

@@ -35,3 +35,21 @@ Classes = Annotated[
 Options = Annotated[
     dict[str, str] | None, Parameter(help="Arguments of the model's builder, in place of those of the training.")
 ]
+Track = Annotated[
+    bool, Parameter(help="Give objects of videos and cameras ids that stay the same: ByteTrack.", negative="")
+]
+Tracker = Annotated[
+    dict[str, str] | None,
+    Parameter(help="Thresholds of --track, such as --tracker.max_lost 2, the seconds that an object may be hidden."),
+]
+Embed = Annotated[
+    Path | None, Parameter(help="A run that embeds images, by which --track knows objects again that were hidden.")
+]
+CountLine = Annotated[
+    list[str] | None,
+    Parameter(help="Count tracked objects that cross this line, x1,y1,x2,y2 in pixels; several times.", negative=""),
+]
+CountZone = Annotated[
+    list[str] | None,
+    Parameter(help="Count tracked objects that enter and leave this polygon, x,y,x,y,x,y,...", negative=""),
+]

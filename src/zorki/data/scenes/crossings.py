@@ -15,7 +15,6 @@ from zorki.data.scenes.textures import Chance
 from zorki.types import TrackedBoxes
 
 RADIUS = (0.09, 0.13)  # shares of the height
-POST = 0.25  # of the height: as wide as an object
 _MARGIN = 1.3  # radii beyond the edge, where a walk begins and ends
 
 
@@ -27,6 +26,7 @@ def crossing_clip(
     objects: int = 8,
     size: tuple[int, int] = (180, 320),
     posts: int = 1,
+    post_width: float = 0.1,
     clutter: float = 0.3,
     population: int = 1000,
 ) -> tuple[UInt8[Tensor, "T 3 H W"], TrackedBoxes]:
@@ -39,6 +39,7 @@ def crossing_clip(
         seed, index: the world, and the clip in it; see `clip`.
         objects: how many walk in all, 1 or more.
         posts: how many stand before them, over the whole height.
+        post_width: of each, a share of the height; objects are .18 to .26 wide.
 
     Raises:
         ValueError: an argument is outside its range.
@@ -65,7 +66,7 @@ def crossing_clip(
         walks,
         frames,
         1.0 + 3 * clutter,
-        partial(_posts, places=places, width=POST * size[0]),
+        partial(_posts, places=places, width=post_width * size[0]),
     )
 
 

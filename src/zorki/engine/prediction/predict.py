@@ -32,6 +32,9 @@ from zorki.engine.prediction.result import SMALL, Result, suffix_of
 from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
 from zorki.engine.prediction.sources import Source, can_go_on, expand, words
 from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tiling, predict_tiles
+from zorki.engine.prediction.tracks.files import TrackFiles
+from zorki.engine.prediction.tracks.follower import Follower
+from zorki.engine.prediction.tracks.options import NO_TRACKING, Places, Track, TrackOptions, track_options
 from zorki.engine.prediction.video import TimedFrame, VideoWriter
 from zorki.engine.run.lock import run_lock
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
@@ -68,6 +71,10 @@ class RunSettings(TypedDict, total=False):
     max_frames: int | None
     bgr: bool
     quiet: bool
+    track: Track
+    embed: RunLike | None
+    count_lines: Places | None
+    count_zones: Places | None
 
 
 class PredictSettings(RunSettings, total=False):
@@ -116,6 +123,10 @@ def predict(
     boxes_from: RunLike | None = None,
     smooth: str | None = None,
     quiet: bool = False,
+    track: Track = False,
+    embed: RunLike | None = None,
+    count_lines: Places | None = None,
+    count_zones: Places | None = None,
 ) -> list[Result] | Iterator[Result]:
     """A `Result` for every image and every frame, in the order of the sources.
 
@@ -152,6 +163,12 @@ def predict(
         smooth: of videos, a filter over time by which predictions jitter less, such as "one-euro", or with its
             parameters "one-euro:min_cutoff=1,beta=5"; tasks whose predictions move have one.
         quiet: print nothing.
+        track: of videos and cameras: objects get ids, `row.id`, that stay the same from frame to frame; see
+            `ByteTracker`. Results hold the objects that are on a track. A mapping or `TrackerSettings` says thresholds.
+            Tracks begin with boxes that score `conf`, or else what the run shows, and go on with those that score less.
+        embed: a run that embeds images, by which objects that were hidden are known again.
+        count_lines: lines, each "x1,y1,x2,y2" or four numbers in pixels, over which tracked objects are counted.
+        count_zones: polygons, each "x,y,x,y,x,y,...", of which those are counted that come in and go out.
 
     Raises:
         ZorkiError: no such run or source; nothing at all could be read; a setting that this network does not have;
@@ -164,7 +181,9 @@ def predict(
     device = check_device(device)
     opened = open_all(runs, weights, options=options)
     info = opened[0].info
-    selection = selection_of(conf, iou, max_det, classes, info.names)
+    tracking = track_options(track, embed, count_lines, count_zones, info=_with_conf(info, conf), device=device)
+    lowest = conf if tracking is None else tracking.settings.low_score
+    selection = selection_of(lowest, iou, max_det, classes, info.names)
     models = [select(on_device(run.model, device).eval(), selection) for run in opened]
     regions = None if boxes_from is None else RegionSource(boxes_from, opened[0], device)
     tiling = plan_tiling(models, tile, overlap)
@@ -179,12 +198,15 @@ def predict(
         "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "tile": tile, "overlap": overlap,
         "max_frames": max_frames, "options": options,
         "boxes_from": None if regions is None else str(regions.detector.folder), "smooth": smooth,
+        **(NO_TRACKING if tracking is None else tracking.command()),
     }  # fmt: skip
     folder = _folder(out, resume)
-    info = info if conf is None else dataclasses.replace(info, score_threshold=conf)
+    info = _with_conf(info, lowest)
     work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, tell)
     work.streams, work.prompt, work.regions, work.smooth = stream, prompt, regions, smooth
+    work.tracking = tracking
     _check_unit(work, found)
+    _check_tracking(work, found)
     _check_smooth(work, found)
     if folder is not None and prompt is None and can_go_on(found):
         hashes = fingerprints(opened, weights)
@@ -194,6 +216,11 @@ def predict(
     work.resume = resume
     results = _results(work, found)
     return results if stream else list(results)
+
+
+def _with_conf(info: ClassInfo, conf: float | None) -> ClassInfo:
+    """With the score from which predictions are shown, where that was said."""
+    return info if conf is None else dataclasses.replace(info, score_threshold=conf)
 
 
 def _folder(out: str | Path | bool | None, resume: bool) -> Path | None:
@@ -229,10 +256,12 @@ class _Work:
     command: dict[str, Any] | None = None  # what can be gone on with
     regions: RegionSource | None = None
     smooth: str | None = None
+    tracking: TrackOptions | None = None
     resume: bool = False
     page: PredictionsFile | None = None
     defects: list[Defect] = field(default_factory=list)
     undrawn: dict[str, Defect] = field(default_factory=dict)  # one a source
+    extra: dict[str, list[Path]] = field(default_factory=dict)  # files of a video beside those of its frames
     taken: dict[str, int] = field(default_factory=dict)  # paths, and the last number that was given to each
 
     @property
@@ -593,7 +622,7 @@ def _videos(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
         try:
             yield from _video(work, source)
             if work.page is not None and len(work.defects) == failed:
-                work.page.add_done(str(source), _undrawn(work, str(source)))
+                work.page.add_done(str(source), _undrawn(work, str(source)), work.extra.get(str(source), []))
         except DataError as error:
             work.fail(source, error)
         except FAULTS as error:
@@ -651,11 +680,12 @@ class _DrawnVideo:
                 self._forget()
 
 
-class _Smoothing:
-    """Predictions for one video filtered over time, where that is asked for."""
+class _OverTime:
+    """Predictions for one video that are followed, and filtered, over time, where that is asked for."""
 
-    def __init__(self, work: _Work) -> None:
+    def __init__(self, work: _Work, follower: Follower | None) -> None:
         presentation = work.task.presentation
+        self._follower = follower
         self._smoother: Callable[[Any, float], Any] | None = None
         if work.smooth is not None and isinstance(presentation, Smooths):
             self._smoother = presentation.smoother(work.smooth)
@@ -664,39 +694,64 @@ class _Smoothing:
     def read(self, stream: Iterator[TimedFrame]) -> Generator[tuple[int, Tensor], None, None]:
         """The numbered frames, whose times are kept."""
         for frame in stream:
-            if self._smoother is not None:
+            if self._smoother is not None or self._follower is not None:
                 self._seconds[frame.number] = frame.seconds
             yield frame.number, frame.image
 
     def filter(self, stream: Iterator[tuple[int, Tensor, Any]]) -> Iterator[tuple[int, Tensor, Any]]:
-        """The numbered frames with their predictions."""
+        """The numbered frames with their predictions: followed first, since a filter over time asks who is who."""
         for number, image, prediction in stream:
+            seconds = self._seconds.pop(number, 0.0)
+            if self._follower is not None:
+                prediction = self._follower.follow(prediction, image, number, seconds)
             if self._smoother is not None:
-                prediction = self._smoother(prediction, self._seconds.pop(number))
+                prediction = self._smoother(prediction, seconds)
             yield number, image, prediction
 
 
 def _video(work: _Work, source: Source) -> Iterator[Result]:
-    live, smoothing = source.kind == "live", _Smoothing(work)
+    live = source.kind == "live"
     with contextlib.ExitStack() as stack:
         timed = stack.enter_context(contextlib.closing(source.timed_frames(bgr=work.bgr)))
-        frames = stack.enter_context(contextlib.closing(smoothing.read(timed)))
-        first = next(frames, None)
+        first = next(timed, None)
         if first is None:
             raise DataError(f"{source}: the video has no frame that can be read")
         film = None if work.out is None else stack.enter_context(_DrawnVideo(work, source))
-        readable = islice(chain([first], _readable(work, source, frames)), work.max_frames)
+        follower = None if work.tracking is None else _follower(work, source, stack)
+        over_time = _OverTime(work, follower)
+        frames = stack.enter_context(contextlib.closing(over_time.read(chain([first], timed))))
+        readable = islice(_readable(work, source, frames), work.max_frames)
         # Where the network fails, the drawn video ends as well, and is whole.
-        predicted = smoothing.filter(_frames(work, readable, work.step(live)))
+        predicted = over_time.filter(_frames(work, readable, work.step(live)))
         for number, image, prediction in _until_failure(work, source, predicted):
             result = _result(work, source, image, prediction, number)
             if film is not None:
-                film.add(result, number, partial(work.task.presentation.draw, image, result.annotation, work.info))
+                film.add(result, number, partial(_draw_frame, work, follower, image, result.annotation))
             if work.task.unit != "clip":
                 yield _with_files(work, result, source)
-            elif number == first[0]:  # one result for all frames
+            elif number == first.number:  # one result for all frames
                 result.frame = None
                 yield _with_files(work, result, source)
+        for line in [] if follower is None else follower.summary():
+            work.say(f"{source.name}: {line}")
+
+
+def _draw_frame(work: _Work, follower: Follower | None, image: Tensor, annotation: Any) -> Tensor:
+    ground = image if follower is None else follower.background(image)
+    return work.task.presentation.draw(ground, annotation, work.info)
+
+
+def _follower(work: _Work, source: Source, stack: contextlib.ExitStack) -> Follower:
+    """What follows the objects of a video, and writes who was where into files beside its drawing."""
+    assert work.tracking is not None
+    files = None
+    if work.out is not None:
+        stem = Path(source.name).stem
+        counts = work.place(f"{stem}.csv", "counts") if work.tracking.counter.places else None
+        paths = work.place(f"{stem}.csv", "tracks"), work.place(f"{stem}.txt", "mot")
+        files = stack.enter_context(TrackFiles(*paths, counts))
+        work.extra[str(source)] = files.paths
+    return Follower(work.tracking, float(1 / source.frame_rate()), files)
 
 
 def _check_end(sources: Sequence[Source], stream: bool) -> None:
@@ -718,6 +773,22 @@ def _check_unit(work: _Work, sources: Sequence[Source]) -> None:
     image = next((source for source in sources if source.kind == "image"), None)
     if image is not None:
         raise RecipeError(f"{image}: {name} is about videos, and this is an image")
+
+
+def _check_tracking(work: _Work, sources: Sequence[Source]) -> None:
+    """Raises RecipeError where there is no film to follow objects through; says what was chosen."""
+    if work.tracking is None:
+        return
+    if work.task.unit != "image":
+        raise RecipeError(
+            f"{work.task.name} finds no boxes in single frames, which tracks are made of; leave track out"
+        )
+    image = next((source for source in sources if source.kind == "image"), None)
+    if image is not None:
+        raise RecipeError(
+            f"{image}: it is an image, and objects are tracked through videos and cameras; leave track out"
+        )
+    work.say(work.tracking.describe())
 
 
 def _check_smooth(work: _Work, sources: Sequence[Source]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -67,9 +67,14 @@ class PredictionsFile:
         files = [path.relative_to(folder).as_posix() for path in written]
         self.journal.add(result.path, entries=entries, files=files, done=done, undrawn=undrawn)
 
-    def add_done(self, source: str, undrawn: str | None = None) -> None:
-        """Nothing else comes of a video. Raises ZorkiError: no room."""
-        self.journal.add(source, done=True, undrawn=undrawn)
+    def add_done(self, source: str, undrawn: str | None = None, files: Sequence[Path] = ()) -> None:
+        """Nothing else comes of a video, which has these files beside those of its frames.
+
+        Raises:
+            ZorkiError: no room.
+        """
+        names = [path.relative_to(self.path.parent).as_posix() for path in files]
+        self.journal.add(source, files=names, done=True, undrawn=undrawn)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -25,8 +25,9 @@ def draw_boxes(
 ) -> UInt8[Tensor, "3 H2 W2"]:
     """The image with every box, its class's name in its class's color, and the score where there is one.
 
-    The worst is drawn first, so that the best stands on top. Crowds are gray and say so, difficult objects have a
-    question mark. Images narrower than 320 pixels are enlarged by a whole factor.
+    Tracked objects have their identity and its color instead, the same in every frame. The worst is drawn first, so
+    that the best stands on top. Crowds are gray and say so, difficult objects have a question mark. Images narrower
+    than 320 pixels are enlarged by a whole factor.
     """
     factor = max(1, math.ceil(MIN_WIDTH / image.shape[2]))
     if annotation.scores is not None:
@@ -37,11 +38,14 @@ def draw_boxes(
     if annotation.scores is not None:
         scores = annotation.scores.tolist()
     texts, colors = [], []
-    rows = zip(annotation.labels.tolist(), scores, crowd, difficult, strict=True)
-    for label, score, many, hard in rows:
+    identities = annotation.identities
+    whose = [None] * len(annotation) if identities is None else identities.tolist()
+    rows = zip(annotation.labels.tolist(), whose, scores, crowd, difficult, strict=True)
+    for label, identity, score, many, hard in rows:
         name = class_names[label] + (" crowd" if many else "") + ("?" if hard else "")
+        name += "" if identity is None else f" #{identity}"
         texts.append(name if score is None else f"{name} {score:.2f}")
-        colors.append(mark_color(None) if many else color(label))
+        colors.append(mark_color(None) if many else color(label if identity is None else identity))
     return boxes(enlarge(image, MIN_WIDTH), annotation.xyxy * factor, texts, colors)
 
 

@@ -27,12 +27,13 @@ def draw_instances(
 ) -> UInt8[Tensor, "3 H2 W2"]:
     """The image with every object in a color of its own, of fourteen, with its outline; the best stands on top.
 
-    Where there are several classes, boxes in the classes' colors say which it is and how sure that is; of a single
+    Tracked objects have a color for their identity, the same in every frame, and boxes that tell it. Where there are
+    several classes, boxes in the classes' colors say which it is and how sure that is; of a single
     class there is nothing to say. Crowds are gray. Images narrower than 320 pixels are enlarged by a whole factor.
     """
     numbers = _on_top(annotation)
-    painted = _painted(image, numbers, _inks(len(annotation)), _marked(numbers, annotation.crowd))
-    if len(class_names) > 1:
+    painted = _painted(image, numbers, _inks_of(annotation), _marked(numbers, annotation.crowd))
+    if len(class_names) > 1 or annotation.identities is not None:
         return draw_boxes(painted, as_boxes(annotation), class_names)
     return enlarge(painted, MIN_WIDTH)
 
@@ -58,6 +59,12 @@ def thumbnail(
     missed = resized(_on_top(ground_truth[match.missed]), height, width)
     painted[:, edges(missed) & (missed > 0)] = torch.tensor(MISSED_COLOR, dtype=torch.uint8)[:, None]
     return painted
+
+
+def _inks_of(annotation: Instances) -> list[Color]:
+    if annotation.identities is None:
+        return _inks(len(annotation))
+    return [color(identity) for identity in annotation.identities.tolist()]
 
 
 def _inks(count: int) -> list[Color]:

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.data.preprocess.resize_image import resize_image
-from zorki.draw.images import Color, color, enlarge
+from zorki.draw.images import Color, boxes, color, enlarge
 from zorki.draw.palette import mark_color
 from zorki.draw.skeletons import Figure, figures
 from zorki.types import Keypoints, Skeleton
@@ -19,10 +19,17 @@ TRUTH_COLOR: Color = mark_color(None)
 
 
 def draw_keypoints(image: UInt8[Tensor, "3 H W"], annotation: Keypoints, skeleton: Skeleton) -> Tensor:
-    """The image with the limbs and joints of every object, an object in one color; hidden joints are rings."""
+    """The image with the limbs and joints of every object, an object in one color; hidden joints are rings.
+
+    Objects with identities and boxes have these drawn, too.
+    """
     large = enlarge(image, MIN_WIDTH)
     factor = large.shape[2] / image.shape[2]
-    return figures(large, _figures(annotation, factor, factor, _inks(annotation)), skeleton.limbs)
+    inks = _inks(annotation)
+    drawn = figures(large, _figures(annotation, factor, factor, inks), skeleton.limbs)
+    if annotation.identities is None or annotation.xyxy is None:
+        return drawn
+    return boxes(drawn, annotation.xyxy * factor, [f"#{key}" for key in annotation.identities.tolist()], inks)
 
 
 def thumbnail(

@@ -37,7 +37,8 @@ def to_results(
     """The entries of one image, in the order of its boxes; coordinates in hundredths of a pixel.
 
     `image_id` is the file's stem, as a number where it is one, as in COCO's own images; frames of a video have their
-    number behind it. `category_ids` default to `numbers_of`. Raises ValueError for boxes without scores.
+    number behind it. Tracked boxes have a `track_id`. `category_ids` default to `numbers_of`. Raises ValueError for
+    boxes without scores.
     """
     if boxes.scores is None:
         raise ValueError("boxes have no scores; a file of results needs one for each")
@@ -47,6 +48,7 @@ def to_results(
         image = {"image_id": f"{stem}-{frame:06d}"}
     tail: dict[str, Any] = {"file_name": file_name} | ({} if frame is None else {"frame": frame})
     ids = numbers_of(class_names) if category_ids is None else category_ids
+    whose = [{}] * len(boxes) if boxes.identities is None else [{"track_id": key} for key in boxes.identities.tolist()]
     rows = boxes.xyxy.double()
     sizes = (rows[:, 2:] - rows[:, :2]).tolist()
     return [
@@ -56,10 +58,11 @@ def to_results(
             "bbox": [round(value, 2) for value in (*corner, *size)],
             "score": round(score, 6),
             "category_name": class_names[label],
+            **track,
             **tail,
         }
-        for corner, size, label, score in zip(
-            rows[:, :2].tolist(), sizes, boxes.labels.tolist(), boxes.scores.tolist(), strict=True
+        for corner, size, label, score, track in zip(
+            rows[:, :2].tolist(), sizes, boxes.labels.tolist(), boxes.scores.tolist(), whose, strict=True
         )
     ]
 

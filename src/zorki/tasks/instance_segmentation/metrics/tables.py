@@ -44,6 +44,7 @@ def as_boxes(instances: Instances, areas: ndarray | None = None) -> Boxes:
         instances.xyxy,
         instances.labels,
         instances.scores,
+        identities=instances.identities,
         crowd=instances.crowd,
         difficult=instances.difficult,
         areas=given,
