@@ -1,7 +1,7 @@
 """Trackers beside baselines on sequences, and the speed of one step beside the plain way.
 
     python benchmarks/trackers.py SEQUENCES RUN_OR_MODEL [--weights FILE] [--opencv] [--options NAME=VALUE ...]
-    python benchmarks/trackers.py SEQUENCES RUN_OR_MODEL [--weights FILE] --speed
+    python benchmarks/trackers.py SEQUENCES RUN_OR_MODEL [--weights FILE] --speed [--frames N]
 
 The table holds OTB's success and precision by sequence: the still box, normalized cross-correlation, OpenCV's trackers,
 and the model. With --speed the plain way is PyTorch as it comes: float32, one scale after the other, each cut out and
@@ -11,6 +11,7 @@ sequence in turn, a frame each, from the state of the plain way, so that load of
 
 import argparse
 import copy
+import itertools
 import time
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def plain_step(model, state, frame: Tensor):
     return model._judge(state, boxes, scores, frame)
 
 
-def speed(dataset, run) -> None:
+def speed(dataset, run, most: int | None) -> None:
     """CPU seconds of both, and how far their boxes lie apart: step by step, and each on its own."""
     plain, ours = copy.deepcopy(run.model).eval(), on_device(copy.deepcopy(run.model), "cpu").eval()
     for precision in dict.fromkeys(("32", best_precision("cpu")[0])):
@@ -131,7 +132,7 @@ def speed(dataset, run) -> None:
         for index in range(len(dataset)):
             sample = dataset[index]
             box = Boxes(sample.target.xyxy[:1], torch.zeros(1, dtype=torch.int64))
-            frames = iter(sample.image)
+            frames = itertools.islice(sample.image, most)
             first = next(frames)
             state, own = plain.start(first, box), ours.start(first, box)
             for frame in frames:
@@ -162,13 +163,14 @@ def main() -> None:
     parser.add_argument("--weights")
     parser.add_argument("--opencv", action="store_true")
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--frames", type=int, help="of each sequence, for --speed")
     parser.add_argument("--options", nargs="*", default=[])
     given = parser.parse_args()
     options = dict(one.split("=") for one in given.options)
     run = open_run(given.run, given.weights, options=options)
     dataset = read_tracks(given.sequences)
     if given.speed:
-        speed(dataset, run)
+        speed(dataset, run, given.frames)
     else:
         table(dataset, run, given.opencv)
 

@@ -769,7 +769,9 @@ def _check_unit(work: _Work, sources: Sequence[Source]) -> None:
             raise RecipeError(f"{name} takes no prompt, since nothing is followed; leave it out")
         return
     if work.prompt is None or len(work.runs) > 1:
-        raise RecipeError(f"{name} follows an object with one model: give one run, and a prompt")
+        raise RecipeError(
+            f"{name} follows an object with one model: give one run, and a prompt; on the command line, see zorki track"
+        )
     image = next((source for source in sources if source.kind == "image"), None)
     if image is not None:
         raise RecipeError(f"{image}: {name} is about videos, and this is an image")

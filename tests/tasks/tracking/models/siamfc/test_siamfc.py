@@ -185,3 +185,9 @@ def test_settings_out_of_range_and_backbones_without_a_fine_map():
         registry.build("siamfc", 1, {"window": 2.0})
     with pytest.raises(RecipeError, match="expected scale_step"):
         registry.build("siamfc", 1, {"scale_step": 0.5})
+
+
+def test_a_trace_runs_every_layer_by_shapes_alone():
+    with torch.device("meta"):
+        model = registry.build("siamfc", 1, {})
+    assert model.trace(torch.zeros(2, 3, 99, 80, device="meta")).shape == (2, 1, 17, 17)

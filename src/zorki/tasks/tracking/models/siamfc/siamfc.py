@@ -59,8 +59,8 @@ class ResponseSettings:
     scale_damping: float = 0.59
     window: float = 0.176
     upsampling: int = 16
-    lost_share: float = 0.3
-    found_share: float = 0.4
+    lost_share: float = 0.2
+    found_share: float = 0.27
     memory: float = 0.1
 
 
@@ -149,6 +149,8 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
 
     def _correlate(self, exemplars: Tensor, searches: Tensor) -> Float[Tensor, "N S H W"]:
         """In float32, whatever the precision of the network: peaks of sums over thousands of products lie near."""
+        if exemplars.is_meta:  # by shapes alone, where there is no precision to be lowered
+            return self.correlation(exemplars, searches)  # type: ignore[no-any-return]
         with torch.autocast(exemplars.device.type, enabled=False):
             return self.correlation(exemplars, searches)  # type: ignore[no-any-return]
 
@@ -345,7 +347,7 @@ def siamfc(
     scale_penalty: float = 0.9745,
     scale_damping: float = 0.59,
     window: float = 0.176,
-    lost_share: float = 0.3,
+    lost_share: float = 0.2,
 ) -> SiamFc:
     """SiamFC with the paper's network, AlexNet's convolutions without padding (Bertinetto et al., 2016).
 
@@ -382,7 +384,7 @@ def siamfc_on_backbone(
     scale_penalty: float = 0.9745,
     scale_damping: float = 0.59,
     window: float = 0.176,
-    lost_share: float = 0.3,
+    lost_share: float = 0.2,
 ) -> SiamFc:
     """SiamFC on any backbone: the cosine of its features of stride 8, with a learned factor and bias.
 
@@ -423,7 +425,7 @@ def siamese_features(
     scale_penalty: float = 0.9745,
     scale_damping: float = 0.59,
     window: float = 0.176,
-    lost_share: float = 0.3,
+    lost_share: float = 0.2,
 ) -> SiamFc:
     """SiamFC without training: the cosine of a classification network's features.
 
