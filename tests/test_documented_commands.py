@@ -32,7 +32,7 @@ def commands():
         for command in [*lines, *spans]:
             if command.startswith("zorki "):
                 yield page.name, re.sub(r"\$(\w+)", lambda found, known=variables: known[found[1]], command)
-    for file in sorted((ROOT / "src/zorki/cli").glob("*.py")):
+    for file in sorted((ROOT / "src/zorki/cli").rglob("*.py")):
         for command in re.findall(r"^    (zorki .+)$", file.read_text(), re.MULTILINE):
             yield file.name, command
 

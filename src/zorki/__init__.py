@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zorki.engine.evaluation.tracks_file import evaluate_tracks
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
+    from zorki.engine.search.index import Index
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
     from zorki.registry import build, entries, find, load_plugin
@@ -34,6 +35,7 @@ _HOMES = {
     "zorki.engine.evaluation.tracks_file": ("evaluate_tracks",),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
+    "zorki.engine.search.index": ("Index",),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),
@@ -44,6 +46,7 @@ _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "DataError",
     "Dataset",
+    "Index",
     "Metric",
     "Model",
     "Recipe",

@@ -27,11 +27,18 @@ VERBS = {
     "bench": "Train several models on the same dataset, and compare them.",
     "convert": "Convert boxes and masks between formats: COCO, Pascal VOC, YOLO and others.",
     "export": "Export a model to ONNX.",
+    "index": "Build an index of images by their embeddings, or add to one.",
+    "search": "Find the images of an index that are nearest to others.",
+    "identify": "Tell who or what is on images, of those in an index, or nobody of them.",
+    "verify": "Tell whether two images show the same person or thing.",
+    "duplicates": "Find images that are nearly the same, also across splits.",
+    "embed": "Write the embeddings of images as .npy with ids.csv, or Parquet.",
     "tasks": "List the tasks and their models.",
     "models": "List models with their parameters and published weights.",
     "env": "Print versions, devices and extras, for bug reports.",
     "info": "Print a model layer by layer: shapes, parameters, FLOPs, receptive field.",
 }
+ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", "duplicates", "embed")}
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
 NO_PLUGIN = ("env", "convert")  # verbs that take no model
@@ -177,5 +184,5 @@ def _app() -> Any:
         name="zorki", help=ABOUT, version_flags=[], result_action="return_value", suppress_keyboard_interrupt=False
     )
     for verb, summary in VERBS.items():
-        app.command(f"zorki.cli.{verb}:{verb}", name=verb, help=summary)
+        app.command(f"zorki.cli.{ROOMS.get(verb, '')}{verb}:{verb}", name=verb, help=summary)
     return app

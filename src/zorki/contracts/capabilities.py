@@ -333,6 +333,14 @@ class CountsPixels(Protocol):
 
 
 @runtime_checkable
+class Embeds(Protocol):
+    """A model whose prediction for an image is a vector: `zorki index`, `search`, `identify`, `verify`."""
+
+    embedding_dim: int
+    """Numbers of a vector."""
+
+
+@runtime_checkable
 class Compared(Protocol):
     """A model whose evaluation is held against a simpler one, beside the baseline that looks at no image."""
 

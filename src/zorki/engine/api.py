@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, Unpack, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_type_hints, overload
 
 from zorki.contracts import Results
 from zorki.engine.evaluation.evaluate import evaluate
@@ -18,6 +18,9 @@ from zorki.engine.prediction.tracks.options import Places, Track
 from zorki.engine.run import open as opening
 from zorki.recipe import Recipe
 from zorki.task_settings import all_fields
+
+if TYPE_CHECKING:
+    from zorki.engine.search.index import Index, IndexSettings
 
 
 class Run(opening.TrainedModel):
@@ -91,6 +94,12 @@ class Run(opening.TrainedModel):
         if stream:
             return predict([self], list(sources), stream=True, **settings)
         return predict([self], list(sources), **settings)
+
+    def index(self, images: Any, out: str | Path, **settings: Unpack[IndexSettings]) -> Index:
+        """A new index of images by the run's embeddings. See `zorki.Index.build`."""
+        from zorki.engine.search.index import Index
+
+        return Index.build(self, images, out, **settings)
 
 
 def load(folder: str | Path, options: Mapping[str, Any] | None = None) -> Run:

@@ -16,9 +16,9 @@ from jaxtyping import Bool, Float32, Int64
 from zorki.errors import ZorkiError
 from zorki.files import whole
 from zorki.index.exact import ExactStore, nearest
-from zorki.index.recall import NEIGHBORS, query_rows, recall_at_10, tuned
+from zorki.index.recall import NEIGHBORS, QUERIES, query_rows, recall_at_10, tuned
 from zorki.index.segments import Segments, next_number, with_graph
-from zorki.index.store import Tell
+from zorki.index.store import Entries, Header, Tell
 
 LINKS, CONSTRUCTION = 32, 100  # of HNSW: links of a node, candidates while it is built
 EFFORTS = {"hnsw": (32, 64, 128, 256, 512, 1024), "ivf": (8, 16, 32, 64, 128)}
@@ -51,6 +51,14 @@ class FaissStore(ExactStore):
         self._loaded: tuple[str, Any] | None = None
 
     @classmethod
+    def create(cls, folder: Path, header: Header, entries: Entries, tell: Tell) -> FaissStore:
+        """As `ExactStore.create`; entries drawn by a seed stand last: the recall is measured on them."""
+        order = np.random.default_rng(0).permutation(len(entries))
+        held = np.sort(order[: _held(len(entries))])
+        super().create(folder, header, entries.rows([*np.delete(np.arange(len(entries)), held), *held]), tell)
+        return cls(folder, tell)
+
+    @classmethod
     def _fill(cls, segments: Segments, tell: Tell) -> Segments:
         faiss = faiss_module()
         count, dim = len(segments.ids), segments.state.header.dim
@@ -58,8 +66,8 @@ class FaissStore(ExactStore):
         if not graph.is_trained:
             chosen = np.random.default_rng(0).permutation(count)[: 64 * graph.nlist]
             graph.train(segments.take(np.sort(chosen)))
-        _extend(graph, segments, 0)
-        return _write(faiss, cls.kind, graph, segments, tell)
+        _extend(graph, segments, 0, count - _held(count))
+        return _finish(faiss, cls.kind, graph, segments, tell)
 
     def _tidy(self) -> None:
         before = self._segments.state.segments
@@ -70,9 +78,7 @@ class FaissStore(ExactStore):
             outside = len(segments.ids) - made
             if outside > max(MAX_OUTSIDE, len(segments.ids) // 20):
                 self._tell(f"{self.place}: {outside:,} rows join the approximate index")
-                graph = self._graph()
-                _extend(graph, segments, made)
-                self._segments = _write(faiss_module(), self.kind, graph, segments, self._tell)
+                self._segments = _finish(faiss_module(), self.kind, self._graph(), segments, self._tell)
 
     def _graph(self) -> Any:
         """The graph of the present files, read when it is first asked."""
@@ -116,14 +122,22 @@ def _empty(faiss: Any, kind: str, count: int, dim: int) -> Any:
     return made
 
 
-def _extend(graph: Any, segments: Segments, start: int) -> None:
-    for _, block in segments.blocks(ADDED_AT_ONCE, start):
-        graph.add(np.ascontiguousarray(block))
+def _held(count: int) -> int:
+    """How many rows are first asked for, and added then."""
+    return min(QUERIES, count // 4)
 
 
-def _write(faiss: Any, kind: str, graph: Any, segments: Segments, tell: Tell) -> Segments:
-    """With the graph in a file, after its recall was found good enough."""
+def _extend(graph: Any, segments: Segments, start: int, end: int) -> None:
+    """Adds the rows from start to end."""
+    for first, block in segments.blocks(ADDED_AT_ONCE, start):
+        if first < end:
+            graph.add(np.ascontiguousarray(block[: end - first]))
+
+
+def _finish(faiss: Any, kind: str, graph: Any, segments: Segments, tell: Tell) -> Segments:
+    """With all rows in the graph, and the graph in a file, after its recall was found good enough."""
     effort = _tuned(faiss, kind, graph, segments, tell)
+    _extend(graph, segments, graph.ntotal, len(segments.ids))
     name = f"graph-{next_number(segments)}.faiss"
     with whole(segments.folder / name) as aside:
         faiss.write_index(graph, os.fspath(aside))
@@ -131,24 +145,22 @@ def _write(faiss: Any, kind: str, graph: Any, segments: Segments, tell: Tell) ->
 
 
 def _tuned(faiss: Any, kind: str, graph: Any, segments: Segments, tell: Tell) -> int:
-    """The effort of a search, by its recall on rows that are asked for; each is left out of what it finds."""
-    rows = query_rows(len(segments.ids))
-    queries, k = segments.take(rows), min(NEIGHBORS, len(segments.ids) - 1)
-    if k < 1:
+    """The effort of a search, by its recall with rows as queries that are not in it yet.
+
+    Those that are in it would be found too easily: their own links lead to their neighbors.
+    """
+    made, count = graph.ntotal, len(segments.ids)
+    k = min(NEIGHBORS, made)
+    if k < 1 or made == count:
         return EFFORTS[kind][0]
-    exact = _without(rows, *nearest(segments, queries, k + 1, np.ones(len(segments.ids), bool)))
+    queries = segments.take(made + query_rows(count - made))
+    _, exact = nearest(segments, queries, k, np.arange(count) < made)
 
     def measure(effort: int) -> float:
-        return recall_at_10(_without(rows, *_search(faiss, kind, graph, queries, k + 1, effort, None)), exact)
+        return recall_at_10(_search(faiss, kind, graph, queries, k, effort, None)[1], exact)
 
     name = {"hnsw": "HNSW", "ivf": "IVF"}[kind]
     return tuned(measure, EFFORTS[kind], tell, name=name, effort_name=EFFORT_NAMES[kind], instead=FaissStore.instead)
-
-
-def _without(rows: Any, found: Any, values: Any) -> Any:
-    """Similarities without those of the row that asked, one column less."""
-    values = np.where(found == rows[:, None], -np.inf, values)
-    return -np.sort(-values, 1)[:, :-1]
 
 
 def _search(

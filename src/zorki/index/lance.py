@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ class LanceStore:
     def _build(self, entries: Entries) -> None:
         """An approximate index, whose recall is told."""
         self._table.create_index(
-            vector_column_name="vector", metric="dot", index_type="IVF_FLAT", num_partitions=int(np.sqrt(len(entries)))
+            vector_column_name="vector", metric="l2", index_type="IVF_FLAT", num_partitions=int(np.sqrt(len(entries)))
         )
         rows = query_rows(len(entries))
         queries = entries.vectors[rows]
@@ -119,19 +120,19 @@ class LanceStore:
         return [self._ask(query, k, condition, self._effort) for query in queries]
 
     def _ask(self, query: np.ndarray, k: int, condition: str, effort: int) -> list[Neighbor]:
-        asked = self._table.search(query, vector_column_name="vector").distance_type("dot").limit(k)
+        asked = self._table.search(query, vector_column_name="vector").distance_type("l2").limit(k)
         asked = asked.select(["id", *self._header.columns, "_distance"])
         if effort:
             asked = asked.nprobes(effort)
         if condition:
             asked = asked.where(condition, prefilter=True)
         rows = asked.to_arrow().to_pylist()
-        # What LanceDB calls the distance "dot" is 1 - x.y.
+        # What LanceDB calls l2 is squared.
         found = [
-            Neighbor(row["id"], 1.0 - row["_distance"], {name: row[name] for name in self._header.columns})
+            Neighbor(row["id"], math.sqrt(row["_distance"]), {name: row[name] for name in self._header.columns})
             for row in rows
         ]
-        return sorted(found, key=lambda one: -one.similarity)
+        return sorted(found, key=lambda one: one.distance)
 
     def set_about(self, about: Mapping[str, Any]) -> None:
         header = Header(self._header.dim, self._header.columns, dict(about))

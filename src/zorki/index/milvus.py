@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -110,8 +111,10 @@ class MilvusStore:
                 self._name, data=data, limit=k, filter=condition, output_fields=names, consistency_level="Strong"
             )
         return [
-            # The distance of the metric IP is the inner product itself.
-            [Neighbor(hit["id"], float(hit["distance"]), {name: hit["entity"][name] for name in names}) for hit in own]
+            [
+                Neighbor(hit["id"], _distance(hit["distance"]), {name: hit["entity"][name] for name in names})
+                for hit in own
+            ]
             for own in found
         ]
 
@@ -146,6 +149,11 @@ class MilvusStore:
             rows.close()
 
 
+def _distance(product: float) -> float:
+    """Of the inner product, which is what the metric IP calls the distance; that of copies is .0003 at most."""
+    return math.sqrt(max(0.0, 2.0 - 2.0 * product))
+
+
 def _connect(location: str) -> Any:
     try:
         from pymilvus import MilvusClient
@@ -155,7 +163,9 @@ def _connect(location: str) -> Any:
     try:
         return MilvusClient(location)
     except MilvusException as error:
-        raise ZorkiError(f"milvus:{location}: cannot be opened: {error.message}") from error
+        raise ZorkiError(
+            f"milvus:{location}: cannot be opened: {error.message} (a file is open to one process at a time)"
+        ) from error
 
 
 def _about(collection: str) -> str:

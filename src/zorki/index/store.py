@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,18 +49,18 @@ class Neighbor:
 
     Attributes:
         id: the user's own.
-        similarity: the cosine, -1..1.
+        distance: Euclidean, on the unit sphere, not squared: 0..2.
         columns: the texts beside it.
     """
 
     id: str
-    similarity: float
+    distance: float
     columns: Mapping[str, str]
 
     @property
-    def distance(self) -> float:
-        """Euclidean distance on the unit sphere, not squared: 0..2."""
-        return math.sqrt(max(0.0, 2.0 - 2.0 * self.similarity))
+    def similarity(self) -> float:
+        """The cosine, -1..1."""
+        return 1.0 - self.distance**2 / 2.0
 
 
 @dataclass

@@ -66,6 +66,7 @@ class Embedder(Model[Embeddings, Label, Embedding]):
         self.preprocess = preprocess
         self.normalize = Normalize(3, mean, std)
         self.backbone = backbone
+        self.embedding_dim = backbone.channels[-1] if dim is None else dim
         self.pool = _pooling(pooling)
         self.projection = nn.Identity() if dim is None else nn.Linear(backbone.channels[-1], dim)
         if isinstance(self.projection, nn.Linear):

@@ -1,0 +1,1 @@
+"""Search among images by their embeddings: an index with its network, identification, verification, duplicates."""
