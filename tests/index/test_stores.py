@@ -1,6 +1,7 @@
 """One contract for every kind of index: what goes in by the user's ids comes out by them, whatever happened between."""
 
 import json
+import re
 from importlib.util import find_spec
 
 import numpy as np
@@ -58,6 +59,9 @@ def test_the_contract(kind):
     assert isinstance(store, VectorStore)
     assert len(store) == COUNT
     assert sorted(store.ids()) == sorted(entries.ids)
+    assert dict(zip(store.ids(), store.column("name"), strict=True)) == dict(
+        zip(entries.ids, entries.columns["name"], strict=True)
+    )
     (found,) = store.search(query, 5)
     assert [one.id for one in found] == slow_search(entries, query[0], 5)
     assert found[0].similarity == pytest.approx(
@@ -329,6 +333,35 @@ class TestApproximate:
         )
         (found,) = store.search(query, 9, {"name": "person 1's"})
         assert all(one.columns["name"] == "person 1's" for one in found)
+
+    def test_a_graph_that_cannot_be_made_anew_leaves_exact_search(self, monkeypatch):
+        entries, said = made_entries(100), []
+        store, address = made("hnsw", entries, said)
+
+        def fail(*arguments):
+            raise ZorkiError("recall is too low")
+
+        monkeypatch.setattr("zorki.index.faiss._tuned", fail)
+        store.delete(entries.ids[:30])
+        assert said[-1] == "index: the approximate index was not made anew: recall is too low"
+        query = made_entries(1, seed=4).vectors
+        for one in (store, reopened(store, address)):
+            assert len(one) == 70
+            assert [n.id for n in one.search(query, 5)[0]] == slow_search(entries, query[0], 5, set(entries.ids[:30]))
+
+
+@pytest.mark.parametrize("kind", KINDS[3:])
+def test_others_choose_an_approximate_index_for_many_and_its_recall_is_told(kind, monkeypatch):
+    for module in ("lance", "milvus"):
+        monkeypatch.setattr(f"zorki.index.{module}.MAX_EXACT", 200)
+    said = []
+    _, address = made(kind, made_entries(600), said)
+    assert re.match(r".*: recall@10 against exact search is (1.0|0.99)", said[0])
+    monkeypatch.setattr("zorki.index.recall.MIN_RECALL", 2)
+    with pytest.raises(ZorkiError, match="expected at least 2"):
+        create_store(f"{address}#other", Header(DIM, ("name",)), made_entries(600), tell=said.append)
+    with pytest.raises(ZorkiError, match="there is no such"):
+        open_store(f"{address}#other", said.append)
 
 
 def test_auto_is_exact_for_few(tmp_path):

@@ -51,6 +51,10 @@ class ExactStore:
     def ids(self) -> list[str]:
         return list(self._segments.row_of())
 
+    def column(self, name: str) -> list[str]:
+        values = self._segments.columns[name]
+        return [values[row] for row in self._segments.row_of().values()]
+
     def entries(self) -> Entries:
         return self._segments.entries()
 

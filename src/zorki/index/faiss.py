@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ EFFORT_NAMES = {"hnsw": "efSearch", "ivf": "nprobe"}
 MAX_OUTSIDE = 10_000  # rows that are compared exactly beside the graph
 FEW = 0.1  # share of the rows below which those that a filter leaves are compared exactly
 ADDED_AT_ONCE = 65_536
+_NO_GRAPH = {"rows": 0, "effort": 0}
 
 
 def faiss_module() -> Any:
@@ -46,7 +48,8 @@ class FaissStore(ExactStore):
     instead: ClassVar[str] = "Compare every vector (--kind exact), or try the other kind: --kind hnsw, --kind ivf"
 
     def __init__(self, folder: Path, tell: Tell) -> None:
-        faiss_module()
+        if find_spec("faiss") is None:  # which takes longer to load than the index
+            faiss_module()
         super().__init__(folder, tell)
         self._loaded: tuple[str, Any] | None = None
 
@@ -55,7 +58,8 @@ class FaissStore(ExactStore):
         """As `ExactStore.create`; entries drawn by a seed stand last: the recall is measured on them."""
         order = np.random.default_rng(0).permutation(len(entries))
         held = np.sort(order[: _held(len(entries))])
-        super().create(folder, header, entries.rows([*np.delete(np.arange(len(entries)), held), *held]), tell)
+        rest = np.delete(np.arange(len(entries)), held)
+        super().create(folder, header, entries.rows([*rest.tolist(), *held.tolist()]), tell)
         return cls(folder, tell)
 
     @classmethod
@@ -70,15 +74,19 @@ class FaissStore(ExactStore):
         return _finish(faiss, cls.kind, graph, segments, tell)
 
     def _tidy(self) -> None:
-        before = self._segments.state.segments
-        super()._tidy()
-        segments = self._segments
-        made = int((segments.state.graph or {}).get("rows", 0))
-        if segments.state.segments == before or made < len(segments.ids):
-            outside = len(segments.ids) - made
-            if outside > max(MAX_OUTSIDE, len(segments.ids) // 20):
+        """As `ExactStore`; rows beside the graph join it when they are many."""
+        try:
+            super()._tidy()
+            segments = self._segments
+            outside = len(segments.ids) - int((segments.state.graph or _NO_GRAPH)["rows"])
+            if segments.state.graph and outside > max(MAX_OUTSIDE, len(segments.ids) // 20):
                 self._tell(f"{self.place}: {outside:,} rows join the approximate index")
                 self._segments = _finish(faiss_module(), self.kind, self._graph(), segments, self._tell)
+        except ZorkiError as error:
+            # What was added or deleted stands: it is found exactly, which is slower.
+            self.reload()
+            self._loaded = None
+            self._tell(f"{self.place}: the approximate index was not made anew: {error}")
 
     def _graph(self) -> Any:
         """The graph of the present files, read when it is first asked."""
@@ -93,9 +101,9 @@ class FaissStore(ExactStore):
     def _nearest(
         self, queries: Float32[np.ndarray, "Q D"], k: int, mask: Bool[np.ndarray, " R"]
     ) -> tuple[Int64[np.ndarray, "Q K"], Float32[np.ndarray, "Q K"]]:
-        made = self._segments.state.graph or {}
+        made = self._segments.state.graph or _NO_GRAPH
         count, every = int(made["rows"]), bool(mask.all())
-        if not every and mask.sum() < FEW * len(mask):
+        if not count or (not every and mask.sum() < FEW * len(mask)):
             return nearest(self._segments, queries, k, mask)
         inside = None if every else mask[:count]
         rows, values = _search(faiss_module(), self.kind, self._graph(), queries, k, int(made["effort"]), inside)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from zorki.errors import ZorkiError
-from zorki.index.recall import NEIGHBORS, query_rows, recall_at_10, tuned
+from zorki.index.recall import padded, tuned_on_own
 from zorki.index.store import MAX_EXACT, Entries, Header, Neighbor, Tell, check_found, check_new, check_search
 
 BATCH = 1000  # ids of one condition
@@ -42,11 +42,14 @@ class LanceStore:
 
         entries = entries.checked(header)
         database = _connect(location)
-        if table in _tables(database):
+        there = _tables(database)
+        if table in there:
             raise ZorkiError(f"lancedb:{location}#{table}: is there already; name another table behind #")
         words = pyarrow.table({"key": ["about"], "json": [_words(header)], "effort": [0]})
         try:
-            database.create_table(_about(table), words, mode="overwrite")
+            if _about(table) in there:  # of a build that was killed
+                database.drop_table(_about(table))
+            database.create_table(_about(table), words)
             database.create_table(table, _rows(entries, header))
             made = cls(location, table, tell)
             if len(entries) > MAX_EXACT:
@@ -60,22 +63,12 @@ class LanceStore:
 
     def _build(self, entries: Entries) -> None:
         """An approximate index, whose recall is told."""
-        self._table.create_index(
-            vector_column_name="vector", metric="l2", index_type="IVF_FLAT", num_partitions=int(np.sqrt(len(entries)))
-        )
-        rows = query_rows(len(entries))
-        queries = entries.vectors[rows]
-        exact = -np.sort(
-            -np.concatenate([_best(queries[at : at + 100] @ entries.vectors.T) for at in range(0, len(rows), 100)]), 1
-        )
+        from lancedb.index import IvfFlat
 
-        def measure(effort: int) -> float:
-            found = [self._ask(query, NEIGHBORS + 1, "", effort) for query in queries]
-            table = np.array([[one.similarity for one in own] for own in found], np.float32)
-            return recall_at_10(table[:, 1:], exact[:, 1:])
-
-        effort = tuned(
-            measure, EFFORTS, self._tell, name="IVF of LanceDB", effort_name="nprobes",
+        self._table.create_index("vector", config=IvfFlat(num_partitions=int(np.sqrt(len(entries)))))
+        effort = tuned_on_own(
+            lambda queries, k, effort: padded([self._ask(query, k, "", effort) for query in queries], k),
+            entries.vectors, EFFORTS, self._tell, name="IVF of LanceDB", effort_name="nprobes",
             instead="Use another kind: --out FOLDER --kind hnsw",
         )  # fmt: skip
         self._about.update(values={"effort": effort})
@@ -90,6 +83,9 @@ class LanceStore:
 
     def ids(self) -> list[str]:
         return [one for part in self._parts(["id"]) for one in part.column("id").to_pylist()]
+
+    def column(self, name: str) -> list[str]:
+        return [text for part in self._parts(["id", name]) for text in part.column(name).to_pylist()]
 
     def entries(self) -> Entries:
         names = self._header.columns
@@ -210,7 +206,3 @@ def _quoted(text: str) -> str:
 def _conditions(ids: Sequence[str]) -> Iterator[str]:
     for start in range(0, len(ids), BATCH):
         yield f"id IN ({', '.join(map(_quoted, ids[start : start + BATCH]))})"
-
-
-def _best(similarity: np.ndarray) -> np.ndarray:
-    return np.partition(similarity, -NEIGHBORS - 1, axis=1)[:, -NEIGHBORS - 1 :]

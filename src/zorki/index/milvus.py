@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from zorki.errors import ZorkiError
+from zorki.index.recall import padded, tuned_on_own
 from zorki.index.store import MAX_EXACT, Entries, Header, Neighbor, Tell, check_found, check_new, check_search
 
 BATCH = 1000  # rows of one message
@@ -30,7 +31,7 @@ class MilvusStore:
 
     def __init__(self, location: str, collection: str, tell: Tell) -> None:
         self.place = f"milvus:{location}#{collection}"
-        self._name = collection
+        self._name, self._tell = collection, tell
         self._client = _connect(location)
         if not self._client.has_collection(collection) or not self._client.has_collection(_about(collection)):
             self._client.close()
@@ -63,9 +64,22 @@ class MilvusStore:
                 raise
         finally:
             client.close()
+        made = cls(location, collection, tell)
         if len(entries) > MAX_EXACT:
-            tell("Milvus chooses its approximate index itself (AUTOINDEX); its recall is not measured")
-        return cls(location, collection, tell)
+            made._check_recall(entries)
+        return made
+
+    def _check_recall(self, entries: Entries) -> None:
+        """Tells the recall of the index that Milvus chose; drops the collections where it is too low."""
+        try:
+            tuned_on_own(
+                lambda queries, k, _: padded(self.search(queries, k), k), entries.vectors, (0,), self._tell,
+                name="Milvus (AUTOINDEX)", effort_name="level", instead="Use another kind: --out FOLDER --kind hnsw",
+            )  # fmt: skip
+        except ZorkiError:
+            for name in (self._name, _about(self._name)):
+                self._client.drop_collection(name)
+            raise
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -80,6 +94,9 @@ class MilvusStore:
 
     def ids(self) -> list[str]:
         return [row["id"] for row in self._rows(["id"])]
+
+    def column(self, name: str) -> list[str]:
+        return [row[name] for row in self._rows(["id", name])]
 
     def entries(self) -> Entries:
         rows = list(self._rows(["id", "vector", *self._header.columns]))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from zorki.errors import ZorkiError
-from zorki.index.store import Tell
+from zorki.index.store import Neighbor, Tell
 
 NEIGHBORS, QUERIES = 10, 1000
 AIM, MIN_RECALL = 0.99, 0.95
@@ -30,6 +30,33 @@ def recall_at_10(found: Float32[np.ndarray, "Q K"], exact: Float32[np.ndarray, "
         exact: of what exact search finds, as many columns.
     """
     return float((found >= exact[:, -1:] - TIE).mean())
+
+
+def tuned_on_own(
+    ask: Callable[[Array, int, int], Array],
+    vectors: Float32[np.ndarray, "N D"],
+    efforts: Sequence[int],
+    tell: Tell,
+    **words: str,
+) -> int:
+    """As `tuned`, of an index that holds the vectors already: each query is left out of what it finds.
+
+    Args:
+        ask: similarities, falling, of what is found for some queries, so many each, at an effort.
+        words: as `tuned`.
+    """
+    rows, k = query_rows(len(vectors)), min(NEIGHBORS + 1, len(vectors))
+    queries = vectors[rows]
+    starts = range(0, len(rows), 100)
+    parts = [np.partition(queries[at : at + 100] @ vectors.T, -k, axis=1)[:, -k:] for at in starts]
+    exact = -np.sort(-np.concatenate(parts), axis=1)
+    return tuned(lambda effort: recall_at_10(ask(queries, k, effort)[:, 1:], exact[:, 1:]), efforts, tell, **words)
+
+
+def padded(found: Sequence[Sequence[Neighbor]], k: int) -> Array:
+    """Similarities of neighbors; minus infinity where there are fewer than k."""
+    rows = [[one.similarity for one in own] + [-np.inf] * (k - len(own)) for own in found]
+    return np.array(rows, np.float32)
 
 
 def tuned(

@@ -122,6 +122,9 @@ class VectorStore(Protocol):
     def ids(self) -> list[str]:
         """All ids."""
 
+    def column(self, name: str) -> list[str]:
+        """The texts of a column of the header, in the order of `ids`."""
+
     def add(self, entries: Entries) -> None:
         """Takes in new entries, all or none.
 

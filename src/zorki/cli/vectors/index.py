@@ -52,12 +52,13 @@ def index(
     from zorki.engine.run.folder import is_run
     from zorki.engine.search.index import Index
 
+    detector = None if boxes_from is None else str(boxes_from)
     settings: dict[str, Any] = {"device": device, "batch_size": batch_size}
     if into is not None:
-        if out is not None or kind != "auto" or boxes_from is not None:
-            raise RecipeError("--into adds images to an index as it is; leave out --out, --kind and --boxes-from")
+        if out is not None or kind != "auto":
+            raise RecipeError("--into adds images to an index as it is; leave out --out and --kind")
         if run is not None and not is_run(Path(run)):  # the index knows its run; the first word is an image
-            run, images = None, (run, *images)
+            images, run = (run, *images), None
         opened = Index(into, run=run, **settings)
         if not remove and not images:
             raise RecipeError("expected images to add, or --remove IDS")
@@ -65,7 +66,8 @@ def index(
             opened.remove(remove)
             say(f"{len(remove)} removed")
         if images:
-            say(f"{opened.add(list(images), split=split, ids=ids, strict=strict)} added")
+            count = opened.add(list(images), split=split, ids=ids, boxes_from=detector, conf=conf, strict=strict)
+            say(f"{count} added")
     else:
         if remove:
             raise RecipeError("--remove takes ids out of an index that is there: --into INDEX")
@@ -73,7 +75,7 @@ def index(
             raise RecipeError("expected a run and images, such as: zorki index runs/triplet_resnet18-1 photos/")
         opened = Index.build(
             run, list(images), _new(out), split=split, ids=ids, conf=conf,
-            boxes_from=None if boxes_from is None else str(boxes_from), kind=kind, weights=weights, options=options,
+            boxes_from=detector, kind=kind, weights=weights, options=options,
             strict=strict, **settings,
         )  # fmt: skip
     if val is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from zorki.metrics.retrieval.open_set import OpenSetTradeoff, open_set_tradeoff
 
 CANDIDATES = 3  # names that are told
 REACH = 50  # neighbors in which their other names are looked for
+MAX_PROBES = 5000  # images of the gallery that are asked against the others
 MAX_POINTS = 200  # of the curve that is kept
 
 
@@ -129,10 +131,9 @@ def name_of(neighbor: Neighbor) -> str:
 
 def check_names(store: VectorStore) -> list[str]:
     """The name of each entry. Raises ZorkiError where there are none, or one name alone."""
-    entries = store.entries()
-    names = entries.columns.get("name", [])
+    names = store.column("name") if "name" in store.header.columns else []
     if not names or not all(names):
-        unnamed = next((one for one, name in zip(entries.ids, names, strict=False) if not name), "")
+        unnamed = next((one for one, name in zip(store.ids(), names, strict=False) if not name), "")
         raise ZorkiError(
             f"{store.place}: {unnamed or 'its images'} has no name; expected a folder for each person or thing, or "
             "--ids CSV with the columns path, id and name"
@@ -172,6 +173,9 @@ def choose_threshold(
     source = data
     if not len(scores):
         gallery, source = store.entries(), "each image of the gallery against the others"
+        if len(gallery) > MAX_PROBES:
+            drawn = np.random.default_rng(0).permutation(len(gallery))[:MAX_PROBES]
+            gallery, source = gallery.rows(drawn.tolist()), f"{MAX_PROBES:,} images of the gallery against the others"
         scores, right = _known(store, root, gallery, [""] * len(gallery), leave_out=True)
     tradeoff = open_set_tradeoff(strangers, scores, right)
     point = tradeoff.at_false_accept_rate(far)
@@ -201,7 +205,7 @@ def _known(
     if not len(probes):
         return np.zeros(0), np.zeros(0, bool)
     own = probes.columns["name"]
-    counts = {name: own.count(name) for name in set(own)} if leave_out else {}
+    counts = Counter(store.column("name")) if leave_out else Counter()
     scores, right = [], []
     found = store.search(probes.vectors, min(2, len(store)))
     for one, path, name, neighbors in zip(probes.ids, paths, own, found, strict=True):
@@ -209,7 +213,7 @@ def _known(
             others = [neighbor for neighbor in neighbors if neighbor.id != one]
         else:
             others = [n for n in neighbors if str((root / n.columns.get("path", "")).resolve()) != path]
-        if others and counts.get(name, 2) > 1:
+        if others and (not leave_out or counts[name] > 1):
             scores.append(others[0].similarity)
             right.append(name_of(others[0]) == name)
     return np.array(scores), np.array(right, bool)

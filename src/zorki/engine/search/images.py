@@ -72,10 +72,10 @@ def from_sources(sources: Any, *, ids: Path | None = None) -> Gallery:
         if source.kind != "image":
             raise DataError(f"{source}: is a video; an index is of images: cut it into frames first")
     # Not that of the file, which may be a link into another folder.
-    folder = Path(sources[0] if isinstance(sources, list | tuple) and len(sources) == 1 else str(sources))
-    root = folder if folder.is_dir() else Path()  # paths of several are told from the folder where one is
+    only = sources[0] if isinstance(sources, list | tuple) and len(sources) == 1 else sources
+    below = isinstance(only, str | Path) and Path(only).is_dir()
+    root = Path(only) if below else Path()  # paths of several are told from the folder where one is
     table, columns = ({}, COLUMNS) if ids is None else _read_ids(ids)
-    below = folder.is_dir()
     images = [_of_source(source, source.name if below else str(source), table, ids, columns) for source in found]
     if unused := set(table) - {image.columns["path"] for image in images}:
         raise DataError(f"{ids}: {min(unused)} is no path of an image that was named; expected paths from {root}/")
@@ -135,7 +135,7 @@ def _below(path: Path, root: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
-class Crops:
+class DetectorCrops:
     """What a detector finds, cut out: ids are path#row, rows the best first, and the name is the class of the box.
 
     Args:
@@ -173,7 +173,7 @@ class Crops:
 
 
 def embed(
-    network: EmbeddingNetwork, gallery: Gallery, tell: Tell, *, crops: Crops | None = None, strict: bool = False
+    network: EmbeddingNetwork, gallery: Gallery, tell: Tell, *, crops: DetectorCrops | None = None, strict: bool = False
 ) -> Entries:
     """The embeddings of the images, of which a few are held at a time; what cannot be read is left out, and told.
 
@@ -198,7 +198,7 @@ def embed(
 
 
 def _pixels(
-    network: EmbeddingNetwork, gallery: Gallery, tell: Tell, crops: Crops | None, strict: bool
+    network: EmbeddingNetwork, gallery: Gallery, tell: Tell, crops: DetectorCrops | None, strict: bool
 ) -> Iterator[tuple[GalleryImage, Tensor]]:
     preprocess = network.model.preprocess
     reduced = isinstance(preprocess, TakesReducedImages) and crops is None

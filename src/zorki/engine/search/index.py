@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from jaxtyping import Float
 from zorki.engine.data_source import read_data
 from zorki.engine.run.open import RunLike
 from zorki.engine.search.identification import Identification, Threshold, choose_threshold, identify
-from zorki.engine.search.images import Crops, Gallery, embed, from_dataset, from_sources
+from zorki.engine.search.images import DetectorCrops, Gallery, embed, from_dataset, from_sources
 from zorki.engine.search.network import EmbeddingNetwork
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.index.fingerprint import Fingerprint
@@ -155,9 +156,20 @@ class Index:
             self._network = network
         return self._network
 
-    def add(self, images: Any, *, split: str | None = None, ids: str | Path | None = None, strict: bool = False) -> int:
-        """Takes in more images, all or none, and returns how many. Raises ZorkiError as `build`."""
-        entries, root = entries_of(self.network, images, self._tell, split=split, ids=ids, strict=strict)
+    def add(
+        self,
+        images: Any,
+        *,
+        split: str | None = None,
+        ids: str | Path | None = None,
+        boxes_from: RunLike | None = None,
+        conf: float | None = None,
+        strict: bool = False,
+    ) -> int:
+        """Takes in more images, all or none, and returns how many. Arguments and errors as of `build`."""
+        entries, root = entries_of(
+            self.network, images, self._tell, split=split, ids=ids, boxes_from=boxes_from, conf=conf, strict=strict
+        )
         if root.resolve() != self.root and "path" in entries.columns:  # their paths are told from elsewhere
             entries.columns["path"] = [(root.resolve() / path).as_posix() for path in entries.columns["path"]]
         self.store.add(entries)
@@ -217,7 +229,9 @@ class Index:
         if split is None:
             split = next((name for name in ("val", "test") if data is None and dataset.splits.get(name)), "all")
         probes = embed(self.network, from_dataset(dataset, _indices(dataset, split)), self._tell)
-        chosen = choose_threshold(self.store, self.root, probes, dataset.root, far, f"{dataset.root}, {split}")
+        chosen = choose_threshold(
+            self.store, self.root, _directed(probes), dataset.root, far, f"{dataset.root}, {split}"
+        )
         self.store.set_about({**self.store.header.about, "threshold": chosen.to_json()})
         return chosen
 
@@ -250,7 +264,7 @@ class Index:
                 self._tell(str(chosen))
             threshold = chosen.similarity
         entries, root = entries_of(self.network, queries, self._tell, strict=strict)
-        return identify(self.store, entries, root, threshold)
+        return identify(self.store, _directed(entries), root, threshold)
 
 
 def entries_of(
@@ -272,7 +286,7 @@ def entries_of(
         return _stored(network, Path(only))
     if conf is not None and boxes_from is None:
         raise RecipeError("conf is the minimum score of a detector's boxes; say which: boxes_from")
-    crops = None if boxes_from is None else Crops(boxes_from, conf, network.device)
+    crops = None if boxes_from is None else DetectorCrops(boxes_from, conf, network.device)
     gallery = _gallery(network, only, images, split, ids)
     return embed(network, gallery, tell, crops=crops, strict=strict), gallery.root
 
@@ -303,6 +317,10 @@ def _stored(network: EmbeddingNetwork, path: Path) -> tuple[Entries, Path]:
     if not len(entries):
         raise DataError(f"{path}: holds no vector")
     return entries, Path(str(about.get("root", "")))
+
+
+def _directed(entries: Entries) -> Entries:
+    return dataclasses.replace(entries, vectors=_unit(entries.vectors))
 
 
 def _unit(vectors: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from zorki.contracts import Section
@@ -21,6 +22,7 @@ from zorki.index.store import Neighbor
 
 MAX_QUERIES, MAX_GROUPS, MAX_PAIRS = 200, 100, 100  # that a page shows
 SIDE = 224  # pixels of a thumbnail
+GRAY = 200
 PAGE = "index.html"
 _DISTANCE = "Distances are Euclidean on the unit sphere, not squared (0 to 2); similarity is the cosine."
 
@@ -30,7 +32,7 @@ def write_search(folder: Path, index: Index, results: Sequence[SearchResult]) ->
     sections = []
     for result in results[:MAX_QUERIES]:
         cells = [_query(result.path), *(_neighbor(index, one) for one in result.neighbors)]
-        sections.append(Section(result.query, image_grid([cell for cell in cells if cell is not None])))
+        sections.append(Section(result.query, image_grid(cells)))
     return _write(
         folder,
         "Search",
@@ -51,7 +53,7 @@ def write_identification(
         cells = [_query(result.path, who), *(_neighbor(index, one.neighbor) for one in result.candidates)]
         nearest = f"the nearest is {result.candidates[0].name}, {result.similarity:.4f}"
         note = f"{who}: {nearest}; the threshold is {result.threshold:.4f}."
-        sections.append(Section(result.query, image_grid([cell for cell in cells if cell is not None]), note))
+        sections.append(Section(result.query, image_grid(cells), note))
     return _write(folder, "Identification", sections, f"{len(results)} images. {_DISTANCE}", len(results), MAX_QUERIES)
 
 
@@ -89,7 +91,7 @@ def write_verification(folder: Path, found: Verification) -> Path:
             _thumbnail(path, f"{words}distance {one.distance:.4f}", path, right) for path in (one.pair.a, one.pair.b)
         ]
         title = f"{Path(one.pair.a).name} and {Path(one.pair.b).name}"
-        sections.append(Section(title, image_grid([cell for cell in cells if cell is not None])))
+        sections.append(Section(title, image_grid(cells)))
     decided = "no threshold" if found.threshold is None else f"threshold {found.threshold:.4f} {found.threshold_source}"
     return _write(
         folder,
@@ -112,9 +114,7 @@ def write_duplicates(folder: Path, report: DuplicateReport) -> Path:
     sections = []
     for number, group in enumerate(report.groups[:MAX_GROUPS], 1):
         cells = [_thumbnail(report.files[one], splits.get(one, ""), one) for one in group]
-        sections.append(
-            Section(f"Group {number}: {len(group)} images", image_grid([cell for cell in cells if cell is not None]))
-        )
+        sections.append(Section(f"Group {number}: {len(group)} images", image_grid(cells)))
     note = f"{len(report.pairs)} pairs among {report.count} images, by {report.method}; threshold {report.threshold:g}."
     return _write(folder, "Near-duplicates", sections, note, len(report.groups), MAX_GROUPS)
 
@@ -127,21 +127,23 @@ def _write(folder: Path, title: str, sections: Sequence[Section], subtitle: str,
     return path
 
 
-def _query(path: str, words: str = "") -> Thumbnail | None:
+def _query(path: str, words: str = "") -> Thumbnail:
     return _thumbnail(path, f"query\n{words}", Path(path).name)
 
 
-def _neighbor(index: Index, one: Neighbor) -> Thumbnail | None:
+def _neighbor(index: Index, one: Neighbor) -> Thumbnail:
     path = index.root / one.columns.get("path", one.id)
     name = f"\n{one.columns['name']}" if one.columns.get("name") else ""
     words = f"distance {one.distance:.4f}\nsimilarity {one.similarity:.4f}{name}"
     return _thumbnail(str(path), words, one.id, box=one.columns.get("box", ""))
 
 
-def _thumbnail(path: str, words: str, name: str, good: bool | None = None, box: str = "") -> Thumbnail | None:
-    """None where the file is not there any more; its name stands in the results all the same."""
+def _thumbnail(path: str, words: str, name: str, good: bool | None = None, box: str = "") -> Thumbnail:
+    """A gray square where the file is not there any more."""
     image = _image(path, box)
-    return None if image is None else Thumbnail(image, words, good, name=name)
+    if image is None:
+        image, words = torch.full((3, SIDE, SIDE), GRAY, dtype=torch.uint8), f"{words}\n(the file is not there)"
+    return Thumbnail(image, words, good, name=name)
 
 
 def _image(path: str, box: str) -> Tensor | None:
