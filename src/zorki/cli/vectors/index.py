@@ -58,7 +58,8 @@ def index(
         if out is not None or kind != "auto":
             raise RecipeError("--into adds images to an index as it is; leave out --out and --kind")
         if run is not None and not is_run(Path(run)):  # the index knows its run; the first word is an image
-            images, run = (run, *images), None
+            images = (run, *images)
+            run = None
         opened = Index(into, run=run, **settings)
         if not remove and not images:
             raise RecipeError("expected images to add, or --remove IDS")
