@@ -205,6 +205,10 @@ def test_what_was_tracked_is_kept_where_work_stops_or_a_film_breaks_off():
 
     with pytest.raises(DataError, match="the cable was pulled"):
         list(predict(DETECTOR, breaking(), stream=True, track=True, out="broken", quiet=True, batch_size=1))
+    kept = list(
+        predict(DETECTOR, breaking(), stream=True, track=True, out="kept", quiet=True, batch_size=1, strict=False)
+    )
+    assert (len(kept), rows("kept/tracks/frames-1.csv")[-1]["frame"]) == (6, "5")
     with closing(predict(DETECTOR, iter(film()), stream=True, track=True, out="out", quiet=True, batch_size=1)) as some:
         assert len(list(islice(some, 5))) == 5
     assert [row["frame"] for row in rows("out/tracks/frames-1.csv")][-1] == "4"
@@ -212,9 +216,8 @@ def test_what_was_tracked_is_kept_where_work_stops_or_a_film_breaks_off():
 
 
 def test_tails_ids_lines_and_zones_are_drawn_in_the_video():
-    with VideoWriter(Path("a.mp4"), 25) as video:
-        for image in film():
-            video.write(torch.from_numpy(image).permute(2, 0, 1))
+    pytest.importorskip("av")
+    write_film("a.mp4", film())
     plain = predict(DETECTOR, "a.mp4", out="plain", quiet=True)
     tracked = predict(DETECTOR, "a.mp4", out="out", track=True, count_lines=["0,40,64,40"], quiet=True)
     assert [len(result) for result in tracked] == [len(result) for result in plain]
@@ -238,6 +241,34 @@ def test_appearance_is_asked_for_of_what_begins_tracks():
     angles = np.array([80, 240, 0, 0]) / 255 * 2
     assert AppearanceEmbedder(embed, "cpu")(image, boxes) == pytest.approx(
         np.stack([np.cos(angles), np.sin(angles)], 1)
+    )
+
+
+def write_film(path, images):
+    with VideoWriter(Path(path), 25) as video:
+        for image in images:
+            video.write(torch.from_numpy(image).permute(2, 0, 1))
+
+
+def test_a_prediction_that_was_stopped_goes_on_with_new_tracks():
+    """Of two films the first is done and keeps its files; the second begins anew, with ids from 1."""
+    pytest.importorskip("av")
+    write_film("a.mp4", film(4))
+    write_film("b.mp4", film(6))
+    settings = {"track": True, "count_lines": ["32,0,32,64"], "quiet": True, "batch_size": 1}
+    predict(DETECTOR, ["a.mp4", "b.mp4"], out="whole", **settings)
+    some = predict(DETECTOR, ["a.mp4", "b.mp4"], out="out", stream=True, **settings)
+    for _ in range(7):
+        next(some)
+    with pytest.raises(KeyboardInterrupt):
+        some.throw(KeyboardInterrupt())
+    assert rows("out/tracks/b.csv")[-1]["frame"] == "2"
+    rest = predict(DETECTOR, ["a.mp4", "b.mp4"], out="out", resume=True, **settings)
+    assert [result.frame for result in rest] == [0, 1, 2, 3, 4, 5]
+    for name in ("tracks/a.csv", "tracks/b.csv", "mot/b.txt", "counts/b.csv", "predictions.json"):
+        assert Path("out", name).read_text() == Path("whole", name).read_text(), name
+    assert sorted(path.name for path in Path("out").rglob("*.*")) == sorted(
+        path.name for path in Path("whole").rglob("*.*")
     )
 
 
