@@ -67,6 +67,17 @@ def read_weights(path: Path) -> Weights:
     return Weights({present_name(name): value for name, value in own.items()}, metadata, path)
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of its tensors, without reading these. Raises WeightsError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: the safetensors file is broken ({error}); get it again") from error
+
+
 def present_name(name: str) -> str:
     """A parameter's name as this version writes it, whatever stands before it.
 

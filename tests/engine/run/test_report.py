@@ -4,12 +4,14 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 
 from zorki.contracts import Results
 from zorki.contracts.metric import MetricResult
 from zorki.engine.run.folder import result_json
-from zorki.engine.run.report import _apart, _kind, _score_tables
+from zorki.engine.run.report import _apart, _kept_epoch, _kind, _score_tables
 from zorki.types import Defect
+from zorki.weights import save_weights
 
 
 def results(count, worst, samples):
@@ -52,3 +54,12 @@ def test_defects_in_results_json_have_keys():
 def test_notes_are_no_warning():
     note, defect = Defect(Path("a"), "of one color", note=True), Defect(Path("b"), "cannot be decoded")
     assert (_kind([note]), _kind([note, defect])) == ("note", "warning")
+
+
+def test_the_marked_epoch_is_that_of_the_kept_weights(tmp_path):
+    """Of equal epochs the later is kept, and of stages the last one's, whatever the curve says."""
+    assert _kept_epoch(tmp_path) is None
+    save_weights(tmp_path / "best.safetensors", {"a": torch.zeros(1)}, {"epoch": "47"})
+    assert _kept_epoch(tmp_path) == 48
+    save_weights(tmp_path / "best.safetensors", {"a": torch.zeros(1)}, {})
+    assert _kept_epoch(tmp_path) is None, "weights of others"

@@ -24,10 +24,12 @@ from zorki.draw.markup import numbers
 from zorki.draw.report import page, write_page
 from zorki.engine.data_check import Survey, counted
 from zorki.engine.run import logs
+from zorki.engine.run.folder import BEST
 from zorki.engine.run.open import TrainedModel
 from zorki.errors import DataError
 from zorki.settings import describe
 from zorki.types import Defect
+from zorki.weights.read import read_metadata
 
 MAX_DEFECTS = 100  # lines in the report; all are in `zorki show`
 MAX_CLASSES = 60  # bars
@@ -169,7 +171,7 @@ def _learning(run: TrainedModel) -> str:
         *(f"val/{name}" for name in run.task.evaluation.headline),
     )
     metrics = {name: line(name) for name in rows[0] if name in shown}
-    best = max(line(monitor), key=lambda point: point[1], default=(None, 0))[0] if monitor in rows[0] else None
+    best = _kept_epoch(run.folder)
     losses = {name: line(f"{name}/loss") for name in ("train", "val") if f"{name}/loss" in rows[0]}
     if len(rows) == 1:  # of which no curve can be drawn
         values = {f"{name} loss": points[0][1] for name, points in losses.items() if points}
@@ -181,6 +183,13 @@ def _learning(run: TrainedModel) -> str:
         named = {name.removeprefix("val/"): points for name, points in metrics.items()}
         drawn.append(figure(curves(named, title="Validation", best=best)))
     return columns(*drawn, *_step_curves(run))
+
+
+def _kept_epoch(folder: Path) -> int | None:
+    """That of the weights, from 1; of equal ones training keeps the later, and of stages the last one's."""
+    path = folder / BEST
+    epoch = read_metadata(path).get("epoch") if path.exists() else None
+    return None if epoch is None else int(epoch) + 1
 
 
 def _step_curves(run: TrainedModel) -> list[str]:
