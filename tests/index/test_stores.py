@@ -352,8 +352,8 @@ class TestApproximate:
 
 @pytest.mark.parametrize("kind", KINDS[3:])
 def test_others_choose_an_approximate_index_for_many_and_its_recall_is_told(kind, monkeypatch):
-    for module in ("lance", "milvus"):
-        monkeypatch.setattr(f"zorki.index.{module}.MAX_EXACT", 200)
+    monkeypatch.setattr("zorki.index.lance.MAX_SCANNED", 200)
+    monkeypatch.setattr("zorki.index.milvus.MAX_EXACT", 200)
     said = []
     _, address = made(kind, made_entries(600), said)
     assert re.match(r".*: recall@10 against exact search is (1.0|0.99)", said[0])

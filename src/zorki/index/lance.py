@@ -12,9 +12,10 @@ from jaxtyping import Float32
 
 from zorki.errors import ZorkiError
 from zorki.index.recall import padded, tuned_on_own
-from zorki.index.store import MAX_EXACT, Entries, Header, Neighbor, Tell, check_found, check_new, check_search
+from zorki.index.store import Entries, Header, Neighbor, Tell, check_found, check_new, check_search
 
 BATCH = 1000  # ids of one condition
+MAX_SCANNED = 20_000  # entries up to which all are compared: of 100,000 that takes LanceDB ten times as long as numpy
 EFFORTS = (8, 16, 32, 64, 128)
 
 
@@ -52,7 +53,7 @@ class LanceStore:
             database.create_table(_about(table), words)
             database.create_table(table, _rows(entries, header))
             made = cls(location, table, tell)
-            if len(entries) > MAX_EXACT:
+            if len(entries) > MAX_SCANNED:
                 made._build(entries)
         except BaseException:
             for name in (table, _about(table)):

@@ -24,7 +24,7 @@ def create_store(address: str, header: Header, entries: Entries, *, kind: str = 
         address: a new folder; or what stands behind `lancedb:` and `milvus:` as these libraries take it, with #NAME of
             the table where it is not "zorki".
         kind: of a folder: "exact" compares every vector, "hnsw" and "ivf" are approximate, by faiss; "auto" is exact up
-            to 200,000 vectors, and hnsw above. LanceDB and Milvus choose themselves, by the same number.
+            to 200,000 vectors, and hnsw above. LanceDB and Milvus choose themselves, above 20,000 and 200,000.
         tell: takes lines about what is done, such as the recall.
 
     Raises:
