@@ -11,7 +11,8 @@ import shape_checking
 CHECKED = ("types", "contracts", "ops", "nn", "losses", "data", "draw", "index", "tasks", "engine")
 shape_checking.install([f"zorki.{part}" for part in CHECKED])
 
-import pytest  # noqa: E402  # what is imported before the hook is not checked
+import kept_scenes  # noqa: E402  # what is imported before the hook is not checked
+import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
@@ -26,6 +27,17 @@ settings.load_profile("zorki")
 def pytest_runtest_setup(item):
     """Chance is the same in every test, whichever ran before it; for the fixtures of a module, too."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _scenes_are_kept(request):
+    """Tests of the scenes themselves paint them anew."""
+    if "scenes" in request.path.parts:
+        yield
+        return
+    patch = kept_scenes.keep()
+    yield
+    patch.undo()
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,15 @@ from xml.etree import ElementTree
 import forked
 import pytest
 
-from zorki.cli import main
+from zorki.cli import bench, main
 from zorki.engine.evaluation import compare
 
 
 @pytest.fixture(autouse=True)
 def _without_imports(monkeypatch):
-    """Each run is measured in a process of its own, as ever, which need not import all anew."""
-    monkeypatch.setattr(compare, "subprocess", types.SimpleNamespace(run=forked.run_command))
+    """Each run is trained and measured in a process of its own, as ever, which need not import all anew."""
+    for module in (bench, compare):
+        monkeypatch.setattr(module, "subprocess", types.SimpleNamespace(run=forked.run_command))
 
 
 SHORT = ["--epochs", "1", "--limit", "32", "--workers", "0"]
@@ -25,7 +26,7 @@ SHORT = ["--epochs", "1", "--limit", "32", "--workers", "0"]
 def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypatch):
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5,cifar_resnet20", "--out", "b", *SHORT]
     main(words)
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     compared = json.loads(Path("b/compare-1/comparison.json").read_text())
     assert {one["model"] for one in compared} == {"lenet5", "cifar_resnet20"}
     assert compared[0]["metrics"]["top1"] >= compared[1]["metrics"]["top1"]
@@ -35,31 +36,31 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypat
         assert 2**20 < one["peak_memory"] < 2**36
         assert one["epochs"] == 1
     table = Path("b/compare-1/comparison.md").read_text()
-    assert table in told
+    assert table in printed
     assert "images/s" in table
     assert "<svg" in Path("b/compare-1/comparison.html").read_text()
     drawn = ElementTree.parse("b/compare-1/comparison.svg").getroot()
     assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "an image by itself, which browsers know by its name space"
     assert "background" in drawn.attrib["style"]
     before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
-    known = {one["run"]: one for one in compared}
+    measured = {one["run"]: one for one in compared}
     with monkeypatch.context() as patch:
-        patch.setattr(compare, "_measured", lambda folder, settings: known[str(folder)])
+        patch.setattr(compare, "_measured", lambda folder, settings: measured[str(folder)])
         main(words)
     assert "trained already" in capsys.readouterr().out
     assert Path("b/compare-2/comparison.md").is_file(), "nothing is written over anything"
     assert Path("b/lenet5/best.safetensors").stat().st_mtime_ns == before
     main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--json"])
-    printed = json.loads(capsys.readouterr().out)
-    assert {one["model"] for one in printed} == {"lenet5", "cifar_resnet20"}
-    assert list(printed[0]) == [
+    compared = json.loads(capsys.readouterr().out)
+    assert {one["model"] for one in compared} == {"lenet5", "cifar_resnet20"}
+    assert list(compared[0]) == [
         "run", "model", "split", "count", "metrics", "images_per_second", "train_seconds", "parameters", "peak_memory",
         "train_memory", "epochs", "device", "threads",
     ]  # fmt: skip
     monkeypatch.setattr(compare, "subprocess", subprocess)  # once in a process that starts from nothing
     main(["compare", "b/lenet5", "--seconds", "0.2", "--json"])
     assert [one["model"] for one in json.loads(capsys.readouterr().out)] == ["lenet5"]
-    assert Path("runs/compare-2/comparison.html").is_file()
+    assert "dashed" not in Path("runs/compare-2/comparison.html").read_text(), "one run has no line to be beaten by"
     assert sorted(path.name for path in Path().iterdir()) == ["b", "runs"]
 
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from tiny_backbone import tiny_squeezenet
 
 from zorki import registry
 from zorki.data.scenes.dataset import scene
@@ -35,6 +36,11 @@ UPRIGHT, LANDSCAPE = "72x48", "48x72"
 RUNS = [(name, UPRIGHT) for name in FAMILIES] + [
     (name, LANDSCAPE) for name in ("cifar_resnet20", "lenet5", "ssd_squeezenet", "unet_squeezenet", "rcnn_squeezenet")
 ]
+
+
+@pytest.fixture(autouse=True)
+def _small_backbone(monkeypatch):
+    tiny_squeezenet(monkeypatch)  # networks do not differ by their backbones here
 
 
 @pytest.fixture(autouse=True)

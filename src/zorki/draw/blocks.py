@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -98,7 +99,7 @@ def image_grid(items: Sequence[Thumbnail]) -> str:
         mark = {None: "", True: '<b class="mark" title="right">✓</b> ', False: '<b class="mark" title="wrong">✗</b> '}
         short = breakable(shorten(item.name, _MAX_NAME, middle=True))
         name = f'<span class="name" title="{escape(item.name)}">{short}</span>' if item.name else ""
-        caption = f"<figcaption>{name}{mark[item.good]}{_lines(item.caption)}</figcaption>"
+        caption = f"<figcaption>{name}{mark[item.good]}{_counted(_lines(item.caption))}</figcaption>"
         parts.append(f'<figure class="tile{kind}">{_image(item)}{caption}</figure>')
     return f'<div class="grid">{"".join(parts)}</div>'
 
@@ -169,6 +170,11 @@ def _image(item: Thumbnail) -> str:
 
 def _lines(text: str) -> str:
     return "<br/>".join(escape(line) for line in text.splitlines())
+
+
+def _counted(text: str) -> str:
+    """Counts such as "3 x cat" do not break behind their number."""
+    return re.sub(r"(?<=\d) x ", "\u00a0x ", text)
 
 
 def _value(value: Any) -> str:

@@ -26,8 +26,8 @@ def segment_length(
     the torso.
     """
     length = np.hypot(*(points[:, first] - points[:, second]).T)
-    known = labeled[:, first] & labeled[:, second] & (length > 0)
-    return np.where(known, length, np.nan)
+    measurable = labeled[:, first] & labeled[:, second] & (length > 0)
+    return np.where(measurable, length, np.nan)
 
 
 def normalized_mean_error(
@@ -79,8 +79,8 @@ def correct_parts(
     right = count = 0
     for first, second in limbs:
         length = segment_length(points, labeled, first, second)
-        known = np.isfinite(length)
-        ends = distances[known][:, [first, second]]
+        measurable = np.isfinite(length)
+        ends = distances[measurable][:, [first, second]]
         error = ends.max(1) if strict else ends.mean(1)
-        right, count = right + int((error <= share * length[known]).sum()), count + int(known.sum())
+        right, count = right + int((error <= share * length[measurable]).sum()), count + int(measurable.sum())
     return right / count if count else None

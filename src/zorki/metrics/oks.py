@@ -169,5 +169,5 @@ def _results(predictions: PredictedPoseTable) -> list[dict[str, Any]]:
 
 
 def _mean(values: ndarray) -> float | None:
-    known = values[values > -1]
-    return float(known.mean()) if len(known) else None
+    measured = values[values > -1]
+    return float(measured.mean()) if len(measured) else None

@@ -78,12 +78,12 @@ class RegionCrops:
         The placements leave coordinates as they are: crops say themselves where they lie.
         """
         check_images(self, images)
-        known = [_whole(image) if region is None else region for image, region in zip(images, regions, strict=True)]
+        present = [_whole(image) if region is None else region for image, region in zip(images, regions, strict=True)]
         windows: list[tuple[int, int, int, int]] = []
         crops: list[Tensor] = []
         for place, image in enumerate(images):
             padding = 1.0 if regions[place] is None else self.padding
-            sides = self._sides(known[place].xyxy, padding, None if generators is None else generators[place])
+            sides = self._sides(present[place].xyxy, padding, None if generators is None else generators[place])
             for left, top, right, bottom in sides:
                 cut = cut_window(image, top, left, bottom - top, right - left)
                 crops.append(resize_image(cut, *self.crop_size))
@@ -91,7 +91,7 @@ class RegionCrops:
         xyxy = torch.tensor(windows, dtype=torch.float32).reshape(-1, 4)
         sizes = [(int(image.shape[1]), int(image.shape[2])) for image in images]
         placements = [Placement(height, width, input_height=height, input_width=width) for height, width in sizes]
-        return Crops(stack(crops, *self.crop_size), xyxy, known), placements
+        return Crops(stack(crops, *self.crop_size), xyxy, present), placements
 
     def _sides(
         self, xyxy: Tensor, padding: float, generator: torch.Generator | None

@@ -279,8 +279,8 @@ class _Work:
             model.preprocess.decoded_side if isinstance(model.preprocess, TakesReducedImages) else None
             for model in self.models
         ]
-        known = [side for side in sides if side is not None]
-        return max(known) if len(known) == len(sides) and self.tiling is None else None
+        limits = [side for side in sides if side is not None]
+        return max(limits) if len(limits) == len(sides) and self.tiling is None else None
 
     def step(self, live: bool = False) -> int:
         """Images, or tiles, that are predicted at once."""

@@ -62,9 +62,9 @@ def _suited(dataset: Dataset[Boxes]) -> str:
     counts = count_objects((dataset.target(index) for index in range(len(dataset))), len(dataset.class_names))
     if counts.fitting < LOCALIZED_SHARE * counts.images:
         return ""
-    told = f"{counts}: localization, one box an object and no detector, suits them (--task localization"
+    suggestion = f"{counts}: localization, one box an object and no detector, suits them (--task localization"
     others = counts.images - counts.fitting
-    return f"{told})" if not others else f"{told}, which leaves out {others}); detection takes all"
+    return f"{suggestion})" if not others else f"{suggestion}, which leaves out {others}); detection takes all"
 
 
 def quantile_table(name: str, title: str, shares: Mapping[str, float] = QUARTILES) -> StatisticsTable:

@@ -99,7 +99,8 @@ def test_masks_that_do_not_fit_into_memory_are_refused(monkeypatch):
 def test_every_method_predictions_tiles(method):
     torch.manual_seed(0)
     name = "mask_rcnn_squeezenet_fpn" if method == "mask_rcnn" else f"{method}_squeezenet"
-    model = registry.build(name, 2, {"image_size": 64}).eval()
+    small = {"max_boxes": 20, "hidden": 64, "channels": 64, "mask_hidden": 32} if method == "mask_rcnn" else {}
+    model = registry.build(name, 2, {"image_size": 64, **small}).eval()
     image = torch.randint(0, 256, (3, 100, 130), dtype=torch.uint8)
     tiles = plan_tiling([model], 64, 16).of(100, 130)
     (answer,) = predict_tiles([model], HeldImage(image), tiles)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from lessons import check_that_the_loss_falls
 from touching_cells import make_image, nothing, touching
 
 from zorki import registry
@@ -78,12 +77,6 @@ def test_crowds_teach_nothing(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_loss_falls_on_one_repeated_batch(method):
-    model = built(method, 2)
-    check_that_the_loss_falls(model, *batch(model, [touching((0, 1, 0, 1)), touching((1, 0, 1, 0))]))
-
-
-@pytest.mark.parametrize("method", METHODS)
 def test_four_images_are_predicted_as_one_by_one_in_their_own_pixels(method):
     model = built(method, 2, min_area=4).eval()
     with torch.no_grad():
@@ -139,17 +132,6 @@ def test_published_weights_of_any_backbone_fit(method):
     assert own <= set(match.matched)
     with without_values():
         assert registry.build(f"{method}_mobilenet_v3_small", 2, {"max_objects": 7}).limits.max_objects == 7
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_exported_equals_eager(method):
-    model = built(method, 2).eval()
-    inputs, _ = batch(model, [touching()])
-    program = torch.export.export(model, (inputs,), strict=False).module()
-    with torch.no_grad():
-        eager, exported = model(inputs), program(inputs)
-    torch.testing.assert_close(exported.main, eager.main, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(exported.classes, eager.classes, atol=1e-5, rtol=1e-4)
 
 
 def test_senseless_options_are_refused():

@@ -58,8 +58,8 @@ class BoxColumns:
         """The rows that stay; their boxes are put right in `xyxy`."""
         self.xyxy, keep, reasons = clean(self.xyxy, self.sizes)
         # Boxes that were made of joints are nobody's mistake; of joints outside the image they are told themselves.
-        told = {row: reason for row, reason in reasons.items() if not (keep[row] and self.objects[row].boxless)}
-        defects += [self.defect(records, row, reason) for row, reason in told.items()]
+        reported = {row: reason for row, reason in reasons.items() if not (keep[row] and self.objects[row].boxless)}
+        defects += [self.defect(records, row, reason) for row, reason in reported.items()]
         unknown: dict[str, list[int]] = {}
         for row in np.flatnonzero(keep & (self.labels < 0)).tolist():
             unknown.setdefault(self.objects[row].class_name, []).append(row)

@@ -34,13 +34,13 @@ def _one_skeleton(records: Records) -> Skeleton:
         if name in used:
             kinds.setdefault(skeleton.names, []).append(name)
     if len(kinds) > 1:
-        told = "; ".join(
+        skeletons = "; ".join(
             f"{', '.join(names)}: {len(joints)} joints ({joints[0]}, ...)" for joints, names in kinds.items()
         )
         first = next(iter(kinds.values()))[0]
         raise DataError(
-            f"{records.root}: the classes have different skeletons, and a network finds one: {told}. Choose classes "
-            f"of one skeleton, such as --only-classes {first}"
+            f"{records.root}: the classes have different skeletons, and a network finds one: {skeletons}. Choose "
+            f"classes of one skeleton, such as --only-classes {first}"
         )
     if not kinds:
         raise DataError(f"{records.root}: no object in the data has joints, read as {records.format}")

@@ -37,13 +37,13 @@ def category_skeleton(path: Path, category: dict[str, Any]) -> Skeleton | None:
         )
     pairs = category.get("flip_pairs")
     sigmas = category.get("sigmas")
-    known = isinstance(sigmas, list) and len(sigmas) == len(names) and all(number_in(one) > 0 for one in sigmas)
+    has_sigmas = isinstance(sigmas, list) and len(sigmas) == len(names) and all(number_in(one) > 0 for one in sigmas)
     limbs = _limbs(path, category.get("skeleton"), len(names), first=1)
     return skeleton_of(
         names,
         limbs,
         None if pairs is None else _limbs(path, pairs, len(names), first=0),
-        [number_in(one) for one in sigmas] if known and isinstance(sigmas, list) else None,
+        [number_in(one) for one in sigmas] if has_sigmas and isinstance(sigmas, list) else None,
     )
 
 
