@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
-from scipy.optimize import linear_sum_assignment
 
 APART = 1e6
 """A cost that is above every limit."""
@@ -19,6 +18,8 @@ def assign(cost: Float64[ndarray, "N M"], limit: float) -> tuple[Int64[ndarray, 
     """
     if not cost.size:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    from scipy.optimize import linear_sum_assignment  # opening a run need not wait for it
+
     rows, columns = linear_sum_assignment(np.minimum(cost, limit + 1e-9))
     near = cost[rows, columns] <= limit
     return rows[near], columns[near]

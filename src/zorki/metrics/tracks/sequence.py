@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
-from scipy.optimize import linear_sum_assignment
 
 from zorki.metrics.tables import Table
 from zorki.tracks.overlap import box_iou
@@ -113,6 +112,8 @@ def _not_distracted(iou: Float64[ndarray, "M N"], is_distractor: Bool[ndarray, "
     kept = np.ones(iou.shape[1], dtype=bool)
     if not is_distractor.any():
         return kept
+    from scipy.optimize import linear_sum_assignment  # predictions write tracks, and need it not
+
     similarity = np.where(iou < MATCH_IOU - EPS, 0.0, iou)
     rows, columns = linear_sum_assignment(-similarity)
     matched = (similarity[rows, columns] > EPS) & is_distractor[rows]
