@@ -23,6 +23,11 @@ settings.register_profile("zorki", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("zorki")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest test starts first: at the end the other process would wait for it."""
+    items.sort(key=lambda item: item.name != "test_types_hold")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Chance is the same in every test, whichever ran before it; for the fixtures of a module, too."""
