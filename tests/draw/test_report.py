@@ -7,8 +7,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from zorki.contracts import Section
@@ -51,9 +51,8 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag == name]
 
 
-def make_image(height: int, width: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
+def make_image(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, height, width), np.uint8)
 
 
 def full_page() -> str:
@@ -82,7 +81,8 @@ def test_page_asks_the_network_for_nothing() -> None:
     html = full_page()
     assert "http://" not in html
     assert "https://" not in html
-    assert not re.search(r"@import|url\(|//[a-z]", html)
+    written = re.sub(r"data:image/[^\"]*", "", html)  # whose letters may be any
+    assert not re.search(r"@import|url\(|//[a-z]", written)
     page = Page(html)
     assert not page.all("link")
     assert not any("src" in attributes for tag, attributes in page.tags if tag != "img")
@@ -164,11 +164,11 @@ def test_small_images_stay_exact_and_photos_shrink() -> None:
     assert encode(small).startswith("data:image/png")
     assert decode(encode(small)).size == (63, 28)
     assert decode(encode(small)).getpixel((62, 27)) == tuple(small[:, 27, 62].tolist())
-    flat = torch.full((3, 300, 600), 77, dtype=torch.uint8)
+    flat = np.full((3, 300, 600), 77, np.uint8)
     assert encode(flat).startswith("data:image/jpeg")
     assert decode(encode(flat)).size == (224, 112)
-    assert decode(encode(torch.full((3, 64, 100), 77, dtype=torch.uint8))).size == (100, 64)
-    assert decode(encode(torch.full((3, 2000, 1), 77, dtype=torch.uint8))).size == (1, 224)
+    assert decode(encode(np.full((3, 64, 100), 77, np.uint8))).size == (100, 64)
+    assert decode(encode(np.full((3, 2000, 1), 77, np.uint8))).size == (1, 224)
 
 
 def test_sixty_images_of_noise_fit_into_a_mail() -> None:

@@ -115,7 +115,7 @@ def _bare_images(root: Path) -> list[Path]:
 def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | None, json: str | None, all: bool) -> None:
     """Counts and shows images that have no annotation."""
     from zorki.data.image_content import content_notes
-    from zorki.data.images import check_image, image_size, read_image, write_image
+    from zorki.data.images import check_image, image_size, read_array, write_image
     from zorki.draw.images import sheet
     from zorki.errors import DataError
     from zorki.files import output_folder
@@ -137,7 +137,7 @@ def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | Non
             _print_defects(defects, all)
     if json != PRINTED or out is not None:
         chosen = whole[:: max(1, len(whole) // count)][:count]
-        drawn = sheet([read_image(path) for path in chosen], [path.name for path in chosen])
+        drawn = sheet([read_array(path) for path in chosen], [path.name for path in chosen])
         out = output_folder(None, "show") / "sheet.png" if out is None else out
         write_image(out, drawn)
     if json != PRINTED:
@@ -274,7 +274,7 @@ def _sheet(task: Any, dataset: Any, splits: dict[str, list[int]], count: int) ->
     images, captions = [], []
     for place in range(min(count, len(indices))):
         try:
-            sample = dataset[indices[int(place * stride)]]
+            sample = dataset.arrays(indices[int(place * stride)])
         except DataError:
             continue
         images.append(task.presentation.thumbnail(sample.image, sample.target, info))

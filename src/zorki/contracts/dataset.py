@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from zorki.errors import DataError
-from zorki.types import ClassInfo, Defect, Sample
+from zorki.types import ArraySample, ClassInfo, Defect, Sample
 
 T = TypeVar("T")  # target
 
@@ -40,6 +40,14 @@ class Dataset(ABC, Generic[T]):
     @abstractmethod
     def target(self, index: int) -> T:
         """The annotation alone: no image is decoded."""
+
+    def arrays(self, index: int) -> ArraySample:
+        """The sample in numpy, to be drawn; data in files are read so without torch. Raises DataError."""
+        return self[index].numpy()
+
+    def target_arrays(self, index: int) -> Any:
+        """`target` in numpy, to be counted or drawn; annotations in files are read so without torch."""
+        return self.target(index).numpy()  # type: ignore[attr-defined]
 
     @abstractmethod
     def path(self, index: int) -> Path: ...
@@ -85,3 +93,7 @@ class Targets(Sequence[T]):
         if isinstance(place, slice):
             return Targets(self.dataset, self.indices[place])
         return self.dataset.target(self.indices[place])
+
+    def arrays(self, place: int) -> Any:
+        """One of them in numpy, read without torch where its dataset can. Raises DataError."""
+        return self.dataset.target_arrays(self.indices[place])

@@ -11,22 +11,26 @@ from zorki.contracts.example import Example
 from zorki.types import ClassInfo
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 T = TypeVar("T")  # target
 P = TypeVar("P")  # prediction
 
 
 class Presentation(ABC, Generic[T, P]):
-    """How annotations of a task, ground truth and predictions alike, are drawn and written."""
+    """How annotations of a task, ground truth and predictions alike, are drawn and written.
+
+    Images are in numpy, and so may annotations be: what only draws data has no need of torch.
+    """
 
     thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one image on a sheet of many
     example: ClassVar[Example | None] = None  # for `zorki demo`; None: there is none
     exchange_format: ClassVar[str] = ""  # the field's format that `exchange` writes; empty: zorki's own
 
     @abstractmethod
-    def draw(self, image: Tensor, annotation: T | P, info: ClassInfo) -> Tensor:
-        """The uint8 image (3, H, W) with the annotation on it."""
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: T | P, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:
+        """The image with the annotation, of tensors or of arrays, on it; it may be enlarged."""
 
     @abstractmethod
     def to_record(self, annotation: T | P, info: ClassInfo) -> dict[str, Any]:
@@ -40,7 +44,9 @@ class Presentation(ABC, Generic[T, P]):
         """A few words for under an image."""
         return ""
 
-    def thumbnail(self, image: Tensor, annotation: T | P, info: ClassInfo, ground_truth: T | None = None) -> Tensor:
+    def thumbnail(
+        self, image: UInt8[ndarray, "*T 3 H W"], annotation: T | P, info: ClassInfo, ground_truth: T | None = None
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """The uint8 image for the small grids of reports and sheets, which write `caption` under it.
 
         With what of the annotation can be drawn on it; beside the `ground_truth`, right and wrong are told apart. Of a

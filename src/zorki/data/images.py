@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import mmap
 import os
 import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from zorki.data import jpeg
 from zorki.errors import DataError
 from zorki.files import whole
 from zorki.input_files.content import open_file, read_bytes
+from zorki.types.arrays import array_of, tensor_of
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -53,6 +56,13 @@ class TooManyPixels(DataError):
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None) -> UInt8[Tensor, "3 H W"]:
+    """As `read_array`, as a tensor."""
+    return tensor_of(read_array(path, max_pixels=max_pixels, shorter_side=shorter_side))
+
+
+def read_array(
+    path: Path, *, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None
+) -> UInt8[np.ndarray, "3 H W"]:
     """The image in a file as RGB, upright as its EXIF orientation says, in memory of its own.
 
     Transparent images are laid over white; a fourth band that a TIFF does not call alpha, such as infrared, is left
@@ -72,13 +82,20 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS, shorter_side: int | 
         data = read_bytes(path)
     except OSError as error:
         raise DataError(f"{path}: {file_reason(path, error)}") from error
-    return decode_image(data, path, max_pixels=max_pixels, shorter_side=shorter_side)
+    return decode_array(data, path, max_pixels=max_pixels, shorter_side=shorter_side)
 
 
 def decode_image(
     data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None
 ) -> UInt8[Tensor, "3 H W"]:
-    """As `read_image`, of a file's bytes; `path` stands in the messages."""
+    """As `decode_array`, as a tensor."""
+    return tensor_of(decode_array(data, path, max_pixels=max_pixels, shorter_side=shorter_side))
+
+
+def decode_array(
+    data: bytes, path: Path, *, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None
+) -> UInt8[np.ndarray, "3 H W"]:
+    """As `read_array`, of a file's bytes; `path` stands in the messages."""
     if not data:
         raise DataError(f"{path}: the file is empty (0 bytes)")
     try:
@@ -157,9 +174,9 @@ def _opened(source: Path | bytes) -> IO[Any] | io.BytesIO:
     return io.BytesIO(source) if isinstance(source, bytes) else open_file(source)
 
 
-def interleaved(image: UInt8[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
-    """The image as numpy, PIL and OpenCV have it: rows of pixels, three values each."""
-    channels = image.detach().cpu().numpy()
+def interleaved(image: UInt8[Tensor | np.ndarray, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
+    """The image as PIL and OpenCV have it: rows of pixels, three values each."""
+    channels = array_of(image)
     pixels = channels.transpose(1, 2, 0)
     # A sixth of the time of `contiguous` and `ascontiguousarray`, which go through memory value by value.
     return pixels if pixels.flags.c_contiguous else np.dstack(list(channels))
@@ -169,7 +186,7 @@ JPEG_SIDE = 65_500
 """Pixels of the longest side that libjpeg writes."""
 
 
-def encode_image(image: UInt8[Tensor, "3 H W"], format: str = "jpeg", quality: int = 85) -> bytes:
+def encode_image(image: UInt8[Tensor | np.ndarray, "3 H W"], format: str = "jpeg", quality: int = 85) -> bytes:
     """The image as the bytes of a JPEG or PNG file; `quality`, 1 to 95, is for JPEG alone."""
     if format not in ("jpeg", "png"):
         raise DataError(f"an image can be encoded as jpeg or png, not as {format!r}")
@@ -194,7 +211,7 @@ def check_writable(path: Path) -> str:
     return kinds[path.suffix.lower()]
 
 
-def write_image(path: Path, image: UInt8[Tensor, "3 H W"]) -> None:
+def write_image(path: Path, image: UInt8[Tensor | np.ndarray, "3 H W"]) -> None:
     """Writes a JPEG (quality 95) or PNG file by the path's suffix, whole or not at all; folders are made.
 
     Raises:
@@ -218,7 +235,10 @@ def open_image(file: Any) -> Image.Image:
 
 @cache
 def _kinds() -> tuple[str, ...]:
-    Image.init()
+    Image.preinit()
+    for kind in ("Tiff", "WebP", "Jpeg2K", "Tga", "Avif"):  # `init` would load three times as many, that of PDF too
+        with suppress(ImportError):
+            importlib.import_module(f"PIL.{kind}ImagePlugin")
     return tuple(kind for kind in _KINDS if kind in Image.OPEN)  # some builds lack AVIF or WebP
 
 
@@ -231,9 +251,7 @@ def _reduce(image: Image.Image, shorter_side: int | None) -> bool:
     return image.size != whole_size
 
 
-def _decode(image: Image.Image, data: bytes, shorter_side: int | None) -> Tensor:
-    import torch
-
+def _decode(image: Image.Image, data: bytes, shorter_side: int | None) -> Array:
     reduced = _reduce(image, shorter_side)
     fast = jpeg.fast_decoder() if not reduced and image.format in _JPEG and image.mode == "RGB" else None
     pixels = None if fast is None else fast(data)
@@ -241,11 +259,11 @@ def _decode(image: Image.Image, data: bytes, shorter_side: int | None) -> Tensor
     pixels = pixels_of(image) if pixels is None else turn_upright(pixels, orientation_of(image))
     # The channels stay last in memory, as decoders write them and as crops, resizing and colors are quickest on.
     pixels = np.ascontiguousarray(pixels)
-    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)
+    return (pixels if pixels.flags.writeable else pixels.copy()).transpose(2, 0, 1)
 
 
 def pixels_of(image: Image.Image) -> Array:
-    """Pixels (H, W, 3) in uint8 of Pillow's image, whatever its mode, upright: what `read_image` says of files."""
+    """Pixels (H, W, 3) in uint8 of Pillow's image, whatever its mode, upright: what `read_array` says of files."""
     image.load()
     # Asked after loading: some decoders turn the image themselves, and then drop the tag.
     mode, orientation = mode_of(image), orientation_of(image)

@@ -8,14 +8,16 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from jaxtyping import UInt8
 from PIL import Image
-from torch import Tensor
 
 from zorki.draw.images import to_image
 from zorki.draw.markup import breakable, escape, number, numbers, shorten
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 Align = Literal["left", "right", "center"]
 
@@ -35,7 +37,7 @@ class Thumbnail:
     `alt` describes the image to those who cannot see it, and defaults to the caption.
     """
 
-    image: UInt8[Tensor, "3 H W"]
+    image: UInt8[ndarray, "3 H W"]
     caption: str
     good: bool | None = None
     alt: str = ""
@@ -138,7 +140,7 @@ def notice(text: str, kind: Literal["note", "warning", "error"] = "warning") -> 
     return f'<p class="notice {kind}"><strong>{kind.capitalize()}</strong> {_lines(text)}</p>'
 
 
-def encode(image: UInt8[Tensor, "3 H W"]) -> str:
+def encode(image: UInt8[ndarray, "3 H W"]) -> str:
     """The image as a `data:` address: JPEG of at most 224 pixels a side, PNG where both sides are below 64."""
     source_image, buffer = to_image(image), io.BytesIO()
     if max(source_image.size) < _PHOTO_SIDE:

@@ -1,22 +1,24 @@
-"""Text, frames, boxes, legends and contact sheets on uint8 images (3, H, W)."""
+"""Text, frames, boxes, legends and contact sheets on uint8 images (3, H, W), in numpy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from zorki.data.images import interleaved
 from zorki.draw.markup import ELLIPSIS
 from zorki.draw.palette import color as color
 from zorki.draw.palette import mark_color
 from zorki.types import check_lengths
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from numpy import ndarray
 
 Color = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -31,25 +33,33 @@ _STRIP = 8  # times its short side: what is longer is a strip, and its letters d
 _WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf")
 
 
-def to_image(image: UInt8[Tensor, "3 H W"]) -> Image.Image:
+def to_image(image: UInt8[ndarray, "3 H W"]) -> Image.Image:
     """The image as PIL has it."""
     return Image.fromarray(interleaved(image), "RGB")
 
 
-def to_tensor(image: Image.Image) -> UInt8[Tensor, "3 H W"]:
-    """A PIL image of any mode as a uint8 RGB tensor."""
-    return torch.from_numpy(np.array(image.convert("RGB")).transpose(2, 0, 1).copy())
+def to_array(image: Image.Image) -> UInt8[ndarray, "3 H W"]:
+    """A PIL image of any mode as a uint8 RGB array, in memory of its own."""
+    return np.array(image.convert("RGB")).transpose(2, 0, 1)
 
 
-def enlarge(image: UInt8[Tensor, "3 H W"], width: int) -> UInt8[Tensor, "3 H2 W2"]:
+def enlarge(image: UInt8[ndarray, "3 H W"], width: int) -> UInt8[ndarray, "3 H2 W2"]:
     """The image enlarged by the smallest whole factor that makes it at least `width` wide; pixels stay crisp."""
     factor = max(1, math.ceil(width / image.shape[2]))
-    return image.repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
+    return image.repeat(factor, 1).repeat(factor, 2)
+
+
+def shrink(image: UInt8[ndarray, "3 H W"], side: int) -> UInt8[ndarray, "3 H2 W2"]:
+    """The image, smaller or larger, with its longer side of `side` pixels: bilinear, anti-aliased."""
+    height, width = image.shape[1:]
+    scale = side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return image if size == (width, height) else to_array(to_image(image).resize(size, Image.Resampling.BILINEAR))
 
 
 def caption(
-    image: UInt8[Tensor, "3 H W"], text: str, good: bool | None = None, *, min_width: int = _CAPTION_WIDTH
-) -> UInt8[Tensor, "3 H2 W2"]:
+    image: UInt8[ndarray, "3 H W"], text: str, good: bool | None = None, *, min_width: int = _CAPTION_WIDTH
+) -> UInt8[ndarray, "3 H2 W2"]:
     """The image with a strip of text under it, on teal with a tick (good), vermilion with a cross, or gray.
 
     Images narrower than `min_width` pixels are enlarged by a whole factor first. Long text is broken into at most
@@ -57,7 +67,7 @@ def caption(
     """
     source_image = to_image(enlarge(image, min_width))
     if not text.strip():
-        return to_tensor(source_image)
+        return to_array(source_image)
     size = max(13, round(_scale(source_image.width, *source_image.size) / 26))
     pad, glyph = round(size * 0.45), 0 if good is None else round(size * 1.15)
     font = _font(size, text)
@@ -70,16 +80,16 @@ def caption(
         _write(pen, (pad + glyph, source_image.height + pad + step * row), line, font, _WHITE)
     if good is not None:
         _mark(pen, (pad, source_image.height + pad + round(size * 0.2)), round(size * 0.75), good)
-    return to_tensor(canvas)
+    return to_array(canvas)
 
 
 def sheet(
-    images: Sequence[UInt8[Tensor, "3 _ _"]],
+    images: Sequence[UInt8[ndarray, "3 _ _"]],
     captions: Sequence[str] | None = None,
     columns: int | None = None,
     cell: int = 128,
     marks: Sequence[bool | None] | None = None,
-) -> UInt8[Tensor, "3 H W"]:
+) -> UInt8[ndarray, "3 H W"]:
     """A contact sheet: equal cells of `cell` pixels, each with its image, a caption, and a frame.
 
     Captions are broken into as many lines as the longest needs, three at most, then cut.
@@ -93,7 +103,7 @@ def sheet(
     if cell < 1 or (columns is not None and columns < 1):
         raise ValueError(f"a sheet needs cells and columns of at least 1, not cell={cell}, columns={columns}")
     if not images:
-        return caption(torch.full((3, cell, cell), 235, dtype=torch.uint8), "no images")
+        return caption(np.full((3, cell, cell), 235, np.uint8), "no images")
     check_lengths(images=images, captions=captions or images, marks=marks or images)
     columns = min(columns or min(8, math.ceil(math.sqrt(len(images)))), len(images))
     rows = math.ceil(len(images) / columns)
@@ -118,12 +128,12 @@ def sheet(
         if texts:
             box = (left, top + cell + 2 * frame, left + cell + 2 * frame - 1, top + cell + 2 * frame + strip - 1)
             _caption_cell(pen, box, texts[index], size, good)
-    return to_tensor(canvas)
+    return to_array(canvas)
 
 
 def legend(
     width: int, entries: Sequence[tuple[str, Color]], *, lines: int | None = None, height: int | None = None
-) -> UInt8[Tensor, "3 H width"]:
+) -> UInt8[ndarray, "3 H width"]:
     """A strip of swatches with names, `width` pixels wide, in as many lines as they need.
 
     The letters are those of an image of this width and `height`, by default as high as wide.
@@ -152,15 +162,15 @@ def legend(
         for start, text, ink in row:
             pen.rectangle((start, top, start + size - 1, top + size - 1), fill=ink)
             _write(pen, (start + size + pad // 2, top - round(size * 0.1)), text, _font(size, text), _INK)
-    return to_tensor(strip)
+    return to_array(strip)
 
 
 def boxes(
-    image: UInt8[Tensor, "3 H W"],
-    xyxy: Float[Tensor, "N 4"],
+    image: UInt8[ndarray, "3 H W"],
+    xyxy: Float[ndarray, "N 4"],
     texts: Sequence[str] | None = None,
     colors: Sequence[Color] | None = None,
-) -> UInt8[Tensor, "3 H W"]:
+) -> UInt8[ndarray, "3 H W"]:
     """The image with boxes on it, in the pixels of the image; it is not enlarged.
 
     A box covers [x0, x1) x [y0, y1); parts beyond the image are not drawn, nor are boxes with a NaN. Texts stand on
@@ -184,7 +194,7 @@ def boxes(
         pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=ink, width=line)
         if texts is not None and texts[row]:
             _tag(pen, (x0, y0), texts[row], size, ink, canvas.size)
-    return to_tensor(canvas)
+    return to_array(canvas)
 
 
 def label(canvas: Image.Image, middle: tuple[float, float], text: str, ink: Color) -> None:
@@ -239,7 +249,7 @@ def _caption_cell(
         _write(pen, place, line, font, _INK if good is None else _WHITE)
 
 
-def _fit(image: Tensor, cell: int) -> Image.Image:
+def _fit(image: ndarray, cell: int) -> Image.Image:
     """The whole image in a square of `cell`: enlarged by a whole factor, or made smaller smoothly."""
     source_image = to_image(image)
     longest = max(source_image.size)

@@ -1,16 +1,18 @@
-"""Joints and limbs on uint8 images (3, H, W)."""
+"""Joints and limbs on uint8 images (3, H, W), in numpy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from jaxtyping import UInt8
 from PIL import ImageDraw
-from torch import Tensor
 
-from zorki.draw.images import Color, to_image, to_tensor
+from zorki.draw.images import Color, to_array, to_image
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 _WHITE: Color = (255, 255, 255)
 
@@ -24,8 +26,8 @@ class Figure(NamedTuple):
 
 
 def figures(
-    image: UInt8[Tensor, "3 H W"], objects: Sequence[Figure], limbs: Sequence[tuple[int, int]]
-) -> UInt8[Tensor, "3 H W"]:
+    image: UInt8[ndarray, "3 H W"], objects: Sequence[Figure], limbs: Sequence[tuple[int, int]]
+) -> UInt8[ndarray, "3 H W"]:
     """The image with objects on it: limbs as lines, joints as dots, hidden ones as rings.
 
     A limb is drawn where both its joints are; what lies beyond the image, or is no number, is not.
@@ -48,7 +50,7 @@ def figures(
             if shown:
                 box = (x - radius, y - radius, x + radius, y + radius)
                 pen.ellipse(box, fill=one.ink if flag > 1 else _WHITE, outline=_WHITE if flag > 1 else one.ink)
-    return to_tensor(canvas)
+    return to_array(canvas)
 
 
 def _sizes(scale: int, joints: int) -> tuple[float, int]:

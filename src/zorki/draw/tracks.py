@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from jaxtyping import UInt8
 from PIL import ImageDraw
-from torch import Tensor
 
-from zorki.draw.images import Color, label, to_image, to_tensor
+from zorki.draw.images import Color, label, to_array, to_image
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 Path = Sequence[tuple[float, float]]
 COUNT_COLOR: Color = (255, 214, 10)
 _EDGE: Color = (20, 22, 26)
 
 
-def tails(image: UInt8[Tensor, "3 H W"], paths: Sequence[tuple[Path, Color]]) -> UInt8[Tensor, "3 H W"]:
+def tails(image: UInt8[ndarray, "3 H W"], paths: Sequence[tuple[Path, Color]]) -> UInt8[ndarray, "3 H W"]:
     """The image with the ways that objects came, oldest point first, each in its color, growing thicker."""
     if not any(len(path) > 1 for path, _ in paths):
         return image
@@ -27,10 +30,10 @@ def tails(image: UInt8[Tensor, "3 H W"], paths: Sequence[tuple[Path, Color]]) ->
         for number in range(1, len(path)):
             width = max(1, round(line * number / (len(path) - 1)))
             pen.line([path[number - 1], path[number]], fill=ink, width=width)
-    return to_tensor(canvas)
+    return to_array(canvas)
 
 
-def counted_place(image: UInt8[Tensor, "3 H W"], points: Path, text: str, *, closed: bool) -> UInt8[Tensor, "3 H W"]:
+def counted_place(image: UInt8[ndarray, "3 H W"], points: Path, text: str, *, closed: bool) -> UInt8[ndarray, "3 H W"]:
     """The image with a line or, `closed`, a polygon that counts, and its counts at its begin, or its top.
 
     A line has an arrow to the side where "in" leads: to the right of somebody who walks along it.
@@ -45,7 +48,7 @@ def counted_place(image: UInt8[Tensor, "3 H W"], points: Path, text: str, *, clo
         if not closed:
             pen.line(_arrow(points[0], points[1], 6 * width), fill=ink, width=wide, joint="curve")
     label(canvas, min(points, key=lambda point: point[1]) if closed else points[0], text, COUNT_COLOR)
-    return to_tensor(canvas)
+    return to_array(canvas)
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], size: float) -> list[tuple[float, float]]:

@@ -16,6 +16,7 @@ from zorki.engine.video_tracks.prompts import parse_boxes
 from zorki.engine.video_tracks.track_files import check_formats, track_writer
 from zorki.errors import RecipeError
 from zorki.files import output_folder
+from zorki.types.arrays import array_of
 
 TELL_SECONDS = 5.0  # between words on how far it is
 
@@ -83,7 +84,7 @@ def track_to_files(
             count += 1
             write(frame)
             if video is not None:
-                image = opened.task.presentation.draw(frame.image, frame.boxes, opened.info)
+                image = opened.task.presentation.draw(array_of(frame.image), frame.boxes, opened.info)
                 video.write(image, frame.seconds)
             if time.monotonic() - told > TELL_SECONDS:
                 told = time.monotonic()

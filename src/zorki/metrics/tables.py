@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float64, Int64
 
 Rows = TypeVar("Rows", bound="Table")
 

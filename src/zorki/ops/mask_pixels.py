@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy import ndarray
 
+from zorki.types.arrays import array_of
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int32, Int64
     from torch import Tensor
@@ -32,10 +34,10 @@ class MaskPixels:
     width: int
 
     @classmethod
-    def of(cls, masks: Bool[Tensor, "N H W"]) -> MaskPixels:
+    def of(cls, masks: Bool[Tensor | ndarray, "N H W"]) -> MaskPixels:
         """The pixels of masks on any device."""
         count, height, width = masks.shape
-        found = np.flatnonzero(masks.detach().cpu().numpy())
+        found = np.flatnonzero(array_of(masks))
         owner, place = np.divmod(found, max(1, height * width))
         return cls(owner, place, count, height, width)
 
@@ -100,14 +102,12 @@ class MaskPixels:
                 free[self.place[rows]] = False
         return MaskPixels(self.owner[kept], self.place[kept], self.count, self.height, self.width)
 
-    def numbers(self, order: Sequence[int] | None = None) -> Int32[Tensor, "H W"]:
+    def numbers(self, order: Sequence[int] | None = None) -> Int32[ndarray, "H W"]:
         """In each pixel the number of its mask, from 1 on, and 0 for none.
 
         Args:
             order: of all masks; where some overlap, the later one is on top. None: as they are numbered.
         """
-        import torch
-
         owner, place = self.owner, self.place
         if order is not None:
             rank = np.empty(self.count, np.int64)
@@ -116,4 +116,4 @@ class MaskPixels:
             owner, place = owner[rows], place[rows]
         found = np.zeros(self.height * self.width, np.int32)
         found[place] = owner + 1
-        return torch.from_numpy(found.reshape(self.height, self.width))
+        return found.reshape(self.height, self.width)

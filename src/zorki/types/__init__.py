@@ -21,6 +21,7 @@ from zorki.types.annotations import (
     Unlabeled,
 )
 from zorki.types.batch import (
+    ArraySample,
     Batch,
     Crops,
     ExemplarSearch,
@@ -38,6 +39,7 @@ from zorki.types.skeleton import Skeleton
 
 __all__ = [
     "Annotation",
+    "ArraySample",
     "Batch",
     "Boxes",
     "ClassInfo",

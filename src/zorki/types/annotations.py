@@ -3,6 +3,9 @@
 Every annotation can place itself into network pixels (`place`) and turn itself into plain JSON and back
 (`to_json`, `from_json`). Coordinates are continuous, in pixels; pixel (row i, column j) covers
 [i, i+1) x [j, j+1). Sizes are (height, width). Labels run 0..num_classes-1; background is no label.
+
+Ground truth that was read from files is in numpy (`Boxes[ndarray]`) until a network asks for tensors (`tensors`), which
+is what `Boxes` alone means; what counts, draws and copies takes either, by way of `numpy`.
 """
 
 from __future__ import annotations
@@ -11,16 +14,24 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 import numpy
 
+from zorki.types.arrays import array_of, is_tensor, tensor_of
 from zorki.types.placement import Placement
 
 if TYPE_CHECKING:  # what counts and copies annotations in files has no need of torch, which takes seconds to load
     import torch
     from jaxtyping import Bool, Float, Int, Integer, UInt8
     from torch import Tensor
+    from typing_extensions import TypeVar
+
+    A = TypeVar("A", bound="Tensor | numpy.ndarray", default=Tensor)  # what holds the values
+else:
+    from typing import TypeVar
+
+    A = TypeVar("A")
 
 Own = TypeVar("Own", bound="Annotation")  # typing.Self, in a form that run-time shape checks understand
 Row = TypeVar("Row", bound="Rows")
@@ -35,25 +46,30 @@ class Annotation:
 
     def to(self: Own, device: torch.device | str) -> Own:
         """The same annotation with its tensors on `device`."""
-        import torch
-
-        moved = {
-            f.name: getattr(self, f.name).to(device)
-            for f in dataclasses.fields(self)  # type: ignore[arg-type]
-            if isinstance(getattr(self, f.name), torch.Tensor)
-        }
+        moved = {name: value.to(device) for name, value in self._values() if is_tensor(value)}
         return dataclasses.replace(self, **moved) if moved else self  # type: ignore[type-var]
+
+    def numpy(self) -> Any:
+        """The same annotation with arrays in the place of tensors, in the same memory where that is the CPU's."""
+        arrays = {name: array_of(value) for name, value in self._values() if is_tensor(value)}
+        return dataclasses.replace(self, **arrays) if arrays else self  # type: ignore[type-var]
+
+    def tensors(self) -> Any:
+        """The inverse of `numpy`, in the memory of the arrays."""
+        found = {name: tensor_of(value) for name, value in self._values() if isinstance(value, numpy.ndarray)}
+        return dataclasses.replace(self, **found) if found else self  # type: ignore[type-var]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and strings; None fields are left out."""
-        import torch
-
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         return {
-            name: value.tolist() if isinstance(value, torch.Tensor) else value
-            for name, value in values.items()
+            name: value.tolist() if is_tensor(value) or isinstance(value, numpy.ndarray) else value
+            for name, value in self._values()
             if value is not None
         }
+
+    def _values(self) -> Iterator[tuple[str, Any]]:
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            yield f.name, getattr(self, f.name)
 
     def regions(self) -> Boxes | None:
         """Where a network is told to look for what is asked of the image; None: at the whole of it."""
@@ -121,14 +137,9 @@ class Rows(Annotation):
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{type(self).__name__} has columns of different lengths: {lengths}")
 
-    def columns(self) -> Iterator[tuple[str, Tensor]]:
+    def columns(self) -> Iterator[tuple[str, Any]]:
         """Name and values of every field that is there, a value a row."""
-        import torch
-
-        for f in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
-            if isinstance(value, torch.Tensor):
-                yield f.name, value
+        return ((name, value) for name, value in self._values() if value is not None)
 
     def __len__(self) -> int:
         return len(getattr(self, self.first))
@@ -149,7 +160,7 @@ class Unlabeled(Annotation):
 
 
 @dataclass
-class Label(Annotation):
+class Label(Annotation, Generic[A]):
     """The class of one image.
 
     Ground truth: `index`, and `scores` None; mixed images (MixUp, CutMix) carry their shares in `scores`.
@@ -158,11 +169,11 @@ class Label(Annotation):
     """
 
     index: int
-    scores: Float[Tensor, " K"] | None = None
+    scores: Float[A, " K"] | None = None
 
 
 @dataclass
-class Boxes(Rows):
+class Boxes(Rows, Generic[A]):
     """Boxes of one image; `scores` is None for ground truth.
 
     `crowd` marks boxes that hold many objects (COCO's iscrowd), `difficult` objects that nobody need find (VOC's);
@@ -171,19 +182,19 @@ class Boxes(Rows):
     """
 
     first: ClassVar[str] = "xyxy"
-    xyxy: Float[Tensor, "N 4"]
-    labels: Int[Tensor, " N"]
-    scores: Float[Tensor, " N"] | None = None
-    identities: Int[Tensor, " N"] | None = None
-    crowd: Bool[Tensor, " N"] | None = None
-    difficult: Bool[Tensor, " N"] | None = None
-    areas: Float[Tensor, " N"] | None = None
+    xyxy: Float[A, "N 4"]
+    labels: Int[A, " N"]
+    scores: Float[A, " N"] | None = None
+    identities: Int[A, " N"] | None = None
+    crowd: Bool[A, " N"] | None = None
+    difficult: Bool[A, " N"] | None = None
+    areas: Float[A, " N"] | None = None
 
-    def place(self, placement: Placement) -> Boxes:
+    def place(self: Boxes, placement: Placement) -> Boxes:  # type: ignore[override]  # of tensors alone
         """The boxes in network pixels, where `areas` mean nothing: they are left behind."""
         return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), areas=None)
 
-    def restore(self, placement: Placement) -> Boxes:
+    def restore(self: Boxes, placement: Placement) -> Boxes:
         """The inverse of `place`, cut off at the edges of the original image."""
         offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
         scales = self.xyxy.new_tensor(placement.scales * 2)
@@ -211,7 +222,7 @@ def _place_pixels(maps: Tensor, placement: Placement, fill: int | bool) -> Tenso
 
 
 @dataclass
-class Mask(Annotation):
+class Mask(Annotation, Generic[A]):
     """A class for every pixel; `ignore` is the ignore index: such pixels count nowhere.
 
     `classes` are whole numbers of any kind: an image of a billion pixels has no room for eight bytes a pixel.
@@ -219,18 +230,16 @@ class Mask(Annotation):
     None: all alike.
     """
 
-    classes: Integer[Tensor, "H W"]
+    classes: Integer[A, "H W"]
     ignore: int = 255
-    weights: Float[Tensor, "H W"] | None = None
+    weights: Float[A, "H W"] | None = None
 
     def mark(self) -> str:
         """A hash of the map, which as a list of numbers would be hundreds of times as long."""
-        import torch
-
-        pixels = self.classes.to("cpu", torch.int32).contiguous().numpy().tobytes()
+        pixels = array_of(self.classes).astype(numpy.int32).tobytes()
         return f"{tuple(self.classes.shape)} {self.ignore} {hashlib.sha256(pixels).hexdigest()}"
 
-    def place(self, placement: Placement) -> Mask:
+    def place(self: Mask, placement: Placement) -> Mask:  # type: ignore[override]  # of tensors alone
         """Nearest neighbor, so that no class is invented; what the image does not cover becomes `ignore`."""
         classes = _place_pixels(self.classes[None], placement, self.ignore)[0]
         weights = None if self.weights is None else _place_pixels(self.weights[None], placement, 0)[0]
@@ -238,36 +247,36 @@ class Mask(Annotation):
 
 
 @dataclass
-class Instances(Rows):
+class Instances(Rows, Generic[A]):
     """Objects of one image: a box, a class and a mask each, in original pixels.
 
     `crowd`, `difficult` and `areas` as in `Boxes`; where the data give no areas, metrics by size go by the masks' own.
     """
 
     first: ClassVar[str] = "xyxy"
-    xyxy: Float[Tensor, "N 4"]
-    labels: Int[Tensor, " N"]
-    masks: Bool[Tensor, "N H W"]
-    scores: Float[Tensor, " N"] | None = None
-    identities: Int[Tensor, " N"] | None = None
-    crowd: Bool[Tensor, " N"] | None = None
-    difficult: Bool[Tensor, " N"] | None = None
-    areas: Float[Tensor, " N"] | None = None
+    xyxy: Float[A, "N 4"]
+    labels: Int[A, " N"]
+    masks: Bool[A, "N H W"]
+    scores: Float[A, " N"] | None = None
+    identities: Int[A, " N"] | None = None
+    crowd: Bool[A, " N"] | None = None
+    difficult: Bool[A, " N"] | None = None
+    areas: Float[A, " N"] | None = None
 
     def mark(self) -> str:
         """With a hash of the masks, which as lists of numbers would be hundreds of times as long."""
-        pixels = numpy.packbits(self.masks.cpu().numpy()).tobytes()
-        bare = dataclasses.replace(self, masks=self.masks[:, :0, :0], areas=None)
+        pixels = numpy.packbits(array_of(self.masks)).tobytes()
+        bare: Any = dataclasses.replace(self, masks=self.masks[:, :0, :0], areas=None)  # type: ignore[arg-type]
         return f"{bare.to_json()} {tuple(self.masks.shape)} {hashlib.sha256(pixels).hexdigest()}"
 
-    def place(self, placement: Placement) -> Instances:
+    def place(self: Instances, placement: Placement) -> Instances:  # type: ignore[override]  # of tensors alone
         """The objects in network pixels, where `areas` mean nothing: they are left behind."""
         masks = _place_pixels(self.masks, placement, False)
         return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), masks=masks, areas=None)
 
 
 @dataclass
-class Keypoints(Rows):
+class Keypoints(Rows, Generic[A]):
     """N objects of P joints each, in pixels of the original.
 
     `visibility` is COCO's flag of each joint: 0 not labeled (its coordinates mean nothing), 1 labeled and hidden, 2
@@ -277,27 +286,27 @@ class Keypoints(Rows):
     """
 
     first: ClassVar[str] = "points"
-    points: Float[Tensor, "N P 2"]
-    visibility: Int[Tensor, "N P"]
-    xyxy: Float[Tensor, "N 4"] | None = None
-    labels: Int[Tensor, " N"] | None = None
-    scores: Float[Tensor, " N"] | None = None
-    joint_scores: Float[Tensor, "N P"] | None = None
-    identities: Int[Tensor, " N"] | None = None
-    crowd: Bool[Tensor, " N"] | None = None
-    areas: Float[Tensor, " N"] | None = None
+    points: Float[A, "N P 2"]
+    visibility: Int[A, "N P"]
+    xyxy: Float[A, "N 4"] | None = None
+    labels: Int[A, " N"] | None = None
+    scores: Float[A, " N"] | None = None
+    joint_scores: Float[A, "N P"] | None = None
+    identities: Int[A, " N"] | None = None
+    crowd: Bool[A, " N"] | None = None
+    areas: Float[A, " N"] | None = None
 
     @property
-    def labeled(self) -> Bool[Tensor, "N P"]:
+    def labeled(self) -> Bool[A, "N P"]:
         """Joints whose coordinates are known."""
-        return self.visibility > 0
+        return self.visibility > 0  # type: ignore[return-value]
 
     @property
-    def visible(self) -> Bool[Tensor, "N P"]:
+    def visible(self) -> Bool[A, "N P"]:
         """Joints that can be seen."""
-        return self.visibility == 2
+        return self.visibility == 2  # type: ignore[return-value, comparison-overlap]
 
-    def regions(self) -> Boxes | None:
+    def regions(self: Keypoints) -> Boxes | None:
         """The boxes of the objects; None where they have none, and the image as a whole is one object."""
         if self.xyxy is None and len(self) > 0:
             return None
@@ -305,35 +314,35 @@ class Keypoints(Rows):
         labels = self.visibility.new_zeros(len(self)) if self.labels is None else self.labels
         return Boxes(xyxy, labels, self.scores, self.identities)
 
-    def place(self, placement: Placement) -> Keypoints:
+    def place(self: Keypoints, placement: Placement) -> Keypoints:  # type: ignore[override]  # of tensors alone
         """The objects in network pixels, where `areas` mean nothing: they are left behind."""
         xyxy = None if self.xyxy is None else _place_points(self.xyxy, placement)
         return dataclasses.replace(self, points=_place_points(self.points, placement), xyxy=xyxy, areas=None)
 
 
 @dataclass
-class Embedding(Annotation):
+class Embedding(Annotation, Generic[A]):
     """An image as a point: near means alike."""
 
-    vector: Float[Tensor, " D"]
+    vector: Float[A, " D"]
 
 
 @dataclass
-class TrackedBoxes(Rows):
+class TrackedBoxes(Rows, Generic[A]):
     """Boxes over time: in which frame, whose, and where."""
 
     first: ClassVar[str] = "xyxy"
-    frames: Int[Tensor, " N"]
-    identities: Int[Tensor, " N"]
-    xyxy: Float[Tensor, "N 4"]
-    labels: Int[Tensor, " N"] | None = None
-    scores: Float[Tensor, " N"] | None = None
+    frames: Int[A, " N"]
+    identities: Int[A, " N"]
+    xyxy: Float[A, "N 4"]
+    labels: Int[A, " N"] | None = None
+    scores: Float[A, " N"] | None = None
 
-    def place(self, placement: Placement) -> TrackedBoxes:
+    def place(self: TrackedBoxes, placement: Placement) -> TrackedBoxes:  # type: ignore[override]  # of tensors alone
         """The boxes in network pixels."""
         return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement))
 
-    def regions(self) -> Boxes:
+    def regions(self: TrackedBoxes) -> Boxes:
         """The boxes, in the order of the frames."""
         order = self.frames.argsort(stable=True)
         labels = self.identities.new_zeros(len(self)) if self.labels is None else self.labels
@@ -341,7 +350,7 @@ class TrackedBoxes(Rows):
 
 
 @dataclass
-class GeneratedImage(Annotation):
+class GeneratedImage(Annotation, Generic[A]):
     """An image as a prediction (style transfer, restoration)."""
 
-    image: UInt8[Tensor, "3 H W"]
+    image: UInt8[A, "3 H W"]

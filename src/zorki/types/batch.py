@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zorki.types.annotations import Boxes
+from zorki.types.annotations import Annotation, Boxes
+from zorki.types.arrays import array_of, is_tensor, tensor_of
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import torch
     from jaxtyping import Float, Int64, UInt8
+    from numpy import ndarray
     from torch import Tensor
 else:
     from zorki.types.frames import Frames
@@ -32,6 +34,27 @@ class Sample(Generic[T]):
     image: UInt8[Tensor, "*T 3 H W"] | Frames
     target: T
     path: Path
+
+    def numpy(self) -> ArraySample:
+        """The same in arrays, in the same memory; `Frames` stay what they are."""
+        image = array_of(self.image) if is_tensor(self.image) else self.image
+        return ArraySample(image, self.target.numpy(), self.path)  # type: ignore[attr-defined]
+
+
+@dataclass
+class ArraySample:
+    """A sample in arrays of numpy: to draw and to count, no network is needed, nor torch, which takes seconds to load.
+
+    `target` is an annotation of arrays, such as `Boxes[ndarray]`.
+    """
+
+    image: UInt8[ndarray, "*T 3 H W"] | Frames
+    target: Annotation
+    path: Path
+
+    def tensors(self) -> Sample[Any]:
+        """The same in tensors, in the same memory."""
+        return Sample(tensor_of(self.image), self.target.tensors(), self.path)
 
 
 @dataclass

@@ -2,6 +2,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -215,13 +216,13 @@ def test_counts_and_sizes():
 def test_drawn_predictions_have_the_colors_of_their_classes_and_hide_the_unsure():
     from zorki.draw.palette import color
 
-    image = torch.zeros((3, 100, 400), dtype=torch.uint8)
+    image = np.zeros((3, 100, 400), np.uint8)
     answer = boxes((10, 40, 60, 90, 1), (300, 40, 350, 90, 2), scores=[0.8, 0.2])
     drawn = TASK.presentation.draw(image, answer, INFO)
     assert drawn.shape == image.shape
     assert tuple(drawn[:, 60, 10].tolist()) == color(1)
     assert int(drawn[:, :, 200:].sum()) == 0
-    small = TASK.presentation.draw(torch.zeros((3, 40, 50), dtype=torch.uint8), boxes((10, 10, 20, 20, 0)), INFO)
+    small = TASK.presentation.draw(np.zeros((3, 40, 50), np.uint8), boxes((10, 10, 20, 20, 0)), INFO)
     assert small.shape == (3, 280, 350), "enlarged, so that names can be read"
     assert tuple(small[:, 100, 70].tolist()) == color(0)
 
@@ -232,7 +233,7 @@ def test_thumbnails_tell_found_wrong_and_missed_apart():
 
     ground_truth = boxes((20, 40, 60, 80, 0), (120, 40, 160, 80, 1))
     answer = boxes((20, 40, 60, 80, 0), (170, 40, 200, 80, 2), scores=[0.9, 0.8])
-    drawn = TASK.presentation.thumbnail(torch.zeros((3, 112, 224), dtype=torch.uint8), answer, INFO, ground_truth)
+    drawn = TASK.presentation.thumbnail(np.zeros((3, 112, 224), np.uint8), answer, INFO, ground_truth)
     assert drawn.shape == (3, 112, 224)
     assert tuple(drawn[:, 70, 20].tolist()) == mark_color(True)
     assert tuple(drawn[:, 70, 170].tolist()) == mark_color(False)

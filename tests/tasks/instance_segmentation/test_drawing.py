@@ -1,5 +1,6 @@
 """Masks on images: each object its own color, and right, wrong and missed told apart without colors too."""
 
+import numpy as np
 import torch
 from made_masks import instances
 
@@ -10,7 +11,7 @@ from zorki.types import ClassInfo
 
 LOOK = InstancePresentation()
 CELLS = ClassInfo(("cell",))
-BLACK = torch.zeros((3, 112, 448), dtype=torch.uint8)
+BLACK = np.zeros((3, 112, 448), np.uint8)
 
 
 def squares(*spans, labels=None, scores=None, **columns):
@@ -64,12 +65,13 @@ def test_thumbnails_tell_found_wrong_and_missed_apart():
     drawn = LOOK.thumbnail(BLACK, answer, CELLS, ground_truth)
     assert drawn.shape == (3, 56, 224)
     assert at(drawn, 20, 40) == half(mark_color(True))
-    wrong = drawn[:, 12:28, 182:218].flatten(1).T.unique(dim=0).tolist()
+    wrong = np.unique(drawn[:, 12:28, 182:218].reshape(3, -1).T, axis=0).tolist()
     assert list(half(mark_color(False))) in wrong
     assert [255, 255, 255] in wrong, "hatched"
     assert at(drawn, 20, 120) == MISSED_COLOR
     assert at(drawn, 20, 140) == (0, 0, 0), "of what is missed there is an outline alone"
     alone = LOOK.thumbnail(BLACK, answer, CELLS)
     assert at(alone, 20, 40) == half(color(0))
+    assert np.array_equal(LOOK.thumbnail(BLACK, answer.numpy(), CELLS), alone)
     excused = LOOK.thumbnail(BLACK, answer[:1], CELLS, squares((40, 120), crowd=torch.tensor([True])))
     assert at(excused, 20, 40) == tuple(part * 192 >> 8 for part in mark_color(None))

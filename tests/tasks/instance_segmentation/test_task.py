@@ -147,7 +147,7 @@ def test_shown_objects_are_written_as_numbers_of_16_bits(tmp_path):
 def test_maps_of_objects_number_the_ground_truth_too():
     assert object_map(strip_instances((0, 3), (3, 5))).tolist()[0][:6] == [1, 1, 1, 2, 2, 0]
     with pytest.raises(ZorkiError, match="70000 objects, and a PNG of 16 bits numbers 65535"):
-        write_object_map(Path("a.png"), torch.full((1, 2), 70000, dtype=torch.int32))
+        write_object_map(Path("a.png"), np.full((1, 2), 70000, np.int32))
     assert not Path("a.png").exists()
 
 

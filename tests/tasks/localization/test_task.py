@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -152,7 +153,7 @@ def test_of_one_object_the_best_guess_is_shown_and_of_parts_the_visible_ones():
     assert [row["class_name"] for row in record["boxes"]] == ["dog", "cat"]
     entries = TASK.presentation.exchange(unsure, ONE, path="000012.jpg")
     assert [entry["bbox"] for entry in entries] == [[0.0, 0.0, 4.0, 4.0], [2.0, 2.0, 7.0, 7.0]]
-    image = torch.zeros(3, 10, 10, dtype=torch.uint8)
+    image = np.zeros((3, 10, 10), np.uint8)
     assert TASK.presentation.draw(image, unsure, ONE).shape[0] == 3
     assert TASK.presentation.thumbnail(image, unsure, ONE, Boxes(xyxy[:1], torch.tensor([1]))).shape[0] == 3
 

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 
@@ -33,7 +34,7 @@ def test_pixels_are_counted_by_class_and_the_unjudged_apart():
 
 
 def test_every_class_is_drawn_as_often():
-    counts = torch.tensor([[8, 2, 0], [10, 0, 0], [5, 0, 5], [0, 0, 0]])
+    counts = np.array([[8, 2, 0], [10, 0, 0], [5, 0, 5], [0, 0, 0]])
     weights = balance_weights(counts)
     # Class 0 has shares .8, 1 and .5 of 2.3; class 1 is in the first alone, class 2 in the third.
     assert weights.tolist() == pytest.approx([0.8 / 2.3 + 1, 1 / 2.3, 0.5 / 2.3 + 1, 0])

@@ -11,9 +11,9 @@ from zorki.contracts import Dataset
 from zorki.data.annotations.classes import map_classes, unseen_classes
 from zorki.data.annotations.outside import outside_notes
 from zorki.data.annotations.splits import complete_splits
-from zorki.data.images import MAX_PIXELS, check_image, read_image
+from zorki.data.images import MAX_PIXELS, check_image, read_array, read_image
 from zorki.errors import DataError
-from zorki.types import Defect, Label, Sample
+from zorki.types import ArraySample, Defect, Label, Sample
 
 
 @dataclass
@@ -148,6 +148,10 @@ class LabelDataset(Dataset[Label]):
         path = self.path(index)
         image = read_image(path, max_pixels=self.max_pixels, shorter_side=shorter_side)
         return Sample(image, self.target(index), path)
+
+    def arrays(self, index: int) -> ArraySample:
+        path = self.path(index)
+        return ArraySample(read_array(path, max_pixels=self.max_pixels), self.target(index), path)
 
     def target(self, index: int) -> Label:
         return Label(self.labels[index])

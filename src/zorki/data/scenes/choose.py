@@ -13,21 +13,25 @@ from zorki.errors import DataError
 Found = TypeVar("Found", bound=Dataset[Any])
 
 
+def is_scenes(root: Path, format: str | None) -> bool:
+    """Whether `root` is a name of scenes, such as scenes:200@96, and no file."""
+    return format in (None, "scenes") and (str(root) == "scenes" or str(root).startswith("scenes:"))
+
+
 def scenes_of(
     parse: Callable[[str], Found | None],
     root: Path,
-    format: str | None,
     class_names: Sequence[str] | None,
     selection: ClassSelection | None = None,
-) -> Found | None:
-    """The scenes that `root` asks for; None where it asks for none.
+) -> Found:
+    """The scenes that `root` asks for.
 
     Raises:
-        DataError: their classes are not `class_names`, or other names are asked for.
+        DataError: it is no name of scenes, their classes are not `class_names`, or other names are asked for.
     """
-    scenes = parse(str(root)) if format in (None, "scenes") else None
+    scenes = parse(str(root))
     if scenes is None:
-        return None
+        raise DataError(f"{root}: expected scenes, scenes:COUNT or scenes:COUNT@SIZE")
     if selection:
         raise DataError(f"{root}: scenes are made with their own classes; class_map and only_classes are for files")
     if class_names is not None and list(class_names) != scenes.class_names:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from zorki.contracts import Model, Task
 from zorki.contracts.capabilities import Selection, Smooths, TakesReducedImages
-from zorki.data.images import MAX_PIXELS, TooManyPixels, image_size, write_image
+from zorki.data.images import MAX_PIXELS, Array, TooManyPixels, image_size, write_image
 from zorki.data.loading.parts import MAX_HELD_PIXELS, Parts
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import check_device, on_device
@@ -42,6 +42,7 @@ from zorki.errors import DataError, RecipeError
 from zorki.files import output_folder
 from zorki.output import say
 from zorki.types import ClassInfo, Defect, Placement
+from zorki.types.arrays import array_of
 
 BATCH = 16  # images a step, where nobody said; of live streams 1
 AHEAD = 3  # batches in work: one predicted, two decoded
@@ -403,7 +404,7 @@ def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
                 work.fail(source, _of(source, prediction))
                 continue
             result = _result(work, source, image, prediction)
-            draw = partial(work.task.presentation.draw, image, result.annotation, work.info)
+            draw = partial(_draw, work, result, image)
             yield _with_files(work, result, source, draw)
 
 
@@ -427,12 +428,17 @@ def _large_batch(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
         yield _with_files(work, result, source, partial(_draw_next, work, result, images))
 
 
-def _draw_next(work: _Work, result: Result, images: Iterator[tuple[Source, Tensor | DataError]]) -> Tensor:
+def _draw_next(work: _Work, result: Result, images: Iterator[tuple[Source, Tensor | DataError]]) -> Array:
     """The result on the next image. Raises DataError where that could not be read again."""
     _, image = next(images)
     if isinstance(image, DataError):
         raise image
-    return work.task.presentation.draw(image, result.annotation, work.info)
+    return _draw(work, result, image)
+
+
+def _draw(work: _Work, result: Result, image: Tensor, follower: Follower | None = None) -> Array:
+    ground = array_of(image) if follower is None else follower.background(array_of(image))
+    return work.task.presentation.draw(ground, result.annotation, work.info)
 
 
 def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Source, tuple[int, int], Any]]:
@@ -477,7 +483,7 @@ def _of(source: Source, error: DataError) -> DataError:
     return failure
 
 
-def _write_drawing(work: _Work, result: Result, source: Source, draw: Callable[[], Tensor]) -> None:
+def _write_drawing(work: _Work, result: Result, source: Source, draw: Callable[[], Array]) -> None:
     with work.drawing(source):
         drawing = draw()
         small = max(result.height, result.width) <= SMALL
@@ -644,7 +650,7 @@ class _DrawnVideo:
         self._writer.__enter__()
         return self
 
-    def add(self, result: Result, number: int, draw: Callable[[], Tensor]) -> None:
+    def add(self, result: Result, number: int, draw: Callable[[], Array]) -> None:
         """A live stream shows no frame in the place of those dropped: the next is shown for them."""
         if self.path is None:
             return
@@ -726,7 +732,7 @@ def _video(work: _Work, source: Source) -> Iterator[Result]:
         for number, image, prediction in _until_failure(work, source, predicted):
             result = _result(work, source, image, prediction, number)
             if film is not None:
-                film.add(result, number, partial(_draw_frame, work, follower, image, result.annotation))
+                film.add(result, number, partial(_draw, work, result, image, follower))
             if work.task.unit != "clip":
                 yield _with_files(work, result, source)
             elif number == first.number:  # one result for all frames
@@ -734,11 +740,6 @@ def _video(work: _Work, source: Source) -> Iterator[Result]:
                 yield _with_files(work, result, source)
         for line in [] if follower is None else follower.summary():
             work.say(f"{source.name}: {line}")
-
-
-def _draw_frame(work: _Work, follower: Follower | None, image: Tensor, annotation: Any) -> Tensor:
-    ground = image if follower is None else follower.background(image)
-    return work.task.presentation.draw(ground, annotation, work.info)
 
 
 def _follower(work: _Work, source: Source, stack: contextlib.ExitStack) -> Follower:
@@ -870,7 +871,7 @@ def _new_result(
     )
 
 
-def _with_files(work: _Work, result: Result, source: Source, draw: Callable[[], Tensor] | None = None) -> Result:
+def _with_files(work: _Work, result: Result, source: Source, draw: Callable[[], Array] | None = None) -> Result:
     """With its drawing, and with the files of its own that the task gives it."""
     if work.out is None:
         return result

@@ -25,6 +25,7 @@ from zorki.engine.prediction.supervision import to_supervision
 from zorki.engine.prediction.tiling import small_copy
 from zorki.errors import DataError, ZorkiError
 from zorki.types import Annotation, ClassInfo
+from zorki.types.arrays import array_of
 
 SMALL = 256  # pixels: larger drawings are written as JPEG
 
@@ -141,13 +142,13 @@ class Result:
         """
         return interleaved(self.draw())
 
-    def draw(self) -> Tensor:
-        """`plot` as a tensor (3, H, W), uint8."""
+    def draw(self) -> Array:
+        """`plot` with the channels first: (3, height, width)."""
         if not self.by_tiles or not isinstance(self.source, Source) or self.source.path is None:
-            return self.presentation.draw(self._image(), self.annotation, self.info)
+            return self.presentation.draw(array_of(self._image()), self.annotation, self.info)
         with open_windows(self.source.path, max_pixels=0) as large:
             image, annotation = small_copy(large, self.annotation)
-        return self.presentation.draw(image, annotation, self.info)
+        return self.presentation.draw(array_of(image), annotation, self.info)
 
     def save(self, path: str | Path) -> Path:
         """Writes `plot` as PNG or JPEG, by the suffix; in a folder under the image's own name. Returns the path.

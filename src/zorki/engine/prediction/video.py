@@ -23,6 +23,7 @@ from zorki.data.images import interleaved
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
+from zorki.types.arrays import tensor_of
 
 CLOCK = Fraction(1, 12_800)
 """Seconds of a tick by which frames are timed that do not come at one rate."""
@@ -227,7 +228,7 @@ class VideoWriter:
             raise unwritable(self.path, error) from error
         return self
 
-    def write(self, image: UInt8[Tensor, "3 H W"], seconds: float | None = None) -> None:
+    def write(self, image: UInt8[Tensor | np.ndarray, "3 H W"], seconds: float | None = None) -> None:
         """Adds a frame.
 
         Args:
@@ -244,7 +245,7 @@ class VideoWriter:
             self._first = seconds
             self._stream = self._add_stream(height, width)
         if (self._stream.height, self._stream.width) != (height, width):
-            image = _fitted(image, self._stream.height, self._stream.width)
+            image = _fitted(tensor_of(image), self._stream.height, self._stream.width)
         pixels = interleaved(image[:, : self._stream.height, : self._stream.width])
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         if seconds is not None:

@@ -214,7 +214,7 @@ def _grid(run: TrainedModel, dataset: Dataset[Any], items: Sequence[tuple[int, A
         text = f"predicted: {presentation.caption(prediction, run.info)}"
         if not good:
             text += f"\nground truth: {presentation.caption(sample.target, run.info)}"
-        image = presentation.thumbnail(sample.image, prediction, run.info, sample.target)
+        image = presentation.thumbnail(sample.numpy().image, prediction, run.info, sample.target)
         name = dataset.path(index).name
         thumbnails.append(Thumbnail(image, text, good, alt=f"{name}: {text}", name=name))
     return image_grid(thumbnails)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from zorki.contracts import Section
-from zorki.data.images import read_image
+from zorki.data.images import Array, read_array
 from zorki.draw.blocks import Thumbnail, figure, image_grid, table
 from zorki.draw.figures import curves
 from zorki.draw.report import page, write_page
@@ -142,13 +141,13 @@ def _thumbnail(path: str, words: str, name: str, good: bool | None = None, box: 
     """A gray square where the file is not there any more."""
     image = _image(path, box)
     if image is None:
-        image, words = torch.full((3, SIDE, SIDE), GRAY, dtype=torch.uint8), f"{words}\n(the file is not there)"
+        image, words = np.full((3, SIDE, SIDE), GRAY, np.uint8), f"{words}\n(the file is not there)"
     return Thumbnail(image, words, good, name=name)
 
 
-def _image(path: str, box: str) -> Tensor | None:
+def _image(path: str, box: str) -> Array | None:
     try:
-        image = read_image(Path(path), shorter_side=None if box else SIDE)
+        image = read_array(Path(path), shorter_side=None if box else SIDE)
     except (DataError, OSError):
         return None
     if box:

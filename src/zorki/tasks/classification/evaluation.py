@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from zorki.contracts import Evaluation, Section
-from zorki.tasks.classification.metric import ClassificationMetric, ClassificationResult
 from zorki.types import ClassInfo, Label
+
+if TYPE_CHECKING:
+    from zorki.tasks.classification.metric import ClassificationMetric, ClassificationResult
 
 
 class ClassificationEvaluation(Evaluation[Label, Label]):
     """Accuracy and its kin; the baseline is the most frequent class."""
 
     def metric(self, info: ClassInfo) -> ClassificationMetric:
+        from zorki.tasks.classification.metric import ClassificationMetric
+
         return ClassificationMetric(info.names)
 
     def baseline(self, train: Sequence[Label], info: ClassInfo) -> Label | None:

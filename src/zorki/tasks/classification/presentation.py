@@ -9,7 +9,8 @@ from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Label
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 
 class ClassificationPresentation(Presentation[Label, Label]):
@@ -24,7 +25,7 @@ class ClassificationPresentation(Presentation[Label, Label]):
         own_flags="--weights imagenet --freeze backbone",
     )
 
-    def draw(self, image: Tensor, annotation: Label, info: ClassInfo) -> Tensor:
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Label, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with its class, and the probability where there is one, written under it."""
         from zorki.draw.images import caption
 

@@ -38,12 +38,12 @@ class DetectionData(ObjectData[Boxes]):
     ) -> Dataset[Boxes]:
         """COCO, Pascal VOC, YOLO, CSV, CVAT, labelme, VIA, or the built-in scenes. Raises DataError."""
         from zorki.data.formats.readers import read_boxes
-        from zorki.data.scenes.boxes import parse
-        from zorki.data.scenes.choose import scenes_of
+        from zorki.data.scenes.choose import is_scenes, scenes_of
 
-        scenes = scenes_of(parse, root, format, class_names, selection)
-        if scenes is not None:
-            return scenes
+        if is_scenes(root, format):
+            from zorki.data.scenes.boxes import parse  # painted with torch, which data in files have no need of
+
+            return scenes_of(parse, root, class_names, selection)
         return read_boxes(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
+import numpy as np
 
-from zorki.data.preprocess.resize_image import resize_image
-from zorki.draw.images import boxes, enlarge
+from zorki.draw.images import boxes, enlarge, shrink
 from zorki.draw.palette import color, mark_color
-from zorki.tasks.detection.metrics.image_match import match_boxes
 from zorki.types import Boxes
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 MIN_WIDTH = 320  # pixels: on smaller images names would cover the objects
 MISSED_COLOR = (240, 185, 58)
 
 
 def draw_boxes(
-    image: UInt8[Tensor, "3 H W"], annotation: Boxes, class_names: Sequence[str]
-) -> UInt8[Tensor, "3 H2 W2"]:
+    image: UInt8[ndarray, "3 H W"], annotation: Boxes[Any], class_names: Sequence[str]
+) -> UInt8[ndarray, "3 H2 W2"]:
     """The image with every box, its class's name in its class's color, and the score where there is one.
 
     Tracked objects have their identity and its color instead, the same in every frame. The worst is drawn first, so
@@ -30,8 +30,9 @@ def draw_boxes(
     than 320 pixels are enlarged by a whole factor.
     """
     factor = max(1, math.ceil(MIN_WIDTH / image.shape[2]))
+    annotation = annotation.numpy()
     if annotation.scores is not None:
-        annotation = annotation[annotation.scores.argsort(stable=True)]
+        annotation = annotation[annotation.scores.argsort(kind="stable")]
     crowd = _marks(annotation.crowd, len(annotation))
     difficult = _marks(annotation.difficult, len(annotation))
     scores: list[float | None] = [None] * len(annotation)
@@ -50,23 +51,27 @@ def draw_boxes(
 
 
 def thumbnail(
-    image: UInt8[Tensor, "3 H W"], shown: Boxes, ground_truth: Boxes | None, class_names: Sequence[str], side: int
-) -> UInt8[Tensor, "3 H2 W2"]:
+    image: UInt8[ndarray, "3 H W"],
+    shown: Boxes[Any],
+    ground_truth: Boxes[Any] | None,
+    class_names: Sequence[str],
+    side: int,
+) -> UInt8[ndarray, "3 H2 W2"]:
     """The image with its longer side of `side` pixels, and boxes on it.
 
     Without a ground truth in the colors of their classes. With one: right boxes teal, wrong ones vermilion and "wrong",
     objects that were not found amber and "missed", boxes that do not count gray.
     """
-    height, width = image.shape[1:]
-    scale = side / max(height, width)
-    small = resize_image(image, max(1, round(height * scale)), max(1, round(width * scale)))
-    factors = torch.tensor([small.shape[2] / width, small.shape[1] / height] * 2)
-    moved = dataclasses.replace(shown, xyxy=shown.xyxy * factors)
+    small = shrink(image, side)
+    factors = np.array([small.shape[2] / image.shape[2], small.shape[1] / image.shape[1]] * 2, np.float32)
+    xyxy = shown.numpy().xyxy * factors
     if ground_truth is None:
         colors = [color(label) for label in shown.labels.tolist()]
-        return boxes(small, moved.xyxy, [class_names[label] for label in shown.labels.tolist()], colors)
-    match = match_boxes(shown, ground_truth)
-    missed = ground_truth[match.missed]
+        return boxes(small, xyxy, [class_names[label] for label in shown.labels.tolist()], colors)
+    from zorki.tasks.detection.metrics.image_match import match_boxes  # with torch, which sheets need not
+
+    match = match_boxes(shown.tensors(), ground_truth.tensors())
+    missed = ground_truth.tensors()[match.missed].numpy()
     texts = ["missed " + class_names[label] for label in missed.labels.tolist()]
     inks = [MISSED_COLOR] * len(missed)
     for label, true_positive, ignored in zip(
@@ -74,8 +79,8 @@ def thumbnail(
     ):
         texts.append(class_names[label] if true_positive or ignored else "wrong " + class_names[label])
         inks.append(mark_color(None if ignored else true_positive))
-    return boxes(small, torch.cat([missed.xyxy * factors, moved.xyxy]), texts, inks)
+    return boxes(small, np.concatenate([missed.xyxy * factors, xyxy]), texts, inks)
 
 
-def _marks(column: Tensor | None, count: int) -> list[bool]:
-    return [False] * count if column is None else column.to(torch.bool).tolist()
+def _marks(column: ndarray | None, count: int) -> list[bool]:
+    return [False] * count if column is None else column.astype(bool).tolist()

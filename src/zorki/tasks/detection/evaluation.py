@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zorki.contracts import Results, Section
-from zorki.tasks.detection.metrics.metric import DetectionMetric
-from zorki.tasks.detection.metrics.scores import DetectionResult
 from zorki.tasks.detection.object_task import ObjectEvaluation, shown
 from zorki.types import Boxes, ClassInfo
+
+if TYPE_CHECKING:
+    from zorki.tasks.detection.metrics.metric import DetectionMetric
+    from zorki.tasks.detection.metrics.scores import DetectionResult
 
 
 class DetectionEvaluation(ObjectEvaluation[Boxes]):
@@ -18,6 +21,8 @@ class DetectionEvaluation(ObjectEvaluation[Boxes]):
     headline = ("ap", "ap50")
 
     def metric(self, info: ClassInfo) -> DetectionMetric:
+        from zorki.tasks.detection.metrics.metric import DetectionMetric
+
         return DetectionMetric(info.names)
 
     def ensemble(self, predictions: Sequence[Boxes]) -> Boxes:

@@ -9,7 +9,8 @@ from zorki.tasks.detection.object_task import ObjectPresentation, shown
 from zorki.types import Boxes, ClassInfo
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 
 class DetectionPresentation(ObjectPresentation[Boxes]):
@@ -24,13 +25,15 @@ class DetectionPresentation(ObjectPresentation[Boxes]):
     )
     noun = "boxes"
 
-    def draw(self, image: Tensor, annotation: Boxes, info: ClassInfo) -> Tensor:
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Boxes, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with its boxes; of a prediction those that are shown."""
         from zorki.tasks.detection.drawing import draw_boxes
 
         return draw_boxes(image, shown(annotation, info), info.names)
 
-    def thumbnail(self, image: Tensor, annotation: Boxes, info: ClassInfo, ground_truth: Boxes | None = None) -> Tensor:
+    def thumbnail(
+        self, image: UInt8[ndarray, "3 H W"], annotation: Boxes, info: ClassInfo, ground_truth: Boxes | None = None
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with its boxes, `thumbnail_side` pixels long; beside the ground truth also what was missed."""
         from zorki.tasks.detection.drawing import thumbnail
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
 
 from zorki.contracts import Dataset
 from zorki.contracts.statistics import DatasetStatistics, StatisticsTable
 from zorki.data.annotations.boxes.object_counts import count_objects
-from zorki.ops.boxes import box_area
 from zorki.types import Boxes
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from numpy import ndarray
 
 SMALL, MEDIUM = 32**2, 96**2  # pixels: COCO's bounds of small, medium and large areas
 QUARTILES = {"minimum": 0.0, "first_quartile": 0.25, "median": 0.5, "third_quartile": 0.75, "maximum": 1.0}
@@ -53,13 +54,13 @@ def box_statistics(dataset: Dataset[Boxes]) -> DatasetStatistics:
         quantile_table("box_side", "Side of boxes (root of the area, pixels)"),
         quantile_table("aspect_ratio", "Aspect ratio of boxes (width / height)", _TAILS),
     ]
-    found = object_statistics(dataset, dataset.target, _numbers, tables, "boxes")
+    found = object_statistics(dataset, dataset.target_arrays, _numbers, tables, "boxes")
     return dataclasses.replace(found, note=_suited(dataset))
 
 
 def _suited(dataset: Dataset[Boxes]) -> str:
     """Which task suits the images by the number of their objects; empty where most have any number."""
-    counts = count_objects((dataset.target(index) for index in range(len(dataset))), len(dataset.class_names))
+    counts = count_objects((dataset.target_arrays(index) for index in range(len(dataset))), len(dataset.class_names))
     if counts.fitting < LOCALIZED_SHARE * counts.images:
         return ""
     suggestion = f"{counts}: localization, one box an object and no detector, suits them (--task localization"
@@ -82,7 +83,7 @@ class Labeled(Protocol):
     """Objects of an image, with a class each."""
 
     @property
-    def labels(self) -> Tensor: ...
+    def labels(self) -> ndarray: ...
 
 
 Measured = TypeVar("Measured", bound=Labeled)
@@ -120,12 +121,12 @@ def object_statistics(
     return DatasetStatistics(dataset.class_names, objects, counted, images, filled)
 
 
-def _numbers(targets: Sequence[Boxes]) -> list[Numbers]:
+def _numbers(targets: Sequence[Boxes[ndarray]]) -> list[Numbers]:
     """The numbers of one split, table by table."""
-    lengths = torch.tensor([float(len(target)) for target in targets])
+    lengths = np.array([len(target) for target in targets], np.float32)
     measured = [target.xyxy if target.crowd is None else target.xyxy[~target.crowd] for target in targets]
-    xyxy = torch.cat(measured) if measured else torch.zeros((0, 4))
-    size, area = xyxy[:, 2:] - xyxy[:, :2], box_area(xyxy)
+    xyxy = np.concatenate([np.zeros((0, 4), np.float32), *measured])
+    size, area = xyxy[:, 2:] - xyxy[:, :2], box_areas(xyxy)
     solid = area > 0
     return [
         {
@@ -137,12 +138,18 @@ def _numbers(targets: Sequence[Boxes]) -> list[Numbers]:
         },
         quantiles(lengths),
         sizes(area),
-        quantiles(area.sqrt()),
+        quantiles(np.sqrt(area)),
         quantiles(size[solid, 0] / size[solid, 1], _TAILS),
     ]
 
 
-def sizes(area: Float[Tensor, " N"]) -> dict[str, int]:
+def box_areas(xyxy: Float[ndarray, "N 4"]) -> Float[ndarray, " N"]:
+    """Width times height; 0 for inverted boxes."""
+    size = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
+    return size[:, 0] * size[:, 1]
+
+
+def sizes(area: Float[ndarray, " N"]) -> dict[str, int]:
     """How many areas, in pixels, are small, medium and large by COCO's bounds."""
     return {
         "small": int((area < SMALL).sum()),
@@ -156,12 +163,11 @@ def marked(targets: Sequence[Labeled], name: str) -> int:
     return sum(int(column.sum()) for target in targets if (column := getattr(target, name)) is not None)
 
 
-def quantiles(values: Float[Tensor, " N"], shares: Mapping[str, float] = QUARTILES) -> dict[str, float | None]:
+def quantiles(values: Float[ndarray, " N"], shares: Mapping[str, float] = QUARTILES) -> dict[str, float | None]:
     """The values below which these shares of all lie, by the shares' names; None where there is no value."""
     if len(values) == 0:
         return dict.fromkeys(shares)
-    # Sorted by hand: torch's quantile refuses more than 16 million values.
-    ordered = values.sort().values
+    ordered = np.sort(values)
     found: dict[str, float | None] = {}
     for name, share in shares.items():
         place = share * (len(ordered) - 1)

@@ -43,12 +43,12 @@ class InstanceData(ObjectData[Instances]):
             DataError: nothing is there, or the format is not recognized.
         """
         from zorki.data.formats.readers import read_instances
-        from zorki.data.scenes.choose import scenes_of
-        from zorki.data.scenes.instances import parse
+        from zorki.data.scenes.choose import is_scenes, scenes_of
 
-        scenes = scenes_of(parse, root, format, class_names, selection)
-        if scenes is not None:
-            return scenes
+        if is_scenes(root, format):
+            from zorki.data.scenes.instances import parse  # painted with torch, which data in files have no need of
+
+            return scenes_of(parse, root, class_names, selection)
         return read_instances(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(

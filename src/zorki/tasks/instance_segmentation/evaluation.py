@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zorki.contracts import Results, Section
 from zorki.tasks.detection.object_task import ObjectEvaluation, shown
-from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
-from zorki.tasks.instance_segmentation.metrics.scores import InstanceResult
 from zorki.types import ClassInfo, Instances
+
+if TYPE_CHECKING:
+    from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
+    from zorki.tasks.instance_segmentation.metrics.scores import InstanceResult
 
 
 class InstanceEvaluation(ObjectEvaluation[Instances]):
@@ -19,6 +22,8 @@ class InstanceEvaluation(ObjectEvaluation[Instances]):
 
     def metric(self, info: ClassInfo) -> InstanceMetric:
         """Maps of objects hold what reaches the score threshold found on validation, else the best one here."""
+        from zorki.tasks.instance_segmentation.metrics.metric import InstanceMetric
+
         return InstanceMetric(info.names, min_score=info.score_threshold)
 
     def ensemble(self, predictions: Sequence[Instances]) -> Instances:

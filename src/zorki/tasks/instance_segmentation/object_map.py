@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int32
 from PIL import Image
-from torch import Tensor
 
 from zorki.errors import ZorkiError
 from zorki.files import whole
@@ -17,7 +16,7 @@ from zorki.types import Instances
 MAX_OBJECTS = 65535  # numbers that 16 bits hold
 
 
-def object_map(instances: Instances, min_score: float = 0.0) -> Int32[Tensor, "H W"]:
+def object_map(instances: Instances, min_score: float = 0.0) -> Int32[np.ndarray, "H W"]:
     """In each pixel the row of its object, counted from 1, and 0 for none; the best score on top.
 
     Predictions below `min_score` are not in it, nor are those of which more than half lies under better ones: it is the
@@ -30,16 +29,15 @@ def object_map(instances: Instances, min_score: float = 0.0) -> Int32[Tensor, "H
     return pixels.laid_out(order[instances.scores[order] >= min_score].tolist()).numbers()
 
 
-def write_object_map(path: Path, numbers: Int32[Tensor, "H W"]) -> None:
+def write_object_map(path: Path, numbers: Int32[np.ndarray, "H W"]) -> None:
     """Writes a map of objects as a gray PNG of 16 bits; whole or not at all.
 
     Raises:
         ZorkiError: there are more objects than numbers of 16 bits, or the file cannot be written.
     """
-    values = numbers.cpu().numpy()
-    if values.size and values.max() > MAX_OBJECTS:
+    if numbers.size and numbers.max() > MAX_OBJECTS:
         raise ZorkiError(
-            f"{path}: {values.max()} objects, and a PNG of 16 bits numbers {MAX_OBJECTS}; show fewer of them"
+            f"{path}: {numbers.max()} objects, and a PNG of 16 bits numbers {MAX_OBJECTS}; show fewer of them"
         )
     with whole(path, flush=False) as aside:
-        Image.fromarray(values.astype(np.uint16)).save(aside, format="png")
+        Image.fromarray(numbers.astype(np.uint16)).save(aside, format="png")

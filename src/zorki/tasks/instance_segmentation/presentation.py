@@ -11,7 +11,8 @@ from zorki.tasks.detection.object_task import ObjectPresentation, show_score, sh
 from zorki.types import ClassInfo, Instances
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 
 class InstancePresentation(ObjectPresentation[Instances]):
@@ -25,15 +26,19 @@ class InstancePresentation(ObjectPresentation[Instances]):
         own_model="border_unet_resnet18",
     )
 
-    def draw(self, image: Tensor, annotation: Instances, info: ClassInfo) -> Tensor:
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Instances, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with its objects tinted; of a prediction those that are shown."""
         from zorki.tasks.instance_segmentation.drawing import draw_instances
 
         return draw_instances(image, shown(annotation, info), info.names)
 
     def thumbnail(
-        self, image: Tensor, annotation: Instances, info: ClassInfo, ground_truth: Instances | None = None
-    ) -> Tensor:
+        self,
+        image: UInt8[ndarray, "3 H W"],
+        annotation: Instances,
+        info: ClassInfo,
+        ground_truth: Instances | None = None,
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with its objects, `thumbnail_side` pixels long; beside the ground truth also what was missed."""
         from zorki.tasks.instance_segmentation.drawing import thumbnail
 

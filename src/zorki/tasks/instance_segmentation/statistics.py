@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy import ndarray
 
 from zorki.contracts import Dataset
 from zorki.contracts.statistics import DatasetStatistics, StatisticsTable
@@ -34,22 +33,22 @@ class Measured:
         overlapping: share of those that are of two or more.
     """
 
-    labels: Tensor
-    areas: Tensor
-    crowd: Tensor | None
-    difficult: Tensor | None
+    labels: ndarray
+    areas: ndarray
+    crowd: ndarray | None
+    difficult: ndarray | None
     covered: float
     overlapping: float
 
 
-def measured(target: Instances) -> Measured:
+def measured(target: Instances[ndarray]) -> Measured:
     """The objects of one image."""
     pixels = MaskPixels.of(target.masks)
     owners = np.bincount(pixels.place)
     taken = int((owners > 0).sum())
     return Measured(
         target.labels,
-        torch.from_numpy(pixels.areas()),
+        pixels.areas(),
         target.crowd,
         target.difficult,
         taken / max(1, pixels.height * pixels.width),
@@ -83,14 +82,14 @@ def instance_statistics(dataset: Dataset[Instances]) -> DatasetStatistics:
         quantile_table("object_side", "Side of objects (root of the area, pixels)"),
         quantile_table("covered_share", "Share of an image with objects that they cover"),
     ]
-    return object_statistics(dataset, lambda index: measured(dataset.target(index)), _numbers, tables, "objects")
+    return object_statistics(dataset, lambda index: measured(dataset.target_arrays(index)), _numbers, tables, "objects")
 
 
 def _numbers(targets: Sequence[Measured]) -> list[Numbers]:
     """The numbers of one split, table by table."""
-    lengths = torch.tensor([float(len(target.labels)) for target in targets])
+    lengths = np.array([len(target.labels) for target in targets], np.float32)
     single = [target.areas if target.crowd is None else target.areas[~target.crowd] for target in targets]
-    area = torch.cat(single).float() if single else torch.zeros(0)
+    area = np.concatenate([np.zeros(0, np.float32), *single]).astype(np.float32)
     with_objects = [target for target in targets if len(target.labels)]
     return [
         {
@@ -103,6 +102,6 @@ def _numbers(targets: Sequence[Measured]) -> list[Numbers]:
         },
         quantiles(lengths),
         sizes(area),
-        quantiles(area.sqrt()),
-        quantiles(torch.tensor([target.covered for target in with_objects])),
+        quantiles(np.sqrt(area)),
+        quantiles(np.array([target.covered for target in with_objects], np.float32)),
     ]

@@ -46,12 +46,12 @@ class LocalizationData(TaskData[Boxes]):
             DataError: as of detection, or no image has the number of objects that is asked for.
         """
         from zorki.data.formats.readers import read_boxes
-        from zorki.data.scenes.choose import scenes_of
-        from zorki.data.scenes.one_object import parse
+        from zorki.data.scenes.choose import is_scenes, scenes_of
 
-        scenes = scenes_of(parse, root, format, class_names, selection)
-        if scenes is not None:
-            return scenes
+        if is_scenes(root, format):
+            from zorki.data.scenes.one_object import parse  # painted with torch, which data in files have no need of
+
+            return scenes_of(parse, root, class_names, selection)
         found = read_boxes(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
         return images_that_fit(found)
 
@@ -150,7 +150,7 @@ def _class_criterion(targets: Sequence[Boxes], num_classes: int, recipe: Localiz
 
 def counts_of(dataset: Dataset[Boxes]) -> ImagesByObjects:
     """How many objects the images have."""
-    return count_objects((dataset.target(index) for index in range(len(dataset))), len(dataset.class_names))
+    return count_objects((dataset.target_arrays(index) for index in range(len(dataset))), len(dataset.class_names))
 
 
 def images_that_fit(found: BoxDataset) -> BoxDataset:
@@ -162,7 +162,7 @@ def images_that_fit(found: BoxDataset) -> BoxDataset:
     from zorki.data.annotations.subset import subset_boxes
 
     counts = counts_of(found)
-    kept = [index for index in range(len(found)) if fits(found.target(index), counts.kind)]
+    kept = [index for index in range(len(found)) if fits(found.target_arrays(index), counts.kind)]
     if not kept:
         raise DataError(
             f"{found.root}: {counts}; expected images of one object, or of parts that are there once at most; "
@@ -180,7 +180,7 @@ def images_that_fit(found: BoxDataset) -> BoxDataset:
 
 def _left_out(found: BoxDataset, kept: set[int], kind: OneOrEach) -> str:
     """Such as "15 images have 2 objects, 1 image has 3 objects"."""
-    others = (found.target(index) for index in range(len(found)) if index not in kept)
+    others = (found.target_arrays(index) for index in range(len(found)) if index not in kept)
     reasons = sorted(Counter(_held(target, kind) for target in others).items())
     words = [
         f"{count} image{'s' if count > 1 else ''} {'have' if count > 1 else 'has'} {what}"
@@ -189,7 +189,7 @@ def _left_out(found: BoxDataset, kept: set[int], kind: OneOrEach) -> str:
     return ", ".join(words) + (", ..." if len(reasons) > 4 else "")
 
 
-def _held(target: Boxes, kind: OneOrEach) -> tuple[int, str]:
+def _held(target: Boxes[Any], kind: OneOrEach) -> tuple[int, str]:
     """What an image that does not fit has, after a number to sort by."""
     count = len(target)
     if count == 0:

@@ -9,7 +9,8 @@ from zorki.tasks.detection.object_task import ObjectPresentation
 from zorki.types import Boxes, ClassInfo
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 
 class LocalizationPresentation(ObjectPresentation[Boxes]):
@@ -31,7 +32,7 @@ class LocalizationPresentation(ObjectPresentation[Boxes]):
         best = annotation[int(annotation.scores.argmax())]
         return best if info.score_threshold is None else super().shown(best, info)
 
-    def draw(self, image: Tensor, annotation: Boxes, info: ClassInfo) -> Tensor:
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Boxes, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with the boxes that are shown."""
         from zorki.tasks.detection.drawing import draw_boxes
 
@@ -45,7 +46,9 @@ class LocalizationPresentation(ObjectPresentation[Boxes]):
         name = info.names[int(shown.labels[0])]
         return name if shown.scores is None else f"{name} {float(shown.scores[0]):.0%}"
 
-    def thumbnail(self, image: Tensor, annotation: Boxes, info: ClassInfo, ground_truth: Boxes | None = None) -> Tensor:
+    def thumbnail(
+        self, image: UInt8[ndarray, "3 H W"], annotation: Boxes, info: ClassInfo, ground_truth: Boxes | None = None
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """As of detection; beside the ground truth also what was missed."""
         from zorki.tasks.detection.drawing import thumbnail
 

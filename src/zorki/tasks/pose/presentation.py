@@ -9,7 +9,8 @@ from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Keypoints, Skeleton
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
     from zorki.tasks.pose.smoothing import JointSmoother
 
@@ -27,15 +28,19 @@ class PosePresentation(Presentation[Keypoints, Keypoints]):
         own_model="deep_pose_resnet18",
     )
 
-    def draw(self, image: Tensor, annotation: Keypoints, info: ClassInfo) -> Tensor:
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Keypoints, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with its objects."""
         from zorki.tasks.pose.drawing import draw_keypoints
 
         return draw_keypoints(image, annotation, _skeleton(info))
 
     def thumbnail(
-        self, image: Tensor, annotation: Keypoints, info: ClassInfo, ground_truth: Keypoints | None = None
-    ) -> Tensor:
+        self,
+        image: UInt8[ndarray, "3 H W"],
+        annotation: Keypoints,
+        info: ClassInfo,
+        ground_truth: Keypoints | None = None,
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """The image with its objects, `thumbnail_side` pixels long; the ground truth in gray below them."""
         from zorki.tasks.pose.drawing import thumbnail
 

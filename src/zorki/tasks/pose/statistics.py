@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import torch
+import numpy as np
 
 from zorki.contracts import Dataset
 from zorki.contracts.statistics import DatasetStatistics, StatisticsTable
-from zorki.ops.boxes import box_area
-from zorki.tasks.detection.statistics import Numbers, marked, object_statistics, quantile_table, quantiles
+from zorki.tasks.detection.statistics import Numbers, box_areas, marked, object_statistics, quantile_table, quantiles
 from zorki.types import Keypoints
 
 
@@ -47,15 +46,15 @@ def keypoint_statistics(dataset: Dataset[Keypoints]) -> DatasetStatistics:
         quantile_table("object_side", "Side of objects (root of the box's area, pixels)"),
         StatisticsTable("labeled_joints", "Objects in which a joint is labeled", titles, {}),
     ]
-    target: Callable[[int], Any] = dataset.target
+    target: Callable[[int], Any] = dataset.target_arrays
     return object_statistics(dataset, target, partial(_numbers, len(names)), tables, "objects")
 
 
 def _numbers(joints: int, targets: Sequence[Any]) -> list[Numbers]:
     """The numbers of one split, table by table; a split without images has them, too."""
-    lengths = torch.tensor([float(len(target)) for target in targets])
+    lengths = np.array([len(target) for target in targets], np.float32)
     boxes = [target.xyxy for target in targets if target.xyxy is not None]
-    flags = torch.cat([target.visibility for target in targets]) if targets else torch.zeros((0, joints))
+    flags = np.concatenate([np.zeros((0, joints), int), *(target.visibility for target in targets)])
     labeled = (flags > 0).sum(0).tolist()
     return [
         {
@@ -68,6 +67,6 @@ def _numbers(joints: int, targets: Sequence[Any]) -> list[Numbers]:
             "hidden": int((flags == 1).sum()),
         },
         quantiles(lengths),
-        quantiles(box_area(torch.cat(boxes)).sqrt() if boxes else torch.zeros(0)),
+        quantiles(np.sqrt(box_areas(np.concatenate([np.zeros((0, 4), np.float32), *boxes])))),
         {f"joint_{place + 1}": count for place, count in enumerate(labeled)},
     ]

@@ -9,7 +9,8 @@ from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Embedding, Label
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 
 class RetrievalPresentation(Presentation[Label, Embedding]):
@@ -24,7 +25,9 @@ class RetrievalPresentation(Presentation[Label, Embedding]):
         own_flags="--weights imagenet",
     )
 
-    def draw(self, image: Tensor, annotation: Label | Embedding, info: ClassInfo) -> Tensor:
+    def draw(
+        self, image: UInt8[ndarray, "3 H W"], annotation: Label | Embedding, info: ClassInfo
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """The image, with its class written under it where it is known."""
         from zorki.draw.images import caption
 

@@ -53,7 +53,8 @@ def criterion_of(recipe: SegmentationSettings, own: nn.Module, weigh: Callable[[
 
 def class_weights_of(dataset: Dataset[Mask], indices: Sequence[int], num_classes: int) -> Float[Tensor, " K"]:
     """Weights that let rare classes count as much as common ones, from the masks of the samples at `indices`."""
-    return median_frequency_weights(count_pixels(Targets(dataset, indices), num_classes)[:, :num_classes])
+    counts = count_pixels(Targets(dataset, indices), num_classes)[:, :num_classes]
+    return median_frequency_weights(torch.from_numpy(counts))
 
 
 def median_frequency_weights(counts: Int64[Tensor, "N K"]) -> Float[Tensor, " K"]:

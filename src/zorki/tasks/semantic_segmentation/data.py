@@ -44,12 +44,12 @@ class SegmentationData(TaskData[Mask]):
             DataError: nothing is there, or the format is not recognized.
         """
         from zorki.data.formats.readers import read_masks
-        from zorki.data.scenes.choose import scenes_of
-        from zorki.data.scenes.masks import parse
+        from zorki.data.scenes.choose import is_scenes, scenes_of
 
-        scenes = scenes_of(parse, root, format, class_names, selection)
-        if scenes is not None:
-            return scenes
+        if is_scenes(root, format):
+            from zorki.data.scenes.masks import parse  # painted with torch, which data in files have no need of
+
+            return scenes_of(parse, root, class_names, selection)
         return read_masks(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)
 
     def augment(
@@ -63,18 +63,18 @@ class SegmentationData(TaskData[Mask]):
 
     def check(self, dataset: Dataset[Mask], train: Sequence[int]) -> None:
         """The training masks must show two classes at least."""
-        import torch
+        import numpy as np
 
         from zorki.tasks.semantic_segmentation.statistics import count_pixels
 
         names = dataset.class_names
-        seen = torch.zeros(len(names), dtype=torch.bool)
+        seen = np.zeros(len(names), bool)
         for start in range(0, len(train), FEW):
             few = Targets(dataset, train[start : start + FEW])
             seen |= (count_pixels(few, len(seen))[:, :-1] > 0).any(0)
             if int(seen.sum()) > 1:
                 return
-        only = ", ".join(names[label] for label in seen.nonzero().flatten().tolist()) or "none"
+        only = ", ".join(names[label] for label in np.flatnonzero(seen)) or "none"
         raise DataError(
             f"{dataset.root}: the masks of {len(train)} training images show only one class ({only}); expected two "
             "at least. See with `zorki show` how the masks were read"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from zorki.contracts import Evaluation, Section
-from zorki.metrics.confusion import confusion_matrix
-from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, SegmentationResult, aligned
 from zorki.types import ClassInfo, Mask
+
+if TYPE_CHECKING:
+    from zorki.tasks.semantic_segmentation.metric import SegmentationMetric, SegmentationResult
 
 
 class SegmentationEvaluation(Evaluation[Mask, Mask]):
@@ -16,14 +18,18 @@ class SegmentationEvaluation(Evaluation[Mask, Mask]):
     headline = ("miou", "pixel_accuracy")
 
     def metric(self, info: ClassInfo) -> SegmentationMetric:
+        from zorki.tasks.semantic_segmentation.metric import SegmentationMetric
+
         return SegmentationMetric(info.names)
 
     def baseline(self, train: Sequence[Mask], info: ClassInfo) -> Mask | None:
         """The class with the most training pixels everywhere: a mask of one pixel, which stands for any size."""
+        import torch
+
         from zorki.tasks.semantic_segmentation.statistics import count_pixels
 
         counts = count_pixels(train, len(info))[:, :-1].sum(0)
-        return Mask(counts.argmax().view(1, 1)) if bool(counts.any()) else None
+        return Mask(torch.tensor([[int(counts.argmax())]])) if counts.any() else None
 
     def ensemble(self, predictions: Sequence[Mask]) -> Mask:
         """The class that most predictions give a pixel; of those with as many, the one that comes first among them."""
@@ -38,6 +44,9 @@ class SegmentationEvaluation(Evaluation[Mask, Mask]):
 
     def error_score(self, prediction: Mask, target: Mask, info: ClassInfo) -> float:
         """1 less the mean IoU over the classes in this image's ground truth or prediction."""
+        from zorki.metrics.confusion import confusion_matrix
+        from zorki.tasks.semantic_segmentation.metric import aligned
+
         return 1.0 - confusion_matrix(*aligned(prediction, target), len(info)).mean_iou()
 
     def report_sections(self, result: SegmentationResult, info: ClassInfo) -> list[Section]:

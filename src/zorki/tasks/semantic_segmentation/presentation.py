@@ -11,7 +11,8 @@ from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Mask
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
 
 MAX_LEGEND = 40  # classes
 MAX_WORDS, MIN_SHARE = 3, 0.005  # classes in a caption, and what is more than 0 %
@@ -30,13 +31,15 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
     )
     thumbnail_side = 224
 
-    def draw(self, image: Tensor, annotation: Mask, info: ClassInfo) -> Tensor:
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Mask, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:
         """The image in the colors of its classes, with a legend."""
         from zorki.tasks.semantic_segmentation.drawing import draw_mask
 
         return draw_mask(image, annotation, info)
 
-    def thumbnail(self, image: Tensor, annotation: Mask, info: ClassInfo, ground_truth: Mask | None = None) -> Tensor:
+    def thumbnail(
+        self, image: UInt8[ndarray, "3 H W"], annotation: Mask, info: ClassInfo, ground_truth: Mask | None = None
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """The image in the colors of its classes; beside the ground truth wrong pixels are hatched."""
         from zorki.tasks.semantic_segmentation.drawing import thumbnail
 
@@ -74,12 +77,12 @@ class SegmentationPresentation(Presentation[Mask, Mask]):
 
 def _shares(annotation: Mask, num_classes: int) -> list[tuple[int, float]]:
     """Labels that are there, with their shares of the valid pixels, the largest first."""
-    import torch
+    import numpy as np
 
-    counts = [0] * num_classes
-    for rows in annotation.classes.split(512):  # eight bytes a pixel would be too much for a large image
-        valid = rows[rows != annotation.ignore].long()
-        found = torch.bincount(valid, minlength=len(counts)).tolist()
+    counts, classes = [0] * num_classes, annotation.numpy().classes
+    for top in range(0, len(classes), 512):  # eight bytes a pixel would be too much for a large image
+        rows = classes[top : top + 512]
+        found = np.bincount(rows[rows != annotation.ignore], minlength=len(counts)).tolist()
         counts = [before + more for before, more in zip(counts, found, strict=True)]
     ranked = sorted(range(len(counts)), key=lambda label: (-counts[label], label))
     return [(label, counts[label] / sum(counts)) for label in ranked if counts[label]]

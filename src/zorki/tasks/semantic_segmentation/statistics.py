@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import Float64, Int64
-from torch import Tensor
+import numpy as np
 
 from zorki.contracts import Dataset, Targets
 from zorki.contracts.capabilities import CountsPixels
@@ -16,10 +14,14 @@ from zorki.contracts.statistics import DatasetStatistics, StatisticsTable
 from zorki.errors import DataError
 from zorki.types import Mask
 
+if TYPE_CHECKING:
+    from jaxtyping import Float64, Int64
+    from numpy import ndarray
+
 THREADS = 4  # threads: decoding leaves Python's lock
 
 
-def count_pixels(targets: Sequence[Any], num_classes: int) -> Int64[Tensor, "N columns"]:
+def count_pixels(targets: Sequence[Any], num_classes: int) -> Int64[ndarray, "N columns"]:
     """Pixels of each class in each mask, (N, K + 1); in the last column the ignored ones.
 
     Masks are looked at one after another and not kept, unless the reader has counted them (`counts` and `sizes` of the
@@ -30,32 +32,32 @@ def count_pixels(targets: Sequence[Any], num_classes: int) -> Int64[Tensor, "N c
     """
     if isinstance(targets, Targets) and isinstance(targets.dataset, CountsPixels):
         rows = list(targets.indices)
-        valid = torch.as_tensor(targets.dataset.counts[rows], dtype=torch.int64)
-        area = torch.as_tensor(targets.dataset.sizes[rows], dtype=torch.int64).prod(1)
-        return torch.cat([valid, (area - valid.sum(1))[:, None]], 1)
+        valid = targets.dataset.counts[rows].astype(np.int64)
+        area = targets.dataset.sizes[rows].astype(np.int64).prod(1)
+        return np.concatenate([valid, (area - valid.sum(1))[:, None]], 1)
 
-    def count(place: int) -> Tensor:
+    def count(place: int) -> ndarray:
         try:
-            mask: Mask = targets[place]
+            mask: Mask[ndarray] = targets.arrays(place) if isinstance(targets, Targets) else targets[place].numpy()
         except DataError:
-            return torch.zeros(num_classes + 1, dtype=torch.int64)
-        labels = mask.classes.to("cpu", torch.int64).where(mask.classes.cpu() != mask.ignore, num_classes)
-        return torch.bincount(labels.flatten(), minlength=num_classes + 1)
+            return np.zeros(num_classes + 1, np.int64)
+        labels = np.where(mask.classes != mask.ignore, mask.classes, num_classes)
+        return np.bincount(labels.ravel(), minlength=num_classes + 1)
 
     with ThreadPoolExecutor(THREADS) as pool:
         found = list(pool.map(count, range(len(targets))))
-    return torch.stack(found) if found else torch.zeros((0, num_classes + 1), dtype=torch.int64)
+    return np.stack(found) if found else np.zeros((0, num_classes + 1), np.int64)
 
 
-def balance_weights(counts: Int64[Tensor, "N K"]) -> Float64[Tensor, " N"]:
+def balance_weights(counts: Int64[ndarray, "N K"]) -> Float64[ndarray, " N"]:
     """How often to draw each image so that every class is drawn as often as any other.
 
     Each class that occurs has a weight of 1, which is shared among the images by how many of its pixels they show
     of their own: sum_k s_ik / sum_j s_jk with s_ik the share of class k in image i. Images without a valid pixel
     have a weight of 0.
     """
-    shares = counts.double() / counts.sum(1, keepdim=True).clamp_min(1)
-    return (shares / shares.sum(0).clamp_min(1e-12)).sum(1)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return (shares / np.maximum(shares.sum(0), 1e-12)).sum(1)
 
 
 def mask_statistics(dataset: Dataset[Mask]) -> DatasetStatistics:
@@ -69,7 +71,7 @@ def mask_statistics(dataset: Dataset[Mask]) -> DatasetStatistics:
         pixels[split], images[split] = counts[:, :-1].sum(0).tolist(), shown.sum(0).tolist()
         numbers[split] = {
             "images": len(indices),
-            "classes_per_image": round(float(shown.double().sum(1).mean()), 2) if len(indices) else None,
+            "classes_per_image": round(float(shown.sum(1).mean()), 2) if len(indices) else None,
             "pixels": total,
             "ignored_share": round(int(counts[:, -1].sum()) / total, 6) if total else None,
         }

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 from zorki.contracts import Presentation
 from zorki.contracts.example import Example
 from zorki.types import Boxes, ClassInfo, TrackedBoxes
+from zorki.types.arrays import array_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from jaxtyping import UInt8
+    from numpy import ndarray
+
+    from zorki.types import Frames
 
 
 class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
@@ -24,7 +28,9 @@ class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
         own_model="siamfc_squeezenet",
     )
 
-    def draw(self, image: Tensor, annotation: TrackedBoxes | Boxes, info: ClassInfo) -> Tensor:
+    def draw(
+        self, image: UInt8[ndarray, "3 H W"], annotation: TrackedBoxes | Boxes, info: ClassInfo
+    ) -> UInt8[ndarray, "3 H W"]:
         """The frame with its boxes; of a whole track, the boxes of the first frame."""
         from zorki.tasks.tracking.drawing import draw_tracked
 
@@ -41,22 +47,26 @@ class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
     def caption(self, annotation: TrackedBoxes | Boxes, info: ClassInfo) -> str:
         """The scores of the objects in a frame; of a whole track, its length."""
         if isinstance(annotation, TrackedBoxes):
-            frames = len(annotation.frames.unique())
+            frames = len(set(annotation.frames.tolist()))
             return f"{frames} frame{'' if frames == 1 else 's'}"
         if annotation.scores is None:
             return f"{len(annotation)} object{'' if len(annotation) == 1 else 's'}"
         return ", ".join(f"{score:.0%}" for score in annotation.scores.tolist())
 
     def thumbnail(
-        self, image: Tensor, annotation: TrackedBoxes, info: ClassInfo, ground_truth: TrackedBoxes | None = None
-    ) -> Tensor:
+        self,
+        image: UInt8[ndarray, "T 3 H W"] | Frames,
+        annotation: TrackedBoxes,
+        info: ClassInfo,
+        ground_truth: TrackedBoxes | None = None,
+    ) -> UInt8[ndarray, "3 H2 W2"]:
         """The last annotated frame with its box; beside the ground truth, both."""
         from zorki.tasks.tracking.drawing import thumbnail
 
         shown = annotation if ground_truth is None else ground_truth
         frame = int(shown.frames.max()) if len(shown) else 0
         annotated = None if ground_truth is None else _in_frame(ground_truth, frame)
-        return thumbnail(image[frame], _in_frame(annotation, frame), annotated, self.thumbnail_side)
+        return thumbnail(array_of(image[frame]), _in_frame(annotation, frame), annotated, self.thumbnail_side)
 
     def legend(self, info: ClassInfo) -> list[tuple[str, tuple[int, int, int] | None]]:
         """Right, wrong, and the ground truth."""

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from zorki.contracts import Dataset
-from zorki.data.images import MAX_PIXELS, check_image, decode_image, image_size, read_image
+from zorki.data.images import MAX_PIXELS, check_image, decode_array, image_size, read_array
 from zorki.errors import DataError
 from zorki.input_files.content import read_bytes
 from zorki.input_files.json_files import read_json
-from zorki.types import Boxes, ClassInfo, Defect, Sample
+from zorki.types import ArraySample, Boxes, ClassInfo, Defect, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -71,14 +71,17 @@ class BoxDataset(Dataset[Boxes]):
 
     def __getitem__(self, index: int) -> Sample[Boxes]:
         """The image with its boxes. Raises DataError where it is broken, or not of the size that its boxes mean."""
+        return self.arrays(index).tensors()
+
+    def arrays(self, index: int) -> ArraySample:
         path = self.path(index)
         if index in self.embedded:
-            image = decode_image(self.image_bytes(index), path, max_pixels=self.max_pixels)
+            image = decode_array(self.image_bytes(index), path, max_pixels=self.max_pixels)
         else:
-            image = read_image(path, max_pixels=self.max_pixels)
+            image = read_array(path, max_pixels=self.max_pixels)
         if (reason := self._other_size(index, (image.shape[1], image.shape[2]))) is not None:
             raise DataError(f"{path}: {reason}")
-        return Sample(image, self.target(index), path)
+        return ArraySample(image, self.target_arrays(index), path)
 
     def rows(self, index: int) -> slice:
         """Where the boxes of an image stand in the arrays."""
@@ -87,15 +90,16 @@ class BoxDataset(Dataset[Boxes]):
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]))
 
     def target(self, index: int) -> Boxes:
-        import torch
+        return self.target_arrays(index).tensors()
 
+    def target_arrays(self, index: int) -> Boxes[Array]:
         rows = self.rows(index)
         return Boxes(
-            torch.from_numpy(self.xyxy[rows].copy()),  # copies: what is done to a sample must not reach the data
-            torch.from_numpy(self.labels[rows].astype(np.int64)),
-            crowd=None if self.crowd is None else torch.from_numpy(self.crowd[rows].copy()),
-            difficult=None if self.difficult is None else torch.from_numpy(self.difficult[rows].copy()),
-            areas=None if self.areas is None else torch.from_numpy(self.areas[rows].copy()),
+            self.xyxy[rows].copy(),  # copies: what is done to a sample must not reach the data
+            self.labels[rows].astype(np.int64),
+            crowd=None if self.crowd is None else self.crowd[rows].copy(),
+            difficult=None if self.difficult is None else self.difficult[rows].copy(),
+            areas=None if self.areas is None else self.areas[rows].copy(),
         )
 
     def path(self, index: int) -> Path:

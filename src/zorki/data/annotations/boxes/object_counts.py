@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from zorki.types import Boxes
 
@@ -45,7 +45,7 @@ class ImagesByObjects:
         return f"{self.fitting} of {self.images} images have {held}"
 
 
-def count_objects(targets: Iterable[Boxes], num_classes: int) -> ImagesByObjects:
+def count_objects(targets: Iterable[Boxes[Any]], num_classes: int) -> ImagesByObjects:
     """The counts of some images. Crowds are many objects: their images are of neither kind."""
     images = one = every = each = none = 0
     for target in targets:
@@ -57,7 +57,7 @@ def count_objects(targets: Iterable[Boxes], num_classes: int) -> ImagesByObjects
     return ImagesByObjects(images, one, every, each, none)
 
 
-def fits(target: Boxes, kind: OneOrEach) -> bool:
+def fits(target: Boxes[Any], kind: OneOrEach) -> bool:
     """Whether an image is of that kind."""
     if target.crowd is not None and bool(target.crowd.any()):
         return False

@@ -12,7 +12,7 @@ import numpy as np
 from zorki.contracts import Dataset
 from zorki.data.annotations.boxes.dataset import BoxDataset
 from zorki.ops.rle import pixels_in
-from zorki.types import Boxes, ClassInfo, Defect, Instances, Sample
+from zorki.types import ArraySample, Boxes, ClassInfo, Defect, Instances, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,19 +57,22 @@ class InstanceDataset(Dataset[Instances]):
 
     def __getitem__(self, index: int) -> Sample[Instances]:
         """The image with its objects. Raises DataError where it is broken, or not of the size of its masks."""
-        sample = self.boxed[index]
-        return Sample(sample.image, self.target(index), sample.path)
+        return self.arrays(index).tensors()
+
+    def arrays(self, index: int) -> ArraySample:
+        sample = self.boxed.arrays(index)
+        return ArraySample(sample.image, self.target_arrays(index), sample.path)
 
     def target(self, index: int) -> Instances:
         """The objects; a mask takes as many bytes as the image has pixels."""
-        import torch
+        return self.target_arrays(index).tensors()
 
-        boxes, (height, width) = self.boxes(index), self.size(index)
-        masks = torch.zeros(len(boxes), height, width, dtype=torch.bool)
-        for place, (row, box) in enumerate(zip(self._rows(index), boxes.xyxy.long().tolist(), strict=True)):
+    def target_arrays(self, index: int) -> Instances[Array]:
+        boxes, (height, width) = self.boxed.target_arrays(index), self.size(index)
+        masks = np.zeros((len(boxes), height, width), bool)
+        for place, (row, box) in enumerate(zip(self._rows(index), boxes.xyxy.astype(int).tolist(), strict=True)):
             left, top, right, bottom = box
-            pixels = pixels_in(self._counts(row), height, box)
-            masks[place, top:bottom, left:right] = torch.from_numpy(np.ascontiguousarray(pixels))
+            masks[place, top:bottom, left:right] = pixels_in(self._counts(row), height, box)
         return Instances(
             boxes.xyxy, boxes.labels, masks, crowd=boxes.crowd, difficult=boxes.difficult, areas=boxes.areas
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from zorki.contracts import Dataset
 from zorki.data.annotations.boxes.dataset import BoxDataset
-from zorki.types import ClassInfo, Defect, Keypoints, Sample, Skeleton
+from zorki.types import ArraySample, ClassInfo, Defect, Keypoints, Sample, Skeleton
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -60,21 +60,25 @@ class KeypointDataset(Dataset[Keypoints]):
 
     def __getitem__(self, index: int) -> Sample[Keypoints]:
         """The image with its objects. Raises DataError where it is broken, or not of the size of its joints."""
-        sample = self.boxed[index]
-        return Sample(sample.image, self.target(index), sample.path)
+        return self.arrays(index).tensors()
+
+    def arrays(self, index: int) -> ArraySample:
+        sample = self.boxed.arrays(index)
+        return ArraySample(sample.image, self.target_arrays(index), sample.path)
 
     def target(self, index: int) -> Keypoints:
         """The objects; an image with one object that has no box is this object as a whole."""
-        import torch
+        return self.target_arrays(index).tensors()
 
-        rows, boxes = self.boxed.rows(index), self.boxed.target(index)
+    def target_arrays(self, index: int) -> Keypoints[Array]:
+        rows, boxes = self.boxed.rows(index), self.boxed.target_arrays(index)
         xyxy = boxes.xyxy
         if len(boxes) == 1 and self.boxless[rows.start]:
             height, width = self.size(index)
-            xyxy = torch.tensor([[0.0, 0.0, float(width), float(height)]])
+            xyxy = np.array([[0, 0, width, height]], np.float32)
         return Keypoints(
-            torch.from_numpy(self.points[rows].copy()),
-            torch.from_numpy(self.flags[rows].copy()),
+            self.points[rows].copy(),
+            self.flags[rows].copy(),
             xyxy=xyxy,
             labels=boxes.labels,
             crowd=boxes.crowd,

@@ -12,10 +12,10 @@ import numpy as np
 
 from zorki.contracts import Dataset
 from zorki.data.annotations.masks.stored import Palette, StoredMask, read_stored, shown_colors
-from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_image
+from zorki.data.images import MAX_PIXELS, check_image, file_reason, read_array
 from zorki.errors import DataError
 from zorki.input_files.content import read_bytes
-from zorki.types import ClassInfo, Defect, Mask, Sample
+from zorki.types import ArraySample, ClassInfo, Defect, Mask, Sample
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -150,20 +150,24 @@ class MaskDataset(Dataset[Mask]):
 
     def __getitem__(self, index: int) -> Sample[Mask]:
         """The image with its mask. Raises DataError where one is broken, or they differ in size."""
+        return self.arrays(index).tensors()
+
+    def arrays(self, index: int) -> ArraySample:
         path = self.path(index)
-        image = read_image(path, max_pixels=self.max_pixels)
-        mask = self.target(index)
+        image = read_array(path, max_pixels=self.max_pixels)
+        mask = self.target_arrays(index)
         if image.shape[1:] != mask.classes.shape:
             raise DataError(f"{self.mask_path(index)}: {other_size(image.shape[1:], mask.classes.shape)}")
-        return Sample(image, mask, path)
+        return ArraySample(image, mask, path)
 
     def target(self, index: int) -> Mask:
         """The mask; the image is not looked at. Raises DataError where its file is broken."""
-        import torch
+        return self.target_arrays(index).tensors()
 
+    def target_arrays(self, index: int) -> Mask[Array]:
         stored = read_stored(self.mask_path(index), max_pixels=self.max_pixels)
         class_map = self.class_map if self.segments is None else self.segments[index]
-        return Mask(torch.from_numpy(class_map(stored)), IGNORE)
+        return Mask(class_map(stored), IGNORE)
 
     def mark(self, index: int) -> str:
         """A hash of the mask's file, which is not decoded, and of its segments' labels.

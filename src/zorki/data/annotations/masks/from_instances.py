@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from zorki.contracts import Dataset
 from zorki.data.annotations.masks.dataset import IGNORE
 from zorki.errors import DataError
-from zorki.types import Defect, Instances, Mask, Sample
+from zorki.types import ArraySample, Defect, Instances, Mask, Sample
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 BACKGROUND = "background"
 """Class 0: pixels of no object. Objects of a class of this name belong to it."""
@@ -49,11 +54,18 @@ class MasksFromInstances(Dataset[Mask]):
         return len(self.objects)
 
     def __getitem__(self, index: int) -> Sample[Mask]:
-        sample = self.objects[index]
-        return Sample(sample.image, self._painted(sample.target), sample.path)
+        return self.arrays(index).tensors()
+
+    def arrays(self, index: int) -> ArraySample:
+        sample = self.objects.arrays(index)
+        assert isinstance(sample.target, Instances)
+        return ArraySample(sample.image, self._painted(sample.target), sample.path)
 
     def target(self, index: int) -> Mask:
-        return self._painted(self.objects.target(index))
+        return self.target_arrays(index).tensors()
+
+    def target_arrays(self, index: int) -> Mask[Array]:
+        return self._painted(self.objects.target_arrays(index))
 
     def path(self, index: int) -> Path:
         return self.objects.path(index)
@@ -64,18 +76,15 @@ class MasksFromInstances(Dataset[Mask]):
     def mark(self, index: int) -> str:
         return self.objects.mark(index)
 
-    def _painted(self, found: Instances) -> Mask:
-        import torch
-
-        classes = torch.zeros(found.masks.shape[1:], dtype=torch.int64)
-        count = len(found)
-        none = torch.zeros(count, dtype=torch.bool)
+    def _painted(self, found: Instances[Array]) -> Mask[Array]:
+        classes = np.zeros(found.masks.shape[1:], np.int64)
+        none = np.zeros(len(found), bool)
         ignored = (none if found.crowd is None else found.crowd) | (
             none if found.difficult is None else found.difficult
         )
         # Corners of tight boxes are whole numbers: painting stays within them.
-        boxes = found.xyxy.long().tolist()
-        for row in [*ignored.nonzero()[:, 0].tolist(), *(~ignored).nonzero()[:, 0].tolist()]:
+        boxes = found.xyxy.astype(int).tolist()
+        for row in [*np.flatnonzero(ignored).tolist(), *np.flatnonzero(~ignored).tolist()]:
             left, top, right, bottom = boxes[row]
             value = IGNORE if ignored[row] else self._values[int(found.labels[row])]
             classes[top:bottom, left:right][found.masks[row, top:bottom, left:right]] = value

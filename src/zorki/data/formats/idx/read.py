@@ -28,7 +28,7 @@ from zorki.data.formats.probe import Probe
 from zorki.data.images import MAX_PIXELS
 from zorki.errors import DataError
 from zorki.input_files.content import MAX_BYTES, open_file, read_bytes
-from zorki.types import Defect, Label, Sample
+from zorki.types import ArraySample, Defect, Label, Sample
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -89,14 +89,15 @@ class IdxImages(Dataset[Label]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Sample[Label]:
+        return self.arrays(index).tensors()
+
+    def arrays(self, index: int) -> ArraySample:
         if (defect := self.check(index)) is not None:
             raise DataError(str(defect))
         which, place = self._locate(index)
-        import torch
-
         # A copy: what is done to the sample must not reach the data.
-        image = torch.from_numpy(np.repeat(self.images[which][place][None], 3, axis=0))
-        return Sample(image, self.target(index), self.path(index))
+        image = np.repeat(self.images[which][place][None], 3, axis=0)
+        return ArraySample(image, self.target(index), self.path(index))
 
     def target(self, index: int) -> Label:
         return Label(self.labels[index])

@@ -66,7 +66,7 @@ class Follower:
         chosen = rows[torch.from_numpy(kept)]
         return dataclasses.replace(chosen, identities=torch.from_numpy(ids))  # type: ignore[type-var]
 
-    def background(self, image: Tensor) -> Tensor:
+    def background(self, image: np.ndarray) -> np.ndarray:
         """The frame with tails and counts, on which the objects are to be drawn."""
         ways = [([(x, y) for _, x, y in way], color(identity)) for identity, way in self._ways.items()]
         drawn = tails(image, ways)

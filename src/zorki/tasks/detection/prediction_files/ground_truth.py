@@ -290,11 +290,12 @@ def from_dataset(
 def _dataset(root: Path, format: str | None) -> Any:
     from zorki.data.formats.detect import detect
     from zorki.data.formats.readers import read_boxes
-    from zorki.data.scenes.boxes import parse
+    from zorki.data.scenes.choose import is_scenes
 
-    scenes = parse(str(root)) if format in (None, "scenes") else None
-    if scenes is not None:
-        return scenes
+    if is_scenes(root, format):
+        from zorki.data.scenes.boxes import parse
+
+        return parse(str(root))
     name = detect(root).match("boxes", format=format).format
     try:
         return read_boxes(root, name, need_images=False)

@@ -48,7 +48,7 @@ def number_objects(targets: Sequence[Instances]) -> Numbered:
         pixels = MaskPixels.of(target.masks)
         crowd = torch.zeros(len(target), dtype=torch.bool) if target.crowd is None else target.crowd.cpu()
         order = np.lexsort((-pixels.areas(), ~crowd.numpy()))
-        numbers = pixels.numbers(order.tolist())
+        numbers = torch.from_numpy(pixels.numbers(order.tolist()))
         of_crowd = torch.cat([torch.tensor([False]), crowd])[numbers.long()]
         maps.append(numbers.masked_fill(of_crowd, 0))
         valid.append(~of_crowd)
