@@ -151,8 +151,8 @@ def test_a_checkpoint_of_something_else(trained, photos, tmp_path):
     about = json.loads((trained / "run.json").read_text())
     other = tmp_path / "other"
     other.mkdir()
-    (other / "run.json").write_text(json.dumps(about | {"task": "tracking"}))
-    assert "task 'tracking' is not known" in refused("evaluate", other, photos)
+    (other / "run.json").write_text(json.dumps(about | {"task": "telepathy"}))
+    assert "task 'telepathy' is not known" in refused("evaluate", other, photos)
     torch.save({"state_dict": {"encoder.weight": torch.zeros(3)}}, tmp_path / "w.pth")
     assert "nothing in this file fits" in refused("evaluate", "lenet5", photos, "--weights", tmp_path / "w.pth")
     (tmp_path / "page.pth").write_text("<html>404</html>")

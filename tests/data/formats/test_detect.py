@@ -41,7 +41,7 @@ def test_bare_images_are_no_dataset(tmp_path):
     with pytest.raises(DataError) as caught:
         detect(tmp_path).match("labels")
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
-        f"{tmp_path}: 1 image and no annotation: `zorki predict RUN {tmp_path}` predictions for images",
+        f"{tmp_path}: 1 image and no annotation: `zorki predict RUN {tmp_path}` runs inference on them",
         "  label_studio: no JSON file in it, or in a folder of it, has tasks with data, annotations and choices",
         "  csv: it holds no .csv or .tsv file",
         "  idx: it holds no file named like train-images-idx3-ubyte[.gz]",
