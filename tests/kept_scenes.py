@@ -10,7 +10,7 @@ paint = dataset.scene
 _PAINTED = {}
 
 
-def scene(seed, index, *, size, **settings):
+def scene(seed, index, *, size=(96, 128), **settings):
     """In the place of `zorki.data.scenes.dataset.scene`; what comes back is the caller's own."""
     if size[0] * size[1] > 64 * 64:
         return paint(seed, index, size=size, **settings)

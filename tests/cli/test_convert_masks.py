@@ -217,7 +217,7 @@ def test_bad_input(coco, tmp_path):
     run("convert", coco, "--to", "voc", "--out", tmp_path / "boxes")
     (tmp_path / "empty").mkdir()
     for name, words, message in (
-        ("cells", "mask_pair", "expected one of coco, voc, yolo, labelme, via, "),
+        ("cells", "mask_pair", "expected one of coco, mpii, voc, yolo, cvat, labelme, via, "),
         ("cells", "mask_pair", "Did you mean mask_folders?"),
         ("cells", "coco --task detecton", "--task detecton: expected one of "),
         ("cells", "voc_masks --task instance_segmentation", "--task instance_segmentation: voc_masks is no format for "

@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float32
 from zorki.errors import DataError, ZorkiError
 from zorki.files import whole, write_json
 from zorki.index.store import Entries, Header
+from zorki.input_files.content import open_file
 from zorki.input_files.json_files import read_json
 
 ABOUT = "index.json"
@@ -162,19 +163,37 @@ def _read(folder: Path, state: _State) -> Segments:
     for number in state.segments:
         vectors = _mapped(folder / f"vectors-{number}.npy", state.header.dim)
         path = folder / f"entries-{number}.json"
-        with path.open("rb") as file:
-            content = json.load(file)
-        lists = [content["ids"], *content["columns"].values()]
-        if any(len(values) != len(vectors) for values in lists):
-            raise ZorkiError(f"{path}: {len(content['ids'])} ids of {len(vectors)} vectors; build the index again")
-        found.ids += content["ids"]
-        for name, values in found.columns.items():
-            values += content["columns"][name]
+        ids, columns = _read_entries(path, len(vectors), state.header.columns)
+        found.ids += ids
+        for values, more in zip(found.columns.values(), columns, strict=True):
+            values += more
         found.vectors.append(vectors)
     found.alive = np.ones(len(found.ids), bool)
     if state.deleted is not None:
-        found.alive[np.load(folder / f"deleted-{state.deleted}.npy")] = False
+        found.alive[_deleted(folder / f"deleted-{state.deleted}.npy")] = False
     return found
+
+
+def _read_entries(path: Path, count: int, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Ids and columns of as many vectors. Raises ZorkiError where these are no entries, FileNotFoundError without."""
+    path.stat()
+    content = read_json(path)
+    try:
+        lists = [content["ids"], *(content["columns"][name] for name in names)]
+        lengths = {len(values) for values in lists}
+    except (KeyError, TypeError) as error:
+        raise ZorkiError(f"{path}: is no file of an index: {error!r}; build it again") from error
+    if lengths != {count}:
+        raise ZorkiError(f"{path}: {len(lists[0])} ids of {count} vectors; build the index again")
+    return lists[0], lists[1:]
+
+
+def _deleted(path: Path) -> Array:
+    with open_file(path) as file:
+        try:
+            return np.load(file)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise ZorkiError(f"{path}: cannot be read: {error}; build the index again") from error
 
 
 def _mapped(path: Path, dim: int) -> Array:

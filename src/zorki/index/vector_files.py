@@ -14,8 +14,9 @@ from zorki.errors import DataError, ZorkiError
 from zorki.files import NO_TEXT, whole, write_json
 from zorki.index.segments import new_folder
 from zorki.index.store import Entries
+from zorki.input_files.content import open_file
 from zorki.input_files.csv_files import csv_rows
-from zorki.input_files.json_files import read_json
+from zorki.input_files.json_files import parse_json, read_json
 
 VECTORS, IDS, ABOUT = "vectors.npy", "ids.csv", "about.json"
 _KEY = b"zorki"  # in Parquet's own notes
@@ -53,7 +54,8 @@ def read_vectors(path: Path) -> tuple[Entries, dict[str, Any]]:
     if path.suffix == ".parquet":
         return _read_parquet(path)
     try:
-        vectors = np.load(path / VECTORS)
+        open_file(path / VECTORS).close()  # a device or a pipe is refused
+        vectors = np.load(path / VECTORS, mmap_mode="r")  # a header that states more than the file holds is refused
     except (OSError, ValueError) as error:
         raise DataError(f"{path / VECTORS}: cannot be read as numbers of numpy: {error}") from error
     if not (path / IDS).is_file():
@@ -111,5 +113,6 @@ def _read_parquet(path: Path) -> tuple[Entries, dict[str, Any]]:
         if name not in ("id", "vector")
     }
     notes = (table.schema.metadata or {}).get(_KEY)
+    about = parse_json(notes, str(path)) if notes else {}
     ids = [str(value) for value in table.column("id").to_pylist()]
-    return Entries(ids, np.array(rows, np.float32).reshape(len(rows), -1), columns), json.loads(notes) if notes else {}
+    return Entries(ids, np.array(rows, np.float32).reshape(len(rows), -1), columns), about
