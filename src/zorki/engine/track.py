@@ -73,7 +73,7 @@ def track_to_files(
     opened = run if isinstance(run, TrainedModel) else open_run(run, weights, options=options)
     table, drawn = _outputs(out, formats)
     errors: list[BaseException] = []
-    began, told, count = time.monotonic(), time.monotonic(), 0
+    began, reported, count = time.monotonic(), time.monotonic(), 0
     with ExitStack() as stack:
         texts = {name: table.with_name(f"{table.stem}-{name}.txt") for name in formats}
         objects = max((len(one) for one in prompts.values()), default=0)
@@ -86,9 +86,9 @@ def track_to_files(
             if video is not None:
                 image = opened.task.presentation.draw(array_of(frame.image), frame.boxes, opened.info)
                 video.write(image, frame.seconds)
-            if time.monotonic() - told > TELL_SECONDS:
-                told = time.monotonic()
-                say(f"frame {frame.number} ({frame.seconds:.1f} s): {count / (told - began):.1f} frames/s")
+            if time.monotonic() - reported > TELL_SECONDS:
+                reported = time.monotonic()
+                say(f"frame {frame.number} ({frame.seconds:.1f} s): {count / (reported - began):.1f} frames/s")
         if not count and errors:
             raise errors[0]
     paths = tuple(path for path in (drawn, table) if path is not None)

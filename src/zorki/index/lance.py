@@ -117,13 +117,13 @@ class LanceStore:
         return [self._ask(query, k, condition, self._effort) for query in queries]
 
     def _ask(self, query: np.ndarray, k: int, condition: str, effort: int) -> list[Neighbor]:
-        asked = self._table.search(query, vector_column_name="vector").distance_type("l2").limit(k)
-        asked = asked.select(["id", *self._header.columns, "_distance"])
+        query_builder = self._table.search(query, vector_column_name="vector").distance_type("l2").limit(k)
+        query_builder = query_builder.select(["id", *self._header.columns, "_distance"])
         if effort:
-            asked = asked.nprobes(effort)
+            query_builder = query_builder.nprobes(effort)
         if condition:
-            asked = asked.where(condition, prefilter=True)
-        rows = asked.to_arrow().to_pylist()
+            query_builder = query_builder.where(condition, prefilter=True)
+        rows = query_builder.to_arrow().to_pylist()
         # What LanceDB calls l2 is squared.
         found = [
             Neighbor(row["id"], math.sqrt(row["_distance"]), {name: row[name] for name in self._header.columns})

@@ -258,10 +258,10 @@ class _Matching:
 
     def _looks(self, rows: ndarray, columns: ndarray) -> Float64[ndarray, "N M"] | None:
         """Half the cosine distance of appearances, NaN where one is not known; None where they are not compared."""
-        known, ours = self._detections.appearance, self._tracks.appearance[rows]
-        if known is None or ours.shape[1] != known.shape[1]:
+        appearances, ours = self._detections.appearance, self._tracks.appearance[rows]
+        if appearances is None or ours.shape[1] != appearances.shape[1]:
             return None
-        return (1 - ours @ known[columns].T) / 2
+        return (1 - ours @ appearances[columns].T) / 2
 
     def _appearance_cost(self, rows: ndarray, columns: ndarray) -> Float64[ndarray, "N M"]:
         """What they look like, where it is near enough and the motion allows it."""
@@ -295,13 +295,13 @@ def _followed(
 
 
 def _remembered(
-    appearance: Float64[ndarray, "N D"], rows: ndarray, known: Float64[ndarray, "M D"] | None, columns: ndarray
+    appearance: Float64[ndarray, "N D"], rows: ndarray, appearances: Float64[ndarray, "M D"] | None, columns: ndarray
 ) -> Float64[ndarray, "N D"]:
     """Moving means of what tracks look like, of unit length."""
-    if known is None or appearance.shape[1] != known.shape[1]:
+    if appearances is None or appearance.shape[1] != appearances.shape[1]:
         return appearance
-    told = ~np.isnan(known[columns]).any(1)
-    rows, new, mixed = rows[told], known[columns[told]], appearance.copy()
+    has_one = ~np.isnan(appearances[columns]).any(1)
+    rows, new, mixed = rows[has_one], appearances[columns[has_one]], appearance.copy()
     old = np.where(np.isnan(mixed[rows]), new, mixed[rows])
     joined = _MEMORY * old + (1 - _MEMORY) * new
     mixed[rows] = joined / np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12)
@@ -323,12 +323,12 @@ def _begin(detections: Detections, seconds: float, ids: Int64[ndarray, " N"] | i
 
 
 def _rows(detections: Detections, which: ndarray) -> Detections:
-    known = detections.appearance
+    appearances = detections.appearance
     return Detections(
         detections.xyxy[which],
         detections.scores[which],
         detections.labels[which],
-        None if known is None else known[which],
+        None if appearances is None else appearances[which],
     )
 
 

@@ -161,15 +161,15 @@ def choose_threshold(
     names = set(check_names(store))
     own = probes.columns["name"]
     unknown = [place for place, name in enumerate(own) if name not in names]
-    known = [place for place, name in enumerate(own) if name in names]
+    enrolled = [place for place, name in enumerate(own) if name in names]
     if not unknown:
         raise ZorkiError(
             f"{data}: all of its {len(set(own))} identities are in the gallery; expected some that are not, to "
             "know how near a stranger comes: name other images, --val DATA"
         )
     strangers = np.array([own[0].similarity for own in store.search(probes.vectors[unknown], 1)])
-    paths = [str((probe_root / probes.columns["path"][place]).resolve()) for place in known]
-    scores, right = _known(store, root, probes.rows(known), paths)
+    paths = [str((probe_root / probes.columns["path"][place]).resolve()) for place in enrolled]
+    scores, right = _known(store, root, probes.rows(enrolled), paths)
     source = data
     if not len(scores):
         gallery, source = store.entries(), "each image of the gallery against the others"

@@ -113,10 +113,10 @@ class Forecast:
         if done >= self.workload.epochs * self.workload.steps:
             return
         left = self.workload.seconds_left(done, seconds / steps, evaluation)
-        told = None if self._step is None else self.workload.seconds_left(done, self._step)
-        if told is None or left > SURPRISE * told:
+        announced = None if self._step is None else self.workload.seconds_left(done, self._step)
+        if announced is None or left > SURPRISE * announced:
             after = f", {short_text(evaluation)} for each evaluation" if self.workload.val_batches else ""
-            self._tell("about" if told is None else "longer than that: about", done, left, seconds / steps, after)
+            self._tell("about" if announced is None else "longer than that: about", done, left, seconds / steps, after)
 
     def _tell(self, about: str, done: int, left: float, step: float, after: str) -> None:
         epochs = math.ceil((self.workload.epochs * self.workload.steps - done) / self.workload.steps)

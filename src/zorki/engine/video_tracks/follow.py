@@ -81,11 +81,11 @@ def follow(
         for number, seconds, image in islice(stream, max_frames):
             last = number
             # A live stream may have dropped the very frame.
-            told = next((boxes[place] for place in sorted(boxes, reverse=True) if _due(place, number, state)), None)
-            if told is not None:
+            prompt = next((boxes[place] for place in sorted(boxes, reverse=True) if _due(place, number, state)), None)
+            if prompt is not None:
                 with torch.inference_mode(), autocast(where, precision):
-                    state = (number, _start(model, image, told, number))
-                yield FollowedFrame(number, seconds, image, told, True)
+                    state = (number, _start(model, image, prompt, number))
+                yield FollowedFrame(number, seconds, image, prompt, True)
             elif state is None:
                 yield FollowedFrame(number, seconds, image, boxes_from_rows([]), False)
             else:
@@ -103,9 +103,9 @@ def _due(place: int, number: int, state: Any) -> bool:
     return place <= number and (state is None or state[0] < place)
 
 
-def _start(model: Any, image: Tensor, told: Boxes, number: int) -> Any:
+def _start(model: Any, image: Tensor, prompt: Boxes, number: int) -> Any:
     try:
-        return model.start(image, told)
+        return model.start(image, prompt)
     except RecipeError as error:
         raise RecipeError(f"frame {number}: {error}") from error
 

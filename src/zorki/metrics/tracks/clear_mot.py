@@ -66,10 +66,10 @@ def clear_counts(sequence: SequenceOverlap) -> ClearCounts:
     As there, pairs of the frame before are kept while they overlap, a switch is told from the last track however long
     ago, and a frame without any prediction leaves what was before it as it was.
     """
-    wanted, found = sequence.ground_truth_boxes, sequence.prediction_boxes
+    ground_truths, predictions = sequence.ground_truth_boxes, sequence.prediction_boxes
     objects = sequence.ground_truth_identities
-    if not wanted or not found:
-        return ClearCounts(0, wanted, found, mostly_lost=objects)
+    if not ground_truths or not predictions:
+        return ClearCounts(0, ground_truths, predictions, mostly_lost=objects)
     last, before = (np.full(objects, _NOBODY, dtype=np.int64) for _ in range(2))
     lives, tracked, begun = (np.zeros(objects, dtype=np.int64) for _ in range(3))
     true_positives, switches, overlap = 0, 0, 0.0
@@ -90,7 +90,7 @@ def clear_counts(sequence: SequenceOverlap) -> ClearCounts:
     share = tracked / lives
     mostly, some = int((share > MOSTLY_TRACKED).sum()), int((share >= MOSTLY_LOST).sum())
     return ClearCounts(
-        true_positives, wanted - true_positives, found - true_positives, switches,
+        true_positives, ground_truths - true_positives, predictions - true_positives, switches,
         int((begun[begun > 0] - 1).sum()), mostly, some - mostly, objects - some, float(overlap),
     )  # fmt: skip
 

@@ -62,9 +62,9 @@ def hota_curves(sequence: SequenceOverlap) -> HotaCurves:
     serves the whole video; the pairs are the same for every threshold, and count from their own IoU on.
     """
     zeros = np.zeros(len(ALPHAS))
-    wanted, found = sequence.ground_truth_boxes, sequence.prediction_boxes
-    if not wanted or not found:
-        return HotaCurves(zeros, zeros + wanted, zeros + found, zeros, zeros, zeros, zeros + 1)
+    ground_truths, predictions = sequence.ground_truth_boxes, sequence.prediction_boxes
+    if not ground_truths or not predictions:
+        return HotaCurves(zeros, zeros + ground_truths, zeros + predictions, zeros, zeros, zeros, zeros + 1)
     shared, lives, other_lives = _possible_matches(sequence)
     alignment = shared / (lives + other_lives - shared)
     matches = np.zeros((len(ALPHAS), *shared.shape))
@@ -83,7 +83,9 @@ def hota_curves(sequence: SequenceOverlap) -> HotaCurves:
     scores = [_association(one, lives, other_lives, count) for one, count in zip(matches, true_positives, strict=True)]
     ass_a, ass_re, ass_pr = np.array(scores).T
     loc_a = np.maximum(_TINY, overlap) / np.maximum(_TINY, true_positives)
-    return HotaCurves(true_positives, wanted - true_positives, found - true_positives, ass_a, ass_re, ass_pr, loc_a)
+    return HotaCurves(
+        true_positives, ground_truths - true_positives, predictions - true_positives, ass_a, ass_re, ass_pr, loc_a
+    )
 
 
 def _possible_matches(sequence: SequenceOverlap) -> tuple[ndarray, ndarray, ndarray]:
@@ -105,8 +107,8 @@ def _possible_matches(sequence: SequenceOverlap) -> tuple[ndarray, ndarray, ndar
 def _association(matches: ndarray, lives: ndarray, other_lives: ndarray, count: float) -> tuple[float, float, float]:
     """AssA, AssRe and AssPr at one threshold (equations 5, 6 and 15)."""
     unions = (lives + other_lives - matches, lives, other_lives)
-    found = [np.sum(matches * (matches / np.maximum(1, union))) / np.maximum(1, count) for union in unions]
-    return float(found[0]), float(found[1]), float(found[2])
+    shares = [np.sum(matches * (matches / np.maximum(1, union))) / np.maximum(1, count) for union in unions]
+    return float(shares[0]), float(shares[1]), float(shares[2])
 
 
 def join_hota(parts: Sequence[HotaCurves]) -> HotaCurves:

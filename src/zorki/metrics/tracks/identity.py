@@ -41,13 +41,13 @@ def identity_counts(sequence: SequenceOverlap) -> IdentityCounts:
     Fewest errors is the same as most matched boxes: each pair of tracks that is chosen turns its matches from an error
     on either side into a true positive. So the assignment needs no rows for tracks that stay alone.
     """
-    wanted, found = sequence.ground_truth_boxes, sequence.prediction_boxes
+    ground_truths, predictions = sequence.ground_truth_boxes, sequence.prediction_boxes
     matches = np.zeros((sequence.ground_truth_identities, sequence.prediction_identities), dtype=np.int64)
     for frame in sequence.frames:
         rows, columns = np.nonzero(frame.iou >= MATCH_IOU)
         matches[frame.ground_truth[rows], frame.prediction[columns]] += 1
     true_positives = int(matches[linear_sum_assignment(-matches)].sum())
-    return IdentityCounts(true_positives, wanted - true_positives, found - true_positives)
+    return IdentityCounts(true_positives, ground_truths - true_positives, predictions - true_positives)
 
 
 def join_identity(parts: Sequence[IdentityCounts]) -> IdentityCounts:

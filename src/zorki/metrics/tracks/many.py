@@ -80,11 +80,11 @@ class _Parts:
     clear: ClearCounts
 
     @property
-    def wanted(self) -> int:
+    def ground_truths(self) -> int:
         return self.clear.true_positives + self.clear.false_negatives
 
     @property
-    def found(self) -> int:
+    def predictions(self) -> int:
         return self.clear.true_positives + self.clear.false_positives
 
     def share(self, value: float | Float64[ndarray, " A"], of: int) -> float | None:
@@ -117,24 +117,24 @@ def _sequence(name: str, part: _Parts, frames: int) -> SequenceScores:
 
 def _scores(part: _Parts, frames: int, sequences: tuple[SequenceScores, ...]) -> TrackingScores:
     hota, identity, clear = part.hota, part.identity, part.clear
-    wanted, found, right = part.wanted, part.found, int(hota.true_positives[0])
+    ground_truths, predictions, right = part.ground_truths, part.predictions, int(hota.true_positives[0])
     return TrackingScores(
         count=frames,
-        hota=part.share(hota.hota, wanted + found),
-        det_a=part.share(hota.det_a, wanted + found),
-        ass_a=part.share(hota.ass_a, wanted + found),
-        det_re=part.share(hota.det_re, wanted),
-        det_pr=part.share(hota.det_pr, found),
-        ass_re=part.share(hota.ass_re, wanted),
-        ass_pr=part.share(hota.ass_pr, found),
+        hota=part.share(hota.hota, ground_truths + predictions),
+        det_a=part.share(hota.det_a, ground_truths + predictions),
+        ass_a=part.share(hota.ass_a, ground_truths + predictions),
+        det_re=part.share(hota.det_re, ground_truths),
+        det_pr=part.share(hota.det_pr, predictions),
+        ass_re=part.share(hota.ass_re, ground_truths),
+        ass_pr=part.share(hota.ass_pr, predictions),
         loc_a=part.share(hota.loc_a, right),
-        idf1=part.share(identity.idf1, wanted + found),
-        idp=part.share(identity.idp, found),
-        idr=part.share(identity.idr, wanted),
-        mota=part.share(clear.mota, wanted),
+        idf1=part.share(identity.idf1, ground_truths + predictions),
+        idp=part.share(identity.idp, predictions),
+        idr=part.share(identity.idr, ground_truths),
+        mota=part.share(clear.mota, ground_truths),
         motp=part.share(clear.motp, clear.true_positives),
-        recall=part.share(clear.recall, wanted),
-        precision=part.share(clear.precision, found),
+        recall=part.share(clear.recall, ground_truths),
+        precision=part.share(clear.precision, predictions),
         id_switches=clear.switches,
         fragmentations=clear.fragmentations,
         false_positives=clear.false_positives,

@@ -170,12 +170,12 @@ def images_that_fit(found: BoxDataset) -> BoxDataset:
         )
     if len(kept) == len(found):
         return found
-    told = Defect(
+    note = Defect(
         found.root,
         f"{_left_out(found, set(kept), counts.kind)}, so {_were(len(found) - len(kept))} {LEFT_OUT}; {counts}",
     )
     chosen = subset_boxes(found, kept)
-    return dataclasses.replace(chosen, defects=[*chosen.defects, dataclasses.replace(told, note=True)])
+    return dataclasses.replace(chosen, defects=[*chosen.defects, dataclasses.replace(note, note=True)])
 
 
 def _left_out(found: BoxDataset, kept: set[int], kind: OneOrEach) -> str:

@@ -18,11 +18,13 @@ def on_classifier(build: Callable[..., Any], pattern: str, summary: str) -> None
     """
 
     def entry(name: str) -> Entry:
-        known = find(name)
-        if known.task.name != "classification":
-            raise RecipeError(f"{name} is a model of {known.task.name}; expected a classification network")
+        classifier = find(name)
+        if classifier.task.name != "classification":
+            raise RecipeError(f"{name} is a model of {classifier.task.name}; expected a classification network")
         own = pattern.replace("{backbone}", name)
         fixed = {"classifier": name}
-        return variant_entry(Localization, build, Variant(own, f"{summary}; on {name}.", fixed, weights=known.weights))
+        return variant_entry(
+            Localization, build, Variant(own, f"{summary}; on {name}.", fixed, weights=classifier.weights)
+        )
 
     family(pattern, entry)

@@ -147,8 +147,8 @@ class PoseMetric(Metric[Keypoints, Keypoints]):
         skeleton = self.skeleton
         if self.ground_truths:
             table, predicted = join(self.ground_truths), np.concatenate(self.matched)
-            known: Any = table.visibility > 0
-            counts = np.flatnonzero(~table.crowd & known.any(1))
+            labeled: Any = table.visibility > 0
+            counts = np.flatnonzero(~table.crowd & labeled.any(1))
             table, predicted = table.where(counts), predicted[counts]
             points, labeled, xywh = table.points, table.visibility > 0, table.xywh
         else:

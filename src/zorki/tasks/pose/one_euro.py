@@ -51,9 +51,9 @@ class OneEuro:
             key, _, number = part.partition("=")
             key = key.strip().replace("-", "_")
             if key not in OneEuro.__dataclass_fields__:
-                known = list(OneEuro.__dataclass_fields__)
+                parameters = list(OneEuro.__dataclass_fields__)
                 raise RecipeError(
-                    f"smooth: {NAME} has no {key!r}; it has {', '.join(known)}.{did_you_mean(key, known)}"
+                    f"smooth: {NAME} has no {key!r}; it has {', '.join(parameters)}.{did_you_mean(key, parameters)}"
                 )
             try:
                 values[key] = float(number)

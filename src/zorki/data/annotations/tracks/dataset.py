@@ -95,9 +95,9 @@ class TrackDataset(Dataset[TrackedBoxes]):
         import torch
 
         boxes = self.tracks[index].xyxy
-        known = np.flatnonzero(np.isfinite(boxes).all(1))
-        frames = torch.from_numpy(known)
-        return TrackedBoxes(frames, torch.zeros_like(frames), torch.from_numpy(boxes[known].astype(np.float32)))
+        annotated = np.flatnonzero(np.isfinite(boxes).all(1))
+        frames = torch.from_numpy(annotated)
+        return TrackedBoxes(frames, torch.zeros_like(frames), torch.from_numpy(boxes[annotated].astype(np.float32)))
 
     def path(self, index: int) -> Path:
         """The folder of the sequence."""

@@ -30,8 +30,8 @@ class TrackRecords:
             DataError: no object is left.
         """
         if not self.tracks:
-            told = f": {self.defects[0]}" if self.defects else ""
-            raise DataError(f"{self.root}: no sequence with an annotated object is left{told}")
+            first = f": {self.defects[0]}" if self.defects else ""
+            raise DataError(f"{self.root}: no sequence with an annotated object is left{first}")
         given: dict[str, list[int]] = {}
         for index, track in enumerate(self.tracks):
             word = split_name(track.split) or self.split

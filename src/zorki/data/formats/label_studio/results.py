@@ -91,8 +91,8 @@ def keypoint_results(
     """
     height, width = size
     found = []
-    for parent, places, known in zip(parents, points, labeled, strict=True):
-        for number, (joint, (x, y), is_known) in enumerate(zip(joints, places, known, strict=True)):
+    for parent, places, row in zip(parents, points, labeled, strict=True):
+        for number, (joint, (x, y), is_known) in enumerate(zip(joints, places, row, strict=True)):
             if is_known:
                 value = {
                     "x": _percent(x, width), "y": _percent(y, height), "width": _POINT, "keypointlabels": [joint],

@@ -88,8 +88,8 @@ def skeleton_of_count(count: int) -> Skeleton:
 def _skeleton(path: Path, records: Records, count: int) -> None:
     skeleton = skeleton_of_count(count)
     if len(records.skeletons.setdefault(CLASS_NAME, skeleton)) != count:
-        known = len(records.skeletons[CLASS_NAME])
-        raise DataError(f"{path}: a person has {count} joints, and others before {known}; expected as many in all")
+        before = len(records.skeletons[CLASS_NAME])
+        raise DataError(f"{path}: a person has {count} joints, and others before {before}; expected as many in all")
 
 
 def _person(row: dict[str, Any]) -> ObjectRecord | str:

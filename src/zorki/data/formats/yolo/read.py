@@ -110,8 +110,8 @@ class _Lines:
         self.with_keypoints += keypoints
         if self.joints:
             if len(values) != 4 + self.layout.keypoint_numbers:
-                wanted = 4 + self.layout.keypoint_numbers
-                return f"expected {wanted} numbers after the class, by kpt_shape, and got {len(values)}"
+                expected = 4 + self.layout.keypoint_numbers
+                return f"expected {expected} numbers after the class, by kpt_shape, and got {len(values)}"
             return ObjectRecord(name, _corners(values), line=line, joints=self._joints(values[4:]))
         if keypoints or len(values) < 6:  # a fifth is the score of a detector, or the number of a track
             return ObjectRecord(name, _corners(values), line=line)

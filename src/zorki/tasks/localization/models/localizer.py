@@ -207,10 +207,10 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
         labels = torch.cat([target.labels for target in targets]).to(device)
         image = image.to(device)
         xyxy = torch.cat([target.xyxy for target in targets]).to(device)
-        wanted = xyxy_to_cxcywh(xyxy / outputs.sides)
+        targets_cxcywh = xyxy_to_cxcywh(xyxy / outputs.sides)
         predicted = outputs.boxes[image, labels if self.per_class else torch.zeros_like(labels)]
         losses = {"classes": self._class_loss(outputs.logits, image, labels)}
-        return losses | self.box_criterion(predicted.float(), wanted)
+        return losses | self.box_criterion(predicted.float(), targets_cxcywh)
 
     def _class_loss(self, logits: Tensor, image: Tensor, labels: Tensor) -> Tensor:
         if not self.one_of_each:
@@ -368,9 +368,9 @@ def localizer(
     )
 
 
-def _check(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise RecipeError(f"{name} is {value!r}; expected one of {', '.join(known)}")
+def _check(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise RecipeError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")
 
 
 on_classifier(localizer, "localizer_{backbone}", "A box head beside the class head")

@@ -88,9 +88,9 @@ class PatchStage(nn.Module):
             labeled: 1 where the true place is known, else 0.
         """
         count = labeled.sum(0)[:, None]
-        known = torch.where(labeled[..., None] > 0, displacements, 0.0)
-        mean = known.sum(0) / count.clamp_min(1)
-        square = ((known - mean) * labeled[..., None]).square().sum(0) / count.clamp_min(1)
+        of_labeled = torch.where(labeled[..., None] > 0, displacements, 0.0)
+        mean = of_labeled.sum(0) / count.clamp_min(1)
+        square = ((of_labeled - mean) * labeled[..., None]).square().sum(0) / count.clamp_min(1)
         few = count < 2  # such a joint gets the displacements of the others
         others = square[~few[:, 0]].mean().sqrt() if bool((~few).any()) else square.new_tensor(DEVIATION)
         self.mean.copy_(torch.where(few, 0.0, mean))

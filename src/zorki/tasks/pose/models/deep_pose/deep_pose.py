@@ -214,9 +214,9 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
         displaced, labeled = [], []
         for inputs, targets in batches:
             outputs = self(inputs)
-            found, (goal, known) = outputs.stages[-1].center.float(), self._targets(outputs, targets)
+            found, (goal, is_labeled) = outputs.stages[-1].center.float(), self._targets(outputs, targets)
             displaced.append((found - goal) / pose_size(found, *outputs.pixels.shape[2:]))
-            labeled.append(known)
+            labeled.append(is_labeled)
         self._patch_stage(stage).begin(torch.cat(displaced), torch.cat(labeled))
         self.train(was)
 
@@ -253,10 +253,10 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
             count = len(region)
             if len(target) not in (0, count):
                 raise ValueError(f"{count} regions, and {len(target)} objects in the target: expected one for each")
-            known = target.labeled if target.crowd is None else target.labeled & ~target.crowd[:, None]
+            is_labeled = target.labeled if target.crowd is None else target.labeled & ~target.crowd[:, None]
             empty = len(target) < count
             points.append(target.points.new_zeros((count, self.num_classes, 2)) if empty else target.points)
-            labeled.append(target.labeled.new_zeros((count, self.num_classes)) if empty else known)
+            labeled.append(target.labeled.new_zeros((count, self.num_classes)) if empty else is_labeled)
         xyxy = outputs.xyxy
         corner, side = xyxy[:, None, :2], (xyxy[:, 2:] - xyxy[:, :2])[:, None]
         return (torch.cat(points).to(xyxy.device) - corner) / side, torch.cat(labeled).float().to(xyxy.device)

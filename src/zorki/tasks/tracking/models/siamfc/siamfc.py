@@ -276,11 +276,11 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         self, state: SiamFcState, boxes: Float[Tensor, "N 4"], scores: Float[Tensor, " N"], frame: Tensor
     ) -> tuple[SiamFcState, Boxes]:
         """The state with the boxes of objects that are found; those that are lost keep the last one."""
-        known = state.usual > 0
+        seen = state.usual > 0
         lost = state.misses > 0
         least = torch.where(lost, self.tracker.found_share, self.tracker.lost_share) * state.usual
-        found = (scores >= least) | ~known
-        usual = torch.where(known, state.usual + self.tracker.memory * (scores - state.usual), scores)
+        found = (scores >= least) | ~seen
+        usual = torch.where(seen, state.usual + self.tracker.memory * (scores - state.usual), scores)
         kept = torch.where(found[:, None], self._bounded(boxes, state.first, frame), state.boxes)
         state = SiamFcState(
             state.exemplars, state.first, kept, state.labels,
