@@ -8,7 +8,7 @@ import torch
 from zorki import registry
 from zorki.contracts.capabilities import Exportable, FitsToData, Selection
 from zorki.errors import RecipeError
-from zorki.tasks.localization.models.localizer import BoxCriterion, LocalizerOutputs
+from zorki.tasks.localization.models.localizer import EVEN_LOGIT, BoxCriterion, LocalizerOutputs
 from zorki.types import Boxes, Placement
 
 NAME = "localizer_squeezenet1_1"
@@ -124,7 +124,8 @@ def test_all_parts_are_predicted_each_with_its_visibility(parts):
     found = outputs([[2.0, -2.0, 0.0]], [[[0.5, 0.5, 1.0, 1.0]] * 3])
     (boxes,) = parts.decode(found, [Placement(50, 100, input_height=50, input_width=100)])
     assert boxes.labels.tolist() == [0, 2, 1]
-    torch.testing.assert_close(boxes.scores, torch.tensor([2.0, 0.0, -2.0]).sigmoid())
+    torch.testing.assert_close(boxes.scores, (torch.tensor([2.0, 0.0, -2.0]) - EVEN_LOGIT).sigmoid())
+    assert boxes.scores[1] < 0.1, "hidden, though heads that end in a ReLU have no logit below 0"
 
 
 def test_images_without_objects_have_a_loss(network, parts):

@@ -38,6 +38,9 @@ Place = Literal["last_conv", "fc"]
 BoxLoss = Literal["l2", "smooth_l1", "giou", "smooth_l1_giou"]
 
 GUESSES = 5  # of one object: the most probable classes, each with its box
+# Of a part that may be seen or hidden alike. SqueezeNet's class head ends in a ReLU, so its logits are never below 0:
+# with a sigmoid around 0 no part could be called hidden.
+EVEN_LOGIT = 3.0
 MIN_SHARE = 1e-3  # of the image's side: boxes start inside of the sigmoid's range
 
 LOCALIZER_DEFAULTS = TrainingDefaults(
@@ -217,7 +220,7 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
             return self.criterion(logits[image], labels) if len(labels) else logits.float().sum() * 0
         visible = torch.zeros_like(logits)
         visible[image, labels] = 1.0
-        return functional.binary_cross_entropy_with_logits(logits, visible)
+        return functional.binary_cross_entropy_with_logits(logits - EVEN_LOGIT, visible)
 
     @torch.no_grad()
     def decode(self, outputs: LocalizerOutputs, placements: Sequence[Placement]) -> list[Boxes]:
@@ -234,7 +237,7 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
     ) -> tuple[Float[Tensor, "B N 4"], Float[Tensor, "B N"], Int[Tensor, "B N"]]:
         """Boxes (xyxy) in network pixels, scores and labels, best first: five guesses at most, or all parts."""
         logits = outputs.logits.float()
-        scores = logits.sigmoid() if parts else logits.softmax(1)
+        scores = (logits - EVEN_LOGIT).sigmoid() if parts else logits.softmax(1)
         count = self.num_classes if parts else min(GUESSES, self.num_classes)
         best = scores.topk(count, 1)
         xyxy = cxcywh_to_xyxy(outputs.boxes.float()).clamp(0, 1) * outputs.sides
