@@ -12,7 +12,6 @@ from zorki import registry
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.engine.export import export_onnx
 from zorki.errors import ZorkiError
-from zorki.tasks.detection.models import fcos, retinanet
 from zorki.tasks.detection.networks.detector import ExportedDetector, NmsCandidates
 from zorki.types import ClassInfo, Padded, Placement
 
@@ -28,13 +27,6 @@ DETECTORS = {
     "detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
     "two_stage_detr_squeezenet": {"width": 32, "layers": 1, "queries": 20},
 }
-
-
-@pytest.fixture(autouse=True)
-def _three_levels(monkeypatch):
-    """Of a pyramid: two of the backbone's and one behind them. More of them take seconds each and are the same."""
-    for module in (fcos, retinanet):
-        monkeypatch.setattr(module, "STRIDES", (8, 16, 32))
 
 
 def lively(name, **options):

@@ -55,8 +55,8 @@ def test_timed_steps_leave_a_training_as_it_is(tmp_path, monkeypatch):
     """Dropout, batch norm, flips and the order of the data: all as where the epochs were named."""
     monkeypatch.setattr(duration, "ENOUGH_SECONDS", 0.0)
     monkeypatch.setattr(Workload, "epochs_within", lambda self, seconds, step, evaluation: 2)
-    named = train("cifar_resnet20", DATA, dropout=0.3, epochs=2, out=str(tmp_path / "a"), **SETTINGS)
-    timed = train("cifar_resnet20", DATA, dropout=0.3, time="10m", out=str(tmp_path / "b"), **SETTINGS)
+    named = train("resnet18", DATA, image_size=32, dropout=0.3, epochs=2, out=str(tmp_path / "a"), **SETTINGS)
+    timed = train("resnet18", DATA, image_size=32, dropout=0.3, time="10m", out=str(tmp_path / "b"), **SETTINGS)
     for name, value in named.model.state_dict().items():
         assert torch.equal(value, timed.model.state_dict()[name]), name
     assert (named.folder / "steps.csv").read_text() == (timed.folder / "steps.csv").read_text()

@@ -44,7 +44,7 @@ def test_early_stopping_ends_after_so_many_stale_epochs():
 
 
 def test_the_best_epoch_is_kept():
-    run = train("lenet5", DATA, **{**PLAIN, "epochs": 4})
+    run = train("lenet5", "scenes:300@32", **{**PLAIN, "epochs": 4})
     rows = logs.read(run.folder / logs.EPOCHS)
     best = max(row["val/top1"] for row in rows)
     assert run.results["val"]["metrics"]["top1"] == pytest.approx(best, abs=0.03)

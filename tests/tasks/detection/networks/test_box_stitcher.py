@@ -167,7 +167,7 @@ def scattered(draw):
     return boxes(*rows)
 
 
-@settings(max_examples=60)
+@settings(max_examples=150)
 @given(scattered(), st.sampled_from([(100, 0), (100, 16), (100, 30), (130, 64), (400, 50), (75, 10)]))
 def test_a_perfect_detector_finds_every_object_once_and_whole(objects, sizes):
     tiles = Tiles(400, 400, *sizes)

@@ -24,7 +24,6 @@ SMALL = {
     "full_resolution_dilated": {"width": 8},
     "segnet_basic": {},
 }
-LIGHT = [name for name in SMALL if name != "unet_darknet24"]  # which has twenty million weights
 CHEAP = ["unet", "unet_squeezenet", "fc_densenet56", "full_resolution", "full_resolution_dilated", "segnet_basic"]
 
 
@@ -79,7 +78,7 @@ def test_the_loss_falls_on_one_repeated_batch(name):
     assert losses[0]["sum"] == pytest.approx(model.expected_loss(), rel=0.35)
 
 
-@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("name", SMALL)
 def test_four_images_are_predicted_as_one_by_one(name):
     model = built(name)
     generator = torch.Generator().manual_seed(1)
@@ -113,7 +112,7 @@ def test_every_way_up_works(name, upsampling):
     assert not [n for n, p in model.named_parameters() if p.grad is None]
 
 
-@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.parametrize("name", SMALL)
 def test_gray_images_are_taken(name):
     model = built(name).eval()
     gray = make_images(1, 40, 48)[:, :1]
