@@ -5,9 +5,10 @@
     python benchmarks/omniglot.py DATA/omniglot-small --folder /tmp/omniglot --runs runs/arcface_conv4-1 ...
 
 A class of training is a character of either small set (those that are in both stand once), upright and turned by 90,
-180 and 270 degrees, which make characters of their own (Santoro et al., 2016: 4.1). A run of the authors has 20
-characters of an alphabet that no training image is of, with one reference each, and 20 queries; the answer is the
-nearest reference. The authors' own baseline, the modified Hausdorff distance, errs at 38.8 % (Lake et al., 2015).
+180 and 270 degrees, which make characters of their own (Santoro et al., 2016: 4.1). Strokes are white on black, since
+what augmentation moves in from outside an image is black. A run of the authors has 20 characters of an alphabet that no
+training image is of, with one reference each, and 20 queries; the answer is the nearest reference. The authors' own
+baseline, the modified Hausdorff distance, errs at 38.8 % (Lake et al., 2015).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 ARCHIVES = ("images_background_small1.zip", "images_background_small2.zip")
 RUNS = "one-shot-classification/all_runs.zip"
@@ -25,11 +26,17 @@ TURNS = (0, 90, 180, 270)
 VAL_EVERY = 10
 
 
+def white_on_black(image: Image.Image) -> Image.Image:
+    return ImageOps.invert(image.convert("L"))
+
+
 def extract(data: Path, folder: Path) -> None:
     """Images as a folder for each class, every tenth character in val, and the runs as they are."""
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(data / "python" / RUNS) as archive:
         archive.extractall(folder / "runs")
+    for file in (folder / "runs").rglob("*.png"):
+        white_on_black(Image.open(file)).save(file)
     drawings: dict[str, dict[str, Image.Image]] = {}
     for name in ARCHIVES:
         with zipfile.ZipFile(data / "python" / name) as archive:
@@ -37,7 +44,7 @@ def extract(data: Path, folder: Path) -> None:
                 if member.endswith(".png") and "__MACOSX" not in member:
                     _, alphabet, character, file = Path(member).parts
                     with archive.open(member) as stream:
-                        drawings.setdefault(f"{alphabet}-{character}", {})[file] = Image.open(stream).convert("L")
+                        drawings.setdefault(f"{alphabet}-{character}", {})[file] = white_on_black(Image.open(stream))
     for place, character in enumerate(sorted(drawings)):
         split = "train" if place % VAL_EVERY else "val"
         for turn in TURNS:
@@ -70,7 +77,7 @@ def errors(vectors: dict[Path, np.ndarray], runs: list[list[tuple[Path, Path]]])
 
 def pixels(files: list[Path]) -> dict[Path, np.ndarray]:
     """The images themselves, as vectors of length 1: the baseline."""
-    vectors = {file: 1 - np.asarray(Image.open(file).convert("L"), dtype=np.float32).ravel() / 255 for file in files}
+    vectors = {file: np.asarray(Image.open(file).convert("L"), dtype=np.float32).ravel() for file in files}
     return {file: vector / np.linalg.norm(vector) for file, vector in vectors.items()}
 
 

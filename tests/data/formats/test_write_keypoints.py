@@ -113,7 +113,8 @@ def test_cvat_s_labels_are_a_skeleton_and_its_points(tmp_path):
     write_keypoints(data, tmp_path / "out", "cvat")
     text = (tmp_path / "out/annotations.xml").read_text()
     for piece in (
-        "<name>dog</name>", "<type>skeleton</type>", "<parent>dog</parent>", 'subset="train" width="80" height="40"',
+        "<project>", "<subset>train</subset>", "<name>dog</name>", "<type>skeleton</type>", "<parent>dog</parent>",
+        'subset="train" width="80" height="40"',
         '<points label="a" outside="0" occluded="0" points="1.5,2" />',
         'label="b" outside="0" occluded="1" points="30,20"',
         'label="c" outside="1" occluded="0"',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -28,6 +30,7 @@ def displacement_field(
     return along @ displacements @ across.T
 
 
+@lru_cache(maxsize=64)
 def _cubic(side: int) -> Float[Tensor, "side 3"]:
     """How much each of three points in a row counts at each pixel between them: cubic convolution (Keys, 1981)."""
     points = torch.eye(POINTS)[None, None]

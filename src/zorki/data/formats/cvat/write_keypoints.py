@@ -18,7 +18,7 @@ def write_keypoints(draft: KeypointDraft) -> Place:
     """A skeleton an object: joints that are not labeled are outside, hidden ones occluded; a subset is a split."""
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
-    _labels(root, draft)
+    _project(root, draft)
     number = 0
     for split in draft.members:
         for _, name, found, (height, width) in draft.targets(split):
@@ -40,8 +40,16 @@ def write_keypoints(draft: KeypointDraft) -> Place:
     return lambda split, name: draft.folder / "images" / name
 
 
-def _labels(root: Element, draft: KeypointDraft) -> None:
-    labels = SubElement(SubElement(SubElement(root, "meta"), "job"), "labels")
+def _project(root: Element, draft: KeypointDraft) -> None:
+    # A project, since only its images have subsets: Datumaro 1.13 reads none of a task's, or a job's, that have one.
+    project = SubElement(SubElement(root, "meta"), "project")
+    SubElement(project, "subsets").text = "\n".join(draft.members)
+    tasks = SubElement(project, "tasks")
+    for split, names in draft.members.items():
+        task = SubElement(tasks, "task")
+        SubElement(task, "name").text = SubElement(task, "subset").text = split
+        SubElement(task, "size").text = str(len(names))
+    labels = SubElement(project, "labels")
     for class_name in draft.data.class_names:
         _label(labels, class_name, "skeleton")
         for joint in draft.skeleton.names:
