@@ -11,6 +11,7 @@ import torch
 from zorki.data.annotations.tracks.stills import MIN_SIDE, PANNED, StillTracks
 from zorki.data.images import write_image
 from zorki.data.loading.samplers import RepeatedSampler
+from zorki.data.preprocess.tracking.pairs import ExemplarSearchPairs
 from zorki.data.scenes.tracks import SceneTracks
 from zorki.errors import DataError
 from zorki.tasks.tracking.settings import TrackingSettings
@@ -67,21 +68,40 @@ def test_of_held_out_images_a_camera_moves_over_the_largest_object(stills):
 
 
 def test_a_pair_is_of_one_object_and_near_in_time():
-    frames = torch.arange(50, dtype=torch.uint8)[:, None, None, None].expand(50, 3, 20, 30).contiguous()
+    frames = torch.arange(50, dtype=torch.uint8)[:, None, None, None].expand(50, 3, 80, 90).contiguous()
     numbers = torch.arange(50).repeat(2)
     identities = torch.tensor([3] * 50 + [8] * 50)
-    xyxy = torch.stack([numbers, identities, numbers + 12, identities + 9], 1).float()
+    xyxy = torch.stack([numbers, identities, numbers + 12 + identities, identities + 9], 1).float()
     sample = Sample(frames, TrackedBoxes(numbers, identities, xyxy), Path("film"))
     recipe = TrackingSettings(hflip=0.0, max_gap=5)
     seen = set()
     for seed in range(40):
         made = DATA.augment(sample, recipe, INFO, torch.Generator().manual_seed(seed))
         first, second = made.image[:, 0, 0, 0].tolist()
-        assert made.target.xyxy[:, 0].tolist() == [first, second]
-        assert made.target.xyxy[0, 1] == made.target.xyxy[1, 1]
+        widths = (made.target.xyxy[:, 2] - made.target.xyxy[:, 0]).tolist()
+        assert widths[0] == widths[1]
         assert abs(first - second) <= 5
-        seen.add(int(made.target.xyxy[0, 1]))
-    assert seen == {3, 8}
+        seen.add(widths[0] - 12)
+    assert seen == {3.0, 8.0}
+
+
+def test_of_large_frames_there_is_what_a_network_can_see_and_it_sees_the_same():
+    noise = torch.randint(0, 256, (1, 3, 30, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    image = noise.repeat_interleave(20, 2).repeat_interleave(20, 3)  # 600 x 800
+    row = torch.zeros(1, dtype=torch.int64)
+    preprocess = ExemplarSearchPairs(255, 127, shift=63, stretch=0.05)
+    for box, most in (([380.0, 280.0, 420.0, 330.0], 320), ([250.0, 200.0, 550.0, 420.0], 430)):
+        xyxy = torch.tensor([box])
+        whole = TrackedBoxes(torch.arange(2), row.expand(2), xyxy.expand(2, 4))
+        made = DATA.augment(Sample(image, TrackedBoxes(row, row, xyxy), Path("x")), PLAIN, INFO, torch.Generator())
+        assert max(made.image.shape[2:]) <= most
+        cuts = [
+            preprocess.in_regions([frames], [target.regions()], [torch.Generator().manual_seed(4)])[0]
+            for frames, target in ((image.expand(2, -1, -1, -1), whole), (made.image, made.target))
+        ]
+        for name in ("exemplars", "searches"):
+            apart = (getattr(cuts[0], name).float() - getattr(cuts[1], name).float()).abs().mean()
+            assert float(apart) < (0.01 if most == 320 else 6.0), "the large object is shrunk on another grid"
 
 
 def test_both_frames_are_mirrored_with_their_boxes():
@@ -90,7 +110,8 @@ def test_both_frames_are_mirrored_with_their_boxes():
     chance = [torch.Generator().manual_seed(3) for _ in range(2)]
     plain, mirrored = (DATA.augment(sample, one, INFO, own) for one, own in zip((PLAIN, recipe), chance, strict=True))
     assert torch.equal(mirrored.image, plain.image.flip(3))
-    assert torch.equal(mirrored.target.xyxy[:, [0, 2]], 48 - plain.target.xyxy[:, [2, 0]])
+    width = plain.image.shape[3]
+    assert torch.equal(mirrored.target.xyxy[:, [0, 2]], width - plain.target.xyxy[:, [2, 0]])
 
 
 def test_a_video_without_an_object_is_an_error():
