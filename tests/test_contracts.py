@@ -42,7 +42,8 @@ EMBEDDERS = [entry.name for entry in ENTRIES if entry.task.name == "retrieval" a
 MASKED = "mask_rcnn_squeezenet_fpn"
 POSE = "deep_pose_squeezenet"
 LOCALIZERS = ["localizer_squeezenet1_1", "cam_squeezenet1_1"]
-SMALL = [*CLASSIFIERS, *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE, *EMBEDDERS]
+CLIPS = ["c3d_small", "frame_average_squeezenet", "gru_squeezenet"]
+SMALL = [*CLASSIFIERS, *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE, *EMBEDDERS, *CLIPS]
 SIZES = {
     "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
 } | dict.fromkeys([*DETECTORS, MASKED], 96)  # fmt: skip
@@ -93,7 +94,7 @@ def make_images(count, height=HEIGHT, width=WIDTH, seed=0):
 
 def truth(task, count):
     """Targets in original pixels; two objects an image, of which none is at the edge."""
-    if task == "classification":
+    if task in ("classification", "video_classification"):
         return [Label(i % NUM_CLASSES) for i in range(count)]
     if task == "retrieval":
         return [Label(i // 2 % NUM_CLASSES) for i in range(count)]

@@ -56,7 +56,7 @@ ATTRIBUTES = {
     ("zorki.data.preprocess.selective_search", "createSelectiveSearchSegmentation"),
     ("zorki.data.preprocess.selective_search", "segmentation"),
     ("zorki.data.preprocess.selective_search", "ximgproc"),
-    ("zorki.engine.prediction.video", "rotation"),
+    ("zorki.data.video.container", "rotation"),
     ("zorki.engine.run.defaults", "sched_getaffinity"),
     ("zorki.tasks.semantic_segmentation.models.fc_densenet.fc_densenet", "needs_indices"),
     ("zorki.tasks.semantic_segmentation.models.segnet", "needs_indices"),

@@ -50,6 +50,13 @@ class TaskData(ABC, Generic[T]):
             selection: which classes are read, and by what names.
         """
 
+    def arrange(self, dataset: Dataset[T], recipe: Any) -> Dataset[T]:
+        """The dataset as the recipe wants it, such as with splits by groups; the very same where it says nothing.
+
+        Raises DataError where what was read does not go with it.
+        """
+        return dataset
+
     @abstractmethod
     def augment(self, sample: Sample[T], recipe: Any, info: ClassInfo, generator: torch.Generator) -> Sample[T]:
         """One sample varied, image and target together, with chance drawn from `generator` alone.

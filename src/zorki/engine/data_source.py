@@ -37,10 +37,11 @@ def read_data(
     """
     if isinstance(data, str | Path):
         with outside_allowed(recipe.allow_outside):
-            return task.data.read(
+            dataset = task.data.read(
                 Path(data), format=format, class_names=class_names, max_pixels=recipe.max_pixels,
                 selection=recipe.selection,
             )  # fmt: skip
+            return task.data.arrange(dataset, recipe)
     if not is_torch_dataset(data):
         raise DataError(
             f"the data are {type(data).__name__}; expected a path, a dataset with a length whose samples are (image, "

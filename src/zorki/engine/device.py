@@ -75,7 +75,12 @@ def channels_last(inputs: Any) -> Any:
 
 def on_device(model: Module, device: str) -> Module:
     """The model itself, moved, its weights laid out as its inputs will be."""
-    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    model.to(device)
+    for values in (*model.parameters(), *model.buffers()):
+        # One by one: `Module.to` refuses volumes' weights, of five dimensions, where it is told this layout.
+        if values.ndim == 4:
+            values.data = values.data.contiguous(memory_format=torch.channels_last)
+    return model
 
 
 def autocast(device: str | torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:

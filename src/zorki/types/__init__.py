@@ -19,12 +19,14 @@ from zorki.types.annotations import (
     Rows,
     TrackedBoxes,
     Unlabeled,
+    VideoLabel,
 )
 from zorki.types.batch import (
     ArraySample,
     Batch,
     Crops,
     ExemplarSearch,
+    FrameAndFlow,
     ImagesWithProposals,
     Padded,
     Sample,
@@ -33,7 +35,7 @@ from zorki.types.batch import (
 )
 from zorki.types.class_info import ClassInfo
 from zorki.types.defect import Defect
-from zorki.types.frames import Frames
+from zorki.types.frames import Film, Frames
 from zorki.types.placement import Placement
 from zorki.types.skeleton import Skeleton
 
@@ -47,6 +49,8 @@ __all__ = [
     "Defect",
     "Embedding",
     "ExemplarSearch",
+    "Film",
+    "FrameAndFlow",
     "Frames",
     "GeneratedImage",
     "ImagesWithProposals",
@@ -61,6 +65,7 @@ __all__ = [
     "Skeleton",
     "TrackedBoxes",
     "Unlabeled",
+    "VideoLabel",
     "check_lengths",
     "map_tensors",
 ]

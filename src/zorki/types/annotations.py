@@ -97,6 +97,7 @@ _TENSORS: dict[str, tuple[str, tuple[int, ...]]] = {
     "visibility": ("int64", ()),
     "joint_scores": ("float32", ()),
     "vector": ("float32", (-1,)),
+    "clips": ("float32", ()),
     "identities": ("int64", (-1,)),
     "frames": ("int64", (-1,)),
     "crowd": ("bool", (-1,)),
@@ -170,6 +171,13 @@ class Label(Annotation, Generic[A]):
 
     index: int
     scores: Float[A, " K"] | None = None
+
+
+@dataclass
+class VideoLabel(Label[A], Generic[A]):
+    """The class of a film, predicted from N clips of it: `scores` are the mean of `clips`, the scores of each."""
+
+    clips: Float[A, "N K"] | None = None
 
 
 @dataclass

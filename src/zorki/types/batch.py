@@ -120,6 +120,23 @@ class ExemplarSearch:
         return self.searches.shape
 
 
+@dataclass
+class FrameAndFlow:
+    """Clips for two streams: the frame in the middle of each, and the optical flow between its frames.
+
+    `flow` holds L fields of (x, y), the shifts in network pixels from a frame to the next, times 255 / (2 * the largest
+    that is kept) plus 127.5, rounded. N counts the clips of a film.
+    """
+
+    images: UInt8[Tensor, "B N 3 H W"]
+    flow: UInt8[Tensor, "B N 2*L H W"]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the frames: (B, N, 3, H, W)."""
+        return self.images.shape
+
+
 def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Network inputs with every tensor in them changed: a tensor, a list of such, or a dataclass of such."""
     import torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,3 +35,39 @@ class Frames(ABC):
 
     def __iter__(self) -> Iterator[UInt8[Tensor, "3 H W"]]:
         return (self[number] for number in range(len(self)))
+
+
+class Film(Frames):
+    """Frames that are also found by the time at which they are shown; time 0 is the first frame's."""
+
+    @property
+    @abstractmethod
+    def rate(self) -> float:
+        """Frames a second, on average."""
+
+    @property
+    @abstractmethod
+    def duration(self) -> float:
+        """Seconds, to the end of the last frame."""
+
+    @abstractmethod
+    def at(self, seconds: Sequence[float]) -> UInt8[Tensor, "T 3 H W"]:
+        """The frames that are shown at these times, in their order; beyond the ends the first and the last.
+
+        Raises:
+            DataError: the film cannot be read, or not so far: with how many frames there are before the break.
+        """
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Words that differ where the frames do, without decoding any: what is cached is found by them."""
+
+    def __len__(self) -> int:
+        return max(1, round(self.duration * self.rate))
+
+    def __getitem__(self, number: int) -> UInt8[Tensor, "3 H W"]:
+        """The frame of that number, counted by the average rate."""
+        if not 0 <= number < len(self):
+            raise IndexError(f"frame {number} of {len(self)}")
+        return self.at([(number + 0.5) / self.rate])[0]

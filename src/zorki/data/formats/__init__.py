@@ -13,7 +13,8 @@ and `read.py` (or `read_KIND.py`, where one probe does not serve all kinds) how 
 
     EXPECTED    what the format looks like, in words
     probe(root) whether `root` is of it, and why or why not: a `Probe`
-    read(root)  labels: the dataset; boxes and instances: `Records`; masks: `MaskRecords`; tracks: `TrackRecords`
+    read(root)  labels: the dataset; boxes and instances: `Records`; masks: `MaskRecords`; tracks: `TrackRecords`;
+                clips: `ClipRecords`
 
 `write.py` (or `write_KIND.py`) has `write_boxes(draft)` and its like. Nothing is listed elsewhere: a new folder is a
 new format. An installed package brings one by an entry point of the group `zorki.datasets`, whose name is the format's
@@ -42,8 +43,9 @@ ENTRY_POINTS = "zorki.datasets"
 
 LAST = 1000  # precedence of formats that say none
 
-KINDS = ("labels", "boxes", "instances", "masks", "keypoints", "tracks")
-"""What a format may provide: a class an image, boxes, a mask an object, a class a pixel, joints, boxes over time."""
+KINDS = ("labels", "boxes", "instances", "masks", "keypoints", "tracks", "clips")
+"""What a format may provide: a class an image, boxes, a mask an object, a class a pixel, joints, boxes over time, a
+class a film."""
 
 WORDS = {
     "labels": "classes of images",
@@ -52,6 +54,7 @@ WORDS = {
     "masks": "masks",
     "keypoints": "keypoints",
     "tracks": "objects in videos",
+    "clips": "classes of videos",
 }
 """The kinds in words for a person."""
 

@@ -14,6 +14,8 @@ from zorki.contracts import Dataset
 from zorki.data import formats
 from zorki.data.annotations.boxes.build import ReadOptions, build
 from zorki.data.annotations.boxes.dataset import BoxDataset
+from zorki.data.annotations.clips.dataset import ClipDataset
+from zorki.data.annotations.clips.records import ClipRecords
 from zorki.data.annotations.instances.build import build_instances
 from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.keypoints.build import build_keypoints
@@ -166,6 +168,25 @@ def read_tracks(root: Path, format: str | None = None, *, max_pixels: int | None
     match = detect(root).match("tracks", format=format)
     with reading_within(root):
         return cast(TrackRecords, match.reader.read(root)).build(max_pixels)
+
+
+def read_clips(
+    root: Path,
+    format: str | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    max_pixels: int | None = None,
+    selection: ClassSelection | None = None,
+) -> ClipDataset:
+    """The films at `root`, or parts of them, with a class each; see `read_labels`.
+
+    Raises:
+        DataError: as `DetectedFormats.match`, as the format's `read`, a class is not among `class_names`, or clips of
+            one film are on both sides of a split.
+    """
+    match = detect(root).match("clips", format=format)
+    with reading_within(root):
+        return cast(ClipRecords, match.reader.read(root)).build(class_names, max_pixels, selection)
 
 
 def _read(

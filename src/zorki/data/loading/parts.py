@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from zorki.contracts import Preprocess
 from zorki.contracts.capabilities import JoinsParts, LooksAtRegions
 from zorki.data.preprocess.canvas import Part
-from zorki.types import Boxes
+from zorki.types import Boxes, Frames
 
 MAX_HELD_PIXELS = 1 << 25
 """Pixels of decoded images that a batch holds at once, but for one image: 100 MB."""
@@ -35,12 +36,12 @@ class Parts:
         most: int = MAX_HELD_PIXELS,
     ) -> None:
         self._preprocess, self._generators, self._most = preprocess, generators, most
-        self._held: list[Tensor] = []
+        self._held: list[Any] = []
         self._regions: list[Boxes | None] = []
         self._parts: list[Part] = []
         self._joins = isinstance(preprocess, JoinsParts)
 
-    def add(self, image: Tensor, regions: Boxes | None = None) -> None:
+    def add(self, image: Tensor | Frames, regions: Boxes | None = None) -> None:
         """The next image, which is let go as soon as there are too many pixels.
 
         Args:

@@ -14,7 +14,7 @@ from zorki.contracts.capabilities import LooksAtRegions
 from zorki.engine.device import channels_last, on_device
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import RecipeError, did_you_mean
-from zorki.types import Boxes, Placement, map_tensors
+from zorki.types import Boxes, Frames, Placement, map_tensors
 
 
 class RegionSource:
@@ -85,13 +85,13 @@ def predict_images(
 
 
 def prepared(
-    model: Model[Any, Any, Any], images: Sequence[Tensor], regions: RegionSource | None
+    model: Model[Any, Any, Any], images: Sequence[Tensor | Frames], regions: RegionSource | None
 ) -> tuple[Any, list[Placement]]:
-    """The inputs of the network, as `predict_images`, and where the images lie in them."""
+    """The inputs of the network, as `predict_images`, and where the images lie in them; films for networks of clips."""
     preprocess = model.preprocess
     if regions is not None and isinstance(preprocess, LooksAtRegions):
-        return preprocess.in_regions(images, regions(images))
-    return preprocess(images)
+        return preprocess.in_regions(images, regions(images))  # type: ignore[arg-type]
+    return preprocess(images)  # type: ignore[arg-type]  # films for those alone that take them
 
 
 def predict_inputs(

@@ -22,6 +22,7 @@ from zorki.contracts import Model, Task
 from zorki.contracts.capabilities import Selection, Smooths, TakesReducedImages
 from zorki.data.images import MAX_PIXELS, Array, TooManyPixels, image_size, write_image
 from zorki.data.loading.parts import MAX_HELD_PIXELS, Parts
+from zorki.data.video.films import Strip, VideoFile, is_strip
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.units import track
@@ -437,6 +438,8 @@ def _draw_next(work: _Work, result: Result, images: Iterator[tuple[Source, Tenso
 
 
 def _draw(work: _Work, result: Result, image: Tensor, follower: Follower | None = None) -> Array:
+    if image.ndim == 4:  # a film in one image
+        image = image[len(image) // 2]
     ground = array_of(image) if follower is None else follower.background(array_of(image))
     return work.task.presentation.draw(ground, result.annotation, work.info)
 
@@ -527,6 +530,9 @@ def _tell(work: _Work, source: Source, image: WindowedImage) -> None:
 
 def _image_or_reason(work: _Work, source: Source, shorter_side: int | None) -> Tensor | DataError:
     try:
+        if work.task.unit == "clip" and source.path is not None and is_strip(source.path):
+            strip = Strip(source.path, max_pixels=work.max_pixels or MAX_PIXELS)
+            return torch.stack(list(strip))
         return source.image(work.max_pixels or MAX_PIXELS, shorter_side)
     except TooManyPixels as error:
         pieces = all(can_tile(model) for model in work.models)
@@ -597,7 +603,7 @@ def _reason(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def _predict(work: _Work, images: Sequence[Tensor]) -> list[Any]:
+def _predict(work: _Work, images: Sequence[Any]) -> list[Any]:
     if work.tiling is not None:
         joined = [_predict_tiles(work, HeldImage(image)) for image in images]
     else:
@@ -728,7 +734,7 @@ def _video(work: _Work, source: Source) -> Iterator[Result]:
         frames = stack.enter_context(contextlib.closing(over_time.read(chain([first], timed))))
         readable = islice(_readable(work, source, frames), work.max_frames)
         # Where the network fails, the drawn video ends as well, and is whole.
-        predicted = over_time.filter(_frames(work, readable, work.step(live)))
+        predicted = over_time.filter(_frames(work, source, readable, work.step(live)))
         for number, image, prediction in _until_failure(work, source, predicted):
             result = _result(work, source, image, prediction, number)
             if film is not None:
@@ -806,9 +812,16 @@ def _check_smooth(work: _Work, sources: Sequence[Source]) -> None:
         raise RecipeError(f"smooth is {work.smooth!r}, but all sources are images, not videos; leave it out")
 
 
-def _frames(work: _Work, stream: Iterator[tuple[int, Tensor]], step: int) -> Iterator[tuple[int, Tensor, Any]]:
+def _frames(
+    work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]], step: int
+) -> Iterator[tuple[int, Tensor, Any]]:
     """The numbered frames of a video with their predictions: one by one, of the whole clip, or followed."""
-    if work.task.unit == "clip":
+    if work.task.unit == "clip" and source.path is not None and work.max_frames is None:
+        (prediction,) = _predict(work, [VideoFile(source.path, max_pixels=work.max_pixels or MAX_PIXELS)])
+        # Frames are sought, by the preprocessing; others are decoded where they are drawn alone.
+        shown = stream if work.out is not None else islice(stream, 1)
+        yield from ((number, image, prediction) for number, image in shown)
+    elif work.task.unit == "clip":
         clip = list(stream)
         (prediction,) = _predict(work, [torch.stack([image for _, image in clip])])
         yield from ((number, image, prediction) for number, image in clip)

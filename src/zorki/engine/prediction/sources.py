@@ -24,14 +24,12 @@ from torch import Tensor
 
 from zorki.data.annotations.listing import is_image, missing_root, walk_files
 from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, image_size, read_image
+from zorki.data.video.container import EXTENSIONS as VIDEO_EXTENSIONS
 from zorki.engine.prediction.images import as_image, in_memory
 from zorki.engine.prediction.video import TimedFrame, camera_frames, frame_rate, newest, timed_frames
 from zorki.errors import DataError
 from zorki.input_files.addresses import AddressError, open_address, stated_length
 from zorki.input_files.content import special_kind
-
-VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
-"""Suffixes, in small letters, by which a file counts as a video."""
 
 MAX_BYTES = 100_000_000
 """The largest image that is fetched from an address."""

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -21,15 +21,13 @@ from torch import Tensor
 
 from zorki.data.images import interleaved
 from zorki.data.preprocess.resize_image import resize_image
+from zorki.data.video.container import Converter, need_av, open_video, stream_rate
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
 from zorki.types.arrays import tensor_of
 
 CLOCK = Fraction(1, 12_800)
 """Seconds of a tick by which frames are timed that do not come at one rate."""
-
-SILENCE = 20.0
-"""Seconds that a server or a network camera may be silent."""
 
 Frame = TypeVar("Frame")
 
@@ -45,14 +43,6 @@ class TimedFrame(NamedTuple):
 _WRITTEN = (".mp4", ".mov", ".m4v", ".mkv", ".avi")  # containers that take H.264 and MPEG-4 both
 
 
-def _av() -> ModuleType:
-    try:
-        import av
-    except ImportError as error:
-        raise ZorkiError("videos need PyAV, which is not installed: pip install 'zorki[video]'") from error
-    return av
-
-
 def frame_rate(video: Path | str) -> Fraction:
     """Frames a second, as the video states or as PyAV guesses; 25 where nothing is known.
 
@@ -60,12 +50,8 @@ def frame_rate(video: Path | str) -> Fraction:
         DataError: the file is missing or holds no video.
         ZorkiError: PyAV is not installed.
     """
-    with _open_video(video) as container:
-        return _rate(container.streams.video[0])
-
-
-def _rate(stream: Any) -> Fraction:
-    return Fraction(stream.average_rate or stream.guessed_rate or 25)
+    with open_video(video) as container:
+        return stream_rate(container.streams.video[0])
 
 
 def frames(video: Path | str) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]:
@@ -85,44 +71,19 @@ def timed_frames(video: Path | str) -> Generator[TimedFrame, None, None]:
         DataError: the file is missing, holds no video, or breaks off: after the frames before the break.
         ZorkiError: PyAV is not installed.
     """
-    av = _av()
-    with _open_video(video) as container:
+    av = need_av()
+    with open_video(video) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"  # twice as fast
-        rate, number = _rate(stream), -1
+        rate, number, convert = stream_rate(stream), -1, Converter()
         try:
             for number, frame in enumerate(container.decode(video=0)):
-                pixels = frame.to_ndarray(format="rgb24")
-                # What phones store lying down says so; rotation counts degrees against the clock.
-                pixels = np.rot90(pixels, round(getattr(frame, "rotation", 0) / 90))
                 seconds = float(number / rate if frame.time is None else frame.time)
-                yield TimedFrame(number, seconds, torch.from_numpy(pixels.transpose(2, 0, 1).copy()))
+                yield TimedFrame(number, seconds, torch.from_numpy(convert(frame).transpose(2, 0, 1).copy()))
         except av.FFmpegError as error:
             raise DataError(f"{video}: the video breaks off after frame {number}: {error.strerror}") from error
     if number < 0:
         raise DataError(f"{video}: the video holds no frame")
-
-
-@contextlib.contextmanager
-def _open_video(video: Path | str) -> Iterator[Any]:
-    av = _av()
-    settings: dict[str, Any] = {}
-    if isinstance(video, Path):
-        if not video.is_file():
-            what = "this is a folder, not a video" if video.is_dir() else "there is no such file"
-            raise DataError(f"{video}: {what}")
-    else:
-        # Over UDP, FFmpeg's default, lost packets of a busy network become gray blocks.
-        options = {"rtsp_transport": "tcp"} if video.startswith("rtsp") else {}
-        settings = {"options": options, "timeout": (SILENCE, SILENCE)}
-    try:
-        container = av.open(str(video), **settings)
-    except av.FFmpegError as error:
-        raise DataError(f"{video}: no video that can be read: {error.strerror}") from error
-    with container:
-        if not container.streams.video:
-            raise DataError(f"{video}: the file holds no video, only {[stream.type for stream in container.streams]}")
-        yield container
 
 
 def camera_frames(camera: int) -> Generator[TimedFrame, None, None]:
@@ -218,7 +179,7 @@ class VideoWriter:
         self._ticks = -1
 
     def __enter__(self) -> VideoWriter:
-        av = _av()
+        av = need_av()
         if self.path.suffix.lower() not in _WRITTEN:
             raise DataError(f"{self.path}: videos are written as one of {', '.join(_WRITTEN)}")
         try:
@@ -239,7 +200,7 @@ class VideoWriter:
             DataError: frames of this size cannot be encoded.
             ZorkiError: the disk is full.
         """
-        av = _av()
+        av = need_av()
         height, width = image.shape[-2] // 2 * 2, image.shape[-1] // 2 * 2
         if self._stream is None:
             self._first = seconds
@@ -271,7 +232,7 @@ class VideoWriter:
             self._container.close()
             if finished:
                 os.replace(self._part, self.path)
-        except (OSError, _av().FFmpegError) as failure:
+        except (OSError, need_av().FFmpegError) as failure:
             if finished:  # else the first error is the one to tell
                 raise unwritable(self.path, failure) from failure
         finally:
@@ -280,7 +241,7 @@ class VideoWriter:
     def _add_stream(self, height: int, width: int) -> Any:
         if min(height, width) == 0:
             raise DataError(f"{self.path}: a video's frames need two pixels at least in each direction")
-        av = _av()
+        av = need_av()
         try:
             codec = av.Codec("libx264", "w").name
         except (av.FFmpegError, ValueError):  # an FFmpeg without x264 does not know its name
@@ -299,7 +260,7 @@ class VideoWriter:
                 self._container.mux(packet)
         except OSError as error:  # PyAV's, too, where they are of the file
             raise unwritable(self.path, error) from error
-        except (_av().FFmpegError, ValueError) as error:
+        except (need_av().FFmpegError, ValueError) as error:
             size = f"{self._stream.width} x {self._stream.height}"
             raise DataError(f"{self.path}: frames of {size} pixels cannot be encoded: {error}") from error
 

@@ -1,5 +1,5 @@
-"""Tables: of paths with labels, or of boxes (TensorFlow's, OpenImages')."""
+"""Tables: of paths with labels, of parts of videos, or of boxes (TensorFlow's, OpenImages')."""
 
-PROVIDES = {"boxes", "keypoints", "labels"}
+PROVIDES = {"boxes", "clips", "keypoints", "labels"}
 WRITES = {"keypoints"}
 PRECEDENCE = 70

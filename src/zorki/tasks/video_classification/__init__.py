@@ -1,0 +1,1 @@
+"""Video classification: what happens in a film?"""

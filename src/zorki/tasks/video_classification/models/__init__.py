@@ -1,0 +1,1 @@
+"""Networks for video classification, one file a method."""
