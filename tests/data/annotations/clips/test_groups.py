@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from zorki.data.annotations.clips.clip_record import ClipRecord
 from zorki.data.annotations.clips.groups import group_of
-from zorki.data.annotations.clips.records import ClipRecord, ClipRecords
+from zorki.data.annotations.clips.records import ClipRecords
 from zorki.errors import DataError, RecipeError
 
 

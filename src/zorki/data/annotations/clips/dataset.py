@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zorki.contracts import Dataset
+from zorki.data.annotations.clips.clip_record import ClipRecord
 from zorki.data.annotations.clips.groups import group_of, refuse_torn, torn_groups
 from zorki.data.annotations.splits import complete_splits
 from zorki.data.images import MAX_PIXELS
 from zorki.data.video.films import check_film, open_film
 from zorki.errors import DataError, did_you_mean
 from zorki.types import ArraySample, Defect, Label, Sample
-
-if TYPE_CHECKING:
-    from zorki.data.annotations.clips.records import ClipRecord
 
 
 class ClipDataset(Dataset[Label]):

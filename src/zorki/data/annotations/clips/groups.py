@@ -6,12 +6,9 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from zorki.data.annotations.clips.clip_record import ClipRecord
 from zorki.errors import DataError, RecipeError
-
-if TYPE_CHECKING:
-    from zorki.data.annotations.clips.records import ClipRecord
 
 WORDS = ("none", "folder", "stem")
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from zorki.data.annotations.clips.records import ClipRecord, ClipRecords
+from zorki.data.annotations.clips.clip_record import ClipRecord
+from zorki.data.annotations.clips.records import ClipRecords
 from zorki.data.annotations.listing import loose_files, walk_files
 from zorki.data.annotations.outside import leads_out
 from zorki.data.annotations.split_words import split_in

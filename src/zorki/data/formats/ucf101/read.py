@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from zorki.data.annotations.clips.records import ClipRecord, ClipRecords
+from zorki.data.annotations.clips.clip_record import ClipRecord
+from zorki.data.annotations.clips.records import ClipRecords
 from zorki.data.annotations.listing import loose_files, subfolders
 from zorki.data.annotations.outside import leads_out
 from zorki.data.formats.probe import Probe

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from zorki.data.annotations.clips.records import ClipRecord, ClipRecords
+from zorki.data.annotations.clips.clip_record import ClipRecord
+from zorki.data.annotations.clips.records import ClipRecords
 from zorki.data.annotations.listing import is_image, loose_files, subfolders
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.probe import Probe
