@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from zorki.data.scenes.crossings import crossing_clip
+from zorki.data.scenes.films.crossings import crossing_clip
 from zorki.metrics.tracks.many import TrackingScores, score_tracks
 from zorki.metrics.tracks.sequence import SequenceOverlap, TrackTable, overlap_tracks
 from zorki.tracks.tracker import ByteTracker, Detections, TrackerSettings

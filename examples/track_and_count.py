@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zorki.data.scenes.crossings import crossing_clip
+from zorki.data.scenes.films.crossings import crossing_clip
 from zorki.engine.prediction.video import VideoWriter
 from zorki.tracks.counting import Counter, count_line
 from zorki.tracks.mot_text import mot_line

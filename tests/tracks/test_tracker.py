@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from zorki.data.scenes.crossings import crossing_clip
+from zorki.data.scenes.films.crossings import crossing_clip
 from zorki.errors import RecipeError
 from zorki.metrics.tracks.many import score_tracks
 from zorki.metrics.tracks.sequence import TrackTable, overlap_tracks

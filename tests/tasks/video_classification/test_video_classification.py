@@ -9,7 +9,7 @@ import torch
 from zorki import registry
 from zorki.data.preprocess.clips import Clips
 from zorki.data.preprocess.resize_crop import ResizeCrop
-from zorki.data.scenes.motions import SceneMotions
+from zorki.data.scenes.films.motions import SceneMotions
 from zorki.data.video.films import HeldFilm
 from zorki.engine.prediction.predict import predict
 from zorki.engine.run.open import load

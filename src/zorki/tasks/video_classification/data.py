@@ -44,7 +44,7 @@ class VideoClassificationData(TaskData[Label]):
         from zorki.data.scenes.choose import is_scenes, scenes_of
 
         if is_scenes(root, format):
-            from zorki.data.scenes.motions import parse  # painted with torch, which data in files have no need of
+            from zorki.data.scenes.films.motions import parse  # painted with torch, which data in files have no need of
 
             return scenes_of(parse, root, class_names, selection)
         return read_clips(root, format, class_names=class_names, max_pixels=max_pixels, selection=selection)

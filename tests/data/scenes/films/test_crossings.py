@@ -1,6 +1,6 @@
 import torch
 
-from zorki.data.scenes.crossings import crossing_clip
+from zorki.data.scenes.films.crossings import crossing_clip
 
 
 def test_objects_walk_both_ways_and_are_hidden_on_the_way():
