@@ -17,9 +17,9 @@ class LocalizationPresentation(ObjectPresentation[Boxes]):
     """Boxes in the colors of their classes: of one object the best guess, of parts those that are visible."""
 
     example = Example(
-        model="localizer_squeezenet1_1",
-        data="scenes:1000@96",
-        settings={"image_size": 96, "epochs": 10, "batch_size": 16, "lr": 1e-3},
+        model="localizer_cifar_resnet20",
+        data="scenes:2400@48",
+        settings={"image_size": 48, "epochs": 10, "batch_size": 32, "lr": 2e-3, "random_crop": 1.0},
         own_data="images with one box each, as COCO, Pascal VOC, YOLO and others write them",
         own_model="localizer_squeezenet1_1",
     )

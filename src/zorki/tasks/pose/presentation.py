@@ -21,9 +21,9 @@ class PosePresentation(Presentation[Keypoints, Keypoints]):
     thumbnail_side = 224
     exchange_format = "COCO's results"
     example = Example(
-        model="deep_pose_squeezenet",
+        model="deep_pose_cifar_resnet20",
         data="scenes:600@96",
-        settings={"image_size": 96, "epochs": 12, "batch_size": 16},
+        settings={"image_size": 64, "epochs": 10, "batch_size": 16, "lr": 2e-3},
         own_data="images with joints, as COCO, YOLO, CVAT and others write them",
         own_model="deep_pose_resnet18",
     )
