@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from zorki.errors import ZorkiError
-from zorki.files import output_folder, whole, write_json, write_text
+from zorki.files import new_output, output_folder, whole, write_json, write_text
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
@@ -110,3 +110,34 @@ def test_a_verb_writes_into_a_new_folder_or_the_next_that_is_free(tmp_path):
         output_folder(own, "show")
     with pytest.raises(ZorkiError, match="could not be written"):
         output_folder(own / "notes.txt" / "below", "show")
+
+
+@pytest.mark.parametrize("out", [None, "own", "own/below/it"])
+def test_a_folder_of_work_that_fails_goes_again_with_those_above_it(tmp_path, out):
+    runs, own = tmp_path / "runs", None if out is None else tmp_path / out
+    with pytest.raises(KeyboardInterrupt), new_output(own, "show", runs):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with new_output(own, "show", runs) as folder:
+        pass
+    assert folder.is_dir(), "what came to its end stays"
+
+
+def fill_and_refuse(folder):
+    write_text(folder / "found.txt", "half of it")
+    raise ZorkiError("no image")
+
+
+def test_a_folder_that_holds_something_stays_and_so_does_one_that_was_there(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ZorkiError), new_output(tmp_path / "empty", "show"):
+        raise ZorkiError("no image")
+    with pytest.raises(ZorkiError), new_output(tmp_path / "new", "show") as folder:
+        fill_and_refuse(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ZorkiError, match=r"notes.txt: is a file; expected a new folder"):
+        output_folder(tmp_path / "notes.txt", "show")

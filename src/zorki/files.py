@@ -104,6 +104,8 @@ def output_folder(out: str | Path | None, verb: str, above: str | Path = "runs")
     """
     if out is not None:
         folder = Path(out)
+        if folder.is_file():
+            raise ZorkiError(f"{folder}: is a file; expected a new folder")
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -124,6 +126,30 @@ def output_folder(out: str | Path | None, verb: str, above: str | Path = "runs")
             number += 1
         except OSError as error:
             raise unwritable(folder, error) from error
+
+
+@contextmanager
+def new_output(out: str | Path | None, verb: str, above: str | Path = "runs") -> Iterator[Path]:
+    """`output_folder` for a piece of work: where that fails, folders that were made for it and are empty go again."""
+    wanted = Path(above) if out is None else Path(out)
+    there = next(folder for folder in (wanted, *wanted.parents) if folder.exists())
+    folder = output_folder(out, verb, above)
+    with emptied_on_error(folder, there):
+        yield folder
+
+
+@contextmanager
+def emptied_on_error(folder: Path, there: Path) -> Iterator[None]:
+    """Where the work fails, `folder` and those above it go, up to `there`, as far as they are empty."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # the first that holds something
+            for made in (folder, *folder.parents):
+                if made == there:
+                    break
+                made.rmdir()
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,14 +15,14 @@ def told(monkeypatch):
 
 def test_lines_zones_and_thresholds(told):
     words = "predict run a.mp4 --track --tracker.max_lost 2 --tracker.match-classes false --embed faces"
-    lines = "--count-line 0,1,2,3 --count-line 4,5,6,7 --count-zone 0,0,9,0,9,9"
+    lines = "--count-line 0,1,2,3 --count-line -4,5,6,7 --count-zone 0,0,9,0,9,9"
     assert _run([*words.split(), *lines.split()]) == 0
     assert told[0]["track"] in (
         {"max_lost": "2", "match-classes": "false"},
         {"max_lost": "2", "match_classes": "false"},
     )
     assert told[0]["embed"] == "faces"
-    assert told[0]["count_lines"] == ["0,1,2,3", "4,5,6,7"]
+    assert told[0]["count_lines"] == ["0,1,2,3", "-4,5,6,7"]
     assert told[0]["count_zones"] == ["0,0,9,0,9,9"]
     assert _run(["predict", "run", "a.mp4", "--track"]) == 0
     assert told[1]["track"] is True

@@ -155,7 +155,7 @@ def _unknown_flag(verb: str, error: Any, flags: list[str]) -> str:
     from zorki.cli.flags.names import near_flags
     from zorki.errors import suggestion
 
-    flag = error.token.keyword
+    flag = error.token.keyword or error.token.value.partition("=")[0]  # the latter where files were expected
     return f"zorki {verb} has no flag {flag}.{suggestion(near_flags(flag, flags))} {_help_of(verb)}"
 
 

@@ -37,18 +37,17 @@ def compare(
     """
     from zorki.cli.evaluate import split_words
     from zorki.engine.evaluation.compare import compare as measure
-    from zorki.files import output_folder
+    from zorki.files import new_output
 
     if not words:
         raise RecipeError("expected runs, such as: zorki compare runs/ssd_squeezenet-1 runs/fcos_squeezenet-1")
     runs, data = split_words(list(words))
-    if out is not None:
-        output_folder(out, "compare")  # refused before anything is measured
     quiet = json == PRINTED
-    compared = measure(
-        runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads, quiet=quiet
-    )
-    report(compared, output_folder(out, "compare"), json)
+    with new_output(out, "compare") as folder:  # refused before anything is measured
+        compared = measure(
+            runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads, quiet=quiet
+        )
+        report(compared, folder, json)
 
 
 def report(compared: list[ComparedRun], out: Path, json: str | None = None) -> None:

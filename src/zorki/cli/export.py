@@ -33,7 +33,7 @@ def export(
     from zorki.engine.export import export_onnx
     from zorki.engine.run.open import open_run
     from zorki.errors import ZorkiError
-    from zorki.files import output_folder
+    from zorki.files import new_output
 
     opened = open_run(run, weights)
     if isinstance(opened.model.preprocess, Precomputes):
@@ -45,8 +45,10 @@ def export(
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))
     if out is None:
-        out = output_folder(None, "export") / "model.onnx"
-    path = export_onnx(opened.model, out, rows, columns, opened.info)
+        with new_output(None, "export") as folder:
+            path = export_onnx(opened.model, folder / "model.onnx", rows, columns, opened.info)
+    else:
+        path = export_onnx(opened.model, out, rows, columns, opened.info)
     assert isinstance(opened.model, Exportable)  # or it was refused
     inputs = opened.model.export_graph(rows, columns).inputs
     taken = "; ".join(f'"{name}", {str(one.dtype).split(".")[1]} {tuple(one.shape)}' for name, one in inputs.items())

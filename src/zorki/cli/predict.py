@@ -130,7 +130,8 @@ def _print(results: Any) -> None:
         for count, result in enumerate(results):
             if count < PRINTED_RESULTS:
                 frame = "" if result.frame is None else f" frame {result.frame}"
-                say(f"{result.path}{frame}: {result.caption}")
+                words = f": {result.caption}" if result.caption else ""  # an embedding has none
+                say(f"{result.path}{frame}{words}")
             elif count == PRINTED_RESULTS:
                 say("...")
     except KeyboardInterrupt as stop:  # while one was printed; else the results have ended by it, and raise it again

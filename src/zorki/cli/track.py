@@ -16,7 +16,8 @@ Box = Annotated[
     list[str] | None,
     Parameter(
         help="x,y,width,height of an object in the first frame, in pixels; FRAME:x,y,width,height begins anew there. "
-        "Several boxes in a frame are several objects."
+        "Several boxes in a frame are several objects.",
+        allow_leading_hyphen=True,
     ),
 ]
 Text = Annotated[
@@ -55,7 +56,9 @@ def track(
     """
     from zorki.engine.track import track_to_files
 
-    if (box is None) == (boxes_from is None):
+    if box is not None and boxes_from is not None:
+        raise RecipeError("--box and --boxes-from both tell the boxes of objects; leave one of them out")
+    if box is None and boxes_from is None:
         raise RecipeError("expected the boxes of objects: --box x,y,width,height, or --boxes-from RUN")
     done = track_to_files(
         run,

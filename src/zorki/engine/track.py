@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,9 +14,9 @@ from zorki.engine.prediction.video import VideoWriter
 from zorki.engine.run.open import RunLike, TrainedModel, open_run
 from zorki.engine.video_tracks.follow import detected_boxes, follow, rate_of, until_error
 from zorki.engine.video_tracks.prompts import parse_boxes
-from zorki.engine.video_tracks.track_files import check_formats, track_writer
+from zorki.engine.video_tracks.track_files import check_formats, text_paths, track_writer
 from zorki.errors import RecipeError
-from zorki.files import output_folder
+from zorki.files import new_output
 from zorki.types.arrays import array_of
 
 TELL_SECONDS = 5.0  # between words on how far it is
@@ -28,7 +29,7 @@ class TrackedVideo:
     Attributes:
         frames: how many.
         seconds: that they took, drawing and files counted.
-        paths: of the drawn video, where there is one, and of the table.
+        paths: of the drawn video, where there is one, of the table, and of the text files.
         error: that ended it, where it is not whole.
     """
 
@@ -64,43 +65,47 @@ def track_to_files(
     Raises:
         ZorkiError: as `follow` before the first frame, or a file cannot be written, or is there already.
     """
-    if fps <= 0 or (max_frames is not None and max_frames < 1):
-        raise RecipeError(f"fps is {fps:g} and max_frames {max_frames}; expected both above 0")
+    if not 0 < fps < math.inf:
+        raise RecipeError(f"fps is {fps:g}; expected a number above 0")
+    if max_frames is not None and max_frames < 1:
+        raise RecipeError(f"max_frames is {max_frames}; expected at least 1")
     check_formats(formats)
     prompts = parse_boxes(boxes)
     if boxes_from is not None:
         prompts = {0: detected_boxes(boxes_from, source, device=settings.get("device"), fps=fps)}
+        say(f"objects that were found in the first frame: {len(prompts[0])}")
     opened = run if isinstance(run, TrainedModel) else open_run(run, weights, options=options)
-    table, drawn = _outputs(out, formats)
+    objects = max((len(one) for one in prompts.values()), default=0)
     errors: list[BaseException] = []
-    began, reported, count = time.monotonic(), time.monotonic(), 0
+    began, reported, count, followed = time.monotonic(), time.monotonic(), 0, 0
     with ExitStack() as stack:
-        texts = {name: table.with_name(f"{table.stem}-{name}.txt") for name in formats}
-        objects = max((len(one) for one in prompts.values()), default=0)
-        write = stack.enter_context(track_writer(table, texts, objects))
-        video = None if drawn is None else stack.enter_context(VideoWriter(drawn, rate_of(source, fps)))
+        if out is None:
+            folder = stack.enter_context(new_output(None, "track"))
+            drawn, table = [folder / "tracked.mp4"], folder / "tracks.csv"
+        else:
+            drawn, table = [] if out.suffix == ".csv" else [out], out.with_suffix(".csv")
+        texts = text_paths(table, formats, objects)
+        paths = [*drawn, table, *(path for own in texts.values() for path in own)]
+        check_free(paths)
+        write = stack.enter_context(track_writer(table, texts))
+        videos = [stack.enter_context(VideoWriter(path, rate_of(source, fps))) for path in drawn]
         frames = follow(opened, source, prompts, fps=fps, max_frames=max_frames, **settings)
         for frame in until_error(frames, errors):
             count += 1
+            followed += len(frame.boxes) > 0
             write(frame)
-            if video is not None:
+            for video in videos:
                 image = opened.task.presentation.draw(array_of(frame.image), frame.boxes, opened.info)
                 video.write(image, frame.seconds)
             if time.monotonic() - reported > TELL_SECONDS:
                 reported = time.monotonic()
                 say(f"frame {frame.number} ({frame.seconds:.1f} s): {count / (reported - began):.1f} frames/s")
-        if not count and errors:
+        if not followed and errors:
             raise errors[0]
-    paths = tuple(path for path in (drawn, table) if path is not None)
-    return TrackedVideo(count, time.monotonic() - began, paths, errors[0] if errors else None)
+    return TrackedVideo(count, time.monotonic() - began, tuple(paths), errors[0] if errors else None)
 
 
-def _outputs(out: Path | None, formats: Sequence[str]) -> tuple[Path, Path | None]:
-    """Where the table and the drawn video come to lie."""
-    if out is None:
-        folder = output_folder(None, "track")
-        return folder / "tracks.csv", folder / "tracked.mp4"
-    paths = [out, out.with_suffix(".csv"), *(out.with_name(f"{out.stem}-{name}.txt") for name in formats)]
+def check_free(paths: Sequence[Path]) -> None:
+    """Raises RecipeError where a file is there already."""
     if there := next((path for path in paths if path.exists()), None):
         raise RecipeError(f"{there}: is there already, and nothing is written over anything; name another --out")
-    return out.with_suffix(".csv"), None if out.suffix == ".csv" else out

@@ -39,10 +39,10 @@ class LanceStore:
     @classmethod
     def create(cls, location: str, table: str, header: Header, entries: Entries, tell: Tell) -> LanceStore:
         """A new table of these entries, written whole or not at all."""
-        import pyarrow
-
         entries = entries.checked(header)
         database = _connect(location)
+        import pyarrow
+
         there = _tables(database)
         if table in there:
             raise ZorkiError(f"lancedb:{location}#{table}: is there already; name another table behind #")
@@ -165,12 +165,18 @@ class LanceStore:
         yield from self._table.search().select(list(columns)).limit(max(1, len(self))).to_batches(65_536)
 
 
-def _connect(location: str) -> Any:
+def lancedb_module() -> Any:
+    """The module. Raises ZorkiError where it is not installed."""
     try:
         import lancedb
+        import pyarrow  # noqa: F401  # which comes with the same extra
     except ImportError as error:
         raise ZorkiError("lancedb:... needs LanceDB: pip install 'zorki[lancedb]'") from error
-    return lancedb.connect(location)
+    return lancedb
+
+
+def _connect(location: str) -> Any:
+    return lancedb_module().connect(location)
 
 
 def _tables(database: Any) -> list[str]:

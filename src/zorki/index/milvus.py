@@ -171,12 +171,20 @@ def _distance(product: float) -> float:
     return math.sqrt(max(0.0, 2.0 - 2.0 * product))
 
 
-def _connect(location: str) -> Any:
+def pymilvus_module() -> Any:
+    """The module. Raises ZorkiError where it is not installed."""
     try:
-        from pymilvus import MilvusClient
-        from pymilvus.exceptions import MilvusException
+        import pymilvus
     except ImportError as error:
         raise ZorkiError("milvus:... needs pymilvus: pip install 'zorki[milvus]'") from error
+    return pymilvus
+
+
+def _connect(location: str) -> Any:
+    pymilvus_module()
+    from pymilvus import MilvusClient
+    from pymilvus.exceptions import MilvusException
+
     try:
         return MilvusClient(location)
     except MilvusException as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from zorki.errors import RecipeError, ZorkiError
 from zorki.index.exact import ExactStore
 from zorki.index.faiss import FaissStore, IvfStore, faiss_module
-from zorki.index.segments import read_segments
+from zorki.index.segments import check_new_folder, read_segments
 from zorki.index.store import MAX_EXACT, Entries, Header, Tell, VectorStore
 
 KINDS = ("auto", "exact", "hnsw", "ivf")
@@ -30,12 +30,9 @@ def create_store(address: str, header: Header, entries: Entries, *, kind: str = 
     Raises:
         ZorkiError: the address holds something already; the library is missing; or as `Entries.checked`.
     """
-    if kind not in KINDS:
-        raise RecipeError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
+    check_new_store(address, kind)
     library, location, table = split_address(address)
     if library:
-        if kind != "auto":
-            raise RecipeError(f"kind is {kind}, but {address} chooses itself how it searches; leave kind out")
         if library == "lancedb":
             from zorki.index.lance import LanceStore
 
@@ -45,9 +42,28 @@ def create_store(address: str, header: Header, entries: Entries, *, kind: str = 
         return MilvusStore.create(location, table, header, entries, tell)
     if kind == "auto":
         kind = "exact" if len(entries) <= MAX_EXACT else "hnsw"
-    if kind != "exact":
-        faiss_module()
     return _FOLDERS[kind].create(Path(location), header, entries, tell)
+
+
+def check_new_store(address: str, kind: str = "auto") -> None:
+    """Raises ZorkiError where `create_store` would refuse, whatever the entries: to be asked before they are made."""
+    if kind not in KINDS:
+        raise RecipeError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
+    library, location, _ = split_address(address)
+    if library and kind != "auto":
+        raise RecipeError(f"kind is {kind}, but {address} chooses itself how it searches; leave kind out")
+    if library == "lancedb":
+        from zorki.index.lance import lancedb_module
+
+        lancedb_module()
+    elif library == "milvus":
+        from zorki.index.milvus import pymilvus_module
+
+        pymilvus_module()
+    else:
+        check_new_folder(Path(location))
+        if kind in ("hnsw", "ivf"):
+            faiss_module()
 
 
 def open_store(address: str, tell: Tell) -> VectorStore:

@@ -221,6 +221,12 @@ def locked(folder: Path) -> Iterator[None]:
         raise ZorkiError(f"{folder}: another process has been writing here for {PATIENCE:g} seconds") from None
 
 
+def check_new_folder(folder: Path) -> None:
+    """Raises ZorkiError where something is there already; an empty folder is as good as none."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ZorkiError(f"{folder}: is there already, and nothing is written over anything; name a new one")
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder to write to; it becomes `folder` at the end, or leaves no trace after an error.
@@ -228,8 +234,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     Raises:
         ZorkiError: `folder` is there and holds something, or cannot be made.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ZorkiError(f"{folder}: is there already, and nothing is written over anything; name a new one")
+    check_new_folder(folder)
     aside = folder.with_name(f"{folder.name}.part")
     try:
         shutil.rmtree(aside, ignore_errors=True)

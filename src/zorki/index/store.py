@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32
 
-from zorki.errors import ZorkiError
+from zorki.errors import RecipeError, ZorkiError
 
 MAX_EXACT = 200_000
 """Vectors up to which every one is compared with a query; of more an approximate index is made."""
@@ -178,6 +178,12 @@ def check_search(store: VectorStore, queries: Float[np.ndarray, "Q D"], k: int, 
     for name in where:
         if name not in header.columns:
             raise ZorkiError(f"{store.place} has no column {name!r}; it has {', '.join(header.columns) or 'none'}")
+
+
+def check_threshold(similarity: float) -> None:
+    """Raises RecipeError where it is no cosine."""
+    if not -1 <= similarity <= 1:
+        raise RecipeError(f"threshold is {similarity:g}; expected a similarity from -1 to 1")
 
 
 def check_new(store: VectorStore, there: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from zorki.errors import DataError, ZorkiError
 from zorki.files import NO_TEXT, whole, write_json
-from zorki.index.segments import new_folder
+from zorki.index.segments import check_new_folder, new_folder
 from zorki.index.store import Entries
 from zorki.input_files.content import open_file
 from zorki.input_files.csv_files import csv_rows
@@ -25,6 +25,15 @@ _KEY = b"zorki"  # in Parquet's own notes
 def is_vectors(path: Path) -> bool:
     """Whether these are vectors that `write_vectors` wrote, or files of the same shape."""
     return (path / VECTORS).is_file() if path.is_dir() else path.suffix == ".parquet"
+
+
+def check_new_vectors(path: Path) -> None:
+    """Raises ZorkiError where `write_vectors` would refuse, whatever the vectors: to be asked before they are made."""
+    check_new_folder(path)
+    if path.suffix == ".parquet":
+        _pyarrow()
+        if path.exists():
+            raise ZorkiError(f"{path}: is there already, and nothing is written over anything; name a new one")
 
 
 def write_vectors(path: Path, entries: Entries, about: Mapping[str, Any]) -> None:
@@ -85,8 +94,7 @@ def _pyarrow() -> Any:
 
 def _write_parquet(path: Path, entries: Entries, about: Mapping[str, Any]) -> None:
     arrow = _pyarrow()
-    if path.exists():
-        raise ZorkiError(f"{path}: is there already, and nothing is written over anything; name a new one")
+    check_new_vectors(path)
     vectors = arrow.FixedSizeListArray.from_arrays(
         np.ascontiguousarray(entries.vectors, np.float32).ravel(), entries.vectors.shape[1]
     )

@@ -46,6 +46,24 @@ def test_from_images_to_names(capsys):
     assert found["threshold"]["far"] == 0
 
 
+def test_a_small_index_is_searched_as_it_is(capsys):
+    typed("index runs/tiny people --out gallery", capsys)
+    assert typed("search gallery new.png", capsys).count("distance") == 6, "ten were not asked for"
+    assert "k is 10; expected k from 1 to 6" in typed("search gallery new.png -k 10", capsys)
+    every = [f"--remove {name}/{view}.png" for name in ("red", "green") for view in range(3)]
+    typed(f"index --into gallery {' '.join(every)}", capsys)
+    assert "gallery: the index is empty; add images" in typed("search gallery new.png", capsys)
+    assert "expected a similarity from -1 to 1" in typed("identify gallery new.png --threshold 1.5", capsys)
+
+
+def test_an_index_whose_threshold_cannot_be_chosen_is_whole_and_said_to_be(capsys):
+    said = typed("index runs/tiny people --out gallery --val people", capsys)
+    assert said.startswith("2: ")
+    assert "all of its 2 identities are in the gallery" in said
+    assert "The index is whole, in gallery, and has no threshold" in said
+    assert typed("search gallery new.png -k 1", capsys).count("distance") == 1
+
+
 def test_an_index_grows_and_shrinks(capsys):
     typed("index runs/tiny people --out gallery", capsys)
     assert "7 vectors" in typed("index --into gallery new.png", capsys)
@@ -90,7 +108,16 @@ def test_duplicates(capsys):
         ("search nowhere new.png", "no index is here"),
         ("search nowhere", "expected images behind the index"),
         ("identify nowhere new.png --threshold 0.5 --far 0.1", "--threshold is chosen already"),
-        ("verify runs/tiny new.png", "1 files; expected two images, or one CSV"),
+        ("index runs/tiny people --far 0.1", "--far goes with images of strangers: --val DATA"),
+        ("index runs/tiny people --out gallery --val strangers --far 2", "the false accept rate is 2; expected 0 to 1"),
+        ("index runs/tiny none --out gallery", "there is no such file or folder"),
+        ("index runs/tiny people --out new.png", "new.png: is a file; expected a new folder"),
+        ("search nowhere new.png --out page", "no index is here"),
+        ("identify nowhere new.png --out page", "no index is here"),
+        ("verify runs/tiny new.png", "1 file; expected two images, or one CSV"),
+        ("verify runs/tiny new.png people/red/0.png --threshold nan", "expected a similarity from -1 to 1"),
+        ("verify runs/tiny new.png people/red/0.png --far 3 --out page", "the false accept rate is 3; expected 0 to 1"),
+        ("duplicates new.png --run runs/tiny --out page", "new.png: one image; expected two or more to compare"),
         ("verify runs/tiny new.png none.png", "none.png: there is no such image"),
         ("duplicates", "expected images"),
         ("embed runs/tiny people --out people", "is there already"),
@@ -101,4 +128,4 @@ def test_bad_input_is_one_message(line, message, capsys):
     assert said.startswith("2: ")
     assert message in said
     assert "Traceback" not in said
-    assert not Path("gallery").exists()
+    assert sorted(path.name for path in Path().iterdir()) == ["new.png", "people", "strangers"], "nothing is left"

@@ -16,7 +16,7 @@ from zorki.engine.evaluation.results_file import evaluate_file
 from zorki.engine.prediction import predict as predict_module
 from zorki.engine.prediction.predict import _Work, predict
 from zorki.engine.prediction.sources import Source
-from zorki.errors import RecipeError, ZorkiError
+from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.recipe import Recipe
 from zorki.registry import find
 from zorki.types import ClassInfo
@@ -202,6 +202,16 @@ def test_frames_that_a_live_stream_dropped_are_filled_in_its_video(classifier, m
     assert len(means) == 6
 
 
+def test_what_comes_to_nothing_leaves_no_folder(classifier):
+    Path("broken.png").write_bytes(b"no image")
+    with pytest.raises(DataError):
+        classifier.predict("broken.png", out=True)
+    with pytest.raises(RecipeError, match="nothing that moves"):
+        classifier.predict("broken.png", out="own/folder", smooth="one-euro")
+    assert not Path("runs").exists()
+    assert not Path("own").exists()
+
+
 def test_nothing_is_written_over_anything(classifier, photos):
     for number in (1, 2):
         classifier.predict(photos, out=True, quiet=True)
@@ -239,7 +249,9 @@ def test_what_was_written_has_keys_for_machines(classifier, photos):
 
 def test_many_images_of_one_name_are_placed_at_a_cost_that_grows_as_they_do():
     def placing(count):
-        work = _Work([], [], ClassInfo(("a",)), Selection(), "cpu", None, None, Path("out"), None, None, False, print)
+        work = _Work(
+            [], [], ClassInfo(("a",)), Selection(), "cpu", None, None, None, None, False, print, out=Path("out")
+        )
 
         def place():
             names = [work.place("1.jpg").name for _ in range(count)]

@@ -13,7 +13,7 @@ from zorki.data.images import write_image
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.video_tracks.follow import FollowedFrame, follow, until_error
 from zorki.engine.video_tracks.prompts import boxes_from_rows, parse_boxes
-from zorki.engine.video_tracks.track_files import check_formats, track_writer
+from zorki.engine.video_tracks.track_files import check_formats, text_paths, track_writer
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.tracking.task import Tracking
@@ -65,7 +65,9 @@ def test_boxes_are_typed_with_and_without_a_frame():
     }
 
 
-@pytest.mark.parametrize("text", ["1,2,3", "a:1,2,3,4", "-1:1,2,3,4", "1,2,x,4", "1,2,0,4", "1,2,3,-4", ""])
+@pytest.mark.parametrize(
+    "text", ["1,2,3", "a:1,2,3,4", "-1:1,2,3,4", "1,2,x,4", "1,2,0,4", "1,2,3,-4", "inf,2,3,4", ""]
+)
 def test_what_is_no_box(text):
     with pytest.raises(RecipeError, match="--box"):
         parse_boxes([text])
@@ -108,13 +110,13 @@ def frame_of(number, *rows, given=False):
 
 
 def test_the_files_hold_what_their_readers_expect(tmp_path):
-    texts = {name: tmp_path / f"t-{name}.txt" for name in ("otb", "got10k", "vot", "mot")}
-    with track_writer(tmp_path / "t.csv", texts, 1) as write:
+    texts = text_paths(tmp_path / "t.csv", ["otb", "got10k", "vot", "mot"], 1)
+    with track_writer(tmp_path / "t.csv", texts) as write:
         write(frame_of(0))
         write(frame_of(1, (2, 3, 10, 20), given=True))
         write(frame_of(2, (2.5, 3, 10, 20)))
         assert not (tmp_path / "t.csv").exists(), "files appear when they are whole"
-    text = {name: path.read_text().splitlines() for name, path in texts.items()}
+    text = {name: path.read_text().splitlines() for name, (path,) in texts.items()}
     assert (tmp_path / "t.csv").read_text().splitlines() == [
         "frame,seconds,id,x,y,width,height,score",
         "1,0.040,1,2.00,3.00,10.00,20.00,1.0000",
@@ -129,10 +131,11 @@ def test_the_files_hold_what_their_readers_expect(tmp_path):
 
 
 def test_formats_of_one_object_have_a_file_for_each(tmp_path):
-    with track_writer(None, {"otb": tmp_path / "t.txt"}, 2) as write:
+    with track_writer(None, text_paths(tmp_path / "t.csv", ["otb", "mot"], 2)) as write:
         write(frame_of(0, (0, 0, 1, 1), (5, 5, 2, 2), given=True))
-    assert (tmp_path / "t-1.txt").read_text() == "1.00,1.00,1.00,1.00\n"
-    assert (tmp_path / "t-2.txt").read_text() == "6.00,6.00,2.00,2.00\n"
+    assert (tmp_path / "t-otb-1.txt").read_text() == "1.00,1.00,1.00,1.00\n"
+    assert (tmp_path / "t-otb-2.txt").read_text() == "6.00,6.00,2.00,2.00\n"
+    assert (tmp_path / "t-mot.txt").read_text().count("\n") == 2
 
 
 def test_an_unknown_format_is_refused_with_the_nearest():
@@ -146,8 +149,9 @@ def test_a_video_is_drawn_and_its_table_lies_beside_it(run, frames, tmp_path):
     from zorki.engine.track import track_to_files
 
     out = tmp_path / "tracked.mp4"
+    written = (out, tmp_path / "tracked.csv", tmp_path / "tracked-mot.txt")
     done = track_to_files(run, str(frames), ["2,3,4,5", "9,9,5,5"], out=out, formats=["mot"], say=print, fps=10)
-    assert (done.frames, done.paths, done.error) == (4, (out, tmp_path / "tracked.csv"), None)
+    assert (done.frames, done.paths, done.error) == (4, written, None)
     assert [round(frame.seconds, 3) for frame in timed_frames(out)] == [0.0, 0.1, 0.2, 0.3]
     assert len((tmp_path / "tracked.csv").read_text().splitlines()) == 9
     assert len((tmp_path / "tracked-mot.txt").read_text().splitlines()) == 8
@@ -166,3 +170,33 @@ def test_a_break_leaves_what_was_followed_and_nothing_where_nothing_was(run, fra
     with pytest.raises(DataError):
         track_to_files(run, str(frames), ["2,3,4,5"], out=tmp_path / "u.csv", say=print)
     assert not (tmp_path / "u.csv").exists()
+
+
+def test_nothing_is_written_over_anything_and_nothing_where_nothing_was_followed(run, frames, tmp_path):
+    from zorki.engine.track import track_to_files
+
+    mine = tmp_path / "t-otb-2.txt"
+    mine.write_text("mine")
+    with pytest.raises(RecipeError, match=r"t-otb-2\.txt: is there already"):
+        track_to_files(run, str(frames), ["2,3,4,5", "9,9,5,5"], out=tmp_path / "t.csv", formats=["otb"], say=print)
+    with pytest.raises(RecipeError, match="a box is given in frame 9, and the last frame was 3"):
+        track_to_files(run, str(frames), ["9:2,3,4,5"], out=tmp_path / "t.csv", say=print)
+    assert mine.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "t-otb-2.txt"]
+
+
+@pytest.mark.parametrize("fps", [0, float("nan"), float("inf")])
+def test_a_rate_of_frames_is_a_number_above_0(run, frames, fps):
+    from zorki.engine.track import track_to_files
+
+    with pytest.raises(RecipeError, match=r"fps is .*; expected a number above 0"):
+        track_to_files(run, str(frames), ["2,3,4,5"], say=print, fps=fps)
+
+
+def test_a_source_that_is_none_leaves_no_folder(run, monkeypatch, tmp_path):
+    from zorki.engine.track import track_to_files
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="there is no such file"):
+        track_to_files(run, "none.mp4", ["2,3,4,5"], say=print)
+    assert list(tmp_path.iterdir()) == []

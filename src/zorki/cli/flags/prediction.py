@@ -47,9 +47,17 @@ Embed = Annotated[
 ]
 CountLine = Annotated[
     list[str] | None,
-    Parameter(help="Count tracked objects that cross this line, x1,y1,x2,y2 in pixels; several times.", negative=""),
+    Parameter(
+        help="Count tracked objects that cross this line, x1,y1,x2,y2 in pixels; several times.",
+        negative="",
+        allow_leading_hyphen=True,
+    ),
 ]
 CountZone = Annotated[
     list[str] | None,
-    Parameter(help="Count tracked objects that enter and leave this polygon, x,y,x,y,x,y,...", negative=""),
+    Parameter(
+        help="Count tracked objects that enter and leave this polygon, x,y,x,y,x,y,...",
+        negative="",
+        allow_leading_hyphen=True,
+    ),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
-from zorki.cli.vectors.flags import BatchSize, Device, Page, Strict, Weights
+from zorki.cli.vectors.flags import BatchSize, Device, Page, Strict, Weights, page_folder
 from zorki.errors import RecipeError
 from zorki.output import say
 
@@ -43,36 +43,35 @@ def duplicates(
     from dataclasses import asdict
 
     from zorki.engine.search.duplicates import duplicates as find
-    from zorki.files import output_folder
 
     if not images:
         raise RecipeError("expected images, such as: zorki duplicates photos/")
     if weights is not None and run is None:
         raise RecipeError("--weights go with a model's name: --run MODEL --weights FILE")
-    folder = None if out is None else output_folder(out, "duplicates")
-    quiet = json == PRINTED
-    network = None
-    if run is not None:
-        from zorki.engine.search.network import EmbeddingNetwork
+    with page_folder(out, "duplicates") as folder:
+        quiet = json == PRINTED
+        network = None
+        if run is not None:
+            from zorki.engine.search.network import EmbeddingNetwork
 
-        network = EmbeddingNetwork(run, weights=weights, device=device, batch_size=batch_size)
-    report = find(
-        list(images), network=network, across=None if across is None else across.split(","), threshold=threshold,
-        strict=strict, tell=(lambda words: None) if quiet else say,
-    )  # fmt: skip
-    if not quiet:
-        for pair in report.pairs[:PRINTED_PAIRS]:
-            splits = "" if pair.splits is None else f"  {pair.splits[0]} {pair.splits[1]}"
-            say(f"{pair.closeness:g}  {pair.a}  {pair.b}{splits}")
-        if len(report.pairs) > PRINTED_PAIRS:
-            say("...")
-        say(f"{report.count} images compared by {report.method}, threshold {report.threshold:g}")
-        say(f"{len(report.pairs)} pairs in {len(report.groups)} groups")
-    if json is not None:
-        put_json(json, asdict(report))
-    if folder is not None:
-        from zorki.engine.search.pages import write_duplicates
-
-        page = write_duplicates(folder, report)
+            network = EmbeddingNetwork(run, weights=weights, device=device, batch_size=batch_size)
+        report = find(
+            list(images), network=network, across=None if across is None else across.split(","), threshold=threshold,
+            strict=strict, tell=(lambda words: None) if quiet else say,
+        )  # fmt: skip
         if not quiet:
-            say(f"page: {page}")
+            for pair in report.pairs[:PRINTED_PAIRS]:
+                splits = "" if pair.splits is None else f"  {pair.splits[0]} {pair.splits[1]}"
+                say(f"{pair.closeness:g}  {pair.a}  {pair.b}{splits}")
+            if len(report.pairs) > PRINTED_PAIRS:
+                say("...")
+            say(f"{report.count} images compared by {report.method}, threshold {report.threshold:g}")
+            say(f"{len(report.pairs)} pairs in {len(report.groups)} groups")
+        if json is not None:
+            put_json(json, asdict(report))
+        if folder is not None:
+            from zorki.engine.search.pages import write_duplicates
+
+            page = write_duplicates(folder, report)
+            if not quiet:
+                say(f"page: {page}")

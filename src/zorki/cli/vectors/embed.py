@@ -36,12 +36,11 @@ def embed(
     """
     from zorki.engine.search.index import entries_of
     from zorki.engine.search.network import EmbeddingNetwork
-    from zorki.index.vector_files import write_vectors
+    from zorki.index.vector_files import check_new_vectors, write_vectors
 
     if not images:
         raise RecipeError("expected images behind the run, such as: zorki embed runs/triplet_resnet18-1 photos/")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):  # refused before anything is worked out
-        raise RecipeError(f"{out}: is there already, and nothing is written over anything; name a new --out")
+    check_new_vectors(out)  # before anything is worked out
     network = EmbeddingNetwork(run, weights=weights, options=options, device=device, batch_size=batch_size)
     detector = None if boxes_from is None else str(boxes_from)
     entries, root = entries_of(
@@ -49,4 +48,4 @@ def embed(
     )
     about = {"fingerprint": network.fingerprint.to_json(), **network.source, "root": str(root.resolve())}
     write_vectors(out, entries, about)
-    say(f"{len(entries)} vectors of {network.dim} numbers: {out}")
+    say(f"{len(entries)} {'vector' if len(entries) == 1 else 'vectors'} of {network.dim} numbers: {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -31,3 +32,10 @@ CropsFrom = Annotated[
 CropConf = Annotated[float | None, Parameter(help="Minimum score of the detector's boxes; empty: its own threshold.")]
 Page = Annotated[Path | None, Parameter(help="New folder for a page to look at; empty: none.")]
 Far = Annotated[float, Parameter(help="False accept rate at which the threshold is chosen, 0 to 1.")]
+
+
+def page_folder(out: Path | None, verb: str) -> AbstractContextManager[Path | None]:
+    """The new folder of --out, told before anything is worked out; it goes again where no page comes of it."""
+    from zorki.files import new_output
+
+    return nullcontext() if out is None else new_output(out, verb)

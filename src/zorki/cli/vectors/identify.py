@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
-from zorki.cli.vectors.flags import Address, AskedBy, BatchSize, Device, Page, Strict
+from zorki.cli.vectors.flags import Address, AskedBy, BatchSize, Device, Page, Strict, page_folder
 from zorki.errors import RecipeError
 from zorki.output import say
 
@@ -41,37 +41,37 @@ def identify(
     zorki identify people photos/ --val strangers/ --far 0.001 --out page
     """
     from zorki.engine.search.index import Index
-    from zorki.files import output_folder
 
     if not queries:
         raise RecipeError("expected images behind the index, such as: zorki identify people somebody.jpg")
     if threshold is not None and (val is not None or far is not None):
         raise RecipeError("--threshold is chosen already; leave out --val and --far")
-    folder = None if out is None else output_folder(out, "identify")
-    quiet = json == PRINTED
-    opened = Index(index, run=run, device=device, batch_size=batch_size, quiet=quiet)
-    if val is not None or far is not None:
-        chosen = opened.choose_threshold(val, far=0.01 if far is None else far)
+    with page_folder(out, "identify") as folder:
+        quiet = json == PRINTED
+        opened = Index(index, run=run, device=device, batch_size=batch_size, quiet=quiet)
+        if val is not None or far is not None:
+            chosen = opened.choose_threshold(val, far=0.01 if far is None else far)
+            if not quiet:
+                say(str(chosen))
+        results = opened.identify(list(queries), threshold=threshold, strict=strict)
         if not quiet:
-            say(str(chosen))
-    results = opened.identify(list(queries), threshold=threshold, strict=strict)
-    if not quiet:
-        for result in results[:PRINTED_QUERIES]:
-            best = result.candidates[0]
-            who = "nobody known" if result.name is None else result.name
-            near = f"; the nearest is {best.name}" if result.name is None else ""
-            say(f"{result.query}: {who} (similarity {result.similarity:.4f}, threshold {result.threshold:.4f}{near})")
-        if len(results) > PRINTED_QUERIES:
-            say("...")
-    if json is not None:
-        shown = None if threshold is not None or opened.threshold is None else opened.threshold.to_json()
-        put_json(json, {"index": opened.store.place, "threshold": shown, "results": [_row(one) for one in results]})
-    if folder is not None:
-        from zorki.engine.search.pages import write_identification
+            for result in results[:PRINTED_QUERIES]:
+                best = result.candidates[0]
+                who = "nobody known" if result.name is None else result.name
+                near = f"; the nearest is {best.name}" if result.name is None else ""
+                score = f"similarity {result.similarity:.4f}, threshold {result.threshold:.4f}"
+                say(f"{result.query}: {who} ({score}{near})")
+            if len(results) > PRINTED_QUERIES:
+                say("...")
+        if json is not None:
+            shown = None if threshold is not None or opened.threshold is None else opened.threshold.to_json()
+            put_json(json, {"index": opened.store.place, "threshold": shown, "results": [_row(one) for one in results]})
+        if folder is not None:
+            from zorki.engine.search.pages import write_identification
 
-        page = write_identification(folder, opened, results, None if threshold is not None else opened.threshold)
-        if not quiet:
-            say(f"page: {page}")
+            page = write_identification(folder, opened, results, None if threshold is not None else opened.threshold)
+            if not quiet:
+                say(f"page: {page}")
 
 
 def _row(result: Any) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from zorki.cli.flags.prediction import Options
-from zorki.cli.vectors.flags import BatchSize, CropConf, CropsFrom, Device, Far, Ids, Split, Strict, Weights
-from zorki.errors import RecipeError
+from zorki.cli.vectors.flags import BatchSize, CropConf, CropsFrom, Device, Ids, Split, Strict, Weights
+from zorki.errors import RecipeError, ZorkiError
 from zorki.output import say
 
 
@@ -34,7 +35,10 @@ def index(
         Path | None,
         Parameter(help="Images of classes that are in no gallery, to choose the threshold of `zorki identify` on."),
     ] = None,
-    far: Far = 0.01,
+    far: Annotated[
+        float | None,
+        Parameter(help="False accept rate at which the threshold is chosen on --val, 0 to 1; empty: 0.01."),
+    ] = None,
     weights: Weights = None,
     batch_size: BatchSize = None,
     device: Device = None,
@@ -50,8 +54,13 @@ def index(
     zorki index --into index --remove old/1.jpg
     """
     from zorki.engine.run.folder import is_run
+    from zorki.engine.search.identification import check_rate
     from zorki.engine.search.index import Index
 
+    if far is not None and val is None:
+        raise RecipeError("--far goes with images of strangers: --val DATA")
+    if far is not None:
+        check_rate(far)
     detector = None if boxes_from is None else str(boxes_from)
     settings: dict[str, Any] = {"device": device, "batch_size": batch_size}
     if into is not None:
@@ -74,21 +83,27 @@ def index(
             raise RecipeError("--remove takes ids out of an index that is there: --into INDEX")
         if run is None or not images:
             raise RecipeError("expected a run and images, such as: zorki index runs/triplet_resnet18-1 photos/")
-        opened = Index.build(
-            run, list(images), _new(out), split=split, ids=ids, conf=conf,
-            boxes_from=detector, kind=kind, weights=weights, options=options,
-            strict=strict, **settings,
-        )  # fmt: skip
+        with _new(out) as place:
+            opened = Index.build(
+                run, list(images), place, split=split, ids=ids, conf=conf,
+                boxes_from=detector, kind=kind, weights=weights, options=options,
+                strict=strict, **settings,
+            )  # fmt: skip
     if val is not None:
-        say(str(opened.choose_threshold(val, far=far)))
-    say(f"{len(opened)} vectors of {opened.store.header.dim} numbers: {opened.store.place}")
+        try:
+            say(str(opened.choose_threshold(val, far=0.01 if far is None else far)))
+        except ZorkiError as error:
+            raise ZorkiError(
+                f"{error}. The index is whole, in {opened.store.place}, and has no threshold; "
+                f"zorki identify {opened.store.place} IMAGE --val DATA chooses one"
+            ) from error
+    vectors = "1 vector" if len(opened) == 1 else f"{len(opened)} vectors"
+    say(f"{vectors} of {opened.store.header.dim} numbers: {opened.store.place}")
 
 
-def _new(out: str | None) -> str:
+def _new(out: str | None) -> AbstractContextManager[str | Path]:
     """A place that is new; of folders told before anything is worked out."""
-    from zorki.files import output_folder
+    from zorki.files import new_output
     from zorki.index.open import split_address
 
-    if out is None or not split_address(out)[0]:
-        return str(output_folder(out, "index"))
-    return out
+    return nullcontext(out) if out is not None and split_address(out)[0] else new_output(out, "index")

@@ -40,7 +40,7 @@ from zorki.engine.prediction.video import TimedFrame, VideoWriter
 from zorki.engine.run.lock import run_lock
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
-from zorki.files import output_folder
+from zorki.files import new_output
 from zorki.output import say
 from zorki.types import ClassInfo, Defect, Placement
 from zorki.types.arrays import array_of
@@ -202,15 +202,15 @@ def predict(
         "boxes_from": None if regions is None else str(regions.detector.folder), "smooth": smooth,
         **(NO_TRACKING if tracking is None else tracking.command()),
     }  # fmt: skip
-    folder = _folder(out, resume)
     info = _with_conf(info, lowest)
-    work = _Work(opened, models, info, selection, device, batch_size, strict, folder, tiling, max_frames, bgr, tell)
+    work = _Work(opened, models, info, selection, device, batch_size, strict, tiling, max_frames, bgr, tell)
     work.streams, work.prompt, work.regions, work.smooth = stream, prompt, regions, smooth
     work.tracking = tracking
     _check_unit(work, found)
     _check_tracking(work, found)
     _check_smooth(work, found)
-    if folder is not None and prompt is None and can_go_on(found):
+    work.out = work.output.enter_context(_output(out, resume))
+    if work.out is not None and prompt is None and can_go_on(found):
         hashes = fingerprints(opened, weights)
         work.command = {"folder": os.getcwd(), **command, "sources": words(sources), "sha256": hashes}
     elif resume:
@@ -225,12 +225,14 @@ def _with_conf(info: ClassInfo, conf: float | None) -> ClassInfo:
     return info if conf is None else dataclasses.replace(info, score_threshold=conf)
 
 
-def _folder(out: str | Path | bool | None, resume: bool) -> Path | None:
-    if not resume:
-        return None if out is None or out is False else output_folder(None if out is True else out, "predict")
-    if out is None or isinstance(out, bool):
-        raise RecipeError('resume needs the folder that was begun: out="runs/predict-1"')
-    return Path(out)
+def _output(out: str | Path | bool | None, resume: bool) -> contextlib.AbstractContextManager[Path | None]:
+    if resume:
+        if out is None or isinstance(out, bool):
+            raise RecipeError('resume needs the folder that was begun: out="runs/predict-1"')
+        return contextlib.nullcontext(Path(out))
+    if out is None or out is False:
+        return contextlib.nullcontext()
+    return new_output(None if out is True else out, "predict")
 
 
 def _say_nothing(words: str) -> None:
@@ -248,11 +250,12 @@ class _Work:
     device: str
     batch_size: int | None
     strict: bool | None
-    out: Path | None
     tiling: Tiling | None
     max_frames: int | None
     bgr: bool
     say: Callable[[str], None]
+    out: Path | None = None
+    output: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)  # what ends with the last result
     streams: bool = False  # results are let go one by one
     prompt: Any = None
     command: dict[str, Any] | None = None  # what can be gone on with
@@ -324,7 +327,7 @@ class _Work:
 def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
     """All results, each written before it is handed out."""
     count = 0
-    with contextlib.ExitStack() as stack:
+    with work.output, contextlib.ExitStack() as stack:
         if work.out is not None:
             stack.enter_context(run_lock(work.out))
             page = PredictionsFile(work.out, _head(work), work.command, resume=work.resume)

@@ -21,6 +21,7 @@ from zorki.engine.search.images import (
     embed,
     from_dataset,
     from_sources,
+    leave_out,
     read_ahead,
     read_or_reason,
 )
@@ -28,7 +29,6 @@ from zorki.engine.search.network import EmbeddingNetwork
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.index.store import Tell
 from zorki.recipe import Recipe
-from zorki.types import Defect
 
 MIN_SIMILARITY = 0.95  # cosine of embeddings
 MAX_BITS = 4  # of the 64 of a hash that differ
@@ -111,7 +111,7 @@ def duplicates(
         method = "bits that differ in 64 of OpenCV's pHash"
         found = _near_hashes(hashes, int(threshold))
     if len(ids) < 2:
-        raise DataError(f"{gallery.root}: {len(ids)} image; expected two or more to compare")
+        raise DataError(f"{ids[0]}: one image; expected two or more to compare")
     groups_of_split = np.array([across.index(splits[one]) for one in ids]) if across else None
     pairs = []
     for a, b, closeness in found:
@@ -168,8 +168,7 @@ def _hashed(gallery: Gallery, tell: Tell, strict: bool) -> tuple[list[str], list
         if isinstance(found, DataError):
             if strict or image.named:
                 raise found
-            gallery.defects.append(Defect(gallery.root / image.columns["path"], str(found)))
-            tell(f"left out: {found}")
+            leave_out(gallery, image, found, tell)
             continue
         ids.append(image.id)
         paths.append(image.columns["path"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zorki.errors import ZorkiError
+from zorki.errors import RecipeError, ZorkiError
 from zorki.index.store import Entries, Neighbor, VectorStore
 from zorki.metrics.retrieval.open_set import OpenSetTradeoff, open_set_tradeoff
 
@@ -146,6 +146,12 @@ def check_names(store: VectorStore) -> list[str]:
     return names
 
 
+def check_rate(far: float) -> None:
+    """Raises RecipeError where a false accept rate is none."""
+    if not 0 <= far <= 1:
+        raise RecipeError(f"the false accept rate is {far:g}; expected 0 to 1")
+
+
 def choose_threshold(
     store: VectorStore, root: Path, probes: Entries, probe_root: Path, far: float, data: str
 ) -> Threshold:
@@ -156,8 +162,7 @@ def choose_threshold(
     Raises:
         ZorkiError: the rate is not in 0..1, or there is nobody unknown.
     """
-    if not 0 <= far <= 1:
-        raise ZorkiError(f"the false accept rate is {far}; expected 0 to 1")
+    check_rate(far)
     names = set(check_names(store))
     own = probes.columns["name"]
     unknown = [place for place, name in enumerate(own) if name not in names]

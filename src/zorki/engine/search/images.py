@@ -70,7 +70,7 @@ def from_sources(sources: Any, *, ids: Path | None = None) -> Gallery:
     found = expand(sources)
     for source in found:
         if source.kind != "image":
-            raise DataError(f"{source}: is a video; an index is of images: cut it into frames first")
+            raise DataError(f"{source}: is a video; expected images: cut it into frames first")
     # Not that of the file, which may be a link into another folder.
     only = sources[0] if isinstance(sources, list | tuple) and len(sources) == 1 else sources
     below = isinstance(only, str | Path) and Path(only).is_dir()
@@ -207,12 +207,18 @@ def _pixels(
         if isinstance(pixels, DataError):
             if strict or image.named:
                 raise pixels
-            gallery.defects.append(Defect(gallery.root / image.columns["path"], str(pixels)))
-            tell(f"left out: {pixels}")
+            leave_out(gallery, image, pixels, tell)
         elif crops is not None:
             yield from crops.of(image, pixels)
         else:
             yield image, pixels
+
+
+def leave_out(gallery: Gallery, image: GalleryImage, error: DataError, tell: Tell) -> None:
+    """Keeps the reason why an image cannot be read, and tells it."""
+    path = gallery.root / image.columns["path"]
+    gallery.defects.append(Defect(path, str(error).removeprefix(f"{path}: ")))
+    tell(f"left out: {error}")
 
 
 def read_or_reason(image: GalleryImage, side: int | None) -> Tensor | DataError:

@@ -13,15 +13,24 @@ from jaxtyping import Float
 
 from zorki.engine.data_source import read_data
 from zorki.engine.run.open import RunLike
-from zorki.engine.search.identification import Identification, Threshold, choose_threshold, identify
+from zorki.engine.search.identification import (
+    Identification,
+    Threshold,
+    check_names,
+    check_rate,
+    choose_threshold,
+    identify,
+)
 from zorki.engine.search.images import DetectorCrops, Gallery, embed, from_dataset, from_sources
 from zorki.engine.search.network import EmbeddingNetwork
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.index.fingerprint import Fingerprint
-from zorki.index.open import create_store, open_store
-from zorki.index.store import Entries, Header, Neighbor, Tell, VectorStore
+from zorki.index.open import check_new_store, create_store, open_store
+from zorki.index.store import Entries, Header, Neighbor, Tell, VectorStore, check_threshold
 from zorki.index.vector_files import is_vectors, read_vectors
 from zorki.output import say
+
+NEIGHBORS = 10  # of a query, where nobody said
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ class Index:
                 something is at `out` already.
         """
         tell: Tell = _silent if quiet else say
+        check_new_store(str(out), kind)
         network = EmbeddingNetwork(run, weights=weights, options=options, device=device, batch_size=batch_size)
         entries, root = entries_of(
             network, images, tell, split=split, ids=ids, boxes_from=boxes_from, conf=conf, strict=strict
@@ -149,8 +159,8 @@ class Index:
                 if self._run is not None:
                     raise
                 raise ZorkiError(
-                    f"{self.store.place}: was made by {own}, which cannot be opened: {error}. Say where it is: "
-                    "--run RUN"
+                    f"{self.store.place}: was made by {own}, which cannot be opened: {str(error).rstrip('.')}. "
+                    "Say where it is: --run RUN"
                 ) from error
             own.check(self.store.place, network.fingerprint)
             self._network = network
@@ -180,20 +190,20 @@ class Index:
         self.store.delete(list(ids))
 
     def search(
-        self, queries: Any, *, k: int = 10, where: Mapping[str, str] | None = None, strict: bool = False
+        self, queries: Any, *, k: int | None = None, where: Mapping[str, str] | None = None, strict: bool = False
     ) -> list[SearchResult]:
         """The k nearest images of each query.
 
         Args:
             queries: files, folders, globs or images in memory; or vectors that `write_vectors` wrote.
-            k: from 1 to the number of images.
+            k: from 1 to the number of images; None: 10, or all where there are fewer.
             where: texts that columns must have, such as {"name": "alice"}.
 
         Raises:
             ZorkiError: a query cannot be read, the network is another one, or k is out of range.
         """
         entries, root = entries_of(self.network, queries, self._tell, strict=strict)
-        found = self.store.search(_unit(entries.vectors), k, where)
+        found = self.search_vectors(entries.vectors, k=k, where=where)
         paths = entries.columns.get("path", entries.ids)
         return [
             SearchResult(one, str(root / path), neighbors)
@@ -201,10 +211,12 @@ class Index:
         ]
 
     def search_vectors(
-        self, vectors: Float[np.ndarray, "Q D"], *, k: int = 10, where: Mapping[str, str] | None = None
+        self, vectors: Float[np.ndarray, "Q D"], *, k: int | None = None, where: Mapping[str, str] | None = None
     ) -> list[list[Neighbor]]:
-        """The k nearest images of each vector of any length but 0. Raises ZorkiError as `search`."""
-        return self.store.search(_unit(vectors), k, where)
+        """The k nearest images of each vector of any length but 0. Arguments and errors as of `search`."""
+        if not len(self):
+            raise ZorkiError(f"{self.store.place}: the index is empty; add images: zorki index --into INDEX IMAGES")
+        return self.store.search(_unit(vectors), min(NEIGHBORS, len(self)) if k is None else k, where)
 
     # -- who is it? --
 
@@ -219,6 +231,8 @@ class Index:
         Raises:
             ZorkiError: all classes of the data are in the gallery, or the index has no names.
         """
+        check_rate(far)
+        check_names(self.store)
         run = self.network.run
         if data is None and not run.about.get("data"):
             raise ZorkiError(
@@ -251,9 +265,11 @@ class Index:
                 did, or where images came or went since.
 
         Raises:
-            ZorkiError: the index has no names, or one alone.
+            ZorkiError: the index has no names, or one alone; or the threshold is not in -1..1.
         """
-        if threshold is None:
+        if threshold is not None:
+            check_threshold(threshold)
+        else:
             chosen = self.threshold
             if chosen is None or chosen.entries != len(self.store):
                 if chosen is not None:

@@ -14,10 +14,11 @@ import torch
 from zorki.data.annotations.outside import leads_out, outside_allowed, reading_within
 from zorki.data.images import read_image
 from zorki.engine.run.folder import is_run, read_results
+from zorki.engine.search.identification import check_rate
 from zorki.engine.search.images import Gallery, GalleryImage, embed
 from zorki.engine.search.network import EmbeddingNetwork
-from zorki.errors import DataError, RecipeError, ZorkiError
-from zorki.index.store import Tell
+from zorki.errors import DataError, ZorkiError
+from zorki.index.store import Tell, check_threshold
 from zorki.input_files.csv_files import csv_rows
 from zorki.metrics.retrieval.verification import ErrorTradeoff, accuracy_at, error_tradeoff
 
@@ -98,12 +99,13 @@ def verify(
             at most `far`.
 
     Raises:
-        ZorkiError: an image cannot be read, or the rate is not in 0..1.
+        ZorkiError: an image cannot be read, the rate is not in 0..1, or the threshold not in -1..1.
     """
-    if not 0 <= far <= 1:
-        raise RecipeError(f"the false accept rate is {far}; expected 0 to 1")
+    check_rate(far)
     source = "as it was given"
-    if threshold is None:
+    if threshold is not None:
+        check_threshold(threshold)
+    else:
         threshold, source = validation_threshold(network, far)
     names = list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b)))
     images = [
@@ -148,7 +150,9 @@ def read_pairs(path: Path, *, allow_outside: bool = False) -> list[Pair]:
     rows = csv_rows(path)
     _, heads = next(rows, (1, []))
     if not {"a", "b"} <= set(heads):
-        raise DataError(f"{path}:1: expected the columns a and b, and same where it is known; found {', '.join(heads)}")
+        raise DataError(
+            f"{path}:1: expected the columns a and b, and same where it is known; found {', '.join(heads) or 'nothing'}"
+        )
     pairs = []
     with outside_allowed(allow_outside), reading_within(path):
         for line, cells in rows:

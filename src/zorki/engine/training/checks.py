@@ -74,9 +74,12 @@ def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
 
 def tell_data(dataset: Dataset[Any], data_survey: Survey, say: Callable[[str], None]) -> None:
     counts = ", ".join(f"{name} {len(indices)}" for name, indices in data_survey.splits.items())
-    say(f"      {len(dataset.class_names)} classes; images: {counts}")
+    classes = len(dataset.class_names)
+    say(f"      {classes} {'class' if classes == 1 else 'classes'}; images: {counts}")
     if data_survey.defects:
-        say(f"      {counted(data_survey.defects)}; broken images are left out (--strict stops instead):")
+        left_out = any(not defect.note for defect in data_survey.defects)
+        words = "; what is broken is left out (--strict stops instead)" if left_out else ""
+        say(f"      {counted(data_survey.defects)}{words}:")
         for line in summary(data_survey.defects):
             say(f"      {line}")
 

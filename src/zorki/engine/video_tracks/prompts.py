@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -26,7 +27,7 @@ def parse_boxes(texts: Sequence[str]) -> dict[int, Boxes]:
     for text in texts:
         place, colon, numbers = text.rpartition(":")
         values = [number_in(word.strip()) for word in numbers.split(",")]
-        if (colon and not place.strip().isdecimal()) or len(values) != 4 or any(one != one for one in values):
+        if (colon and not place.strip().isdecimal()) or len(values) != 4 or not all(map(math.isfinite, values)):
             raise RecipeError(f"--box {text!r}: {EXPECTED}")
         x, y, width, height = values
         if not (width > 0 and height > 0):

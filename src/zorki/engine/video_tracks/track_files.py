@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -29,14 +29,23 @@ def check_formats(names: Sequence[str]) -> None:
             raise RecipeError(f"no format of tracks is named {name!r}.{near} There are: {', '.join(FORMATS)}")
 
 
+def text_paths(table: Path, formats: Sequence[str], objects: int) -> dict[str, list[Path]]:
+    """The text files beside a table; of several objects, formats of one have a file each, with its number."""
+    paths = {}
+    for name in formats:
+        stem = f"{table.stem}-{name}"
+        stems = [stem] if objects == 1 or name not in SINGLE else [f"{stem}-{row + 1}" for row in range(objects)]
+        paths[name] = [table.with_name(f"{one}.txt") for one in stems]
+    return paths
+
+
 @contextmanager
-def track_writer(table: Path | None, texts: dict[str, Path], objects: int) -> Iterator[Write]:
+def track_writer(table: Path | None, texts: Mapping[str, Sequence[Path]]) -> Iterator[Write]:
     """What takes frame after frame; the files appear at the end, whole.
 
     Args:
         table: of the CSV file; None: none.
-        texts: paths by format; of several objects, formats of one have a file each, with its number behind the name.
-        objects: at most in a frame.
+        texts: paths by format, as of `text_paths`.
     """
     with ExitStack() as stack:
         writers: list[Write] = []
@@ -44,14 +53,13 @@ def track_writer(table: Path | None, texts: dict[str, Path], objects: int) -> It
             file = _opened(stack, table)
             file.write(HEADER)
             writers.append(lambda frame, file=file: _write_table(file, frame))  # type: ignore[misc]
-        for name, path in texts.items():
+        for name, paths in texts.items():
             if name == "mot":
-                file = _opened(stack, path)
+                file = _opened(stack, paths[0])
                 writers.append(lambda frame, file=file: _write_mot(file, frame))  # type: ignore[misc]
                 continue
-            for row in range(objects):
-                own = path if objects == 1 else path.with_name(f"{path.stem}-{row + 1}{path.suffix}")
-                file = _opened(stack, own)
+            for row, path in enumerate(paths):
+                file = _opened(stack, path)
                 line = _LINES[name]
                 writers.append(lambda frame, file=file, row=row, line=line: _write_single(file, frame, row, line))  # type: ignore[misc]
 
