@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 
 import zorki
+from zorki.engine.api import Run
 from zorki.recipe import Recipe
 
 
@@ -17,6 +18,13 @@ def test_train_shows_the_recipes_fields():
     parameters = inspect.signature(zorki.train).parameters
     assert list(parameters)[:2] == ["model", "data"]
     assert {field.name for field in dataclasses.fields(Recipe)} <= set(parameters)
+
+
+def test_a_run_takes_what_the_functions_take_but_what_it_was_opened_with():
+    opening = {"runs", "weights", "options"}
+    for function, method in ((zorki.predict, Run.predict), (zorki.evaluate, Run.evaluate)):
+        parameters = set(inspect.signature(function).parameters) - opening
+        assert set(inspect.signature(method).parameters) - {"self"} == parameters
 
 
 def test_models_by_wildcard():

@@ -59,7 +59,8 @@ def whole(path: Path, *, flush: bool = True) -> Iterator[Path]:
 def unwritable(path: Path, error: BaseException) -> ZorkiError:
     """What to raise when `path` could not be written: why, and how much room a full disk has."""
     if not is_full_disk(error):
-        reason = getattr(error, "strerror", None) or error
+        blocking = next((above for above in path.absolute().parents if above.exists() and not above.is_dir()), None)
+        reason = f"{blocking} is a file" if blocking else getattr(error, "strerror", None) or error
         return ZorkiError(f"{path}: could not be written: {reason}; mend that, or name another folder")
     folder = next(above for above in path.absolute().parents if above.is_dir())
     free, limit = shutil.disk_usage(folder).free, _size_limit()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zorki.cli import main
+from zorki.cli import VERBS, main
 from zorki.data.scenes.dataset import SceneClassification
 
 
@@ -56,8 +56,25 @@ def test_a_misspelt_model_verb_or_flag(photos):
     assert "rotate is 200" in refused("train", "lenet5", photos, "--rotate", 200)
     assert "no task is named" in refused("show", photos, "--task", "classificaton")
     assert "written as .png, .jpg or .jpeg, not as '.gif'" in refused("show", photos, "--out", "sheet.gif")
+    Path("film.mp4").write_bytes(b"\0no settings\0")
+    assert "film.mp4: the format of the data was not recognized" in refused("show", "film.mp4")
     assert "takes no 'depht'" in refused("train", "lenet5", photos, "--options.depht", 3)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_an_unknown_flag_is_one_message_before_words_and_behind_them(verb):
+    needed = {"bench": ["--models", "m"], "convert": ["--to", "coco"]}.get(verb, [])
+    before = [] if verb in ("tasks", "env", "models", "demo") else ["one", "two"]  # which take fewer words
+    for words in (["--nonsense", "3"], [*before, *needed, "--nonsense", "3"], [*before, *needed, "--nonsense=3"]):
+        assert f"zorki {verb} has no flag --nonsense." in refused(verb, *words)
+
+
+def test_words_that_are_one_too_many_or_no_pair():
+    assert "zorki track takes no further word, and c.mp4 is one" in refused("track", "a", "b", "c.mp4")
+    assert "--where expects a name behind a point, and its value, such as --where.name red." in refused(
+        "search", "index", "new.png", "--where", "name=red"
+    )
 
 
 def test_data_that_are_not_there(photos):

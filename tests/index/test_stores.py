@@ -189,7 +189,7 @@ def test_deleted_rows_are_written_out_of_it_aloud():
     store.delete(entries.ids[:8])
     assert said == []
     store.delete(entries.ids[8:9])
-    assert said == ["index: written anew: 9 deleted rows in 1 parts"]
+    assert said == ["index: written anew: 9 deleted rows in 1 part"]
     assert reopened(store, address).ids() == entries.ids[9:]
 
 

@@ -87,7 +87,7 @@ def _help() -> str:
 
 
 def _run(given: list[str]) -> int:
-    from cyclopts import CycloptsError, UnknownOptionError
+    from cyclopts import CoercionError, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
     from zorki.errors import ZorkiError
 
@@ -105,6 +105,11 @@ def _run(given: list[str]) -> int:
         sys.stdout.flush()
     except UnknownOptionError as error:
         return _tell(_unknown_flag(given[0], error, flags))
+    except UnusedCliTokensError as error:
+        more = " ".join(error.unused_tokens or ())
+        return _tell(f"zorki {given[0]} takes no further word, and {more} is one. {_help_of(given[0])}")
+    except CoercionError as error:
+        return _tell(f"{_named_value(error) or error} {_help_of(given[0])}")
     except CycloptsError as error:
         return _tell(f"{error} {_help_of(given[0])}")
     except ZorkiError as error:
@@ -157,6 +162,15 @@ def _unknown_flag(verb: str, error: Any, flags: list[str]) -> str:
 
     flag = error.token.keyword or error.token.value.partition("=")[0]  # the latter where files were expected
     return f"zorki {verb} has no flag {flag}.{suggestion(near_flags(flag, flags))} {_help_of(verb)}"
+
+
+def _named_value(error: Any) -> str | None:
+    """What to say of --where name=red, where --where.name red is meant; None where it is something else."""
+    if error.argument is None or error.token is None or "dict" not in str(error.target_type):
+        return None
+    name, equals, value = error.token.value.partition("=")
+    example = f", such as {error.argument.name}.{name} {value}" if equals else ""
+    return f"{error.argument.name} expects a name behind a point, and its value{example}."
 
 
 def _unread() -> int:

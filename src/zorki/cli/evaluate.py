@@ -81,7 +81,7 @@ def evaluate(
         _check_file_alone("tracks", words, idle)
         from zorki.engine.evaluation.tracks_file import evaluate_tracks
 
-        return _tell([Path(tracks).name], [evaluate_tracks(tracks, words[0])], json, unit="frames")
+        return _tell([Path(tracks).name], [evaluate_tracks(tracks, words[0])], json)
     if predictions is not None:
         _check_file_alone("predictions", words, of_network)
         from zorki.engine.evaluation.results_file import evaluate_file
@@ -130,10 +130,10 @@ def _check_file_alone(flag: str, words: tuple[str, ...], others: Mapping[str, An
         raise RecipeError(f"{' and '.join(idle)} with --{flag}: no network runs and no image is read")
 
 
-def _tell(names: list[str], results: list[Any], json: str | None, unit: str = "images") -> None:
+def _tell(names: list[str], results: list[Any], json: str | None) -> None:
     """Prints the scores, and writes them where it was asked for."""
     if json != PRINTED:
-        _print(names, results, unit)
+        _print(names, results)
     if json is not None:
         from zorki.engine.run.folder import result_json
 
@@ -160,11 +160,11 @@ def split_words(words: list[str]) -> tuple[list[str], str | None]:
     return words[:-1], words[-1]
 
 
-def _print(names: list[str], results: list[Any], unit: str) -> None:
+def _print(names: list[str], results: list[Any]) -> None:
     from rich.console import Console
 
     console = Console(width=None if Console().is_terminal else 160)
-    console.print(_scores(names, results, unit))
+    console.print(_scores(names, results))
     for line in dict.fromkeys(result.comparison_missing for result in results if result.comparison_missing):
         say(line)
     for title, rows in results[-1].metrics.tables().items():
@@ -180,7 +180,7 @@ def _print(names: list[str], results: list[Any], unit: str) -> None:
         say("\n".join(summary(defects)))
 
 
-def _scores(names: list[str], results: list[Any], unit: str) -> Any:
+def _scores(names: list[str], results: list[Any]) -> Any:
     """One row a run; where scores are too many for a line, one row a score."""
     first = results[0]
     columns = {name: result.metrics.scalars() for name, result in zip(names, results, strict=True)}
@@ -190,7 +190,7 @@ def _scores(names: list[str], results: list[Any], unit: str) -> Any:
         columns |= result.comparisons
     scores_found = {score for scores in columns.values() for score in scores}
     shown = [score for score in first.metrics.to_json() if score in scores_found and score != "count"]
-    title = f"{first.split}: {first.count} {unit}"
+    title = f"{first.split}: {first.count} {first.unit}"
     if len(shown) <= MAX_COLUMNS:
         return _rows(
             title, "", {name: {score: column.get(score) for score in shown} for name, column in columns.items()}

@@ -125,7 +125,7 @@ def _show_bare_images(root: Path, paths: list[Path], count: int, out: Path | Non
     broken = {defect.path for defect in defects}
     whole = [path for path in paths if path not in broken]
     if not whole:
-        raise DataError(f"{root}: none of the {len(paths)} images can be read: {defects[0]}")
+        raise DataError(f"{root}: {len(paths)} broken and no other image in it: {defects[0]}")
     sizes = sorted((height * width, height, width) for height, width in map(image_size, whole))
     least, most = (f"{width} x {height}" for _, height, width in (sizes[0], sizes[-1]))
     defects += content_notes(root, {"all": whole})

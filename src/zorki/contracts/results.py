@@ -32,3 +32,8 @@ class Results:
     worst: list[tuple[int, Any]] = field(default_factory=list)  # (index in the dataset, prediction), most wrong first
     samples: list[tuple[int, Any]] = field(default_factory=list)  # a few, in the dataset's order
     defects: list[Defect] = field(default_factory=list)
+    unit: str = "images"  # what is counted
+
+    def total_loss(self) -> dict[str, float]:
+        """The sum of the losses as "loss"; nothing where none is, as of videos that are followed."""
+        return {"loss": sum(self.losses.values())} if self.losses else {}

@@ -31,6 +31,7 @@ class Run(opening.TrainedModel):
         data: Any = None,
         *,
         split: str | None = None,
+        format: str | None = None,
         batch_size: int | None = None,
         device: str | int | None = None,
         workers: int | None = None,
@@ -41,13 +42,18 @@ class Run(opening.TrainedModel):
         classes: Classes | None = None,
         tile: int | None = None,
         overlap: int | None = None,
+        boxes_from: opening.RunLike | None = None,
+        quiet: bool = False,
     ) -> Results:
-        """Evaluates the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`."""
+        """Evaluates the run on a split of `data` (default: what it was trained on). See `zorki.evaluate`.
+
+        With `boxes_from` the scores are those with the detector's boxes; `zorki.evaluate` gives both.
+        """
         settings: dict[str, Any] = {
             "batch_size": batch_size, "device": device, "workers": workers, "strict": strict, "conf": conf, "iou": iou,
-            "max_det": max_det, "classes": classes,
+            "max_det": max_det, "classes": classes, "tile": tile, "overlap": overlap, "boxes_from": boxes_from,
         }  # fmt: skip
-        return evaluate([self], data, split=split, tile=tile, overlap=overlap, **settings)[-1]
+        return evaluate([self], data, split=split, format=format, quiet=quiet, **settings)[-1]
 
     @overload
     def predict(self, *sources: Any, stream: Literal[True], **settings: Unpack[RunSettings]) -> Iterator[Result]: ...
@@ -79,6 +85,9 @@ class Run(opening.TrainedModel):
         embed: opening.RunLike | None = None,
         count_lines: Places | None = None,
         count_zones: Places | None = None,
+        prompt: Any = None,
+        boxes_from: opening.RunLike | None = None,
+        smooth: str | None = None,
     ) -> list[Result] | Iterator[Result]:
         """A `Result` for each image and frame, in the order of the sources, or of lists of them. See `zorki.predict`.
 
@@ -89,7 +98,8 @@ class Run(opening.TrainedModel):
             "conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "out": out, "resume": resume,
             "batch_size": batch_size, "device": device, "strict": strict, "tile": tile, "overlap": overlap,
             "max_frames": max_frames, "bgr": bgr, "quiet": quiet, "track": track, "embed": embed,
-            "count_lines": count_lines, "count_zones": count_zones,
+            "count_lines": count_lines, "count_zones": count_zones, "prompt": prompt, "boxes_from": boxes_from,
+            "smooth": smooth,
         }  # fmt: skip
         if stream:
             return predict([self], list(sources), stream=True, **settings)

@@ -89,7 +89,8 @@ class ExactStore:
         gone = len(segments.ids) - segments.count
         parts = len(segments.state.segments)
         if gone > MAX_DELETED * len(segments.ids) or parts > MAX_SEGMENTS:
-            self._tell(f"{self.place}: written anew: {gone} deleted rows in {parts} parts")
+            kept = "1 part" if parts == 1 else f"{parts} parts"
+            self._tell(f"{self.place}: written anew: {gone} deleted rows in {kept}")
             self._segments = self._fill(compact(segments), self._tell)
 
     def search(

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from zorki.errors import DataError, ZorkiError
-from zorki.files import whole, write_json
+from zorki.files import unwritable, whole, write_json
 from zorki.index.store import Entries, Header
 from zorki.input_files.content import open_file
 from zorki.input_files.json_files import read_json
@@ -244,7 +244,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
             folder.rmdir()
         aside.rename(folder)
     except OSError as error:
-        raise ZorkiError(f"{folder}: could not be written: {error.strerror or error}") from error
+        raise unwritable(folder, error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -29,6 +29,10 @@ def told(workload, *, step, evaluation=0.0, first_step=None, epochs=1):
     return words
 
 
+def test_a_training_that_is_over_by_then_is_not_told_of():
+    assert told(Workload(1, 4, 0, 0), step=9.0) == []
+
+
 def test_after_the_first_steps_one_line_tells_how_long_it_takes():
     words = told(Workload(30, 40, 0, 0), step=0.6, first_step=9.0)
     assert [text for _, text in words] == ["about 12 min: 30 epochs of 40 steps, 0.6 s a step"]  # 1,194 steps: 716 s

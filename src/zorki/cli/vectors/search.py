@@ -44,7 +44,7 @@ def search(
         results = opened.search(list(queries), k=k, where=where, strict=strict)
         if not quiet:
             for result in results[:PRINTED_QUERIES]:
-                say(f"{result.query}:")
+                say(f"{result.query}:" if result.neighbors else f"{result.query}: no entry fits --where")
                 for one in result.neighbors:
                     name = f"  {one.columns['name']}" if one.columns.get("name") else ""
                     say(f"  distance {one.distance:.4f}  similarity {one.similarity:.4f}  {one.id}{name}")

@@ -39,6 +39,7 @@ def ensemble_results(
         losses={},
         worst=[(index, answer) for index, answer, _ in wrong[:WORST]],
         samples=list(zip(common[:SAMPLES], joined, strict=False)),
+        unit=f"{task.unit}s",
     )
 
 

@@ -109,7 +109,7 @@ def evaluate_split(
     defects = list(loader.defects) if isinstance(loader, Loader) else []
     if gather:
         tally = _joined(tally)
-    return tally.results(split, examples, defects)
+    return tally.results(split, examples, defects, f"{task.unit}s")
 
 
 class _Tally:
@@ -136,7 +136,7 @@ class _Tally:
             self.sums[name] = self.sums.get(name, 0.0) + total
         self.count += other.count
 
-    def results(self, split: str, examples: _Examples, defects: list[Defect]) -> Results:
+    def results(self, split: str, examples: _Examples, defects: list[Defect], unit: str) -> Results:
         return Results(
             split=split,
             count=self.count,
@@ -145,6 +145,7 @@ class _Tally:
             worst=examples.worst(),
             samples=examples.samples,
             defects=defects,
+            unit=unit,
         )
 
 

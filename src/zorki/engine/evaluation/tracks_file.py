@@ -43,7 +43,7 @@ def evaluate_tracks(tracks: str | Path, ground_truth: str | Path) -> Results:
             f"{ground_truth}: no box counts; expected some with class {PEDESTRIAN} and, in the seventh column, not 0"
         )
     scores = score_tracks(videos)
-    return Results("all", scores.count, scores, {})
+    return Results("all", scores.count, scores, {}, unit="frames")
 
 
 def _ground_truth_files(path: Path) -> dict[str, Path]:

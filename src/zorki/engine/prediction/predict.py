@@ -42,7 +42,7 @@ from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.files import new_output
 from zorki.output import say
-from zorki.types import ClassInfo, Defect, Placement
+from zorki.types import ClassInfo, Placement
 from zorki.types.arrays import array_of
 
 BATCH = 16  # images a step, where nobody said; of live streams 1
@@ -77,6 +77,9 @@ class RunSettings(TypedDict, total=False):
     embed: RunLike | None
     count_lines: Places | None
     count_zones: Places | None
+    prompt: Any
+    boxes_from: RunLike | None
+    smooth: str | None
 
 
 class PredictSettings(RunSettings, total=False):
@@ -84,9 +87,6 @@ class PredictSettings(RunSettings, total=False):
 
     weights: str | Path | None
     options: Mapping[str, str] | None
-    prompt: Any
-    boxes_from: RunLike | None
-    smooth: str | None
 
 
 @overload
@@ -264,8 +264,8 @@ class _Work:
     tracking: TrackOptions | None = None
     resume: bool = False
     page: PredictionsFile | None = None
-    defects: list[Defect] = field(default_factory=list)
-    undrawn: dict[str, Defect] = field(default_factory=dict)  # one a source
+    defects: list[str] = field(default_factory=list)
+    undrawn: dict[str, str] = field(default_factory=dict)  # one a source
     extra: dict[str, list[Path]] = field(default_factory=dict)  # files of a video beside those of its frames
     taken: dict[str, int] = field(default_factory=dict)  # paths, and the last number that was given to each
 
@@ -312,8 +312,7 @@ class _Work:
     def fail(self, source: Source, error: DataError) -> None:
         if source.named if self.strict is None else self.strict:
             raise error
-        path = source.path or Path(str(source))
-        self.defects.append(Defect(path, str(error).removeprefix(f"{path}: ")))
+        self.defects.append(str(_of(source, error)))
 
     @contextlib.contextmanager
     def drawing(self, source: Source) -> Iterator[None]:
@@ -321,7 +320,7 @@ class _Work:
         try:
             yield
         except (DataError, *FAULTS) as error:
-            self.undrawn.setdefault(str(source), Defect(source.path or Path(str(source)), _reason(error)))
+            self.undrawn.setdefault(str(source), f"{source.path or source}: {_reason(error)}")
 
 
 def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
@@ -343,6 +342,8 @@ def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
                 if work.page is not None:
                     work.page.add(result, done=kind == "image", undrawn=_undrawn(work, result.path, kind == "image"))
                 yield result
+        if not count and len(sources) == 1:
+            raise DataError(work.defects[0])
         for defect in work.defects:
             work.say(f"left out: {defect}")
         undrawn = _every_undrawn(work)
@@ -351,7 +352,7 @@ def _results(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
         if not count:
             raise DataError(f"nothing could be read of {len(sources)} sources; the first reason: {work.defects[0]}")
         if work.page is not None and work.page.head is not None:
-            work.page.tail = {"defects": [*map(str, work.defects), *undrawn]}
+            work.page.tail = {"defects": [*work.defects, *undrawn]}
 
 
 def _continued(work: _Work, page: PredictionsFile, sources: Sequence[Source]) -> list[Source]:
@@ -370,13 +371,13 @@ def _continued(work: _Work, page: PredictionsFile, sources: Sequence[Source]) ->
 
 
 def _undrawn(work: _Work, source: str, done: bool = True) -> str | None:
-    return str(work.undrawn[source]) if done and source in work.undrawn else None
+    return work.undrawn.get(source) if done else None
 
 
 def _every_undrawn(work: _Work) -> list[str]:
     """Those of before a stop, too."""
     before = {} if work.page is None else work.page.journal.undrawn
-    return list((before | {source: str(defect) for source, defect in work.undrawn.items()}).values())
+    return list((before | work.undrawn).values())
 
 
 def _say_end(work: _Work, page: PredictionsFile) -> None:

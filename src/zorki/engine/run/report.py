@@ -83,7 +83,7 @@ def _kind(defects: Sequence[Defect]) -> Literal["note", "warning"]:
 def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Survey) -> Section:
     scores: dict[str, dict[str, Any]] = {}
     for split, result in found.items():
-        scores[split] = {"loss": sum(result.losses.values()), **result.metrics.scalars()}
+        scores[split] = {**result.total_loss(), **result.metrics.scalars()}
         if result.baseline is not None:
             scores[f"{split}, baseline"] = result.baseline
         scores |= {f"{split}, {name}": dict(values) for name, values in result.comparisons.items()}

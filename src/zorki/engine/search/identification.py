@@ -131,11 +131,14 @@ def name_of(neighbor: Neighbor) -> str:
 
 def check_names(store: VectorStore) -> list[str]:
     """The name of each entry. Raises ZorkiError where there are none, or one name alone."""
+    if not len(store):
+        raise ZorkiError(f"{store.place}: the index is empty; add images: zorki index --into {store.place} IMAGES")
     names = store.column("name") if "name" in store.header.columns else []
     if not names or not all(names):
         unnamed = next((one for one, name in zip(store.ids(), names, strict=False) if not name), "")
+        lacking = f"{unnamed} has no name" if unnamed else "no image has a name"
         raise ZorkiError(
-            f"{store.place}: {unnamed or 'its images'} has no name; expected a folder for each person or thing, or "
+            f"{store.place}: {lacking}; expected a folder for each person or thing, or "
             "--ids CSV with the columns path, id and name"
         )
     if len(set(names)) == 1:

@@ -215,7 +215,9 @@ class Index:
     ) -> list[list[Neighbor]]:
         """The k nearest images of each vector of any length but 0. Arguments and errors as of `search`."""
         if not len(self):
-            raise ZorkiError(f"{self.store.place}: the index is empty; add images: zorki index --into INDEX IMAGES")
+            raise ZorkiError(
+                f"{self.store.place}: the index is empty; add images: zorki index --into {self.store.place} IMAGES"
+            )
         return self.store.search(_unit(vectors), min(NEIGHBORS, len(self)) if k is None else k, where)
 
     # -- who is it? --

@@ -87,7 +87,8 @@ def tell_data(dataset: Dataset[Any], data_survey: Survey, say: Callable[[str], N
 def train_indices_of(data_survey: Survey, recipe: Recipe) -> list[int]:
     indices = data_survey.splits.get("train", [])
     if not indices:
-        raise DataError(f"nothing to train on: no image of the split train can be read ({list(data_survey.splits)})")
+        counts = ", ".join(f"{name} {len(own)}" for name, own in data_survey.splits.items())
+        raise DataError(f"nothing to train on: the split train has no image that can be read (images: {counts})")
     if recipe.limit is not None and recipe.limit < len(indices):
         return subset(indices, recipe.limit)
     return indices

@@ -101,7 +101,8 @@ class Forecast:
         self.timer.step()
         if self.timer.is_enough:
             self._step = self.timer.seconds_a_step
-            self._tell("about", done, self.workload.seconds_left(done, self._step), self._step, "")
+            if done < self.workload.epochs * self.workload.steps:
+                self._tell("about", done, self.workload.seconds_left(done, self._step), self._step, "")
 
     def epoch(self, done: int, seconds: float, evaluation: float) -> None:
         """Takes in an epoch that ended after `done` steps: the seconds that it trained, and those of its evaluation."""

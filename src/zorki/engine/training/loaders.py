@@ -148,4 +148,4 @@ def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any
         seed=None,
         reference=reference,
     )
-    return {**result.metrics.scalars(), "loss": sum(result.losses.values())}
+    return {**result.metrics.scalars(), **result.total_loss()}

@@ -71,6 +71,6 @@ def _tell(run: TrainedModel, result: Results, whole: int | None, say: Callable[[
     others = [name for name in run.task.evaluation.headline if name != monitor and name in scalars]
     beside += "".join(f" ({name} {row[monitor]:.4f})" for name, row in result.comparisons.items())
     more = "".join(f", {name} {scalars[name]:.4f}" for name in others)
-    say(f"{result.split}: {monitor} {scalars[monitor]:.4f}{beside}{more}, on {result.count} images{rest}")
+    say(f"{result.split}: {monitor} {scalars[monitor]:.4f}{beside}{more}, on {result.count} {result.unit}{rest}")
     if run.info.threshold_split == result.split:
         say(f"predictions count from a score of {run.info.score_threshold:.3f}, the best on {result.split}")

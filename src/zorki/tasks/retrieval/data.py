@@ -58,10 +58,12 @@ class RetrievalData(TaskData[Label]):
         counts = Counter(dataset.target(index).index for index in train)
         paired = sum(count > 1 for count in counts.values())
         if paired < 2:
+            others = len(dataset.class_names) - len(counts)
+            elsewhere = f" ({others} more are held out for val and test, or have no image)" if others else ""
             raise DataError(
-                f"{dataset.root}: {paired} of {len(counts)} classes has two training images or more; expected at least "
-                "two such classes, since what is learned is which images are of one class. A folder for each class, "
-                "such as a person or a product, holds its images."
+                f"{dataset.root}: {paired} of {len(counts)} training classes{elsewhere} with two training images or "
+                "more; expected at least two such classes, since what is learned is which images are of one class. A "
+                "folder for each class, such as a person or a product, holds its images."
             )
 
     def sampler(self, targets: Sequence[Label], recipe: RetrievalSettings, info: ClassInfo) -> Sampler:

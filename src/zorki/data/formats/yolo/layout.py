@@ -55,6 +55,9 @@ class YoloLayout:
     flip_pairs: list[tuple[int, int]] | None = None  # of key points
 
 
+SUFFIXES = (".yaml", ".yml", ".data")  # of files of settings
+
+
 def find_layout(root: Path) -> YoloLayout | str:
     """The layout of the data at `root`, or why they are not YOLO's.
 
@@ -62,10 +65,16 @@ def find_layout(root: Path) -> YoloLayout | str:
         DataError: a file of settings is broken.
     """
     if root.is_file():
-        return _from_settings(root) or "it is a file, and no YAML or .data file with names"
+        other = "it is a file, and no YAML or .data file with names"
+        try:
+            return _from_settings(root) or other
+        except DataError:
+            if root.suffix.lower() in SUFFIXES or is_meant(root):
+                raise
+            return other
     if not root.is_dir():
         return "it is neither a file nor a folder"
-    settings = [root / name for name in loose_files(root) if name.lower().endswith((".yaml", ".yml", ".data"))]
+    settings = [root / name for name in loose_files(root) if name.lower().endswith(SUFFIXES)]
     for path in settings:
         try:
             layout = _from_settings(path)
