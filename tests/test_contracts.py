@@ -10,7 +10,7 @@ from tiny_backbone import tiny_squeezenet
 from zorki import registry
 from zorki.contracts import Model
 from zorki.ops.boxes import box_area, pairwise_iou
-from zorki.types import Boxes, Embedding, Instances, Keypoints, Label, Mask, map_tensors
+from zorki.types import Boxes, Embedding, Instances, Keypoints, Label, Mask, Unlabeled, map_tensors
 
 ENTRIES = registry.entries()
 CLASSIFIERS = [
@@ -39,11 +39,14 @@ SEGMENTERS.remove("sliding_window_squeezenet")
 # Every way to group pixels into objects, on the smallest backbone.
 GROUPERS = [f"{method}_squeezenet" for method in ("plain_unet", "border_unet", "deep_watershed", "deep_coloring")]
 EMBEDDERS = [entry.name for entry in ENTRIES if entry.task.name == "retrieval" and "squeezenet" in entry.name]
+PRETRAINERS = [entry.name for entry in ENTRIES if entry.task.name == "pretraining" and "squeezenet" in entry.name]
 MASKED = "mask_rcnn_squeezenet_fpn"
 POSE = "deep_pose_squeezenet"
 LOCALIZERS = ["localizer_squeezenet1_1", "cam_squeezenet1_1"]
 CLIPS = ["c3d_small", "frame_average_squeezenet", "gru_squeezenet"]
-SMALL = [*CLASSIFIERS, *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE, *EMBEDDERS, *CLIPS]
+SMALL = [
+    *CLASSIFIERS, *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE, *EMBEDDERS, *CLIPS, *PRETRAINERS,
+]  # fmt: skip
 SIZES = {
     "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
 } | dict.fromkeys([*DETECTORS, MASKED], 96)  # fmt: skip
@@ -96,6 +99,8 @@ def truth(task, count):
     """Targets in original pixels; two objects an image, of which none is at the edge."""
     if task in ("classification", "video_classification"):
         return [Label(i % NUM_CLASSES) for i in range(count)]
+    if task == "pretraining":
+        return [Unlabeled()] * count
     if task == "retrieval":
         return [Label(i // 2 % NUM_CLASSES) for i in range(count)]
     two = torch.tensor([[4.0, 5.0, 30.0, 28.0], [22.0, 12.0, 50.0, 36.0]])
@@ -134,7 +139,9 @@ def lesson(name, model, count):
     if isinstance(targets[0], Instances):
         shades = [torch.einsum("nhw,n->hw", target.masks.int(), target.labels.int() + 1) for target in targets]
         images = [image // 4 + (shade * 45).byte() for image, shade in zip(images, shades, strict=True)]
-    inputs, placements = model.preprocess(images)
+    # Views are drawn: without generators there is one of each image, which is compared with nothing.
+    chance = [torch.Generator().manual_seed(place) for place in range(count)] if name in PRETRAINERS else None
+    inputs, placements = model.preprocess(images, chance)
     return inputs, [target.place(placement) for target, placement in zip(targets, placements, strict=True)]
 
 
@@ -196,7 +203,7 @@ def test_the_loss_falls_on_one_repeated_batch(name, monkeypatch):
     if name not in NEED_FEATURES:
         tiny_squeezenet(monkeypatch)
     model = built(name)
-    inputs, targets = lesson(name, model, 6 if name in (*CLASSIFIERS, *EMBEDDERS) else 2)
+    inputs, targets = lesson(name, model, 6 if name in (*CLASSIFIERS, *EMBEDDERS, *PRETRAINERS) else 2)
     gentle = name in (*DETECTORS, MASKED, *EMBEDDERS)
     check_that_the_loss_falls(model, inputs, targets, rate=3e-4 if gentle else 1e-3)
 
@@ -265,7 +272,18 @@ def test_outputs_have_one_type_and_same_seed_same_result(name):
 @ON_SMALL_BACKBONE
 @pytest.mark.parametrize(
     "name",
-    ["lenet5", "cifar_resnet20", "squeezenet1_1", *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, POSE, *EMBEDDERS],
+    [
+        "lenet5",
+        "cifar_resnet20",
+        "squeezenet1_1",
+        *LOCALIZERS,
+        *DETECTORS,
+        *SEGMENTERS,
+        *GROUPERS,
+        POSE,
+        *EMBEDDERS,
+        *PRETRAINERS,
+    ],
 )
 def test_weights_survive_saving(name, tmp_path):
     from zorki.weights import load_into, read_weights, save_weights

@@ -186,6 +186,22 @@ class Diagnoses(Protocol[Raw, Target]):
 
 
 @runtime_checkable
+class NoticesFailure(Protocol):
+    """A model that sees in its diagnostics that its training has failed, such as embeddings that have collapsed."""
+
+    def failure(self, diagnostics: Mapping[str, float]) -> str | None:
+        """Why training stops, a sentence, and what to do; None where all is well. Of models that have diagnostics."""
+
+
+@runtime_checkable
+class MakesChoices(Protocol):
+    """A model that was built otherwise than it is called, to suit its images, such as with a stem for small ones."""
+
+    def choices(self) -> Sequence[tuple[str, Any, str]]:
+        """What was chosen: its name, its value, and why, as `zorki train` prints them."""
+
+
+@runtime_checkable
 class ExpectsLoss(Protocol):
     """A model that knows the loss of an untrained network, which reports print beside the first one."""
 
@@ -232,6 +248,14 @@ class Precomputes(Protocol):
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None]
     ) -> int:
         """Computes it for the images 0..count-1 in `workers` processes, and returns how many were new."""
+
+
+@runtime_checkable
+class EvaluatesViews(Protocol):
+    """Preprocessing from which evaluation takes more than prediction does: views, to measure how near they lie."""
+
+    def evaluated(self) -> Preprocess:
+        """What makes the inputs of evaluation."""
 
 
 @runtime_checkable

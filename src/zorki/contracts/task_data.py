@@ -68,6 +68,14 @@ class TaskData(ABC, Generic[T]):
         """A batch with its samples mixed among themselves (MixUp, CutMix); the identity where nothing is mixed."""
         return batch
 
+    def suggest(self, recipe: Any, dataset: Dataset[T], indices: Sequence[int]) -> dict[str, tuple[Any, str]]:
+        """Values of fields that the recipe leaves empty, and why, where the data tell more than the model does.
+
+        Args:
+            indices: of the training samples.
+        """
+        return {}
+
     def check(self, dataset: Dataset[T], train: Sequence[int]) -> None:
         """Raises DataError where training on these samples makes no sense, such as a single class."""
 

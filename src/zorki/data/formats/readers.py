@@ -61,6 +61,13 @@ def read_labels(
         return records.build(class_names, max_pixels, selection)
 
 
+def has_labels(root: Path) -> bool:
+    """Whether data have a class for each image, and nothing beside: any folders of images could be classes."""
+    detected = detect(root)
+    others = (kind for kind in formats.KINDS if kind != "labels")
+    return next(detected.matches("labels"), None) is not None and next(detected.matches(*others), None) is None
+
+
 def read_boxes(
     root: Path,
     format: str | None = None,

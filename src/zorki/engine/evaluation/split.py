@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from zorki.contracts import Dataset, Metric, Model, Results, Task
+from zorki.contracts import Dataset, Metric, Model, Preprocess, Results, Task
 from zorki.contracts.capabilities import TakesReference
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.devices import kind_of
@@ -33,11 +33,16 @@ def eval_loader(
     device: str = "cpu",
     rank: int = 0,
     world: int = 1,
+    preprocess: Preprocess | None = None,
 ) -> Loader[Any]:
-    """Batches in the data's order, without chance; as large as those of one device in training, where nobody said."""
+    """Batches in the data's order, without chance; as large as those of one device in training, where nobody said.
+
+    Args:
+        preprocess: None: that of evaluation.
+    """
     if workers is None:
         workers = choices.worker_count(device, dataset)[0]
-    pipeline = Pipeline(dataset, preprocess=eval_preprocess(run.model, run.task), strict=strict)
+    pipeline = Pipeline(dataset, preprocess=preprocess or eval_preprocess(run.model, run.task), strict=strict)
     size = batch_size or max(1, (run.recipe.batch_size or 64) // run.recipe.world)
     pin = kind_of(device) == "cuda"
     return Loader(pipeline, indices, batch_size=size, workers=workers, pin_memory=pin, rank=rank, world=world)
@@ -60,7 +65,8 @@ def reference_loader(
     if not splits.get(name):
         there = ", ".join(f"{one} ({len(indices)})" for one, indices in splits.items())
         raise DataError(f"{dataset.root}: {split} is compared with {name}, of which no image is there; found {there}")
-    return eval_loader(run, dataset, splits[name], **settings)
+    # As predicted: what evaluation measures beside the prediction is asked of the split alone.
+    return eval_loader(run, dataset, splits[name], preprocess=run.model.preprocess, **settings)
 
 
 def evaluate_split(

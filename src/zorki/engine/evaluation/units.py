@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zorki.contracts import Model, Preprocess, Task
-from zorki.contracts.capabilities import Tracks
+from zorki.contracts.capabilities import EvaluatesViews, Tracks
 from zorki.engine.device import channels_last
 from zorki.errors import RecipeError
 from zorki.types import Batch, Placement
@@ -36,7 +36,9 @@ class WholeVideos:
 
 def eval_preprocess(model: Model[Any, Any, Any], task: Task[Any, Any]) -> Preprocess:
     """What makes of samples the inputs of `predict_batch`."""
-    return WholeVideos() if task.unit == "video" else model.preprocess
+    if task.unit == "video":
+        return WholeVideos()
+    return model.preprocess.evaluated() if isinstance(model.preprocess, EvaluatesViews) else model.preprocess
 
 
 def predict_batch(

@@ -64,7 +64,10 @@ def write_report(
     facts = {"model": run.model_name, "parameters": f"{run.about['parameters']:,}"}
     if main is not None:
         monitor = run.task.monitor
-        facts = {f"{main.split} {monitor}": f"{main.metrics.scalars()[monitor]:.4f}", **facts}
+        scalars = main.metrics.scalars()
+        named = next((name for name in (monitor, *run.task.evaluation.headline) if name in scalars), None)
+        if named is not None:
+            facts = {f"{main.split} {named}": f"{scalars[named]:.4f}", **facts}
         if main.baseline:
             facts["baseline"] = f"{main.baseline[monitor]:.4f}"
     facts["epochs"] = str(len(logs.read(run.folder / logs.EPOCHS)))

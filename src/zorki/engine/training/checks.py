@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from zorki.contracts import Dataset, Model
+from zorki.contracts import Dataset, Model, Task
 from zorki.contracts.capabilities import Precomputes, TrainsInStages
 from zorki.data.transforms.installed import transforms_of
 from zorki.devices import kind_of
@@ -53,15 +53,16 @@ def check_stages(model: Model[Any, Any, Any], recipe: Recipe) -> None:
         StageSchedule.of(shares, recipe.epochs)
 
 
-def check_validation(data_survey: Survey, recipe: Recipe) -> None:
-    if data_survey.splits.get("val"):
+def check_validation(data_survey: Survey, recipe: Recipe, task: Task[Any, Any]) -> None:
+    if data_survey.splits.get("val") and not task.keeps_last:
         return
     for name, setting in (
         ("patience", recipe.patience is not None),
         ("scheduler plateau", recipe.scheduler == "plateau"),
     ):
         if setting:
-            raise RecipeError(f"{name} watches validation, but the data have no validation image; leave it out")
+            lacking = f"{task.name} keeps its last weights" if task.keeps_last else "the data have no validation image"
+            raise RecipeError(f"{name} watches validation, but {lacking}; leave it out")
 
 
 def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from zorki.contracts import Model
-from zorki.contracts.capabilities import TrainsInStages, UpdatesAfterStep
+from zorki.contracts.capabilities import NoticesFailure, TrainsInStages, UpdatesAfterStep
 from zorki.devices import count_or_indices, index_of
 from zorki.durations import duration_text
 from zorki.engine.run import checkpoints
@@ -31,13 +31,15 @@ from zorki.errors import DataError, ZorkiError
 from zorki.recipe import Recipe
 from zorki.types import Batch
 
+FIRST_CHECK = 100  # steps after which a model is asked whether its training has failed; and at each epoch's end
+
 
 class Interrupted(ZorkiError):
     """Training was stopped by Ctrl-C or a signal; everything is written and the run can go on."""
 
 
 class Diverged(ZorkiError):
-    """The loss is no number any more."""
+    """The loss is no number any more, or the model sees that it has learned nothing that serves."""
 
 
 class Conductor(lightning.Callback):
@@ -209,6 +211,8 @@ class Conductor(lightning.Callback):
         }
         self.progress.losses = {"loss": total}
         self.log_.step(row)
+        if step >= FIRST_CHECK:
+            _check_success(pl_module)
 
     def _write_within_epoch(self, trainer: lightning.Trainer, done: int) -> None:
         """`done` counts the optimizer's steps of this epoch, so that every process asks at the same ones."""
@@ -247,6 +251,7 @@ class Conductor(lightning.Callback):
         }
         if not math.isfinite(row["train/loss"]):
             raise Diverged(f"the loss is {row['train/loss']} in epoch {epoch + 1}: lower --lr, or set --clip-grad 1.")
+        _check_success(pl_module)
         train_seconds = now - self._started
         self.sums, self.batches = {}, 0
         if self.validate is not None:
@@ -350,6 +355,12 @@ class Conductor(lightning.Callback):
         self.best_loss = state_dict.get("best_loss", math.inf)  # older versions kept none
         for name in ("best", "best_epoch", "stale", "sums", "batches", "first_loss", "seconds"):
             setattr(self, name, state_dict[name])
+
+
+def _check_success(pl_module: Any) -> None:
+    """Raises Diverged where the model sees that its training has failed."""
+    if isinstance(pl_module.model, NoticesFailure) and (why := pl_module.model.failure(pl_module.diagnostics())):
+        raise Diverged(why)
 
 
 def _stop_signals() -> list[int]:

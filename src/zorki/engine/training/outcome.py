@@ -70,7 +70,8 @@ def _tell(run: TrainedModel, result: Results, whole: int | None, say: Callable[[
     scalars = result.metrics.scalars()
     others = [name for name in run.task.evaluation.headline if name != monitor and name in scalars]
     beside += "".join(f" ({name} {row[monitor]:.4f})" for name, row in result.comparisons.items())
-    more = "".join(f", {name} {scalars[name]:.4f}" for name in others)
-    say(f"{result.split}: {monitor} {scalars[monitor]:.4f}{beside}{more}, on {result.count} {result.unit}{rest}")
+    named = [f"{monitor} {scalars[monitor]:.4f}{beside}"] if monitor in scalars else []  # without labels there is none
+    told = ", ".join([*named, *(f"{name} {scalars[name]:.4f}" for name in others)])
+    say(f"{result.split}: {told}, on {result.count} {result.unit}{rest}")
     if run.info.threshold_split == result.split:
         say(f"predictions count from a score of {run.info.score_threshold:.3f}, the best on {result.split}")

@@ -18,6 +18,7 @@ import yaml
 
 from zorki import registry
 from zorki.contracts import Dataset, Model, Task
+from zorki.contracts.capabilities import MakesChoices
 from zorki.engine.data_check import Survey, content_notes_of, survey
 from zorki.engine.data_source import data_of_run, read_data, source_of
 from zorki.engine.device import rank
@@ -108,15 +109,19 @@ def new_plan(
         wish = dataclasses.replace(wish, limit_val=evaluated.value)
     data_survey = data_survey.limit(wish.limit_val)
     task.data.check(dataset, train_indices)
-    check_validation(data_survey, wish)
+    check_validation(data_survey, wish, task)
     info = task.data.class_info(dataset)
     network_chosen = choose_model(task, dataset, train_indices, wish) if entry is None else None
     entry = entry or registry.find(str(network_chosen.value if network_chosen is not None else model))
+    suggested = task.data.suggest(wish, dataset, train_indices)
+    wish = dataclasses.replace(wish, **{name: value for name, (value, _) in suggested.items()})
     lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
     network = build(entry.name, info.output_count, wish)
     full, chosen = complete(wish, network, dataset, len(train_indices))
     check_stages(network, full)
-    chosen = [*(one for one in (network_chosen, evaluated) if one is not None), *chosen]
+    by_data = [Choice(name, value, why) for name, (value, why) in suggested.items()]
+    by_model = [Choice(*one) for one in network.choices()] if isinstance(network, MakesChoices) else []
+    chosen = [*(one for one in (network_chosen, evaluated) if one is not None), *by_data, *by_model, *chosen]
     for choice in chosen:
         say(f"chosen: {choice}")
     initialize(network, entry, full, dataset, train_indices, say)

@@ -85,15 +85,17 @@ def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
         say(f"chosen: {Choice(**plan.about['choices'][-1])}")
         recipe = plan.recipe
     val = plan.data_survey.splits.get("val", [])
-    keep_last = bool(val) and not plan.task.data.has_ground_truth(plan.dataset, val)
-    if keep_last:
+    blind = bool(val) and not plan.task.data.has_ground_truth(plan.dataset, val)
+    keep_last = blind or plan.task.keeps_last
+    if blind and not plan.task.keeps_last:
         say(f"val: its {len(val)} images show no ground truth: the last weights are kept, and nothing stops early")
     started = time.monotonic()
     conductor = _fit(plan, lock, network, say, keep_last=keep_last)
     lock.check()
     spent = {"train_seconds": conductor.seconds, "peak_memory": peak_memory(recipe.main_device)}
     write_json(plan.folder / COST, spent)
-    say(f"trained in {time.monotonic() - started:.0f} s; best epoch {conductor.best_epoch + 1}")
+    which = "the last epoch is kept" if keep_last else f"best epoch {conductor.best_epoch + 1}"
+    say(f"trained in {time.monotonic() - started:.0f} s; {which}")
     return evaluate_best(plan, conductor.first_loss, say)
 
 

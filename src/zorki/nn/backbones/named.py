@@ -29,11 +29,11 @@ def _mobilenet(version: Any) -> Callable[[], Backbone]:
     return make
 
 
-def _resnet(depth: Any) -> Callable[[], Backbone]:
+def _resnet(depth: Any, stem: Any = "7x7") -> Callable[[], Backbone]:
     def make() -> Backbone:
         from zorki.nn.backbones.resnet import ResNet
 
-        return ResNet(depth)
+        return ResNet(depth, stem=stem)
 
     return make
 
@@ -78,6 +78,7 @@ BACKBONES: Mapping[str, Callable[[], Backbone]] = {
     "mobilenet_v3_small": _mobilenet("small"),
     "mobilenet_v3_large": _mobilenet("large"),
     **{f"resnet{depth}": _resnet(depth) for depth in (18, 34, 50, 101, 152)},
+    **{f"resnet{depth}_3x3": _resnet(depth, "3x3") for depth in (18, 34, 50)},
     **{
         f"vgg{layers}{suffix}": _vgg(configuration, bool(suffix))
         for layers, configuration in ((11, "A"), (13, "B"), (16, "D"), (19, "E"))
@@ -103,6 +104,11 @@ IMAGENET: Mapping[str, str] = {
     },
 }
 """Where each backbone's ImageNet weights are published."""
+
+
+def for_small_images(name: str) -> str:
+    """The backbone of the same layers for images of 64 pixels and below; the name itself where there is none."""
+    return f"{name}_3x3" if f"{name}_3x3" in BACKBONES else name
 
 
 def backbone(name: str) -> Backbone:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from zorki.data.preprocess.resize_crop import ResizeCrop
+from zorki.errors import RecipeError
 from zorki.nn.backbones.named import backbone_weights
-from zorki.nn.backbones.resnet import ResNet
+from zorki.nn.backbones.resnet import ResNet, Stem
 from zorki.nn.heads.class_heads import PooledHead
 from zorki.registry import Variant, model
 from zorki.tasks.classification.classifier import Classifier
@@ -33,9 +34,16 @@ def resnet(
     image_size: int = 224,
     in_channels: int = 3,
     dropout: float = 0.0,
+    stem: Stem = "7x7",
 ) -> Classifier:
-    """ResNet (He et al., 2015)."""
-    backbone = ResNet(depth, in_channels)
+    """ResNet (He et al., 2015).
+
+    Args:
+        stem: "7x7", or "3x3" without a max-pool for images of 64 pixels and below.
+    """
+    if stem not in get_args(Stem):
+        raise RecipeError(f"stem is one of {', '.join(get_args(Stem))}; got {stem!r}")
+    backbone = ResNet(depth, in_channels, stem=stem)
     backbone.check_size(image_size, f"resnet{depth}")
     return Classifier(
         backbone,

@@ -1,0 +1,1 @@
+"""What features hold, and how they lie."""

@@ -1,0 +1,1 @@
+"""Self-supervised pretraining: a backbone learned from images without labels."""

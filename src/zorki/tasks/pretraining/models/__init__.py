@@ -1,0 +1,1 @@
+"""The methods of self-supervised pretraining, one file each."""

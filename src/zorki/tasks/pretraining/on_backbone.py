@@ -1,0 +1,64 @@
+"""Methods of pretraining on any backbone, and what suits small images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from zorki.contracts import TrainingDefaults
+from zorki.data.preprocess.pretraining.random_views import SMALL_SIZE, RandomViews
+from zorki.nn.backbones.named import backbone as named_backbone
+from zorki.nn.backbones.named import backbone_published, backbone_statistics, for_small_images
+from zorki.registry import Variant
+from zorki.tasks.pretraining.view_network import BackboneParts
+from zorki.weights.weight_map import WeightMap
+
+_NAMED = {"squeezenet": "SqueezeNet 1.0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
+SMALL_JITTER = 0.5  # of small images: SimCLR, appendix B.9
+SMALL_MIN_AREA, MIN_AREA = 0.2, 0.08
+
+
+def on_named_backbones(method: str, summary: str, fixed: Mapping[str, Any] | None = None) -> list[Variant]:
+    """The models of a method that listings show; any other backbone serves as well.
+
+    Args:
+        summary: one line, with "{title}" where the backbone's goes.
+        fixed: arguments of the builder that the method's version is made of.
+    """
+    return [
+        Variant(f"{method}_{name}", summary.format(title=title), {"backbone": name, **(fixed or {})})
+        for name, title in _NAMED.items()
+    ]
+
+
+def backbone_parts(
+    backbone: str, image_size: int, views: RandomViews | None = None, defaults: TrainingDefaults = TrainingDefaults()
+) -> BackboneParts:
+    """The backbone with views of that size: small images get a stem that does not shrink them, and views without blur.
+
+    Args:
+        views: the method's own, of whatever size; None: SimCLR's.
+        defaults: what the method asks of its training.
+    """
+    small = image_size <= SMALL_SIZE
+    views = dataclasses.replace(views or RandomViews(image_size), size=image_size)
+    choices: list[tuple[str, Any, str]] = []
+    name = for_small_images(backbone) if small else backbone
+    if small:
+        changed = {"jitter": min(views.jitter, SMALL_JITTER), "blur": 0.0, "later_blur": 0.0}
+        views = dataclasses.replace(views, **changed)  # type: ignore[arg-type]
+        why = f"images of {image_size} pixels are too small for blur"
+        choices.append(("views", f"no blur, jitter {views.jitter:g}", why))
+    if name != backbone:
+        why = f"images of {image_size} pixels; in other tasks this backbone is called {name}"
+        choices.append(("stem", "3x3 without max-pool", why))
+    network = named_backbone(name)
+    network.check_size(image_size, name)
+    mean, std = backbone_statistics(backbone)
+    usual = TrainingDefaults(
+        optimizer="sgd", lr=0.06, weight_decay=5e-4, random_crop=SMALL_MIN_AREA if small else MIN_AREA
+    )
+    return BackboneParts(
+        network, views, mean, std, WeightMap(backbone_published(backbone)), usual | defaults, tuple(choices)
+    )

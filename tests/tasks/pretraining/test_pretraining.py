@@ -1,0 +1,213 @@
+"""Pretraining: bare images read, views compared, features evaluated, and a backbone for other tasks."""
+
+import json
+
+import pytest
+import torch
+from tiny_backbone import tiny_squeezenet
+
+from zorki import registry
+from zorki.data.annotations.bare_images import read_images
+from zorki.data.images import write_image
+from zorki.engine.evaluation.evaluate import evaluate
+from zorki.engine.run.open import load
+from zorki.engine.search.network import EmbeddingNetwork
+from zorki.engine.training.train import train
+from zorki.errors import DataError, RecipeError
+from zorki.tasks.pretraining.data import PretrainingData
+from zorki.tasks.pretraining.metric import RepresentationMetric
+from zorki.tasks.pretraining.representation import Representation
+from zorki.types import Embedding, Label, Unlabeled
+from zorki.weights import load_into, read_weights
+
+PLAIN = {"epochs": 1, "workers": 0, "device": "cpu", "precision": "32", "quiet": True, "batch_size": 16}
+SCENES = "scenes:80@20"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run on a tiny backbone."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        tiny_squeezenet(monkeypatch)
+        yield train("simclr_squeezenet", SCENES, out=str(tmp_path_factory.mktemp("runs")), **PLAIN)
+
+
+def write_images(folder, count, size=20):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        generator = torch.Generator().manual_seed(number)
+        write_image(folder / f"{number}.png", torch.randint(0, 256, (3, size, size), generator=generator).byte())
+
+
+# -- data
+
+
+def test_bare_images_are_read_from_any_folders(tmp_path):
+    write_images(tmp_path / "a", 3)
+    write_images(tmp_path / "b" / "masks", 2)
+    dataset = read_images(tmp_path)
+    assert dataset.names == ["a/0.png", "a/1.png", "a/2.png"], "masks are no images to learn from"
+    assert isinstance(dataset[0].target, Unlabeled)
+    assert dataset.arrays(1).image.shape == (3, 20, 20)
+    assert dataset.check(0) is None
+    write_images(tmp_path / "test", 2)
+    split = read_images(tmp_path)
+    assert [split.names[index] for index in split.splits["test"]] == ["test/0.png", "test/1.png"]
+    assert "3 images lie outside of test" in str(split.defects[0])
+    with pytest.raises(DataError, match="expected a folder of images"):
+        read_images(tmp_path / "a" / "0.png")
+
+
+def test_labels_are_read_where_every_image_has_a_class(tmp_path):
+    write_images(tmp_path / "classes" / "cat", 4)
+    write_images(tmp_path / "classes" / "dog", 4)
+    assert isinstance(PretrainingData().read(tmp_path / "classes").target(0), Label)
+    write_images(tmp_path / "flat", 4)
+    assert isinstance(PretrainingData().read(tmp_path / "flat").target(0), Unlabeled)
+    write_images(tmp_path / "boxes" / "images" / "train", 3)
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}
+    listed = [{"id": 1, "file_name": "0.png", "width": 20, "height": 20}]
+    coco = {"images": listed, "annotations": [box], "categories": [{"id": 1, "name": "thing"}]}
+    (tmp_path / "boxes" / "annotations").mkdir()
+    (tmp_path / "boxes" / "annotations" / "train.json").write_text(json.dumps(coco))
+    of_boxes = PretrainingData().read(tmp_path / "boxes")
+    assert isinstance(of_boxes.target(0), Unlabeled)
+    assert len(of_boxes) == 3
+    assert isinstance(PretrainingData().read(tmp_path / "classes", format="images").target(0), Unlabeled)
+
+
+# -- evaluation
+
+
+def test_scores_by_labels_and_how_features_lie():
+    metric = RepresentationMetric()
+    corners = torch.eye(3)
+    metric.update_reference([Embedding(corners[k % 3]) for k in range(12)], [Label(k % 3) for k in range(12)])
+    views = torch.stack([corners[0], corners[1]])
+    predictions = [Representation(corners[k], 2.0, views) for k in (0, 1, 2)]
+    metric.update(predictions, [Label(0), Label(1), Label(0)])
+    result = metric.compute()
+    assert result.knn == result.linear_probe == pytest.approx(2 / 3)
+    assert result.alignment == pytest.approx(2.0)
+    assert result.uniformity == pytest.approx(-4.0)
+    assert (result.dim, result.neighbors, result.reference, result.classes) == (3, 12, 12, 3)
+
+
+def test_parts_merged_are_the_whole_and_nothing_has_no_score():
+    vectors = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+    whole, first, second = RepresentationMetric(), RepresentationMetric(), RepresentationMetric()
+    assert first.compute().knn is None
+    for metric, places in ((whole, range(12)), (first, range(5)), (second, range(5, 12))):
+        metric.update_reference([Embedding(vectors[k]) for k in places], [Label(k % 2) for k in places])
+        metric.update([Embedding(vectors[k]) for k in places], [Label(k % 2) for k in places])
+    first.merge(second)
+    assert first.compute() == whole.compute()
+
+
+def test_without_labels_nothing_is_told_of_classes():
+    metric = RepresentationMetric()
+    vectors = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    metric.update_reference([Embedding(one) for one in vectors], [Unlabeled()] * 6)
+    metric.update([Embedding(one) for one in vectors], [Unlabeled()] * 6)
+    result = metric.compute()
+    assert result.knn is None
+    assert result.linear_probe is None
+    assert result.effective_rank > 2
+
+
+# -- models
+
+
+def test_small_images_get_a_stem_and_views_that_suit_them():
+    small = registry.build("simclr_resnet18", 0, {"image_size": 32})
+    large = registry.build("simclr_resnet18", 0, {"image_size": 96})
+    assert small.backbone.conv1.kernel_size == (3, 3)
+    assert small.backbone.strides == (1, 1, 2, 4, 8)
+    assert small.preprocess.blur == small.preprocess.later_blur == 0
+    assert [name for name, _, _ in small.choices()] == ["views", "stem"]
+    assert large.backbone.conv1.kernel_size == (7, 7)
+    assert large.preprocess.blur == 0.5
+    assert large.choices() == ()
+    with torch.no_grad():
+        assert small.backbone(torch.zeros(1, 3, 32, 32))[-1].shape == (1, 512, 4, 4)
+
+
+def test_version_two_keeps_a_layer_of_its_head():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        tiny_squeezenet(monkeypatch)
+        one, two = (
+            registry.build(name, 0, {"image_size": 32}) for name in ("simclr_squeezenet", "simclr_v2_squeezenet")
+        )
+        assert (len(one.head.blocks), len(two.head.blocks)) == (2, 3)
+        assert (one.embedding_dim, two.embedding_dim) == (24, 96)
+        (vector,) = two.eval().decode(two(torch.zeros(1, 1, 3, 32, 32)), [])
+        assert vector.vector.shape == (96,)
+        with pytest.raises(RecipeError, match="kept is 2, of a head of 2 layers"):
+            registry.build("simclr_squeezenet", 0, {"image_size": 32, "kept": 2})
+
+
+def test_collapse_is_named():
+    model = registry.build("simclr_cifar_resnet20", 0, {"image_size": 32})
+    assert model.failure({"spread": 0.3, "projection_spread": 0.9}) is None
+    assert "the features have collapsed" in model.failure({"spread": 0.001})
+    assert "the projections have collapsed" in model.failure({"spread": 0.3, "projection_spread": 0.0})
+
+
+# -- through the engine
+
+
+def test_a_run_is_the_last_epoch_and_says_how_features_lie(run):
+    figures = run.results["test"]["metrics"]
+    assert 0 <= figures["knn"] <= 1
+    assert 0 <= figures["linear_probe"] <= 1
+    assert 0 < figures["alignment"] < 4
+    assert figures["reference"] == 56
+    assert run.results["val"]["losses"]["contrastive"] > 0
+    assert "Accuracy on frozen features" in run.report.read_text()
+    choices = {choice["name"]: choice["value"] for choice in run.about["choices"]}
+    assert choices["image_size"] == 20
+    assert choices["views"].startswith("no blur")
+
+
+def test_a_run_is_opened_with_its_views_and_gives_vectors(run, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    again = load(run.folder)
+    assert again.model.preprocess == run.model.preprocess
+    assert again.model.preprocess.min_area == 0.2
+    (result,) = evaluate(again, SCENES, split="test", quiet=True)
+    assert result.metrics.to_json() == run.results["test"]["metrics"]
+    vectors = EmbeddingNetwork(again, device="cpu").vectors([torch.zeros((3, 30, 20), dtype=torch.uint8)])
+    assert vectors.shape == (1, 24)
+    assert float((vectors**2).sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_comes_out_is_a_backbone(run, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    weights = read_weights(run.folder)
+    for name in ("fcos_squeezenet", "features_squeezenet"):
+        other = registry.build(name, 3, {"image_size": 64})
+        match = load_into(other, weights, other.weight_map)
+        own = [key for key in other.state_dict() if key.startswith("backbone.")]
+        assert set(own) <= set(match.matched)
+        assert torch.equal(other.backbone.layers[0].weight, run.model.backbone.layers[0].weight)
+
+
+def test_images_without_labels_are_learned_from(tmp_path, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    write_images(tmp_path / "photos", 30)
+    run = train("simclr_squeezenet", str(tmp_path / "photos"), out=str(tmp_path), **{**PLAIN, "batch_size": 4})
+    for split in run.results.values():
+        assert split["metrics"]["knn"] is None
+        assert split["metrics"]["effective_rank"] >= 1
+    assert run.class_names == ["image"]
+    with pytest.raises(RecipeError, match="patience watches validation, but pretraining keeps its last weights"):
+        train("simclr_squeezenet", str(tmp_path / "photos"), out=str(tmp_path), patience=2, **PLAIN)
+
+
+def test_a_run_that_collapses_stops(tmp_path, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    monkeypatch.setattr("zorki.tasks.pretraining.view_network.COLLAPSED", 2.0)
+    from zorki.engine.training.loop import Diverged
+
+    with pytest.raises(Diverged, match="the features have collapsed"):
+        train("simclr_squeezenet", SCENES, out=str(tmp_path), **PLAIN)
