@@ -27,6 +27,8 @@ OPTIONS = {
     "two_stage_detr_squeezenet": {"width": 64, "layers": 1, "queries": 20},
     "retinanet_squeezenet": {"channels": 32, "depth": 1}, "fcos_squeezenet": {"channels": 32, "depth": 1},
     "faster_rcnn_squeezenet": {"hidden": 64}, "faster_rcnn_squeezenet_fpn": {"hidden": 64, "channels": 64},
+    # Keys that were drawn by chance stay negatives for good where one batch is all there is.
+    "moco_squeezenet": {"queue": 16}, "moco_v2_squeezenet": {"queue": 16},
     # Before training all boxes are answers, each with a mask.
     "mask_rcnn_squeezenet_fpn": {"max_boxes": 20, "hidden": 64, "channels": 64, "mask_hidden": 32},
 }  # fmt: skip

@@ -211,3 +211,76 @@ def test_a_run_that_collapses_stops(tmp_path, monkeypatch):
 
     with pytest.raises(Diverged, match="the features have collapsed"):
         train("simclr_squeezenet", SCENES, out=str(tmp_path), **PLAIN)
+
+
+# -- teachers and queues
+
+
+def built(name, monkeypatch, **options):
+    tiny_squeezenet(monkeypatch)
+    torch.manual_seed(0)
+    model = registry.build(name, 0, {"image_size": 32, **options}).train()
+    model.synchronize()
+    return model
+
+
+def views(count=8, size=32):
+    return torch.randint(0, 256, (count, 2, 3, size, size), generator=torch.Generator().manual_seed(0)).byte()
+
+
+@pytest.mark.parametrize("name", ["moco_squeezenet", "byol_squeezenet"])
+def test_a_teacher_follows_by_its_momentum_and_gets_no_gradient(name, monkeypatch):
+    model = built(name, monkeypatch, momentum=0.75)
+    before = model.teacher.parts[0].layers[0].weight.clone()
+    assert torch.equal(before, model.backbone.layers[0].weight)
+    sum(model.loss(model(views()), []).values()).backward()
+    assert all(parameter.grad is None for parameter in model.teacher.parameters())
+    with torch.no_grad():
+        model.backbone.layers[0].weight.add_(1)
+    model.after_step(0.0)
+    torch.testing.assert_close(model.teacher.parts[0].layers[0].weight, before + 0.25)
+
+
+def test_byol_stops_following_at_the_end(monkeypatch):
+    model = built("byol_squeezenet", monkeypatch)
+    before = model.teacher.parts[0].layers[0].weight.clone()
+    with torch.no_grad():
+        model.backbone.layers[0].weight.add_(1)
+    model.after_step(1.0)
+    assert torch.equal(model.teacher.parts[0].layers[0].weight, before)
+
+
+def test_the_queue_holds_the_newest_keys(monkeypatch):
+    model = built("moco_v2_squeezenet", monkeypatch, queue=24)
+    old = model.queue.clone()
+    keys = model(views()).targets.flatten(0, 1)
+    model.after_step(0.0)
+    assert torch.equal(model.queue[:16], keys)
+    assert torch.equal(model.queue[16:], old[16:])
+    again = model(views()).targets.flatten(0, 1)
+    model.after_step(0.0)
+    assert torch.equal(model.queue[16:], again[:8])
+    assert torch.equal(model.queue[:8], again[8:])
+    assert int(model.pointer) == 8
+
+
+def test_keys_come_back_in_their_order(monkeypatch):
+    """The tiny backbone has no batch norm: groups change nothing but the order in which keys are made."""
+    model = built("moco_squeezenet", monkeypatch, groups=3)
+    torch.testing.assert_close(model(views()).targets, model.eval()(views()).targets)
+
+
+def test_without_a_stop_of_gradients_targets_learn(monkeypatch):
+    still, moving = (built("simsiam_squeezenet", monkeypatch, stop_gradient=value) for value in (True, False))
+    assert not still(views()).targets.requires_grad
+    assert moving(views()).targets.requires_grad
+
+
+@pytest.mark.parametrize("name", ["moco_v2", "byol", "simsiam", "barlow_twins"])
+def test_every_method_trains_and_is_opened_again(name, tmp_path, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    run = train(f"{name}_squeezenet", SCENES, out=str(tmp_path), **PLAIN)
+    again = load(run.folder)
+    for key, value in run.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[key])
+    assert run.results["val"]["losses"]

@@ -32,7 +32,7 @@ class ViewOutputs:
     Attributes:
         features: what is kept: of the backbone, pooled.
         projections: what the loss compares, of the network that learns.
-        targets: what it is compared with, without gradient; None: with one another.
+        targets: what it is compared with; None: with one another.
     """
 
     features: Float[Tensor, "B V D"]
@@ -111,9 +111,10 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
     def diagnostics(self, outputs: ViewOutputs, targets: Sequence[Annotation]) -> dict[str, Tensor]:
         """How the views of a batch lie, before and behind the head."""
         features = outputs.features
+        compared = outputs.projections if outputs.targets is None else outputs.targets
         found = {
             "spread": spread(features.flatten(0, 1)),
-            "projection_spread": spread(outputs.projections.flatten(0, 1)),
+            "projection_spread": spread(compared.flatten(0, 1)),
             "effective_rank": effective_rank(features.flatten(0, 1)),
         }
         if features.shape[1] > 1:
