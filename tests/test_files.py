@@ -112,11 +112,16 @@ def test_a_verb_writes_into_a_new_folder_or_the_next_that_is_free(tmp_path):
         output_folder(own / "notes.txt" / "below", "show")
 
 
+def begin_and_stop(folder):
+    (folder / "tracks" / "below").mkdir(parents=True)
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("out", [None, "own", "own/below/it"])
 def test_a_folder_of_work_that_fails_goes_again_with_those_above_it(tmp_path, out):
     runs, own = tmp_path / "runs", None if out is None else tmp_path / out
-    with pytest.raises(KeyboardInterrupt), new_output(own, "show", runs):
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), new_output(own, "show", runs) as folder:
+        begin_and_stop(folder)
     assert list(tmp_path.iterdir()) == []
     with new_output(own, "show", runs) as folder:
         pass

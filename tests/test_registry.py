@@ -140,3 +140,23 @@ def test_a_named_model_goes_before_a_pattern_that_fits():
         "assert all(registry.find(name).name in registry._entries for name in names)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("per_class", "maybe", "localizer_squeezenet1_1's per_class is 'maybe'; expected true or false"),
+        ("per_class", "3", "per_class is '3'; expected true or false"),
+        ("image_size", "large", "image_size is 'large'; expected something like 224"),
+        ("image_size", "64.5", r"image_size is '64\.5'; expected something like 224"),
+        ("image_size", "true", "image_size is 'true'; expected something like 224"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused(option, value, message):
+    with pytest.raises(RecipeError, match=message):
+        registry.build("localizer_squeezenet1_1", 2, {option: value})
+
+
+def test_options_that_are_typed_are_of_the_builders_kind():
+    typed = {"per_class": "off", "image_size": "64"}
+    assert registry.build("localizer_squeezenet1_1", 2, typed).preprocess.size == 64

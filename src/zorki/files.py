@@ -141,10 +141,14 @@ def new_output(out: str | Path | None, verb: str, above: str | Path = "runs") ->
 
 @contextmanager
 def emptied_on_error(folder: Path, there: Path) -> Iterator[None]:
-    """Where the work fails, `folder` and those above it go, up to `there`, as far as they are empty."""
+    """Where the work fails, `folder`, those in it and those above it, up to `there`, go as far as they are empty."""
     try:
         yield
     except BaseException:
+        if folder != there:
+            for inner in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+                with suppress(OSError):
+                    inner.rmdir()
         with suppress(OSError):  # the first that holds something
             for made in (folder, *folder.parents):
                 if made == there:

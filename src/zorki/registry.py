@@ -35,6 +35,7 @@ Build = TypeVar("Build", bound="Callable[..., Model[Any, Any, Any]]")
 ENTRY_POINTS = "zorki.models"
 """Entry point group of installed packages; each entry point is a module that registers models."""
 
+SWITCHES = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 OPTION_ALIASES: Mapping[str, str] = {
     "size": "image_size",
     "imgsz": "image_size",
@@ -416,19 +417,36 @@ def canonical_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
+def _literal(value: str) -> Any:
+    return ast.literal_eval(value.capitalize() if value in ("true", "false") else value)
+
+
+def _fits(read: Any, parameter: inspect.Parameter) -> bool:
+    """Whether what was typed is of the parameter's kind, as far as its annotation and its default tell."""
+    kinds = {kind.strip() for kind in inspect.formatannotation(parameter.annotation).strip("'\"").split("|")}
+    if not kinds <= {"bool", "int", "float", "None"}:
+        if isinstance(parameter.default, bool | int | float):
+            return isinstance(read, bool | int | float)
+        return not (isinstance(parameter.default, tuple) and isinstance(read, str))
+    if isinstance(read, bool) or read is None:
+        return ("bool" if isinstance(read, bool) else "None") in kinds
+    return "float" in kinds if isinstance(read, float) else isinstance(read, int) and bool(kinds & {"int", "float"})
+
+
 def _converted(what: str, parameter: inspect.Parameter, value: Any) -> Any:
     """Text as the parameter's kind, of the type of its default."""
     if not isinstance(value, str) or isinstance(parameter.default, str):
         return value
     default = parameter.default
     try:
-        read = ast.literal_eval(value.capitalize() if value in ("true", "false") else value)
+        read = SWITCHES[value.lower()] if isinstance(default, bool) and value.lower() in SWITCHES else _literal(value)
     except (ValueError, SyntaxError):
-        if isinstance(default, tuple):
-            raise RecipeError(f"{what} is {value!r}; expected something like {default!r}") from None
-        return value
-    if isinstance(default, bool | int | float) and not isinstance(read, bool | int | float):
-        raise RecipeError(f"{what} is {value!r}; expected something like {default!r}")
+        read = value
+    if not _fits(read, parameter):
+        expected = "true or false" if isinstance(default, bool) else f"something like {default!r}"
+        raise RecipeError(f"{what} is {value!r}; expected {expected}")
+    if isinstance(read, str):
+        return read
     if isinstance(default, tuple):
         return tuple(read) if isinstance(read, tuple | list) else (read,)
     return float(read) if isinstance(default, float) else read

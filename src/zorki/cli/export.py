@@ -30,7 +30,7 @@ def export(
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """
     from zorki.contracts.capabilities import Exportable, Precomputes
-    from zorki.engine.export import export_onnx
+    from zorki.engine.export import check_exportable, export_onnx
     from zorki.engine.run.open import open_run
     from zorki.errors import ZorkiError
     from zorki.files import new_output
@@ -41,6 +41,7 @@ def export(
             f"{run}: takes regions that are searched in each image beforehand, which no ONNX file can do. "
             "Export a network that takes pixels alone, such as ssd, retinanet, fcos, yolo1, yolo3 or detr"
         )
+    check_exportable(opened.model)
     if height is None and width is None:
         height, width = _own_size(opened.model.preprocess)
     rows, columns = (int(one if one is not None else other or 0) for one, other in ((height, width), (width, height)))

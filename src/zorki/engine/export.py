@@ -22,6 +22,12 @@ from zorki.types import ClassInfo
 OPSET = 20
 
 
+def check_exportable(model: Model[Any, Any, Any]) -> None:
+    """Raises ZorkiError where the network has no form as ONNX."""
+    if not isinstance(model, Exportable):
+        raise ZorkiError(f"{name_of(model)} has no form as ONNX; run it by zorki")
+
+
 def export_onnx(model: Model[Any, Any, Any], path: Path | str, height: int, width: int, info: ClassInfo) -> Path:
     """Writes a network as ONNX, for one image of one size, and returns the path.
 
@@ -39,8 +45,8 @@ def export_onnx(model: Model[Any, Any, Any], path: Path | str, height: int, widt
         ZorkiError: packages are missing, the network cannot be written as ONNX, or the file cannot be written.
     """
     need_onnx()
-    if not isinstance(model, Exportable):
-        raise ZorkiError(f"{name_of(model)} has no form as ONNX; use `zorki predict`")
+    check_exportable(model)
+    assert isinstance(model, Exportable)
     if min(height, width) < 1:
         raise ZorkiError(
             f"{name_of(model)}: expected an input of at least 1x1 pixels, but was asked for {height}x{width}"

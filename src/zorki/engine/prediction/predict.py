@@ -183,6 +183,7 @@ def predict(
     device = check_device(device)
     opened = open_all(runs, weights, options=options)
     info = opened[0].info
+    selection_of(conf, iou, max_det, classes, info.names)  # which names what is wrong before the tracker does
     tracking = track_options(track, embed, count_lines, count_zones, info=_with_conf(info, conf), device=device)
     lowest = conf if tracking is None else tracking.settings.low_score
     selection = selection_of(lowest, iou, max_det, classes, info.names)

@@ -294,5 +294,5 @@ def test_images_and_runs_without_boxes_are_not_tracked():
     write_image(Path("a.png"), torch.zeros((3, 8, 8), dtype=torch.uint8))
     with pytest.raises(RecipeError, match=r"a\.png: it is an image, and objects are tracked through videos"):
         predict(DETECTOR, "a.png", track=True, quiet=True)
-    with pytest.raises(RecipeError, match="Label is no prediction of objects with boxes"):
+    with pytest.raises(RecipeError, match="the run predicts a Label, and no objects with boxes"):
         list(predict(run_of(Classes(), "classification"), iter(film()), stream=True, track=True, quiet=True))

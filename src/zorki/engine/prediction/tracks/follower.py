@@ -159,7 +159,10 @@ def _with_boxes(prediction: Any) -> Rows:
             f"{type(prediction).__name__} come without boxes here, and tracks are of boxes; say where objects are with "
             "--boxes-from and a detector's run"
         )
-    raise RecipeError(f"{type(prediction).__name__} is no prediction of objects with boxes, which tracks are made of")
+    kind = type(prediction).__name__
+    raise RecipeError(
+        f"the run predicts a {kind}, and no objects with boxes, which tracks are made of; name a detector"
+    )
 
 
 def _check_places(options: TrackOptions, height: int, width: int) -> None:

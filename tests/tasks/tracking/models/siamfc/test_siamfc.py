@@ -167,6 +167,8 @@ def test_boxes_that_cannot_be_followed(tracker):
         tracker.start(frame(), boxes((200, 10, 220, 30)))
     with pytest.raises(RecipeError, match=r"the box 20,10,0,20 is empty"):
         tracker.start(frame(), boxes((20, 10, 20, 30)))
+    with pytest.raises(RecipeError, match=r"the box 20,10,3e\+06,20 reaches beyond 1,000,000 pixels"):
+        tracker.start(frame(), boxes((20, 10, 3_000_020, 30)))
 
 
 def test_what_padding_changed_is_cut_off_and_something_must_be_left():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -310,12 +309,17 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         return self._correlate(self.exemplar_features(exemplar), self.features(search)[:, None])
 
 
+MAX_COORDINATE = 1_000_000  # pixels
+
+
 def check_prompt(frame: Tensor, box: Boxes) -> None:
     """Raises RecipeError where a box is empty or lies outside of the frame in which it is given."""
     height, width = frame.shape[-2:]
     for left, top, right, bottom in box.xyxy.tolist():
         x, y, w, h = (f"{value:g}" for value in (left, top, right - left, bottom - top))
-        if not (right > left and bottom > top and math.isfinite(right - left + bottom - top)):
+        if not max(abs(left), abs(top), abs(right), abs(bottom)) <= MAX_COORDINATE:
+            raise RecipeError(f"the box {x},{y},{w},{h} reaches beyond {MAX_COORDINATE:,} pixels")
+        if not (right > left and bottom > top):
             raise RecipeError(f"the box {x},{y},{w},{h} is empty; expected x,y,w,h with a width and height above 0")
         if right <= 0 or bottom <= 0 or left >= width or top >= height:
             raise RecipeError(f"the box {x},{y},{w},{h} lies outside of the frame, which is {width} x {height} pixels")
