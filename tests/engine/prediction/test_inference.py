@@ -72,3 +72,6 @@ def test_what_does_not_go_together_is_refused(pose):
     classifier = run_of("classification", Classifying(), ClassInfo(("dog",)), "labels")
     with pytest.raises(RecipeError, match="finds no boxes; name a detector"):
         RegionSource(classifier, pose, "cpu")([IMAGE])
+    named_otherwise = run_of("classification", Classifying(), ClassInfo(("plane", "ship")), "labels")
+    with pytest.raises(RecipeError, match="a run of classification, which finds no boxes"):
+        RegionSource(named_otherwise, pose, "cpu")

@@ -38,8 +38,15 @@ class RegionSource:
                 f"boxes_from is {self.detector.folder}, but {run.task.name} looks at images as a whole; leave it out"
             )
         self.device = device
-        self._labels = _common_labels(self.detector, run)
         self._model = on_device(self.detector.model, device).eval()
+        self._labels = _common_labels(self.detector, run)
+        if not self._labels:
+            self([torch.zeros((3, 64, 64), dtype=torch.uint8)])  # a run that finds no boxes is what has to be told
+            theirs, ours = self.detector.info.names, run.info.names
+            raise RecipeError(
+                f"{self.detector.folder} finds {', '.join(theirs[:5])}, and {run.folder} is about "
+                f"{', '.join(ours[:5])}: no class is of both.{did_you_mean(ours[0], theirs)} Name a detector of these"
+            )
 
     def __call__(self, images: Sequence[Tensor]) -> list[Boxes]:
         """The regions of each image, best first. Raises RecipeError where the run finds no boxes."""
@@ -57,17 +64,11 @@ class RegionSource:
 
 
 def _common_labels(detector: TrainedModel, run: TrainedModel) -> dict[int, int]:
-    """The run's label of each of the detector's. Raises RecipeError where there is none."""
+    """The run's label of each of the detector's classes that it knows by name; where both know one, it is the same."""
     theirs, ours = detector.info.names, run.info.names
-    found = {label: ours.index(name) for label, name in enumerate(theirs) if name in ours}
-    if not found and len(ours) == len(theirs) == 1:
+    if len(ours) == len(theirs) == 1:
         return {0: 0}
-    if not found:
-        raise RecipeError(
-            f"{detector.folder} finds {', '.join(theirs[:5])}, and {run.folder} is about {', '.join(ours[:5])}: no "
-            f"class is of both.{did_you_mean(ours[0], theirs)} Name a detector of these"
-        )
-    return found
+    return {label: ours.index(name) for label, name in enumerate(theirs) if name in ours}
 
 
 def predict_images(

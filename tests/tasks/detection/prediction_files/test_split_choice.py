@@ -56,6 +56,11 @@ def test_the_split_of_the_images_is_evaluated_and_told(tmp_path, folder):
     assert ap(evaluate_predictions(predictions(tmp_path / "name.json", "v.jpg", "images/v.jpg"), folder))[0] == "val"
 
 
+def test_a_split_of_which_no_prediction_is_is_no_table_of_zeros(tmp_path, folder):
+    with pytest.raises(DataError, match=r"none of the 2 detections is .* \(split test\): 2 detections are of images"):
+        evaluate_predictions(predictions(tmp_path / "val.json", 8, 9), folder, split="test")
+
+
 def test_predictions_of_every_split_are_evaluated_on_all(tmp_path, folder):
     result = evaluate_predictions(predictions(tmp_path / "all.json", 1, 2, 3, 8, 9, 20), folder)
     assert ap(result) == ("all", 6, 1.0)

@@ -22,6 +22,7 @@ from zorki.tasks.detection.metrics.scores import detection_result
 from zorki.tasks.detection.prediction_files.coco_results import ResultEntries, read_results
 from zorki.tasks.detection.prediction_files.ground_truth import GroundTruth, read_ground_truth
 from zorki.tasks.detection.prediction_files.image_names import ELSEWHERE, UNKNOWN
+from zorki.tasks.detection.prediction_files.split_choice import ALL
 from zorki.types import Defect
 
 
@@ -65,9 +66,10 @@ def fit(found: ResultEntries, annotated: GroundTruth, data: Path) -> tuple[Detec
     defects = list(annotated.defects)
     images, labels = _images(found, annotated, defects), _labels(found, annotated, defects)
     fits = (images >= 0) & (labels >= 0)
-    if len(fits) and not fits.any() and not (images == ELSEWHERE).any():
+    if len(fits) and not fits.any():
+        part = "" if annotated.split == ALL else f" (split {annotated.split})"
         raise DataError(
-            f"{found.path}: none of the {len(fits)} detections is of an image and a class in {data}: "
+            f"{found.path}: none of the {len(fits)} detections is of an image and a class in {data}{part}: "
             f"{'; '.join(defect.reason for defect in defects[len(annotated.defects) :])}"
         )
     detections = DetectionTable(images[fits], found.xywh[fits], labels[fits], found.score[fits])
