@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
+from zorki.cli.flags.machine import Device
 from zorki.errors import RecipeError
 from zorki.output import say
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 def compare(
     *words: Annotated[str, Parameter(help="RUN RUN [...] [DATA]; without DATA, the dataset of each run.")],
     split: Annotated[str | None, Parameter(help="Split: train, val or test; empty: test, else val.")] = None,
-    device: Annotated[
-        str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")
-    ] = None,
+    device: Device = None,
     images: Annotated[int, Parameter(help="Number of images to time inference on, at most.")] = 64,
     seconds: Annotated[float, Parameter(help="Seconds to time the inference of each run, at most.")] = 20.0,
     threads: Annotated[int | None, Parameter(help="Number of threads; empty: PyTorch's own choice.")] = None,

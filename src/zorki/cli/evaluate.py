@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from zorki.cli.flags.data import AllowOutside
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
+from zorki.cli.flags.machine import Device, Strict
 from zorki.cli.flags.prediction import BoxesFrom, Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
@@ -42,11 +43,9 @@ def evaluate(
         Parameter(help=f"Format of the data; empty: detected ({choices()})."),
     ] = None,
     batch_size: Annotated[int | None, Parameter(help="Batch size in images; with --tile in tiles, 4.")] = None,
-    device: Annotated[
-        str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")
-    ] = None,
+    device: Device = None,
     workers: Annotated[int | None, Parameter(help="Dataloader processes.")] = None,
-    strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
+    strict: Strict = False,
     allow_outside: AllowOutside = False,
     conf: Conf = None,
     iou: Iou = None,

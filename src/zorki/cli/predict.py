@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.machine import Device, Strict
 from zorki.cli.flags.prediction import (
     BoxesFrom,
     Classes,
@@ -50,10 +51,8 @@ def predict(
     batch_size: Annotated[
         int | None, Parameter(help="Batch size in images, 16; for cameras 1; with --tile in tiles, 4.")
     ] = None,
-    device: Annotated[
-        str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")
-    ] = None,
-    strict: Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")] = False,
+    device: Device = None,
+    strict: Strict = False,
     max_frames: Annotated[
         int | None, Parameter(help="Maximum number of frames of each video or camera; empty: all, until Ctrl-C.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.machine import Device
 from zorki.cli.flags.prediction import Options
 from zorki.errors import RecipeError
 from zorki.output import say
@@ -37,9 +38,7 @@ def track(
     ] = None,
     text: Text = None,
     weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
-    device: Annotated[
-        str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")
-    ] = None,
+    device: Device = None,
     precision: Annotated[
         Literal["32", "bf16"] | None, Parameter(help="Of the network; empty: bf16 where the device is quick at it.")
     ] = None,

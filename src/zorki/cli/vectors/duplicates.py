@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
-from zorki.cli.vectors.flags import BatchSize, Device, Page, Strict, Weights, page_folder
+from zorki.cli.flags.machine import BatchSize, Device, Strict
+from zorki.cli.vectors.flags import Page, Weights, page_folder
 from zorki.errors import RecipeError
 from zorki.output import say
 

@@ -9,9 +9,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 Weights = Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")]
-BatchSize = Annotated[int | None, Parameter(help="Batch size in images; empty: 32.")]
-Device = Annotated[str | None, Parameter(help="cpu, cuda, cuda:1 (or 1), mps; empty: the fastest available.")]
-Strict = Annotated[bool, Parameter(help="Stop at the first broken image.", negative="")]
 Address = Annotated[str, Parameter(help="The index: its folder, lancedb:FOLDER, milvus:FILE.db, milvus:http://...")]
 AskedBy = Annotated[
     str | None,

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.machine import BatchSize, Device, Strict
 from zorki.cli.flags.prediction import Options
-from zorki.cli.vectors.flags import BatchSize, CropConf, CropsFrom, Device, Ids, Split, Strict, Weights
+from zorki.cli.vectors.flags import CropConf, CropsFrom, Ids, Split, Weights
 from zorki.errors import RecipeError, ZorkiError
 from zorki.output import say
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
-from zorki.cli.vectors.flags import Address, AskedBy, BatchSize, Device, Page, Strict, page_folder
+from zorki.cli.flags.machine import BatchSize, Device, Strict
+from zorki.cli.vectors.flags import Address, AskedBy, Page, page_folder
 from zorki.errors import RecipeError
 from zorki.output import say
 

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 
 from zorki.cli.flags.data import AllowOutside
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
+from zorki.cli.flags.machine import BatchSize, Device
 from zorki.cli.flags.prediction import Options
-from zorki.cli.vectors.flags import BatchSize, Device, Far, Page, Weights, page_folder
+from zorki.cli.vectors.flags import Far, Page, Weights, page_folder
 from zorki.errors import RecipeError
 from zorki.output import say
 
