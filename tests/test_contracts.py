@@ -45,7 +45,7 @@ PRETRAINERS = [entry.name for entry in ENTRIES if entry.task.name == "pretrainin
 MASKED = "mask_rcnn_squeezenet_fpn"
 POSE = "deep_pose_squeezenet"
 LOCALIZERS = ["localizer_squeezenet1_1", "cam_squeezenet1_1"]
-CLIPS = ["c3d_small", "frame_average_squeezenet", "gru_squeezenet"]
+CLIPS = ["c3d_small", "x3d_xs", "frame_average_squeezenet", "gru_squeezenet"]
 SMALL = [
     *CLASSIFIERS, *LOCALIZERS, *DETECTORS, *SEGMENTERS, *GROUPERS, MASKED, POSE, *EMBEDDERS, *CLIPS, *PRETRAINERS,
 ]  # fmt: skip

@@ -75,6 +75,13 @@ class Recipe:
     train_on: TrainOn = setting(
         "train", _DATA, "Splits to train on: train, or trainval, which adds val; the last epoch is kept then."
     )
+    hold_out: str | None = setting(
+        None,
+        _DATA,
+        "Group of samples, such as a person or a film, that is the test split; all others are trained on. For data "
+        "that have groups; `zorki train --folds group` holds out each in turn.",
+        off=None,
+    )
     workers: int | None = setting(
         None,
         _DATA,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -25,6 +25,10 @@ def train(
         ),
     ] = None,
     recipe: Annotated[Path | None, Parameter(help="Settings from this recipe.yaml; flags take precedence.")] = None,
+    folds: Annotated[
+        Literal["group"] | None,
+        Parameter(help="Train a run for each group of the data, tested on that group alone, and evaluate all as one."),
+    ] = None,
     quiet: Annotated[bool, Parameter(help="Print nothing.", negative="")] = False,
     flags: Annotated[Any, Parameter(name="*")] = Flags(),  # noqa: B008
 ) -> None:
@@ -38,6 +42,7 @@ def train(
     zorki train resnet18 photos/ --weights imagenet --freeze backbone
     zorki train resnet18 photos/ --time 10m
     zorki train unet_resnet18 photos/ --loss ce,dice
+    zorki train c3d_bn films/ --folds group
     zorki train --resume runs/resnet18-1
     zorki train --resume last --epochs 50
     """
@@ -58,6 +63,13 @@ def train(
     if data is None:
         lacking = "data" if model is None else f"data, and {model} is no folder or file"
         raise RecipeError(f"expected {lacking}, such as: zorki train photos/, or zorki train resnet18 photos/")
+    if folds is not None:
+        if model is None:
+            raise RecipeError("--folds takes the name of a model, too: zorki train MODEL DATA --folds group")
+        from zorki.engine.folds import train_folds
+
+        train_folds(model, data, quiet=quiet, **{**(read_recipe(recipe) if recipe is not None else {}), **given})
+        return
     from zorki.engine.training.train import train as start
 
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **given}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from zorki.contracts.dataset import Dataset
 from zorki.contracts.preprocess import Preprocess
 from zorki.tiles import Stitcher, Tiles
 from zorki.types import Boxes, Placement
@@ -370,3 +371,22 @@ class Compared(Protocol):
 
     def comparison_model(self) -> str | None:
         """Its name, made of the weights that this one began with; None where there is none."""
+
+
+@runtime_checkable
+class ReducesInputs(Protocol):
+    """Preprocessing whose model is evaluated on less, too, such as clips in no order: rows beside the baseline."""
+
+    def reduced_inputs(self) -> Mapping[str, Preprocess]:
+        """The same with less in it, by what is left: names of rows."""
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """A dataset whose samples are of groups, such as films or persons: `--hold-out`, `--folds group`."""
+
+    def groups(self) -> list[str]:
+        """The group of each sample."""
+
+    def hold_out(self, group: str) -> Dataset[Any]:
+        """The same with this group as test, and all others as train. Raises DataError where there is none."""

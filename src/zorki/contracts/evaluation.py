@@ -73,6 +73,10 @@ class Evaluation(ABC, Generic[T, P]):
         """
         return info
 
+    def remark(self, result: Results) -> str:
+        """A sentence for a person about what the scores and their comparisons tell; empty: none."""
+        return ""
+
     def report_sections(self, result: Any, info: ClassInfo) -> list[Section]:
         """The task's own part of the report: tables and plots from a result of its metric."""
         return []

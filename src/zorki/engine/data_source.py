@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zorki.contracts import Dataset, Task
+from zorki.contracts.capabilities import Grouped
 from zorki.data.annotations.outside import outside_allowed
 from zorki.data.annotations.torch_dataset import TorchDataset, is_torch_dataset
 from zorki.errors import DataError, RecipeError
@@ -41,7 +42,7 @@ def read_data(
                 Path(data), format=format, class_names=class_names, max_pixels=recipe.max_pixels,
                 selection=recipe.selection,
             )  # fmt: skip
-            return task.data.arrange(dataset, recipe)
+            return _held_out(task.data.arrange(dataset, recipe), recipe.hold_out)
     if not is_torch_dataset(data):
         raise DataError(
             f"the data are {type(data).__name__}; expected a path, a dataset with a length whose samples are (image, "
@@ -51,6 +52,14 @@ def read_data(
         what = "format" if format not in (None, FORMAT) else "class_map and only_classes"
         raise RecipeError(f"{what}: for files; a dataset in Python chooses its samples and classes itself")
     return TorchDataset(data, task.data.needs[0], class_names)
+
+
+def _held_out(dataset: Dataset[Any], group: str | None) -> Dataset[Any]:
+    if group is None:
+        return dataset
+    if not isinstance(dataset, Grouped):
+        raise RecipeError(f"hold_out is {group!r}, but {dataset.format} data have no groups; leave it out")
+    return dataset.hold_out(group)
 
 
 def source_of(data: Any) -> str:

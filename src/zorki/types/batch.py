@@ -124,12 +124,12 @@ class ExemplarSearch:
 class FrameAndFlow:
     """Clips for two streams: the frame in the middle of each, and the optical flow between its frames.
 
-    `flow` holds L fields of (x, y), the shifts in network pixels from a frame to the next, times 255 / (2 * the largest
-    that is kept) plus 127.5, rounded. N counts the clips of a film.
+    `flow` holds L fields of (x, y), so that F = 2 * L: the shifts in network pixels from a frame to the next, as levels
+    around 128, see `to_levels`. N counts the clips of a film.
     """
 
     images: UInt8[Tensor, "B N 3 H W"]
-    flow: UInt8[Tensor, "B N 2*L H W"]
+    flow: UInt8[Tensor, "B N F H W"]
 
     @property
     def shape(self) -> torch.Size:

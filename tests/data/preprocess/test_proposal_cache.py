@@ -5,8 +5,10 @@ import os
 import pytest
 import torch
 
+from zorki.data.loading import stored_work
+from zorki.data.loading.stored_work import precompute_all
 from zorki.data.preprocess import proposal_cache as proposals
-from zorki.data.preprocess.proposal_cache import ProposalSearch, proposal_folder, search_all
+from zorki.data.preprocess.proposal_cache import ProposalSearch, proposal_folder
 from zorki.errors import DataError, ZorkiError
 
 SEARCH = ProposalSearch("fast", 64)
@@ -103,19 +105,19 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_all_images_are_searched_beforehand(workers, calls):
     said = []
-    assert search_all(SEARCH, make_image, 5, workers=workers, say=said.append) == 5
+    assert precompute_all(SEARCH, make_image, 5, workers=workers, say=said.append) == 5
     assert all(SEARCH.is_cached(make_image(index)) for index in range(5))
     assert len(said) == 1
     assert "searched 5 of 5 images" in said[0]
-    assert search_all(SEARCH, make_image, 5, workers=workers, say=said.append) == 0
+    assert precompute_all(SEARCH, make_image, 5, workers=workers, say=said.append) == 0
     assert len(said) == 1, "nothing to tell"
 
 
 def test_the_order_of_the_processes_does_not_show():
-    search_all(SEARCH, make_image, 6, workers=2, say=lambda text: None)
+    precompute_all(SEARCH, make_image, 6, workers=2, say=lambda text: None)
     together = [SEARCH(make_image(index)) for index in range(6)]
     os.environ["ZORKI_CACHE"] += "-other"
-    search_all(SEARCH, make_image, 6, workers=0, say=lambda text: None)
+    precompute_all(SEARCH, make_image, 6, workers=0, say=lambda text: None)
     assert all(torch.equal(a, SEARCH(make_image(index))) for index, a in enumerate(together))
 
 
@@ -126,7 +128,7 @@ def test_broken_images_are_left_to_those_who_read_them(workers):
             raise DataError("broken")
         return make_image(index)
 
-    assert search_all(SEARCH, images, 3, workers=workers, say=lambda text: None) == 2
+    assert precompute_all(SEARCH, images, 3, workers=workers, say=lambda text: None) == 2
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -136,13 +138,13 @@ def test_a_search_that_cannot_be_done_stops_with_its_own_words(monkeypatch, work
 
     monkeypatch.setattr(proposals, "selective_search", missing)
     with pytest.raises(ZorkiError, match=r"^selective search needs OpenCV$"):
-        search_all(SEARCH, make_image, 4, workers=workers, say=lambda text: None)
+        precompute_all(SEARCH, make_image, 4, workers=workers, say=lambda text: None)
 
 
 def test_it_tells_how_far_it_is(monkeypatch):
-    monkeypatch.setattr(proposals, "_SECONDS_BETWEEN_LINES", -1.0)
+    monkeypatch.setattr(stored_work, "_SECONDS_BETWEEN_LINES", -1.0)
     said = []
-    search_all(SEARCH, make_image, 3, workers=0, say=said.append)
+    precompute_all(SEARCH, make_image, 3, workers=0, say=said.append)
     assert [line.split(",")[0] for line in said[:3]] == [f"proposals: {n} of 3 images" for n in (1, 2, 3)]
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zorki import registry
+from zorki.types import FrameAndFlow, Label
 from zorki.weights.weight_map import renamed
 
 
@@ -42,3 +43,42 @@ def test_resnets_are_torchvisions(name, count):
     with torch.no_grad():
         frames = model.normalize(clips[0]).transpose(0, 1)[None]
         torch.testing.assert_close(model(clips).clips[:, 0], published(frames), atol=1e-4, rtol=1e-4)
+
+
+def test_x3d_is_its_papers():
+    """3.8 million weights (table 4), and the spatial sizes of table 1."""
+    with torch.device("meta"):
+        model = registry.build("x3d_xs", 400, {})
+    assert parameters(model) == 3_794_322
+    x = torch.empty((1, 3, 4, 160, 160), device="meta")
+    shapes = []
+    for stage in model.trunk:
+        x = stage(x)
+        shapes.append(tuple(x.shape[1:]))
+    assert shapes == [(24, 4, 80, 80), (24, 4, 40, 40), (48, 4, 20, 20), (96, 4, 10, 10), (192, 4, 5, 5)]
+
+
+def test_weights_of_images_serve_both_streams():
+    model = registry.build("two_stream_resnet18", 3, {"image_size": 32, "frames": 4})
+    published = {"conv1.weight": torch.rand(64, 3, 7, 7), "bn1.weight": torch.rand(64)}
+    given = model.weight_map.adapt(published, "a.pth", model)
+    own = {model.weight_map.rename(name, model): value for name, value in given.items()}
+    assert set(own) == {f"{stream}.{name}" for stream in ("backbone", "flow_backbone") for name in published}
+    flow = own["flow_backbone.conv1.weight"]
+    assert flow.shape == model.flow_backbone.conv1.weight.shape == (64, 6, 7, 7)
+    assert torch.allclose(flow[:, 2], published["conv1.weight"].mean(1))
+
+
+def test_two_streams_are_averaged():
+    model = registry.build("two_stream_squeezenet", 3, {"image_size": 32, "frames": 3}).eval()
+    inputs = FrameAndFlow(
+        torch.randint(0, 256, (2, 2, 3, 32, 32), dtype=torch.uint8),
+        torch.randint(0, 256, (2, 2, 4, 32, 32), dtype=torch.uint8),
+    )
+    with torch.no_grad():
+        outputs = model(inputs)
+    mean = (outputs.spatial.softmax(2) + outputs.temporal.softmax(2)) / 2
+    assert torch.allclose(outputs.clips.exp(), mean, atol=1e-5)
+    losses = model.loss(outputs, [Label(0), Label(2)])
+    assert set(losses) == {"spatial", "temporal"}
+    assert len(model.backbone_stages()) == len(model.backbone.stages())

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from zorki import registry
+from zorki.contracts import Results
+from zorki.data.images import write_image
 from zorki.data.preprocess.clips import Clips
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.scenes.films.motions import SceneMotions
@@ -164,3 +166,63 @@ def test_motions_are_seen_in_no_single_frame():
     assert sorted(data.target(k).index for k in range(6)) == list(range(6))
     assert torch.equal(data[3].image, dataclasses.replace(data[3]).image)
     assert data[3].image.shape == (16, 3, 16, 16)
+
+
+def test_the_order_of_frames_is_taken_away_for_comparison():
+    clips = Clips(4, 2, ResizeCrop(8))
+    reduced = clips.reduced_inputs()
+    assert numbers(reduced["middle frame"]([film()])[0][0]) == [10] * 4
+    shuffled = numbers(reduced["shuffled frames"]([film()])[0][0])
+    assert sorted(shuffled) == [6, 8, 10, 12]
+    assert shuffled != [6, 8, 10, 12]
+    assert clips.to_json() == reduced["middle frame"].to_json(), "a run is never saved without its motion"
+
+
+@pytest.mark.parametrize(
+    ("shown", "shuffled", "middle", "words"),
+    [
+        (0.9, 0.3, 0.2, ""),
+        (0.9, 0.88, 0.2, "their order does not matter"),
+        (0.9, 0.2, 0.85, "motion does not matter"),
+        (0.9, 0.85, 0.85, "nor does motion"),
+    ],
+)
+def test_the_report_says_where_order_does_not_matter(shown, shuffled, middle, words):
+    labels = [Label(k % 2) for k in range(400)]
+
+    def scores(share):
+        metric = VideoClassificationMetric(["a", "b"])
+        right = round(share * 400)
+        found = [label.index if k < right else 1 - label.index for k, label in enumerate(labels)]
+        metric.update([VideoLabel(k, torch.eye(2)[k]) for k in found], labels)
+        return metric.compute()
+
+    rows = {"middle frame": scores(middle).scalars(), "shuffled frames": scores(shuffled).scalars()}
+    remark = VideoClassification.evaluation.remark(
+        Results(split="test", count=400, metrics=scores(shown), losses={}, comparisons=rows)
+    )
+    assert words in remark
+    assert bool(remark) == bool(words)
+
+
+def test_each_group_is_held_out_once(tmp_path, monkeypatch):
+    """Folds of a stand-in for training, which sees what it is told."""
+    from zorki.engine import folds
+
+    for person in range(3):
+        for label in ("bend", "wave"):
+            (tmp_path / "films" / label).mkdir(parents=True, exist_ok=True)
+            image = torch.full((3, 16, 96), 40 * person + 100 * (label == "bend"), dtype=torch.uint8)
+            write_image(tmp_path / "films" / label / f"{person}.png", image)
+    settings = {"epochs": 1, "batch_size": 4, "workers": 0, "device": "cpu", "normalize": "weights", "image_size": 16}
+    settings |= {"clip_frames": 2, "options": {"width": "2", "hidden": "4"}, "group": "//1", "out": str(tmp_path)}
+    found = folds.train_folds("c3d_small", tmp_path / "films", quiet=True, name="folds", **settings)
+    assert list(found.folds) == ["0", "1", "2"]
+    assert found.metrics.count == 6
+    assert set(found.comparisons) == {"middle frame", "shuffled frames"}
+    trained = []
+    monkeypatch.setattr(folds, "train", lambda *args, **given: trained.append(given))
+    again = folds.train_folds("c3d_small", tmp_path / "films", quiet=True, name="folds", **settings)
+    assert (again.metrics.to_json(), trained) == (found.metrics.to_json(), []), "finished folds are kept"
+    with pytest.raises(RecipeError, match="folds are of groups, and scenes data have none"):
+        folds.train_folds("c3d_small", "scenes:36@16", quiet=True)

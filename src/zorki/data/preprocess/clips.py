@@ -18,6 +18,8 @@ from zorki.data.video.films import HeldFilm
 from zorki.errors import RecipeError
 from zorki.types import Film, Frames, Placement
 
+ORDERS = ("shown", "middle", "shuffled")
+
 
 @dataclass(frozen=True)
 class Clips:
@@ -31,6 +33,8 @@ class Clips:
 
     Args:
         rate: frames a second; 0 takes the film's own frames, whatever their rate.
+        order: of the frames in a clip: as "shown"; "middle": the middle one in the place of all; "shuffled", always
+            alike. What a network makes of the last two tells whether it sees motion.
     """
 
     frames: int
@@ -38,9 +42,12 @@ class Clips:
     each: Preprocess
     rate: float = 0.0
     clips: int = 1
+    order: str = "shown"
 
     def __post_init__(self) -> None:
         check_positive(self, "frames", "stride", "clips")
+        if self.order not in ORDERS:
+            raise RecipeError(f"Clips: order is {self.order!r}; expected one of {', '.join(ORDERS)}")
         if not 0 <= self.rate < 1e6:
             raise RecipeError(f"Clips: rate must be 0 or above, in frames a second, but is {self.rate}")
 
@@ -62,8 +69,23 @@ class Clips:
         return self.stride / (self.rate or film.rate)
 
     def times(self, film: Film, start: float) -> list[float]:
-        """The moments of the frames of a clip that begins at `start` seconds: in the middle of the time of each."""
-        return [start + number * self.step(film) for number in range(self.frames)]
+        """The moments of the frames of a clip that begins at `start` seconds, in their order."""
+        return [start + number * self.step(film) for number in self.numbers()]
+
+    def numbers(self) -> list[int]:
+        """Which frames of a clip are taken one after the other, from 0."""
+        if self.order == "middle":
+            return [self.frames // 2] * self.frames
+        if self.order == "shuffled":
+            return torch.randperm(self.frames, generator=torch.Generator().manual_seed(self.frames)).tolist()
+        return list(range(self.frames))
+
+    def reduced_inputs(self) -> dict[str, Preprocess]:
+        """Clips in which nothing moves, and clips that move in no order; see `ReducesInputs`."""
+        return {
+            "middle frame": dataclasses.replace(self, order="middle", clips=1),
+            "shuffled frames": dataclasses.replace(self, order="shuffled"),
+        }
 
     def starts(self, film: Film, generator: torch.Generator | None) -> list[float]:
         """Where clips begin, in seconds: a random moment for one who draws, else evenly spaced ones."""

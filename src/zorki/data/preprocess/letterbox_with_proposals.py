@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zorki.data.loading.stored_work import precompute_all
 from zorki.data.preprocess.letterbox import Letterbox
-from zorki.data.preprocess.proposal_cache import ProposalSearch, search_all
+from zorki.data.preprocess.proposal_cache import ProposalSearch
 from zorki.data.preprocess.selective_search import SearchMode
 from zorki.errors import RecipeError
 from zorki.ops.boxes import clip_boxes, is_large_enough
@@ -88,8 +89,8 @@ class LetterboxWithProposals:
     def precompute(
         self, images: Callable[[int], Tensor], count: int, *, workers: int, say: Callable[[str], None] = say
     ) -> int:
-        """Searches what is not known yet among the images 0..count-1, in parallel; see `search_all`."""
-        return search_all(self.search, images, count, workers=workers, say=say)
+        """Searches what is not known yet among the images 0..count-1, in parallel; see `precompute_all`."""
+        return precompute_all(self.search, images, count, workers=workers, say=say)
 
     def whole(self) -> LetterboxWithProposals:
         """Itself: it cuts nothing off."""

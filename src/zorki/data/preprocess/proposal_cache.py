@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
-from zorki.data.loading.workers import start_worker
+from zorki.data.loading.stored_work import cache_folder
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.preprocess.selective_search import VERSION, SearchMode, selective_search
-from zorki.errors import DataError, ZorkiError
 from zorki.files import whole
 from zorki.input_files.content import open_file
 
-_SECONDS_BETWEEN_LINES = 10.0
-
 
 def proposal_folder() -> Path:
-    """Where proposals are kept: `proposals` in $ZORKI_CACHE, else in the user's cache."""
-    chosen = os.environ.get("ZORKI_CACHE")
-    if chosen:
-        return Path(chosen).expanduser() / "proposals"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zorki" / "proposals"
+    """Where proposals are kept."""
+    return cache_folder("proposals")
 
 
 @dataclass(frozen=True)
@@ -50,6 +39,7 @@ class ProposalSearch:
         size: images are searched with their longer side at this length, in pixels.
     """
 
+    words: ClassVar = ("proposals", "searched", "images")
     mode: SearchMode
     size: int
 
@@ -64,6 +54,11 @@ class ProposalSearch:
         if found is None:
             found = self._search_and_keep(image, path, is_mirrored)
         return self._in_pixels_of(image, found, is_mirrored)
+
+    @property
+    def folder(self) -> Path:
+        """Where they are kept."""
+        return proposal_folder()
 
     def is_cached(self, image: UInt8[Tensor, "3 H W"]) -> bool:
         """Whether the image or its mirror image was searched before."""
@@ -100,105 +95,6 @@ class ProposalSearch:
         return xyxy * torch.tensor([image.shape[2] / width, image.shape[1] / height] * 2)
 
 
-def search_all(
-    search: ProposalSearch,
-    images: Callable[[int], Tensor],
-    count: int,
-    *,
-    workers: int,
-    say: Callable[[str], None],
-) -> int:
-    """Searches the images 0..count-1 that are not known yet, and returns how many those were.
-
-    Images that cannot be read (DataError) are passed over: whoever reads them next will say so.
-
-    Args:
-        search: what to do with each.
-        images: makes an image of its number; called in the workers, which it travels to.
-        count: how many images there are.
-        workers: processes of one thread each; 0 searches in this one.
-        say: hears how far it is, every ten seconds as long as there is something to search.
-
-    Raises:
-        ZorkiError: OpenCV lacks selective search, or a result could not be kept.
-    """
-    progress = _Progress(count, say)
-    searcher = _Searcher(search, images, count)
-    if workers < 1 or count < 2:
-        for index in range(count):
-            progress.add(searcher[index])
-        return progress.finish()
-    loader: DataLoader[Any] = DataLoader(
-        searcher,
-        batch_size=None,
-        collate_fn=_same,
-        num_workers=min(workers, count),
-        prefetch_factor=4,
-        worker_init_fn=start_worker,
-        # Forked workers start in milliseconds; elsewhere the platform's own way is the safe one.
-        multiprocessing_context="fork" if sys.platform == "linux" else None,
-        generator=torch.Generator(),  # its own, so that the global one is left as it was
-    )
-    for answer in loader:
-        if isinstance(answer, ZorkiError):
-            raise answer
-        progress.add(answer)
-    return progress.finish()
-
-
-class _Searcher(TorchDataset[Any]):
-    """Searches an image where a dataset would read one; whether it had to."""
-
-    def __init__(self, search: ProposalSearch, images: Callable[[int], Tensor], count: int) -> None:
-        self.search, self.images, self.count = search, images, count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> bool | ZorkiError:
-        try:
-            image = self.images(index)
-        except DataError:
-            return False
-        try:
-            if self.search.is_cached(image):
-                return False
-            self.search(image)
-        except ZorkiError as error:
-            # As a value: a raised one would come out of a worker wrapped in its traceback.
-            return error
-        return True
-
-
-class _Progress:
-    """Says how far a search is, and how long it will last."""
-
-    def __init__(self, count: int, say: Callable[[str], None]) -> None:
-        self.count, self.say = count, say
-        self.done = self.searched = 0
-        self.started = self.printed = time.monotonic()
-
-    def add(self, answer: bool | ZorkiError) -> None:
-        if isinstance(answer, ZorkiError):
-            raise answer
-        self.done += 1
-        self.searched += answer
-        now = time.monotonic()
-        if self.searched and now - self.printed > _SECONDS_BETWEEN_LINES:
-            self.printed = now
-            left = (now - self.started) / self.done * (self.count - self.done)
-            self.say(f"proposals: {self.done} of {self.count} images, {left:.0f} s left")
-
-    def finish(self) -> int:
-        if self.searched:
-            seconds = time.monotonic() - self.started
-            self.say(
-                f"proposals: searched {self.searched} of {self.count} images in {seconds:.0f} s, "
-                f"kept in {proposal_folder()}"
-            )
-        return self.searched
-
-
 def _read(path: Path) -> Any | None:
     """The boxes in a file; None where there is none, or a power cut left half of one."""
     try:
@@ -211,7 +107,3 @@ def _read(path: Path) -> Any | None:
 
 def _digest(pixels: Any, about: bytes) -> str:
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16, key=about).hexdigest()
-
-
-def _same(value: Any) -> Any:
-    return value

@@ -29,6 +29,10 @@ FRAME_RATE = 25.0
 """Frames a second of what does not tell it: folders of frames, strips, and frames in memory."""
 
 
+KEPT_PIXELS = 1 << 20
+"""Of a strip that is held once it was decoded, in each process: 64 of them are 200 MB at most."""
+
+
 def is_video(name: str) -> bool:
     """Whether a file counts as a video, by its suffix."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
@@ -153,11 +157,16 @@ class Strip(Film):
     def at(self, seconds: Sequence[float]) -> UInt8[Tensor, "T 3 H W"]:
         numbers = self._numbers()
         chosen = [numbers[_number(time, self.frame_rate, len(numbers))] for time in seconds]
-        image = _strip_image(self.path, file_mark(self.path), self.max_pixels)
+        image = self._image()
         side = min(image.shape[1:])
         if image.shape[2] > image.shape[1]:
             return _tensor(np.stack([image[:, :, k * side : (k + 1) * side] for k in chosen]))
         return _tensor(np.stack([image[:, k * side : (k + 1) * side] for k in chosen]))
+
+    def _image(self) -> Array:
+        height, width = image_size(self.path)
+        read = _strip_image if height * width <= KEPT_PIXELS else _strip_image.__wrapped__
+        return read(self.path, file_mark(self.path), self.max_pixels)
 
     def _numbers(self) -> list[int]:
         count = strip_count(self.path)
@@ -268,9 +277,9 @@ def _frame_files(folder: Path) -> list[Path]:
     return files
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _strip_image(path: Path, mark: str, max_pixels: int) -> Array:
-    """(3, H, W); a strip of a few seconds is small, and asked for clip by clip."""
+    """(3, H, W); strips are small, and asked for clip by clip."""
     return read_array(path, max_pixels=max_pixels)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from zorki import registry
-from zorki.contracts import Dataset, Results
-from zorki.contracts.capabilities import Compared, TrainsInStages
+from zorki.contracts import Dataset, Preprocess, Results
+from zorki.contracts.capabilities import Compared, ReducesInputs, TrainsInStages
 from zorki.engine.device import on_device
 from zorki.engine.evaluation.split import eval_loader
 from zorki.engine.run.open import TrainedModel, open_run
@@ -28,9 +28,12 @@ def compare_simpler(
 
     Neither where the run has no such model. Nothing is downloaded for a row of a table. Where the weights have other
     classes than the run, only those scores are left that do not hang on classes. Of a model that is trained in stages
-    each but the last, by which the run predicts, has a row.
+    each but the last, by which the run predicts, has a row; and so has the model on inputs with less in them.
     """
-    result.comparisons = _of_stages(run, dataset, indices, device)
+    result.comparisons = {
+        **_of_stages(run, dataset, indices, device),
+        **_of_reduced_inputs(run, dataset, indices, device),
+    }
     name = run.model.comparison_model() if isinstance(run.model, Compared) else None
     if name is None:
         return
@@ -55,13 +58,28 @@ def _of_stages(
     }
 
 
+def _of_reduced_inputs(
+    run: TrainedModel, dataset: Dataset[Any], indices: Sequence[int], device: str
+) -> dict[str, dict[str, int | float]]:
+    preprocess = run.model.preprocess
+    if not isinstance(preprocess, ReducesInputs):
+        return {}
+    return {name: _scores(run, run, dataset, indices, device, one) for name, one in preprocess.reduced_inputs().items()}
+
+
 def _scores(
-    run: TrainedModel, other: TrainedModel, dataset: Dataset[Any], indices: Sequence[int], device: str
+    run: TrainedModel,
+    other: TrainedModel,
+    dataset: Dataset[Any],
+    indices: Sequence[int],
+    device: str,
+    preprocess: Preprocess | None = None,
 ) -> dict[str, int | float]:
     evaluation = run.task.evaluation
     network, metric = on_device(other.model, device).eval(), evaluation.metric(run.info)
     foreign = other.info.names != run.info.names
-    with closing(eval_loader(other, dataset, indices, workers=0, device=device)) as loader, torch.inference_mode():
+    loader = eval_loader(other, dataset, indices, workers=0, device=device, preprocess=preprocess)
+    with closing(loader), torch.inference_mode():
         for batch in loader:  # without losses: what it was trained on has other labels
             found = network.decode(network(batch.to(device).inputs), batch.placements)
             metric.update([evaluation.unnamed(one) for one in found] if foreign else found, batch.targets)

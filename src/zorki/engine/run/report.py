@@ -94,6 +94,8 @@ def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Surve
     html = _score_tables(scores) if scores else notice(nothing)
     for line in dict.fromkeys(result.comparison_missing for result in found.values() if result.comparison_missing):
         html += notice(line, "note")
+    for line in dict.fromkeys(filter(None, map(run.task.evaluation.remark, found.values()))):
+        html += notice(line, "note")
     if data_survey.defects:
         html += notice(f"{counted(data_survey.defects)} in the data; see Data.", _kind(data_survey.defects))
     has_baseline = any(result.baseline is not None for result in found.values())

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from zorki.contracts import Dataset, Model, Task
@@ -152,8 +151,8 @@ def check_batch_size(
         ) from error
 
 
-def _first_image(dataset: Dataset[Any], indices: list[int]) -> Tensor:
-    """The first training image that can be read."""
+def _first_image(dataset: Dataset[Any], indices: list[int]) -> Any:
+    """The first training image, or film, that can be read."""
     for index in indices:
         try:
             return dataset[index].image

@@ -73,5 +73,7 @@ def _tell(run: TrainedModel, result: Results, whole: int | None, say: Callable[[
     named = [f"{monitor} {scalars[monitor]:.4f}{beside}"] if monitor in scalars else []  # without labels there is none
     told = ", ".join([*named, *(f"{name} {scalars[name]:.4f}" for name in others)])
     say(f"{result.split}: {told}, on {result.count} {result.unit}{rest}")
+    if remark := run.task.evaluation.remark(result):
+        say(remark)
     if run.info.threshold_split == result.split:
         say(f"predictions count from a score of {run.info.score_threshold:.3f}, the best on {result.split}")

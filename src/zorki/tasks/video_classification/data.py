@@ -11,7 +11,7 @@ from zorki.class_selection import ClassSelection
 from zorki.contracts import Dataset, TaskData
 from zorki.contracts.capabilities import TakesCriterion
 from zorki.contracts.statistics import DatasetStatistics
-from zorki.tasks.classification.data import ClassificationData
+from zorki.tasks.classification.data import ClassificationData, recipe_augment
 from zorki.tasks.video_classification.settings import VideoClassificationSettings
 from zorki.types import ClassInfo, Label, Sample
 
@@ -61,13 +61,18 @@ class VideoClassificationData(TaskData[Label]):
         self, sample: Sample[Label], recipe: VideoClassificationSettings, info: ClassInfo, generator: torch.Generator
     ) -> Sample[Label]:
         """Every frame varied alike; a mirrored film may be of another class, as left is of right."""
-        from zorki.data.transforms.flip_pairs import swapped_by_flip
-        from zorki.tasks.video_classification.varied_film import vary_film
+        import torch
 
-        film = vary_film(sample.image, recipe, generator)
-        swapped = swapped_by_flip(info.names) if film.drawn.mirrors else None
+        from zorki.data.preprocess.clips import film_of
+        from zorki.data.transforms.flip_pairs import swapped_by_flip
+        from zorki.data.transforms.varied_film import VariedFilm
+
+        film, augment = film_of(sample.image), recipe_augment(recipe)
+        drawn = augment.draw(*film.size, generator)
+        varied = VariedFilm(film, augment, drawn, int(torch.randint(2**62, (), generator=generator)))
+        swapped = swapped_by_flip(info.names) if drawn.mirrors else None
         target = sample.target if swapped is None else Label(swapped[sample.target.index])
-        return dataclasses.replace(sample, image=film, target=target)
+        return dataclasses.replace(sample, image=varied, target=target)
 
     def check(self, dataset: Dataset[Label], train: Sequence[int]) -> None:
         """Two classes at least must have training films."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zorki.contracts import Evaluation, Section
+from zorki.contracts import Evaluation, Results, Section
 from zorki.tasks.classification.evaluation import ClassificationEvaluation
 from zorki.types import ClassInfo, Label, VideoLabel
 
 if TYPE_CHECKING:
     from zorki.tasks.video_classification.metric import VideoClassificationMetric, VideoClassificationResult
+
+MIDDLE, SHUFFLED = "middle frame", "shuffled frames"
+"""Rows beside a run's own, as `Clips.reduced_inputs` calls them."""
 
 
 class VideoClassificationEvaluation(Evaluation[Label, VideoLabel]):
@@ -42,6 +46,26 @@ class VideoClassificationEvaluation(Evaluation[Label, VideoLabel]):
 
     def right(self, prediction: VideoLabel, target: Label, info: ClassInfo) -> bool:
         return prediction.index == target.index
+
+    def remark(self, result: Results) -> str:
+        """Whether the order of frames matters, and whether motion does, as far as so many films tell."""
+        scores = {name: row.get("top1") for name, row in result.comparisons.items()}
+        shown, shuffled, middle = result.metrics.scalars().get("top1"), scores.get(SHUFFLED), scores.get(MIDDLE)
+        if shown is None or shuffled is None or middle is None:
+            return ""
+        noise = 1 / math.sqrt(max(1, result.count))  # two deviations of a share of one half
+        same = []
+        if shuffled >= shown - noise:
+            same.append(f"their order does not matter to this network: shuffled, {shuffled:.1%} are right")
+        if middle >= shown - noise:
+            same.append(
+                f"nor does motion: the middle frame alone gives {middle:.1%}"
+                if same
+                else f"motion does not matter to this network: the middle frame alone gives {middle:.1%}"
+            )
+        if not same:
+            return ""
+        return f"{result.split}: {shown:.1%} of {result.count} films are right by their frames, and {'; '.join(same)}."
 
     def report_sections(self, result: VideoClassificationResult, info: ClassInfo) -> list[Section]:
         """Confusion matrix, classes and calibration of films."""

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.data.preprocess.clips import film_of
 from zorki.data.transforms.augment import Augment, AugmentParameters
-from zorki.recipe import Recipe
-from zorki.tasks.classification.data import recipe_augment
-from zorki.types import Film, Frames
+from zorki.types import Film
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +49,12 @@ class VariedFilm(Film):
         frames = self.film.at(seconds)
         return torch.stack([self.vary(frame) for frame in frames])
 
+    @property
+    def keeps_places(self) -> bool:
+        """Whether every pixel stays where it is, or where its mirror image is: colors alone change."""
+        whole = self.drawn.window == (0, 0, *self.film.size)
+        return whole and not self.drawn.warps and not self.drawn.flip_vertical
+
     def vary(self, frame: UInt8[Tensor, "3 H W"]) -> UInt8[Tensor, "3 H2 W2"]:
         """A frame of the film varied."""
         return self.augment.vary(frame, self.drawn, torch.Generator().manual_seed(self.seed))
-
-
-def vary_film(image: Tensor | Frames, recipe: Recipe, generator: torch.Generator) -> VariedFilm:
-    """The film with the recipe's augmentations, drawn once for all of its frames."""
-    film = film_of(image)
-    augment: Any = recipe_augment(recipe)
-    drawn = augment.draw(*film.size, generator)
-    return VariedFilm(film, augment, drawn, int(torch.randint(2**62, (), generator=generator)))
