@@ -53,6 +53,7 @@ ATTRIBUTES = {
     ("zorki.data.image_content", "n_frames"),  # of Pillow, which has it for kinds of several pages alone
     ("zorki.data.images", "register_at_fork"),
     ("zorki.data.jpeg", "IMREAD_COLOR_RGB"),
+    ("zorki.data.preprocess.flow.dense_inverse_search", "DISOpticalFlow_create"),
     ("zorki.data.preprocess.selective_search", "createSelectiveSearchSegmentation"),
     ("zorki.data.preprocess.selective_search", "segmentation"),
     ("zorki.data.preprocess.selective_search", "ximgproc"),
