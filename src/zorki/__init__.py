@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
     from zorki.engine.search.index import Index
+    from zorki.engine.stylize import stylize
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
     from zorki.registry import build, entries, find, load_plugin
@@ -36,6 +37,7 @@ _HOMES = {
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
     "zorki.engine.search.index": ("Index",),
+    "zorki.engine.stylize": ("stylize",),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),
@@ -69,6 +71,7 @@ __all__ = [
     "models",
     "predict",
     "resume",
+    "stylize",
     "train",
 ]
 

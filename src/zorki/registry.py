@@ -16,7 +16,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib.machinery import FileFinder
 from pathlib import Path
@@ -52,13 +52,15 @@ class Entry:
     """One named model: who builds it, for which task, and where published weights are.
 
     `weights` maps a word of `--weights` to a source: "torchvision:ResNet18_Weights.IMAGENET1K_V1",
-    "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", or the address of a file, "https://...".
+    "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", or the address of a file, "https://...". A model that is not
+    `trainable` learns nothing from data, and is used with its weights, or as it is built.
     """
 
     name: str
     task: Task[Any, Any]
     build: Callable[..., Model[Any, Any, Any]]
     weights: Mapping[str, str] = field(default_factory=dict)
+    trainable: bool = True
 
     @property
     def summary(self) -> str:
@@ -113,6 +115,7 @@ def model(
     variants: Sequence[Variant] = (),
     any_backbone: str | Sequence[Variant] = (),
     weights: Mapping[str, str] | None = None,
+    trainable: bool = True,
 ) -> Callable[[Build], Build]:
     """Registers a builder `f(num_classes, *, ...) -> Model` and returns it unchanged.
 
@@ -123,13 +126,14 @@ def model(
         any_backbone: pattern of the names of this method on any backbone, such as "fcos_{backbone}"; the builder's
             argument `backbone` gets what stands there, see `zorki.nn.backbones.named`. Or variants with such names.
         weights: of the builder's own name, see `Entry`.
+        trainable: False: they learn nothing from data.
     """
 
     def register(build: Build) -> Build:
         if not variants and not any_backbone:
-            _add(Entry(build.__name__, _instance(task), build, dict(weights or {})))
+            _add(Entry(build.__name__, _instance(task), build, dict(weights or {}), trainable))
         for one in variants:
-            _add(variant_entry(task, build, one))
+            _add(replace(variant_entry(task, build, one), trainable=trainable))
         patterns = [Variant(any_backbone, _first_line(build), {})] if isinstance(any_backbone, str) else any_backbone
         for pattern in patterns:
             family(pattern.name, partial(_on_backbone, task, build, pattern))

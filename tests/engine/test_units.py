@@ -36,8 +36,8 @@ def registered():
     """Registers builders for one test."""
     names = []
 
-    def register(task, build):
-        registry.model(task)(build)
+    def register(task, build, **settings):
+        registry.model(task, **settings)(build)
         names.append(build.__name__)
 
     yield register
@@ -400,7 +400,7 @@ def test_videos_are_followed_frame_by_frame(registered, tmp_path):
 
 
 class Styles(Task):
-    name, monitor, summary, trainable = "styles", "none", "No training.", False
+    name, monitor, summary = "styles", "none", "No training."
     data, evaluation, presentation = ClipData(), ClipEvaluation(), Words()
 
 
@@ -415,7 +415,7 @@ def still(num_classes: int):
 
 
 def test_what_does_not_learn_predicts_as_it_is_built(registered, tmp_path):
-    registered(Styles, still)
+    registered(Styles, still, trainable=False)
     with pytest.raises(RecipeError, match="still learns nothing from data; use it as it is: zorki predict still IMAGE"):
         train("still", "made")
     assert open_run("still").info.names[:2] == ("0", "1")

@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": "Evaluate runs on a split of a dataset; several also as an ensemble.",
     "predict": "Run inference on images, folders, URLs, videos and cameras.",
     "track": "Follow objects through a video, given their boxes in a frame.",
+    "stylize": "Give an image the style of another by optimizing its pixels.",
     "show": "Inspect a dataset: format, counts, defects, and a sheet of images.",
     "compare": "Compare finished runs: metrics, speed and memory in a table and a plot.",
     "bench": "Train several models on the same dataset, and compare them.",
@@ -38,7 +39,9 @@ VERBS = {
     "env": "Print versions, devices and extras, for bug reports.",
     "info": "Print a model layer by layer: shapes, parameters, FLOPs, receptive field.",
 }
-ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", "duplicates", "embed")}
+ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", "duplicates", "embed")} | {
+    "stylize": "synthesis."
+}
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
 NO_PLUGIN = ("env", "convert")  # verbs that take no model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,9 +52,17 @@ def export(
     else:
         path = export_onnx(opened.model, out, rows, columns, opened.info)
     assert isinstance(opened.model, Exportable)  # or it was refused
-    inputs = opened.model.export_graph(rows, columns).inputs
-    taken = "; ".join(f'"{name}", {str(one.dtype).split(".")[1]} {tuple(one.shape)}' for name, one in inputs.items())
+    graph = opened.model.export_graph(rows, columns)
+    taken = "; ".join(
+        f'"{name}", {str(one.dtype).split(".")[1]} {_shape(one.shape, graph.any_size)}'
+        for name, one in graph.inputs.items()
+    )
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB; takes {taken}")
+
+
+def _shape(shape: Sequence[int], any_size: bool) -> str:
+    sizes = [*map(str, shape[:-2]), "height", "width"] if any_size else map(str, shape)
+    return f"({', '.join(sizes)})"
 
 
 def _own_size(preprocess: Preprocess) -> tuple[int, int]:

@@ -74,17 +74,19 @@ class SelectsPredictions(Protocol):
 
 @dataclass(frozen=True)
 class ExportGraph:
-    """What an exported file computes: tensors in, tensors out, of fixed sizes, and nothing of Python between.
+    """What an exported file computes: tensors in, tensors out, and nothing of Python between.
 
     Attributes:
         network: takes the inputs in their order, and gives a tensor or a tuple of them; made of standard operators.
         inputs: one of each by its name, of the sizes and types that the file takes; "images" is the first.
         outputs: names of what comes out.
+        any_size: height and width of the inputs, their last two axes, are free; else all sizes are fixed.
     """
 
     network: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
+    any_size: bool = False
 
 
 @runtime_checkable

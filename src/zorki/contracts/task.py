@@ -30,7 +30,6 @@ class Task(ABC, Generic[T, P]):
     summary: ClassVar[str]  # one line for `zorki tasks`
     unit: ClassVar[Literal["image", "clip", "video"]] = "image"  # what a sample is, and what one prediction is about
     keeps_last: ClassVar[bool] = False  # True: the last epoch's weights are kept, whatever the monitor says
-    trainable: ClassVar[bool] = True  # False: models predict as they are built
     settings: ClassVar[Any] = None  # the kind of its recipe, where it has one of its own; None: `Recipe` alone
     suggestions: ClassVar[tuple[ModelSuggestion, ...]] = ()  # models for who names none, from small to large
     data: TaskData[T]

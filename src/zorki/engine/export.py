@@ -29,7 +29,7 @@ def check_exportable(model: Model[Any, Any, Any]) -> None:
 
 
 def export_onnx(model: Model[Any, Any, Any], path: Path | str, height: int, width: int, info: ClassInfo) -> Path:
-    """Writes a network as ONNX, for one image of one size, and returns the path.
+    """Writes a network as ONNX, for one image of one size, or of any where its graph allows it, and returns the path.
 
     The graph takes "images", uint8 (1, 3, height, width), prepared as `model.preprocess` does, which stands under
     "zorki.preprocess" among the file's properties, beside "zorki.model", "zorki.num_classes" and "zorki.class_names".
@@ -83,6 +83,7 @@ def _converted(graph: ExportGraph, named: str) -> torch.onnx.ONNXProgram:
                 opset_version=OPSET,
                 input_names=list(graph.inputs),
                 output_names=list(graph.outputs),
+                dynamic_shapes=_free_sizes(graph) if graph.any_size else None,
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
@@ -93,6 +94,12 @@ def _converted(graph: ExportGraph, named: str) -> torch.onnx.ONNXProgram:
         ) from error
     assert program is not None  # None is what the older exporter returns
     return program
+
+
+def _free_sizes(graph: ExportGraph) -> tuple[dict[int, Any], ...]:
+    """That the last two axes of every input are free."""
+    free = torch.export.Dim.DYNAMIC
+    return tuple({value.ndim - 2: free, value.ndim - 1: free} for value in graph.inputs.values())
 
 
 def need_onnx() -> None:

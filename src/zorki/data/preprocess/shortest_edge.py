@@ -24,6 +24,7 @@ class ShortestEdge:
     It lies in the top left of a canvas that holds every image of the batch and whose sides are multiples of
     `stride`, filled with ImageNet's mean color. Detectors of torchvision's kind (Ren et al., 2015, section 3.3) are
     trained so. All in pixels, at least 1. With `padded` the batch is `Padded`, which tells where the images lie.
+    Without `enlarge` images that are smaller keep their size.
     """
 
     canvas: ClassVar = (124, 116, 104)  # what (0.485, 0.456, 0.406) is in levels
@@ -31,6 +32,7 @@ class ShortestEdge:
     longest: int
     stride: int = 32
     padded: bool = False
+    enlarge: bool = True
 
     def __post_init__(self) -> None:
         check_positive(self, "shorter", "longest", "stride")
@@ -43,6 +45,7 @@ class ShortestEdge:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         scales = [min(self.shorter / min(image.shape[1:]), self.longest / max(image.shape[1:])) for image in images]
+        scales = scales if self.enlarge else [min(1.0, scale) for scale in scales]
         # Torchvision rounds down; what a float misses by its last bit shall not cost a pixel.
         sizes = [
             (max(1, int(image.shape[1] * scale + 1e-6)), max(1, int(image.shape[2] * scale + 1e-6)))

@@ -129,7 +129,7 @@ def open_run(
     recipe = Recipe(weights=None if weights is None else str(weights), options=dict(options or {}))
     if weights is not None:
         return _with_weights(entry, recipe, data, format)
-    if entry.task.trainable:
+    if entry.trainable:
         raise RecipeError(
             f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
         )
@@ -144,7 +144,7 @@ def _with_weights(entry: registry.Entry, recipe: Recipe, data: Any, format: str 
     model = build_trained(entry.name, info.output_count, Recipe(), preprocess_of(found, entry), recipe.options)
     match = load_into(model, found, model.weight_map)
     # Others' files hold no pixel statistics: those that the network was built with are the ones it was published with.
-    if match.mismatched or any(not new.startswith("normalize.") for new in match.new):
+    if match.mismatched or any("normalize" not in new.split(".") for new in match.new):
         raise ZorkiError(f"{recipe.weights}: does not fill {entry.name} with {len(info)} classes:\n{match.summary()}")
     return _made(entry, info, recipe, data, model)
 

@@ -96,6 +96,8 @@ def new_plan(
         ZorkiError: as `zorki.train`.
     """
     entry = None if model is None else registry.find(model)
+    if entry is not None and not entry.trainable:
+        raise RecipeError(f"{model} learns nothing from data; use it as it is: zorki predict {model} IMAGE")
     task = entry.task if entry is not None else task_of(data, _format_of(recipe, settings))
     wish, explicit = _recipe(task, model or task.name, recipe, settings)
     check_machine(wish)
@@ -204,8 +206,6 @@ def _recipe(
         **by_field(settings, Recipe, *task_settings()),
     }
     wish = recipe_for(task.settings or Recipe, task.name, explicit)
-    if not task.trainable:
-        raise RecipeError(f"{name} learns nothing from data; use it as it is: zorki predict {name} IMAGE")
     return wish, [name for name in explicit if name in wish.to_json()]
 
 

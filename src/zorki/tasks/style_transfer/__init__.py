@@ -1,0 +1,1 @@
+"""Style transfer: the content of one image in the style of another."""

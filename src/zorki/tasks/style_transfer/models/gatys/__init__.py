@@ -1,0 +1,1 @@
+"""Gatys et al. (2015): an image is optimized; and what that takes."""
