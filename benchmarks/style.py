@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki import registry
-from zorki.contracts.stylization import Stylization
 from zorki.data.images import read_image
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.style_images import read_styles
 from zorki.losses.style import gram_mean
 from zorki.tasks.style_transfer.models.gatys.objective import ImageObjective, PlacedStyle
+from zorki.types.stylization import Stylization
 from zorki.weights import load_into, read_weights
 
 

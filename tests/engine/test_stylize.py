@@ -34,7 +34,7 @@ def test_an_image_a_page_and_a_table_are_written(tmp_path, capsys):
     done = zorki.stylize("content.png", "style.png", out="made.png", steps=4, every=2, **MODEL)
     assert done.image.shape == (40, 56, 3)
     assert np.array_equal(read_image(tmp_path / "made.png").numpy().transpose(1, 2, 0), done.image)
-    rows = list(csv.DictReader((tmp_path / "made.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "made.csv").read_text().splitlines()))
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
     assert float(rows[-1]["total"]) == done.losses[-1]["total"] < done.losses[0]["total"]
     html = (tmp_path / "made.html").read_text()

@@ -18,9 +18,11 @@ from zorki.types import Boxes, Placement
 
 if TYPE_CHECKING:
     import torch
+    from jaxtyping import UInt8
     from torch import Tensor, nn
 
     from zorki.types import Placement, Sample
+    from zorki.types.stylization import StyleImage, Stylization, StylizationStep
 
 Outputs = TypeVar("Outputs")
 Target = TypeVar("Target", contravariant=True)
@@ -229,6 +231,30 @@ class Tracks(Protocol[State, Prediction]):
 
     def step(self, state: State, frame: Tensor) -> tuple[State, Prediction]:
         """The state after the next frame, and the object's box in it."""
+
+
+@runtime_checkable
+class Stylizes(Protocol):
+    """A model that gives an image the style of others by optimizing its pixels: `zorki stylize`."""
+
+    def stylize(
+        self,
+        content: UInt8[Tensor, "3 H W"],
+        styles: list[StyleImage],
+        settings: Stylization,
+        report: Callable[[StylizationStep], None],
+        say: Callable[[str], None],
+    ) -> UInt8[Tensor, "3 H2 W2"]:
+        """The stylized image, its longer side `settings.size` pixels.
+
+        Args:
+            styles: one at least.
+            report: called after each step.
+            say: what a person should know, such as that the optimization began anew.
+
+        Raises:
+            ZorkiError: the optimization diverges however gentle it is.
+        """
 
 
 @runtime_checkable

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zorki.contracts.stylization import StyleImage
 from zorki.data.images import MAX_PIXELS, read_image
 from zorki.errors import RecipeError
+from zorki.types.stylization import StyleImage
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -15,7 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from zorki.contracts import Section
-from zorki.contracts.stylization import StyleImage, Stylization, StylizationStep, Stylizes
+from zorki.contracts.capabilities import Stylizes
 from zorki.data.images import check_writable, write_image
 from zorki.data.style_images import read_styles
 from zorki.devices import kind_of
@@ -30,6 +30,7 @@ from zorki.errors import DataError, RecipeError
 from zorki.files import output_folder, write_text
 from zorki.output import say as say_aloud
 from zorki.types.arrays import array_of
+from zorki.types.stylization import StyleImage, Stylization, StylizationStep
 
 TELL_SECONDS = 5.0  # between words on how far it is
 LOSSES = ("content", "style", "smoothness", "total")
@@ -81,7 +82,7 @@ def stylize(
         precision: "32" or "bf16"; None: bf16 where the device is quick at it.
         options: of the model's builder, such as {"gram": "lectures"}.
         quiet: print nothing.
-        settings: of `zorki.contracts.stylization.Stylization`, such as `size`, `strength`, `steps`, `seed`.
+        settings: of `zorki.types.stylization.Stylization`, such as `size`, `strength`, `steps`, `seed`.
 
     Raises:
         ZorkiError: a file cannot be read or written, `out` is there already, a setting is none, or the optimization

@@ -129,7 +129,7 @@ def open_run(
     recipe = Recipe(weights=None if weights is None else str(weights), options=dict(options or {}))
     if weights is not None:
         return _with_weights(entry, recipe, data, format)
-    if entry.trainable:
+    if entry.trainable or entry.weights:
         raise RecipeError(
             f"{name} is a model without weights; say --weights FILE (or a word that `zorki info {name}` shows)"
         )

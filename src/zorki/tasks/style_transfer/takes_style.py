@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from zorki.contracts.stylization import StyleImage
+from zorki.types.stylization import StyleImage
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from zorki import registry
-from zorki.contracts.stylization import StyleImage
 from zorki.data.strokes import paint_strokes
 from zorki.engine.export import export_onnx
 from zorki.engine.run.open import load
@@ -14,6 +13,7 @@ from zorki.engine.training.train import train
 from zorki.errors import RecipeError
 from zorki.tasks.style_transfer.models.fast_style.residual_network import ResidualTransform
 from zorki.types import ClassInfo
+from zorki.types.stylization import StyleImage
 
 OPTIONS = {"width": 4, "content_layers": "relu1", "style_layers": "relu1,fire2"}
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from zorki.contracts import Model, TrainingDefaults
 from zorki.contracts.capabilities import ExportGraph
-from zorki.contracts.stylization import MIN_SIDE, StyleImage
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
@@ -22,6 +21,7 @@ from zorki.tasks.style_transfer.perceptual import PerceptualName, PerceptualNetw
 from zorki.tasks.style_transfer.stylized import StylizedBatch, decode, padded, parts
 from zorki.tasks.style_transfer.task import StyleTransfer
 from zorki.types import GeneratedImage, Padded, Placement, Unlabeled
+from zorki.types.stylization import MIN_SIDE, StyleImage
 from zorki.weights.weight_map import WeightMap
 
 # Section 3.2 and supplementary material: relu3_3 of VGG-16 for content, the last of each block for style.

@@ -11,7 +11,6 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model
-from zorki.contracts.stylization import StyleImage, Stylization, StylizationStep
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.data.style_images import read_styles
 from zorki.errors import RecipeError
@@ -24,6 +23,7 @@ from zorki.tasks.style_transfer.perceptual import PerceptualName, PerceptualNetw
 from zorki.tasks.style_transfer.stylized import StylizedBatch, decode, padded
 from zorki.tasks.style_transfer.task import StyleTransfer
 from zorki.types import GeneratedImage, Padded, Placement, Unlabeled
+from zorki.types.stylization import StyleImage, Stylization, StylizationStep
 from zorki.weights.weight_map import WeightMap
 
 
@@ -62,7 +62,7 @@ class Gatys(Model[StylizedBatch, Unlabeled, GeneratedImage]):
         report: Callable[[StylizationStep], None],
         say: Callable[[str], None],
     ) -> UInt8[Tensor, "3 H2 W2"]:
-        """See `zorki.contracts.stylization.Stylizes`."""
+        """See `zorki.contracts.capabilities.Stylizes`."""
         if not styles:
             raise RecipeError("expected a style, or several")
         # Inputs made where nothing needs gradients cannot be part of a graph; copies made here can.

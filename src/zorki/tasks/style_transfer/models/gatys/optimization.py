@@ -13,13 +13,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from zorki.contracts.stylization import MIN_SIDE, StyleImage, Stylization, StylizationStep
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import RecipeError, ZorkiError
 from zorki.losses.style import GramForm
 from zorki.tasks.style_transfer.models.gatys.colors import gray, matched_colors, with_colors_of
 from zorki.tasks.style_transfer.models.gatys.objective import ImageLosses, ImageObjective, PlacedStyle
 from zorki.tasks.style_transfer.perceptual import PerceptualNetwork, noise_like
+from zorki.types.stylization import MIN_SIDE, StyleImage, Stylization, StylizationStep
 
 HISTORY_BYTES = 400_000_000
 """What L-BFGS may remember of steps before."""

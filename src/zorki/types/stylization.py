@@ -1,11 +1,11 @@
-"""Style transfer of one image: what a model is given, what it tells on its way, and what it gives back."""
+"""Style transfer of one image: what a model is given, and what it tells on its way."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from zorki.errors import RecipeError
 
@@ -114,27 +114,3 @@ class StylizationStep:
     smoothness: float
     total: float
     image: Callable[[], UInt8[Tensor, "3 H W"]]
-
-
-@runtime_checkable
-class Stylizes(Protocol):
-    """A model that gives an image the style of others by optimizing its pixels: `zorki stylize`."""
-
-    def stylize(
-        self,
-        content: UInt8[Tensor, "3 H W"],
-        styles: list[StyleImage],
-        settings: Stylization,
-        report: Callable[[StylizationStep], None],
-        say: Callable[[str], None],
-    ) -> UInt8[Tensor, "3 H2 W2"]:
-        """The stylized image, its longer side `settings.size` pixels.
-
-        Args:
-            styles: one at least.
-            report: called after each step.
-            say: what a person should know, such as that the optimization began anew.
-
-        Raises:
-            ZorkiError: the optimization diverges however gentle it is.
-        """
