@@ -152,10 +152,11 @@ def test_colors_of_one_image_in_another(content):
     assert torch.equal(with_colors_of(gray(content), content), content) or (
         int((with_colors_of(gray(content), content).int() - content.int()).abs().max()) <= 1
     )
+    content = content // 8 + 96  # of so few colors that nothing is cut off at 0 and 255
     matched = matched_colors(paint_strokes(64), content).double().flatten(1)
     flat = content.double().flatten(1)
-    torch.testing.assert_close(matched.mean(1), flat.mean(1), atol=8.0, rtol=0.0)
-    torch.testing.assert_close(matched.std(1), flat.std(1), atol=8.0, rtol=0.0)
+    torch.testing.assert_close(matched.mean(1), flat.mean(1), atol=0.5, rtol=0.0)
+    torch.testing.assert_close(matched.std(1), flat.std(1), atol=0.5, rtol=0.0)
     one_color = torch.full((3, 8, 8), 77, dtype=torch.uint8)
     assert int(matched_colors(one_color, content).float().std(dim=(1, 2)).max()) == 0
 
