@@ -26,8 +26,8 @@ class VideoClassificationPresentation(Presentation[Label, VideoLabel]):
     thumbnail_side = 320
     example = Example(
         model="c3d_small",
-        data="scenes:600@32",
-        settings={"epochs": 8, "batch_size": 16, "lr": 1e-3},
+        data="scenes:300@32",
+        settings={"epochs": 12, "batch_size": 8, "image_size": 32},
         own_data="videos in a folder for each class",
         own_model="x3d_xs",
         own_flags="--epochs 30",
