@@ -210,7 +210,8 @@ def test_demos_are_of_models_that_there_are():
     from zorki import registry
 
     for name in {entry.task.name for entry in registry.entries()}:
-        example = registry.tasks()[name].presentation.example
-        assert registry.find(example.model).task.name == name
-        assert registry.find(example.own_model).task.name == name
-        zorki.Recipe(**example.settings)
+        presentation = registry.tasks()[name].presentation
+        for example in (presentation.example, *presentation.further_examples.values()):
+            assert registry.find(example.model).task.name == name
+            assert registry.find(example.own_model).task.name == name
+            zorki.Recipe(**example.settings)

@@ -178,3 +178,13 @@ def test_a_legend_breaks_its_lines_and_keeps_its_height_where_asked():
     assert {legend(400, names[:n], lines=2).shape for n in (0, 1, 9)} == {legend(400, names, lines=2).shape}
     assert legend(400, []).shape == (3, 0, 400)
     assert legend(12, [("a name far wider than the image", color(0))]).shape[2] == 12
+
+
+def test_dashed_boxes_have_gaps_and_lie_where_full_ones_do():
+    blank, ink = np.zeros((3, 60, 80), np.uint8), (255, 0, 0)
+    boxes_drawn = np.array([[10.0, 10, 70, 50]], np.float32)
+    full, dashed = (boxes(blank, boxes_drawn, [""], [ink], [broken])[0] > 0 for broken in (False, True))
+    assert not (dashed & ~full).any()
+    assert 0.3 < dashed.sum() / full.sum() < 0.7
+    with pytest.raises(ValueError, match="dashed"):
+        boxes(blank, boxes_drawn, dashed=[True, False])

@@ -11,7 +11,9 @@ from zorki.output import say
 
 
 def demo(
-    task: Annotated[str | None, Parameter(help="Task to show; `zorki tasks` lists them; empty: the first.")] = None,
+    task: Annotated[
+        str | None, Parameter(help="Task to show; `zorki tasks` lists them; or tracking_many. Empty: the first.")
+    ] = None,
     *,
     epochs: Annotated[int | None, Parameter(help="Passes over the training images.")] = None,
     out: Annotated[str, Parameter(help="Folder that holds the runs.")] = "runs",
@@ -20,11 +22,15 @@ def demo(
 
     zorki demo
     zorki demo detection
+    zorki demo tracking_many
     """
     from zorki import registry
     from zorki.engine.training.train import train
 
-    examples = {name: one.presentation.example for name, one in registry.tasks().items() if one.presentation.example}
+    presentations = {name: one.presentation for name, one in registry.tasks().items()}
+    examples = {name: one.example for name, one in presentations.items() if one.example}
+    for one in presentations.values():
+        examples |= one.further_examples
     example = examples.get(next(iter(examples)) if task is None else task)
     if example is None:
         raise RecipeError(f"no demo for {task!r}.{did_you_mean(str(task), examples)} There are: {', '.join(examples)}")
@@ -35,3 +41,7 @@ def demo(
     say(f"    zorki train {example.model} {example.data} {words}")
     say(f"On your own {example.own_data}:")
     say(f"    zorki train {example.own_model} YOUR_IMAGES/ {example.own_flags}")
+    if example.video is not None:
+        from zorki.engine.example_video import try_on_video
+
+        try_on_video(run, example.video, run.folder / "video", say)

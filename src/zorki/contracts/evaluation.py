@@ -34,8 +34,12 @@ class Evaluation(ABC, Generic[T, P]):
         """
         return None
 
-    def join(self, predictions: Sequence[P]) -> P:
-        """One prediction about a video from those about its frames, the first of which is the prompt."""
+    def join(self, predictions: Sequence[P], size: tuple[int, int]) -> P:
+        """One prediction about a video from those about its frames, the first of which is the prompt.
+
+        Args:
+            size: (height, width) of the frames.
+        """
         raise ZorkiError("this task is about images: predictions about frames are not joined")
 
     def baseline(self, train: Sequence[T], info: ClassInfo) -> P | None:

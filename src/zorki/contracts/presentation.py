@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -26,6 +26,7 @@ class Presentation(ABC, Generic[T, P]):
 
     thumbnail_side: ClassVar[int] = 128  # pixels: what shows enough of one image on a sheet of many
     example: ClassVar[Example | None] = None  # for `zorki demo`; None: there is none
+    further_examples: ClassVar[Mapping[str, Example]] = {}  # of what else the task's networks serve, by names
     exchange_format: ClassVar[str] = ""  # the field's format that `exchange` writes; empty: zorki's own
 
     @abstractmethod

@@ -170,17 +170,18 @@ def boxes(
     xyxy: Float[ndarray, "N 4"],
     texts: Sequence[str] | None = None,
     colors: Sequence[Color] | None = None,
+    dashed: Sequence[bool] | None = None,
 ) -> UInt8[ndarray, "3 H W"]:
-    """The image with boxes on it, in the pixels of the image; it is not enlarged.
+    """The image with boxes on it, those that are `dashed` in broken lines, in the pixels of the image; not enlarged.
 
     A box covers [x0, x1) x [y0, y1); parts beyond the image are not drawn, nor are boxes with a NaN. Texts stand on
     their box, inside it where the image ends above. Colors default to `color(row)`. Empty boxes are drawn as one
     pixel line, so that an annotation's mistakes can be seen.
 
-    Raises ValueError where texts or colors are not as many as boxes.
+    Raises ValueError where texts, colors or what is dashed are not as many as boxes.
     """
-    check_lengths(xyxy=list(xyxy), texts=texts if texts is not None else list(xyxy))
-    check_lengths(xyxy=list(xyxy), colors=colors if colors is not None else list(xyxy))
+    for name, values in (("texts", texts), ("colors", colors), ("dashed", dashed)):
+        check_lengths(xyxy=list(xyxy), **{name: values if values is not None else list(xyxy)})
     canvas = to_image(image)
     pen = ImageDraw.Draw(canvas)
     scale = _scale(max(canvas.size), *canvas.size)
@@ -191,10 +192,26 @@ def boxes(
         ink = colors[row] if colors is not None else color(row)
         x0, y0 = (math.floor(corner + 0.5) for corner in corners[:2])
         x1, y1 = (math.floor(corner + 0.5) - 1 for corner in corners[2:])
-        pen.rectangle((x0, y0, max(x0, x1), max(y0, y1)), outline=ink, width=line)
+        corners_drawn = (x0, y0, max(x0, x1), max(y0, y1))
+        if dashed is not None and dashed[row]:
+            _dashed_rectangle(pen, corners_drawn, ink, line)
+        else:
+            pen.rectangle(corners_drawn, outline=ink, width=line)
         if texts is not None and texts[row]:
             _tag(pen, (x0, y0), texts[row], size, ink, canvas.size)
     return to_array(canvas)
+
+
+def _dashed_rectangle(pen: ImageDraw.ImageDraw, corners: tuple[int, int, int, int], ink: Color, line: int) -> None:
+    """Broken lines inside the corners, as long as their gaps."""
+    left, top, right, bottom = corners
+    dash = 4 * line
+    for x in range(left, right + 1, 2 * dash):
+        for y in (top, max(top, bottom - line + 1)):
+            pen.rectangle((x, y, min(x + dash - 1, right), min(y + line - 1, bottom)), fill=ink)
+    for y in range(top, bottom + 1, 2 * dash):
+        for x in (left, max(left, right - line + 1)):
+            pen.rectangle((x, y, min(x + line - 1, right), min(y + dash - 1, bottom)), fill=ink)
 
 
 def label(canvas: Image.Image, middle: tuple[float, float], text: str, ink: Color) -> None:

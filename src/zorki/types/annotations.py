@@ -103,6 +103,8 @@ _TENSORS: dict[str, tuple[str, tuple[int, ...]]] = {
     "crowd": ("bool", (-1,)),
     "difficult": ("bool", (-1,)),
     "areas": ("float32", (-1,)),
+    "lost": ("bool", (-1,)),
+    "frame_sizes": ("int64", (-1, 2)),
     "weights": ("float32", ()),
 }
 
@@ -186,7 +188,8 @@ class Boxes(Rows, Generic[A]):
 
     `crowd` marks boxes that hold many objects (COCO's iscrowd), `difficult` objects that nobody need find (VOC's);
     both are left out of the count, found or not. `areas` are those that the data give, in pixels of the
-    original, such as COCO's of outlines: metrics by size go by them; None: by the boxes' own.
+    original, such as COCO's of outlines: metrics by size go by them; None: by the boxes' own. `lost` marks objects
+    that a tracker does not see: the box is where it saw them last.
     """
 
     first: ClassVar[str] = "xyxy"
@@ -197,6 +200,7 @@ class Boxes(Rows, Generic[A]):
     crowd: Bool[A, " N"] | None = None
     difficult: Bool[A, " N"] | None = None
     areas: Float[A, " N"] | None = None
+    lost: Bool[A, " N"] | None = None
 
     def place(self: Boxes, placement: Placement) -> Boxes:  # type: ignore[override]  # of tensors alone
         """The boxes in network pixels, where `areas` mean nothing: they are left behind."""
@@ -337,7 +341,7 @@ class Embedding(Annotation, Generic[A]):
 
 @dataclass
 class TrackedBoxes(Rows, Generic[A]):
-    """Boxes over time: in which frame, whose, and where."""
+    """Boxes over time: in which frame, whose, and where; `frame_sizes` are (height, width) of each one's frame."""
 
     first: ClassVar[str] = "xyxy"
     frames: Int[A, " N"]
@@ -345,6 +349,7 @@ class TrackedBoxes(Rows, Generic[A]):
     xyxy: Float[A, "N 4"]
     labels: Int[A, " N"] | None = None
     scores: Float[A, " N"] | None = None
+    frame_sizes: Int[A, "N 2"] | None = None
 
     def place(self: TrackedBoxes, placement: Placement) -> TrackedBoxes:  # type: ignore[override]  # of tensors alone
         """The boxes in network pixels."""

@@ -9,7 +9,7 @@ import torch
 from zorki.contracts import Results
 from zorki.contracts.metric import MetricResult
 from zorki.engine.run.folder import result_json
-from zorki.engine.run.report import _apart, _kept_epoch, _kind, _score_tables
+from zorki.engine.run.report import _apart, _kept_epoch, _kind, _score_tables, _spread
 from zorki.types import Defect
 from zorki.weights import save_weights
 
@@ -54,6 +54,11 @@ def test_defects_in_results_json_have_keys():
 def test_notes_are_no_warning():
     note, defect = Defect(Path("a"), "of one color", note=True), Defect(Path("b"), "cannot be decoded")
     assert (_kind([note]), _kind([note, defect])) == ("note", "warning")
+
+
+def test_scores_of_the_last_checkpoints_stand_side_by_side():
+    assert _spread([0.5, None, 0.7]) == "after the last 2 epochs: 0.5000 to 0.7000, standard deviation 0.1414"
+    assert _spread([0.5, float("nan")]) == _spread([]) == ""
 
 
 def test_the_marked_epoch_is_that_of_the_kept_weights(tmp_path):

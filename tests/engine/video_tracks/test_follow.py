@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from zorki.contracts import Model
+from tests.engine.video_tracks.drifting import Drifting
 from zorki.data.images import write_image
+from zorki.engine.prediction.video import TimedFrame
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.video_tracks.follow import FollowedFrame, follow, until_error
 from zorki.engine.video_tracks.prompts import boxes_from_rows, parse_boxes
@@ -17,31 +18,7 @@ from zorki.engine.video_tracks.track_files import check_formats, text_paths, tra
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.tracking.task import Tracking
-from zorki.types import Boxes, ClassInfo
-
-
-class Drifting(Model):
-    """Every box goes one pixel to the right in each frame."""
-
-    def __init__(self):
-        super().__init__()
-        self.bias = torch.nn.Parameter(torch.zeros(()))
-
-    def forward(self, inputs):
-        raise AssertionError("videos are followed")
-
-    def loss(self, outputs, targets):
-        raise AssertionError("nothing is learned")
-
-    def decode(self, outputs, placements):
-        raise AssertionError("videos are followed")
-
-    def start(self, frame, box):
-        return box.xyxy
-
-    def step(self, state, frame):
-        moved = state + torch.tensor([1.0, 0.0, 1.0, 0.0])
-        return moved, Boxes(moved, torch.zeros(len(moved), dtype=torch.int64), torch.full((len(moved),), 0.5))
+from zorki.types import ClassInfo
 
 
 @pytest.fixture
@@ -102,6 +79,35 @@ def test_a_broken_frame_ends_the_video_and_those_before_are_kept(run, frames):
     assert isinstance(errors[0], DataError)
 
 
+def test_of_a_camera_the_frame_after_a_dropped_one_takes_its_box(run, monkeypatch):
+    def camera(number):
+        for place in (0, 1, 4, 5):
+            yield TimedFrame(place, place / 30, torch.full((3, 20, 30), place, dtype=torch.uint8))
+
+    monkeypatch.setattr("zorki.engine.prediction.sources.camera_frames", camera)
+    found = list(follow(run, 0, parse_boxes(["2,3,4,5", "3:9,3,4,5"]), max_frames=4))
+    assert [(frame.number, frame.given) for frame in found] == [(0, True), (1, False), (4, True), (5, False)]
+    assert [frame.boxes.xyxy[0, 0].item() for frame in found] == [2.0, 3.0, 9.0, 10.0]
+    assert found[2].seconds == pytest.approx(4 / 30)
+
+
+def test_a_file_that_was_cut_off_leaves_what_was_followed(run, tmp_path):
+    pytest.importorskip("av")
+    from zorki.engine.prediction.video import VideoWriter
+    from zorki.engine.track import track_to_files
+
+    film = tmp_path / "film.mkv"
+    noise = torch.Generator().manual_seed(0)
+    with VideoWriter(film, 25) as video:
+        for _ in range(20):
+            video.write(torch.randint(0, 256, (3, 64, 96), dtype=torch.uint8, generator=noise).numpy())
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    done = track_to_files(run, str(film), ["2,3,4,5"], out=tmp_path / "t.mkv", say=print)
+    assert 1 < done.frames < 20
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == done.frames + 1
+    assert (tmp_path / "t.mkv").stat().st_size > 0
+
+
 def frame_of(number, *rows, given=False):
     boxes = boxes_from_rows([(x, y, x + w, y + h) for x, y, w, h in rows])
     if not given:
@@ -115,18 +121,22 @@ def test_the_files_hold_what_their_readers_expect(tmp_path):
         write(frame_of(0))
         write(frame_of(1, (2, 3, 10, 20), given=True))
         write(frame_of(2, (2.5, 3, 10, 20)))
+        lost = frame_of(3, (2.5, 3, 10, 20))
+        write(lost._replace(boxes=dataclasses.replace(lost.boxes, lost=torch.tensor([True]))))
         assert not (tmp_path / "t.csv").exists(), "files appear when they are whole"
     text = {name: path.read_text().splitlines() for name, (path,) in texts.items()}
     assert (tmp_path / "t.csv").read_text().splitlines() == [
-        "frame,seconds,id,x,y,width,height,score",
-        "1,0.040,1,2.00,3.00,10.00,20.00,1.0000",
-        "2,0.080,1,2.50,3.00,10.00,20.00,0.2500",
+        "frame,seconds,id,x,y,width,height,score,state",
+        "1,0.040,1,2.00,3.00,10.00,20.00,1.0000,given",
+        "2,0.080,1,2.50,3.00,10.00,20.00,0.2500,tracked",
+        "3,0.120,1,2.50,3.00,10.00,20.00,0.2500,lost",
     ]
-    assert text["otb"] == ["nan,nan,nan,nan", "3.00,4.00,10.00,20.00", "3.50,4.00,10.00,20.00"]
-    assert text["got10k"] == ["nan,nan,nan,nan", "2.000,3.000,10.000,20.000", "2.500,3.000,10.000,20.000"]
-    assert text["vot"] == ["0", "1", "2.500,3.000,10.000,20.000"]
+    assert text["otb"] == ["nan,nan,nan,nan", "3.00,4.00,10.00,20.00", *["3.50,4.00,10.00,20.00"] * 2]
+    assert text["got10k"] == ["nan,nan,nan,nan", "2.000,3.000,10.000,20.000", *["2.500,3.000,10.000,20.000"] * 2]
+    assert text["vot"] == ["0", "1", *["2.500,3.000,10.000,20.000"] * 2]
     assert text["mot"] == [
         "2,1,3.00,4.00,10.00,20.00,1.0000,-1,-1,-1", "3,1,3.50,4.00,10.00,20.00,0.2500,-1,-1,-1",
+        "4,1,3.50,4.00,10.00,20.00,0.2500,-1,-1,-1",
     ]  # fmt: skip
 
 

@@ -27,10 +27,16 @@ def test_the_first_frame_is_left_out():
     assert got10k_overlaps(predicted, TRUTH).tolist() == [1.0, 1.0]
 
 
-def test_boxes_are_cut_off_at_the_edges():
-    predicted = boxes((0, 0, 10, 10), (-10, 0, 10, 10), (5, 0, 15, 10))
-    assert got10k_overlaps(predicted, TRUTH).tolist() == [0.5, 1.0]
-    assert got10k_overlaps(predicted, TRUTH, size=(20, 20)).tolist() == [1.0, 1.0]
+def test_boxes_are_brought_into_the_frame_as_by_the_toolkit():
+    """Below and to the right they are cut off; above and to the left they are moved and keep their size.
+
+    The numbers are those of got10k 0.1.3: rect_iou(predicted, ground truth, bound=(20, 12)) of x, y, width, height.
+    """
+    predicted = boxes((0, 0, 10, 10), (-10, 0, 10, 10), (5, -4, 15, 6), (5, 0, 40, 30), (30, 0, 40, 10))
+    truth = torch.cat([TRUTH, boxes((5, 0, 20, 12), (12, 0, 22, 10))])
+    assert got10k_overlaps(predicted, truth).tolist() == pytest.approx([0.5, 3 / 7, 6 / 35, 0.0], abs=1e-6)
+    found = got10k_overlaps(predicted, truth, size=(12, 20))
+    assert found.tolist() == pytest.approx([0.5, 1.0, 1.0, 0.0], abs=1e-6)
 
 
 def test_frames_without_the_object_count_nowhere():

@@ -47,6 +47,16 @@ def test_by_hand():
     assert found.per_sequence[0].average_overlap == pytest.approx(0.25)
 
 
+def test_got10k_s_scores_are_of_boxes_within_the_frame():
+    leaving = track((0, 0, 10, 10), (12, 0, 30, 10), (14, 0, 40, 10))
+    truth = track((0, 0, 10, 10), (12, 0, 20, 10), (14, 0, 20, 10))
+    boxes = [Boxes(row[None], torch.zeros(1, dtype=torch.int64)) for row in leaving.xyxy]
+    joined = Tracking.evaluation.join(boxes, (10, 20))
+    assert result((joined, truth)).average_overlap == pytest.approx(1.0)
+    assert result((leaving, truth)).average_overlap == pytest.approx((8 / 18 + 6 / 26) / 2)
+    assert result((joined, truth)).success_auc == result((leaving, truth)).success_auc, "OTB's are of all"
+
+
 def test_otb_weighs_sequences_alike_and_got10k_frames():
     short = track((0, 0, 10, 10), (0, 0, 10, 10))
     found = result((HALF, RIGHT), (short, short))
@@ -78,7 +88,8 @@ def test_nothing_was_tracked():
 def test_frames_are_joined_and_the_baseline_stands_still():
     evaluation = Tracking.evaluation
     boxes = [Boxes(torch.full((2, 4), float(number)), torch.zeros(2, dtype=torch.int64)) for number in range(3)]
-    joined = evaluation.join(boxes)
+    joined = evaluation.join(boxes, (32, 48))
+    assert joined.frame_sizes.tolist() == [[32, 48]] * 6
     assert joined.frames.tolist() == [0, 0, 1, 1, 2, 2]
     assert joined.identities.tolist() == [0, 1, 0, 1, 0, 1]
 

@@ -52,7 +52,8 @@ def predict_batch(
     if task.unit == "video":
         tracked = zip(batch.inputs, batch.targets, strict=True)
         found = [list(track(model, video, task.data.prompt(target))) for video, target in tracked]
-        return {}, [task.evaluation.join(frames) for frames in found]
+        sizes = [(placement.height, placement.width) for placement in batch.placements]
+        return {}, [task.evaluation.join(frames, size) for frames, size in zip(found, sizes, strict=True)]
     outputs = model(channels_last(batch.inputs))
     return model.loss(outputs, batch.placed), model.decode(outputs, batch.placements)
 

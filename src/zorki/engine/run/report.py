@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import stdev
 from typing import Any, Literal
 
 from zorki.contracts import Dataset, Results, Section
@@ -34,6 +36,7 @@ from zorki.weights.read import read_metadata
 MAX_DEFECTS = 100  # lines in the report; all are in `zorki show`
 MAX_CLASSES = 60  # bars
 MAX_ROWS = 10  # scores in one table
+LAST_EPOCHS = 5  # checkpoints whose scores are held side by side
 
 
 def write_report(
@@ -155,9 +158,23 @@ def _first_step(run: TrainedModel, first_loss: float | None) -> str:
         sentences.append(
             f"The first loss was {first_loss:.3f}; a network that knows nothing would have {expected:.3f}."
         )
-    if len(logs.read(run.folder / logs.EPOCHS)) > 1:  # of one no curve is drawn, and none is marked
+    rows = logs.read(run.folder / logs.EPOCHS)
+    if len(rows) > 1:  # of one no curve is drawn, and none is marked
         sentences.append("The kept weights are those of the marked epoch.")
+    if spread := _spread([row.get(f"val/{run.task.monitor}") for row in rows[-LAST_EPOCHS:]]):
+        sentences.append(f"{run.task.monitor} on val {spread}.")
     return " ".join(sentences)
+
+
+def _spread(values: Sequence[Any]) -> str:
+    """How far scores of several checkpoints lie apart: less than that is no difference between two runs."""
+    scores = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    if len(scores) < 2:
+        return ""
+    return (
+        f"after the last {len(scores)} epochs: {min(scores):.4f} to {max(scores):.4f}, standard deviation "
+        f"{stdev(scores):.4f}"
+    )
 
 
 def _learning(run: TrainedModel) -> str:

@@ -14,7 +14,7 @@ from zorki.files import whole
 Row = tuple[float, float, float, float]
 Write = Callable[[FollowedFrame], None]
 
-HEADER = "frame,seconds,id,x,y,width,height,score\n"
+HEADER = "frame,seconds,id,x,y,width,height,score,state\n"
 SINGLE = ("otb", "got10k", "vot")
 """Formats of one object a file."""
 
@@ -83,9 +83,11 @@ def _rows(frame: FollowedFrame) -> list[tuple[Row, float]]:
 
 
 def _write_table(file: IO[str], frame: FollowedFrame) -> None:
+    lost = [False] * len(frame.boxes) if frame.boxes.lost is None else frame.boxes.lost.tolist()
     for row, (box, score) in enumerate(_rows(frame), start=1):
         numbers = ",".join(f"{value:.2f}" for value in box)
-        file.write(f"{frame.number},{frame.seconds:.3f},{row},{numbers},{score:.4f}\n")
+        state = "given" if frame.given else "lost" if lost[row - 1] else "tracked"
+        file.write(f"{frame.number},{frame.seconds:.3f},{row},{numbers},{score:.4f},{state}\n")
 
 
 def _write_mot(file: IO[str], frame: FollowedFrame) -> None:

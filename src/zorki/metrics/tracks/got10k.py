@@ -1,6 +1,6 @@
 """GOT-10k's average overlap and success rates of one object's track (Huang, Zhao and Huang, 2019, section 4.1).
 
-By the rules of its toolkit: the first frame, which was given, is left out; boxes are cut off at the edges of the image;
+By the rules of its toolkit: the first frame, which was given, is left out; boxes are brought into the image;
 frames in which the object cannot be seen count nowhere; and frames of all sequences weigh alike.
 """
 
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from zorki.ops.boxes import clip_boxes, paired_iou
+from zorki.ops.boxes import paired_iou
 
 SUCCESS_IOU = (0.5, 0.75)
 
@@ -27,14 +27,29 @@ def got10k_overlaps(
     """The IoU of each frame that counts in one sequence, boxes xyxy in pixels.
 
     Args:
-        size: (height, width) of the frames, at whose edges boxes are cut off; None: they are not.
+        size: (height, width) of the frames, into which boxes are brought, see `bounded`; None: they stay as they are.
         visible: whether the object can be seen in a frame; None: in all.
     """
     predicted, ground_truth = predicted.double()[1:], ground_truth.double()[1:]
     if size is not None:
-        predicted, ground_truth = clip_boxes(predicted, *size), clip_boxes(ground_truth, *size)
+        predicted, ground_truth = bounded(predicted, *size), bounded(ground_truth, *size)
     overlaps = paired_iou(predicted, ground_truth)
     return overlaps if visible is None else overlaps[visible[1:]]
+
+
+def bounded(xyxy: Float[Tensor, "N 4"], height: float, width: float) -> Float[Tensor, "N 4"]:
+    """The boxes as GOT-10k's toolkit (0.1.3) brings them into a frame, `rect_iou` with a bound.
+
+    At the right and below they are cut off. At the left and above they are moved: a corner beyond the edge comes to
+    lie on it, and the width and the height stay. We count the same, since scores are compared with those of others.
+
+    >>> bounded(torch.tensor([[-10.0, 0, 10, 10], [15, 5, 30, 10]]), 20, 20).tolist()
+    [[0.0, 0.0, 20.0, 10.0], [15.0, 5.0, 20.0, 10.0]]
+    """
+    edge = xyxy.new_tensor([width, height])
+    corners = torch.minimum(xyxy[:, :2].clamp_min(0), edge)
+    sides = torch.minimum((xyxy[:, 2:] - xyxy[:, :2]).clamp_min(0), edge - corners)
+    return torch.cat([corners, corners + sides], 1)
 
 
 def average_overlap(sequences: Sequence[Float[Tensor, " _"]]) -> float | None:

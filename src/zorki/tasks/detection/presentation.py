@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from zorki.contracts.example import Example
+from zorki.contracts.example import Example, ExampleVideo
 from zorki.tasks.detection.object_task import ObjectPresentation, shown
 from zorki.types import Boxes, ClassInfo
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
     from numpy import ndarray
+    from torch import Tensor
+
+    from zorki.types import TrackedBoxes
+
+
+def _crossing() -> tuple[UInt8[Tensor, "T 3 H W"], TrackedBoxes]:
+    """Objects that walk both ways past a post."""
+    from zorki.data.scenes.films.crossings import crossing_clip
+
+    return crossing_clip(0, 1, frames=75, objects=6, size=(128, 224))
 
 
 class DetectionPresentation(ObjectPresentation[Boxes]):
@@ -23,6 +35,16 @@ class DetectionPresentation(ObjectPresentation[Boxes]):
         own_data="images with boxes, as COCO, Pascal VOC, YOLO and others write them",
         own_model="fcos_mobilenet_v3_large",
     )
+    further_examples: ClassVar[Mapping[str, Example]] = {
+        "tracking_many": dataclasses.replace(
+            example,
+            video=ExampleVideo(
+                _crossing,
+                {"count_lines": ["56,0,56,128"], "options": {"image_size": "224"}},
+                "--count-line 56,0,56,128 --options.image_size 224",
+            ),
+        )
+    }
     noun = "boxes"
 
     def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Boxes, info: ClassInfo) -> UInt8[ndarray, "3 H2 W2"]:

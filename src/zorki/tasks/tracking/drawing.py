@@ -19,11 +19,18 @@ TRUTH_COLOR = (240, 185, 58)
 
 
 def draw_tracked(image: UInt8[ndarray, "3 H W"], found: Boxes[Any]) -> UInt8[ndarray, "3 H W"]:
-    """The frame with a box for each object, its number where there are several, and its score; of the frame's size."""
+    """The frame with a box for each object, its number where there are several, and its score; of the frame's size.
+
+    Around an object that is lost the lines are broken, where it was seen last.
+    """
     scores = [None] * len(found) if found.scores is None else found.scores.tolist()
+    lost = [False] * len(found) if found.lost is None else found.lost.tolist()
     names = [f"{row + 1} " if len(found) > 1 else "" for row in range(len(found))]
-    texts = [name + ("" if score is None else f"{score:.2f}") for name, score in zip(names, scores, strict=True)]
-    return draw_boxes(image, found.numpy().xyxy, texts, [color(row) for row in range(len(found))])
+    words = [
+        "lost" if away else "" if score is None else f"{score:.2f}" for score, away in zip(scores, lost, strict=True)
+    ]
+    texts = [name + word for name, word in zip(names, words, strict=True)]
+    return draw_boxes(image, found.numpy().xyxy, texts, [color(row) for row in range(len(found))], lost)
 
 
 def thumbnail(

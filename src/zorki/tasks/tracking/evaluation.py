@@ -22,11 +22,11 @@ class TrackingEvaluation(Evaluation[TrackedBoxes, Any]):
 
         return TrackingMetric()
 
-    def join(self, predictions: Sequence[Boxes]) -> TrackedBoxes:
+    def join(self, predictions: Sequence[Boxes], size: tuple[int, int]) -> TrackedBoxes:
         """The boxes of all frames, numbered from 0; each of the objects keeps its place as its identity."""
         from zorki.tasks.tracking.tracks import join_frames
 
-        return join_frames(predictions)
+        return join_frames(predictions, size)
 
     def baseline(self, train: Sequence[TrackedBoxes], info: ClassInfo) -> TrackedBoxes:
         """The box of the first frame in all of them; see `baseline_for`."""

@@ -56,9 +56,8 @@ class TrackingResult(MetricResult):
 
 
 class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
-    """Curves of each sequence, and overlaps of each frame.
-
-    By GOT-10k's rule boxes are cut off at the edges of their frames, whose size is not known here: they are not.
+    """Curves of each sequence, and overlaps of each frame; these of boxes in their frames, where predictions tell the
+    size of those.
     """
 
     def __init__(self) -> None:
@@ -75,7 +74,8 @@ class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
             if not len(ground_truth):
                 continue
             self.curves.append(otb_curves(predicted, ground_truth, annotated))
-            self.overlaps.append(got10k_overlaps(predicted, ground_truth, visible=annotated))
+            size = _frame_size(prediction)
+            self.overlaps.append(got10k_overlaps(predicted, ground_truth, size=size, visible=annotated))
             self.lengths.append(len(ground_truth))
 
     def merge(self, other: TrackingMetric) -> None:
@@ -102,3 +102,11 @@ class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
                 )
             ),
         )
+
+
+def _frame_size(track: TrackedBoxes) -> tuple[int, int] | None:
+    """(height, width) of the frames; None: it is not known."""
+    if track.frame_sizes is None or not len(track):
+        return None
+    height, width = track.frame_sizes[0].tolist()
+    return int(height), int(width)

@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Presentation
-from zorki.contracts.example import Example
+from zorki.contracts.example import Example, ExampleVideo
 from zorki.types import Boxes, ClassInfo, TrackedBoxes
 from zorki.types.arrays import array_of
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
     from numpy import ndarray
+    from torch import Tensor
 
     from zorki.types import Frames
+
+
+def _moving() -> tuple[UInt8[Tensor, "T 3 H W"], TrackedBoxes]:
+    """An object that moves among others."""
+    from zorki.data.scenes.clips import clip
+
+    made = clip(7, 3, frames=50, motion="circle", size=(128, 160), objects=2)
+    first = next(iter(made.motions))
+    return made.frames, made.tracks[made.tracks.identities == first]
 
 
 class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
@@ -26,6 +36,7 @@ class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
         settings={"epochs": 6, "batch_size": 8, "lr": 3e-4},
         own_data="videos with the box of an object in every frame, or images with boxes",
         own_model="siamfc_squeezenet",
+        video=ExampleVideo(_moving),
     )
 
     def draw(

@@ -18,15 +18,20 @@ def no_boxes() -> TrackedBoxes:
     return TrackedBoxes(none, none, torch.zeros(0, 4))
 
 
-def join_frames(frames: Sequence[Boxes]) -> TrackedBoxes:
-    """One table of the boxes of each frame, numbered from 0; row i of each is the object of identity i."""
+def join_frames(frames: Sequence[Boxes], size: tuple[int, int] | None = None) -> TrackedBoxes:
+    """One table of the boxes of each frame, numbered from 0; row i of each is the object of identity i.
+
+    Args:
+        size: (height, width) of the frames; None: it is not known.
+    """
     numbers = [torch.full((len(boxes),), number, dtype=torch.int64) for number, boxes in enumerate(frames)]
     identities = [torch.arange(len(boxes)) for boxes in frames]
     scores = [boxes.xyxy.new_ones(len(boxes)) if boxes.scores is None else boxes.scores for boxes in frames]
     if not frames:
         return no_boxes()
     xyxy = torch.cat([boxes.xyxy for boxes in frames])
-    return TrackedBoxes(torch.cat(numbers), torch.cat(identities), xyxy, scores=torch.cat(scores))
+    sizes = None if size is None else torch.tensor(size).expand(len(xyxy), 2)
+    return TrackedBoxes(torch.cat(numbers), torch.cat(identities), xyxy, scores=torch.cat(scores), frame_sizes=sizes)
 
 
 def still_boxes(target: TrackedBoxes) -> TrackedBoxes:

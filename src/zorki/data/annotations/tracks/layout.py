@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from zorki.data.annotations.listing import is_image, loose_files, subfolders
 from zorki.data.annotations.splits import split_name
+from zorki.data.annotations.tracks.dataset import TrackRecord
+from zorki.data.annotations.tracks.records import TrackRecords
 from zorki.errors import DataError
 from zorki.input_files.content import text_lines
 from zorki.input_files.numbers import number_in
@@ -20,6 +22,37 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 MAX_DEPTH = 3
 """Folders between the data's and a sequence's, such as train/car/car-1."""
+
+
+class AnnotatedObject(NamedTuple):
+    """One object of a sequence, as its files say.
+
+    Attributes:
+        path: of the boxes, for what is wrong with them.
+        boxes: (T, 4), xyxy; see `boxes_of`.
+        frames: the images of the sequence, or those of them to which the boxes belong.
+        suffix: behind the sequence's name, where it has several objects.
+        split: as lists beside the sequences say, where the names of folders say nothing.
+    """
+
+    path: Path
+    boxes: Array
+    frames: list[Path]
+    suffix: str = ""
+    split: str = ""
+
+
+def add_sequences(
+    records: TrackRecords, is_sequence: Callable[[Path], bool], objects: Callable[[Path], Iterable[AnnotatedObject]]
+) -> TrackRecords:
+    """The records, with the objects that `objects` reads in each sequence below their root; see `fitted`."""
+    for folder in sequence_folders(records.root, is_sequence):
+        for one in objects(folder):
+            found = fitted(one.frames, one.boxes, one.path, records.defects)
+            if found is not None:
+                split = split_of(records.root, folder) or one.split
+                records.tracks.append(TrackRecord(folder.name + one.suffix, folder, *found, split))
+    return records
 
 
 def sequence_folders(root: Path, is_sequence: Callable[[Path], bool], depth: int = MAX_DEPTH) -> Iterator[Path]:

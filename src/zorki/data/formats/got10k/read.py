@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from zorki.data.annotations.listing import is_image, loose_files
-from zorki.data.annotations.tracks.dataset import TrackRecord
 from zorki.data.annotations.tracks.layout import (
+    AnnotatedObject,
+    add_sequences,
     boxes_of,
-    fitted,
     frame_files,
     number_rows,
     sequence_folders,
-    split_of,
 )
 from zorki.data.annotations.tracks.records import TrackRecords
 from zorki.data.formats.probe import Probe
@@ -32,19 +32,18 @@ def probe(root: Path) -> Probe:
 
 def read(root: Path) -> TrackRecords:
     """The sequences; absence.label, or cover.label of 0, marks frames in which the object cannot be seen."""
-    records = TrackRecords(root, "got10k", probe(root).reason, [])
-    for folder in sequence_folders(root, _is_sequence):
-        path = folder / "groundtruth.txt"
-        boxes = boxes_of(number_rows(path), origin=0)
-        for name, hidden_from, hidden_to in (("absence.label", 1, np.inf), ("cover.label", -np.inf, 0)):
-            if (folder / name).is_file() and len(boxes) > 1:
-                marks = np.array([row[0] for row in number_rows(folder / name, (1,))])[: len(boxes)]
-                hidden = (marks >= hidden_from) & (marks <= hidden_to)
-                boxes[1 : len(marks)][hidden[1:]] = np.nan
-        found = fitted(frame_files(folder), boxes, path, records.defects)
-        if found is not None:
-            records.tracks.append(TrackRecord(folder.name, folder, *found, split_of(root, folder)))
-    return records
+    return add_sequences(TrackRecords(root, "got10k", probe(root).reason, []), _is_sequence, _object)
+
+
+def _object(folder: Path) -> Iterator[AnnotatedObject]:
+    path = folder / "groundtruth.txt"
+    boxes = boxes_of(number_rows(path), origin=0)
+    for name, hidden_from, hidden_to in (("absence.label", 1, np.inf), ("cover.label", -np.inf, 0)):
+        if (folder / name).is_file() and len(boxes) > 1:
+            marks = np.array([row[0] for row in number_rows(folder / name, (1,))])[: len(boxes)]
+            hidden = (marks >= hidden_from) & (marks <= hidden_to)
+            boxes[1 : len(marks)][hidden[1:]] = np.nan
+    yield AnnotatedObject(path, boxes, frame_files(folder))
 
 
 def _is_sequence(folder: Path) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from zorki.data.annotations.tracks.dataset import TrackRecord
 from zorki.data.annotations.tracks.layout import (
+    AnnotatedObject,
+    add_sequences,
     boxes_of,
-    fitted,
     frame_files,
     number_rows,
     sequence_folders,
-    split_of,
 )
 from zorki.data.annotations.tracks.records import TrackRecords
 from zorki.data.formats.probe import Probe
@@ -32,20 +33,22 @@ def probe(root: Path) -> Probe:
 
 def read(root: Path) -> TrackRecords:
     """The sequences; those that testing_set.txt names are the test split."""
-    records = TrackRecords(root, "lasot", probe(root).reason, [])
     listed = root / "testing_set.txt"
     tests = {line.strip() for _, line in text_lines(listed)} if listed.is_file() else set()
-    for folder in sequence_folders(root, _is_sequence):
-        path = folder / "groundtruth.txt"
-        boxes = boxes_of(number_rows(path), origin=1)
-        for name in ("full_occlusion.txt", "out_of_view.txt"):
-            hidden = _flags(folder / name)[: len(boxes)]
-            boxes[1:][hidden[1 : len(boxes)]] = np.nan  # the first frame tells what is tracked, whatever it shows
-        found = fitted(frame_files(folder / "img"), boxes, path, records.defects)
-        if found is not None:
-            split = split_of(root, folder) or (("test" if folder.name in tests else "train") if tests else "")
-            records.tracks.append(TrackRecord(folder.name, folder, *found, split))
-    return records
+
+    def objects(folder: Path) -> Iterator[AnnotatedObject]:
+        split = ("test" if folder.name in tests else "train") if tests else ""
+        yield AnnotatedObject(folder / "groundtruth.txt", _boxes(folder), frame_files(folder / "img"), split=split)
+
+    return add_sequences(TrackRecords(root, "lasot", probe(root).reason, []), _is_sequence, objects)
+
+
+def _boxes(folder: Path) -> np.ndarray[Any, np.dtype[Any]]:
+    boxes = boxes_of(number_rows(folder / "groundtruth.txt"), origin=1)
+    for name in ("full_occlusion.txt", "out_of_view.txt"):
+        hidden = _flags(folder / name)[: len(boxes)]
+        boxes[1:][hidden[1 : len(boxes)]] = np.nan  # the first frame tells what is tracked, whatever it shows
+    return boxes
 
 
 def _flags(path: Path) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from zorki.data.annotations.listing import loose_files
-from zorki.data.annotations.tracks.dataset import TrackRecord
 from zorki.data.annotations.tracks.layout import (
+    AnnotatedObject,
+    add_sequences,
     boxes_of,
-    fitted,
     frame_files,
     number_rows,
     sequence_folders,
-    split_of,
 )
 from zorki.data.annotations.tracks.records import TrackRecords
 from zorki.data.formats.probe import Probe
@@ -32,17 +32,14 @@ def probe(root: Path) -> Probe:
 
 def read(root: Path) -> TrackRecords:
     """The sequences; of two objects, as in Jogging, one each."""
-    records = TrackRecords(root, "otb", probe(root).reason, [], split="test")
-    for folder in sequence_folders(root, _is_sequence):
-        images = frame_files(folder / "img")
-        start = FIRST_FRAMES.get(folder.name.lower(), 1) - 1
-        for file in _annotations(folder):
-            boxes = boxes_of(number_rows(folder / file), origin=1)
-            found = fitted(images[start:], boxes, folder / file, records.defects)
-            if found is not None:
-                suffix = file.removeprefix("groundtruth_rect").removesuffix(".txt").replace(".", "-")
-                records.tracks.append(TrackRecord(folder.name + suffix, folder, *found, split_of(root, folder)))
-    return records
+    return add_sequences(TrackRecords(root, "otb", probe(root).reason, [], split="test"), _is_sequence, _objects)
+
+
+def _objects(folder: Path) -> Iterator[AnnotatedObject]:
+    images = frame_files(folder / "img")[FIRST_FRAMES.get(folder.name.lower(), 1) - 1 :]
+    for file in _annotations(folder):
+        suffix = file.removeprefix("groundtruth_rect").removesuffix(".txt").replace(".", "-")
+        yield AnnotatedObject(folder / file, boxes_of(number_rows(folder / file), origin=1), images, suffix)
 
 
 def _is_sequence(folder: Path) -> bool:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from zorki.data.annotations.listing import is_image, loose_files
-from zorki.data.annotations.tracks.dataset import TrackRecord
-from zorki.data.annotations.tracks.layout import boxes_of, fitted, frame_files, number_rows, sequence_folders, split_of
+from zorki.data.annotations.tracks.layout import (
+    AnnotatedObject,
+    add_sequences,
+    boxes_of,
+    frame_files,
+    number_rows,
+    sequence_folders,
+)
 from zorki.data.annotations.tracks.records import TrackRecords
 from zorki.data.formats.probe import Probe
 from zorki.errors import DataError
@@ -23,14 +30,12 @@ def probe(root: Path) -> Probe:
 
 def read(root: Path) -> TrackRecords:
     """The sequences. Masks, as of VOT from 2020 on, are refused: their boxes are another annotation."""
-    records = TrackRecords(root, "vot", probe(root).reason, [], split="test")
-    for folder in sequence_folders(root, _is_sequence):
-        path = folder / "groundtruth.txt"
-        boxes = boxes_of(number_rows(path, (4, 8)), origin=0)
-        found = fitted(frame_files(_images(folder)), boxes, path, records.defects)
-        if found is not None:
-            records.tracks.append(TrackRecord(folder.name, folder, *found, split_of(root, folder)))
-    return records
+    return add_sequences(TrackRecords(root, "vot", probe(root).reason, [], split="test"), _is_sequence, _object)
+
+
+def _object(folder: Path) -> Iterator[AnnotatedObject]:
+    path = folder / "groundtruth.txt"
+    yield AnnotatedObject(path, boxes_of(number_rows(path, (4, 8)), origin=0), frame_files(_images(folder)))
 
 
 def _images(folder: Path) -> Path:

@@ -239,7 +239,7 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         sides = exemplar_sides(state.boxes[:, 2:])[:, None] * factors
         centers = state.boxes[:, None, :2].expand(-1, 3, -1).flatten(0, 1)
         crops = cut_windows(frame, centers, sides.flatten() * size / exemplar, size, color)
-        maps = self.features(crops.contiguous(memory_format=torch.channels_last))
+        maps = self._search_features(crops.contiguous(memory_format=torch.channels_last))
         logits = self._correlate(state.exemplars, maps.unflatten(0, (count, 3)))
         # Places of the map stay places of the enlarged one: between two of them, ties would all go to one side.
         enlarged = [(side - 1) * tracker.upsampling + 1 for side in logits.shape[2:]]
@@ -253,6 +253,12 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
         resized = state.boxes[:, 2:] * (1 + tracker.scale_damping * (scale - 1))
         scores = self.correlation.scores(chosen.flatten(1).gather(1, _flat(places, chosen.shape[-1])[:, None])[:, 0])
         return torch.cat([moved, resized], 1), scores
+
+    def _search_features(self, crops: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B C h w"]:
+        """The maps of search regions: one by one on the CPU, whose caches hold the maps of one; else in one batch."""
+        if crops.device.type != "cpu":
+            return self.features(crops)
+        return torch.cat([self.features(crop[None]) for crop in crops])
 
     def _best_scales(self, peaks: Float[Tensor, "N 3"]) -> Int64[Tensor, " N"]:
         """The scale with the largest probability, where other scales than the present one are penalized."""
@@ -285,7 +291,8 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
             state.exemplars, state.first, kept, state.labels,
             torch.where(found, usual, state.usual), torch.where(found, 0, state.misses + 1),
         )  # fmt: skip
-        return state, Boxes(cxcywh_to_xyxy(kept).cpu(), state.labels.cpu(), scores.cpu())
+        boxes_found = Boxes(cxcywh_to_xyxy(kept).cpu(), state.labels.cpu(), scores.cpu(), lost=~found.cpu())
+        return state, boxes_found
 
     def _bounded(self, boxes: Tensor, first: Tensor, frame: Tensor) -> Tensor:
         """Centers within the frame, and sizes within their range."""
