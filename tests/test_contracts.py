@@ -29,6 +29,7 @@ OPTIONS = {
     "faster_rcnn_squeezenet": {"hidden": 64}, "faster_rcnn_squeezenet_fpn": {"hidden": 64, "channels": 64},
     # Keys that were drawn by chance stay negatives for good where one batch is all there is.
     "moco_squeezenet": {"queue": 16}, "moco_v2_squeezenet": {"queue": 16},
+    "distillation_squeezenet": {"teacher": "squeezenet"},
     # Before training all boxes are answers, each with a mask.
     "mask_rcnn_squeezenet_fpn": {"max_boxes": 20, "hidden": 64, "channels": 64, "mask_hidden": 32},
 }  # fmt: skip
@@ -51,6 +52,7 @@ SMALL = [
 ]  # fmt: skip
 SIZES = {
     "lenet5": 32, "cifar_resnet20": 32, "alexnet": 131, "alexnet_torchvision": 96, "fcn32s_squeezenet": 128,
+    "context_squeezenet": 128, "same_image_squeezenet": 128,
 } | dict.fromkeys([*DETECTORS, MASKED], 96)  # fmt: skip
 NUM_CLASSES = 3
 HEIGHT, WIDTH = 40, 56

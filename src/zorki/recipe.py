@@ -60,8 +60,14 @@ class Recipe:
     class_balanced: bool = setting(
         False, _DATA, "Sample images of rare classes as often as those of common ones.", aliases=("balanced",)
     )
-    limit: int | None = setting(
-        None, _DATA, "Train on a random subset of this many images.", unit="images", least=1, off=None
+    limit: float | None = setting(
+        None,
+        _DATA,
+        "Train on a random subset of this many images; or on a share of each class, such as 10%, drawn by --seed, and "
+        "evaluate all.",
+        unit="images",
+        off=None,
+        percent=True,
     )
     limit_val: int | None = setting(
         None,

@@ -33,6 +33,7 @@ def setting(
     words: Mapping[str, str] | None = None,
     off: Any = _NO_OFF,
     duration: bool = False,
+    percent: bool = False,
 ) -> Any:
     """A field of a frozen dataclass of settings, such as `zorki.recipe.Recipe`.
 
@@ -47,10 +48,11 @@ def setting(
         words: other words for its values.
         off: the value that `off` stands for; without it the field takes no `off`.
         duration: its number is seconds, and a text of it may have units, such as 1h30m.
+        percent: its number is a count, or below 1 a share, of which a text may be in percent, such as 10%.
     """
     metadata = {
         "group": group, "help": help, "unit": unit, "least": least, "most": most,
-        "aliases": aliases, "words": dict(words or {}), "off": off, "duration": duration,
+        "aliases": aliases, "words": dict(words or {}), "off": off, "duration": duration, "percent": percent,
     }  # fmt: skip
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
@@ -185,6 +187,8 @@ def _checked(f: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
         return value
     if f.metadata["duration"] and isinstance(value, str):
         value = _seconds(f, value)
+    if f.metadata["percent"]:
+        return _count_or_share(f, value)
     if int in parts or float in parts:
         return _number(f, int if int in parts else float, value)
     if str in parts and not isinstance(value, str):
@@ -207,6 +211,22 @@ def _seconds(f: dataclasses.Field[Any], text: str) -> float:
         off = ", or off" if takes_off(f) else ""
         raise RecipeError(f"{f.name} is {text!r}; expected a length of time, such as 90s, 10m or 1h30m{off}")
     return seconds
+
+
+def _count_or_share(f: dataclasses.Field[Any], value: Any) -> int | float:
+    """A count of 1 or more, as a whole number, or a share above 0 and below 1."""
+    text = str(value).strip()
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        is_share = text.endswith("%") or 0 < number < 1
+        if isinstance(value, bool) or not (0 < number < 1 if is_share else number >= 1 and number == int(number)):
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise RecipeError(
+            f"{f.name} is {value!r}; expected a count of at least 1, or a share below 100%, such as 10%"
+            f"{', or off' if takes_off(f) else ''}"
+        ) from None
+    return number if is_share else int(number)
 
 
 def _number(f: dataclasses.Field[Any], kind: type, value: Any) -> Any:

@@ -19,6 +19,7 @@ from zorki.types import Boxes, Placement
 if TYPE_CHECKING:
     import torch
     from jaxtyping import UInt8
+    from numpy import ndarray
     from torch import Tensor, nn
 
     from zorki.types import Placement, Sample
@@ -313,6 +314,17 @@ class Smooths(Protocol[Smoothed]):
         Raises:
             RecipeError: there is no such filter, or it has no such parameter.
         """
+
+
+@runtime_checkable
+class DrawsInputs(Protocol):
+    """A task's presentation that shows the first training batch as the network receives it: INPUTS.png in the run."""
+
+    inputs_name: str
+    """Of the file, without suffix."""
+
+    def draw_inputs(self, inputs: Any) -> UInt8[ndarray, "3 H W"]:
+        """A sheet of what `preprocess` made of some images, on the CPU."""
 
 
 @runtime_checkable

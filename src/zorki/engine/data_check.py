@@ -11,7 +11,7 @@ from typing import Any
 
 from zorki.contracts import Dataset
 from zorki.errors import DataError, did_you_mean
-from zorki.types import Defect
+from zorki.types import Defect, Label
 
 CHECK_THREADS = 8  # threads: a look waits for the disk, not for the processor
 
@@ -75,6 +75,26 @@ def subset(indices: Sequence[int], count: int) -> list[int]:
 
     generator = torch.Generator().manual_seed(0)
     return sorted(indices[place] for place in torch.randperm(len(indices), generator=generator)[:count].tolist())
+
+
+def subset_by_class(dataset: Dataset[Any], indices: Sequence[int], share: float, seed: int) -> list[int]:
+    """A share of the samples of each class, one at least, by a chance that follows from the seed, in order.
+
+    Samples whose target is no single class are one class.
+    """
+    import torch
+
+    by_class: dict[int, list[int]] = {}
+    for index in indices:
+        target = dataset.target(index)
+        by_class.setdefault(target.index if isinstance(target, Label) else 0, []).append(index)
+    generator = torch.Generator().manual_seed(seed)
+    found: list[int] = []
+    for label in sorted(by_class):
+        own = by_class[label]
+        count = max(1, round(share * len(own)))
+        found += [own[place] for place in torch.randperm(len(own), generator=generator)[:count].tolist()]
+    return sorted(found)
 
 
 def survey(dataset: Dataset[Any], *, strict: bool = False, splits: Sequence[str] | None = None) -> Survey:

@@ -137,6 +137,19 @@ class FrameAndFlow:
         return self.images.shape
 
 
+@dataclass
+class PatchPairs:
+    """Two patches of each image, and which of eight neighbors the second is of the first, in reading order."""
+
+    images: UInt8[Tensor, "B 2 3 h w"]
+    neighbors: Int64[Tensor, " B"]
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the patches: (B, 2, 3, h, w)."""
+        return self.images.shape
+
+
 def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """Network inputs with every tensor in them changed: a tensor, a list of such, or a dataclass of such."""
     import torch

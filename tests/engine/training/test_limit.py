@@ -8,6 +8,7 @@ from zorki.engine.data_check import Survey
 from zorki.engine.run.defaults import limit_val
 from zorki.engine.training.plan import new_plan, resumed_plan
 from zorki.engine.training.train import train
+from zorki.errors import RecipeError
 from zorki.recipe import Recipe
 
 DATA = "scenes:200@32"
@@ -65,3 +66,31 @@ def test_results_tell_of_how_many_images_they_are(tmp_path, capsys):
     for split in ("val", "test"):
         assert (results[split]["count"], results[split]["split_count"]) == (8, counts[split])
         assert f"on 8 images of {counts[split]}" in printed
+
+
+def test_a_share_is_of_each_class_and_follows_from_the_seed(tmp_path):
+    plans = [
+        new_plan("lenet5", DATA, None, {**SETTINGS, "limit": "20%", "seed": seed, "out": str(tmp_path)}, None, str)
+        for seed in (0, 0, 1)
+    ]
+    dataset, whole = plans[0].dataset, plans[0].data_survey.splits
+    for label in range(len(dataset.class_names)):
+        there = sum(dataset.target(index).index == label for index in whole["train"])
+        taken = sum(dataset.target(index).index == label for index in plans[0].train_indices)
+        assert taken == max(1, round(0.2 * there))
+    assert plans[0].train_indices == plans[1].train_indices != plans[2].train_indices
+    assert plans[0].recipe.limit_val is None, "what is held out is evaluated whole"
+    assert resumed_plan(plans[2].folder, None, {}, str).train_indices == plans[2].train_indices
+
+
+@pytest.mark.parametrize(("text", "value"), [("10%", 0.1), ("0.5%", 0.005), (500, 500), ("500", 500)])
+def test_a_limit_is_a_count_or_a_share(text, value):
+    limit = Recipe.of({"limit": text}).limit
+    assert limit == value
+    assert type(limit) is type(value)
+
+
+@pytest.mark.parametrize("text", ["0", "0%", "100%", "2.5", "ten", "-3", True])
+def test_other_limits_are_refused(text):
+    with pytest.raises(RecipeError, match="expected a count of at least 1, or a share below 100%, such as 10%, or off"):
+        Recipe.of({"limit": text})

@@ -284,3 +284,48 @@ def test_every_method_trains_and_is_opened_again(name, tmp_path, monkeypatch):
     for key, value in run.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[key])
     assert run.results["val"]["losses"]
+
+
+# -- patches, teachers of other kinds, sheets
+
+
+def test_same_image_pairs_are_told_from_others(monkeypatch):
+    """A head that compares red alone: patches of one image have the same."""
+    model = built("same_image_squeezenet", monkeypatch).eval()
+    outputs = model(views(4))
+    outputs.neighbors = torch.zeros(4, dtype=torch.int64)
+    first, second = outputs.projections.unbind(1)
+    scores = [model.head(torch.cat([first[i], second[j]])[None]) for i, j in ((0, 0), (0, 3), (1, 0))]
+    assert all(score.shape == (1, 1) for score in scores)
+    pairs = [(i, i, 1.0) for i in range(4)] + [(i, (i - 1) % 4, 0.0) for i in range(4)]
+    losses = []
+    for i, j, same in pairs:
+        score = model.head(torch.cat([first[i], second[j]])[None])[0, 0]
+        losses.append(float(torch.nn.functional.softplus(-score if same else score).detach()))
+    assert float(model.loss(outputs, [])["same_image"].detach()) == pytest.approx(sum(losses) / 8, rel=1e-4)
+
+
+def test_patches_that_are_too_small_for_a_backbone_are_refused():
+    with pytest.raises(RecipeError, match="cannot take patches of 14 pixels, of images of 64: the least is 21"):
+        registry.build("context_squeezenet", 0, {"image_size": 64})
+
+
+def test_context_is_learned_through_the_engine_and_drawn(tmp_path, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    run = train("context_squeezenet", SCENES, out=str(tmp_path), **PLAIN)
+    assert run.results["test"]["losses"] == {}, "images as a whole ask nothing"
+    assert run.results["test"]["metrics"]["alignment"] is None
+    assert (run.folder / "views.png").stat().st_size > 1000
+    assert load(run.folder).model.preprocess == run.model.preprocess
+
+
+def test_a_student_learns_from_a_run(run, tmp_path, monkeypatch):
+    tiny_squeezenet(monkeypatch)
+    options = {"teacher": "squeezenet", "teacher_weights": str(run.folder)}
+    student = train("distillation_cifar_resnet20", SCENES, out=str(tmp_path), options=options, **PLAIN)
+    assert torch.equal(student.model.teacher.backbone.layers[0].weight, run.model.backbone.layers[0].weight)
+    assert student.model.train().teacher.training is False
+    assert student.results["val"]["losses"]["distillation"] > 0
+    options["teacher_weights"] = str(student.folder)
+    with pytest.raises(RecipeError, match="does not fill the teacher squeezenet"):
+        train("distillation_cifar_resnet20", SCENES, out=str(tmp_path), options=options, **PLAIN)

@@ -11,6 +11,7 @@ from zorki.data.preprocess.flow.clips_with_flow import ClipsWithFlow
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 from zorki.data.preprocess.pad import Pad
+from zorki.data.preprocess.pretraining.patch_pairs import RandomPatches
 from zorki.data.preprocess.pretraining.random_views import RandomViews
 from zorki.data.preprocess.region_crops import RegionCrops
 from zorki.data.preprocess.resize import Resize
@@ -21,7 +22,7 @@ from zorki.data.preprocess.views import Views
 from zorki.errors import RecipeError, did_you_mean
 
 _PLAIN = (ResizeCrop, Pad, Letterbox, ShortestEdge, Resize, LetterboxWithProposals, Views, Clips, RegionCrops)
-_KINDS = {kind.__name__: kind for kind in (*_PLAIN, ExemplarSearchPairs, RandomViews, ClipsWithFlow)}
+_KINDS = {kind.__name__: kind for kind in (*_PLAIN, ExemplarSearchPairs, RandomViews, RandomPatches, ClipsWithFlow)}
 # Types of fields, as they are annotated, and what a value of them is in JSON.
 _NUMBERS: dict[Any, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
 _FORMER_KINDS = {"Fit": "ResizeCrop", "Span": "ShortestEdge", "Stretch": "Resize", "Propose": "LetterboxWithProposals"}

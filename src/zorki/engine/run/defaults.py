@@ -83,6 +83,8 @@ def limit_val(recipe: Recipe, held_out: Mapping[str, int]) -> Choice | None:
     """
     if recipe.limit is None or recipe.limit_val is not None or max(held_out.values(), default=0) <= recipe.limit:
         return None
+    if isinstance(recipe.limit, float):  # few labels to learn from, and all of what is held out
+        return None
     counts = " and ".join(f"{count:,} of {split}" for split, count in held_out.items())
     return Choice("limit_val", recipe.limit, f"as many as --limit; --limit-val off evaluates all: {counts}")
 

@@ -15,7 +15,7 @@ from zorki.contracts import Dataset, Model, Task
 from zorki.contracts.capabilities import Precomputes, TrainsInStages
 from zorki.data.transforms.installed import transforms_of
 from zorki.devices import kind_of
-from zorki.engine.data_check import Survey, counted, subset, summary
+from zorki.engine.data_check import Survey, counted, subset, subset_by_class, summary
 from zorki.engine.device import check_device
 from zorki.engine.run import logs
 from zorki.engine.run.data_files import file_name
@@ -84,14 +84,16 @@ def tell_data(dataset: Dataset[Any], data_survey: Survey, say: Callable[[str], N
             say(f"      {line}")
 
 
-def train_indices_of(data_survey: Survey, recipe: Recipe) -> list[int]:
+def train_indices_of(dataset: Dataset[Any], data_survey: Survey, recipe: Recipe) -> list[int]:
     indices = data_survey.splits.get("train", [])
     if not indices:
         counts = ", ".join(f"{name} {len(own)}" for name, own in data_survey.splits.items())
         raise DataError(f"nothing to train on: the split train has no image that can be read (images: {counts})")
-    if recipe.limit is not None and recipe.limit < len(indices):
-        return subset(indices, recipe.limit)
-    return indices
+    if recipe.limit is None:
+        return indices
+    if isinstance(recipe.limit, float):
+        return subset_by_class(dataset, indices, recipe.limit, recipe.seed)
+    return subset(indices, recipe.limit) if recipe.limit < len(indices) else indices
 
 
 def check_forward(network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int]) -> None:

@@ -63,6 +63,7 @@ class Conductor(lightning.Callback):
         gather: Callable[[lightning.Trainer], None] = lambda trainer: None,
         held_out: Callable[[Model[Any, Any, Any]], Iterable[tuple[Any, Sequence[Any]]]] = lambda model: (),
         check_folder: Callable[[], None] = lambda: None,
+        first_batch: Callable[[Batch[Any]], None] = lambda batch: None,
     ) -> None:
         """Of one run.
 
@@ -72,12 +73,13 @@ class Conductor(lightning.Callback):
         forecast: tells how long the training takes.
         held_out: inputs and targets of `begin_stage`, on the model's device.
         check_folder: called before anything is written; raises where the folder is gone.
+        first_batch: sees the first batch of a run before anything is learned.
         """
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
         self.gather, self.keep_last, self.check_folder = gather, keep_last, check_folder
-        self.forecast, self.held_out = forecast, held_out
+        self.forecast, self.held_out, self.first_batch = forecast, held_out, first_batch
         self.stages = optimize.StageSchedule((0,), self.epochs)
         self.plateau = optimize.Plateau()
         self.after_step: Callable[[float], None] | None = None
@@ -163,6 +165,8 @@ class Conductor(lightning.Callback):
     # -- every step
 
     def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.current_epoch == batch_idx == 0 and trainer.is_global_zero:
+            self.first_batch(batch)
         epoch = trainer.current_epoch + batch_idx / self._steps_an_epoch
         factor = optimize.rate_factor(self.recipe, *self.stages.place(epoch)) * self.plateau.factor
         for group in trainer.optimizers[0].param_groups:

@@ -212,7 +212,7 @@ def _recipe(
 def _survey_data(dataset: Dataset[Any], recipe: Recipe) -> tuple[Survey, list[int]]:
     """Which samples can be read, by split, and which of them are trained on."""
     data_survey = survey(dataset, strict=recipe.strict).learn_from(recipe.train_on)
-    return data_survey, train_indices_of(data_survey, recipe)
+    return data_survey, train_indices_of(dataset, data_survey, recipe)
 
 
 def _check_same_data(folder: Path, about: Mapping[str, Any], dataset: Dataset[Any], train_indices: list[int]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 from zorki.contracts import Model
+from zorki.contracts.capabilities import DrawsInputs
+from zorki.data.images import write_image
 from zorki.engine.device import on_device
 from zorki.engine.evaluation.benchmark_run import peak_memory
 from zorki.engine.precompute import precompute
@@ -38,6 +40,7 @@ from zorki.engine.training.time_trial import choose_epochs
 from zorki.files import write_json
 from zorki.output import say
 from zorki.recipe import Recipe
+from zorki.types import Batch, map_tensors
 from zorki.weights import save_weights
 
 
@@ -125,6 +128,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
         check_folder=lock.check,
         held_out=partial(held_out_batches, plan),
         gather=partial(gather_defects, plan, train_loader),
+        first_batch=partial(_draw_inputs, plan, progress.say if bar else say),
     )
     trainer = make_trainer(recipe, [conductor], loggers, folder, say)
     try:
@@ -139,6 +143,15 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
     if not trainer.is_global_zero:
         raise SystemExit(0)
     return conductor
+
+
+def _draw_inputs(plan: TrainingPlan, say: Say, batch: Batch[Any]) -> None:
+    """Writes a sheet of the batch, where the task shows what its networks receive."""
+    presentation = plan.task.presentation
+    if isinstance(presentation, DrawsInputs):
+        path = plan.folder / f"{presentation.inputs_name}.png"
+        write_image(path, presentation.draw_inputs(map_tensors(batch.inputs, torch.Tensor.cpu)))
+        say(f"{presentation.inputs_name} as the network receives them: {path}")
 
 
 def _workload(plan: TrainingPlan) -> Workload:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zorki.contracts import TrainingDefaults
+from zorki.data.preprocess.pretraining.patch_pairs import RandomPatches
 from zorki.data.preprocess.pretraining.random_views import SMALL_SIZE, RandomViews
 from zorki.nn.backbones.named import backbone as named_backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics, for_small_images
@@ -33,7 +34,10 @@ def on_named_backbones(method: str, summary: str, fixed: Mapping[str, Any] | Non
 
 
 def backbone_parts(
-    backbone: str, image_size: int, views: RandomViews | None = None, defaults: TrainingDefaults = TrainingDefaults()
+    backbone: str,
+    image_size: int,
+    views: RandomViews | RandomPatches | None = None,
+    defaults: TrainingDefaults = TrainingDefaults(),
 ) -> BackboneParts:
     """The backbone with views of that size: small images get a stem that does not shrink them, and views without blur.
 
@@ -45,7 +49,7 @@ def backbone_parts(
     views = dataclasses.replace(views or RandomViews(image_size), size=image_size)
     choices: list[tuple[str, Any, str]] = []
     name = for_small_images(backbone) if small else backbone
-    if small:
+    if small and isinstance(views, RandomViews):
         changed = {"jitter": min(views.jitter, SMALL_JITTER), "blur": 0.0, "later_blur": 0.0}
         views = dataclasses.replace(views, **changed)  # type: ignore[arg-type]
         why = f"images of {image_size} pixels are too small for blur"

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
     from numpy import ndarray
 
+SHOWN, CELL = 24, 224  # images on a sheet of views, and pixels of each
+PLACES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
+
 
 class PretrainingPresentation(Presentation[Annotation, Embedding]):
     """The class of a ground truth, where there is one, under its image; the numbers of a prediction."""
@@ -24,6 +27,22 @@ class PretrainingPresentation(Presentation[Annotation, Embedding]):
         own_model="simclr_resnet18",
         own_flags="",
     )
+
+    inputs_name = "views"
+
+    def draw_inputs(self, inputs: Any) -> UInt8[ndarray, "3 H W"]:
+        """The views of some images: a pair is the left and the right half of a cell."""
+        import numpy as np
+
+        from zorki.draw.images import enlarge, sheet
+        from zorki.types import PatchPairs
+
+        patches = isinstance(inputs, PatchPairs)
+        views = (inputs.images if patches else inputs)[:SHOWN].numpy()
+        gap = np.full((3, views.shape[3], max(1, views.shape[4] // 16)), 255, np.uint8)
+        pairs = [np.concatenate([part for view in image for part in (view, gap)][:-1], 2) for image in views]
+        places = [PLACES[place] for place in inputs.neighbors[:SHOWN].tolist()] if patches else [""] * len(pairs)
+        return sheet([enlarge(pair, CELL // 2) for pair in pairs], places, columns=4, cell=CELL)
 
     def draw(
         self, image: UInt8[ndarray, "3 H W"], annotation: Annotation, info: ClassInfo

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, Num, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,7 +19,7 @@ from zorki.metrics.representation.geometry import alignment, effective_rank, spr
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.tasks.pretraining.representation import Representation
-from zorki.types import Annotation, Embedding, Placement
+from zorki.types import Annotation, Embedding, PatchPairs, Placement
 from zorki.weights.weight_map import WeightMap
 
 COLLAPSED = 0.02  # spread of features, or of what the loss compares, below which nothing tells images apart
@@ -33,11 +33,13 @@ class ViewOutputs:
         features: what is kept: of the backbone, pooled.
         projections: what the loss compares, of the network that learns.
         targets: what it is compared with; None: with one another.
+        neighbors: which one a patch is of the other, see `PatchPairs`; None: of views.
     """
 
     features: Float[Tensor, "B V D"]
     projections: Float[Tensor, "B V E"]
     targets: Float[Tensor, "B V F"] | None = None
+    neighbors: Int64[Tensor, " B"] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,12 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
     def compare(self, outputs: ViewOutputs) -> dict[str, Tensor]:
         """The losses of two views of each image."""
 
-    def forward(self, inputs: Float[Tensor, "B V 3 H W"] | UInt8[Tensor, "B V 3 H W"]) -> ViewOutputs:
-        """Outputs for views of uint8 images (or floats of 0..255)."""
-        flat = inputs.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        images = self.normalize(flat)
-        return self.branches(self.pooled(images).unflatten(0, inputs.shape[:2]), images)
-
-    def pooled(self, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D"]:
-        """The mean of the backbone's last map, of normalized images."""
-        return pooled(self.backbone, images)
+    def forward(self, inputs: PatchPairs | Num[Tensor, "B V 3 H W"]) -> ViewOutputs:
+        """Outputs for views of uint8 images (or floats of 0..255), or for pairs of patches."""
+        views = inputs.images if isinstance(inputs, PatchPairs) else inputs
+        images = self.normalize(views.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        outputs = self.branches(pooled(self.backbone, images).unflatten(0, views.shape[:2]), images)
+        return replace(outputs, neighbors=inputs.neighbors) if isinstance(inputs, PatchPairs) else outputs
 
     def loss(self, outputs: ViewOutputs, targets: Sequence[Annotation]) -> dict[str, Tensor]:
         """Of the last two views; nothing where there is one. Targets tell nothing."""
@@ -181,4 +180,4 @@ def _last_two(outputs: ViewOutputs) -> ViewOutputs:
     features, projections, targets = (part if part is None else part[:, -2:] for part in parts)
     assert features is not None
     assert projections is not None
-    return ViewOutputs(features, projections, targets)
+    return ViewOutputs(features, projections, targets, outputs.neighbors)

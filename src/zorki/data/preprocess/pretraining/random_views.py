@@ -102,7 +102,7 @@ class RandomViews:
                 out.copy_(blur_image(out, view.blur))
             if view.solarize:
                 torch.where(out < 128, out, 255 - out, out=out)
-        return views, [_whole(image, self.size) for image in images]
+        return views, [whole_placement(image, self.size) for image in images]
 
     def _draw(self, number: int, u: Sequence[float], height: int, width: int) -> _View:
         """One view of an image of that size, from 14 numbers in [0, 1)."""
@@ -189,7 +189,7 @@ def _change_colors(views: UInt8[Tensor, "N 3 H W"], colors: Sequence[tuple[float
         views[rows] = mixed.clamp_(0, 255).to(torch.int32).to(torch.uint8).view(len(rows), *views.shape[1:])
 
 
-def _whole(image: UInt8[Tensor, "3 H W"], size: int) -> Placement:
+def whole_placement(image: UInt8[Tensor, "3 H W"], size: int) -> Placement:
     """Views have no place of their own; that of the whole image, squeezed to a square, stands for it."""
     height, width = image.shape[1:]
     placement = Placement(height, width, size / height, input_height=size, input_width=size)
