@@ -16,8 +16,9 @@ from zorki.engine.training.train import train
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.pretraining.data import PretrainingData
 from zorki.tasks.pretraining.metric import RepresentationMetric
+from zorki.tasks.pretraining.presentation import PretrainingPresentation
 from zorki.tasks.pretraining.representation import Representation
-from zorki.types import Embedding, Label, Unlabeled
+from zorki.types import Embedding, Label, PatchPairs, Unlabeled
 from zorki.weights import load_into, read_weights
 
 PLAIN = {"epochs": 1, "workers": 0, "device": "cpu", "precision": "32", "quiet": True, "batch_size": 16}
@@ -329,3 +330,14 @@ def test_a_student_learns_from_a_run(run, tmp_path, monkeypatch):
     options["teacher_weights"] = str(student.folder)
     with pytest.raises(RecipeError, match="does not fill the teacher squeezenet"):
         train("distillation_cifar_resnet20", SCENES, out=str(tmp_path), options=options, **PLAIN)
+
+
+def test_a_sheet_shows_views_as_they_are():
+    pairs = torch.randint(0, 256, (6, 2, 3, 25, 25), generator=torch.Generator().manual_seed(0)).byte()
+    drawn = PretrainingPresentation().draw_inputs(pairs)
+    assert drawn.shape == (3, 2 * (100 + 12), 4 * (200 + 12)), "two rows of four, of which two are empty"
+    assert (drawn[:, 6:106:4, 6:106:4] == pairs[0, 0].numpy()).all()
+    assert (drawn[:, 6:106:4, 106:206:4] == pairs[0, 1].numpy()).all()
+    assert (drawn[:, 118:, 430:] == 255).all()
+    told = PretrainingPresentation().draw_inputs(PatchPairs(pairs, torch.arange(6)))
+    assert told.shape[1] > drawn.shape[1], "with captions"

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
     from numpy import ndarray
 
-SHOWN, CELL = 24, 224  # images on a sheet of views, and pixels of each
+SHOWN, COLUMNS = 24, 4  # images on a sheet of views, and how many stand in a row
+CELL, MARGIN = 200, 6  # pixels: width of a pair of views at least, and what is left white around it
 PLACES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
 
 
@@ -31,18 +32,23 @@ class PretrainingPresentation(Presentation[Annotation, Embedding]):
     inputs_name = "views"
 
     def draw_inputs(self, inputs: Any) -> UInt8[ndarray, "3 H W"]:
-        """The views of some images: a pair is the left and the right half of a cell."""
+        """The views of some images, each pair side by side; under patches, where the second lies beside the first."""
         import numpy as np
 
-        from zorki.draw.images import enlarge, sheet
+        from zorki.draw.images import caption, enlarge
         from zorki.types import PatchPairs
 
         patches = isinstance(inputs, PatchPairs)
         views = (inputs.images if patches else inputs)[:SHOWN].numpy()
-        gap = np.full((3, views.shape[3], max(1, views.shape[4] // 16)), 255, np.uint8)
-        pairs = [np.concatenate([part for view in image for part in (view, gap)][:-1], 2) for image in views]
-        places = [PLACES[place] for place in inputs.neighbors[:SHOWN].tolist()] if patches else [""] * len(pairs)
-        return sheet([enlarge(pair, CELL // 2) for pair in pairs], places, columns=4, cell=CELL)
+        pairs = [enlarge(np.concatenate(list(image), 2), CELL) for image in views]
+        if patches:
+            places = [PLACES[place] for place in inputs.neighbors[:SHOWN].tolist()]
+            pairs = [caption(pair, place) for pair, place in zip(pairs, places, strict=True)]
+        framed = [np.pad(pair, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)), constant_values=255) for pair in pairs]
+        empty = np.full_like(framed[0], 255)
+        framed += [empty] * (-len(framed) % COLUMNS)
+        rows = [np.concatenate(framed[start : start + COLUMNS], 2) for start in range(0, len(framed), COLUMNS)]
+        return np.concatenate(rows, 1)
 
     def draw(
         self, image: UInt8[ndarray, "3 H W"], annotation: Annotation, info: ClassInfo
