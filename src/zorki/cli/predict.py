@@ -65,6 +65,15 @@ def predict(
     embed: Embed = None,
     count_line: CountLine = None,
     count_zone: CountZone = None,
+    timeline: Annotated[
+        float | None,
+        Parameter(
+            help="Of long films: seconds from a window to the next; writes what is shown when, and nothing else."
+        ),
+    ] = None,
+    window: Annotated[float | None, Parameter(help="Seconds of a window of --timeline; empty: twice its step.")] = None,
+    smooth_seconds: Annotated[float, Parameter(help="Seconds over which --timeline averages scores.")] = 0.0,
+    min_seconds: Annotated[float, Parameter(help="Seconds of a segment of --timeline, at least.")] = 0.0,
     options: Options = None,
 ) -> None:
     """Run inference on images, folders, URLs, videos and cameras.
@@ -80,6 +89,7 @@ def predict(
     zorki predict runs/deep_pose_resnet18-1 film.mp4 --boxes-from runs/fcos_squeezenet-1 --smooth one-euro
     zorki predict runs/fcos_squeezenet-1 film.mp4 --track
     zorki predict runs/fcos_squeezenet-1 street.mp4 --track --count-line 0,400,1280,400 --classes car,bus
+    zorki predict runs/c3d_bn-1 film.mp4 --timeline 1 --smooth-seconds 3 --min-seconds 2
     zorki predict --resume runs/predict-1
     """
     from zorki.engine.prediction.predict import predict as stream
@@ -91,6 +101,11 @@ def predict(
         "track": tracker if track and tracker else track, "embed": None if embed is None else str(embed),
         "count_lines": count_line, "count_zones": count_zone,
     }  # fmt: skip
+    if timeline is not None:
+        if resume is not None or run is None or any(value for name, value in settings.items() if name != "weights"):
+            raise RecipeError("--timeline takes a run and videos, --window, --smooth-seconds, --min-seconds and --out")
+        _timelines(run, sources, timeline, window, smooth_seconds, min_seconds, out, weights, device)
+        return
     if tracker and not track:
         raise RecipeError("--tracker has the thresholds of --track: say --track as well")
     if resume is not None:
@@ -111,6 +126,34 @@ def predict(
         "strict": strict,
     }
     _print(stream([run], list(sources), stream=True, **more, **settings))
+
+
+def _timelines(
+    run: str,
+    sources: tuple[str, ...],
+    step: float,
+    window: float | None,
+    smooth: float,
+    shortest: float,
+    out: Path | None,
+    weights: str | None,
+    device: str | None,
+) -> None:
+    from zorki.engine.prediction.timeline import timelines
+
+    for found in timelines(
+        run,
+        sources,
+        step=step,
+        length=window,
+        smooth=smooth,
+        shortest=shortest,
+        out=out,
+        weights=weights,
+        device=device,
+    ):
+        count = len(found.segments)
+        say(f"{found.path}: {count} segment{'' if count == 1 else 's'} in {found.table}, .json and .png")
 
 
 def _begun(folder: Path) -> tuple[str, tuple[str, ...], dict[str, Any]]:

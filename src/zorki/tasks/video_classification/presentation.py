@@ -27,7 +27,7 @@ class VideoClassificationPresentation(Presentation[Label, VideoLabel]):
     example = Example(
         model="c3d_small",
         data="scenes:300@32",
-        settings={"epochs": 12, "batch_size": 8, "image_size": 32},
+        settings={"epochs": 6, "batch_size": 8, "image_size": 32, "dropout": 0.0, "lr": 0.002},
         own_data="videos in a folder for each class",
         own_model="x3d_xs",
         own_flags="--epochs 30",
