@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zorki.data.video.segments import Segment, label_studio_timeline, segments_of, smoothed, window_starts
+from zorki.data.video.segments import FilmSegment, label_studio_timeline, segments_of, smoothed, window_starts
 
 
 def rows(*labels):
@@ -44,7 +44,9 @@ def test_short_segments_join_the_neighbor_that_scores_more():
 
 
 def test_label_studio_counts_frames_from_one():
-    task = label_studio_timeline([Segment(0.0, 2.0, 1, 0.5), Segment(2.0, 4.0, 0, 1.0)], ("a", "b"), path="x", rate=25)
+    task = label_studio_timeline(
+        [FilmSegment(0.0, 2.0, 1, 0.5), FilmSegment(2.0, 4.0, 0, 1.0)], ("a", "b"), path="x", rate=25
+    )
     first, second = task["predictions"][0]["result"]
     assert first["value"] == {"ranges": [{"start": 1, "end": 50}], "timelinelabels": ["b"]}
     assert second["value"]["ranges"] == [{"start": 51, "end": 100}]

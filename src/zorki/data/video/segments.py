@@ -12,7 +12,7 @@ from numpy import ndarray
 
 
 @dataclass(frozen=True)
-class Segment:
+class FilmSegment:
     """A part of a film of one class: from `start` to `end` in seconds, with the mean score of its windows, 0..1."""
 
     start: float
@@ -44,7 +44,7 @@ def smoothed(scores: Float[ndarray, "N K"], width: int) -> Float[ndarray, "N K"]
 
 def segments_of(
     scores: Float[ndarray, "N K"], starts: list[float], length: float, duration: float, *, shortest: float = 0.0
-) -> list[Segment]:
+) -> list[FilmSegment]:
     """The film parted where the best class changes: in the middle between the middles of two windows.
 
     Args:
@@ -68,7 +68,7 @@ def segments_of(
         labels[run[0] : run[1]] = [max(sorted(neighbors), key=lambda label: float(within[label]))] * (run[1] - run[0])
         runs = _runs(labels)
     return [
-        Segment(edges[first], edges[behind], labels[first], float(scores[first:behind, labels[first]].mean()))
+        FilmSegment(edges[first], edges[behind], labels[first], float(scores[first:behind, labels[first]].mean()))
         for first, behind in runs
     ]
 
@@ -83,7 +83,9 @@ def _runs(labels: list[int]) -> list[tuple[int, int]]:
     return found
 
 
-def label_studio_timeline(segments: list[Segment], names: tuple[str, ...], *, path: str, rate: float) -> dict[str, Any]:
+def label_studio_timeline(
+    segments: list[FilmSegment], names: tuple[str, ...], *, path: str, rate: float
+) -> dict[str, Any]:
     """A task of Label Studio with the segments as predictions of a `TimelineLabels` tag named "timeline".
 
     Its ranges are of frames, from 1 on, the last one included.

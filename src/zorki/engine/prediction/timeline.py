@@ -12,7 +12,7 @@ import numpy as np
 from zorki.data.images import MAX_PIXELS, write_image
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.video.films import VideoFile
-from zorki.data.video.segments import Segment, label_studio_timeline, segments_of, smoothed, window_starts
+from zorki.data.video.segments import FilmSegment, label_studio_timeline, segments_of, smoothed, window_starts
 from zorki.draw.images import caption
 from zorki.engine.device import check_device, on_device
 from zorki.engine.prediction.inference import predict_inputs
@@ -32,7 +32,7 @@ class Timeline:
     """A film's segments, and the files that tell of them."""
 
     path: Path
-    segments: list[Segment]
+    segments: list[FilmSegment]
     table: Path
     label_studio: Path
     strip: Path
@@ -91,7 +91,7 @@ def timelines(
         yield _write(folder / Path(source.name).stem, film, segments, opened.info)
 
 
-def _write(stem: Path, film: VideoFile, segments: list[Segment], info: ClassInfo) -> Timeline:
+def _write(stem: Path, film: VideoFile, segments: list[FilmSegment], info: ClassInfo) -> Timeline:
     table, labels, strip = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".csv", ".json", ".png"))
     table.parent.mkdir(parents=True, exist_ok=True)
     with whole(table) as part, part.open("w", newline="", encoding="utf-8") as file:
@@ -104,7 +104,7 @@ def _write(stem: Path, film: VideoFile, segments: list[Segment], info: ClassInfo
     return Timeline(film.path, segments, table, labels, strip)
 
 
-def strip_of(film: VideoFile, segments: list[Segment], info: ClassInfo) -> np.ndarray:  # type: ignore[type-arg]
+def strip_of(film: VideoFile, segments: list[FilmSegment], info: ClassInfo) -> np.ndarray:  # type: ignore[type-arg]
     """The middle frame of each segment, side by side, with its class, times and score under it; the longest ones."""
     longest = sorted(segments, key=lambda one: one.start - one.end)[:MOST_SHOWN]
     shown = sorted(longest, key=lambda one: one.start)
