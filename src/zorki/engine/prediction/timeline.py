@@ -12,9 +12,15 @@ import numpy as np
 from zorki.data.images import MAX_PIXELS, write_image
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.video.films import VideoFile
-from zorki.data.video.segments import FilmSegment, label_studio_timeline, segments_of, smoothed, window_starts
 from zorki.draw.images import caption
 from zorki.engine.device import check_device, on_device
+from zorki.engine.prediction.film_segments import (
+    FilmSegment,
+    label_studio_timeline,
+    segments_of,
+    smoothed,
+    window_starts,
+)
 from zorki.engine.prediction.inference import predict_inputs
 from zorki.engine.prediction.sources import expand
 from zorki.engine.run.open import RunLike, open_all

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from zorki.data.video.segments import FilmSegment, label_studio_timeline, segments_of, smoothed, window_starts
+from zorki.engine.prediction.film_segments import (
+    FilmSegment,
+    label_studio_timeline,
+    segments_of,
+    smoothed,
+    window_starts,
+)
 
 
 def rows(*labels):
