@@ -139,7 +139,7 @@ def _timelines(
     weights: str | None,
     device: str | None,
 ) -> None:
-    from zorki.engine.prediction.timeline import timelines
+    from zorki.engine.timeline import timelines
 
     for found in timelines(
         run,

@@ -9,8 +9,8 @@ import torch
 
 from zorki import registry
 from zorki.contracts import Model
-from zorki.engine.prediction import timeline
-from zorki.engine.prediction.timeline import timelines
+from zorki.engine import timeline
+from zorki.engine.timeline import timelines
 from zorki.errors import RecipeError
 from zorki.types import ClassInfo, VideoLabel
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zorki.engine.prediction.film_segments import (
+from zorki.engine.film_segments import (
     FilmSegment,
     label_studio_timeline,
     segments_of,

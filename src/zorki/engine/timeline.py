@@ -14,7 +14,7 @@ from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.video.films import VideoFile
 from zorki.draw.images import caption
 from zorki.engine.device import check_device, on_device
-from zorki.engine.prediction.film_segments import (
+from zorki.engine.film_segments import (
     FilmSegment,
     label_studio_timeline,
     segments_of,
