@@ -2,11 +2,14 @@
 
     python benchmarks/trackers.py SEQUENCES RUN_OR_MODEL [--weights FILE] [--opencv] [--options NAME=VALUE ...]
     python benchmarks/trackers.py SEQUENCES RUN_OR_MODEL [--weights FILE] --speed [--frames N]
+    python benchmarks/trackers.py IMAGES MODEL --training
 
 The table holds OTB's success and precision by sequence: the still box, normalized cross-correlation, OpenCV's trackers,
 and the model. With --speed the plain way is PyTorch as it comes: float32, one scale after the other, each cut out and
-enlarged by itself; ours is one batch, channels last, and bf16 where the processor is quick at it. Both follow the same
-sequence in turn, a frame each, from the state of the plain way, so that load of the machine meets both.
+enlarged by itself; ours is channels last, correlated by a product of matrices, enlarged in one batch, and bf16 where
+the processor is quick at it. Both follow the same sequence in turn, a frame each, from the state of the plain way, so
+that load of the machine meets both. --training times a step of 8 pairs of images with boxes: pairs drawn of parts of
+the images and of whole ones, and the network with correlation as a product of matrices and as a convolution.
 """
 
 import argparse
@@ -18,14 +21,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from zorki import registry
 from zorki.data.formats.readers import read_tracks
 from zorki.data.preprocess.tracking.windows import cut_windows, exemplar_sides
-from zorki.engine.device import autocast, best_precision, on_device
+from zorki.engine.device import autocast, best_precision, channels_last, on_device
 from zorki.engine.run.open import open_run
 from zorki.metrics.tracks.otb import mean_curves, otb_curves
+from zorki.tasks.tracking import pairs
+from zorki.tasks.tracking.models.siamfc import correlation
+from zorki.tasks.tracking.settings import TrackingSettings
+from zorki.tasks.tracking.task import Tracking
 from zorki.tasks.tracking.template_matching import TemplateMatching
 from zorki.tasks.tracking.tracks import aligned, join_frames, still_boxes
-from zorki.types import Boxes
+from zorki.types import Boxes, ClassInfo
 
 
 class OpenCvTracker:
@@ -107,8 +115,7 @@ def plain_step(model, state, frame: Tensor):
     for factor in factors:
         crop = cut_windows(frame, state.boxes[:, :2], side * factor * size / exemplar, size, color)
         features = model.features(crop)[:, None]
-        with torch.enable_grad():  # a plain convolution, as in training
-            logits = model.correlation(state.exemplars, features).detach()
+        logits = plain_correlation(model.correlation, state.exemplars, features)
         enlarged = [(one - 1) * model.tracker.upsampling + 1 for one in logits.shape[2:]]
         responses.append(torch.nn.functional.interpolate(logits, enlarged, mode="bicubic", align_corners=True))
     response = torch.cat(responses, 1)
@@ -121,6 +128,14 @@ def plain_step(model, state, frame: Tensor):
     boxes = torch.cat([moved, state.boxes[:, 2:] * (1 + model.tracker.scale_damping * (factor - 1))], 1)
     scores = model.correlation.scores(chosen.flatten(1).amax(1))
     return model._judge(state, boxes, scores, frame)
+
+
+def plain_correlation(module, exemplars: Tensor, searches: Tensor) -> Tensor:
+    product, correlation._products_along_diagonals = correlation._products_along_diagonals, convolved
+    try:
+        return module(exemplars, searches)
+    finally:
+        correlation._products_along_diagonals = product
 
 
 def speed(dataset, run, most: int | None) -> None:
@@ -156,6 +171,57 @@ def speed(dataset, run, most: int | None) -> None:
         print(f"  boxes at most {apart:.2f} pixels apart in a step, {drift:.2f} over {count} frames on their own")
 
 
+def training(folder: Path, name: str, count: int = 8) -> None:
+    """CPU seconds of the parts of a training step, the least of four."""
+    dataset = Tracking.data.read(folder)
+    samples = [dataset[index] for index in dataset.splits["train"][:count]]
+    recipe = TrackingSettings(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.03, blur=1.0)
+    model = on_device(registry.build(name, 1, {}), "cpu").train()
+    around, product = pairs._around, correlation._products_along_diagonals
+
+    def batch():
+        chance = [torch.Generator().manual_seed(number) for number in range(count)]
+        made = [
+            Tracking.data.augment(sample, recipe, ClassInfo(("object",)), one)
+            for sample, one in zip(samples, chance, strict=True)
+        ]
+        inputs, places = model.preprocess.in_regions(
+            [one.image for one in made], [one.target.regions() for one in made], chance
+        )
+        return inputs, [one.target.place(place) for one, place in zip(made, places, strict=True)]
+
+    inputs, targets = batch()
+
+    def step(precision):
+        with autocast("cpu", precision):
+            loss = sum(model.loss(model(channels_last(inputs)), targets).values())
+        loss.backward()
+
+    for words, cut in (("whole images", lambda frames, xyxy, _: (frames, xyxy)), ("parts of images", around)):
+        pairs._around = cut
+        print(f"{count} pairs of {words}: {least(batch):.2f} s", flush=True)
+    for precision in dict.fromkeys(("32", best_precision("cpu")[0])):
+        for words, made in (("convolution", convolved), ("product of matrices", product)):
+            correlation._products_along_diagonals = made
+            print(f"{name}, {precision}, {words}: {least(lambda: step(precision)):.2f} s", flush=True)  # noqa: B023
+
+
+def convolved(exemplars: Tensor, searches: Tensor) -> Tensor:
+    count, scales = searches.shape[:2]
+    kernels = exemplars.repeat_interleave(scales, 0)
+    maps = torch.nn.functional.conv2d(searches.reshape(1, -1, *searches.shape[3:]), kernels, groups=count * scales)
+    return maps.reshape(count, scales, *maps.shape[2:])
+
+
+def least(work) -> float:
+    spent = []
+    for _ in range(4):
+        began = time.process_time()
+        work()
+        spent.append(time.process_time() - began)
+    return min(spent)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("sequences", type=Path)
@@ -163,9 +229,13 @@ def main() -> None:
     parser.add_argument("--weights")
     parser.add_argument("--opencv", action="store_true")
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--training", action="store_true")
     parser.add_argument("--frames", type=int, help="of each sequence, for --speed")
     parser.add_argument("--options", nargs="*", default=[])
     given = parser.parse_args()
+    if given.training:
+        training(given.sequences, given.run)
+        return
     options = dict(one.split("=") for one in given.options)
     run = open_run(given.run, given.weights, options=options)
     dataset = read_tracks(given.sequences)

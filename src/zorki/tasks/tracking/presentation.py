@@ -33,7 +33,7 @@ class TrackingPresentation(Presentation[TrackedBoxes, TrackedBoxes]):
     example = Example(
         model="siamfc_squeezenet",
         data="scenes:200@96",
-        settings={"epochs": 6, "batch_size": 8, "lr": 3e-4},
+        settings={"epochs": 4, "batch_size": 8, "lr": 3e-4, "limit_val": 5},
         own_data="videos with the box of an object in every frame, or images with boxes",
         own_model="siamfc_squeezenet",
         video=ExampleVideo(_moving),
