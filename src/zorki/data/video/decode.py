@@ -32,10 +32,10 @@ class VideoFacts:
 
 
 class DecodedCount:
-    """Frames that this process has decoded, those among them that nobody asked for, too."""
+    """Frames that this process has decoded, and how many of them somebody asked for."""
 
     def __init__(self) -> None:
-        self.frames = 0
+        self.frames = self.used = 0
 
 
 DECODED = DecodedCount()
@@ -96,6 +96,7 @@ def frames_at(path: Path, seconds: Sequence[float]) -> list[Array]:
     """
     av = need_av()
     found: dict[float, Array] = {}
+    DECODED.used += len(set(seconds))
     with open_video(path) as container:
         reader = _Reader(path, container)
         try:

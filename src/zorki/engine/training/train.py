@@ -23,6 +23,7 @@ from zorki.engine.run.defaults import Choice
 from zorki.engine.run.folder import BEST, COST
 from zorki.engine.run.lock import RunLock, run_lock
 from zorki.engine.run.open import TrainedModel
+from zorki.engine.training.decoding_pace import measure_decoding
 from zorki.engine.training.duration import Forecast, Workload
 from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import (
@@ -99,6 +100,8 @@ def _trained(plan: TrainingPlan, lock: RunLock, say: Say) -> TrainedModel:
     write_json(plan.folder / COST, spent)
     which = "the last epoch is kept" if keep_last else f"best epoch {conductor.best_epoch + 1}"
     say(f"trained in {time.monotonic() - started:.0f} s; {which}")
+    if plan.task.unit == "clip" and conductor.seconds > 0 and (pace := measure_decoding(plan)) is not None:
+        say(pace.told(len(plan.train_indices) * (recipe.epochs or 1) / conductor.seconds, recipe.workers or 0))
     return evaluate_best(plan, conductor.first_loss, say)
 
 
