@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from zorki.metrics.representation.geometry import alignment, effective_rank, spread, uniformity
+from zorki.metrics.representation.geometry import alignment, effective_rank, participation_ratio, spread, uniformity
 from zorki.metrics.representation.knn import knn_labels
 from zorki.metrics.representation.linear_probe import probe_labels
 
@@ -70,3 +70,15 @@ def test_effective_rank_counts_directions():
 def test_spread_by_hand():
     assert float(spread(torch.tensor([[1.0, 0.0], [-2.0, 0.0]]))) == pytest.approx(1.0)
     assert float(spread(torch.ones(5, 3))) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_participation_counts_the_directions_that_carry_the_variance():
+    axes = torch.eye(6)
+    assert float(participation_ratio(torch.cat([axes[:4], -axes[:4]]))) == pytest.approx(4.0)
+    line = torch.tensor([[1.0, 0.0], [-2.0, 0.0], [1.0, 0.01]])
+    assert float(participation_ratio(line)) == pytest.approx(1.0, abs=1e-3)
+    assert float(participation_ratio(torch.ones(5, 3))) == 1
+    many = vectors(40, 5)
+    unit = many / many.norm(dim=1, keepdim=True)
+    values = torch.linalg.eigvalsh(torch.cov(unit.T, correction=0))
+    assert float(participation_ratio(many)) == pytest.approx(float(values.sum() ** 2 / values.square().sum()), rel=1e-4)

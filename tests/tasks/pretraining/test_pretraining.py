@@ -152,6 +152,7 @@ def test_collapse_is_named():
     assert model.failure({"spread": 0.3, "projection_spread": 0.9}) is None
     assert "the features have collapsed" in model.failure({"spread": 0.001})
     assert "the projections have collapsed" in model.failure({"spread": 0.3, "projection_spread": 0.0})
+    assert "onto one line" in model.failure({"spread": 0.3, "projection_spread": 0.4, "projection_directions": 1.02})
 
 
 # -- through the engine
@@ -307,8 +308,8 @@ def test_same_image_pairs_are_told_from_others(monkeypatch):
 
 
 def test_patches_that_are_too_small_for_a_backbone_are_refused():
-    with pytest.raises(RecipeError, match="cannot take patches of 14 pixels, of images of 64: the least is 21"):
-        registry.build("context_squeezenet", 0, {"image_size": 64})
+    with pytest.raises(RecipeError, match="cannot take patches of 14 pixels, of images of 64: the least is 17"):
+        registry.build("context_squeezenet1_1", 0, {"image_size": 64})
 
 
 def test_context_is_learned_through_the_engine_and_drawn(tmp_path, monkeypatch):

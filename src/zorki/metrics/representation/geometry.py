@@ -52,3 +52,18 @@ def spread(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
     """Root of the mean squared distance of unit vectors from their mean; 1 all around the sphere, 0 in one point."""
     unit = functional.normalize(vectors.float(), dim=1)
     return (unit - unit.mean(0)).square().sum(1).mean().sqrt()
+
+
+def participation_ratio(vectors: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
+    """(sum of variances)^2 / sum of their squares, over the principal directions of unit vectors: 1..min(N, D).
+
+    How many directions carry the variance, where `effective_rank` counts faint ones too: 1 where all lie on a line, or
+    are one point. Gao and Ganguli, 2015 (On simplicity and complexity in the brave new world of neuroscience).
+    """
+    unit = functional.normalize(vectors.double(), dim=1)
+    centered = unit - unit.mean(0)
+    product = centered.T @ centered if len(unit) > unit.shape[1] else centered @ centered.T
+    total = product.diagonal().sum()
+    if float(total) <= ROUNDING**2 * len(unit):
+        return total.new_ones(()).float()
+    return (total.square() / product.square().sum()).float()  # traces, without any eigenvalue

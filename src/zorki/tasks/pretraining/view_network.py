@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
 from zorki.contracts.capabilities import ExportGraph, PixelStatistics
-from zorki.metrics.representation.geometry import alignment, effective_rank, spread, uniformity
+from zorki.metrics.representation.geometry import alignment, effective_rank, participation_ratio, spread, uniformity
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.tasks.pretraining.representation import Representation
@@ -23,6 +24,8 @@ from zorki.types import Annotation, Embedding, PatchPairs, Placement
 from zorki.weights.weight_map import WeightMap
 
 COLLAPSED = 0.02  # spread of features, or of what the loss compares, below which nothing tells images apart
+ONE_DIRECTION = 1.15  # directions that carry the variance, below which all but one have been lost
+_REMEDY = "Lower --lr, raise --batch-size, or take a method that pushes images apart, such as simclr or barlow_twins"
 
 
 @dataclass
@@ -114,6 +117,7 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
         found = {
             "spread": spread(features.flatten(0, 1)),
             "projection_spread": spread(compared.flatten(0, 1)),
+            "projection_directions": participation_ratio(compared.flatten(0, 1)),
             "effective_rank": effective_rank(features.flatten(0, 1)),
         }
         if features.shape[1] > 1:
@@ -122,14 +126,18 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
         return found
 
     def failure(self, diagnostics: Mapping[str, float]) -> str | None:
-        """Collapse: all images get nearly the same vector."""
+        """Collapse: all images get nearly the same vector, or vectors on one line."""
         for name, what in (("spread", "features"), ("projection_spread", "projections")):
             if name in diagnostics and not diagnostics[name] >= COLLAPSED:  # NaN as well
                 return (
                     f"the {what} have collapsed: all images get nearly the same vector (their spread is "
-                    f"{diagnostics[name]:.4f}; 1 is all around). Lower --lr, raise --batch-size, or take a method that "
-                    "pushes images apart, such as simclr or barlow_twins"
+                    f"{diagnostics[name]:.4f}; 1 is all around). {_REMEDY}"
                 )
+        if diagnostics.get("projection_directions", math.inf) < ONE_DIRECTION:
+            return (
+                "the projections have collapsed onto one line: what the loss compares differs in one direction "
+                f"({diagnostics['projection_directions']:.2f} carry the variance). {_REMEDY}"
+            )
         return None
 
     def vary_views(self, fields: Mapping[str, Any]) -> None:
