@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -36,7 +37,7 @@ def demo(
         raise RecipeError(f"no demo for {task!r}.{did_you_mean(str(task), examples)} There are: {', '.join(examples)}")
     chosen: dict[str, Any] = {**example.settings, "out": out} | ({"epochs": epochs} if epochs is not None else {})
     run = train(example.model, example.data, **chosen)
-    words = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in chosen.items() if name != "out")
+    words = " ".join(_flag(name, value) for name, value in chosen.items() if name != "out")
     say(f"\nOpen {run.report} in a browser. The same by hand:")
     say(f"    zorki train {example.model} {example.data} {words}")
     say(f"On your own {example.own_data}:")
@@ -45,3 +46,10 @@ def demo(
         from zorki.engine.example_video import try_on_video
 
         try_on_video(run, example.video, run.folder / "video", say)
+
+
+def _flag(name: str, value: Any) -> str:
+    """A setting as it is typed; of options one flag each."""
+    if isinstance(value, Mapping):
+        return " ".join(f"--{name}.{key} {one}" for key, one in value.items())
+    return f"--{name.replace('_', '-')} {value}"

@@ -32,6 +32,7 @@ from zorki.output import say as say_aloud
 from zorki.types.arrays import array_of
 from zorki.types.stylization import StyleImage, Stylization, StylizationStep
 
+MIN_SHOWN = 1e-4  # of a loss on the page
 TELL_SECONDS = 5.0  # between words on how far it is
 LOSSES = ("content", "style", "smoothness", "total")
 
@@ -195,7 +196,8 @@ def _write_sheet(path: Path, work: _Work, made: Tensor, facts: dict[str, Any]) -
     """The page beside the image: content, styles, result, and the curves of the losses."""
     images = [("content", work.content), *[(_share(style), style.image) for style in work.styles], ("result", made)]
     grid = image_grid([Thumbnail(array_of(image), words) for words, image in images])
-    lines = {name: [(row["step"], row[name]) for row in work.rows] for name in LOSSES}
+    # The content's loss begins at 0, which would stretch the axis to no use.
+    lines = {name: [(row["step"], row[name]) for row in work.rows if row[name] > MIN_SHOWN] for name in LOSSES}
     drawn = [
         figure(curves({name: lines[name] for name in chosen}, title=title, x_label="step", log_y=True))
         for chosen, title in ((("content", "style", "total"), "Losses"), (("smoothness",), "Total variation"))

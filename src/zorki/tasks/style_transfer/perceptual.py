@@ -76,7 +76,7 @@ class PerceptualNetwork(nn.Module):
         self.layers = tuple(dict.fromkeys((*self.content_layers, *self.style_layers)))
         self.places = tuple(places[layer] for layer in self.layers)
         self.normalize = Normalize()
-        self.features = _prepared(features[: max(self.places) + 1], pooling)
+        self.features = _prepared(features[: max(self.places) + 1], pooling, self.places)
         self.requires_grad_(False)
         self.geometry = dict(zip(self.layers, _geometries(self.features, self.places), strict=True))
 
@@ -157,14 +157,14 @@ def _names(text: str, places: Mapping[str, int]) -> tuple[str, ...]:
     return names
 
 
-def _prepared(features: nn.Sequential, pooling: str) -> nn.Sequential:
-    """Layers that leave the maps before them as they are, and the pools asked for."""
+def _prepared(features: nn.Sequential, pooling: str, places: Sequence[int]) -> nn.Sequential:
+    """Layers that leave the maps in use as they are, and the pools asked for."""
     if pooling not in POOLINGS:
         raise RecipeError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}")
     layers: list[nn.Module] = []
-    for layer in features:
+    for place, layer in enumerate(features):
         if isinstance(layer, nn.ReLU):
-            layers.append(nn.ReLU())
+            layers.append(nn.ReLU(inplace=place - 1 not in places))
         elif isinstance(layer, nn.MaxPool2d) and pooling == "average":
             layers.append(nn.AvgPool2d(_side(layer.kernel_size), _side(layer.stride), ceil_mode=layer.ceil_mode))
         else:

@@ -23,7 +23,16 @@ class StyleTransferPresentation(Presentation[Unlabeled, GeneratedImage]):
     example = Example(
         model="fast_style_squeezenet",
         data="scenes:240@96",
-        settings={"style": "scenes:strokes", "train_size": 96, "style_size": 160, "epochs": 4, "batch_size": 4},
+        settings={
+            "style": "scenes:strokes",
+            "train_size": 64,
+            "style_size": 128,
+            "epochs": 5,
+            "batch_size": 4,
+            "lr": 3e-3,
+            "limit_val": 8,
+            "options": {"width": "12"},
+        },
         own_data="images, whatever they show",
         own_model="fast_style_vgg16",
         own_flags="--weights imagenet --style STYLE.jpg",
