@@ -41,7 +41,9 @@ def try_on_video(run: RunLike, video: ExampleVideo, folder: Path, say: Callable[
         say(f"    zorki track {opened.folder} {film} --box {box} --out tracked.mp4")
         found = folder / "tracked-mot.txt"
     else:
-        predict(opened, str(film), track=True, out=folder / "tracked", quiet=True, **video.settings)  # type: ignore[arg-type]
+        # A network is built anew for options, from its folder.
+        detector = opened.folder if video.settings.get("options") else opened
+        predict(detector, str(film), track=True, out=folder / "tracked", quiet=True, **video.settings)  # type: ignore[arg-type]
         say(f"\nA video, and ids for what is in it: {folder / 'tracked' / 'film.mp4'}. The same by hand:")
         say(f"    zorki predict {opened.folder} {film} --track {video.flags} --out tracked")
         found = folder / "tracked" / "mot" / "film.txt"
