@@ -165,7 +165,10 @@ def test_a_run_is_the_last_epoch_and_says_how_features_lie(run):
     assert 0 < figures["alignment"] < 4
     assert figures["reference"] == 56
     assert run.results["val"]["losses"]["contrastive"] > 0
-    assert "Accuracy on frozen features" in run.report.read_text()
+    page = run.report.read_text()
+    assert "Accuracy on frozen features" in page
+    assert "Most wrong" not in page, "no embedding is right or wrong"
+    assert "predicted:" not in page
     choices = {choice["name"]: choice["value"] for choice in run.about["choices"]}
     assert choices["image_size"] == 20
     assert choices["views"].startswith("no blur")

@@ -128,9 +128,10 @@ def _examples(run: TrainedModel, dataset: Dataset[Any], results: Results) -> lis
 
     worst, others = _apart(results, is_right)
     legend = _legend(run)
-    none_wrong = notice("No prediction is wrong.", "note")
-    html = legend + _grid(run, dataset, worst) if worst else none_wrong
-    sections = [Section("Most wrong", html, f"The worst predictions on {results.split}, the worst first.")]
+    sections = []
+    if worst or any(is_right(*item) is not None for item in results.samples):  # else a prediction is neither
+        html = legend + _grid(run, dataset, worst) if worst else notice("No prediction is wrong.", "note")
+        sections.append(Section("Most wrong", html, f"The worst predictions on {results.split}, the worst first."))
     if others:
         note = f"Other predictions on {results.split}, as they come."
         sections.append(Section("Samples", legend + _grid(run, dataset, others), note))
@@ -233,9 +234,11 @@ def _grid(run: TrainedModel, dataset: Dataset[Any], items: Sequence[tuple[int, A
             continue
         presentation = run.task.presentation
         good = run.task.evaluation.right(prediction, sample.target, run.info)
-        text = f"predicted: {presentation.caption(prediction, run.info)}"
+        captions = {"predicted": presentation.caption(prediction, run.info)}
         if not good:
-            text += f"\nground truth: {presentation.caption(sample.target, run.info)}"
+            captions["ground truth"] = presentation.caption(sample.target, run.info)
+        # Of tasks whose predictions have no words, such as embeddings, the ground truth alone is told.
+        text = "\n".join(f"{what}: {words}" for what, words in captions.items() if words or good is not None)
         image = presentation.thumbnail(sample.numpy().image, prediction, run.info, sample.target)
         name = dataset.path(index).name
         thumbnails.append(Thumbnail(image, text, good, alt=f"{name}: {text}", name=name))

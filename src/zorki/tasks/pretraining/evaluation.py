@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class PretrainingEvaluation(Evaluation[Annotation, Embedding]):
     """Nearest neighbors and a linear probe, where there are labels; how features lie, everywhere."""
 
-    headline = ("knn", "linear_probe", "alignment", "uniformity", "effective_rank")
+    headline = ("knn", "linear_probe", "alignment", "uniformity")
 
     def metric(self, info: ClassInfo) -> RepresentationMetric:
         from zorki.tasks.pretraining.metric import RepresentationMetric

@@ -23,7 +23,7 @@ class PretrainingPresentation(Presentation[Annotation, Embedding]):
     example = Example(
         model="simclr_cifar_resnet20",
         data="scenes:1200@32",
-        settings={"epochs": 12, "batch_size": 128, "lr": 0.1},
+        settings={"epochs": 12, "batch_size": 64, "lr": 0.1, "limit_val": 60},
         own_data="images, in a folder, without labels",
         own_model="simclr_resnet18",
         own_flags="",
