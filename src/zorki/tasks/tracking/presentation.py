@@ -21,7 +21,7 @@ def _moving() -> tuple[UInt8[Tensor, "T 3 H W"], TrackedBoxes]:
     """An object that moves among others."""
     from zorki.data.scenes.clips import clip
 
-    made = clip(7, 3, frames=50, motion="circle", size=(128, 160), objects=2)
+    made = clip(7, 2, frames=50, motion="circle", size=(128, 160), objects=2)
     first = next(iter(made.motions))
     return made.frames, made.tracks[made.tracks.identities == first]
 

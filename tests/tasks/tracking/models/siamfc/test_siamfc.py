@@ -94,16 +94,6 @@ def test_a_cosine_is_1_where_the_exemplar_lies_however_bright():
     assert cosines.min().item() >= -1.0
 
 
-def test_scores_of_a_trained_network_are_those_of_an_untrained_one_on_the_same_features():
-    searches = torch.rand(1, 1, 4, 9, 9, generator=torch.Generator().manual_seed(2))
-    exemplars = searches[:, 0, :, 2:5, 3:6].clone()
-    learned, plain = CosineCorrelation(learned=True), CosineCorrelation(learned=False)
-    with torch.no_grad():
-        logits, cosines = learned(exemplars, searches), plain(exemplars, searches)
-        assert torch.allclose(learned.scores(logits), plain.scores(cosines), atol=1e-5)
-        assert float(logits.max()) == pytest.approx(5.0, abs=1e-2)
-
-
 def test_the_loss_is_0_for_sure_maps_and_weighs_both_kinds_alike():
     model = SiamFc(Colors(), CrossCorrelation(), preprocess=ExemplarSearchPairs(63, 31), radius=4.0)
     target = TrackedBoxes(

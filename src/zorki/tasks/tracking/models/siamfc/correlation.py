@@ -55,9 +55,8 @@ class CosineCorrelation(nn.Module):
         return cosines if self.gain is None or self.bias is None else self.gain * cosines + self.bias
 
     def scores(self, logits: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
-        """The cosines, 0..1: a trained network's probabilities are all near 1 at peaks, and tell no scale apart."""
-        cosines = logits if self.gain is None or self.bias is None else (logits - self.bias) / self.gain
-        return cosines.clamp(0, 1)
+        """0..1."""
+        return logits.clamp(0, 1) if self.gain is None else logits.sigmoid()
 
 
 def cross_correlation(
