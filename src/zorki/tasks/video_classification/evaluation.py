@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MIDDLE, SHUFFLED = "middle frame", "shuffled frames"
 """Rows beside a run's own, as `Clips.reduced_inputs` calls them."""
 
+MIN_FILMS = 30
+"""Films from which on equal scores say something about the network."""
+
 
 class VideoClassificationEvaluation(Evaluation[Label, VideoLabel]):
     """Accuracy of films and of clips; the baseline is the most frequent class."""
@@ -51,7 +54,7 @@ class VideoClassificationEvaluation(Evaluation[Label, VideoLabel]):
         """Whether the order of frames matters, and whether motion does, as far as so many films tell."""
         scores = {name: row.get("top1") for name, row in result.comparisons.items()}
         shown, shuffled, middle = result.metrics.scalars().get("top1"), scores.get(SHUFFLED), scores.get(MIDDLE)
-        if shown is None or shuffled is None or middle is None:
+        if shown is None or shuffled is None or middle is None or result.count < MIN_FILMS:
             return ""
         noise = 1 / math.sqrt(max(1, result.count))  # two deviations of a share of one half
         same = []
