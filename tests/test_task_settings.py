@@ -29,8 +29,16 @@ def test_what_several_tasks_have_is_one_setting():
         ("classification", {"mosaic": 0.5}, "detection"),
         ("classification", {"loss": "ce"}, "instance_segmentation and of semantic_segmentation"),
         ("classification", {"border_weight": 10.0}, "instance_segmentation and of semantic_segmentation"),
-        ("detection", {"class_weights": True}, "classification and of localization and of semantic_segmentation"),
-        ("detection", {"smoothing": 0.1}, "classification and of localization and of semantic_segmentation"),
+        (
+            "detection",
+            {"class_weights": True},
+            "classification and of localization and of semantic_segmentation and of video_classification",
+        ),
+        (
+            "detection",
+            {"smoothing": 0.1},
+            "classification and of localization and of semantic_segmentation and of video_classification",
+        ),
         ("detection", {"cutmix": 1.0}, "classification"),
         ("detection", {"loss": "ce,dice"}, "instance_segmentation and of semantic_segmentation"),
         ("detection", {"elastic": 5.0}, "classification and of instance_segmentation and of semantic_segmentation"),
@@ -41,7 +49,7 @@ def test_what_several_tasks_have_is_one_setting():
         (
             "instance_segmentation",
             {"class_weights": True},
-            "classification and of localization and of semantic_segmentation",
+            "classification and of localization and of semantic_segmentation and of video_classification",
         ),
         ("instance_segmentation", {"mosaic": 0.5}, "detection"),
     ],
