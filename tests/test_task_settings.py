@@ -23,6 +23,9 @@ def test_what_several_tasks_have_is_one_setting():
         assert len({kind.__dataclass_fields__[name].default for kind in kinds if name != "options"}) <= 1, name
 
 
+LABELED = "classification and of localization and of semantic_segmentation and of video_classification"
+
+
 @pytest.mark.parametrize(
     ("task", "setting", "others"),
     [
@@ -32,12 +35,12 @@ def test_what_several_tasks_have_is_one_setting():
         (
             "detection",
             {"class_weights": True},
-            "classification and of localization and of semantic_segmentation and of video_classification",
+            LABELED,
         ),
         (
             "detection",
             {"smoothing": 0.1},
-            "classification and of localization and of semantic_segmentation and of video_classification",
+            LABELED,
         ),
         ("detection", {"cutmix": 1.0}, "classification"),
         ("detection", {"loss": "ce,dice"}, "instance_segmentation and of semantic_segmentation"),
@@ -49,7 +52,7 @@ def test_what_several_tasks_have_is_one_setting():
         (
             "instance_segmentation",
             {"class_weights": True},
-            "classification and of localization and of semantic_segmentation and of video_classification",
+            LABELED,
         ),
         ("instance_segmentation", {"mosaic": 0.5}, "detection"),
     ],
