@@ -12,7 +12,7 @@ from zorki.contracts import Dataset, TaskData
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.errors import DataError, RecipeError
 from zorki.tasks.style_transfer.settings import StyleTransferSettings
-from zorki.types import ClassInfo, Sample, Unlabeled
+from zorki.types import Annotation, ClassInfo, Sample
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NAMES = ("image",)
 
 
-class StyleTransferData(TaskData[Unlabeled]):
+class StyleTransferData(TaskData[Annotation]):
     """Folders of images, whose contents a network learns to paint in a style."""
 
     usual_classes = 1
@@ -55,8 +55,8 @@ class StyleTransferData(TaskData[Unlabeled]):
         return read_images(root, max_pixels=max_pixels)
 
     def augment(
-        self, sample: Sample[Unlabeled], recipe: StyleTransferSettings, info: ClassInfo, generator: torch.Generator
-    ) -> Sample[Unlabeled]:
+        self, sample: Sample[Annotation], recipe: StyleTransferSettings, info: ClassInfo, generator: torch.Generator
+    ) -> Sample[Annotation]:
         """A square of `train_size` pixels, the image's shorter side, from anywhere; then what the recipe says."""
         import torch
 
@@ -71,9 +71,9 @@ class StyleTransferData(TaskData[Unlabeled]):
 
     def configure(
         self,
-        model: Model[Any, Unlabeled, Any],
+        model: Model[Any, Annotation, Any],
         recipe: StyleTransferSettings,
-        dataset: Dataset[Unlabeled],
+        dataset: Dataset[Annotation],
         indices: Sequence[int],
     ) -> None:
         """Shows the model the style, and some of the images, by whose losses it weighs its own."""
@@ -97,11 +97,11 @@ class StyleTransferData(TaskData[Unlabeled]):
             smoothness=recipe.smoothness,
         )
 
-    def statistics(self, dataset: Dataset[Unlabeled]) -> DatasetStatistics:
+    def statistics(self, dataset: Dataset[Annotation]) -> DatasetStatistics:
         """Images by split."""
         return DatasetStatistics(_NAMES, {name: [len(own)] for name, own in dataset.splits.items()})
 
-    def class_info(self, dataset: Dataset[Unlabeled]) -> ClassInfo:
+    def class_info(self, dataset: Dataset[Annotation]) -> ClassInfo:
         """One class for all images, whatever the data call them."""
         return ClassInfo(_NAMES)
 
@@ -110,9 +110,9 @@ class StyleTransferData(TaskData[Unlabeled]):
         return ClassInfo(_NAMES)
 
 
-def _some(dataset: Dataset[Unlabeled], indices: Sequence[int], count: int = 8) -> list[Sample[Unlabeled]]:
+def _some(dataset: Dataset[Annotation], indices: Sequence[int], count: int = 8) -> list[Sample[Annotation]]:
     """A few samples that can be read, evenly spaced."""
-    found: list[Sample[Unlabeled]] = []
+    found: list[Sample[Annotation]] = []
     for index in [*indices[:: max(1, len(indices) // count)], *indices]:
         try:
             found.append(dataset[index])

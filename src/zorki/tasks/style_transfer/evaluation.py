@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zorki.contracts import Evaluation
-from zorki.types import ClassInfo, GeneratedImage, Unlabeled
+from zorki.types import Annotation, ClassInfo, GeneratedImage
 
 if TYPE_CHECKING:
     from zorki.tasks.style_transfer.metric import StyleTransferMetric
 
 
-class StyleTransferEvaluation(Evaluation[Unlabeled, GeneratedImage]):
+class StyleTransferEvaluation(Evaluation[Annotation, GeneratedImage]):
     """Whether images are burnt out or gray; content and style losses are told as losses of the split."""
 
     headline = ("unclipped", "contrast")

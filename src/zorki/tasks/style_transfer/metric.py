@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zorki.contracts import Metric, MetricResult
-from zorki.types import GeneratedImage, Unlabeled
+from zorki.types import Annotation, GeneratedImage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class StyleTransferResult(MetricResult):
     contrast: float | None
 
 
-class StyleTransferMetric(Metric[GeneratedImage, Unlabeled]):
+class StyleTransferMetric(Metric[GeneratedImage, Annotation]):
     """Sums over images."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class StyleTransferMetric(Metric[GeneratedImage, Unlabeled]):
     def reset(self) -> None:
         self.count, self.unclipped, self.contrast = 0, 0.0, 0.0
 
-    def update(self, predictions: Sequence[GeneratedImage], targets: Sequence[Unlabeled]) -> None:
+    def update(self, predictions: Sequence[GeneratedImage], targets: Sequence[Annotation]) -> None:
         for prediction in predictions:
             image = prediction.image
             self.count += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Presentation
 from zorki.contracts.example import Example
-from zorki.types import ClassInfo, GeneratedImage, Unlabeled
+from zorki.types import Annotation, ClassInfo, GeneratedImage
 from zorki.types.arrays import array_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zorki.tasks.style_transfer.temporal_blend import TemporalBlend
 
 
-class StyleTransferPresentation(Presentation[Unlabeled, GeneratedImage]):
+class StyleTransferPresentation(Presentation[Annotation, GeneratedImage]):
     """The image itself is the prediction."""
 
     thumbnail_side = 224
@@ -38,18 +38,16 @@ class StyleTransferPresentation(Presentation[Unlabeled, GeneratedImage]):
         own_flags="--weights imagenet --style STYLE.jpg",
     )
 
-    def draw(
-        self, image: UInt8[ndarray, "3 H W"], annotation: GeneratedImage | Unlabeled, info: ClassInfo
-    ) -> UInt8[ndarray, "3 H W"]:
+    def draw(self, image: UInt8[ndarray, "3 H W"], annotation: Annotation, info: ClassInfo) -> UInt8[ndarray, "3 H W"]:
         """The stylized image."""
         return array_of(annotation.image) if isinstance(annotation, GeneratedImage) else image
 
     def thumbnail(
         self,
         image: UInt8[ndarray, "3 H W"],
-        annotation: GeneratedImage | Unlabeled,
+        annotation: Annotation,
         info: ClassInfo,
-        ground_truth: Unlabeled | None = None,
+        ground_truth: Annotation | None = None,
     ) -> UInt8[ndarray, "3 H2 W2"]:
         """Content and stylized image, one above the other."""
         import numpy as np
@@ -60,13 +58,13 @@ class StyleTransferPresentation(Presentation[Unlabeled, GeneratedImage]):
         axis = 2 if image.shape[1] > image.shape[2] else 1
         return np.concatenate([image, stylized], axis)
 
-    def caption(self, annotation: GeneratedImage | Unlabeled, info: ClassInfo) -> str:
+    def caption(self, annotation: Annotation, info: ClassInfo) -> str:
         """The size of the stylized image."""
         if not isinstance(annotation, GeneratedImage):
             return "content"
         return f"stylized, {annotation.image.shape[2]} x {annotation.image.shape[1]}"
 
-    def to_record(self, annotation: GeneratedImage | Unlabeled, info: ClassInfo) -> dict[str, Any]:
+    def to_record(self, annotation: Annotation, info: ClassInfo) -> dict[str, Any]:
         """Nothing: the drawing is the prediction."""
         return {}
 

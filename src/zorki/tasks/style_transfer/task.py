@@ -7,10 +7,10 @@ from zorki.tasks.style_transfer.data import StyleTransferData
 from zorki.tasks.style_transfer.evaluation import StyleTransferEvaluation
 from zorki.tasks.style_transfer.presentation import StyleTransferPresentation
 from zorki.tasks.style_transfer.settings import StyleTransferSettings
-from zorki.types import GeneratedImage, Unlabeled
+from zorki.types import Annotation, GeneratedImage
 
 
-class StyleTransfer(Task[Unlabeled, GeneratedImage]):
+class StyleTransfer(Task[Annotation, GeneratedImage]):
     """An image for an image: its content in a style that was given, or that a network was trained for."""
 
     name = "style_transfer"

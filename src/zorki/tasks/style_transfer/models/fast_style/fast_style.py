@@ -20,7 +20,7 @@ from zorki.tasks.style_transfer.models.fast_style.residual_network import PADDIN
 from zorki.tasks.style_transfer.perceptual import PerceptualName, PerceptualNetwork, content_distance, noise_like
 from zorki.tasks.style_transfer.stylized import StylizedBatch, decode, padded, parts
 from zorki.tasks.style_transfer.task import StyleTransfer
-from zorki.types import GeneratedImage, Padded, Placement, Unlabeled
+from zorki.types import Annotation, GeneratedImage, Padded, Placement
 from zorki.types.stylization import MIN_SIDE, StyleImage
 from zorki.weights.weight_map import WeightMap
 
@@ -33,7 +33,7 @@ _STYLE = {
 }
 
 
-class FastStyle(Model[StylizedBatch, Unlabeled, GeneratedImage]):
+class FastStyle(Model[StylizedBatch, Annotation, GeneratedImage]):
     """A network that paints any image in the one style that it was trained for.
 
     The losses are those of Gatys et al. over a batch; each is divided by what it is before training, as
@@ -119,7 +119,7 @@ class FastStyle(Model[StylizedBatch, Unlabeled, GeneratedImage]):
             )
             self.weights.copy_(torch.tensor([1 - strength, strength, smoothness]))
 
-    def loss(self, outputs: StylizedBatch, targets: Sequence[Unlabeled]) -> dict[str, Tensor]:
+    def loss(self, outputs: StylizedBatch, targets: Sequence[Annotation]) -> dict[str, Tensor]:
         """Content, style and total variation, each with its weight."""
         rows = [(len(images), self._losses(images, contents)) for images, contents in outputs.pairs()]
         count = sum(number for number, _ in rows)

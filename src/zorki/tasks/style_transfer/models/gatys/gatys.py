@@ -22,12 +22,12 @@ from zorki.tasks.style_transfer.models.gatys.optimization import Transfer, resiz
 from zorki.tasks.style_transfer.perceptual import PerceptualName, PerceptualNetwork
 from zorki.tasks.style_transfer.stylized import StylizedBatch, decode, padded
 from zorki.tasks.style_transfer.task import StyleTransfer
-from zorki.types import GeneratedImage, Padded, Placement, Unlabeled
+from zorki.types import Annotation, GeneratedImage, Padded, Placement
 from zorki.types.stylization import StyleImage, Stylization, StylizationStep
 from zorki.weights.weight_map import WeightMap
 
 
-class Gatys(Model[StylizedBatch, Unlabeled, GeneratedImage]):
+class Gatys(Model[StylizedBatch, Annotation, GeneratedImage]):
     """An image is optimized until features are near the content's, and correlations of features near the style's.
 
     Nothing is learned from data: `stylize` does the work, and `forward` calls it for each image of a batch.
@@ -90,7 +90,7 @@ class Gatys(Model[StylizedBatch, Unlabeled, GeneratedImage]):
             own.copy_(made)
         return StylizedBatch(images, batch.images, batch.valid)
 
-    def loss(self, outputs: StylizedBatch, targets: Sequence[Unlabeled]) -> dict[str, Tensor]:
+    def loss(self, outputs: StylizedBatch, targets: Sequence[Annotation]) -> dict[str, Tensor]:
         """The parts of the sum that is minimized, each with its weight; means over the batch."""
         strength, rows = self.settings.strength, []
         for images, contents in outputs.pairs():
