@@ -208,10 +208,11 @@ def test_data_without_boxes_are_refused(voc, tmp_path, capsys):
 
 def test_demos_are_of_models_that_there_are():
     from zorki import registry
+    from zorki.task_settings import recipe_for
 
     for name in {entry.task.name for entry in registry.entries()}:
         presentation = registry.tasks()[name].presentation
         for example in (presentation.example, *presentation.further_examples.values()):
             assert registry.find(example.model).task.name == name
             assert registry.find(example.own_model).task.name == name
-            zorki.Recipe(**example.settings)
+            recipe_for(registry.tasks()[name].settings or zorki.Recipe, name, example.settings)
