@@ -44,7 +44,11 @@ LABELED = "classification and of localization and of semantic_segmentation and o
         ),
         ("detection", {"cutmix": 1.0}, "classification"),
         ("detection", {"loss": "ce,dice"}, "instance_segmentation and of semantic_segmentation"),
-        ("detection", {"elastic": 5.0}, "classification and of instance_segmentation and of semantic_segmentation"),
+        (
+            "detection",
+            {"elastic": 5.0},
+            "classification and of instance_segmentation and of retrieval and of semantic_segmentation",
+        ),
         ("detection", {"reduced_jpeg": True}, "classification"),
         ("semantic_segmentation", {"mixup": 0.2}, "classification and of detection"),
         ("semantic_segmentation", {"cutmix": 1.0}, "classification"),

@@ -322,7 +322,7 @@ class FilmEvaluation(Evaluation):
     def metric(self, info):
         return Overlap()
 
-    def join(self, predictions):
+    def join(self, predictions, size):
         count = len(predictions)
         xyxy = torch.cat([one.xyxy for one in predictions])
         return TrackedBoxes(torch.arange(count), torch.zeros(count, dtype=torch.int64), xyxy)
