@@ -209,7 +209,9 @@ def test_the_loss_falls_on_one_repeated_batch(name, monkeypatch):
     model = built(name)
     inputs, targets = lesson(name, model, 6 if name in (*CLASSIFIERS, *EMBEDDERS, *PRETRAINERS) else 2)
     gentle = name in (*DETECTORS, MASKED, *EMBEDDERS)
-    check_that_the_loss_falls(model, inputs, targets, rate=3e-4 if gentle else 1e-3)
+    # At its temperature of .2 perfect answers among 16 orthogonal keys cost log(1 + 16 e^-5) = .10 at any time.
+    to = 0.9 if name == "moco_v2_squeezenet" else 0.6
+    check_that_the_loss_falls(model, inputs, targets, rate=3e-4 if gentle else 1e-3, to=to)
 
 
 @ON_SMALL_BACKBONE

@@ -259,14 +259,18 @@ def test_settings_that_this_machine_cannot_serve(photos):
 
 @pytest.mark.parametrize("settings", [{"patience": 3}, {"scheduler": "plateau"}])
 def test_what_watches_validation_needs_validation(settings):
+    from zorki import registry
     from zorki.engine.data_check import Survey
     from zorki.engine.training.checks import check_validation
     from zorki.errors import RecipeError
     from zorki.recipe import Recipe
 
-    check_validation(Survey({"train": [0, 1], "val": [2]}, []), Recipe(**settings))
-    with pytest.raises(RecipeError, match="watches validation"):
-        check_validation(Survey({"train": [0, 1], "val": []}, []), Recipe(**settings))
+    tasks, recipe, whole = registry.tasks(), Recipe(**settings), Survey({"train": [0, 1], "val": [2]}, [])
+    check_validation(whole, recipe, tasks["classification"])
+    with pytest.raises(RecipeError, match="watches validation, but the data have no validation image"):
+        check_validation(Survey({"train": [0, 1], "val": []}, []), recipe, tasks["classification"])
+    with pytest.raises(RecipeError, match="watches validation, but pretraining keeps its last weights"):
+        check_validation(whole, recipe, tasks["pretraining"])
 
 
 def test_predictions_are_not_written_over_their_images(trained, photos, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
@@ -80,12 +81,18 @@ def test_a_broken_frame_ends_the_video_and_those_before_are_kept(run, frames):
 
 
 def test_of_a_camera_the_frame_after_a_dropped_one_takes_its_box(run, monkeypatch):
+    taken = threading.Semaphore(1)  # a camera gives up frames that nobody takes in time
+
     def camera(number):
         for place in (0, 1, 4, 5):
+            assert taken.acquire(timeout=60)
             yield TimedFrame(place, place / 30, torch.full((3, 20, 30), place, dtype=torch.uint8))
 
     monkeypatch.setattr("zorki.engine.prediction.sources.camera_frames", camera)
-    found = list(follow(run, 0, parse_boxes(["2,3,4,5", "3:9,3,4,5"]), max_frames=4))
+    found = []
+    for frame in follow(run, 0, parse_boxes(["2,3,4,5", "3:9,3,4,5"]), max_frames=4):
+        found.append(frame)
+        taken.release()
     assert [(frame.number, frame.given) for frame in found] == [(0, True), (1, False), (4, True), (5, False)]
     assert [frame.boxes.xyxy[0, 0].item() for frame in found] == [2.0, 3.0, 9.0, 10.0]
     assert found[2].seconds == pytest.approx(4 / 30)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn
 
@@ -17,14 +18,16 @@ from zorki.weights.weight_map import WeightMap
 _NAMED = {"mobilenet_v3_small": "MobileNetV3 small", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
 
 
-def on_named_backbones(method: str, summary: str) -> list[Variant]:
+def on_named_backbones(method: str, summary: str, fixed: Mapping[str, Any] | None = None) -> list[Variant]:
     """The models of a method that listings show; any other backbone serves as well.
 
     Args:
         summary: one line, with "{title}" where the backbone's goes.
+        fixed: arguments of the builder that the method's version is made of.
     """
     return [
-        Variant(f"{method}_{name}", summary.format(title=title), {"backbone": name}) for name, title in _NAMED.items()
+        Variant(f"{method}_{name}", summary.format(title=title), {"backbone": name, **(fixed or {})})
+        for name, title in _NAMED.items()
     ]
 
 

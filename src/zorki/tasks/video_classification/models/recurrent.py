@@ -10,19 +10,18 @@ from zorki.tasks.video_classification.frames import Recurrent
 from zorki.tasks.video_classification.on_backbone import frame_classifier, on_named_backbones
 from zorki.tasks.video_classification.task import VideoClassification
 
-_CELLS = {"lstm": "LSTM", "gru": "GRU"}
+_LSTM, _GRU = {"cell": "lstm"}, {"cell": "gru"}
 
 
 @model(
     VideoClassification,
     variants=[
-        Variant(one.name, one.summary, {**one.fixed, "cell": cell})
-        for cell, title in _CELLS.items()
-        for one in on_named_backbones(cell, f"{title} over features of frames: {{title}}.")
+        *on_named_backbones("lstm", "LSTM over features of frames: {title}.", _LSTM),
+        *on_named_backbones("gru", "GRU over features of frames: {title}.", _GRU),
     ],
     any_backbone=[
-        Variant(f"{cell}_{{backbone}}", f"{title} over features of frames.", {"cell": cell})
-        for cell, title in _CELLS.items()
+        Variant("lstm_{backbone}", "LSTM over features of frames.", _LSTM),
+        Variant("gru_{backbone}", "GRU over features of frames.", _GRU),
     ],
 )
 def recurrent(
