@@ -1,5 +1,6 @@
 """Stylizing one image: losses by tiles, regions, colors, divergence, chance."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -55,6 +56,14 @@ def test_the_loss_falls_and_chance_is_seeded(model, content, styles, settings):
     assert steps[-1].total < 0.9 * steps[0].total
     assert not words
     assert torch.equal(image, run(model, content, styles, **settings)[0])
+
+
+def test_images_as_they_come_from_files_are_optimized_by_lbfgs(model, content, styles):
+    """Rows of pixels, which are channels-last; L-BFGS of torch 2.14 steps contiguous parameters alone."""
+    interleaved = content.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    turned = copy.deepcopy(model).to(memory_format=torch.channels_last)
+    image = run(turned, interleaved, styles)[0]
+    assert (image.float() - run(model, content, styles)[0].float()).abs().mean() < 1
 
 
 def test_losses_at_step_0_are_1_whatever_the_network(model, content, styles):
