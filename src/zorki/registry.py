@@ -99,6 +99,22 @@ class Variant:
     weights: Mapping[str, str] | None = None
 
 
+def backbone_variants(
+    titles: Mapping[str, str], method: str, summary: str, fixed: Mapping[str, Any] | None = None
+) -> list[Variant]:
+    """The models METHOD_BACKBONE that listings show; any other backbone may serve as well.
+
+    Args:
+        titles: of backbones, by name.
+        summary: one line, with "{title}" where the backbone's goes.
+        fixed: arguments of the builder that the method's version is made of.
+    """
+    return [
+        Variant(f"{method}_{name}", summary.format(title=title), {"backbone": name, **(fixed or {})})
+        for name, title in titles.items()
+    ]
+
+
 @cache
 def _instance(task: type[Task[Any, Any]]) -> Task[Any, Any]:
     return task()

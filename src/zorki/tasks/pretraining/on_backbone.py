@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from zorki.contracts import TrainingDefaults
@@ -11,26 +11,16 @@ from zorki.data.preprocess.pretraining.patch_pairs import RandomPatches
 from zorki.data.preprocess.pretraining.random_views import SMALL_SIZE, RandomViews
 from zorki.nn.backbones.named import backbone as named_backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics, for_small_images
-from zorki.registry import Variant
+from zorki.registry import backbone_variants
 from zorki.tasks.pretraining.view_network import BackboneParts
 from zorki.weights.weight_map import WeightMap
 
-_NAMED = {"squeezenet": "SqueezeNet 1.0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
+# The models of a method that listings show.
+on_named_backbones = partial(
+    backbone_variants, {"squeezenet": "SqueezeNet 1.0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
+)
 SMALL_JITTER = 0.5  # of small images: SimCLR, appendix B.9
 SMALL_MIN_AREA, MIN_AREA = 0.2, 0.08
-
-
-def on_named_backbones(method: str, summary: str, fixed: Mapping[str, Any] | None = None) -> list[Variant]:
-    """The models of a method that listings show; any other backbone serves as well.
-
-    Args:
-        summary: one line, with "{title}" where the backbone's goes.
-        fixed: arguments of the builder that the method's version is made of.
-    """
-    return [
-        Variant(f"{method}_{name}", summary.format(title=title), {"backbone": name, **(fixed or {})})
-        for name, title in _NAMED.items()
-    ]
 
 
 def backbone_parts(

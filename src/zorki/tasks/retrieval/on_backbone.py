@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import nn
 
 from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.resize import Resize
 from zorki.nn.backbones.named import backbone as named_backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
-from zorki.registry import Variant
+from zorki.registry import backbone_variants
 from zorki.tasks.retrieval.embedder import Embedder, Pooling
 from zorki.weights.weight_map import WeightMap
 
-_NAMED = {"squeezenet": "SqueezeNet 1.0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
-
-
-def on_named_backbones(method: str, summary: str) -> list[Variant]:
-    """The models of a method that listings show; any other backbone serves as well.
-
-    Args:
-        summary: one line, with "{title}" where the backbone's goes.
-    """
-    return [
-        Variant(f"{method}_{name}", summary.format(title=title), {"backbone": name}) for name, title in _NAMED.items()
-    ]
+# The models of a method that listings show.
+on_named_backbones = partial(
+    backbone_variants, {"squeezenet": "SqueezeNet 1.0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
+)
 
 
 def embedder(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
@@ -11,24 +11,14 @@ from zorki.data.preprocess.clips import Clips
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.named import backbone as named_backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
-from zorki.registry import Variant
+from zorki.registry import backbone_variants
 from zorki.tasks.video_classification.frames import FrameClassifier
 from zorki.weights.weight_map import WeightMap
 
-_NAMED = {"mobilenet_v3_small": "MobileNetV3 small", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
-
-
-def on_named_backbones(method: str, summary: str, fixed: Mapping[str, Any] | None = None) -> list[Variant]:
-    """The models of a method that listings show; any other backbone serves as well.
-
-    Args:
-        summary: one line, with "{title}" where the backbone's goes.
-        fixed: arguments of the builder that the method's version is made of.
-    """
-    return [
-        Variant(f"{method}_{name}", summary.format(title=title), {"backbone": name, **(fixed or {})})
-        for name, title in _NAMED.items()
-    ]
+# The models of a method that listings show.
+on_named_backbones = partial(
+    backbone_variants, {"mobilenet_v3_small": "MobileNetV3 small", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
+)
 
 
 def frame_classifier(
