@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
-from zorki.contracts import Dataset
 from zorki.data.annotations.tracks.dataset import OBJECT
 from zorki.data.scenes.clips import clip
-from zorki.data.scenes.dataset import SPLIT_REASON, check_index, split_scenes
-from zorki.data.scenes.objects import MIN_COUNT, MIN_SIDE, parse_scenes
+from zorki.data.scenes.dataset import check_index
+from zorki.data.scenes.films.scene_clips import FRAMES, SceneClips
+from zorki.data.scenes.objects import MIN_COUNT, parse_scenes
 from zorki.errors import DataError
-from zorki.types import Defect, Sample, TrackedBoxes
-
-FRAMES = 16
+from zorki.types import Sample, TrackedBoxes
 
 
-class SceneTracks(Dataset[TrackedBoxes]):
+class SceneTracks(SceneClips[TrackedBoxes]):
     """Clips of two objects, the one in front of which is tracked; each is a function of (seed, index).
 
     Args:
@@ -32,18 +28,8 @@ class SceneTracks(Dataset[TrackedBoxes]):
     def __init__(self, count: int = 400, *, seed: int = 0, size: tuple[int, int] = (128, 128)) -> None:
         if count < MIN_COUNT:
             raise DataError(f"scenes: expected {MIN_COUNT} clips or more, for every split to have some; got {count}")
-        if min(size) < MIN_SIDE:
-            raise DataError(f"scenes: expected frames of {MIN_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
-        self.count, self.seed, self.size = count, seed, size
-        self.root = Path("scenes")
-        self.format, self.reason = "scenes", "built in"
-        self.class_names = [OBJECT]
-        self.splits, self.split_reason = split_scenes(count), SPLIT_REASON
-        self.defects = []
+        super().__init__(count, seed=seed, size=size, class_names=[OBJECT])
         self._targets: dict[int, TrackedBoxes] = {}
-
-    def __len__(self) -> int:
-        return self.count
 
     def __getitem__(self, index: int) -> Sample[TrackedBoxes]:
         """The clip, painted now. Raises IndexError outside 0..len-1."""
@@ -59,20 +45,6 @@ class SceneTracks(Dataset[TrackedBoxes]):
         if check_index(index, self.count) not in self._targets:
             self[index]
         return self._targets[index]
-
-    def path(self, index: int) -> Path:
-        """A name for the clip, such as scenes/train/000123; no such file exists."""
-        split = next(name for name, indices in self.splits.items() if check_index(index, self.count) <= indices[-1])
-        return self.root / split / f"{index:06d}"
-
-    def check(self, index: int) -> Defect | None:
-        """None: what is painted on demand cannot be broken."""
-        check_index(index, self.count)
-        return None
-
-    def mark(self, index: int) -> str:
-        """Its number: what is painted follows from it."""
-        return f"{self.seed} {self.size} {check_index(index, self.count)}"
 
 
 def parse(text: str) -> SceneTracks | None:

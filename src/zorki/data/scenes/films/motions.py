@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zorki.contracts import Dataset
 from zorki.data.scenes.clips import clip
-from zorki.data.scenes.dataset import SPLIT_REASON, check_index, split_scenes
-from zorki.data.scenes.objects import MIN_SIDE, parse_scenes
+from zorki.data.scenes.dataset import check_index
+from zorki.data.scenes.films.scene_clips import FRAMES, SceneClips
+from zorki.data.scenes.objects import parse_scenes
 from zorki.data.scenes.painting import ORDER
 from zorki.data.scenes.textures import Chance
 from zorki.errors import DataError
-from zorki.types import Defect, Label, Sample
-
-FRAMES = 16
+from zorki.types import Label, Sample
 
 MAX_KEPT_BYTES = 1 << 28
 """Of painted clips: painting takes longer than a small network's step."""
@@ -25,7 +21,7 @@ CLASSES: tuple[str, ...] = ("left", "right", "up", "down", "grow", "shrink")
 """Pairs that show the same frames in opposite orders: no single frame tells one from the other."""
 
 
-class SceneMotions(Dataset[Label]):
+class SceneMotions(SceneClips[Label]):
     """Clips of one object that moves; the question is how. Each is a function of (seed, index).
 
     Every six clips in a row show every class once. The object is a new individual in every clip.
@@ -48,19 +44,9 @@ class SceneMotions(Dataset[Label]):
                 f"scenes: expected {6 * len(CLASSES)} clips or more, so that every split shows classes to tell apart, "
                 f"got {count}; ask for more, as in scenes:{6 * len(CLASSES)}"
             )
-        if min(size) < MIN_SIDE:
-            raise DataError(f"scenes: expected frames of {MIN_SIDE} pixels or more a side, got {size[0]}x{size[1]}")
-        self.count, self.seed, self.size = count, seed, size
-        self.root = Path("scenes")
-        self.format, self.reason = "scenes", "built in"
-        self.class_names = list(CLASSES)
-        self.splits, self.split_reason = split_scenes(count), SPLIT_REASON
-        self.defects = []
+        super().__init__(count, seed=seed, size=size, class_names=CLASSES)
         self._frames: dict[int, UInt8[Tensor, "T 3 H W"]] = {}
         self._room = MAX_KEPT_BYTES
-
-    def __len__(self) -> int:
-        return self.count
 
     def __getitem__(self, index: int) -> Sample[Label]:
         """The clip, painted once, as long as there is room. Raises IndexError outside 0..len-1."""
@@ -77,20 +63,6 @@ class SceneMotions(Dataset[Label]):
         """The motion; nothing is painted."""
         block, place = divmod(check_index(index, self.count), len(CLASSES))
         return Label(Chance(ORDER, self.seed, block).shuffled(range(len(CLASSES)))[place])
-
-    def path(self, index: int) -> Path:
-        """A name for the clip, such as scenes/train/000123; no such file exists."""
-        split = next(name for name, indices in self.splits.items() if check_index(index, self.count) <= indices[-1])
-        return self.root / split / f"{index:06d}"
-
-    def check(self, index: int) -> Defect | None:
-        """None: what is painted on demand cannot be broken."""
-        check_index(index, self.count)
-        return None
-
-    def mark(self, index: int) -> str:
-        """Its number: what is painted follows from it."""
-        return f"{self.seed} {self.size} {check_index(index, self.count)}"
 
 
 def parse(text: str) -> SceneMotions | None:
