@@ -6,7 +6,7 @@ from PIL import Image
 
 from zorki import registry
 from zorki.engine.training.checks import check_stages
-from zorki.engine.training.plan import new_plan
+from zorki.engine.training.plan import draft_plan, new_plan
 from zorki.errors import RecipeError
 from zorki.recipe import Recipe
 
@@ -22,7 +22,12 @@ def test_copies_in_two_splits_are_told_before_training(tmp_path):
     (tmp_path / "data/val/cat/1.png").write_bytes((tmp_path / "data/train/cat/1.png").read_bytes())
     lines = []
     settings = {"batch_size": 2, "epochs": 1, "workers": 0, "out": str(tmp_path / "runs")}
-    new_plan("lenet5", str(tmp_path / "data"), None, settings, None, lines.append)
+    draft = draft_plan("lenet5", str(tmp_path / "data"), None, settings, None, lambda line: None)
+    assert not (tmp_path / "runs").exists(), "a draft writes nothing"
+    plan = new_plan("lenet5", str(tmp_path / "data"), None, settings, None, lines.append)
+    assert (draft.recipe, draft.about, set(draft.explicit)) == (plan.recipe, {}, set(settings))
+    assert set(plan.about["explicit"]) == set(settings)
+    assert (plan.folder / "run.json").exists()
     assert sum("1 image of train lies in val too, byte for byte" in line for line in lines) == 1
 
 

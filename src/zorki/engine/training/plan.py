@@ -76,6 +76,8 @@ class TrainingPlan:
     folder: Path
     about: dict[str, Any]
     checkpoint: Path | None = None  # to go on from
+    explicit: Sequence[str] = ()  # names of the fields that were set
+    choices: Sequence[Choice] = ()  # of the fields that were not
 
     @property
     def task(self) -> Task[Any, Any]:
@@ -91,6 +93,28 @@ def new_plan(
     say: Say,
 ) -> TrainingPlan:
     """The plan of a run that begins, its folder with run.json and recipe.yaml written; None chooses a model.
+
+    Raises:
+        ZorkiError: as `zorki.train`.
+    """
+    draft = draft_plan(model, data, recipe, settings, class_names, say)
+    plan = dataclasses.replace(draft, folder=_new_folder(draft.entry.name, draft.recipe))
+    plan.about.update(_about(plan, source_of(data), class_names))
+    if is_first():
+        _write(plan)
+    say(f"run: {plan.folder}")
+    return plan
+
+
+def draft_plan(
+    model: str | None,
+    data: Any,
+    recipe: Recipe | None,
+    settings: Mapping[str, Any],
+    class_names: Sequence[str] | None,
+    say: Say,
+) -> TrainingPlan:
+    """The plan of a run that may never begin: all but its folder, which is the current one, and nothing is written.
 
     Raises:
         ZorkiError: as `zorki.train`.
@@ -131,13 +155,9 @@ def new_plan(
     if task.unit != "video":  # whose frames are cut before a network sees them
         check_forward(network, dataset, train_indices)
         check_batch_size(network, full, dataset, train_indices, full.world)
-    folder = _new_folder(entry.name, full)
-    plan = TrainingPlan(entry, info, dataset, data_survey, train_indices, full, network, folder, {})
-    plan.about.update(_about(plan, explicit, chosen, source_of(data), class_names))
-    if is_first():
-        _write(plan)
-    say(f"run: {folder}")
-    return plan
+    return TrainingPlan(
+        entry, info, dataset, data_survey, train_indices, full, network, Path(), {}, explicit=explicit, choices=chosen
+    )
 
 
 def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say) -> TrainingPlan:
@@ -252,13 +272,7 @@ def _new_folder(name: str, recipe: Recipe) -> Path:
     return folder
 
 
-def _about(
-    plan: TrainingPlan,
-    explicit: Sequence[str],
-    chosen: Sequence[Choice],
-    source: str,
-    class_names: Sequence[str] | None,
-) -> dict[str, Any]:
+def _about(plan: TrainingPlan, source: str, class_names: Sequence[str] | None) -> dict[str, Any]:
     """The content of run.json."""
     recipe = plan.recipe.to_json()
     again = ["zorki", "train", plan.entry.name, source, "--recipe", str(plan.folder / RECIPE)]
@@ -274,8 +288,8 @@ def _about(
         "train_count": len(plan.train_indices),
         "preprocess": plan.model.preprocess.to_json(),
         "parameters": sum(p.numel() for p in plan.model.parameters()),
-        "explicit": {name: recipe[name] for name in explicit},
-        "choices": [dataclasses.asdict(choice) for choice in chosen],
+        "explicit": {name: recipe[name] for name in plan.explicit},
+        "choices": [dataclasses.asdict(choice) for choice in plan.choices],
         "recipe": recipe,
         "fingerprint": fingerprint(plan.dataset, plan.train_indices),
         "repeat": shlex.join([*again, *[f"--plugin={one}" for one in registry.plugins()]]),
