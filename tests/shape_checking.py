@@ -9,6 +9,7 @@ import ast
 import contextlib
 import dataclasses
 import functools
+import gc
 import inspect
 import sys
 import types
@@ -77,12 +78,26 @@ def _only_checked(module):
     """What a module imports for type checkers alone, being quick to load."""
     path = getattr(sys.modules.get(module), "__file__", None)
     names = {}
-    for block in ast.parse(Path(path).read_text()).body if path else []:
+    for block in _parsed(path).body if path else []:
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
             for line in block.body:
                 with contextlib.suppress(ImportError):
                     exec(ast.unparse(line), names)
     return names
+
+
+def _parsed(path):
+    """The module's syntax tree; no collection meanwhile, since a checked `__del__` would parse within the parsing.
+
+    Python 3.11 keeps one count of the depth for all parsing and raises SystemError where one begins in another.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(Path(path).read_text())
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _hint(annotation, names):
