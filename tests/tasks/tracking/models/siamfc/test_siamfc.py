@@ -10,6 +10,7 @@ from zorki.data.preprocess.tracking.pairs import ExemplarSearchPairs
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.ops.boxes import paired_iou
+from zorki.tasks.tracking.models.siamfc import siamfc
 from zorki.tasks.tracking.models.siamfc.alexnet import UnpaddedAlexNet
 from zorki.tasks.tracking.models.siamfc.correlation import CosineCorrelation, CrossCorrelation, cross_correlation
 from zorki.tasks.tracking.models.siamfc.siamfc import ResponseMaps, ResponseSettings, SiamFc
@@ -109,6 +110,14 @@ def test_the_loss_is_0_for_sure_maps_and_weighs_both_kinds_alike():
     # All positive: right for 5 places of 81, and yet half of the loss.
     wrong = ResponseMaps(torch.full((1, 9, 9), 10.0), 4, 4.0)
     assert model.loss(wrong, [target])["logistic"].item() == pytest.approx(5.0, abs=1e-3)
+
+
+def test_maps_are_enlarged_as_torch_enlarges_them():
+    maps = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
+    twin = torch.nn.functional.interpolate(maps, (65, 97), mode="bicubic", align_corners=True)
+    enlarged = siamfc._enlarged(maps, 16)
+    torch.testing.assert_close(enlarged, twin, atol=1e-5, rtol=0)
+    torch.testing.assert_close(enlarged[..., ::16, ::16], maps, atol=1e-5, rtol=0)  # places stay
 
 
 def test_decode_finds_the_object_in_original_pixels():

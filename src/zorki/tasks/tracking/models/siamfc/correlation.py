@@ -47,7 +47,7 @@ class CosineCorrelation(nn.Module):
         """Logits, or cosines, (N, S, H - h + 1, W - w + 1)."""
         mean = exemplars.mean((2, 3), keepdim=True)
         centered, others = exemplars - mean, searches - mean[:, None]
-        squares = others.square().sum(2)
+        squares = others.norm(dim=2).square()
         area = exemplars.shape[-2] * exemplars.shape[-1]
         norms = (functional.avg_pool2d(squares, exemplars.shape[-2:], 1) * area).clamp_min(1e-6).sqrt()
         lengths = centered.flatten(1).norm(dim=1).clamp_min(1e-6)[:, None, None, None]
