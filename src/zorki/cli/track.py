@@ -76,6 +76,6 @@ def track(
     )
     rate = done.frames / max(done.seconds, 1e-9)
     kept = ", ".join(map(str, done.paths))
-    say(f"{done.frames} frames at {rate:.1f} frames/s, drawing and files counted: {kept}")
+    say(f"{done.frames} frames at {rate:.3g} frames/s, drawing and files counted: {kept}")
     if done.error is not None:
         raise done.error

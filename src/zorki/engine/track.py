@@ -99,7 +99,7 @@ def track_to_files(
                 video.write(image, frame.seconds)
             if time.monotonic() - reported > TELL_SECONDS:
                 reported = time.monotonic()
-                say(f"frame {frame.number} ({frame.seconds:.1f} s): {count / (reported - began):.1f} frames/s")
+                say(f"frame {frame.number} ({frame.seconds:.1f} s): {count / (reported - began):.3g} frames/s")
         if not followed and errors:
             raise errors[0]
     return TrackedVideo(count, time.monotonic() - began, tuple(paths), errors[0] if errors else None)

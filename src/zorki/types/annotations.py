@@ -141,8 +141,8 @@ class Rows(Annotation):
             raise ValueError(f"{type(self).__name__} has columns of different lengths: {lengths}")
 
     def columns(self) -> Iterator[tuple[str, Any]]:
-        """Name and values of every field that is there, a value a row."""
-        return ((name, value) for name, value in self._values() if value is not None)
+        """Name and values of every field that is there, a value a row; a name is of all rows, and no column."""
+        return ((name, value) for name, value in self._values() if value is not None and not isinstance(value, str))
 
     def __len__(self) -> int:
         return len(getattr(self, self.first))
@@ -341,7 +341,10 @@ class Embedding(Annotation, Generic[A]):
 
 @dataclass
 class TrackedBoxes(Rows, Generic[A]):
-    """Boxes over time: in which frame, whose, and where; `frame_sizes` are (height, width) of each one's frame."""
+    """Boxes over time: in which frame, whose, and where; `frame_sizes` are (height, width) of each one's frame.
+
+    `sequence` is the name of the video, and of the object where it has several; None: it has none.
+    """
 
     first: ClassVar[str] = "xyxy"
     frames: Int[A, " N"]
@@ -350,6 +353,7 @@ class TrackedBoxes(Rows, Generic[A]):
     labels: Int[A, " N"] | None = None
     scores: Float[A, " N"] | None = None
     frame_sizes: Int[A, "N 2"] | None = None
+    sequence: str | None = None
 
     def place(self: TrackedBoxes, placement: Placement) -> TrackedBoxes:  # type: ignore[override]  # of tensors alone
         """The boxes in network pixels."""

@@ -47,6 +47,15 @@ def test_by_hand():
     assert found.per_sequence[0].average_overlap == pytest.approx(0.25)
 
 
+def test_rows_of_sequences_bear_their_names():
+    dataset = SceneTracks(10, size=(32, 32))
+    target = dataset.target(3)
+    assert target.sequence == dataset.path(3).stem
+    found = result((RIGHT, RIGHT), (target, target[target.frames < 4]))
+    assert [row.sequence for row in found.per_sequence] == [None, target.sequence]
+    assert TrackedBoxes.from_json(target.to_json()).sequence == target.sequence
+
+
 def test_got10k_s_scores_are_of_boxes_within_the_frame():
     leaving = track((0, 0, 10, 10), (12, 0, 30, 10), (14, 0, 40, 10))
     truth = track((0, 0, 10, 10), (12, 0, 20, 10), (14, 0, 20, 10))

@@ -37,7 +37,9 @@ class SceneTracks(SceneClips[TrackedBoxes]):
         tracks = made.tracks
         identity = next(iter(made.motions))  # the first, in front of the other
         rows = tracks[tracks.identities == identity]
-        self._targets[index] = TrackedBoxes(rows.frames, torch.zeros_like(rows.frames), rows.xyxy)
+        self._targets[index] = TrackedBoxes(
+            rows.frames, torch.zeros_like(rows.frames), rows.xyxy, sequence=self.path(index).stem
+        )
         return Sample(made.frames, self._targets[index], self.path(index))
 
     def target(self, index: int) -> TrackedBoxes:

@@ -20,11 +20,13 @@ class ObjectTrackScores:
 
     Attributes:
         number: of the object, from 1 on.
+        sequence: its name, and the object's where it has several; None: it has none.
         frames: up to the last annotated one.
         success_auc, precision_20, average_overlap: as of all.
     """
 
     number: int
+    sequence: str | None
     frames: int
     success_auc: float
     precision_20: float
@@ -67,6 +69,7 @@ class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
         self.curves: list[OtbCurves] = []
         self.overlaps: list[Tensor] = []
         self.lengths: list[int] = []
+        self.names: list[str | None] = []
 
     def update(self, predictions: Sequence[TrackedBoxes], targets: Sequence[TrackedBoxes]) -> None:
         for prediction, target in zip(predictions, targets, strict=True):
@@ -77,11 +80,13 @@ class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
             size = _frame_size(prediction)
             self.overlaps.append(got10k_overlaps(predicted, ground_truth, size=size, visible=annotated))
             self.lengths.append(len(ground_truth))
+            self.names.append(target.sequence)
 
     def merge(self, other: TrackingMetric) -> None:
         self.curves += other.curves
         self.overlaps += other.overlaps
         self.lengths += other.lengths
+        self.names += other.names
 
     def compute(self) -> TrackingResult:
         mean = mean_curves(self.curves) if self.curves else None
@@ -96,9 +101,9 @@ class TrackingMetric(Metric[TrackedBoxes, TrackedBoxes]):
             success=() if mean is None else tuple(mean.success.tolist()),
             precision=() if mean is None else tuple(mean.precision.tolist()),
             per_sequence=tuple(
-                ObjectTrackScores(number, length, curves.auc, curves.precision_at_20, average_overlap([overlaps]))
-                for number, (length, curves, overlaps) in enumerate(
-                    zip(self.lengths, self.curves, self.overlaps, strict=True), start=1
+                ObjectTrackScores(number, name, length, curves.auc, curves.precision_at_20, average_overlap([overlaps]))
+                for number, (name, length, curves, overlaps) in enumerate(
+                    zip(self.names, self.lengths, self.curves, self.overlaps, strict=True), start=1
                 )
             ),
         )

@@ -94,10 +94,12 @@ class TrackDataset(Dataset[TrackedBoxes]):
     def target(self, index: int) -> TrackedBoxes:
         import torch
 
-        boxes = self.tracks[index].xyxy
+        track = self.tracks[index]
+        boxes = track.xyxy
         annotated = np.flatnonzero(np.isfinite(boxes).all(1))
         frames = torch.from_numpy(annotated)
-        return TrackedBoxes(frames, torch.zeros_like(frames), torch.from_numpy(boxes[annotated].astype(np.float32)))
+        xyxy = torch.from_numpy(boxes[annotated].astype(np.float32))
+        return TrackedBoxes(frames, torch.zeros_like(frames), xyxy, sequence=track.name)
 
     def path(self, index: int) -> Path:
         """The folder of the sequence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ class StillTracks(Dataset[TrackedBoxes]):
             return TrackedBoxes(torch.zeros(len(boxes), dtype=torch.int64), torch.arange(len(boxes)), boxes)
         if size == (0, 0):
             size = (self.images[row].image.shape[1], self.images[row].image.shape[2])
-        return _panned(boxes, size, row)
+        return dataclasses.replace(_panned(boxes, size, row), sequence=self.path(index).stem)
 
     def path(self, index: int) -> Path:
         return self.images.path(self._rows[index])
