@@ -11,7 +11,7 @@ from zorki.errors import RecipeError, ZorkiError
 from zorki.index.exact import nearest
 from zorki.index.fingerprint import Fingerprint
 from zorki.index.open import create_store, open_store, split_address
-from zorki.index.store import Entries, Header, VectorStore
+from zorki.index.store import Entries, Header, VectorStore, check_new
 
 DIM, COUNT = 8, 40
 PACKAGES = {"exact": "numpy", "hnsw": "faiss", "ivf": "faiss", "lancedb": "lancedb", "milvus": "pymilvus"}
@@ -362,6 +362,27 @@ def test_others_choose_an_approximate_index_for_many_and_its_recall_is_told(kind
         create_store(f"{address}#other", Header(DIM, ("name",)), made_entries(600), tell=said.append)
     with pytest.raises(ZorkiError, match="there is no such"):
         open_store(f"{address}#other", said.append)
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(*one.values, marks=one.marks) for one in KINDS if one.values[0] == "lancedb"]
+)
+def test_an_id_that_two_add_in_one_moment_is_kept_once(kind, monkeypatch):
+    one, address = made(kind, made_entries(2))
+    other = open_store(address, lambda words: None)
+    first, second = (made_entries(3, seed, prefix="new/") for seed in (1, 2))
+
+    def meanwhile(store, there):
+        monkeypatch.setattr("zorki.index.lance.check_new", check_new)
+        one.add(first)
+
+    monkeypatch.setattr("zorki.index.lance.check_new", meanwhile)
+    other.add(Entries([*second.ids, "own"], np.concatenate([second.vectors, first.vectors[:1]]), {"name": [""] * 4}))
+    for store in (other, open_store(address, lambda words: None)):
+        assert sorted(store.ids()) == sorted([*made_entries(2).ids, *first.ids, "own"])
+        found = store.entries()
+        place = found.ids.index(first.ids[0])
+        np.testing.assert_array_equal(found.vectors[place], first.vectors[0])  # whose row came first
 
 
 def test_auto_is_exact_for_few(tmp_path):

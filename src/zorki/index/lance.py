@@ -99,8 +99,22 @@ class LanceStore:
         entries = entries.checked(self._header)
         self.reload()
         check_new(self, self._among(entries.ids))
-        # Where another process adds the same id meanwhile, one of the two is kept.
         self._table.merge_insert("id").when_not_matched_insert_all().execute(_rows(entries, self._header))
+        self._drop_twins(entries.ids)
+
+    def _drop_twins(self, ids: Sequence[str]) -> None:
+        """Of an id that several processes added in one moment, the first row is kept.
+
+        A merge (lancedb 0.40) looks for ids in the version that it began with: all of them add their row. Who comes
+        last sees every row, and whoever sees them keeps the same one.
+        """
+        self.reload()
+        for condition in _conditions(ids):
+            found = self._table.search().where(condition).select(["id"]).with_row_id(True).limit(2**31).to_arrow()
+            rows = sorted(zip(found.column("id").to_pylist(), found.column("_rowid").to_pylist(), strict=True))
+            twins = [row for (one, row), (before, _) in zip(rows[1:], rows[:-1], strict=True) if one == before]
+            if twins:
+                self._table.delete(f"_rowid IN ({', '.join(map(str, twins))})")
 
     def delete(self, ids: Sequence[str]) -> None:
         self.reload()
