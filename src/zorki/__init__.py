@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zorki.engine.evaluation.evaluate import evaluate
     from zorki.engine.evaluation.results_file import evaluate_file
     from zorki.engine.evaluation.tracks_file import evaluate_tracks
+    from zorki.engine.lr_finder.find_lr import find_lr
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
     from zorki.engine.search.index import Index
@@ -34,6 +35,7 @@ _HOMES = {
     "zorki.engine.evaluation.evaluate": ("evaluate",),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.evaluation.tracks_file": ("evaluate_tracks",),
+    "zorki.engine.lr_finder.find_lr": ("find_lr",),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
     "zorki.engine.search.index": ("Index",),
@@ -66,6 +68,7 @@ __all__ = [
     "evaluate_file",
     "evaluate_tracks",
     "find",
+    "find_lr",
     "load",
     "load_plugin",
     "models",

@@ -19,6 +19,7 @@ from zorki.output import say
 VERBS = {
     "demo": "Train a small model on built-in images, and write its report.",
     "train": "Train a model on your images.",
+    "find-lr": "Find a learning rate: a range test on a copy, with a plot.",
     "evaluate": "Evaluate runs on a split of a dataset; several also as an ensemble.",
     "predict": "Run inference on images, folders, URLs, videos and cameras.",
     "track": "Follow objects through a video, given their boxes in a frame.",
@@ -40,7 +41,8 @@ VERBS = {
     "info": "Print a model layer by layer: shapes, parameters, FLOPs, receptive field.",
 }
 ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", "duplicates", "embed")} | {
-    "stylize": "synthesis."
+    "stylize": "synthesis.",
+    "find-lr": "experiments.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
@@ -201,5 +203,6 @@ def _app() -> Any:
         name="zorki", help=ABOUT, version_flags=[], result_action="return_value", suppress_keyboard_interrupt=False
     )
     for verb, summary in VERBS.items():
-        app.command(f"zorki.cli.{ROOMS.get(verb, '')}{verb}:{verb}", name=verb, help=summary)
+        module = verb.replace("-", "_")
+        app.command(f"zorki.cli.{ROOMS.get(verb, '')}{module}:{module}", name=verb, help=summary)
     return app

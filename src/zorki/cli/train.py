@@ -58,11 +58,7 @@ def train(
         folder = last_run(out, finished="epochs" in given or "time" in given) if str(resume) == "last" else resume
         go_on(folder, quiet=quiet, **given)
         return
-    if model is not None and data is None and (Path(model).exists() or model.startswith("scenes:")):
-        model, data = None, model
-    if data is None:
-        lacking = "data" if model is None else f"data, and {model} is no folder or file"
-        raise RecipeError(f"expected {lacking}, such as: zorki train photos/, or zorki train resnet18 photos/")
+    model, data = model_and_data("train", model, data)
     if folds is not None:
         if model is None:
             raise RecipeError("--folds takes the name of a model, too: zorki train MODEL DATA --folds group")
@@ -74,6 +70,16 @@ def train(
 
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **given}
     start(model, data, quiet=quiet, **settings)
+
+
+def model_and_data(verb: str, model: str | None, data: str | None) -> tuple[str | None, str]:
+    """The words of a verb that trains, of which a single one is data. Raises RecipeError where there are none."""
+    if model is not None and data is None and (Path(model).exists() or model.startswith("scenes:")):
+        model, data = None, model
+    if data is None:
+        lacking = "data" if model is None else f"data, and {model} is no folder or file"
+        raise RecipeError(f"expected {lacking}, such as: zorki {verb} photos/, or zorki {verb} resnet18 photos/")
+    return model, data
 
 
 train.__annotations__["flags"] = Annotated[Flags, Parameter(name="*")]

@@ -70,9 +70,12 @@ def log_ticks(low: Real, high: Real) -> tuple[Real, ...]:
     return tuple(tick for tick in ticks if lowest <= tick <= above[0])
 
 
-def x_axis(values: Sequence[Real], start: Real, end: Real) -> Axis:
+def x_axis(values: Sequence[Real], start: Real, end: Real, *, log: bool = False) -> Axis:
     """An axis tight around the values; whole ticks where all values are whole; one value stands in the middle."""
     low, high = min(values), max(values)
+    if log:
+        low, high = (low, high) if low < high else (low / 2, high * 2)
+        return Axis(low, high, start, end, tuple(t for t in log_ticks(low, high) if low <= t <= high), log=True)
     whole = all(float(value).is_integer() for value in values)
     if low == high:
         margin = max(1.0, abs(low) * 0.1)

@@ -35,28 +35,32 @@ def curves(
     log_y: bool = False,
     best: Real | None = None,
     shares: bool = False,
+    log_x: bool = False,
+    marks: Mapping[str, Real] | None = None,
 ) -> str:
     """Lines through (x, y) points, one a series, with grid, legend and each point's values on hover.
 
     Series whose names differ only in the split ("train/loss", "val/loss") share a color; training is dashed. Values
     that are not finite, and those not above 0 with `log_y`, are gaps; x must be finite. `best` is the x of the best
-    checkpoint, marked with a vertical line. `shares` shows all of 0 to 1.
+    checkpoint, marked with a vertical line. `shares` shows all of 0 to 1. `marks` are other values of x to mark so, by
+    the names to write above. With `log_x` all x are above 0.
     Of series longer than 800 points only lows and highs are drawn.
     """
-    best = best if _is_finite(best) else None
+    lines = {f"best: {best:g}": best} if _is_finite(best) else {}
+    lines |= {f"{name}: {x:.2g}": x for name, x in (marks or {}).items()}
     kept = {name: _segments(points, log_y) for name, points in series.items()}
     points = [point for segments in kept.values() for segment in segments for point in segment]
     legend_row, rows = legend([(name, *_style(name, list(series))) for name in series])
-    top = 36 + 20 * rows + (20 if best is not None else 10)
+    top = 36 + 20 * rows + (4 + 16 * len(lines) if lines else 10)
     bottom = top + HEIGHT
     if not points:
         note = write(WIDTH / 2, top + HEIGHT / 2, "no finite values", "middle", muted=True)
         return svg(title, bottom + BELOW, legend_row, frame(top, bottom), note)
-    horizontal = x_axis([x for x, _ in points] + ([best] if best is not None else []), LEFT, WIDTH - RIGHT)
+    horizontal = x_axis([*(x for x, _ in points), *lines.values()], LEFT, WIDTH - RIGHT, log=log_x)
     vertical = y_axis([y for _, y in points] + ([0, 1] if shares else []), bottom, top, log=log_y)
     parts = [legend_row, grid(horizontal, vertical, x_label, y_label)]
-    if best is not None:
-        parts.append(_best(horizontal.pixel(best), best, top, bottom))
+    for row, (label, x) in enumerate(sorted(lines.items(), key=lambda mark: mark[1])):
+        parts.append(_mark(horizontal.pixel(x), label, top, bottom, row, len(lines) == 1))
     for name, segments in kept.items():
         parts.append(_line(name, segments, horizontal, vertical, _style(name, list(series)), x_label))
     return svg(title, bottom + BELOW, *parts)
@@ -243,9 +247,18 @@ def _line(
     return element("g", {}, *parts) if parts else ""
 
 
-def _best(x: Real, value: Real, top: Real, bottom: Real) -> str:
-    line = {"x1": x, "x2": x, "y1": float(top), "y2": float(bottom), "stroke-dasharray": "3 3"}
-    # Above the plot, where no curve can cross it, and turned inwards near the edges.
-    anchor = "end" if x > WIDTH - RIGHT - 40 else "start" if x < LEFT + 40 else "middle"
-    label = write(x, top - 5, f"best: {value:g}", anchor, size=12)
-    return element("line", line | {"style": "stroke:currentColor;opacity:.6"}) + label
+def _mark(x: Real, label: str, top: Real, bottom: Real, row: int, alone: bool) -> str:
+    """A vertical line with its label above the plot, where no curve can cross it.
+
+    Of several, those further right stand higher and all labels left of their lines, so that no line crosses a label.
+    """
+    length = 6.6 * len(label)
+    if alone:
+        anchor = "end" if x > WIDTH - RIGHT - 40 else "start" if x < LEFT + 40 else "middle"
+    else:
+        anchor = "start" if x < length + 8 else "end"
+    shift = 0 if alone else 4 if anchor == "start" else -4
+    y = top - 5 - 16 * row
+    line = {"x1": x, "x2": x, "y1": float(top if alone else y - 10), "y2": float(bottom), "stroke-dasharray": "3 3"}
+    written = write(x + shift, y, label, anchor, size=12)
+    return element("line", line | {"style": "stroke:currentColor;opacity:.6"}) + written

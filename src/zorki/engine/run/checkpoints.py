@@ -6,12 +6,14 @@ and renamed, and read without unpickling code.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -114,3 +116,15 @@ def restore_chance(state: dict[str, Any] | None) -> None:
     torch.set_rng_state(state["cpu"].cpu())
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"].cpu())
+
+
+@contextmanager
+def same_chance() -> Iterator[None]:
+    """Leaves all generators of random numbers as they are: PyTorch's, Python's and NumPy's."""
+    tensors, python, numbers = chance(), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        restore_chance(tensors)
+        random.setstate(python)
+        np.random.set_state(numbers)

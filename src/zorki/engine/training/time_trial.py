@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy as np
 
 from zorki.durations import duration_text, short_text
 from zorki.engine.device import on_device
@@ -41,7 +38,7 @@ def choose_epochs(plan: TrainingPlan, workload: Workload, say: Callable[[str], N
 def measure(plan: TrainingPlan, workload: Workload) -> tuple[float, float]:
     """Seconds of a training step, and of the evaluation after an epoch."""
     assert plan.recipe.time is not None
-    with _state_of_chance():
+    with checkpoints.same_chance():
         model = copy.deepcopy(plan.model)
         if plan.recipe.compile:
             model.compile()
@@ -92,15 +89,3 @@ class _Trial(lightning.Callback):
             float(loss)  # waits for the device
         self.timer.step()
         trainer.should_stop = self.timer.is_enough
-
-
-@contextmanager
-def _state_of_chance() -> Iterator[None]:
-    """Leaves all generators of random numbers as they are."""
-    tensors, python, numpy = checkpoints.chance(), random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        checkpoints.restore_chance(tensors)
-        random.setstate(python)
-        np.random.set_state(numpy)
