@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from zorki.cli.flags.recipe import Flags, given_settings, read_recipe
+from zorki.cli.flags.recipe import Flags, given_settings, model_and_data, read_recipe
 from zorki.errors import RecipeError
 
 
@@ -70,16 +70,6 @@ def train(
 
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **given}
     start(model, data, quiet=quiet, **settings)
-
-
-def model_and_data(verb: str, model: str | None, data: str | None) -> tuple[str | None, str]:
-    """The words of a verb that trains, of which a single one is data. Raises RecipeError where there are none."""
-    if model is not None and data is None and (Path(model).exists() or model.startswith("scenes:")):
-        model, data = None, model
-    if data is None:
-        lacking = "data" if model is None else f"data, and {model} is no folder or file"
-        raise RecipeError(f"expected {lacking}, such as: zorki {verb} photos/, or zorki {verb} resnet18 photos/")
-    return model, data
 
 
 train.__annotations__["flags"] = Annotated[Flags, Parameter(name="*")]

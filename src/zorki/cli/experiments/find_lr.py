@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from zorki.cli.flags.json_output import PRINTED, Json, put_json
-from zorki.cli.flags.recipe import Flags, given_settings, read_recipe
-from zorki.cli.train import model_and_data
+from zorki.cli.flags.recipe import Flags, given_settings, model_and_data, read_recipe
 from zorki.output import say
 
 

@@ -84,6 +84,16 @@ def given_settings(flags: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def model_and_data(verb: str, model: str | None, data: str | None) -> tuple[str | None, str]:
+    """The words of a verb that trains, of which a single one is data. Raises RecipeError where there are none."""
+    if model is not None and data is None and (Path(model).exists() or model.startswith("scenes:")):
+        model, data = None, model
+    if data is None:
+        lacking = "data" if model is None else f"data, and {model} is no folder or file"
+        raise RecipeError(f"expected {lacking}, such as: zorki {verb} photos/, or zorki {verb} resnet18 photos/")
+    return model, data
+
+
 def read_recipe(path: Path) -> dict[str, Any]:
     """The fields in a recipe.yaml, by their names of today.
 
