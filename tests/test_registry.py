@@ -157,6 +157,27 @@ def test_an_option_of_another_kind_is_refused(option, value, message):
         registry.build("localizer_squeezenet1_1", 2, {option: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "value", "message"),
+    [
+        (
+            "simclr_cifar_resnet20",
+            "temperature",
+            "0",
+            "cannot be built with temperature=0.0: the temperature is above 0",
+        ),
+        ("simclr_cifar_resnet20", "width", "-1", "cannot be built with width=-1: "),
+        ("moco_cifar_resnet20", "momentum", "2", "momentum is 2; expected 0 .* to 1"),
+        ("lstm_cifar_resnet20", "dropout", "2", "cannot be built with dropout=2.0: "),
+        ("frame_average_cifar_resnet20", "average", "score", "expected one of features, scores. Did you mean scores"),
+        ("cifar_resnet20", "shortcut", "C", "shortcut is 'C'; expected one of A, B"),
+    ],
+)
+def test_a_value_that_a_builder_refuses_is_told(name, option, value, message):
+    with pytest.raises(RecipeError, match=message):
+        registry.build(name, 2, {option: value})
+
+
 def test_options_that_are_typed_are_of_the_builders_kind():
     typed = {"per_class": "off", "image_size": "64"}
     assert registry.build("localizer_squeezenet1_1", 2, typed).preprocess.size == 64

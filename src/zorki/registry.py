@@ -45,6 +45,8 @@ OPTION_ALIASES: Mapping[str, str] = {
 """Other tools' and older versions' names of builders' arguments, in `--options` and in the runs that have them."""
 
 _PLACE = "{backbone}"
+_REFUSALS = (ValueError, TypeError, ArithmeticError, RuntimeError, AssertionError, IndexError, MemoryError)
+"""What layers raise of sizes, rates and counts that they cannot have."""
 
 
 @dataclass(frozen=True)
@@ -407,7 +409,7 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
     Options may be text, as typed; they become what the builder's annotations say.
 
     Raises:
-        RecipeError: no such model, or an option that its builder does not take.
+        RecipeError: no such model, an option that its builder does not take, or a value that it refuses.
     """
     entry = find(name)
     accepted = entry.options()
@@ -423,7 +425,14 @@ def build(name: str, num_classes: int, options: Mapping[str, Any] | None = None)
                 f"{name} takes no {key!r}.{suggestion(near)} It takes: {', '.join(accepted) or 'nothing'}"
             )
         values[key] = _converted(f"{name}'s {key}", accepted[key], value)
-    return entry.build(num_classes, **values)
+    try:
+        return entry.build(num_classes, **values)
+    except _REFUSALS as error:
+        if not values:  # what builders themselves have serves
+            raise
+        typed = ", ".join(f"{key}={value!r}" for key, value in values.items())
+        why = str(error).strip() or type(error).__name__
+        raise RecipeError(f"{name} cannot be built with {typed}: {why}") from error
 
 
 def canonical_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -435,6 +444,13 @@ def canonical_options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise RecipeError(f"the option {name} is given twice, once as {key}; leave one out")
         named[name] = value
     return named
+
+
+def _words(parameter: inspect.Parameter) -> list[str]:
+    """The words that the parameter's annotation allows; none where it allows others."""
+    found = re.fullmatch(r"Literal\[(.*)\]", inspect.formatannotation(parameter.annotation).strip("'\""))
+    words = ast.literal_eval(f"[{found[1]}]") if found else []
+    return words if all(isinstance(word, str) for word in words) else []
 
 
 def _literal(value: str) -> Any:
@@ -455,6 +471,11 @@ def _fits(read: Any, parameter: inspect.Parameter) -> bool:
 
 def _converted(what: str, parameter: inspect.Parameter, value: Any) -> Any:
     """Text as the parameter's kind, of the type of its default."""
+    if words := _words(parameter):
+        if str(value) not in words:
+            near = did_you_mean(str(value), words)
+            raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(words)}.{near}")
+        return value
     if not isinstance(value, str) or isinstance(parameter.default, str):
         return value
     default = parameter.default

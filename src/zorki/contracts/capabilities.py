@@ -184,6 +184,14 @@ class TrainsInStages(Protocol[Target]):
 
 
 @runtime_checkable
+class FillsWeights(Protocol):
+    """A model that gives weights of its own values before it learns, such as a teacher's, which never learns."""
+
+    filled_weights: Sequence[str]
+    """How the names of these weights begin."""
+
+
+@runtime_checkable
 class Diagnoses(Protocol[Raw, Target]):
     """A model with numbers about a batch that are no loss, such as the share of active triplets: logs of training."""
 

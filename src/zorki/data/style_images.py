@@ -42,6 +42,8 @@ def _with_weight(part: str, text: str) -> tuple[str, float]:
         try:
             weight = float(number)
         except ValueError:
+            if Path(name).is_file():
+                raise RecipeError(f"style {text!r}: {number!r} is no weight; {EXPECTED}, weights above 0") from None
             name, weight = part, 1.0
     if not name or not (math.isfinite(weight) and weight > 0):
         raise RecipeError(f"style {text!r}: {EXPECTED}, weights above 0")

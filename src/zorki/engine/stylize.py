@@ -142,7 +142,8 @@ def _content(content: Any) -> Tensor:
         return as_image(content, "content")
     sources = expand(content)
     if len(sources) != 1 or sources[0].kind != "image":
-        raise DataError(f"{content}: expected one image")
+        hint = "; for a video or a folder train a network for one style: zorki predict" if sources else ""
+        raise DataError(f"{content}: expected one image{hint}")
     return sources[0].image()
 
 

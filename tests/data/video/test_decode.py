@@ -135,3 +135,10 @@ def test_a_file_that_changed_is_read_anew(tmp_path):
     shutil.copy(write(tmp_path / "b.mp4", STEADY[:20]), path)
     decode._facts.cache_clear()
     assert video_facts(path).duration == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_text_that_is_called_a_video_is_told(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_text("hallo\n")
+    with pytest.raises(DataError, match="no video that can be read"):
+        video_facts(path)

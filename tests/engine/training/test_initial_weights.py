@@ -44,6 +44,15 @@ def test_what_is_frozen_and_was_never_learned_is_told(classifier):
     assert "more" in line
 
 
+def test_what_a_model_fills_itself_is_not_random():
+    network = registry.build("moco_cifar_resnet20", 0, {"image_size": 32, "queue": 8})
+    dataset = registry.tasks()["pretraining"].data.read(Path("scenes:30@32"))
+    lines: list[str] = []
+    initialize(network, registry.find("moco_cifar_resnet20"), Recipe(), dataset, [0], lines.append)
+    assert lines == []
+    assert not network.teacher.parts[0].conv1.weight.requires_grad
+
+
 def test_stages_that_the_recipe_freezes_are_looked_at_too(classifier):
     frozen = Recipe(freeze="backbone")
     assert len(lines_of(3, frozen)) == 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zorki.data.images import EXTENSIONS
+from zorki.data.video.container import is_video
 from zorki.errors import DataError, did_you_mean
 from zorki.input_files.content import special_kind
 
@@ -109,7 +110,11 @@ def missing_root(root: Path) -> DataError | None:
 
 
 def no_images(folder: Path) -> DataError:
-    """What to raise where a folder holds no image at all."""
+    """What to raise where a folder holds no image at all; it tells of videos, where there are any."""
+    videos = [name for name in walk_files(folder) if is_video(name)]
+    if videos:
+        many = f", and {len(videos)} videos, {videos[0]} first" if len(videos) > 1 else f", and a video, {videos[0]}"
+        return DataError(f"{folder}: no image in this folder or below it{many}")
     extensions = ", ".join(sorted(EXTENSIONS))
     return DataError(f"{folder}: no image in this folder or below it; looked for files named {extensions}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,11 @@ EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg",
 
 SILENCE = 20.0
 """Seconds that a server or a network camera may be silent."""
+
+
+def is_video(name: str) -> bool:
+    """Whether a file counts as a video, by its suffix."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def need_av() -> ModuleType:
@@ -59,6 +65,8 @@ def open_video(video: Path | str) -> Iterator[Any]:
     with container:
         if not container.streams.video:
             raise DataError(f"{video}: the file holds no video, only {[stream.type for stream in container.streams]}")
+        if container.streams.video[0].codec_context is None:  # text, for one, counts as a video of an unknown codec
+            raise DataError(f"{video}: no video that can be read: FFmpeg does not know its codec")
         yield container
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from zorki.data.annotations.listing import is_image, loose_files
 from zorki.data.annotations.tracks.layout import frame_files
 from zorki.data.images import MAX_PIXELS, check_image, image_size, read_array
-from zorki.data.video.container import EXTENSIONS, Array, need_av
+from zorki.data.video.container import Array, need_av
 from zorki.data.video.decode import frames_at, video_facts
 from zorki.errors import DataError
 from zorki.types import Film
@@ -31,11 +31,6 @@ FRAME_RATE = 25.0
 
 KEPT_PIXELS = 1 << 20
 """Of a strip that is held once it was decoded, in each process: 64 of them are 200 MB at most."""
-
-
-def is_video(name: str) -> bool:
-    """Whether a file counts as a video, by its suffix."""
-    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 @dataclass(frozen=True)

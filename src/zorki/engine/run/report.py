@@ -74,7 +74,7 @@ def write_report(
         if main.baseline:
             facts["baseline"] = f"{main.baseline[monitor]:.4f}"
     facts["epochs"] = str(len(logs.read(run.folder / logs.EPOCHS)))
-    facts["images"] = f"{run.about['train_count']:,}"
+    facts[f"{run.task.unit}s"] = f"{run.about['train_count']:,}"
     html = page(
         f"{run.folder.name}", sections, subtitle=f"{run.task.name} on {Path(run.about['data']).name}", facts=facts
     )
@@ -250,7 +250,7 @@ def _data(run: TrainedModel, dataset: Dataset[Any], data_survey: Survey) -> str:
         "path": run.about["data"],
         "format": f"{dataset.format}: {dataset.reason}",
         "splits": dataset.split_reason,
-        **{f"images in {split}": len(indices) for split, indices in data_survey.splits.items()},
+        **{f"{run.task.unit}s in {split}": len(indices) for split, indices in data_survey.splits.items()},
         "classes": len(dataset.class_names),
         "defects": len(data_survey.defects),
     }

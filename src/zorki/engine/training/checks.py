@@ -72,10 +72,11 @@ def fingerprint(dataset: Dataset[Any], indices: list[int]) -> str:
     return digest.hexdigest()
 
 
-def tell_data(dataset: Dataset[Any], data_survey: Survey, say: Callable[[str], None]) -> None:
+def tell_data(unit: str, dataset: Dataset[Any], data_survey: Survey, say: Callable[[str], None]) -> None:
+    """What is in the splits, as counts of images, clips or videos (`Task.unit`), and what is left out of them."""
     counts = ", ".join(f"{name} {len(indices)}" for name, indices in data_survey.splits.items())
     classes = len(dataset.class_names)
-    say(f"      {classes} {'class' if classes == 1 else 'classes'}; images: {counts}")
+    say(f"      {classes} {'class' if classes == 1 else 'classes'}; {unit}s: {counts}")
     if data_survey.defects:
         left_out = any(not defect.note for defect in data_survey.defects)
         words = "; what is broken is left out (--strict stops instead)" if left_out else ""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zorki import registry
 from zorki.contracts import Dataset, Model
-from zorki.contracts.capabilities import MeasuresPixels, Precomputes
+from zorki.contracts.capabilities import FillsWeights, MeasuresPixels, Precomputes
 from zorki.engine.training.optimizer import frozen_stages
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
@@ -53,11 +53,15 @@ def initialize(
 
 def _frozen_random(network: Model[Any, Any, Any], what: str, filled: set[str]) -> list[str]:
     """Weights that neither learn nor were learned; vectors, such as those of norms, begin with values that serve."""
+    own = tuple(network.filled_weights) if isinstance(network, FillsWeights) else ()
     frozen = {id(parameter) for stage in frozen_stages(network, what) for parameter in stage.parameters()}
     return [
         name
         for name, parameter in network.named_parameters()
-        if parameter.ndim > 1 and name not in filled and (id(parameter) in frozen or not parameter.requires_grad)
+        if parameter.ndim > 1
+        and name not in filled
+        and not name.startswith(own)
+        and (id(parameter) in frozen or not parameter.requires_grad)
     ]
 
 

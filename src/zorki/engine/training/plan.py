@@ -129,7 +129,7 @@ def draft_plan(
     say(f"data: {dataset.root} read as {dataset.format} ({dataset.reason}); splits: {dataset.split_reason}")
     data_survey, train_indices = _survey_data(dataset, wish)
     data_survey.add(content_notes_of(dataset, data_survey.splits))
-    tell_data(dataset, data_survey, say)
+    tell_data(task.unit, dataset, data_survey, say)
     held_out = {name: len(indices) for name, indices in data_survey.splits.items() if name != "train"}
     if (evaluated := limit_val(wish, held_out)) is not None:
         wish = dataclasses.replace(wish, limit_val=evaluated.value)

@@ -14,8 +14,11 @@ REFRESH = 0.2  # seconds between redraws
 class Progress:
     """A bar on a terminal; elsewhere just a line an epoch, so that log files stay readable."""
 
-    def __init__(self, epochs: int, monitor: str, *, active: bool = True, bar: bool | None = None) -> None:
+    def __init__(
+        self, epochs: int, monitor: str, *, unit: str = "image", active: bool = True, bar: bool | None = None
+    ) -> None:
         self.epochs, self.monitor, self.active = epochs, monitor, active
+        self.unit = "clip" if unit == "clip" else "image"  # of videos, images are learned from
         self.bar_wanted = sys.stdout.isatty() if bar is None else bar
         self.losses: dict[str, float] = {}
         self._bar: Any = None
@@ -68,7 +71,7 @@ class Progress:
             parts.append(f"val loss {row['val/loss']:.4f}")
         if f"val/{self.monitor}" in row:
             parts.append(f"val {self.monitor} {row[f'val/{self.monitor}']:.4f}")
-        parts.append(f"{row['images_per_second']:.0f} images/s")
+        parts.append(f"{row['images_per_second']:.0f} {self.unit}s/s")
         parts.append(f"{row['seconds']:.0f} s")
         self.say("  ".join(parts))
 

@@ -117,7 +117,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
     recipe, folder = plan.recipe, plan.folder
     train_loader, val_loader = train_loader_of(plan), val_loader_of(plan)
     loggers = logs.loggers(folder, recipe.wandb)
-    progress = Progress(recipe.epochs or 0, plan.task.monitor, active=bar)
+    progress = Progress(recipe.epochs or 0, plan.task.monitor, unit=plan.task.unit, active=bar)
     conductor = Conductor(
         recipe,
         folder,

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from zorki.errors import RecipeError
+
 
 class MomentumTeacher(nn.Module):
     """Copies of parts of a network, which get no gradient (He et al., 2020: MoCo, eq. 2).
@@ -33,6 +35,13 @@ class MomentumTeacher(nn.Module):
         mine: list[Tensor] = [parameter for part in self.parts for parameter in part.parameters()]
         theirs: list[Tensor] = [parameter for part in parts for parameter in part.parameters()]
         torch._foreach_lerp_(mine, theirs, 1 - momentum)
+
+
+def check_momentum(momentum: float) -> float:
+    """The momentum. Raises RecipeError where a teacher would run away from its student."""
+    if not 0 <= momentum <= 1:
+        raise RecipeError(f"momentum is {momentum:g}; expected 0 (the student itself) to 1 (stays as it began)")
+    return momentum
 
 
 def rising_momentum(start: float, progress: float) -> float:

@@ -66,6 +66,7 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
     """
 
     normalize: Normalize
+    filled_weights = ("teacher.",)  # by `synchronize`, where there is a teacher
 
     def __init__(self, parts: BackboneParts) -> None:
         super().__init__()

@@ -36,7 +36,8 @@ class VideoClassificationSettings(Recipe):
         off=0.0,
     )
     clip_seconds: float | None = setting(
-        None, _HEADING, "Length of a clip, over which its frames are spread; in the place of --frame-rate.",
+        None, _HEADING, "Length of a clip, over which its frames are spread; in the place of --frame-rate and "
+        "--clip-stride.",
         unit="seconds", least=0.01,
     )  # fmt: skip
     clips: int | None = setting(

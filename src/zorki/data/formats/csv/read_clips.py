@@ -24,7 +24,7 @@ from zorki.data.annotations.split_words import split_in
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.csv.read import LABEL_COLUMNS, SPLIT_COLUMNS, SUFFIXES
 from zorki.data.formats.probe import Probe
-from zorki.data.video.films import is_video
+from zorki.data.video.container import is_video
 from zorki.errors import DataError
 from zorki.input_files.csv_files import csv_rows
 from zorki.types import Defect

@@ -18,7 +18,8 @@ from zorki.data.annotations.clips.records import ClipRecords
 from zorki.data.annotations.listing import is_image, loose_files, subfolders
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.probe import Probe
-from zorki.data.video.films import holds_frames, is_strip, is_video
+from zorki.data.video.container import is_video
+from zorki.data.video.films import holds_frames, is_strip
 from zorki.errors import DataError
 from zorki.types import Defect
 

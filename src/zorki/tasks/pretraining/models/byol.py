@@ -9,7 +9,7 @@ from torch import Tensor
 from zorki.data.preprocess.pretraining.random_views import RandomViews
 from zorki.losses.self_supervised.cosine_prediction import cosine_prediction_loss
 from zorki.registry import model
-from zorki.tasks.pretraining.momentum_teacher import MomentumTeacher, rising_momentum
+from zorki.tasks.pretraining.momentum_teacher import MomentumTeacher, check_momentum, rising_momentum
 from zorki.tasks.pretraining.on_backbone import backbone_parts, on_named_backbones
 from zorki.tasks.pretraining.projection_head import ProjectionHead, hidden_width
 from zorki.tasks.pretraining.task import Pretraining
@@ -29,7 +29,7 @@ class Byol(ViewNetwork):
         self, parts: BackboneParts, head: ProjectionHead, predictor: ProjectionHead, *, momentum: float
     ) -> None:
         super().__init__(parts)
-        self.head, self.predictor, self.momentum = head, predictor, momentum
+        self.head, self.predictor, self.momentum = head, predictor, check_momentum(momentum)
         self.teacher = MomentumTeacher([self.backbone, head])
 
     def branches(self, features: Float[Tensor, "B V D"], images: Tensor) -> ViewOutputs:

@@ -11,7 +11,7 @@ from zorki.data.preprocess.pretraining.random_views import RandomViews
 from zorki.losses.self_supervised.gather import first_row, gather_values
 from zorki.losses.self_supervised.info_nce import InfoNceLoss
 from zorki.registry import Variant, model
-from zorki.tasks.pretraining.momentum_teacher import MomentumTeacher
+from zorki.tasks.pretraining.momentum_teacher import MomentumTeacher, check_momentum
 from zorki.tasks.pretraining.on_backbone import backbone_parts, on_named_backbones
 from zorki.tasks.pretraining.projection_head import ProjectionHead
 from zorki.tasks.pretraining.task import Pretraining
@@ -48,7 +48,8 @@ class MoCo(ViewNetwork):
         groups: int,
     ) -> None:
         super().__init__(parts)
-        self.head, self.criterion, self.momentum, self.groups = head, criterion, momentum, groups
+        self.head, self.criterion, self.groups = head, criterion, groups
+        self.momentum = check_momentum(momentum)
         self.teacher = MomentumTeacher([self.backbone, head])
         self.register_buffer("queue", functional.normalize(torch.randn(length, dim)))
         self.register_buffer("pointer", torch.zeros((), dtype=torch.int64))
