@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zorki.contracts import Dataset, Metric, Model, Results, Task
     from zorki.engine.api import Run, load, resume, train
+    from zorki.engine.checks.check import check
     from zorki.engine.evaluation.compare import compare
     from zorki.engine.evaluation.evaluate import evaluate
     from zorki.engine.evaluation.results_file import evaluate_file
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "zorki.engine.api": ("Run", "load", "resume", "train"),
+    "zorki.engine.checks.check": ("check",),
     "zorki.engine.evaluation.compare": ("compare",),
     "zorki.engine.evaluation.evaluate": ("evaluate",),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
@@ -62,6 +64,7 @@ __all__ = [
     "WeightsError",
     "ZorkiError",
     "build",
+    "check",
     "compare",
     "entries",
     "evaluate",

@@ -25,6 +25,7 @@ VERBS = {
     "track": "Follow objects through a video, given their boxes in a frame.",
     "stylize": "Give an image the style of another by optimizing its pixels.",
     "show": "Inspect a dataset: format, counts, defects, and a sheet of images.",
+    "check": "Check data, and a training on them, before its first epoch.",
     "compare": "Compare finished runs: metrics, speed and memory in a table and a plot.",
     "bench": "Train several models on the same dataset, and compare them.",
     "convert": "Convert boxes and masks between formats: COCO, Pascal VOC, YOLO and others.",
@@ -43,6 +44,7 @@ VERBS = {
 ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", "duplicates", "embed")} | {
     "stylize": "synthesis.",
     "find-lr": "experiments.",
+    "check": "experiments.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
@@ -106,7 +108,7 @@ def _run(given: list[str]) -> int:
 
             flags = [name for one in app[given[0]].assemble_argument_collection() for name in one.names]
             given = [given[0], *with_json_target(by_todays_names(given[1:], flags))]
-        app(given, exit_on_error=False, print_error=False)
+        code = app(given, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except UnknownOptionError as error:
         return _tell(_unknown_flag(given[0], error, flags))
@@ -131,7 +133,7 @@ def _run(given: list[str]) -> int:
         return _unread()
     except OSError as error:
         return _tell(f"{error.filename or 'the machine'}: {error.strerror or error}")
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _with_plugins(given: list[str]) -> list[str]:

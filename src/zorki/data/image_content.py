@@ -32,7 +32,12 @@ _USED = 0.25  # of the 16 bits, below which levels are told to be unused
 def content_notes(root: Path, splits: Mapping[str, Sequence[Path]]) -> list[Defect]:
     """Notes on copies in two splits, stand-ins, images of one color, pages passed over, and unused levels."""
     paths = sorted({path for own in splits.values() for path in own if path.is_file()})
-    return [*_copies(root, splits, paths), *_plain(root, paths), *_pages(root, paths), *_unused_levels(root, paths)]
+    return [*_copies(root, splits, paths), *_plain(root, paths), *notes_of_kinds(root, paths)]
+
+
+def notes_of_kinds(root: Path, paths: Sequence[Path]) -> list[Defect]:
+    """Notes on pages passed over and unused levels, which some kinds of files have."""
+    return [*_pages(root, paths), *_unused_levels(root, paths)]
 
 
 # -- files that are the same, byte for byte --

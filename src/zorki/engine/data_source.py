@@ -9,7 +9,6 @@ from typing import Any
 from zorki.contracts import Dataset, Task
 from zorki.contracts.capabilities import Grouped
 from zorki.data.annotations.outside import outside_allowed
-from zorki.data.annotations.torch_dataset import TorchDataset, is_torch_dataset
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 
@@ -43,6 +42,8 @@ def read_data(
                 selection=recipe.selection,
             )  # fmt: skip
             return _held_out(task.data.arrange(dataset, recipe), recipe.hold_out)
+    from zorki.data.annotations.torch_dataset import TorchDataset, is_torch_dataset  # with torch, which takes seconds
+
     if not is_torch_dataset(data):
         raise DataError(
             f"the data are {type(data).__name__}; expected a path, a dataset with a length whose samples are (image, "

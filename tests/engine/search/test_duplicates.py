@@ -72,7 +72,7 @@ def test_by_embeddings():
 def test_blocks_change_nothing(monkeypatch):
     root, network = paint_people(Path("people")), EmbeddingNetwork(tiny_run())
     whole = duplicates(root, network=network, threshold=0.99, tell=silent)
-    monkeypatch.setattr("zorki.engine.search.duplicates.BLOCK", 5)
+    monkeypatch.setattr("zorki.ops.near_pairs.BLOCK", 5)
     found = duplicates(root, network=network, threshold=0.99, tell=silent)
     assert {(pair.a, pair.b) for pair in found.pairs} == {(pair.a, pair.b) for pair in whole.pairs}
 

@@ -74,13 +74,19 @@ def _fields() -> list[tuple[str, Any, Any]]:
     return found
 
 
-Flags = dataclasses.make_dataclass("Flags", _fields(), frozen=True)
-Flags.__module__ = __name__  # where the command line looks up annotations
+def flags_without(*names: str) -> Any:
+    """The recipe's flags for a verb that has some of these names for something else, or no use for them."""
+    kind = dataclasses.make_dataclass("Flags", [one for one in _fields() if one[0] not in names], frozen=True)
+    kind.__module__ = __name__  # where the command line looks up annotations
+    return kind
+
+
+Flags = flags_without()
 
 
 def given_settings(flags: Any) -> dict[str, Any]:
     """The flags that were typed."""
-    values = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Flags)}
+    values = {f.name: getattr(flags, f.name) for f in dataclasses.fields(flags)}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt64
+from jaxtyping import UInt64
 
 from zorki import registry
 from zorki.data.formats.detect import detect
@@ -28,12 +28,12 @@ from zorki.engine.search.images import (
 from zorki.engine.search.network import EmbeddingNetwork
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.index.store import Tell
+from zorki.ops.near_pairs import near_hashes, near_vectors
 from zorki.recipe import Recipe
 
 MIN_SIMILARITY = 0.95  # cosine of embeddings
 MAX_BITS = 4  # of the 64 of a hash that differ
 MAX_PAIRS = 100_000
-BLOCK = 4096  # images that are compared at once
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,11 @@ def duplicates(
         entries = embed(network, gallery, tell, strict=strict)
         ids, paths = entries.ids, entries.columns["path"]
         method = f"cosine of the embeddings of {network.run.folder}"
-        found = _near_vectors(entries.vectors, threshold)
+        found = near_vectors(entries.vectors, threshold)
     else:
         ids, paths, hashes = _hashed(gallery, tell, strict)
         method = "bits that differ in 64 of OpenCV's pHash"
-        found = _near_hashes(hashes, int(threshold))
+        found = near_hashes(hashes, int(threshold))
     if len(ids) < 2:
         raise DataError(f"{ids[0]}: one image; expected two or more to compare")
     groups_of_split = np.array([across.index(splits[one]) for one in ids]) if across else None
@@ -196,25 +196,6 @@ def _img_hash() -> Any:
             "opencv-python beside it); or name a run: --run RUN"
         ) from error
     return cv2
-
-
-def _near_hashes(hashes: UInt64[np.ndarray, " N"], most: int) -> Iterator[tuple[int, int, float]]:
-    for first in range(0, len(hashes), BLOCK):
-        for second in range(first, len(hashes), BLOCK):
-            a, b = hashes[first : first + BLOCK], hashes[second : second + BLOCK]
-            bits = np.bitwise_count(a[:, None] ^ b[None])
-            for row, column in np.argwhere(bits <= most).tolist():
-                if first + row < second + column:
-                    yield first + row, second + column, float(bits[row, column])
-
-
-def _near_vectors(vectors: Float32[np.ndarray, "N D"], least: float) -> Iterator[tuple[int, int, float]]:
-    for first in range(0, len(vectors), BLOCK):
-        for second in range(first, len(vectors), BLOCK):
-            similarity = vectors[first : first + BLOCK] @ vectors[second : second + BLOCK].T
-            for row, column in np.argwhere(similarity >= least).tolist():
-                if first + row < second + column:
-                    yield first + row, second + column, float(similarity[row, column])
 
 
 def _groups(pairs: Sequence[DuplicatePair]) -> list[list[str]]:

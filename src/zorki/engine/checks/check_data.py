@@ -1,0 +1,104 @@
+"""`zorki check DATA`: what can be told of data before any network sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zorki.contracts import Dataset, Task
+from zorki.data.images import image_size
+from zorki.engine.checks.classes import check_classes, check_groups
+from zorki.engine.checks.images import check_copies, check_files, check_near, check_order
+from zorki.engine.checks.labels import check_labels
+from zorki.engine.checks.masks import check_masks
+from zorki.engine.checks.objects import ObjectTable, check_bare, check_objects, object_table
+from zorki.engine.checks.pixel_table import PixelTable, look_at_pixels
+from zorki.engine.checks.report import Inspection
+from zorki.engine.data_check import Survey, survey
+from zorki.errors import DataError
+from zorki.input_files.content import is_file
+from zorki.types import Boxes, Instances
+
+READING = 0.5  # of the budget, for reading images
+MOST_TARGETS = 20_000  # samples whose annotations are checked
+_PIXELS = ("ZD001", "ZD003", "ZD004", "ZD012", "ZD014", "ZD015", "ZD019")
+
+
+def check_dataset(
+    inspection: Inspection, task: Task[Any, Any], dataset: Dataset[Any], side: int | None = None
+) -> Survey:
+    """All checks of a dataset; `side` is that of a network's input, None without a network."""
+    inspection.root = dataset.root if dataset.root.is_dir() else dataset.root.parent
+    found = survey(dataset)
+    indices = sorted({index for own in found.splits.values() for index in own})
+    facts = inspection.report.facts
+    facts["format"] = f"{dataset.format}: {dataset.reason}"
+    facts["splits"] = ", ".join(f"{name} {len(own):,}" for name, own in found.splits.items())
+    facts["classes"] = f"{len(dataset.class_names):,}"
+    if inspection.wants("ZD005", "ZD006", "ZD007", "ZD008") and inspection.has_time("classes", 0.3):
+        check_classes(inspection, dataset, task.data.statistics(dataset))
+    check_groups(inspection, dataset, found.splits)
+    train = found.splits.get("train") or indices
+    table = _pixels(inspection, task, dataset, indices)
+    check_files(inspection, dataset, found, table)
+    objects = _objects(inspection, dataset, indices, table)
+    if objects is not None:
+        check_objects(inspection, dataset, objects, found.defects, side)
+    looked = _some(train, 400)
+    check_bare(inspection, dataset, looked)
+    if task.unit != "video":
+        check_order(inspection, dataset, indices)
+        check_masks(inspection, dataset, train)
+    if table is not None and len(table):
+        check_copies(inspection, dataset, found.splits, table)
+        check_labels(inspection, dataset, train, table, objects)
+        check_near(inspection, dataset, found.splits, table)
+    return found
+
+
+def _pixels(
+    inspection: Inspection, task: Task[Any, Any], dataset: Dataset[Any], indices: Sequence[int]
+) -> PixelTable | None:
+    if not any(id in inspection.chosen for id in _PIXELS):
+        return None
+    if task.unit == "video":
+        inspection.leave_out("pixels: films are not decoded")
+        return None
+    table = look_at_pixels(dataset, indices, lambda: inspection.left > (1 - READING) * inspection.budget)
+    if not table.complete:
+        inspection.leave_out(f"pixels: {len(table):,} of {len(indices):,} images were decoded, by chance")
+    return table
+
+
+def _objects(
+    inspection: Inspection, dataset: Dataset[Any], indices: Sequence[int], table: PixelTable | None
+) -> ObjectTable | None:
+    chosen = _some(indices, MOST_TARGETS)
+    if not chosen or not isinstance(_first(dataset, chosen), Boxes | Instances):
+        return None
+    if len(chosen) < len(indices):
+        inspection.leave_out(f"boxes: those of {len(chosen):,} of {len(indices):,} images were checked")
+    known = {} if table is None else dict(zip(table.indices.tolist(), map(tuple, table.sizes.tolist()), strict=True))
+    return object_table(dataset, chosen, {index: known.get(index) or _size(dataset, index) for index in chosen})
+
+
+def _size(dataset: Dataset[Any], index: int) -> tuple[int, int]:
+    """Height and width by the file's header, or of the decoded image; (0, 0) where it is broken."""
+    path = dataset.path(index)
+    try:
+        return image_size(path) if is_file(path) else dataset.arrays(index).image.shape[-2:]
+    except DataError:
+        return 0, 0
+
+
+def _first(dataset: Dataset[Any], indices: Sequence[int]) -> Any:
+    for index in indices:
+        try:
+            return dataset.target_arrays(index)
+        except DataError:
+            continue
+    return None
+
+
+def _some(indices: Sequence[int], count: int) -> list[int]:
+    return list(indices[:: max(1, -(-len(indices) // count))])
