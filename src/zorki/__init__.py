@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zorki.engine.evaluation.evaluate import evaluate
     from zorki.engine.evaluation.results_file import evaluate_file
     from zorki.engine.evaluation.tracks_file import evaluate_tracks
+    from zorki.engine.explanation.explain import exciting_patches, explain
     from zorki.engine.lr_finder.find_lr import find_lr
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
@@ -38,6 +39,7 @@ _HOMES = {
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.evaluation.tracks_file": ("evaluate_tracks",),
     "zorki.engine.lr_finder.find_lr": ("find_lr",),
+    "zorki.engine.explanation.explain": ("exciting_patches", "explain"),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
     "zorki.engine.search.index": ("Index",),
@@ -70,6 +72,8 @@ __all__ = [
     "evaluate",
     "evaluate_file",
     "evaluate_tracks",
+    "exciting_patches",
+    "explain",
     "find",
     "find_lr",
     "load",

@@ -26,6 +26,7 @@ VERBS = {
     "stylize": "Give an image the style of another by optimizing its pixels.",
     "show": "Inspect a dataset: format, counts, defects, and a sheet of images.",
     "check": "Check data, and a training on them, before its first epoch.",
+    "explain": "Show what a network looked at: Grad-CAM, LayerCAM, attention, occlusion.",
     "compare": "Compare finished runs: metrics, speed and memory in a table and a plot.",
     "bench": "Train several models on the same dataset, and compare them.",
     "convert": "Convert boxes and masks between formats: COCO, Pascal VOC, YOLO and others.",
@@ -45,6 +46,7 @@ ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", 
     "stylize": "synthesis.",
     "find-lr": "experiments.",
     "check": "experiments.",
+    "explain": "diagnosis.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}

@@ -18,7 +18,7 @@ from zorki.types import Boxes, Placement
 
 if TYPE_CHECKING:
     import torch
-    from jaxtyping import UInt8
+    from jaxtyping import Float, UInt8
     from numpy import ndarray
     from torch import Tensor, nn
 
@@ -221,6 +221,43 @@ class ExpectsLoss(Protocol):
 
     def expected_loss(self) -> float | None:
         """Such as log(num_classes) for cross-entropy; None where the criterion in use has no such value."""
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What of a prediction is explained: a class, an object, a region, or how near one image lies to another.
+
+    Attributes:
+        label: of the class, or joint; None: the network's own choice.
+        box: xyxy in network pixels, of an object or a region; None: the most certain object, or the whole image.
+        pixels: bool (H, W), in network pixels: whose logits are averaged, of networks that predict by pixel.
+        reference: the embedding (D) of the image that another one is compared with.
+        background: labels that are not chosen where nobody asks for them.
+    """
+
+    label: int | None = None
+    box: tuple[float, float, float, float] | None = None
+    pixels: Tensor | None = None
+    reference: Tensor | None = None
+    background: tuple[int, ...] = ()
+
+
+@runtime_checkable
+class Explainable(Protocol[Raw]):
+    """A model that makes a number of its outputs, whose reasons can be looked for in the pixels: `zorki explain`."""
+
+    focus_unit: str
+    """What the number is, in a few words: "logit", "cosine similarity"."""
+
+    def complete_focus(self, outputs: Raw, focus: Focus, placement: Placement) -> Focus:
+        """The focus with what it leaves open taken from the outputs for one image.
+
+        Raises:
+            RecipeError: nothing is predicted there, or the focus lacks what only the user can tell.
+        """
+
+    def focus_scores(self, outputs: Raw, focus: Focus) -> Float[Tensor, " B"]:
+        """A number for each image, for a completed focus, through which gradients flow; larger: more sure."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Maps of classes laid over images, in numpy: colors, edges, and hatching for what is wrong."""
+"""Maps laid over images, in numpy: classes in colors and with edges, hatching for what is wrong, and heat."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 from zorki.draw.palette import color, mark_color
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Integer, UInt8
+    from jaxtyping import Bool, Float, Integer, UInt8
     from numpy import ndarray
 
 SHARE = 0.5  # of a class's color in the image
 _COLORS = 40  # that differ; labels beyond share them
+_HOT = ((101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164))
+_HEAT_SHARE = 0.8  # of the color in the hottest pixel
 
 
 @cache
@@ -90,3 +92,23 @@ def hatch(
     striped[:, where & (place < width)] = 0
     striped[:, where & (place == width)] = 255
     return striped
+
+
+def heat_colors(shares: Float[ndarray, "H W"]) -> Float[ndarray, "3 H W"]:
+    """Colors of values 0..1, from purple over orange to light yellow: the upper part of the scale "inferno"."""
+    stops = np.linspace(0, 1, len(_HOT))
+    return np.stack([np.interp(shares, stops, channel) for channel in np.array(_HOT, float).T])
+
+
+def overlay(image: UInt8[ndarray, "3 H W"], values: Float[ndarray, "H W"]) -> UInt8[ndarray, "3 H W"]:
+    """The image in gray, under colors that are the stronger and lighter the larger a value is.
+
+    The largest value has the lightest color; values up to 0 have none. NaN, what was not looked at, is hatched.
+    """
+    known = np.nan_to_num(values, nan=0.0).clip(min=0)
+    most = float(known.max(initial=0))
+    shares = known / most if most > 0 else known
+    gray = image.astype(np.float64).mean(0)
+    strength = _HEAT_SHARE * shares
+    mixed = (gray * (1 - strength) + heat_colors(shares) * strength).round().astype(np.uint8)
+    return hatch(mixed, np.isnan(values)) if np.isnan(values).any() else mixed

@@ -14,6 +14,7 @@ from torch.utils import _pytree
 from torch.utils.flop_counter import flop_registry
 
 from zorki.contracts.capabilities import Traces
+from zorki.introspection.attention import plain_attention
 from zorki.introspection.ledger.kinds import textbook_name
 from zorki.introspection.ledger.rows import Ledger, LedgerRow
 from zorki.introspection.receptive_field import Field, Trace
@@ -37,7 +38,7 @@ def ledger(model: nn.Module, inputs: Tensor) -> Ledger:
     recorder = _Recorder(model, source)
     try:
         model.eval()
-        with recorder.hooked(), torch.inference_mode(), _plain_attention(), recorder.trace:
+        with recorder.hooked(), torch.inference_mode(), plain_attention(), recorder.trace:
             if isinstance(model, Traces):
                 tracer = _Tracer(model)
                 weightless = {f"model.{name}": value for name, value in weightless.items()}
@@ -60,17 +61,6 @@ class _Tracer(nn.Module):
     def forward(self, images: Tensor) -> Any:
         assert isinstance(self.model, Traces)
         return self.model.trace(images)
-
-
-@contextmanager
-def _plain_attention() -> Iterator[None]:
-    """Attention as separate products: the fused kernel for inference hides them, and knows no meta device."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 class _Recorder:

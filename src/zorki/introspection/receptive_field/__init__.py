@@ -14,6 +14,16 @@ is the smallest that bounds them all; an operation that this page does not know 
 from zorki.introspection.receptive_field.centers import PIXELS, Grid, map_grids
 from zorki.introspection.receptive_field.field import Field
 from zorki.introspection.receptive_field.gradient import receptive_field_by_gradient
+from zorki.introspection.receptive_field.patches import field_of_layer, seen_by_position
 from zorki.introspection.receptive_field.trace import Trace
 
-__all__ = ["PIXELS", "Field", "Grid", "Trace", "map_grids", "receptive_field_by_gradient"]
+__all__ = [
+    "PIXELS",
+    "Field",
+    "Grid",
+    "Trace",
+    "field_of_layer",
+    "map_grids",
+    "receptive_field_by_gradient",
+    "seen_by_position",
+]

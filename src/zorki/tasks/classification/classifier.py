@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -112,6 +112,17 @@ class Classifier(Model[Logits, Label, Label]):
 
     def expected_loss(self) -> float:
         return math.log(self.num_classes)
+
+    focus_unit = "logit"
+
+    def complete_focus(self, outputs: Logits, focus: Focus, placement: Placement) -> Focus:
+        """With the best class, where none is named."""
+        return focus if focus.label is not None else replace(focus, label=int(outputs.main[0].argmax()))
+
+    def focus_scores(self, outputs: Logits, focus: Focus) -> Float[Tensor, " B"]:
+        """The logit of the class, before the softmax (Selvaraju et al., 2017, section 3)."""
+        assert focus.label is not None
+        return outputs.main[:, focus.label]
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
         """From pixels to "scores" (1, K), which sum to 1."""

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
+from zorki.errors import RecipeError
 from zorki.metrics.representation.geometry import alignment, effective_rank, participation_ratio, spread, uniformity
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -152,6 +153,21 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
 
     def choices(self) -> Sequence[tuple[str, Any, str]]:
         return self._choices
+
+    focus_unit = "cosine similarity"
+
+    def complete_focus(self, outputs: ViewOutputs, focus: Focus, placement: Placement) -> Focus:
+        """As it is. Raises RecipeError where no image is named to compare with."""
+        if focus.reference is None:
+            raise RecipeError("features have no score of their own; name the image to compare with: --reference IMAGE")
+        return focus
+
+    def focus_scores(self, outputs: ViewOutputs, focus: Focus) -> Float[Tensor, " B"]:
+        """The cosine similarity of the first view to the reference."""
+        assert focus.reference is not None
+        return (
+            functional.normalize(outputs.features[:, 0].float(), dim=1) @ focus.reference.to(outputs.features).float()
+        )
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()

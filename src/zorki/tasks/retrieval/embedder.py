@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.initialize import initialize_output
@@ -97,6 +97,19 @@ class Embedder(Model[Embeddings, Label, Embedding]):
     def decode(self, outputs: Embeddings, placements: Sequence[Placement]) -> list[Embedding]:
         """The point of each image, on the CPU."""
         return [Embedding(vector) for vector in outputs.vectors.cpu().unbind()]
+
+    focus_unit = "cosine similarity"
+
+    def complete_focus(self, outputs: Embeddings, focus: Focus, placement: Placement) -> Focus:
+        """As it is. Raises RecipeError where no image is named to compare with."""
+        if focus.reference is None:
+            raise RecipeError("an embedding has no score of its own; name the image to compare with: --reference IMAGE")
+        return focus
+
+    def focus_scores(self, outputs: Embeddings, focus: Focus) -> Float[Tensor, " B"]:
+        """The cosine similarity to the reference."""
+        assert focus.reference is not None
+        return outputs.vectors @ focus.reference.to(outputs.vectors)
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()

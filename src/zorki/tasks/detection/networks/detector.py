@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, Int64, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics, Selection
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import ZorkiError
@@ -21,6 +21,7 @@ from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.nn.view import view_of
 from zorki.ops.boxes import clip_boxes, nms
+from zorki.tasks.detection.networks.box_focus import box_scores, choose_box
 from zorki.tasks.detection.networks.box_stitcher import BoxStitcher
 from zorki.tasks.detection.networks.coco_category_ids import predicts_coco_ids
 from zorki.tiles import Tiles
@@ -173,6 +174,18 @@ class Detector(Model[O, Boxes, Boxes]):
 
     def stitcher(self, tiles: Tiles) -> BoxStitcher[O]:
         return BoxStitcher(self.decode, tiles, self.max_iou)
+
+    focus_unit = "score"
+
+    def complete_focus(self, outputs: O, focus: Focus, placement: Placement) -> Focus:
+        """With the most certain box, or the one nearest to where the focus says."""
+        found = self.candidates(outputs)
+        return choose_box(Boxes(found.xyxy[0].float(), found.labels[0], found.scores[0].float()), focus)
+
+    def focus_scores(self, outputs: O, focus: Focus) -> Float[Tensor, " B"]:
+        """The score of the candidate that is nearest to the box, times their overlap."""
+        found = self.candidates(outputs)
+        return box_scores(found.xyxy, found.scores, found.labels, focus)
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()

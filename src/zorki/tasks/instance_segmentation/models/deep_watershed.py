@@ -143,6 +143,10 @@ class DeepWatershed(PixelGrouper):
             "energy": self.energy_weight * (energies * weights[rows]).sum() / total,
         }
 
+    def object_logits(self, main: Float[Tensor, "B D H W"]) -> Float[Tensor, "B H W"]:
+        background, objects = main[:, FOREGROUND].unbind(1)
+        return objects - background
+
     def group(
         self, main: Float[Tensor, "D height width"], scale: float
     ) -> tuple[Int32[Tensor, "height width"], Float[Tensor, "height width"]]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import PixelStatistics, Selection
+from zorki.contracts.capabilities import Focus, PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
@@ -23,12 +23,13 @@ from zorki.nn.layers.normalize import Normalize
 from zorki.nn.necks.unet import halving, unet_maps
 from zorki.nn.necks.unet_decoder import WIDTHS, UNetDecoder
 from zorki.nn.view import view_of
+from zorki.tasks.detection.networks.box_focus import choose_box
 from zorki.tasks.instance_segmentation.networks.mask_stitcher import MaskStitcher
 from zorki.tasks.instance_segmentation.networks.numbering import Numbered, number_objects, objects_of
 from zorki.tasks.semantic_segmentation.networks.backbone_settings import settings_on
 from zorki.tasks.semantic_segmentation.networks.segmenter import SEGMENTER_DEFAULTS, enlarge, restore_maps
 from zorki.tiles import Tiles
-from zorki.types import Instances, Placement
+from zorki.types import Boxes, Instances, Placement
 from zorki.weights.weight_map import WeightMap
 
 
@@ -179,6 +180,28 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
             )
             predictions.append(objects_of(numbers, sure, shares, **dataclasses.asdict(self.limits)))
         return predictions
+
+    focus_unit = "mean logit"
+
+    def complete_focus(self, outputs: GroupingMaps, focus: Focus, placement: Placement) -> Focus:
+        """With the pixels of the most certain object, or of the one nearest to where the focus says."""
+        found = self.decode(outputs, [placement])[0]
+        placed = found.place(placement)
+        chosen = choose_box(Boxes(placed.xyxy, placed.labels, placed.scores), focus)
+        same = (placed.xyxy == placed.xyxy.new_tensor(chosen.box)).all(1) & (placed.labels == chosen.label)
+        return dataclasses.replace(chosen, pixels=placed.masks[same][0].to(outputs.main.device))
+
+    def focus_scores(self, outputs: GroupingMaps, focus: Focus) -> Float[Tensor, " B"]:
+        """The mean over the object's pixels of its class's logit; of one class, of being of an object at all."""
+        assert focus.label is not None
+        assert focus.pixels is not None
+        several = outputs.classes.shape[1] > 0
+        logits = outputs.classes[:, focus.label] if several else self.object_logits(outputs.main)
+        return logits[:, focus.pixels].float().mean(1)
+
+    def object_logits(self, main: Float[Tensor, "B D H W"]) -> Float[Tensor, "B H W"]:
+        """How likely each pixel is of an object, as a logit, of maps whose first channel is the background's."""
+        return main[:, 1:].logsumexp(1) - main[:, 0]
 
     has_nms = False  # objects of a map do not overlap
 

@@ -7,7 +7,7 @@ its classifier learns from classes alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import PixelStatistics
+from zorki.contracts.capabilities import Focus, PixelStatistics
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.losses.cross_entropy import CrossEntropy
@@ -96,6 +96,17 @@ class CamLocalizer(Model[CamOutputs, Boxes, Boxes]):
             found = Boxes(boxes, best.indices[row].cpu(), best.values[row].cpu())
             predictions.append(found.restore(placement))
         return predictions
+
+    focus_unit = "logit"
+
+    def complete_focus(self, outputs: CamOutputs, focus: Focus, placement: Placement) -> Focus:
+        """With the best class, where none is named."""
+        return focus if focus.label is not None else replace(focus, label=int(outputs.logits[0].argmax()))
+
+    def focus_scores(self, outputs: CamOutputs, focus: Focus) -> Float[Tensor, " B"]:
+        """The logit of the class."""
+        assert focus.label is not None
+        return outputs.logits[:, focus.label]
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()

@@ -7,7 +7,7 @@ Szegedy, 2014) regress: four numbers an object, or four for each class. No ancho
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics, Selection
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics, Selection
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.losses.cross_entropy import CrossEntropy
@@ -267,6 +267,17 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
         view = view_of(self)
         view.selected = selection
         return view
+
+    focus_unit = "logit"
+
+    def complete_focus(self, outputs: LocalizerOutputs, focus: Focus, placement: Placement) -> Focus:
+        """With the best class, where none is named."""
+        return focus if focus.label is not None else replace(focus, label=int(outputs.logits[0].argmax()))
+
+    def focus_scores(self, outputs: LocalizerOutputs, focus: Focus) -> Float[Tensor, " B"]:
+        """The logit of the class, or of the part."""
+        assert focus.label is not None
+        return outputs.logits[:, focus.label]
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()

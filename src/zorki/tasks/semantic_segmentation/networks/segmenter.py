@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float, Int64, Num, UInt8
+from jaxtyping import Bool, Float, Int64, Num, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
+from zorki.errors import RecipeError
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.ops.class_argmax import class_argmax
@@ -112,6 +114,29 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
     def stitcher(self, tiles: Tiles) -> ClassStitcher:
         return ClassStitcher(self.probabilities, self.num_classes, tiles)
 
+    focus_unit = "mean logit"
+
+    def complete_focus(self, outputs: ClassMaps, focus: Focus, placement: Placement) -> Focus:
+        """With the pixels of the class; without one, of the class that most pixels of the region have.
+
+        All pixels of the region where the class is nowhere predicted.
+        """
+        region = pixels_inside(outputs.main.shape[-2:], focus.box or placement.frame).to(outputs.main.device)
+        predicted = outputs.main[0].argmax(0)
+        if focus.label is None:
+            counts = torch.bincount(predicted[region], minlength=self.num_classes)
+            things = [label for label in range(self.num_classes) if label not in focus.background]
+            kept = things if things and int(counts[things].max()) > 0 else list(range(self.num_classes))
+            focus = dataclasses.replace(focus, label=max(kept, key=lambda label: int(counts[label])))
+        pixels = region & (predicted == focus.label)
+        return dataclasses.replace(focus, pixels=pixels if bool(pixels.any()) else region)
+
+    def focus_scores(self, outputs: ClassMaps, focus: Focus) -> Float[Tensor, " B"]:
+        """The mean logit of the class over the pixels: Seg-Grad-CAM's sum (Vinogradova et al., 2020) by their count."""
+        assert focus.label is not None
+        assert focus.pixels is not None
+        return outputs.main[:, focus.label][:, focus.pixels].float().mean(1)
+
     @abstractmethod
     def backbone_stages(self) -> list[nn.Module]: ...
 
@@ -148,6 +173,20 @@ def _marked(target: Mask, ignore: int) -> Int64[Tensor, "H W"]:
     """The classes with `ignore` where pixels are ignored, whatever the mask has there."""
     classes = target.classes.long()
     return classes if target.ignore == ignore else classes.where(classes != target.ignore, ignore)
+
+
+def pixels_inside(size: Sequence[int], box: tuple[float, float, float, float]) -> Bool[Tensor, "H W"]:
+    """The pixels, of `size` (height, width), whose centers lie in a box (left, top, right, bottom).
+
+    Raises:
+        RecipeError: there is none.
+    """
+    left, top, right, bottom = box
+    rows, columns = (torch.arange(side) + 0.5 for side in size)
+    inside = ((rows >= top) & (rows < bottom))[:, None] & ((columns >= left) & (columns < right))
+    if not bool(inside.any()):
+        raise RecipeError("the network sees no pixel of this region; name a larger one inside of the image")
+    return inside
 
 
 def enlarge(maps: Float[Tensor, "B K h w"], size: Sequence[int]) -> Float[Tensor, "B K H W"]:

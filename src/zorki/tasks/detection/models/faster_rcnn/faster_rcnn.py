@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from zorki.contracts.capabilities import Selection
+from zorki.contracts.capabilities import Focus, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.nn.backbones.backbone import Backbone
@@ -28,6 +28,7 @@ from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
     rpn_for,
     rpn_published,
 )
+from zorki.tasks.detection.networks.box_focus import choose_box
 from zorki.tasks.detection.networks.detector import Detector, NormsWithoutEpsilon, settings_on
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.networks.regions import (
@@ -146,6 +147,18 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
             min_score=self.min_score,
         )
         return [self.nms(inside_image(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)]
+
+    def complete_focus(self, outputs: FasterRcnnOutputs, focus: Focus, placement: Placement) -> Focus:
+        return choose_box(self.find(outputs, [placement])[0], focus)
+
+    def focus_scores(self, outputs: FasterRcnnOutputs, focus: Focus) -> Float[Tensor, " B"]:
+        """What the second stage makes of the very box: the probability of its class."""
+        assert focus.label is not None
+        count = len(outputs.maps[0])
+        regions = outputs.maps[0].new_tensor([focus.box]).expand(count, 4)
+        images = torch.arange(count, device=regions.device)
+        logits, _ = self.head(self.head.pool(outputs.maps, regions, images, outputs.size))
+        return logits.float().softmax(1)[:, focus.label + 1]
 
     def with_selection(self, selection: Selection) -> FasterRcnn:
         """As `Detector.with_selection`; for more boxes, as many more proposals come out of the first stage."""

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess
-from zorki.contracts.capabilities import PixelStatistics, Selection
+from zorki.contracts.capabilities import Focus, PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.layers.normalize import Normalize
@@ -126,6 +126,15 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
     def stitcher(self, tiles: Tiles) -> MaskStitcher[FasterRcnnOutputs]:
         max_iou = self.detector.max_iou
         return MaskStitcher(self.decode, tiles, ALIKE if max_iou is None else max_iou)
+
+    focus_unit = "score"
+
+    def complete_focus(self, outputs: FasterRcnnOutputs, focus: Focus, placement: Placement) -> Focus:
+        return self.detector.complete_focus(outputs, focus, placement)
+
+    def focus_scores(self, outputs: FasterRcnnOutputs, focus: Focus) -> Float[Tensor, " B"]:
+        """Of the object's box; its mask is drawn afterwards."""
+        return self.detector.focus_scores(outputs, focus)
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.detector.backbone_stages()

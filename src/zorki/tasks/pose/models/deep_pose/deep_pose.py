@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
 from zorki.data.preprocess.region_crops import RegionCrops
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
@@ -274,6 +274,22 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
             found.append(_prediction(points[rows], None if sure is None else sure[rows], region.to("cpu")))
             first = rows.stop
         return found
+
+    focus_unit = "score of the joints"
+
+    def complete_focus(self, outputs: StageOutputs, focus: Focus, placement: Placement) -> Focus:
+        """As it is: a joint, or all of them. Raises RecipeError where joints have no scores."""
+        if outputs.stages[-1].deviation is None:
+            raise RecipeError(
+                f"this network was trained with the loss {self.loss_name!r}, and its joints have no scores to explain; "
+                "those trained with 'rle' have"
+            )
+        return focus
+
+    def focus_scores(self, outputs: StageOutputs, focus: Focus) -> Float[Tensor, " B"]:
+        """The score of the joint, or the mean of all."""
+        scores = joint_scores(outputs.stages[-1])
+        return scores.mean(1) if focus.label is None else scores[:, focus.label]
 
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
