@@ -27,10 +27,18 @@ def read_images(root: Path, *, max_pixels: int | None = None) -> BareImages:
     """
     if not root.is_dir():
         raise DataError(f"{root}: expected a folder of images")
+    images = bare_images_of(root, max_pixels)
+    if images is None:
+        raise no_images(root)
+    return images
+
+
+def bare_images_of(root: Path, max_pixels: int | None = None) -> BareImages | None:
+    """As `read_images`, of a folder; None where no image is in it."""
     found = [name for name in walk_files(root) if is_image(name)]
     names = [name for name in found if not _among_masks(name)] or found
     if not names:
-        raise no_images(root)
+        return None
     given: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         words = [part for part in PurePosixPath(name).parts[:-1] if split_name(part)]

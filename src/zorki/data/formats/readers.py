@@ -21,6 +21,7 @@ from zorki.data.annotations.instances.dataset import InstanceDataset
 from zorki.data.annotations.keypoints.build import build_keypoints
 from zorki.data.annotations.keypoints.dataset import KeypointDataset
 from zorki.data.annotations.labels import LabelRecords
+from zorki.data.annotations.listing import is_image, walk_files
 from zorki.data.annotations.masks.build import MaskRecords
 from zorki.data.annotations.masks.dataset import MaskDataset
 from zorki.data.annotations.masks.from_instances import BACKGROUND, MasksFromInstances
@@ -66,6 +67,22 @@ def has_labels(root: Path) -> bool:
     detected = detect(root)
     others = (kind for kind in formats.KINDS if kind != "labels")
     return next(detected.matches("labels"), None) is not None and next(detected.matches(*others), None) is None
+
+
+def has_films(root: Path, format: str | None = None) -> bool:
+    """Whether data are videos, or strips of frames, of two classes at least; or that is what the format says.
+
+    Where single images, or folders of frames, lie among them and nobody says a format, they are images and videos.
+    """
+    if format is not None:
+        return format in formats.names("clips") and format not in formats.names("labels")
+    if (match := next(detect(root).matches("clips"), None)) is None:
+        return False
+    with reading_within(root):
+        records = cast(ClipRecords, match.reader.read(root))
+    films = {clip.path for clip in records.clips}
+    alone = not any(root / name not in films for name in walk_files(root) if is_image(name))
+    return alone and len(set(records.classes)) > 1
 
 
 def read_boxes(

@@ -37,23 +37,38 @@ class PretrainingData(TaskData[Annotation]):
         max_pixels: int | None = None,
         selection: ClassSelection | None = None,
     ) -> Dataset[Any]:
-        """Every format of classification; else all images in a folder and below it, without labels. Raises DataError.
+        """Every format of classification, or of films with classes; else all images and videos, without labels.
+
+        Of films single frames are learned from, see `FilmFrames`.
 
         Args:
             format: "images" reads no labels.
             class_names: of no account: nothing that is learned hangs on classes, so that any may be evaluated on.
+
+        Raises:
+            DataError: as the readers, or there is neither image nor video.
         """
-        from zorki.data.annotations.bare_images import IMAGES, read_images
-        from zorki.data.formats.readers import has_labels, read_labels
+        from zorki.data.annotations.bare_images import IMAGES
+        from zorki.data.annotations.clips.film_frames import FilmFrames, read_film_frames
+        from zorki.data.formats.readers import has_films, has_labels, read_clips, read_labels
         from zorki.data.scenes.choose import is_scenes, scenes_of
 
         if is_scenes(root, format):
             from zorki.data.scenes.dataset import parse  # painted with torch, which data in files have no need of
 
             return scenes_of(parse, root, None, selection)
+        if has_films(root, format):
+            films = read_clips(root, format, max_pixels=max_pixels, selection=selection)
+            return FilmFrames(films, labeled=True)
         if format == IMAGES or (format is None and not has_labels(root)):
-            return read_images(root, max_pixels=max_pixels)
+            return read_film_frames(root, max_pixels=max_pixels)
         return read_labels(root, format, max_pixels=max_pixels, selection=selection)
+
+    def arrange(self, dataset: Dataset[Any], recipe: PretrainingSettings) -> Dataset[Any]:
+        """So many frames of films as the recipe says."""
+        from zorki.data.annotations.clips.film_frames import FilmFrames
+
+        return dataset.at_rate(recipe.video_rate) if isinstance(dataset, FilmFrames) else dataset
 
     def augment(
         self, sample: Sample[Annotation], recipe: PretrainingSettings, info: ClassInfo, generator: torch.Generator

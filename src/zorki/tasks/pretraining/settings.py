@@ -17,6 +17,9 @@ class PretrainingSettings(Recipe):
     """Views of an image; `random_crop` and `hflip` are theirs, too, and all else varies the image that they show."""
 
     task: ClassVar[str] = "pretraining"
+    video_rate: float = setting(
+        1.0, _HEADING, "Frames of videos that are taken as images.", unit="frames a second", least=1e-3, most=1000
+    )
     jitter: float | None = setting(
         None,
         _HEADING,

@@ -51,6 +51,11 @@ class ClipDataset(Dataset[Label]):
         self._groups = [group_of(clip, group) for clip in clips]
         self.splits, self.split_reason = self._split(held_out)
 
+    @property
+    def has_own_splits(self) -> bool:
+        """Whether the data themselves name splits."""
+        return bool(self._given)
+
     def _split(self, held_out: str | None) -> tuple[dict[str, list[int]], str]:
         if held_out is not None:
             return self._held_out(held_out)
