@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zorki.engine.lr_finder.find_lr import find_lr
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
+    from zorki.engine.profiling.profile import profile
     from zorki.engine.search.index import Index
     from zorki.engine.stylize import stylize
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
@@ -42,6 +43,7 @@ _HOMES = {
     "zorki.engine.explanation.explain": ("exciting_patches", "explain"),
     "zorki.engine.prediction.predict": ("predict",),
     "zorki.engine.prediction.result": ("Result",),
+    "zorki.engine.profiling.profile": ("profile",),
     "zorki.engine.search.index": ("Index",),
     "zorki.engine.stylize": ("stylize",),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
@@ -80,6 +82,7 @@ __all__ = [
     "load_plugin",
     "models",
     "predict",
+    "profile",
     "resume",
     "stylize",
     "train",

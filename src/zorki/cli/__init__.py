@@ -26,6 +26,7 @@ VERBS = {
     "stylize": "Give an image the style of another by optimizing its pixels.",
     "show": "Inspect a dataset: format, counts, defects, and a sheet of images.",
     "check": "Check data, and a training on them, before its first epoch.",
+    "profile": "Show where the time of a training step goes, and what mends it.",
     "explain": "Show what a network looked at: Grad-CAM, LayerCAM, attention, occlusion.",
     "compare": "Compare finished runs: metrics, speed and memory in a table and a plot.",
     "bench": "Train several models on the same dataset, and compare them.",
@@ -47,6 +48,7 @@ ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", 
     "find-lr": "experiments.",
     "check": "experiments.",
     "explain": "diagnosis.",
+    "profile": "diagnosis.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}

@@ -88,7 +88,7 @@ class Pipeline(Generic[T]):
         parts = Parts(self.preprocess, _Generators(self.seed, work.epoch, places, indices) if self.train else None)
         for place, index in zip(work.places, work.indices, strict=True):
             try:
-                sample = self._read(index)
+                sample = self.read(index)
             except DataError as error:
                 defects.append(defect_of(self.dataset, index, error, strict=self.strict))
                 continue
@@ -108,7 +108,8 @@ class Pipeline(Generic[T]):
         chance = seeded(generator, "mix", self.seed, work.epoch, work.number, work.places[0])
         return self.mix(batch, generator=chance)
 
-    def _read(self, index: int) -> Sample[T]:
+    def read(self, index: int) -> Sample[T]:
+        """One sample, decoded at a part of its size where the preprocessing takes that. Raises DataError."""
         side = self.preprocess.decoded_side if isinstance(self.preprocess, TakesReducedImages) else None
         if side is None or not isinstance(self.dataset, ReadsReduced):
             return self.dataset[index]
