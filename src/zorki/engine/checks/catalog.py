@@ -116,6 +116,74 @@ CHECKS = (
         "ZD021", "reader-note", "note", "What the reader took for granted, or passed over.",
         "See whether it is what you meant.",
     ),
+    Check(
+        "ZA001", "boxes-lost", "warning", "Augmentation that leaves out three in ten boxes or more.",
+        "Raise --random-crop, or lower --translate and --scale-jitter.",
+    ),
+    Check(
+        "ZA002", "mirrored-sides", "error", "Images mirrored in training, of data that know left and right.",
+        "Set --hflip 0, or name the classes so that left and right are told: arrow_left, arrow_right.",
+    ),
+    Check(
+        "ZA003", "normalization", "error", "Inputs of the first layer that were normalized twice, or not at all.",
+        "Batches carry pixels 0..255, and the network normalizes them: once.",
+    ),
+    Check(
+        "ZA004", "targets-not-moved", "error", "Targets that stay where they were while their image is flipped or cut.",
+        "Vary image and target by one drawing of chance; the sheet shows targets on what the network receives.",
+    ),
+    Check(
+        "ZA005", "channels-exchanged", "error", "Red that reaches the first layer as blue.",
+        "Remove the second exchange of channels: images are RGB from the reader on.",
+    ),
+    Check(
+        "ZM001", "dummy-score", "warning", "A metric by which a prediction that looks at no image scores .95 or more.",
+        "Look at scores by class: balanced accuracy, IoU a class, AP.",
+    ),
+    Check(
+        "ZM002", "loss-not-finite", "error", "A loss of the first batch that is no number.",
+        "Look for labels beyond the classes, empty boxes, and logarithms of 0; try --precision 32.",
+    ),
+    Check(
+        "ZM003", "loss-at-start", "warning", "A first loss of half or twice what an untrained network has: ln C.",
+        "Look at the normalization, at the initial weights of the head, and at what the loss is divided by.",
+    ),
+    Check(
+        "ZM004", "one-batch", "error", "A loss of one batch, over and over, that falls at no learning rate.",
+        "The network cannot learn at all: look at what is frozen, at the loss, and at what the head is given.",
+    ),
+    Check(
+        "ZM005", "frozen-head", "error", "Weights of the head that do not learn, though --freeze does not say so.",
+        "Set requires_grad, and give them to the optimizer.",
+    ),
+    Check(
+        "ZM006", "zero-gradient", "error", "Weights that should learn and got no gradient in any step.",
+        "Look for detach, no_grad and argmax on the way from them to the loss, and for parts that nothing uses.",
+    ),
+    Check(
+        "ZM007", "gradient-range", "warning", "Gradients that vanish on the way to the first layers, or explode.",
+        "Initialize by the number of inputs, add norms or shortcuts, set --clip-grad 1.",
+    ),
+    Check(
+        "ZM008", "dead-relu", "error", "ReLUs of which nearly all channels give 0 for all images of a batch.",
+        "Look at the biases and norms before them, and lower the learning rate.",
+    ),
+    Check(
+        "ZM009", "batch-dependence", "error", "Outputs for an image that depend on the others of its batch.",
+        "Put norms into evaluation mode, and take no mean over the batch in forward.",
+    ),
+    Check(
+        "ZM010", "learning-rate-too-high", "error", "A loss of one batch that falls at a lower learning rate only.",
+        "Lower --lr; `zorki find-lr MODEL DATA` proposes one.",
+    ),
+    Check(
+        "ZM011", "background-batches", "error", "First batches of training without any object, of data that have some.",
+        "Look at crops, at the sampler, and at what becomes of the annotations on the way: the sheet shows them.",
+    ),
+    Check(
+        "ZM012", "run-length", "note", "A planned training of more than a day on this machine.",
+        "Set --time, fewer --epochs, a smaller --image-size, or another --device.",
+    ),
 )  # fmt: skip
 
 GROUPS = {"ZD": "data", "ZA": "augmentation and preprocessing", "ZM": "model and loss"}

@@ -71,12 +71,13 @@ def check(
         return CheckResult(inspection.finish(), kind, dataset)
     if task is not None:
         raise RecipeError(f"task is {task}, but {model} tells its task; leave it out")
-    from zorki.engine.training.plan import draft_plan  # with torch and what training needs: it takes seconds
+    from zorki.engine.checks.check_plan import check_plan  # with torch and what training needs: it takes seconds
+    from zorki.engine.training.plan import draft_plan
 
     inspection = Inspection(chosen, CheckReport(f"{model} on {source_of(data)}"), budget)
     plan = draft_plan(model, data, None, settings, None, say)
-    check_dataset(inspection, plan.task, plan.dataset, plan.model.preprocess.size)
-    return CheckResult(inspection.finish(), plan.task, plan.dataset)
+    sections = check_plan(inspection, plan)
+    return CheckResult(inspection.finish(), plan.task, plan.dataset, sections)
 
 
 def _read(data: Any, task: str | None, settings: dict[str, Any]) -> tuple[Task[Any, Any], Dataset[Any]]:

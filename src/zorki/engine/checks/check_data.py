@@ -25,9 +25,18 @@ _PIXELS = ("ZD001", "ZD003", "ZD004", "ZD012", "ZD014", "ZD015", "ZD019")
 
 
 def check_dataset(
-    inspection: Inspection, task: Task[Any, Any], dataset: Dataset[Any], side: int | None = None
+    inspection: Inspection,
+    task: Task[Any, Any],
+    dataset: Dataset[Any],
+    side: int | None = None,
+    reading: float = READING,
 ) -> Survey:
-    """All checks of a dataset; `side` is that of a network's input, None without a network."""
+    """All checks of a dataset.
+
+    Args:
+        side: of a network's input, in pixels; None without a network.
+        reading: share of the budget in which images are read.
+    """
     inspection.root = dataset.root if dataset.root.is_dir() else dataset.root.parent
     found = survey(dataset)
     indices = sorted({index for own in found.splits.values() for index in own})
@@ -39,7 +48,7 @@ def check_dataset(
         check_classes(inspection, dataset, task.data.statistics(dataset))
     check_groups(inspection, dataset, found.splits)
     train = found.splits.get("train") or indices
-    table = _pixels(inspection, task, dataset, indices)
+    table = _pixels(inspection, task, dataset, indices, reading)
     check_files(inspection, dataset, found, table)
     objects = _objects(inspection, dataset, indices, table)
     if objects is not None:
@@ -57,14 +66,14 @@ def check_dataset(
 
 
 def _pixels(
-    inspection: Inspection, task: Task[Any, Any], dataset: Dataset[Any], indices: Sequence[int]
+    inspection: Inspection, task: Task[Any, Any], dataset: Dataset[Any], indices: Sequence[int], reading: float
 ) -> PixelTable | None:
     if not any(id in inspection.chosen for id in _PIXELS):
         return None
     if task.unit == "video":
         inspection.leave_out("pixels: films are not decoded")
         return None
-    table = look_at_pixels(dataset, indices, lambda: inspection.left > (1 - READING) * inspection.budget)
+    table = look_at_pixels(dataset, indices, lambda: inspection.left > (1 - reading) * inspection.budget)
     if not table.complete:
         inspection.leave_out(f"pixels: {len(table):,} of {len(indices):,} images were decoded, by chance")
     return table

@@ -221,13 +221,14 @@ def check_bare(inspection: Inspection, dataset: Dataset[Any], indices: Sequence[
     if not inspection.wants("ZD020") or not indices:
         return
     background = set(dataset.class_info().background)
-    bare = [index for index in indices if _is_bare(dataset.target_arrays(index), background)]
+    bare = [index for index in indices if is_bare(dataset.target_arrays(index), background)]
     if len(bare) >= BARE * len(indices):
         reason = f"{len(bare):,} of {len(indices):,} training samples that were looked at show no object"
         inspection.add("ZD020", reason, [dataset.path(index) for index in bare], len(bare))
 
 
-def _is_bare(target: Any, background: set[int]) -> bool:
+def is_bare(target: Any, background: set[int]) -> bool:
+    """Whether an annotation, in arrays, shows no object: no row, or a map of background alone; labels always do."""
     if isinstance(target, Boxes | Instances):
         return len(target) == 0
     if isinstance(target, Mask):

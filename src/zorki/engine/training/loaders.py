@@ -32,7 +32,7 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
     sampler = _sampler(plan, Targets(plan.dataset, plan.train_indices))
     pipeline = Pipeline(
         plan.dataset,
-        augment=_augmentation(plan),
+        augment=augmentation_of(plan),
         # A random crop is fitted whole: the center crop of evaluation would cut it a second time.
         preprocess=plan.model.preprocess.whole() if (recipe.random_crop or 1.0) < 1 else plan.model.preprocess,
         mix=partial(task.data.mix, recipe=recipe, info=plan.info),
@@ -55,7 +55,7 @@ def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
     )
 
 
-def _augmentation(plan: TrainingPlan) -> Augmentation:
+def augmentation_of(plan: TrainingPlan) -> Augmentation:
     """The task's, and then the transforms of installed packages."""
     augment = partial(plan.task.data.augment, recipe=plan.recipe, info=plan.info)
     transforms = transforms_of(plan.recipe.transforms)
