@@ -146,7 +146,13 @@ class Recipe:
         duration=True,
     )
     batch_size: int | None = setting(
-        None, _TRAINING, "Images a step, over all devices.", unit="images", least=1, aliases=("batch",)
+        None,
+        _TRAINING,
+        "Images a step, over all devices; auto: as many as a GPU's memory holds, with 15 % to spare.",
+        unit="images",
+        least=0,
+        aliases=("batch",),
+        words={"auto": "0"},
     )
     optimizer: Optimizer | None = setting(None, _TRAINING, "Optimizer.", aliases=("optimiser", "opt"))
     lr: float | None = setting(

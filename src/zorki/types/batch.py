@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,6 +165,21 @@ def map_tensors(inputs: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return inputs
 
 
+def _rows(inputs: Any, start: int, stop: int, count: int) -> Any:
+    """The inputs of the samples from `start` to `stop`, of `count`; of crops those of the images."""
+    if isinstance(inputs, Crops):
+        ends = list(itertools.accumulate((len(one) for one in inputs.regions), initial=0))
+        crops = slice(ends[start], ends[stop])
+        return Crops(inputs.images[crops], inputs.xyxy[crops], inputs.regions[start:stop])
+    if isinstance(inputs, list) or (is_tensor(inputs) and inputs.ndim):
+        return inputs[start:stop] if len(inputs) == count else inputs
+    if dataclasses.is_dataclass(inputs) and not isinstance(inputs, type):
+        fields = dataclasses.fields(inputs)
+        parts = {f.name: _rows(getattr(inputs, f.name), start, stop, count) for f in fields}
+        return dataclasses.replace(inputs, **parts)
+    return inputs
+
+
 @dataclass
 class Batch(Generic[T]):
     """What the loader hands to the engine: network inputs, and the annotations in both frames.
@@ -188,6 +204,19 @@ class Batch(Generic[T]):
         """The batch with its inputs on `device`; annotations are small and stay until a loss asks for them."""
         inputs = map_tensors(self.inputs, lambda tensor: tensor.to(device, non_blocking=non_blocking))
         return dataclasses.replace(self, inputs=inputs)
+
+    def split(self, parts: int) -> list[Batch[T]]:
+        """The batch in so many parts of as equal length as can be, those without a sample left out."""
+        count = len(self)
+        edges = [count * part // parts for part in range(parts + 1)]
+        return [
+            Batch(
+                _rows(self.inputs, start, stop, count), self.targets[start:stop], self.placed[start:stop],
+                self.placements[start:stop], self.indices[start:stop], self.defects if start == 0 else [],
+            )
+            for start, stop in itertools.pairwise(edges)
+            if stop > start
+        ]  # fmt: skip
 
     def pin_memory(self) -> Batch[T]:
         """The batch with its inputs in page-locked memory, from which a GPU can fetch while it computes."""

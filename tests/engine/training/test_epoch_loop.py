@@ -11,7 +11,9 @@ from zorki.engine.run import logs
 from zorki.engine.training import epoch_loop
 from zorki.engine.training.loop import make_trainer
 from zorki.engine.training.train import train
+from zorki.errors import ZorkiError
 from zorki.recipe import Recipe
+from zorki.tasks.classification.classifier import Classifier
 from zorki.weights import read_weights
 
 
@@ -60,3 +62,51 @@ def test_lightnings_own_loop_serves_where_its_class_is_gone(tmp_path, monkeypatc
     assert type(trainer.fit_loop.epoch_loop) is _TrainingEpochLoop
     assert len(words) == 1
     assert "_TrainingEpochLoop" in words[0]
+
+
+def limit_memory(monkeypatch, most):
+    """Classifiers that run out of memory with more images than that."""
+    loss, seen = Classifier.loss, []
+
+    def limited(model, outputs, targets):
+        if model.training:
+            seen.append(len(targets))
+            if len(targets) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+        return loss(model, outputs, targets)
+
+    monkeypatch.setattr(Classifier, "loss", limited)
+    return seen
+
+
+def test_a_batch_too_large_for_memory_is_learned_in_halves(tmp_path, monkeypatch, capsys):
+    """As if its gradients had been those of the whole."""
+    wanted = {"epochs": 1, "batch_size": 8, "limit": 40, "workers": 0, "log_every": 1, "precision": "32"}
+    whole = train("lenet5", "scenes:120@32", **wanted, quiet=True, out=str(tmp_path / "a"))
+    seen = limit_memory(monkeypatch, 4)
+    capsys.readouterr()
+    halves = train("lenet5", "scenes:120@32", **wanted, out=str(tmp_path / "b"))
+    assert seen == [8, *[4, 4] * 5]
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.count("out of memory with 8 images at once") == 1
+    assert "--batch-size of 4 with --grad-accum 2" in told
+    rows, expected = (logs.read(run.folder / logs.STEPS) for run in (halves, whole))
+    assert [row["loss"] for row in rows] == pytest.approx([row["loss"] for row in expected], rel=1e-4)
+    a, b = (read_weights(run.folder / "best.safetensors").tensors for run in (halves, whole))
+    assert all(torch.allclose(a[name], b[name], atol=1e-5) for name in b)
+
+
+@pytest.mark.parametrize(
+    ("most", "batch", "message"), [(1, 8, "also with half of a batch of 8"), (0, 1, "single image")]
+)
+def test_where_halves_do_not_fit_either_it_is_told(tmp_path, monkeypatch, most, batch, message):
+    limit_memory(monkeypatch, most)
+    with pytest.raises(ZorkiError, match=message):
+        train("lenet5", "scenes:60@32", epochs=1, batch_size=batch, limit=16, workers=0, quiet=True, out=str(tmp_path))
+
+
+def test_lightnings_own_step_names_the_setting_that_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr(epoch_loop, "EpochLoop", _TrainingEpochLoop)
+    limit_memory(monkeypatch, 4)
+    with pytest.raises(ZorkiError, match="Take --batch-size 4 and --grad-accum 2"):
+        train("lenet5", "scenes:60@32", epochs=1, batch_size=8, limit=16, workers=0, quiet=True, out=str(tmp_path))

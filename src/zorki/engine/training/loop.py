@@ -418,7 +418,7 @@ def _shorten_steps(trainer: lightning.Trainer, say: Callable[[str], None]) -> No
     except ImportError as error:
         lacking = str(error)
     if lacking is None:
-        trainer.fit_loop.epoch_loop = EpochLoop(trainer)
+        trainer.fit_loop.epoch_loop = EpochLoop(trainer, say)
         return
     say(
         f"Lightning {lightning.__version__} is not built as zorki's short training step expects ({lacking}): its own "

@@ -5,6 +5,7 @@ Whether a run begins or goes on: it is the plan that differs, and what is done w
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import shlex
@@ -19,6 +20,7 @@ import yaml
 from zorki import registry
 from zorki.contracts import Dataset, Model, Task
 from zorki.contracts.capabilities import MakesChoices
+from zorki.devices import kind_of
 from zorki.engine.data_check import Survey, content_notes_of, survey
 from zorki.engine.data_source import data_of_run, read_data, source_of
 from zorki.engine.device import rank
@@ -49,6 +51,7 @@ from zorki.engine.training.checks import (
     train_indices_of,
 )
 from zorki.engine.training.initial_weights import initialize
+from zorki.engine.training.memory.batch_size_probe import AUTO, HEADROOM, MOST, BatchSizeProbe, largest_batch
 from zorki.engine.training.model_choice import choose_model, task_of
 from zorki.errors import RecipeError, WeightsError
 from zorki.files import write_json, write_text
@@ -143,11 +146,12 @@ def draft_plan(
     wish = dataclasses.replace(wish, **{name: value for name, (value, _) in suggested.items()})
     lightning.seed_everything(wish.seed, verbose=False)  # from here on there is chance
     network = build(entry.name, info.output_count, wish)
+    wish, probed = _probed(wish, network, dataset, train_indices, task)
     full, chosen = complete(wish, network, dataset, len(train_indices))
     check_stages(network, full)
     by_data = [Choice(name, value, why) for name, (value, why) in suggested.items()]
     by_model = [Choice(*one) for one in network.choices()] if isinstance(network, MakesChoices) else []
-    chosen = [*(one for one in (network_chosen, evaluated) if one is not None), *by_data, *by_model, *chosen]
+    chosen = [*(one for one in (network_chosen, evaluated, probed) if one is not None), *by_data, *by_model, *chosen]
     for choice in chosen:
         say(f"chosen: {choice}")
     initialize(network, entry, full, dataset, train_indices, say)
@@ -160,6 +164,34 @@ def draft_plan(
     )
 
 
+def _probed(
+    wish: Recipe, network: Model[Any, Any, Any], dataset: Dataset[Any], indices: list[int], task: Task[Any, Any]
+) -> tuple[Recipe, Choice | None]:
+    """The recipe with the batch size that a GPU's memory holds, where that is asked for.
+
+    Raises:
+        RecipeError: not one image fits.
+    """
+    if wish.batch_size != AUTO:
+        return wish, None
+    open_wish = dataclasses.replace(wish, batch_size=None)
+    full, choices = complete(open_wish, network, dataset, len(indices))
+    if kind_of(full.main_device) != "cuda":
+        usual = next(one for one in choices if one.name == "batch_size")
+        why = f"{usual.why}; a GPU alone has a memory of its own to probe"
+        return dataclasses.replace(wish, batch_size=usual.value), Choice("batch_size", usual.value, why)
+    trial = copy.deepcopy(network)
+    with checkpoints.same_chance():
+        task.data.configure(trial, full, dataset, indices)
+        probe = BatchSizeProbe(trial, full, dataset, indices)
+        most = max(2, min(MOST, len(indices) // 10))  # ten steps an epoch at least
+        found = largest_batch(probe.fits, most)
+    if found is None:
+        raise RecipeError("not one image a step fits into the GPU's memory; set a smaller --image-size")
+    why = f"the largest up to {most} that leaves {HEADROOM:.0%} of the GPU's memory, with the images of most objects"
+    return dataclasses.replace(wish, batch_size=found * full.world), Choice("batch_size", found * full.world, why)
+
+
 def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say) -> TrainingPlan:
     """The plan of a run that goes on, as it was but for `settings`; its log ends where its checkpoint was written.
 
@@ -170,6 +202,8 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     for one in changes:
         say(f"changed: {one}")
     recipe = recipe_of(about)
+    if recipe.batch_size == AUTO:
+        raise RecipeError("batch_size is auto, which a run that begins chooses; to go on, say a number")
     check_machine(recipe)
     entry = registry.find(about["model"])
     source, names = data_of_run(about, about["class_names"], data)

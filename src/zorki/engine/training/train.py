@@ -38,6 +38,7 @@ from zorki.engine.training.outcome import evaluate_best
 from zorki.engine.training.plan import FOLDER_VARIABLE, Say, TrainingPlan, is_first, new_plan, resumed_plan, with_epochs
 from zorki.engine.training.progress import Progress
 from zorki.engine.training.time_trial import choose_epochs
+from zorki.errors import ZorkiError
 from zorki.files import write_json
 from zorki.output import say
 from zorki.recipe import Recipe
@@ -133,10 +134,16 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
         gather=partial(gather_defects, plan, train_loader),
         first_batch=partial(_draw_inputs, plan, progress.say if bar else say),
     )
-    trainer = make_trainer(recipe, [conductor], loggers, folder, say)
+    trainer = make_trainer(recipe, [conductor], loggers, folder, progress.say if bar else say)
     try:
         with logs.single_writer_error(folder):
             trainer.fit(Learner(network, recipe), train_loader, ckpt_path=plan.checkpoint, weights_only=True)
+    except torch.OutOfMemoryError as error:  # where the step is Lightning's own, or outside of the step
+        half = max(1, (recipe.batch_size or 2) // 2)
+        raise ZorkiError(
+            f"out of memory: {str(error).splitlines()[0]} Take --batch-size {half} and --grad-accum "
+            f"{2 * recipe.grad_accum}, or a smaller --image-size"
+        ) from error
     finally:
         conductor.close()
         train_loader.close()

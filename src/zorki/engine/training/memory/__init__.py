@@ -1,0 +1,1 @@
+"""What of a training fits into the device's memory."""
