@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zorki.contracts import Dataset, Metric, Model, Results, Task
     from zorki.engine.api import Run, load, resume, train
     from zorki.engine.checks.check import check
-    from zorki.engine.evaluation.compare import compare
+    from zorki.engine.comparison.compare import compare
     from zorki.engine.evaluation.evaluate import evaluate
     from zorki.engine.evaluation.results_file import evaluate_file
     from zorki.engine.evaluation.tracks_file import evaluate_tracks
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "zorki.engine.api": ("Run", "load", "resume", "train"),
     "zorki.engine.checks.check": ("check",),
-    "zorki.engine.evaluation.compare": ("compare",),
+    "zorki.engine.comparison.compare": ("compare",),
     "zorki.engine.evaluation.evaluate": ("evaluate",),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.evaluation.tracks_file": ("evaluate_tracks",),

@@ -10,7 +10,7 @@ import forked
 import pytest
 
 from zorki.cli import bench, main
-from zorki.engine.evaluation import compare
+from zorki.engine.comparison import compare
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +27,15 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypat
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5,cifar_resnet20", "--out", "b", *SHORT]
     main(words)
     printed = capsys.readouterr().out
-    compared = json.loads(Path("b/compare-1/comparison.json").read_text())
+    comparison = json.loads(Path("b/compare-1/comparison.json").read_text())
+    compared = [run for recipe in comparison["recipes"] for run in recipe["runs"]]
+    assert {one["model"] for one in compared} == {one["name"] for one in comparison["recipes"]}
     assert {one["model"] for one in compared} == {"lenet5", "cifar_resnet20"}
     assert compared[0]["metrics"]["top1"] >= compared[1]["metrics"]["top1"]
+    (difference,) = comparison["differences"]
+    assert difference["verdict"]["word"] == "too few seeds"
+    assert [field["name"] for field in difference["fields"] if field["typed"]] == ["model"]
+    assert difference["warning"] == ""
     for one in compared:
         assert one["images_per_second"] > 0
         assert one["train_seconds"] > 0
@@ -43,7 +49,7 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypat
     assert drawn.tag == "{http://www.w3.org/2000/svg}svg", "an image by itself, which browsers know by its name space"
     assert "background" in drawn.attrib["style"]
     before = Path("b/lenet5/best.safetensors").stat().st_mtime_ns
-    measured = {one["run"]: one for one in compared}
+    measured = {one["run"]: {**one, "images": "", "replicates": {}, "replicates_missing": ""} for one in compared}
     with monkeypatch.context() as patch:
         patch.setattr(compare, "_measured", lambda folder, settings: measured[str(folder)])
         main(words)
@@ -51,15 +57,17 @@ def test_models_are_trained_and_compared_and_not_trained_twice(capsys, monkeypat
     assert Path("b/compare-2/comparison.md").is_file(), "nothing is written over anything"
     assert Path("b/lenet5/best.safetensors").stat().st_mtime_ns == before
     main(["compare", "b/lenet5", "b/cifar_resnet20", "--seconds", "0.2", "--json"])
-    compared = json.loads(capsys.readouterr().out)
-    assert {one["model"] for one in compared} == {"lenet5", "cifar_resnet20"}
-    assert list(compared[0]) == [
-        "run", "model", "split", "count", "metrics", "images_per_second", "train_seconds", "parameters", "peak_memory",
-        "train_memory", "epochs", "device", "threads",
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["monitor", "recipes", "differences", "images_missing"]
+    assert found["images_missing"] == "9 images are too few to draw from"
+    assert list(found["recipes"][0]) == ["name", "runs", "metrics", "deviations"]
+    assert list(found["recipes"][0]["runs"][0]) == [
+        "run", "model", "seed", "split", "count", "metrics", "images_per_second", "train_seconds", "parameters",
+        "peak_memory", "train_memory", "epochs", "device", "threads",
     ]  # fmt: skip
     monkeypatch.setattr(compare, "subprocess", subprocess)  # once in a process that starts from nothing
     main(["compare", "b/lenet5", "--seconds", "0.2", "--json"])
-    assert [one["model"] for one in json.loads(capsys.readouterr().out)] == ["lenet5"]
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["recipes"]] == ["lenet5"]
     assert "dashed" not in Path("runs/compare-2/comparison.html").read_text(), "one run has no line to be beaten by"
     assert sorted(path.name for path in Path().iterdir()) == ["b", "runs"]
 
@@ -83,7 +91,7 @@ def test_bad_input_ends_with_one_message(capsys):
 
 def test_a_run_of_other_settings_is_not_compared(capsys, monkeypatch):
     facts = {"images_per_second": 1.0, "peak_memory": 2**20, "device": "cpu", "threads": 1}
-    found = {"model": "lenet5", "split": "test", "count": 9, "metrics": {"top1": 0.5}, **facts}
+    found = {"model": "lenet5", "split": "test", "count": 9, "metrics": {"top1": 0.5}, "parameters": 5, **facts}
     words = ["bench", "classification", "scenes:60@32", "--models", "lenet5", "--out", "b", *SHORT]
     with monkeypatch.context() as patch:
         patch.setattr(compare, "_measured", lambda folder, settings: found)
@@ -96,10 +104,3 @@ def test_a_run_of_other_settings_is_not_compared(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["compare", "b/lenet5", "--split", "training"])
     assert "no split 'training'" in capsys.readouterr().err
-
-
-def test_the_table_tells_what_can_be_known():
-    from zorki.engine.evaluation.compare import ComparedRun, markdown
-
-    one = ComparedRun("runs/a", "lenet5", "test", 9, {"top1": 0.51234}, 35.96, 3.2, 61706, 2**28, 2**29, 1, "cpu", 1)
-    assert markdown([one], ["top1"]).splitlines()[2] == "| lenet5 | 0.512 | 36.0 | 0.05 | 1 | 0.06 | 256 | 512 |"

@@ -15,7 +15,7 @@ EXCUSED = {
     "class_selection.py": "JSON that the user typed",
     "cli/compare.py": "files that it has just written",
     "draw/report.py": "the package's own style sheet",
-    "engine/evaluation/compare.py": "what its own process printed",
+    "engine/comparison/compare.py": "what its own process printed",
     "engine/prediction/journal.py": "lines that it writes itself",
     "engine/run/data_files.py": "lines that it writes itself",
     "engine/run/environment.py": "the processor's description by the system",

@@ -35,7 +35,7 @@ def bench(
     """
     from zorki import registry
     from zorki.cli.compare import report
-    from zorki.engine.evaluation.compare import compare
+    from zorki.engine.comparison.compare import compare
     from zorki.files import output_folder
 
     tasks = registry.tasks()

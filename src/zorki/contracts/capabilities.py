@@ -467,6 +467,13 @@ class ReducesInputs(Protocol):
 
 
 @runtime_checkable
+class ComparesImages(Protocol):
+    """A metric of pairs of images: one that is drawn twice would find itself, so there is no bootstrap over images."""
+
+    compares_images: bool
+
+
+@runtime_checkable
 class Grouped(Protocol):
     """A dataset whose samples are of groups, such as films or persons: `--hold-out`, `--folds group`."""
 

@@ -37,6 +37,7 @@ def curves(
     shares: bool = False,
     log_x: bool = False,
     marks: Mapping[str, Real] | None = None,
+    bands: Mapping[str, Sequence[tuple[Real, Real, Real]]] | None = None,
 ) -> str:
     """Lines through (x, y) points, one a series, with grid, legend and each point's values on hover.
 
@@ -44,6 +45,7 @@ def curves(
     that are not finite, and those not above 0 with `log_y`, are gaps; x must be finite. `best` is the x of the best
     checkpoint, marked with a vertical line. `shares` shows all of 0 to 1. `marks` are other values of x to mark so, by
     the names to write above. With `log_x` all x are above 0.
+    `bands` are areas (x, low, high) behind the lines of the same names, on a linear scale.
     Of series longer than 800 points only lows and highs are drawn.
     """
     lines = {f"best: {best:g}": best} if _is_finite(best) else {}
@@ -57,10 +59,13 @@ def curves(
         note = write(WIDTH / 2, top + HEIGHT / 2, "no finite values", "middle", muted=True)
         return svg(title, bottom + BELOW, legend_row, frame(top, bottom), note)
     horizontal = x_axis([*(x for x, _ in points), *lines.values()], LEFT, WIDTH - RIGHT, log=log_x)
-    vertical = y_axis([y for _, y in points] + ([0, 1] if shares else []), bottom, top, log=log_y)
+    edges = [edge for area in (bands or {}).values() for _, *ends in area for edge in ends if math.isfinite(edge)]
+    vertical = y_axis([*(y for _, y in points), *edges, *([0, 1] if shares else [])], bottom, top, log=log_y)
     parts = [legend_row, grid(horizontal, vertical, x_label, y_label)]
     for row, (label, x) in enumerate(sorted(lines.items(), key=lambda mark: mark[1])):
         parts.append(_mark(horizontal.pixel(x), label, top, bottom, row, len(lines) == 1))
+    for name, area in (bands or {}).items():
+        parts.append(_band(area, horizontal, vertical, _style(name, list(series))[0]))
     for name, segments in kept.items():
         parts.append(_line(name, segments, horizontal, vertical, _style(name, list(series)), x_label))
     return svg(title, bottom + BELOW, *parts)
@@ -245,6 +250,16 @@ def _line(
             look_of_dot = {"style": f"{dot};stroke:transparent;stroke-width:9"}
             parts.append(element("circle", attributes | look_of_dot, hover))
     return element("g", {}, *parts) if parts else ""
+
+
+def _band(area: Sequence[tuple[Real, Real, Real]], horizontal: Axis, vertical: Axis, index: int) -> str:
+    finite = [point for point in area if all(map(math.isfinite, point))]
+    if len(finite) < 2:
+        return ""
+    places = [(horizontal.pixel(x), vertical.pixel(low)) for x, low, _ in finite]
+    places += [(horizontal.pixel(x), vertical.pixel(high)) for x, _, high in reversed(finite)]
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places) + "Z"
+    return element("path", {"d": path, "style": f"fill:{series_style(index)};opacity:.18;stroke:none"})
 
 
 def _mark(x: Real, label: str, top: Real, bottom: Real, row: int, alone: bool) -> str:

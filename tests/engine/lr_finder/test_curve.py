@@ -25,7 +25,7 @@ def test_a_curve_without_noise_is_read_as_it_was_made():
     best = RATES[int(np.argmin(curve.losses))]
     assert math.log10(curve.minimum / best) == pytest.approx(0, abs=0.25)
     assert curve.tenth == pytest.approx(curve.minimum / 10)
-    assert curve.proposal == float(f"{max(curve.tenth, curve.steepest):.2g}")
+    assert curve.proposal == float(f"{(curve.steepest * curve.minimum) ** 0.5:.2g}")
     assert f"proposal: --lr {curve.proposal:g}" in str(curve)
 
 

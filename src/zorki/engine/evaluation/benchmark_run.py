@@ -14,10 +14,15 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zorki.devices import kind_of
+
+if TYPE_CHECKING:
+    from zorki.engine.evaluation.split import Watch
 
 WARM_UP = 2  # images
 
@@ -39,15 +44,17 @@ def measure(
         seconds: after which the timing ends, with two images predicted at least.
 
     Returns:
-        Plain JSON: model, count, metrics, images_per_second, timed (images), parameters, and peak_memory (bytes;
-        of the GPU where one is used) of predicting one image at a time.
+        Plain JSON: model, count, metrics, images_per_second, timed (images), parameters, peak_memory (bytes; of the
+        GPU where one is used) of predicting one image at a time, the digest of the images, and `replicates` of the
+        headline metrics by the bootstrap over images, see `ImageBlocks`, or why there are none.
     """
     import torch
 
     from zorki.engine.data_check import survey
     from zorki.engine.data_source import data_of_run, read_data
     from zorki.engine.device import check_device, on_device
-    from zorki.engine.evaluation.evaluate import evaluate, usual_split
+    from zorki.engine.evaluation.evaluate import evaluate_watched, usual_split
+    from zorki.engine.evaluation.image_blocks import ImageBlocks, image_digest
     from zorki.engine.run.open import load
 
     if threads is not None:
@@ -69,7 +76,16 @@ def measure(
         spent = timed(run, dataset, indices, device, seconds)
     os.environ.pop("ZORKI_CACHE") if kept is None else os.environ.update(ZORKI_CACHE=kept)
     memory = peak_memory(device)
-    result = evaluate([run], root, split=chosen, device=device, format=form, quiet=True)[-1]
+    blocks: list[ImageBlocks] = []
+    digests: list[str] = []
+
+    def watch(dataset: Any, indices: Sequence[int]) -> Watch:
+        blocks.append(ImageBlocks(partial(run.task.evaluation.metric, run.info), indices))
+        digests.append(image_digest(dataset, indices))
+        return blocks[0].add
+
+    result = evaluate_watched(run, root, split=chosen, device=device, format=form, watch=watch)
+    replicates, lacking = blocks[0].replicates(run.task.evaluation.headline or (run.task.monitor,))
     return {
         "model": run.model_name,
         "task": run.task.name,
@@ -82,6 +98,9 @@ def measure(
         "threads": torch.get_num_threads(),
         "parameters": run.about["parameters"],
         "peak_memory": memory,
+        "images": digests[0],
+        "replicates": replicates,
+        "replicates_missing": lacking,
     }
 
 

@@ -18,7 +18,7 @@ from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.class_subset import ClassSubset
 from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.evaluation.ensemble import baseline, ensemble_results
-from zorki.engine.evaluation.split import eval_loader, evaluate_split, reference_loader
+from zorki.engine.evaluation.split import Watch, eval_loader, evaluate_split, reference_loader
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.inference import RegionSource, predict_images
 from zorki.engine.prediction.selection import Classes, select, selection_of
@@ -110,6 +110,24 @@ def evaluate(
     return results
 
 
+def evaluate_watched(
+    run: TrainedModel,
+    data: Any,
+    *,
+    split: str,
+    device: str,
+    format: str | None,
+    watch: Callable[[Dataset[Any], Sequence[int]], Watch],
+) -> Results:
+    """One run evaluated with `watch` told of its predictions; that is made of the dataset and the indices evaluated."""
+    dataset = _dataset(run, data, format)
+    data_survey = survey(dataset, splits=[split])
+    work = _Work([run], dataset, data_survey, split, device, None, None, False, _silent)
+    work.watch = watch(dataset, work.indices)
+    (result,) = _evaluate_whole(work)
+    return result
+
+
 @dataclass
 class _Work:
     """What one call works with."""
@@ -123,6 +141,7 @@ class _Work:
     workers: int | None
     strict: bool
     say: Callable[[str], None]
+    watch: Watch | None = None
 
     def __post_init__(self) -> None:
         self.indices = self.data_survey.readable(self.dataset, self.split)
@@ -192,6 +211,7 @@ def _evaluate_whole(work: _Work) -> list[Results]:
             device=work.device,
             keep=False,
             kept_predictions=predictions if len(work.runs) > 1 else None,
+            watch=work.watch,
             reference=reference,
         )
         results.append(result)

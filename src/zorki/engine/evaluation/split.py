@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,8 @@ from zorki.engine.run import defaults as choices
 from zorki.engine.run.open import TrainedModel
 from zorki.errors import DataError
 from zorki.types import Batch, ClassInfo, Defect
+
+Watch = Callable[[Sequence[int], Sequence[Any], Sequence[Any]], None]
 
 WORST, SAMPLES = 24, 24  # images kept for the report
 
@@ -82,6 +84,7 @@ def evaluate_split(
     sample_stride: int = 1,
     gather: bool = False,
     kept_predictions: dict[int, Any] | None = None,
+    watch: Watch | None = None,
     seed: int | None = 0,
     reference: Iterable[Batch[Any]] | None = None,
 ) -> Results:
@@ -92,7 +95,8 @@ def evaluate_split(
         keep: hold on to the most wrong predictions and to a few samples, for the report.
         sample_stride: a sample is kept from each so many images; data sorted by class show all classes then.
         gather: join what all processes of a distributed run found.
-        predictions: filled with each sample's prediction, where given.
+        kept_predictions: filled with each sample's prediction, where given.
+        watch: told of the indices of samples, their predictions and their targets, batch by batch.
         seed: of what losses draw by chance (regions that learn), so that they are the same every time; None leaves the
             generators as they go, as a training does that has to be the same to the last bit.
     """
@@ -109,6 +113,8 @@ def evaluate_split(
             tally.add(losses, predictions, batch)
             if kept_predictions is not None:
                 kept_predictions.update(zip(batch.indices, predictions, strict=True))
+            if watch is not None:
+                watch(batch.indices, predictions, batch.targets)
             if keep:
                 examples.add(predictions, batch)
     model.train(was_training)

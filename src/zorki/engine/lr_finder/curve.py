@@ -58,14 +58,14 @@ class LearningRateCurve:
 
     @property
     def proposal(self) -> float | None:
-        """The peak learning rate to train with, of two digits: the steepest descent, or a tenth of the minimum.
+        """The peak learning rate to train with, of two digits: halfway, by factors, from the steepest to the minimum.
 
-        The larger of both, since both are cautious. The steepest descent where the loss still falls at the last
-        learning rate, since its minimum was not seen; None where the curve is flat.
+        The steepest descent where the loss still falls at the last learning rate, since its minimum was not seen; None
+        where the curve is flat.
         """
-        if self.steepest is None or self.tenth is None:
+        if self.steepest is None or self.minimum is None:
             return None
-        rate = self.steepest if self.falls_to_the_end else max(self.steepest, self.tenth)
+        rate = self.steepest if self.falls_to_the_end else math.sqrt(self.steepest * self.minimum)
         return float(f"{rate:.2g}")
 
     @property

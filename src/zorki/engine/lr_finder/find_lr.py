@@ -90,7 +90,10 @@ def write_curve(curve: LearningRateCurve, out: Path, *, title: str) -> Path:
 def _plot(curve: LearningRateCurve, title: str) -> str:
     from zorki.draw.figures import curves
 
-    marks = {"steepest descent": curve.steepest, "a tenth of the minimum": curve.tenth, "minimum": curve.minimum}
+    marks = {
+        "steepest descent": curve.steepest, "a tenth of the minimum": curve.tenth, "minimum": curve.minimum,
+        "proposal": curve.proposal,
+    }  # fmt: skip
     if curve.reason.startswith("the loss is no number"):
         return curves({}, title=title)
     cut = [min(loss, curve.ceiling) if loss == loss else curve.ceiling for loss in curve.losses]

@@ -70,7 +70,7 @@ def _state(root: Path, name: str) -> FileState | None:
     path = root / name
     try:
         facts = path.stat()
-        return FileState(name, facts.st_size, facts.st_mtime_ns, _digest(path)) if path.is_file() else None
+        return FileState(name, facts.st_size, facts.st_mtime_ns, file_digest(path)) if path.is_file() else None
     except OSError:  # unreadable: told by the look at the data
         return None
 
@@ -82,12 +82,13 @@ def _differs(root: Path, was: FileState) -> bool:
         facts = path.stat()
         if facts.st_size != was.size:
             return True
-        return facts.st_mtime_ns != was.changed and _digest(path) != was.digest
+        return facts.st_mtime_ns != was.changed and file_digest(path) != was.digest
     except OSError:
         return False
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """A digest of a file's bytes; of one larger than a megabyte of both its ends. Raises OSError."""
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(END))
         rest = os.fstat(file.fileno()).st_size - END

@@ -82,6 +82,8 @@ class RetrievalResult(MetricResult):
 class RetrievalMetric(Metric[Embedding, Label]):
     """Keeps all embeddings: 4 bytes for each of their numbers."""
 
+    compares_images = True  # each is a query among all the others
+
     def __init__(self) -> None:
         self.reset()
 
