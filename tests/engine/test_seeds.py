@@ -60,7 +60,7 @@ def test_a_broken_list_of_seeds_is_told(tmp_path):
     with pytest.raises(WeightsError, match="expected model, data, seeds"):
         resume_seeds(tmp_path)
     (tmp_path / "seeds.json").write_text("{")
-    with pytest.raises(WeightsError, match="seeds.json"):
+    with pytest.raises(WeightsError, match=r"seeds\.json"):
         resume_seeds(tmp_path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from zorki.draw.axes import Axis, Real, nice_ticks
 from zorki.draw.canvas import BELOW, RIGHT, WIDTH, svg, vertical_grid, write
@@ -16,7 +17,8 @@ _LETTERS = 30  # of a name
 
 def intervals(rows: Mapping[str, tuple[Real, Real | None, Real | None, str]], *, title: str, x_label: str) -> str:
     """A row for each name: (value, low, high, word), a dot with its interval; None and None: a dot alone."""
-    values = [float(part) for value, low, high, _ in rows.values() for part in (value, low, high) if _is_finite(part)]
+    ends = [part for value, low, high, _ in rows.values() for part in (value, low, high)]
+    values = [float(part) for part in ends if _is_finite(part)]
     ticks = nice_ticks(min([0.0, *values]), max([0.0, *values]))
     left = min(230, 24 + 7 * max((min(_LETTERS, len(name)) for name in rows), default=6))
     axis = Axis(ticks[0], ticks[-1], left, WIDTH - RIGHT - 110, ticks)
@@ -31,14 +33,14 @@ def intervals(rows: Mapping[str, tuple[Real, Real | None, Real | None, str]], *,
         if not _is_finite(value):
             continue
         told = f"{name}: {value:+.4g}"
-        if low is not None and high is not None and _is_finite(low) and _is_finite(high):
+        if _is_finite(low) and _is_finite(high):
             told += f", {low:+.4g} to {high:+.4g}"
-            ends = {"x1": axis.pixel(low), "x2": axis.pixel(high), "y1": y, "y2": y}
-            parts.append(element("line", ends | {"style": f"stroke:{series_style(0)};stroke-width:3"}))
+            line = {"x1": axis.pixel(low), "x2": axis.pixel(high), "y1": y, "y2": y}
+            parts.append(element("line", line | {"style": f"stroke:{series_style(0)};stroke-width:3"}))
         dot = {"cx": axis.pixel(value), "cy": y, "r": 5, "style": f"fill:{series_style(0)}"}
         parts.append(element("circle", dot, element("title", {}, escape(told))))
     return svg(title, bottom + BELOW, *parts)
 
 
-def _is_finite(value: Real | None) -> bool:
+def _is_finite(value: Real | None) -> TypeGuard[Real]:
     return value is not None and math.isfinite(value)
