@@ -34,8 +34,8 @@ def bench(
     zorki bench detection cells/ --models ssd_squeezenet,fcos_squeezenet --epochs 20 --out runs/cells
     """
     from zorki import registry
-    from zorki.cli.compare import report
     from zorki.engine.comparison.compare import compare
+    from zorki.engine.comparison.page import markdown, write_comparison
     from zorki.files import output_folder
 
     tasks = registry.tasks()
@@ -61,7 +61,9 @@ def bench(
         raise ZorkiError("none of the models could be trained; the reasons stand above")
     device, threads = settings.get("device"), settings.get("threads")
     compared = compare(done, data, split=split, device=device, threads=threads)
-    report(compared, output_folder(None, "compare", out))
+    page = write_comparison(compared, output_folder(None, "compare", out), title="Comparison")
+    say(markdown(compared), end="")
+    say(f"comparison: {page}")
     if failed:
         raise ZorkiError(f"could not be trained, and is not in the comparison: {', '.join(failed)}")
 

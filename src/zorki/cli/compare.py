@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -11,9 +11,6 @@ from zorki.cli.flags.json_output import PRINTED, Json, put_json
 from zorki.cli.flags.machine import Device
 from zorki.errors import RecipeError
 from zorki.output import say
-
-if TYPE_CHECKING:
-    from zorki.engine.comparison.compare import Comparison
 
 
 def compare(
@@ -44,6 +41,7 @@ def compare(
     from zorki.cli.evaluate import split_words
     from zorki.engine.comparison.compare import compare as measure
     from zorki.engine.comparison.compare import is_folder_of_runs
+    from zorki.engine.comparison.page import markdown, to_json, write_comparison
     from zorki.files import new_output
 
     if not words:
@@ -55,16 +53,9 @@ def compare(
         compared = measure(
             runs, data, split=split, device=device, images=images, seconds=seconds, threads=threads, quiet=quiet
         )
-        report(compared, folder, json)
-
-
-def report(compared: Comparison, out: Path, json: str | None = None) -> None:
-    """Writes the comparison into a folder, and prints it with the path."""
-    from zorki.engine.comparison.page import to_json, write_comparison
-
-    page = write_comparison(compared, out, title="Comparison")
+        page = write_comparison(compared, folder, title="Comparison")
     if json is not None:
         put_json(json, to_json(compared))
-    if json != PRINTED:
-        say((out / "comparison.md").read_text(encoding="utf-8"), end="")
+    if not quiet:
+        say(markdown(compared), end="")
         say(f"comparison: {page}")
