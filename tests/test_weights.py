@@ -32,7 +32,7 @@ def _equal(a, b):
 # -- reading --
 
 
-@pytest.mark.parametrize("container", [None, "state_dict", "model", "model_state_dict", "net", "ema"])
+@pytest.mark.parametrize("container", [None, "state_dict", "model", "model_state_dict", "model_state", "net", "ema"])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_torch_files_in_every_wrapping(tmp_path, container, zipped):
     state = _network().state_dict()

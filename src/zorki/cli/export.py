@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from zorki.output import say
 
 if TYPE_CHECKING:
-    from zorki.contracts import Preprocess
+    from zorki.contracts import Model, Preprocess
 
 
 def export(
@@ -37,7 +37,7 @@ def export(
     from zorki.files import new_output
 
     opened = open_run(run, weights)
-    if isinstance(opened.model.preprocess, Precomputes):
+    if isinstance(opened.model.preprocess, Precomputes) and not _takes_more_than_images(opened.model):
         raise ZorkiError(
             f"{run}: takes regions that are searched in each image beforehand, which no ONNX file can do. "
             "Export a network that takes pixels alone, such as ssd, retinanet, fcos, yolo1, yolo3 or detr"
@@ -58,6 +58,14 @@ def export(
         for name, one in graph.inputs.items()
     )
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB; takes {taken}")
+
+
+def _takes_more_than_images(model: Model[Any, Any, Any]) -> bool:
+    """Whether the graph has an input for what is worked out of images beforehand, such as optical flow."""
+    from zorki.contracts.capabilities import Exportable
+
+    size = model.preprocess.size
+    return isinstance(model, Exportable) and len(model.export_graph(size, size).inputs) > 1
 
 
 def _shape(shape: Sequence[int], any_size: bool) -> str:

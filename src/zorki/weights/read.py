@@ -20,7 +20,17 @@ from zorki.input_files.json_files import parse_json
 
 # Where training scripts put the tensors inside a checkpoint. Averaged weights stand first: they are the ones that
 # were evaluated, wherever a checkpoint holds both.
-_CONTAINERS = ("state_dict_ema", "model_ema", "ema_state_dict", "ema", "state_dict", "model_state_dict", "model", "net")
+_CONTAINERS = (
+    "state_dict_ema",
+    "model_ema",
+    "ema_state_dict",
+    "ema",
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+)
 # Parts of names in weights that earlier versions of zorki wrote, and what they are called now.
 _FORMER_NAMES = {"normalise": "normalize", "centreness_output": "centerness_output"}
 _LIGHTNING = "pytorch-lightning_version"  # a key of Lightning's checkpoints

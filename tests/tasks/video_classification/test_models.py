@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from zorki import registry
-from zorki.types import FrameAndFlow, Label
+from zorki.engine.export import export_onnx
+from zorki.types import ClassInfo, FrameAndFlow, Label
 from zorki.weights.weight_map import renamed
 
 
@@ -49,13 +50,45 @@ def test_x3d_is_its_papers():
     """3.8 million weights (table 4), and the spatial sizes of table 1."""
     with torch.device("meta"):
         model = registry.build("x3d_xs", 400, {})
-    assert parameters(model) == 3_794_322
+    assert parameters(model) == 3_794_274, "as PyTorchVideo's"
     x = torch.empty((1, 3, 4, 160, 160), device="meta")
     shapes = []
     for stage in model.trunk:
         x = stage(x)
         shapes.append(tuple(x.shape[1:]))
     assert shapes == [(24, 4, 80, 80), (24, 4, 40, 40), (48, 4, 20, 20), (96, 4, 10, 10), (192, 4, 5, 5)]
+
+
+def published_name(name):
+    """What PyTorchVideo calls one of ours, written from its list of names."""
+    stem = {
+        "trunk.0.0.": "blocks.0.conv.conv_t.",
+        "trunk.0.1.": "blocks.0.conv.conv_xy.",
+        "trunk.0.2.": "blocks.0.norm.",
+    }
+    for ours, theirs in stem.items():
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    if name.startswith("head.proj."):
+        return f"blocks.5.{name.removeprefix('head.')}"
+    if name.startswith("head."):
+        return f"blocks.5.pool.{name.removeprefix('head.')}"
+    _, stage, block, rest = name.split(".", 3)
+    shortcut = {"shortcut.0.": "branch1_conv.", "shortcut.1.": "branch1_norm."}
+    for ours, theirs in shortcut.items():
+        if rest.startswith(ours):
+            return f"blocks.{stage}.res_blocks.{block}.{theirs}{rest.removeprefix(ours)}"
+    return f"blocks.{stage}.res_blocks.{block}.branch2.{rest}"
+
+
+def test_pytorchvideos_names_are_x3ds():
+    with torch.device("meta"):
+        model = registry.build("x3d_xs", 400, {})
+    own = [name for name in model.state_dict() if not name.startswith("normalize.")]
+    assert [model.weight_map.rename(published_name(name), model) for name in own] == own
+    assert (
+        published_name("trunk.1.0.norm_b.1.block.0.weight") == "blocks.1.res_blocks.0.branch2.norm_b.1.block.0.weight"
+    )
 
 
 def test_weights_of_images_serve_both_streams():
@@ -82,3 +115,23 @@ def test_two_streams_are_averaged():
     losses = model.loss(outputs, [Label(0), Label(2)])
     assert set(losses) == {"spatial", "temporal"}
     assert len(model.backbone_stages()) == len(model.backbone.stages())
+
+
+def test_a_volume_is_exported_as_it_is(tmp_path):
+    """Of frames whose maps ONNX Runtime would pool to another size behind the last row."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = registry.build("c3d_small", 3, {"image_size": 112, "frames": 4, "width": 2, "hidden": 8}).eval()
+    torch.nn.init.normal_(model.head.fc8.weight)
+    path = export_onnx(model, tmp_path / "model.onnx", 112, 112, ClassInfo(("a", "b", "c")))
+    clip = torch.randint(0, 256, (1, 4, 3, 112, 112), dtype=torch.uint8)
+    with torch.no_grad():
+        expected = model(clip).clips[:, 0].softmax(1)
+    found = onnxruntime.InferenceSession(str(path)).run(None, {"images": clip.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [1, 2, 7, 8])
+def test_the_last_pooling_of_c3d_is_padded_as_its_papers(side):
+    pool = registry.build("c3d_small", 3, {}).trunk[-1][-2:]
+    maps = torch.randn(1, 2, 1, side, side).relu()
+    assert torch.equal(pool(maps), torch.nn.MaxPool3d(2, 2, padding=(0, 1, 1), ceil_mode=True)(maps))

@@ -21,7 +21,7 @@ from zorki.tasks.video_classification.volumes import VolumeClassifier
 
 # Figure 3: convolutions a stage and their filters, in units of the first one's 64; a pooling layer after each stage.
 _STAGES = ((1,), (2,), (4, 4), (8, 8), (8, 8))
-_GRID = (1, 4, 4)  # of pool5, for 16 frames of 112 x 112
+_GRID = 4  # rows and columns of pool5, for 16 frames of 112 x 112; one in time
 
 
 class HiddenLayersHead(nn.Module):
@@ -29,8 +29,8 @@ class HiddenLayersHead(nn.Module):
 
     def __init__(self, channels: int, num_classes: int, *, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.pool = nn.AdaptiveAvgPool3d(_GRID)
-        self.fc6 = nn.Linear(channels * _GRID[0] * _GRID[1] * _GRID[2], hidden)
+        self.pool = nn.AdaptiveAvgPool2d(_GRID)  # of the mean over time: ONNX knows no pooling of volumes to a size
+        self.fc6 = nn.Linear(channels * _GRID**2, hidden)
         self.fc7 = nn.Linear(hidden, hidden)
         self.fc8 = nn.Linear(hidden, num_classes)
         self.dropout = nn.Dropout(dropout)
@@ -38,7 +38,7 @@ class HiddenLayersHead(nn.Module):
         initialize_output(self.fc8)
 
     def forward(self, x: Float[Tensor, "M C T H W"]) -> Float[Tensor, "M K"]:
-        x = self.dropout(self.fc6(self.pool(x).flatten(1)).relu())
+        x = self.dropout(self.fc6(self.pool(x.mean(2)).flatten(1)).relu())
         return self.fc8(self.dropout(self.fc7(x).relu()))  # type: ignore[no-any-return]
 
 
@@ -54,8 +54,11 @@ def _trunk(width: int, batch_norm: bool) -> nn.Sequential:
         # The first pooling keeps time, not to merge it too early (section 3.1). The last one's padding makes 4 x 4
         # of 7 x 7, and frames that are fewer than 16 are down to one before.
         kernel = (1, 2, 2) if number == 0 else (2, 2, 2)
-        padding = (0, 1, 1) if number == len(_STAGES) - 1 else 0
-        layers.append(nn.MaxPool3d(kernel, kernel, padding=padding, ceil_mode=number > 0))
+        if number == len(_STAGES) - 1:
+            # Before the first row and column: behind the last, ONNX Runtime rounds up otherwise than PyTorch. Zeros are
+            # below nothing that a rectifier lets through.
+            layers.append(nn.ZeroPad3d((1, 0, 1, 0, 0, 0)))
+        layers.append(nn.MaxPool3d(kernel, kernel, ceil_mode=number > 0))
         stages.append(nn.Sequential(*layers))
     return nn.Sequential(*stages)
 

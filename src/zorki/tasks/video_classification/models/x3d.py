@@ -17,6 +17,7 @@ from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.registry import Variant, model
 from zorki.tasks.video_classification.task import VideoClassification
 from zorki.tasks.video_classification.volumes import VolumeClassifier
+from zorki.weights.weight_map import WeightMap
 
 # Table 1: channels and blocks of res2 to res5; depth is expanded by 2.2, and the bottleneck by 2.25.
 _STEM, _CHANNELS, _BLOCKS = 24, (24, 48, 96, 192), (3, 5, 11, 7)
@@ -48,10 +49,11 @@ class X3dBlock(nn.Module):
         self.conv_b = nn.Conv3d(inner, inner, 3, (1, stride, stride), 1, groups=inner, bias=False)
         self.norm_b = nn.Sequential(nn.BatchNorm3d(inner), SqueezeExcitation3d(inner) if excited else nn.Identity())
         self.conv_c, self.norm_c = nn.Conv3d(inner, out, 1, bias=False), nn.BatchNorm3d(out)
-        self.shortcut: nn.Module = nn.Identity()
+        self.shortcut = nn.Sequential()
         if stride > 1 or channels != out:
-            convolution = nn.Conv3d(channels, out, 1, (1, stride, stride), bias=False)
-            self.shortcut = nn.Sequential(convolution, nn.BatchNorm3d(out))
+            self.shortcut = nn.Sequential(nn.Conv3d(channels, out, 1, (1, stride, stride), bias=False))
+            if channels != out:  # as the authors' network has it
+                self.shortcut.append(nn.BatchNorm3d(out))
 
     def forward(self, x: Float[Tensor, "M C T H W"]) -> Float[Tensor, "M C2 T H2 W2"]:
         y = self.norm_a(self.conv_a(x)).relu()
@@ -100,16 +102,33 @@ def _rounded(width: float, divisor: int = 8) -> int:
     return rounded + divisor if rounded < 0.9 * width else rounded
 
 
+PUBLISHED = WeightMap(
+    {
+        ".res_blocks.": ".", ".branch2.": ".", ".branch1_conv.": ".shortcut.0.", ".branch1_norm.": ".shortcut.1.",
+        "blocks.0.conv.conv_t.": "trunk.0.0.", "blocks.0.conv.conv_xy.": "trunk.0.1.", "blocks.0.norm.": "trunk.0.2.",
+        "blocks.5.pool.": "head.", "blocks.5.proj.": "head.proj.", "blocks.": "trunk.",
+    }
+)  # fmt: skip
+"""From PyTorchVideo's names, whose stem calls its convolution in space conv_t."""
+
+_ZOO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/{}.pyth"
+
+
 @model(
     VideoClassification,
     variants=[
-        Variant("x3d_xs", "X3D-XS (Feichtenhofer, 2020): 4 frames of 160 x 160, for processors.", {}, weights={}),
+        Variant(
+            "x3d_xs",
+            "X3D-XS (Feichtenhofer, 2020): 4 frames of 160 x 160, for processors.",
+            {},
+            weights={"kinetics": _ZOO.format("X3D_XS")},
+        ),
         Variant(
             "x3d_s",
             "X3D-S (Feichtenhofer, 2020): 13 frames of 160 x 160.",
             {},
             defaults={"frames": 13, "stride": 6},
-            weights={},
+            weights={"kinetics": _ZOO.format("X3D_S")},
         ),
     ],
 )
@@ -140,4 +159,5 @@ def x3d(
         preprocess=Clips(frames, stride, ResizeCrop(image_size, 0.875 if image_size >= 112 else 1.0)),
         mean=_MEAN,
         std=_STD,
+        weight_map=PUBLISHED,
     )
