@@ -11,7 +11,7 @@ import numpy as np
 
 from zorki.data.images import MAX_PIXELS, write_image
 from zorki.data.preprocess.resize_image import resize_image
-from zorki.data.video.films import VideoFile
+from zorki.data.video.films import FrameFolder, Strip, VideoFile, open_film
 from zorki.draw.images import caption
 from zorki.engine.device import check_device, on_device
 from zorki.engine.film_segments import (
@@ -76,17 +76,18 @@ def timelines(
         raise RecipeError(f"timelines are of films, and {opened.task.name} is about {opened.task.unit}s; leave it out")
     device = check_device(device)
     model = on_device(opened.model, device).eval()
-    found = expand(list(sources))
+    found = expand(list(sources), films=True)
     folder = output_folder(out, "predict")
     length = 2 * step if length is None else length
     for source in found:
         if source.path is None or source.kind != "video":
             raise DataError(f"{source}: timelines are of videos in files")
-        film = VideoFile(source.path, max_pixels=opened.recipe.max_pixels or MAX_PIXELS)
+        limit = opened.recipe.max_pixels or MAX_PIXELS
+        film = open_film(source.path, max_pixels=limit)
         starts = window_starts(film.duration, length, step)
         scores: list[np.ndarray] = []  # type: ignore[type-arg]
         for first in range(0, len(starts), AT_ONCE):
-            parts = [VideoFile(source.path, start, start + length) for start in starts[first : first + AT_ONCE]]
+            parts = [open_film(source.path, start, start + length, limit) for start in starts[first : first + AT_ONCE]]
             inputs, placements = model.preprocess(parts)  # type: ignore[arg-type]  # films for models of clips
             for label in predict_inputs(model, inputs, placements, device):
                 assert isinstance(label, Label)
@@ -97,7 +98,7 @@ def timelines(
         yield _write(folder / Path(source.name).stem, film, segments, opened.info)
 
 
-def _write(stem: Path, film: VideoFile, segments: list[FilmSegment], info: ClassInfo) -> Timeline:
+def _write(stem: Path, film: VideoFile | FrameFolder | Strip, segments: list[FilmSegment], info: ClassInfo) -> Timeline:
     table, labels, strip = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".csv", ".json", ".png"))
     table.parent.mkdir(parents=True, exist_ok=True)
     with whole(table) as part, part.open("w", newline="", encoding="utf-8") as file:
@@ -110,7 +111,7 @@ def _write(stem: Path, film: VideoFile, segments: list[FilmSegment], info: Class
     return Timeline(film.path, segments, table, labels, strip)
 
 
-def strip_of(film: VideoFile, segments: list[FilmSegment], info: ClassInfo) -> np.ndarray:  # type: ignore[type-arg]
+def strip_of(film: VideoFile | FrameFolder | Strip, segments: list[FilmSegment], info: ClassInfo) -> np.ndarray:  # type: ignore[type-arg]
     """The middle frame of each segment, side by side, with its class, times and score under it; the longest ones."""
     longest = sorted(segments, key=lambda one: one.start - one.end)[:MOST_SHOWN]
     shown = sorted(longest, key=lambda one: one.start)

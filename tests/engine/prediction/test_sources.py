@@ -246,3 +246,19 @@ def test_an_iterator_yields_the_frames_of_a_stream():
 def test_what_is_no_source(given, reason):
     with pytest.raises(DataError, match=reason):
         expand([np.zeros((2, 2, 3), np.uint8), given])
+
+
+def test_a_folder_of_frames_is_one_film_where_films_are_asked_for(tmp_path):
+    for folder, count in (("films/a", 3), ("films/b", 20)):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (6, 4), (number, 0, 0)).save(tmp_path / folder / f"{number}.png")
+    Image.new("RGB", (6, 4)).save(tmp_path / "films" / "one.png")
+    sources = sorted(expand(tmp_path / "films", films=True), key=lambda source: source.name)
+    assert [(source.name, source.kind) for source in sources] == [("a", "video"), ("b", "video"), ("one.png", "image")]
+    frames = list(sources[1].frames())
+    assert [int(image[0, 0, 0]) for _, image in frames] == list(range(20))
+    assert [number for number, _ in frames] == list(range(20))
+    assert sources[1].frame_rate() == 25
+    assert [source.name for source in expand(tmp_path / "films" / "a", films=True)] == ["a"]
+    assert len(expand(tmp_path / "films")) == 24

@@ -265,6 +265,11 @@ def holds_frames(folder: Path) -> bool:
     return len(files) >= 2 and all(is_image(name) for name in files)
 
 
+def is_frame_folder(folder: Path) -> bool:
+    """Whether a folder is one film: it holds frames, and they are no strips."""
+    return holds_frames(folder) and not is_strip(_frame_files(folder)[0])
+
+
 def _frame_files(folder: Path) -> list[Path]:
     files = frame_files(folder)
     if not files:

@@ -22,7 +22,7 @@ from zorki.contracts import Model, Task
 from zorki.contracts.capabilities import Selection, Smooths, TakesReducedImages
 from zorki.data.images import MAX_PIXELS, Array, TooManyPixels, image_size, write_image
 from zorki.data.loading.parts import MAX_HELD_PIXELS, Parts
-from zorki.data.video.films import Strip, VideoFile, is_strip
+from zorki.data.video.films import Strip, is_strip, open_film
 from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
 from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.units import track
@@ -190,7 +190,8 @@ def predict(
     models = [select(on_device(run.model, device).eval(), selection) for run in opened]
     regions = None if boxes_from is None else RegionSource(boxes_from, opened[0], device)
     tiling = plan_tiling(models, tile, overlap)
-    found = expand(sources, max_pixels=MAX_PIXELS if tiling is None else WINDOWED_PIXELS, bgr=bgr)
+    limit, films = MAX_PIXELS if tiling is None else WINDOWED_PIXELS, opened[0].task.unit == "clip"
+    found = expand(sources, max_pixels=limit, bgr=bgr, films=films)
     _check_end(found, stream)
     tell = _say_nothing if quiet else say
     if tiling is not None and overlap is None:
@@ -822,7 +823,7 @@ def _frames(
 ) -> Iterator[tuple[int, Tensor, Any]]:
     """The numbered frames of a video with their predictions: one by one, of the whole clip, or followed."""
     if work.task.unit == "clip" and source.path is not None and work.max_frames is None:
-        (prediction,) = _predict(work, [VideoFile(source.path, max_pixels=work.max_pixels or MAX_PIXELS)])
+        (prediction,) = _predict(work, [open_film(source.path, max_pixels=work.max_pixels or MAX_PIXELS)])
         # Frames are sought, by the preprocessing; others are decoded where they are drawn alone.
         shown = stream if work.out is not None else islice(stream, 1)
         yield from ((number, image, prediction) for number, image in shown)

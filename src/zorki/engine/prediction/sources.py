@@ -25,8 +25,16 @@ from torch import Tensor
 from zorki.data.annotations.listing import is_image, missing_root, walk_files
 from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, image_size, read_image
 from zorki.data.video.container import EXTENSIONS as VIDEO_EXTENSIONS
+from zorki.data.video.films import is_frame_folder
 from zorki.engine.prediction.images import as_image, in_memory
-from zorki.engine.prediction.video import TimedFrame, camera_frames, frame_rate, newest, timed_frames
+from zorki.engine.prediction.video import (
+    TimedFrame,
+    camera_frames,
+    folder_frames,
+    frame_rate,
+    newest,
+    timed_frames,
+)
 from zorki.errors import DataError
 from zorki.input_files.addresses import AddressError, open_address, stated_length
 from zorki.input_files.content import special_kind
@@ -116,17 +124,18 @@ class Source:
             for number, value in enumerate(self.content):
                 yield TimedFrame(number, float(number / rate), as_image(value, f"{self.name}, frame {number}", bgr=bgr))
         else:
-            stream = timed_frames(self.path or str(self.content))
+            folder = self.path if self.path is not None and self.path.is_dir() else None
+            stream = timed_frames(self.path or str(self.content)) if folder is None else folder_frames(folder)
             yield from newest(stream) if self.kind == "live" else stream
 
     def frame_rate(self) -> Fraction:
         """Frames a second, as the video states; 25 where nothing is known."""
-        if isinstance(self.content, int | Iterator) or self.fault:
+        if isinstance(self.content, int | Iterator) or self.fault or (self.path is not None and self.path.is_dir()):
             return Fraction(25)
         return frame_rate(self.path or str(self.content))
 
 
-def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False) -> list[Source]:
+def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False, films: bool = False) -> list[Source]:
     """Every image, video and live stream that the sources name, in their order, each file once.
 
     A source is a file, a folder (searched to its depths), a glob (`**` reaches through folders), the http(s) address
@@ -134,6 +143,9 @@ def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False) -> 
     of this machine, or an image in memory: see `as_image`. Lists may hold all of these; an iterator yields the frames
     of a live stream, as images in memory. Files that the user names are taken at their word and checked when read; in
     folders and globs, files that are neither images nor videos are passed over.
+
+    Args:
+        films: a folder that holds images and nothing else is one film, its frames in the order of their numbers.
 
     Raises:
         DataError: a source names nothing, or a file whose suffix is neither an image's nor a video's; nothing usable
@@ -144,7 +156,7 @@ def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False) -> 
     names: set[str] = set()
     every = list(_flat(sources))
     for number, given in enumerate(every, 1):
-        for source in _expand(given, number, max_pixels, bgr, alone=len(every) == 1):
+        for source in _expand(given, number, max_pixels, bgr, films, alone=len(every) == 1):
             # The same file may be named twice, by a folder and by its own name: one prediction is enough.
             key = number if source.path is None else os.path.abspath(source.path)
             if key not in found:
@@ -178,7 +190,7 @@ def _free(name: str, taken: set[str]) -> str:
     return name if name not in taken else next(other for other in tries if other not in taken)
 
 
-def _expand(given: Any, number: int, max_pixels: int, bgr: bool, *, alone: bool) -> list[Source]:
+def _expand(given: Any, number: int, max_pixels: int, bgr: bool, films: bool, *, alone: bool) -> list[Source]:
     if in_memory(given):
         return [_in_memory(given, number, bgr)]
     if isinstance(given, Iterator):
@@ -190,7 +202,7 @@ def _expand(given: Any, number: int, max_pixels: int, bgr: bool, *, alone: bool)
             f"source {number} is {type(given).__name__}; expected a path, an address, a camera's number, an image as "
             "numpy array, Pillow image or tensor, or a list of these"
         )
-    return _expand_words(os.fspath(given), max_pixels, alone)
+    return _expand_words(os.fspath(given), max_pixels, films, alone)
 
 
 def _in_memory(value: Any, number: int, bgr: bool) -> Source:
@@ -206,7 +218,7 @@ def _camera(number: int) -> Source:
     return Source(None, f"camera-{number}", "live", f"camera {number}", number)
 
 
-def _expand_words(given: str, max_pixels: int, alone: bool) -> list[Source]:
+def _expand_words(given: str, max_pixels: int, films: bool, alone: bool) -> list[Source]:
     try:
         parts = urlsplit(given)
     except ValueError as error:  # brackets that are no address of IPv6
@@ -230,7 +242,7 @@ def _expand_words(given: str, max_pixels: int, alone: bool) -> list[Source]:
     if given.isascii() and given.isdigit() and not path.exists():
         return [_camera(int(given))]
     if path.is_dir():
-        return _folder(path, given)
+        return _folder(path, given, films)
     if path.exists():
         kind = _kind(path.name)
         if kind is None:
@@ -241,8 +253,23 @@ def _expand_words(given: str, max_pixels: int, alone: bool) -> list[Source]:
     raise missing_root(path) or DataError(f"{given}: there is no such file")
 
 
-def _folder(folder: Path, given: str) -> list[Source]:
-    sources = [_found(folder / name, name, kind, given) for name in walk_files(folder) if (kind := _kind(name))]
+def _folder(folder: Path, given: str, films: bool) -> list[Source]:
+    sources: list[Source] = []
+    seen: dict[Path, bool] = {}  # folders of images, and whether each is one film
+    for name in walk_files(folder):
+        path, kind = folder / name, _kind(name)
+        if films and kind == "image":
+            if seen.get(path.parent):
+                continue
+            if path.parent not in seen:
+                seen[path.parent] = is_frame_folder(path.parent)
+                if seen[path.parent]:
+                    own = path.parent == folder
+                    inner = folder.resolve().name if own else path.parent.relative_to(folder).as_posix()
+                    sources.append(Source(path.parent, inner or "film", "video", given, named=own))
+                    continue
+        if kind is not None:
+            sources.append(_found(path, name, kind, given))
     if not sources:
         raise DataError(f"{given}: no image or video in this folder or below it; looked for files named {_suffixes()}")
     return sources

@@ -22,6 +22,7 @@ from torch import Tensor
 from zorki.data.images import interleaved
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.video.container import Converter, need_av, open_video, stream_rate
+from zorki.data.video.films import FrameFolder
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
 from zorki.types.arrays import tensor_of
@@ -84,6 +85,17 @@ def timed_frames(video: Path | str) -> Generator[TimedFrame, None, None]:
             raise DataError(f"{video}: the video breaks off after frame {number}: {error.strerror}") from error
     if number < 0:
         raise DataError(f"{video}: the video holds no frame")
+
+
+def folder_frames(folder: Path) -> Generator[TimedFrame, None, None]:
+    """The frames of a film whose frames are images in a folder. Raises DataError as `FrameFolder.at`."""
+    film = FrameFolder(folder)
+    step = 16  # that are read together
+    for first in range(0, len(film), step):
+        numbers = range(first, min(first + step, len(film)))
+        frames = film.at([(number + 0.5) / film.rate for number in numbers])
+        for number, image in zip(numbers, frames, strict=True):
+            yield TimedFrame(number, number / film.rate, image)
 
 
 def camera_frames(camera: int) -> Generator[TimedFrame, None, None]:

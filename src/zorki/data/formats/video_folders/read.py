@@ -19,7 +19,7 @@ from zorki.data.annotations.listing import is_image, loose_files, subfolders
 from zorki.data.annotations.splits import split_name
 from zorki.data.formats.probe import Probe
 from zorki.data.video.container import is_video
-from zorki.data.video.films import holds_frames, is_strip
+from zorki.data.video.films import holds_frames, is_frame_folder, is_strip
 from zorki.errors import DataError
 from zorki.types import Defect
 
@@ -105,7 +105,7 @@ def _films(folder: Path, inner: Path, others: list[str], depth: int = _DEPTH) ->
             others.append(name)
     for name in subfolders(folder):
         path = folder / name
-        if holds_frames(path) and not is_strip(path / loose_files(path)[0]):
+        if is_frame_folder(path):
             yield path, inner
         elif depth:
             yield from _films(path, inner / name, others, depth - 1)
