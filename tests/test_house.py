@@ -15,7 +15,6 @@ MAX_FILES = 15  # in a folder, its __init__.py not counted
 APART = {
     "zorki.metrics": "scores that tasks share: the list of those that there are",
     "zorki.nn.backbones": "every backbone serves every task: the list of those that there are",
-    "zorki.data.formats": "one folder a format, found by its name",
     "zorki.data.annotations": "datasets of every kind of annotation stand together",
     "zorki.data.scenes": "the built-in data of every task are painted by one hand",
     "zorki.data.preprocess": "preprocessing of every kind, and what makes it again from its saved values",

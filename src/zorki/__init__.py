@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zorki.engine.checks.check import check
     from zorki.engine.comparison.compare import compare
     from zorki.engine.evaluation.evaluate import evaluate
+    from zorki.engine.evaluation.mistakes import find_mistakes, write_mistakes
     from zorki.engine.evaluation.results_file import evaluate_file
     from zorki.engine.evaluation.tracks_file import evaluate_tracks
     from zorki.engine.explanation.explain import exciting_patches, explain
@@ -37,6 +38,7 @@ _HOMES = {
     "zorki.engine.checks.check": ("check",),
     "zorki.engine.comparison.compare": ("compare",),
     "zorki.engine.evaluation.evaluate": ("evaluate",),
+    "zorki.engine.evaluation.mistakes": ("find_mistakes", "write_mistakes"),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.evaluation.tracks_file": ("evaluate_tracks",),
     "zorki.engine.lr_finder.find_lr": ("find_lr",),
@@ -78,6 +80,7 @@ __all__ = [
     "explain",
     "find",
     "find_lr",
+    "find_mistakes",
     "load",
     "load_plugin",
     "models",
@@ -86,6 +89,7 @@ __all__ = [
     "resume",
     "stylize",
     "train",
+    "write_mistakes",
 ]
 
 

@@ -371,6 +371,14 @@ class Recipe:
     )
     log_every: int = setting(20, _RUN, "Steps between rows of the log.", unit="steps", least=1)
     wandb: str | None = setting(None, _RUN, "Also log to this project of Weights & Biases (extra `track`).", off=None)
+    mlflow: str | None = setting(None, _RUN, "Also log to this experiment of MLflow (package mlflow).", off=None)
+    log_images: int = setting(
+        8,
+        _RUN,
+        "Validation images that loggers show with their predictions, some ten times a training.",
+        least=0,
+        off=0,
+    )
 
     def __post_init__(self) -> None:
         for name in ("class_map", "only_classes"):  # in Python also a mapping, and a list

@@ -54,6 +54,15 @@ def evaluate(
     tile: Tile = None,
     overlap: Overlap = None,
     boxes_from: BoxesFrom = None,
+    mistakes: Annotated[
+        bool, Parameter(help="Rank annotations that the run speaks against: probable label errors.", negative="")
+    ] = False,
+    to: Annotated[
+        str | None, Parameter(help="Write the images of --mistakes for a labeling tool: label_studio, coco, cvat, ...")
+    ] = None,
+    out: Annotated[
+        Path | None, Parameter(help="New folder for --mistakes; empty: runs/mistakes-1, or the next that is free.")
+    ] = None,
     json: Json = None,
     options: Options = None,
 ) -> None:
@@ -65,6 +74,7 @@ def evaluate(
     zorki evaluate runs/unet_resnet18-1 scans/ --tile 512 --overlap 64
     zorki evaluate runs/mask_rcnn_squeezenet_fpn-1 --options.image_size 832 --options.max_boxes 400
     zorki evaluate runs/deep_pose_resnet18-1 --boxes-from runs/fcos_squeezenet-1
+    zorki evaluate runs/resnet18-1 photos/ --mistakes --to label_studio
     zorki evaluate --predictions results.json instances_val2017.json
     zorki evaluate --tracks runs/predict-1/mot MOT17/train
     """
@@ -88,6 +98,13 @@ def evaluate(
         with outside_allowed(allow_outside):
             result = evaluate_file(predictions, words[0], task=task, split=split, format=format)
         return _tell([Path(predictions).name], [result], json)
+    if mistakes:
+        idle = {"tile": tile, "overlap": overlap, "boxes-from": boxes_from, "conf": conf, "iou": iou,
+                "max-det": max_det, "classes": classes, "task": task}  # fmt: skip
+        return _mistakes(list(words), idle, to, out, json, split=split, weights=weights, format=format,
+                         batch_size=batch_size, device=device, workers=workers, options=options)  # fmt: skip
+    if to is not None or out is not None:
+        raise RecipeError(f"--{'to' if to is not None else 'out'} belongs to --mistakes: evaluation writes no folder")
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
 
@@ -118,6 +135,33 @@ def evaluate(
     if boxes_from is not None:
         names += [f"{run}, boxes of {boxes_from}" for run in runs]
     _tell(names, results, json)
+
+
+def _mistakes(
+    words: list[str], idle: Mapping[str, Any], to: str | None, out: Path | None, json: str | None, **settings: Any
+) -> None:
+    """Ranks probable label errors, and writes them."""
+    from zorki.engine.evaluation.mistakes import find_mistakes, write_mistakes
+    from zorki.engine.prediction.preannotations import annotation_format
+    from zorki.files import new_output
+
+    runs, data = split_words(words)
+    if len(runs) != 1:
+        raise RecipeError("--mistakes takes one run, such as: zorki evaluate runs/resnet18-1 photos/ --mistakes")
+    if given := [f"--{name}" for name, value in idle.items() if value is not None]:
+        raise RecipeError(f"{' and '.join(given)} with --mistakes: leave it out")
+    if to is not None:
+        annotation_format(to)
+    with redirect_stdout(sys.stderr) if json == PRINTED else nullcontext(), new_output(out, "mistakes") as folder:
+        found = find_mistakes(runs[0], data, quiet=json == PRINTED, **settings)
+        for line in write_mistakes(found, folder, to):
+            say(f"warning: {line}")
+    if json != PRINTED:
+        for row in found.rows()[:MAX_COLUMNS]:
+            say(f"{row['score']:.3f} {row['image']}: {row['kind']}: {row['label']} -> {row['suggested']}")
+        say(f"{len(found.errors)} in {len(found.images)} of {found.count} images of {found.split}: {folder}/index.html")
+    if json is not None:
+        put_json(json, found.to_json())
 
 
 def _check_file_alone(flag: str, words: tuple[str, ...], others: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,10 @@ def predict(
     resume: Annotated[
         Path | None, Parameter(help="Go on in this folder, where a prediction was stopped; all else is as it began.")
     ] = None,
+    to: Annotated[
+        str | None,
+        Parameter(help="Also write annotations for a labeling tool into --out: label_studio, coco, cvat, yolo, ..."),
+    ] = None,
     weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
     batch_size: Annotated[
         int | None, Parameter(help="Batch size in images, 16; for cameras 1; with --tile in tiles, 4.")
@@ -90,6 +95,7 @@ def predict(
     zorki predict runs/fcos_squeezenet-1 film.mp4 --track
     zorki predict runs/fcos_squeezenet-1 street.mp4 --track --count-line 0,400,1280,400 --classes car,bus
     zorki predict runs/c3d_bn-1 film.mp4 --timeline 1 --smooth-seconds 3 --min-seconds 2
+    zorki predict runs/fcos_squeezenet-1 unlabeled/ --to label_studio --out drafts
     zorki predict --resume runs/predict-1
     """
     from zorki.engine.prediction.predict import predict as stream
@@ -117,6 +123,12 @@ def predict(
         run, sources, settings = _begun(resume)
     if run is None or not sources:
         raise RecipeError("expected at least one source behind the run, such as: zorki predict runs/resnet18-1 cat.jpg")
+    if to is not None:
+        from zorki.engine.prediction.preannotations import annotation_format
+
+        if resume is not None:
+            raise RecipeError("--to with --resume: what was predicted before the stop would be missing; start anew")
+        to = annotation_format(to)
     folder = resume if resume is not None else True if out is None else out
     more: dict[str, Any] = {
         "out": folder,
@@ -125,7 +137,28 @@ def predict(
         "device": device,
         "strict": strict,
     }
-    _print(stream([run], list(sources), stream=True, **more, **settings))
+    results = stream([run], list(sources), stream=True, **more, **settings)
+    _print(results if to is None else _with_annotations(results, to))
+
+
+def _with_annotations(results: Iterator[Any], to: str) -> Iterator[Any]:
+    """The results, and at their end the file or folder of annotations, beside what is drawn."""
+    from zorki.engine.prediction.preannotations import AnnotatedImage, write_annotations
+
+    images, folder, info = [], None, None
+    for result in results:
+        if result.frame is not None:
+            raise RecipeError(f"{result.path}: --to is for images, and this is a video; save its frames first")
+        shown = result.shown()
+        images.append(AnnotatedImage(Path(result.path), result.height, result.width, shown.annotation))
+        folder, info = folder or result.drawn, result.info
+        yield result
+    if folder is None or info is None:
+        return
+    path, lost = write_annotations(images, info, to, Path(folder).parent)
+    for line in lost:
+        say(f"warning: {line}")
+    say(f"annotations of {len(images)} images: {path}")
 
 
 def _timelines(

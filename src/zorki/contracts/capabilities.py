@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_check
 from zorki.contracts.dataset import Dataset
 from zorki.contracts.preprocess import Preprocess
 from zorki.tiles import Stitcher, Tiles
-from zorki.types import Boxes, Placement
+from zorki.types import Boxes, ClassInfo, Placement
 
 if TYPE_CHECKING:
     import torch
@@ -258,6 +258,37 @@ class Explainable(Protocol[Raw]):
 
     def focus_scores(self, outputs: Raw, focus: Focus) -> Float[Tensor, " B"]:
         """A number for each image, for a completed focus, through which gradients flow; larger: more sure."""
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """An annotation that is probably wrong.
+
+    Attributes:
+        place: of the sample, among those that were looked at.
+        kind: in words: "wrong class", "missing object".
+        score: how likely it is, 0..1, larger for more; comparable within one dataset and run.
+        label: as annotated; None where nothing is.
+        suggested: the class that the model sees; None where it sees nothing.
+        box: (left, top, right, bottom) in pixels of the image; None: the whole image.
+    """
+
+    place: int
+    kind: str
+    score: float
+    label: int | None = None
+    suggested: int | None = None
+    box: tuple[float, float, float, float] | None = None
+
+
+@runtime_checkable
+class FindsLabelErrors(Protocol[Predicted, Target]):
+    """A task's evaluation that tells which annotations are probably wrong: `zorki evaluate --mistakes`."""
+
+    def label_errors(
+        self, predictions: Sequence[Predicted], targets: Sequence[Target], info: ClassInfo
+    ) -> list[LabelError]:
+        """Those that the predictions speak against, the most likely first."""
 
 
 @runtime_checkable

@@ -66,9 +66,9 @@ def same(a, b, flags=True):
 @pytest.mark.parametrize("first", WRITERS)
 @pytest.mark.parametrize("second", WRITERS)
 def test_there_and_back_without_loss(data, tmp_path, first, second):
-    if {first, second} & {"yolo", "labelme", "via", "label_studio"}:  # which know no crowds
+    if {first, second} & {"yolo", "labelme", "via", "label_studio", "cvat"}:  # which know no crowds
         data.crowd = None
-    if {first, second} & {"yolo", "via", "label_studio"}:
+    if {first, second} & {"yolo", "via", "label_studio", "cvat"}:
         data.difficult = None
     if "yolo" in (first, second):  # which takes no share above 1
         data.xyxy = np.minimum(data.xyxy, 333)

@@ -89,7 +89,7 @@ def evaluate(
     tell = _silent if quiet else say
     if tiling is not None and overlap is None:
         tell(str(tiling))
-    dataset = _dataset(first, data, format)
+    dataset = evaluation_dataset(first, data, format)
     if selection.labels is not None:
         dataset = ClassSubset(dataset, selection.labels)
     split = split or usual_split(dataset.splits)
@@ -162,8 +162,13 @@ def _check_alike(runs: Sequence[TrainedModel]) -> None:
             raise RecipeError(f"{run.folder} and {first.folder} know different classes: an ensemble needs the same")
 
 
-def _dataset(run: TrainedModel, data: Any, format: str | None) -> Dataset[Any]:
-    """The data named, else those that the run was trained on, by the names of the run's classes."""
+def evaluation_dataset(run: TrainedModel, data: Any, format: str | None) -> Dataset[Any]:
+    """The data named, else those that the run was trained on, by the names of the run's classes.
+
+    Raises:
+        RecipeError: nothing names them.
+        DataError: they cannot be read, or the run knows nothing of them.
+    """
     if data is None and run.about["data"] is None:
         name = run.model_name
         raise RecipeError(f"{name} is no run, so its data must be named: zorki evaluate {name} DATA --weights FILE")

@@ -16,7 +16,8 @@ MACHINE = ("device", "devices", "batch_size")
 """Of these another value gives other sums, and so other losses in the last bits; another batch size other steps."""
 
 CHANGEABLE = (
-    "epochs", "time", "workers", *MACHINE, "threads", "checkpoint_minutes", "checkpoint_steps", "log_every", "wandb",
+    "epochs", "time", "workers", *MACHINE, "threads", "checkpoint_minutes", "checkpoint_steps", "log_every",
+    "wandb", "mlflow", "log_images",
 )  # fmt: skip
 """Settings that may be given anew: how long to train, and what computes and records it."""
 

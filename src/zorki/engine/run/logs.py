@@ -1,4 +1,4 @@
-"""The log of a run: CSV for everybody, TensorBoard always, Weights & Biases where asked."""
+"""The log of a run: CSV for everybody, TensorBoard always, Weights & Biases and MLflow where asked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from jaxtyping import UInt8
+from numpy import ndarray
 
 from zorki.engine.run.checkpoints import words_of_way_on
 from zorki.errors import ZorkiError
@@ -39,6 +42,14 @@ class Log:
         self._pass_on(
             {name: value for name, value in row.items() if name not in ("step", "epoch")}, row["step"], save=True
         )
+
+    def image(self, name: str, image: UInt8[ndarray, "3 H W"], step: int) -> None:
+        """An image for the loggers that show some: TensorBoard, Weights & Biases, MLflow."""
+        if not self.active:
+            return
+        with write_errors(self.folder, self.folder):
+            for logger in self.loggers:
+                show_image(logger, name, image, step)
 
     def _pass_on(self, values: dict[str, float], step: int, *, save: bool = False) -> None:
         if not self.active:
@@ -155,14 +166,30 @@ def _text(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def check_loggers(wandb: str | None) -> None:
-    """Raises ZorkiError where Weights & Biases is asked for and not installed; to be asked before anything is made."""
-    if wandb is not None and importlib.util.find_spec("wandb") is None:
-        raise ZorkiError("--wandb needs the package wandb: pip install 'zorki[track]'")
+def show_image(logger: Any, name: str, image: UInt8[ndarray, "3 H W"], step: int) -> None:
+    """Hands a logger of Lightning's an image in the way of its own; others get none."""
+    pixels = image.transpose(1, 2, 0)
+    match type(logger).__name__:
+        case "TensorBoardLogger":
+            logger.experiment.add_image(name, image, step)
+        case "WandbLogger":
+            logger.log_image(key=name, images=[pixels], step=step)
+        case "MLFlowLogger":
+            logger.experiment.log_image(logger.run_id, pixels, key=name.replace("/", "_"), step=step)
 
 
-def loggers(folder: Path, wandb: str | None) -> list[Any]:
-    """TensorBoard, and Weights & Biases where a project is named."""
+def check_loggers(wandb: str | None, mlflow: str | None = None) -> None:
+    """Raises ZorkiError where a logger is asked for and not installed; to be asked before anything is made."""
+    for package, asked, install in (("wandb", wandb, "'zorki[track]'"), ("mlflow", mlflow, "mlflow")):
+        if asked is not None and importlib.util.find_spec(package) is None:
+            raise ZorkiError(f"--{package} needs the package {package}: pip install {install}")
+
+
+def loggers(folder: Path, wandb: str | None, mlflow: str | None = None) -> list[Any]:
+    """TensorBoard, and Weights & Biases and MLflow where a project, or an experiment, is named.
+
+    MLflow's server is the one that its variable MLFLOW_TRACKING_URI names, else a folder mlruns here.
+    """
     from lightning.pytorch.loggers import TensorBoardLogger
 
     made: list[Any] = [TensorBoardLogger(save_dir=str(folder), name="", version="tensorboard")]
@@ -170,4 +197,8 @@ def loggers(folder: Path, wandb: str | None) -> list[Any]:
         from lightning.pytorch.loggers import WandbLogger
 
         made.append(WandbLogger(project=wandb, name=folder.name, save_dir=str(folder)))
+    if mlflow is not None:
+        from lightning.pytorch.loggers import MLFlowLogger
+
+        made.append(MLFlowLogger(experiment_name=mlflow, run_name=folder.name))
     return made

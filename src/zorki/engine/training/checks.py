@@ -26,7 +26,7 @@ from zorki.recipe import Recipe
 
 def check_machine(recipe: Recipe) -> None:
     """Raises ZorkiError before anything is made, where the machine cannot do what the recipe says."""
-    logs.check_loggers(recipe.wandb)
+    logs.check_loggers(recipe.wandb, recipe.mlflow)
     transforms_of(recipe.transforms)
     device = check_device(recipe.device, recipe.devices)
     if kind_of(device) == "cpu" and recipe.precision == "16":

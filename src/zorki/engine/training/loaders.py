@@ -10,19 +10,26 @@ from typing import Any
 
 import lightning.pytorch as lightning
 import torch
+from jaxtyping import UInt8
+from numpy import ndarray
 
 from zorki.contracts import Model, Sampler, Targets
 from zorki.data.loading.loader import Loader, Pipeline
 from zorki.data.loading.pipeline import Augmentation
 from zorki.data.loading.samplers import ShuffledSampler, WeightedSampler
 from zorki.data.transforms.installed import Transform, transforms_of
+from zorki.draw.images import sheet
 from zorki.engine.device import rank
 from zorki.engine.evaluation.split import evaluate_split, reference_loader
 from zorki.engine.evaluation.units import eval_preprocess
+from zorki.engine.prediction.inference import predict_images
+from zorki.engine.run import checkpoints
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.checks import has_batch_norm
 from zorki.engine.training.plan import TrainingPlan
+from zorki.errors import DataError
 from zorki.types import Sample
+from zorki.types.arrays import array_of
 
 
 def train_loader_of(plan: TrainingPlan) -> Loader[Any]:
@@ -149,3 +156,32 @@ def validate(plan: TrainingPlan, loader: Loader[Any], model: Model[Any, Any, Any
         reference=reference,
     )
     return {**result.metrics.scalars(), **result.total_loss()}
+
+
+def shows_examples(plan: TrainingPlan) -> bool:
+    """Whether loggers get images: there are some held out, each predicted by itself, and somebody writes."""
+    held_out = plan.data_survey.splits.get("val")
+    return bool(held_out and plan.recipe.log_images and plan.task.unit == "image" and rank() == 0)
+
+
+def draw_examples(plan: TrainingPlan, model: Model[Any, Any, Any]) -> UInt8[ndarray, "3 H W"] | None:
+    """A sheet of some validation images, each with its ground truth beside its prediction; None: none can be read."""
+    presentation, cells, captions = plan.task.presentation, [], []
+    indices = plan.data_survey.splits["val"]
+    stride = max(1, len(indices) // plan.recipe.log_images)
+    was, device = model.training, next(model.parameters()).device
+    model.eval()
+    with checkpoints.same_chance():
+        for index in indices[::stride][: plan.recipe.log_images]:
+            try:
+                sample = plan.dataset[index]
+            except DataError:
+                continue
+            (prediction,) = predict_images(model, [sample.image], device)
+            image, target = array_of(sample.image), sample.target.numpy()
+            shown = presentation.shown(prediction, plan.info).numpy()
+            cells += [presentation.thumbnail(image, one, plan.info) for one in (target, shown)]
+            captions += [presentation.caption(target, plan.info) or "ground truth"]
+            captions += [presentation.caption(shown, plan.info) or "prediction"]
+    model.train(was)
+    return sheet(cells, captions, columns=4, cell=presentation.thumbnail_side) if cells else None

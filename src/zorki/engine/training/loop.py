@@ -31,6 +31,7 @@ from zorki.errors import DataError, ZorkiError
 from zorki.recipe import Recipe
 from zorki.types import Batch
 
+EXAMPLES = 10  # times a training that loggers are shown predictions
 FIRST_CHECK = 100  # steps after which a model is asked whether its training has failed; and at each epoch's end
 
 
@@ -64,6 +65,7 @@ class Conductor(lightning.Callback):
         held_out: Callable[[Model[Any, Any, Any]], Iterable[tuple[Any, Sequence[Any]]]] = lambda model: (),
         check_folder: Callable[[], None] = lambda: None,
         first_batch: Callable[[Batch[Any]], None] = lambda batch: None,
+        examples: Callable[[Model[Any, Any, Any]], Any] | None = None,
     ) -> None:
         """Of one run.
 
@@ -74,12 +76,14 @@ class Conductor(lightning.Callback):
         held_out: inputs and targets of `begin_stage`, on the model's device.
         check_folder: called before anything is written; raises where the folder is gone.
         first_batch: sees the first batch of a run before anything is learned.
+        examples: draws a sheet of predictions for the loggers, after the first epoch, the last, and some between.
         """
         assert recipe.epochs is not None
         self.recipe, self.folder, self.monitor, self.epochs = recipe, folder, monitor, recipe.epochs
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
         self.gather, self.keep_last, self.check_folder = gather, keep_last, check_folder
         self.forecast, self.held_out, self.first_batch = forecast, held_out, first_batch
+        self.examples = examples
         self.stages = optimize.StageSchedule((0,), self.epochs)
         self.plateau = optimize.Plateau()
         self.after_step: Callable[[float], None] | None = None
@@ -261,6 +265,7 @@ class Conductor(lightning.Callback):
         if self.validate is not None:
             averaged: Any = self.average.module if self.average is not None else pl_module.model
             metrics = self.validate(averaged)
+            self._show_examples(averaged, epoch, row["step"])
             pl_module.model.train()
             optimize.keep_frozen(pl_module.frozen)
             row |= {f"val/{name}": value for name, value in metrics.items()}
@@ -285,6 +290,19 @@ class Conductor(lightning.Callback):
             self._stop_in_time(trainer)
         if self._asked_to_stop(trainer, 0) and epoch + 1 < self.epochs:
             self._stop()
+
+    def _show_examples(self, model: Any, epoch: int, step: int) -> None:
+        every = max(1, self.epochs // EXAMPLES)
+        if self.examples is None or not (epoch % every == 0 or epoch + 1 == self.epochs):
+            return
+        try:
+            drawn = self.examples(model)
+        except (ZorkiError, ValueError, RuntimeError, TypeError, IndexError) as error:  # no reason to stop learning
+            self.examples = None
+            self.progress.say(f"loggers get no images: {str(error).splitlines()[0]}")
+            return
+        if drawn is not None:
+            self.log_.image("val/examples", drawn, step)
 
     def _stop_in_time(self, trainer: lightning.Trainer) -> None:
         """Ends training where the recipe's time is over; of several processes, where it is for one."""

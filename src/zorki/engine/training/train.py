@@ -27,8 +27,10 @@ from zorki.engine.training.decoding_pace import measure_decoding
 from zorki.engine.training.duration import Forecast, Workload
 from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import (
+    draw_examples,
     gather_defects,
     held_out_batches,
+    shows_examples,
     train_loader_of,
     val_loader_of,
     validate,
@@ -117,7 +119,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
     bar = is_first() and say is not _silent
     recipe, folder = plan.recipe, plan.folder
     train_loader, val_loader = train_loader_of(plan), val_loader_of(plan)
-    loggers = logs.loggers(folder, recipe.wandb)
+    loggers = logs.loggers(folder, recipe.wandb, recipe.mlflow)
     progress = Progress(recipe.epochs or 0, plan.task.monitor, unit=plan.task.unit, active=bar)
     conductor = Conductor(
         recipe,
@@ -132,6 +134,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
         check_folder=lock.check,
         held_out=partial(held_out_batches, plan),
         gather=partial(gather_defects, plan, train_loader),
+        examples=partial(draw_examples, plan) if shows_examples(plan) else None,
         first_batch=partial(_draw_inputs, plan, progress.say if bar else say),
     )
     trainer = make_trainer(recipe, [conductor], loggers, folder, progress.say if bar else say)

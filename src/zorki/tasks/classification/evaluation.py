@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zorki.contracts import Evaluation, Section
+from zorki.contracts.capabilities import LabelError
 from zorki.types import ClassInfo, Label
 
 if TYPE_CHECKING:
@@ -43,6 +44,21 @@ class ClassificationEvaluation(Evaluation[Label, Label]):
 
     def right(self, prediction: Label, target: Label, info: ClassInfo) -> bool:
         return prediction.index == target.index
+
+    def label_errors(self, predictions: Sequence[Label], targets: Sequence[Label], info: ClassInfo) -> list[LabelError]:
+        """By confident learning (Northcutt et al., 2021); scores are margins of probability."""
+        import numpy as np
+
+        from zorki.metrics.label_errors.confident_learning import confident_errors
+
+        if not targets:
+            return []
+        scores = np.stack([np.asarray(prediction.scores, np.float64) for prediction in predictions])
+        labels = np.array([target.index for target in targets])
+        return [
+            LabelError(one.row, "wrong class", one.margin, int(labels[one.row]), one.suggested)
+            for one in confident_errors(scores, labels)
+        ]
 
     def report_sections(self, result: ClassificationResult, info: ClassInfo) -> list[Section]:
         """Confusion matrix, per-class table, calibration."""

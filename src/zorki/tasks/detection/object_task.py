@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from zorki.contracts import Dataset, Evaluation, Presentation, Targets, TaskData
+from zorki.contracts.capabilities import LabelError
 from zorki.errors import DataError
 from zorki.types import Boxes, ClassInfo, Instances
+from zorki.types.arrays import array_of
 
 SHOWN_SCORE = 0.5  # predictions below are not drawn, until a run says which threshold serves it best
 
@@ -84,6 +86,39 @@ class ObjectEvaluation(Evaluation[Found, Found]):
         best = scores.get("best_threshold")
         score = SHOWN_SCORE if best is None else float(best)
         return dataclasses.replace(info, score_threshold=score, threshold_split=split)
+
+    def overlaps(self, prediction: Found, target: Found) -> Any:
+        """IoU (P, G) of predictions and ground truth of one image, in numpy: of boxes, unless objects have masks."""
+        from zorki.ops.boxes import pairwise_iou
+
+        return pairwise_iou(prediction.xyxy.float(), target.xyxy.float()).numpy()
+
+    def label_errors(self, predictions: Sequence[Found], targets: Sequence[Found], info: ClassInfo) -> list[LabelError]:
+        """Objects of another class, objects that nothing meets, and missing ones, see `object_errors`."""
+        from zorki.metrics.label_errors.objects import ComparedObjects, object_errors
+
+        tables = []
+        for one, target in zip(predictions, targets, strict=True):
+            assert one.scores is not None
+            columns = (array_of(values) for values in (one.scores, one.labels, target.labels, _ignored(target)))
+            tables.append(ComparedObjects(self.overlaps(one, target), *columns))
+        found = []
+        for error in object_errors(tables, show_score(info)):
+            prediction, target = predictions[error.image], targets[error.image]
+            seen = target.xyxy[error.row] if error.row is not None else prediction.xyxy[error.prediction]
+            left, top, right, bottom = seen.tolist()
+            label = None if error.row is None else int(target.labels[error.row])
+            suggested = None if error.prediction is None else int(prediction.labels[error.prediction])
+            found.append(LabelError(error.image, error.kind, error.score, label, suggested, (left, top, right, bottom)))
+        return found
+
+
+def _ignored(target: Any) -> Any:
+    """Objects whose annotation says nothing certain."""
+    ignored = target.labels < 0
+    for flags in (target.crowd, target.difficult):
+        ignored = ignored if flags is None else ignored | flags
+    return ignored
 
 
 class ObjectPresentation(Presentation[Found, Found]):

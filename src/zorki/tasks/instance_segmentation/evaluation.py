@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Results, Section
 from zorki.tasks.detection.object_task import ObjectEvaluation, shown
@@ -43,6 +43,12 @@ class InstanceEvaluation(ObjectEvaluation[Instances]):
         from zorki.tasks.instance_segmentation.metrics.image_match import match_masks
 
         return match_masks(shown(prediction, info), target).is_right()
+
+    def overlaps(self, prediction: Instances, target: Instances) -> Any:
+        """IoU (P, G) of masks."""
+        a, b = (one.masks.flatten(1).float() for one in (prediction, target))
+        common = a @ b.T
+        return (common / (a.sum(1)[:, None] + b.sum(1)[None] - common).clamp_min(1)).numpy()
 
     def report_sections(self, result: InstanceResult, info: ClassInfo) -> list[Section]:
         """Precision and recall, counts, maps of objects, classes and errors."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zorki.contracts import Evaluation, Section
+from zorki.contracts.capabilities import LabelError
 from zorki.types import ClassInfo, Mask
 
 if TYPE_CHECKING:
@@ -48,6 +49,20 @@ class SegmentationEvaluation(Evaluation[Mask, Mask]):
         from zorki.tasks.semantic_segmentation.metric import aligned
 
         return 1.0 - confusion_matrix(*aligned(prediction, target), len(info)).mean_iou()
+
+    def label_errors(self, predictions: Sequence[Mask], targets: Sequence[Mask], info: ClassInfo) -> list[LabelError]:
+        """Pieces of an image where another class is seen, see `region_errors`; scores are shares of the image."""
+        from zorki.metrics.label_errors.regions import region_errors
+        from zorki.types.arrays import array_of
+
+        found = []
+        for place, (prediction, target) in enumerate(zip(predictions, targets, strict=True)):
+            labels = array_of(target.classes)
+            for one in region_errors(array_of(prediction.classes), labels, labels == target.ignore):
+                left, top, right, bottom = map(float, one.box)
+                box = (left, top, right, bottom)
+                found.append(LabelError(place, "wrong region", one.share, one.label, one.suggested, box))
+        return sorted(found, key=lambda one: -one.score)
 
     def report_sections(self, result: SegmentationResult, info: ClassInfo) -> list[Section]:
         """Scores, classes, the worst of them, confusion matrix."""

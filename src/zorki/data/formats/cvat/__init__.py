@@ -1,6 +1,6 @@
 """CVAT's XML for images."""
 
 PROVIDES = {"boxes", "instances", "keypoints"}
-WRITES = {"keypoints"}
+WRITES = {"boxes", "keypoints"}
 PRECEDENCE = 40
 DRAWN = True

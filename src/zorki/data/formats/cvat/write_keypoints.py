@@ -5,6 +5,7 @@ A task that is to take them has a skeleton label for each class, with these join
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from zorki.data.annotations.drafts.boxes import shortest
@@ -40,23 +41,29 @@ def write_keypoints(draft: KeypointDraft) -> Place:
     return lambda split, name: draft.folder / "images" / name
 
 
-def _project(root: Element, draft: KeypointDraft) -> None:
+def add_subsets(root: Element, members: Mapping[str, Sequence[int]]) -> Element:
+    """Writes which splits there are, and gives where the labels go."""
     # A project, since only its images have subsets: Datumaro 1.13 reads none of a task's, or a job's, that have one.
     project = SubElement(SubElement(root, "meta"), "project")
-    SubElement(project, "subsets").text = "\n".join(draft.members)
+    SubElement(project, "subsets").text = "\n".join(members)
     tasks = SubElement(project, "tasks")
-    for split, names in draft.members.items():
+    for split, names in members.items():
         task = SubElement(tasks, "task")
         SubElement(task, "name").text = SubElement(task, "subset").text = split
         SubElement(task, "size").text = str(len(names))
-    labels = SubElement(project, "labels")
+    return SubElement(project, "labels")
+
+
+def _project(root: Element, draft: KeypointDraft) -> None:
+    labels = add_subsets(root, draft.members)
     for class_name in draft.data.class_names:
-        _label(labels, class_name, "skeleton")
+        add_label(labels, class_name, "skeleton")
         for joint in draft.skeleton.names:
-            SubElement(_label(labels, joint, "points"), "parent").text = class_name
+            SubElement(add_label(labels, joint, "points"), "parent").text = class_name
 
 
-def _label(labels: Element, name: str, kind: str) -> Element:
+def add_label(labels: Element, name: str, kind: str) -> Element:
+    """A class of objects, or a joint."""
     label = SubElement(labels, "label")
     SubElement(label, "name").text = name
     SubElement(label, "type").text = kind
