@@ -120,7 +120,7 @@ def evaluate_watched(
     watch: Callable[[Dataset[Any], Sequence[int]], Watch],
 ) -> Results:
     """One run evaluated with `watch` told of its predictions; that is made of the dataset and the indices evaluated."""
-    dataset = _dataset(run, data, format)
+    dataset = evaluation_dataset(run, data, format)
     data_survey = survey(dataset, splits=[split])
     work = _Work([run], dataset, data_survey, split, device, None, None, False, _silent)
     work.watch = watch(dataset, work.indices)
