@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zorki.engine.profiling.profile import profile
     from zorki.engine.search.index import Index
     from zorki.engine.stylize import stylize
+    from zorki.engine.tuning.tune import tune
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
     from zorki.recipe import Recipe
     from zorki.registry import build, entries, find, load_plugin
@@ -48,6 +49,7 @@ _HOMES = {
     "zorki.engine.profiling.profile": ("profile",),
     "zorki.engine.search.index": ("Index",),
     "zorki.engine.stylize": ("stylize",),
+    "zorki.engine.tuning.tune": ("tune",),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),
     "zorki.recipe": ("Recipe",),
     "zorki.contracts": ("Dataset", "Metric", "Model", "Results", "Task"),
@@ -89,6 +91,7 @@ __all__ = [
     "resume",
     "stylize",
     "train",
+    "tune",
     "write_mistakes",
 ]
 

@@ -369,6 +369,11 @@ class Recipe:
     checkpoint_steps: int | None = setting(
         None, _RUN, "Steps between checkpoints within an epoch.", unit="steps", least=1, off=None
     )
+    evaluate_test: bool = setting(
+        True,
+        _RUN,
+        "Evaluate the best weights on the test split, too, after training; false while recipes are chosen.",
+    )
     log_every: int = setting(20, _RUN, "Steps between rows of the log.", unit="steps", least=1)
     wandb: str | None = setting(None, _RUN, "Also log to this project of Weights & Biases (extra `track`).", off=None)
     mlflow: str | None = setting(None, _RUN, "Also log to this experiment of MLflow (package mlflow).", off=None)

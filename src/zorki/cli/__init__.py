@@ -20,6 +20,7 @@ VERBS = {
     "demo": "Train a small model on built-in images, and write its report.",
     "train": "Train a model on your images.",
     "find-lr": "Find a learning rate: a range test on a copy, with a plot.",
+    "tune": "Search for a better recipe with Optuna, on validation.",
     "evaluate": "Evaluate runs on a split of a dataset; several also as an ensemble.",
     "predict": "Run inference on images, folders, URLs, videos and cameras.",
     "track": "Follow objects through a video, given their boxes in a frame.",
@@ -46,6 +47,7 @@ VERBS = {
 ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", "duplicates", "embed")} | {
     "stylize": "synthesis.",
     "find-lr": "experiments.",
+    "tune": "experiments.",
     "check": "experiments.",
     "explain": "diagnosis.",
     "profile": "diagnosis.",

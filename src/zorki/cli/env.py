@@ -18,6 +18,8 @@ EXTRAS = {
     "index": ("faiss-cpu",),
     "lancedb": ("lancedb", "pyarrow"),
     "milvus": ("pymilvus", "milvus-lite"),
+    "tune": ("optuna",),
+    "ray": ("optuna", "ray"),
 }
 
 

@@ -13,7 +13,7 @@ from zorki.engine.run.folder import read_about, recipe_of
 # Runs that differ in these alone are runs of one recipe: the seed, where it ran, and what it wrote down.
 NOT_OF_A_RECIPE = (
     "seed", "name", "out", "workers", "threads", "device", "devices", "nodes", "compile", "log_every",
-    "checkpoint_minutes", "checkpoint_steps", "wandb",
+    "checkpoint_minutes", "checkpoint_steps", "wandb", "evaluate_test",
 )  # fmt: skip
 BY_HAND = ("model", "data")  # fields that nobody chooses for the user
 

@@ -28,7 +28,7 @@ def evaluate_best(plan: TrainingPlan, first_loss: float | None, say: Callable[[s
     run.info = plan.info
     on_device(run.model, plan.recipe.main_device)
     found: dict[str, Results] = {}
-    for split in ("val", "test"):
+    for split in ("val", "test") if plan.recipe.evaluate_test else ("val",):
         if plan.data_survey.splits.get(split):
             found[split] = result = _evaluate(plan, run, split)
             if run.info == plan.info:  # of the first split that tells something: what comes after is evaluated by it
