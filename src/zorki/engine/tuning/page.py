@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zorki.contracts import Section
 from zorki.draw.blocks import columns, definition_list, figure, notice, preformatted, table
@@ -13,10 +13,8 @@ from zorki.draw.experiments.trials import trial_dots
 from zorki.draw.figures import bars, curves
 from zorki.draw.report import page, write_page
 from zorki.engine.tuning.space import Numbers
+from zorki.engine.tuning.trials import Tuning
 from zorki.files import write_json, write_text
-
-if TYPE_CHECKING:
-    from zorki.engine.tuning.tune import Tuning
 
 PAGE = "tune.html"
 
