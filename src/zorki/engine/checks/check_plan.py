@@ -9,7 +9,7 @@ from zorki.engine.checks.check_training import check_training
 from zorki.engine.checks.report import Inspection
 from zorki.engine.training.plan import TrainingPlan
 
-READING = 0.3  # of the budget, for reading images
+READING = 0.3  # of the time that is left, for reading images
 
 
 def check_plan(inspection: Inspection, plan: TrainingPlan) -> list[Section]:

@@ -28,6 +28,7 @@ STEPS, LEAST_STEPS = 30, 8
 SPENT = 0.3  # of the time that is left, for steps at one learning rate
 LEARNED = 0.15  # share of the first loss that some steps on one batch take away at least
 ENOUGH = 0.4  # share at which they can end
+RISEN = 0.5  # share of the first loss by which it is larger at the end
 SPIKE = 2.5  # times the first loss, beyond which a learning rate is too high even where the loss falls again
 OFF = 2.0  # times the loss of theory, or its inverse, that a first loss may be
 DUMMY = 0.95  # score of a dummy from which on the metric tells nothing
@@ -239,18 +240,19 @@ def _check_rates(
 ) -> None:
     """Where the planned learning rate does not serve, whether another one does; a step takes `step` seconds."""
     lr = plan.recipe.lr or 0.0
+    way = f"from {trace.losses[0]:.4g} to {trace.spike * trace.losses[0]:.4g} in {len(trace.losses)} steps"
+    too_high = f"at the learning rate {lr:g} the loss of one batch goes {way}"
     for factor in (0.1, 0.01, 10.0):
         if inspection.left < step * steps:
             inspection.leave_out("other learning rates: no time was left")
+            if trace.fall < -RISEN or trace.spike >= SPIKE:  # which no rate that serves does to one batch
+                inspection.add("ZM010", too_high)
             return
         other = Trial(plan, factor).run(batch, steps, _is_enough)
         if not _learns(other):
             continue
         if factor < 1:
-            most = trace.spike * trace.losses[0]
-            reason = f"at the learning rate {lr:g} the loss of one batch goes from {trace.losses[0]:.4g} to {most:.4g} "
-            reason += f"in {len(trace.losses)} steps; at {lr * factor:g} it falls to {other.losses[-1]:.4g}"
-            inspection.add("ZM010", reason)
+            inspection.add("ZM010", f"{too_high}; at {lr * factor:g} it falls to {other.losses[-1]:.4g}")
         return
     reason = f"the loss of one batch of {len(batch)} images stays at {trace.losses[-1]:.4g} of {trace.losses[0]:.4g}"
     inspection.add("ZM004", f"{reason} in {steps} steps, at learning rates from {lr / 100:g} to {lr * 10:g}")

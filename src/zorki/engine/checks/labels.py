@@ -107,7 +107,7 @@ def check_labels(
     inspection: Inspection, dataset: Dataset[Any], train: Sequence[int], table: PixelTable, objects: ObjectTable | None
 ) -> None:
     """Whether the labels of images, or of boxes, follow from what is seen."""
-    if not inspection.wants("ZD015") or not inspection.has_time("shuffled labels", 0.8):
+    if not inspection.wants("ZD015") or not inspection.has_time("shuffled labels", 0.9):
         return
     if objects is not None:
         _check_boxes(inspection, dataset, train, objects)
@@ -170,7 +170,7 @@ def _crops(
     """Thumbnails of boxes, and their rows, as far as there is time."""
     found, kept = [], []
     for index in np.unique(table.owners[rows]).tolist():
-        if not inspection.has_time("labels of some boxes", 0.85):
+        if not inspection.has_time("labels of some boxes", 0.95):
             break
         try:
             pixels = interleaved(dataset.arrays(index).image)

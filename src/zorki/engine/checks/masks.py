@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
 
 REACH = 4  # pixels, either way, by which masks are moved
-SAMPLES = 60  # images
+SAMPLES = 40  # images
 FEW = 5
 MAX_PIXELS = 1 << 21  # of an image
 OFF = 0.75  # pixels: annotators and reduced masks leave up to half of one

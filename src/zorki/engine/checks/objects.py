@@ -27,6 +27,7 @@ FITS = 0.98  # share of boxes that fit their images in another format
 CUT = 0.1  # share of boxes that leave their images
 FEW_BOXES = 20
 BARE = 0.9  # share of training samples without object
+MAPS = 64  # maps of classes that are decoded for it
 
 
 @dataclass(frozen=True)
@@ -216,14 +217,20 @@ def _fit(boxes: ndarray, frame: ndarray) -> float:
     return float(inside.mean())
 
 
-def check_bare(inspection: Inspection, dataset: Dataset[Any], indices: Sequence[int]) -> None:
+def check_bare(
+    inspection: Inspection, dataset: Dataset[Any], train: Sequence[int], objects: ObjectTable | None
+) -> None:
     """Training samples that show nothing to learn."""
-    if not inspection.wants("ZD020") or not indices:
+    if not inspection.wants("ZD020") or not train:
         return
-    background = set(dataset.class_info().background)
-    bare = [index for index in indices if is_bare(dataset.target_arrays(index), background)]
-    if len(bare) >= BARE * len(indices):
-        reason = f"{len(bare):,} of {len(indices):,} training samples that were looked at show no object"
+    if objects is not None:
+        looked, bare = len(train), [index for index in train if index in objects.bare]
+    else:
+        some = train[:: max(1, -(-len(train) // MAPS))]
+        background = set(dataset.class_info().background)
+        looked, bare = len(some), [i for i in some if is_bare(dataset.target_arrays(i), background)]
+    if len(bare) >= BARE * looked:
+        reason = f"{len(bare):,} of {looked:,} training samples that were looked at show no object"
         inspection.add("ZD020", reason, [dataset.path(index) for index in bare], len(bare))
 
 

@@ -13,7 +13,7 @@ from zorki.errors import DataError
 
 PAGE = "index.html"
 SHOWN = 8  # images of a finding
-EXAMPLES = 16  # images with their ground truth
+EXAMPLES = 15  # images with their ground truth
 
 
 def write_check(
