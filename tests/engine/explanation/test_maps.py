@@ -189,8 +189,23 @@ def test_random_weights_are_others_and_the_same_for_one_seed():
         one.named_parameters(), same.parameters(), other.parameters(), model.parameters(), strict=True
     ):
         assert torch.equal(value, twin), name
+        if name.endswith("bias"):  # which begin at 0
+            continue
         assert not torch.equal(value, third), name
         assert not torch.equal(value, before), name
+
+
+def test_a_random_network_that_answers_nothing_is_drawn_again(monkeypatch):
+    """One that ends in a ReLU may say 0 to whatever it is shown."""
+    asked, drawn = question(network()), []
+
+    def some(model, seed):
+        drawn.append(seed)
+        return network(scale=0.0 if len(drawn) < 3 else 1.0)
+
+    monkeypatch.setattr("zorki.engine.explanation.network.random_weights", some)
+    assert asked.randomized().model.head.weight.any()
+    assert len(set(drawn)) == 3
 
 
 def test_a_map_of_the_right_pixels_costs_more_than_chance():

@@ -22,6 +22,7 @@ from zorki.engine.run.open import TrainedModel
 
 SIDE = 224  # pixels of a map on the page
 LARGE = 96  # pixels of a map of a channel
+FILTERS = 16  # of a sheet
 MAPS = 15  # of channels, three rows on a wide page
 BOX = (0, 190, 255)  # a color that no map has
 NAMES = {
@@ -99,9 +100,13 @@ def _layer_sections(run: TrainedModel, found: Sequence[Explanation]) -> list[Sec
     filters = first_filters(run.model)
     if filters is not None:
         name, shades = filters
-        drawn = sheet(list(shades), columns=8, cell=max(32, shades.shape[-1] * 4))
         note = f"The weights of {name}, each filter from its lowest to its highest."
-        sections.append(Section("First-layer filters", image_grid([Thumbnail(drawn, f"{len(shades)} filters")]), note))
+        cells = []
+        for first_of in range(0, len(shades), FILTERS):
+            some = list(shades[first_of : first_of + FILTERS])
+            drawn = sheet(some, columns=4, cell=max(40, shades.shape[-1] * 4))
+            cells.append(Thumbnail(drawn, f"filters {first_of} to {first_of + len(some) - 1}"))
+        sections.append(Section("First-layer filters", image_grid(cells), note))
     return sections
 
 
