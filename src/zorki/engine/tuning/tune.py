@@ -83,7 +83,8 @@ def tune(
     if sampler not in SAMPLERS:
         raise RecipeError(f"sampler is {sampler!r}; expected one of {', '.join(SAMPLERS)}")
     optuna_module()
-    inner = {name: value for name, value in given.items() if name not in ("out", "name")}
+    values = wish.to_json()
+    inner = {name: values[name] for name in given if name in values and name not in ("out", "name")}
     start = launch or launcher(on, wish.device)
     source = str(Path(data).resolve()) if Path(data).exists() else str(data)
     optimizer, default = _default(model, source, inner, tell)
