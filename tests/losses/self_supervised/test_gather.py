@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import distributed
 
+from zorki import registry
 from zorki.losses.self_supervised.cross_correlation import cross_correlation_loss
 from zorki.losses.self_supervised.gather import first_row, gather_rows, gather_values
 from zorki.losses.self_supervised.info_nce import InfoNceLoss
@@ -39,6 +40,14 @@ def gradient(loss, views):
     return value.detach(), weights.grad
 
 
+def keys(images):
+    """What MoCo makes of images in the grouping of training, where the pixels themselves are keys."""
+    torch.manual_seed(0)
+    model = registry.build("moco_cifar_resnet20", 0, {"image_size": 32, "queue": 4}).train()
+    model._made_keys = lambda images: images.flatten(1)
+    return model._shuffled_keys(images)
+
+
 def work(rank, folder):
     """What one of the processes finds, written into the folder."""
     torch.set_num_threads(1)
@@ -50,6 +59,10 @@ def work(rank, folder):
         for part in (value, slope):
             distributed.all_reduce(part)  # as DDP averages
         found[name] = torch.cat([(value / WORLD)[None], (slope / WORLD).flatten()])
+    # In evaluation the last batches of the processes are of other sizes, or there is none for one of them.
+    alone = InfoNceLoss(0.5).eval()
+    found["alone"] = alone(*torch.randn(2, 2, 5, generator=torch.Generator().manual_seed(1))) if rank == 0 else None
+    found["keys"] = keys(torch.randn(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(2)).chunk(WORLD)[rank])
     torch.save(found, folder / f"{rank}.pt")
     distributed.destroy_process_group()
 
@@ -72,6 +85,16 @@ def test_two_processes_learn_as_one(found, name):
     value, slope = gradient(LOSSES[name], batches())
     for one in found:
         torch.testing.assert_close(one[name], torch.cat([value[None], slope.flatten()]))
+
+
+def test_keys_are_shuffled_over_processes_and_come_back_in_order(found):
+    images = torch.randn(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(torch.cat([one["keys"] for one in found]), images.flatten(1))
+
+
+def test_a_process_evaluates_alone(found):
+    views = torch.randn(2, 2, 5, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(found[0]["alone"], InfoNceLoss(0.5).eval()(*views))
 
 
 def test_rows_come_in_the_order_of_ranks(found):

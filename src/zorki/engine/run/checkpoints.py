@@ -82,6 +82,15 @@ def check(folder: Path, network: nn.Module) -> Checkpoint:
     return found
 
 
+def fill(checkpoint: Checkpoint, network: nn.Module) -> None:
+    """Gives the network the checkpoint's weights, before anything is worked out by it."""
+    state = torch.load(checkpoint.path, map_location="cpu", weights_only=True)["state_dict"]
+    named = {
+        name.replace("_orig_mod.", "").removeprefix("model."): value for name, value in present_names(state).items()
+    }
+    network.load_state_dict(named, strict=False)
+
+
 def _check_names(path: Path, shapes: Mapping[str, tuple[int, ...]], network: nn.Module) -> None:
     """Raises WeightsError where tensors that training goes on with are missing, or of another shape."""
     theirs = {name.replace("_orig_mod.", "").removeprefix("model."): shape for name, shape in shapes.items()}

@@ -220,6 +220,8 @@ def resumed_plan(folder: Path, data: Any, settings: Mapping[str, Any], say: Say)
     if checkpoint is None:
         say("no checkpoint was written yet: starting from the beginning")
         initialize(network, entry, recipe, dataset, train_indices, say)
+    else:
+        checkpoints.fill(checkpoint, network)
     entry.task.data.configure(network, recipe, dataset, train_indices)
     if is_first():
         logs.Log(folder).cut(-1 if checkpoint is None else checkpoint.done)

@@ -12,15 +12,15 @@ _EPSILON = 1e-5  # added to variances, as batch norm has it: a constant number o
 
 
 def cross_correlation_loss(
-    first: Float[Tensor, "B D"], second: Float[Tensor, "B D"], redundancy: float = 0.005
+    first: Float[Tensor, "B D"], second: Float[Tensor, "B D"], redundancy: float = 0.005, *, gathered: bool = True
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Barlow Twins (Zbontar et al., 2021, eq. 1): the sum of (1 - C_ii)^2, and that of C_ij^2 times `redundancy`.
 
     C is the correlation over the batch between numbers i of the first views and j of the second; a batch of several
-    processes is one batch. The authors' code divides by nothing either.
+    processes is one batch where it is `gathered`. The authors' code divides by nothing either.
     """
     with torch.autocast(first.device.type, enabled=False):
-        a, b = _standardized(gather_rows(first.float())), _standardized(gather_rows(second.float()))
+        a, b = (_standardized(gather_rows(one.float()) if gathered else one.float()) for one in (first, second))
         correlation = a.T @ b / len(a)
     diagonal = correlation.diagonal()
     others = correlation.square().sum() - diagonal.square().sum()

@@ -20,7 +20,8 @@ class InfoNceLoss(nn.Module):
     InfoNCE (van den Oord et al., 2018, eq. 4). With normalized vectors and negatives of the batch it is SimCLR's
     NT-Xent (Chen et al., 2020, eq. 1): each view is the anchor in turn, and the negatives are all views of all other
     images. With negatives of a queue it is MoCo's (He et al., 2020, eq. 1): first views are the anchors. A batch of
-    several processes is one batch: see `gather_rows`.
+    several processes is one batch while they train: see `gather_rows`. In evaluation each process is alone with its
+    images, which may be fewer than those of others.
 
     Args:
         temperature: t, above 0.
@@ -61,10 +62,10 @@ class InfoNceLoss(nn.Module):
             anchors, positives, stored = self._vectors(first), self._vectors(second), self._vectors(queue)
             others = torch.ones((len(anchors), len(stored)), dtype=torch.bool, device=anchors.device)
             return self._loss(anchors, positives, stored, others)
-        count, start = len(first), first_row(len(first))
+        count, start = len(first), first_row(len(first)) if self.training else 0
         both = [self._vectors(first), self._vectors(second)]
         anchors, positives = torch.cat(both), torch.cat(both[::-1])
-        views = torch.cat([gather_rows(one) for one in both])
+        views = torch.cat([gather_rows(one) if self.training else one for one in both])
         images = torch.arange(len(views) // 2, device=views.device).repeat(2)
         own = torch.arange(start, start + count, device=views.device).repeat(2)
         return self._loss(anchors, positives, views, own[:, None] != images[None])

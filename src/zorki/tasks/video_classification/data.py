@@ -12,6 +12,7 @@ from zorki.contracts import Dataset, TaskData
 from zorki.contracts.capabilities import TakesCriterion
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.tasks.classification.data import ClassificationData, recipe_augment
+from zorki.tasks.recipe_augment import augment_of
 from zorki.tasks.video_classification.settings import VideoClassificationSettings
 from zorki.types import ClassInfo, Label, Sample
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     import torch
 
     from zorki.contracts import Model
+
+
+def only_mirrors(recipe: VideoClassificationSettings) -> bool:
+    """Whether training films are varied in no way but that they may be mirrored."""
+    augment = dataclasses.replace(augment_of(recipe), hflip=0.0)
+    return augment == type(augment)() and not recipe.transforms
 
 
 class VideoClassificationData(TaskData[Label]):
@@ -96,9 +103,12 @@ class VideoClassificationData(TaskData[Label]):
         import torch
 
         from zorki.losses.cross_entropy import CrossEntropy
+        from zorki.tasks.video_classification.frames import FrameClassifier
         from zorki.tasks.video_classification.sampling import with_sampling
 
         model.restore_preprocess(with_sampling(model.preprocess, recipe))
+        if isinstance(model, FrameClassifier) and recipe.freeze == "backbone" and only_mirrors(recipe):
+            model.store_features(precision=recipe.precision or "32", mirrored=bool(recipe.hflip))
         weights = None
         if recipe.class_weights:
             labels = torch.tensor([dataset.target(index).index for index in indices])

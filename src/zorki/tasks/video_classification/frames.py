@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.data.preprocess.clips import Clips
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.initialize import initialize_output
-from zorki.tasks.video_classification.classifier import ClipClassifier
+from zorki.tasks.video_classification.classifier import ClipClassifier, ClipLogits
+from zorki.tasks.video_classification.frame_features import feature_clips
 from zorki.weights.weight_map import WeightMap
 
 
@@ -40,6 +41,24 @@ class FrameClassifier(ClipClassifier):
 
     def clip_logits(self, clips: Float[Tensor, "M T 3 H W"]) -> Float[Tensor, "M K"]:
         return self.head(self.frame_features(clips))  # type: ignore[no-any-return]
+
+    def forward(self, inputs: Num[Tensor, "B *N T 3 H W"] | Float[Tensor, "B *N T D"]) -> ClipLogits:
+        """As of every network for films, or of features of frames in the place of pixels: see `store_features`."""
+        if inputs.ndim > 4:
+            return super().forward(inputs)
+        clips = inputs.unsqueeze(1) if inputs.ndim == 3 else inputs
+        return ClipLogits(self.head(clips.flatten(0, 1)).unflatten(0, clips.shape[:2]))
+
+    def store_features(self, *, precision: str, mirrored: bool) -> None:
+        """From here on, until the network is opened anew, its preprocessing gives stored features of the backbone.
+
+        Args:
+            precision: of the training.
+            mirrored: whether films are mirrored in it; they are varied in no other way.
+        """
+        self.preprocess = feature_clips(
+            self.preprocess, self.normalize, self.backbone, self.frame_features, precision=precision, mirrored=mirrored
+        )
 
     def frame_features(self, clips: Float[Tensor, "M T 3 H W"]) -> Float[Tensor, "M T D"]:
         """The mean over the last map of every frame."""

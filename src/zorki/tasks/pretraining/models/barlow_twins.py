@@ -32,7 +32,7 @@ class BarlowTwins(ViewNetwork):
     def compare(self, outputs: ViewOutputs) -> dict[str, Tensor]:
         """Divided by the numbers of a projection, so that rates serve heads of any width."""
         first, second = outputs.projections.unbind(1)
-        invariance, redundancy = cross_correlation_loss(first, second, self.redundancy)
+        invariance, redundancy = cross_correlation_loss(first, second, self.redundancy, gathered=self.training)
         dim = outputs.projections.shape[-1]
         return {"invariance": invariance / dim, "redundancy": redundancy / dim}
 
