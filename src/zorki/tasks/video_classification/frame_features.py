@@ -36,7 +36,7 @@ class FeatureStore:
 
     Args:
         network: from uint8 frames (T, 3, height, width) to features (T, D), in evaluation.
-        fingerprint: words that differ where the network's answers do.
+        fingerprint: words that differ where the network's outputs do.
         each: what makes of a frame the network's input.
         rate: frames a second at which films are sampled; 0: their own.
         mirrored: whether mirrored films are asked for as well.
