@@ -32,6 +32,7 @@ from zorki.recipe import Recipe
 from zorki.types import Batch
 
 EXAMPLES = 10  # times a training that loggers are shown predictions
+EXAMPLE_FAULTS = (ZorkiError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, AssertionError)
 FIRST_CHECK = 100  # steps after which a model is asked whether its training has failed; and at each epoch's end
 
 
@@ -297,9 +298,9 @@ class Conductor(lightning.Callback):
             return
         try:
             drawn = self.examples(model)
-        except (ZorkiError, ValueError, RuntimeError, TypeError, IndexError) as error:  # no reason to stop learning
+        except EXAMPLE_FAULTS as error:  # no reason to stop learning
             self.examples = None
-            self.progress.say(f"loggers get no images: {str(error).splitlines()[0]}")
+            self.progress.say(f"loggers get no images: {str(error) or type(error).__name__}")
             return
         if drawn is not None:
             self.log_.image("val/examples", drawn, step)
