@@ -46,19 +46,20 @@ def check_dataset(
     facts["classes"] = f"{len(dataset.class_names):,}"
     if inspection.wants("ZD005", "ZD006", "ZD007", "ZD008") and inspection.has_time("classes", 0.9):
         check_classes(inspection, dataset, task.data.statistics(dataset))
-    check_groups(inspection, dataset, found.splits)
     train = found.splits.get("train") or indices
     table = _pixels(inspection, task, dataset, indices, reading)
-    check_files(inspection, dataset, found, table)
     if task.unit != "video":
         check_masks(inspection, dataset, train)
     objects = _objects(inspection, dataset, indices, table)
+    if table is not None and len(table):
+        check_labels(inspection, dataset, train, table, objects)
     if objects is not None:
         check_objects(inspection, dataset, objects, found.defects, side)
+    check_files(inspection, dataset, found, table)
     check_bare(inspection, dataset, train, objects)
     if table is not None and len(table):
         check_copies(inspection, dataset, found.splits, table)
-        check_labels(inspection, dataset, train, table, objects)
+    check_groups(inspection, dataset, found.splits)
     if task.unit != "video":
         check_order(inspection, dataset, indices)
     if table is not None and len(table):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float32
     from numpy import ndarray
 
-NEAR = 0.99  # cosine of two thumbnails' contrasts from which on their colors are compared
+NEAR = 0.997  # cosine of two thumbnails' contrasts from which on their colors are compared
 NEAR_LEVELS = 5.0  # of 255: mean difference of two thumbnails' colors, up to which images are nearly the same
 MAX_COMPARED = 12_000  # images that are compared with each other
 STAND_INS = 3  # copies of one file that make it look like a stand-in
