@@ -10,6 +10,7 @@ from zorki import load, registry, train
 from zorki.data.preprocess.clips import film_of
 from zorki.data.scenes.films.motions import SceneMotions
 from zorki.data.transforms.varied_film import VariedFilm
+from zorki.engine.run import checkpoints
 from zorki.errors import ZorkiError
 from zorki.tasks.video_classification.data import only_mirrors
 from zorki.tasks.video_classification.frame_features import FeatureClips
@@ -97,3 +98,9 @@ def test_a_run_learns_from_features_and_is_saved_as_one_of_pixels(cache, tmp_pat
     assert list(cache.rglob("*.npy"))
     assert not isinstance(load(run.folder).model.preprocess, FeatureClips)
     assert run.about["preprocess"]["kind"] == "Clips"
+    torch.manual_seed(1)
+    other = registry.build("gru_squeezenet", len(run.class_names), {"image_size": 32})
+    checkpoints.fill(
+        checkpoints.check(run.folder, other), other
+    )  # a run that goes on finds the features of its weights
+    assert torch.equal(other.backbone.layers[0].weight, run.model.backbone.layers[0].weight)
