@@ -64,7 +64,9 @@ def test_a_misspelt_model_verb_or_flag(photos):
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_an_unknown_flag_is_one_message_before_words_and_behind_them(verb):
-    needed = {"bench": ["--models", "m"], "convert": ["--to", "coco", "--out", "new"]}.get(verb, [])
+    needed = {
+        "bench": ["--models", "m"], "convert": ["--to", "coco", "--out", "new"], "tune": ["--over", "lr"],
+    }.get(verb, [])  # fmt: skip
     before = [] if verb in ("tasks", "env", "models", "demo") else ["one", "two"]  # which take fewer words
     for words in (["--nonsense", "3"], [*before, *needed, "--nonsense", "3"], [*before, *needed, "--nonsense=3"]):
         assert f"zorki {verb} has no flag --nonsense." in refused(verb, *words)

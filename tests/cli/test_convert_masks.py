@@ -230,7 +230,7 @@ def test_bad_input(coco, tmp_path):
         ("maps", "coco --task detection", "and boxes are wanted by --task detection; they can be written as coco, "),
         ("boxes", "label_map_png", "the data are boxes, which have no masks (voc: "),
         ("boxes", "mask_folders", "and classes of pixels are wanted; they can be written as coco, voc, yolo, "
-         "labelme, via or label_studio"),
+         "cvat, labelme, via or label_studio"),
         ("pairs", "coco --format mask_pairs", "the data are classes of pixels"),
         ("cells", "label_png --format kitti", "'kitti' is no format that can be read here"),
         ("empty", "label_map_png", "no image in this folder or below it"),

@@ -12,7 +12,6 @@ from zorki.contracts import Dataset, TaskData
 from zorki.contracts.capabilities import TakesCriterion
 from zorki.contracts.statistics import DatasetStatistics
 from zorki.tasks.classification.data import ClassificationData, recipe_augment
-from zorki.tasks.recipe_augment import augment_of
 from zorki.tasks.video_classification.settings import VideoClassificationSettings
 from zorki.types import ClassInfo, Label, Sample
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 def only_mirrors(recipe: VideoClassificationSettings) -> bool:
     """Whether training films are varied in no way but that they may be mirrored."""
+    from zorki.tasks.recipe_augment import augment_of
+
     augment = dataclasses.replace(augment_of(recipe), hflip=0.0)
     return augment == type(augment)() and not recipe.transforms
 

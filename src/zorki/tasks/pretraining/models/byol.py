@@ -73,8 +73,8 @@ def byol(
         image_size: side of a view, in pixels.
         width: of the hidden layers of head and predictor; 0: 4,096, but at most four times the features.
         dim: numbers of a projection.
-        momentum: of the target network at the beginning; it rises to 1. The paper has .996, for 1,000 epochs; with hundreds
-            of steps, .9 learns more than .99.
+        momentum: of the target network at the beginning; it rises to 1. The paper has .996, for 1,000 epochs; with
+            hundreds of steps, .9 learns more than .99.
     """
     views = RandomViews(image_size, jitter=0.5, blur=1.0, later_blur=0.1, later_solarize=0.2)
     parts = backbone_parts(backbone, image_size, views)
