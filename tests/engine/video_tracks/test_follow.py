@@ -13,13 +13,13 @@ from tests.engine.video_tracks.drifting import Drifting
 from zorki.data.images import write_image
 from zorki.engine.prediction.video import TimedFrame
 from zorki.engine.run.open import TrainedModel
-from zorki.engine.video_tracks.follow import FollowedFrame, follow, until_error
+from zorki.engine.video_tracks.follow import FollowedFrame, follow, until_error, without_classes
 from zorki.engine.video_tracks.prompts import boxes_from_rows, parse_boxes
 from zorki.engine.video_tracks.track_files import check_formats, text_paths, track_writer
 from zorki.errors import DataError, RecipeError
 from zorki.recipe import Recipe
 from zorki.tasks.tracking.task import Tracking
-from zorki.types import ClassInfo
+from zorki.types import Boxes, ClassInfo
 
 
 @pytest.fixture
@@ -113,6 +113,14 @@ def test_a_file_that_was_cut_off_leaves_what_was_followed(run, tmp_path):
     assert 1 < done.frames < 20
     assert len((tmp_path / "t.csv").read_text().splitlines()) == done.frames + 1
     assert (tmp_path / "t.mkv").stat().st_size > 0
+
+
+def test_an_object_found_as_two_classes_is_followed_once():
+    xyxy = torch.tensor([[50.0, 50, 60, 60], [0, 0, 10, 10], [0, 0, 10, 9], [5, 0, 15, 10]])
+    found = without_classes(Boxes(xyxy, torch.tensor([0, 1, 2, 1]), torch.tensor([0.6, 0.9, 0.8, 0.7])))
+    assert found.xyxy.tolist() == [xyxy[1].tolist(), xyxy[3].tolist(), xyxy[0].tolist()]
+    assert found.labels.tolist() == [0, 0, 0]
+    assert found.scores is None
 
 
 def frame_of(number, *rows, given=False):

@@ -23,10 +23,11 @@ from zorki.engine.prediction.video import TimedFrame
 from zorki.engine.run.open import RunLike, TrainedModel, open_run
 from zorki.engine.video_tracks.prompts import boxes_from_rows
 from zorki.errors import DataError, RecipeError
+from zorki.ops.boxes import nms
 from zorki.types import Boxes
 
-SHOWN_SCORE = 0.5
-"""Of a detector's boxes that are followed, where its run has found no threshold of its own."""
+SAME_OBJECT = 0.5
+"""IoU from which on boxes of several classes are one object."""
 
 
 class FollowedFrame(NamedTuple):
@@ -111,7 +112,7 @@ def _start(model: Any, image: Tensor, prompt: Boxes, number: int) -> Any:
 
 
 def detected_boxes(detector: RunLike, source: Any, *, device: str | int | None = None, fps: float = 25.0) -> Boxes:
-    """The boxes that a detector's run finds in the first frame.
+    """The boxes that a detector's run finds in the first frame, one an object, whatever its class.
 
     Raises:
         ZorkiError: as `follow`, the run finds no boxes at all, or none here.
@@ -126,7 +127,15 @@ def detected_boxes(detector: RunLike, source: Any, *, device: str | int | None =
     shown = opened.task.presentation.shown(found, opened.info)
     if not len(shown):
         raise DataError(f"{opened.folder} finds no object in the first frame; give --box x,y,width,height")
-    return Boxes(shown.xyxy, torch.zeros(len(shown), dtype=torch.int64))
+    return without_classes(shown)
+
+
+def without_classes(found: Boxes) -> Boxes:
+    """One box for an object that a detector found as several classes, since a tracker knows none; the best first."""
+    labels = torch.zeros(len(found), dtype=torch.int64)
+    scores = torch.ones(len(found)) if found.scores is None else found.scores.cpu()
+    kept = nms(found.xyxy.cpu(), scores, labels, SAME_OBJECT)
+    return Boxes(found.xyxy.cpu()[kept], labels[kept])
 
 
 def frames_of(source: Any, fps: float = 25.0) -> Generator[TimedFrame, None, None]:
