@@ -19,14 +19,12 @@ EXCUSED = {
     "engine/run/data_files.py": "lines that it writes itself",
     "engine/run/environment.py": "the processor's description by the system",
     "engine/run/logs.py": "CSV that it writes itself, by `open_file`",
-    "data/preprocess/flow/flow_store.py": "arrays that it writes itself, by `open_file`",
-    "data/preprocess/proposal_cache.py": "arrays that it writes itself, by `open_file`",
     "engine/tuning/trial_process.py": "what its own process printed",
+    "data/loading/stored_work.py": "arrays that it writes itself, by `open_file`",
     "index/lance.py": "JSON that it wrote into the table itself",
     "index/milvus.py": "JSON that it wrote into the collection itself",
     "index/segments.py": "arrays, mapped, or by `open_file`",
     "index/vector_files.py": "an array, mapped, so that the file bounds it",
-    "tasks/video_classification/frame_features.py": "arrays that it writes itself, by `open_file`",
     "registry.py": "source code of models, to find their names",
 }
 

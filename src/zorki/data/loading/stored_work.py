@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from zorki.data.loading.workers import start_worker
 from zorki.errors import DataError, ZorkiError
+from zorki.files import whole
+from zorki.input_files.content import open_file
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -148,3 +152,20 @@ class _Progress:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def read_array(path: Path) -> Any | None:
+    """The array in a file; None where there is none, or a power cut left half of one."""
+    try:
+        with open_file(path) as file:
+            return np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError):  # what a header says may be anything
+        return None
+
+
+def keep_array(path: Path, array: Any) -> None:
+    """Written whole, under a name of its own first: another process may be writing the same. Raises ZorkiError."""
+    aside = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}")
+    with whole(aside, flush=False) as part, part.open("wb") as file:
+        np.save(file, array)
+    os.replace(aside, path)

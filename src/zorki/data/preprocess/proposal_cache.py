@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,11 +12,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from zorki.data.loading.stored_work import cache_folder
+from zorki.data.loading.stored_work import cache_folder, keep_array, read_array
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.preprocess.selective_search import VERSION, SearchMode, selective_search
-from zorki.files import whole
-from zorki.input_files.content import open_file
 
 
 def proposal_folder() -> Path:
@@ -75,11 +71,7 @@ class ProposalSearch:
     def _search_and_keep(self, image: Tensor, path: Path, is_mirrored: bool) -> Any:
         searched = resize_image(image.flip(-1) if is_mirrored else image, *self._searched_size(image))
         found = selective_search(searched, self.mode, seed=int(path.stem[:8], 16)).numpy()
-        # Under a name of its own first: another process may be writing the same image's.
-        aside = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}")
-        with whole(aside, flush=False) as part, part.open("wb") as file:
-            np.save(file, found)
-        os.replace(aside, path)
+        keep_array(path, found)
         return found
 
     def _searched_size(self, image: Tensor) -> tuple[int, int]:
@@ -97,12 +89,8 @@ class ProposalSearch:
 
 def _read(path: Path) -> Any | None:
     """The boxes in a file; None where there is none, or a power cut left half of one."""
-    try:
-        with open_file(path) as file:
-            found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError):  # what a header says may be anything
-        return None
-    return found if found.ndim == 2 and found.shape[1] == 4 else None
+    found = read_array(path)
+    return found if found is not None and found.ndim == 2 and found.shape[1] == 4 else None
 
 
 def _digest(pixels: Any, about: bytes) -> str:

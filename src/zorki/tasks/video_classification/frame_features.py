@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +15,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Preprocess
-from zorki.data.loading.stored_work import cache_folder, precompute_all
+from zorki.data.loading.stored_work import cache_folder, keep_array, precompute_all, read_array
 from zorki.data.preprocess.clips import Clips, film_of
 from zorki.data.transforms.varied_film import VariedFilm
 from zorki.errors import ZorkiError
-from zorki.files import whole
-from zorki.input_files.content import open_file
 from zorki.types import Film, Frames, Placement
 
 _VERSION = 1
@@ -80,11 +76,7 @@ class FeatureStore:
         found = _read(path)
         if found is None:
             found = self._work_out(film, flip)
-            # Under a name of its own first: another process may be writing the same film's.
-            aside = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}")
-            with whole(aside, flush=False) as part, part.open("wb") as file:
-                np.save(file, found)
-            os.replace(aside, path)
+            keep_array(path, found)
         return found
 
     def _work_out(self, film: Film, flip: bool) -> Float[np.ndarray, "N D"]:
@@ -190,9 +182,5 @@ def feature_clips(
 
 def _read(path: Path) -> Any | None:
     """The features in a file; None where there is none, or a power cut left half of one."""
-    try:
-        with open_file(path) as file:
-            found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError):  # what a header says may be anything
-        return None
-    return found if found.ndim == 2 and found.dtype == np.float32 else None
+    found = read_array(path)
+    return found if found is not None and found.ndim == 2 and found.dtype == np.float32 else None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,10 +14,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zorki.contracts import Preprocess
-from zorki.data.loading.stored_work import cache_folder
+from zorki.data.loading.stored_work import cache_folder, keep_array, read_array
 from zorki.data.preprocess.flow.dense_inverse_search import VERSION, optical_flow, to_levels
-from zorki.files import whole
-from zorki.input_files.content import open_file
 from zorki.types import Film
 
 MAX_MOMENTS = 3000
@@ -65,11 +61,7 @@ class FlowStore:
         found = _read(path)
         if found is None:
             found = self._work_out(film)
-            # Under a name of its own first: another process may be writing the same film's.
-            aside = path.with_name(f"{path.stem}.{os.getpid()}-{threading.get_ident()}")
-            with whole(aside, flush=False) as part, part.open("wb") as file:
-                np.save(file, found)
-            os.replace(aside, path)
+            keep_array(path, found)
         return found
 
     def of_frames(self, frames: UInt8[Tensor, "T 3 h w"]) -> UInt8[np.ndarray, "L 2 H W"]:
@@ -100,9 +92,5 @@ class FlowStore:
 
 def _read(path: Path) -> Any | None:
     """The flow in a file; None where there is none, or a power cut left half of one."""
-    try:
-        with open_file(path) as file:
-            found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError):  # what a header says may be anything
-        return None
-    return found if found.ndim == 4 and found.dtype == np.uint8 else None
+    found = read_array(path)
+    return found if found is not None and found.ndim == 4 and found.dtype == np.uint8 else None
