@@ -47,11 +47,15 @@ STEADY = [k / 25 for k in range(60)]
 VARIABLE = list(np.cumsum([0.0, *([0.02, 0.3, 0.05, 0.11] * 14)]))
 
 
-@pytest.fixture(scope="module", params=["mp4", "mkv", "variable.mp4", "avi", "open.mkv"])
+@pytest.fixture(scope="module", params=["mp4", "mkv", "variable.mp4", "avi", "open.mkv", "b.mp4", "pyramid.mp4"])
 def film(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("films") / f"a.{request.param}"
     if request.param == "avi":
         return write(path, STEADY, codec="mpeg4", options={"g": "12"}, clock=25)
+    if "b.mp4" in request.param:
+        return write(path, STEADY, codec="mpeg4", options={"g": "12", "bf": "2"})
+    if "pyramid" in request.param:
+        return write(path, STEADY, options={"x264-params": "keyint=30:bframes=5:b-adapt=0:b-pyramid=normal"})
     options = {"g": "12", "x264-params": "open-gop=1:keyint=12:bframes=3"} if "open" in request.param else {"g": "12"}
     return write(path, VARIABLE if "variable" in request.param else STEADY, options=options)
 
@@ -61,6 +65,44 @@ def test_any_moment_shows_what_decoding_from_the_start_shows(film):
     times = [0.5, 0.0, 1.49, 0.73, 2.1, 0.73, 99.0, -1.0]
     for time, image in zip(times, frames_at(film, times), strict=True):
         assert np.array_equal(image, shown(frames, max(0.0, time))), time
+
+
+@pytest.mark.parametrize("stride", [1, 2, 7])
+def test_every_so_many_frames_are_those_of_the_plain_loop(film, stride):
+    frames = plain(film)
+    for start in (0, 5, 11, 26):
+        times = [frames[k][0] + 0.005 for k in range(start, len(frames), stride)]
+        for time, image in zip(times, frames_at(film, times), strict=True):
+            assert np.array_equal(image, shown(frames, time)), time
+
+
+def test_frames_that_nobody_asks_for_and_none_refers_to_are_left_out(tmp_path):
+    path = write(tmp_path / "a.mp4", STEADY, options={"x264-params": "keyint=60:bframes=3:b-adapt=0:b-pyramid=none"})
+    before = DECODED.frames
+    frames_at(path, [2.3])
+    assert DECODED.frames - before < 45, "of 58, of which none refers to 22"
+
+
+def test_a_frame_that_is_shown_for_longer_than_its_packet_says_is_not_left_out(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.mp4", STEADY, options={"x264-params": "keyint=60:bframes=3:b-adapt=0:b-pyramid=none"})
+    frames = plain(path)
+    unused = decode._Reader._is_unused
+
+    def hasty(self, packet):  # as if every packet ended before the next time that is asked for
+        packet.duration = 1
+        return unused(self, packet)
+
+    monkeypatch.setattr(decode._Reader, "_is_unused", hasty)
+    times = [0.05, 0.99, 1.03, 1.7]
+    for time, image in zip(times, frames_at(path, times), strict=True):
+        assert np.array_equal(image, shown(frames, time)), time
+
+
+def test_a_keyframe_is_sought_where_it_is_and_not_a_second_before(tmp_path):
+    path = write(tmp_path / "a.mp4", [k / 25 for k in range(100)], options={"x264-params": "keyint=25:scenecut=0"})
+    before = DECODED.frames
+    frames_at(path, [2.01])
+    assert DECODED.frames - before < 8, "frame 50 is a keyframe"
 
 
 def test_facts_and_length(film):

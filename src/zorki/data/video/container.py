@@ -84,7 +84,8 @@ class Converter:
 
     def __call__(self, frame: Any) -> Array:
         """uint8 (H, W, 3)."""
-        pixels: Array = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        # One thread: what others there are begin anew for each film, and workers convert side by side.
+        pixels: Array = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
         return np.rot90(pixels, quarter_turns(frame))
 
 

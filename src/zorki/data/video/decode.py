@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from zorki.data.images import MAX_PIXELS
 from zorki.data.video.container import Array, Converter, need_av, open_video, quarter_turns, stream_rate
@@ -18,6 +21,12 @@ FAR = 5.0
 
 MISSING = 0.2
 """Share of the length that a file states which may be missing at its end before it counts as broken."""
+
+SKIPPING = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video"})
+"""Codecs whose decoders leave out frames that no other refers to, and nothing else, when they are told so."""
+
+MAX_REORDERED = 16
+"""Frames that may be decoded before the one that is shown first, at most, as H.264 has it."""
 
 _EPSILON = 1e-6  # seconds: a time that is a frame's own means that frame, whatever was rounded
 
@@ -86,25 +95,20 @@ def _duration(container: Any, stream: Any, rate: float) -> float:
     return float((last - (stream.start_time or 0)) * stream.time_base) + 1 / rate
 
 
-def frames_at(path: Path, seconds: Sequence[float]) -> list[Array]:
-    """The frame that is shown at each of these times, uint8 (H, W, 3) RGB, upright; see `Film.at`.
+def frames_at(path: Path, seconds: Sequence[float]) -> Array:
+    """The frame that is shown at each of these times, uint8 (T, H, W, 3) RGB, upright; see `Film.at`.
 
     Each frame is decoded once, however many of the times are its own, and decoding begins at the keyframe before.
 
     Raises:
-        DataError: the file cannot be read, or breaks off before one of the times.
+        DataError: the file cannot be read, breaks off before one of the times, or its frames are of several sizes.
     """
     av = need_av()
-    found: dict[float, Array] = {}
-    DECODED.used += len(set(seconds))
     with open_video(path) as container:
-        reader = _Reader(path, container)
         try:
-            for time in sorted(set(seconds)):
-                found[time] = reader.frame_at(time)
+            return _Reader(path, container, seconds).read()
         except av.FFmpegError as error:
             raise DataError(f"{path}: the video breaks off after {_count(path)} frames: {error.strerror}") from error
-    return [found[time] for time in seconds]
 
 
 def _count(path: Path) -> int:
@@ -129,33 +133,72 @@ class _Shown(NamedTuple):
 class _Reader:
     """Goes forward through a video, by decoding or by seeking, whichever is nearer."""
 
-    def __init__(self, path: Path, container: Any) -> None:
+    def __init__(self, path: Path, container: Any, seconds: Sequence[float]) -> None:
         self.path, self.container = path, container
         self.stream = container.streams.video[0]
-        self.stream.codec_context.thread_count = 1  # workers decode side by side; several threads only begin later
+        self.codec = self.stream.codec_context
+        self.codec.thread_count = 1  # workers decode side by side; several threads only begin later
         self.base = float(self.stream.time_base)
         self.rate = float(stream_rate(self.stream))
         self.origin = self.stream.start_time or 0
+        self.ticks = [self.origin + int((time + _EPSILON) / self.base) for time in seconds]
+        self.sorted = sorted(set(self.ticks))
+        entries = self.stream.index_entries
+        first = entries[0].timestamp if len(entries) else self.origin
+        # Files tell when keyframes are decoded, which is earlier than they are shown where frames refer to later ones.
+        self._delay = min(max(0, self.origin - first), round(MAX_REORDERED / self.rate / self.base))
+        self._fed = first  # when the last packet was to be decoded
+        self._skips = self.codec.name in SKIPPING
+        self._skipped: list[int] = []  # ticks of frames that may have been left out, after the one held
         self._convert = Converter()
         self._frames = self._decode()
         self._held: _Shown | None = None
         self._next: _Shown | None = None
-        self._image: tuple[int, Array] | None = None  # the last one that was made, and its tick
 
-    def frame_at(self, seconds: float) -> Array:
-        """The frame shown at that time, which is not before that of the last call."""
-        tick = self.origin + int((seconds + _EPSILON) / self.base)
+    def read(self) -> Array:
+        """The frames at all times, (T, H, W, 3)."""
+        rows: dict[int, list[int]] = {}
+        for row, tick in enumerate(self.ticks):
+            rows.setdefault(tick, []).append(row)
+        frames: Array | None = None
+        last, image = None, None
+        for tick in self.sorted:
+            held = self._shown_at(tick)
+            if last is None or image is None or held.tick != last.tick:
+                last, image = held, self._convert(held.frame)
+                DECODED.used += 1
+            if frames is None:
+                frames = np.empty((len(self.ticks), *image.shape), dtype=np.uint8)
+            if image.shape != frames.shape[1:]:
+                raise DataError(
+                    f"{self.path}: frames are of several sizes, {frames.shape[2]} x {frames.shape[1]} and "
+                    f"{image.shape[1]} x {image.shape[0]} pixels"
+                )
+            frames[rows[tick]] = image
+        assert frames is not None, "there is a time"
+        return frames
+
+    def _shown_at(self, tick: int) -> _Shown:
+        """The frame shown at that tick, which is not before that of the last call."""
         if self._is_far(tick):
             self._seek(tick)
+        held = self._advance(tick)
+        self._skipped = [one for one in self._skipped if one > held.tick]
+        if any(one <= tick for one in self._skipped):
+            # It is shown for longer than its packet says, and was left out: from here on all are decoded.
+            self._skips, self._skipped = False, []
+            self._seek(tick)
+            held = self._advance(tick)
+        return held
+
+    def _advance(self, tick: int) -> _Shown:
         while (coming := self._peek()) is not None and (self._held is None or coming.tick <= tick):
             self._held, self._next = coming, None
         if self._held is None:
             raise DataError(f"{self.path}: the video holds no frame")
         if coming is None:
             self._check_end(tick)
-        if self._image is None or self._image[0] != self._held.tick:
-            self._image = self._held.tick, self._convert(self._held.frame)
-        return self._image[1]
+        return self._held
 
     def _peek(self) -> _Shown | None:
         if self._next is None:
@@ -163,27 +206,44 @@ class _Reader:
         return self._next
 
     def _decode(self) -> Iterator[_Shown]:
-        for number, frame in enumerate(self.container.decode(self.stream)):
-            DECODED.frames += 1
-            tick = frame.pts if frame.pts is not None else self.origin + int(number / self.rate / self.base)
-            yield _Shown(tick, frame)
+        number = 0
+        for packet in self.container.demux(self.stream):
+            self.codec.skip_frame = "NONREF" if self._is_unused(packet) else "DEFAULT"
+            if packet.dts is not None:
+                self._fed = packet.dts
+            for frame in packet.decode():
+                DECODED.frames += 1
+                tick = frame.pts if frame.pts is not None else self.origin + int(number / self.rate / self.base)
+                number += 1
+                yield _Shown(tick, frame)
+
+    def _is_unused(self, packet: Any) -> bool:
+        """Whether nobody asks for the packet's frame, so that it is left out where no other refers to it."""
+        if not self._skips or packet.pts is None or not packet.duration:
+            return False
+        place = bisect_left(self.sorted, packet.pts)
+        unused = place == len(self.sorted) or self.sorted[place] >= packet.pts + packet.duration
+        if unused:
+            self._skipped.append(packet.pts)
+        return unused
 
     def _is_far(self, tick: int) -> bool:
-        """Whether a keyframe lies between the last frame and the next that is wanted, as far as the file tells."""
-        here = self.origin if self._held is None else self._held.tick
+        """Whether a keyframe lies well between the last packet and the frame that is asked for, as the file tells."""
         entries = self.stream.index_entries
         if len(entries) == 0:
-            return (tick - here) * self.base > FAR
-        place = entries.search_timestamp(tick, backward=True)
-        return place >= 0 and entries[place].timestamp > here
+            return (tick - (self.origin if self._held is None else self._held.tick)) * self.base > FAR
+        place = entries.search_timestamp(tick - self._delay, backward=True)
+        # To seek costs the frames that are on their way through the decoder.
+        near = self._delay + 2 / self.rate / self.base
+        return place >= 0 and entries[place].timestamp > self._fed + near
 
     def _seek(self, tick: int) -> None:
         """To a keyframe that is shown at the tick or before; earlier ones are tried where the first is shown later.
 
         Files sort keyframes by when they are decoded, which may be before frames that are shown earlier.
         """
-        for back in (0.0, 1.0, 5.0, 25.0):
-            self.container.seek(max(self.origin, tick - round(back / self.base)), stream=self.stream, backward=True)
+        for back in (0, self._delay, *(round(seconds / self.base) for seconds in (1.0, 5.0, 25.0))):
+            self.container.seek(max(self.origin, tick - back), stream=self.stream, backward=True)
             self._frames, self._next = self._decode(), None
             first = self._peek()
             if first is not None and first.tick <= tick:
