@@ -24,6 +24,7 @@ ORDER = [
     ("contracts",),
     FLOOR,
     ("registry", "recipe", "task_settings"),
+    ("exported",),
     ("introspection",),
     ("tasks",),
     ("engine",),

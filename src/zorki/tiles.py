@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 P = TypeVar("P")  # prediction
 
+AT_ONCE = 4  # tiles a step, where nobody said
+
 
 @dataclass(frozen=True)
 class Window:

@@ -422,6 +422,14 @@ class JoinsParts(Protocol):
 
 
 @runtime_checkable
+class FitsCanvas(Protocol):
+    """Preprocessing whose batches can be laid on a larger canvas: for exported files that take one size alone."""
+
+    def on_canvas(self, part: tuple[Any, list[Placement]], height: int, width: int) -> tuple[Any, list[Placement]]:
+        """The batch, images alone, on a canvas of that size, which is no smaller."""
+
+
+@runtime_checkable
 class TakesReducedImages(Protocol):
     """Preprocessing to sizes that are small beside photos, for predictions without coordinates: `--reduced-jpeg`."""
 

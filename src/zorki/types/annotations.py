@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
@@ -206,13 +206,21 @@ class Boxes(Rows, Generic[A]):
         """The boxes in network pixels, where `areas` mean nothing: they are left behind."""
         return dataclasses.replace(self, xyxy=_place_points(self.xyxy, placement), areas=None)
 
-    def restore(self: Boxes, placement: Placement) -> Boxes:
-        """The inverse of `place`, cut off at the edges of the original image."""
-        offset = self.xyxy.new_tensor([placement.left, placement.top] * 2)
-        scales = self.xyxy.new_tensor(placement.scales * 2)
-        most = self.xyxy.new_tensor([placement.width, placement.height] * 2)
-        xyxy = ((self.xyxy - offset) / scales).clamp_min(0).minimum(most)
-        return dataclasses.replace(self, xyxy=xyxy)
+    def restore(self: Own, placement: Placement) -> Own:
+        """The inverse of `place`, cut off at the edges of the original image; of tensors or of arrays."""
+        corners: Any = self.xyxy  # type: ignore[attr-defined]
+        offset = _numbers_like(corners, [placement.left, placement.top] * 2)
+        scales = _numbers_like(corners, placement.scales * 2)
+        most = _numbers_like(corners, [placement.width, placement.height] * 2)
+        moved = (corners - offset) / scales
+        if is_tensor(moved):
+            return dataclasses.replace(self, xyxy=moved.clamp_min(0).minimum(most))  # type: ignore[type-var]
+        return dataclasses.replace(self, xyxy=numpy.minimum(numpy.maximum(moved, 0), most))  # type: ignore[type-var]
+
+
+def _numbers_like(values: Any, numbers: Sequence[float]) -> Any:
+    """The numbers as a tensor or an array, as the values are, and of their type."""
+    return values.new_tensor(numbers) if is_tensor(values) else numpy.array(numbers, values.dtype)
 
 
 def _place_points(values: Tensor, placement: Placement) -> Tensor:

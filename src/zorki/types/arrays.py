@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    from numpy import ndarray
     from torch import Tensor
+
+    Pixels = TypeVar("Pixels", Tensor, ndarray)  # of images that stay what they are, tensors or arrays
+else:
+    from typing import TypeVar
+
+    Pixels = TypeVar("Pixels")
 
 
 def is_tensor(value: object) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zorki.types.annotations import Annotation, Boxes
+from zorki.types.annotations import A, Annotation, Boxes
 from zorki.types.arrays import array_of, is_tensor, tensor_of
 from zorki.types.defect import Defect
 from zorki.types.placement import Placement
@@ -75,37 +75,37 @@ class ImagesWithProposals:
 
 
 @dataclass
-class Padded:
+class Padded(Generic[A]):
     """Images on canvases of one size, and which part of its canvas each of them covers.
 
     `valid` holds the edges of each image, xyxy in whole network pixels: the rest is canvas, whatever its color.
     """
 
-    images: UInt8[Tensor, "B 3 H W"]
-    valid: Int64[Tensor, "B 4"]
+    images: UInt8[A, "B 3 H W"]
+    valid: Int64[A, "B 4"]
 
     @property
-    def shape(self) -> torch.Size:
+    def shape(self) -> tuple[int, ...]:
         """Of the images: (B, 3, H, W)."""
-        return self.images.shape
+        return tuple(self.images.shape)
 
 
 @dataclass
-class Crops:
+class Crops(Generic[A]):
     """Regions cut out of images, each a network input of one size: R of them, those of one image after another.
 
     `xyxy` is where each lies, in pixels of its image, beyond whose edges it may reach; `regions` are those that were
     asked for, one annotation an image.
     """
 
-    images: UInt8[Tensor, "R 3 H W"]
-    xyxy: Float[Tensor, "R 4"]
-    regions: list[Boxes]
+    images: UInt8[A, "R 3 H W"]
+    xyxy: Float[A, "R 4"]
+    regions: list[Boxes[A]]
 
     @property
-    def shape(self) -> torch.Size:
+    def shape(self) -> tuple[int, ...]:
         """Of the crops: (R, 3, H, W)."""
-        return self.images.shape
+        return tuple(self.images.shape)
 
 
 @dataclass

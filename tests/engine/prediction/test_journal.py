@@ -173,7 +173,7 @@ def test_a_drawn_video_that_fails_is_named_nowhere(runs, monkeypatch):
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_the_command_line_goes_on_after_a_signal(runs, photos, name, monkeypatch, capsys, request):
-    monkeypatch.setattr(prediction, "open_all", lambda *_, **__: [runs["lenet5"]])
+    monkeypatch.setattr("zorki.engine.run.open.open_all", lambda *_, **__: [runs["lenet5"]])
     # Under nohup a hang-up is ignored, and stays so.
     outer = signal.signal(getattr(signal, name), signal.SIG_DFL)
     request.addfinalizer(lambda: signal.signal(getattr(signal, name), outer))

@@ -193,9 +193,7 @@ def test_frames_that_a_live_stream_dropped_are_filled_in_its_video(classifier, m
     pytest.importorskip("av")
     from zorki.engine.prediction.video import TimedFrame, frames
 
-    shown = [
-        TimedFrame(number, number / 25, torch.full((3, 32, 32), 20 * number, dtype=torch.uint8)) for number in (0, 3, 5)
-    ]
+    shown = [TimedFrame(number, number / 25, np.full((3, 32, 32), 20 * number, np.uint8)) for number in (0, 3, 5)]
     monkeypatch.setattr(Source, "timed_frames", lambda *_, **__: (item for item in shown))
     assert [result.frame for result in classifier.predict(0, stream=True, out="out")] == [0, 3, 5]
     means = [round(float(image[:, :30].float().mean()) / 20) for _, image in frames(Path("out/camera-0.mp4"))]

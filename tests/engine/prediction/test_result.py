@@ -27,7 +27,7 @@ PIXELS = torch.arange(3 * 8 * 10, dtype=torch.uint8).view(3, 8, 10)
 
 
 def result(annotation, task=Detection, **more):
-    return Result(annotation, ClassInfo(NAMES), task.presentation, "photos/a.png", 8, 10, PIXELS, **more)
+    return Result(annotation, ClassInfo(NAMES), task.presentation, "photos/a.png", 8, 10, PIXELS.numpy(), **more)
 
 
 def boxes(scores=(0.9, 0.6, 0.3)):

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -86,7 +87,7 @@ def test_of_a_camera_the_frame_after_a_dropped_one_takes_its_box(run, monkeypatc
     def camera(number):
         for place in (0, 1, 4, 5):
             assert taken.acquire(timeout=60)
-            yield TimedFrame(place, place / 30, torch.full((3, 20, 30), place, dtype=torch.uint8))
+            yield TimedFrame(place, place / 30, np.full((3, 20, 30), place, np.uint8))
 
     monkeypatch.setattr("zorki.engine.prediction.sources.camera_frames", camera)
     found = []

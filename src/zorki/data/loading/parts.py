@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-from torch import Tensor
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 from zorki.contracts import Preprocess
 from zorki.contracts.capabilities import JoinsParts, LooksAtRegions
 from zorki.data.preprocess.canvas import Part
 from zorki.types import Boxes, Frames
+
+if TYPE_CHECKING:
+    import torch
+    from numpy import ndarray
+    from torch import Tensor
 
 MAX_HELD_PIXELS = 1 << 25
 """Pixels of decoded images that a batch holds at once, but for one image: 100 MB."""
@@ -41,7 +44,7 @@ class Parts:
         self._parts: list[Part] = []
         self._joins = isinstance(preprocess, JoinsParts)
 
-    def add(self, image: Tensor | Frames, regions: Boxes | None = None) -> None:
+    def add(self, image: Tensor | ndarray | Frames, regions: Boxes | None = None) -> None:
         """The next image, which is let go as soon as there are too many pixels.
 
         Args:
@@ -49,7 +52,7 @@ class Parts:
         """
         self._held.append(image)
         self._regions.append(regions)
-        if self._joins and sum(image.numel() // 3 for image in self._held) > self._most:
+        if self._joins and sum(prod(image.shape) // 3 for image in self._held) > self._most:
             self._parts.append(self._preprocess(self._held))
             self._held = []
 

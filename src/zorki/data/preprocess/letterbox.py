@@ -6,17 +6,15 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from zorki.data.preprocess.canvas import (
     center,
     check_images,
     check_positive,
     join_canvases,
+    new_batch,
+    on_canvas,
     scaled,
     stack,
     to_plain,
@@ -24,6 +22,14 @@ from zorki.data.preprocess.canvas import (
 )
 from zorki.data.preprocess.contrast import black_and_white, has_bright_ground, stretch_contrast, value_counts
 from zorki.types import Padded, Placement
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import UInt8
+    from numpy import ndarray
+    from torch import Tensor
+
+    from zorki.types.arrays import Pixels
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Letterbox:
         check_positive(self, "size", "stride", "least")
 
     def __call__(
-        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
-    ) -> tuple[UInt8[Tensor, "B 3 height width"] | Padded, list[Placement]]:
+        self, images: Sequence[Pixels], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Pixels, "B 3 height width"] | Padded[Pixels], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         if self.looks_at_levels:
@@ -71,19 +77,23 @@ class Letterbox:
             batch = stack(images, height, width)
             placements = [Placement(height, width, input_height=height, input_width=width)] * len(images)
         else:
-            batch = torch.full((len(images), 3, height, width), self.canvas[0], dtype=torch.uint8)
+            batch = new_batch(images, height, width, self.canvas)
             placements = [center(*one) for one in zip(images, scales, batch, strict=True)]
         return with_valid(batch, placements, sizes[: len(images)]) if self.padded else (batch, placements)
 
-    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor | Padded, list[Placement]]:
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Any, list[Placement]]:
         """One batch of several; see `JoinsParts`."""
         return join_canvases(parts, self.canvas, centered=True)
+
+    def on_canvas(self, part: tuple[Any, list[Placement]], height: int, width: int) -> tuple[Any, list[Placement]]:
+        """A batch on a larger canvas of that size, for networks of one size alone."""
+        return on_canvas(part, self.canvas, height, width, centered=True)
 
     def whole(self) -> Letterbox:
         """Itself: it cuts nothing off."""
         return self
 
-    def for_parts_of(self, image: UInt8[Tensor, "3 H W"]) -> Letterbox:
+    def for_parts_of(self, image: UInt8[Tensor | ndarray, "3 H W"]) -> Letterbox:
         """Itself for tiles of the image, which have the contrast of the whole, and are negatives where it is."""
         return dataclasses.replace(self, levels=self._levels_of(image)) if self.looks_at_levels else self
 
@@ -92,10 +102,10 @@ class Letterbox:
         """Whether what becomes of a pixel hangs on the whole image."""
         return self.autocontrast or self.dark_ground
 
-    def _levels_of(self, image: Tensor) -> tuple[int, int]:
+    def _levels_of(self, image: Any) -> tuple[int, int]:
         counts = value_counts(image)
         bright = self.dark_ground and has_bright_ground(counts)
-        black, white = black_and_white(counts.flip(0) if bright else counts) if self.autocontrast else (0, 255)
+        black, white = black_and_white(counts[::-1] if bright else counts) if self.autocontrast else (0, 255)
         return (255 - black, 255 - white) if bright else (black, white)
 
     def to_json(self) -> dict[str, Any]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
-
-from zorki.data.preprocess.canvas import center, check_images, check_positive, join_equal, stack, to_plain
+from zorki.data.preprocess.canvas import center, check_images, check_positive, join_equal, new_batch, stack, to_plain
 from zorki.types import Placement
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import UInt8
+
+    from zorki.types.arrays import Pixels
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,14 @@ class Pad:
         check_positive(self, "size")
 
     def __call__(
-        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
-    ) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+        self, images: Sequence[Pixels], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Pixels, "B 3 size size"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         size = self.size
         if all(image.shape[1] == size == image.shape[2] for image in images):
             return stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(images)
-        batch = torch.zeros((len(images), 3, size, size), dtype=torch.uint8)
+        batch = new_batch(images, size, size)
         scales = [min(1.0, size / max(image.shape[1:])) for image in images]
         return batch, [center(image, scale, out) for image, scale, out in zip(images, scales, batch, strict=True)]
 
@@ -50,7 +52,7 @@ class Pad:
         """The same with `reduced_jpeg`."""
         return dataclasses.replace(self, reduced_jpeg=True)
 
-    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor, list[Placement]]:
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Any, list[Placement]]:
         """One batch of several; see `JoinsParts`."""
         return join_equal(parts)
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zorki.data.preprocess.canvas import check_images, check_positive, join_equal, stack, to_plain
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.types import Placement
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import UInt8
+
+    from zorki.types.arrays import Pixels
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Resize:
         check_positive(self, "size")
 
     def __call__(
-        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
-    ) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+        self, images: Sequence[Pixels], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Pixels, "B 3 size size"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         size = self.size
@@ -38,7 +40,7 @@ class Resize:
             placements.append(dataclasses.replace(placement, stretch=height / width))
         return stack([resize_image(image, size, size) for image in images], size, size), placements
 
-    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor, list[Placement]]:
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Any, list[Placement]]:
         """One batch of several; see `JoinsParts`."""
         return join_equal(parts)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
-
-from zorki.data.preprocess.canvas import check_images, check_positive, join_equal, stack, to_plain
+from zorki.data.preprocess.canvas import check_images, check_positive, join_equal, new_batch, stack, to_plain
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import RecipeError
 from zorki.types import Placement
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import UInt8
+
+    from zorki.types.arrays import Pixels
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ class ResizeCrop:
             raise RecipeError(f"ResizeCrop: crop_share must lie in (0, 1], but is {self.crop_share}")
 
     def __call__(
-        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
-    ) -> tuple[UInt8[Tensor, "B 3 size size"], list[Placement]]:
+        self, images: Sequence[Pixels], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Pixels, "B 3 size size"], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         size, shorter = self.size, self._shorter
         if shorter == size and all(image.shape[1] == size == image.shape[2] for image in images):
             return stack(images, size, size), [Placement(size, size, input_height=size, input_width=size)] * len(images)
-        batch = torch.empty((len(images), 3, size, size), dtype=torch.uint8)
+        batch = new_batch(images, size, size)
         return batch, [self._fit(image, shorter, out) for image, out in zip(images, batch, strict=True)]
 
     @property
@@ -62,7 +64,7 @@ class ResizeCrop:
         """The same with `reduced_jpeg`."""
         return dataclasses.replace(self, reduced_jpeg=True)
 
-    def _fit(self, image: Tensor, shorter: int, out: Tensor) -> Placement:
+    def _fit(self, image: Any, shorter: int, out: Any) -> Placement:
         whole_height, whole_width = image.shape[1:]
         image, skipped_top, skipped_left = _cut_strip(image)
         height, width = image.shape[1:]
@@ -71,7 +73,7 @@ class ResizeCrop:
         new_height, new_width = (side * shorter // least for side in (height, width))
         top, left = round((new_height - self.size) / 2), round((new_width - self.size) / 2)
         resized = resize_image(image, new_height, new_width)
-        out.copy_(resized[:, top : top + self.size, left : left + self.size])
+        out[:] = resized[:, top : top + self.size, left : left + self.size]
         scale = shorter / least
         return Placement(
             whole_height,
@@ -83,7 +85,7 @@ class ResizeCrop:
             self.size,
         )
 
-    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor, list[Placement]]:
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Any, list[Placement]]:
         """One batch of several; see `JoinsParts`."""
         return join_equal(parts)
 
@@ -96,7 +98,7 @@ class ResizeCrop:
         return to_plain(self)
 
 
-def _cut_strip(image: Tensor) -> tuple[Tensor, int, int]:
+def _cut_strip(image: Any) -> tuple[Any, int, int]:
     # The middle of an image that is more than four times as long as wide: enlarging all of a 1 x 5000 strip would
     # take a gigabyte for pixels that are cut away. As many pixels are skipped on both sides, so the middle stays.
     height, width = image.shape[1:]

@@ -5,16 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
-
-from zorki.data.preprocess.canvas import check_images, check_positive, join_canvases, to_plain, with_valid
+from zorki.data.preprocess.canvas import (
+    check_images,
+    check_positive,
+    join_canvases,
+    new_batch,
+    on_canvas,
+    to_plain,
+    with_valid,
+)
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.errors import RecipeError
 from zorki.types import Padded, Placement
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import UInt8
+
+    from zorki.types.arrays import Pixels
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,8 @@ class ShortestEdge:
             raise RecipeError(f"ShortestEdge: longest ({self.longest}) must be at least shorter ({self.shorter})")
 
     def __call__(
-        self, images: Sequence[Tensor], generators: Sequence[torch.Generator] | None = None
-    ) -> tuple[UInt8[Tensor, "B 3 height width"] | Padded, list[Placement]]:
+        self, images: Sequence[Pixels], generators: Sequence[torch.Generator] | None = None
+    ) -> tuple[UInt8[Pixels, "B 3 height width"] | Padded[Pixels], list[Placement]]:
         """uint8 images (3, H, W) of any sizes to one batch. Raises RecipeError for clips."""
         check_images(self, images)
         scales = [min(self.shorter / min(image.shape[1:]), self.longest / max(image.shape[1:])) for image in images]
@@ -52,8 +62,7 @@ class ShortestEdge:
             for image, scale in zip(images, scales, strict=True)
         ] or [(self.shorter, self.shorter)]
         height, width = (math.ceil(max(sides) / self.stride) * self.stride for sides in zip(*sizes, strict=True))
-        color = torch.tensor(self.canvas, dtype=torch.uint8)
-        batch = color[:, None, None].repeat(len(images), 1, height, width).reshape(-1, 3, height, width)
+        batch = new_batch(images, height, width, self.canvas)
         placements = []
         for image, scale, size, out in zip(images, scales, sizes, batch):  # `sizes` may be the default
             out[:, : size[0], : size[1]] = resize_image(image, *size)
@@ -65,9 +74,13 @@ class ShortestEdge:
         """What a square image becomes: `shorter`."""
         return self.shorter
 
-    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Tensor | Padded, list[Placement]]:
+    def join(self, parts: Sequence[tuple[Any, list[Placement]]]) -> tuple[Any, list[Placement]]:
         """One batch of several; see `JoinsParts`."""
         return join_canvases(parts, self.canvas, centered=False)
+
+    def on_canvas(self, part: tuple[Any, list[Placement]], height: int, width: int) -> tuple[Any, list[Placement]]:
+        """A batch on a larger canvas of that size, for networks of one size alone."""
+        return on_canvas(part, self.canvas, height, width, centered=False)
 
     def whole(self) -> ShortestEdge:
         """Itself: it cuts nothing off."""

@@ -22,10 +22,11 @@ from zorki.engine.evaluation.split import Watch, eval_loader, evaluate_split, re
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.inference import RegionSource, predict_images
 from zorki.engine.prediction.selection import Classes, select, selection_of
-from zorki.engine.prediction.tiling import AT_ONCE, Tiling, plan_tiling, predict_tiles
+from zorki.engine.prediction.tiling import Tiling, plan_tiling, predict_tiles
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.output import say
+from zorki.tiles import AT_ONCE
 from zorki.types import Defect
 
 

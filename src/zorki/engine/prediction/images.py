@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from jaxtyping import UInt8
 from PIL import Image
-from torch import Tensor
 
 from zorki.data.images import Array, pixels_of, rgb_of
 from zorki.errors import DataError
+from zorki.types.arrays import is_tensor, tensor_of
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from numpy import ndarray
+    from torch import Tensor
 
 NUMPY = "numpy images are (height, width, 3) RGB, or (height, width) gray, of uint8 or uint16"
 TORCH = "torch images are (3, height, width) RGB, or (1, height, width) gray, of uint8"
@@ -19,10 +22,15 @@ TORCH = "torch images are (3, height, width) RGB, or (1, height, width) gray, of
 
 def in_memory(value: Any) -> bool:
     """Whether a value is meant to be an image in memory."""
-    return isinstance(value, np.ndarray | Image.Image | Tensor)
+    return isinstance(value, np.ndarray | Image.Image) or is_tensor(value)
 
 
 def as_image(value: Any, name: str = "image", *, bgr: bool = False) -> UInt8[Tensor, "3 H W"]:
+    """As `as_array`, as a tensor."""
+    return tensor_of(as_array(value, name, bgr=bgr))
+
+
+def as_array(value: Any, name: str = "image", *, bgr: bool = False) -> UInt8[ndarray, "3 H W"]:
     """An image in memory as the library holds images, in memory of its own.
 
     Args:
@@ -36,15 +44,15 @@ def as_image(value: Any, name: str = "image", *, bgr: bool = False) -> UInt8[Ten
         DataError: floats, whose range is anybody's guess, channels at the other end, batches, or no image at all.
     """
     if isinstance(value, Image.Image):
-        return _tensor(pixels_of(value))
-    if isinstance(value, Tensor):
+        return _channels_first(pixels_of(value))
+    if is_tensor(value):
         return _of_tensor(value, name, bgr)
     if isinstance(value, np.ndarray):
         return _of_array(value, name, bgr)
     raise DataError(f"{name}: {type(value).__name__} is no image; expected a numpy array, a Pillow image or a tensor")
 
 
-def _of_array(array: Array, name: str, bgr: bool) -> Tensor:
+def _of_array(array: Array, name: str, bgr: bool) -> Array:
     if array.dtype.kind == "f":
         raise DataError(
             f"{name}: a numpy array of {array.dtype}, which may hold 0..1, 0..255 or normalized values; expected "
@@ -63,10 +71,12 @@ def _of_array(array: Array, name: str, bgr: bool) -> Tensor:
         raise DataError(f"{name}: an image of shape {array.shape} has no pixels")
     if bgr and array.shape[2] >= 3:
         array = array[:, :, [2, 1, 0, *range(3, array.shape[2])]]
-    return _tensor(rgb_of(array))
+    return _channels_first(rgb_of(array))
 
 
-def _of_tensor(tensor: Tensor, name: str, bgr: bool) -> Tensor:
+def _of_tensor(tensor: Tensor, name: str, bgr: bool) -> Array:
+    import torch
+
     shape = tuple(tensor.shape)
     if tensor.is_floating_point():
         raise DataError(
@@ -83,8 +93,8 @@ def _of_tensor(tensor: Tensor, name: str, bgr: bool) -> Tensor:
     if 0 in shape:
         raise DataError(f"{name}: an image of shape {shape} has no pixels")
     channels = [2, 1, 0] if bgr and shape[0] == 3 else [0, 0, 0] if shape[0] == 1 else [0, 1, 2]
-    return tensor.detach().cpu()[channels]
+    return tensor.detach().cpu()[channels].numpy()  # type: ignore[no-any-return]
 
 
-def _tensor(pixels: Array) -> Tensor:
-    return torch.from_numpy(np.array(pixels, order="C")).permute(2, 0, 1)
+def _channels_first(pixels: Array) -> Array:
+    return np.array(pixels, order="C").transpose(2, 0, 1)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from zorki.contracts import Model
-from zorki.contracts.capabilities import LooksAtRegions
+from zorki.contracts import Model, Preprocess
+from zorki.contracts.capabilities import LooksAtRegions, Selection
 from zorki.engine.device import channels_last, on_device
+from zorki.engine.evaluation.units import track
+from zorki.engine.prediction.selection import select
+from zorki.engine.prediction.tiling import can_tile
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import RecipeError, did_you_mean
 from zorki.types import Boxes, Frames, Placement, map_tensors
+from zorki.types.arrays import tensor_of
 
 
 class RegionSource:
@@ -61,6 +66,45 @@ class RegionSource:
         labels = [self._labels.get(label, -1) for label in shown.labels.tolist()]
         moved = dataclasses.replace(shown, labels=torch.tensor(labels, dtype=torch.int64))
         return moved[moved.labels >= 0]
+
+
+class NetworkPredictor:
+    """The network of a run: a `Predictor`. Raises RecipeError where it cannot select so."""
+
+    def __init__(self, run: TrainedModel, selection: Selection, device: str, regions: RegionSource | None) -> None:
+        self._model = select(on_device(run.model, device).eval(), selection)
+        self._device, self._regions = device, regions
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What makes the inputs."""
+        return self._model.preprocess
+
+    @property
+    def can_tile(self) -> bool:
+        """Whether predictions for tiles can be joined."""
+        return can_tile(self._model)
+
+    def network(self, setting: str) -> Model[Any, Any, Any]:
+        """The network itself."""
+        return self._model
+
+    def convert(self, image: Any) -> Any:
+        """An image as `preprocess` takes it: a tensor; films as they are."""
+        return tensor_of(image) if isinstance(image, np.ndarray) else image
+
+    def prepare(self, images: Sequence[Any]) -> tuple[Any, list[Placement]]:
+        """The inputs of the network, see `prepared`."""
+        return prepared(self._model, [self.convert(image) for image in images], self._regions)
+
+    def predict(self, inputs: Any, placements: Sequence[Placement]) -> list[Any]:
+        """Predictions for what `prepare` gave."""
+        return predict_inputs(self._model, inputs, placements, self._device)
+
+    def follow(self, frames: Iterable[Any], prompt: Any) -> Iterator[Any]:
+        """What is followed through a video, frame by frame."""
+        images = (self.convert(frame).to(self._device) for frame in frames)
+        return torch.inference_mode()(track)(self._model, images, prompt)
 
 
 def _common_labels(detector: TrainedModel, run: TrainedModel) -> dict[int, int]:

@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from zorki.engine.run.folder import BEST
-from zorki.engine.run.open import TrainedModel
 from zorki.errors import RecipeError, ZorkiError
 from zorki.files import plain, unwritable, whole
+
+if TYPE_CHECKING:
+    from zorki.engine.prediction.predictors.exported import ExportedModel
+    from zorki.engine.run.open import TrainedModel
 
 PART = "predictions.part.jsonl"
 VERSION = 1  # of the lines
@@ -144,9 +147,13 @@ def _check_equal(path: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -
             )
 
 
-def fingerprints(runs: Sequence[TrainedModel], weights: str | Path | None) -> list[str | None]:
+def fingerprints(runs: Sequence[TrainedModel | ExportedModel], weights: str | Path | None) -> list[str | None]:
     """Of the weights of each run, by content; None where they lie in no file."""
-    return [_fingerprint(path) for path in ([Path(weights)] if weights else [run.folder / BEST for run in runs])]
+    return [_fingerprint(path) for path in ([Path(weights)] if weights else [_weights_of(run.folder) for run in runs])]
+
+
+def _weights_of(run: Path) -> Path:
+    return run if run.is_file() else run / BEST
 
 
 def _fingerprint(path: Path) -> str | None:

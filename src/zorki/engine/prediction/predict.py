@@ -13,37 +13,46 @@ from functools import partial
 from itertools import chain, groupby, islice, tee
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, overload
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from zorki.contracts import Model, Task
+from zorki.contracts import Task
 from zorki.contracts.capabilities import Selection, Smooths, TakesReducedImages
 from zorki.data.images import MAX_PIXELS, Array, TooManyPixels, image_size, write_image
 from zorki.data.loading.parts import MAX_HELD_PIXELS, Parts
 from zorki.data.video.films import Strip, is_strip, open_film
-from zorki.data.windows import WINDOWED_PIXELS, HeldImage, WindowedImage, open_windows
-from zorki.engine.device import check_device, on_device
-from zorki.engine.evaluation.units import track
-from zorki.engine.prediction.inference import RegionSource, predict_inputs, prepared
 from zorki.engine.prediction.journal import fingerprints
 from zorki.engine.prediction.predictions_json import PredictionsFile
+from zorki.engine.prediction.predictors.predictor import (
+    Opened,
+    Predictor,
+    check_device,
+    open_predictable,
+    open_predictors,
+    region_source,
+)
 from zorki.engine.prediction.result import SMALL, Result, suffix_of
-from zorki.engine.prediction.selection import Classes, keep_selected, select, selection_of
+from zorki.engine.prediction.selection import Classes, keep_selected, selection_of
 from zorki.engine.prediction.sources import Source, can_go_on, expand, words
-from zorki.engine.prediction.tiling import AT_ONCE, Tiling, can_tile, plan_tiling, predict_tiles
 from zorki.engine.prediction.tracks.files import TrackFiles
 from zorki.engine.prediction.tracks.follower import Follower
 from zorki.engine.prediction.tracks.options import NO_TRACKING, Places, Track, TrackOptions, track_options
 from zorki.engine.prediction.video import TimedFrame, VideoWriter
 from zorki.engine.run.lock import run_lock
-from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
 from zorki.files import new_output
 from zorki.output import say
+from zorki.tiles import AT_ONCE
 from zorki.types import ClassInfo, Placement
-from zorki.types.arrays import array_of
+from zorki.types.arrays import array_of, tensor_of
+
+if TYPE_CHECKING:
+    from zorki.data.windows import WindowedImage
+    from zorki.engine.prediction.inference import RegionSource
+    from zorki.engine.prediction.predictors.exported import ExportedModel
+    from zorki.engine.prediction.tiling import Tiling
+    from zorki.engine.run.open import RunLike
 
 BATCH = 16  # images a step, where nobody said; of live streams 1
 AHEAD = 3  # batches in work: one predicted, two decoded
@@ -53,7 +62,6 @@ FAULTS = (OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)  # of
 MANY_TILES = 100  # of an image, from which it is told of beforehand
 
 T = TypeVar("T")
-Runs = Sequence[RunLike] | RunLike
 
 
 class RunSettings(TypedDict, total=False):
@@ -91,18 +99,26 @@ class PredictSettings(RunSettings, total=False):
 
 @overload
 def predict(
-    runs: Runs, sources: Any, *, stream: Literal[True], **settings: Unpack[PredictSettings]
+    runs: Sequence[RunLike] | RunLike | ExportedModel,
+    sources: Any,
+    *,
+    stream: Literal[True],
+    **settings: Unpack[PredictSettings],
 ) -> Iterator[Result]: ...
 
 
 @overload
 def predict(
-    runs: Runs, sources: Any, *, stream: Literal[False] = False, **settings: Unpack[PredictSettings]
+    runs: Sequence[RunLike] | RunLike | ExportedModel,
+    sources: Any,
+    *,
+    stream: Literal[False] = False,
+    **settings: Unpack[PredictSettings],
 ) -> list[Result]: ...
 
 
 def predict(
-    runs: Runs,
+    runs: Sequence[RunLike] | RunLike | ExportedModel,
     sources: Any,
     *,
     stream: bool = False,
@@ -137,7 +153,7 @@ def predict(
     Args:
         runs: one run, or several that predict together; or a model's name with `weights`.
         sources: files, folders, globs, addresses, videos, a camera's number, images as numpy arrays (uint8, RGB),
-            Pillow images or tensors, an iterator of frames, or a list of these; see `expand` and `as_image`.
+            Pillow images or tensors, an iterator of frames, or a list of these; see `expand` and `as_array`.
         stream: an iterator, which holds a few images at a time, in the place of a list. Cameras and other sources
             without an end need it.
         conf: minimum score, 0..1.
@@ -180,18 +196,18 @@ def predict(
     for name, count in (("batch_size", batch_size), ("max_frames", max_frames)):
         if count is not None and count < 1:
             raise RecipeError(f"{name} is {count}; expected at least 1")
-    device = check_device(device)
-    opened = open_all(runs, weights, options=options)
+    opened = open_predictable(runs, weights, options)
+    device = check_device(opened, device)
     info = opened[0].info
     selection_of(conf, iou, max_det, classes, info.names)  # which names what is wrong before the tracker does
     tracking = track_options(track, embed, count_lines, count_zones, info=_with_conf(info, conf), device=device)
     lowest = conf if tracking is None else tracking.settings.low_score
     selection = selection_of(lowest, iou, max_det, classes, info.names)
-    models = [select(on_device(run.model, device).eval(), selection) for run in opened]
-    regions = None if boxes_from is None else RegionSource(boxes_from, opened[0], device)
-    tiling = plan_tiling(models, tile, overlap)
-    limit, films = MAX_PIXELS if tiling is None else WINDOWED_PIXELS, opened[0].task.unit == "clip"
-    found = expand(sources, max_pixels=limit, bgr=bgr, films=films)
+    regions = region_source(boxes_from, opened[0], device)
+    models = open_predictors(opened, selection, device, regions)
+    tiling = _tiling(models, tile, overlap)
+    films = opened[0].task.unit == "clip"
+    found = expand(sources, max_pixels=_largest(tiling), bgr=bgr, films=films)
     _check_end(found, stream)
     tell = _say_nothing if quiet else say
     if tiling is not None and overlap is None:
@@ -222,6 +238,23 @@ def predict(
     return results if stream else list(results)
 
 
+def _tiling(models: Sequence[Predictor], tile: int | None, overlap: int | None) -> Tiling | None:
+    if tile is None and overlap is None:
+        return None
+    from zorki.engine.prediction.tiling import plan_tiling
+
+    return plan_tiling([model.network("tile") for model in models], tile, overlap)
+
+
+def _largest(tiling: Tiling | None) -> int:
+    """Pixels of images that are read."""
+    if tiling is None:
+        return MAX_PIXELS
+    from zorki.data.windows import WINDOWED_PIXELS
+
+    return WINDOWED_PIXELS
+
+
 def _with_conf(info: ClassInfo, conf: float | None) -> ClassInfo:
     """With the score from which predictions are shown, where that was said."""
     return info if conf is None else dataclasses.replace(info, score_threshold=conf)
@@ -245,8 +278,8 @@ def _say_nothing(words: str) -> None:
 class _Work:
     """What one call works with."""
 
-    runs: list[TrainedModel]
-    models: list[Model[Any, Any, Any]]
+    runs: list[Opened]
+    models: list[Predictor]
     info: ClassInfo
     selection: Selection
     device: str
@@ -415,7 +448,7 @@ def _images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
             yield _with_files(work, result, source, draw)
 
 
-def _size(work: _Work, source: Source, image: Tensor) -> tuple[int, int]:
+def _size(work: _Work, source: Source, image: Array) -> tuple[int, int]:
     """Height and width of the image in its file, of which `image` may be a small copy."""
     if work.decoded_side is not None and source.path is not None:
         return image_size(source.path)
@@ -435,7 +468,7 @@ def _large_batch(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
         yield _with_files(work, result, source, partial(_draw_next, work, result, images))
 
 
-def _draw_next(work: _Work, result: Result, images: Iterator[tuple[Source, Tensor | DataError]]) -> Array:
+def _draw_next(work: _Work, result: Result, images: Iterator[tuple[Source, Array | DataError]]) -> Array:
     """The result on the next image. Raises DataError where that could not be read again."""
     _, image = next(images)
     if isinstance(image, DataError):
@@ -443,7 +476,7 @@ def _draw_next(work: _Work, result: Result, images: Iterator[tuple[Source, Tenso
     return _draw(work, result, image)
 
 
-def _draw(work: _Work, result: Result, image: Tensor, follower: Follower | None = None) -> Array:
+def _draw(work: _Work, result: Result, image: Array, follower: Follower | None = None) -> Array:
     if image.ndim == 4:  # a film in one image
         image = image[len(image) // 2]
     ground = array_of(image) if follower is None else follower.background(array_of(image))
@@ -460,9 +493,9 @@ def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Sourc
                 work.fail(source, image)
                 continue
             read.append((source, _size(work, source, image)))
-            regions = None if work.regions is None else work.regions([image])[0]
-            for batch in batches:
-                batch.add(image, regions)
+            regions = None if work.regions is None else work.regions([tensor_of(image)])[0]
+            for model, batch in zip(work.models, batches, strict=True):
+                batch.add(model.convert(image), regions)
         predictions = _predict_batches(work, [batch.finish() for batch in batches]) if read else []
     except FAULTS as error:  # of one of them
         if len(sources) > 1:
@@ -473,10 +506,10 @@ def _predict_decoded(work: _Work, sources: Sequence[Source]) -> list[tuple[Sourc
 
 def _decoded(
     work: _Work, sources: Sequence[Source], shorter_side: int | None
-) -> Iterator[tuple[Source, Tensor | DataError]]:
+) -> Iterator[tuple[Source, Array | DataError]]:
     """The images, or why they cannot be read, one after the other; one is decoded ahead."""
     with ThreadPoolExecutor(LARGE_READERS) as pool:
-        waiting: deque[Future[Tensor | DataError]] = deque()
+        waiting: deque[Future[Array | DataError]] = deque()
         rest = iter(sources)
         for source in sources:
             while len(waiting) < LARGE_READERS and (following := next(rest, None)) is not None:
@@ -521,6 +554,8 @@ def _large_images(work: _Work, sources: Sequence[Source]) -> Iterator[Result]:
 
 
 def _windows(work: _Work, source: Source) -> contextlib.AbstractContextManager[WindowedImage]:
+    from zorki.data.windows import HeldImage, open_windows
+
     if source.path is None:
         return contextlib.nullcontext(HeldImage(source.image()))
     return open_windows(source.path, max_pixels=work.max_pixels or 0)
@@ -534,14 +569,14 @@ def _tell(work: _Work, source: Source, image: WindowedImage) -> None:
         work.say(f"{source.name}: {image.width} x {image.height} pixels, {count} tiles, {image.how}")
 
 
-def _image_or_reason(work: _Work, source: Source, shorter_side: int | None) -> Tensor | DataError:
+def _image_or_reason(work: _Work, source: Source, shorter_side: int | None) -> Array | DataError:
     try:
         if work.task.unit == "clip" and source.path is not None and is_strip(source.path):
             strip = Strip(source.path, max_pixels=work.max_pixels or MAX_PIXELS)
-            return torch.stack(list(strip))
-        return source.image(work.max_pixels or MAX_PIXELS, shorter_side)
+            return np.stack([array_of(frame) for frame in strip])
+        return source.array(work.max_pixels or MAX_PIXELS, shorter_side)
     except TooManyPixels as error:
-        pieces = all(can_tile(model) for model in work.models)
+        pieces = all(model.can_tile for model in work.models)
         return DataError(f"{error}; --tile 512 predicts larger ones in pieces of 512 pixels") if pieces else error
     except DataError as error:
         return error
@@ -557,10 +592,10 @@ def _is_large(work: _Work, sources: Sequence[Source]) -> bool:
     return len(sources) > 1 and sum(source.count_pixels(work.decoded_side) for source in sources) > MAX_HELD_PIXELS
 
 
-def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]] | tuple[Source, ...]]:
+def _read(work: _Work, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Array]] | tuple[Source, ...]]:
     """Batches of decoded images; the next batch is decoded while this one is predicted. Of large ones the sources."""
     with ThreadPoolExecutor(READERS) as pool:
-        waiting: deque[tuple[tuple[Source, ...], list[Future[Tensor | DataError]] | None]] = deque()
+        waiting: deque[tuple[tuple[Source, ...], list[Future[Array | DataError]] | None]] = deque()
         for group in chain(_batched(sources, work.step()), [(), ()]):  # the empty ones drain what waits
             large, side = _is_large(work, group), work.decoded_side
             futures = None if large else [pool.submit(_image_or_reason, work, one, side) for one in group]
@@ -589,7 +624,7 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
         yield group
 
 
-def _predict_each(work: _Work, images: Sequence[Tensor]) -> list[Any]:
+def _predict_each(work: _Work, images: Sequence[Array]) -> list[Any]:
     """Predictions for the images; in the place of one on which the network fails, why."""
     try:
         return _predict(work, images)
@@ -611,23 +646,28 @@ def _reason(error: Exception) -> str:
 
 def _predict(work: _Work, images: Sequence[Any]) -> list[Any]:
     if work.tiling is not None:
-        joined = [_predict_tiles(work, HeldImage(image)) for image in images]
+        from zorki.data.windows import HeldImage
+
+        joined = [_predict_tiles(work, HeldImage(tensor_of(image))) for image in images]
     else:
-        return _predict_batches(work, [prepared(model, images, work.regions) for model in work.models])
+        return _predict_batches(work, [model.prepare(images) for model in work.models])
     return [keep_selected(prediction, work.selection) for prediction in joined]
 
 
 def _predict_batches(work: _Work, batches: Sequence[tuple[Any, list[Placement]]]) -> list[Any]:
     """Predictions for the same images, as the preprocessing of each model has them."""
-    every = [predict_inputs(model, *batch, work.device) for model, batch in zip(work.models, batches, strict=True)]
+    every = [model.predict(*batch) for model, batch in zip(work.models, batches, strict=True)]
     joined = every[0] if len(every) == 1 else [_join(work, some) for some in zip(*every, strict=True)]
     return [keep_selected(prediction, work.selection) for prediction in joined]
 
 
 def _predict_tiles(work: _Work, image: WindowedImage) -> Any:
+    from zorki.engine.prediction.tiling import predict_tiles
+
     assert work.tiling is not None
     tiles = work.tiling.of(image.height, image.width)
-    return _join(work, predict_tiles(work.models, image, tiles, batch_size=work.step(), device=work.device))
+    networks = [model.network("tile") for model in work.models]
+    return _join(work, predict_tiles(networks, image, tiles, batch_size=work.step(), device=work.device))
 
 
 def _join(work: _Work, predictions: Sequence[Any]) -> Any:
@@ -709,14 +749,14 @@ class _OverTime:
             self._smoother = presentation.smoother(work.smooth)
         self._seconds: dict[int, float] = {}  # of frames whose predictions are still to come
 
-    def read(self, stream: Iterator[TimedFrame]) -> Generator[tuple[int, Tensor], None, None]:
+    def read(self, stream: Iterator[TimedFrame]) -> Generator[tuple[int, Array], None, None]:
         """The numbered frames, whose times are kept."""
         for frame in stream:
             if self._smoother is not None or self._follower is not None:
                 self._seconds[frame.number] = frame.seconds
-            yield frame.number, frame.image
+            yield frame.number, frame.pixels
 
-    def filter(self, stream: Iterator[tuple[int, Tensor, Any]]) -> Iterator[tuple[int, Tensor, Any]]:
+    def filter(self, stream: Iterator[tuple[int, Array, Any]]) -> Iterator[tuple[int, Array, Any]]:
         """The numbered frames with their predictions: followed first, since a filter over time asks who is who."""
         for number, image, prediction in stream:
             seconds = self._seconds.pop(number, 0.0)
@@ -819,8 +859,8 @@ def _check_smooth(work: _Work, sources: Sequence[Source]) -> None:
 
 
 def _frames(
-    work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]], step: int
-) -> Iterator[tuple[int, Tensor, Any]]:
+    work: _Work, source: Source, stream: Iterator[tuple[int, Array]], step: int
+) -> Iterator[tuple[int, Array, Any]]:
     """The numbered frames of a video with their predictions: one by one, of the whole clip, or followed."""
     if work.task.unit == "clip" and source.path is not None and work.max_frames is None:
         (prediction,) = _predict(work, [open_film(source.path, max_pixels=work.max_pixels or MAX_PIXELS)])
@@ -829,12 +869,11 @@ def _frames(
         yield from ((number, image, prediction) for number, image in shown)
     elif work.task.unit == "clip":
         clip = list(stream)
-        (prediction,) = _predict(work, [torch.stack([image for _, image in clip])])
+        (prediction,) = _predict(work, [np.stack([image for _, image in clip])])
         yield from ((number, image, prediction) for number, image in clip)
     elif work.task.unit == "video":
         shown, followed = tee(stream)
-        images = (image.to(work.device) for _, image in followed)
-        tracked = torch.inference_mode()(track)(work.models[0], images, work.prompt)
+        tracked = work.models[0].follow((image for _, image in followed), work.prompt)
         for (number, image), prediction in zip(shown, tracked, strict=True):
             yield number, image, prediction
     else:
@@ -858,7 +897,7 @@ def _until_failure(work: _Work, source: Source, stream: Iterator[T]) -> Iterator
         work.fail(source, failure)
 
 
-def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Array]]) -> Iterator[tuple[int, Array]]:
     """The frames of a video up to where it is broken, so that those before are written and kept."""
     try:
         yield from stream
@@ -866,9 +905,9 @@ def _readable(work: _Work, source: Source, stream: Iterator[tuple[int, Tensor]])
         work.fail(source, error)
 
 
-def _result(work: _Work, source: Source, image: Tensor, prediction: Any, frame: int | None = None) -> Result:
+def _result(work: _Work, source: Source, image: Array, prediction: Any, frame: int | None = None) -> Result:
     # In a list only what lies in memory anyhow is held; files and videos are read again when asked for.
-    held: Tensor | Source = image if work.streams or source.kind == "live" else source
+    held: Array | Source = image if work.streams or source.kind == "live" else source
     height, width = image.shape[-2:]
     if frame is None and (size := _size(work, source, image)) != (height, width):  # a small copy
         return _new_result(work, source, size, prediction, source)
@@ -876,7 +915,7 @@ def _result(work: _Work, source: Source, image: Tensor, prediction: Any, frame: 
 
 
 def _new_result(
-    work: _Work, source: Source, size: tuple[int, int], prediction: Any, held: Source | Tensor, frame: int | None = None
+    work: _Work, source: Source, size: tuple[int, int], prediction: Any, held: Source | Array, frame: int | None = None
 ) -> Result:
     return Result(
         prediction,

@@ -12,17 +12,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from zorki.contracts import Presentation
 from zorki.data.images import JPEG_SIDE, Array, interleaved, write_image
-from zorki.data.windows import open_windows
 from zorki.engine.prediction.label_studio import to_label_studio
 from zorki.engine.prediction.rows import Row, arrays, count_rows, keep_rows, row
 from zorki.engine.prediction.selection import Classes, labels_of
 from zorki.engine.prediction.sources import Source
 from zorki.engine.prediction.supervision import to_supervision
-from zorki.engine.prediction.tiling import small_copy
 from zorki.errors import DataError, ZorkiError
 from zorki.types import Annotation, ClassInfo
 from zorki.types.arrays import array_of
@@ -56,7 +53,7 @@ class Result:
     path: str
     height: int
     width: int
-    source: Source | Tensor = field(repr=False)  # where the image is; of streams the image itself
+    source: Source | Array = field(repr=False)  # where the image is; of streams the image itself
     frame: int | None = None
     drawn: Path | None = None
     files: dict[str, Any] = field(default_factory=dict)
@@ -77,7 +74,7 @@ class Result:
         Raises:
             DataError: the file is no longer there, or too large to be held at once.
         """
-        return interleaved(self._image())
+        return interleaved(self._pixels())
 
     @property
     def caption(self) -> str:
@@ -145,7 +142,10 @@ class Result:
     def draw(self) -> Array:
         """`plot` with the channels first: (3, height, width)."""
         if not self.by_tiles or not isinstance(self.source, Source) or self.source.path is None:
-            return self.presentation.draw(array_of(self._image()), self.annotation, self.info)
+            return self.presentation.draw(self._pixels(), self.annotation, self.info)
+        from zorki.data.windows import open_windows
+        from zorki.engine.prediction.tiling import small_copy
+
         with open_windows(self.source.path, max_pixels=0) as large:
             image, annotation = small_copy(large, self.annotation)
         return self.presentation.draw(array_of(image), annotation, self.info)
@@ -256,15 +256,15 @@ class Result:
         reserved |= {"top", "right", "bottom"} if "left" in reserved else set()
         return {name: values for name, values in table.items() if name in reserved}
 
-    def _image(self) -> Tensor:
-        if isinstance(self.source, Tensor):
+    def _pixels(self) -> Array:
+        if not isinstance(self.source, Source):
             return self.source
         if self.frame is None:
-            return self.source.image()
-        found = next(islice(self.source.frames(), self.frame, None), None)
+            return self.source.array()
+        found = next(islice(self.source.timed_frames(), self.frame, None), None)
         if found is None:
             raise DataError(f"{self.path}: frame {self.frame} is no longer there")
-        return found[1]
+        return found.pixels
 
 
 def suffix_of(height: int, width: int) -> str:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zorki.data.images import Array
 from zorki.errors import ZorkiError
 from zorki.types import Keypoints, Label, Mask, Rows
+from zorki.types.arrays import array_of, is_tensor, tensor_of
 
 _ARRAYS = {"mask": "masks", "points": "points", "joint_scores": "joint_scores"}  # of a row, and their columns
 TOP = 5  # classes that a classification's rows name
@@ -73,7 +72,7 @@ def row(annotation: Any, place: int, names: Sequence[str]) -> Row:
     if isinstance(annotation, Label):
         score = None if annotation.scores is None else float(annotation.scores[label])
         return Row(label, names[label], score)
-    mask = _array(annotation.classes == label)
+    mask = array_of(annotation.classes == label)
     valid = int((annotation.classes != annotation.ignore).sum())
     return Row(label, names[label], mask=mask, share=float(mask.sum()) / max(1, valid))
 
@@ -82,9 +81,9 @@ def _object_row(rows: Rows, place: int, names: Sequence[str]) -> Row:
     columns = {name: column[place] for name, column in rows.columns()}
     label = int(columns["labels"]) if "labels" in columns else None
     box = columns.get("xyxy")
-    found: dict[str, Any] = {name: _array(columns[column]) for name, column in _ARRAYS.items() if column in columns}
+    found: dict[str, Any] = {name: array_of(columns[column]) for name, column in _ARRAYS.items() if column in columns}
     if isinstance(rows, Keypoints):
-        found["visible"] = _array(rows.visible[place])
+        found["visible"] = array_of(rows.visible[place])
     return Row(
         label,
         "" if label is None else names[label],
@@ -100,10 +99,11 @@ def _labels_of_image(annotation: Any) -> list[int]:
     if isinstance(annotation, Label):
         if annotation.scores is None:
             return [annotation.index]
-        best = annotation.scores.topk(min(TOP, len(annotation.scores)))
-        return [label for label, score in zip(best.indices.tolist(), best.values.tolist(), strict=True) if score > 0]
+        scores = array_of(annotation.scores)
+        best = np.argsort(-scores, kind="stable")[:TOP]
+        return [label for label, score in zip(best.tolist(), scores[best].tolist(), strict=True) if score > 0]
     if isinstance(annotation, Mask):
-        labels, counts = annotation.classes.unique(return_counts=True)
+        labels, counts = np.unique(array_of(annotation.classes), return_counts=True)
         pairs = sorted(zip((-counts).tolist(), labels.tolist(), strict=True))
         return [label for _, label in pairs if label != annotation.ignore]
     return []
@@ -126,20 +126,21 @@ def keep_rows(
         for criterion, name, words in ((score, "scores", "score"), (labels, "labels", "class")):
             if criterion is not None and name not in columns:
                 raise ZorkiError(f"{kind} has no {name} to choose by; leave the {words} out")
-        rows = torch.ones(len(annotation), dtype=torch.bool)
+        rows = np.ones(len(annotation), bool)
         if score is not None:
-            rows &= columns["scores"] >= score
+            rows &= array_of(columns["scores"]) >= score
         if labels is not None:
-            rows &= torch.isin(columns["labels"], torch.tensor(sorted(labels), dtype=columns["labels"].dtype))
-        chosen = annotation[rows]
+            rows &= np.isin(array_of(columns["labels"]), sorted(labels))
+        chosen = _take(annotation, rows)
         return chosen if count is None or len(chosen) <= count else _best(chosen, count)
     if isinstance(annotation, Label) and annotation.scores is not None:
         return _keep_classes(annotation, annotation.scores, score, labels)
     if isinstance(annotation, Mask) and score is None:
         if labels is None:
             return annotation
-        is_chosen = torch.isin(annotation.classes, torch.tensor(sorted(labels), dtype=annotation.classes.dtype))
-        return dataclasses.replace(annotation, classes=annotation.classes.masked_fill(~is_chosen, annotation.ignore))
+        classes = array_of(annotation.classes)
+        kept = np.where(np.isin(classes, sorted(labels)), classes, classes.dtype.type(annotation.ignore))
+        return dataclasses.replace(annotation, classes=_like(kept, annotation.classes))
     if score is None and labels is None:
         return annotation
     what = "scores" if score is not None else "classes"
@@ -150,18 +151,27 @@ def _best(rows: Rows, count: int) -> Rows:
     scores = dict(rows.columns()).get("scores")
     if scores is None:
         return rows[:count]
-    return rows[scores.argsort(descending=True, stable=True)[:count].sort().values]
+    return _take(rows, np.sort(np.argsort(-array_of(scores), kind="stable")[:count]))
 
 
-def _keep_classes(label: Label, scores: Tensor, score: float | None, labels: Collection[int] | None) -> Label:
+def _take(rows: Rows, places: Array) -> Rows:
+    """The rows at these places, or where the array is true."""
+    return rows[_like(places, dict(rows.columns())[rows.first])]
+
+
+def _like(values: Array, other: Any) -> Any:
+    """The values as a tensor on the device of the other, or as they are where that is an array."""
+    return tensor_of(values).to(other.device) if is_tensor(other) else values
+
+
+def _keep_classes(label: Label, given: Any, score: float | None, labels: Collection[int] | None) -> Label:
+    scores = array_of(given).copy()
     if labels is not None:
-        others = torch.ones(len(scores), dtype=torch.bool)
-        others[sorted(labels)] = False
-        scores = scores.masked_fill(others, 0)
+        scores[~np.isin(np.arange(len(scores)), sorted(labels))] = 0
     index = int(scores.argmax())  # before low scores go: the best class is named however low it scores
     if score is not None:
-        scores = scores.masked_fill(scores < score, 0)
-    return dataclasses.replace(label, index=index, scores=scores)
+        scores[scores < score] = 0
+    return dataclasses.replace(label, index=index, scores=_like(scores, given))
 
 
 def arrays(annotation: Any) -> dict[str, Array | int]:
@@ -169,11 +179,7 @@ def arrays(annotation: Any) -> dict[str, Array | int]:
     fields = {f.name: getattr(annotation, f.name) for f in dataclasses.fields(annotation)}
     plural = {"identities": "ids", "index": "label"}
     return {
-        plural.get(name, name): _array(value) if isinstance(value, Tensor) else value
+        plural.get(name, name): array_of(value) if is_tensor(value) else value
         for name, value in fields.items()
         if value is not None
     }
-
-
-def _array(tensor: Tensor) -> Array:
-    return np.asarray(tensor.detach().cpu().numpy())

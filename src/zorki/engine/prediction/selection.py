@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zorki.contracts import Model
 from zorki.contracts.capabilities import Selection, SelectsPredictions
 from zorki.engine.prediction.rows import keep_rows
 from zorki.errors import RecipeError, did_you_mean
+
+if TYPE_CHECKING:
+    from zorki.contracts import Model
 
 Classes = str | int | Sequence[str | int]
 

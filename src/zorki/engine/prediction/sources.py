@@ -15,18 +15,17 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from jaxtyping import UInt8
+import numpy as np
 from PIL.ImageFile import ImageFile
-from torch import Tensor
 
 from zorki.data.annotations.listing import is_image, missing_root, walk_files
-from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, image_size, read_image
+from zorki.data.images import EXTENSIONS, MAX_PIXELS, check_image, image_size, read_array
 from zorki.data.video.container import EXTENSIONS as VIDEO_EXTENSIONS
 from zorki.data.video.films import is_frame_folder
-from zorki.engine.prediction.images import as_image, in_memory
+from zorki.engine.prediction.images import as_array, in_memory
 from zorki.engine.prediction.video import (
     TimedFrame,
     camera_frames,
@@ -38,6 +37,11 @@ from zorki.engine.prediction.video import (
 from zorki.errors import DataError
 from zorki.input_files.addresses import AddressError, open_address, stated_length
 from zorki.input_files.content import special_kind
+from zorki.types.arrays import tensor_of
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from torch import Tensor
 
 MAX_BYTES = 100_000_000
 """The largest image that is fetched from an address."""
@@ -52,7 +56,6 @@ PATIENCE = 300.0
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "tcp")
 """Schemes of addresses that send frames as they are taken, without an end."""
 
-Frames = Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]
 Kind = Literal["image", "video", "live"]
 
 
@@ -76,7 +79,7 @@ class Source:
     name: str
     kind: Kind
     given: str
-    content: Tensor | str | int | Iterator[Any] | None = None
+    content: np.ndarray | str | int | Iterator[Any] | None = None
     named: bool = True
     fault: str = ""
 
@@ -85,24 +88,28 @@ class Source:
         return self.given if self.path is None or "://" in self.given else self.path.as_posix()
 
     def image(self, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None) -> UInt8[Tensor, "3 H W"]:
-        """The image, decoded where it is in a file, as `read_image`. Raises DataError."""
+        """As `array`, as a tensor."""
+        return tensor_of(self.array(max_pixels, shorter_side))
+
+    def array(self, max_pixels: int = MAX_PIXELS, shorter_side: int | None = None) -> UInt8[np.ndarray, "3 H W"]:
+        """The image, decoded where it is in a file, as `read_array`. Raises DataError."""
         if self.fault:
             raise DataError(self.fault)
-        if isinstance(self.content, Tensor):
+        if isinstance(self.content, np.ndarray):
             return self.content
         assert self.path is not None
-        return read_image(self.path, max_pixels=max_pixels, shorter_side=shorter_side)
+        return read_array(self.path, max_pixels=max_pixels, shorter_side=shorter_side)
 
     def count_pixels(self, shorter_side: int | None = None) -> int:
         """Of an image that is still to be decoded by `image`; 0 of one in memory, or one that cannot be read."""
-        if self.fault or self.path is None or isinstance(self.content, Tensor):
+        if self.fault or self.path is None or isinstance(self.content, np.ndarray):
             return 0
         try:
             return math.prod(image_size(self.path, shorter_side))
         except DataError:
             return 0
 
-    def frames(self, *, bgr: bool = False) -> Frames:
+    def frames(self, *, bgr: bool = False) -> Generator[tuple[int, UInt8[Tensor, "3 H W"]], None, None]:
         """The frames of a video or live stream, with their numbers from 0; of cameras always the newest.
 
         Raises:
@@ -122,7 +129,7 @@ class Source:
         elif isinstance(self.content, Iterator):
             rate = self.frame_rate()
             for number, value in enumerate(self.content):
-                yield TimedFrame(number, float(number / rate), as_image(value, f"{self.name}, frame {number}", bgr=bgr))
+                yield TimedFrame(number, float(number / rate), as_array(value, f"{self.name}, frame {number}", bgr=bgr))
         else:
             folder = self.path if self.path is not None and self.path.is_dir() else None
             stream = timed_frames(self.path or str(self.content)) if folder is None else folder_frames(folder)
@@ -140,7 +147,7 @@ def expand(sources: Any, *, max_pixels: int = MAX_PIXELS, bgr: bool = False, fil
 
     A source is a file, a folder (searched to its depths), a glob (`**` reaches through folders), the http(s) address
     of an image, which is fetched, or of a video, the address of a network camera (rtsp://...), the number of a camera
-    of this machine, or an image in memory: see `as_image`. Lists may hold all of these; an iterator yields the frames
+    of this machine, or an image in memory: see `as_array`. Lists may hold all of these; an iterator yields the frames
     of a live stream, as images in memory. Files that the user names are taken at their word and checked when read; in
     folders and globs, files that are neither images nor videos are passed over.
 
@@ -209,7 +216,7 @@ def _in_memory(value: Any, number: int, bgr: bool) -> Source:
     """Pillow's images know their file."""
     file = value.filename if isinstance(value, ImageFile) and isinstance(value.filename, str) else ""
     given = file or f"image {number}"
-    return Source(None, Path(file).name or f"image-{number}.png", "image", given, as_image(value, given, bgr=bgr))
+    return Source(None, Path(file).name or f"image-{number}.png", "image", given, as_array(value, given, bgr=bgr))
 
 
 def _camera(number: int) -> Source:

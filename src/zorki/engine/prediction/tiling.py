@@ -18,10 +18,9 @@ from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.windows import WindowedImage
 from zorki.engine.device import channels_last
 from zorki.errors import RecipeError
-from zorki.tiles import Tiles, Window
+from zorki.tiles import AT_ONCE, Tiles, Window
 from zorki.types import Placement, map_tensors
 
-AT_ONCE = 4  # tiles a step, where nobody said
 USUAL_SHARE = 8  # the overlap is one USUAL_SHAREth of the tile, where nobody said
 DRAWN_SIDE = 4096  # pixels: larger images are drawn smaller
 

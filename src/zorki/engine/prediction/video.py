@@ -12,20 +12,21 @@ from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-import torch
-from jaxtyping import UInt8
-from torch import Tensor
 
-from zorki.data.images import interleaved
+from zorki.data.images import Array, interleaved
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.video.container import Converter, need_av, open_video, stream_rate
 from zorki.data.video.films import FrameFolder
 from zorki.errors import DataError, ZorkiError
 from zorki.files import unwritable
-from zorki.types.arrays import tensor_of
+from zorki.types.arrays import array_of, tensor_of
+
+if TYPE_CHECKING:
+    from jaxtyping import UInt8
+    from torch import Tensor
 
 CLOCK = Fraction(1, 12_800)
 """Seconds of a tick by which frames are timed that do not come at one rate."""
@@ -38,7 +39,12 @@ class TimedFrame(NamedTuple):
 
     number: int
     seconds: float
-    image: UInt8[Tensor, "3 H W"]
+    pixels: Array
+
+    @property
+    def image(self) -> UInt8[Tensor, "3 H W"]:
+        """The pixels as a tensor."""
+        return tensor_of(self.pixels)
 
 
 _WRITTEN = (".mp4", ".mov", ".m4v", ".mkv", ".avi")  # containers that take H.264 and MPEG-4 both
@@ -80,7 +86,7 @@ def timed_frames(video: Path | str) -> Generator[TimedFrame, None, None]:
         try:
             for number, frame in enumerate(container.decode(video=0)):
                 seconds = float(number / rate if frame.time is None else frame.time)
-                yield TimedFrame(number, seconds, torch.from_numpy(convert(frame).transpose(2, 0, 1).copy()))
+                yield TimedFrame(number, seconds, convert(frame).transpose(2, 0, 1).copy())
         except av.FFmpegError as error:
             raise DataError(f"{video}: the video breaks off after frame {number}: {error.strerror}") from error
     if number < 0:
@@ -95,7 +101,7 @@ def folder_frames(folder: Path) -> Generator[TimedFrame, None, None]:
         numbers = range(first, min(first + step, len(film)))
         frames = film.at([(number + 0.5) / film.rate for number in numbers])
         for number, image in zip(numbers, frames, strict=True):
-            yield TimedFrame(number, number / film.rate, image)
+            yield TimedFrame(number, number / film.rate, array_of(image))
 
 
 def camera_frames(camera: int) -> Generator[TimedFrame, None, None]:
@@ -117,7 +123,7 @@ def camera_frames(camera: int) -> Generator[TimedFrame, None, None]:
             there, pixels = device.read()
             if not there:
                 raise DataError(f"camera {camera}: no frame came after {number}; was it disconnected?")
-            image = torch.from_numpy(np.ascontiguousarray(pixels[:, :, ::-1])).permute(2, 0, 1)
+            image = np.ascontiguousarray(pixels[:, :, ::-1]).transpose(2, 0, 1)
             yield TimedFrame(number, time.monotonic(), image)
     finally:
         device.release()
@@ -218,7 +224,7 @@ class VideoWriter:
             self._first = seconds
             self._stream = self._add_stream(height, width)
         if (self._stream.height, self._stream.width) != (height, width):
-            image = _fitted(tensor_of(image), self._stream.height, self._stream.width)
+            image = _fitted(array_of(image), self._stream.height, self._stream.width)
         pixels = interleaved(image[:, : self._stream.height, : self._stream.width])
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         if seconds is not None:
@@ -277,11 +283,11 @@ class VideoWriter:
             raise DataError(f"{self.path}: frames of {size} pixels cannot be encoded: {error}") from error
 
 
-def _fitted(image: UInt8[Tensor, "3 _ _"], height: int, width: int) -> UInt8[Tensor, "3 height width"]:
+def _fitted(image: UInt8[np.ndarray, "3 _ _"], height: int, width: int) -> UInt8[np.ndarray, "3 height width"]:
     """The image, scaled to fit, in the middle of a black frame."""
     scale = min(height / image.shape[1], width / image.shape[2])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[2] * scale))
-    frame = torch.zeros((3, height, width), dtype=torch.uint8)
+    frame = np.zeros((3, height, width), np.uint8)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     frame[:, top : top + size[0], left : left + size[1]] = resize_image(image, *size)
     return frame

@@ -79,7 +79,8 @@ def follow(
     state: Any = None
     last = -1
     with contextlib.closing(frames_of(source, fps)) as stream:
-        for number, seconds, image in islice(stream, max_frames):
+        for frame in islice(stream, max_frames):
+            number, seconds, image = frame.number, frame.seconds, frame.image
             last = number
             # A live stream may have dropped the very frame.
             prompt = next((boxes[place] for place in sorted(boxes, reverse=True) if _due(place, number, state)), None)
@@ -147,7 +148,7 @@ def frames_of(source: Any, fps: float = 25.0) -> Generator[TimedFrame, None, Non
     found = expand(source)
     if all(one.kind == "image" for one in found):
         for number, one in enumerate(sorted(found, key=_by_numbers)):
-            yield TimedFrame(number, number / fps, one.image())
+            yield TimedFrame(number, number / fps, one.array())
     elif len(found) == 1:
         yield from found[0].timed_frames()
     else:

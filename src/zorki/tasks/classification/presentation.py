@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zorki.contracts import Presentation
 from zorki.contracts.example import Example
 from zorki.types import ClassInfo, Label
+from zorki.types.arrays import array_of
 
 if TYPE_CHECKING:
     from jaxtyping import UInt8
@@ -35,12 +36,10 @@ class ClassificationPresentation(Presentation[Label, Label]):
         """Class name, and the five most probable classes with their probabilities."""
         values: dict[str, Any] = {"label": annotation.index, "class_name": info.names[annotation.index]}
         if annotation.scores is not None:
-            best = annotation.scores.topk(min(5, len(info)))
-            values["score"] = float(annotation.scores[annotation.index])
-            values["top"] = [
-                {"class_name": info.names[k], "score": score}
-                for k, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            ]
+            scores = array_of(annotation.scores)
+            values["score"] = float(scores[annotation.index])
+            best = (-scores).argsort(kind="stable")[:5].tolist()
+            values["top"] = [{"class_name": info.names[k], "score": float(scores[k])} for k in best]
         return values
 
     def caption(self, annotation: Label, info: ClassInfo) -> str:

@@ -68,7 +68,7 @@ class PosePresentation(Presentation[Keypoints, Keypoints]):
         self, annotation: Keypoints, info: ClassInfo, *, path: str, frame: int | None = None
     ) -> list[dict[str, Any]]:
         """COCO's results of keypoints, an entry an object; the third value of a joint is its score, 1 without one."""
-        import torch
+        import numpy as np
 
         from zorki.tasks.detection.prediction_files.coco_results import numbers_of, to_results
 
@@ -76,9 +76,10 @@ class PosePresentation(Presentation[Keypoints, Keypoints]):
         boxes = annotation.regions()
         if boxes is None or boxes.scores is None:
             raise ValueError("objects have no boxes or no scores; a file of results needs both")
-        sure = annotation.joint_scores
-        third = torch.ones(annotation.visibility.shape) if sure is None else sure
-        joints = torch.cat([annotation.points, third[..., None]], 2).flatten(1).double()
+        arrays = annotation.numpy()
+        third = np.ones(arrays.visibility.shape) if arrays.joint_scores is None else arrays.joint_scores
+        triples = np.concatenate([arrays.points, third[..., None]], 2)
+        joints = triples.reshape(len(triples), -1).astype(np.float64)
         return [
             {**entry, "keypoints": [round(value, 3) for value in row]}
             for entry, row in zip(

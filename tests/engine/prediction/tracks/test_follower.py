@@ -236,7 +236,7 @@ def test_appearance_is_asked_for_of_what_begins_tracks():
     results = list(predict(DETECTOR, iter(images), stream=True, track=True, embed=embed, quiet=True))
     assert ids(results) == [{"cat": 1, "dog": 2}] * 5
     assert Grays.seen == 10
-    image = torch.from_numpy(images[0]).permute(2, 0, 1)
+    image = images[0].transpose(2, 0, 1)
     boxes = np.array([[2.0, 10, 12, 20], [50, 30, 60, 40], [0, 0, 0, 0], [90, 90, 99, 99]])
     angles = np.array([80, 240, 0, 0]) / 255 * 2
     assert AppearanceEmbedder(embed, "cpu")(image, boxes) == pytest.approx(

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zorki.draw.palette import color
 from zorki.draw.tracks import counted_place, tails
@@ -19,6 +17,7 @@ from zorki.errors import RecipeError
 from zorki.tracks.counting import Counts, Crossing
 from zorki.tracks.tracker import NO_ID, ByteTracker, Detections
 from zorki.types import Rows
+from zorki.types.arrays import array_of, is_tensor, tensor_of
 
 TAIL = 1.0  # seconds of the way that is drawn behind an object
 
@@ -42,7 +41,7 @@ class Follower:
         self._first: float | None = None  # the time of the first frame
         self._ways: dict[int, deque[tuple[float, float, float]]] = {}
 
-    def follow(self, prediction: Any, image: Tensor, frame: int, time: float) -> Any:
+    def follow(self, prediction: Any, image: np.ndarray, frame: int, time: float) -> Any:
         """The objects of the next frame that are on a track.
 
         Args:
@@ -63,8 +62,9 @@ class Follower:
         self.counts, crossings = self._options.counter.step(self.counts, ids, xyxy, labels, self._state.ids)
         self._remember(ids, xyxy, seconds)
         self._write(frame, seconds, ids, xyxy, labels, found.scores[kept], crossings)
-        chosen = rows[torch.from_numpy(kept)]
-        return dataclasses.replace(chosen, identities=torch.from_numpy(ids))  # type: ignore[type-var]
+        if not is_tensor(dict(rows.columns())["xyxy"]):
+            return dataclasses.replace(rows[kept], identities=ids)  # type: ignore[type-var]
+        return dataclasses.replace(rows[tensor_of(kept)], identities=tensor_of(ids))  # type: ignore[type-var]
 
     def background(self, image: np.ndarray) -> np.ndarray:
         """The frame with tails and counts, on which the objects are to be drawn."""
@@ -88,12 +88,12 @@ class Follower:
             lines.append(f"{self._name(number)}: {total}" + (f" ({'; '.join(parts)})" if parts else ""))
         return lines
 
-    def _detections(self, rows: Rows, image: Tensor) -> Detections:
+    def _detections(self, rows: Rows, image: np.ndarray) -> Detections:
         columns = dict(rows.columns())
         count = len(rows)
-        xyxy = columns["xyxy"].double().cpu().numpy()
-        scores = columns["scores"].double().cpu().numpy() if "scores" in columns else np.ones(count)
-        labels = columns["labels"].cpu().numpy() if "labels" in columns else np.zeros(count, dtype=np.int64)
+        xyxy = array_of(columns["xyxy"]).astype(np.float64)
+        scores = array_of(columns["scores"]).astype(np.float64) if "scores" in columns else np.ones(count)
+        labels = array_of(columns["labels"]) if "labels" in columns else np.zeros(count, dtype=np.int64)
         embedder, appearance = self._options.embedder, None
         sure = scores >= self._options.settings.high_score
         if embedder is not None and sure.any():

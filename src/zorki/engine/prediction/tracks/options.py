@@ -5,21 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from jaxtyping import Float64
-from numpy import ndarray
-from torch import Tensor
 
-from zorki.engine.device import on_device
-from zorki.engine.prediction.inference import predict_images
-from zorki.engine.run.open import RunLike, open_all
 from zorki.errors import RecipeError, did_you_mean
 from zorki.tracks.counting import Counter, CountPlace, count_line, count_zone
 from zorki.tracks.tracker import TrackerSettings
 from zorki.types import ClassInfo, Embedding
+from zorki.types.arrays import array_of, tensor_of
+
+if TYPE_CHECKING:
+    from jaxtyping import Float64
+    from numpy import ndarray
+
+    from zorki.engine.run.open import RunLike
 
 Track = bool | Mapping[str, Any] | TrackerSettings | None
 Places = Sequence[str | Sequence[float]]
@@ -35,13 +35,18 @@ class AppearanceEmbedder:
     """
 
     def __init__(self, run: RunLike, device: str) -> None:
+        from zorki.engine.device import on_device
+        from zorki.engine.run.open import open_all
+
         (self.run,) = open_all(run)
         self._device = device
         self._model = on_device(self.run.model, device).eval()
 
-    def __call__(self, image: Tensor, xyxy: Float64[ndarray, "N 4"]) -> Float64[ndarray, "N D"]:
+    def __call__(self, image: ndarray, xyxy: Float64[ndarray, "N 4"]) -> Float64[ndarray, "N D"]:
         """Unit vectors of the boxes of an image (3, H, W). Raises RecipeError where the run embeds nothing."""
-        crops = [_crop(image, box) for box in xyxy.tolist()]
+        from zorki.engine.prediction.inference import predict_images
+
+        crops = [tensor_of(_crop(image, box)) for box in xyxy.tolist()]
         found: list[Any] = []
         for first in range(0, len(crops), CROPS):
             found += predict_images(self._model, crops[first : first + CROPS], self._device)
@@ -49,11 +54,11 @@ class AppearanceEmbedder:
             raise RecipeError(
                 f"{self.run.folder} is a run of {self.run.task.name}, which embeds no images; name one that does"
             )
-        vectors = torch.stack([one.vector for one in found]).double().cpu().numpy()
+        vectors = np.stack([array_of(one.vector) for one in found]).astype(np.float64)
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
-def _crop(image: Tensor, box: Sequence[float]) -> Tensor:
+def _crop(image: np.ndarray, box: Sequence[float]) -> np.ndarray:
     """The pixels of a box, one at least."""
     height, width = image.shape[-2:]
     left, top = min(max(0, int(box[0])), width - 1), min(max(0, int(box[1])), height - 1)

@@ -22,6 +22,7 @@ from zorki.input_files.json_files import parse_json
 from zorki.ops.rle import fault_of
 from zorki.tasks.detection.class_names import COCO, coco_names
 from zorki.types import Boxes
+from zorki.types.arrays import array_of
 
 FORMAT = "a JSON list of detections, {image_id, category_id, bbox: [x, y, width, height], score} each"
 
@@ -49,7 +50,7 @@ def to_results(
     tail: dict[str, Any] = {"file_name": file_name} | ({} if frame is None else {"frame": frame})
     ids = numbers_of(class_names) if category_ids is None else category_ids
     whose = [{}] * len(boxes) if boxes.identities is None else [{"track_id": key} for key in boxes.identities.tolist()]
-    rows = boxes.xyxy.double()
+    rows = array_of(boxes.xyxy).astype(np.float64)
     sizes = (rows[:, 2:] - rows[:, :2]).tolist()
     return [
         {

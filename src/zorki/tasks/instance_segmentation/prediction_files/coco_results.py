@@ -8,6 +8,7 @@ from typing import Any
 from zorki.metrics.mask_tables import run_lengths
 from zorki.tasks.detection.prediction_files.coco_results import to_results
 from zorki.types import Boxes, Instances
+from zorki.types.arrays import array_of
 
 MARKS = ("identities", "crowd", "difficult")
 
@@ -17,7 +18,7 @@ def columns_of(instances: Instances) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {"xyxy": instances.xyxy.tolist()}
     if instances.scores is not None:
         columns["score"] = instances.scores.tolist()
-    columns["area"] = instances.masks.flatten(1).sum(1).tolist()
+    columns["area"] = array_of(instances.masks).sum((1, 2)).tolist()
     columns |= {name: column.tolist() for name in MARKS if (column := getattr(instances, name)) is not None}
     columns["segmentation"] = _codes(instances)
     return columns

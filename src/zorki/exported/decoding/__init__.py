@@ -1,0 +1,36 @@
+"""How outputs of exported graphs become predictions, one file a kind: the `decode` of models once more, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from zorki.errors import WeightsError
+from zorki.exported.decoding.boxes import decode_boxes
+from zorki.exported.decoding.labels import decode_labels
+
+if TYPE_CHECKING:
+    from zorki.data.images import Array
+    from zorki.exported.file import ExportedFile
+    from zorki.types import Placement
+
+Decoder = Callable[["Mapping[str, Array]", "Sequence[Placement]"], list[Any]]
+
+_KINDS: Mapping[str, Callable[..., list[Any]]] = {"label": decode_labels, "boxes": decode_boxes}
+
+
+def decoder(file: ExportedFile) -> Decoder:
+    """What makes predictions, of arrays and in pixels of the images, of the outputs of a file's graph.
+
+    Raises:
+        WeightsError: the file asks for a kind that is not known.
+    """
+    parameters = dict(file.decoding)
+    kind = parameters.pop("kind", None)
+    if kind not in _KINDS:
+        raise WeightsError(
+            f"{file.path}: its outputs are of kind {kind!r}, and this zorki reads {', '.join(_KINDS)}; predict with "
+            "the run itself, or install a newer zorki"
+        )
+    decode = _KINDS[kind]
+    return lambda outputs, placements: decode(outputs, placements, **parameters)
