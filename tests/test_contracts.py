@@ -392,3 +392,47 @@ def test_exported_equals_eager(name):
     with torch.no_grad():
         for exported, eager in zip(tensors(program(inputs)), tensors(model(inputs)), strict=True):
             torch.testing.assert_close(exported, eager, atol=1e-5, rtol=1e-4)
+
+
+def _fill(parameter, value, rows=slice(None)):
+    with torch.no_grad():
+        parameter[rows] = value
+
+
+def _wrong_temperature(model):
+    model.criterion.temperature = 0.002
+
+
+# How each prior is spoiled; what is named then.
+PRIORS = {
+    "retinanet_squeezenet": (lambda model: _fill(model.class_output.bias, 0.0), "classes"),
+    "fcos_squeezenet": (lambda model: _fill(model.class_output.bias, 0.0), "classes"),
+    "yolo3_squeezenet": (lambda model: [_fill(one.bias, 0.0) for one in model.outputs], "objectness"),
+    "faster_rcnn_squeezenet": (lambda model: _fill(model.proposals.logits.bias, 9.0), "objectness"),
+    "faster_rcnn_squeezenet_fpn": (lambda model: _fill(model.head.logits.bias, -9.0, slice(0, 1)), "classes"),
+    "fast_rcnn_squeezenet": (lambda model: _fill(model.head.logits.bias, -9.0, slice(0, 1)), "classes"),
+    "detr_squeezenet": (lambda model: _fill(model.class_output.bias, 9.0, slice(0, 1)), "classes"),
+    MASKED: (lambda model: _fill(model.detector.proposals.logits.bias, 9.0), "objectness"),
+    "border_unet_squeezenet": (lambda model: _fill(model.output.bias, 9.0, slice(1, 2)), "cross_entropy"),
+    "supcon_squeezenet": (_wrong_temperature, "supervised_contrastive"),
+    "simclr_squeezenet": (_wrong_temperature, "contrastive"),
+    "context_squeezenet": (lambda model: _fill(model.head[-1].bias, 9.0, slice(0, 1)), "neighbor"),
+}
+
+
+@ON_SMALL_BACKBONE
+@pytest.mark.parametrize("name", PRIORS)
+def test_first_losses_are_those_of_theory_unless_the_prior_is_wrong(name):
+    model = built(name).train()
+    inputs, targets = lesson(name, model, 6)
+    with torch.no_grad():
+        outputs = model(inputs)
+        expected, first = model.expected_losses(outputs, targets), model.loss(outputs, targets)
+        assert expected
+        for loss, value in expected.items():
+            assert value / 1.6 < float(first[loss]) < value * 1.6, loss
+        spoil, named = PRIORS[name]
+        spoil(model)
+        outputs = model(inputs)
+        expected = model.expected_losses(outputs, targets)[named]
+        assert not expected / 2 <= float(model.loss(outputs, targets)[named]) <= expected * 2

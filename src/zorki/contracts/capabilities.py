@@ -192,6 +192,14 @@ class FillsWeights(Protocol):
 
 
 @runtime_checkable
+class HasFixedParts(Protocol):
+    """A model with parts that never learn, as its method has it, such as a network that features are read from: `zorki check`."""
+
+    fixed_parts: Sequence[str]
+    """How the names of their weights begin."""
+
+
+@runtime_checkable
 class Diagnoses(Protocol[Raw, Target]):
     """A model with numbers about a batch that are no loss, such as the share of active triplets: logs of training."""
 
@@ -221,6 +229,14 @@ class ExpectsLoss(Protocol):
 
     def expected_loss(self) -> float | None:
         """Such as log(num_classes) for cross-entropy; None where the criterion in use has no such value."""
+
+
+@runtime_checkable
+class ExpectsLosses(Protocol[Raw, Target]):
+    """A model that knows single losses of a batch where nothing is learned yet, by its prior: `zorki check`."""
+
+    def expected_losses(self, outputs: Raw, targets: Sequence[Target]) -> dict[str, float]:
+        """Such losses, by the names that `loss` gives them; of outputs for the batch, whose sizes alone count."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class TaskData(ABC, Generic[T]):
     """
 
     needs: ClassVar[tuple[str, ...]] = ()  # what a format must provide to be for this task alone: `formats.KINDS`
+    open_set: ClassVar[bool] = False  # whether classes of val and test may be others than those of training
     usual_classes: ClassVar[int] = 1000  # of the data that networks are compared on: ImageNet's
 
     @abstractmethod

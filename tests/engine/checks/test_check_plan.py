@@ -10,7 +10,7 @@ from torch import nn
 
 from zorki.engine.checks.catalog import choose
 from zorki.engine.checks.check_plan import check_plan
-from zorki.engine.checks.check_training import check_training
+from zorki.engine.checks.check_training import _check_prior, check_training
 from zorki.engine.checks.report import CheckReport, Inspection
 from zorki.engine.checks.trial import Trial, trial_batches, watched
 from zorki.engine.training.plan import draft_plan
@@ -242,3 +242,39 @@ def test_a_trial_learns_on_a_copy(plan):
     trace = trial.run(batch, 12, lambda trace: len(trace.losses) == 10)
     assert len(trace.losses) == len(trace.gradients) == 10
     assert trace.fall > 0
+
+
+def test_a_detector_that_calls_everything_an_object_is_named(boxes):
+    assert found(boxes, "ZM003") == {}
+    model = copy.deepcopy(boxes.model)
+    nn.init.constant_(model.class_output.bias, 3.0)
+    told = found(dataclasses.replace(boxes, model=model), "ZM003")
+    assert "the loss 'classes' at the start" in told["ZM003"].reason
+
+
+def test_weights_that_were_trained_may_know_more_than_nothing(plan):
+    recipe = dataclasses.replace(plan.recipe, weights="runs/one")
+    inspection = Inspection(choose("ZM003", None), CheckReport("x", facts={"loss at the start": "0.1"}), 60.0)
+    _check_prior(inspection, dataclasses.replace(plan, recipe=recipe), {"": 0.1}, {"": 0.69})
+    _check_prior(inspection, plan, {"": 0.1}, {"": 0.69})
+    assert len(inspection.finish().findings) == 1
+
+
+def test_a_head_that_no_target_reaches_is_a_fact_and_no_fault(plan):
+    plan.model.head = _Spare(plan.model.head)
+    inspection = Inspection(choose("ZM006", None), CheckReport("x"), 60.0)
+    check_plan(inspection, plan)
+    report = inspection.finish()
+    assert report.findings == []
+    assert report.facts["weights that no target of the batch reaches"] == "head.spare.weight"
+
+
+class _Spare(nn.Module):
+    """A head with a layer whose outputs no loss of these targets asks for."""
+
+    def __init__(self, own):
+        super().__init__()
+        self.own, self.spare = own, nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.own(x) + 0 * self.spare.weight.sum()

@@ -113,6 +113,8 @@ def _print(report: Any) -> None:
             )
             say(f"  files: {', '.join(finding.files[:3])}{more}")
         say(f"  remedy: {finding.remedy}")
+    if report.unchecked:
+        say(f"not checked, or of no account here: {', '.join(report.unchecked)}")
     for line in report.left_out:
         say(f"left out: {line}")
     say(report.verdict)

@@ -145,7 +145,7 @@ CHECKS = (
         "Look for labels beyond the classes, empty boxes, and logarithms of 0; try --precision 32.",
     ),
     Check(
-        "ZM003", "loss-at-start", "warning", "A first loss of half or twice what an untrained network has: ln C.",
+        "ZM003", "loss-at-start", "warning", "A first loss 2.5 times, or 1/2.5, of what an untrained network has.",
         "Look at the normalization, at the initial weights of the head, and at what the loss is divided by.",
     ),
     Check(

@@ -11,13 +11,13 @@ from zorki.engine.checks.classes import check_classes, check_groups
 from zorki.engine.checks.images import check_copies, check_files, check_near, check_order
 from zorki.engine.checks.labels import check_labels
 from zorki.engine.checks.masks import check_masks
-from zorki.engine.checks.objects import ObjectTable, check_bare, check_objects, object_table
+from zorki.engine.checks.objects import ObjectTable, boxes_of, check_bare, check_objects, object_table
 from zorki.engine.checks.pixel_table import PixelTable, look_at_pixels
 from zorki.engine.checks.report import Inspection
 from zorki.engine.data_check import Survey, survey
 from zorki.errors import DataError
 from zorki.input_files.content import is_file
-from zorki.types import Boxes, Instances
+from zorki.types import Keypoints
 
 READING = 0.5  # of the time that is left, for reading images
 MOST_TARGETS = 20_000  # samples whose annotations are checked
@@ -44,8 +44,8 @@ def check_dataset(
     facts["format"] = f"{dataset.format}: {dataset.reason}"
     facts["splits"] = ", ".join(f"{name} {len(own):,}" for name, own in found.splits.items())
     facts["classes"] = f"{len(dataset.class_names):,}"
-    if inspection.wants("ZD005", "ZD006", "ZD007", "ZD008") and inspection.has_time("classes", 0.9):
-        check_classes(inspection, dataset, task.data.statistics(dataset))
+    if inspection.has_time("classes", 0.9) and inspection.wants("ZD005", "ZD006", "ZD007", "ZD008"):
+        check_classes(inspection, dataset, task.data.statistics(dataset), open_set=task.data.open_set)
     train = found.splits.get("train") or indices
     table = _pixels(inspection, task, dataset, indices, reading)
     if task.unit != "video":
@@ -54,7 +54,9 @@ def check_dataset(
     if table is not None and len(table):
         check_labels(inspection, dataset, train, table, objects)
     if objects is not None:
-        check_objects(inspection, dataset, objects, found.defects, side)
+        # Of joints each object is cut out and enlarged: its size in the image is not what a network sees.
+        sizes_count = not isinstance(_first(dataset, indices), Keypoints)
+        check_objects(inspection, dataset, objects, found.defects, side, sizes_count=sizes_count)
     check_files(inspection, dataset, found, table)
     check_bare(inspection, dataset, train, objects)
     if table is not None and len(table):
@@ -86,7 +88,8 @@ def _objects(
     inspection: Inspection, dataset: Dataset[Any], indices: Sequence[int], table: PixelTable | None
 ) -> ObjectTable | None:
     chosen = _some(indices, MOST_TARGETS)
-    if not chosen or not isinstance(_first(dataset, chosen), Boxes | Instances):
+    first = _first(dataset, chosen)
+    if first is None or boxes_of(first) is None:
         return None
     if len(chosen) < len(indices):
         inspection.leave_out(f"boxes: those of {len(chosen):,} of {len(indices):,} images were checked")

@@ -10,9 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zorki.contracts.capabilities import ExpectsLoss, TrainsInStages, UpdatesAfterStep
+from zorki.contracts import Model
+from zorki.contracts.capabilities import (
+    ExpectsLoss,
+    ExpectsLosses,
+    FillsWeights,
+    HasFixedParts,
+    TrainsInStages,
+    UpdatesAfterStep,
+)
 from zorki.durations import duration_text, short_text
-from zorki.engine.checks.objects import is_bare
+from zorki.engine.checks.objects import can_be_bare, is_bare
 from zorki.engine.checks.report import Inspection
 from zorki.engine.checks.trial import StepTrace, Trial, trial_batches, watched
 from zorki.engine.device import seeded
@@ -23,6 +31,7 @@ from zorki.engine.training.optimizer import frozen_stages
 from zorki.engine.training.plan import TrainingPlan
 from zorki.types import Batch, map_tensors
 
+LEARNING = {"ZM004", "ZM006", "ZM007", "ZM010", "ZM012"}  # what is told by steps on one batch
 BATCHES = 3
 STEPS, LEAST_STEPS = 30, 8
 SPENT = 0.3  # of the time that is left, for steps at one learning rate
@@ -30,7 +39,7 @@ LEARNED = 0.15  # share of the first loss that some steps on one batch take away
 ENOUGH = 0.4  # share at which they can end
 RISEN = 0.5  # share of the first loss by which it is larger at the end
 SPIKE = 2.5  # times the first loss, beyond which a learning rate is too high even where the loss falls again
-OFF = 2.0  # times the loss of theory, or its inverse, that a first loss may be
+OFF = 2.5  # times the loss of theory, or its inverse, that a first loss may be: chance is part of it
 DUMMY = 0.95  # score of a dummy from which on the metric tells nothing
 DEAD = 0.95  # share of a ReLU's channels
 FEW_CHANNELS = 4
@@ -60,9 +69,10 @@ def check_training(inspection: Inspection, plan: TrainingPlan) -> list[Batch[Any
             return batches
         _check_relus(inspection, trial, batch)
         _check_alone(inspection, plan, batch)
-        trace, images = _check_learning(inspection, plan, trial, batch)
-        _check_gradients(inspection, trial, trace)
-        _tell_cost(inspection, plan, trace, images)
+        if inspection.chosen & LEARNING:
+            trace, images = _check_learning(inspection, plan, trial, batch)
+            _check_gradients(inspection, trial, trace)
+            _tell_cost(inspection, plan, trace, images)
     return batches
 
 
@@ -72,7 +82,7 @@ def _objects(batch: Batch[Any]) -> int:
 
 def _check_dummy(inspection: Inspection, plan: TrainingPlan) -> None:
     """The score of the best prediction that looks at no image."""
-    if not inspection.wants("ZM001") or not inspection.has_time("score of a dummy", 0.7):
+    if "ZM001" not in inspection.chosen or not inspection.has_time("score of a dummy", 0.7):
         return
     splits = plan.data_survey.splits
     split = "val" if splits.get("val") else "test"
@@ -80,7 +90,7 @@ def _check_dummy(inspection: Inspection, plan: TrainingPlan) -> None:
         return
     scores = baseline(plan.task, plan.info, plan.dataset, plan.train_indices[:20_000], indices)
     score = None if scores is None else scores.get(plan.task.monitor)
-    if score is None:
+    if score is None or not inspection.wants("ZM001"):
         return
     inspection.report.facts["a dummy reaches"] = f"{plan.task.monitor} {score:.4f} on {split}, without any image"
     if score >= DUMMY:
@@ -89,11 +99,12 @@ def _check_dummy(inspection: Inspection, plan: TrainingPlan) -> None:
 
 def _check_background(inspection: Inspection, plan: TrainingPlan, batches: Sequence[Batch[Any]]) -> None:
     """Batches in which nothing is to be found, of data in which there is."""
-    if not inspection.wants("ZM011"):
-        return
     background = set(plan.info.background)
-    drawn = [is_bare(target.numpy(), background) for batch in batches for target in batch.placed]
-    if len(drawn) < BARE_SAMPLES or sum(drawn) < BARE_SHARE * len(drawn):
+    targets = [target.numpy() for batch in batches for target in batch.placed]
+    if len(targets) < BARE_SAMPLES or not can_be_bare(targets[0]) or not inspection.wants("ZM011"):
+        return
+    drawn = [is_bare(target, background) for target in targets]
+    if sum(drawn) < BARE_SHARE * len(drawn):
         return
     indices = [index for batch in batches for index in batch.indices]
     before = [is_bare(plan.dataset.target_arrays(index), background) for index in indices]
@@ -104,14 +115,19 @@ def _check_background(inspection: Inspection, plan: TrainingPlan, batches: Seque
 
 def _check_frozen(inspection: Inspection, plan: TrainingPlan) -> None:
     """Weights of the head that do not learn, though nobody asked for that."""
-    if not inspection.wants("ZM005") or isinstance(plan.model, UpdatesAfterStep | TrainsInStages):
+    if isinstance(plan.model, UpdatesAfterStep | TrainsInStages) or not inspection.wants("ZM005"):
         return
+    fixed = tuple(plan.model.fixed_parts) if isinstance(plan.model, HasFixedParts) else ()
+    fixed += tuple(plan.model.filled_weights) if isinstance(plan.model, FillsWeights) else ()
     stages = {id(p) for stage in plan.model.backbone_stages() for p in stage.parameters()}
     asked = {id(p) for stage in frozen_stages(plan.model, plan.recipe.freeze) for p in stage.parameters()}
     frozen = [
         name
         for name, parameter in plan.model.named_parameters()
-        if not parameter.requires_grad and parameter.ndim > 1 and id(parameter) not in stages | asked
+        if not parameter.requires_grad
+        and parameter.ndim > 1
+        and id(parameter) not in stages | asked
+        and not name.startswith(fixed)
     ]
     if frozen:
         reason = f"{_weights(frozen)} of the head do not learn, and --freeze is {plan.recipe.freeze}: {_some(frozen)}"
@@ -122,20 +138,46 @@ def _check_first_loss(inspection: Inspection, plan: TrainingPlan, trial: Trial, 
     """Whether the loss at the start is a number, and near what an untrained network has by theory."""
     inspection.wants("ZM002")
     with torch.no_grad():
-        first = float(Trial(plan).loss(batch.to(trial.device)))
-    inspection.report.facts["loss at the start"] = f"{first:.4g}"
-    if not math.isfinite(first):
-        inspection.add("ZM002", f"the loss of the first batch is {first}")
+        outputs, losses = Trial(plan).outputs_and_losses(batch.to(trial.device))
+        first = {name: float(loss) for name, loss in losses.items()}
+        expected = _expected(plan.model, outputs, batch)
+    total = sum(first.values())
+    inspection.report.facts["loss at the start"] = f"{total:.4g}"
+    if not math.isfinite(total):
+        inspection.add("ZM002", f"the loss of the first batch is {total}")
         return False
-    expected = plan.model.expected_loss() if isinstance(plan.model, ExpectsLoss) else None
-    if not inspection.wants("ZM003") or not expected:
-        return True
-    inspection.report.facts["loss at the start"] += f", {expected:.4g} by theory"
-    if not expected / OFF <= first <= expected * OFF:
-        inspection.add(
-            "ZM003", f"the loss at the start is {first:.4g}; a network that knows nothing has {expected:.4g}"
-        )
+    _check_prior(inspection, plan, {TOTAL: total, **first}, expected)
     return True
+
+
+TOTAL = ""  # the name of the sum of all losses
+
+
+def _expected(model: Model[Any, Any, Any], outputs: Any, batch: Batch[Any]) -> dict[str, float]:
+    """Losses of an untrained network by theory, by name: single ones, or their sum; none where there is no theory."""
+    if isinstance(model, ExpectsLosses):
+        return model.expected_losses(outputs, batch.placed)
+    total = model.expected_loss() if isinstance(model, ExpectsLoss) else None
+    return {} if total is None else {TOTAL: total}
+
+
+def _check_prior(
+    inspection: Inspection, plan: TrainingPlan, first: Mapping[str, float], expected: Mapping[str, float]
+) -> None:
+    """First losses against those by theory; of weights that were trained, a lower one is no fault."""
+    own = {name: value for name, value in expected.items() if value > 0 and math.isfinite(value)}
+    if not own or not inspection.wants("ZM003"):
+        return
+    told = "; ".join(
+        f"{f'{name} {first[name]:.4g}, ' if name else ''}{value:.4g} by theory" for name, value in own.items()
+    )
+    inspection.report.facts["loss at the start"] += f"{', ' if TOTAL in own else ', of which '}{told}"
+    for name, value in own.items():
+        least = value / OFF if plan.recipe.weights is None else 0.0
+        if not least <= first[name] <= value * OFF:
+            what = f"the loss {name!r}" if name else "the loss"
+            reason = f"{what} at the start is {first[name]:.4g}; a network that knows nothing has {value:.4g}"
+            inspection.add("ZM003", reason)
 
 
 def _check_relus(inspection: Inspection, trial: Trial, batch: Batch[Any]) -> None:
@@ -154,7 +196,7 @@ def _check_relus(inspection: Inspection, trial: Trial, batch: Batch[Any]) -> Non
 
 def _check_alone(inspection: Inspection, plan: TrainingPlan, batch: Batch[Any]) -> None:
     """Whether outputs for an image depend on the others of its batch, in evaluation."""
-    if not inspection.wants("ZM009") or len(batch) < 2:
+    if len(batch) < 2 or "ZM009" not in inspection.chosen:
         return
     trial = Trial(plan)
     inputs = _first(batch.to(trial.device).inputs, min(4, len(batch)), len(batch))
@@ -164,7 +206,7 @@ def _check_alone(inspection: Inspection, plan: TrainingPlan, batch: Batch[Any]) 
     with torch.no_grad():
         together, alone = model(inputs), model(_first(inputs, 1, min(4, len(batch))))
     worst = _difference(together, alone, min(4, len(batch)))
-    if worst is not None and worst > APART:
+    if worst is not None and inspection.wants("ZM009") and worst > APART:
         inspection.add(
             "ZM009", f"outputs for an image differ by {worst:.1%} alone and beside {min(3, len(batch) - 1)} others"
         )
@@ -278,6 +320,12 @@ def _check_gradients(inspection: Inspection, trial: Trial, trace: StepTrace) -> 
     sizes = {name: float(p.detach().norm()) for name, p in trial.model.named_parameters() if p.ndim > 1}
     names = [name for name in trace.gradients[0] if name in sizes]
     zero = [name for name in names if not any(step[name] for step in trace.gradients)]
+    # A gradient of 0 in a head is no broken way: no target of the batch is its, such as objects of its size.
+    backbone = _in_backbone(trial.model)
+    idle = [name for name in zero if name not in backbone and trace.gradients[0][name] is not None]
+    if idle:
+        inspection.report.facts["weights that no target of the batch reaches"] = _some(idle)
+        zero = [name for name in zero if name not in idle]
     if inspection.wants("ZM006") and zero:
         steps = f"{len(trace.gradients)} step{'' if len(trace.gradients) == 1 else 's'}"
         inspection.add("ZM006", f"{_weights(zero)} got no gradient in {steps}: {_some(zero)}", count=len(zero))
@@ -298,6 +346,12 @@ def _check_gradients(inspection: Inspection, trial: Trial, trace: StepTrace) -> 
         inspection.add("ZM007", f"{reason}{max(ends[0]):.2g}")
 
 
+def _in_backbone(model: Model[Any, Any, Any]) -> set[str]:
+    """Names of the weights of the backbone's stages."""
+    own = {id(parameter) for stage in model.backbone_stages() for parameter in stage.parameters()}
+    return {name for name, parameter in model.named_parameters() if id(parameter) in own}
+
+
 def _of(stage: nn.Module, model: nn.Module, shares: Mapping[str, float]) -> list[float]:
     """The shares of the weights of a stage."""
     own = {id(parameter) for parameter in stage.parameters()}
@@ -306,7 +360,7 @@ def _of(stage: nn.Module, model: nn.Module, shares: Mapping[str, float]) -> list
 
 def _tell_cost(inspection: Inspection, plan: TrainingPlan, trace: StepTrace, images: int) -> None:
     """Time and memory of a step, and the length of the planned training."""
-    if not inspection.wants("ZM012") or not trace.seconds:
+    if not trace.seconds or not inspection.wants("ZM012"):
         return
     recipe, facts = plan.recipe, inspection.report.facts
     step = sorted(trace.seconds)[len(trace.seconds) // 2] * (recipe.batch_size or images) / images

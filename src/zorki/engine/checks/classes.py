@@ -21,16 +21,26 @@ TRAIN = "train"
 FEW_FILES = 10  # of a group whose name tells it
 
 
-def check_classes(inspection: Inspection, dataset: Dataset[Any], statistics: DatasetStatistics) -> None:
-    """Names that are one, classes without training samples, and how their shares differ."""
+def check_classes(
+    inspection: Inspection, dataset: Dataset[Any], statistics: DatasetStatistics, *, open_set: bool = False
+) -> None:
+    """Names that are one, classes without training samples, and how their shares differ.
+
+    Args:
+        open_set: held-out classes may be new, so that neither their names nor their shares need be those of training.
+    """
     names = list(statistics.class_names)
     _check_names(inspection, dataset, names)
     train = np.array(statistics.counts.get(TRAIN, []), float)
     held_out = {split: np.array(counts, float) for split, counts in statistics.counts.items() if split != TRAIN}
     if len(names) < 2 or not train.any():
+        inspection.pass_over("ZD005", "ZD006", "ZD007")
+        return
+    _check_balance(inspection, dataset, names, train, statistics.counted)
+    if open_set:
+        inspection.pass_over("ZD006", "ZD007")
         return
     _check_missing(inspection, dataset, names, train, held_out, statistics.counted)
-    _check_balance(inspection, dataset, names, train, statistics.counted)
     if inspection.wants("ZD006"):
         images = {split: len(indices) for split, indices in dataset.splits.items()}
         for split, counts in held_out.items():

@@ -143,8 +143,9 @@ def check_near(
     inspection: Inspection, dataset: Dataset[Any], splits: Mapping[str, Sequence[int]], table: PixelTable
 ) -> None:
     """Images of two splits that are nearly the same: resized, compressed, brightened, or the next frame."""
-    if not inspection.wants("ZD004") or not inspection.has_time("near-duplicates", 0.8):
+    if "ZD004" not in inspection.chosen or not inspection.has_time("near-duplicates", 0.8):
         return
+    inspection.wants("ZD004")
     split_of = {index: name for name, own in splits.items() for index in own}
     chosen = np.arange(len(table))
     if len(chosen) > MAX_COMPARED:
@@ -182,7 +183,7 @@ def _difference(a: Float32[ndarray, "S S 3"], b: Float32[ndarray, "S S 3"]) -> f
 
 def check_order(inspection: Inspection, dataset: Dataset[Any], indices: Sequence[int]) -> None:
     """Decodes some files once more, by Pillow alone, and compares the channels."""
-    if not inspection.wants("ZD018"):
+    if "ZD018" not in inspection.chosen:
         return
     swapped = []
     looked = 0
@@ -198,7 +199,7 @@ def check_order(inspection: Inspection, dataset: Dataset[Any], indices: Sequence
         looked += 1
         if not _same(image, file) and _same(image[::-1], file):
             swapped.append(path)
-    if swapped:
+    if looked and inspection.wants("ZD018") and swapped:
         reason = (
             f"{len(swapped)} of {looked} images that were looked at have red and blue exchanged against their files"
         )

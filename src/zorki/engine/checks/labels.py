@@ -107,7 +107,7 @@ def check_labels(
     inspection: Inspection, dataset: Dataset[Any], train: Sequence[int], table: PixelTable, objects: ObjectTable | None
 ) -> None:
     """Whether the labels of images, or of boxes, follow from what is seen."""
-    if not inspection.wants("ZD015") or not inspection.has_time("shuffled labels", 0.9):
+    if "ZD015" not in inspection.chosen or not inspection.has_time("shuffled labels", 0.9):
         return
     if objects is not None:
         _check_boxes(inspection, dataset, train, objects)
@@ -122,6 +122,7 @@ def check_labels(
             f"shuffled labels: {len(labels)} samples of {len(set(labels.tolist()))} classes are too few"
         )
         return
+    inspection.wants("ZD015")
     found = vote(image_features(table.thumbnails[rows]), labels)
     inspection.report.facts["labels told by neighbors"] = str(found)
     if found.deviations < SURE:
@@ -149,6 +150,7 @@ def _check_boxes(inspection: Inspection, dataset: Dataset[Any], train: Sequence[
     labels = table.labels[kept]
     if not _enough(labels):
         return
+    inspection.wants("ZD015")
     size = np.log(np.maximum(table.xyxy[kept][:, 2:] - table.xyxy[kept][:, :2], 1e-3)).astype(np.float32)
     found = vote([*image_features(thumbnails), size], labels)
     inspection.report.facts["labels of boxes told by neighbors"] = str(found)

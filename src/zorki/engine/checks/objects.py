@@ -11,7 +11,7 @@ import numpy as np
 
 from zorki.contracts import Dataset
 from zorki.engine.checks.report import Inspection
-from zorki.types import Boxes, Defect, Instances, Mask
+from zorki.types import Boxes, Defect, Instances, Keypoints, Mask
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -61,8 +61,8 @@ def object_table(
     parts: list[tuple[Any, Any, int, Any]] = []
     bare = set()
     for index in indices:
-        target = dataset.target_arrays(index)
-        if not isinstance(target, Boxes | Instances):
+        target = boxes_of(dataset.target_arrays(index))
+        if target is None:
             return None
         if len(target) == 0:
             bare.add(index)
@@ -80,13 +80,36 @@ def object_table(
     )
 
 
+def boxes_of(target: Any) -> Any:
+    """An annotation's boxes, in arrays, with their labels; None where it has none by its kind."""
+    if isinstance(target, Boxes | Instances):
+        return target
+    if not isinstance(target, Keypoints) or (target.xyxy is None and len(target) > 0):
+        return None
+    xyxy = np.zeros((0, 4), np.float32) if target.xyxy is None else target.xyxy
+    labels = np.zeros(len(target), np.int64) if target.labels is None else target.labels
+    return Boxes(xyxy, labels, crowd=target.crowd)
+
+
 def check_objects(
-    inspection: Inspection, dataset: Dataset[Any], table: ObjectTable, defects: Sequence[Defect], side: int | None
+    inspection: Inspection,
+    dataset: Dataset[Any],
+    table: ObjectTable,
+    defects: Sequence[Defect],
+    side: int | None,
+    *,
+    sizes_count: bool = True,
 ) -> None:
-    """All checks of boxes; `side` is that of a network's input in pixels, None without a network."""
+    """All checks of boxes.
+
+    Args:
+        side: of a network's input in pixels; None without a network.
+        sizes_count: whether objects are seen at the size that they have in their images.
+    """
     _check_format(inspection, dataset, table, defects)
     _check_twice(inspection, dataset, table)
-    _check_small(inspection, dataset, table, side)
+    if sizes_count:
+        _check_small(inspection, dataset, table, side)
     _check_odd(inspection, dataset, table, defects)
 
 
@@ -125,7 +148,7 @@ def _twice(xyxy: ndarray, labels: ndarray) -> int:
 
 
 def _check_small(inspection: Inspection, dataset: Dataset[Any], table: ObjectTable, side: int | None) -> None:
-    if not inspection.wants("ZD010") or len(table) == 0:
+    if len(table) == 0 or not inspection.wants("ZD010"):
         return
     longer = table.sizes.max(1)
     scale = np.ones(len(table)) if side is None else np.where(longer > 0, side / np.maximum(longer, 1), 1)
@@ -141,7 +164,7 @@ def _check_small(inspection: Inspection, dataset: Dataset[Any], table: ObjectTab
 
 
 def _check_odd(inspection: Inspection, dataset: Dataset[Any], table: ObjectTable, defects: Sequence[Defect]) -> None:
-    if not inspection.wants("ZD011") or len(table) < FEW_BOXES:
+    if len(table) < FEW_BOXES or not inspection.wants("ZD011"):
         return
     size = np.clip(table.xyxy[:, 2:] - table.xyxy[:, :2], 1e-6, None)
     thin = (size.min(1) < THIN) & ~table.crowd
@@ -163,7 +186,7 @@ _ROUNDED = 0.02  # pixels by which six digits of a box differ from float32
 
 def _check_format(inspection: Inspection, dataset: Dataset[Any], table: ObjectTable, defects: Sequence[Defect]) -> None:
     """Whether numbers that were read as x0, y0, x1, y1 are something else: corners cannot be exchanged so often."""
-    if not inspection.wants("ZD016") or len(table) < FEW_BOXES:
+    if len(table) < FEW_BOXES or not inspection.wants("ZD016"):
         return
     turned = [numbers for numbers in map(_inverted, defects) if numbers is not None]
     # What a dataset in Python holds was not put right.
@@ -221,7 +244,10 @@ def check_bare(
     inspection: Inspection, dataset: Dataset[Any], train: Sequence[int], objects: ObjectTable | None
 ) -> None:
     """Training samples that show nothing to learn."""
-    if not inspection.wants("ZD020") or not train:
+    if not train or not inspection.wants("ZD020"):
+        return
+    if objects is None and not can_be_bare(dataset.target_arrays(train[0])):
+        inspection.pass_over("ZD020")
         return
     if objects is not None:
         looked, bare = len(train), [index for index in train if index in objects.bare]
@@ -234,10 +260,17 @@ def check_bare(
         inspection.add("ZD020", reason, [dataset.path(index) for index in bare], len(bare))
 
 
+def can_be_bare(target: Any) -> bool:
+    """Whether an annotation of this kind can show no object; a label always is of one."""
+    return isinstance(target, Boxes | Instances | Mask | Keypoints)
+
+
 def is_bare(target: Any, background: set[int]) -> bool:
     """Whether an annotation, in arrays, shows no object: no row, or a map of background alone; labels always do."""
     if isinstance(target, Boxes | Instances):
         return len(target) == 0
+    if isinstance(target, Keypoints):
+        return not (target.visibility > 0).any()
     if isinstance(target, Mask):
         shown = set(np.unique(target.classes).tolist()) - {target.ignore}
         # A map of one class that is not called background is all background, too, where others have several.

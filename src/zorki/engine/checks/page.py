@@ -84,7 +84,8 @@ def _examples(task: Task[Any, Any], dataset: Dataset[Any]) -> Section:
 
 
 def _looked(report: CheckReport) -> Section:
-    facts = definition_list({**report.facts, "checks": ", ".join(report.checked)})
+    checks = {"checks": ", ".join(report.checked), "not checked": ", ".join(report.unchecked) or "none"}
+    facts = definition_list({**report.facts, **checks})
     rows = [{"left out": one} for one in report.left_out]
     left_out = table(rows) if rows else notice("Nothing was left out.", "note")
     return Section("What was looked at", columns(facts, left_out))

@@ -53,6 +53,7 @@ class CheckReport:
         subject: what was checked, in words.
         findings: errors before warnings before notes.
         checked: ids of the checks that were made.
+        unchecked: ids of those that were wanted and not made: they do not apply, or `left_out` says why.
         left_out: what there was no time for, or what does not apply, one sentence each.
         facts: numbers worth knowing, by what they are called.
         seconds: that it took.
@@ -61,6 +62,7 @@ class CheckReport:
     subject: str
     findings: list[Finding] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -83,7 +85,7 @@ class CheckReport:
         return {
             "subject": self.subject, "exit_code": self.exit_code, "seconds": round(self.seconds, 2),
             "findings": [one.to_json() for one in self.findings], "checked": self.checked,
-            "left_out": self.left_out, "facts": self.facts,
+            "unchecked": self.unchecked, "left_out": self.left_out, "facts": self.facts,
         }  # fmt: skip
 
 
@@ -111,6 +113,10 @@ class Inspection:
         own = [id for id in ids if id in self.chosen]
         self.report.checked += [id for id in own if id not in self.report.checked]
         return bool(own)
+
+    def pass_over(self, *ids: str) -> None:
+        """Takes back that these were checked: there was nothing that they apply to."""
+        self.report.checked = [id for id in self.report.checked if id not in ids]
 
     def has_time(self, what: str, share: float = 1.0) -> bool:
         """Whether less than this share of the budget is used; else `what` is told as left out."""
@@ -144,5 +150,6 @@ class Inspection:
         order = {"error": 0, "warning": 1, "note": 2}
         self.report.findings.sort(key=lambda one: (order[one.severity], one.id))
         self.report.checked.sort()
+        self.report.unchecked = sorted(self.chosen - set(self.report.checked))
         self.report.seconds = self.clock() - self._began
         return self.report

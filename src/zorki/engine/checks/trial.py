@@ -100,12 +100,16 @@ class Trial:
 
     def loss(self, batch: Batch[Any]) -> Tensor:
         """The sum of the losses of a batch on the device, as training has it."""
+        return torch.stack(list(self.outputs_and_losses(batch)[1].values())).sum()
+
+    def outputs_and_losses(self, batch: Batch[Any]) -> tuple[Any, dict[str, Tensor]]:
+        """Raw outputs for a batch on the device, and its losses by name, as training has them."""
         self.model.train()
         optimize.keep_frozen(self.frozen)
         with autocast(self.device, self.recipe.precision or "32"):
             outputs = self.model(channels_last(batch.inputs))
             losses = self.model.loss(outputs, batch.placed)
-        return torch.stack([loss.float() for loss in losses.values()]).sum()
+        return outputs, {name: loss.float() for name, loss in losses.items()}
 
     def run(
         self, batch: Batch[Any], steps: int, enough: Callable[[StepTrace], bool] = lambda trace: False

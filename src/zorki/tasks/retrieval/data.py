@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class RetrievalData(TaskData[Label]):
     """Images with one label each; the classes of validation and test are new where the data do not say otherwise."""
 
+    open_set = True
+
     def read(
         self,
         root: Path,

@@ -14,6 +14,7 @@ from torch.nn import functional
 from zorki.contracts import Model, Preprocess, TrainingDefaults
 from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
 from zorki.errors import RecipeError
+from zorki.losses.metric_learning.supervised_contrastive import SupervisedContrastiveLoss
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.initialize import initialize_output
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -84,6 +85,17 @@ class Embedder(Model[Embeddings, Label, Embedding]):
     def loss(self, outputs: Embeddings, targets: Sequence[Label]) -> dict[str, Tensor]:
         found = self.criterion(outputs.vectors, _labels(targets, outputs))
         return {self.loss_name: found[0] if isinstance(found, tuple) else found}
+
+    @torch.no_grad()
+    def expected_losses(self, outputs: Embeddings, targets: Sequence[Label]) -> dict[str, float]:
+        """Of a softmax over the batch, the logarithm of the number of candidates: all vectors alike.
+
+        Of other criteria nothing: triplets and proxies cost what distances and scales make of chance.
+        """
+        if not isinstance(self.criterion, SupervisedContrastiveLoss):
+            return {}
+        alike = torch.ones_like(outputs.vectors)
+        return {self.loss_name: float(self.criterion(alike, _labels(targets, outputs)))}
 
     def diagnostics(self, outputs: Embeddings, targets: Sequence[Label]) -> dict[str, Tensor]:
         """The share of active triplets, where there are triplets; the spread of the batch, 0 where it has collapsed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -129,6 +130,10 @@ class FastRcnn(Detector[ProposalOutputs]):
         )
         logits, offsets = self.classify_regions(outputs, sampled.regions, sampled.images)
         return region_losses(logits, offsets, sampled)
+
+    def expected_losses(self, outputs: ProposalOutputs, targets: Sequence[Boxes]) -> dict[str, float]:
+        """The logarithm of K classes and background, equally likely."""
+        return {"classes": math.log(self.num_classes + 1)}
 
     def candidates(self, outputs: ProposalOutputs) -> NmsCandidates:
         """A box a class of every region."""

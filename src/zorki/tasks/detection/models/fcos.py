@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -25,10 +25,12 @@ from zorki.ops.boxes import clip_boxes
 from zorki.registry import Variant, model
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import (
+    PRIOR,
     Tower,
     best_classes,
     dense_published,
     level_points,
+    prior_logit,
     quiet_convolution,
     rows_of,
     strongest_rows,
@@ -94,7 +96,7 @@ class Fcos(Detector[FcosOutputs]):
         self.neck = FeaturePyramid(backbone, STRIDES, channels)
         drop_later_maps(backbone, self.neck.taps[-1])
         self.class_tower = Tower(channels, depth, norm=True)
-        self.class_output = quiet_convolution(channels, num_classes, prior=0.01)
+        self.class_output = quiet_convolution(channels, num_classes, prior=PRIOR)
         accept_coco_slots(self.class_output, num_classes)
         self.box_tower = Tower(channels, depth, norm=True)
         self.box_output = quiet_convolution(channels, 4)
@@ -142,6 +144,12 @@ class Fcos(Detector[FcosOutputs]):
             "boxes": giou_loss(predicted_boxes, target_boxes).sum() / count,
             "centerness": entropy / count,
         }
+
+    @torch.no_grad()
+    def expected_losses(self, outputs: FcosOutputs, targets: Sequence[Boxes]) -> dict[str, float]:
+        """The focal loss where every class of every point scores `PRIOR`, as RetinaNet's."""
+        alike = replace(outputs, logits=[torch.full_like(one, prior_logit(PRIOR)) for one in outputs.logits])
+        return {"classes": float(self.loss(alike, targets)["classes"])}
 
     def candidates(self, outputs: FcosOutputs) -> NmsCandidates:
         """The best boxes of each level, cut off at the edges of the input."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -26,11 +26,13 @@ from zorki.ops.matching import IGNORED
 from zorki.registry import Variant, model
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import (
+    PRIOR,
     Shapes,
     Tower,
     best_classes,
     dense_published,
     level_anchors,
+    prior_logit,
     quiet_convolution,
     rows_of,
     strongest_rows,
@@ -98,7 +100,7 @@ class RetinaNet(Detector[RetinaNetOutputs]):
         self.shapes = [_shapes(sizes[stride], twin) for stride in self.neck.strides]
         places = len(self.shapes[0])
         self.class_tower = Tower(channels, depth, norm=norm)
-        self.class_output = quiet_convolution(channels, places * num_classes, prior=0.01)
+        self.class_output = quiet_convolution(channels, places * num_classes, prior=PRIOR)
         accept_coco_slots(self.class_output, num_classes)
         self.box_tower = Tower(channels, depth, norm=norm)
         self.box_output = quiet_convolution(channels, places * 4)
@@ -133,6 +135,12 @@ class RetinaNet(Detector[RetinaNetOutputs]):
             "classes": focal_loss_of_labels(logits.flatten(0, 1), labels.flatten(), weights.flatten()),
             "boxes": (away * weights[image, row]).sum(),
         }
+
+    @torch.no_grad()
+    def expected_losses(self, outputs: RetinaNetOutputs, targets: Sequence[Boxes]) -> dict[str, float]:
+        """The focal loss where every class of every anchor scores `PRIOR` (section 3.3)."""
+        alike = replace(outputs, logits=[torch.full_like(one, prior_logit(PRIOR)) for one in outputs.logits])
+        return {"classes": float(self.loss(alike, targets)["classes"])}
 
     def candidates(self, outputs: RetinaNetOutputs) -> NmsCandidates:
         """The best boxes of each level, cut off at the edges of the input."""

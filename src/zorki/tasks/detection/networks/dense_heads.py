@@ -15,6 +15,7 @@ from zorki.errors import RecipeError
 from zorki.nn.necks.fpn import pyramid_published
 from zorki.ops.anchors import grid_points, place_anchors
 
+PRIOR = 0.01  # of an untrained sigmoid: almost every anchor is background (Lin et al., 2017, section 3.3)
 Shapes = tuple[tuple[float, float], ...]  # width and height of the anchors of one level, in pixels
 
 
@@ -50,8 +51,17 @@ def quiet_convolution(in_channels: int, out_channels: int, *, prior: float | Non
     convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
     nn.init.normal_(convolution.weight, std=0.01)
     assert convolution.bias is not None
-    nn.init.constant_(convolution.bias, 0.0 if prior is None else -math.log((1 - prior) / prior))
+    nn.init.constant_(convolution.bias, 0.0 if prior is None else prior_logit(prior))
     return convolution
+
+
+def prior_logit(prior: float) -> float:
+    """The logit of a probability, between 0 and 1.
+
+    >>> round(prior_logit(0.01), 2)
+    -4.6
+    """
+    return -math.log((1 - prior) / prior)
 
 
 def rows_of(predictions: Float[Tensor, "B _ H W"], values: int) -> Float[Tensor, "B N {values}"]:

@@ -8,6 +8,7 @@ borders it is the plain U-Net, whose objects are the connected components of the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int32, Int64
@@ -22,8 +23,9 @@ from zorki.ops.components import connected_components
 from zorki.ops.region_growing import flood, without_small
 from zorki.registry import Variant, model
 from zorki.tasks.instance_segmentation.networks.numbering import Numbered
-from zorki.tasks.instance_segmentation.networks.pixel_grouper import Limits, PixelGrouper, UNetOn
+from zorki.tasks.instance_segmentation.networks.pixel_grouper import GroupingMaps, Limits, PixelGrouper, UNetOn
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
+from zorki.types import Instances
 
 IGNORE = 255
 
@@ -91,6 +93,12 @@ class BorderUNet(PixelGrouper):
             weights = torch.stack(every).to(main.device)
         losses: dict[str, Tensor] = self.criterion(main, target_classes.to(main.device), weights)
         return losses
+
+    @torch.no_grad()
+    def expected_losses(self, outputs: GroupingMaps, targets: Sequence[Instances]) -> dict[str, float]:
+        """All losses where every class is equally likely at every pixel."""
+        alike = replace(outputs, main=torch.zeros_like(outputs.main), classes=torch.zeros_like(outputs.classes))
+        return {name: float(loss) for name, loss in self.loss(alike, targets).items()}
 
     def group(
         self, main: Float[Tensor, "D height width"], scale: float

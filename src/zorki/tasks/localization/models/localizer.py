@@ -183,6 +183,11 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
             self.backbone.requires_grad_(False)
             self.head.requires_grad_(self.num_classes == 1)  # which nothing has to tell, so its weights do not matter
 
+    @property
+    def fixed_parts(self) -> Sequence[str]:
+        """The class head, where the box head alone learns."""
+        return ("head.",) if self.box_head_alone else ()
+
     def _map_channels(self) -> int:
         if not self.backbone.channels:
             name = type(self.backbone).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -15,6 +17,7 @@ from zorki.registry import Variant, model
 from zorki.tasks.pretraining.on_backbone import backbone_parts, on_named_backbones
 from zorki.tasks.pretraining.task import Pretraining
 from zorki.tasks.pretraining.view_network import BackboneParts, ViewNetwork, ViewOutputs
+from zorki.types import Annotation
 
 Question = Literal["neighbor", "same_image"]
 
@@ -49,6 +52,12 @@ class ContextPatches(ViewNetwork):
         pairs = torch.cat([torch.cat([first, second], 1), torch.cat([first, second.roll(1, 0)], 1)])
         same = torch.arange(len(pairs), device=pairs.device) < len(first)
         return {"same_image": functional.binary_cross_entropy_with_logits(self.head(pairs)[:, 0].float(), same.float())}
+
+    def expected_losses(self, outputs: ViewOutputs, targets: Sequence[Annotation]) -> dict[str, float]:
+        """The logarithm of eight places, or a coin's toss."""
+        if outputs.neighbors is None:
+            return {}
+        return {"neighbor": math.log(len(NEIGHBORS))} if self.question == "neighbor" else {"same_image": math.log(2)}
 
 
 _NEIGHBOR = {"question": "neighbor"}

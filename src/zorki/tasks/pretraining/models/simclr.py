@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +15,7 @@ from zorki.tasks.pretraining.on_backbone import backbone_parts, on_named_backbon
 from zorki.tasks.pretraining.projection_head import ProjectionHead, hidden_width
 from zorki.tasks.pretraining.task import Pretraining
 from zorki.tasks.pretraining.view_network import BackboneParts, ViewNetwork, ViewOutputs
+from zorki.types import Annotation
 
 
 class SimClr(ViewNetwork):
@@ -38,6 +42,12 @@ class SimClr(ViewNetwork):
 
     def compare(self, outputs: ViewOutputs) -> dict[str, Tensor]:
         return {"contrastive": self.criterion(*outputs.projections.unbind(1))}
+
+    @torch.no_grad()
+    def expected_losses(self, outputs: ViewOutputs, targets: Sequence[Annotation]) -> dict[str, float]:
+        """The logarithm of the number of candidates: all views alike."""
+        first, second = torch.ones_like(outputs.projections[:, -2:]).unbind(1)
+        return {"contrastive": float(self.criterion(first, second))} if outputs.projections.shape[1] > 1 else {}
 
 
 _VERSION_2 = {"layers": 3, "kept": 1}

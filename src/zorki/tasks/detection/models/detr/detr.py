@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -113,6 +114,10 @@ class Detr(Detector[DetrOutputs]):
         if len(outputs.logits) == 1:
             return last
         return {**last, "auxiliary": torch.stack([layers[:-1].sum() for layers in losses.values()]).sum()}
+
+    def expected_losses(self, outputs: DetrOutputs, targets: Sequence[Boxes]) -> dict[str, float]:
+        """The logarithm of K classes and none, equally likely; the focal loss hangs on how queries are matched."""
+        return {"classes": math.log(self.num_classes + 1)} if self.classes == "softmax" else {}
 
     def candidates(self, outputs: DetrOutputs) -> NmsCandidates:
         """The last layer's predictions: a box for each query, or the 100 best pairs of query and class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,6 +125,10 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         """The losses of both stages, those of the second on the sampled regions."""
         logits, offsets = self.head(self.head.pool(outputs.maps, sampled.regions, sampled.images, outputs.size))
         return {**self.proposals.losses(outputs.rpn, targets), **region_losses(logits, offsets, sampled)}
+
+    def expected_losses(self, outputs: FasterRcnnOutputs, targets: Sequence[Boxes]) -> dict[str, float]:
+        """A coin's toss of the first stage, and in the second K classes and background that are equally likely."""
+        return {"objectness": math.log(2), "classes": math.log(self.num_classes + 1)}
 
     @torch.no_grad()
     def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Boxes]:

@@ -103,6 +103,11 @@ class Rcnn(Detector[ProposalOutputs]):
             for part in (backbone, self.head.trunk, self.head.logits):
                 part.requires_grad_(False)
 
+    @property
+    def fixed_parts(self) -> Sequence[str]:
+        """What support vector machines read, which learn in its place."""
+        return () if self.machines is None else ("head.trunk.", "head.logits.")
+
     def forward(self, inputs: ImagesWithProposals) -> ProposalOutputs:
         """The normalized images; `loss` and `candidates` warp and classify regions, each its own."""
         height, width = (int(side) for side in inputs.shape[-2:])

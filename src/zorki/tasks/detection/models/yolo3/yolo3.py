@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -32,7 +31,14 @@ from zorki.tasks.detection.models.yolo3.anchors import (
     match_shapes,
     overlaps_any,
 )
-from zorki.tasks.detection.networks.dense_heads import best_classes, rows_of, strongest_rows, take_rows
+from zorki.tasks.detection.networks.dense_heads import (
+    PRIOR,
+    best_classes,
+    prior_logit,
+    rows_of,
+    strongest_rows,
+    take_rows,
+)
 from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, learnable, settings_on
 from zorki.tasks.detection.networks.target_assignment import stack_ground_truths
 from zorki.tasks.detection.task import Detection
@@ -153,6 +159,14 @@ class Yolo3(Detector[Yolo3Outputs]):
         count = max(1, len(row))
         return {"boxes": boxes / count, "objectness": objectness / count, "classes": classes / count}
 
+    @torch.no_grad()
+    def expected_losses(self, outputs: Yolo3Outputs, targets: Sequence[Boxes]) -> dict[str, float]:
+        """Of objectness where every anchor scores `PRIOR`, of classes where each is a coin's toss."""
+        predictions = torch.zeros_like(outputs.predictions)
+        predictions[..., 4] = prior_logit(PRIOR)
+        losses = self.loss(replace(outputs, predictions=predictions), targets)
+        return {name: float(losses[name]) for name in ("objectness", "classes")}
+
     def candidates(self, outputs: Yolo3Outputs) -> NmsCandidates:
         """The best pairs of box and class among the boxes that are most likely objects; scores are the product."""
         rows = strongest_rows(outputs.predictions[..., 4].float(), _MAX_CANDIDATES)
@@ -171,7 +185,7 @@ def _output(channels: int, anchors: int, values: int) -> nn.Conv2d:
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.zeros_(layer.bias)
     # Almost no anchor has an object: without this the first steps only undo a huge loss.
-    nn.init.constant_(layer.bias.detach().view(anchors, values)[:, 4], math.log(0.01 / 0.99))
+    nn.init.constant_(layer.bias.detach().view(anchors, values)[:, 4], prior_logit(PRIOR))
     return layer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -90,6 +91,10 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
             **self.detector.losses_on(outputs, boxes, sampled),
             "masks": region_mask_loss(logits, positive, learnable),
         }
+
+    def expected_losses(self, outputs: FasterRcnnOutputs, targets: Sequence[Instances]) -> dict[str, float]:
+        """Those of Faster R-CNN, and a coin's toss for every pixel of a mask."""
+        return {**self.detector.expected_losses(outputs, []), "masks": math.log(2)}
 
     @torch.no_grad()
     def decode(self, outputs: FasterRcnnOutputs, placements: Sequence[Placement]) -> list[Instances]:
