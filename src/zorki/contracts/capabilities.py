@@ -193,7 +193,7 @@ class FillsWeights(Protocol):
 
 @runtime_checkable
 class HasFixedParts(Protocol):
-    """A model with parts that never learn, as its method has it, such as a network that features are read from: `zorki check`."""
+    """A model with parts that never learn, as its method has it, such as a perceptual loss's: `zorki check`."""
 
     fixed_parts: Sequence[str]
     """How the names of their weights begin."""

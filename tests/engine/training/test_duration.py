@@ -2,7 +2,7 @@
 
 import pytest
 
-from zorki.engine.training.duration import Forecast, StepTimer, Workload
+from zorki.engine.training.duration import EpochBudget, Forecast, StepTimer, Workload
 
 
 class Clock:
@@ -87,3 +87,38 @@ def test_what_comes_between_steps_is_not_timed():
 def test_epochs_for_which_there_is_time(seconds, epochs):
     workload = Workload(0, 40, 5, 10)
     assert workload.epochs_within(seconds, step=1.0, evaluation=10.0) == epochs
+
+
+def trained(limit, planned, seconds_of):
+    """A run on a machine whose epochs take `seconds_of(epoch)`: is it complete, its seconds, its numbers of epochs."""
+    budget, spent, epochs, done, changes = EpochBudget(Workload(planned, 10, 5, 0), limit), 0.0, planned, 0, []
+    while done < epochs:
+        training, evaluation = 0.8 * seconds_of(done), 0.2 * seconds_of(done)
+        spent, done = spent + training + evaluation, done + 1
+        if done < epochs and spent < limit:
+            epochs = budget.epochs(done, spent, training, evaluation)
+            changes.append(epochs)
+        elif spent >= limit:
+            break
+    return done == epochs, spent, changes
+
+
+def test_a_machine_as_fast_as_it_was_keeps_its_epochs():
+    assert trained(100, 10, lambda epoch: 10.0) == (True, 100.0, [10] * 9)
+
+
+@pytest.mark.parametrize("slow_from", range(1, 8))
+def test_where_it_becomes_slower_the_schedule_is_shorter_and_complete(slow_from):
+    complete, spent, _ = trained(100, 10, lambda epoch: 10.0 if epoch < slow_from else 20.0)
+    assert complete
+    assert spent <= 120  # by one epoch at most, which was slower than any before
+
+
+def test_one_slow_epoch_takes_no_other_ones_place():
+    complete, _, changes = trained(100, 9, lambda epoch: 19.0 if epoch == 3 else 10.0)
+    assert complete
+    assert min(changes) < 9
+    assert changes[-1] == 9
+    complete, _, changes = trained(100, 10, lambda epoch: 15.0 if epoch == 0 else 9.0)
+    assert complete
+    assert changes[-1] == 10

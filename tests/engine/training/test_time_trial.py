@@ -9,6 +9,7 @@ import torch
 
 from zorki.engine.training import duration, loop, time_trial
 from zorki.engine.training.duration import Workload
+from zorki.engine.training.loop import Interrupted
 from zorki.engine.training.plan import new_plan
 from zorki.engine.training.train import resume, train
 from zorki.errors import RecipeError
@@ -74,3 +75,28 @@ def test_training_stops_after_the_epoch_in_which_the_time_ends_and_goes_on_with_
     assert "the time of 1 s is over: training stops before its 3 epochs; go on with: zorki train --resume" in printed
     assert epochs_of(resume(run.folder, quiet=True)) == 1  # the time used before counts
     assert epochs_of(resume(run.folder, time="off", quiet=True)) == 3
+
+
+def test_epochs_that_are_taken_away_end_the_schedule_and_a_resumed_run_keeps_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(time_trial, "measure", lambda plan, workload: (0.1, 0.0))
+    monkeypatch.setattr(Workload, "epochs_within", lambda self, seconds, step, evaluation: 5)
+    monkeypatch.setattr(duration.EpochBudget, "epochs", lambda self, done, *seconds: 3)
+    out = str(tmp_path)
+    whole = train("lenet5", DATA, time="10m", scheduler="cosine", out=out, name="whole", **SETTINGS)
+    assert epochs_of(whole) == 3
+
+    def stop(self, trainer):
+        if self.seconds:  # not before the first epoch
+            raise Interrupted("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Conductor, "_stop_in_time", stop)
+        with pytest.raises(Interrupted):
+            train("lenet5", DATA, time="10m", scheduler="cosine", out=out, name="parted", **SETTINGS)
+    monkeypatch.setattr(loop.Conductor, "_keep_to_time", lambda self, *values: None)
+    parted = resume(tmp_path / "parted", quiet=True)
+    assert epochs_of(parted) == 3
+    rows = [(run.folder / "epochs.csv").read_text().splitlines() for run in (whole, parted)]
+    place = rows[0][0].split(",").index("lr")
+    assert [row.split(",")[place] for row in rows[0]] == [row.split(",")[place] for row in rows[1]]
+    assert float(rows[0][-1].split(",")[place]) < 0.2 * float(rows[0][1].split(",")[place])

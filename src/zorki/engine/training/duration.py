@@ -55,6 +55,35 @@ class Workload:
         return a_batch * self.last_batches
 
 
+class EpochBudget:
+    """How many epochs a time has room for, told anew after each one: never more than were planned.
+
+    By the mean of the last two: one that was slow by chance takes its place from the others for a while only.
+
+    Args:
+        workload: with the epochs that were planned.
+        limit: seconds for all of it, the last evaluation included.
+    """
+
+    def __init__(self, workload: Workload, limit: float) -> None:
+        self.workload, self.limit = workload, limit
+        self._before: tuple[float, float] | None = None
+
+    def epochs(self, done: int, spent: float, training: float, evaluation: float) -> int:
+        """How many in all, one more than were done at least.
+
+        Args:
+            done: epochs.
+            spent: seconds for them.
+            training, evaluation: seconds of the last one.
+        """
+        before = self._before or (training, evaluation)
+        self._before = (training, evaluation)
+        step = (training + before[0]) / 2 / max(1, self.workload.steps)
+        more = self.workload.epochs_within(self.limit - spent, step, (evaluation + before[1]) / 2)
+        return min(self.workload.epochs, done + more)
+
+
 class StepTimer:
     """Seconds a training step, over steps that follow each other; the first of each sequence is not timed."""
 

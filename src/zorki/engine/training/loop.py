@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import signal
@@ -25,7 +26,7 @@ from zorki.durations import duration_text
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
 from zorki.engine.training import optimizer as optimize
-from zorki.engine.training.duration import Forecast
+from zorki.engine.training.duration import EpochBudget, Forecast
 from zorki.engine.training.progress import Progress
 from zorki.errors import DataError, ZorkiError
 from zorki.recipe import Recipe
@@ -67,6 +68,7 @@ class Conductor(lightning.Callback):
         check_folder: Callable[[], None] = lambda: None,
         first_batch: Callable[[Batch[Any]], None] = lambda batch: None,
         examples: Callable[[Model[Any, Any, Any]], Any] | None = None,
+        budget: EpochBudget | None = None,
     ) -> None:
         """Of one run.
 
@@ -77,6 +79,7 @@ class Conductor(lightning.Callback):
         held_out: inputs and targets of `begin_stage`, on the model's device.
         check_folder: called before anything is written; raises where the folder is gone.
         first_batch: sees the first batch of a run before anything is learned.
+        budget: takes epochs away where the machine becomes slower, so that the learning rate comes to its end in time.
         examples: draws a sheet of predictions for the loggers, after the first epoch, the last, and some between.
         """
         assert recipe.epochs is not None
@@ -84,7 +87,7 @@ class Conductor(lightning.Callback):
         self.validate, self.log_, self.progress, self.keep_best = validate, log, progress, keep_best
         self.gather, self.keep_last, self.check_folder = gather, keep_last, check_folder
         self.forecast, self.held_out, self.first_batch = forecast, held_out, first_batch
-        self.examples = examples
+        self.examples, self.budget = examples, budget
         self.stages = optimize.StageSchedule((0,), self.epochs)
         self.plateau = optimize.Plateau()
         self.after_step: Callable[[float], None] | None = None
@@ -100,6 +103,8 @@ class Conductor(lightning.Callback):
     # -- beginning and end
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.epochs != self.recipe.epochs:  # of a run that goes on, and had too little time for all
+            trainer.fit_loop.max_epochs = self.epochs
         if self.recipe.ema is not None:
             self.average = AveragedModel(
                 pl_module.model, multi_avg_fn=get_ema_multi_avg_fn(self.recipe.ema), use_buffers=True
@@ -286,6 +291,8 @@ class Conductor(lightning.Callback):
         if self.forecast is not None:
             evaluation = self._started - now
             self.forecast.epoch((epoch + 1) * self._steps_an_epoch, train_seconds, evaluation)
+        if epoch + 1 < self.epochs:
+            self._keep_to_time(trainer, epoch + 1, train_seconds, self._started - now)
         self.write_checkpoint(trainer)
         if epoch + 1 < self.epochs:
             self._stop_in_time(trainer)
@@ -304,6 +311,24 @@ class Conductor(lightning.Callback):
             return
         if drawn is not None:
             self.log_.image("val/examples", drawn, step)
+
+    def _keep_to_time(self, trainer: lightning.Trainer, done: int, training: float, evaluation: float) -> None:
+        """Fewer epochs where the machine has become slower, and again more, up to those planned, where it is faster."""
+        if self.budget is None:
+            return
+        epochs = self.budget.epochs(done, self.seconds, training, evaluation)
+        if trainer.world_size > 1:
+            epochs = trainer.strategy.broadcast(epochs)
+        if epochs == self.epochs:
+            return
+        self.progress.say(
+            f"{epochs} epochs in place of {self.epochs}: so many have room in {duration_text(self.budget.limit)} at "
+            f"{duration_text(training + evaluation)} an epoch; the schedule ends with them"
+        )
+        self.epochs = trainer.fit_loop.max_epochs = epochs
+        self.stages = optimize.StageSchedule((0,), epochs)
+        if self.forecast is not None:
+            self.forecast.workload = dataclasses.replace(self.forecast.workload, epochs=epochs)
 
     def _stop_in_time(self, trainer: lightning.Trainer) -> None:
         """Ends training where the recipe's time is over; of several processes, where it is for one."""
@@ -363,6 +388,7 @@ class Conductor(lightning.Callback):
             "best_loss": self.best_loss,
             "best_epoch": self.best_epoch,
             "stale": self.stale,
+            "epochs": [self.epochs, self.recipe.epochs, self.recipe.time],
             "sums": dict(self.sums),
             "batches": self.batches,
             "first_loss": self.first_loss,
@@ -376,6 +402,10 @@ class Conductor(lightning.Callback):
         self._state = state_dict
         vars(self.plateau).update(state_dict["plateau"])
         self.best_loss = state_dict.get("best_loss", math.inf)  # older versions kept none
+        epochs, *planned = state_dict.get("epochs", [self.epochs, None, None])  # older versions kept none
+        if planned == [self.recipe.epochs, self.recipe.time]:  # whoever goes on with others means them
+            self.epochs = epochs
+            self.stages = optimize.StageSchedule((0,), epochs)
         for name in ("best", "best_epoch", "stale", "sums", "batches", "first_loss", "seconds"):
             setattr(self, name, state_dict[name])
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from zorki.contracts import Model
-from zorki.contracts.capabilities import DrawsInputs
+from zorki.contracts.capabilities import DrawsInputs, TrainsInStages
 from zorki.data.images import write_image
 from zorki.engine.device import on_device
 from zorki.engine.evaluation.benchmark_run import peak_memory
@@ -24,7 +24,7 @@ from zorki.engine.run.folder import BEST, COST
 from zorki.engine.run.lock import RunLock, run_lock
 from zorki.engine.run.open import TrainedModel
 from zorki.engine.training.decoding_pace import measure_decoding
-from zorki.engine.training.duration import Forecast, Workload
+from zorki.engine.training.duration import EpochBudget, Forecast, Workload
 from zorki.engine.training.learner import Learner
 from zorki.engine.training.loaders import (
     draw_examples,
@@ -135,6 +135,7 @@ def _fit(plan: TrainingPlan, lock: RunLock, network: Model[Any, Any, Any], say: 
         held_out=partial(held_out_batches, plan),
         gather=partial(gather_defects, plan, train_loader),
         examples=partial(draw_examples, plan) if shows_examples(plan) else None,
+        budget=_epoch_budget(plan),
         first_batch=partial(_draw_inputs, plan, progress.say if bar else say),
     )
     trainer = make_trainer(recipe, [conductor], loggers, folder, progress.say if bar else say)
@@ -172,6 +173,14 @@ def _workload(plan: TrainingPlan) -> Workload:
     assert recipe.batch_size is not None
     val, test = (-(-len(splits.get(split, [])) // recipe.batch_size) for split in ("val", "test"))
     return Workload(recipe.epochs or 0, len(train_loader_of(plan)), val, val + test)
+
+
+def _epoch_budget(plan: TrainingPlan) -> EpochBudget | None:
+    """Of a run whose epochs follow from its time: nobody typed their number, and no stage begins at one of them."""
+    typed = "epochs" in plan.about.get("explicit", {})
+    if plan.recipe.time is None or typed or isinstance(plan.model, TrainsInStages):
+        return None
+    return EpochBudget(_workload(plan), plan.recipe.time)
 
 
 def _keep_best(plan: TrainingPlan, model: Model[Any, Any, Any], facts: dict[str, Any]) -> None:
