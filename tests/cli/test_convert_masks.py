@@ -221,7 +221,7 @@ def test_bad_input(coco, tmp_path):
         ("cells", "mask_pair", "Did you mean mask_folders?"),
         ("cells", "coco --task detecton", "--task detecton: expected one of "),
         ("cells", "voc_masks --task instance_segmentation", "--task instance_segmentation: voc_masks is no format for "
-         "masks of objects; expected --to coco, voc, yolo, labelme, via, "),
+         "masks of objects; expected --to coco, voc, yolo, cvat, labelme, via, "),
         ("cells", "label_png --task semantic_segmentation", "label_png is no format for classes of pixels; expected "
          "--to voc or mask_folders"),
         ("pairs", "coco", "the data are classes of pixels, which do not tell one object from the next (mask_folders: "),

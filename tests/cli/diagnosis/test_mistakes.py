@@ -12,12 +12,13 @@ from tiny_backbone import tiny_squeezenet
 
 from zorki import registry
 from zorki.cli import main
-from zorki.data.formats.readers import read_boxes, read_instances
+from zorki.data.annotations.keypoints.skeletons import skeleton_of
+from zorki.data.formats.readers import read_boxes, read_instances, read_keypoints
 from zorki.engine.prediction.preannotations import AnnotatedImage, write_annotations
 from zorki.tasks.detection.task import Detection
 from zorki.tasks.instance_segmentation.task import InstanceSegmentation
 from zorki.tasks.semantic_segmentation.task import SemanticSegmentation
-from zorki.types import Boxes, ClassInfo, Instances, Label, Mask
+from zorki.types import Boxes, ClassInfo, Instances, Keypoints, Label, Mask
 
 INFO = ClassInfo(("cat", "dog"))
 
@@ -135,14 +136,29 @@ def test_predicted_boxes_come_back(pair, to):
     ]  # fmt: skip
 
 
-def test_predicted_masks_come_back(pair):
+@pytest.mark.parametrize("to", ["coco", "cvat"])
+def test_predicted_masks_come_back(pair, to):
     masks = torch.zeros(1, 30, 40, dtype=torch.bool)
     masks[0, 3:9, 4:20] = True
     masks[0, 5, 6] = False
     found = Instances(torch.tensor([[4.0, 3, 20, 9]]), torch.tensor([1]), masks, torch.tensor([0.9]))
-    path, _ = write_annotations([AnnotatedImage(pair[0], 30, 40, found)], INFO, "coco", Path("drafts"))
-    again = read_instances(path, need_images=False)
+    path, _ = write_annotations([AnnotatedImage(pair[0], 30, 40, found)], INFO, to, Path("drafts"))
+    again = read_instances(path, images=Path("images"))
     assert torch.equal(again.target(0).masks, masks)
+    assert again.class_names[again.target(0).labels[0]] == "dog"
+
+
+@pytest.mark.parametrize("boxed", [True, False])
+@pytest.mark.parametrize("to", ["coco", "cvat", "yolo"])
+def test_predicted_joints_come_back(pair, to, boxed):
+    joints = torch.tensor([[[4.0, 3.0], [20.0, 9.0], [12.0, 25.0]]])
+    found = Keypoints(joints, torch.full((1, 3), 2), torch.tensor([[2.0, 1, 24, 28]]) if boxed else None)
+    info = ClassInfo(("cat",), skeleton=skeleton_of(["nose", "left_ear", "right_ear"]))
+    path, _ = write_annotations([AnnotatedImage(one, 30, 40, found) for one in pair], info, to, Path("drafts"))
+    again = read_keypoints(path, images=Path("images"))
+    assert (len(again), again.class_names, again.skeleton.names) == (2, ["cat"], info.skeleton.names)
+    assert torch.allclose(again.target(1).points, joints, atol=0.01)
+    assert again.target(1).visibility.tolist() == [[2, 2, 2]]
 
 
 def test_what_has_no_place_is_told(pair):

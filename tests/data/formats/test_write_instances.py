@@ -242,5 +242,7 @@ def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "out/x").touch()
     with pytest.raises(DataError, match="this is there already"):
         write_instances(DrawnObjects(), tmp_path / "out", "coco")
-    with pytest.raises(DataError, match=r"expected one of coco, voc, yolo, labelme, via, .*instance_png, label_map"):
+    with pytest.raises(
+        DataError, match=r"expected one of coco, voc, yolo, cvat, labelme, via, .*instance_png, label_map"
+    ):
         write_instances(DrawnObjects(), tmp_path / "new", "cvat")

@@ -44,12 +44,12 @@ def check_dataset(
     facts["format"] = f"{dataset.format}: {dataset.reason}"
     facts["splits"] = ", ".join(f"{name} {len(own):,}" for name, own in found.splits.items())
     facts["classes"] = f"{len(dataset.class_names):,}"
+    train = found.splits.get("train") or indices
+    if task.unit != "video":
+        check_masks(inspection, dataset, train)  # of some images, while counting classes may read all masks
     if inspection.has_time("classes", 0.9) and inspection.wants("ZD005", "ZD006", "ZD007", "ZD008"):
         check_classes(inspection, dataset, task.data.statistics(dataset), open_set=task.data.open_set)
-    train = found.splits.get("train") or indices
     table = _pixels(inspection, task, dataset, indices, reading)
-    if task.unit != "video":
-        check_masks(inspection, dataset, train)
     objects = _objects(inspection, dataset, indices, table)
     if table is not None and len(table):
         check_labels(inspection, dataset, train, table, objects)
