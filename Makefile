@@ -34,14 +34,14 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # uv with the lock where it can be had; else plain pip, with the pair of torch and torchvision that belong together.
-$(READY): pyproject.toml uv.lock
+$(READY): pyproject.toml lite/pyproject.toml uv.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if (command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet "uv>=0.9") && \
 		PATH="$(CURDIR)/$(BIN):$$PATH" uv sync --frozen --inexact --extra all --group dev; then :; else \
 		echo "uv or its lock does not serve here (see above): falling back to pip"; \
 		$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" && \
 		$(BIN)/python -m pip install --quiet torch==2.14.1 torchvision==0.29.1 && \
-		$(BIN)/python -m pip install --quiet -e ".[all]" --group dev; \
+		$(BIN)/python -m pip install --quiet -e ./lite -e ".[all]" --group dev; \
 	fi
 	touch $(READY)
 

@@ -1,4 +1,4 @@
-"""What installed packages bring to zorki, by entry points: models, datasets' formats, transforms.
+"""What installed packages bring to zorki, by entry points: models, datasets' formats, transforms; its own version.
 
 Such code runs with all rights of the user, as every installed package does.
 """
@@ -6,8 +6,24 @@ Such code runs with all rights of the user, as every installed package does.
 from __future__ import annotations
 
 import warnings
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Any
+
+DISTRIBUTIONS = ("zorki-lite", "zorki")  # the first holds the code, the second brings torch along
+
+
+def own_version() -> str:
+    """Of zorki, as installed.
+
+    >>> own_version().count(".") >= 1
+    True
+    """
+    for name in DISTRIBUTIONS:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"  # a checkout that was put on the path
 
 
 def installed(group: str) -> dict[str, Any]:

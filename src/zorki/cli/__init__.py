@@ -56,6 +56,17 @@ ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
 NO_PLUGIN = ("env", "convert")  # verbs that take no model
 BAD_INPUT, INTERRUPTED = 2, 130
+WITH_TORCH = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "timm",
+    "torchmetrics",
+    "safetensors",
+    "tensorboard",
+    "scipy",
+    "filelock",
+)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -65,9 +76,9 @@ def main(words: Sequence[str] | None = None) -> None:
         print(_help())
         return
     if given[0] in ("--version", "-V"):
-        from importlib.metadata import version
+        from zorki.installed import own_version
 
-        print(version("zorki"))
+        print(own_version())
         return
     # At the end Python would search all that torch has made for cycles, several times: over a second of every command.
     atexit.register(gc.freeze)
@@ -130,7 +141,7 @@ def _run(given: list[str]) -> int:
     except KeyboardInterrupt as stop:
         return _tell(f"stopped by {str(stop) or 'Ctrl-C'}", INTERRUPTED)
     except ImportError as error:
-        return _tell(f"a package is missing: {error}")
+        return _tell(_missing(given[0], error))
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         return _unread()
     except SystemExit as end:
@@ -140,6 +151,13 @@ def _run(given: list[str]) -> int:
     except OSError as error:
         return _tell(f"{error.filename or 'the machine'}: {error.strerror or error}")
     return code if isinstance(code, int) else 0
+
+
+def _missing(verb: str, error: ImportError) -> str:
+    """What to say of a package that is not installed; the light installation has no torch, nor what stands on it."""
+    if (error.name or "").partition(".")[0] in WITH_TORCH:
+        return f"`zorki {verb}` needs {error.name}, which zorki-lite comes without here: pip install zorki"
+    return f"a package is missing: {error}"
 
 
 def _with_plugins(given: list[str]) -> list[str]:
