@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from zorki import registry
+from zorki.cli.flags.json_output import PRINTED
+from zorki.cli.info import info
 from zorki.introspection.ledger import ledger
 from zorki.introspection.receptive_field import Field, Trace, receptive_field_by_gradient
 from zorki.nn.layers.initialize import without_values
@@ -336,6 +339,22 @@ def test_the_ledger_of_a_detector_holds_all_its_parameters(name):
     table = ledger(model, torch.empty(1, 3, 320, 320, dtype=torch.uint8, device="meta"))
     assert sum(row.parameters for row in table.rows) == sum(p.numel() for p in model.parameters())
     assert "forward" not in vars(model), "the model is left as it was"
+
+
+WITHOUT_ONE_IMAGE = [
+    *(entry.name for entry in registry.entries("*_squeezenet", "pretraining")),
+    *(entry.name for entry in registry.entries("*_squeezenet", "video_classification")),
+    *("c3d_small", "x3d_xs", "r3d_18", "cam_squeezenet1_1", "deep_pose_squeezenet"),
+]
+
+
+@pytest.mark.parametrize("name", WITHOUT_ONE_IMAGE)
+def test_views_and_clips_have_a_ledger(name, capsys):
+    """Of views, clips, and frames with optical flow too; what an output sees is known."""
+    info(name, json=PRINTED)
+    table = json.loads(capsys.readouterr().out)
+    assert table["totals"]["macs"] > 0
+    assert table["totals"]["receptive_field"] or table["totals"]["whole"]
 
 
 def test_rcnn_works_a_hundred_times_as_much_as_faster_rcnn():

@@ -94,11 +94,13 @@ def _build(model: str, size: int | None, classes: int | None) -> tuple[Entry, nn
 def _ledger(network: nn.Module, size: int) -> Ledger:
     import torch
 
+    from zorki.contracts.capabilities import TakesClips
     from zorki.errors import RecipeError
     from zorki.introspection.ledger import ledger
 
+    frames = [network.clip_frames] if isinstance(network, TakesClips) else []
     try:
-        return ledger(network, torch.empty(1, 3, size, size, dtype=torch.uint8, device="meta"))
+        return ledger(network, torch.empty(1, 3, *frames, size, size, dtype=torch.uint8, device="meta"))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise RecipeError(

@@ -312,7 +312,15 @@ class Traces(Protocol):
     """A model whose `forward` depends on values, or leaves layers to `loss` and `decode`: `zorki info`."""
 
     def trace(self, images: Tensor) -> Any:
-        """Runs every layer once on images (B, C, H, W) by shapes alone."""
+        """Runs every layer once on images (B, C, H, W), or clips (B, C, T, H, W) of `TakesClips`, by shapes alone."""
+
+
+@runtime_checkable
+class TakesClips(Protocol):
+    """A model of clips: `zorki info` counts what one clip costs."""
+
+    clip_frames: int
+    """Frames of a clip."""
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,8 +117,7 @@ class _Recorder:
 
     def seen_by(self, outputs: Any) -> tuple[tuple[int, ...] | None, bool]:
         """What the output that sees most sees along each axis, and whether that is the whole image."""
-        tensors = [value for value in _pytree.tree_leaves(outputs) if isinstance(value, Tensor)]
-        fields = [field for tensor in tensors if (field := self.trace.of(tensor)) is not None]
+        fields = [field for tensor in _tensors(outputs) if (field := self.trace.of(tensor)) is not None]
         if not fields:
             return None, False
         sizes = tuple(max(sizes) for sizes in zip(*(field.size for field in fields), strict=True))
@@ -193,6 +193,15 @@ class _Recorder:
             owner = next((modules[p] for p in around if modules.get(p) in with_rows), holder)
             owners.setdefault(owner, []).append((short, parameter))
         return owners
+
+
+def _tensors(outputs: Any) -> Iterator[Tensor]:
+    """All tensors of a model's outputs, those of dataclasses among them."""
+    for leaf in _pytree.tree_leaves(outputs):
+        if isinstance(leaf, Tensor):
+            yield leaf
+        elif dataclasses.is_dataclass(leaf):
+            yield from _tensors([getattr(leaf, one.name) for one in dataclasses.fields(leaf)])
 
 
 def _channels_first(shape: tuple[int, ...], seen: Field | None) -> tuple[int, ...]:

@@ -98,6 +98,11 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
         outputs = self.branches(pooled(self.backbone, images).unflatten(0, views.shape[:2]), images)
         return replace(outputs, neighbors=inputs.neighbors) if isinstance(inputs, PatchPairs) else outputs
 
+    def trace(self, images: Num[Tensor, "B 3 H W"]) -> ViewOutputs:
+        """One view of each image, through all that learns; see `Traces`."""
+        normalized = self.normalize(images)
+        return self.branches(pooled(self.backbone, normalized)[:, None], normalized)
+
     def loss(self, outputs: ViewOutputs, targets: Sequence[Annotation]) -> dict[str, Tensor]:
         """Of the last two views; nothing where there is one. Targets tell nothing."""
         return self.compare(_last_two(outputs)) if outputs.features.shape[1] > 1 else {}

@@ -72,6 +72,15 @@ class ClipClassifier(Model[ClipLogits, Label, VideoLabel]):
         frames = self.normalize(flat.flatten(0, 1)).unflatten(0, flat.shape[:2])
         return ClipLogits(self.clip_logits(frames).unflatten(0, clips.shape[:2]))
 
+    @property
+    def clip_frames(self) -> int:
+        """Frames of a clip; see `TakesClips`."""
+        return self.preprocess.frames
+
+    def trace(self, images: Num[Tensor, "B 3 T H W"]) -> ClipLogits:
+        """Logits of one clip a film; see `Traces`."""
+        return self(images.transpose(1, 2))  # type: ignore[no-any-return]
+
     def loss(self, outputs: ClipLogits, targets: Sequence[Label]) -> dict[str, Tensor]:
         """The cross-entropy, its mean over all clips."""
         count = outputs.clips.shape[1]

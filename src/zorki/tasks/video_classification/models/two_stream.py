@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.contracts import Model, TrainingDefaults
@@ -90,6 +90,12 @@ class TwoStream(ClipClassifier):
         shares = torch.stack([spatial.float().log_softmax(1), temporal.float().log_softmax(1)])
         together = shares.logsumexp(0) - torch.tensor(2.0).log()
         return TwoStreamLogits(*(one.unflatten(0, shape) for one in (together, spatial, temporal)))
+
+    def trace(self, images: Num[Tensor, "B 3 T H W"]) -> ClipLogits:
+        """The middle frame through one stream, as many channels as the flow has through the other; see `Traces`."""
+        batch, _, frames, height, width = images.shape
+        flow = images.new_empty((batch, 1, 2 * (frames - 1), height, width))
+        return self(FrameAndFlow(images[:, None, :, frames // 2], flow))  # type: ignore[no-any-return]
 
     def loss(self, outputs: ClipLogits, targets: Sequence[Label]) -> dict[str, Tensor]:
         """The cross-entropy of each stream."""

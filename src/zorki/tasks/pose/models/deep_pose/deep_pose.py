@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
@@ -135,6 +135,13 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
         with torch.set_grad_enabled(torch.is_grad_enabled() and stage == 1):
             stages = self.regress(pixels, max(1, stage - 1) if self.training else stage)
         return StageOutputs(stages, pixels, inputs.xyxy, inputs.regions)
+
+    def trace(self, images: Num[Tensor, "R 3 H W"]) -> Tensor:
+        """The first stage, of crops, and the later ones on a patch for every joint; see `Traces`."""
+        pixels = self.normalize(images)
+        for stage in self.refine:
+            stage(pixels.new_empty((len(pixels), self.num_classes, 3, self.patch_size, self.patch_size)))
+        return self.output(self.head(self.backbone(pixels)[-1]))  # type: ignore[no-any-return]
 
     def train(self, mode: bool = True) -> DeepPose:
         """Stages that no longer learn stay in evaluation mode: statistics of batch norm do not drift."""
