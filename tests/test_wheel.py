@@ -56,6 +56,15 @@ def test_one_holds_the_package_and_its_style_sheet(wheels):
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
+def test_an_editable_installation_holds_no_copy(tmp_path):
+    """Which Python would find before the folder that is edited."""
+    build = [sys.executable, "-c", f"from hatchling.build import build_editable as b; b({str(tmp_path)!r})"]
+    done = subprocess.run(build, cwd=ROOT / "lite", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    assert [name for name in names if ".dist-info/" not in name] == ["_zorki_lite.pth"]
+
+
 def environment_with(wheels, tmp_path, *first):
     """A new environment that holds the wheels alone; what they depend on is borrowed, as there is no network.
 
