@@ -23,7 +23,7 @@ import torch
 
 from zorki import registry
 from zorki.contracts import Model
-from zorki.engine.export import export_onnx
+from zorki.engine.export.onnx_file import export_onnx
 from zorki.engine.run.open import load
 from zorki.types import ClassInfo
 
@@ -53,7 +53,13 @@ def session(model: Model[Any, Any, Any], info: ClassInfo, size: int, threads: in
         path = export_onnx(model, Path(folder) / "model.onnx", size, size, info)
         run = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     name = run.get_inputs()[0].name
-    return lambda image: run.run(None, {name: image})
+    others = [one.name for one in run.get_inputs()[1:]]
+    return lambda image: run.run(None, {name: image, **{other: whole_frame(image) for other in others}})
+
+
+def whole_frame(image: np.ndarray) -> np.ndarray:
+    """That the image fills its canvas: float32 (1, 4)."""
+    return np.array([[0, 0, image.shape[3], image.shape[2]]], np.float32)
 
 
 def image_of(size: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 
 import zorki
 from zorki import registry
-from zorki.engine.export import export_onnx
+from zorki.engine.export.onnx_file import export_onnx
 
 DETECTOR = '''
 """One box for each cell of a grid."""

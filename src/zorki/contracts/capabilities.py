@@ -7,7 +7,7 @@ never submodules: from Python 3.12 on `isinstance` does not see what `nn.Module`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -76,34 +76,58 @@ class SelectsPredictions(Protocol):
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How the outputs of an exported file become annotations: a rule by its name, with its numbers.
+
+    docs/export.md tells what each kind gives and does. The numbers are those that the graph was made with, such as
+    thresholds, or those that what comes behind the graph needs.
+    """
+
+    kind: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Mapping[str, Any] = field(default_factory=dict)  # of those within the graph: min_score, max_iou, ...
+
+
+@dataclass(frozen=True)
 class ExportGraph:
     """What an exported file computes: tensors in, tensors out, and nothing of Python between.
 
     Attributes:
         network: takes the inputs in their order, and gives a tensor or a tuple of them; made of standard operators.
-        inputs: one of each by its name, of the sizes and types that the file takes; "images" is the first.
+        inputs: one of each by its name, for two images, of the sizes and types that the file takes; "images" is the
+            first. Their first axis, the batch, is free.
         outputs: names of what comes out.
-        any_size: height and width of the inputs, their last two axes, are free; else all sizes are fixed.
+        decoding: what the outputs mean.
+        any_size: height and width of the images, their last two axes, are free; else they are fixed.
+        free: of inputs that have them, further axes that are free, with names.
     """
 
     network: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
+    decoding: Decoding
     any_size: bool = False
+    free: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
 
 @runtime_checkable
 class Exportable(Protocol):
     """A model that is a graph of tensors from uint8 pixels to predictions: `zorki export`."""
 
-    num_classes: int
-
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """The graph for one image, uint8 (1, 3, height, width), that `preprocess` made.
+        """The graph for images, uint8 (B, 3, height, width), that `preprocess` made.
 
         Raises:
             ZorkiError: what this very network computes depends on the image.
         """
+
+
+@runtime_checkable
+class ExportsParts(Protocol):
+    """A model that is several graphs, since they run at different times: trackers, `zorki export`."""
+
+    def export_parts(self) -> Mapping[str, ExportGraph]:
+        """The graphs by names, with which those of their files end."""
 
 
 @runtime_checkable

@@ -79,11 +79,19 @@ def pool_regions(
     starts = starts or [(0.0, 0.0)] * len(maps)
     levels = pyramid_levels(xyxy, strides, home_size=home_size) if len(maps) > 1 else torch.zeros_like(images)
     xyxy = xyxy - xyxy.new_tensor(starts).repeat(1, 2)[levels]
-    if kind == "align" and sampling_ratio > 0 and maps[0].device.type == "cpu":
+    is_exporting = torch.compiler.is_exporting()
+    if kind == "align" and sampling_ratio > 0 and maps[0].device.type == "cpu" and not is_exporting:
         return _align_by_taps(maps, strides, xyxy, images, levels, size, sampling_ratio)
     numbered = torch.cat([images[:, None], xyxy], 1)
     if len(maps) == 1:
         return _pool_one(maps[0], numbered, strides[0], size, kind, sampling_ratio)
+    if is_exporting:
+        # Graphs have no rows whose number hangs on values: all are read from every map.
+        every = (_pool_one(*one, size, kind, sampling_ratio) for one in zip(maps, [numbered] * len(maps), strides))
+        pooled = next(every)
+        for level, other in enumerate(every, 1):
+            pooled = torch.where((levels == level)[:, None, None, None], other, pooled)
+        return pooled
     parts, rows = [], []
     for level, (features, stride) in enumerate(zip(maps, strides, strict=True)):
         mine = (levels == level).nonzero()[:, 0]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zorki import registry
-from zorki.engine.export import export_onnx
+from zorki.engine.export.onnx_file import export_onnx
 from zorki.types import ClassInfo, FrameAndFlow, Label
 from zorki.weights.weight_map import renamed
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -125,9 +125,9 @@ class Classifier(Model[Logits, Label, Label]):
         return outputs.main[:, focus.label]
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From pixels to "scores" (1, K), which sum to 1."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedClassifier(self), {"images": images}, ("scores",))
+        """From pixels to "scores" (B, K), which sum to 1."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedClassifier(self), {"images": images}, ("scores",), Decoding("label"))
 
 
 class ExportedClassifier(nn.Module):
@@ -137,7 +137,7 @@ class ExportedClassifier(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> Float[Tensor, "1 K"]:
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B K"]:
         """The softmax of the logits."""
         return self.model(images).main.float().softmax(1)  # type: ignore[no-any-return]
 

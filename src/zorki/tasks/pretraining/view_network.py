@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.errors import RecipeError
 from zorki.metrics.representation.geometry import alignment, effective_rank, participation_ratio, spread, uniformity
 from zorki.nn.backbones.backbone import Backbone
@@ -181,23 +181,23 @@ class ViewNetwork(Model[ViewOutputs, Annotation, Embedding]):
         self.normalize.measure(images, kind)
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From pixels to "embedding" (1, D), of length 1."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedFeatures(self), {"images": images}, ("embedding",))
+        """From pixels to "embedding" (B, D), of length 1, and "length" (B), which the features had."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedFeatures(self), {"images": images}, ("embedding", "length"), Decoding("embedding"))
 
 
 class ExportedFeatures(nn.Module):
     """A pretrained network from uint8 pixels to its features."""
 
-    num_classes = 0
-
     def __init__(self, model: ViewNetwork) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> Float[Tensor, "1 D"]:
-        """Features of length 1."""
-        return functional.normalize(self.model(images[:, None]).features[:, 0].float())
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> tuple[Float[Tensor, "B D"], Float[Tensor, " B"]]:
+        """Features of length 1, and their length before."""
+        pixels = self.model.normalize(images)
+        features = pooled(self.model.backbone, pixels).float()
+        return functional.normalize(features, dim=1), features.norm(dim=1)
 
 
 def pooled(backbone: Backbone, images: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N D"]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.errors import RecipeError
 from zorki.losses.metric_learning.supervised_contrastive import SupervisedContrastiveLoss
 from zorki.nn.backbones.backbone import Backbone
@@ -130,9 +130,9 @@ class Embedder(Model[Embeddings, Label, Embedding]):
         self.normalize.measure(images, kind)
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From pixels to "embedding" (1, D), of length 1."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedEmbedder(self), {"images": images}, ("embedding",))
+        """From pixels to "embedding" (B, D), of length 1."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedEmbedder(self), {"images": images}, ("embedding",), Decoding("embedding"))
 
 
 class ExportedEmbedder(nn.Module):
@@ -142,7 +142,7 @@ class ExportedEmbedder(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> Float[Tensor, "1 D"]:
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
         """The vectors of length 1."""
         return self.model(images).vectors  # type: ignore[no-any-return]
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, PixelStatistics
 from zorki.data.preprocess.clips import Clips
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -103,19 +103,19 @@ class ClipClassifier(Model[ClipLogits, Label, VideoLabel]):
         return math.log(self.num_classes)
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From the pixels of one clip (1, T, 3, height, width) to "scores" (1, K), which sum to 1."""
-        images = torch.zeros((1, self.preprocess.frames, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedClipClassifier(self), {"images": images}, ("scores",))
+        """From the pixels of clips (B, T, 3, height, width) to "scores" (B, K), which sum to 1."""
+        images = torch.zeros((2, self.preprocess.frames, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedClipClassifier(self), {"images": images}, ("scores",), Decoding("clip_label"))
 
 
 class ExportedClipClassifier(nn.Module):
-    """A network for clips from uint8 pixels to probabilities: the scores of `decode` for one clip."""
+    """A network for clips from uint8 pixels to probabilities: the scores of `decode` for each clip."""
 
     def __init__(self, model: ClipClassifier) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: UInt8[Tensor, "1 T 3 H W"]) -> Float[Tensor, "1 K"]:
+    def forward(self, images: UInt8[Tensor, "B T 3 H W"]) -> Float[Tensor, "B K"]:
         """The softmax of the logits."""
         return self.model(images).clips[:, 0].float().softmax(1)  # type: ignore[no-any-return]
 

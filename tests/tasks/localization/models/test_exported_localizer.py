@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zorki import registry
-from zorki.engine.export import export_onnx
+from zorki.engine.export.onnx_file import export_onnx
 from zorki.types import ClassInfo, Placement
 
 SIDE = 176  # a map of 10 x 10, which the grid of 7 does not divide
@@ -24,7 +24,7 @@ def test_onnx_predicts_as_decode(tmp_path):
     settings.intra_op_num_threads = 1
     run = runtime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     image = (torch.rand(1, 3, 11, 11) * 255).repeat_interleave(16, 2).repeat_interleave(16, 3).byte()
-    xyxy, scores, labels = (torch.from_numpy(found) for found in run.run(None, {"images": image.numpy()}))
+    xyxy, scores, labels = (torch.from_numpy(found[0]) for found in run.run(None, {"images": image.numpy()})[:3])
     with torch.no_grad():
         (wanted,) = model.decode(model(image), [Placement(SIDE, SIDE, input_height=SIDE, input_width=SIDE)])
     assert len(wanted) == len(xyxy) == 5

@@ -194,8 +194,9 @@ def test_the_graph_for_export_predicts_what_decode_does(kind, request):
     assert isinstance(model, Exportable)
     graph = model.export_graph(SIDE, SIDE)
     with torch.no_grad():
-        xyxy, scores, labels = graph.network(images(1))
+        (xyxy, *_), (scores, *_), (labels, *_), count = graph.network(images(1))
         (eager,) = model.decode(model(images(1)), [UPRIGHT])
     torch.testing.assert_close(xyxy, eager.xyxy)
     torch.testing.assert_close(scores, eager.scores)
     assert labels.tolist() == eager.labels.tolist()
+    assert count.tolist() == [len(eager)]

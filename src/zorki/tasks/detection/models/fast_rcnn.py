@@ -21,10 +21,11 @@ from zorki.nn.necks.fpn import FeaturePyramid
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.roi import prepare_maps
 from zorki.registry import Variant, model
-from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
+from zorki.tasks.detection.networks.detector import NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
     LEDGER_REGIONS,
     PROPOSAL_DEFAULTS,
+    ProposalDetector,
     ProposalOutputs,
     map_of_stride,
     proposal_candidates,
@@ -42,7 +43,7 @@ from zorki.weights.weight_map import WeightMap
 _CHUNK = 512
 
 
-class FastRcnn(Detector[ProposalOutputs]):
+class FastRcnn(ProposalDetector):
     """One pass over the image; each region's features, two hidden layers, classes and boxes.
 
     On one map the features are the maximum of each bin of a region (RoI pooling, section 2.1): the paper's way. On a
@@ -66,8 +67,6 @@ class FastRcnn(Detector[ProposalOutputs]):
         background_iou: overlap from which on a region can be background; 0.1 in the paper, which leaves the easy ones
             out. Many small objects in one image want 0: most of its background touches none of them.
     """
-
-    exportable = False
 
     def __init__(
         self,

@@ -8,25 +8,28 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import torch
-from jaxtyping import Float, Int, Int64, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics, Selection
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.shortest_edge import ShortestEdge
-from zorki.errors import ZorkiError
 from zorki.nn.backbones.backbone import Backbone
 from zorki.nn.backbones.named import backbone_published, backbone_statistics
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from zorki.nn.view import view_of
-from zorki.ops.boxes import clip_boxes, nms
+from zorki.ops.boxes import nms
+from zorki.ops.fixed_nms import FixedBoxes, fixed_nms
 from zorki.tasks.detection.networks.box_focus import box_scores, choose_box
 from zorki.tasks.detection.networks.box_stitcher import BoxStitcher
 from zorki.tasks.detection.networks.coco_category_ids import predicts_coco_ids
 from zorki.tiles import Tiles
 from zorki.types import Boxes, Padded, Placement
 from zorki.weights.weight_map import WeightMap
+
+BOX_OUTPUTS = ("xyxy", "scores", "labels", "count")
+"""Of exported files: boxes (B, M, 4), scores (B, M), labels (B, M) and how many of them are there (B)."""
 
 O = TypeVar("O")  # raw outputs of a network  # noqa: E741
 
@@ -90,7 +93,6 @@ class Detector(Model[O, Boxes, Boxes]):
     margin = 0
     selected_labels: tuple[int, ...] | None = None  # labels; None: all
     takes_padded: ClassVar[bool] = False  # where the image lies on the canvas comes with it, see `Padded`
-    exportable: ClassVar[bool] = True  # candidates have fixed sizes; second stages look at what the first one found
     normalize: Normalize
 
     def __init__(
@@ -201,19 +203,33 @@ class Detector(Model[O, Boxes, Boxes]):
         self.normalize.measure(images, kind)
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From pixels to "xyxy" (N, 4) in pixels of the input, "scores" (N) and "labels" (N), best first.
+        """From pixels and "frames" to M boxes an image, best first: see `BOX_OUTPUTS`.
 
-        Networks that take `Padded` images have a second input, "valid": the image's edges on its canvas, int64 (1, 4).
+        "frames" (B, 4) are the edges of each image on its canvas, xyxy in pixels of the input.
         """
-        if not self.exportable:
-            raise ZorkiError(
-                f"{type(self).__name__} has two stages, and how many regions it looks at depends on the image: "
-                "it cannot be exported. Export a detector of one stage: ssd, retinanet, fcos, yolo1, yolo3 or detr"
-            )
-        inputs = {"images": torch.zeros((1, 3, height, width), dtype=torch.uint8)}
-        if self.takes_padded:
-            inputs["valid"] = torch.tensor([[0, 0, width, height]])
-        return ExportGraph(ExportedDetector(self), inputs, ("xyxy", "scores", "labels"))
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        frames = torch.tensor([[0.0, 0.0, width, height]] * 2)
+        inputs = {"images": images, "frames": frames} | self.export_inputs(height, width)
+        free = {name: {1: "regions"} for name in inputs if name not in ("images", "frames")}
+        return ExportGraph(self.export_network(), inputs, BOX_OUTPUTS, self.decoding("boxes"), free=free)
+
+    def export_network(self) -> nn.Module:
+        """From the inputs of the graph to its outputs."""
+        return ExportedDetector(self)
+
+    def export_inputs(self, height: int, width: int) -> dict[str, Tensor]:
+        """What the graph takes beside images and frames; here nothing."""
+        return {}
+
+    def network_inputs(self, images: Tensor, frames: Tensor, *others: Tensor) -> Any:
+        """What `forward` takes, of the inputs of the graph."""
+        return Padded(images, frames.round().long()) if self.takes_padded else images
+
+    def decoding(self, kind: str) -> Decoding:
+        """Of that kind, with the thresholds that the graph holds."""
+        labels = None if self.selected_labels is None else list(self.selected_labels)
+        thresholds = {"min_score": self.min_score, "max_iou": self.max_iou, "max_count": self.max_boxes}
+        return Decoding(kind, thresholds=thresholds | ({"labels": labels} if labels else {}))
 
     def train(self, mode: bool = True) -> Detector[O]:
         super().train(mode)
@@ -229,48 +245,50 @@ class Detector(Model[O, Boxes, Boxes]):
 class ExportedDetector(nn.Module):
     """A detector from uint8 pixels to boxes, made of tensors alone: what `decode` returns, in network pixels.
 
-    One image at a time, of one size: anchors become constants. How many boxes come out depends on the image, at most
-    the detector's `max_boxes`, best first. Without `valid` the whole input counts as the image: where there is a canvas
-    around it, boxes on it are predicted too.
+    Images of one size: anchors become constants. As many rows come out for every image, at most the detector's
+    `max_boxes`, best first, and how many of them are boxes.
 
     Args:
-        model: of one stage, in evaluation mode.
+        model: in evaluation mode.
     """
+
+    least = 0.0  # pixels of a side: what is narrower is no prediction
 
     def __init__(self, model: Detector[Any]) -> None:
         super().__init__()
         self.model = model
 
     def forward(
-        self, images: UInt8[Tensor, "1 3 H W"], valid: Int64[Tensor, "1 4"] | None = None
-    ) -> tuple[Float[Tensor, "N 4"], Float[Tensor, " N"], Int[Tensor, " N"]]:
-        """Boxes in pixels of the input, scores in 0..1, labels; best first.
+        self, images: UInt8[Tensor, "B 3 H W"], frames: Float[Tensor, "B 4"], *others: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Boxes in pixels of the input, scores in 0..1, labels and counts: see `BOX_OUTPUTS`.
 
         Args:
-            valid: the edges of the image on its canvas, for networks that take `Padded` ones.
+            frames: the edges of each image on its canvas.
         """
-        found = self.model.candidates(self.model(images if valid is None else Padded(images, valid)))
-        xyxy, scores, labels = found.xyxy[0].float(), found.scores[0].float(), found.labels[0]
-        if valid is None:
-            xyxy = clip_boxes(xyxy, *images.shape[-2:])
-        else:
-            xyxy = xyxy.maximum(valid[:, :2].repeat(1, 2)).minimum(valid[:, 2:].repeat(1, 2))
-        # What has no area in the image is no prediction, as in `decode`.
-        scores = torch.where((xyxy[:, 2:] > xyxy[:, :2]).all(1), scores, -1.0)
-        order = self._best_first(xyxy, scores, labels)
-        keep = order[scores[order] > self.model.min_score][: self.model.max_boxes]
-        return xyxy[keep], scores[keep], labels[keep]
+        model = self.model
+        found = model.candidates(model(model.network_inputs(images, frames, *others)))
+        return fixed_boxes(model, found, frames, self.least).tensors()
 
-    def _best_first(
-        self, xyxy: Float[Tensor, "N 4"], scores: Float[Tensor, " N"], labels: Int[Tensor, " N"]
-    ) -> Int[Tensor, " M"]:
-        if self.model.max_iou is None:
-            return scores.topk(len(scores)).indices
-        from torchvision.ops import nms  # takes seconds to import; many uses of boxes need it not
 
-        # Every class gets a place of its own, so that boxes of two classes never meet.
-        span = xyxy.max() - xyxy.min() + 1
-        return nms(xyxy + (labels * span)[:, None], scores, self.model.max_iou)
+def fixed_boxes(
+    model: Detector[Any], found: NmsCandidates, frames: Float[Tensor, "B 4"], least: float = 0.0
+) -> FixedBoxes:
+    """What `decode` keeps of candidates, in network pixels.
+
+    Args:
+        frames: the edges of each image, at which boxes are cut off.
+        least: pixels that both sides have more than.
+    """
+    edges = frames[:, None]
+    xyxy = found.xyxy.float().maximum(edges[..., :2].repeat(1, 1, 2)).minimum(edges[..., 2:].repeat(1, 1, 2))
+    there = (xyxy[..., 2:] - xyxy[..., :2] > least).all(-1)
+    if model.selected_labels is not None:
+        there &= (found.labels[..., None] == torch.tensor(model.selected_labels)).any(-1)
+    scores = torch.where(there, found.scores.float(), -1.0)
+    return fixed_nms(
+        xyxy, scores, found.labels.long(), min_score=model.min_score, max_iou=model.max_iou, most=model.max_boxes
+    )
 
 
 def _batch_norms(backbone: nn.Module) -> list[nn.BatchNorm2d]:

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zorki.contracts.capabilities import Decoding
 from zorki.errors import RecipeError
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.necks.unet_decoder import WIDTHS
@@ -99,6 +100,13 @@ class BorderUNet(PixelGrouper):
         """All losses where every class is equally likely at every pixel."""
         alike = replace(outputs, main=torch.zeros_like(outputs.main), classes=torch.zeros_like(outputs.classes))
         return {name: float(loss) for name, loss in self.loss(alike, targets).items()}
+
+    def grouping(self) -> Decoding:
+        if not self.border:
+            return Decoding("components", {"min_foreground": self.min_foreground})
+        names = ("min_foreground", "min_interior", "min_seed")
+        values = (self.min_foreground, self.min_interior, self.min_seed)
+        return Decoding("border", dict(zip(names, values, strict=True)))
 
     def group(
         self, main: Float[Tensor, "D height width"], scale: float

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
+from zorki.contracts.capabilities import Decoding
 from zorki.errors import RecipeError
 from zorki.losses.log_complement import log_complement
 from zorki.nn.necks.unet_decoder import WIDTHS
@@ -81,6 +82,9 @@ class DeepColoring(PixelGrouper):
         regions = regions_of(objects.numbers, objects.valid, self.halo_margin)
         ground = ((objects.numbers == 0) & objects.valid).to(main.device)
         return coloring_loss(main, regions.to(main.device), ground, self.halo_weight)
+
+    def grouping(self) -> Decoding:
+        return Decoding("coloring")
 
     def group(
         self, main: Float[Tensor, "D height width"], scale: float

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zorki.contracts.capabilities import Decoding
 from zorki.errors import RecipeError
 from zorki.losses.log_complement import log_complement
 from zorki.nn.heads.map_heads import conv_norm_relu
@@ -146,6 +147,10 @@ class DeepWatershed(PixelGrouper):
     def object_logits(self, main: Float[Tensor, "B D H W"]) -> Float[Tensor, "B H W"]:
         background, objects = main[:, FOREGROUND].unbind(1)
         return objects - background
+
+    def grouping(self) -> Decoding:
+        numbers = {"cut": self.cut, "min_foreground": self.min_foreground, "bounds": list(BOUNDS)}
+        return Decoding("watershed", numbers)
 
     def group(
         self, main: Float[Tensor, "D height width"], scale: float

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int32, Num
+from jaxtyping import Float, Int32, Num, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import Focus, PixelStatistics, Selection
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
@@ -181,6 +181,18 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
             predictions.append(objects_of(numbers, sure, shares, **dataclasses.asdict(self.limits)))
         return predictions
 
+    @abstractmethod
+    def grouping(self) -> Decoding:
+        """What `group` is called in exported files, and its numbers."""
+
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """From pixels to "main" (B, D, H, W), and with several classes their logits "classes" (B, K, H, W)."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        outputs = ("main", "classes") if self.num_classes > 1 else ("main",)
+        own, limits = self.grouping(), dataclasses.asdict(self.limits)
+        decoding = dataclasses.replace(own, numbers={**limits, **own.numbers}, thresholds=limits)
+        return ExportGraph(ExportedGrouper(self), {"images": images}, outputs, decoding)
+
     focus_unit = "mean logit"
 
     def complete_focus(self, outputs: GroupingMaps, focus: Focus, placement: Placement) -> Focus:
@@ -219,3 +231,16 @@ class PixelGrouper(Model[GroupingMaps, Instances, Instances]):
 
     def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
         self.normalize.measure(images, kind)
+
+
+class ExportedGrouper(nn.Module):
+    """From uint8 pixels to maps over the input: what comes behind them hangs on the original image."""
+
+    def __init__(self, model: PixelGrouper) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> tuple[Tensor, ...]:
+        outputs = self.model(images)
+        maps = (outputs.main, outputs.classes) if self.model.num_classes > 1 else (outputs.main,)
+        return tuple(one.float() for one in maps)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import Focus, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.losses.cross_entropy import CrossEntropy
@@ -108,6 +108,14 @@ class CamLocalizer(Model[CamOutputs, Boxes, Boxes]):
         assert focus.label is not None
         return outputs.logits[:, focus.label]
 
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """From pixels to "scores", "labels" (B, G) of the best classes and their "maps" (B, G, H, W), see `cam_box`."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        outputs = ("scores", "labels", "maps")
+        return ExportGraph(
+            ExportedCam(self), {"images": images}, outputs, Decoding("cam", {"threshold": self.threshold})
+        )
+
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
@@ -116,6 +124,21 @@ class CamLocalizer(Model[CamOutputs, Boxes, Boxes]):
 
     def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
         self.normalize.measure(images, kind)
+
+
+class ExportedCam(nn.Module):
+    """From uint8 pixels to the most probable classes, best first, and the maps of each over the input."""
+
+    def __init__(self, model: CamLocalizer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> tuple[Tensor, Tensor, Tensor]:
+        outputs = self.model(images)
+        best = outputs.logits.float().softmax(1).topk(min(GUESSES, self.model.num_classes), 1)
+        rows = best.indices[:, :, None, None].expand(-1, -1, *outputs.maps.shape[2:])
+        maps = outputs.maps.gather(1, rows).float()
+        return best.values, best.indices, functional.interpolate(maps, outputs.size, mode="bilinear")
 
 
 def cam_box(activation: Float[Tensor, "h w"], size: tuple[int, int], threshold: float) -> Float[Tensor, " 4"]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics, Selection
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics, Selection
 from zorki.data.preprocess.resize import Resize
 from zorki.errors import RecipeError
 from zorki.losses.cross_entropy import CrossEntropy
@@ -27,6 +27,7 @@ from zorki.nn.layers.initialize import initialize_he, initialize_output
 from zorki.nn.layers.normalize import Normalize
 from zorki.nn.view import view_of
 from zorki.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from zorki.ops.fixed_nms import fixed_nms
 from zorki.registry import Variant, find, model
 from zorki.tasks.classification.classifier import Classifier
 from zorki.tasks.localization.mean_boxes import mean_boxes
@@ -298,9 +299,10 @@ class Localizer(Model[LocalizerOutputs, Boxes, Boxes]):
         return None if self.one_of_each else self.comparison
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From pixels to "xyxy" (N, 4) in pixels of the input, "scores" (N) and "labels" (N), best first."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedLocalizer(self), {"images": images}, ("xyxy", "scores", "labels"))
+        """From pixels to M boxes an image in pixels of the input, best first: see `FixedBoxes`."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        decoding = Decoding("boxes", thresholds=thresholds_of(self.selected))
+        return ExportGraph(ExportedLocalizer(self), {"images": images}, (*BOX_NAMES, "count"), decoding)
 
     def train(self, mode: bool = True) -> Localizer:
         super().train(mode)
@@ -317,11 +319,26 @@ class ExportedLocalizer(nn.Module):
         super().__init__()
         self.network, self.parts = network, bool(network.one_of_each)
 
-    def forward(
-        self, images: UInt8[Tensor, "1 3 H W"]
-    ) -> tuple[Float[Tensor, "N 4"], Float[Tensor, " N"], Int[Tensor, " N"]]:
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Boxes, scores, labels, and how many of them count: see `FixedBoxes`."""
+        chosen = self.network.selected
         xyxy, scores, labels = self.network.ranked(self.network(images), self.parts)
-        return xyxy[0], scores[0], labels[0]
+        if chosen.labels is not None:
+            selected = (labels[..., None] == torch.tensor(chosen.labels)).any(-1)
+            scores = torch.where(selected, scores, -1.0)
+        # From the threshold on, and not above it alone.
+        least = -0.5 if chosen.min_score is None else chosen.min_score - 1e-7
+        most = scores.shape[1] if chosen.max_count is None else chosen.max_count
+        return fixed_nms(xyxy, scores, labels, min_score=least, max_iou=None, most=most).tensors()
+
+
+BOX_NAMES = ("xyxy", "scores", "labels")
+
+
+def thresholds_of(selection: Selection) -> dict[str, Any]:
+    """Those that are set, by the names that exported files have for them."""
+    values = {"min_score": selection.min_score, "max_count": selection.max_count, "labels": selection.labels}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
 
 
 def _selected(boxes: Boxes, selection: Selection) -> Boxes:

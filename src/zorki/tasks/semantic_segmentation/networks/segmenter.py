@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.errors import RecipeError
 from zorki.losses.pixels import PixelLoss
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -151,22 +151,24 @@ class Segmenter(Model[ClassMaps, Mask, Mask]):
         return self.criterion.expected_loss(self.num_classes) if isinstance(self.criterion, PixelLoss) else None
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From pixels to "scores" (1, K, H, W), which sum to 1 at every pixel, and "classes", int64 (1, H, W)."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedSegmenter(self), {"images": images}, ("scores", "classes"))
+        """From pixels to "logits" (B, K, H, W) of the classes at every pixel of the input."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        return ExportGraph(ExportedSegmenter(self), {"images": images}, ("logits",), Decoding("class_map"))
 
 
 class ExportedSegmenter(nn.Module):
-    """A segmenter from uint8 pixels to maps over the input: what `decode` returns, and how sure it is."""
+    """A segmenter from uint8 pixels to maps over the input, which `decode` brings to the size of the original image.
+
+    Logits, since these are enlarged: the best class of enlarged probabilities is another one at edges.
+    """
 
     def __init__(self, model: Segmenter) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> tuple[Float[Tensor, "1 K H W"], Int64[Tensor, "1 H W"]]:
-        """The probability of each class at each pixel of the input, and the most probable."""
-        scores = self.model(images).main.float().softmax(1)
-        return scores, scores.argmax(1)
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B K H W"]:
+        """The logit of each class at each pixel of the input."""
+        return self.model(images).main.float()  # type: ignore[no-any-return]
 
 
 def _marked(target: Mask, ignore: int) -> Int64[Tensor, "H W"]:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph
+from zorki.contracts.capabilities import Decoding, ExportGraph
 from zorki.data.preprocess.flow.clips_with_flow import ClipsWithFlow
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.nn.backbones.backbone import Backbone, with_channels
@@ -115,10 +115,12 @@ class TwoStream(ClipClassifier):
         return [nn.ModuleList(pair) for pair in stages]
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From the pixels of one frame and the flow of one clip to "scores" (1, K), which sum to 1."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        flow = torch.full((1, 2 * (self.preprocess.frames - 1), height, width), 128, dtype=torch.uint8)
-        return ExportGraph(_ExportedTwoStream(self), {"images": images, "flow": flow}, ("scores",))
+        """From the pixels of a frame and the flow of each clip to "scores" (B, K), which sum to 1."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        flow = torch.full((2, 2 * (self.preprocess.frames - 1), height, width), 128, dtype=torch.uint8)
+        return ExportGraph(
+            _ExportedTwoStream(self), {"images": images, "flow": flow}, ("scores",), Decoding("clip_label")
+        )
 
 
 class _ExportedTwoStream(ExportedClipClassifier):

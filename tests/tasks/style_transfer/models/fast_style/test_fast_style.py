@@ -7,7 +7,7 @@ import torch
 
 from zorki import registry
 from zorki.data.strokes import paint_strokes
-from zorki.engine.export import export_onnx
+from zorki.engine.export.onnx_file import export_onnx
 from zorki.engine.run.open import load
 from zorki.engine.training.train import train
 from zorki.errors import RecipeError

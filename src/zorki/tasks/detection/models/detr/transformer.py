@@ -183,7 +183,7 @@ class Decoder(nn.Module):
     ) -> Float[Tensor, "L B Q D"]:
         placed = memory + positions
         # Content starts from nothing: what the queries say, they say as positions in every layer.
-        tokens = memory.new_zeros(len(memory), *queries.shape)
+        tokens = memory.new_zeros(memory.shape[0], *queries.shape)
         predictions = []
         for layer in self.layers:
             tokens = layer(tokens, queries[None], memory, placed, mask)

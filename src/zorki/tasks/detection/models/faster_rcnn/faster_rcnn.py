@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts.capabilities import Focus, Selection
@@ -20,6 +20,8 @@ from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.nn.layers.normalize import Normalize
 from zorki.nn.necks.fpn import FeaturePyramid, pyramid_published
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
+from zorki.ops.boxes import clip_boxes
+from zorki.ops.fixed_nms import FixedBoxes
 from zorki.ops.roi import join_regions
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
@@ -30,10 +32,18 @@ from zorki.tasks.detection.models.faster_rcnn.region_proposal_network import (
     rpn_published,
 )
 from zorki.tasks.detection.networks.box_focus import choose_box
-from zorki.tasks.detection.networks.detector import Detector, NormsWithoutEpsilon, settings_on
+from zorki.tasks.detection.networks.detector import (
+    Detector,
+    NmsCandidates,
+    NormsWithoutEpsilon,
+    fixed_boxes,
+    settings_on,
+)
 from zorki.tasks.detection.networks.region_heads import HiddenLayers, RegionHead, head_published, hidden_published
 from zorki.tasks.detection.networks.regions import (
+    MIN_SIDE,
     SampledRegions,
+    decode_regions,
     inside_image,
     region_candidates,
     region_losses,
@@ -71,8 +81,6 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         max_boxes: predictions an image.
         settings: of the `Detector`.
     """
-
-    exportable = False
 
     def __init__(
         self,
@@ -153,6 +161,9 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         )
         return [self.nms(inside_image(boxes, placement)) for boxes, placement in zip(found, placements, strict=True)]
 
+    def export_network(self) -> nn.Module:
+        return ExportedFasterRcnn(self)
+
     def complete_focus(self, outputs: FasterRcnnOutputs, focus: Focus, placement: Placement) -> Focus:
         return choose_box(self.find(outputs, [placement])[0], focus)
 
@@ -171,6 +182,44 @@ class FasterRcnn(Detector[FasterRcnnOutputs]):
         assert isinstance(view, FasterRcnn)
         view.proposals = self.proposals.with_more_proposals(view.max_boxes / self.max_boxes)
         return view
+
+
+class ExportedFasterRcnn(nn.Module):
+    """As `ExportedDetector`: as many proposals for every image, all of which the second stage looks at."""
+
+    def __init__(self, model: FasterRcnn) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, images: UInt8[Tensor, "B 3 H W"], frames: Float[Tensor, "B 4"]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See `BOX_OUTPUTS`."""
+        return self.find(self.maps(images), frames, (images.shape[2], images.shape[3])).tensors()
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """What both stages read, of pixels, or of what a model that holds this one has made of them."""
+        model = self.model
+        return model.neck(model.backbone(model.normalize(images)))  # type: ignore[no-any-return]
+
+    def find(self, maps: list[Tensor], frames: Float[Tensor, "B 4"], size: tuple[int, int]) -> FixedBoxes:
+        """The boxes of each image in network pixels; `size` is the input's (height, width)."""
+        model = self.model
+        proposals, there = model.proposals.propose_fixed(maps, size)
+        rows, owners = flat_regions(proposals)
+        logits, offsets = model.head(model.head.pool(maps, rows, owners, size))
+        xyxy, scores = decode_regions(logits, offsets, rows)
+        scores = torch.where(there.flatten()[:, None], scores, -1.0)
+        labels = torch.arange(model.num_classes).expand_as(scores)
+        batch = proposals.shape[0]
+        parts = (part.reshape(batch, -1, *part.shape[2:]) for part in (clip_boxes(xyxy, *size), scores, labels))
+        return fixed_boxes(model, NmsCandidates(*parts), frames, MIN_SIDE)
+
+
+def flat_regions(regions: Float[Tensor, "B P 4"]) -> tuple[Float[Tensor, "N 4"], Int[Tensor, " N"]]:
+    """The regions of all images in one tensor, and the image of each."""
+    batch, count = regions.shape[:2]
+    return regions.flatten(0, 1), torch.arange(batch)[:, None].expand(-1, count).flatten()
 
 
 @model(

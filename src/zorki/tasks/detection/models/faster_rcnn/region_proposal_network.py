@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,6 +15,7 @@ from zorki.errors import RecipeError
 from zorki.nn.view import view_of
 from zorki.ops.box_coder import decode_offsets, encode_offsets
 from zorki.ops.boxes import clip_boxes, is_large_enough
+from zorki.ops.fixed_nms import fixed_nms
 from zorki.ops.matching import BACKGROUND, sample_balanced
 from zorki.tasks.detection.networks.dense_heads import Shapes, level_anchors, rows_of, strongest_rows, take_rows
 from zorki.tasks.detection.networks.regions import SMOOTH_L1_BETA
@@ -132,6 +133,26 @@ class RegionProposalNetwork(nn.Module):
             _nms([level[image] for level in boxes], [level[image] for level in scores], self.max_iou, after)
             for image in range(len(logits[0]))
         ]
+
+    def propose_fixed(
+        self, maps: Sequence[Float[Tensor, "B C _ _"]], size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "B P 4"], Bool[Tensor, "B P"]]:
+        """As many proposals for every image, and which of them are there: those of evaluation, for exported graphs."""
+        logits, offsets = self.predict(maps)
+        anchors = level_anchors(maps, self.strides, size, self.grid, self.shapes)
+        boxes, scores, levels = [], [], []
+        for number, (level_logits, level_offsets, level) in enumerate(zip(logits, offsets, anchors, strict=True)):
+            rows = strongest_rows(level_logits, self.before[1])
+            xyxy = clip_boxes(decode_offsets(level[rows], take_rows(level_offsets, rows).float()), *size)
+            strength = level_logits.gather(1, rows).float().sigmoid()  # of the same order, and above 0
+            boxes.append(xyxy)
+            scores.append(torch.where(is_large_enough(xyxy, MIN_SIDE), strength, -1.0))
+            levels.append(torch.full_like(rows, number))
+        found = fixed_nms(
+            *(torch.cat(parts, 1) for parts in (boxes, scores, levels)),
+            min_score=-0.5, max_iou=self.max_iou, most=self.after[1],
+        )  # fmt: skip
+        return found.xyxy, found.labels >= 0
 
     def losses(self, outputs: RpnOutputs, targets: Sequence[Boxes]) -> dict[str, Float[Tensor, ""]]:
         """Cross entropy over sampled anchors, and smooth L1 over positive ones, divided by the count of sampled ones.

@@ -24,10 +24,11 @@ from zorki.tasks.detection.models.rcnn.support_vector_machines import (
     svm_regions,
 )
 from zorki.tasks.detection.models.rcnn.warping import warp_regions
-from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
+from zorki.tasks.detection.networks.detector import NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
     LEDGER_REGIONS,
     PROPOSAL_DEFAULTS,
+    ProposalDetector,
     ProposalOutputs,
     proposal_candidates,
     proposal_head,
@@ -49,7 +50,7 @@ _CHUNK = 128
 _MIN_MARGIN_SCORE = 1 / (1 + math.e)
 
 
-class Rcnn(Detector[ProposalOutputs]):
+class Rcnn(ProposalDetector):
     """A classification network on warped regions, with support vector machines or a softmax, and boxes a class.
 
     With "softmax" the network is fine-tuned as in section 2.3: `count` windows a batch, a quarter positive (IoU from
@@ -71,8 +72,6 @@ class Rcnn(Detector[ProposalOutputs]):
         count: windows a batch that learn, shared among its images.
         classifier: "softmax" or "svm".
     """
-
-    exportable = False
 
     def __init__(
         self,
@@ -157,8 +156,13 @@ class Rcnn(Detector[ProposalOutputs]):
             outputs,
             lambda rows, owners: self.classify_regions(outputs, rows, owners),
             chunk=_CHUNK,
-            decode=decode_regions if self.machines is None else decode_svm_regions,
+            decode=self.decode_regions,
         )
+
+    def decode_regions(self, logits: Tensor, offsets: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """By the softmax, or by the machines' margins."""
+        decode = decode_regions if self.machines is None else decode_svm_regions
+        return decode(logits.float(), offsets.float(), regions)
 
     def train(self, mode: bool = True) -> Rcnn:
         super().train(mode)

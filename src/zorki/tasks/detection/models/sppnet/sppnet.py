@@ -20,10 +20,11 @@ from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.roi import prepare_maps
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.sppnet.spatial_pyramid_pooling import SpatialPyramidPool
-from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
+from zorki.tasks.detection.networks.detector import NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
     LEDGER_REGIONS,
     PROPOSAL_DEFAULTS,
+    ProposalDetector,
     ProposalOutputs,
     map_of_stride,
     proposal_candidates,
@@ -37,7 +38,7 @@ from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, ImagesWithProposals
 
 
-class SppNet(Detector[ProposalOutputs]):
+class SppNet(ProposalDetector):
     """The deepest map of stride 16, a spatial pyramid of pools on each region, two hidden layers, classes and boxes.
 
     As in section 4.1 the convolutions stay as they are loaded, and the layers above are tuned: on the regions of a
@@ -55,8 +56,6 @@ class SppNet(Detector[ProposalOutputs]):
         count: regions an image that learn, a quarter of them positive.
         tune_backbone: trains the convolutions too, up to the map that is read.
     """
-
-    exportable = False
 
     def __init__(
         self,

@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess
-from zorki.contracts.capabilities import Focus, PixelStatistics, Selection
+from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics, Selection
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.nn.backbones.named import IMAGENET
 from zorki.nn.layers.normalize import Normalize
@@ -19,11 +19,13 @@ from zorki.nn.view import view_of
 from zorki.ops.roi import join_regions
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.faster_rcnn.faster_rcnn import (
+    ExportedFasterRcnn,
     FasterRcnn,
     FasterRcnnOutputs,
     faster_rcnn,
     faster_rcnn_fpn,
     faster_rcnn_resnet50_fpn,
+    flat_regions,
 )
 from zorki.tasks.detection.networks.box_stitcher import ALIKE
 from zorki.tasks.instance_segmentation.models.mask_rcnn.mask_head import (
@@ -117,6 +119,13 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
         logits: Tensor = self.mask_head(pooled)
         return logits
 
+    def export_graph(self, height: int, width: int) -> ExportGraph:
+        """As a detector's, with "masks" (B, M, 28, 28): how likely each cell of a box is of its object."""
+        graph = self.detector.export_graph(height, width)
+        outputs = (*graph.outputs, "masks")
+        decoding = self.detector.decoding("box_masks")
+        return dataclasses.replace(graph, network=ExportedMaskRcnn(self), outputs=outputs, decoding=decoding)
+
     @property
     def has_nms(self) -> bool:
         """Whether non-maximum suppression thins out the boxes."""
@@ -146,6 +155,25 @@ class MaskRcnn(Model[FasterRcnnOutputs, Instances, Instances]):
 
     def measure_pixels(self, images: Tensor, kind: PixelStatistics) -> None:
         self.normalize.measure(images, kind)
+
+
+class ExportedMaskRcnn(nn.Module):
+    """As `ExportedFasterRcnn`, with the mask of each box, and of those that fill up."""
+
+    def __init__(self, model: MaskRcnn) -> None:
+        super().__init__()
+        self.model, self.boxes = model, ExportedFasterRcnn(model.detector)
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"], frames: Float[Tensor, "B 4"]) -> tuple[Tensor, ...]:
+        """See `MaskRcnn.export_graph`."""
+        model, size = self.model, (images.shape[2], images.shape[3])
+        maps = self.boxes.maps(model.normalize(images))
+        found = self.boxes.find(maps, frames, size)
+        rows, owners = flat_regions(found.xyxy)
+        logits = model.mask_head(model.detector.head.pool(maps, rows, owners, size, model.mask_head.size))
+        labels = found.labels.clamp_min(0).flatten()[:, None, None, None].expand(-1, 1, *logits.shape[2:])
+        masks = logits.gather(1, labels)[:, 0].float().sigmoid()
+        return *found.tensors(), masks.reshape(*found.labels.shape, *masks.shape[1:])
 
 
 @dataclasses.dataclass(frozen=True)

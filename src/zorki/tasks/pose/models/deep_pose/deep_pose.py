@@ -11,7 +11,7 @@ from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, Preprocess, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph, Focus, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.data.preprocess.region_crops import RegionCrops
 from zorki.errors import RecipeError
 from zorki.nn.backbones.backbone import Backbone
@@ -305,21 +305,21 @@ class DeepPose(Model[StageOutputs, Keypoints, Keypoints]):
         self.normalize.measure(images, kind)
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
-        """From the pixels of one crop to "joints" (1, P, 2), x and y in its pixels, and "scores" (1, P) by RLE."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
+        """From the pixels of crops to "joints" (B, P, 2), x and y in their pixels, and "scores" (B, P) by RLE."""
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
         outputs = ("joints", "scores") if self.loss_name == "rle" else ("joints",)
-        return ExportGraph(ExportedDeepPose(self), {"images": images}, outputs)
+        return ExportGraph(ExportedDeepPose(self), {"images": images}, outputs, Decoding("joints"))
 
 
 class ExportedDeepPose(nn.Module):
-    """A network from the uint8 pixels of one crop to joints in its pixels; what only training needs is no part."""
+    """A network from the uint8 pixels of crops to joints in their pixels; what only training needs is no part."""
 
     def __init__(self, model: DeepPose) -> None:
         super().__init__()
         self.model = model
         self.stages = model.trained_stages()
 
-    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Tensor | tuple[Tensor, Tensor]:
         """Joints, and scores where the network gives deviations."""
         last = self.model.regress(self.model.normalize(images), self.stages)[-1]
         joints = last.center * last.center.new_tensor([images.shape[3], images.shape[2]])

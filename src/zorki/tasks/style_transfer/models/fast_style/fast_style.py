@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import ExportGraph
+from zorki.contracts.capabilities import Decoding, ExportGraph
 from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.preprocess.shortest_edge import ShortestEdge
 from zorki.errors import RecipeError
@@ -151,8 +151,9 @@ class FastStyle(Model[StylizedBatch, Annotation, GeneratedImage]):
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
         """From pixels to "stylized", uint8 pixels of the same size; any size of at least 41 pixels a side."""
-        images = torch.zeros((1, 3, height, width), dtype=torch.uint8)
-        return ExportGraph(ExportedStyle(self.transform), {"images": images}, ("stylized",), any_size=True)
+        images = torch.zeros((2, 3, height, width), dtype=torch.uint8)
+        network = ExportedStyle(self.transform)
+        return ExportGraph(network, {"images": images}, ("stylized",), Decoding("image"), any_size=True)
 
 
 class ExportedStyle(nn.Module):
@@ -162,7 +163,7 @@ class ExportedStyle(nn.Module):
         super().__init__()
         self.transform = transform
 
-    def forward(self, images: UInt8[Tensor, "1 3 H W"]) -> UInt8[Tensor, "1 3 H W"]:
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> UInt8[Tensor, "B 3 H W"]:
         """Rounded pixels."""
         result: Tensor = self.transform(images.float())
         return result.round().clamp(0, 255).to(torch.uint8)

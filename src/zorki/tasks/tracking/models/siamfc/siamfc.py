@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zorki.contracts import Model, TrainingDefaults
+from zorki.contracts.capabilities import Decoding, ExportGraph
 from zorki.data.preprocess.tracking.pairs import ExemplarSearchPairs
 from zorki.data.preprocess.tracking.windows import cut_windows, exemplar_sides
 from zorki.errors import RecipeError
@@ -308,11 +310,71 @@ class SiamFc(Model[ResponseMaps, TrackedBoxes, Boxes]):
     def backbone_stages(self) -> list[nn.Module]:
         return self.backbone.stages()
 
+    def export_parts(self) -> dict[str, ExportGraph]:
+        """Two graphs: "exemplar", once an object, and "search", once a frame; both of crops, floats 0..255.
+
+        From "images" (B, 3, h, w) to "exemplars" (B, C, i, j); from "exemplars" and the "images" (B, S, 3, H, W) of its
+        search regions at S scales to "logits" (B, S, I, J).
+        """
+        side, size = self.preprocess.exemplar, self.preprocess.size
+        crops, regions = torch.zeros((2, 3, side, side)), torch.zeros((2, 3, 3, size, size))
+        exemplar = ExportedExemplar(self)
+        with torch.no_grad():
+            exemplars = exemplar(crops)
+        decoding = Decoding("siamfc", self._tracking_numbers())
+        return {
+            "exemplar": ExportGraph(exemplar, {"images": crops}, ("exemplars",), decoding),
+            "search": ExportGraph(
+                ExportedSearch(self), {"images": regions, "exemplars": exemplars}, ("logits",), decoding
+            ),
+        }
+
+    def _tracking_numbers(self) -> dict[str, Any]:
+        """What `step` does with responses, in numbers."""
+        scores = (
+            "clamp" if isinstance(self.correlation, CosineCorrelation) and self.correlation.gain is None else "sigmoid"
+        )
+        return {
+            **dataclasses.asdict(self.tracker),
+            "stride": self.stride,
+            "origin": self._origin(),
+            "exemplar": self.preprocess.exemplar,
+            "search": self.preprocess.size,
+            "scores": scores,
+            "min_side": MIN_SIDE,
+            "size_range": list(SIZE_RANGE),
+        }
+
     def trace(self, images: Tensor) -> Any:
         """An exemplar and a search region through the network, whatever the size of the images."""
         search = functional.interpolate(images.float(), (self.preprocess.size,) * 2)
         exemplar = search[:, :, : self.preprocess.exemplar, : self.preprocess.exemplar]
         return self._correlate(self.exemplar_features(exemplar), self.features(search)[:, None])
+
+
+class ExportedExemplar(nn.Module):
+    """The features of exemplars."""
+
+    def __init__(self, model: SiamFc) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Float[Tensor, "B 3 h w"]) -> Float[Tensor, "B C i j"]:
+        return self.model.exemplar_features(images)
+
+
+class ExportedSearch(nn.Module):
+    """How alike the places of search regions are to exemplars."""
+
+    def __init__(self, model: SiamFc) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, images: Float[Tensor, "B S 3 H W"], exemplars: Float[Tensor, "B C i j"]
+    ) -> Float[Tensor, "B S I J"]:
+        maps = self.model.features(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        return self.model.correlation(exemplars, maps)  # type: ignore[no-any-return]
 
 
 MAX_COORDINATE = 1_000_000  # pixels

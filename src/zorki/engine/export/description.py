@@ -1,0 +1,72 @@
+"""What an exported file tells of itself, beside its graph: all that its predictions need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from zorki import registry
+from zorki.contracts import Model
+from zorki.contracts.capabilities import ExportGraph
+from zorki.engine.run.open import TrainedModel
+from zorki.types import ClassInfo
+from zorki.weights.fetching import published
+
+FORMAT = 1
+"""Of the properties, and of the meaning of inputs and outputs; docs/export.md."""
+
+PREFIX = "zorki."
+
+
+def description(model: Model[Any, Any, Any], graph: ExportGraph, info: ClassInfo) -> dict[str, Any]:
+    """Plain values by name: classes, preprocessing, thresholds and the meaning of the outputs."""
+    return {
+        "format": FORMAT,
+        "version": version("zorki"),
+        "num_classes": info.output_count,
+        "class_names": info.names,
+        "class_info": info.to_json(),
+        "preprocess": model.preprocess.to_json(),
+        "decoding": {"kind": graph.decoding.kind, **graph.decoding.numbers},
+        "thresholds": dict(graph.decoding.thresholds),
+        "precision": "float32",
+    }
+
+
+def about_run(run: TrainedModel) -> dict[str, Any]:
+    """What a run knows beside its network: task, name of the model, licence of the weights that it began with."""
+    return {
+        "task": run.task.name,
+        "model": run.model_name,
+        "weights": _weights_of(run),
+        "max_pixels": run.recipe.max_pixels,
+        "settings": _own_settings(run),
+    }
+
+
+def _weights_of(run: TrainedModel) -> dict[str, Any] | None:
+    """Where published weights came from, and their licence, as far as it is known; None: from nowhere."""
+    word = run.recipe.weights
+    if word is None:
+        return None
+    sources = registry.find(run.model_name).weights
+    known = [one for one in published(sources) if word in (one.word, one.source)]
+    return {"source": known[0].source if known else Path(word).name, "license": known[0].license if known else None}
+
+
+def _own_settings(run: TrainedModel) -> dict[str, Any]:
+    """Those of the builder, with which the network can be built again."""
+    return {"options": dict(run.recipe.options)}
+
+
+def properties(values: Mapping[str, Any]) -> dict[str, str]:
+    """As the properties of a file: names with `PREFIX`, values as JSON."""
+    return {PREFIX + name: json.dumps(value) for name, value in values.items() if value is not None}
+
+
+def read_properties(found: Mapping[str, str]) -> dict[str, Any]:
+    """The inverse of `properties`; properties of others are left out."""
+    return {name.removeprefix(PREFIX): json.loads(text) for name, text in found.items() if name.startswith(PREFIX)}
