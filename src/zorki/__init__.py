@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zorki.engine.evaluation.results_file import evaluate_file
     from zorki.engine.evaluation.tracks_file import evaluate_tracks
     from zorki.engine.explanation.explain import exciting_patches, explain
+    from zorki.engine.export.export import export
     from zorki.engine.lr_finder.find_lr import find_lr
     from zorki.engine.prediction.predict import predict
     from zorki.engine.prediction.result import Result
@@ -42,6 +43,7 @@ _HOMES = {
     "zorki.engine.evaluation.mistakes": ("find_mistakes", "write_mistakes"),
     "zorki.engine.evaluation.results_file": ("evaluate_file",),
     "zorki.engine.evaluation.tracks_file": ("evaluate_tracks",),
+    "zorki.engine.export.export": ("export",),
     "zorki.engine.lr_finder.find_lr": ("find_lr",),
     "zorki.engine.explanation.explain": ("exciting_patches", "explain"),
     "zorki.engine.prediction.predict": ("predict",),
@@ -80,6 +82,7 @@ __all__ = [
     "evaluate_tracks",
     "exciting_patches",
     "explain",
+    "export",
     "find",
     "find_lr",
     "find_mistakes",

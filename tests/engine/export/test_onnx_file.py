@@ -10,9 +10,10 @@ from torch import nn
 from zorki import registry
 from zorki.contracts.capabilities import Selection
 from zorki.data.preprocess.saved import preprocess_from_json
-from zorki.engine.export.description import FORMAT, read_properties
+from zorki.engine.export.description import read_properties
 from zorki.engine.export.onnx_file import export_onnx
 from zorki.errors import ZorkiError
+from zorki.exported.file import FORMAT
 from zorki.tasks.detection.networks.detector import NmsCandidates, fixed_boxes
 from zorki.types import ClassInfo
 

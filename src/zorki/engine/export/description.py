@@ -12,13 +12,9 @@ from zorki import registry
 from zorki.contracts import Model
 from zorki.contracts.capabilities import ExportGraph
 from zorki.engine.run.open import TrainedModel
+from zorki.exported.file import FORMAT, PREFIX
 from zorki.types import ClassInfo
 from zorki.weights.fetching import published
-
-FORMAT = 1
-"""Of the properties, and of the meaning of inputs and outputs; docs/export.md."""
-
-PREFIX = "zorki."
 
 
 def description(model: Model[Any, Any, Any], graph: ExportGraph, info: ClassInfo) -> dict[str, Any]:
