@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet
+
 
 def export(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
@@ -19,14 +21,10 @@ def export(
     ] = None,
     width: Annotated[int | None, Parameter(help="Width of the input in pixels; empty: as --height.")] = None,
     weights: Annotated[str | None, Parameter(help="Weights, where a model is named instead of a run.")] = None,
-    conf: Annotated[
-        float | None, Parameter(name=["--conf", "--min-score"], help="Minimum score of predictions, 0..1.")
-    ] = None,
-    iou: Annotated[float | None, Parameter(help="IoU threshold of non-maximum suppression, 0..1.")] = None,
-    max_det: Annotated[int | None, Parameter(help="Predictions an image at most.")] = None,
-    classes: Annotated[
-        str | None, Parameter(help="Names or labels of the classes that are predicted, a comma between.")
-    ] = None,
+    conf: Conf = None,
+    iou: Iou = None,
+    max_det: MaxDet = None,
+    classes: Classes = None,
 ) -> None:
     """Export a model as a file for other programs: from uint8 images to predictions.
 

@@ -123,7 +123,7 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
         model.min_score = float(model.candidates(model(image)).scores.max()) + 1e-3
     model.train()
     run = opening.TrainedModel(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {}, model)
-    monkeypatch.setattr(opening, "open_run", lambda *_: run)
+    monkeypatch.setattr("zorki.engine.export.export.open_all", lambda *_: [run])
     main(["export", "runs/x", "--out", str(tmp_path / "deep" / "own.onnx")])
     assert model.training, "the detector stays as it was"
     assert 'takes "images", uint8 (batch, 3, 64, 64); "frames", float32 (batch, 4)\n' in capsys.readouterr().out

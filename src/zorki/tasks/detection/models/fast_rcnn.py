@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from jaxtyping import Float, Int, Num
-from torch import Tensor
+from torch import Tensor, nn
 
 from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
@@ -21,16 +21,17 @@ from zorki.nn.necks.fpn import FeaturePyramid
 from zorki.nn.necks.one_map import OneMap, drop_later_maps
 from zorki.ops.roi import prepare_maps
 from zorki.registry import Variant, model
-from zorki.tasks.detection.networks.detector import NmsCandidates
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
     LEDGER_REGIONS,
     PROPOSAL_DEFAULTS,
-    ProposalDetector,
+    ExportedProposalDetector,
     ProposalOutputs,
     map_of_stride,
     proposal_candidates,
     proposal_head,
     proposal_settings_on,
+    region_inputs,
     regions_of,
 )
 from zorki.tasks.detection.networks.region_heads import grid_of, hidden_published
@@ -43,7 +44,7 @@ from zorki.weights.weight_map import WeightMap
 _CHUNK = 512
 
 
-class FastRcnn(ProposalDetector):
+class FastRcnn(Detector[ProposalOutputs]):
     """One pass over the image; each region's features, two hidden layers, classes and boxes.
 
     On one map the features are the maximum of each bin of a region (RoI pooling, section 2.1): the paper's way. On a
@@ -138,6 +139,12 @@ class FastRcnn(ProposalDetector):
         """A box a class of every region."""
         ready = replace(outputs, maps=prepare_maps(outputs.maps, kind=self.head.kind))
         return proposal_candidates(ready, lambda rows, owners: self.classify_regions(ready, rows, owners), chunk=_CHUNK)
+
+    def export_network(self) -> nn.Module:
+        return ExportedProposalDetector(self, self.classify_regions)
+
+    def export_inputs(self, height: int, width: int) -> dict[str, Tensor]:
+        return region_inputs(height, width)
 
 
 _ONE_MAP = "`pyramid=False`: on one map, as the paper"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -80,34 +79,28 @@ def proposal_candidates(
     return NmsCandidates(filled_boxes.flatten(1, 2), filled_scores.flatten(1), labels.flatten(1))
 
 
-class ProposalDetector(Detector[ProposalOutputs]):
-    """A detector whose regions are given with the image."""
-
-    @abstractmethod
-    def classify_regions(
-        self, outputs: ProposalOutputs, regions: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
-    ) -> tuple[Float[Tensor, "N S"], Float[Tensor, "N _"]]:
-        """Logits, or whatever `decode_regions` reads, and offsets of regions."""
-
-    def decode_regions(self, logits: Tensor, offsets: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
-        """A box and a score in 0..1 for every region and class."""
-        return decode_regions(logits.float(), offsets.float(), regions)
-
-    def export_network(self) -> nn.Module:
-        return ExportedProposalDetector(self)
-
-    def export_inputs(self, height: int, width: int) -> dict[str, Tensor]:
-        """The "regions" (B, P, 4), xyxy in pixels of the input; those without an area fill up."""
-        rows = [[0.0, 0.0, width / 2, height], [0.0, 0.0, width, height / 2], [0.0] * 4]
-        return {"regions": torch.tensor([rows, rows])}
+def region_inputs(height: int, width: int) -> dict[str, Tensor]:
+    """The "regions" (B, P, 4) of an exported graph, xyxy in pixels of the input; those without an area fill up."""
+    rows = [[0.0, 0.0, width / 2, height], [0.0, 0.0, width, height / 2], [0.0] * 4]
+    return {"regions": torch.tensor([rows, rows])}
 
 
 class ExportedProposalDetector(nn.Module):
-    """As `ExportedDetector`, with regions as a third input, all of which are classified at once."""
+    """As `ExportedDetector`, with regions as a third input, all of which are classified at once.
 
-    def __init__(self, model: ProposalDetector) -> None:
+    Args:
+        classify: the model's head, from outputs, regions and their images to logits and offsets.
+        decode: from these to boxes and scores.
+    """
+
+    def __init__(
+        self,
+        model: Detector[ProposalOutputs],
+        classify: Callable[[ProposalOutputs, Tensor, Tensor], tuple[Tensor, Tensor]],
+        decode: DecodeFunction = decode_regions,
+    ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self._classify, self._decode = model, classify, decode
 
     def forward(
         self, images: UInt8[Tensor, "B 3 H W"], frames: Float[Tensor, "B 4"], regions: Float[Tensor, "B P 4"]
@@ -116,7 +109,8 @@ class ExportedProposalDetector(nn.Module):
         model, (batch, count) = self.model, regions.shape[:2]
         rows, owners = regions.flatten(0, 1), torch.arange(batch)[:, None].expand(-1, count).flatten()
         outputs = model(ImagesWithProposals(images, [frames]))  # whose own regions are not looked at
-        xyxy, scores = model.decode_regions(*model.classify_regions(outputs, rows, owners), rows)
+        logits, offsets = self._classify(outputs, rows, owners)
+        xyxy, scores = self._decode(logits.float(), offsets.float(), rows)
         xyxy = clip_boxes(xyxy, outputs.height, outputs.width)
         scores = torch.where((rows[:, 2:] > rows[:, :2]).all(1)[:, None], scores, -1.0)
         labels = torch.arange(model.num_classes).expand_as(scores)

@@ -24,15 +24,17 @@ from zorki.tasks.detection.models.rcnn.support_vector_machines import (
     svm_regions,
 )
 from zorki.tasks.detection.models.rcnn.warping import warp_regions
-from zorki.tasks.detection.networks.detector import NmsCandidates
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
     LEDGER_REGIONS,
     PROPOSAL_DEFAULTS,
-    ProposalDetector,
+    DecodeFunction,
+    ExportedProposalDetector,
     ProposalOutputs,
     proposal_candidates,
     proposal_head,
     proposal_settings_on,
+    region_inputs,
     regions_of,
 )
 from zorki.tasks.detection.networks.region_heads import hidden_published
@@ -50,7 +52,7 @@ _CHUNK = 128
 _MIN_MARGIN_SCORE = 1 / (1 + math.e)
 
 
-class Rcnn(ProposalDetector):
+class Rcnn(Detector[ProposalOutputs]):
     """A classification network on warped regions, with support vector machines or a softmax, and boxes a class.
 
     With "softmax" the network is fine-tuned as in section 2.3: `count` windows a batch, a quarter positive (IoU from
@@ -156,13 +158,19 @@ class Rcnn(ProposalDetector):
             outputs,
             lambda rows, owners: self.classify_regions(outputs, rows, owners),
             chunk=_CHUNK,
-            decode=self.decode_regions,
+            decode=self._decode_regions,
         )
 
-    def decode_regions(self, logits: Tensor, offsets: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+    def export_network(self) -> nn.Module:
+        return ExportedProposalDetector(self, self.classify_regions, self._decode_regions)
+
+    def export_inputs(self, height: int, width: int) -> dict[str, Tensor]:
+        return region_inputs(height, width)
+
+    @property
+    def _decode_regions(self) -> DecodeFunction:
         """By the softmax, or by the machines' margins."""
-        decode = decode_regions if self.machines is None else decode_svm_regions
-        return decode(logits.float(), offsets.float(), regions)
+        return decode_regions if self.machines is None else decode_svm_regions
 
     def train(self, mode: bool = True) -> Rcnn:
         super().train(mode)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Num
-from torch import Tensor
+from torch import Tensor, nn
 
 from zorki.contracts import TrainingDefaults
 from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
@@ -20,16 +20,17 @@ from zorki.nn.necks.one_map import drop_later_maps
 from zorki.ops.roi import prepare_maps
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.sppnet.spatial_pyramid_pooling import SpatialPyramidPool
-from zorki.tasks.detection.networks.detector import NmsCandidates
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates
 from zorki.tasks.detection.networks.precomputed_proposals import (
     LEDGER_REGIONS,
     PROPOSAL_DEFAULTS,
-    ProposalDetector,
+    ExportedProposalDetector,
     ProposalOutputs,
     map_of_stride,
     proposal_candidates,
     proposal_head,
     proposal_settings_on,
+    region_inputs,
     regions_of,
 )
 from zorki.tasks.detection.networks.region_heads import first_cell, grid_of
@@ -38,7 +39,7 @@ from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, ImagesWithProposals
 
 
-class SppNet(ProposalDetector):
+class SppNet(Detector[ProposalOutputs]):
     """The deepest map of stride 16, a spatial pyramid of pools on each region, two hidden layers, classes and boxes.
 
     As in section 4.1 the convolutions stay as they are loaded, and the layers above are tuned: on the regions of a
@@ -117,6 +118,12 @@ class SppNet(ProposalDetector):
         """A box a class of every region."""
         ready = replace(outputs, maps=prepare_maps(outputs.maps, kind="pool"))
         return proposal_candidates(ready, lambda rows, owners: self.classify_regions(ready, rows, owners), chunk=256)
+
+    def export_network(self) -> nn.Module:
+        return ExportedProposalDetector(self, self.classify_regions)
+
+    def export_inputs(self, height: int, width: int) -> dict[str, Tensor]:
+        return region_inputs(height, width)
 
     def train(self, mode: bool = True) -> SppNet:
         super().train(mode)
