@@ -39,6 +39,19 @@ def test_they_are_of_one_version_and_share_no_file(wheels):
     assert (ROOT / "LICENSE").read_text() == (ROOT / "lite" / "LICENSE").read_text()
 
 
+@pytest.mark.parametrize("folder", ["lite", "."])
+def test_an_editable_installation_points_at_the_code_and_copies_none(folder, tmp_path):
+    """A copy would be imported in the place of what is edited."""
+    build = f"from hatchling.build import build_editable\nprint(build_editable({str(tmp_path)!r}))"
+    done = subprocess.run([sys.executable, "-c", build], cwd=ROOT / folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert not [name for name in archive.namelist() if name.startswith("zorki/")]
+        (path,) = [name for name in archive.namelist() if name.endswith(".pth")]
+        assert archive.read(path).decode().strip() == str(ROOT / "src")
+
+
 def test_what_both_need_is_asked_for_in_equal_versions():
     lite = tomllib.loads((ROOT / "lite" / "pyproject.toml").read_text())["project"]
     full = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -114,4 +127,4 @@ def test_the_light_one_alone_predicts_without_torch(wheels, tmp_path):
     assert (tmp_path / "out" / "predictions.json").is_file()
     done = subprocess.run([command, "train", "lenet5", "."], capture_output=True, text=True, env=env, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "zorki: `zorki train` needs torch, which zorki-lite comes without here: pip install zorki\n"
+    assert done.stderr == "zorki: `zorki train` needs torch, which is not installed: pip install zorki\n"

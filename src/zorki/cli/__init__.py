@@ -56,17 +56,8 @@ ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}
 NO_PLUGIN = ("env", "convert")  # verbs that take no model
 BAD_INPUT, INTERRUPTED = 2, 130
-WITH_TORCH = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "timm",
-    "torchmetrics",
-    "safetensors",
-    "tensorboard",
-    "scipy",
-    "filelock",
-)
+NOT_LIGHT = ("torch", "torchvision", "lightning", "timm", "torchmetrics", "safetensors", "scipy", "filelock")
+"""Packages that zorki-lite comes without."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -155,8 +146,8 @@ def _run(given: list[str]) -> int:
 
 def _missing(verb: str, error: ImportError) -> str:
     """What to say of a package that is not installed; the light installation has no torch, nor what stands on it."""
-    if (error.name or "").partition(".")[0] in WITH_TORCH:
-        return f"`zorki {verb}` needs {error.name}, which zorki-lite comes without here: pip install zorki"
+    if (error.name or "").partition(".")[0] in NOT_LIGHT:
+        return f"`zorki {verb}` needs {error.name}, which is not installed: pip install zorki"
     return f"a package is missing: {error}"
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zorki.errors import WeightsError
+from zorki.exported.decoding.box_masks import decode_box_masks
 from zorki.exported.decoding.boxes import decode_boxes
+from zorki.exported.decoding.class_maps import decode_class_maps
+from zorki.exported.decoding.embeddings import decode_embeddings
 from zorki.exported.decoding.labels import decode_labels
 
 if TYPE_CHECKING:
@@ -16,7 +19,13 @@ if TYPE_CHECKING:
 
 Decoder = Callable[["Mapping[str, Array]", "Sequence[Placement]"], list[Any]]
 
-_KINDS: Mapping[str, Callable[..., list[Any]]] = {"label": decode_labels, "boxes": decode_boxes}
+_KINDS: Mapping[str, Callable[..., list[Any]]] = {
+    "label": decode_labels,
+    "boxes": decode_boxes,
+    "class_map": decode_class_maps,
+    "box_masks": decode_box_masks,
+    "embedding": decode_embeddings,
+}
 
 
 def decoder(file: ExportedFile) -> Decoder:
