@@ -245,4 +245,4 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(
         DataError, match=r"expected one of coco, voc, yolo, cvat, labelme, via, .*instance_png, label_map"
     ):
-        write_instances(DrawnObjects(), tmp_path / "new", "cvat")
+        write_instances(DrawnObjects(), tmp_path / "new", "createml")

@@ -219,6 +219,38 @@ def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_without_a_driver_of_postgresql_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for scheme in ("postgresql", "postgresql+psycopg"):
+        with pytest.raises(ZorkiError, match=r"zorki\[postgres\]"):
+            search(storage=f"{scheme}://me@127.0.0.1:1/none", out=str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_on_ray_trials_are_processes_of_its_nodes(tmp_path):
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    try:
+        process = launcher("ray", "cpu")(["--version"], tmp_path / "log.txt")
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert process.poll() == 0
+        process.stop()
+    finally:
+        ray.shutdown()
+    assert (tmp_path / "log.txt").read_text().strip()
+
+
+def test_the_result_is_printed_for_machines(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tune, "launcher", lambda on, device: PaintedTrial)
+    words = ["tune", "lenet5", DATA, "--over", "lr=log:1e-4:1", "--budget", "3", "--batch-size", "8", "--workers", "0"]
+    main([*words, "--out", str(tmp_path), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["monitor"], len(told["trials"]), told["best"] in (0, 1, 2)) == ("top1", 3, True)
+    assert told == json.loads((Path(told["folder"]) / "trials.json").read_text())
+
+
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ZorkiError, match=r"zorki\[ray\]"):

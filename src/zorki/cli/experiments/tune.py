@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from zorki.cli.flags.json_output import PRINTED, Json, put_json
 from zorki.cli.flags.recipe import Flags, given_settings, read_recipe
 from zorki.errors import RecipeError
 from zorki.output import say
@@ -43,6 +44,7 @@ def tune(
     ] = "local",
     recipe: Annotated[Path | None, Parameter(help="Settings from this recipe.yaml; flags take precedence.")] = None,
     quiet: Annotated[bool, Parameter(help="Print nothing.", negative="")] = False,
+    json: Json = None,
     flags: Annotated[Any, Parameter(name="*")] = Flags(),  # noqa: B008
 ) -> None:
     """Search for a better recipe with Optuna, by trials that are scored on validation; test is not evaluated.
@@ -55,16 +57,20 @@ def tune(
     zorki tune resnet18 photos/ --over "optimizer=sgd|adamw,lr" --epochs 10 --max-latency 30ms --parallel 2
     """
     from zorki.engine.tuning.latency import latency_of
+    from zorki.engine.tuning.page import tuning_json
     from zorki.engine.tuning.tune import tune as search
 
     seconds = None if max_latency is None else latency_of(max_latency)
     if max_latency is not None and seconds is None:
         raise RecipeError(f"max-latency is {max_latency!r}; expected a time for one image, such as 30ms or 0.1s")
     settings = {**(read_recipe(recipe) if recipe is not None else {}), **given_settings(flags)}
+    quiet = quiet or json == PRINTED
     found = search(
         model, data, over=over, budget=budget, sampler=sampler, storage=storage, workers_at_once=parallel,
         max_latency=seconds, on=on, quiet=quiet, **settings,
     )  # fmt: skip
+    if json is not None:
+        put_json(json, tuning_json(found))
     if not quiet:
         say(f"page: {found.folder / 'tune.html'}; best recipe: {found.folder / 'recipe.yaml'}")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from zorki.contracts import Section
 from zorki.draw.blocks import columns, definition_list, figure, notice, preformatted, table
+from zorki.draw.experiments.parallel import TrialLine, parallel_coordinates
 from zorki.draw.experiments.trials import trial_dots
 from zorki.draw.figures import bars, curves
 from zorki.draw.report import page, write_page
@@ -22,7 +23,7 @@ PAGE = "tune.html"
 def write_tuning(found: Tuning) -> Path:
     """Writes tune.html, trials.csv and trials.json into the study's folder, and returns the page's path."""
     rows = [_row(found, trial) for trial in found.trials]
-    write_json(found.folder / "trials.json", {"monitor": found.monitor, "importance": found.importance, "trials": rows})
+    write_json(found.folder / "trials.json", tuning_json(found))
     if rows:
         write_text(found.folder / "trials.csv", _csv(rows))
     sections = [Section("Outcome", _outcome(found)), Section("History", figure(_history(found)))]
@@ -30,10 +31,25 @@ def write_tuning(found: Tuning) -> Path:
         shares = {"importance": dict(found.importance)}
         drawn = figure(bars(shares, title="Importance", x_label="share of the spread of scores", maximum=1))
         sections.append(Section("What mattered", drawn, "By PED-ANOVA (Watanabe et al., 2023), of complete trials."))
+    if len(found.space) > 1:
+        note = (
+            "A line for each complete trial through its settings to its score, the clearer the higher; the best apart."
+        )
+        sections.append(Section("All settings at once", figure(_lines(found)), note))
     sections.append(Section("Slices", columns(*_slices(found)), "Each complete trial is a dot; the best has a ring."))
     sections.append(Section("Trials", table([_shown(row) for row in rows])))
     write_page(found.folder / PAGE, page(f"Search: {found.folder.name}", sections, facts=_facts(found)))
     return found.folder / PAGE
+
+
+def tuning_json(found: Tuning) -> dict[str, Any]:
+    """The search in plain values: keys are stable, those of settings are as they were searched."""
+    best = found.best
+    return {
+        "folder": str(found.folder), "model": found.model, "monitor": found.monitor,
+        "best": None if best is None else best.number, "verdict": str(found), "importance": dict(found.importance),
+        "trials": [_row(found, trial) for trial in found.trials],
+    }  # fmt: skip
 
 
 def _facts(found: Tuning) -> dict[str, str]:
@@ -75,6 +91,18 @@ def _history(found: Tuning) -> str:
             best.append((float(trial.number), max(trial.value, best[-1][1] if best else trial.value)))
     series = {"best so far": best, "each complete trial": each}
     return curves(series, title="Best score", x_label="trial", y_label=f"val {found.monitor}")
+
+
+def _lines(found: Tuning) -> str:
+    """Every complete trial over all settings."""
+    lines = [
+        TrialLine(f"trial {trial.number}", {name: _plain(value) for name, value in trial.params.items()}, trial.value)
+        for trial in found.trials
+        if trial.value is not None
+    ]
+    axes = {name: isinstance(span, Numbers) and span.log for name, span in found.space.items()}
+    best = [] if found.best is None else [f"trial {found.best.number}"]
+    return parallel_coordinates(lines, axes, title="Trials", score_label=f"val {found.monitor}", marked=best)
 
 
 def _slices(found: Tuning) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ FIRST_PRUNED_EPOCH = 3  # epochs that every trial gets before it is held against
 STARTUP_TRIALS = 5  # trials that are finished before any is pruned
 POLL = 0.5  # seconds between looks at a trial
 JOURNAL = "journal.log"
+POSTGRES = "postgresql+psycopg"  # how SQLAlchemy calls the driver of the extra
 RECIPES, LOGS = "recipes", "logs"
 FOLDER, REASON, LATENCY = "folder", "reason", "latency"
 
@@ -75,7 +77,8 @@ def open_study(name: str, storage: str | None, folder: Path, sampler: str, seed:
         ZorkiError: Optuna is missing, or the storage cannot be reached.
     """
     optuna = optuna_module()
-    where: Any = storage
+    # SQLAlchemy takes psycopg 2 where no driver is named; the extra has its successor.
+    where: Any = None if storage is None else re.sub(r"^postgres(ql)?://", f"{POSTGRES}://", storage)
     if storage is None:
         backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
         where = optuna.storages.JournalStorage(backend)
@@ -88,6 +91,10 @@ def open_study(name: str, storage: str | None, folder: Path, sampler: str, seed:
             direction="maximize",
             load_if_exists=True,
         )
+    except ImportError as error:  # Optuna says it of a driver that is not installed, without its name
+        scheme = str(where).split("://")[0]
+        what = "the package psycopg: pip install 'zorki[postgres]'" if scheme == POSTGRES else "a driver of SQLAlchemy"
+        raise ZorkiError(f"storage is {storage}, which needs {what}") from error
     except Exception as error:  # of whichever database driver
         raise ZorkiError(f"{storage or folder / JOURNAL}: the study cannot be opened: {error}") from error
 
