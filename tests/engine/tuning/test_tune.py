@@ -153,6 +153,20 @@ def test_a_storage_with_a_url_is_shared(tmp_path):
     assert not (tmp_path / "b/shared/journal.log").exists()
 
 
+def test_a_study_that_goes_on_or_is_shared_draws_other_recipes_than_before(tmp_path, monkeypatch):
+    place = {"out": str(tmp_path), "name": "s", "sampler": "random"}
+    first = search(budget=3, **place)
+    again = search(budget=5, **place)
+    assert [trial.params for trial in again.trials[:3]] == [trial.params for trial in first.trials]
+    assert len({trial.params["lr"] for trial in again.trials}) == 5
+    url, drawn = f"sqlite:///{tmp_path}/study.db", []
+    for host in ("a", "b"):
+        monkeypatch.setattr(study.socket, "gethostname", lambda host=host: host)
+        opened = study.open_study(host, url, tmp_path, "random", 0)  # both began at once, with no trial
+        drawn.append(opened.ask().suggest_float("lr", 0, 1))
+    assert drawn[0] != drawn[1]
+
+
 def test_where_the_default_recipe_fails_nothing_is_searched(tmp_path):
     class Broken(PaintedTrial):
         def poll(self):

@@ -76,7 +76,7 @@ def parallel_coordinates(
     scales.append(_Scale([line.score for line in shown], False))
     step = (WIDTH - RIGHT - 2 * LEFT) / (len(names) - 1)
     places = [LEFT + step * index for index in range(len(names))]
-    parts = [_axis(x, scale, name, bottom) for x, scale, name in zip(places, scales, names, strict=True)]
+    parts = [element("line", {"x1": x, "x2": x, "y1": TOP, "y2": bottom, "style": GRID}) for x in places]
     ranked = sorted(shown, key=lambda line: (line.name in marked, line.score))
     for line in ranked:
         values = [*(line.values.get(name) for name in axes), line.score]
@@ -86,16 +86,16 @@ def parallel_coordinates(
         ]
         clear = FAINT + (CLEAR - FAINT) * scales[-1].share(line.score)
         parts.append(_line(line, points, clear, line.name in marked, score_label))
+    parts += [_words(x, scale, name, bottom) for x, scale, name in zip(places, scales, names, strict=True)]
     return svg(title, bottom + 20, *parts)
 
 
-def _axis(x: float, scale: _Scale, name: str, bottom: float) -> str:
-    parts = [element("line", {"x1": x, "x2": x, "y1": TOP, "y2": bottom, "style": GRID})]
-    parts.append(write(x, TOP - 20, shorten(name, 14), "middle"))
+def _words(x: float, scale: _Scale, name: str, bottom: float) -> str:
+    parts = [write(x, TOP - 20, shorten(name, 14), "middle")]
     for share, label in scale.labels():
         text = {"x": x, "y": bottom - HEIGHT * share + 4.5, "text-anchor": "middle", "font-size": FONT - 1}
         # A halo in the color of the page, so that lines do not run through it.
-        halo = {"style": "paint-order:stroke;stroke:var(--page,#fff);stroke-width:4px", "fill": "currentColor"}
+        halo = {"style": "paint-order:stroke;stroke:var(--card,#fff);stroke-width:4px", "fill": "currentColor"}
         parts.append(element("text", text | halo, escape(label)))
     return "".join(parts)
 

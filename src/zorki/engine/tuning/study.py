@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,20 +85,32 @@ def open_study(name: str, storage: str | None, folder: Path, sampler: str, seed:
         backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
         where = optuna.storages.JournalStorage(backend)
     try:
-        return optuna.create_study(  # type: ignore[no-any-return]
+        study: optuna.Study = optuna.create_study(
             study_name=name,
             storage=where,
-            sampler=_sampler(optuna, sampler, seed),
             pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, FIRST_PRUNED_EPOCH - 1),
             direction="maximize",
             load_if_exists=True,
         )
+        study.sampler = _sampler(optuna, sampler, _seed_of(study, sampler, seed, shared=storage is not None))
+        return study
     except ImportError as error:  # Optuna says it of a driver that is not installed, without its name
         scheme = str(where).split("://")[0]
         what = "the package psycopg: pip install 'zorki[postgres]'" if scheme == POSTGRES else "a driver of SQLAlchemy"
         raise ZorkiError(f"storage is {storage}, which needs {what}") from error
     except Exception as error:  # of whichever database driver
         raise ZorkiError(f"{storage or folder / JOURNAL}: the study cannot be opened: {error}") from error
+
+
+def _seed_of(study: optuna.Study, sampler: str, seed: int, *, shared: bool) -> int:
+    """Of the sampler's draws: others where a study goes on, and on each machine that shares it, than there were before.
+
+    Points of the quasi-random sampler are numbered in the storage, and need one seed everywhere.
+    """
+    if sampler == "qmc":
+        return seed
+    seed += len(study.get_trials(deepcopy=False))
+    return seed if not shared else seed + zlib.crc32(f"{socket.gethostname()} {os.getpid()}".encode())
 
 
 def _sampler(optuna: Any, name: str, seed: int) -> Any:

@@ -63,3 +63,14 @@ def test_a_step_that_runs_out_of_memory_does_not_fit(monkeypatch):
 
     monkeypatch.setattr(type(plan.model), "loss", limited)
     assert largest_batch(probe.fits, 32) == 4
+
+
+@pytest.mark.parametrize(("a_image", "expected"), [(0.05, 16), (0.06, 12), (0.85, 1), (0.86, None)])
+def test_fifteen_percent_of_the_memory_stay_free(monkeypatch, a_image, expected):
+    monkeypatch.setattr(BatchSizeProbe, "__init__", lambda probe: None)
+    used = []
+    monkeypatch.setattr(BatchSizeProbe, "_step", lambda probe, size: used.append(size * a_image))
+    monkeypatch.setattr(BatchSizeProbe, "_used", lambda probe: used[-1])
+    probe = BatchSizeProbe()
+    probe.device = "cpu"
+    assert largest_batch(probe.fits, 64) == expected
