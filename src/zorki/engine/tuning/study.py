@@ -85,7 +85,7 @@ def open_study(name: str, storage: str | None, folder: Path, sampler: str, seed:
         backend = optuna.storages.journal.JournalFileBackend(str(folder / JOURNAL))
         where = optuna.storages.JournalStorage(backend)
     try:
-        study: optuna.Study = optuna.create_study(
+        study: Any = optuna.create_study(
             study_name=name,
             storage=where,
             pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, FIRST_PRUNED_EPOCH - 1),
@@ -93,7 +93,7 @@ def open_study(name: str, storage: str | None, folder: Path, sampler: str, seed:
             load_if_exists=True,
         )
         study.sampler = _sampler(optuna, sampler, _seed_of(study, sampler, seed, shared=storage is not None))
-        return study
+        return study  # type: ignore[no-any-return]
     except ImportError as error:  # Optuna says it of a driver that is not installed, without its name
         scheme = str(where).split("://")[0]
         what = "the package psycopg: pip install 'zorki[postgres]'" if scheme == POSTGRES else "a driver of SQLAlchemy"
