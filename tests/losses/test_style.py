@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zorki.losses.style import gram_distance, gram_mean, gram_sum, total_variation
+from zorki.losses.style import gram_distance, gram_mean, gram_sum, gram_tap, total_variation
 
 
 def test_the_gram_matrix_of_two_channels_by_hand():
@@ -38,3 +38,26 @@ def test_a_repeated_style_is_the_same_style():
 def test_total_variation_by_hand():
     assert float(total_variation(torch.tensor([[[[0.0, 1.0], [0.0, 3.0]]]]))) == pytest.approx(0.5 * 4 + 0.5 * 10)
     assert float(total_variation(torch.ones((1, 3, 4, 4)))) == 0.0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("use", ["both", "sums alone", "features alone"])
+def test_the_tap_has_the_gradient_of_plain_sums(weighted, memory, use):
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn((1, 5, 4, 6), generator=generator, dtype=torch.float64).to(memory_format=memory)
+    weights = torch.rand((4, 6), generator=generator, dtype=torch.float64) if weighted else None
+    scale = torch.randn((1, 5, 5), generator=generator, dtype=torch.float64)
+    gradients = []
+    for tapped in (True, False):
+        image = features.clone().requires_grad_()
+        x = image.tanh()
+        if tapped:
+            passed, sums = gram_tap(x, weights)
+        else:
+            flat = x.flatten(2)
+            passed, sums = x, (flat if weights is None else flat * weights.flatten()) @ flat.transpose(1, 2)
+        parts = {"both": [(sums * scale).sum(), passed.exp().sum()], "sums alone": [(sums * scale).sum()]}
+        torch.stack(parts.get(use, [passed.exp().sum()])).sum().backward()
+        gradients.append(image.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])

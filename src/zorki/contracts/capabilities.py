@@ -209,7 +209,7 @@ class TrainsInStages(Protocol[Target]):
 
 @runtime_checkable
 class FillsWeights(Protocol):
-    """A model that gives weights of its own values before it learns, such as a teacher's, which never learns."""
+    """A model that gives weights of its own values before it learns: a teacher's, or a style's, which never learn."""
 
     filled_weights: Sequence[str]
     """How the names of these weights begin."""

@@ -100,6 +100,82 @@ def test_a_table_of_parts(tmp_path):
     assert "'soon' is no time" in reasons[2]
 
 
+HEADER = "path,label,start,end,group,split"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",wave,0,2,bert,test", "there is no file"),
+        ("films/no.mp4,wave,0,2,bert,test", "there is no file 'films/no.mp4'"),
+        ("films/a.mp4,,0,2,bert,test", "the row has no label"),
+        ("films/a.mp4,wave,soon,2,bert,test", "'soon' is no time"),
+        ("films/a.mp4,wave,0,late,bert,test", "'late' is no time"),
+        ("films/a.mp4,wave,nan,2,bert,test", "'nan' is no time"),
+        ("films/a.mp4,wave,-1,2,bert,test", "'-1' is no time"),
+        ("films/a.mp4,wave,1:-5,70,bert,test", "'1:-5' is no time"),
+        ("films/a.mp4,wave,5,2,bert,test", "the clip ends at 2 s, and begins at 5 s"),
+        ("films/a.mp4,wave,2,2,bert,test", "the clip ends at 2 s, and begins at 2 s"),
+        ("films/a.mp4,wave,0,2,bert,evening", "'evening' means no split"),
+        ("films/a.mp4,wave,0,2,bert,", "the row has no split"),
+        ("films/a.mp4,wave,0,2", "the row has no split"),
+        ("films/a.mp4,bend,3,4,carl,test", "the same clip of 'films/a.mp4' stands in clips.csv:2"),
+    ],
+)
+def test_a_wrong_row_is_told_with_its_line(tmp_path, row, reason):
+    touch(tmp_path, "films/a.mp4")
+    (tmp_path / "clips.csv").write_text(f"{HEADER}\nfilms/a.mp4,wave,3,4,anna,train\n{row}\n")
+    data = read_clips(tmp_path)
+    assert len(data) == 1
+    assert f"clips.csv:3: {reason}" in str(data.defects[0])
+
+
+@pytest.mark.parametrize("text", ["", "path,label\n", "path,start,end\na.mp4,0,2\n", "label,start,end\nwave,0,2\n"])
+def test_a_table_without_what_it_takes_is_told(tmp_path, text):
+    touch(tmp_path, "a.mp4")
+    (tmp_path / "clips.csv").write_text(text)
+    with pytest.raises(DataError, match=r"clips.csv: .*(no path, no label, or no video in it|no row names a video)"):
+        read_clips(tmp_path / "clips.csv", format="csv")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("Zebra/no.avi 1", "there is no file 'Zebra/no.avi'"),
+        ("loose.avi 1", "'loose.avi' lies in no folder"),
+        ("Zebra/b.avi 2", "the row says class 2, 'Apple' in classInd.txt, but the folder is 'Zebra'"),
+        ("Zebra/b.avi two", "'two' is no number of a class"),
+        ("Zebra/a.avi 1", "'Zebra/a.avi' stands in trainlist01.txt:1"),
+    ],
+)
+def test_a_wrong_row_of_ucf101s_lists_is_told_with_its_line(tmp_path, row, reason):
+    touch(tmp_path, "Zebra/a.avi", "Zebra/b.avi", "Apple/a.avi", "loose.avi")
+    (tmp_path / "classInd.txt").write_text("1 Zebra\n2 Apple\n")
+    (tmp_path / "trainlist01.txt").write_text(f"Zebra/a.avi 1\n{row}\n")
+    (tmp_path / "testlist01.txt").write_text("Apple/a.avi\n")
+    data = read_clips(tmp_path)
+    assert len(data) == 2
+    assert f"trainlist01.txt:2: {reason}" in str(data.defects[0])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("wave,gone,1,11,train", "there is no file 'gone'"),
+        ("wave,abc,early,11,train", "'early' is no time"),
+        ("wave,abc,11,1,train", "the clip ends at 1 s, and begins at 11 s"),
+        (",abc,1,11,train", "the row has no label"),
+        ("bend,abc,95,105,train", "the same clip of 'train/wave/abc_000095_000105.mp4' stands in train.csv:2"),
+    ],
+)
+def test_a_wrong_row_of_kinetics_is_told_with_its_line(tmp_path, row, reason):
+    touch(tmp_path, "train/wave/abc_000095_000105.mp4")
+    header = "label,youtube_id,time_start,time_end,split"
+    (tmp_path / "train.csv").write_text(f"{header}\nwave,abc,95,105,train\n{row}\n")
+    data = read_clips(tmp_path)
+    assert f"train.csv:3: {reason}" in str(data.defects[0])
+
+
 def test_kinetics_lists(tmp_path):
     touch(tmp_path, "train/wave/abc_000095_000105.mp4", "test/bend/xyz.mp4")
     header = "label,youtube_id,time_start,time_end,split"

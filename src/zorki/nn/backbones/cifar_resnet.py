@@ -41,7 +41,7 @@ class CifarResNet(Backbone):
         initialize_he(self)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
-        x = functional.relu(self.bn1(self.conv1(x)))
+        x = functional.relu_(self.bn1(self.conv1(x)))
         maps = []
         for layer in (self.layer1, self.layer2, self.layer3):
             x = layer(x)
@@ -70,8 +70,9 @@ class CifarBlock(nn.Module):
             )
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
-        y = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        # In place: no gradient asks for what a norm puts out, and fresh memory costs more than the sums.
+        y = functional.relu_(self.bn1(self.conv1(x)))
+        return functional.relu_(self.bn2(self.conv2(y)).add_(self.shortcut(x)))
 
 
 class PadShortcut(nn.Module):

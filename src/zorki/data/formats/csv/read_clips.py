@@ -11,6 +11,7 @@ table's.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -83,11 +84,15 @@ def read(root: Path) -> ClipRecords:
     if isinstance(tables, str):
         raise DataError(f"{root}: {tables}; expected {EXPECTED}")
     found = ClipRecords(root, "csv", probe(root).reason, source=tables[0].path)
+    earlier: dict[ClipRecord, str] = {}
     for table in tables:
         locate = _by_id(table) if "path" not in table.columns else _by_path(table)
         for line, row in table.rows():
-            if reason := _take(found, table, row, locate):
+            count = len(found.clips)
+            if reason := _take(found, table, row, locate, earlier):
                 found.defects.append(Defect(table.path, f"{reason}; the row was left out", line))
+            elif len(found.clips) > count:
+                earlier[_part(found.clips[-1])] = f"{table.path.name}:{line}"
     if not found.clips:
         first = "".join(f"\n  {defect}" for defect in found.defects[:3])
         raise DataError(
@@ -97,9 +102,13 @@ def read(root: Path) -> ClipRecords:
 
 
 def _take(
-    found: ClipRecords, table: _Table, row: Mapping[str, str], locate: Callable[[Mapping[str, str]], Path | None]
+    found: ClipRecords,
+    table: _Table,
+    row: Mapping[str, str],
+    locate: Callable[[Mapping[str, str]], Path | None],
+    earlier: Mapping[ClipRecord, str],
 ) -> str | None:
-    """Adds one row, or says what is wrong with it."""
+    """Adds one row, or says what is wrong with it; `earlier` are the places of the clips that are there already."""
     if not row.get("label"):
         return "the row has no label"
     words = row.get("split", "")
@@ -121,11 +130,19 @@ def _take(
         start = end = None  # the file is the clip
     inside = path.is_relative_to(table.path.parent)
     name = path.relative_to(table.path.parent).as_posix() if inside else path.as_posix()
+    clip = ClipRecord(name, path, start, end, row.get("group", "") or row.get("id", ""))
+    if place := earlier.get(_part(clip)):
+        return f"the same clip of {name!r} stands in {place}"
     if split in ("train", "val", "test"):
         found.given.setdefault(split, []).append(len(found.clips))
-    found.clips.append(ClipRecord(name, path, start, end, row.get("group", "") or row.get("id", "")))
+    found.clips.append(clip)
     found.classes.append(row["label"])
     return None
+
+
+def _part(clip: ClipRecord) -> ClipRecord:
+    """Which part of which film a clip is, whatever group it belongs to."""
+    return dataclasses.replace(clip, group="")
 
 
 def _seconds(text: str) -> float | None:
@@ -136,6 +153,8 @@ def _seconds(text: str) -> float | None:
         value = 0.0
         for part in text.split(":"):
             value = value * 60 + float(part)
+            if not float(part) >= 0:
+                raise ValueError(part)
     except ValueError:
         raise ValueError(f"{text!r} is no time") from None
     if not 0 <= value < 1e7:
@@ -147,7 +166,7 @@ def _tables(root: Path) -> list[_Table] | str:
     """The tables at `root`, one a split where there are several; or why there is none."""
     if root.is_file():
         table = _table(root) if root.suffix.lower() in SUFFIXES else None
-        return [table] if table is not None else "it is no table of clips: its header lacks a path or a label"
+        return [table] if table is not None else "it is no table of clips: no path, no label, or no video in it"
     if not root.is_dir():
         return "it is neither a file nor a folder"
     files = [root / name for name in loose_files(root) if Path(name).suffix.lower() in SUFFIXES]

@@ -42,23 +42,41 @@ def read(root: Path) -> ClipRecords:
     home = lists[0].parent
     found = ClipRecords(root, "ucf101", f"it holds {', '.join(path.name for path in lists)}", source=lists[0])
     folders = [home, home.parent, *(home.parent / name for name in subfolders(home.parent))]
+    numbers = _class_numbers(home)
+    earlier: dict[Path, str] = {}
     for path in lists:
         split = _LIST.match(path.name)
+        assert split is not None  # as `_lists` found it
         for line, words in _rows(path):
             name = words[0]
-            video = next((one for one in folders if not leads_out(one, name) and (one / name).is_file()), None)
-            if video is None:
-                found.defects.append(Defect(path, f"there is no file {name!r}; the row was left out", line))
+            video = next((one / name for one in folders if not leads_out(one, name) and (one / name).is_file()), None)
+            if reason := _fault(words, video, numbers, earlier):
+                found.defects.append(Defect(path, f"{reason}; the row was left out", line))
                 continue
-            assert split is not None  # as `_lists` found it
+            assert video is not None
+            earlier[video] = f"{path.name}:{line}"
             found.given.setdefault(split.group(1), []).append(len(found.clips))
-            found.clips.append(ClipRecord(name, video / name))
+            found.clips.append(ClipRecord(name, video))
             found.classes.append(Path(name).parent.name)
     if not found.clips:
         first = f": {found.defects[0]}" if found.defects else ""
         raise DataError(f"{root}: no video of the lists is there{first}")
     found.order = _class_order(home, set(found.classes))
     return found
+
+
+def _fault(words: list[str], video: Path | None, numbers: dict[str, str], earlier: dict[Path, str]) -> str | None:
+    """What is wrong with a row, whose video lies there."""
+    name, label = words[0], Path(words[0]).parent.name
+    if video is None:
+        return f"there is no file {name!r}"
+    if not label:
+        return f"{name!r} lies in no folder, which would be its class"
+    if len(words) > 1 and numbers.get(words[1], label) != label:
+        return f"the row says class {words[1]}, {numbers[words[1]]!r} in classInd.txt, but the folder is {label!r}"
+    if len(words) > 1 and not words[1].isdigit():
+        return f"{words[1]!r} is no number of a class"
+    return f"{name!r} stands in {earlier[video]}" if video in earlier else None
 
 
 def _lists(root: Path) -> list[Path]:
@@ -86,10 +104,15 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield line, words
 
 
+def _class_numbers(home: Path) -> dict[str, str]:
+    """The classes of classInd.txt by their numbers; empty where there is none."""
+    index = home / "classInd.txt"
+    return {words[0]: words[1] for _, words in _rows(index) if len(words) == 2} if index.is_file() else {}
+
+
 def _class_order(home: Path, there: set[str]) -> list[str] | None:
     """The classes as classInd.txt numbers them; None: by name."""
-    index = home / "classInd.txt"
-    if not index.is_file():
+    if not (home / "classInd.txt").is_file():
         return None
-    listed = [words[1] for _, words in _rows(index) if len(words) == 2 and words[1] in there]
+    listed = [name for name in _class_numbers(home).values() if name in there]
     return [*listed, *sorted(there - set(listed))]

@@ -9,6 +9,7 @@ from zorki import registry
 from zorki.data.strokes import paint_strokes
 from zorki.engine.export.onnx_file import export_onnx
 from zorki.engine.run.open import load
+from zorki.engine.training.initial_weights import _frozen_random
 from zorki.engine.training.train import train
 from zorki.errors import RecipeError
 from zorki.tasks.style_transfer.models.fast_style.residual_network import ResidualTransform
@@ -130,3 +131,9 @@ def test_trained_saved_opened_exported(tmp_path):
 def test_a_style_is_needed(tmp_path):
     with pytest.raises(RecipeError, match="no style is given: say --style IMAGE"):
         train("fast_style_squeezenet", "scenes:30@48", out=str(tmp_path), quiet=True, device="cpu", batch_size=2)
+
+
+def test_what_the_style_fills_does_not_count_as_random(model):
+    filled = {name for name, _ in model.named_parameters() if name.startswith("perceptual.")}
+    assert not _frozen_random(model, "nothing", filled)
+    assert _frozen_random(model, "nothing", set()), "features without weights do"

@@ -14,7 +14,7 @@ from zorki.tasks.style_transfer.models.gatys import optimization
 from zorki.tasks.style_transfer.models.gatys.colors import gray, matched_colors, with_colors_of
 from zorki.tasks.style_transfer.models.gatys.image_tiles import tiles_of
 from zorki.tasks.style_transfer.models.gatys.objective import ImageObjective, PlacedStyle
-from zorki.tasks.style_transfer.perceptual import PerceptualNetwork
+from zorki.tasks.style_transfer.perceptual import PerceptualNetwork, Rectifier, UnshuffledStem
 from zorki.types.stylization import StyleImage, Stylization
 
 
@@ -201,3 +201,24 @@ def test_batches_are_stylized_by_the_styles_of_the_builder(tmp_path):
         registry.build("gatys_squeezenet", 1)(inputs)
     with pytest.raises(RecipeError, match="there is no layer 'relu9_9'"):
         registry.build("gatys_vgg16", 1, {"style_layers": "relu9_9"})
+
+
+@pytest.mark.parametrize("size", [(21, 22), (40, 40), (33, 64), (64, 65)])
+def test_a_stem_over_four_pixels_at_a_time_is_the_stem(size):
+    layer = torch.nn.Conv2d(3, 8, 7, 2).double()
+    stem = UnshuffledStem(layer)
+    assert stem.weight is layer.weight
+    image = torch.randn((2, 3, *size), dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(stem(image), layer(image))
+    gradients = [torch.autograd.grad(one(image).square().sum(), image)[0] for one in (stem, layer)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_rectifier_whose_gradient_takes_the_memory_of_another_has_the_same(inplace):
+    image = torch.randn((1, 4, 5, 6)).to(memory_format=torch.channels_last).requires_grad_()
+    gradients = []
+    for rectifier in (Rectifier(inplace=inplace), torch.nn.ReLU()):
+        left, right = torch.cat([rectifier(image * 2), rectifier(image * 3)], 1).split([3, 5], 1)
+        gradients.append(torch.autograd.grad((left.square().sum() + right.sin().sum()), image)[0])
+    torch.testing.assert_close(*gradients)

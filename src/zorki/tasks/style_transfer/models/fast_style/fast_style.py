@@ -47,6 +47,7 @@ class FastStyle(Model[StylizedBatch, Annotation, GeneratedImage]):
     """
 
     fixed_parts = ("perceptual.", "grams.")
+    filled_weights = ("grams.",)  # by `take_style`
     weight_map = WeightMap({"features.": "perceptual.features.", "classifier.": "classifier."})
     defaults = TrainingDefaults(
         optimizer="adam", lr=1e-3, finetune_lr=1e-3, weight_decay=0.0, batch_size=4, random_crop=1.0, clip_grad=10.0

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from zorki.losses.style import CONTENT_DIVISOR, GramForm, gram_distance, gram_sum, total_variation
+from zorki.losses.style import CONTENT_DIVISOR, GramForm, gram_distance, gram_sum, gram_tap, total_variation
 from zorki.tasks.style_transfer.models.gatys.image_tiles import ImageTile, tiles_of
 from zorki.tasks.style_transfer.perceptual import PerceptualNetwork, content_distance, noise_like
 
@@ -158,6 +158,8 @@ class ImageObjective:
     def _losses_of(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Content and style loss of an image, with a graph where gradients are on and the image is one tile."""
         content, sums = torch.zeros((), device=image.device), self._no_sums()
+        if len(self.tiles) == 1:
+            return self._content(self.tiles[0], self.network(image, partial(self._tap, sums))), self._style(sums)
         for tile in self.tiles:
             maps = tile.own(self.network(tile.cut(image)), self.network.geometry)
             content = content + self._content(tile, maps)
@@ -172,6 +174,13 @@ class ImageObjective:
             for layer in self.network.style_layers:
                 gram = self._gram_of(tile, maps[layer], layer, weights)
                 own[layer] = own[layer] + gram if layer in own else gram
+
+    def _tap(self, sums: list[dict[str, Tensor]], layer: str, features: Tensor) -> Tensor:
+        """Adds the Gram matrices of a layer of the whole image, and gives back its features."""
+        if layer in self.network.style_layers:
+            for weights, own in zip(self.weights, sums, strict=True):
+                features, own[layer] = gram_tap(features, None if weights is None else weights[layer])
+        return features
 
     def _gram_of(self, tile: ImageTile, features: Tensor, layer: str, weights: dict[str, Tensor] | None) -> Tensor:
         if weights is None:
