@@ -13,6 +13,7 @@ rounded to pixels. Steps are evaluations of the losses; seconds are the processo
 from __future__ import annotations
 
 import argparse
+import copy
 import resource
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ from zorki.data.preprocess.resize_image import resize_image
 from zorki.data.style_images import read_styles
 from zorki.losses.style import gram_mean
 from zorki.tasks.style_transfer.models.gatys.objective import ImageObjective, PlacedStyle
+from zorki.tasks.style_transfer.perceptual import Rectifier, UnshuffledStem
 from zorki.types.stylization import Stylization
 from zorki.weights import load_into, read_weights
 
@@ -59,19 +61,35 @@ class PlainStyle(nn.Module):
         return features
 
 
+def plain_layer(layer: nn.Module) -> nn.Module:
+    """As torch has it: without what zorki makes quicker. Rectifiers are not in place, as the tutorial has them."""
+    if isinstance(layer, UnshuffledStem):
+        stem = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride)  # type: ignore[arg-type]
+        stem.weight, stem.bias = layer.weight, layer.bias
+        return stem
+    if isinstance(layer, Rectifier):
+        return nn.ReLU()
+    other = copy.deepcopy(layer)
+    for name, child in other.named_children():  # of a Fire module, whose own are in place
+        if isinstance(child, Rectifier):
+            other.add_module(name, nn.ReLU(inplace=True))
+    return other
+
+
 def plain(network: Any, content: Tensor, style: Tensor, objective: ImageObjective, steps: int) -> tuple[Tensor, float]:
     """The image after so many evaluations, and seconds for each."""
     layers, contents, styles = [], [], []
     features, of_style = content, style
-    for place, layer in enumerate(network.features):
+    for place, own in enumerate(network.features):
+        layer = plain_layer(own)
         layers.append(layer)
         with torch.no_grad():
             features, of_style = layer(features), layer(of_style)
-        for name, own in zip(network.layers, network.places, strict=True):
-            if own == place and name in network.content_layers:
+        for name, tapped in zip(network.layers, network.places, strict=True):
+            if tapped == place and name in network.content_layers:
                 contents.append(PlainContent(features))
                 layers.append(contents[-1])
-            if own == place and name in network.style_layers:
+            if tapped == place and name in network.style_layers:
                 styles.append(PlainStyle(gram_mean(of_style)[0]))
                 layers.append(styles[-1])
     whole = nn.Sequential(*layers)

@@ -1,15 +1,20 @@
 """Views and clips: each view or frame as an image alone, random frames from the generator alone."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from zorki.contracts import Preprocess
+from zorki.data.loading.loader import Loader, Pipeline
+from zorki.data.loading.samplers import ShuffledSampler
 from zorki.data.preprocess.clips import Clips
 from zorki.data.preprocess.letterbox import Letterbox
 from zorki.data.preprocess.resize_crop import ResizeCrop
 from zorki.data.preprocess.saved import preprocess_from_json
 from zorki.data.preprocess.views import Views
 from zorki.errors import RecipeError
+from zorki.tasks.video_classification.task import VideoClassification
 
 
 def images(*shape):
@@ -63,3 +68,22 @@ def test_saved_and_read_they_are_the_same(kind):
     assert kind.whole().each == kind.each.whole()
     with pytest.raises(RecipeError, match="Fitt"):
         preprocess_from_json({**kind.to_json(), "each": {"kind": "Fitt"}})
+
+
+def test_clips_go_on_where_training_was_stopped():
+    dataset = VideoClassification.data.read(Path("scenes:36@24"))
+
+    def make():
+        pipeline = Pipeline(dataset, Clips(4, 2, ResizeCrop(24)), train=True)
+        return Loader(pipeline, list(range(12)), batch_size=3, sampler=ShuffledSampler(12))
+
+    whole, stopped, resumed = make(), make(), make()
+    expected = [batch.inputs for batch in whole]
+    batches = iter(stopped)
+    next(batches)
+    next(batches)
+    resumed.load_state_dict(stopped.state_dict())
+    rest = [batch.inputs for batch in resumed]
+    assert len(rest) == 2
+    assert all(torch.equal(*pair) for pair in zip(expected[2:], rest, strict=True))
+    assert not torch.equal(expected[0], expected[1])

@@ -102,8 +102,8 @@ def _outcome(run: TrainedModel, found: Mapping[str, Results], data_survey: Surve
     if data_survey.defects:
         html += notice(f"{counted(data_survey.defects)} in the data; see Data.", _kind(data_survey.defects))
     has_baseline = any(result.baseline is not None for result in found.values())
-    note = "The baseline predicts without looking at the image; a network must beat it." if has_baseline else ""
-    return Section("Outcome", html, note)
+    blind = f"The baseline predicts without looking at the {run.task.unit}; a network must beat it."
+    return Section("Outcome", html, blind if has_baseline else "")
 
 
 def _score_tables(scores: Mapping[str, Mapping[str, Any]]) -> str:
