@@ -119,4 +119,4 @@ def test_a_region_without_objects_is_told(made):
 
 def test_what_gives_no_score_is_refused():
     with pytest.raises(RecipeError, match="no score to explain"):
-        ask(registry.build("c3d_small", 3, {"image_size": 32}), torch.zeros(1), Placement(8, 8), Focus())
+        ask(registry.build("siamfc_squeezenet", 1), torch.zeros(1), Placement(8, 8), Focus())

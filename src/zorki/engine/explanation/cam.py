@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from zorki.engine.explanation.film_strip import strip_map
 from zorki.engine.explanation.heat_map import enlarged
 from zorki.engine.explanation.network import ExplainedNetwork, differentiable
 from zorki.errors import RecipeError, did_you_mean
@@ -28,25 +29,29 @@ class ActivationMaps:
     Attributes:
         layer: its name in the network.
         activations, gradients: (C, h, w) of each time that the layer ran.
+        frames: side by side in them, of a clip.
     """
 
     layer: str
     activations: list[Tensor]
     gradients: list[Tensor]
+    frames: int = 1
 
     def grad_cam(self, size: tuple[int, int]) -> Float[Tensor, "H W"]:
         """The positive part of the channels' sum, each weighed by the mean of its gradient (equations 1 and 2)."""
         parts = zip(self.activations, self.gradients, strict=True)
-        return _sum([(gradient.mean((1, 2), keepdim=True) * maps).sum(0) for maps, gradient in parts], size)
+        return _sum(
+            [(gradient.mean((1, 2), keepdim=True) * maps).sum(0) for maps, gradient in parts], size, self.frames
+        )
 
     def layer_cam(self, size: tuple[int, int]) -> Float[Tensor, "H W"]:
         """The positive part of the channels' sum, each position weighed by its own positive gradient (eq. 5 to 7)."""
         parts = zip(self.activations, self.gradients, strict=True)
-        return _sum([(gradient.relu() * maps).sum(0) for maps, gradient in parts], size)
+        return _sum([(gradient.relu() * maps).sum(0) for maps, gradient in parts], size, self.frames)
 
 
-def _sum(maps: list[Tensor], size: tuple[int, int]) -> Tensor:
-    return torch.stack([enlarged(one.relu(), size) for one in maps]).sum(0)
+def _sum(maps: list[Tensor], size: tuple[int, int], frames: int) -> Tensor:
+    return torch.stack([enlarged(one.relu(), size, frames) for one in maps]).sum(0)
 
 
 def activation_maps(network: ExplainedNetwork, layer: str | None = None) -> ActivationMaps | None:
@@ -71,10 +76,10 @@ def activation_maps(network: ExplainedNetwork, layer: str | None = None) -> Acti
         if not score.requires_grad:
             return None
         for wanted in _candidates(network.model, names, layer):
-            found = _of_layer(wanted, ran, score, network.size)
+            found = _of_layer(wanted, ran, score, network.frame_size, network.frames)
             if found is not None:
                 name, activations, gradients = found
-                return ActivationMaps(names[name], activations, gradients)
+                return ActivationMaps(names[name], activations, gradients, network.frames)
     return None
 
 
@@ -104,15 +109,15 @@ def _candidates(model: Any, names: dict[nn.Module, str], layer: str | None) -> l
 
 
 def _of_layer(
-    wanted: set[nn.Module], ran: list[tuple[nn.Module, Tensor]], score: Tensor, size: tuple[int, int]
+    wanted: set[nn.Module], ran: list[tuple[nn.Module, Tensor]], score: Tensor, size: tuple[int, int], frames: int
 ) -> tuple[nn.Module, list[Tensor], list[Tensor]] | None:
     for module in dict.fromkeys(module for module, _ in reversed(ran) if module in wanted):
-        outputs = [output for other, output in ran if other is module and as_map(output, size) is not None]
+        outputs = [output for other, output in ran if other is module and as_map(output, size, frames) is not None]
         if not outputs:
             continue
         every = torch.autograd.grad(score.sum(), outputs, retain_graph=True, allow_unused=True)
         pairs = [
-            (as_map(output.detach(), size), as_map(gradient, size))
+            (as_map(output.detach(), size, frames), as_map(gradient, size, frames))
             for output, gradient in zip(outputs, every, strict=True)
             if gradient is not None
         ]
@@ -122,11 +127,15 @@ def _of_layer(
     return None
 
 
-def as_map(output: Tensor, size: tuple[int, int]) -> Float[Tensor, "C h w"] | None:
+def as_map(output: Tensor, size: tuple[int, int], frames: int = 1) -> Float[Tensor, "C h w"] | None:
     """A layer's output for one image as maps over an input of `size` (height, width); None where it is none.
 
-    Channels may stand last, and positions may be tokens, behind others that stand for the image as a whole.
+    Channels may stand last, and positions may be tokens, behind others that stand for the image as a whole. Of a clip
+    of so many frames of that size the maps lie side by side, see `strip_map`.
     """
+    if frames > 1:
+        strip = strip_map(output, frames)
+        return strip if strip is not None and _is_over(strip.shape[1], strip.shape[2] // frames, size) else None
     if len(output) != 1 or output.ndim not in (3, 4):
         return None
     first = output[0]

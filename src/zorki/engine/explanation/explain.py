@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from zorki.contracts.capabilities import Focus, LooksAtRegions
 from zorki.data.images import MAX_PIXELS
+from zorki.data.video.films import open_film
 from zorki.engine.data_source import data_of_run, read_data
 from zorki.engine.device import channels_last, check_device, on_device
 from zorki.engine.explanation.cam import activation_maps
@@ -58,7 +60,8 @@ def explain(
 
     Args:
         run: a run, its folder, or a model's name with `weights`.
-        images: files, folders, addresses or images in memory, as for `zorki.predict`; no videos.
+        images: files, folders, addresses or images in memory, as for `zorki.predict`; videos for networks of films,
+            of which one clip is taken, from the middle.
         label: the class, or joint, that is explained, by name or label; None: what is predicted.
         box: left, top, right, bottom in pixels of the image, of the object or region that is explained; None: the most
             certain object, or the whole image.
@@ -78,7 +81,7 @@ def explain(
     (opened,) = open_all(run, weights, options=options)
     work = Explainer(opened, where, label, box, reference, layer, chosen, window, methods is not None)
     found = []
-    for source in _sources(images):
+    for source in _sources(images, films=work.is_clip):
         if not quiet:
             say(f"{source}: {', '.join(chosen)}", flush=True)
         found.append(work.explain(source))
@@ -130,8 +133,8 @@ def exciting_patches(
     return {str(one.unit): one.best() for one in watches}
 
 
-def _sources(images: Any) -> list[Source]:
-    return [] if isinstance(images, list | tuple) and not images else expand(images)
+def _sources(images: Any, *, films: bool) -> list[Source]:
+    return [] if isinstance(images, list | tuple) and not images else expand(images, films=films)
 
 
 def check_methods(methods: Sequence[str] | None) -> tuple[str, ...]:
@@ -167,32 +170,46 @@ class Explainer:
             len(self.box) == 4 and self.box[0] < self.box[2] and self.box[1] < self.box[3]
         ):
             raise RecipeError(f"box is {tuple(self.box)}; expected left, top, right, bottom in pixels of the image")
-        if self.run.task.unit != "image":
-            raise RecipeError(f"{self.run.task.name} is about {self.run.task.unit}s; explained are single images")
+        if self.run.task.unit == "video":
+            raise RecipeError(
+                f"{self.run.task.name} follows an object through a video; explained are scores of images and of films"
+            )
         self.model = on_device(self.run.model, self.device).eval()
+        self.is_clip = self.run.task.unit == "clip"
+        if self.is_clip and self.box is not None:
+            raise RecipeError("a film is explained as a whole: leave --box out")
         self._reference = None if self.reference is None else self._embedding(self.reference)
 
     def explain(self, source: Source) -> Explanation:
         """All that is asked, for one image. Raises as `explain`."""
-        if source.kind != "image":
+        if source.kind != "image" and not self.is_clip:
             raise RecipeError(f"{source}: explained are images, and this is a video")
-        image = source.image(self.run.recipe.max_pixels or MAX_PIXELS)
+        image = self._film(source) if self.is_clip else source.image(self.run.recipe.max_pixels or MAX_PIXELS)
         inputs, placement = self._prepared(image)
         try:
             network = ask(self.model, inputs, placement, self._focus(placement), self.device)
         except RecipeError as error:
             raise RecipeError(f"{source}: {error}") from error
         found = Explanation(
-            str(source), array_of(image), predict_images(self.model, [image], self.device)[0], network.focus,
-            network.placement, self._words(network.focus), network.own_score(), network.unit,
+            str(source), array_of(network.pixels[0] if self.is_clip else image),
+            predict_images(self.model, [image], self.device)[0], network.focus,
+            network.placement, self._words(network.focus), network.own_score(), network.unit, frames=network.frames,
         )  # fmt: skip
         random = network.randomized()
         for method in self.methods:
             self._add(found, network, random, method)
         return found
 
-    def _prepared(self, image: Tensor) -> tuple[Any, Placement]:
-        preprocess = self.model.preprocess
+    def _film(self, source: Source) -> Any:
+        """All that there is of it, from which preprocessing takes a clip."""
+        if source.path is None:
+            return source.image()
+        return open_film(source.path, max_pixels=self.run.recipe.max_pixels or MAX_PIXELS)
+
+    def _prepared(self, image: Any) -> tuple[Any, Placement]:
+        preprocess: Any = self.model.preprocess
+        if self.is_clip:  # one clip, from the middle
+            preprocess = dataclasses.replace(preprocess, clips=1)
         if isinstance(preprocess, LooksAtRegions) and self.box is not None:
             region = Boxes(torch.tensor([list(map(float, self.box))]), torch.zeros(1, dtype=torch.int64))
             inputs, placements = preprocess.in_regions([image], [region])

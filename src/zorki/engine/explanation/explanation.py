@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy import ndarray
@@ -17,7 +18,8 @@ from zorki.engine.explanation.heat_map import HeatMap
 from zorki.engine.explanation.sanity import SanityCheck
 from zorki.types import Boxes, Placement
 
-SIDE = 448  # pixels of the longer side of what is drawn
+SIDE = 448  # pixels of the longer side of what is drawn, of one frame
+COLUMNS = 4  # of a clip's frames in a row
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Explanation:
         checks: by method, whether its map tells about the network.
         layer: whose maps Grad-CAM and LayerCAM read; None: none serves.
         notes: methods that are missing, and why.
+        frames: of a clip, which lie side by side in the image and in the maps; 1: it is an image.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Explanation:
     layer: str | None = None
     notes: list[str] = field(default_factory=list)
     activations: Float[Tensor, "C h w"] | None = field(default=None, repr=False)
+    frames: int = 1
 
     @property
     def box(self) -> tuple[float, float, float, float] | None:
@@ -61,9 +65,21 @@ class Explanation:
         return left, top, right, bottom
 
     def plot(self, method: str, side: int = SIDE) -> UInt8[ndarray, "H W 3"]:
-        """The image under the map of a method, its longer side so many pixels at most; see `overlay`."""
-        small = shrink(self.image, min(side, max(self.image.shape[1:])))
-        return overlay(small, self.maps[method].at_size(*small.shape[1:])).transpose(1, 2, 0)
+        """The image under the map of a method, its longer side so many pixels at most; see `overlay`.
+
+        Of a clip each frame, in rows of four.
+        """
+        width = self.image.shape[2] // self.frames
+        longest = min(side, max(self.image.shape[1], width))
+        small = np.concatenate([shrink(frame, longest) for frame in np.split(self.image, self.frames, axis=2)], axis=2)
+        drawn = overlay(small, self.maps[method].at_size(*small.shape[1:])).transpose(1, 2, 0)
+        return drawn if self.frames == 1 else in_rows(drawn, self.frames)
+
+    def shown_image(self) -> UInt8[ndarray, "3 H W"]:
+        """The image; of a clip its frames in rows."""
+        return (
+            self.image if self.frames == 1 else in_rows(self.image.transpose(1, 2, 0), self.frames).transpose(2, 0, 1)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All but the maps, in plain values."""
@@ -72,3 +88,11 @@ class Explanation:
             "unit": self.unit, "layer": self.layer, "notes": self.notes,
             "methods": [{"method": name, **found.to_json()} for name, found in self.checks.items()],
         }  # fmt: skip
+
+
+def in_rows(strip: UInt8[ndarray, "H columns 3"], frames: int) -> UInt8[ndarray, "H2 W2 3"]:
+    """The frames of a strip in rows of `COLUMNS`, white where the last row ends early."""
+    each = np.split(strip, frames, axis=1)
+    across = min(COLUMNS, frames)
+    each += [np.full_like(each[0], 255)] * (-frames % across)
+    return np.concatenate([np.concatenate(each[at : at + across], 1) for at in range(0, len(each), across)])

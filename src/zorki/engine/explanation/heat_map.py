@@ -11,6 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn import functional
 
+from zorki.engine.explanation.film_strip import by_frame
 from zorki.types import Placement
 
 
@@ -54,6 +55,11 @@ class HeatMap:
         return np.where(seen.numpy(), found.numpy(), np.float32(np.nan))
 
 
-def enlarged(values: Float[Tensor, "h w"], size: tuple[int, int]) -> Float[Tensor, "H W"]:
-    """A coarse map over the network's input, on the CPU: bilinear, each position in the middle of its cell."""
-    return functional.interpolate(values[None, None].float(), size, mode="bilinear", align_corners=False)[0, 0].cpu()
+def enlarged(values: Float[Tensor, "h w"], size: tuple[int, int], frames: int = 1) -> Float[Tensor, "H W"]:
+    """A coarse map over the network's input, on the CPU: bilinear, each position in the middle of its cell.
+
+    Of a strip of so many frames, each by itself.
+    """
+    each = by_frame(values.float(), frames)[:, None]
+    found = functional.interpolate(each, (size[0], size[1] // frames), mode="bilinear", align_corners=False)
+    return torch.cat(list(found[:, 0]), 1).cpu()

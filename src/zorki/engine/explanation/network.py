@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from zorki.contracts import Model
 from zorki.contracts.capabilities import Explainable, Focus
 from zorki.engine.device import channels_last, seeded
+from zorki.engine.explanation.film_strip import clip_of, strip_of
 from zorki.errors import RecipeError
 from zorki.nn.layers.initialize import initialize_he
 from zorki.nn.layers.normalize import Normalize
@@ -45,6 +46,17 @@ class ExplainedNetwork:
     def pixels(self) -> UInt8[Tensor, "1 3 H W"]:
         """The image as the network sees it, on the CPU."""
         return pixels_of(self.inputs)
+
+    @property
+    def frames(self) -> int:
+        """Of the clip, whose frames lie side by side in `pixels`; 1: it is an image."""
+        return frames_of(self.inputs)
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(height, width) of the input, of one of its frames."""
+        height, width = self.size
+        return height, width // self.frames
 
     @property
     def size(self) -> tuple[int, int]:
@@ -103,8 +115,8 @@ def ask(
     """
     if not isinstance(model, Explainable):
         raise RecipeError(
-            f"{type(model).__name__} gives an image no score to explain; expected a network for classes, boxes, masks, "
-            "joints or embeddings"
+            f"{type(model).__name__} gives an image no score to explain; expected a network for classes of images or "
+            "films, boxes, masks, joints or embeddings"
         )
     pixels = pixels_of(inputs)
     with torch.no_grad():
@@ -114,10 +126,10 @@ def ask(
 
 
 def pixels_of(inputs: Any) -> UInt8[Tensor, "1 3 H W"]:
-    """The pixels in the inputs of one image. Raises RecipeError where there are several images, as of clips."""
+    """The pixels in the inputs of one image, or of one clip as a strip. Raises RecipeError where there are several."""
     images = inputs if isinstance(inputs, Tensor) else inputs.images
-    if images.ndim == 5 and images.shape[1] == 1:
-        images = images[:, 0]
+    if images.ndim == 5:
+        images = strip_of(images)
     if images.ndim != 4 or len(images) != 1:
         raise RecipeError(
             f"the network looks at images {tuple(images.shape)} at once, not at one; explained are images by themselves"
@@ -125,11 +137,19 @@ def pixels_of(inputs: Any) -> UInt8[Tensor, "1 3 H W"]:
     return images  # type: ignore[no-any-return]
 
 
+def frames_of(inputs: Any) -> int:
+    """How many frames the inputs of one clip have; 1 of an image."""
+    images = inputs if isinstance(inputs, Tensor) else inputs.images
+    return int(images.shape[1]) if images.ndim == 5 else 1
+
+
 def with_pixels(inputs: Any, pixels: UInt8[Tensor, "N 3 H W"]) -> Any:
     """The inputs of one image as those of N, which differ in their pixels alone."""
-    count = len(pixels)
+    count, frames = len(pixels), frames_of(inputs)
+    images = inputs if isinstance(inputs, Tensor) else inputs.images
+    pixels = clip_of(pixels, frames) if images.ndim == 5 else pixels
     if isinstance(inputs, Tensor):
-        return pixels.view(count, *inputs.shape[1:])
+        return pixels
     parts: dict[str, Any] = {}
     for f in dataclasses.fields(inputs):
         value = getattr(inputs, f.name)
@@ -142,6 +162,9 @@ def with_pixels(inputs: Any, pixels: UInt8[Tensor, "N 3 H W"]) -> Any:
 
 def _placement_of(inputs: Any, placement: Placement, pixels: Tensor) -> Placement:
     """Where the image lies in the pixels: of crops they say so themselves."""
+    if frames_of(inputs) > 1:  # the strip is what is explained, as the network sees it
+        height, width = pixels.shape[-2:]
+        return Placement(height, width, input_height=height, input_width=width)
     if not isinstance(inputs, Crops):
         return placement
     left, top, right, bottom = inputs.xyxy[0].tolist()

@@ -16,18 +16,19 @@ SHARE = 7  # of a window in the longer side of the image
 
 def usual_window(network: ExplainedNetwork) -> int:
     """Pixels of the network: a seventh of its longer side, which finds parts and still hides something."""
-    return max(1, round(max(network.size) / SHARE))
+    return max(1, round(max(network.frame_size) / SHARE))
 
 
 def occlusion_map(network: ExplainedNetwork, window: int | None = None) -> Float[Tensor, "H W"]:
     """The mean fall of the score over all windows that hide a pixel; negative where it rises.
 
-    Hidden is what becomes the image's mean color. Windows lie half a window apart, all of them within the image.
+    Hidden is what becomes the image's mean color. Windows lie half a window apart, all of them within the image. Of a
+    clip a window hides the same place in all frames, so that their maps are alike.
 
     Args:
         window: side in pixels of the network; None: see `usual_window`.
     """
-    pixels, (height, width) = network.pixels, network.size
+    pixels, (height, width), frames = network.pixels, network.frame_size, network.frames
     side = window or usual_window(network)
     color = _mean_color(network)
     corners = [
@@ -39,19 +40,21 @@ def occlusion_map(network: ExplainedNetwork, window: int | None = None) -> Float
     falls, count = torch.zeros(height, width), torch.zeros(height, width)
     for start in range(0, len(corners), BATCH):
         some = corners[start : start + BATCH]
-        for (top, left), score in zip(some, network.scores(_hidden(pixels, some, side, color)).tolist(), strict=True):
+        for (top, left), score in zip(
+            some, network.scores(_hidden(pixels, some, side, color, frames)).tolist(), strict=True
+        ):
             part = slice(top, top + side), slice(left, left + side)
             falls[part] += whole - score
             count[part] += 1
-    return falls / count.clamp_min(1)
+    return (falls / count.clamp_min(1)).repeat(1, frames)
 
 
 def _hidden(
-    pixels: UInt8[Tensor, "1 3 H W"], corners: list[tuple[int, int]], side: int, color: UInt8[Tensor, " 3"]
+    pixels: UInt8[Tensor, "1 3 H W"], corners: list[tuple[int, int]], side: int, color: UInt8[Tensor, " 3"], frames: int
 ) -> UInt8[Tensor, "N 3 H W"]:
     images = pixels.repeat(len(corners), 1, 1, 1)
     for image, (top, left) in zip(images, corners, strict=True):
-        image[:, top : top + side, left : left + side] = color[:, None, None]
+        image.unflatten(2, (frames, -1))[:, top : top + side, :, left : left + side] = color[:, None, None, None]
     return images
 
 

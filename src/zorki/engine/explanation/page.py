@@ -70,7 +70,7 @@ def _image_section(run: TrainedModel, found: Explanation) -> Section:
 def _prediction(run: TrainedModel, found: Explanation) -> Thumbnail:
     presentation, info = run.task.presentation, run.info
     shown = presentation.shown(found.prediction, info)
-    drawn = presentation.thumbnail(found.image, shown.numpy(), info)
+    drawn = presentation.thumbnail(found.shown_image(), shown.numpy(), info)
     return Thumbnail(drawn, presentation.caption(shown, info) or "prediction", name=Path(found.name).name)
 
 

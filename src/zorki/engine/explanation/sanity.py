@@ -43,16 +43,16 @@ class SanityCheck:
 def check(network: ExplainedNetwork, found: HeatMap, random: HeatMap | None) -> SanityCheck:
     """Both questions about a map; `random` is that of a network of random weights, None where it has none."""
     return SanityCheck(
-        None if random is None else rank_correlation(found, random),
+        None if random is None else rank_correlation(found, random, network.frames),
         *_drops(network, found),
     )
 
 
-def rank_correlation(a: HeatMap, b: HeatMap) -> float | None:
-    """Spearman's rank correlation of two maps over one image, at 32 x 32 positions; None where one is flat."""
+def rank_correlation(a: HeatMap, b: HeatMap, frames: int = 1) -> float | None:
+    """Spearman's rank correlation of two maps over one image, at 32 x 32 positions a frame; None where one is flat."""
     from scipy.stats import rankdata
 
-    found, other = (one.at_size(GRID, GRID).ravel() for one in (a, b))
+    found, other = (one.at_size(GRID, GRID * frames).ravel() for one in (a, b))
     seen = np.isfinite(found) & np.isfinite(other)
     ranks = [rankdata(one[seen]) for one in (found, other)]
     if min(float(np.ptp(one)) for one in ranks) == 0:
@@ -62,9 +62,12 @@ def rank_correlation(a: HeatMap, b: HeatMap) -> float | None:
 
 def _drops(network: ExplainedNetwork, found: HeatMap) -> tuple[float, float]:
     pixels, inside = network.pixels, found.inside
-    blurred = blur(pixels)
+    blurred = torch.cat([blur(frame) for frame in pixels.chunk(network.frames, 3)], 3)
     generator = torch.Generator().manual_seed(0)
-    chances = [enlarged(torch.rand((7, 7), generator=generator), network.size) for _ in range(DRAWS)]
+    chances = [
+        enlarged(torch.rand((7, 7 * network.frames), generator=generator), network.size, network.frames)
+        for _ in range(DRAWS)
+    ]
     images = [torch.where(top_pixels(values, inside), blurred, pixels) for values in (found.values, *chances)]
     scores = network.scores(torch.cat([pixels, *images])).tolist()
     whole, after, *others = scores

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Num, UInt8
 from torch import Tensor, nn
 
 from zorki.contracts import Model, TrainingDefaults
-from zorki.contracts.capabilities import Decoding, ExportGraph, PixelStatistics
+from zorki.contracts.capabilities import Decoding, ExportGraph, Focus, PixelStatistics
 from zorki.data.preprocess.clips import Clips
 from zorki.losses.cross_entropy import CrossEntropy
 from zorki.nn.layers.normalize import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -101,6 +101,17 @@ class ClipClassifier(Model[ClipLogits, Label, VideoLabel]):
 
     def expected_loss(self) -> float:
         return math.log(self.num_classes)
+
+    focus_unit = "logit"
+
+    def complete_focus(self, outputs: ClipLogits, focus: Focus, placement: Placement) -> Focus:
+        """With the best class of the film, where none is named."""
+        return focus if focus.label is not None else replace(focus, label=int(outputs.clips[0].mean(0).argmax()))
+
+    def focus_scores(self, outputs: ClipLogits, focus: Focus) -> Float[Tensor, " B"]:
+        """The logit of the class, the mean over clips."""
+        assert focus.label is not None
+        return outputs.clips.mean(1)[:, focus.label]
 
     def export_graph(self, height: int, width: int) -> ExportGraph:
         """From the pixels of clips (B, T, 3, height, width) to "scores" (B, K), which sum to 1."""
