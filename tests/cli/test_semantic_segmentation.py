@@ -219,7 +219,7 @@ def test_runs_on_folders_resume_and_export(folders, tmp_path, capsys):
         "unet_squeezenet", folders, out=str(tmp_path / "runs"), quiet=True, image_size=64, epochs=1, workers=0
     )
     assert trained.about["train_count"] == 5
-    main(["export", str(trained.folder), "--out", "model.onnx", "--height", "64", "--width", "64"])
+    main(["export", str(trained.folder), "--out", "model.onnx", "--height", "64", "--width", "64", "--images", "2"])
     assert (tmp_path / "model.onnx").stat().st_size > 1e6
     main(["train", "--resume", str(trained.folder), "--quiet"])
     (folders / "train/masks/1.png").rename(folders / "kept.png")

@@ -13,8 +13,12 @@ from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet
 def export(
     run: Annotated[str, Parameter(help="A run's folder; or a model's name, with --weights.")],
     *,
+    to: Annotated[
+        str, Parameter(help="onnx; openvino; torch, a program of torch.export; int8, ONNX in 8 bits.")
+    ] = "onnx",
     out: Annotated[
-        Path | None, Parameter(help="ONNX file to write; empty: runs/export-1/model.onnx, or the next that is free.")
+        Path | None,
+        Parameter(help="File to write; empty: model.onnx (.xml, .pt2) in runs/export-1, -2, ..."),
     ] = None,
     height: Annotated[
         int | None, Parameter(help="Height of the input in pixels; empty: the model's own for square images.")
@@ -25,6 +29,11 @@ def export(
     iou: Iou = None,
     max_det: MaxDet = None,
     classes: Classes = None,
+    data: Annotated[str | None, Parameter(help="Data on whose images answers are compared; empty: the run's.")] = None,
+    images: Annotated[int, Parameter(help="Images that are compared, of val or test; 0: none.")] = 32,
+    allow_loss: Annotated[
+        bool, Parameter(negative="", help="Keep an int8 file whose metric falls by more than a point.")
+    ] = False,
 ) -> None:
     """Export a model as a file for other programs: from uint8 images to predictions.
 
@@ -33,5 +42,6 @@ def export(
     from zorki.engine.export.export import export as export_run
 
     export_run(
-        run, out=out, height=height, width=width, weights=weights, conf=conf, iou=iou, max_det=max_det, classes=classes
-    )
+        run, to=to, out=out, height=height, width=width, weights=weights, conf=conf, iou=iou, max_det=max_det,
+        classes=classes, data=data, images=images, allow_loss=allow_loss,
+    )  # fmt: skip

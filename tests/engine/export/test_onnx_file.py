@@ -122,9 +122,9 @@ def test_the_command_writes_what_a_run_knows(tmp_path, monkeypatch, capsys):
     with torch.no_grad():
         model.min_score = float(model.candidates(model(image)).scores.max()) + 1e-3
     model.train()
-    run = opening.TrainedModel(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {}, model)
+    run = opening.TrainedModel(tmp_path, "yolo1_squeezenet", Detection(), INFO, Recipe(), {"data": None}, model)
     monkeypatch.setattr("zorki.engine.export.export.open_all", lambda *_: [run])
-    main(["export", "runs/x", "--out", str(tmp_path / "deep" / "own.onnx")])
+    main(["export", "runs/x", "--images", "0", "--out", str(tmp_path / "deep" / "own.onnx")])
     assert model.training, "the detector stays as it was"
     assert 'takes "images", uint8 (batch, 3, 64, 64); "frames", float32 (batch, 4)\n' in capsys.readouterr().out
     opened = session(tmp_path / "deep" / "own.onnx")

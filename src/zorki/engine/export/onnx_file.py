@@ -60,12 +60,18 @@ def export_onnx(
     path = Path(path)
     paths = []
     for part, graph in graphs_of(model, height, width).items():
-        program = _converted(graph, name_of(model))
-        program.model.metadata_props.update(properties(description(model, graph, info) | dict(about or {})))
         paths.append(part_path(path, part))
-        with whole(paths[-1]) as aside:
-            program.save(str(aside), external_data=False)
+        texts = properties(description(model, graph, info) | dict(about or {}))
+        write_onnx(graph, paths[-1], texts, name_of(model))
     return paths[0]
+
+
+def write_onnx(graph: ExportGraph, path: Path, texts: Mapping[str, str], named: str) -> None:
+    """One graph as a file with these properties; see `export_onnx`."""
+    program = _converted(graph, named)
+    program.model.metadata_props.update(texts)
+    with whole(path) as aside:
+        program.save(str(aside), external_data=False)
 
 
 def graphs_of(model: Model[Any, Any, Any], height: int, width: int) -> dict[str, ExportGraph]:
