@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zorki.cli.flags.prediction import Classes, Conf, Iou, MaxDet
+from zorki.output import say
 
 
 def export(
@@ -29,7 +30,7 @@ def export(
     iou: Iou = None,
     max_det: MaxDet = None,
     classes: Classes = None,
-    data: Annotated[str | None, Parameter(help="Data on whose images answers are compared; empty: the run's.")] = None,
+    data: Annotated[str | None, Parameter(help="Data on whose images outputs are compared; empty: the run's.")] = None,
     images: Annotated[int, Parameter(help="Images that are compared, of val or test; 0: none.")] = 32,
     allow_loss: Annotated[
         bool, Parameter(negative="", help="Keep an int8 file whose metric falls by more than a point.")
@@ -40,8 +41,13 @@ def export(
     zorki export runs/fcos_squeezenet-1 --out model.onnx --height 240 --width 320
     """
     from zorki.engine.export.export import export as export_run
+    from zorki.engine.export.parity import ParityError
 
-    export_run(
-        run, to=to, out=out, height=height, width=width, weights=weights, conf=conf, iou=iou, max_det=max_det,
-        classes=classes, data=data, images=images, allow_loss=allow_loss,
-    )  # fmt: skip
+    try:
+        export_run(
+            run, to=to, out=out, height=height, width=width, weights=weights, conf=conf, iou=iou, max_det=max_det,
+            classes=classes, data=data, images=images, allow_loss=allow_loss,
+        )  # fmt: skip
+    except ParityError as error:
+        say(f"error: {error}")
+        raise SystemExit(1) from error

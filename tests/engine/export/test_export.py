@@ -29,7 +29,7 @@ def run(tmp_path_factory):
 def test_a_program_of_torch_with_its_parity(run, tmp_path, capsys):
     path = zorki.export(run, to="torch", out=tmp_path / "deep" / "model.pt2", images=4)
     out = capsys.readouterr().out
-    assert "answers are compared on synthetic images: the run's data are not there" in out
+    assert "outputs are compared on synthetic images: the run's data are not there" in out
     texts = {"zorki.task": "", "zorki.class_names": ""}
     program = torch.export.load(str(path), extra_files=texts)
     assert json.loads(texts["zorki.task"]) == "classification"

@@ -60,7 +60,7 @@ def test_differences_are_told_and_refused():
     assert found.outputs["scores"]["mean"] == pytest.approx(0.075)
     assert found.agreement == {"labels": 0.5}
     assert len(found.failures) == 2
-    assert compared({"scores": SCORES}, {"scores": other}, "int8").passed, "8 bits are judged by the metric"
+    assert compared({"scores": SCORES}, {"scores": other}, "int8").passed, "8 bits are measured by the metric"
 
 
 def test_boxes_are_matched_whatever_their_order():
@@ -77,7 +77,7 @@ def test_boxes_are_matched_whatever_their_order():
 
 
 def test_a_metric_may_fall_by_a_point():
-    def judged(file):
+    def failures(file):
         metric = {"name": "map", "run": 0.5, "file": file}
         own = graph(scores=SCORES)
         found = measure_on(own, Runtime("x", "1", lambda feed: {"scores": SCORES}), [], precision="int8")
@@ -86,9 +86,9 @@ def test_a_metric_may_fall_by_a_point():
 
         return _failures(found)
 
-    assert judged(0.495) == []
-    assert judged(0.6) == []
-    assert judged(0.48) == ["map falls from 0.5000 to 0.4800, more than a point"]
+    assert failures(0.495) == []
+    assert failures(0.6) == []
+    assert failures(0.48) == ["map falls from 0.5000 to 0.4800, more than a point"]
 
 
 def test_a_parity_says_what_it_is():

@@ -26,7 +26,7 @@ from zorki.engine.export.onnx_file import (
     write_onnx,
 )
 from zorki.engine.export.other_files import CALIBRATION, need_openvino, write_int8, write_openvino, write_torch
-from zorki.engine.export.parity import Parity, measure, measure_on, synthetic_feeds
+from zorki.engine.export.parity import Parity, ParityError, measure, measure_on, synthetic_feeds
 from zorki.engine.export.runtimes import open_runtime
 from zorki.engine.prediction.selection import Classes, select, selection_of
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
@@ -57,7 +57,7 @@ def export(
 ) -> Path:
     """Writes a run, or a model with weights, as a file for another runtime, and returns its path; docs/export.md.
 
-    Beside it stands NAME.parity.json: how its answers differ from the run's on images of the run's data.
+    Beside it stands NAME.parity.json: how its predictions differ from the run's on images of the run's data.
 
     Args:
         run: a run's folder, or a `Run`; or a model's name, with `weights`.
@@ -70,8 +70,8 @@ def export(
         allow_loss: an int8 file is kept though its metric falls by more than a point.
 
     Raises:
-        ZorkiError: no such run; packages are missing; it has no graph; the file cannot be written; or its answers
-            differ, and it is kept as NAME.failed.
+        ZorkiError: no such run; packages are missing; it has no graph; the file cannot be written; or its
+            predictions differ, and it is kept as NAME.failed.
     """
     if to not in ENDINGS:
         raise RecipeError(f"to is {to!r}; expected {', '.join(ENDINGS)}.{did_you_mean(to, ENDINGS)}")
@@ -113,19 +113,19 @@ def _write(
     say(f"{path}: {_bytes(path) / 1e6:.1f} MB; takes {_taken(graph)}")
     if images:
         parity = _parity(run, graph, path, samples, precision)
-        _judge(parity, path, allow_loss)
+        _check(parity, path, allow_loss)
 
 
 def _parity(run: TrainedModel, graph: ExportGraph, path: Path, samples: _Samples, precision: str) -> Parity:
     runtime = open_runtime(path, graph.outputs)
     if samples.compared and not isinstance(run.model, ExportsParts):
         return measure(run, graph, runtime, samples.compared, source=samples.source, precision=precision)
-    say(f"answers are compared on synthetic images: {samples.source}")
+    say(f"outputs are compared on synthetic images: {samples.source}")
     return measure_on(graph, runtime, synthetic_feeds(graph, 8), precision=precision)
 
 
-def _judge(parity: Parity, path: Path, allow_loss: bool) -> None:
-    """Writes what was measured, and sets a file aside whose answers differ. Raises ZorkiError then."""
+def _check(parity: Parity, path: Path, allow_loss: bool) -> None:
+    """Writes what was measured, and sets a file aside whose outputs differ. Raises ParityError then."""
     beside = path.with_name(f"{path.stem}.{PARITY}")
     write_json(beside, parity.to_json())
     say(str(parity))
@@ -134,8 +134,8 @@ def _judge(parity: Parity, path: Path, allow_loss: bool) -> None:
     failed = path.with_name(f"{path.name}.failed")
     path.replace(failed)
     advice = "; --allow-loss keeps it" if parity.precision == "int8" else ""
-    raise ZorkiError(
-        f"{path} does not answer as {parity.source} say{advice}: {'; '.join(parity.failures)}. The file is kept as "
+    raise ParityError(
+        f"{path} differs from the run on {parity.source}{advice}: {'; '.join(parity.failures)}. The file is kept as "
         f"{failed}, and {beside} tells more"
     )
 

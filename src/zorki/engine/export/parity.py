@@ -1,4 +1,4 @@
-"""Whether a file answers as the network that it was made of: on real images, through the whole path."""
+"""Whether a file predicts as the network that it was made of: on real images, through the whole path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zorki.contracts.capabilities import ExportGraph, TakesReference
 from zorki.engine.export.feeds import Feed, feed_of
 from zorki.engine.export.runtimes import Runtime
 from zorki.engine.run.open import TrainedModel
-from zorki.errors import WeightsError
+from zorki.errors import WeightsError, ZorkiError
 from zorki.exported.decoding import Decoder, decoder
 from zorki.exported.file import ExportedFile
 
@@ -27,6 +27,10 @@ AGREED = 0.99
 """Share of labels, pixels or boxes that must agree."""
 LOSS = 0.01
 """By which the metric may fall: a point."""
+
+
+class ParityError(ZorkiError):
+    """A file that was written, and differs from its run."""
 
 
 @dataclass
