@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from zorki.data.images import write_image
+from zorki.data.video import films
 from zorki.data.video.films import FRAME_RATE, FrameFolder, HeldFilm, Strip, check_film, is_strip, open_film
 from zorki.errors import DataError
 
@@ -74,3 +75,15 @@ def test_what_is_wrong_is_told(tmp_path):
     assert check_film(tmp_path / "empty") == "the folder holds no image"
     (tmp_path / "a.mp4").write_text("no video")
     assert "no video that can be read" in check_film(tmp_path / "a.mp4")
+
+
+def test_a_strip_is_measured_once_however_often_it_is_asked(tmp_path, monkeypatch):
+    path = tmp_path / "strip.png"
+    write_image(path, torch.zeros((3, 8, 64), dtype=torch.uint8))
+    film = Strip(path)
+    assert (film.size, len(film)) == ((8, 8), 8)
+    monkeypatch.setattr(films, "image_size", None)
+    assert (film.size, film.duration) == ((8, 8), 8 / film.rate)
+    monkeypatch.undo()
+    write_image(path, torch.zeros((3, 8, 80), dtype=torch.uint8))
+    assert len(film) == 10, "a file that changed is measured anew"

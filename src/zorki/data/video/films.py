@@ -97,7 +97,7 @@ class FrameFolder(Film):
 
     @property
     def size(self) -> tuple[int, int]:
-        return image_size(self._files()[0])
+        return _known_size(self._files()[0])
 
     @property
     def fingerprint(self) -> str:
@@ -143,7 +143,7 @@ class Strip(Film):
 
     @property
     def size(self) -> tuple[int, int]:
-        side = min(image_size(self.path))
+        side = min(_known_size(self.path))
         return side, side
 
     @property
@@ -160,14 +160,14 @@ class Strip(Film):
         return _tensor(np.stack([image[:, k * side : (k + 1) * side] for k in chosen]))
 
     def _image(self) -> Array:
-        height, width = image_size(self.path)
+        height, width = _known_size(self.path)
         read = _strip_image if height * width <= KEPT_PIXELS else _strip_image.__wrapped__
         return read(self.path, file_mark(self.path), self.max_pixels)
 
     def _numbers(self) -> list[int]:
         count = strip_count(self.path)
         if count is None:
-            height, width = image_size(self.path)
+            height, width = _known_size(self.path)
             raise DataError(
                 f"{self.path}: {width} x {height} pixels are no strip of frames; expected square ones side by side"
             )
@@ -237,7 +237,7 @@ def check_film(path: Path, max_pixels: int = MAX_PIXELS) -> str | None:
 
 def strip_count(path: Path) -> int | None:
     """How many square frames a strip holds, two at least; None of an image that is none."""
-    height, width = image_size(path)
+    height, width = _known_size(path)
     side = min(height, width)
     count, rest = divmod(max(height, width), side)
     return count if rest == 0 and count >= 2 else None
@@ -276,6 +276,16 @@ def _frame_files(folder: Path) -> list[Path]:
     if not files:
         raise DataError(f"{folder}: the folder holds no image")
     return files
+
+
+def _known_size(path: Path) -> tuple[int, int]:
+    """`image_size`, once for each file: films are asked for their length clip by clip, and a PNG is decoded for it."""
+    return _size(path, file_mark(path))
+
+
+@lru_cache(maxsize=4096)
+def _size(path: Path, mark: str) -> tuple[int, int]:
+    return image_size(path)
 
 
 @lru_cache(maxsize=64)
