@@ -2,6 +2,7 @@
 
 python benchmarks/install_size.py
 python benchmarks/install_size.py --extras all
+python benchmarks/install_size.py --package zorki-lite
 python benchmarks/install_size.py --torch torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl
 
 Sizes of downloads are those of the wheels in uv.lock, sizes on the disk those of the files of the packages in this
@@ -31,9 +32,10 @@ FOR_GPUS = re.compile(r"nvidia-|cuda-|triton$")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extras", nargs="*", default=[])
+    parser.add_argument("--package", default="zorki", help="the distribution: zorki, or zorki-lite without torch")
     parser.add_argument("--torch", type=Path, help="a wheel of torch in the place of PyPI's")
     options = parser.parse_args()
-    names = needed(options.extras)
+    names = needed(options.package, options.extras)
     locked = {(one["name"], one["version"]): one for one in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
     sizes = {name: (download(locked[name, version]), on_disk(name)) for name, version in names.items()}
     if options.torch is not None:
@@ -42,10 +44,10 @@ def main() -> None:
     gpu = [name for name in names if FOR_GPUS.match(name)]
     rest = [name for name in names if name != "torch" and name not in gpu]
     groups = {
-        "torch": ["torch"],
+        "torch": [name for name in names if name == "torch"],
         "for GPUs alone": gpu,
         "the rest": rest,
-        "without a GPU": ["torch", *rest],
+        "without a GPU": [name for name in names if name not in gpu],
         "all": names,
     }
     for title, members in groups.items():
@@ -53,9 +55,10 @@ def main() -> None:
         print(f"{title:16} {len(members):4} packages {down:7.0f} MB to download {disk:7.0f} MB on the disk")
 
 
-def needed(extras: list[str]) -> dict[str, str]:
-    """All that zorki leads to on this machine, with the versions of the lock."""
-    words = ["uv", "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project", "--no-hashes", "--no-annotate"]
+def needed(package: str, extras: list[str]) -> dict[str, str]:
+    """All that the distribution leads to on this machine, with the versions of the lock."""
+    words = ["uv", "export", "--frozen", "--quiet", "--no-dev", "--no-emit-workspace", "--no-hashes", "--no-annotate"]
+    words += ["--package", package]
     words += [word for extra in extras for word in ("--extra", extra)]
     lines = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]

@@ -7,7 +7,7 @@ import pytest
 
 from zorki.cli import main
 from zorki.data import formats
-from zorki.engine.evaluation.evaluate import usual_split
+from zorki.engine.data_check import usual_split
 from zorki.recipe import describe
 
 TRUTH = {

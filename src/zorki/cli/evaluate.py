@@ -16,6 +16,7 @@ from zorki.cli.flags.machine import Device, Strict
 from zorki.cli.flags.prediction import BoxesFrom, Classes, Conf, Iou, MaxDet, Options, Overlap, Tile
 from zorki.data.formats import choices
 from zorki.errors import RecipeError
+from zorki.exported.formats import is_exported
 from zorki.output import cell, say
 
 MAX_COLUMNS = 10  # scores side by side; more stand one under another
@@ -74,6 +75,7 @@ def evaluate(
     zorki evaluate runs/unet_resnet18-1 scans/ --tile 512 --overlap 64
     zorki evaluate runs/mask_rcnn_squeezenet_fpn-1 --options.image_size 832 --options.max_boxes 400
     zorki evaluate runs/deep_pose_resnet18-1 --boxes-from runs/fcos_squeezenet-1
+    zorki evaluate model.onnx photos/ --split test
     zorki evaluate runs/resnet18-1 photos/ --mistakes --to label_studio
     zorki evaluate --predictions results.json instances_val2017.json
     zorki evaluate --tracks runs/predict-1/mot MOT17/train
@@ -108,9 +110,17 @@ def evaluate(
     if task is not None:
         raise RecipeError("--task belongs to --predictions; a run knows its task")
 
+    runs, data = split_words(list(words))
+    if any(is_exported(run) for run in runs):
+        idle = {name: of_network[name] for name in ("weights", "workers", "tile", "overlap", "options", "boxes-from")}
+        own: dict[str, Any] = {"conf": conf, "iou": iou, "max_det": max_det, "classes": classes, "strict": strict}
+        own |= {"split": split, "format": format, "batch_size": batch_size, "device": device}
+        with redirect_stdout(sys.stderr) if json == PRINTED else nullcontext(), outside_allowed(allow_outside):
+            result = _evaluate_exported(runs, data, idle, own)
+        return _tell(list(runs), [result], json)
+
     from zorki.engine.evaluation.evaluate import evaluate as evaluate_runs
 
-    runs, data = split_words(list(words))
     with redirect_stdout(sys.stderr) if json == PRINTED else nullcontext(), outside_allowed(allow_outside):
         results = evaluate_runs(
             runs,
@@ -135,6 +145,18 @@ def evaluate(
     if boxes_from is not None:
         names += [f"{run}, boxes of {boxes_from}" for run in runs]
     _tell(names, results, json)
+
+
+def _evaluate_exported(runs: list[str], data: str | None, idle: Mapping[str, Any], settings: dict[str, Any]) -> Any:
+    """Results of the one exported file. Raises RecipeError where more is asked for than a file can do."""
+    from zorki.engine.evaluation.exported import evaluate_exported
+    from zorki.engine.prediction.predictors.exported import open_model
+
+    if len(runs) > 1:
+        raise RecipeError(f"{', '.join(runs)}: exported files are evaluated one by one; name one, and the data")
+    if given := [f"--{name}" for name, value in idle.items() if value is not None]:
+        raise RecipeError(f"{' and '.join(given)} with an exported file: leave it out, or evaluate the run itself")
+    return evaluate_exported(open_model(Path(runs[0])), data, **settings)
 
 
 def _mistakes(

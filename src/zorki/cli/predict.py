@@ -32,7 +32,9 @@ PRINTED_RESULTS = 20  # results that are printed one by one
 
 
 def predict(
-    run: Annotated[str | None, Parameter(help="A run's folder; or a model's name, with --weights.")] = None,
+    run: Annotated[
+        str | None, Parameter(help="A run's folder; or a model's name, with --weights; or an exported file.")
+    ] = None,
     *sources: Annotated[
         str,
         Parameter(help="Files, folders, globs, URLs of images and videos, a camera's number, rtsp://..."),
@@ -86,6 +88,7 @@ def predict(
     zorki predict runs/resnet18-1 cat.jpg --out predictions
     zorki predict runs/fcos_squeezenet-1 street.jpg --conf 0.5 --classes person,car
     zorki predict runs/resnet18-1 'photos/*.jpg' film.mp4 https://example.org/dog.jpg
+    zorki predict model.onnx 'photos/*.jpg'
     zorki predict runs/fcos_squeezenet-1 0
     zorki predict runs/fcos_squeezenet-1 rtsp://10.0.0.7/live --max-frames 1000
     zorki predict runs/unet_resnet18-1 huge.tif --tile 512 --overlap 64

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from zorki.errors import ZorkiError
 
@@ -59,6 +59,8 @@ class MetricResult:
 
 class Metric(ABC, Generic[P, T]):
     """Scores of predictions against ground truth, from the untouched annotation, in original pixels."""
+
+    takes_arrays: ClassVar[bool] = False  # whether `update` takes annotations of arrays, too, and loads no torch
 
     @abstractmethod
     def update(self, predictions: Sequence[P], targets: Sequence[T]) -> None: ...

@@ -69,6 +69,11 @@ class Survey:
         raise DataError(f"{dataset.root}: none of the {len(members)} images of the split {split} can be read{reason}")
 
 
+def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
+    """What is evaluated where nobody said: test, else val, else all; small data may have none held out."""
+    return next((split for split in ("test", "val") if splits.get(split)), "all")
+
+
 def subset(indices: Sequence[int], count: int) -> list[int]:
     """So many of these, by a chance that is the same every time, in order."""
     import torch

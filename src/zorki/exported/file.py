@@ -21,13 +21,7 @@ from zorki.types import ClassInfo, Padded, Placement
 FORMAT = 1
 """The version of what stands in a file that this version of zorki reads."""
 
-SUFFIXES = (".onnx",)
 PREFIX = "zorki."
-
-
-def is_exported(given: Any) -> bool:
-    """Whether what was named for a run is meant to be an exported file."""
-    return isinstance(given, str | Path) and Path(given).suffix.lower() in SUFFIXES
 
 
 @dataclass(frozen=True, eq=False)

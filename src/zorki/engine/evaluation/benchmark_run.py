@@ -50,10 +50,10 @@ def measure(
     """
     import torch
 
-    from zorki.engine.data_check import survey
+    from zorki.engine.data_check import survey, usual_split
     from zorki.engine.data_source import data_of_run, read_data
     from zorki.engine.device import check_device, on_device
-    from zorki.engine.evaluation.evaluate import evaluate_watched, usual_split
+    from zorki.engine.evaluation.evaluate import evaluate_watched
     from zorki.engine.evaluation.image_blocks import ImageBlocks, image_digest
     from zorki.engine.run.open import load
 

@@ -12,19 +12,22 @@ from zorki.contracts import Dataset, Model, Results
 from zorki.contracts.capabilities import Selection, SelectsPredictions
 from zorki.data.loading.pipeline import defect_of
 from zorki.data.windows import HeldImage
-from zorki.engine.data_check import Survey, survey
+from zorki.engine.data_check import Survey, survey, usual_split
 from zorki.engine.data_source import data_of_run, read_data
 from zorki.engine.device import check_device, on_device
 from zorki.engine.evaluation.class_subset import ClassSubset
 from zorki.engine.evaluation.comparison import compare_simpler
 from zorki.engine.evaluation.ensemble import baseline, ensemble_results
+from zorki.engine.evaluation.exported import evaluate_exported
 from zorki.engine.evaluation.split import Watch, eval_loader, evaluate_split, reference_loader
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.inference import RegionSource, predict_images
+from zorki.engine.prediction.predictors.exported import open_model
 from zorki.engine.prediction.selection import Classes, select, selection_of
 from zorki.engine.prediction.tiling import Tiling, plan_tiling, predict_tiles
 from zorki.engine.run.open import RunLike, TrainedModel, open_all
 from zorki.errors import DataError, RecipeError
+from zorki.exported.formats import is_exported
 from zorki.output import say
 from zorki.tiles import AT_ONCE
 from zorki.types import Defect
@@ -54,7 +57,8 @@ def evaluate(
     """Evaluates runs, or a model with weights, on one split; several also together, as an ensemble.
 
     Args:
-        runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows.
+        runs: one or several run folders, or `Run`s; or a model's name, where `weights` says what it knows; or one
+            exported file, of which there are no losses.
         data: the dataset; None takes what the first run was trained on. A torch dataset is passed as to `train`.
         split: train, val, test, or all; None takes the first of test, val and all that holds an image.
         options: arguments of the model's builder, in the place of those that a run was trained with: a larger `size`
@@ -79,6 +83,14 @@ def evaluate(
     """
     if batch_size is not None and batch_size < 1:
         raise RecipeError(f"batch_size is {batch_size}; expected at least 1")
+    only = runs[0] if isinstance(runs, list | tuple) and len(runs) == 1 else runs
+    if isinstance(only, str | Path) and is_exported(only):
+        for name, value in (("weights", weights), ("options", options), ("tile", tile), ("boxes_from", boxes_from)):
+            if value is not None:
+                raise RecipeError(f"{only} is an exported file; leave {name} out, or evaluate the run itself")
+        chosen: dict[str, Any] = {"conf": conf, "iou": iou, "max_det": max_det, "classes": classes}
+        how: dict[str, Any] = {"split": split, "format": format, "batch_size": batch_size, "strict": strict}
+        return [evaluate_exported(open_model(Path(only)), data, device=device, **how, **chosen)]
     device = check_device(device)
     opened = open_all(runs, weights, data, format, options)
     _check_alike(opened)
@@ -191,11 +203,6 @@ def _selecting(model: Model[Any, Any, Any], selection: Selection) -> Model[Any, 
 
 def _silent(words: str) -> None:
     """In the place of print."""
-
-
-def usual_split(splits: Mapping[str, Sequence[int]]) -> str:
-    """What is evaluated where nobody said: test, else val, else all; small data may have none held out."""
-    return next((split for split in ("test", "val") if splits.get(split)), "all")
 
 
 def _evaluate_whole(work: _Work) -> list[Results]:

@@ -20,9 +20,9 @@ from zorki.data.formats.writers import write_boxes, write_instances
 from zorki.draw.blocks import Thumbnail, image_grid, table
 from zorki.draw.images import boxes, shrink
 from zorki.draw.report import page, write_page
-from zorki.engine.data_check import survey
+from zorki.engine.data_check import survey, usual_split
 from zorki.engine.device import check_device, on_device
-from zorki.engine.evaluation.evaluate import evaluation_dataset, usual_split
+from zorki.engine.evaluation.evaluate import evaluation_dataset
 from zorki.engine.evaluation.split import eval_loader, evaluate_split
 from zorki.engine.precompute import precompute
 from zorki.engine.prediction.label_studio import to_label_studio

@@ -151,7 +151,8 @@ def predict(
     What is not said is as the run was trained: thresholds, size of the input, class names.
 
     Args:
-        runs: one run, or several that predict together; or a model's name with `weights`.
+        runs: one run, or several that predict together; or a model's name with `weights`; or one exported file,
+            which is predicted with by ONNX Runtime, without torch.
         sources: files, folders, globs, addresses, videos, a camera's number, images as numpy arrays (uint8, RGB),
             Pillow images or tensors, an iterator of frames, or a list of these; see `expand` and `as_array`.
         stream: an iterator, which holds a few images at a time, in the place of a list. Cameras and other sources

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zorki.contracts import Metric, MetricResult
 from zorki.metrics.calibration import CalibrationBin, CalibrationBins
 from zorki.metrics.confusion import ConfusionMatrix, mean_of
 from zorki.types import Label, check_lengths
+from zorki.types.arrays import array_of, is_tensor
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
-    from torch import Tensor
+    from numpy import ndarray
 
 
 @dataclass(frozen=True)
@@ -90,45 +93,41 @@ class ClassificationMetric(Metric[Label, Label]):
     processes agree by adding.
     """
 
+    takes_arrays = True
+
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = list(class_names)
         self.reset()
 
     def reset(self) -> None:
-        import torch
-
         num_classes = len(self.class_names)
-        self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)
         self.top5 = 0
         self.log_loss = 0.0
         self.calibration = CalibrationBins()
 
     def update(self, predictions: Sequence[Label], targets: Sequence[Label]) -> None:
         """Counts predictions against ground truth. Raises ValueError for a prediction without scores."""
-        import torch
-
         check_lengths(predictions=predictions, targets=targets)
         if not predictions:
             return
-        scores = [prediction.scores for prediction in predictions if prediction.scores is not None]
+        scores = [_floats(prediction.scores) for prediction in predictions if prediction.scores is not None]
         if len(scores) < len(predictions):
             raise ValueError("a prediction has no scores; expected a probability for each class")
-        self._count(torch.stack(scores).float().cpu(), torch.tensor([target.index for target in targets]))
+        self._count(np.stack(scores), np.array([target.index for target in targets]))
 
-    def _count(self, scores: Float[Tensor, "N K"], ground_truth: Int[Tensor, " N"]) -> None:
-        import torch
-
+    def _count(self, scores: Float[ndarray, "N K"], ground_truth: Int[ndarray, " N"]) -> None:
         num_classes = len(self.class_names)
-        confidence, label = scores.max(1)
+        confidence, label = scores.max(1), scores.argmax(1)
         places = ground_truth * num_classes + label
-        self.confusion += torch.bincount(places, minlength=num_classes**2).view_as(self.confusion)
+        self.confusion += np.bincount(places, minlength=num_classes**2).reshape(self.confusion.shape)
         # Rank by counting larger scores, ties to the lower index as argmax breaks them: no sort of 1,000 columns.
-        own = scores.gather(1, ground_truth[:, None])
-        earlier = torch.arange(num_classes) < ground_truth[:, None]
+        own = np.take_along_axis(scores, ground_truth[:, None], 1)
+        earlier = np.arange(num_classes) < ground_truth[:, None]
         rank = (~(scores <= own) | ((scores == own) & earlier)).sum(1)  # NaN counts as larger
         self.top5 += int((rank < 5).sum())
-        self.log_loss -= float(own.double().clamp_min(1e-12).log().sum())
-        self.calibration.update(confidence.double(), label == ground_truth)
+        self.log_loss -= float(np.log(np.maximum(own.astype(np.float64), 1e-12)).sum())
+        self.calibration.update(confidence.astype(np.float64), label == ground_truth)
 
     def merge(self, other: ClassificationMetric) -> None:
         self.confusion += other.confusion
@@ -169,3 +168,8 @@ class ClassificationMetric(Metric[Label, Label]):
             confusion_matrix=tuple(tuple(row) for row in self.confusion.tolist()),
             calibration=self.calibration.rows(),
         )
+
+
+def _floats(scores: Any) -> Any:
+    """In numpy, which does not know bfloat16."""
+    return array_of(scores.float() if is_tensor(scores) else scores)

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zorki.contracts import Metric, MetricResult
 from zorki.metrics.boundary_f1 import boundary_f1
 from zorki.metrics.confusion import ConfusionMatrix, confusion_matrix, mean_of
 from zorki.types import Mask, check_lengths
+from zorki.types.arrays import array_of
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int64
-    from torch import Tensor
+    from numpy import ndarray
 
 
 @dataclass(frozen=True)
@@ -98,21 +101,21 @@ class SegmentationMetric(Metric[Mask, Mask]):
         edges: compare edges too. They cost about as much again as reading masks; without them `boundary_f1` is None.
     """
 
+    takes_arrays = True
+
     def __init__(self, class_names: Sequence[str], *, edges: bool = True) -> None:
         self.class_names = list(class_names)
         self.edges = edges
         self.reset()
 
     def reset(self) -> None:
-        import torch
-
         num_classes = len(self.class_names)
         self.count = 0
-        self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)
         self.ignored = 0
         # Of edges: the sum of F1 and the number of images, for each class, and for images as a whole.
-        self.edge_sums = torch.zeros(2, num_classes, dtype=torch.float64)
-        self.edge_means = torch.zeros(2, dtype=torch.float64)
+        self.edge_sums = np.zeros((2, num_classes))
+        self.edge_means = np.zeros(2)
 
     def update(self, predictions: Sequence[Mask], targets: Sequence[Mask]) -> None:
         """Counts predictions against ground truth. A prediction of one pixel stands for a whole image of its class.
@@ -125,21 +128,19 @@ class SegmentationMetric(Metric[Mask, Mask]):
             labels, ground_truth, valid = aligned(prediction, target)
             counts = confusion_matrix(labels, ground_truth, valid, len(self.class_names)).counts
             self.confusion += counts
-            self.ignored += ground_truth.numel() - int(counts.sum())
+            self.ignored += ground_truth.size - int(counts.sum())
             self.count += 1
             if self.edges:
                 self._count_edges(labels, ground_truth, valid)
 
     def _count_edges(
-        self, labels: Int64[Tensor, "H W"], ground_truth: Int64[Tensor, "H W"], valid: Bool[Tensor, "H W"]
+        self, labels: Int64[ndarray, "H W"], ground_truth: Int64[ndarray, "H W"], valid: Bool[ndarray, "H W"]
     ) -> None:
-        import torch
-
-        f1 = torch.from_numpy(boundary_f1(labels.numpy(), ground_truth.numpy(), valid.numpy(), len(self.class_names)))
-        is_defined = ~f1.isnan()
+        f1 = boundary_f1(labels, ground_truth, valid, len(self.class_names))
+        is_defined = ~np.isnan(f1)
         if bool(is_defined.any()):
-            self.edge_sums += torch.stack([f1.nan_to_num(0), is_defined.double()])
-            self.edge_means += torch.tensor([float(f1[is_defined].mean()), 1.0], dtype=torch.float64)
+            self.edge_sums += np.stack([np.nan_to_num(f1), is_defined.astype(np.float64)])
+            self.edge_means += np.array([float(f1[is_defined].mean()), 1.0])
 
     def merge(self, other: SegmentationMetric) -> None:
         self.count += other.count
@@ -155,7 +156,7 @@ class SegmentationMetric(Metric[Mask, Mask]):
         matrix = ConfusionMatrix(self.confusion)
         seen, occurs, predicted = matrix.seen, matrix.ground_truths > 0, matrix.predictions > 0
         iou, dice, recall, precision = matrix.iou(), matrix.f1(), matrix.recall(), matrix.precision()
-        share = matrix.ground_truths / matrix.ground_truths.sum().clamp_min(1)
+        share = matrix.ground_truths / max(1, matrix.ground_truths.sum())
         edges, images = self.edge_sums
         return SegmentationResult(
             count=self.count,
@@ -185,17 +186,17 @@ class SegmentationMetric(Metric[Mask, Mask]):
         )
 
 
-def aligned(prediction: Mask, target: Mask) -> tuple[Int64[Tensor, "H W"], Int64[Tensor, "H W"], Bool[Tensor, "H W"]]:
-    """The labels of a prediction and of its ground truth, and which pixels are valid; all on the CPU.
+def aligned(
+    prediction: Mask, target: Mask
+) -> tuple[Int64[ndarray, "H W"], Int64[ndarray, "H W"], Bool[ndarray, "H W"]]:
+    """The labels of a prediction and of its ground truth, and which pixels are valid; all in numpy.
 
     Raises:
         ValueError: their sizes differ, and the prediction is not a single pixel.
     """
-    import torch
-
-    ground_truth, labels = target.classes.to("cpu", torch.int64), prediction.classes.to("cpu", torch.int64)
+    ground_truth, labels = (array_of(mask.classes).astype(np.int64, copy=False) for mask in (target, prediction))
     if labels.shape == (1, 1):
-        labels = labels.expand_as(ground_truth)
+        labels = np.broadcast_to(labels, ground_truth.shape)
     if labels.shape != ground_truth.shape:
         sizes = [f"{mask.shape[0]}x{mask.shape[1]}" for mask in (labels, ground_truth)]
         raise ValueError(f"a prediction of {sizes[0]} pixels cannot be compared with a ground truth of {sizes[1]}")

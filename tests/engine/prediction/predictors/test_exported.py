@@ -12,6 +12,8 @@ from PIL import Image
 
 import zorki
 from zorki.cli import main
+from zorki.engine.evaluation.exported import evaluate_exported
+from zorki.engine.prediction.predictors.exported import open_model
 from zorki.errors import RecipeError, WeightsError, ZorkiError
 
 pytest.importorskip("onnxruntime")
@@ -131,3 +133,63 @@ def test_the_command_line_predicts_without_torch():
     assert entry["bbox"] == [0, 0, 30, 20]
     assert 0.9 < entry["score"] < 1  # a part of the canvas is gray
     assert Path("out/a.png").is_file()
+
+
+def photos(colors):
+    for number, (name, color) in enumerate(colors):
+        Path("photos", name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image(8, 8, color)).save(f"photos/{name}/{number}.png")
+
+
+def test_the_command_line_evaluates_without_torch():
+    """Three of four are right."""
+    path = exported_files.classifier("model.onnx")
+    photos([("red", (9, 0, 0)), ("green", (0, 9, 0)), ("blue", (0, 0, 9)), ("blue", (9, 0, 0))])
+    program = (
+        "import sys\nfrom zorki.cli import main\n"
+        f"main(['evaluate', {str(path)!r}, 'photos', '--split', 'all', '--json', 'found.json'])\n"
+        "heavy = {'torch', 'torchvision', 'scipy', 'onnx', 'timm'} & {name.split('.')[0] for name in sys.modules}\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(Path("found.json").read_text())["results"]
+    assert row["metrics"]["count"] == 4
+    assert row["metrics"]["top1"] == 0.75
+
+
+def test_boxes_are_evaluated_without_torch():
+    """The box round the whole image is the annotated one of two images of three."""
+    path = exported_files.detector("model.onnx", class_info={"names": ["cell"]})
+    boxes = {1: [0, 0, 20, 16], 2: [0, 0, 20, 16], 3: [9, 9, 5, 5]}
+    page = {
+        "images": [{"id": key, "file_name": f"{key}.png", "width": 20, "height": 16} for key in boxes],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [
+            {"id": key, "image_id": key, "category_id": 1, "area": box[2] * box[3], "iscrowd": 0, "bbox": box}
+            for key, box in boxes.items()
+        ],
+    }
+    Path("cells").mkdir()
+    for key in boxes:
+        Image.fromarray(image(16, 20, (200, 200, 200))).save(f"cells/{key}.png")
+    Path("cells/instances.json").write_text(json.dumps(page))
+    model = open_model(Path(path))
+    result = evaluate_exported(model, "cells", split="all")
+    assert (result.count, result.unit) == (3, "images")
+    assert 0.5 < result.metrics.scalars()["ap50"] < 0.7
+    assert evaluate_exported(model, "cells", split="all", conf=0.99).metrics.scalars()["ap50"] == 0
+
+
+def test_what_a_file_cannot_be_evaluated_with_is_told(capsys):
+    path = exported_files.classifier("model.onnx")
+    photos([("red", (9, 0, 0))])
+    for words, said in (
+        ([path], "is an exported file, which knows no data; name them behind it"),
+        ([path, path, "photos"], "are evaluated one by one"),
+        ([path, "photos", "--tile", "64"], "--tile with an exported file: leave it out"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(["evaluate", *words])
+        assert end.value.code == 2
+        assert said in capsys.readouterr().err

@@ -10,7 +10,8 @@ from zorki.contracts import Preprocess, Task
 from zorki.contracts.capabilities import Selection
 from zorki.engine.prediction.predictors.exported import ExportedModel, open_model
 from zorki.errors import RecipeError
-from zorki.exported.file import choose_device, is_exported
+from zorki.exported.file import choose_device
+from zorki.exported.formats import is_exported
 from zorki.recipe import Recipe
 from zorki.types import ClassInfo, Placement
 

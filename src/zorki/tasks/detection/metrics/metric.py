@@ -15,6 +15,8 @@ from zorki.types import Boxes, check_lengths
 class DetectionMetric(Metric[Boxes, Boxes]):
     """COCO's and VOC's average precision."""
 
+    takes_arrays = True
+
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = list(class_names)
         self.reset()

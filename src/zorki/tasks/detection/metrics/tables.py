@@ -10,9 +10,10 @@ from numpy import ndarray
 
 from zorki.metrics.tables import DetectionTable, GroundTruthTable
 from zorki.types import Boxes
+from zorki.types.arrays import array_of
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
 
 def ground_truths_of(targets: Sequence[Boxes], first: int = 0) -> GroundTruthTable:
@@ -33,36 +34,31 @@ def detections_of(predictions: Sequence[Boxes], first: int = 0) -> DetectionTabl
     A box with a coordinate that is no number stays in the count, as an empty one that finds nothing. Raises ValueError
     for predictions without scores.
     """
-    import torch
-
-    scores = [boxes.scores for boxes in predictions if boxes.scores is not None]
+    scores = [_array(boxes.scores, np.float64) for boxes in predictions if boxes.scores is not None]
     if len(scores) < len(predictions):
         raise ValueError("a prediction has no scores; expected one for each box")
-    score = torch.cat(scores) if scores else torch.empty(0)
+    score = np.concatenate(scores) if scores else np.empty(0)
     image, xywh, label = _columns(predictions, first)
     broken = ~np.isfinite(xywh).all(1)
     if broken.any():
         xywh[broken] = 0
-    return DetectionTable(image, xywh, label, np.nan_to_num(_array(score, np.float64)))
+    return DetectionTable(image, xywh, label, np.nan_to_num(score))
 
 
 def _columns(boxes: Sequence[Boxes], first: int) -> tuple[ndarray, ndarray, ndarray]:
-    import torch
-
     counts = [len(part) for part in boxes]
     image = np.repeat(np.arange(first, first + len(boxes), dtype=np.int64), counts)
     if not boxes:
         return image, np.empty((0, 4)), np.empty(0, np.int64)
-    xywh = _array(torch.cat([part.xyxy for part in boxes]), np.float64).reshape(-1, 4)
+    xywh = np.concatenate([_array(part.xyxy, np.float64).reshape(-1, 4) for part in boxes])
     xywh[:, 2:] -= xywh[:, :2]  # in double precision, where it is exact
-    return image, xywh, _array(torch.cat([part.labels for part in boxes]), np.int64)
+    return image, xywh, np.concatenate([_array(part.labels, np.int64) for part in boxes])
 
 
-def _array(column: torch.Tensor, dtype: type) -> ndarray:
-    import torch
-
-    column = column.detach().cpu()
-    return (column.float() if column.dtype == torch.bfloat16 else column).numpy().astype(dtype)
+def _array(column: Tensor | ndarray, dtype: type) -> ndarray:
+    if not isinstance(column, ndarray) and str(column.dtype) == "torch.bfloat16":  # which numpy does not know
+        column = column.float()
+    return array_of(column).astype(dtype)
 
 
 def _flags(targets: Sequence[Boxes], name: str) -> ndarray:
