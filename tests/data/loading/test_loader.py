@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import pickle
 import signal
@@ -131,6 +132,22 @@ def test_processes_share_each_batch_of_the_same_order() -> None:
     shares = [indices(loader(Numbered(16), batch_size=8, shuffle=True, rank=rank, world=2)) for rank in range(2)]
     for whole, first, second in zip(alone, *shares, strict=True):
         assert sorted(first + second) == sorted(whole)
+
+
+def test_a_run_goes_on_with_another_number_of_processes_at_the_same_image() -> None:
+    """Two processes, one, and two again: step by step the images of a run that was never stopped."""
+    whole = [sorted(batch) for batch in indices(loader(Numbered(30), batch_size=4, shuffle=True))]
+    steps: list[list[int]] = []
+    state = None
+    for world, stop in ((2, 3), (1, 5), (2, len(whole))):
+        made = [loader(Numbered(30), batch_size=4, shuffle=True, rank=rank, world=world) for rank in range(world)]
+        for one in made:
+            if state is not None:
+                one.load_state_dict(state)
+        for shares in itertools.islice(zip(*made, strict=True), stop - len(steps)):
+            steps.append(sorted(index for share in shares for index in share.indices))
+            state = made[0].state_dict()
+    assert steps == whole
 
 
 def test_orders_differ_by_epoch_and_seed_and_repeat() -> None:

@@ -28,6 +28,11 @@ def test_another_machine_is_told():
     assert told[2].startswith("with another device and batch_size, losses are no longer those")
 
 
+def test_more_nodes_are_another_machine():
+    about = {**ABOUT, "recipe": {**ABOUT["recipe"], "nodes": 1}}
+    assert changed(about, {"nodes": 2})[1][0] == "nodes: 1 -> 2"
+
+
 def test_what_changes_the_training_is_refused_by_name():
     with pytest.raises(RecipeError, match=r"--lr, --hflip: would change the training"):
         changed(ABOUT, {"rate": 0.2, "hflip": 0.5, "epochs": 3})

@@ -114,7 +114,7 @@ def test_a_checkpoint_of_before_goes_on(tmp_path):
     assert (one.best_loss, kept) == (7.0, [0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_closed_terminal_stops_training_as_a_kill_does(tmp_path, number):
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     one = conductor(tmp_path, [])

@@ -12,7 +12,7 @@ from zorki.errors import RecipeError, WeightsError
 from zorki.recipe import Recipe
 from zorki.settings import by_field
 
-MACHINE = ("device", "devices", "batch_size")
+MACHINE = ("device", "devices", "nodes", "batch_size")
 """Of these another value gives other sums, and so other losses in the last bits; another batch size other steps."""
 
 CHANGEABLE = (

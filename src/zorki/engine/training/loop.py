@@ -25,6 +25,7 @@ from zorki.devices import count_or_indices, index_of
 from zorki.durations import duration_text
 from zorki.engine.run import checkpoints
 from zorki.engine.run.logs import Log
+from zorki.engine.run.requeue import SIGNAL, requeue
 from zorki.engine.training import optimizer as optimize
 from zorki.engine.training.duration import EpochBudget, Forecast
 from zorki.engine.training.progress import Progress
@@ -247,8 +248,11 @@ class Conductor(lightning.Callback):
         return requested
 
     def _stop(self) -> None:
-        word = "Ctrl-C" if self.stop_signal == signal.SIGINT else "a signal"
-        raise Interrupted(f"stopped by {word}; nothing is lost. Go on with: zorki train --resume {self.folder}")
+        """Raises Interrupted, after the checkpoint."""
+        word = "another process" if self.stop_signal is None else signal.Signals(self.stop_signal).name
+        word = "Ctrl-C" if self.stop_signal == signal.SIGINT else word
+        queued = requeue() if self.stop_signal is not None and self.stop_signal == SIGNAL else ""
+        raise Interrupted(f"stopped by {word}; nothing is lost{queued}. Go on with: zorki train --resume {self.folder}")
 
     # -- every epoch
 
@@ -417,9 +421,12 @@ def _check_success(pl_module: Any) -> None:
 
 
 def _stop_signals() -> list[int]:
-    """Those that end training with a checkpoint; SIGHUP, of a closed terminal, but not where nohup has it ignored."""
+    """Those that end training with a checkpoint; SIGHUP, of a closed terminal, but not where nohup has it ignored.
+
+    And SIGUSR1, by which Slurm tells that a job's time is nearly up.
+    """
     hangup = [] if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]
-    return [signal.SIGINT, signal.SIGTERM, *hangup]
+    return [signal.SIGINT, signal.SIGTERM, *hangup, *([] if SIGNAL is None else [SIGNAL])]
 
 
 def make_trainer(
