@@ -8,7 +8,7 @@ import subprocess
 
 from zorki.engine.device import rank
 
-SIGNAL = getattr(signal, "SIGUSR1", None)
+SIGNAL = signal.Signals.__members__.get("SIGUSR1")
 """What `sbatch --signal=USR1@120` sends before a job's time ends; None where there is no such signal."""
 
 
