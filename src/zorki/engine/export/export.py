@@ -83,7 +83,8 @@ def export(
     model = copy.deepcopy(model).cpu().float().eval()  # that of the caller stays as it is
     opened = dataclasses.replace(opened, model=model)
     check_exportable(model)
-    rows, columns = _size(model.preprocess, height, width)
+    # Trackers' crops have sizes of their own.
+    rows, columns = (1, 1) if isinstance(model, ExportsParts) else _size(model.preprocess, height, width)
     samples = _samples(opened, data, images)
     with _target(out, ENDINGS[to]) as path:
         for part, graph in graphs_of(model, rows, columns).items():
