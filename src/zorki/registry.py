@@ -54,8 +54,9 @@ class Entry:
     """One named model: who builds it, for which task, and where published weights are.
 
     `weights` maps a word of `--weights` to a source: "torchvision:ResNet18_Weights.IMAGENET1K_V1",
-    "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", or the address of a file, "https://...". A model that is not
-    `trainable` learns nothing from data, and is used with its weights, or as it is built.
+    "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", "huggingface:PekingU/rtdetr_r18vd", or the address of a file,
+    "https://...". A model that is not `trainable` learns nothing from data, and is used with its weights, or as it is
+    built.
     """
 
     name: str

@@ -22,6 +22,15 @@ _ATTEMPTS = 4  # of a download whose connection breaks
 _SILENCE = 30.0  # seconds that a server may be silent
 
 
+LICENSES: Mapping[str, str] = {
+    "PekingU/rtdetr_r18vd": "apache-2.0",
+    "PekingU/rtdetr_v2_r18vd": "apache-2.0",
+    "ustc-community/dfine-nano-coco": "apache-2.0",
+    "ustc-community/dfine-small-coco": "apache-2.0",
+}
+"""Of repositories on Hugging Face, as they state them."""
+
+
 @dataclass(frozen=True)
 class Published:
     """Published weights of a model: the word for `--weights`, and what is known of them without the network."""
@@ -51,8 +60,8 @@ def fetch(source: str, *, cache: Path | None = None) -> Path:
     """The file of published weights, downloaded where the cache has none, with its checksum verified.
 
     Args:
-        source: "torchvision:ResNet18_Weights.IMAGENET1K_V1", "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", or a file's
-            address, "https://...".
+        source: "torchvision:ResNet18_Weights.IMAGENET1K_V1", "timm:resnetv2_50x1_bit.goog_in21k_ft_in1k", a repository
+            on Hugging Face, "huggingface:PekingU/rtdetr_r18vd", or a file's address, "https://...".
         cache: folder for the file; None is `cache_folder()`, or for Hugging Face's files without $ZORKI_CACHE
             their own cache, which other programs share.
 
@@ -69,9 +78,14 @@ def fetch(source: str, *, cache: Path | None = None) -> Path:
             return _from_hugging_face(settings.hf_hub_id, settings.hf_hub_filename, source, cache)
         url = settings.url
         return download(url, (cache or cache_folder()) / _last_part(url), hash_in_name(url))
+    if library == "huggingface":
+        return _from_hugging_face(name, None, source, cache)
     if library == "https":
         return download(source, (cache or cache_folder()) / _last_part(source), hash_in_name(source))
-    raise WeightsError(f"weights {source!r}: expected torchvision:ENUM.MEMBER, timm:NAME[.TAG] or https://ADDRESS")
+    raise WeightsError(
+        f"weights {source!r}: expected torchvision:ENUM.MEMBER, timm:NAME[.TAG], huggingface:OWNER/NAME or "
+        "https://ADDRESS"
+    )
 
 
 def hash_in_name(url: str) -> str | None:
@@ -167,10 +181,14 @@ def _describe(word: str, source: str) -> Published:
     if library == "https":
         path = cache_folder() / _last_part(source)
         return Published(word, source, source, path if path.exists() else None)
+    if library == "huggingface":
+        cached = _cached_by_hugging_face(name, None)
+        return Published(word, source, f"https://huggingface.co/{name}", cached, license=LICENSES.get(name))
     settings = _timm_weights(name)
     if settings.hf_hub_id:
         url = f"https://huggingface.co/{settings.hf_hub_id}"
-        return Published(word, source, url, _cached_by_hugging_face(settings), license=settings.license)
+        cached = _cached_by_hugging_face(settings.hf_hub_id, settings.hf_hub_filename)
+        return Published(word, source, url, cached, license=settings.license)
     path = cache_folder() / _last_part(settings.url)
     return Published(word, source, settings.url, path if path.exists() else None, license=settings.license)
 
@@ -184,11 +202,11 @@ def _hugging_face_cache(cache: Path | None) -> Path | None:
     return chosen / "huggingface" if chosen else None
 
 
-def _cached_by_hugging_face(settings: Any) -> Path | None:
+def _cached_by_hugging_face(repository: str, filename: str | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    for name in _hugging_face_names(settings.hf_hub_filename):
-        found = try_to_load_from_cache(settings.hf_hub_id, name, cache_dir=_hugging_face_cache(None))
+    for name in _hugging_face_names(filename):
+        found = try_to_load_from_cache(repository, name, cache_dir=_hugging_face_cache(None))
         if isinstance(found, str):
             return Path(found)
     return None

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from zorki.losses.giou import giou_loss
-from zorki.ops.boxes import cxcywh_to_xyxy, generalized_iou, xyxy_to_cxcywh
+from zorki.losses.varifocal import varifocal_loss
+from zorki.ops.boxes import cxcywh_to_xyxy, generalized_iou, paired_iou, xyxy_to_cxcywh
 from zorki.ops.matching import match_by_cost
 from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch
 
-Classes = Literal["softmax", "focal"]
+Classes = Literal["softmax", "focal", "varifocal"]
 
 
 @dataclass
@@ -35,11 +36,12 @@ class SetLoss:
     Args:
         num_classes: K. Logits have the slot of "no object" last where `classes` is "softmax", and none for "focal".
         classes: "softmax" is the paper's cross-entropy; "focal" asks for each class by itself, with the focal loss
-            and its cost in the matching (Zhu et al., 2021: Deformable DETR).
+            and its cost in the matching (Zhu et al., 2021: Deformable DETR); "varifocal" asks for the overlap of the
+            box as well (Lv et al., 2023: RT-DETR, section 4.3), with the cost of "focal".
         distance: weight of the L1 distance of cxcywh boxes in shares of the image.
         overlap: weight of 1 - GIoU.
         nothing: the weight of queries without an object in the cross-entropy.
-        focal: weight of the focal loss and of its cost.
+        focal: weight of the focal loss and of its cost; the varifocal loss weighs 1.
     """
 
     num_classes: int
@@ -115,10 +117,24 @@ class SetLoss:
         apart = giou_loss(cxcywh_to_xyxy(predicted_boxes), right)
         zeros = logits.new_zeros(len(logits))
         return {
-            "classes": self._class_loss(logits, labels, count),
+            "classes": self._class_loss(logits, labels, self._quality(logits, predicted_boxes, right, pairs), count),
             "distance": self.distance * zeros.index_add(0, pairs.layer, away) / count,
             "overlap": self.overlap * zeros.index_add(0, pairs.layer, apart) / count,
         }
+
+    def _quality(
+        self,
+        logits: Float[Tensor, "L B Q S"],
+        boxes: Float[Tensor, "P 4"],
+        right: Float[Tensor, "P 4"],
+        pairs: MatchedPairs,
+    ) -> Float[Tensor, "L B Q"] | None:
+        """The IoU of each query's box with its object, 0 where it has none, where the loss asks for it."""
+        if self.classes != "varifocal":
+            return None
+        overlap = paired_iou(cxcywh_to_xyxy(boxes.detach()), right).to(logits.dtype)
+        place = (pairs.layer, pairs.image, pairs.query)
+        return torch.zeros_like(logits[..., 0]).index_put(place, overlap)
 
     def _class_cost(self, logits: Float[Tensor, "L B Q S"]) -> Float[Tensor, "L B Q S"]:
         if self.classes == "softmax":
@@ -127,8 +143,16 @@ class SetLoss:
         return self.focal * (yes - _focal_loss(logits, torch.zeros_like(logits)))
 
     def _class_loss(
-        self, logits: Float[Tensor, "L B Q S"], labels: Int[Tensor, "L B Q"], count: int
+        self,
+        logits: Float[Tensor, "L B Q S"],
+        labels: Int[Tensor, "L B Q"],
+        quality: Float[Tensor, "L B Q"] | None,
+        count: int,
     ) -> Float[Tensor, " L"]:
+        if quality is not None:
+            positive = functional.one_hot(labels, self.num_classes + 1)[..., :-1].bool()
+            losses = varifocal_loss(logits, positive, quality[..., None].expand_as(logits))
+            return losses.sum((1, 2, 3)) / count
         if self.classes == "focal":
             right = functional.one_hot(labels, self.num_classes + 1)[..., :-1].float()
             return self.focal * _focal_loss(logits, right).sum((1, 2, 3)) / count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -73,10 +75,20 @@ class EncoderLayer(nn.Module):
         hidden: width of the perceptron.
         dropout: probability, behind attention and perceptron and inside of both.
         pre_norm: norms stand before attention and perceptron, not behind the residuals.
+        activation: of the perceptron.
     """
 
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float, pre_norm: bool) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        dropout: float,
+        pre_norm: bool,
+        activation: Callable[[Tensor], Tensor] = functional.relu,
+    ) -> None:
         super().__init__()
+        self.activation = activation
         self.self_attn = Attention(width, heads, dropout)
         self.linear1, self.linear2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -100,7 +112,7 @@ class EncoderLayer(nn.Module):
         return self.dropout(self.self_attn(placed, placed, tokens, mask))
 
     def _think(self, tokens: Tensor) -> Tensor:
-        return self.dropout(self.linear2(self.dropout(functional.relu(self.linear1(tokens)))))
+        return self.dropout(self.linear2(self.dropout(self.activation(self.linear1(tokens)))))
 
 
 class DecoderLayer(EncoderLayer):

@@ -1,0 +1,362 @@
+"""RT-DETR (Lv et al., 2023): DETR at the speed of one-stage detectors, without NMS.
+
+Attention only where a map is small, convolutions between maps, queries that are the encoder's best cells, and a
+decoder that reads all maps at a few points a query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from zorki.contracts import TrainingDefaults
+from zorki.data.preprocess.letterbox import Letterbox
+from zorki.errors import RecipeError
+from zorki.nn.backbones.backbone import Backbone, last_maps
+from zorki.nn.backbones.named import backbone as backbone_named
+from zorki.ops.boxes import cxcywh_to_xyxy
+from zorki.registry import Variant, model
+from zorki.tasks.detection.models.detr.canvas_tokens import pixels_of, shares_of
+from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss
+from zorki.tasks.detection.models.rtdetr.convolutions import ConvNorm
+from zorki.tasks.detection.models.rtdetr.decoder import (
+    Decoded,
+    DeformableDecoder,
+    Readable,
+    box_output,
+    class_output,
+)
+from zorki.tasks.detection.models.rtdetr.deformable_attention import MapSizes
+from zorki.tasks.detection.models.rtdetr.hybrid_encoder import HybridEncoder
+from zorki.tasks.detection.models.rtdetr.published import TransformersNames
+from zorki.tasks.detection.models.rtdetr.resnet_vd import ResNetVd
+from zorki.tasks.detection.models.two_stage_detr.denoising import Denoising, NoisyQueries
+from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
+from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, settings_on
+from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch, stack_ground_truths
+from zorki.tasks.detection.task import Detection
+from zorki.types import Boxes
+
+LEVELS = (8, 16, 32)  # strides of the maps
+ANCHOR_SIZE = 0.05  # sides of the boxes that the finest cells begin with, in shares of the canvas; then twice as much
+EDGE = 0.01  # cells nearer to the edge of the canvas propose nothing
+BEYOND = 1e4  # the logit of the boxes of those
+ABSENT = -20.0  # the logit of what is certainly no object
+
+
+@dataclass
+class RtDetrOutputs:
+    """The outputs of the queries after each of L layers, and those of the cells that they were.
+
+    Attributes:
+        decoded: of the queries.
+        logits, boxes: of the cells, as the encoder proposed them; boxes are cxcywh in shares of the canvas.
+        memory: what the decoder read.
+        frames: xyxy, the whole canvas in pixels.
+    """
+
+    decoded: Decoded
+    logits: Float[Tensor, "B Q K"]
+    boxes: Float[Tensor, "B Q 4"]
+    memory: Readable
+    frames: Float[Tensor, "B 4"]
+
+
+torch.export.register_dataclass(RtDetrOutputs)
+
+
+class RtDetr(Detector[RtDetrOutputs]):
+    """A backbone, a `HybridEncoder`, and a `DeformableDecoder` whose queries are the best cells of all maps.
+
+    In training, noisy copies of the objects are queries beside these (Zhang et al., 2023: DINO, section 3.3), which
+    look at them and are not looked at; so what is predicted does not depend on them.
+
+    Boxes are shares of the canvas, not of the image, as the authors' are, whose images are stretched to fill it.
+
+    Args:
+        backbone: makes features; of its maps, those of strides 8, 16 and 32 are read, see `LEVELS`. Where there is
+            none of 32, convolutions make it.
+        width: D, a multiple of 32; each head has 32.
+        layers: of the decoder.
+        queries: Q, the most boxes that can be predicted.
+        expansion: channels of the encoder's blocks as a share of D.
+        denoising: noisy queries an image, about half of which are near their object; 0 makes none.
+        points: of each head in each map.
+        settings: of the `Detector`.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        num_classes: int,
+        width: int,
+        layers: int,
+        queries: int,
+        expansion: float,
+        denoising: int,
+        points: int,
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__(backbone, num_classes=num_classes, max_iou=None, max_boxes=min(queries, 100), **settings)
+        places = last_maps(backbone)
+        self.taps = [places[stride] for stride in LEVELS if stride in places]
+        if not self.taps:
+            raise RecipeError(f"RT-DETR reads maps of strides 8, 16 and 32; this backbone has {backbone.strides}")
+        heads = width // 32
+        self.query_count, self.denoising = queries, denoising
+        self.set_loss = SetLoss(num_classes, "varifocal")
+        channels = [backbone.channels[tap] for tap in self.taps]
+        missing = len(LEVELS) - len(channels)
+        steps = [*channels[-1:], *[width] * missing]
+        self.coarser = nn.ModuleList(ConvNorm(before, width, 3, 2, nn.SiLU()) for before in steps[:missing])
+        self.encoder = HybridEncoder([*channels, *[width] * missing], width, heads, 4 * width, expansion=expansion)
+        self.project = nn.ModuleList(ConvNorm(width, width) for _ in LEVELS)
+        self.proposal_tokens = nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width))
+        self.proposal_classes, self.proposal_offsets = class_output(width, num_classes), box_output(width)
+        self.decoder = DeformableDecoder(layers, width, heads, 4 * width, [points] * len(LEVELS), num_classes)
+        self.label_content = nn.Embedding(num_classes, width) if denoising else None
+
+    def forward(self, images: Num[Tensor, "B C H W"]) -> RtDetrOutputs:
+        """Raw outputs for uint8 images."""
+        height, width = images.shape[-2:]
+        maps = self.backbone(self.normalize(images))
+        features = [maps[tap] for tap in self.taps]
+        for halve in self.coarser:
+            features.append(halve(features[-1]))
+        memory = self._readable(self.encoder(features))
+        content, logits, boxes = self._queries(memory)
+        frames = torch.tensor([[0.0, 0.0, width, height]], device=images.device).expand(len(images), -1)
+        return RtDetrOutputs(self.decoder(content, boxes, memory), logits, boxes, memory, frames)
+
+    def loss(self, outputs: RtDetrOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
+        """Classes, distance (L1) and overlap (GIoU) of the last layer, and sums of those of all else that learns.
+
+        "auxiliary" is of the layers before the last, "proposals" of the cells that became queries; in training there
+        is also "denoising", of the noisy queries.
+        """
+        ground_truths = stack_ground_truths(targets, outputs.logits.device)
+        shares = shares_of(ground_truths.xyxy, outputs.frames)
+        layers = self.set_loss(outputs.decoded.logits, outputs.decoded.boxes, shares, ground_truths)
+        losses = {name: values[-1] for name, values in layers.items()}
+        losses["auxiliary"] = torch.stack([values[:-1].sum() for values in layers.values()]).sum()
+        losses["proposals"] = _total(self.set_loss(outputs.logits[None], outputs.boxes[None], shares, ground_truths))
+        if self.training and self.denoising:
+            losses["denoising"] = self._denoising_loss(outputs, shares, ground_truths)
+        return losses
+
+    def candidates(self, outputs: RtDetrOutputs) -> NmsCandidates:
+        """The best pairs of query and class of the last layer."""
+        best, query, labels = best_classes(outputs.decoded.logits[-1].sigmoid(), self.max_boxes)
+        xyxy = pixels_of(cxcywh_to_xyxy(outputs.decoded.boxes[-1]), outputs.frames)
+        return NmsCandidates(take_rows(xyxy, query), best, labels)
+
+    def _readable(self, maps: Sequence[Tensor]) -> Readable:
+        projected = [project(one) for project, one in zip(self.project, maps, strict=True)]
+        sizes = tuple((one.shape[2], one.shape[3]) for one in projected)
+        return Readable(torch.cat([one.flatten(2).transpose(1, 2) for one in projected], 1), sizes)
+
+    def _queries(
+        self, memory: Readable
+    ) -> tuple[Float[Tensor, "B Q D"], Float[Tensor, "B Q K"], Float[Tensor, "B Q 4"]]:
+        """Content, logits and boxes of the best cells; the decoder sends them no gradient."""
+        anchors, inside = cell_anchors(memory.sizes, memory.tokens.device)
+        tokens = self.proposal_tokens(memory.tokens * inside)
+        logits = self.proposal_classes(tokens).float()
+        rows = logits.amax(-1).topk(min(self.query_count, logits.shape[1])).indices
+        best = take_rows(tokens, rows)
+        boxes = (take_rows(anchors.expand(len(rows), -1, -1), rows) + self.proposal_offsets(best).float()).sigmoid()
+        return best.detach(), take_rows(logits, rows), boxes
+
+    def _denoising_loss(
+        self, outputs: RtDetrOutputs, shares: Float[Tensor, "B M 4"], ground_truths: GroundTruthBatch
+    ) -> Float[Tensor, ""]:
+        """Of noisy queries, each of which knows the object that it is to predict."""
+        groups = max(1, self.denoising // shares.shape[1])
+        noisy = Denoising(groups, box_noise=1.0, label_noise=0.25).queries(
+            shares, ground_truths.labels, ground_truths.present, self.num_classes
+        )
+        return self.noisy_loss(outputs, noisy, shares, ground_truths)
+
+    def noisy_loss(
+        self,
+        outputs: RtDetrOutputs,
+        noisy: NoisyQueries,
+        shares: Float[Tensor, "B M 4"],
+        ground_truths: GroundTruthBatch,
+    ) -> Float[Tensor, ""]:
+        """The loss of noisy queries; `shares` are the objects' boxes, xyxy in shares of the canvas."""
+        assert self.label_content is not None
+        own = noisy.visible()
+        others = own.new_ones((*own.shape[:2], outputs.logits.shape[1]))
+        content = self.label_content(noisy.labels).to(outputs.memory.tokens.dtype)
+        decoded = self.decoder(content, noisy.boxes, outputs.memory, outputs.decoded, torch.cat([others, own], 2))
+        logits = decoded.logits.masked_fill(~noisy.present[:, :, None], ABSENT)
+        pairs = _known_pairs(noisy, len(logits))
+        count = max(1, len(pairs.query) // len(logits))
+        return _total(self.set_loss.of_pairs(logits, decoded.boxes, shares, ground_truths, pairs, count))
+
+
+def cell_anchors(sizes: MapSizes, device: torch.device) -> tuple[Float[Tensor, "1 N 4"], Float[Tensor, "1 N 1"]]:
+    """The logits of the box that each cell begins with (cxcywh in shares), and 1 for cells inside of the edge."""
+    anchors = []
+    for level, (height, width) in enumerate(sizes):
+        y = ((torch.arange(height, device=device) + 0.5) / height)[:, None].expand(-1, width)
+        x = ((torch.arange(width, device=device) + 0.5) / width)[None].expand(height, -1)
+        size = torch.full_like(x, ANCHOR_SIZE * 2**level)
+        anchors.append(torch.stack([x, y, size, size], -1).flatten(0, 1))
+    boxes = torch.cat(anchors)[None]
+    inside = ((boxes > EDGE) & (boxes < 1 - EDGE)).all(-1, keepdim=True)
+    return torch.where(inside, torch.logit(boxes, eps=1e-6), BEYOND), inside.float()
+
+
+def _known_pairs(noisy: NoisyQueries, layers: int) -> MatchedPairs:
+    """Queries with the object that they know, the same in every layer."""
+    image, query = ((noisy.target >= 0) & noisy.present).nonzero(as_tuple=True)
+    layer = torch.arange(layers, device=image.device).repeat_interleave(len(image))
+    image, query = image.repeat(layers), query.repeat(layers)
+    return MatchedPairs(layer, image, query, noisy.target[image, query])
+
+
+def _total(losses: dict[str, Float[Tensor, " L"]]) -> Float[Tensor, ""]:
+    return torch.stack([values.sum() for values in losses.values()]).sum()
+
+
+def _checked(width: int, image_size: int) -> None:
+    if width < 32 or width % 32:
+        raise RecipeError(f"the width of RT-DETR must be a multiple of 32, not {width}")
+    if image_size < 32 or image_size % 32:
+        raise RecipeError(f"the image size of RT-DETR must be a multiple of 32, not {image_size}")
+
+
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "rtdetr_squeezenet",
+            "RT-DETR (Lv et al., 2023) on SqueezeNet 1.0, for processors and few images.",
+            {"backbone": "squeezenet"},
+        ),
+        Variant(
+            "rtdetr_mobilenet_v3_small",
+            "RT-DETR (Lv et al., 2023) on MobileNetV3 small, for processors and few images.",
+            {"backbone": "mobilenet_v3_small"},
+        ),
+    ],
+    any_backbone="rtdetr_{backbone}",
+)
+def rtdetr(
+    num_classes: int,
+    *,
+    backbone: str,
+    image_size: int = 320,
+    queries: int = 100,
+    width: int = 128,
+    layers: int = 3,
+    expansion: float = 0.5,
+    denoising: int = 100,
+    points: int = 4,
+    min_score: float = 0.0,
+    frozen_norms: bool = True,
+) -> RtDetr:
+    """RT-DETR (Lv et al., 2023) on any backbone, smaller than the paper's, for small images.
+
+    Args:
+        backbone: its name, see `zorki.nn.backbones.named`.
+        image_size: of the square canvas, in pixels; a multiple of 32.
+        queries: the most boxes that can be predicted.
+        width: of encoder and decoder, a multiple of 32; each head has 32.
+        layers: of the decoder.
+        expansion: channels of the encoder's blocks as a share of the width.
+        denoising: noisy queries an image; 0 makes none.
+        points: of each head in each map.
+        min_score: of predictions.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+
+    Raises:
+        RecipeError: there is no such backbone, or width or size is no multiple of 32.
+    """
+    _checked(width, image_size)
+    return RtDetr(
+        backbone_named(backbone),
+        num_classes=num_classes,
+        width=width,
+        layers=layers,
+        queries=queries,
+        expansion=expansion,
+        denoising=denoising,
+        points=points,
+        settings={
+            **settings_on(backbone, Letterbox(image_size, stride=image_size)),
+            "min_score": min_score,
+            "frozen_norms": frozen_norms,
+            "defaults": TrainingDefaults(lr=3e-4, finetune_lr=3e-4, clip_grad=0.1, warmup_epochs=1.0),
+        },
+    )
+
+
+@model(
+    Detection,
+    variants=[
+        Variant(
+            "rtdetr_r18",
+            "RT-DETR (Lv et al., 2023) on ResNet-18-vd, as published: 20 million parameters.",
+            {},
+            weights={"coco": "huggingface:PekingU/rtdetr_r18vd"},
+        ),
+        Variant(
+            "rtdetr_v2_r18",
+            "RT-DETRv2 (Lv et al., 2024) on ResNet-18-vd, as published: the same network, trained better.",
+            {},
+            weights={"coco": "huggingface:PekingU/rtdetr_v2_r18vd"},
+        ),
+    ],
+)
+def rtdetr_resnet18_vd(
+    num_classes: int,
+    *,
+    image_size: int = 640,
+    queries: int = 300,
+    denoising: int = 100,
+    min_score: float = 0.0,
+    frozen_norms: bool = True,
+) -> RtDetr:
+    """RT-DETR (Lv et al., 2023) on ResNet-18-vd, as published.
+
+    The published weights were trained on images that were stretched to a square; ours lie on a square canvas.
+
+    Args:
+        image_size: of the square canvas, in pixels; a multiple of 32.
+        queries: of the encoder's cells.
+        denoising: noisy queries an image; 0 makes none.
+        min_score: of predictions.
+        frozen_norms: the backbone's batch norms keep their published statistics.
+
+    Raises:
+        RecipeError: the size is no multiple of 32.
+    """
+    _checked(256, image_size)
+    return RtDetr(
+        ResNetVd(),
+        num_classes=num_classes,
+        width=256,
+        layers=3,
+        queries=queries,
+        expansion=0.5,
+        denoising=denoising,
+        points=4,
+        settings={
+            "preprocess": Letterbox(image_size, stride=image_size),
+            "mean": (0.0, 0.0, 0.0),
+            "std": (1.0, 1.0, 1.0),
+            "min_score": min_score,
+            "frozen_norms": frozen_norms,
+            "weight_map": TransformersNames(),
+            "defaults": TrainingDefaults(lr=1e-4, finetune_lr=1e-4, clip_grad=0.1, warmup_epochs=1.0),
+        },
+    )
