@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from zorki.data.preprocess.contrast import contrast_levels, stretch_contrast
 from zorki.data.preprocess.letterbox import Letterbox
+from zorki.data.preprocess.letterbox_with_proposals import LetterboxWithProposals
 from zorki.data.preprocess.pad import Pad
 from zorki.data.preprocess.resize import Resize
 from zorki.data.preprocess.resize_crop import ResizeCrop
@@ -338,3 +339,8 @@ def test_the_canvas_of_a_strip_has_a_least_side():
     assert (batch[0, 0] == 7).sum() == 96, "one row, in the middle"
     assert Letterbox(96, stride=16, least=32)([strip.transpose(1, 2)])[0].shape == (1, 3, 96, 32)
     assert preprocess_from_json({"kind": "Letterbox", "size": 96, "stride": 16}).least == 1, "of earlier versions"
+
+
+def test_fields_of_older_runs_are_read_by_todays_names() -> None:
+    found = preprocess_from_json({"kind": "Propose", "size": 320, "least_side": 12.0})
+    assert found == LetterboxWithProposals(320, min_side=12.0)

@@ -28,6 +28,7 @@ _KINDS = {
 # Types of fields, as they are annotated, and what a value of them is in JSON.
 _NUMBERS: dict[Any, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,)}
 _FORMER_KINDS = {"Fit": "ResizeCrop", "Span": "ShortestEdge", "Stretch": "Resize", "Propose": "LetterboxWithProposals"}
+_FORMER_FIELDS = {"least_side": "min_side"}
 
 
 def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
@@ -38,7 +39,7 @@ def preprocess_from_json(values: dict[str, Any]) -> Preprocess:
     """
     kind = values.get("kind")
     kind = _FORMER_KINDS.get(kind, kind) if isinstance(kind, str) else kind
-    fields = {name: value for name, value in values.items() if name != "kind"}
+    fields = {_FORMER_FIELDS.get(name, name): value for name, value in values.items() if name != "kind"}
     if not isinstance(kind, str) or kind not in _KINDS:
         raise RecipeError(
             f"preprocessing of kind {kind!r} is not known; expected one of {', '.join(_KINDS)}."
