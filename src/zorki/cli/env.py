@@ -11,6 +11,7 @@ EXTRAS = {
     "video": ("av",),
     "cv": ("opencv-contrib-python-headless",),
     "export": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("openvino",),
     "large": ("pyvips",),
     "track": ("wandb",),
     "pandas": ("pandas",),
@@ -20,6 +21,7 @@ EXTRAS = {
     "milvus": ("pymilvus", "milvus-lite"),
     "tune": ("optuna",),
     "ray": ("optuna", "ray"),
+    "postgres": ("optuna", "psycopg"),
 }
 
 

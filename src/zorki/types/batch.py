@@ -85,7 +85,7 @@ class Padded(Generic[A]):
     valid: Int64[A, "B 4"]
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[Any, ...]:  # of no integers where a graph with free sizes is exported
         """Of the images: (B, 3, H, W)."""
         return tuple(self.images.shape)
 
@@ -103,7 +103,7 @@ class Crops(Generic[A]):
     regions: list[Boxes[A]]
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[Any, ...]:  # of no integers where a graph with free sizes is exported
         """Of the crops: (R, 3, H, W)."""
         return tuple(self.images.shape)
 

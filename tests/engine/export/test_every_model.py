@@ -38,10 +38,7 @@ FAMILIES = {
     "fast_style_squeezenet": {"width": 4},
 }  # fmt: skip
 # One for each kind of operator that PyTorch's exporter needs help with; an export takes seconds.
-WRITTEN = [
-    "lenet5", "yolo1_squeezenet", "detr_squeezenet", "mask_rcnn_squeezenet_fpn", "unet",
-    "siamfc_squeezenet",
-]  # fmt: skip
+WRITTEN = ["lenet5", "yolo1_squeezenet", "detr_squeezenet", "unet", "siamfc_squeezenet"]
 # As those on small backbones, but for layers that would take minutes; written by hand before a release.
 LARGE = {"fc_densenet56", "fcn8s_vgg16", "fcn_resnet50", "segnet_vgg16"}
 NO_GRAPH = {"gatys_squeezenet"}  # whose images are optimized, step by step

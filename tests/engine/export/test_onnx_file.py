@@ -10,10 +10,9 @@ from torch import nn
 from zorki import registry
 from zorki.contracts.capabilities import Selection
 from zorki.data.preprocess.saved import preprocess_from_json
-from zorki.engine.export.description import read_properties
 from zorki.engine.export.onnx_file import export_onnx
 from zorki.errors import ZorkiError
-from zorki.exported.file import FORMAT
+from zorki.exported.file import FORMAT, PREFIX
 from zorki.tasks.detection.networks.detector import NmsCandidates, fixed_boxes
 from zorki.types import ClassInfo
 
@@ -57,7 +56,8 @@ def test_a_file_says_what_it_takes_and_means(tmp_path):
         ("frames", ["batch", 4], "tensor(float)"),
     ]
     assert [given.name for given in run.get_outputs()] == ["xyxy", "scores", "labels", "count"]
-    found = read_properties(run.get_modelmeta().custom_metadata_map)
+    texts = run.get_modelmeta().custom_metadata_map
+    found = {name.removeprefix(PREFIX): json.loads(text) for name, text in texts.items() if name.startswith(PREFIX)}
     assert preprocess_from_json(found["preprocess"]) == model.preprocess
     assert (found["format"], found["task"], found["num_classes"], found["class_names"]) == (
         FORMAT, "detection", NUM_CLASSES, ["a", "b", "c"],

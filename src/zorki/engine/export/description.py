@@ -61,8 +61,3 @@ def _own_settings(run: TrainedModel) -> dict[str, Any]:
 def properties(values: Mapping[str, Any]) -> dict[str, str]:
     """As the properties of a file: names with `PREFIX`, values as JSON."""
     return {PREFIX + name: json.dumps(value) for name, value in values.items() if value is not None}
-
-
-def read_properties(found: Mapping[str, str]) -> dict[str, Any]:
-    """The inverse of `properties`; properties of others are left out."""
-    return {name.removeprefix(PREFIX): json.loads(text) for name, text in found.items() if name.startswith(PREFIX)}
