@@ -110,7 +110,7 @@ def test_import_zorki_and_help_load_nothing_heavy():
 
 
 def test_help_of_a_verb_does_not_load_torch():
-    for verb in ("train", "evaluate", "predict", "show", "models", "info", "tasks", "demo", "find-lr", "tune"):
+    for verb in ("train", "evaluate", "predict", "show", "models", "info", "tasks", "demo", "find-lr", "tune", "serve"):
         code = (
             "import contextlib, io, zorki.cli\n"
             f"with contextlib.redirect_stdout(io.StringIO()):\n    zorki.cli._run(['{verb}', '--help'])"

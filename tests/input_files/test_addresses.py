@@ -127,3 +127,50 @@ def test_malformed_addresses_are_told(url):
 def test_an_address_with_a_blank_is_told(port):
     with pytest.raises(AddressError, match="it is no address"), open_address(f"http://127.0.0.1:{port}/a b"):
         pass
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+     "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
+     "64:ff9b::7f00:1", "2002:7f00:1::", "no address"],
+)  # fmt: skip
+def test_addresses_of_this_machine_and_its_network_are_not_public(address, monkeypatch):
+    assert not addresses._is_public(address)
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 80))])
+    with pytest.raises(AddressError, match="this machine or its network"):
+        addresses._public_address("example.org", 80)
+
+
+def test_a_name_of_which_one_address_is_public_and_one_is_not_is_refused(monkeypatch):
+    found = [(0, 0, 0, "", (address, 80)) for address in ("8.8.8.8", "127.0.0.1")]
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: found[:1])
+    assert addresses._public_address("example.org", 80) == ("8.8.8.8", 80)
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(AddressError):
+        addresses._public_address("example.org", 80)
+
+
+def test_with_public_only_nothing_of_this_machine_is_connected_to(port, monkeypatch):
+    monkeypatch.setattr(addresses.socket, "create_connection", lambda *_, **__: pytest.fail("it was connected to"))
+    for url in (f"http://127.0.0.1:{port}/good", f"http://localhost:{port}/good", f"http://[::ffff:7f00:1]:{port}/"):
+        with pytest.raises(AddressError, match="this machine or its network"), open_address(url, public_only=True):
+            pass
+
+
+def test_with_public_only_what_was_resolved_is_what_is_connected_to(port, monkeypatch):
+    """A name that resolves to something else the second time leads nowhere else."""
+    asked, resolved = [], iter([("8.8.8.8", 80), ("10.0.0.1", 80)])
+    monkeypatch.setattr(
+        addresses.socket, "getaddrinfo",
+        lambda *_, **__: [(addresses.socket.AF_INET, 1, 6, "", next(resolved))],
+    )  # fmt: skip
+
+    def connect(place, *_, **__):
+        asked.append(place)
+        raise OSError("no network here")
+
+    monkeypatch.setattr(addresses.socket, "create_connection", connect)
+    with pytest.raises(OSError, match="no network"), open_address("http://example.org/1.png", public_only=True):
+        pass
+    assert asked == [("8.8.8.8", 80)]

@@ -33,6 +33,7 @@ VERBS = {
     "bench": "Train several models on the same dataset, and compare them.",
     "convert": "Convert boxes and masks between formats: COCO, Pascal VOC, YOLO and others.",
     "export": "Export a model to ONNX.",
+    "serve": "Serve a model over HTTP, with a page to try it.",
     "index": "Build an index of images by their embeddings, or add to one.",
     "search": "Find the images of an index that are nearest to others.",
     "identify": "Tell who or what is on images, of those in an index, or nobody of them.",

@@ -34,6 +34,7 @@ class ExportedFile:
         thresholds: what of the selection of predictions is part of the graph.
         max_pixels: images that are larger are refused; None: the usual limit.
         inputs: shapes of what the graph takes, by name; a free axis is None.
+        weights: where published weights came from that training began with, and their license; None: from nowhere.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class ExportedFile:
     thresholds: Mapping[str, Any]
     max_pixels: int | None
     inputs: Mapping[str, tuple[int | None, ...]]
+    weights: Mapping[str, Any] | None = None
 
     @property
     def batch_size(self) -> int | None:
@@ -109,6 +111,7 @@ def open_file(path: Path) -> ExportedFile:
             dict(values.get("thresholds") or {}),
             values.get("max_pixels"),
             inputs,
+            values.get("weights"),
         )
     except KeyError as error:
         raise WeightsError(f"{path}: {PREFIX}{error.args[0]} is missing; export the run again") from error

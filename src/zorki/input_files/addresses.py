@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 SILENCE = 20.0
 """Seconds that a server may be silent, and that it may take for its headers."""
 
+NOT_PUBLIC = "it is, or leads to, an address of this machine or its network, which are not fetched from"
+
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "2002::/16", "2001::/32", "::/96")))
 _HEADERS = {"User-Agent": "zorki"}  # some servers refuse Python's own
 
 
@@ -28,13 +31,18 @@ class AddressError(Exception):
 
 
 @contextmanager
-def open_address(url: str, *, headers: Mapping[str, str] | None = None, silence: float = SILENCE) -> Iterator[Any]:
+def open_address(
+    url: str, *, headers: Mapping[str, str] | None = None, silence: float = SILENCE, public_only: bool = False
+) -> Iterator[Any]:
     """The response of the server at an http or https address, as `urllib` gives it: with its headers, its body unread.
 
     Redirects are followed from http to https, within one of them, and not from a public address to one that is none.
 
     Args:
         silence: seconds that the server may be silent, and that it may take until its headers are there.
+        public_only: where somebody else named the address: nothing is connected to that is of this machine or its
+            network, the first address no more than those it leads to. What a name resolves to is checked and then
+            connected to, so that it cannot resolve to something else in between. Proxies are not used: they resolve.
 
     Raises:
         AddressError: the address is none, of another scheme, led where none may lead, or its headers did not come.
@@ -42,9 +50,10 @@ def open_address(url: str, *, headers: Mapping[str, str] | None = None, silence:
         OSError, http.client.HTTPException: the connection broke.
     """
     check_address(url)
-    watch = _Watch(silence)
+    watch = _Watch(silence, public_only)
     try:
-        opener = urllib.request.build_opener(_Redirects, _Http(watch), _Https(watch))
+        direct = [urllib.request.ProxyHandler({})] if public_only else []
+        opener = urllib.request.build_opener(_Redirects, _Http(watch), _Https(watch), *direct)
         answer = opener.open(urllib.request.Request(url, headers={**_HEADERS, **(headers or {})}), timeout=silence)
         if watch.expired:  # headers that were ended so look complete
             answer.close()
@@ -95,8 +104,8 @@ def _translated(error: Exception, watch: _Watch, silence: float) -> Exception:
 class _Watch:
     """Ends connections whose headers take too long, and knows whether the first led to a public address."""
 
-    def __init__(self, seconds: float) -> None:
-        self.expired = False
+    def __init__(self, seconds: float, public_only: bool = False) -> None:
+        self.expired, self.public_only = False, public_only
         self.public: bool | None = None
         self._sockets: list[socket.socket] = []
         self._timer = threading.Timer(seconds, self._expire)
@@ -114,6 +123,8 @@ class _Watch:
         self._sockets.append(connection)
         address = str(connection.getpeername()[0])
         public = _is_public(address)
+        if self.public_only and not public:  # known before it was connected to, and still no address that may be used
+            raise AddressError(NOT_PUBLIC)
         if self.public is None:
             self.public = public
         elif self.public and not public:
@@ -128,9 +139,24 @@ class _Watch:
 
 def _is_public(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_global
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(found, ipaddress.IPv6Address):
+        # Addresses of IPv4 in the clothes of IPv6, which gateways and systems take off again.
+        if found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        elif any(found in network for network in _TRANSLATED):
+            return False
+    return found.is_global and not found.is_multicast
+
+
+def _public_address(host: str, port: int) -> tuple[str, int]:
+    """The first address of a name. Raises AddressError where any of them is not public."""
+    addresses = [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not addresses or not all(map(_is_public, addresses)):
+        raise AddressError(NOT_PUBLIC)
+    return addresses[0], port
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -169,7 +195,10 @@ def _watched(kind: Any, watch: _Watch) -> Any:
             self._create_connection = self._connected
 
         def _connected(self, *args: Any, **options: Any) -> socket.socket:
-            connection = socket.create_connection(*args, **options)
+            place, *rest = args
+            if watch.public_only:
+                place = _public_address(*place)
+            connection = socket.create_connection(place, *rest, **options)
             # Encryption takes the socket over, and leaves an empty one behind: the watch has its own handle.
             try:
                 watch.connected(connection.dup())

@@ -22,21 +22,29 @@ def read_xml(path: Path, *, max_bytes: int = MAX_BYTES) -> tuple[Element, bytes]
         data = read_bytes(path, max_bytes=max_bytes)
     except OSError as error:
         raise DataError(f"{path}: the file cannot be read: {error.strerror or error}") from error
-    parser = _Parser(path)
+    return parse_xml(data, str(path)), data
+
+
+def parse_xml(data: bytes, source: str) -> Element:
+    """The root of the tree in a piece of XML; `source` is where it comes from, for messages.
+
+    Raises:
+        DataError: it declares entities, or is no XML; the message tells line and column.
+    """
     try:
-        return parser.parse(data), data
+        return _Parser(source).parse(data)
     except expat.ExpatError as error:
-        place = f"{path}:{error.lineno}: the XML is broken at column {error.offset + 1}"
+        place = f"{source}:{error.lineno}: the XML is broken at column {error.offset + 1}"
         raise DataError(f"{place}: {expat.ErrorString(error.code)}") from error
     except (ValueError, LookupError) as error:  # an encoding that nobody knows
-        raise DataError(f"{path}: the XML cannot be decoded: {error}") from error
+        raise DataError(f"{source}: the XML cannot be decoded: {error}") from error
 
 
 class _Parser:
     """Expat with ElementTree's builder: it tells of declared entities as it reads them, whatever the encoding."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, source: str) -> None:
+        self.source = source
         self.builder = TreeBuilder()
         self.expat = expat.ParserCreate()
         self.expat.buffer_text = True
@@ -52,7 +60,7 @@ class _Parser:
 
     def _refuse(self, name: str, *_: object) -> None:
         raise DataError(
-            f"{self.path}:{self.expat.CurrentLineNumber}: the XML has an entity of its own, {name!r:.40}: entities "
+            f"{self.source}:{self.expat.CurrentLineNumber}: the XML has an entity of its own, {name!r:.40}: entities "
             "can grow without bound, or name other files, and are not read"
         )
 

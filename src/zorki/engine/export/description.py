@@ -37,13 +37,13 @@ def about_run(run: TrainedModel) -> dict[str, Any]:
     return {
         "task": run.task.name,
         "model": run.model_name,
-        "weights": _weights_of(run),
+        "weights": weights_of(run),
         "max_pixels": run.recipe.max_pixels,
         "settings": _own_settings(run),
     }
 
 
-def _weights_of(run: TrainedModel) -> dict[str, Any] | None:
+def weights_of(run: TrainedModel) -> dict[str, Any] | None:
     """Where published weights came from, and their licence, as far as it is known; None: from nowhere."""
     word = run.recipe.weights
     if word is None:
