@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zorki.engine.prediction.result import Result
     from zorki.engine.profiling.profile import profile
     from zorki.engine.search.index import Index
+    from zorki.engine.serving.serve import serve
     from zorki.engine.stylize import stylize
     from zorki.engine.tuning.tune import tune
     from zorki.errors import DataError, RecipeError, WeightsError, ZorkiError
@@ -50,6 +51,7 @@ _HOMES = {
     "zorki.engine.prediction.result": ("Result",),
     "zorki.engine.profiling.profile": ("profile",),
     "zorki.engine.search.index": ("Index",),
+    "zorki.engine.serving.serve": ("serve",),
     "zorki.engine.stylize": ("stylize",),
     "zorki.engine.tuning.tune": ("tune",),
     "zorki.registry": ("build", "entries", "find", "load_plugin", "models"),

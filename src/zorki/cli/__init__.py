@@ -52,6 +52,7 @@ ROOMS = {verb: "vectors." for verb in ("index", "search", "identify", "verify", 
     "check": "experiments.",
     "explain": "diagnosis.",
     "profile": "diagnosis.",
+    "serve": "deployment.",
 }
 ABOUT = "zorki: sharp-eyed. One command line for every task of computer vision."
 ALIASES = {"val": "evaluate", "eval": "evaluate", "test": "evaluate", "detect": "predict"}

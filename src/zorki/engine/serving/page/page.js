@@ -68,7 +68,8 @@ function show(entries) {
       image.src = entry.drawn;
     }
     element("figcaption", entry.source + (entry.caption ? ": " + entry.caption : ""), card);
-    table(rowsOf(entry), card);
+    const least = entry.threshold ?? 0; // what scores less is in the response, and not drawn
+    table(rowsOf(entry).filter((row) => !(row.score < least)), card);
   }
 }
 
