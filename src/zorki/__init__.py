@@ -94,6 +94,7 @@ __all__ = [
     "predict",
     "profile",
     "resume",
+    "serve",
     "stylize",
     "train",
     "tune",
