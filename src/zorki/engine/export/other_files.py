@@ -53,7 +53,7 @@ def write_openvino(onnx: Path, path: Path, properties: Mapping[str, str]) -> Non
         ZorkiError: OpenVINO is missing.
     """
     need_openvino()
-    import openvino  # type: ignore[import-not-found, unused-ignore]
+    import openvino  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     model = openvino.convert_model(str(onnx))
     for name, text in properties.items():
