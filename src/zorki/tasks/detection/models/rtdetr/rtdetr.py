@@ -131,7 +131,7 @@ class RtDetr(Detector[RtDetrOutputs]):
             features.append(halve(features[-1]))
         memory = self._readable(self.encoder(features))
         content, logits, boxes = self._queries(memory)
-        frames = torch.tensor([[0.0, 0.0, width, height]], device=images.device).expand(len(images), -1)
+        frames = torch.tensor([[0.0, 0.0, width, height]], device=images.device).expand(images.shape[0], -1)
         return RtDetrOutputs(self.decoder(content, boxes, memory), logits, boxes, memory, frames)
 
     def loss(self, outputs: RtDetrOutputs, targets: Sequence[Boxes]) -> dict[str, Tensor]:
@@ -170,7 +170,7 @@ class RtDetr(Detector[RtDetrOutputs]):
         logits = self.proposal_classes(tokens).float()
         rows = logits.amax(-1).topk(min(self.query_count, logits.shape[1])).indices
         best = take_rows(tokens, rows)
-        boxes = (take_rows(anchors.expand(len(rows), -1, -1), rows) + self.proposal_offsets(best).float()).sigmoid()
+        boxes = (take_rows(anchors.expand(rows.shape[0], -1, -1), rows) + self.proposal_offsets(best).float()).sigmoid()
         return best.detach(), take_rows(logits, rows), boxes
 
     def _denoising_loss(
