@@ -22,6 +22,7 @@ EXTRAS = {
     "tune": ("optuna",),
     "ray": ("optuna", "ray"),
     "postgres": ("optuna", "psycopg"),
+    "serve": ("starlette", "uvicorn", "python-multipart"),
 }
 
 
