@@ -22,6 +22,7 @@ from zorki.engine.prediction.sources import Source
 from zorki.engine.serving.limits import Refusal
 from zorki.errors import DataError, RecipeError, ZorkiError
 from zorki.files import plain
+from zorki.input_files.content import read_bytes
 from zorki.installed import own_version
 from zorki.types import ClassInfo
 
@@ -200,7 +201,6 @@ def _too_many(height: int, width: int, most: int) -> str:
 
 
 def _inline(path: Path) -> str:
-    with open(path, "rb") as file:
-        data = file.read()
+    data = read_bytes(path)
     kind = {".png": "image/png", ".jpg": "image/jpeg"}.get(path.suffix, "application/octet-stream")
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
