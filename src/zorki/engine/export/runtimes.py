@@ -56,7 +56,7 @@ def _onnx_runtime(path: Path, outputs: tuple[str, ...]) -> Runtime:
 
 def _openvino(path: Path, outputs: tuple[str, ...]) -> Runtime:
     need("openvino", extra="openvino", what="running OpenVINO")
-    import openvino  # type: ignore[import-not-found, unused-ignore]
+    import openvino  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     taken = [one.get_any_name() for one in compiled.inputs]
