@@ -12,7 +12,6 @@ from zorki.tasks.detection.models.two_stage_detr.two_stage_detr import (
     TwoStageDetr,
     _box_waves,
     _moved,
-    _pairs,
     two_stage_detr,
 )
 from zorki.types import Boxes, Padded
@@ -116,7 +115,7 @@ def test_noisy_queries_learn_their_own_object_in_every_layer():
     target = torch.tensor([[0, 1, -1, -1], [0, 1, -1, -1]])
     present = torch.tensor([[True] * 4, [True, False] * 2])
     nothing = torch.zeros(2, 4, dtype=torch.int64)
-    pairs = _pairs(NoisyQueries(torch.rand(2, 4, 4), nothing, target, present, nothing[0]), 2)
+    pairs = NoisyQueries(torch.rand(2, 4, 4), nothing, target, present, nothing[0]).pairs(2)
     assert pairs.layer.tolist() == [0, 0, 0, 1, 1, 1]
     assert pairs.image.tolist() == [0, 0, 1] * 2
     assert pairs.query.tolist() == pairs.row.tolist() == [0, 1, 0] * 2

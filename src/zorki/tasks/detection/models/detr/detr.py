@@ -21,7 +21,7 @@ from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.detr.canvas_tokens import canvas_tokens, pixels_of, shares_of
-from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss
+from zorki.tasks.detection.models.detr.set_loss import Classes, SetLoss, last_and_auxiliary
 from zorki.tasks.detection.models.detr.transformer import Transformer
 from zorki.tasks.detection.networks.coco_category_ids import accept_coco_slots
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
@@ -110,10 +110,9 @@ class Detr(Detector[DetrOutputs]):
         ground_truths = stack_ground_truths(targets, outputs.logits.device)
         target_boxes = shares_of(ground_truths.xyxy, outputs.frames)
         losses = self.set_loss(outputs.logits.float(), outputs.boxes.float(), target_boxes, ground_truths)
-        last = {name: layers[-1] for name, layers in losses.items()}
         if len(outputs.logits) == 1:
-            return last
-        return {**last, "auxiliary": torch.stack([layers[:-1].sum() for layers in losses.values()]).sum()}
+            return {name: layers[-1] for name, layers in losses.items()}
+        return last_and_auxiliary(losses)
 
     def expected_losses(self, outputs: DetrOutputs, targets: Sequence[Boxes]) -> dict[str, float]:
         """The logarithm of K classes and none, equally likely; the focal loss hangs on how queries are matched."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -159,6 +160,17 @@ class SetLoss:
         surprise = functional.cross_entropy(logits.flatten(0, 2), labels.flatten(), reduction="none").view_as(labels)
         weights = torch.where(labels == self.num_classes, self.nothing, 1.0)
         return (surprise * weights).sum((1, 2)) / weights.sum((1, 2))
+
+
+def last_and_auxiliary(layers: Mapping[str, Float[Tensor, " L"]]) -> dict[str, Tensor]:
+    """The losses of the last layer, and the sum of all losses of those before it: "auxiliary"."""
+    last = {name: values[-1] for name, values in layers.items()}
+    return {**last, "auxiliary": torch.stack([values[:-1].sum() for values in layers.values()]).sum()}
+
+
+def total(layers: Mapping[str, Float[Tensor, " L"]]) -> Float[Tensor, ""]:
+    """The sum of all losses of all layers."""
+    return torch.stack([values.sum() for values in layers.values()]).sum()
 
 
 def _focal_loss(logits: Float[Tensor, "L B Q S"], target: Float[Tensor, "L B Q S"]) -> Float[Tensor, "L B Q S"]:

@@ -22,7 +22,7 @@ from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.detr.canvas_tokens import pixels_of, shares_of
-from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss
+from zorki.tasks.detection.models.detr.set_loss import SetLoss, last_and_auxiliary, total
 from zorki.tasks.detection.models.rtdetr.convolutions import ConvNorm
 from zorki.tasks.detection.models.rtdetr.decoder import (
     Decoded,
@@ -46,7 +46,6 @@ LEVELS = (8, 16, 32)  # strides of the maps
 ANCHOR_SIZE = 0.05  # sides of the boxes that the finest cells begin with, in shares of the canvas; then twice as much
 EDGE = 0.01  # cells nearer to the edge of the canvas propose nothing
 BEYOND = 1e4  # the logit of the boxes of those
-ABSENT = -20.0  # the logit of what is certainly no object
 
 
 @dataclass
@@ -143,9 +142,8 @@ class RtDetr(Detector[RtDetrOutputs]):
         ground_truths = stack_ground_truths(targets, outputs.logits.device)
         shares = shares_of(ground_truths.xyxy, outputs.frames)
         layers = self.set_loss(outputs.decoded.logits, outputs.decoded.boxes, shares, ground_truths)
-        losses = {name: values[-1] for name, values in layers.items()}
-        losses["auxiliary"] = torch.stack([values[:-1].sum() for values in layers.values()]).sum()
-        losses["proposals"] = _total(self.set_loss(outputs.logits[None], outputs.boxes[None], shares, ground_truths))
+        losses = last_and_auxiliary(layers)
+        losses["proposals"] = total(self.set_loss(outputs.logits[None], outputs.boxes[None], shares, ground_truths))
         if self.training and self.denoising:
             losses["denoising"] = self._denoising_loss(outputs, shares, ground_truths)
         return losses
@@ -196,10 +194,7 @@ class RtDetr(Detector[RtDetrOutputs]):
         others = own.new_ones((*own.shape[:2], outputs.logits.shape[1]))
         content = self.label_content(noisy.labels).to(outputs.memory.tokens.dtype)
         decoded = self.decoder(content, noisy.boxes, outputs.memory, outputs.decoded, torch.cat([others, own], 2))
-        logits = decoded.logits.masked_fill(~noisy.present[:, :, None], ABSENT)
-        pairs = _known_pairs(noisy, len(logits))
-        count = max(1, len(pairs.query) // len(logits))
-        return _total(self.set_loss.of_pairs(logits, decoded.boxes, shares, ground_truths, pairs, count))
+        return noisy.loss(self.set_loss, decoded.logits, decoded.boxes, shares, ground_truths)
 
 
 def cell_anchors(sizes: MapSizes, device: torch.device) -> tuple[Float[Tensor, "1 N 4"], Float[Tensor, "1 N 1"]]:
@@ -213,18 +208,6 @@ def cell_anchors(sizes: MapSizes, device: torch.device) -> tuple[Float[Tensor, "
     boxes = torch.cat(anchors)[None]
     inside = ((boxes > EDGE) & (boxes < 1 - EDGE)).all(-1, keepdim=True)
     return torch.where(inside, torch.logit(boxes, eps=1e-6), BEYOND), inside.float()
-
-
-def _known_pairs(noisy: NoisyQueries, layers: int) -> MatchedPairs:
-    """Queries with the object that they know, the same in every layer."""
-    image, query = ((noisy.target >= 0) & noisy.present).nonzero(as_tuple=True)
-    layer = torch.arange(layers, device=image.device).repeat_interleave(len(image))
-    image, query = image.repeat(layers), query.repeat(layers)
-    return MatchedPairs(layer, image, query, noisy.target[image, query])
-
-
-def _total(losses: dict[str, Float[Tensor, " L"]]) -> Float[Tensor, ""]:
-    return torch.stack([values.sum() for values in losses.values()]).sum()
 
 
 def _checked(width: int, image_size: int) -> None:

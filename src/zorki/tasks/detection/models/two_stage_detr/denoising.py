@@ -9,6 +9,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from zorki.ops.boxes import xyxy_to_cxcywh
+from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss, total
+from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch
+
+ABSENT = -20.0  # the logit of what is certainly no object
 
 
 @dataclass
@@ -33,6 +37,32 @@ class NoisyQueries:
         """Which queries each one may look at: those of its own group that are present, and itself."""
         itself = torch.eye(len(self.group), dtype=torch.bool, device=self.group.device)
         return (self.group == self.group[:, None]) & self.present[:, None] | itself
+
+    def pairs(self, layers: int) -> MatchedPairs:
+        """Queries with the object that they know, the same in every layer."""
+        image, query = ((self.target >= 0) & self.present).nonzero(as_tuple=True)
+        layer = torch.arange(layers, device=image.device).repeat_interleave(len(image))
+        image, query = image.repeat(layers), query.repeat(layers)
+        return MatchedPairs(layer, image, query, self.target[image, query])
+
+    def loss(
+        self,
+        set_loss: SetLoss,
+        logits: Float[Tensor, "L B Q K"],
+        boxes: Float[Tensor, "L B Q 4"],
+        shares: Float[Tensor, "B M 4"],
+        ground_truths: GroundTruthBatch,
+    ) -> Float[Tensor, ""]:
+        """Of what L layers made of the queries, each of which knows the object that it is to predict.
+
+        Args:
+            boxes: cxcywh in shares of the image.
+            shares: the objects' boxes, xyxy in shares of the image.
+        """
+        logits = logits.masked_fill(~self.present[:, :, None], ABSENT)
+        pairs = self.pairs(len(logits))
+        count = max(1, len(pairs.query) // len(logits))
+        return total(set_loss.of_pairs(logits, boxes, shares, ground_truths, pairs, count))
 
 
 @dataclass(frozen=True)

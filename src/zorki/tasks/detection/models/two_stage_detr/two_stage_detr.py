@@ -23,16 +23,15 @@ from zorki.nn.backbones.named import backbone as backbone_named
 from zorki.ops.boxes import cxcywh_to_xyxy
 from zorki.registry import Variant, model
 from zorki.tasks.detection.models.detr.canvas_tokens import CanvasTokens, canvas_tokens, pixels_of, shares_of
-from zorki.tasks.detection.models.detr.set_loss import MatchedPairs, SetLoss
+from zorki.tasks.detection.models.detr.set_loss import SetLoss, last_and_auxiliary, total
 from zorki.tasks.detection.models.detr.transformer import Transformer
-from zorki.tasks.detection.models.two_stage_detr.denoising import Denoising, NoisyQueries
+from zorki.tasks.detection.models.two_stage_detr.denoising import ABSENT, Denoising
 from zorki.tasks.detection.networks.dense_heads import best_classes, take_rows
 from zorki.tasks.detection.networks.detector import Detector, NmsCandidates, settings_on
 from zorki.tasks.detection.networks.target_assignment import GroundTruthBatch, stack_ground_truths
 from zorki.tasks.detection.task import Detection
 from zorki.types import Boxes, Padded
 
-ABSENT = -20.0  # the logit of what is certainly no object
 START_SIZE = 0.1  # sides of the boxes of tokens, in shares of the image, before they learn
 
 
@@ -161,9 +160,8 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         ground_truths = stack_ground_truths(targets, outputs.logits.device)
         shares = shares_of(ground_truths.xyxy, outputs.frames)
         layers = self.set_loss(outputs.logits, outputs.boxes, shares, ground_truths)
-        losses = {name: values[-1] for name, values in layers.items()}
-        losses["auxiliary"] = torch.stack([values[:-1].sum() for values in layers.values()]).sum()
-        losses["proposals"] = _total(
+        losses = last_and_auxiliary(layers)
+        losses["proposals"] = total(
             self.set_loss(outputs.encoded.logits[None], outputs.encoded.boxes[None], shares, ground_truths)
         )
         if self.training and self.extra_queries:
@@ -204,7 +202,7 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
                 for column in (ground_truths.xyxy, ground_truths.labels, ground_truths.present)
             )
         )
-        return _total(
+        return total(
             self.set_loss(*self.refine(encoded, *queries), shares.repeat_interleave(self.repeats, 1), repeated)
         )
 
@@ -217,10 +215,7 @@ class TwoStageDetr(Detector[TwoStageDetrOutputs]):
         noisy = self.denoising.queries(shares, ground_truths.labels, ground_truths.present, self.num_classes)
         content = self.label_content(noisy.labels).to(encoded.memory.dtype)
         logits, boxes = self.refine(encoded, content, noisy.boxes, noisy.visible())
-        logits = logits.masked_fill(~noisy.present[:, :, None], ABSENT)
-        pairs = _pairs(noisy, len(logits))
-        count = max(1, len(pairs.query) // len(logits))
-        return _total(self.set_loss.of_pairs(logits, boxes, shares, ground_truths, pairs, count))
+        return noisy.loss(self.set_loss, logits, boxes, shares, ground_truths)
 
 
 def _class_output(width: int, num_classes: int) -> nn.Linear:
@@ -246,18 +241,6 @@ def _box_waves(boxes: Float[Tensor, "B Q 4"], width: int) -> Float[Tensor, "B Q 
     exponents = torch.arange(width // 4, device=boxes.device) * (4 / width)
     angles = boxes[..., [1, 0, 3, 2], None] * (2 * math.pi) / 10000.0**exponents
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(2)
-
-
-def _pairs(noisy: NoisyQueries, layers: int) -> MatchedPairs:
-    """Queries with the object that they know, the same in every layer."""
-    image, query = ((noisy.target >= 0) & noisy.present).nonzero(as_tuple=True)
-    layer = torch.arange(layers, device=image.device).repeat_interleave(len(image))
-    image, query = image.repeat(layers), query.repeat(layers)
-    return MatchedPairs(layer, image, query, noisy.target[image, query])
-
-
-def _total(losses: dict[str, Float[Tensor, " L"]]) -> Float[Tensor, ""]:
-    return torch.stack([values.sum() for values in losses.values()]).sum()
 
 
 @model(
