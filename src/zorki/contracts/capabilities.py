@@ -87,6 +87,10 @@ class Decoding:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     thresholds: Mapping[str, Any] = field(default_factory=dict)  # of those within the graph: min_score, max_iou, ...
 
+    def to_json(self) -> dict[str, Any]:
+        """The kind with its numbers, as files hold it."""
+        return {"kind": self.kind, **self.numbers}
+
 
 @dataclass(frozen=True)
 class ExportGraph:

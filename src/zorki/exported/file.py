@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class ExportedFile:
         thresholds: what of the selection of predictions is part of the graph.
         max_pixels: images that are larger are refused; None: the usual limit.
         inputs: shapes of what the graph takes, by name; a free axis is None.
+        graph: the session of ONNX Runtime on the CPU, by which the file was read.
         weights: where published weights came from that training began with, and their license; None: from nowhere.
     """
 
@@ -46,6 +47,7 @@ class ExportedFile:
     thresholds: Mapping[str, Any]
     max_pixels: int | None
     inputs: Mapping[str, tuple[int | None, ...]]
+    graph: Any = field(repr=False, compare=False)
     weights: Mapping[str, Any] | None = None
 
     @property
@@ -84,7 +86,7 @@ def open_file(path: Path) -> ExportedFile:
         WeightsError: the file is missing, broken, of another tool, or of a newer version.
         ZorkiError: ONNX Runtime is not installed.
     """
-    session = _load(path, ["CPUExecutionProvider"])
+    session = load_graph(path)
     found = session.get_modelmeta().custom_metadata_map
     own = {name.removeprefix(PREFIX): text for name, text in found.items() if name.startswith(PREFIX)}
     if not own:
@@ -111,6 +113,7 @@ def open_file(path: Path) -> ExportedFile:
             dict(values.get("thresholds") or {}),
             values.get("max_pixels"),
             inputs,
+            session,
             values.get("weights"),
         )
     except KeyError as error:
@@ -143,7 +146,7 @@ class Session:
                 f"{file.path}: its network takes {' and '.join(sorted(unknown))} beside images, which are worked out "
                 "with torch; predict with the run itself"
             )
-        self._session = _load(file.path, _providers(device))
+        self._session = file.graph if kind_of(device) == "cpu" else load_graph(file.path, index_of(device) or 0)
         self._names = [one.name for one in self._session.get_outputs()]
 
     def __call__(self, images: Array, placements: Sequence[Placement]) -> dict[str, Array]:
@@ -177,11 +180,6 @@ def choose_device(device: str | int | None) -> str:
     return device
 
 
-def _providers(device: str) -> list[Any]:
-    cpu = "CPUExecutionProvider"
-    return [cpu] if kind_of(device) == "cpu" else [("CUDAExecutionProvider", {"device_id": index_of(device) or 0}), cpu]
-
-
 def _runtime() -> Any:
     try:
         import onnxruntime  # type: ignore[import-untyped]
@@ -190,12 +188,21 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _load(path: Path, providers: list[Any]) -> Any:
+def load_graph(path: Path, gpu: int | None = None) -> Any:
+    """A session of ONNX Runtime on the CPU, or on a GPU of that number.
+
+    Raises:
+        WeightsError: there is no such file, or ONNX Runtime cannot read it.
+        ZorkiError: ONNX Runtime is not installed.
+    """
     runtime = _runtime()
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file; `zorki export RUN --out {path.name}` writes one")
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # its warnings are about its own insides
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if gpu is not None:
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": gpu}))
     try:
         return runtime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime has no kind of error of its own to catch

@@ -26,7 +26,7 @@ def description(model: Model[Any, Any, Any], graph: ExportGraph, info: ClassInfo
         "class_names": info.names,
         "class_info": info.to_json(),
         "preprocess": model.preprocess.to_json(),
-        "decoding": {"kind": graph.decoding.kind, **graph.decoding.numbers},
+        "decoding": graph.decoding.to_json(),
         "thresholds": dict(graph.decoding.thresholds),
         "precision": "float32",
     }
@@ -39,7 +39,7 @@ def about_run(run: TrainedModel) -> dict[str, Any]:
         "model": run.model_name,
         "weights": weights_of(run),
         "max_pixels": run.recipe.max_pixels,
-        "settings": _own_settings(run),
+        "settings": {"options": dict(run.recipe.options)},  # with which the network can be built again
     }
 
 
@@ -51,11 +51,6 @@ def weights_of(run: TrainedModel) -> dict[str, Any] | None:
     sources = registry.find(run.model_name).weights
     known = [one for one in published(sources) if word in (one.word, one.source)]
     return {"source": known[0].source if known else Path(word).name, "license": known[0].license if known else None}
-
-
-def _own_settings(run: TrainedModel) -> dict[str, Any]:
-    """Those of the builder, with which the network can be built again."""
-    return {"options": dict(run.recipe.options)}
 
 
 def properties(values: Mapping[str, Any]) -> dict[str, str]:

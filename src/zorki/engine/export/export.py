@@ -85,11 +85,12 @@ def export(
     check_exportable(model)
     # Trackers' crops have sizes of their own.
     rows, columns = (1, 1) if isinstance(model, ExportsParts) else _size(model.preprocess, height, width)
-    samples = _samples(opened, data, images)
+    graphs = graphs_of(model, rows, columns)
+    samples = _samples(opened, data, images, CALIBRATION if to == "int8" else 0)
     with _target(out, ENDINGS[to]) as path:
-        for part, graph in graphs_of(model, rows, columns).items():
+        for part, graph in graphs.items():
             _write(opened, graph, part_path(path, part), to, samples, images, allow_loss)
-    return next(part_path(path, part) for part in graphs_of(model, rows, columns))
+    return part_path(path, next(iter(graphs)))
 
 
 def _write(
@@ -150,8 +151,8 @@ class _Samples:
     training: list[Any]
 
 
-def _samples(run: TrainedModel, data: Any, images: int) -> _Samples:
-    """From the run's data, or those named; none, and why, where they are gone."""
+def _samples(run: TrainedModel, data: Any, images: int, calibration: int) -> _Samples:
+    """So many at most from the run's data, or those named; none, and why, where they are gone."""
     try:
         dataset = evaluation_dataset(run, data, None)
         split = next((name for name in ("val", "test") if dataset.splits.get(name)), "all")
@@ -160,7 +161,7 @@ def _samples(run: TrainedModel, data: Any, images: int) -> _Samples:
         return _Samples(
             f"{split} of {dataset.root}",
             [dataset[index] for index in spread(held, images)],
-            [dataset[index] for index in spread(training, CALIBRATION)],
+            [dataset[index] for index in spread(training, calibration)],
         )
     except ZorkiError as error:
         if data is not None:

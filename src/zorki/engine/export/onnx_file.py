@@ -15,6 +15,7 @@ import torch
 from zorki.contracts import Model
 from zorki.contracts.capabilities import Exportable, ExportGraph, ExportsParts
 from zorki.engine.export.description import description, properties
+from zorki.engine.export.runtimes import need
 from zorki.engine.export.translations import translations
 from zorki.errors import ZorkiError
 from zorki.files import whole
@@ -135,11 +136,7 @@ def free_axes(graph: ExportGraph) -> tuple[dict[int, str], ...]:
 
 def need_onnx() -> None:
     """Raises ZorkiError where packages that write ONNX are missing."""
-    import importlib.util
-
-    missing = [package for package in ("onnx", "onnxscript") if importlib.util.find_spec(package) is None]
-    if missing:
-        raise ZorkiError(f"writing ONNX needs {' and '.join(missing)}: install them with pip install 'zorki[export]'")
+    need("onnx", "onnxscript", extra="export", what="writing ONNX")
 
 
 @contextmanager

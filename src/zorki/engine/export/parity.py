@@ -19,7 +19,6 @@ from zorki.engine.export.runtimes import Runtime
 from zorki.engine.run.open import TrainedModel
 from zorki.errors import WeightsError, ZorkiError
 from zorki.exported.decoding import Decoder, decoder
-from zorki.exported.file import ExportedFile
 
 RELATIVE = 1e-3
 """Share of an output's largest value by which a file in float32 may differ."""
@@ -87,48 +86,23 @@ def measure(
         samples: with targets; those without give no metric.
         source: where they are from, for people.
     """
-    found = Parity(0, source, precision, {"name": runtime.name, "version": runtime.version, "torch": torch.__version__})
-    pairs = [_Metrics(run, _decoder(run, graph)) if samples else None]
-    spent: dict[str, float] = defaultdict(float)
-    compared = _Comparison(graph)
+    metrics, compared = _Metrics(run, graph), _Comparison(graph, runtime)
     for first in range(0, len(samples), batch_size):
         part = samples[first : first + batch_size]
         feed = feed_of(run.model.preprocess, graph, [sample.image for sample in part])
-        start = time.perf_counter()
-        outputs = runtime.run(feed.arrays)
-        middle = time.perf_counter()
-        expected = run_graph(graph, feed.arrays)
-        spent["file"] += middle - start
-        spent["run"] += time.perf_counter() - middle
-        compared.update(expected, outputs)
-        found.images += len(part)
-        if pairs[0] is not None:
-            pairs[0].update(feed, outputs, [sample.target for sample in part])
-    found.outputs, found.agreement = compared.results()
-    found.metric = None if pairs[0] is None else pairs[0].compute(run.task.monitor)
-    found.ms = {name: seconds / max(1, found.images) * 1e3 for name, seconds in spent.items()}
-    found.failures = _failures(found)
-    return found
+        outputs = compared.run(feed.arrays, len(part))
+        metrics.update(feed, outputs, [sample.target for sample in part])
+    return compared.parity(source, precision, metrics.compute(run.task.monitor))
 
 
 def measure_on(
     graph: ExportGraph, runtime: Runtime, feeds: Sequence[dict[str, np.ndarray]], *, precision: str
 ) -> Parity:
     """The same on inputs that are made up, where no data are."""
-    versions = {"name": runtime.name, "version": runtime.version, "torch": torch.__version__}
-    found, compared, spent = Parity(0, "synthetic images", precision, versions), _Comparison(graph), [0.0, 0.0]
+    compared = _Comparison(graph, runtime)
     for feed in feeds:
-        start = time.perf_counter()
-        outputs = runtime.run(feed)
-        middle = time.perf_counter()
-        expected = run_graph(graph, feed)
-        spent = [spent[0] + middle - start, spent[1] + time.perf_counter() - middle]
-        compared.update(expected, outputs)
-        found.images += len(feed["images"])
-    found.outputs, found.agreement = compared.results()
-    found.ms = {name: 1e3 * one / max(1, found.images) for name, one in zip(("file", "run"), spent, strict=True)}
-    found.failures = _failures(found)
-    return found
+        compared.run(feed, len(feed["images"]))
+    return compared.parity("synthetic images", precision)
 
 
 def synthetic_feeds(graph: ExportGraph, count: int) -> list[dict[str, np.ndarray]]:
@@ -160,10 +134,10 @@ def run_graph(graph: ExportGraph, feed: dict[str, np.ndarray]) -> dict[str, np.n
 class _Metrics:
     """The metric of the run's predictions and of the file's, where the file's outputs can be read."""
 
-    def __init__(self, run: TrainedModel, decode: Decoder | None) -> None:
-        self._run, self._decode = run, decode
+    def __init__(self, run: TrainedModel, graph: ExportGraph) -> None:
+        self._run, self._decode = run, _decoder(run, graph)
         self._metrics: list[Metric[Any, Any]] = [run.task.evaluation.metric(run.info) for _ in range(2)]
-        self._possible = decode is not None and not isinstance(self._metrics[0], TakesReference)
+        self._possible = self._decode is not None and not isinstance(self._metrics[0], TakesReference)
 
     def update(self, feed: Feed, outputs: dict[str, np.ndarray], targets: Sequence[Any]) -> None:
         if not self._possible:
@@ -185,21 +159,18 @@ class _Metrics:
 
 
 def _decoder(run: TrainedModel, graph: ExportGraph) -> Decoder | None:
-    decoding = {"kind": graph.decoding.kind, **graph.decoding.numbers}
-    file = ExportedFile(
-        Path(run.model_name), run.task.name, run.model_name, run.info, run.model.preprocess, decoding,
-        graph.decoding.thresholds, None, {},
-    )  # fmt: skip
     try:
-        return decoder(file)
+        return decoder(graph.decoding.to_json(), Path(run.model_name))
     except WeightsError:  # a kind that only the run itself makes predictions of
         return None
 
 
 class _Comparison:
-    """Outputs of two runtimes, batch after batch."""
+    """Outputs of a file and of the graph that it was made of, batch after batch."""
 
-    def __init__(self, graph: ExportGraph) -> None:
+    def __init__(self, graph: ExportGraph, runtime: Runtime) -> None:
+        self._graph, self._runtime = graph, runtime
+        self._images, self._seconds = 0, {"file": 0.0, "run": 0.0}
         self._boxes = "count" in graph.outputs
         self._largest: dict[str, float] = defaultdict(float)
         self._scale: dict[str, float] = defaultdict(float)
@@ -207,8 +178,28 @@ class _Comparison:
         self._number: dict[str, int] = defaultdict(int)
         self._agreed: dict[str, list[float]] = defaultdict(list)
 
-    def update(self, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
-        """Takes in a batch."""
+    def run(self, feed: dict[str, np.ndarray], images: int) -> dict[str, np.ndarray]:
+        """The file's outputs for a batch of so many images, after they were compared."""
+        start = time.perf_counter()
+        outputs = self._runtime.run(feed)
+        middle = time.perf_counter()
+        expected = run_graph(self._graph, feed)
+        self._seconds["file"] += middle - start
+        self._seconds["run"] += time.perf_counter() - middle
+        self._images += images
+        self._update(expected, outputs)
+        return outputs
+
+    def parity(self, source: str, precision: str, metric: dict[str, Any] | None = None) -> Parity:
+        """What was found."""
+        runtime = {"name": self._runtime.name, "version": self._runtime.version, "torch": torch.__version__}
+        outputs, agreement = self._results()
+        ms = {name: seconds / max(1, self._images) * 1e3 for name, seconds in self._seconds.items()}
+        found = Parity(self._images, source, precision, runtime, outputs, agreement, metric, ms)
+        found.failures = _failures(found)
+        return found
+
+    def _update(self, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> None:
         if self._boxes:
             for row in range(len(expected["count"])):
                 self._match({k: v[row] for k, v in expected.items()}, {k: v[row] for k, v in found.items()})
@@ -248,7 +239,7 @@ class _Comparison:
         self._sum[name] += float(away.sum())
         self._number[name] += away.size
 
-    def results(self) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    def _results(self) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
         """Differences by output, and shares that agree."""
         outputs = {
             name: {

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zorki.errors import ZorkiError
+from zorki.exported.file import load_graph
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -39,12 +40,9 @@ def need(*packages: str, extra: str, what: str) -> None:
 
 
 def _onnx_runtime(path: Path, outputs: tuple[str, ...]) -> Runtime:
-    need("onnxruntime", extra="export", what="running ONNX")
+    session = load_graph(path)
     import onnxruntime  # type: ignore[import-untyped]
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     taken = [one.name for one in session.get_inputs()]
 
     def run(feed: Arrays) -> dict[str, np.ndarray]:

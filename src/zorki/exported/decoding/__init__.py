@@ -13,8 +13,9 @@ from zorki.exported.decoding.embeddings import decode_embeddings
 from zorki.exported.decoding.labels import decode_labels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zorki.data.images import Array
-    from zorki.exported.file import ExportedFile
     from zorki.types import Placement
 
 Decoder = Callable[["Mapping[str, Array]", "Sequence[Placement]"], list[Any]]
@@ -28,17 +29,21 @@ _KINDS: Mapping[str, Callable[..., list[Any]]] = {
 }
 
 
-def decoder(file: ExportedFile) -> Decoder:
+def decoder(decoding: Mapping[str, Any], file: Path) -> Decoder:
     """What makes predictions, of arrays and in pixels of the images, of the outputs of a file's graph.
 
+    Args:
+        decoding: what the file says: its "kind", and numbers for it.
+        file: for messages.
+
     Raises:
-        WeightsError: the file asks for a kind that is not known.
+        WeightsError: the kind is not known.
     """
-    parameters = dict(file.decoding)
+    parameters = dict(decoding)
     kind = parameters.pop("kind", None)
     if kind not in _KINDS:
         raise WeightsError(
-            f"{file.path}: its outputs are of kind {kind!r}, and this zorki reads {', '.join(_KINDS)}; predict with "
+            f"{file}: its outputs are of kind {kind!r}, and this zorki reads {', '.join(_KINDS)}; predict with "
             "the run itself, or install a newer zorki"
         )
     decode = _KINDS[kind]

@@ -71,7 +71,7 @@ class FilePredictor:
 
     def __init__(self, model: ExportedModel, selection: Selection, device: str) -> None:
         _check_selection(model, selection)
-        self._file, self._decode = model.file, decoder(model.file)
+        self._file, self._decode = model.file, decoder(model.file.decoding, model.file.path)
         self._session = model.file.session(device)
         self.preprocess: Preprocess = model.file.preprocess
 
